@@ -1,0 +1,79 @@
+# The only door to the project: `make` lists what it can do.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest CPython from 3.11 on that runs, pyenv's included; `make PYTHON=python3.12 setup` chooses another.
+PYTHON ?= $(shell for candidate in $$(ls -d $(HOME)/.pyenv/versions/3.*/bin/python3 2>/dev/null | sort -rV) \
+	python3.14 python3.13 python3.12 python3.11 python3; do \
+	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null; \
+	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
+UP ?= examples/support-agent
+PACKAGES := omnia_core omnia_operator omnia_facade omnia_runtime omnia_cli
+CODE := $(PACKAGES) tests examples benchmarks
+NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
+PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
+
+.PHONY: help setup up test lint format crds protos reference requirements bench-footprint clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+# $(1): a requirement file. Shows each package as it comes, because a first set-up takes a while.
+define install
+	@test -n "$(PYTHON)" || { echo "No CPython 3.11 or newer with venv found: install one, or name it with PYTHON=" >&2; exit 1; }
+	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing $(1)"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
+		| awk '/^(Collecting|Installing)/ { print substr($$0, 1, 100); fflush() }'
+endef
+
+$(VENV)/local.stamp: requirements/local.txt
+	$(call install,requirements/local.txt)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/local.stamp
+	$(call install,requirements/dev.txt)
+	@touch $@
+
+setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
+
+up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
+	@exec $(BIN)/omnia up -f $(UP)
+
+test: setup $(NODE_CLIENT) ## run every test that needs neither root nor a cluster
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## format check, lint, types, import contracts
+	@echo "ruff format"; $(BIN)/ruff format --check $(CODE)
+	@echo "ruff check"; $(BIN)/ruff check $(CODE)
+	@echo "mypy"; $(BIN)/mypy
+	@echo "lint-imports"; $(BIN)/lint-imports --no-logo --no-timings
+
+format: setup ## format and mend what lint can mend
+	@$(BIN)/ruff check --fix --quiet $(CODE) || true
+	@$(BIN)/ruff format $(CODE)
+
+crds: setup ## write crds/*.yaml and the reference tables from the resource models
+	@$(BIN)/python -m omnia_operator.api.crd
+
+# The virtual folder omnia_core/wire makes the generated modules import each other by their real names.
+protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
+	@$(BIN)/python -m grpc_tools.protoc -Iomnia_core/wire=protos/omnia --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
+
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url --no-emit-package omnia-agents $(LOCK_ARGS) pyproject.toml
+requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
+	@for extra in facade runtime operator; do echo $$extra; $(LOCK) --extra $$extra -o requirements/$$extra.txt; done
+	@echo local; $(LOCK) --extra cli --group install -o requirements/local.txt
+	@echo dev; $(LOCK) --extra cli --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+
+bench-footprint: setup ## start-up time and memory of one facade and one runtime
+	@$(BIN)/python -m benchmarks.footprint
+
+clean: ## remove .venv and what the tools left behind
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out

@@ -1,0 +1,1 @@
+"""What at least two of the programs agree on, and nothing else."""

@@ -1,0 +1,294 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ToolExecution(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TOOL_EXECUTION_SERVER: _ClassVar[ToolExecution]
+    TOOL_EXECUTION_CLIENT: _ClassVar[ToolExecution]
+
+class ResumeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RESUME_STATE_UNSPECIFIED: _ClassVar[ResumeState]
+    RESUME_STATE_RESUMABLE: _ClassVar[ResumeState]
+    RESUME_STATE_NOT_FOUND: _ClassVar[ResumeState]
+    RESUME_STATE_UNAVAILABLE: _ClassVar[ResumeState]
+TOOL_EXECUTION_SERVER: ToolExecution
+TOOL_EXECUTION_CLIENT: ToolExecution
+RESUME_STATE_UNSPECIFIED: ResumeState
+RESUME_STATE_RESUMABLE: ResumeState
+RESUME_STATE_NOT_FOUND: ResumeState
+RESUME_STATE_UNAVAILABLE: ResumeState
+
+class ClientMessage(_message.Message):
+    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    CLIENT_TOOL_RESULT_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_GRANTS_FIELD_NUMBER: _ClassVar[int]
+    DUPLEX_START_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_INPUT_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    content: str
+    metadata: _containers.ScalarMap[str, str]
+    parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
+    client_tool_result: ClientToolResult
+    consent_grants: _containers.RepeatedScalarFieldContainer[str]
+    duplex_start: DuplexStart
+    audio_input: AudioInputChunk
+    cancel: bool
+    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ...) -> None: ...
+
+class ClientToolResult(_message.Message):
+    __slots__ = ("call_id", "result_json", "is_rejected", "rejection_reason")
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_JSON_FIELD_NUMBER: _ClassVar[int]
+    IS_REJECTED_FIELD_NUMBER: _ClassVar[int]
+    REJECTION_REASON_FIELD_NUMBER: _ClassVar[int]
+    call_id: str
+    result_json: str
+    is_rejected: bool
+    rejection_reason: str
+    def __init__(self, call_id: _Optional[str] = ..., result_json: _Optional[str] = ..., is_rejected: _Optional[bool] = ..., rejection_reason: _Optional[str] = ...) -> None: ...
+
+class ServerMessage(_message.Message):
+    __slots__ = ("chunk", "tool_call", "tool_result", "done", "error", "media_chunk", "interruption", "runtime_hello")
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
+    TOOL_RESULT_FIELD_NUMBER: _ClassVar[int]
+    DONE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_CHUNK_FIELD_NUMBER: _ClassVar[int]
+    INTERRUPTION_FIELD_NUMBER: _ClassVar[int]
+    RUNTIME_HELLO_FIELD_NUMBER: _ClassVar[int]
+    chunk: Chunk
+    tool_call: ToolCall
+    tool_result: ToolResult
+    done: Done
+    error: Error
+    media_chunk: MediaChunk
+    interruption: Interruption
+    runtime_hello: RuntimeHello
+    def __init__(self, chunk: _Optional[_Union[Chunk, _Mapping]] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., tool_result: _Optional[_Union[ToolResult, _Mapping]] = ..., done: _Optional[_Union[Done, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., media_chunk: _Optional[_Union[MediaChunk, _Mapping]] = ..., interruption: _Optional[_Union[Interruption, _Mapping]] = ..., runtime_hello: _Optional[_Union[RuntimeHello, _Mapping]] = ...) -> None: ...
+
+class Chunk(_message.Message):
+    __slots__ = ("content", "role")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    content: str
+    role: str
+    def __init__(self, content: _Optional[str] = ..., role: _Optional[str] = ...) -> None: ...
+
+class ToolCall(_message.Message):
+    __slots__ = ("id", "name", "arguments_json", "execution", "consent_message", "categories")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENTS_JSON_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    CONSENT_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    name: str
+    arguments_json: str
+    execution: ToolExecution
+    consent_message: str
+    categories: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., arguments_json: _Optional[str] = ..., execution: _Optional[_Union[ToolExecution, str]] = ..., consent_message: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ToolResult(_message.Message):
+    __slots__ = ("id", "result_json", "is_error")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    RESULT_JSON_FIELD_NUMBER: _ClassVar[int]
+    IS_ERROR_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    result_json: str
+    is_error: bool
+    def __init__(self, id: _Optional[str] = ..., result_json: _Optional[str] = ..., is_error: _Optional[bool] = ...) -> None: ...
+
+class Done(_message.Message):
+    __slots__ = ("final_content", "usage", "parts", "finish_reason")
+    FINAL_CONTENT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    final_content: str
+    usage: Usage
+    parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
+    finish_reason: str
+    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ...) -> None: ...
+
+class ContentPart(_message.Message):
+    __slots__ = ("type", "text", "media")
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    type: str
+    text: str
+    media: MediaContent
+    def __init__(self, type: _Optional[str] = ..., text: _Optional[str] = ..., media: _Optional[_Union[MediaContent, _Mapping]] = ...) -> None: ...
+
+class MediaContent(_message.Message):
+    __slots__ = ("data", "url", "mime_type", "storage_ref")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    MIME_TYPE_FIELD_NUMBER: _ClassVar[int]
+    STORAGE_REF_FIELD_NUMBER: _ClassVar[int]
+    data: str
+    url: str
+    mime_type: str
+    storage_ref: str
+    def __init__(self, data: _Optional[str] = ..., url: _Optional[str] = ..., mime_type: _Optional[str] = ..., storage_ref: _Optional[str] = ...) -> None: ...
+
+class Usage(_message.Message):
+    __slots__ = ("input_tokens", "output_tokens", "cost_usd")
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float
+    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_usd: _Optional[float] = ...) -> None: ...
+
+class Error(_message.Message):
+    __slots__ = ("code", "message")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    code: str
+    message: str
+    def __init__(self, code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class Interruption(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class MediaChunk(_message.Message):
+    __slots__ = ("media_id", "sequence", "is_last", "mime_type", "data")
+    MEDIA_ID_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    MIME_TYPE_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    media_id: str
+    sequence: int
+    is_last: bool
+    mime_type: str
+    data: bytes
+    def __init__(self, media_id: _Optional[str] = ..., sequence: _Optional[int] = ..., is_last: _Optional[bool] = ..., mime_type: _Optional[str] = ..., data: _Optional[bytes] = ...) -> None: ...
+
+class InvocationRequest(_message.Message):
+    __slots__ = ("input_json", "invocation_id", "metadata")
+    class MetadataEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    INPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    METADATA_FIELD_NUMBER: _ClassVar[int]
+    input_json: str
+    invocation_id: str
+    metadata: _containers.ScalarMap[str, str]
+    def __init__(self, input_json: _Optional[str] = ..., invocation_id: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class InvocationResponse(_message.Message):
+    __slots__ = ("output_json", "usage", "duration_ms", "invocation_id")
+    OUTPUT_JSON_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    DURATION_MS_FIELD_NUMBER: _ClassVar[int]
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    output_json: str
+    usage: Usage
+    duration_ms: int
+    invocation_id: str
+    def __init__(self, output_json: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., duration_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ...) -> None: ...
+
+class HealthRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class HealthResponse(_message.Message):
+    __slots__ = ("healthy", "status", "contract_version", "capabilities")
+    HEALTHY_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    CONTRACT_VERSION_FIELD_NUMBER: _ClassVar[int]
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    healthy: bool
+    status: str
+    contract_version: str
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, healthy: _Optional[bool] = ..., status: _Optional[str] = ..., contract_version: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class HasConversationRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class HasConversationResponse(_message.Message):
+    __slots__ = ("state", "detail")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    state: ResumeState
+    detail: str
+    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class DuplexStart(_message.Message):
+    __slots__ = ("codec", "sample_rate", "channels", "system_instruction")
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_INSTRUCTION_FIELD_NUMBER: _ClassVar[int]
+    codec: str
+    sample_rate: int
+    channels: int
+    system_instruction: str
+    def __init__(self, codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., system_instruction: _Optional[str] = ...) -> None: ...
+
+class AudioInputChunk(_message.Message):
+    __slots__ = ("data", "sequence", "is_last")
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    IS_LAST_FIELD_NUMBER: _ClassVar[int]
+    data: bytes
+    sequence: int
+    is_last: bool
+    def __init__(self, data: _Optional[bytes] = ..., sequence: _Optional[int] = ..., is_last: _Optional[bool] = ...) -> None: ...
+
+class RuntimeHello(_message.Message):
+    __slots__ = ("capabilities", "media")
+    CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_FIELD_NUMBER: _ClassVar[int]
+    capabilities: _containers.RepeatedScalarFieldContainer[str]
+    media: MediaNegotiation
+    def __init__(self, capabilities: _Optional[_Iterable[str]] = ..., media: _Optional[_Union[MediaNegotiation, _Mapping]] = ...) -> None: ...
+
+class MediaNegotiation(_message.Message):
+    __slots__ = ("codec", "sample_rate", "channels", "frame_rate", "resolution")
+    CODEC_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    FRAME_RATE_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    codec: str
+    sample_rate: int
+    channels: int
+    frame_rate: int
+    resolution: int
+    def __init__(self, codec: _Optional[str] = ..., sample_rate: _Optional[int] = ..., channels: _Optional[int] = ..., frame_rate: _Optional[int] = ..., resolution: _Optional[int] = ...) -> None: ...

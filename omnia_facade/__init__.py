@@ -1,0 +1,1 @@
+"""Clients in, gRPC to the runtime out."""

@@ -1,0 +1,1 @@
+"""Custom resources in, Kubernetes objects and status out."""

@@ -1,0 +1,1 @@
+"""Turns in, calls to models and tools out."""

@@ -1,4 +1,4 @@
-"""Names that more than one program writes or reads: resources, labels, containers, ports, paths, metadata."""
+"""Names that more than one program writes or reads."""
 
 from enum import StrEnum
 
@@ -59,7 +59,7 @@ METADATA_USER_ID = "x-omnia-user-id"
 # A facade that sends "true" is shown the tool calls and results that the runtime executes itself.
 METADATA_SHOW_TOOLS = "omnia-show-tools"
 
-# The version of the contract omnia.runtime.v1, and the capabilities that Health and RuntimeHello may name.
+# The version of the contract omnia.runtime.v1.
 CONTRACT_VERSION = "1.3.0"
 
 

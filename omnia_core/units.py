@@ -24,7 +24,7 @@ _BYTES = {
 
 @dataclass(frozen=True, order=True, slots=True)
 class Duration:
-    """A length of time with millisecond resolution, written as Go writes it: `24h`, `1h30m`, `500ms`."""
+    """A length of time in whole milliseconds, written as in Go: `24h`, `1h30m`, `500ms`."""
 
     milliseconds: int
 

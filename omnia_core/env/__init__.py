@@ -1,0 +1,17 @@
+"""Environment contracts: the only place where an environment variable of the project is named."""
+
+from omnia_core.env.contract import EnvContract, EnvVar, Secret
+from omnia_core.env.facade import FacadeEnv
+from omnia_core.env.runtime import RuntimeEnv, SessionType
+from omnia_core.env.secret import SecretKeyRef, SecretStr
+
+__all__ = [
+    "EnvContract",
+    "EnvVar",
+    "FacadeEnv",
+    "RuntimeEnv",
+    "Secret",
+    "SecretKeyRef",
+    "SecretStr",
+    "SessionType",
+]

@@ -1,0 +1,79 @@
+"""The environment of the runtime container."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from omnia_core import names
+from omnia_core.env.contract import EnvContract, Secret
+from omnia_core.env.facade import Port
+from omnia_core.units import Duration
+
+
+class SessionType(StrEnum):
+    """Where sessions are kept."""
+
+    MEMORY = "memory"
+    REDIS = "redis"
+    POSTGRES = "postgres"
+
+
+class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
+    """What the runtime is told by its environment."""
+
+    variables: ClassVar = {
+        "promptpack_path": "OMNIA_PROMPTPACK_PATH",
+        "tools_path": "OMNIA_TOOLS_CONFIG_PATH",
+        "providers_path": "OMNIA_PROVIDERS_PATH",
+        "provider_api_keys": "OMNIA_PROVIDER_*_API_KEY",
+        "log_level": "LOG_LEVEL",
+    }
+
+    agent_name: Annotated[str, Meta(description="Name of the AgentRuntime.")]
+    namespace: Annotated[str, Meta(description="Namespace of the AgentRuntime.")] = "default"
+    mode: Annotated[names.Mode, Meta(description="Serve a conversation or a function.")] = (
+        names.Mode.AGENT
+    )
+    grpc_port: Annotated[Port, Meta(description="Port of the gRPC server.")] = (
+        names.RUNTIME_GRPC_PORT
+    )
+    grpc_host: Annotated[
+        str, Meta(description="Address of the gRPC server; only the facade beside it calls it.")
+    ] = "127.0.0.1"
+    health_port: Annotated[Port, Meta(description="Port of health and metrics.")] = (
+        names.RUNTIME_HEALTH_PORT
+    )
+    bind_address: Annotated[
+        str | None, Meta(description="Address of health and metrics; all of the pod's when unset.")
+    ] = None
+    promptpack_path: Annotated[str, Meta(description="The compiled PromptPack.")] = names.PACK_PATH
+    prompt_name: Annotated[
+        str, Meta(description="The prompt to use when the pack has several and names no entry.")
+    ] = "default"
+    tools_path: Annotated[str, Meta(description="The tool handlers; the file may be absent.")] = (
+        names.TOOLS_PATH
+    )
+    providers_path: Annotated[str, Meta(description="The providers.")] = names.PROVIDERS_PATH
+    function_path: Annotated[
+        str, Meta(description="File with the function's schemas, read in function mode.")
+    ] = names.FUNCTION_PATH
+    provider_api_keys: Annotated[
+        Mapping[str, Secret],
+        Meta(description="The key of the provider with that name in providers.yaml."),
+    ] = {}
+    session_type: Annotated[SessionType, Meta(description="Where sessions are kept.")] = (
+        SessionType.MEMORY
+    )
+    session_ttl: Annotated[
+        Duration, Meta(description="A session is forgotten this long after its last turn.")
+    ] = Duration(86_400_000)
+    session_url: Annotated[Secret | None, Meta(description="URL of the session store.")] = None
+    media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
+        names.MEDIA_BASE_PATH
+    )
+    drain_timeout: Annotated[
+        Duration, Meta(description="How long running turns may go on after SIGTERM.")
+    ] = Duration(30_000)
+    log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

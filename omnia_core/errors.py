@@ -1,0 +1,53 @@
+"""One root error with a code, and the code's gRPC status at both ends of the wire."""
+
+from enum import StrEnum
+
+
+class Code(StrEnum):
+    """What went wrong, in gRPC's vocabulary."""
+
+    CANCELLED = "cancelled"
+    INVALID_ARGUMENT = "invalid_argument"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    NOT_FOUND = "not_found"
+    RESOURCE_EXHAUSTED = "resource_exhausted"
+    FAILED_PRECONDITION = "failed_precondition"
+    UNIMPLEMENTED = "unimplemented"
+    INTERNAL = "internal"
+    UNAVAILABLE = "unavailable"
+
+
+# Status numbers of gRPC (grpc/grpc, doc/statuscodes.md).
+GRPC_STATUS: dict[Code, int] = {
+    Code.CANCELLED: 1,
+    Code.INVALID_ARGUMENT: 3,
+    Code.DEADLINE_EXCEEDED: 4,
+    Code.NOT_FOUND: 5,
+    Code.RESOURCE_EXHAUSTED: 8,
+    Code.FAILED_PRECONDITION: 9,
+    Code.UNIMPLEMENTED: 12,
+    Code.INTERNAL: 13,
+    Code.UNAVAILABLE: 14,
+}
+_CODE_OF_STATUS = {status: code for code, status in GRPC_STATUS.items()}
+
+
+def code_of_status(status: int) -> Code:
+    """Return the code of a gRPC status number; `INTERNAL` for one without a row in the table."""
+    return _CODE_OF_STATUS.get(status, Code.INTERNAL)
+
+
+class OmniaError(Exception):
+    """An expected failure: `message` may be shown to whoever asked, `code` says how to react."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class ConfigurationError(OmniaError):
+    """A program was configured wrongly: its user must change the named setting or file."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.FAILED_PRECONDITION, message)

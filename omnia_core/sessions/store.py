@@ -1,0 +1,49 @@
+"""The port behind which sessions are kept."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from omnia_core.errors import Code, OmniaError
+from omnia_core.sessions.records import Message, Session
+
+
+class SessionConflict(OmniaError):
+    """The session is longer than its writer knew: another writer was there first."""
+
+    def __init__(self, session_id: str, expected: int, found: int) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            f'session "{session_id}" has {found} messages where {expected} were expected: '
+            "another turn of it was stored in between; send the message again",
+        )
+
+
+class StoreUnavailable(OmniaError):
+    """The store could not be reached; nothing is known about the session."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(Code.UNAVAILABLE, f"the session store cannot be reached: {detail}")
+
+
+class SessionStore(Protocol):
+    """Sessions with a sliding time to live: each read and each append begins it anew.
+
+    Every method raises `StoreUnavailable` when the store cannot answer.
+    """
+
+    async def load(self, session_id: str) -> Session | None:
+        """Return the session, or None when it never was or has expired."""
+
+    async def append(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> int:
+        """Append all of `messages` or none, and return the new length.
+
+        A session begins with its first append, at length 0.
+
+        Raises:
+            SessionConflict: the session's length is not `expected_length`.
+        """
+
+    async def close(self) -> None:
+        """Let go of connections."""

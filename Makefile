@@ -60,6 +60,7 @@ format: setup ## format and mend what lint can mend
 
 crds: setup ## write crds/*.yaml and the reference tables from the resource models
 	@$(BIN)/python -m omnia_operator.api.crd
+	@$(BIN)/python -m omnia_core.env.reference
 
 # The virtual folder omnia_core/wire makes the generated modules import each other by their real names.
 protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
@@ -77,3 +78,8 @@ bench-footprint: setup ## start-up time and memory of one facade and one runtime
 
 clean: ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out
+
+$(NODE_CLIENT): tests/clients/node/package-lock.json
+	@if command -v npm >/dev/null; then echo "Installing Node's WebSocket client"; \
+		npm ci --prefix tests/clients/node --no-audit --no-fund --loglevel=error; \
+	else echo "npm is not here: the tests with Node's WebSocket client will be skipped"; fi

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Self
 
 DURATION_PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$"
@@ -35,10 +36,10 @@ class Duration:
         Raises:
             ValueError: `text` is not a duration; the message says what one looks like.
         """
-        if not re.match(DURATION_PATTERN, text):
+        if not re.fullmatch(DURATION_PATTERN, text):
             raise ValueError(f'expected a duration such as "30s", "5m" or "1h30m", found "{text}"')
         parts = _DURATION_PART.findall(text)
-        return cls(round(sum(float(number) * _MILLISECONDS[unit] for number, unit in parts)))
+        return cls(round(sum(Decimal(number) * _MILLISECONDS[unit] for number, unit in parts)))
 
     @property
     def seconds(self) -> float:
@@ -68,11 +69,11 @@ class ByteSize:
         Raises:
             ValueError: `text` is not a whole number of bytes; the message says what one looks like.
         """
-        if not re.match(BYTE_SIZE_PATTERN, text):
+        if not re.fullmatch(BYTE_SIZE_PATTERN, text):
             raise ValueError(f'expected a size such as "10Mi", "512k" or "1048576", found "{text}"')
         number = text.rstrip("kKMGTi")
-        size = float(number) * _BYTES[text[len(number) :]]
-        if not size.is_integer():
+        size = Decimal(number) * _BYTES[text[len(number) :]]
+        if size % 1:
             raise ValueError(f'expected a whole number of bytes, found "{text}"')
         return cls(int(size))
 

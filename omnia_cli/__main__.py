@@ -1,0 +1,134 @@
+"""The command line."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+from rich.console import Console
+
+from omnia_core.names import Mode
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="AI agents from manifests: on this machine as in a cluster.",
+)
+
+Files = Annotated[
+    list[Path],
+    typer.Option("--file", "-f", help="A manifest, or a folder of manifests. May be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Token = Annotated[str | None, typer.Option(help="A bearer token, where the agent asks for one.")]
+
+
+@app.command()
+def up(
+    file: Files,
+    json: AsJson = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show every line of the logs.")
+    ] = False,
+) -> None:
+    """Run the agents and functions of manifests on this machine, and reload them on save."""
+    from omnia_cli.local.report import JsonReporter, PersonReporter
+    from omnia_cli.manifests import ManifestError
+    from omnia_cli.up import InvalidManifests
+    from omnia_cli.up import up as run
+
+    reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
+    try:
+        code = asyncio.run(run(file, reporter, os.environ))
+    except (ManifestError, InvalidManifests) as error:
+        fail(str(error))
+    raise typer.Exit(code)
+
+
+@app.command()
+def validate(
+    file: Files,
+    json: AsJson = False,
+    references: Annotated[
+        bool, typer.Option(help="Also check that what objects refer to is among the manifests.")
+    ] = True,
+) -> None:
+    """Check manifests: structure, rules, unknown fields, references."""
+    from omnia_cli.findings import errors
+    from omnia_cli.validate import validate as run
+
+    findings = run(file, references=references)
+    for finding in findings:
+        print(msgspec.json.encode(finding).decode() if json else finding)
+    wrong = len(errors(findings))
+    if not json:
+        print(f"{wrong} errors, {len(findings) - wrong} warnings", file=sys.stderr)
+    raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def chat(
+    agent: Annotated[
+        str, typer.Argument(metavar="NAME|URL", help="An agent that runs here, or a URL.")
+    ],
+    session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
+    token: Token = None,
+) -> None:
+    """Talk to an agent. Ctrl-C stops its answer, Ctrl-D ends the conversation."""
+    from omnia_cli.chat import ChatFailed
+    from omnia_cli.chat import chat as run
+    from omnia_cli.connect import NotFound, find_url
+
+    try:
+        run(find_url(agent, Mode.AGENT, os.environ), session, token, Console())
+    except (ChatFailed, NotFound) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def call(
+    function: Annotated[
+        str, typer.Argument(metavar="NAME|URL", help="A function that runs here, or a URL.")
+    ],
+    input: Annotated[
+        str, typer.Argument(metavar="JSON", help="JSON text, @FILE, or - for standard input.")
+    ],
+    token: Token = None,
+) -> None:
+    """Call a function with JSON and print what it answers."""
+    from omnia_cli.call import CallFailed
+    from omnia_cli.call import call as run
+    from omnia_cli.connect import NotFound, find_url
+
+    try:
+        body = _body(input)
+        print(run(find_url(function, Mode.FUNCTION, os.environ), body, token).decode())
+    except (CallFailed, NotFound, OSError) as error:
+        fail(str(error))
+
+
+def fail(message: str) -> None:
+    """Print why and end with exit code 1."""
+    print(message, file=sys.stderr)
+    raise typer.Exit(1)
+
+
+def _body(text: str) -> bytes:
+    if text == "-":
+        return sys.stdin.buffer.read()
+    return Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

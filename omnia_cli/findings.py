@@ -1,0 +1,50 @@
+"""What `omnia validate` has to say: one finding about one value of one object."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from omnia_cli.manifests import Document, ManifestError, ValuePath
+from omnia_operator.api import dotted
+
+Severity = Literal["error", "warning"]
+
+
+class Finding(Struct, frozen=True):
+    """One finding; `path` is written as `spec.handlers[0].tool`, "" for the whole object."""
+
+    file: str
+    line: int
+    object: str
+    path: str
+    message: str
+    severity: Severity
+
+    def __str__(self) -> str:
+        where = f"{self.object} {self.path}".strip()
+        return f"{self.file}:{self.line}: {self.severity}: {where}: {self.message}"
+
+
+def about(document: Document, path: ValuePath, message: str, severity: Severity) -> Finding:
+    """Return a finding about the value at `path` of a document."""
+    return Finding(
+        file=str(document.file),
+        line=document.line(path),
+        object=document.title,
+        path=dotted(path),
+        message=message,
+        severity=severity,
+    )
+
+
+def unreadable(error: ManifestError) -> Finding:
+    """Return the finding for a file that could not be read."""
+    name = Path(error.file).name
+    return Finding(str(error.file), error.line, name, "", error.message, "error")
+
+
+def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that forbid going on."""
+    return [finding for finding in findings if finding.severity == "error"]

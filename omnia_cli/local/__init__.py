@@ -1,0 +1,1 @@
+"""The manifests of a cluster as processes on this machine."""

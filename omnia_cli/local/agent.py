@@ -1,0 +1,173 @@
+"""An AgentPlan, which is what a cluster would get, as processes on this machine."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from omnia_cli.local.objects import Addresses, CannotRun, Objects, environment
+from omnia_cli.local.ports import LOOPBACK, Ports
+from omnia_cli.local.process import ProcessSpec
+from omnia_cli.local.report import Serving
+from omnia_cli.local.volumes import Folders, Mount, place
+from omnia_core.env import EnvContract
+from omnia_core.names import Mode
+from omnia_operator.plan import AgentPlan, ContainerPlan
+
+
+@dataclass(frozen=True)
+class AgentPorts:
+    """The local ports of one agent; they stay the same as long as it runs."""
+
+    client: int
+    facade_health: int
+    grpc: int
+    runtime_health: int
+
+    @classmethod
+    def choose(cls, plan: AgentPlan, ports: Ports, *, alone: bool) -> "AgentPorts":
+        """Take the port of the manifest; one agent of several may move on to the next free one.
+
+        Raises:
+            PortOccupied: the port of the only agent is taken.
+        """
+        wanted_by = f'AgentRuntime "{plan.name}"'
+        client = ports.exactly(plan.port, wanted_by) if alone else ports.from_(plan.port)
+        return cls(client, ports.any(), ports.any(), ports.any())
+
+    @property
+    def all(self) -> tuple[int, ...]:
+        """Every port."""
+        return self.client, self.facade_health, self.grpc, self.runtime_health
+
+
+@dataclass(frozen=True)
+class LocalAgent:
+    """The processes of one agent."""
+
+    plan: AgentPlan
+    ports: AgentPorts
+    processes: tuple[ProcessSpec, ...]
+    notes: tuple[str, ...]
+
+    def serving(self, pids: dict[str, int]) -> Serving:
+        """Describe the running agent."""
+        path = "/ws" if self.plan.mode is Mode.AGENT else f"/functions/{self.plan.name}"
+        scheme = "ws" if self.plan.mode is Mode.AGENT else "http"
+        return Serving(
+            namespace=self.plan.namespace,
+            name=self.plan.name,
+            mode=self.plan.mode,
+            url=f"{scheme}://{LOOPBACK}:{self.ports.client}{path}",
+            pids=pids,
+            health=self.health,
+        )
+
+    @property
+    def health(self) -> dict[str, str]:
+        """Where each process answers `/healthz` and `/readyz`."""
+        urls = {"facade": f"http://{LOOPBACK}:{self.ports.facade_health}"}
+        if self.plan.runtime:
+            urls["runtime"] = f"http://{LOOPBACK}:{self.ports.runtime_health}"
+        return urls
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the manifests of one run share on this machine."""
+
+    root: Path
+    objects: Objects
+    addresses: Addresses
+    inherited: Mapping[str, str]
+
+
+def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent:
+    """Turn a plan into processes.
+
+    Raises:
+        CannotRun: the plan needs something that is neither in the manifests nor on this machine.
+    """
+    facade_env = msgspec.structs.replace(
+        plan.facade.env,
+        facade_port=ports.client,
+        health_port=ports.facade_health,
+        bind_address=LOOPBACK,
+        runtime_address=f"{LOOPBACK}:{ports.grpc}",
+        allow_unauthenticated=True,
+    )
+    made = [_container(plan, plan.facade, facade_env, machine)]
+    if plan.runtime:
+        runtime_env = msgspec.structs.replace(
+            plan.runtime.env,
+            grpc_port=ports.grpc,
+            grpc_host=LOOPBACK,
+            health_port=ports.runtime_health,
+            bind_address=LOOPBACK,
+        )
+        made.append(_container(plan, plan.runtime, runtime_env, machine))
+    notes = tuple(dict.fromkeys(note for _, folders in made for note in folders.notes))
+    return LocalAgent(plan, ports, tuple(spec for spec, _ in made), notes)
+
+
+def _container(
+    plan: AgentPlan, container: ContainerPlan, env: EnvContract, machine: Machine
+) -> tuple[ProcessSpec, Folders]:
+    objects = _with_generated(plan, machine)
+    mounts = [Mount(each.volume, each.path, each.sub_path or "") for each in container.mounts]
+    root = machine.root / f"{plan.namespace}.{plan.name}" / container.name
+    folders = place(list(plan.volumes), mounts, root, plan.namespace, objects)
+    generated = {each.name for each in plan.config_maps}
+    ours = {
+        root / volume["name"]
+        for volume in plan.volumes
+        if (volume.get("configMap") or {}).get("name") in generated
+    }
+
+    def follow(text: str) -> str:
+        return folders.paths.follow(machine.addresses.follow(text, plan.namespace))
+
+    files = {
+        path: follow(content.decode()).encode() if path.parent in ours else content
+        for path, content in folders.files.items()
+    }
+    values = {name: follow(value) for name, value in _values(plan, env, objects).items()}
+    extra = environment(list(container.extra_env), plan.namespace, plan.name, objects)
+    spec = ProcessSpec(
+        title=f"{plan.name}/{container.name}",
+        command=(sys.executable, "-m", container.module),
+        environment={
+            **machine.inherited,
+            **values,
+            **{name: follow(value) for name, value in extra.items()},
+        },
+        files=files,
+        folders=folders.empty,
+        # the facade compiles its schemas once; the runtime watches its files
+        read_at_start=frozenset(files) if container is plan.facade else frozenset(),
+    )
+    return spec, folders
+
+
+def _values(plan: AgentPlan, env: EnvContract, objects: Objects) -> dict[str, str]:
+    values = {}
+    for variable in env.render():
+        if variable.secret is None:
+            values[variable.name] = variable.value or ""
+            continue
+        key = (plan.namespace, variable.secret.name)
+        values[variable.name] = objects.secret(key, variable.secret.key)
+    return values
+
+
+def _with_generated(plan: AgentPlan, machine: Machine) -> Objects:
+    generated = {
+        (plan.namespace, each.name): {name: text.encode() for name, text in each.data.items()}
+        for each in plan.config_maps
+    }
+    return Objects({**machine.objects.config_maps, **generated}, machine.objects.secrets)
+
+
+__all__ = ["AgentPorts", "CannotRun", "LocalAgent", "Machine", "localise"]

@@ -1,0 +1,76 @@
+"""From manifests to what should run: pure, so that a reload is a comparison of two values."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from omnia_cli.local.objects import Key, Objects, collect
+from omnia_cli.manifests import Document
+from omnia_core.names import Kind
+from omnia_operator.api import AgentRuntime, PromptPack, Provider, ToolRegistry, parse
+from omnia_operator.plan import AgentPlan, Settings, plan
+from omnia_operator.resolve import Found, Problem, Resolved, resolve
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What the manifests ask for: a plan for each agent, or the reason why there is none."""
+
+    objects: Objects
+    plans: Mapping[Key, AgentPlan]
+    problems: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
+
+
+def desired(documents: list[Document], environ: Mapping[str, str], settings: Settings) -> Desired:
+    """Resolve and plan every AgentRuntime.
+
+    `environ` stands in for Secrets that are not among the manifests.
+
+    Raises:
+        InvalidResource: a custom resource is not valid.
+    """
+    resources = {
+        (str(Kind(document.kind)), *document.key): parse(document.value)
+        for document in documents
+        if document.kind in set(Kind)
+    }
+    agents = _of(resources, AgentRuntime)
+    objects = with_environment(collect(documents), _wanted(resources.values()), environ)
+    found = Found(
+        packs=_of(resources, PromptPack),
+        registries=_of(resources, ToolRegistry),
+        providers=_of(resources, Provider),
+        config_maps={
+            key: {name: content.decode(errors="replace") for name, content in data.items()}
+            for key, data in objects.config_maps.items()
+        },
+        secrets={key: frozenset(data) for key, data in objects.secrets.items()},
+    )
+    plans: dict[Key, AgentPlan] = {}
+    problems: dict[Key, tuple[Problem, ...]] = {}
+    for key, agent in agents.items():
+        outcome = resolve(agent, found)
+        if isinstance(outcome, Resolved):
+            plans[key] = plan(outcome, settings)
+        else:
+            problems[key] = outcome
+    return Desired(objects, plans, problems)
+
+
+def with_environment(
+    objects: Objects, wanted: Iterable[tuple[Key, tuple[str, ...]]], environ: Mapping[str, str]
+) -> Objects:
+    """Add the Secrets that are missing and whose keys the caller's environment holds."""
+    secrets = {key: dict(data) for key, data in objects.secrets.items()}
+    for key, names in wanted:
+        if not any(name in secrets.get(key, {}) for name in names):
+            there = {name: environ[name].encode() for name in names if environ.get(name)}
+            if there:
+                secrets[key] = secrets.get(key, {}) | there
+    return replace(objects, secrets=secrets)
+
+
+def _of(resources: Mapping[tuple[str, str, str], object], kind: type[T]) -> dict[Key, T]:
+    return {key[1:]: each for key, each in resources.items() if isinstance(each, kind)}

@@ -1,0 +1,114 @@
+"""The processes of one agent or tool server, kept running until told otherwise."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from omnia_cli.local.process import Process, ProcessSpec, write_files
+from omnia_cli.local.report import Reporter
+
+# A process that ends is started again after these many seconds; after the last one it is left
+# until its manifests change.
+RESTARTS = (0.5, 1.0, 2.0, 4.0, 8.0)
+# One that ran this long begins the list anew.
+STEADY_SECONDS = 30.0
+
+
+class Group:
+    """Runs the processes of one manifest object.
+
+    `ready` waits until they serve and reports it; it is called after each start.
+    """
+
+    def __init__(
+        self, name: str, reporter: Reporter, ready: Callable[["Group"], Awaitable[None]]
+    ) -> None:
+        self.name = name
+        self._reporter = reporter
+        self._ready = ready
+        self._processes: dict[str, Process] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """Process ids by the last part of the title, such as `facade`."""
+        return {title.rpartition("/")[2]: each.pid for title, each in self._processes.items()}
+
+    @property
+    def running(self) -> bool:
+        """Whether every process runs."""
+        return all(each.running for each in self._processes.values())
+
+    async def apply(self, specs: Sequence[ProcessSpec]) -> bool:
+        """Go over to `specs` with as few restarts as possible; return whether anything changed."""
+        changed = False
+        wanted = {spec.title for spec in specs}
+        for title in [each for each in self._processes if each not in wanted]:
+            await self._stop(title)
+            changed = True
+        started = []
+        for spec in specs:
+            old = self._processes.get(spec.title)
+            if old and not old.spec.restarts(spec) and old.running:
+                changed |= write_files(old.spec.files, spec)
+                old.spec = spec
+                continue
+            await self._stop(spec.title)
+            write_files(old.spec.files if old else {}, spec)
+            started.append(spec)
+        for spec in started:
+            await self._start(spec)
+        if started:
+            await self._ready(self)
+        for spec in started:
+            self._keepers[spec.title] = asyncio.create_task(self._keep(spec.title))
+        return changed or bool(started)
+
+    async def stop(self) -> None:
+        """End every process."""
+        await asyncio.gather(*(self._stop(title) for title in list(self._processes)))
+
+    async def first_end(self) -> str:
+        """Wait until one of the processes ends, and return which and why."""
+        tasks = {
+            asyncio.create_task(process.wait()): title for title, process in self._processes.items()
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            task = done.pop()
+            return f"{tasks[task].rpartition('/')[2]} ended: {task.result()}"
+        finally:
+            for each in tasks:
+                each.cancel()
+
+    async def _start(self, spec: ProcessSpec) -> None:
+        process = Process(spec, lambda text: self._reporter.line(spec.title, text))
+        self._processes[spec.title] = process
+        await process.start()
+
+    async def _stop(self, title: str) -> None:
+        keeper = self._keepers.pop(title, None)
+        if keeper and keeper is not asyncio.current_task():
+            keeper.cancel()
+        process = self._processes.pop(title, None)
+        if process:
+            await process.stop()
+
+    async def _keep(self, title: str) -> None:
+        """Start a process again when it ends, a bounded number of times."""
+        loop = asyncio.get_running_loop()
+        left = list(RESTARTS)
+        while True:
+            process, began = self._processes[title], loop.time()
+            what = title.rpartition("/")[2]
+            self._reporter.failed(self.name, f"{what} ended: {await process.wait()}")
+            left = list(RESTARTS) if loop.time() - began > STEADY_SECONDS else left
+            if not left:
+                self._reporter.failed(self.name, f"{what} is left until a manifest changes")
+                return
+            await asyncio.sleep(left.pop(0))
+            try:
+                await self._start(process.spec)
+            except OSError as error:
+                self._reporter.failed(self.name, f"{what} cannot be started: {error}")
+                return
+            await self._ready(self)

@@ -1,0 +1,141 @@
+"""One process on this machine: its files, its environment, its end."""
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# What a program needs of a login session. The caller's keys and settings stay the caller's.
+INHERITED = (
+    "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
+    "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PYTHONDONTWRITEBYTECODE",
+)  # fmt: skip
+STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """What a process is made of.
+
+    Attributes:
+        title: what people read, such as `support-agent/facade`.
+        environment: all of it; nothing is inherited beside it.
+        files: written before the start, and rewritten when only they change.
+        folders: made before the start.
+        read_at_start: files whose change needs a new start.
+    """
+
+    title: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    files: Mapping[Path, bytes] = field(default_factory=dict)
+    folders: tuple[Path, ...] = ()
+    read_at_start: frozenset[Path] = frozenset()
+
+    def restarts(self, new: "ProcessSpec") -> bool:
+        """Whether going over to `new` needs another process."""
+        if (self.command, dict(self.environment)) != (new.command, dict(new.environment)):
+            return True
+        watched = self.read_at_start | new.read_at_start
+        return any(self.files.get(path) != new.files.get(path) for path in watched)
+
+
+def write_files(old: Mapping[Path, bytes], spec: ProcessSpec) -> bool:
+    """Bring the files up to date, each at once or not at all; return whether any changed."""
+    for folder in spec.folders:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    changed = False
+    for path, content in spec.files.items():
+        if old.get(path) == content and path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_bytes(content)
+        beside.replace(path)
+        changed = True
+    for path in old.keys() - spec.files.keys():
+        path.unlink(missing_ok=True)
+        changed = True
+    return changed
+
+
+class Process:
+    """A started process. `on_line` is called with each line that it prints."""
+
+    def __init__(self, spec: ProcessSpec, on_line: Callable[[str], None]) -> None:
+        self.spec = spec
+        self._on_line = on_line
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._last: deque[str] = deque(maxlen=20)
+
+    @property
+    def pid(self) -> int:
+        """The process id, 0 before the start."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self) -> None:
+        """Start it in a process group of its own, so that Ctrl-C reaches only the parent.
+
+        Raises:
+            OSError: the program cannot be executed.
+        """
+        self._process = await asyncio.create_subprocess_exec(
+            *self.spec.command,
+            env=dict(self.spec.environment),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+            limit=1 << 20,
+        )
+        self._reader = asyncio.create_task(self._read(self._process))
+
+    async def wait(self) -> str:
+        """Wait for the end, and return its reason."""
+        assert self._process  # noqa: S101 - started
+        code = await self._process.wait()
+        if self._reader:
+            await asyncio.wait([self._reader], timeout=1)
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        last = next((line for line in reversed(self._last) if line.strip()), "")
+        return f"{how}: {last.strip()}" if last else how
+
+    async def stop(self, *, grace: float = STOP_SECONDS) -> None:
+        """Ask it to end, and end it after `grace` seconds."""
+        if not self.running or not self._process:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), grace)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout  # noqa: S101 - it is a pipe
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:  # a line beyond the limit
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip("\n")
+            self._last.append(text)
+            self._on_line(text)

@@ -1,0 +1,51 @@
+"""Wait until a process serves, without an HTTP library."""
+
+import asyncio
+import contextlib
+from urllib.parse import urlsplit
+
+from omnia_cli.local.ports import LOOPBACK
+
+INTERVAL = 0.03
+LIMIT = 30.0
+
+
+async def wait_ready(url: str, limit: float = LIMIT) -> str:
+    """Wait until `/readyz` of a health URL answers 200; return "" then, else the last answer."""
+    port = urlsplit(url).port or 80
+    return await _until(lambda: _readyz(port), limit)
+
+
+async def wait_listening(port: int, limit: float = LIMIT) -> str:
+    """Wait until something listens on a port; return "" then, else why not."""
+    return await _until(lambda: _connects(port), limit)
+
+
+async def _until(check, limit: float) -> str:  # type: ignore[no-untyped-def]
+    answer = "no answer"
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(limit):
+            while answer := await check():
+                await asyncio.sleep(INTERVAL)
+    return str(answer)
+
+
+async def _connects(port: int) -> str:
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except OSError:
+        return f"nothing listens on port {port}"
+    writer.close()
+    return ""
+
+
+async def _readyz(port: int) -> str:
+    try:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+        answer = await reader.read(65536)
+    except OSError:
+        return f"nothing listens on port {port}"
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return "" if b" 200 " in head.split(b"\r\n")[0] else body.decode(errors="replace").strip()

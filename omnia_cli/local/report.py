@@ -1,0 +1,120 @@
+"""What `omnia up` tells: a table for people, one JSON object a line for programs."""
+
+import sys
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from omnia_core.names import Mode
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running agent or function."""
+
+    namespace: str
+    name: str
+    mode: Mode
+    url: str
+    pids: dict[str, int]
+    health: dict[str, str]
+
+    @property
+    def how(self) -> str:
+        """The command that talks to it."""
+        if self.mode is Mode.AGENT:
+            return f"omnia chat {self.name}"
+        return f"omnia call {self.name} '{{…}}'"
+
+
+class Reporter(Protocol):
+    """Hears of everything that a person or a program may want to know."""
+
+    def ready(self, agent: Serving) -> None:
+        """An agent serves."""
+
+    def serving(self, agents: list[Serving]) -> None:
+        """Every agent that can run does."""
+
+    def reloaded(self, name: str) -> None:
+        """A change of its manifests is in use."""
+
+    def failed(self, name: str, reason: str) -> None:
+        """It does not run, or its change is not in use."""
+
+    def note(self, name: str, text: str) -> None:
+        """Something that differs from a cluster."""
+
+    def line(self, title: str, text: str) -> None:
+        """A process printed a line."""
+
+
+class JsonReporter:
+    """One JSON object a line on standard output; notes and lines on standard error."""
+
+    def ready(self, agent: Serving) -> None:
+        self._print(
+            event="ready",
+            kind="AgentRuntime",
+            namespace=agent.namespace,
+            name=agent.name,
+            mode=str(agent.mode),
+            url=agent.url,
+            pids=agent.pids,
+            health=agent.health,
+        )
+
+    def serving(self, agents: list[Serving]) -> None:
+        self._print(event="serving")
+
+    def reloaded(self, name: str) -> None:
+        self._print(event="reloaded", name=name)
+
+    def failed(self, name: str, reason: str) -> None:
+        self._print(event="failed", name=name, reason=reason)
+
+    def note(self, name: str, text: str) -> None:
+        self.line(name, text)
+
+    def line(self, title: str, text: str) -> None:
+        print(f"[{title}] {text}", file=sys.stderr, flush=True)
+
+    def _print(self, **event: object) -> None:
+        sys.stdout.write(orjson.dumps(event).decode() + "\n")
+        sys.stdout.flush()
+
+
+class PersonReporter:
+    """A table and short lines. Programs' own lines show only when they warn, unless `verbose`."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+        self._console = Console(highlight=False, soft_wrap=True)
+
+    def ready(self, agent: Serving) -> None:
+        self._console.print(f"[green]ready[/]  {escape(agent.name)}  {escape(agent.url)}")
+
+    def serving(self, agents: list[Serving]) -> None:
+        table = Table("NAME", "MODE", "URL", "TRY")
+        for agent in agents:
+            table.add_row(agent.name, str(agent.mode), agent.url, escape(agent.how))
+        self._console.print(table)
+        self._console.print("Reloads when a manifest is saved. Ctrl-C stops everything.")
+
+    def reloaded(self, name: str) -> None:
+        self._console.print(f"[green]reloaded[/]  {escape(name)}")
+
+    def failed(self, name: str, reason: str) -> None:
+        self._console.print(f"[red]failed[/]  {escape(name)}  {escape(reason)}")
+
+    def note(self, name: str, text: str) -> None:
+        self._console.print(f"[yellow]note[/]  {escape(name)}  {escape(text)}")
+
+    def line(self, title: str, text: str) -> None:
+        quiet = any(f'"level": "{each}"' in text for each in ("info", "debug"))
+        if self._verbose or not quiet:
+            self._console.print(f"[dim]\\[{escape(title)}][/] {escape(text)}")

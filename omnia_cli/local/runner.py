@@ -1,0 +1,193 @@
+"""`omnia up`: start what the manifests ask for, follow their changes, stop everything."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
+from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
+from omnia_cli.local.desired import Desired, desired
+from omnia_cli.local.group import Group
+from omnia_cli.local.objects import Addresses, CannotRun, Key
+from omnia_cli.local.ports import PortOccupied, Ports
+from omnia_cli.local.process import INHERITED, ProcessSpec
+from omnia_cli.local.readiness import wait_listening, wait_ready
+from omnia_cli.local.report import Reporter, Serving
+from omnia_cli.manifests import Document
+from omnia_operator.plan import AgentPlan, Settings
+
+# Names that other objects of the manifests have here, and whose absence is worth a word.
+RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider"}
+USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
+
+
+@dataclass
+class _Running:
+    group: Group
+    agent: LocalAgent | None = None
+
+
+@dataclass
+class Runner:
+    """Runs manifests on this machine.
+
+    Attributes:
+        root: private folder for volumes.
+        announce: called with what runs whenever that changes.
+    """
+
+    root: Path
+    reporter: Reporter
+    environ: Mapping[str, str]
+    announce: Callable[[Sequence[Serving]], None]
+    _ports: Ports = field(default_factory=Ports)
+    _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
+    _workload_ports: dict[Key, dict[int, int]] = field(default_factory=dict)
+    _agents: dict[Key, _Running] = field(default_factory=dict)
+    _workloads: dict[Key, _Running] = field(default_factory=dict)
+    _noted: set[str] = field(default_factory=set)
+
+    async def apply(self, documents: list[Document], *, first: bool) -> bool:
+        """Bring the processes to what the manifests ask for; return whether any agent runs.
+
+        Raises:
+            InvalidResource: a custom resource is not valid; nothing was changed.
+        """
+        wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
+        self._note_others(documents)
+        for key, problems in wanted.problems.items():
+            reason = "; ".join(problem.message for problem in problems)
+            self.reporter.failed(key[1], reason)
+        machine = Machine(self.root, wanted.objects, Addresses(), self._inherited())
+        servers = workloads(documents)
+        self._address(servers, wanted, machine.addresses)
+        await self._remove(wanted, {each.key for each in servers})
+        await asyncio.gather(*(self._apply_workload(each, machine, first) for each in servers))
+        await asyncio.gather(
+            *(self._apply_agent(key, each, machine, first) for key, each in wanted.plans.items())
+        )
+        serving = self.serving()
+        self.announce(serving)
+        return bool(serving)
+
+    def serving(self) -> list[Serving]:
+        """List the agents that run."""
+        return [
+            each.agent.serving(each.group.pids)
+            for each in self._agents.values()
+            if each.agent and each.group.running
+        ]
+
+    async def stop(self) -> None:
+        """End every process."""
+        everything = [*self._agents.values(), *self._workloads.values()]
+        await asyncio.gather(*(each.group.stop() for each in everything))
+
+    def _address(self, servers: list[Workload], wanted: Desired, addresses: Addresses) -> None:
+        """Choose ports for what is new, and let the names of Services lead to them."""
+        alone = len(wanted.plans) + len(wanted.problems) == 1
+        for key, plan in wanted.plans.items():
+            if key not in self._agent_ports:
+                try:
+                    self._agent_ports[key] = AgentPorts.choose(plan, self._ports, alone=alone)
+                except PortOccupied as error:
+                    self.reporter.failed(plan.name, str(error))
+                    continue
+            addresses.add(key, plan.port, self._agent_ports[key].client)
+        for server in servers:
+            if server.key not in self._workload_ports:
+                self._workload_ports[server.key] = choose_ports(server, self._ports)
+            for key, port, local in server.addresses(self._workload_ports[server.key]):
+                addresses.add(key, port, local)
+
+    async def _remove(self, wanted: Desired, servers: set[Key]) -> None:
+        kept = {*wanted.plans, *wanted.problems}
+        for key in [each for each in self._agents if each not in kept]:
+            await self._agents.pop(key).group.stop()
+            self._ports.release(*self._agent_ports.pop(key).all)
+        for key in [each for each in self._workloads if each not in servers]:
+            await self._workloads.pop(key).group.stop()
+            self._ports.release(*self._workload_ports.pop(key).values())
+
+    async def _apply_workload(self, server: Workload, machine: Machine, first: bool) -> None:
+        namespace, name = server.key
+        chosen = self._workload_ports[server.key]
+        root = machine.root / f"{namespace}.{name}"
+        try:
+            specs = processes(
+                server, chosen, root, machine.objects, machine.addresses, machine.inherited
+            )
+        except CannotRun as error:
+            self.reporter.failed(name, str(error))
+            return
+
+        async def ready(group: Group) -> None:
+            waits = [wait_listening(port) for port in chosen.values()]
+            await self._wait(group, waits)
+
+        running = self._workloads.setdefault(
+            server.key, _Running(Group(name, self.reporter, ready))
+        )
+        await self._go_over(running.group, specs, first)
+
+    async def _apply_agent(self, key: Key, plan: AgentPlan, machine: Machine, first: bool) -> None:
+        if key not in self._agent_ports:
+            return
+        try:
+            agent = localise(plan, self._agent_ports[key], machine)
+        except CannotRun as error:
+            self.reporter.failed(plan.name, str(error))
+            return
+        for note in agent.notes:
+            self._note(plan.name, note)
+
+        async def ready(group: Group) -> None:
+            current = self._agents[key].agent
+            assert current  # noqa: S101 - set before the group starts anything
+            if await self._wait(group, [wait_ready(url) for url in current.health.values()]):
+                self.reporter.ready(current.serving(group.pids))
+
+        running = self._agents.setdefault(key, _Running(Group(plan.name, self.reporter, ready)))
+        running.agent = agent
+        await self._go_over(running.group, agent.processes, first)
+
+    async def _go_over(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
+        try:
+            changed = await group.apply(specs)
+        except OSError as error:
+            self.reporter.failed(group.name, f"cannot be started: {error}")
+            return
+        if changed and not first:
+            self.reporter.reloaded(group.name)
+
+    async def _wait(self, group: Group, waits: list) -> bool:  # type: ignore[type-arg]
+        """Wait until all of `waits` return "", or a process ends; whoever keeps it tells why."""
+        end = asyncio.ensure_future(group.first_end())
+        answers = asyncio.ensure_future(asyncio.gather(*waits))
+        await asyncio.wait([end, answers], return_when=asyncio.FIRST_COMPLETED)
+        ready = answers.done()
+        for task in (end, answers):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if not ready:
+            return False
+        faults = [answer for answer in answers.result() if answer]
+        for fault in faults:
+            self.reporter.failed(group.name, f"does not serve: {fault}")
+        return not faults
+
+    def _inherited(self) -> dict[str, str]:
+        return {name: self.environ[name] for name in INHERITED if name in self.environ}
+
+    def _note_others(self, documents: list[Document]) -> None:
+        for document in documents:
+            if document.kind not in RUN | USED:
+                self._note(document.name, f"{document.kind}: not run on this machine")
+
+    def _note(self, name: str, text: str) -> None:
+        if f"{name} {text}" not in self._noted:
+            self._noted.add(f"{name} {text}")
+            self.reporter.note(name, text)

@@ -1,0 +1,83 @@
+"""Volumes as private folders."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omnia_cli.local.objects import CannotRun, Key, Objects, Paths
+from omnia_core.jsonvalue import JsonObject
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Where a container sees a volume."""
+
+    volume: str
+    path: str
+    sub_path: str = ""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """The files to write, by absolute path, the folders to make, and where the mount paths lead."""
+
+    files: Mapping[Path, bytes]
+    empty: tuple[Path, ...]
+    paths: Paths
+    notes: tuple[str, ...] = field(default=())
+
+
+def place(
+    volumes: list[JsonObject], mounts: list[Mount], root: Path, namespace: str, objects: Objects
+) -> Folders:
+    """Give each volume a folder below `root`.
+
+    Raises:
+        CannotRun: a volume's ConfigMap or Secret is not there.
+    """
+    files: dict[Path, bytes] = {}
+    empty: list[Path] = []
+    notes: list[str] = []
+    used = {mount.volume for mount in mounts}
+    for volume in volumes:
+        if volume["name"] not in used:
+            continue
+        folder = root / volume["name"]
+        empty.append(folder)
+        contents, note = _contents(volume, namespace, objects)
+        files |= {folder / name: content for name, content in contents.items()}
+        notes += [note] if note else []
+    places = {mount.path.rstrip("/"): str(root / mount.volume / mount.sub_path) for mount in mounts}
+    return Folders(files, tuple(empty), Paths(places), tuple(notes))
+
+
+def _contents(
+    volume: JsonObject, namespace: str, objects: Objects
+) -> tuple[Mapping[str, bytes], str]:
+    name = volume["name"]
+    if source := volume.get("configMap"):
+        key = (namespace, str(source.get("name")))
+        return _chosen(objects.config_maps, key, source, f"ConfigMap of volume {name}"), ""
+    if source := volume.get("secret"):
+        key = (namespace, str(source.get("secretName")))
+        return _chosen(objects.secrets, key, source, f"Secret of volume {name}"), ""
+    if "emptyDir" in volume:
+        return {}, ""
+    kinds = ", ".join(each for each in volume if each != "name")
+    return {}, f'volume "{name}": an empty folder stands in for {kinds}'
+
+
+def _chosen(
+    where: Mapping[Key, Mapping[str, bytes]], key: Key, source: JsonObject, what: str
+) -> Mapping[str, bytes]:
+    if key not in where:
+        if source.get("optional"):
+            return {}
+        raise CannotRun(f'{what}: "{key[1]}" is not among the manifests')
+    data = where[key]
+    if "items" not in source:
+        return data
+    missing = [item["key"] for item in source["items"] if item["key"] not in data]
+    if missing and not source.get("optional"):
+        raise CannotRun(f'{what}: "{key[1]}" has no key {", ".join(missing)}')
+    return {item["path"]: data[item["key"]] for item in source["items"] if item["key"] in data}

@@ -1,0 +1,131 @@
+"""The command `omnia up`: run manifests, reload them when they are saved, stop on Ctrl-C."""
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from omnia_cli.findings import Finding, errors
+from omnia_cli.local.report import Reporter
+from omnia_cli.local.runner import Runner
+from omnia_cli.manifests import Document, ManifestError, load, manifest_files
+from omnia_cli.running import announce, announced
+from omnia_cli.validate import check
+
+POLL_SECONDS = 0.15
+
+Signature = tuple[tuple[str, int, int], ...]
+
+
+async def up(paths: Sequence[Path], reporter: Reporter, environ: Mapping[str, str]) -> int:
+    """Run until a signal comes; return the exit code.
+
+    Raises:
+        ManifestError: the manifests cannot be read.
+        InvalidManifests: they can, and something in them is wrong.
+    """
+    documents = read(paths)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    with (
+        tempfile.TemporaryDirectory(prefix="omnia-", ignore_cleanup_errors=True) as root,
+        announced(environ) as file,
+    ):
+        runner = Runner(Path(root), reporter, environ, lambda agents: announce(file, agents))
+        try:
+            return await _serve(runner, reporter, paths, documents, stop)
+        finally:
+            await runner.stop()
+
+
+class InvalidManifests(Exception):
+    """The manifests have errors; nothing was changed."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("\n".join(str(finding) for finding in findings))
+        self.findings = findings
+
+
+def read(paths: Sequence[Path]) -> list[Document]:
+    """Load manifests and check each object alone.
+
+    Raises:
+        ManifestError: they cannot be read.
+        InvalidManifests: an object is wrong.
+    """
+    documents = load(paths)
+    wrong = errors(check(documents, references=False))
+    if wrong:
+        raise InvalidManifests(wrong)
+    return documents
+
+
+async def _serve(
+    runner: Runner,
+    reporter: Reporter,
+    paths: Sequence[Path],
+    documents: list[Document],
+    stop: asyncio.Event,
+) -> int:
+    if not any(document.kind == "AgentRuntime" for document in documents):
+        places = ", ".join(str(path) for path in paths)
+        reporter.failed(places, "there is no AgentRuntime among the manifests; add one")
+        return 1
+    signature = _signature(paths)
+    starting = asyncio.ensure_future(runner.apply(documents, first=True))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if stop.is_set():
+        starting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await starting
+        return 0
+    if not starting.result():
+        return 1
+    reporter.serving(runner.serving())
+    await _follow(runner, reporter, paths, signature, stop)
+    stopping.cancel()
+    return 0
+
+
+async def _follow(
+    runner: Runner,
+    reporter: Reporter,
+    paths: Sequence[Path],
+    applied: Signature,
+    stop: asyncio.Event,
+) -> None:
+    """Apply each change once the files have been still for one interval."""
+    previous = applied
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), POLL_SECONDS)
+        current = _signature(paths)
+        if current == previous and current != applied:
+            applied = current
+            await _reload(runner, reporter, paths)
+        previous = current
+
+
+async def _reload(runner: Runner, reporter: Reporter, paths: Sequence[Path]) -> None:
+    try:
+        await runner.apply(read(paths), first=False)
+    except ManifestError as error:
+        reporter.failed(error.file.name, f"the change is not in use: {error}")
+    except InvalidManifests as error:
+        for finding in error.findings:
+            reporter.failed(
+                finding.object.rpartition("/")[2], f"the change is not in use: {finding}"
+            )
+
+
+def _signature(paths: Sequence[Path]) -> Signature:
+    try:
+        stats = [(file, file.stat()) for file in manifest_files(paths)]
+    except (ManifestError, OSError):
+        return ()
+    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in stats)

@@ -1,0 +1,103 @@
+"""The command `omnia validate`: everything about manifests that can be known without a cluster."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from omnia_cli.findings import Finding, about, errors, unreadable
+from omnia_cli.local.desired import desired
+from omnia_cli.manifests import Document, ManifestError, ValuePath, load
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.pack import parse_pack
+from omnia_core.names import API_VERSION, GROUP, Kind
+from omnia_operator import api
+from omnia_operator.plan import Settings
+
+# Where in the AgentRuntime the reference stands that a condition speaks of.
+PLACES: dict[str, ValuePath] = {
+    "PromptPackReady": ("spec", "promptPackRef"),
+    "ProviderReady": ("spec", "providers"),
+    "ToolRegistryReady": ("spec", "toolRegistryRef"),
+}
+
+
+def validate(paths: Sequence[Path], *, references: bool) -> list[Finding]:
+    """Check every object in `paths`; findings in the order of the files."""
+    try:
+        documents = load(paths)
+    except ManifestError as error:
+        return [unreadable(error)]
+    return check(documents, references=references)
+
+
+def check(documents: Sequence[Document], *, references: bool) -> list[Finding]:
+    """Check objects alone and, with `references`, what they refer to."""
+    findings = [finding for document in documents for finding in _alone(document)]
+    findings += _repeated(documents)
+    findings += [finding for document in documents for finding in _pack(document, documents)]
+    if references and not errors(findings):
+        findings += _references(list(documents))
+    return findings
+
+
+def _alone(document: Document) -> Iterator[Finding]:
+    group = str(document.value.get("apiVersion") or "")
+    if not document.kind or not group:
+        missing = "kind" if group else "apiVersion"
+        yield about(document, (), f"the field {missing} is missing: add it", "error")
+    elif document.kind in set(Kind) or group.startswith(f"{GROUP}/"):
+        for each in api.findings(document.value):
+            severity = "error" if each.severity is api.Severity.ERROR else "warning"
+            yield about(document, each.path, each.message, severity)
+    elif not document.name:
+        yield about(document, ("metadata",), "the field name is missing: add it", "error")
+
+
+def _repeated(documents: Sequence[Document]) -> Iterator[Finding]:
+    count = Counter((document.kind, document.key) for document in documents)
+    seen: set[tuple[str, tuple[str, str]]] = set()
+    for document in documents:
+        identity = (document.kind, document.key)
+        if count[identity] > 1 and identity in seen:
+            yield about(
+                document, ("metadata", "name"), "another object has this kind and name", "error"
+            )
+        seen.add(identity)
+
+
+def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding]:
+    """Check the content of a PromptPack where its ConfigMap is among the manifests."""
+    if document.kind != Kind.PROMPT_PACK or document.value.get("apiVersion") != API_VERSION:
+        return
+    try:
+        resource = api.parse(document.value)
+    except api.InvalidResource:
+        return
+    if not isinstance(resource, api.PromptPack) or resource.spec.source.config_map_ref is None:
+        return
+    reference = resource.spec.source.config_map_ref
+    for each in documents:
+        if each.kind != "ConfigMap" or each.key != (document.namespace, reference.name):
+            continue
+        text = (each.value.get("data") or {}).get(reference.key)
+        place: ValuePath = ("data", reference.key)
+        if not isinstance(text, str):
+            message = f'PromptPack "{document.name}" reads the key {reference.key}: add it'
+            yield about(each, ("data",), message, "error")
+            return
+        try:
+            pack = parse_pack(text, f'the content of PromptPack "{document.name}"')
+        except ConfigurationError as error:
+            yield about(each, place, error.message, "error")
+            return
+        for note in pack.not_applied():
+            yield about(each, place, note, "warning")
+
+
+def _references(documents: list[Document]) -> Iterator[Finding]:
+    outcome = desired(documents, {}, Settings())
+    for document in documents:
+        if document.kind == Kind.AGENT_RUNTIME:
+            for problem in outcome.problems.get(document.key, ()):
+                place = PLACES.get(problem.condition, ("spec",))
+                yield about(document, place, problem.message, "error")

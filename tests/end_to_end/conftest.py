@@ -1,0 +1,157 @@
+"""`omnia up` as its users run it: a process of its own, on real manifests."""
+
+import contextlib
+import os
+import queue
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+OMNIA = (sys.executable, "-m", "omnia_cli")
+LIMIT = 40.0
+
+
+@dataclass
+class Up:
+    """A running `omnia up --json`."""
+
+    process: subprocess.Popen[bytes]
+    errors: Path
+    events: list[dict[str, Any]] = field(default_factory=list)
+    _queue: "queue.Queue[dict[str, Any] | None]" = field(default_factory=queue.Queue)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self._queue.put(orjson.loads(line))
+        self._queue.put(None)
+
+    def wait(self, event: str, **fields: object) -> dict[str, Any]:
+        """Return the first event of that kind, with those fields, that has not been waited for."""
+        for seen in self.events:
+            if seen["event"] == event and fields.items() <= seen.items():
+                self.events.remove(seen)
+                return seen
+        while True:
+            try:
+                found = self._queue.get(timeout=LIMIT)
+            except queue.Empty:
+                pytest.fail(f"no {event} {fields} in {LIMIT} s; {self.errors.read_text()}")
+            if found is None:
+                pytest.fail(f"ended before {event} {fields}; {self.errors.read_text()}")
+            if found["event"] == event and fields.items() <= found.items():
+                return found
+            self.events.append(found)
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Interrupt it and return its exit code."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        return self.process.wait(LIMIT)
+
+
+Start = Callable[..., Up]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of the command line, with a state folder of its own."""
+    return {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Start `omnia up --json -f PATH…`."""
+    running: list[Up] = []
+
+    def run(*paths: Path, **variables: str) -> Up:
+        errors = tmp_path / f"errors-{len(running)}.txt"
+        options = [each for path in paths for each in ("-f", str(path))]
+        with errors.open("wb") as sink:
+            process = subprocess.Popen(
+                [*OMNIA, "up", "--json", *options],
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                env={**environment, **variables},
+                cwd=ROOT,
+            )
+        up = Up(process, errors)
+        running.append(up)
+        return up
+
+    yield run
+    for up in running:
+        if up.process.poll() is None:
+            up.stop()
+        assert up.process.stdout
+        up.process.stdout.close()
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Callable[[str], Path]:
+    """Copy an example, with ports that no other test uses."""
+
+    def copy(name: str) -> Path:
+        target = tmp_path / name
+        shutil.copytree(EXAMPLES / name, target)
+        for file in target.glob("*.yaml"):
+            documents = list(yaml.safe_load_all(file.read_text()))
+            for document in documents:
+                if document["kind"] == "AgentRuntime":
+                    facade = document["spec"].setdefault("facade", {"type": "websocket"})
+                    facade["port"] = free_port()
+            file.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+        return target
+
+    return copy
+
+
+@dataclass
+class Answer:
+    """What HTTP answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+@pytest.fixture
+def curl(need_program: Callable[[str, str], str]) -> Callable[..., Answer]:
+    """Send a request with curl; `arguments` are curl's."""
+    program = need_program("curl", "apt-get install curl")
+
+    def send(*arguments: str) -> Answer:
+        command = [program, "-sS", "-i", "--max-time", "20", "-H", "Expect:", *arguments]
+        output = subprocess.run(command, capture_output=True, check=True).stdout
+        head, _, body = output.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        headers = {
+            name.lower(): value.strip()
+            for name, _, value in (each.partition(":") for each in lines)
+        }
+        return Answer(int(first.split()[1]), headers, orjson.loads(body) if body else {})
+
+    return send

@@ -1,0 +1,77 @@
+"""Documents for the tests: the smallest valid ones, and changes to them."""
+
+import copy
+from pathlib import Path
+
+import yaml
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import API_VERSION
+
+DATA = Path(__file__).parent / "data"
+
+
+def load(path: Path) -> JsonObject:
+    document: JsonObject = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return document
+
+
+def merge(base: JsonObject, change: JsonObject) -> JsonObject:
+    """Return `base` with `change` on top; None removes a field."""
+    merged = copy.deepcopy(base)
+    for key, value in change.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = merge(merged[key], value)
+        elif value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = value
+    return merged
+
+
+def document(kind: str, name: str, spec: JsonObject, namespace: str = "default") -> JsonObject:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def agent(change: JsonObject | None = None, **metadata: object) -> JsonObject:
+    smallest = document(
+        "AgentRuntime",
+        "helper",
+        {
+            "promptPackRef": {"name": "pack"},
+            "providers": [{"name": "default", "providerRef": {"name": "model"}}],
+        },
+    )
+    return merge(smallest, {"metadata": metadata, "spec": change or {}})
+
+
+def function(change: JsonObject | None = None) -> JsonObject:
+    schema = {"type": "object"}
+    spec = {"mode": "function", "facade": {"type": "grpc"}}
+    return merge(
+        agent(spec | {"inputSchema": schema, "outputSchema": schema}), {"spec": change or {}}
+    )
+
+
+def provider(change: JsonObject | None = None) -> JsonObject:
+    return document("Provider", "model", merge({"type": "mock"}, change or {}))
+
+
+def pack(change: JsonObject | None = None, name: str = "pack") -> JsonObject:
+    source = {"type": "configmap", "configMapRef": {"name": f"{name}-json"}}
+    return document("PromptPack", name, merge({"version": "1.0.0", "source": source}, change or {}))
+
+
+def handler(change: JsonObject | None = None) -> JsonObject:
+    smallest = {
+        "name": "weather",
+        "type": "http",
+        "tool": {"name": "weather", "description": "Says the weather.", "inputSchema": {}},
+        "httpConfig": {"endpoint": "http://weather.tools/now"},
+    }
+    return merge(smallest, change or {})
+
+
+def registry(*handlers: JsonObject, **more: object) -> JsonObject:
+    return document("ToolRegistry", "tools", {"handlers": list(handlers) or [handler()], **more})

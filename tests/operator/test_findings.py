@@ -1,0 +1,162 @@
+"""What is wrong with a document is said in plain words, at the right place."""
+
+import datetime as dt
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api import InvalidResource, Severity, dotted, findings, parse
+from tests.operator import objects
+
+CASES: list[tuple[JsonObject, str, str]] = [
+    (objects.agent({"mdoe": "agent"}), "spec.mdoe", "unknown field mdoe; did you mean mode?"),
+    (
+        objects.agent({"session": {"key": 1}}),
+        "spec.session.key",
+        "unknown field key; the fields here are storeRef, ttl, type",
+    ),
+    (
+        objects.agent({"mode": "agnet"}),
+        "spec.mode",
+        'expected one of agent, function, found "agnet"; did you mean agent?',
+    ),
+    (
+        objects.agent({"providers": [{"name": "default"}]}),
+        "spec.providers[0].providerRef",
+        "the field providerRef is missing: add it",
+    ),
+    (
+        objects.pack({"version": 1.5}),
+        "spec.version",
+        'expected a string, found 1.5: put it in quotes, "1.5"',
+    ),
+    (
+        objects.pack({"version": "latest"}),
+        "spec.version",
+        'expected a semantic version such as "1.0.0", found "latest"',
+    ),
+    (
+        objects.pack({"version": dt.date(2026, 1, 2)}),
+        "spec.version",
+        'expected a semantic version such as "1.0.0", found "2026-01-02"',
+    ),
+    (
+        objects.agent({"facade": {"port": "80"}}),
+        "spec.facade.port",
+        'expected a whole number, found "80"',
+    ),
+    (
+        objects.agent({"facade": {"port": 0}}),
+        "spec.facade.port",
+        "expected at least 1, found 0",
+    ),
+    (
+        objects.agent({"facade": {"showTools": "yes"}}),
+        "spec.facade.showTools",
+        'expected true or false, found "yes"',
+    ),
+    (
+        objects.agent({"session": {"ttl": "5 minutes"}}),
+        "spec.session.ttl",
+        'expected a duration such as "30s", "5m" or "1h30m", found "5 minutes"',
+    ),
+    (
+        objects.agent({"facade": {"media": {"maxFileSize": "10 MB"}}}),
+        "spec.facade.media.maxFileSize",
+        'expected a size such as "10Mi", "512k" or "1048576", found "10 MB"',
+    ),
+    (objects.agent({"facade": []}), "spec.facade", "expected an object, found []"),
+    (objects.agent({"providers": {}}), "spec.providers", "expected a list, found {}"),
+    (
+        objects.agent({"runtime": {"volumes": [{"emptyDir": {}}]}}),
+        "spec.runtime.volumes[0].name",
+        "the field name is missing: add it",
+    ),
+    (
+        objects.agent({"rollout": {"steps": []}}),
+        "spec.rollout.steps",
+        "expected at least 1 entries, found 0",
+    ),
+    (
+        objects.provider({"mock": {"responses": 3}}),
+        "spec.mock.responses",
+        "expected an object, or a response file as text",
+    ),
+    (
+        {"apiVersion": "example.org/v1", "kind": "Provider"},
+        "apiVersion",
+        'expected one of omnia.altairalabs.ai/v1alpha1, found "example.org/v1"',
+    ),
+    (
+        objects.document("agent", "a", {}),
+        "kind",
+        'expected one of AgentRuntime, PromptPack, ToolRegistry, Provider, found "agent"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "path", "message"), CASES, ids=[case[2] for case in CASES])
+def test_a_wrong_document_is_explained(document: JsonObject, path: str, message: str) -> None:
+    with pytest.raises(InvalidResource) as caught:
+        parse(document)
+
+    assert [(dotted(each.path), each.message) for each in caught.value.findings] == [
+        (path, message)
+    ]
+    assert path in str(caught.value)
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    document = objects.agent({"facade": {"port": 0, "typ": "websocket"}, "mode": "x"})
+
+    assert len(findings(document)) == 3
+
+
+LATER: list[tuple[JsonObject, str]] = [
+    (objects.agent({"evals": {"enabled": True}}), "spec.evals"),
+    (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
+    (
+        objects.agent({"session": {"type": "redis", "storeRef": {"name": "r"}}}),
+        "spec.session.type",
+    ),
+    (
+        objects.agent({"facade": {"media": {"enabled": True, "publicURL": "https://a.example"}}}),
+        "spec.facade.media",
+    ),
+    (objects.pack({"rollout": {"type": "canary"}}), "spec.rollout.type"),
+    (
+        objects.provider({"type": "gemini", "model": "m", "secretRef": {"name": "s"}}),
+        "spec.type",
+    ),
+    (
+        objects.registry(
+            objects.handler(),
+            objects.handler(
+                {
+                    "name": "files",
+                    "type": "mcp",
+                    "tool": None,
+                    "httpConfig": None,
+                    "mcpConfig": {"transport": "sse", "endpoint": "http://files"},
+                }
+            ),
+        ),
+        "spec.handlers[1].type",
+    ),
+]
+
+
+@pytest.mark.parametrize(("document", "path"), LATER, ids=[case[1] for case in LATER])
+def test_what_nothing_acts_on_yet_is_a_warning(document: JsonObject, path: str) -> None:
+    assert [(dotted(each.path), each.severity) for each in findings(document)] == [
+        (path, Severity.WARNING)
+    ]
+    assert parse(document)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"evals": {"enabled": False}}, {"session": {"type": "memory"}}, {"facade": {"media": {}}}],
+)
+def test_what_is_switched_off_warns_of_nothing(change: JsonObject) -> None:
+    assert findings(objects.agent(change)) == []

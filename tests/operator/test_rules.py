@@ -1,0 +1,323 @@
+"""Every cross-field rule refuses what it is for, says where, and stands in the CRD."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api import InvalidResource, Severity, dotted, findings, parse
+from omnia_operator.api.crd import RESOURCES
+from omnia_operator.api.schema import resource_schema
+from tests.operator import objects
+
+ECHO = {"promptPackRef": None, "providers": None, "facade": {"handler": "echo"}}
+GRPC: JsonObject = {"name": "g", "type": "grpc", "httpConfig": None}
+MCP: JsonObject = {"name": "m", "type": "mcp", "httpConfig": None, "tool": None}
+
+ACCEPTED = {
+    "an echo agent needs neither prompt nor provider": objects.agent(ECHO),
+    "a demo agent may have a prompt": objects.agent(
+        {"facade": {"handler": "demo"}, "providers": None}
+    ),
+    "a function": objects.function(),
+    "scale to zero with KEDA": objects.agent(
+        {"runtime": {"autoscaling": {"type": "keda", "minReplicas": 0}}}
+    ),
+    "a compatible server without a key": objects.provider(
+        {"type": "openai", "model": "m", "baseURL": "http://localhost:8000/v1"}
+    ),
+    "ollama without a key": objects.provider({"type": "ollama", "model": "m"}),
+    "mock responses as text": objects.provider({"mock": {"responses": "defaultResponse: hi"}}),
+    "mock responses as an object": objects.provider(
+        {"mock": {"responses": {"scenarios": {"default": {"turns": {1: "hi"}}}}}}
+    ),
+    "a selector instead of an endpoint": objects.registry(
+        objects.handler({"httpConfig": None, "selector": {"matchLabels": {"app": "weather"}}})
+    ),
+    "a program as an MCP server": objects.registry(
+        objects.handler({**MCP, "mcpConfig": {"transport": "stdio", "command": "server"}})
+    ),
+    "a tool of the client": objects.registry(
+        objects.handler({"type": "client", "httpConfig": None})
+    ),
+    "metadata that the API server adds": objects.agent(
+        None, uid="1", generation=2, managedFields=[{}], creationTimestamp="2026-01-01T00:00:00Z"
+    ),
+}
+
+REFUSED: dict[str, tuple[JsonObject, str, str]] = {
+    "a function without an output schema": (
+        objects.function({"outputSchema": None}),
+        "spec",
+        "add both inputSchema and outputSchema",
+    ),
+    "a function without an input schema": (
+        objects.function({"inputSchema": None}),
+        "spec",
+        "add both inputSchema and outputSchema",
+    ),
+    "an agent with an input schema": (
+        objects.agent({"inputSchema": {}}),
+        "spec",
+        "belong to functions",
+    ),
+    "an agent with an output schema": (
+        objects.agent({"outputSchema": {}}),
+        "spec",
+        "belong to functions",
+    ),
+    "a function over WebSocket": (
+        objects.function({"facade": {"type": "websocket"}}),
+        "spec.facade.type",
+        "set facade.type: grpc",
+    ),
+    "a function whose facade is left to its default": (
+        objects.function({"facade": None}),
+        "spec.facade.type",
+        "set facade.type: grpc",
+    ),
+    "an agent over gRPC": (
+        objects.agent({"facade": {"type": "grpc"}}),
+        "spec.facade.type",
+        "set facade.type: websocket",
+    ),
+    "a function answered by echo": (
+        objects.function({"facade": {"handler": "echo"}}),
+        "spec.facade.handler",
+        "remove facade.handler",
+    ),
+    "two prompts": (objects.agent({"prompt": {"system": "x"}}), "spec", "exactly one of prompt"),
+    "no prompt": (objects.agent({"promptPackRef": None}), "spec", "exactly one of prompt"),
+    "two sources of models": (
+        objects.agent({"provider": {"type": "mock"}}),
+        "spec",
+        "exactly one of providers and provider",
+    ),
+    "no model": (
+        objects.agent({"providers": None}),
+        "spec",
+        "exactly one of providers and provider",
+    ),
+    "an empty list of models": (
+        objects.agent({"providers": []}),
+        "spec",
+        "exactly one of providers and provider",
+    ),
+    "two models of one name": (
+        objects.agent({"providers": [{"name": "a", "providerRef": {"name": "b"}}] * 2}),
+        "spec.providers[1].name",
+        "another entry has the name a",
+    ),
+    "a custom framework without an image": (
+        objects.agent({"framework": {"type": "custom"}}),
+        "spec.framework.image",
+        "add image",
+    ),
+    "media without a public URL": (
+        objects.agent({"facade": {"media": {"enabled": True}}}),
+        "spec.facade.media.publicURL",
+        "add publicURL",
+    ),
+    "a port that the pod needs": (
+        objects.agent({"facade": {"port": 9000}}),
+        "spec.facade.port",
+        "choose another port",
+    ),
+    "redis without an address": (
+        objects.agent({"session": {"type": "redis"}}),
+        "spec.session.storeRef",
+        "add storeRef",
+    ),
+    "postgres without an address": (
+        objects.agent({"session": {"type": "postgres"}}),
+        "spec.session.storeRef",
+        "add storeRef",
+    ),
+    "bounds in the wrong order": (
+        objects.agent({"runtime": {"autoscaling": {"minReplicas": 11}}}),
+        "spec.runtime.autoscaling.minReplicas",
+        "raise maxReplicas",
+    ),
+    "scale to zero with HPA": (
+        objects.agent({"runtime": {"autoscaling": {"minReplicas": 0}}}),
+        "spec.runtime.autoscaling.minReplicas",
+        "set type: keda",
+    ),
+    "KEDA settings of an HPA": (
+        objects.agent({"runtime": {"autoscaling": {"keda": {}}}}),
+        "spec.runtime.autoscaling.keda",
+        "set type: keda",
+    ),
+    "a mount without a volume": (
+        objects.agent({"runtime": {"volumeMounts": [{"name": "v", "mountPath": "/v"}]}}),
+        "spec.runtime.volumeMounts",
+        "add the missing volume",
+    ),
+    "a step that does two things": (
+        objects.agent({"rollout": {"steps": [{"setWeight": 1, "pause": {}}]}}),
+        "spec.rollout.steps[0]",
+        "exactly one of setWeight",
+    ),
+    "a name that no Service can have": (
+        objects.agent(None, name="4.two"),
+        "metadata.name",
+        "rename the agent",
+    ),
+    "an inline model without a name": (
+        objects.agent({"providers": None, "provider": {"type": "ollama"}}),
+        "spec.provider.model",
+        "add model",
+    ),
+    "a schema that does not compile": (
+        objects.function({"inputSchema": {"properties": {"a": {"minimum": "x"}}}}),
+        "spec.inputSchema.properties.a.minimum",
+        "no JSON Schema",
+    ),
+    "a provider without a model": (
+        objects.provider({"type": "vllm"}),
+        "spec.model",
+        "add model",
+    ),
+    "a provider without a key": (
+        objects.provider({"type": "claude", "model": "m"}),
+        "spec.secretRef",
+        "add secretRef",
+    ),
+    "mock responses of another type": (
+        objects.provider({"type": "ollama", "model": "m", "mock": {}}),
+        "spec.mock",
+        "set type: mock",
+    ),
+    "mock responses from two places": (
+        objects.provider({"mock": {"responses": {}, "configMapRef": {"name": "a"}}}),
+        "spec.mock.configMapRef",
+        "remove one of",
+    ),
+    "a pack without a ConfigMap": (
+        objects.pack({"source": {"configMapRef": None}}),
+        "spec.source.configMapRef",
+        "add configMapRef",
+    ),
+    "canary steps of an immediate rollout": (
+        objects.pack({"rollout": {"canary": {}}}),
+        "spec.rollout.canary",
+        "set type: canary",
+    ),
+    "a handler without a tool": (
+        objects.registry(objects.handler({"tool": None})),
+        "spec.handlers[0].tool",
+        "add tool",
+    ),
+    "a tool of a server that describes its own": (
+        objects.registry(
+            objects.handler(
+                MCP | {"tool": objects.handler()["tool"], "mcpConfig": {"transport": "sse"}}
+            )
+        ),
+        "spec.handlers[0].tool",
+        "remove tool",
+    ),
+    "a config block of another type": (
+        objects.registry(objects.handler({"mcpConfig": {"transport": "sse"}})),
+        "spec.handlers[0]",
+        "remove the others",
+    ),
+    "a gRPC handler without an address": (
+        objects.registry(objects.handler(GRPC)),
+        "spec.handlers[0]",
+        "grpcConfig.endpoint",
+    ),
+    "an MCP handler without a transport": (
+        objects.registry(objects.handler(MCP | {"selector": {"matchLabels": {"a": "b"}}})),
+        "spec.handlers[0].mcpConfig",
+        "add mcpConfig",
+    ),
+    "an MCP server over stdio without a program": (
+        objects.registry(objects.handler(MCP | {"mcpConfig": {"transport": "stdio"}})),
+        "spec.handlers[0].mcpConfig.command",
+        "add command",
+    ),
+    "a selector of a client tool": (
+        objects.registry(
+            objects.handler(
+                {"type": "client", "httpConfig": None, "selector": {"matchLabels": {"a": "b"}}}
+            )
+        ),
+        "spec.handlers[0].selector",
+        "remove selector",
+    ),
+    "a bearer without a Secret": (
+        objects.registry(objects.handler({"auth": {"type": "bearer"}})),
+        "spec.handlers[0].auth.secretRef",
+        "add secretRef",
+    ),
+    "a ServiceAccount without an audience": (
+        objects.registry(objects.handler({"auth": {"type": "serviceAccount"}})),
+        "spec.handlers[0].auth.serviceAccount",
+        "add or remove it",
+    ),
+    "a workload identity without a cloud": (
+        objects.registry(objects.handler({"auth": {"type": "workloadIdentity"}})),
+        "spec.handlers[0].auth.workloadIdentity",
+        "add or remove it",
+    ),
+    "a first wait beyond the longest": (
+        objects.registry(
+            objects.handler(
+                {"httpConfig": {"retryPolicy": {"maxAttempts": 2, "initialBackoff": "1m"}}}
+            )
+        ),
+        "spec.handlers[0].httpConfig.retryPolicy.initialBackoff",
+        "raise maxBackoff",
+    ),
+    "two tools of one name": (
+        objects.registry(objects.handler(), objects.handler({"name": "other"})),
+        "spec.handlers",
+        "rename one",
+    ),
+}
+
+
+@pytest.mark.parametrize("document", ACCEPTED.values(), ids=ACCEPTED)
+def test_what_the_rules_allow_is_accepted(document: JsonObject) -> None:
+    assert parse(document).metadata.name
+
+
+@pytest.mark.parametrize(("document", "path", "advice"), REFUSED.values(), ids=REFUSED)
+def test_a_broken_rule_says_where_and_what_to_do(
+    document: JsonObject, path: str, advice: str
+) -> None:
+    errors = [each for each in findings(document) if each.severity is Severity.ERROR]
+
+    assert any(dotted(each.path) == path and advice in each.message for each in errors), errors
+    with pytest.raises(InvalidResource):
+        parse(document)
+
+
+def _entries(schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for entry in schema.get("x-kubernetes-validations", []):
+        yield schema, entry
+    for field in schema.get("properties", {}).values():
+        yield from _entries(field)
+    if "items" in schema:
+        yield from _entries(schema["items"])
+
+
+@pytest.mark.parametrize("resource", RESOURCES, ids=lambda resource: str(resource.kind_name))
+def test_a_rule_of_the_crd_points_at_a_declared_field(resource: Any) -> None:
+    for owner, entry in _entries(resource_schema(resource)):
+        field = owner
+        for name in entry.get("fieldPath", "").split(".")[1:]:
+            field = field["properties"][name]
+
+
+def test_every_rule_is_tried_by_a_case_here() -> None:
+    messages = {
+        entry["message"]
+        for resource in RESOURCES
+        for _, entry in _entries(resource_schema(resource))
+    }
+    seen = {each.message for document, _, _ in REFUSED.values() for each in findings(document)}
+
+    assert messages - seen == set()

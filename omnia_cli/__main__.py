@@ -96,7 +96,7 @@ def call(
     function: Annotated[
         str, typer.Argument(metavar="NAME|URL", help="A function that runs here, or a URL.")
     ],
-    input: Annotated[
+    json: Annotated[
         str, typer.Argument(metavar="JSON", help="JSON text, @FILE, or - for standard input.")
     ],
     token: Token = None,
@@ -107,7 +107,7 @@ def call(
     from omnia_cli.connect import NotFound, find_url
 
     try:
-        body = _body(input)
+        body = _body(json)
         print(run(find_url(function, Mode.FUNCTION, os.environ), body, token).decode())
     except (CallFailed, NotFound, OSError) as error:
         fail(str(error))

@@ -16,7 +16,7 @@ def call(url: str, body: bytes, token: str | None) -> bytes:
     """POST JSON text to a function and return its answer, indented.
 
     Raises:
-        CallFailed: the body is no JSON, the function cannot be reached, or it answers with an error.
+        CallFailed: the body is no JSON, or the function cannot be reached or fails.
     """
     try:
         orjson.loads(body)

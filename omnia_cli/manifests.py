@@ -118,7 +118,7 @@ def load_file(file: Path) -> list[Document]:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ManifestError(file, line, f"the file is not YAML: {error.problem}") from error
-    return [document for node in nodes if node is not None for document in _documents(file, node)]
+    return [document for node in nodes if node for document in _documents(file, node)]
 
 
 class _Loader(yaml.SafeLoader):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from omnia_cli.findings import Finding, about, errors, unreadable
+from omnia_cli.findings import Finding, Severity, about, errors, unreadable
 from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError, ValuePath, load
 from omnia_core.errors import ConfigurationError
@@ -47,7 +47,7 @@ def _alone(document: Document) -> Iterator[Finding]:
         yield about(document, (), f"the field {missing} is missing: add it", "error")
     elif document.kind in set(Kind) or group.startswith(f"{GROUP}/"):
         for each in api.findings(document.value):
-            severity = "error" if each.severity is api.Severity.ERROR else "warning"
+            severity: Severity = "error" if each.severity is api.Severity.ERROR else "warning"
             yield about(document, each.path, each.message, severity)
     elif not document.name:
         yield about(document, ("metadata",), "the field name is missing: add it", "error")

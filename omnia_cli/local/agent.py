@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -113,7 +114,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
 
 
 def _container(
-    plan: AgentPlan, container: ContainerPlan, env: EnvContract, machine: Machine
+    plan: AgentPlan, container: ContainerPlan[Any], env: EnvContract, machine: Machine
 ) -> tuple[ProcessSpec, Folders]:
     objects = _with_generated(plan, machine)
     mounts = [Mount(each.volume, each.path, each.sub_path or "") for each in container.mounts]
@@ -167,7 +168,12 @@ def _with_generated(plan: AgentPlan, machine: Machine) -> Objects:
         (plan.namespace, each.name): {name: text.encode() for name, text in each.data.items()}
         for each in plan.config_maps
     }
-    return Objects({**machine.objects.config_maps, **generated}, machine.objects.secrets)
+    secrets = {key: dict(data) for key, data in machine.objects.secrets.items()}
+    for copy in plan.secret_copies:
+        source = (copy.source.namespace, copy.source.name)
+        value = machine.objects.secret(source, copy.source.key)
+        secrets.setdefault((plan.namespace, copy.target.name), {})[copy.target.key] = value.encode()
+    return Objects({**machine.objects.config_maps, **generated}, secrets)
 
 
 __all__ = ["AgentPorts", "CannotRun", "LocalAgent", "Machine", "localise"]

@@ -45,8 +45,8 @@ class Workload:
         for service in self.services:
             for port in (service.value.get("spec") or {}).get("ports") or []:
                 target = port.get("targetPort", port["port"])
-                number = by_name.get(target, target) if isinstance(target, str) else target
-                if number in chosen:
+                number = by_name.get(target) if isinstance(target, str) else int(target)
+                if number is not None and number in chosen:
                     yield service.key, int(port["port"]), chosen[number]
 
 

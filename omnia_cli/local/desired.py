@@ -1,15 +1,23 @@
 """From manifests to what should run: pure, so that a reload is a comparison of two values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from omnia_cli.local.objects import Key, Objects, collect
 from omnia_cli.manifests import Document
 from omnia_core.names import Kind
-from omnia_operator.api import AgentRuntime, PromptPack, Provider, ToolRegistry, parse
+from omnia_operator.api import (
+    AgentRuntime,
+    AnyResource,
+    PromptPack,
+    Provider,
+    ToolRegistry,
+    parse,
+)
+from omnia_operator.api.provider import ProviderSettings
 from omnia_operator.plan import AgentPlan, Settings, plan
-from omnia_operator.resolve import Found, Problem, Resolved, resolve
+from omnia_operator.resolve import Found, Problem, Resolved, resolve, secret_keys
 
 T = TypeVar("T")
 
@@ -70,6 +78,19 @@ def with_environment(
             if there:
                 secrets[key] = secrets.get(key, {}) | there
     return replace(objects, secrets=secrets)
+
+
+def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, ...]]]:
+    """Yield each Secret that a provider names, and the keys that it may have."""
+    for resource in resources:
+        settings: ProviderSettings | None = None
+        if isinstance(resource, Provider):
+            settings = resource.spec
+        elif isinstance(resource, AgentRuntime):
+            settings = resource.spec.provider
+        if settings and settings.secret_ref:
+            key = (resource.metadata.namespace, settings.secret_ref.name)
+            yield key, secret_keys(settings)
 
 
 def _of(resources: Mapping[tuple[str, str, str], object], kind: type[T]) -> dict[Key, T]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from omnia_cli.local.process import Process, ProcessSpec, write_files
+from omnia_cli.local.process import UNUSABLE, Process, ProcessSpec, write_files
 from omnia_cli.local.report import Reporter
 
 # A process that ends is started again after these many seconds; after the last one it is left
@@ -67,15 +67,11 @@ class Group:
         """End every process."""
         await asyncio.gather(*(self._stop(title) for title in list(self._processes)))
 
-    async def first_end(self) -> str:
-        """Wait until one of the processes ends, and return which and why."""
-        tasks = {
-            asyncio.create_task(process.wait()): title for title, process in self._processes.items()
-        }
+    async def first_end(self) -> None:
+        """Wait until one of the processes ends."""
+        tasks = [asyncio.create_task(process.wait()) for process in self._processes.values()]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            task = done.pop()
-            return f"{tasks[task].rpartition('/')[2]} ended: {task.result()}"
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for each in tasks:
                 each.cancel()
@@ -100,9 +96,10 @@ class Group:
         while True:
             process, began = self._processes[title], loop.time()
             what = title.rpartition("/")[2]
-            self._reporter.failed(self.name, f"{what} ended: {await process.wait()}")
+            ended = await process.wait()
+            self._reporter.failed(self.name, f"{what} ended: {ended.reason}")
             left = list(RESTARTS) if loop.time() - began > STEADY_SECONDS else left
-            if not left:
+            if ended.code == UNUSABLE or not left:
                 self._reporter.failed(self.name, f"{what} is left until a manifest changes")
                 return
             await asyncio.sleep(left.pop(0))

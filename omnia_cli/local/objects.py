@@ -61,7 +61,7 @@ class Addresses:
         self.ports.setdefault(key, {})[service_port] = local_port
 
     def follow(self, text: str, namespace: str) -> str:
-        """Replace each `//service[.namespace[.svc[.cluster.local]]][:port]` by its local address."""
+        """Replace each `//service[.namespace[.svc…]][:port]` by its local address."""
         for (home, name), ports in self.ports.items():
             suffix = rf"\.{re.escape(home)}(?:\.svc(?:\.cluster\.local)?)?"
             host = re.escape(name) + (f"(?:{suffix})?" if home == namespace else suffix)
@@ -82,7 +82,7 @@ class Paths:
         for path in sorted(self.places, key=len, reverse=True):
             text = re.sub(
                 rf"(?<![\w./-]){re.escape(path)}(?=/|$|[\s:;,\"'])",
-                lambda _, place=self.places[path]: place,
+                self.places[path].replace("\\", r"\\"),
                 text,
             )
         return text

@@ -15,6 +15,16 @@ INHERITED = (
     "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PYTHONDONTWRITEBYTECODE",
 )  # fmt: skip
 STOP_SECONDS = 5.0
+# What a program ends with when its configuration is unusable.
+UNUSABLE = 2
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended; `code` is negative for a signal."""
+
+    code: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -100,15 +110,15 @@ class Process:
         )
         self._reader = asyncio.create_task(self._read(self._process))
 
-    async def wait(self) -> str:
-        """Wait for the end, and return its reason."""
+    async def wait(self) -> Ended:
+        """Wait for the end."""
         assert self._process  # noqa: S101 - started
         code = await self._process.wait()
         if self._reader:
             await asyncio.wait([self._reader], timeout=1)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         last = next((line for line in reversed(self._last) if line.strip()), "")
-        return f"{how}: {last.strip()}" if last else how
+        return Ended(code, f"{how}: {last.strip()}" if last else how)
 
     async def stop(self, *, grace: float = STOP_SECONDS) -> None:
         """Ask it to end, and end it after `grace` seconds."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from omnia_cli.local.ports import LOOPBACK
@@ -21,13 +22,14 @@ async def wait_listening(port: int, limit: float = LIMIT) -> str:
     return await _until(lambda: _connects(port), limit)
 
 
-async def _until(check, limit: float) -> str:  # type: ignore[no-untyped-def]
+async def _until(check: Callable[[], Awaitable[str]], limit: float) -> str:
     answer = "no answer"
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(limit):
-            while answer := await check():
+            # another process has no event to wait for
+            while answer := await check():  # noqa: ASYNC110
                 await asyncio.sleep(INTERVAL)
-    return str(answer)
+    return answer
 
 
 async def _connects(port: int) -> str:

@@ -68,7 +68,7 @@ class JsonReporter:
             health=agent.health,
         )
 
-    def serving(self, agents: list[Serving]) -> None:
+    def serving(self, agents: list[Serving]) -> None:  # noqa: ARG002 - each was told as ready
         self._print(event="serving")
 
     def reloaded(self, name: str) -> None:

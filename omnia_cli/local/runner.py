@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
@@ -162,13 +163,14 @@ class Runner:
         if changed and not first:
             self.reporter.reloaded(group.name)
 
-    async def _wait(self, group: Group, waits: list) -> bool:  # type: ignore[type-arg]
+    async def _wait(self, group: Group, waits: Sequence[Awaitable[str]]) -> bool:
         """Wait until all of `waits` return "", or a process ends; whoever keeps it tells why."""
         end = asyncio.ensure_future(group.first_end())
-        answers = asyncio.ensure_future(asyncio.gather(*waits))
-        await asyncio.wait([end, answers], return_when=asyncio.FIRST_COMPLETED)
+        answers: asyncio.Future[list[str]] = asyncio.gather(*waits)
+        pair: list[asyncio.Future[Any]] = [end, answers]
+        await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
         ready = answers.done()
-        for task in (end, answers):
+        for task in pair:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task

@@ -1,0 +1,246 @@
+"""What names, paths and ports of a cluster become on one machine."""
+
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from omnia_cli.local.deployment import choose_ports, processes, workloads
+from omnia_cli.local.objects import Addresses, CannotRun, Objects, Paths, collect, environment
+from omnia_cli.local.ports import PortOccupied, Ports
+from omnia_cli.local.process import ProcessSpec, write_files
+from omnia_cli.local.volumes import Mount, place
+from omnia_cli.manifests import Document
+
+NOTHING = Objects({}, {})
+
+
+def document(text: str) -> Document:
+    return Document(Path("x.yaml"), yaml.safe_load(text), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://api:80/x", "http://127.0.0.1:5001/x"),
+        ("http://api/x", "http://127.0.0.1:5001/x"),
+        ("http://api:9000", "http://127.0.0.1:5002"),
+        ("http://api.here:9000/", "http://127.0.0.1:5002/"),
+        ("http://api.here.svc:9000/", "http://127.0.0.1:5002/"),
+        ("url: http://api.here.svc.cluster.local:9000\n", "url: http://127.0.0.1:5002\n"),
+        ("http://far.there:7/", "http://127.0.0.1:5003/"),
+        ("http://far:7/", "http://far:7/"),
+        ("http://api:8080/", "http://api:8080/"),
+        ("http://api:90001/", "http://api:90001/"),
+        ("http://my-api:9000/", "http://my-api:9000/"),
+        ("http://api-x:9000/", "http://api-x:9000/"),
+        ("http://api.example.com/", "http://api.example.com/"),
+    ],
+)
+def test_the_name_of_a_service_leads_to_its_local_port(text: str, expected: str) -> None:
+    addresses = Addresses()
+    addresses.add(("here", "api"), 80, 5001)
+    addresses.add(("here", "api"), 9000, 5002)
+    addresses.add(("there", "far"), 7, 5003)
+    assert addresses.follow(text, "here") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/etc/app", "/local/a"),
+        ("/etc/app/x.yaml", "/local/a/x.yaml"),
+        ("--config=/etc/app/x.yaml", "--config=/local/a/x.yaml"),
+        ("/etc/app/deep/y:/else", "/local/b/y:/else"),
+        ("/etc/application", "/etc/application"),
+        ("/mnt/etc/app", "/mnt/etc/app"),
+    ],
+)
+def test_a_setting_that_points_inside_a_mount_follows(text: str, expected: str) -> None:
+    paths = Paths({"/etc/app": "/local/a", "/etc/app/deep": "/local/b"})
+    assert paths.follow(text) == expected
+
+
+def test_the_only_agent_gets_its_port_or_an_error_and_others_the_next_free_one() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ports = Ports()
+        with pytest.raises(PortOccupied, match=f"port {port} of Agent"):
+            ports.exactly(port, "Agent")
+        chosen = ports.from_(port)
+        assert chosen > port
+        assert ports.from_(port) > chosen
+    ports.release(chosen)
+    assert ports.exactly(chosen, "Agent") == chosen
+
+
+CONFIG = """\
+kind: ConfigMap
+metadata: {name: files}
+data: {a.txt: one, b.txt: two}
+binaryData: {c.bin: AAE=}
+"""
+SECRET = """\
+kind: Secret
+metadata: {name: keys}
+data: {a: b25l}
+stringData: {b: two}
+"""
+VOLUMES: list[dict[str, Any]] = [
+    {"name": "all", "configMap": {"name": "files"}},
+    {"name": "some", "configMap": {"name": "files", "items": [{"key": "a.txt", "path": "d/x"}]}},
+    {"name": "secret", "secret": {"secretName": "keys"}},
+    {"name": "scratch", "emptyDir": {}},
+    {"name": "disk", "persistentVolumeClaim": {"claimName": "c"}},
+    {"name": "maybe", "configMap": {"name": "gone", "optional": True}},
+    {"name": "unused", "configMap": {"name": "gone"}},
+]
+
+
+def test_volumes_become_private_folders(tmp_path: Path) -> None:
+    objects = collect([document(CONFIG), document(SECRET)])
+    names = ("all", "some", "secret", "scratch", "disk", "maybe")
+    mounts = [Mount(name, f"/m/{name}") for name in names]
+
+    folders = place(VOLUMES, mounts, tmp_path / "root", "default", objects)
+    write_files({}, ProcessSpec("x", (), {}, folders.files, folders.empty))
+
+    root = tmp_path / "root"
+    found = {str(each.relative_to(root)): each for each in root.rglob("*") if each.is_file()}
+    assert {name: file.read_bytes() for name, file in found.items()} == {
+        "all/a.txt": b"one",
+        "all/b.txt": b"two",
+        "all/c.bin": b"\x00\x01",
+        "some/d/x": b"one",
+        "secret/a": b"one",
+        "secret/b": b"two",
+    }
+    assert (root / "scratch").is_dir()
+    assert (root / "all").stat().st_mode & 0o077 == 0
+    assert folders.notes == ('volume "disk": an empty folder stands in for persistentVolumeClaim',)
+
+
+def test_a_volume_of_something_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match='"gone" is not among the manifests'):
+        place(VOLUMES, [Mount("unused", "/m")], tmp_path, "default", NOTHING)
+
+
+def test_only_changed_files_are_written_and_old_ones_go(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    first = ProcessSpec("x", (), {}, {a: b"1", b: b"2"})
+    assert write_files({}, first)
+    assert not write_files(first.files, first)
+    second = ProcessSpec("x", (), {}, {a: b"3"})
+    assert write_files(first.files, second)
+    assert (a.read_bytes(), b.exists()) == (b"3", False)
+
+
+DEPLOYMENT = """\
+kind: Deployment
+metadata: {name: tool}
+spec:
+  template:
+    metadata: {labels: {app: tool}}
+    spec:
+      containers:
+        - name: server
+          image: x
+          command: [python3, /srv/server.py]
+          args: [--port, "8000", --host, 0.0.0.0, --token, $(TOKEN), --other, $(NONE)]
+          ports: [{name: web, containerPort: 8000}]
+          env:
+            - {name: PORT, value: "8000"}
+            - {name: TOKEN, valueFrom: {secretKeyRef: {name: keys, key: b}}}
+            - {name: WHO, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+            - {name: BACKEND, value: "http://other:80/x"}
+          volumeMounts: [{name: files, mountPath: /srv}]
+      volumes: [{name: files, configMap: {name: files}}]
+"""
+SERVICE = """\
+kind: Service
+metadata: {name: tool-api}
+spec: {selector: {app: tool}, ports: [{port: 80, targetPort: web}]}
+"""
+
+
+def test_a_deployment_runs_as_the_command_of_its_container(tmp_path: Path) -> None:
+    documents = [document(text) for text in (DEPLOYMENT, SERVICE, CONFIG, SECRET)]
+    (workload,) = workloads(documents)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ports = Ports()
+        chosen = {8000: ports.from_(taken.getsockname()[1])}
+    addresses = Addresses()
+    addresses.add(("default", "other"), 80, 5001)
+
+    (spec,) = processes(workload, chosen, tmp_path, collect(documents), addresses, {"PATH": "/bin"})
+
+    port = str(chosen[8000])
+    server = str(tmp_path / "files/server.py")
+    assert spec.command[:2] == (sys.executable, server)
+    assert spec.command[2:6] == ("--port", port, "--host", "127.0.0.1")
+    assert spec.command[6:] == ("--token", "two", "--other", "$(NONE)")
+    assert spec.environment == {
+        "PATH": "/bin",
+        "PYTHONUNBUFFERED": "1",
+        "PORT": port,
+        "TOKEN": "two",
+        "WHO": "tool",
+        "BACKEND": "http://127.0.0.1:5001/x",
+    }
+    assert list(workload.addresses(chosen)) == [(("default", "tool-api"), 80, chosen[8000])]
+
+
+def test_a_declared_port_is_kept_when_it_is_free() -> None:
+    (workload,) = workloads([document(DEPLOYMENT)])
+    chosen = choose_ports(workload, Ports())
+    assert chosen.keys() == {8000}
+    assert chosen[8000] >= 8000
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("command: [python3, /srv/server.py]", "command: [no-such-program]"), "not on this mach"),
+        (("command: [python3, /srv/server.py]", "command: []"), "has no command"),
+        (("key: b", "key: c"), 'has no key "c"'),
+        (("metadata.name}", "spec.nodeName}"), "only a cluster has"),
+    ],
+)
+def test_what_a_machine_cannot_run_is_named(
+    tmp_path: Path, change: tuple[str, str], expected: str
+) -> None:
+    documents = [document(text) for text in (DEPLOYMENT.replace(*change), CONFIG, SECRET)]
+    (workload,) = workloads(documents)
+    with pytest.raises(CannotRun, match=expected):
+        processes(workload, {8000: 8000}, tmp_path, collect(documents), Addresses(), {})
+
+
+def test_an_environment_may_come_from_a_config_map() -> None:
+    entries = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "files", "key": "a.txt"}}}]
+    assert environment(entries, "default", "x", collect([document(CONFIG)])) == {"A": "one"}
+
+
+@pytest.mark.parametrize(
+    ("change", "restarts"),
+    [
+        ({}, False),
+        ({"environment": {"A": "2"}}, True),
+        ({"command": ("y",)}, True),
+        ({"files": {Path("/watched"): b"2", Path("/once"): b"1"}}, False),
+        ({"files": {Path("/watched"): b"1", Path("/once"): b"2"}}, True),
+    ],
+)
+def test_only_what_a_process_reads_at_its_start_needs_a_new_one(
+    change: dict[str, Any], restarts: bool
+) -> None:
+    common: dict[str, Any] = {
+        "title": "x",
+        "command": ("x",),
+        "environment": {"A": "1"},
+        "files": {Path("/watched"): b"1", Path("/once"): b"1"},
+        "read_at_start": frozenset([Path("/once")]),
+    }
+    assert ProcessSpec(**common).restarts(ProcessSpec(**{**common, **change})) is restarts

@@ -1,0 +1,93 @@
+"""Reading manifests as kubectl does, with the line of every value."""
+
+from pathlib import Path
+
+import pytest
+
+from omnia_cli.manifests import ManifestError, load, load_file, manifest_files
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_a_folder_is_read_without_its_subfolders(tmp_path: Path) -> None:
+    write(tmp_path, "b.yml", "")
+    write(tmp_path, "a.yaml", "")
+    write(tmp_path, "c.json", "")
+    write(tmp_path, "README.md", "")
+    write(tmp_path, "call/input.json", "")
+    assert [file.name for file in manifest_files([tmp_path])] == ["a.yaml", "b.yml", "c.json"]
+
+
+def test_each_value_has_its_line(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "a.yaml",
+        "# first\n"
+        "---\n"
+        "kind: A\n"
+        "metadata: {name: one}\n"
+        "---\n"
+        "kind: B\n"
+        "metadata:\n"
+        "  name: two\n"
+        "  namespace: there\n"
+        "spec:\n"
+        "  list:\n"
+        "    - x: 1\n"
+        "    - x: 2\n",
+    )
+    one, two = load_file(file)
+    assert (one.title, one.line(("metadata", "name"))) == ("A/one", 4)
+    assert two.title == "B/there/two"
+    assert two.line(("spec", "list", 1, "x")) == 13
+    assert two.line(("spec", "list", 1, "missing", "deeper")) == 13
+
+
+def test_the_items_of_a_list_stand_for_themselves(tmp_path: Path) -> None:
+    text = "kind: List\nitems:\n- kind: A\n  metadata:\n    name: one\n"
+    (document,) = load_file(write(tmp_path, "a.yaml", text))
+    assert (document.title, document.line(("metadata", "name"))) == ("A/one", 5)
+
+
+def test_values_are_those_that_kubernetes_reads(tmp_path: Path) -> None:
+    text = (
+        "kind: A\ndate: 2026-01-02\nyes: yes\nbase: &b {x: 1}\nmerged: {<<: *b, y: 2}\n'5': 0o7\n"
+    )
+    (document,) = load_file(write(tmp_path, "a.yaml", text))
+    assert document.value["date"] == "2026-01-02"
+    assert document.value["merged"] == {"x": 1, "y": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "expected"),
+    [
+        ("a: [\n", 2, "not YAML"),
+        ("a: 1\nb: 2\na: 3\n", 3, '"a" stands here twice'),
+        ("a: 1\n---\n- 1\n", 3, "expected an object"),
+        ("a: !!python/object:os.system {}\n", 1, ""),
+        ("just words\n", 1, "expected an object"),
+    ],
+)
+def test_what_is_no_manifest_is_named_with_its_line(
+    tmp_path: Path, text: str, line: int, expected: str
+) -> None:
+    file = write(tmp_path, "a.yaml", text)
+    if not expected:
+        assert load([file])[0].value == {"a": {}}
+        return
+    with pytest.raises(ManifestError) as caught:
+        load([file])
+    assert caught.value.line == line
+    assert expected in caught.value.message
+
+
+def test_a_path_without_manifests_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="no file ending in"):
+        load([tmp_path])
+    with pytest.raises(ManifestError, match="no such file"):
+        load([tmp_path / "nothing"])

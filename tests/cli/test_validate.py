@@ -1,0 +1,154 @@
+"""`omnia validate`: findings with file, line, object, path, and what to do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from omnia_cli.findings import Finding
+from omnia_cli.validate import validate
+
+ROOT = Path(__file__).parents[2]
+
+AGENT = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata:
+  name: my-agent
+spec:
+  promptPackRef:
+    name: my-pack
+  facade:
+    type: websocket
+    port: 8080
+  providers:
+    - name: default
+      providerRef:
+        name: my-model
+"""
+PACK = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: PromptPack
+metadata:
+  name: my-pack
+spec:
+  version: 1.0.0
+  source:
+    type: configmap
+    configMapRef:
+      name: content
+---
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: content
+data:
+  pack.json: |
+    {"id": "p", "name": "P", "version": "1.0.0", "prompts": {"a":
+      {"id": "a", "name": "A", "version": "1.0.0", "system_template": "Be kind."}},
+     "template_engine": {"version": "v1", "syntax": "{{variable}}"}}
+"""
+PROVIDER = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: Provider
+metadata:
+  name: my-model
+spec:
+  type: mock
+"""
+
+
+def check(tmp_path: Path, *texts: str, references: bool = True) -> list[Finding]:
+    file = tmp_path / "all.yaml"
+    file.write_text("---\n".join(texts))
+    return validate([file], references=references)
+
+
+def test_whole_manifests_have_no_findings(tmp_path: Path) -> None:
+    assert check(tmp_path, AGENT, PACK, PROVIDER) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "path", "words"),
+    [
+        ("port: 8080", "prot: 8080", 10, "spec.facade.prot", "did you mean port?"),
+        ("port: 8080", "port: high", 10, "spec.facade.port", "expected a whole number"),
+        ("type: websocket", "type: carrier-pigeon", 9, "spec.facade.type", "expected one of"),
+        ("kind: AgentRuntime", "kind: AgentRuntme", 2, "kind", "did you mean AgentRuntime?"),
+        ("/v1alpha1", "/v2", 1, "apiVersion", "omnia.altairalabs.ai/v1alpha1"),
+        ("metadata:\n  name: my-agent\n", "", 1, "metadata", "missing"),
+        ("spec:\n", "spec:\n  mode: function\n", 5, "spec", "inputSchema"),
+        ("    name: my-pack", "    name: your-pack", 6, "spec.promptPackRef", '"your-pack"'),
+        ("        name: my-model", "        name: x", 11, "spec.providers", 'no Provider "x"'),
+    ],
+)
+def test_a_fault_is_found_with_its_line_and_what_to_do(
+    tmp_path: Path, old: str, new: str, line: int, path: str, words: str
+) -> None:
+    assert old in AGENT
+    found = check(tmp_path, AGENT.replace(old, new, 1), PACK, PROVIDER)
+    matching = [each for each in found if words in each.message]
+    assert matching, found
+    assert (matching[0].severity, matching[0].path) == ("error", path)
+    assert matching[0].line == line
+
+
+def test_a_pack_that_does_not_parse_is_found_where_it_stands(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, AGENT, PACK.replace('"id": "p",', '"id": p,'), PROVIDER)
+    assert (finding.object, finding.path, finding.line) == (
+        "ConfigMap/content",
+        "data.pack.json",
+        32,
+    )
+    assert 'PromptPack "my-pack"' in finding.message
+    assert "line 1" in finding.message
+
+
+def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, AGENT + "  evals:\n    enabled: true\n", PACK, PROVIDER)
+    assert (finding.severity, finding.line) == ("warning", 15)
+    assert finding.path.startswith("spec.evals")
+
+
+def test_references_are_left_alone_when_asked(tmp_path: Path) -> None:
+    assert check(tmp_path, AGENT, references=False) == []
+    assert len(check(tmp_path, AGENT)) == 2
+
+
+def test_two_objects_of_one_name_are_found(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, AGENT, PACK, PROVIDER, PROVIDER)
+    assert "another object has this kind and name" in finding.message
+
+
+def test_other_objects_are_left_to_kubernetes(tmp_path: Path) -> None:
+    other = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: x}\nspec: {whatever: 1}\n"
+    assert check(tmp_path, AGENT, PACK, PROVIDER, other) == []
+
+
+def test_programs_get_one_object_a_finding_and_an_exit_code(tmp_path: Path) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(AGENT.replace("port:", "prot:"))
+    command = [sys.executable, "-m", "omnia_cli", "validate", "--json", "-f", str(file)]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=30, cwd=ROOT)
+
+    found = [orjson.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert found == [
+        {
+            "file": str(file),
+            "line": 10,
+            "object": "AgentRuntime/my-agent",
+            "path": "spec.facade.prot",
+            "message": found[0]["message"],
+            "severity": "error",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "folder", sorted((ROOT / "examples").iterdir()), ids=lambda each: each.name
+)
+def test_every_example_is_valid(folder: Path) -> None:
+    assert validate([folder], references=True) == []

@@ -52,7 +52,7 @@ lint: setup ## format check, lint, types, import contracts
 	@echo "ruff format"; $(BIN)/ruff format --check $(CODE)
 	@echo "ruff check"; $(BIN)/ruff check $(CODE)
 	@echo "mypy"; $(BIN)/mypy
-	@echo "lint-imports"; $(BIN)/lint-imports --no-logo --no-timings
+	@echo "lint-imports"; $(BIN)/lint-imports
 
 format: setup ## format and mend what lint can mend
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true

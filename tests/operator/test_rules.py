@@ -154,6 +154,23 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.runtime.volumeMounts",
         "add the missing volume",
     ),
+    "a volume with a name of ours": (
+        objects.agent({"runtime": {"volumes": [{"name": "omnia-pack"}]}}),
+        "spec.runtime.volumes",
+        "rename the volume",
+    ),
+    "a mount over our files": (
+        objects.agent(
+            {
+                "runtime": {
+                    "volumes": [{"name": "v"}],
+                    "volumeMounts": [{"name": "v", "mountPath": "/etc/omnia/pack"}],
+                }
+            }
+        ),
+        "spec.runtime.volumeMounts",
+        "mount the volume elsewhere",
+    ),
     "a step that does two things": (
         objects.agent({"rollout": {"steps": [{"setWeight": 1, "pause": {}}]}}),
         "spec.rollout.steps[0]",

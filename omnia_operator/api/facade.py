@@ -1,0 +1,105 @@
+"""The facade block of an AgentRuntime."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from omnia_core import names
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Handler
+from omnia_core.units import ByteSize, Duration
+from omnia_operator.api.meta import EnvVar
+from omnia_operator.api.model import (
+    AbsolutePath,
+    ByteSizeField,
+    DurationField,
+    HttpUrl,
+    Model,
+    ObjectName,
+    Port,
+    Text,
+    list_map,
+)
+from omnia_operator.api.rules import rule
+
+
+class FacadeType(StrEnum):
+    """How clients come in."""
+
+    WEBSOCKET = "websocket"
+    GRPC = "grpc"
+
+
+class VolumeClaim(Model):
+    """A PersistentVolumeClaim of the same namespace."""
+
+    claim_name: ObjectName
+    """Name of the claim."""
+
+
+class FacadeMedia(Model):
+    """Storage for files that clients upload before they mention them in a message."""
+
+    enabled: bool = False
+    """Whether clients may upload files."""
+    storage_path: AbsolutePath = "/var/omnia/media"
+    """Folder in the facade container that holds the files."""
+    public_url: HttpUrl | None = None
+    """Address of this agent as clients see it; download addresses begin with it. Required when
+    enabled."""
+    max_file_size: ByteSizeField = ByteSize.parse("10Mi")
+    """Largest upload."""
+    default_ttl: DurationField = Duration.parse("24h")
+    """How long an upload is kept."""
+    persistent_volume_claim: VolumeClaim | None = None
+    """The volume that holds the files, so that they outlive the pod; with several replicas it has
+    to be ReadWriteMany."""
+
+    @rule(
+        "media is enabled, so clients need an address to download from: add publicURL, such as"
+        " https://agent.example.com",
+        cel="!self.enabled || has(self.publicURL)",
+        at="publicURL",
+    )
+    def enabled_media_has_a_public_url(self) -> bool:
+        return not self.enabled or self.public_url is not None
+
+
+_RESERVED = frozenset(
+    {names.FACADE_HEALTH_PORT, names.RUNTIME_GRPC_PORT, names.RUNTIME_HEALTH_PORT}
+)
+
+
+class Facade(Model):
+    """The door for clients."""
+
+    type: FacadeType = FacadeType.WEBSOCKET
+    """`websocket` for an agent, `grpc` for a function, which is called by `POST
+    /functions/{name}`."""
+    port: Port = names.FACADE_PORT
+    """Port that clients connect to."""
+    handler: Handler = Handler.RUNTIME
+    """Who answers: the runtime, or one of two built-in stand-ins that need no model. `demo`
+    streams canned answers, `echo` repeats the message."""
+    image: Text | None = None
+    """Image of the facade container, instead of the operator's."""
+    media: FacadeMedia | None = None
+    """Storage for files that clients upload."""
+    show_tools: bool = True
+    """Whether clients see the calls and results of tools that the runtime executes."""
+    resources: JsonObject | None = None
+    """Requests and limits of the facade container."""
+    extra_env: tuple[EnvVar, ...] = Field(
+        default=(), max_length=256, json_schema_extra=list_map("name")
+    )
+    """More environment variables of the facade container."""
+
+    @rule(
+        "the ports 8081, 9000 and 9001 of the pod are taken by health checks and the runtime:"
+        " choose another"
+        " port",
+        cel="!(self.port in [8081, 9000, 9001])",
+        at="port",
+    )
+    def port_is_free(self) -> bool:
+        return self.port not in _RESERVED

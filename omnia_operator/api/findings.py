@@ -1,0 +1,158 @@
+"""What is wrong with a resource, in plain words."""
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from omnia_operator.api import model
+
+Path = tuple[str | int, ...]
+
+
+class Severity(StrEnum):
+    """Whether a resource can be used in spite of a finding."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that the author of a resource should know."""
+
+    path: Path
+    """Field names and list indexes from the document's root."""
+    message: str
+    severity: Severity = Severity.ERROR
+
+
+class InvalidResource(ValueError):
+    """A resource that cannot be used."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__("; ".join(f"{dotted(each.path)}: {each.message}" for each in findings))
+        self.findings = findings
+
+
+def dotted(path: Path) -> str:
+    """Write a path as people do: `spec.handlers[0].name`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> Finding:
+    """Say in plain words what pydantic found; `schema` knows the names that exist."""
+    path = tuple(error["loc"])
+    kind, found = error["type"], error["input"]
+    if kind == "extra_forbidden":
+        return Finding(path, _unknown_field(path, schema))
+    if kind == "missing":
+        return Finding(path, f"the field {path[-1]} is missing: add it")
+    words = _WORDS.get(kind)
+    if words is None:
+        expected = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+        return Finding(path, expected)
+    return Finding(path, words(error.get("ctx", {}), found))
+
+
+def one_of(known: list[str], found: object) -> str:
+    """Say which values exist, and which one may have been meant."""
+    return f"expected one of {', '.join(known)}, found {show(found)}{suggestion(found, known)}"
+
+
+def suggestion(found: object, known: list[str]) -> str:
+    """Return the rest of a sentence that names the most similar word, or nothing."""
+    # Compared without case, because a wrong capital is the most common slip.
+    lower = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(str(found).lower(), lower, n=1)
+    return f"; did you mean {lower[close[0]]}?" if close else ""
+
+
+def show(value: object) -> str:
+    """Name a value in a message, shortened."""
+    if value is None:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_SHOWN = 60
+
+
+def _unknown_field(path: Path, schema: Mapping[str, Any]) -> str:
+    node: Mapping[str, Any] = schema
+    for step in path[:-1]:
+        fields = node.get("properties", {})
+        node = node.get("items", {}) if isinstance(step, int) else fields.get(step, {})
+    known = sorted(node.get("properties", {}))
+    there_are = f"; the fields here are {', '.join(known)}"
+    return f"unknown field {path[-1]}{suggestion(path[-1], known) or there_are}"
+
+
+def _expected(what: str) -> Callable[[Mapping[str, Any], object], str]:
+    return lambda _, found: f"expected {what}, found {show(found)}"
+
+
+def _text(_: Mapping[str, Any], found: object) -> str:
+    quoted = isinstance(found, (int, float)) and not isinstance(found, bool)
+    return f"expected a string, found {show(found)}" + (
+        f': put it in quotes, "{found}"' if quoted else ""
+    )
+
+
+def _pattern(context: Mapping[str, Any], found: object) -> str:
+    pattern = context["pattern"]
+    return f"expected {_PATTERNS.get(pattern, f'text that matches {pattern}')}, found {show(found)}"
+
+
+def _bound(word: str, key: str) -> Callable[[Mapping[str, Any], object], str]:
+    return lambda context, found: f"expected {word} {context[key]}, found {show(found)}"
+
+
+def _count(word: str, key: str, unit: str) -> Callable[[Mapping[str, Any], object], str]:
+    def say(context: Mapping[str, Any], found: object) -> str:
+        size = len(found) if isinstance(found, (str, list, dict)) else 0
+        return f"expected {word} {context[key]} {unit}, found {size}"
+
+    return say
+
+
+_PATTERNS = {
+    model.DNS_LABEL: "lower-case letters, digits and hyphens",
+    model.DNS_SUBDOMAIN: "lower-case letters, digits, hyphens and dots",
+    model.SEMANTIC_VERSION: 'a semantic version such as "1.0.0"',
+    model.TOOL_NAME: "lower-case letters, digits and underscores that begin with a letter",
+    model.HTTP_URL: "an address that begins with http:// or https://",
+    model.ABSOLUTE_PATH: "a path that begins with /",
+}
+
+_WORDS: dict[str, Callable[[Mapping[str, Any], object], str]] = {
+    "string_type": _text,
+    "int_type": _expected("a whole number"),
+    "int_from_float": _expected("a whole number"),
+    "float_type": _expected("a number"),
+    "bool_type": _expected("true or false"),
+    "dict_type": _expected("an object"),
+    "model_type": _expected("an object"),
+    "model_attributes_type": _expected("an object"),
+    "tuple_type": _expected("a list"),
+    "list_type": _expected("a list"),
+    "enum": lambda context, found: one_of(_choices(context["expected"]), found),
+    "string_pattern_mismatch": _pattern,
+    "string_too_short": _count("at least", "min_length", "characters"),
+    "string_too_long": _count("at most", "max_length", "characters"),
+    "too_short": _count("at least", "min_length", "entries"),
+    "too_long": _count("at most", "max_length", "entries"),
+    "greater_than_equal": _bound("at least", "ge"),
+    "less_than_equal": _bound("at most", "le"),
+}
+
+
+def _choices(expected: str) -> list[str]:
+    """Split pydantic's `'a', 'b' or 'c'`."""
+    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(",")]

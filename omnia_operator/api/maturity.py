@@ -1,0 +1,153 @@
+"""Fields that are accepted today and act later: what happens with them until then, in one table."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from omnia_core.names import Kind
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Later:
+    """A field, or some of its values, that nothing acts on yet."""
+
+    kind: Kind
+    path: str
+    """Field names with dots; `[]` after a name stands for every item of the list."""
+    applies: Callable[[Any], bool]
+    """Whether a value found at the path is one that nothing acts on yet."""
+    today: str
+    """What happens instead."""
+
+
+def _given(_: object) -> bool:
+    return True
+
+
+def _enabled(block: dict[str, Any]) -> bool:
+    return block.get("enabled") is True
+
+
+def _one_of(*values: object) -> Callable[[object], bool]:
+    return lambda value: value in values
+
+
+_VENDORS = "claude and gemini are not spoken yet: a turn ends in an error that says so."
+_HANDLERS = (
+    "Servers of the types openapi, grpc and mcp are not called yet: the model is not offered"
+    " their tools."
+)
+_CONTEXT = "Conversations are not shortened yet: the whole conversation is sent."
+_AGENT = Kind.AGENT_RUNTIME
+_REGISTRY = Kind.TOOL_REGISTRY
+
+LATER = (
+    Later(
+        _AGENT, "spec.rollout", _given, "Rollouts are not run yet: all traffic goes to the spec."
+    ),
+    Later(_AGENT, "spec.evals", _enabled, "Evaluations are not run yet."),
+    Later(
+        _AGENT,
+        "spec.runtime.autoscaling",
+        _enabled,
+        "Autoscalers are not made yet: runtime.replicas counts.",
+    ),
+    Later(
+        _AGENT,
+        "spec.runtime.autoscaling.minReplicas",
+        _one_of(0),
+        "At zero replicas nothing holds the first request until a pod is ready.",
+    ),
+    Later(
+        _AGENT,
+        "spec.session.type",
+        _one_of("redis", "postgres"),
+        "Stores outside the pod are not connected yet: conversations are kept in memory.",
+    ),
+    Later(_AGENT, "spec.facade.media", _enabled, "Uploads are not served yet."),
+    Later(_AGENT, "spec.provider.type", _one_of("claude", "gemini"), _VENDORS),
+    Later(
+        _AGENT,
+        "spec.provider.defaults.truncationStrategy",
+        _one_of("summarize", "custom"),
+        _CONTEXT,
+    ),
+    Later(_AGENT, "spec.provider.defaults.contextWindow", _given, _CONTEXT),
+    Later(
+        Kind.PROMPT_PACK,
+        "spec.rollout.type",
+        _one_of("canary"),
+        "Canaries are not run yet: the version reaches all new sessions at once.",
+    ),
+    Later(_REGISTRY, "spec.probe", _enabled, "Tool servers are not probed yet."),
+    Later(
+        _REGISTRY,
+        "spec.handlers[].type",
+        _one_of("openapi", "grpc", "mcp"),
+        _HANDLERS,
+    ),
+    Later(
+        _REGISTRY,
+        "spec.handlers[].selector",
+        _given,
+        "Services are not looked for yet: a handler without an address is left out.",
+    ),
+    Later(
+        _REGISTRY,
+        "spec.handlers[].auth.type",
+        _one_of("bearer", "basic", "serviceAccount", "workloadIdentity"),
+        "Calls carry no credential yet.",
+    ),
+    *(
+        Later(_REGISTRY, f"spec.handlers[].httpConfig.{name}", _given, "It is not acted on yet.")
+        for name in ("bodyMapping", "responseMapping", "redact", "retryPolicy")
+    ),
+    Later(Kind.PROVIDER, "spec.type", _one_of("claude", "gemini"), _VENDORS),
+    Later(
+        Kind.PROVIDER,
+        "spec.defaults.truncationStrategy",
+        _one_of("summarize", "custom"),
+        _CONTEXT,
+    ),
+    Later(Kind.PROVIDER, "spec.defaults.contextWindow", _given, _CONTEXT),
+)
+
+
+def notes(kind: Kind, document: dict[str, Any]) -> Iterator[tuple[Path, str]]:
+    """Yield path and text of every field of a valid document that nothing acts on yet."""
+    for later in LATER:
+        if later.kind is kind:
+            for path, value in _values(document, tuple(later.path.split(".")), ()):
+                if later.applies(value):
+                    yield path, later.today
+
+
+def _values(value: object, names: tuple[str, ...], path: Path) -> Iterator[tuple[Path, Any]]:
+    if not names:
+        yield path, value
+        return
+    name, rest = names[0], names[1:]
+    key = name.removesuffix("[]")
+    if not isinstance(value, dict) or value.get(key) is None:
+        return
+    if key == name:
+        yield from _values(value[key], rest, (*path, key))
+        return
+    for index, item in enumerate(value[key]):
+        yield from _values(item, rest, (*path, key, index))
+
+
+def annotate(kind: Kind, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema with every such field's description saying what happens today."""
+    annotated = copy.deepcopy(schema)
+    for later in LATER:
+        if later.kind is kind:
+            field = annotated
+            for name in later.path.split("."):
+                field = field["properties"][name.removesuffix("[]")]
+                field = field["items"] if name.endswith("[]") else field
+            field["description"] = f"{field['description']} Today: {later.today}"
+    return annotated

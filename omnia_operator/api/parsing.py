@@ -1,0 +1,131 @@
+"""From a document to a resource, or to what is wrong with it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from omnia_core.jsonschema import SchemaInvalid, compile_schema
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import API_VERSION
+from omnia_operator.api import maturity
+from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
+from omnia_operator.api.findings import Finding, InvalidResource, Path, Severity, explain, one_of
+from omnia_operator.api.promptpack import PromptPack
+from omnia_operator.api.provider import Provider
+from omnia_operator.api.rules import violations
+from omnia_operator.api.schema import resource_schema
+from omnia_operator.api.toolhandler import Tool
+from omnia_operator.api.toolregistry import ToolRegistry
+
+AnyResource = AgentRuntime | PromptPack | ToolRegistry | Provider
+
+_TYPES: dict[str, type[AnyResource]] = {
+    each.kind_name.value: each for each in (AgentRuntime, PromptPack, ToolRegistry, Provider)
+}
+
+
+def parse(document: JsonObject) -> AnyResource:
+    """Read a resource.
+
+    Raises:
+        InvalidResource: the document breaks the resource's schema or one of its rules.
+    """
+    resource, errors = _read(document)
+    if resource is None or errors:
+        raise InvalidResource(errors)
+    return resource
+
+
+def findings(document: JsonObject) -> list[Finding]:
+    """Return everything that the author of the document should know; errors come first."""
+    resource, errors = _read(document)
+    if resource is None:
+        return errors
+    notes = maturity.notes(resource.kind_name, document)
+    return [*errors, *(Finding(path, text, Severity.WARNING) for path, text in notes)]
+
+
+def _read(document: JsonObject) -> tuple[AnyResource | None, list[Finding]]:
+    errors = list(_identity(document))
+    if errors:
+        return None, errors
+    resource_type = _TYPES[document["kind"]]
+    try:
+        # As JSON, because that is what the API server sees: keys are strings, and dates are text.
+        text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
+        resource = resource_type.model_validate_json(text)
+    except orjson.JSONEncodeError as error:
+        return None, [Finding((), f"this cannot be written as JSON: {error}")]
+    except ValidationError as error:
+        schema = resource_schema(resource_type)
+        return None, _distinct(error, schema)
+    return resource, [Finding(path, message) for path, message in _breaches(resource)]
+
+
+def _identity(document: JsonObject) -> Iterator[Finding]:
+    version, kind = document.get("apiVersion"), document.get("kind")
+    if version != API_VERSION:
+        yield Finding(("apiVersion",), one_of([API_VERSION], version))
+    if not isinstance(kind, str) or kind not in _TYPES:
+        yield Finding(("kind",), one_of(list(_TYPES), kind))
+
+
+def _distinct(error: ValidationError, schema: dict[str, Any]) -> list[Finding]:
+    """Explain each error once: a value that may be of two types is reported twice."""
+    details = error.errors(include_url=False)
+    return list(dict.fromkeys(explain(each, schema) for each in details))
+
+
+def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:
+    yield from violations(resource)
+    yield from _repeated_keys(resource)
+    for path, schema in _json_schemas(resource):
+        try:
+            compile_schema(schema)
+        except SchemaInvalid as error:
+            place = tuple(error.pointer.split("/")[1:])
+            yield (*path, *place), f"this is no JSON Schema: {error}"
+
+
+def _json_schemas(resource: AnyResource) -> Iterator[tuple[Path, JsonObject]]:
+    """Yield every JSON Schema that a resource carries."""
+    owners: list[tuple[Path, AgentRuntimeSpec | Tool]] = []
+    if isinstance(resource, AgentRuntime):
+        owners = [(("spec",), resource.spec)]
+    elif isinstance(resource, ToolRegistry):
+        handlers = enumerate(resource.spec.handlers)
+        owners = [(("spec", "handlers", i, "tool"), h.tool) for i, h in handlers if h.tool]
+    for path, owner in owners:
+        for name, schema in (
+            ("inputSchema", owner.input_schema),
+            ("outputSchema", owner.output_schema),
+        ):
+            if schema is not None:
+                yield (*path, name), schema
+
+
+def _repeated_keys(resource: AnyResource) -> Iterator[tuple[Path, str]]:
+    """Find what the API server refuses: two entries of a list with the same key."""
+    document = resource.model_dump(mode="json", by_alias=True, include={"spec"}, exclude_none=True)
+    schema = resource_schema(type(resource))["properties"]["spec"]
+    yield from _repeated(document["spec"], schema, ("spec",))
+
+
+def _repeated(value: Any, schema: dict[str, Any], path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(value, dict):
+        for name, field in schema.get("properties", {}).items():
+            if name in value:
+                yield from _repeated(value[name], field, (*path, name))
+    if isinstance(value, list):
+        seen: set[str] = set()
+        for index, item in enumerate(value):
+            for key in schema.get("x-kubernetes-list-map-keys", []):
+                if item[key] in seen:
+                    yield (
+                        (*path, index, key),
+                        f"another entry has the {key} {item[key]}: rename one",
+                    )
+                seen.add(item[key])
+            yield from _repeated(item, schema["items"], (*path, index))

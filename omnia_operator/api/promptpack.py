@@ -1,0 +1,144 @@
+"""PromptPack: one version of a compiled pack of prompts."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from omnia_core.names import Kind
+from omnia_core.units import Duration
+from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
+from omnia_operator.api.model import DurationField, Model, ObjectName, Percent, Text, Version
+from omnia_operator.api.rules import rule
+
+
+class SourceType(StrEnum):
+    """Where the compiled pack stands."""
+
+    CONFIGMAP = "configmap"
+
+
+class PackRef(Model):
+    """A ConfigMap that holds a compiled pack."""
+
+    name: ObjectName
+    """Name of the ConfigMap, in the namespace of the PromptPack."""
+    key: Text = "pack.json"
+    """Key in the ConfigMap."""
+
+
+class PackSource(Model):
+    """Where the compiled pack stands."""
+
+    type: SourceType
+    """Kind of source."""
+    config_map_ref: PackRef | None = None
+    """The ConfigMap that holds the pack."""
+
+    @rule(
+        "a source of the type configmap needs configMapRef: add configMapRef with the name of"
+        " the ConfigMap",
+        cel="self.type != 'configmap' || has(self.configMapRef)",
+        at="configMapRef",
+    )
+    def config_map_is_named(self) -> bool:
+        return self.config_map_ref is not None
+
+
+class RolloutType(StrEnum):
+    """How a new version reaches the agents that have not pinned one."""
+
+    IMMEDIATE = "immediate"
+    CANARY = "canary"
+
+
+class Canary(Model):
+    """How fast a new version takes over."""
+
+    weight: Percent = 10
+    """Percentage of new sessions that get the new version at first."""
+    step_weight: Annotated[int, Field(ge=1, le=100)] = 10
+    """Percentage points added after every interval; at 100 the version is active."""
+    interval: DurationField = Duration.parse("5m")
+    """Time between two steps."""
+
+
+class PackRollout(Model):
+    """How a version reaches the agents that have not pinned one."""
+
+    type: RolloutType = RolloutType.IMMEDIATE
+    """All new sessions at once, or a growing part of them."""
+    canary: Canary | None = None
+    """How fast a canary takes over."""
+
+    @rule(
+        "the block canary belongs to the type canary: remove it, or set type: canary",
+        cel="!has(self.canary) || self.type == 'canary'",
+        at="canary",
+    )
+    def only_a_canary_has_steps(self) -> bool:
+        return self.canary is None or self.type is RolloutType.CANARY
+
+
+class PromptPackSpec(Model):
+    """Desired state of a PromptPack."""
+
+    pack_name: ObjectName | None = None
+    """Name that the versions of a pack share; without it, the name of the object."""
+    version: Version
+    """Semantic version of the content."""
+    source: PackSource
+    """Where the compiled pack stands."""
+    rollout: PackRollout | None = None
+    """How this version reaches the agents that have not pinned one; without it, all new sessions
+    get it at once."""
+
+
+class PackPhase(StrEnum):
+    """State of a PromptPack in a word."""
+
+    PENDING = "Pending"
+    ACTIVE = "Active"
+    CANARY = "Canary"
+    SUPERSEDED = "Superseded"
+    FAILED = "Failed"
+
+
+class PromptPackStatus(Status):
+    """Observed state of a PromptPack. Conditions: `SourceValid`, `SchemaValid`,
+    `AgentsNotified`.
+    """
+
+    phase: PackPhase | None = None
+    """State in a word."""
+    active_version: str | None = None
+    """Version that new sessions get."""
+    canary_version: str | None = None
+    """Version that is taking over."""
+    canary_weight: Percent | None = None
+    """Percentage of new sessions that get the canary version."""
+    last_updated: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When the content last changed."""
+
+
+class PromptPack(Resource):
+    """PromptPack is one version of a compiled pack of prompts."""
+
+    kind_name: ClassVar = Kind.PROMPT_PACK
+    plural: ClassVar = "promptpacks"
+    short_names: ClassVar = ("pp",)
+    columns: ClassVar = (
+        PrinterColumn(name="Version", type="string", json_path=".spec.version"),
+        PrinterColumn(name="Phase", type="string", json_path=".status.phase"),
+        AGE,
+    )
+
+    spec: PromptPackSpec
+    """Desired state."""
+    status: PromptPackStatus | None = None
+    """Observed state, written by the operator."""
+
+    @property
+    def pack_name(self) -> str:
+        """The name that the versions of this pack share."""
+        return self.spec.pack_name or self.metadata.name

@@ -1,0 +1,226 @@
+"""Provider: an LLM vendor, its credentials and its defaults."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Kind
+from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
+from omnia_operator.api.model import DurationField, HttpUrl, Model, ObjectName, Text
+from omnia_operator.api.rules import rule
+
+
+class ProviderType(StrEnum):
+    """Whose wire format the runtime speaks."""
+
+    CLAUDE = "claude"
+    OPENAI = "openai"
+    GEMINI = "gemini"
+    OLLAMA = "ollama"
+    VLLM = "vllm"
+    MOCK = "mock"
+
+
+KEYLESS = frozenset({ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.MOCK})
+"""Types that work without an API key."""
+
+
+class Capability(StrEnum):
+    """What a model can do."""
+
+    TEXT = "text"
+    STREAMING = "streaming"
+    VISION = "vision"
+    TOOLS = "tools"
+    JSON = "json"
+    AUDIO = "audio"
+    VIDEO = "video"
+    DOCUMENTS = "documents"
+    DUPLEX = "duplex"
+
+
+class TruncationStrategy(StrEnum):
+    """What is done with a conversation that outgrows the context window."""
+
+    SLIDING = "sliding"
+    SUMMARIZE = "summarize"
+    CUSTOM = "custom"
+
+
+class ProviderSecretRef(Model):
+    """The Secret that holds the API key."""
+
+    name: ObjectName
+    """Name of the Secret, in the namespace of the resource that names it."""
+    key: Text | None = None
+    """Key in the Secret. Without it the usual names of the provider's type are tried, such as
+    `OPENAI_API_KEY`, and `api-key`."""
+
+
+class ModelDefaults(Model):
+    """How the model is called unless a prompt says otherwise."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Randomness of the answers."""
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability mass that tokens are drawn from."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Longest answer, in tokens."""
+    context_window: Annotated[int, Field(ge=1)] | None = None
+    """Tokens that a request may have; an older part of the conversation that does not fit is left
+    out."""
+    truncation_strategy: TruncationStrategy = TruncationStrategy.SLIDING
+    """What is done with a conversation that outgrows the context window."""
+    request_timeout: DurationField | None = None
+    """Longest time from a request to the end of its answer."""
+    stream_idle_timeout: DurationField | None = None
+    """Longest silence within an answer."""
+
+
+class Pricing(Model):
+    """What tokens cost, in US dollars; it overrides the built-in prices."""
+
+    input_cost_per_1k: Annotated[float, Field(ge=0)] | None = None
+    """Price of 1000 input tokens."""
+    output_cost_per_1k: Annotated[float, Field(ge=0)] | None = None
+    """Price of 1000 output tokens."""
+    cached_cost_per_1k: Annotated[float, Field(ge=0)] | None = None
+    """Price of 1000 input tokens that the provider had cached."""
+
+
+class ResponsesRef(Model):
+    """A ConfigMap that holds mock responses."""
+
+    name: ObjectName
+    """Name of the ConfigMap, in the namespace of the resource that names it."""
+    key: Text = "mock-responses.yaml"
+    """Key in the ConfigMap."""
+
+
+def _object_or_text(value: object) -> object:
+    if value is not None and not isinstance(value, dict | str):
+        raise ValueError("expected an object, or a response file as text")
+    return value
+
+
+class Mock(Model):
+    """What the mock provider answers; without it, one fixed sentence."""
+
+    responses: Annotated[
+        JsonObject | Text | None,
+        BeforeValidator(_object_or_text),
+        WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+    ] = None
+    """The response file, as an object or as YAML text."""
+    config_map_ref: ResponsesRef | None = None
+    """The ConfigMap that holds the response file."""
+
+    @rule(
+        "the responses of a mock provider stand either in responses or in a ConfigMap: remove"
+        " one of"
+        " responses and configMapRef",
+        cel=None,  # CEL has no view of a field without a type
+        at="configMapRef",
+    )
+    def responses_have_one_source(self) -> bool:
+        return self.responses is None or self.config_map_ref is None
+
+
+class ProviderSettings(Model):
+    """An LLM vendor, its credentials and its defaults."""
+
+    type: ProviderType
+    """Whose wire format is spoken. `ollama` and `vllm` are servers that speak OpenAI chat
+    completions, at `http://localhost:11434/v1` and `http://localhost:8000/v1` unless `baseURL`
+    says otherwise; `mock` answers from a script and needs neither key nor network."""
+    model: Text | None = None
+    """Name of the model, as the vendor spells it. Required for every type but `mock`."""
+    secret_ref: ProviderSecretRef | None = None
+    """The Secret that holds the API key."""
+    base_url: HttpUrl | None = None
+    """Address of the API, for a proxy or a compatible server."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """HTTP headers sent with every request. They are no place for secrets."""
+    defaults: ModelDefaults = Field(default_factory=ModelDefaults)
+    """How the model is called unless a prompt says otherwise."""
+    pricing: Pricing | None = None
+    """What tokens cost, in US dollars."""
+    capabilities: tuple[Capability, ...] = Field(
+        default=(), max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    """What the model can do, as declared; it is not probed."""
+    mock: Mock | None = None
+    """What a provider of the type `mock` answers."""
+
+    @rule(
+        "every provider but mock needs a model: add model, spelt as the vendor spells it",
+        cel="self.type == 'mock' || has(self.model)",
+        at="model",
+    )
+    def model_is_named(self) -> bool:
+        return self.type is ProviderType.MOCK or self.model is not None
+
+    @rule(
+        "claude, openai and gemini need an API key: add secretRef with the name of a Secret,"
+        " or baseURL for a"
+        " compatible server that needs no key",
+        cel="self.type in ['ollama', 'vllm', 'mock'] || has(self.secretRef) || has(self.baseURL)",
+        at="secretRef",
+    )
+    def key_is_given_where_one_is_needed(self) -> bool:
+        return self.type in KEYLESS or self.secret_ref is not None or self.base_url is not None
+
+    @rule(
+        "the block mock belongs to the type mock: remove it, or set type: mock",
+        cel="!has(self.mock) || self.type == 'mock'",
+        at="mock",
+    )
+    def only_a_mock_has_mock_responses(self) -> bool:
+        return self.mock is None or self.type is ProviderType.MOCK
+
+
+class ProviderSpec(ProviderSettings):
+    """Desired state of a Provider."""
+
+    allowed_namespaces: tuple[str, ...] = Field(
+        default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    """Other namespaces whose agents may use this provider and its key; `"*"` is every namespace."""
+
+
+class ProviderPhase(StrEnum):
+    """State of a Provider in a word."""
+
+    READY = "Ready"
+    ERROR = "Error"
+    UNAVAILABLE = "Unavailable"
+
+
+class ProviderStatus(Status):
+    """Observed state of a Provider. Conditions: `SecretFound`, `CredentialConfigured`,
+    `CredentialValid`, `EndpointReachable`, `ModelValid`.
+    """
+
+    phase: ProviderPhase | None = None
+    """State in a word."""
+
+
+class Provider(Resource):
+    """Provider is an LLM vendor, its credentials and its defaults."""
+
+    kind_name: ClassVar = Kind.PROVIDER
+    plural: ClassVar = "providers"
+    short_names: ClassVar = ("prov",)
+    columns: ClassVar = (
+        PrinterColumn(name="Type", type="string", json_path=".spec.type"),
+        PrinterColumn(name="Model", type="string", json_path=".spec.model"),
+        PrinterColumn(name="Phase", type="string", json_path=".status.phase"),
+        AGE,
+    )
+
+    spec: ProviderSpec
+    """Desired state."""
+    status: ProviderStatus | None = None
+    """Observed state, written by the operator."""

@@ -1,0 +1,74 @@
+"""A model's JSON Schema in the dialect of the Kubernetes API: structural, without references or
+null arms.
+"""
+
+import functools
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+from typing_extensions import override  # typing has it from 3.12 on
+
+from omnia_operator.api.meta import Resource
+
+Schema = dict[str, Any]
+
+_FREE = "x-kubernetes-preserve-unknown-fields"
+
+
+class _Generator(GenerateJsonSchema):
+    @override
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        # An absent field is absent in Kubernetes, never null.
+        return self.generate_inner(schema["schema"])
+
+    @override
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        generated = super().default_schema(schema)
+        factory = schema.get("default_factory")
+        if isinstance(factory, type) and issubclass(factory, BaseModel):
+            # The empty object: the API server fills in the defaults of the fields inside.
+            generated = {**generated, "default": {}}
+        if generated.get("default", ...) in (None, [], ()):
+            generated.pop("default")
+        return generated
+
+
+@functools.cache
+def resource_schema(resource: type[Resource]) -> Schema:
+    """Return the `openAPIV3Schema` of a custom resource."""
+    generated = resource.model_json_schema(schema_generator=_Generator)
+    schema = _structural(generated, generated.get("$defs", {}))
+    schema["properties"]["metadata"] = {"type": "object"}
+    schema["properties"]["apiVersion"] = {"type": "string"}
+    schema["properties"]["kind"] = {"type": "string"}
+    schema["required"] = ["spec"]
+    return schema
+
+
+def _structural(schema: Schema, definitions: Schema) -> Schema:
+    reference = schema.get("$ref")
+    if reference is not None:
+        target = definitions[reference.rsplit("/", 1)[1]]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    result = {
+        k: v for k, v in schema.items() if k not in {"$defs", "title", "additionalProperties"}
+    }
+    if "const" in result:
+        result["enum"] = [result.pop("const")]
+    if "description" in result:
+        result["description"] = " ".join(result["description"].split())
+    if "properties" in result:
+        result["properties"] = {
+            name: _structural(value, definitions) for name, value in result["properties"].items()
+        }
+    if "items" in result:
+        result["items"] = _structural(result["items"], definitions)
+    return {**result, **_open_ended(schema.get("additionalProperties", False), definitions)}
+
+
+def _open_ended(additional: Schema | bool, definitions: Schema) -> Schema:
+    if isinstance(additional, bool):
+        return {_FREE: True} if additional else {}
+    return {"additionalProperties": _structural(additional, definitions)}

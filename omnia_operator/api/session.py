@@ -1,0 +1,39 @@
+"""The session block of an AgentRuntime."""
+
+from enum import StrEnum
+
+from omnia_core.units import Duration
+from omnia_operator.api.meta import LocalRef
+from omnia_operator.api.model import (
+    DurationField,
+    Model,
+)
+from omnia_operator.api.rules import rule
+
+
+class SessionType(StrEnum):
+    """Where conversations are kept."""
+
+    MEMORY = "memory"
+    REDIS = "redis"
+    POSTGRES = "postgres"
+
+
+class Session(Model):
+    """How conversations are kept."""
+
+    type: SessionType = SessionType.MEMORY
+    """Where conversations are kept. `memory` forgets them with the pod."""
+    ttl: DurationField = Duration.parse("24h")
+    """How long a silent conversation is kept; every message starts the time anew."""
+    store_ref: LocalRef | None = None
+    """Secret with the key `url`, the address of the store. Required for `redis` and `postgres`."""
+
+    @rule(
+        "redis and postgres need an address: add storeRef with the name of a Secret that has"
+        " the key url",
+        cel="self.type == 'memory' || has(self.storeRef)",
+        at="storeRef",
+    )
+    def store_has_an_address(self) -> bool:
+        return self.type is SessionType.MEMORY or self.store_ref is not None

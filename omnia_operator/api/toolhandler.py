@@ -1,0 +1,172 @@
+"""One handler of a ToolRegistry: a tool, or a server of several tools."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.units import Duration
+from omnia_operator.api.model import (
+    TOOL_NAME,
+    DurationField,
+    Label,
+    Model,
+    Text,
+)
+from omnia_operator.api.rules import rule
+from omnia_operator.api.toolauth import Auth
+from omnia_operator.api.toolconfig import (
+    ClientConfig,
+    GrpcConfig,
+    HttpConfig,
+    McpConfig,
+    McpTransport,
+    OpenApiConfig,
+)
+
+
+class HandlerType(StrEnum):
+    """How a tool server is spoken to."""
+
+    HTTP = "http"
+    OPENAPI = "openapi"
+    GRPC = "grpc"
+    MCP = "mcp"
+    CLIENT = "client"
+
+
+SELF_DESCRIBING = frozenset({HandlerType.OPENAPI, HandlerType.MCP})
+"""Types whose servers say themselves which tools they have."""
+
+ToolName = Annotated[str, Field(max_length=64, pattern=TOOL_NAME)]
+
+
+class Tool(Model):
+    """What the model is told about a tool."""
+
+    name: ToolName
+    """Name that the model calls it by."""
+    description: Annotated[str, Field(min_length=1, max_length=4096)]
+    """What the tool does and when to use it."""
+    input_schema: JsonObject
+    """JSON Schema of the arguments."""
+    output_schema: JsonObject | None = None
+    """JSON Schema of the result."""
+
+
+class Selector(Model):
+    """Finds the Service of a tool server by its labels."""
+
+    match_labels: Annotated[dict[str, str], Field(min_length=1)]
+    """Labels of the Service."""
+    namespace: Label | None = None
+    """Namespace of the Service; without it, that of the registry."""
+    port: Text | None = None
+    """Name or number of the port; without it, the Service's first."""
+
+
+class ToolHandler(Model):
+    """One tool, or one server of several tools."""
+
+    name: Label
+    """Name of the handler."""
+    type: HandlerType
+    """How the server is spoken to; `client` tools are executed by the client."""
+    tool: Tool | None = None
+    """What the model is told. Required for `http`, `grpc` and `client`; `openapi` and `mcp`
+    servers describe their own tools."""
+    http_config: HttpConfig | None = None
+    """How an HTTP tool is called."""
+    open_api_config: OpenApiConfig | None = None
+    """How the operations of an OpenAPI document become tools."""
+    grpc_config: GrpcConfig | None = None
+    """How a gRPC tool server is called."""
+    mcp_config: McpConfig | None = None
+    """How an MCP server is reached."""
+    client_config: ClientConfig | None = None
+    """How a tool that the client executes is announced."""
+    selector: Selector | None = None
+    """Finds the server by the labels of its Service, instead of an address."""
+    auth: Auth | None = None
+    """How the runtime proves who it is to the server."""
+    timeout: DurationField = Duration.parse("30s")
+    """Longest time that a call may take."""
+
+    @rule(
+        "http, grpc and client tools do not describe themselves: add tool with name,"
+        " description and"
+        " inputSchema",
+        cel="self.type in ['openapi', 'mcp'] || has(self.tool)",
+        at="tool",
+    )
+    def tool_is_described(self) -> bool:
+        return self.type in SELF_DESCRIBING or self.tool is not None
+
+    @rule(
+        "openapi and mcp servers describe their own tools: remove tool",
+        cel="!(self.type in ['openapi', 'mcp']) || !has(self.tool)",
+        at="tool",
+    )
+    def self_describing_server_has_no_tool(self) -> bool:
+        return self.type not in SELF_DESCRIBING or self.tool is None
+
+    @rule(
+        "a handler has only the config block of its type (httpConfig, openAPIConfig,"
+        " grpcConfig, mcpConfig,"
+        " clientConfig): remove the others, or correct type",
+        cel="(!has(self.httpConfig) || self.type == 'http') &&"
+        " (!has(self.openAPIConfig) || self.type == 'openapi') &&"
+        " (!has(self.grpcConfig) || self.type == 'grpc') &&"
+        " (!has(self.mcpConfig) || self.type == 'mcp') &&"
+        " (!has(self.clientConfig) || self.type == 'client')",
+    )
+    def config_fits_the_type(self) -> bool:
+        blocks = {
+            HandlerType.HTTP: self.http_config,
+            HandlerType.OPENAPI: self.open_api_config,
+            HandlerType.GRPC: self.grpc_config,
+            HandlerType.MCP: self.mcp_config,
+            HandlerType.CLIENT: self.client_config,
+        }
+        return all(block is None or kind is self.type for kind, block in blocks.items())
+
+    @rule(
+        "the runtime has to know where the server is: add httpConfig.endpoint,"
+        " openAPIConfig.specURL,"
+        " grpcConfig.endpoint or mcpConfig.endpoint as the type wants it, or selector",
+        cel="has(self.selector) || self.type == 'client' ||"
+        " (self.type == 'http' && has(self.httpConfig) && has(self.httpConfig.endpoint)) ||"
+        " (self.type == 'openapi' && has(self.openAPIConfig) && has(self.openAPIConfig.specURL)) ||"
+        " (self.type == 'grpc' && has(self.grpcConfig) && has(self.grpcConfig.endpoint)) ||"
+        " (self.type == 'mcp' && has(self.mcpConfig) &&"
+        " (self.mcpConfig.transport == 'stdio' || has(self.mcpConfig.endpoint)))",
+    )
+    def server_has_an_address(self) -> bool:
+        is_program = self.mcp_config and self.mcp_config.transport is McpTransport.STDIO
+        return bool(self.selector or self.type is HandlerType.CLIENT or self.address or is_program)
+
+    @rule(
+        "an mcp handler has to say how its server is spoken to: add mcpConfig with transport",
+        cel="self.type != 'mcp' || has(self.mcpConfig)",
+        at="mcpConfig",
+    )
+    def mcp_has_a_transport(self) -> bool:
+        return self.type is not HandlerType.MCP or self.mcp_config is not None
+
+    @rule(
+        "the client executes client tools, there is no Service to find: remove selector",
+        cel="self.type != 'client' || !has(self.selector)",
+        at="selector",
+    )
+    def client_has_no_selector(self) -> bool:
+        return self.type is not HandlerType.CLIENT or self.selector is None
+
+    @property
+    def address(self) -> str | None:
+        """Where the manifest says that the server is: a URL, host and port, or a command."""
+        if self.mcp_config and self.mcp_config.transport is McpTransport.STDIO:
+            return self.mcp_config.command
+        blocks = (self.http_config, self.grpc_config, self.mcp_config)
+        found = next((block.endpoint for block in blocks if block), None)
+        return self.open_api_config.spec_url if self.open_api_config else found

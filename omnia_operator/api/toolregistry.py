@@ -1,0 +1,130 @@
+"""ToolRegistry: the tools that a model may call."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Kind
+from omnia_core.units import Duration
+from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
+from omnia_operator.api.model import (
+    DurationField,
+    Model,
+    Text,
+    list_map,
+)
+from omnia_operator.api.rules import rule
+from omnia_operator.api.toolhandler import ToolHandler
+
+
+class Probe(Model):
+    """Whether tool servers are looked at from time to time."""
+
+    enabled: bool
+    """Whether the operator connects to the servers."""
+    interval: DurationField = Duration.parse("60s")
+    """Time between two looks."""
+    timeout: DurationField = Duration.parse("5s")
+    """Longest wait for a connection."""
+
+
+class ToolRegistrySpec(Model):
+    """Desired state of a ToolRegistry."""
+
+    handlers: Annotated[
+        tuple[ToolHandler, ...],
+        Field(min_length=1, max_length=128, json_schema_extra=list_map("name")),
+    ]
+    """Tools and tool servers."""
+    probe: Probe | None = None
+    """Whether tool servers are looked at from time to time."""
+    allowed_namespaces: tuple[str, ...] = Field(
+        default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
+    )
+    """Other namespaces whose agents may use this registry; `"*"` is every namespace."""
+
+    @rule(
+        "two handlers have a tool of the same name, and the model could not tell them apart:"
+        " rename one",
+        cel="self.handlers.all(a, !has(a.tool) ||"
+        " self.handlers.exists_one(b, has(b.tool) && b.tool.name == a.tool.name))",
+        at="handlers",
+    )
+    def tool_names_are_unique(self) -> bool:
+        names = [handler.tool.name for handler in self.handlers if handler.tool]
+        return len(names) == len(set(names))
+
+
+class ToolStatus(StrEnum):
+    """Whether a tool can be called."""
+
+    AVAILABLE = "Available"
+    UNAVAILABLE = "Unavailable"
+    UNKNOWN = "Unknown"
+
+
+class DiscoveredTool(Model):
+    """A tool that was found."""
+
+    name: Text
+    """Name that the model calls it by."""
+    handler_name: Text
+    """Handler that offers it."""
+    description: str = ""
+    """What the tool does."""
+    endpoint: str = ""
+    """Where the tool is."""
+    status: ToolStatus
+    """Whether it can be called."""
+    last_checked: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    """When that was last looked at."""
+    error: str | None = None
+    """Why it cannot be called."""
+    input_schema: JsonObject | None = None
+    """JSON Schema of the arguments."""
+    output_schema: JsonObject | None = None
+    """JSON Schema of the result."""
+
+
+class RegistryPhase(StrEnum):
+    """State of a ToolRegistry in a word."""
+
+    PENDING = "Pending"
+    READY = "Ready"
+    DEGRADED = "Degraded"
+    FAILED = "Failed"
+
+
+class ToolRegistryStatus(Status):
+    """Observed state of a ToolRegistry. Conditions: `HandlersValid`, `ToolsDiscovered`."""
+
+    phase: RegistryPhase | None = None
+    """`Ready` when all tools are available, `Degraded` when some are, `Failed` when none is."""
+    discovered_tools_count: int | None = None
+    """Number of tools that were found."""
+    discovered_tools: tuple[DiscoveredTool, ...] = ()
+    """Tools that were found."""
+    last_discovery_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = (
+        None
+    )
+    """When tools were last looked for."""
+
+
+class ToolRegistry(Resource):
+    """ToolRegistry is a set of tools that a model may call."""
+
+    kind_name: ClassVar = Kind.TOOL_REGISTRY
+    plural: ClassVar = "toolregistries"
+    short_names: ClassVar = ("tr",)
+    columns: ClassVar = (
+        PrinterColumn(name="Tools", type="integer", json_path=".status.discoveredToolsCount"),
+        PrinterColumn(name="Phase", type="string", json_path=".status.phase"),
+        AGE,
+    )
+
+    spec: ToolRegistrySpec
+    """Desired state."""
+    status: ToolRegistryStatus | None = None
+    """Observed state, written by the operator."""

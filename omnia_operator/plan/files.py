@@ -1,0 +1,119 @@
+"""The mounted files of an agent: one ConfigMap for each folder."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import msgspec
+
+from omnia_core import names
+from omnia_core.files.function import FunctionFile
+from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults, ProvidersFile
+from omnia_core.files.reading import encode_yaml
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.provider import ProviderType
+from omnia_operator.plan.shapes import ConfigMapPlan, Mount
+from omnia_operator.plan.tools import tools_file
+from omnia_operator.resolve import Resolved, ResolvedProvider
+
+_BASE_URLS = {
+    ProviderType.OLLAMA: "http://localhost:11434/v1",
+    ProviderType.VLLM: "http://localhost:8000/v1",
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A ConfigMap, and the folder that it is mounted as."""
+
+    kind: str
+    path: str
+    config_map: ConfigMapPlan
+
+    @property
+    def volume(self) -> JsonObject:
+        """The volume of the pod."""
+        return {"name": f"omnia-{self.kind}", "configMap": {"name": self.config_map.name}}
+
+    @property
+    def mount(self) -> Mount:
+        """The mount in a container."""
+        return Mount(f"omnia-{self.kind}", self.path)
+
+
+def function_folder(resolved: Resolved) -> Folder | None:
+    """Return the folder with the schemas of a function; None for an agent."""
+    name, spec = resolved.agent.metadata.name, resolved.agent.spec
+    if spec.input_schema is None or spec.output_schema is None:
+        return None
+    file = FunctionFile(name, spec.input_schema, spec.output_schema)
+    text = msgspec.json.format(msgspec.json.encode(file)).decode()
+    return _folder(name, "function", names.FUNCTION_PATH, {}, text)
+
+
+def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
+    """Yield the folders that only the runtime reads."""
+    name = resolved.agent.metadata.name
+    if resolved.pack is not None:
+        yield _folder(name, "pack", names.PACK_PATH, {}, resolved.pack.text)
+    # There even without tools, so that a first tool changes a file and not the pod.
+    tools = encode_yaml(tools_file(resolved.handlers))
+    yield _folder(name, "tools", names.TOOLS_PATH, {}, tools)
+    responses = {
+        _responses_file(each): each.responses
+        for each in resolved.providers
+        if each.responses is not None
+    }
+    providers = encode_yaml(providers_file(resolved.providers))
+    yield _folder(name, "providers", names.PROVIDERS_PATH, responses, providers)
+
+
+def providers_file(providers: Iterable[ResolvedProvider]) -> ProvidersFile:
+    """Return what is not secret about the providers."""
+    return ProvidersFile([_provider(each) for each in providers])
+
+
+def _folder(agent: str, kind: str, path: str, more: dict[str, str], text: str) -> Folder:
+    file = PurePosixPath(path)
+    return Folder(
+        kind, str(file.parent), ConfigMapPlan(f"{agent}-{kind}", {file.name: text, **more})
+    )
+
+
+def _provider(provider: ResolvedProvider) -> ProviderConfig:
+    settings = provider.settings
+    prices = settings.pricing
+    path = provider.responses_path
+    if provider.responses is not None:
+        folder = PurePosixPath(names.PROVIDERS_PATH).parent
+        path = str(folder / _responses_file(provider))
+    return ProviderConfig(
+        name=provider.name,
+        type=settings.type.value,
+        model=settings.model or "",
+        base_url=settings.base_url or _BASE_URLS.get(settings.type),
+        headers=dict(settings.headers),
+        defaults=ProviderDefaults(
+            temperature=settings.defaults.temperature,
+            top_p=settings.defaults.top_p,
+            max_tokens=settings.defaults.max_tokens,
+            request_timeout=_text(settings.defaults.request_timeout),
+            stream_idle_timeout=_text(settings.defaults.stream_idle_timeout),
+        ),
+        pricing=Pricing()
+        if prices is None
+        else Pricing(
+            input_cost_per_1k=prices.input_cost_per_1k,
+            output_cost_per_1k=prices.output_cost_per_1k,
+            cached_cost_per_1k=prices.cached_cost_per_1k,
+        ),
+        mock_responses_path=path,
+    )
+
+
+def _responses_file(provider: ResolvedProvider) -> str:
+    return f"mock-{provider.name}.yaml"
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,58 @@
+"""Everything that an agent refers to, found and checked."""
+
+from dataclasses import dataclass
+
+from omnia_core.names import Handler
+from omnia_operator.api.agentruntime import AgentRuntime
+from omnia_operator.api.toolhandler import ToolHandler
+from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted
+from omnia_operator.resolve.packs import ResolvedPack, resolve_pack
+from omnia_operator.resolve.providers import ResolvedProvider, resolve_providers
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """An agent with everything that it refers to."""
+
+    agent: AgentRuntime
+    pack: ResolvedPack | None = None
+    """None when the facade answers by itself."""
+    providers: tuple[ResolvedProvider, ...] = ()
+    handlers: tuple[ToolHandler, ...] = ()
+    """The tool handlers of the registry."""
+
+
+def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
+    """Find everything that an agent refers to, or say what stands in the way."""
+    if agent.spec.facade.handler is not Handler.RUNTIME:
+        return Resolved(agent)
+    handlers = _handlers(agent, found)
+    tools = () if isinstance(handlers, Problem) else handlers
+    pack = resolve_pack(agent, found, [each.tool for each in tools if each.tool])
+    providers = resolve_providers(agent, found)
+    outcomes = (pack, *providers, handlers)
+    problems = tuple(each for each in outcomes if isinstance(each, Problem))
+    if problems:
+        return problems
+    return Resolved(
+        agent,
+        pack=None if isinstance(pack, Problem) else pack,
+        providers=tuple(each for each in providers if isinstance(each, ResolvedProvider)),
+        handlers=tools,
+    )
+
+
+def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Problem:
+    reference = agent.spec.tool_registry_ref
+    if reference is None:
+        return ()
+    namespace = agent.metadata.namespace
+    key = reference.namespace or namespace, reference.name
+    registry = found.registries.get(key)
+    if registry is None:
+        message = missing("ToolRegistry", key, found.registries, "spec.toolRegistryRef")
+        return Problem("ToolRegistryReady", "ToolRegistryNotFound", message, retry=True)
+    if not granted(key[0], registry.spec.allowed_namespaces, namespace):
+        message = not_granted("ToolRegistry", key, namespace)
+        return Problem("ToolRegistryReady", "ToolRegistryNotGranted", message, retry=True)
+    return registry.spec.handlers

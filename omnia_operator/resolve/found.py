@@ -1,0 +1,57 @@
+"""What was found of the things that agents refer to, and what may stand in an agent's way."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from omnia_operator.api.promptpack import PromptPack
+from omnia_operator.api.provider import Provider
+from omnia_operator.api.toolregistry import ToolRegistry
+
+Key: TypeAlias = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Everything that agents may refer to. Secrets are known by their keys only."""
+
+    packs: Mapping[Key, PromptPack] = field(default_factory=dict)
+    registries: Mapping[Key, ToolRegistry] = field(default_factory=dict)
+    providers: Mapping[Key, Provider] = field(default_factory=dict)
+    config_maps: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
+    secrets: Mapping[Key, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why an agent cannot run: a condition that is false, and whether waiting may help."""
+
+    condition: str
+    reason: str
+    message: str
+    retry: bool
+
+
+def missing(kind: str, key: Key, there: Iterable[Key], field_path: str) -> str:
+    """Say that an object does not exist, and which ones do."""
+    namespace, name = key
+    near = sorted(other for space, other in there if space == namespace)
+    others = f" (there: {', '.join(near)})" if near else ""
+    return (
+        f'there is no {kind} "{name}" in namespace "{namespace}"{others}: create it, or correct'
+        f" {field_path}"
+    )
+
+
+def not_granted(kind: str, key: Key, namespace: str) -> str:
+    """Say that an object of another namespace may not be used, and what would allow it."""
+    return (
+        f'{kind} "{key[1]}" of namespace "{key[0]}" may not be used from namespace "{namespace}":'
+        f' add "{namespace}" to its spec.allowedNamespaces'
+    )
+
+
+def granted(owner: str, allowed: Iterable[str], user: str) -> bool:
+    """Whether an object of the namespace `owner` may be used from the namespace `user`."""
+    return owner == user or bool({user, "*"} & set(allowed))

@@ -1,0 +1,179 @@
+"""The models of an agent: settings, where the key is, what a mock answers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+from omnia_core import names
+from omnia_operator.api.agentruntime import AgentRuntime
+from omnia_operator.api.provider import Mock, ProviderSettings, ProviderType
+from omnia_operator.resolve.found import Found, Key, Problem, granted, missing, not_granted
+
+DEFAULT_PROVIDER = "default"
+
+_LOOKUP = {
+    ProviderType.CLAUDE: ("ANTHROPIC_API_KEY", "CLAUDE_API_KEY", "api-key"),
+    ProviderType.OPENAI: ("OPENAI_API_KEY", "OPENAI_TOKEN", "api-key"),
+    ProviderType.GEMINI: ("GEMINI_API_KEY", "GOOGLE_API_KEY", "api-key"),
+}
+_LOOKUP_OTHERS = ("api-key", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY")
+
+
+def secret_keys(settings: ProviderSettings) -> tuple[str, ...]:
+    """Return the keys that a provider's Secret is searched for, in order; none without a Secret."""
+    if settings.secret_ref is None:
+        return ()
+    if settings.secret_ref.key is not None:
+        return (settings.secret_ref.key,)
+    return _LOOKUP.get(settings.type, _LOOKUP_OTHERS)
+
+
+@dataclass(frozen=True)
+class SecretSource:
+    """A key of a Secret in any namespace."""
+
+    namespace: str
+    name: str
+    key: str
+
+
+@dataclass(frozen=True)
+class ResolvedProvider:
+    """A model of an agent."""
+
+    name: str
+    """The logical name."""
+    settings: ProviderSettings
+    secret: SecretSource | None = None
+    """Where the API key is."""
+    responses: str | None = None
+    """What a mock answers, as YAML."""
+    responses_path: str | None = None
+    """The response file in the runtime container, where the agent brings its own."""
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Settings under their logical name, and the namespace that their references are about."""
+
+    name: str
+    settings: ProviderSettings
+    namespace: str
+    subject: str
+    """What problems are said of."""
+
+
+def resolve_providers(agent: AgentRuntime, found: Found) -> tuple[ResolvedProvider | Problem, ...]:
+    """Find every model of the agent."""
+    forced = agent.metadata.annotations.get(names.MOCK_PROVIDER_ANNOTATION) == "true"
+    path = agent.metadata.annotations.get(names.MOCK_CONFIG_PATH_ANNOTATION)
+    return tuple(_resolve(each, found, path) for each in _settings(agent, found, forced=forced))
+
+
+def _resolve(
+    named: _Named | Problem, found: Found, responses_path: str | None
+) -> ResolvedProvider | Problem:
+    if isinstance(named, Problem):
+        return named
+    settings = named.settings
+    if settings.type is ProviderType.MOCK:
+        if responses_path is not None:
+            return ResolvedProvider(named.name, settings, responses_path=responses_path)
+        responses = _responses(named, found)
+        if isinstance(responses, Problem):
+            return responses
+        return ResolvedProvider(named.name, settings, responses=responses)
+    secret = _secret(named, found)
+    if isinstance(secret, Problem):
+        return secret
+    return ResolvedProvider(named.name, settings, secret)
+
+
+def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_Named | Problem]:
+    namespace = agent.metadata.namespace
+    inline = agent.spec.provider
+    if inline is not None:
+        subject = f'AgentRuntime "{agent.metadata.name}", spec.provider'
+        settings = _as_mock(inline) if forced else inline
+        yield _Named(DEFAULT_PROVIDER, settings, namespace, subject)
+    for index, each in enumerate(agent.spec.providers):
+        key = each.provider_ref.namespace or namespace, each.provider_ref.name
+        provider = found.providers.get(key)
+        subject = f'Provider "{key[1]}"'
+        if forced:
+            settings = provider.spec if provider else ProviderSettings(type=ProviderType.MOCK)
+            yield _Named(each.name, _as_mock(settings), key[0], subject)
+        elif provider is None:
+            place = f"spec.providers[{index}].providerRef"
+            yield _problem("ProviderNotFound", missing("Provider", key, found.providers, place))
+        elif not granted(key[0], provider.spec.allowed_namespaces, namespace):
+            yield _problem("ProviderNotGranted", not_granted("Provider", key, namespace))
+        else:
+            yield _Named(each.name, provider.spec, key[0], subject)
+
+
+def _as_mock(settings: ProviderSettings) -> ProviderSettings:
+    if settings.type is ProviderType.MOCK:
+        return settings
+    return ProviderSettings(type=ProviderType.MOCK, model=settings.model)
+
+
+def _secret(named: _Named, found: Found) -> SecretSource | Problem | None:
+    reference = named.settings.secret_ref
+    if reference is None:
+        return None
+    wanted = secret_keys(named.settings)
+    keys = found.secrets.get((named.namespace, reference.name))
+    if keys is None:
+        return _problem(
+            "SecretNotFound",
+            f'{named.subject} reads its API key from Secret "{reference.name}" of namespace'
+            f' "{named.namespace}", which does not exist: create it with the key'
+            f" {' or '.join(wanted)}",
+        )
+    key = next((each for each in wanted if each in keys), None)
+    if key is None:
+        return _problem(
+            "SecretKeyMissing",
+            f'{named.subject} reads its API key from Secret "{reference.name}", which has no key'
+            f" {' or '.join(wanted)} (keys: {', '.join(sorted(keys)) or 'none'}): add one, or name"
+            " yours in secretRef.key",
+        )
+    return SecretSource(named.namespace, reference.name, key)
+
+
+def _responses(named: _Named, found: Found) -> str | Problem | None:
+    mock = named.settings.mock or Mock()
+    if isinstance(mock.responses, dict):
+        return yaml.safe_dump(mock.responses, sort_keys=False, allow_unicode=True)
+    text, source = mock.responses, "mock.responses"
+    if mock.config_map_ref is not None:
+        key: Key = named.namespace, mock.config_map_ref.name
+        source = f'key {mock.config_map_ref.key} of ConfigMap "{key[1]}"'
+        text = found.config_maps.get(key, {}).get(mock.config_map_ref.key)
+        if text is None:
+            return _problem(
+                "ProviderNotReady",
+                f"{named.subject} reads its responses from {source}, which does not exist: create"
+                " it, or correct mock.configMapRef",
+            )
+    return None if text is None else _checked(text, f"{named.subject}, {source}")
+
+
+def _checked(text: str, subject: str) -> str | Problem:
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        return _problem("ProviderNotReady", f"{subject} is not YAML: {error}")
+    if not isinstance(content, dict):
+        return _problem(
+            "ProviderNotReady",
+            f"{subject} holds no response file: expected an object with defaultResponse or"
+            " scenarios",
+        )
+    return text
+
+
+def _problem(reason: str, message: str) -> Problem:
+    return Problem("ProviderReady", reason, message, retry=True)

@@ -1,0 +1,266 @@
+"""A plan is the entire desired state of an agent."""
+
+import json
+
+import pytest
+import yaml
+
+from omnia_core.env import SecretKeyRef
+from omnia_core.files.function import FunctionFile
+from omnia_core.files.providers import ProvidersFile
+from omnia_core.files.reading import decode_json, decode_yaml
+from omnia_core.files.tools import ToolsFile
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Handler, Mode
+from omnia_operator.plan import AgentPlan, Mount, Settings, plan
+from omnia_operator.resolve import Found, SecretSource
+from tests.operator import objects, world
+
+SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
+OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
+
+
+def planned(
+    document: JsonObject | None = None, there: Found | None = None, settings: Settings = SETTINGS
+) -> AgentPlan:
+    found = there or world.found(objects.pack(), objects.provider())
+    return plan(world.resolved(document or objects.agent(), found), settings)
+
+
+def content(made: AgentPlan, name: str) -> dict[str, str]:
+    (data,) = [each.data for each in made.config_maps if each.name == f"helper-{name}"]
+    return dict(data)
+
+
+def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
+    made = planned()
+
+    assert (made.namespace, made.name, made.mode, made.port) == (
+        "default",
+        "helper",
+        Mode.AGENT,
+        8080,
+    )
+    assert made.runtime is not None
+    assert [made.facade.module, made.runtime.module] == ["omnia_facade", "omnia_runtime"]
+    assert [made.facade.image, made.runtime.image] == [
+        "registry:5000/facade:1",
+        "registry:5000/runtime:1",
+    ]
+    assert made.facade.mounts == ()
+    assert made.runtime.mounts == (
+        Mount("omnia-pack", "/etc/omnia/pack"),
+        Mount("omnia-tools", "/etc/omnia/tools"),
+        Mount("omnia-providers", "/etc/omnia/providers"),
+    )
+    assert made.volumes == (
+        {"name": "omnia-pack", "configMap": {"name": "helper-pack"}},
+        {"name": "omnia-tools", "configMap": {"name": "helper-tools"}},
+        {"name": "omnia-providers", "configMap": {"name": "helper-providers"}},
+    )
+    assert content(made, "pack") == {"pack.json": world.PACK_TEXT}
+    assert content(made, "tools") == {"tools.yaml": "handlers: []\n"}
+
+
+def test_the_environment_says_what_the_manifest_says() -> None:
+    made = planned(
+        objects.agent(
+            {
+                "facade": {"port": 8090, "showTools": False},
+                "session": {"ttl": "1h"},
+                "media": {"basePath": "/media"},
+            }
+        ),
+        settings=Settings(allow_unauthenticated=True),
+    )
+
+    assert {each.name: each.value for each in made.facade.env.render()} == {
+        "OMNIA_AGENT_NAME": "helper",
+        "OMNIA_FACADE_PORT": "8090",
+        "OMNIA_SHOW_TOOLS": "false",
+        "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
+    }
+    assert made.runtime is not None
+    assert {each.name: each.value for each in made.runtime.env.render()} == {
+        "OMNIA_AGENT_NAME": "helper",
+        "OMNIA_SESSION_TTL": "1h",
+        "OMNIA_MEDIA_BASE_PATH": "/media",
+    }
+
+
+@pytest.mark.parametrize("handler", ["echo", "demo"])
+def test_a_facade_that_answers_by_itself_is_alone(handler: str) -> None:
+    made = planned(objects.agent({"facade": {"handler": handler}}), Found())
+
+    assert made.facade.env.handler_mode is Handler(handler)
+    assert (made.runtime, made.config_maps, made.volumes) == (None, (), ())
+
+
+def test_a_function_gives_its_schemas_to_both_containers() -> None:
+    made = planned(objects.function({"inputSchema": {"type": "string"}}))
+
+    file = decode_json(content(made, "function")["function.json"], FunctionFile, "it")
+    assert file == FunctionFile("helper", {"type": "string"}, {"type": "object"})
+    mount = Mount("omnia-function", "/etc/omnia/function")
+    assert made.facade.mounts == (mount,)
+    assert made.runtime is not None
+    assert made.runtime.mounts[-1] == mount
+    assert made.facade.env.mode is made.runtime.env.mode is Mode.FUNCTION
+
+
+def test_a_key_is_a_reference_and_never_in_a_file() -> None:
+    there = world.found(
+        objects.pack(),
+        objects.provider(
+            OPENAI
+            | {
+                "baseURL": "https://proxy.example/v1",
+                "headers": {"x-team": "a"},
+                "defaults": {"temperature": 0, "requestTimeout": "90s", "contextWindow": 9},
+                "pricing": {"inputCostPer1K": 0.5},
+            }
+        ),
+        secrets={("default", "keys"): frozenset({"api-key"})},
+    )
+    made = planned(there=there)
+
+    assert made.runtime is not None
+    assert made.runtime.env.provider_api_keys == {"default": SecretKeyRef("keys", "api-key")}
+    assert made.secret_copies == ()
+    assert yaml.safe_load(content(made, "providers")["providers.yaml"]) == {
+        "providers": [
+            {
+                "name": "default",
+                "type": "openai",
+                "model": "gpt",
+                "baseURL": "https://proxy.example/v1",
+                "headers": {"x-team": "a"},
+                "defaults": {"temperature": 0.0, "requestTimeout": "1m30s"},
+                "pricing": {"inputCostPer1K": 0.5},
+            }
+        ]
+    }
+
+
+def test_a_key_of_another_namespace_is_copied() -> None:
+    reference = {"name": "model", "namespace": "shared"}
+    document = objects.agent({"providers": [{"name": "judge", "providerRef": reference}]})
+    foreign = objects.merge(
+        objects.provider(OPENAI | {"allowedNamespaces": ["default"]}),
+        {"metadata": {"namespace": "shared"}},
+    )
+    there = world.found(
+        objects.pack(), foreign, secrets={("shared", "keys"): frozenset({"api-key"})}
+    )
+    made = planned(document, there)
+
+    (copy,) = made.secret_copies
+    assert copy.source == SecretSource("shared", "keys", "api-key")
+    assert made.runtime is not None
+    assert made.runtime.env.provider_api_keys == {"judge": copy.target}
+    assert copy.target == SecretKeyRef("helper-provider-keys", "judge")
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [("ollama", "http://localhost:11434/v1"), ("vllm", "http://localhost:8000/v1")],
+)
+def test_a_local_server_has_its_usual_address(kind: str, url: str) -> None:
+    there = world.found(objects.pack(), objects.provider({"type": kind, "model": "m"}))
+    text = content(planned(there=there), "providers")["providers.yaml"]
+
+    (provider,) = decode_yaml(text, ProvidersFile, "it").providers
+    assert provider.base_url == url
+
+
+def test_mock_responses_lie_beside_the_providers() -> None:
+    there = world.found(
+        objects.pack(), objects.provider({"mock": {"responses": {"defaultResponse": "hi"}}})
+    )
+    data = content(planned(there=there), "providers")
+
+    assert data["mock-default.yaml"] == "defaultResponse: hi\n"
+    (provider,) = decode_yaml(data["providers.yaml"], ProvidersFile, "it").providers
+    assert provider.mock_responses_path == "/etc/omnia/providers/mock-default.yaml"
+
+
+def test_an_agent_may_bring_its_own_response_file() -> None:
+    annotations = {"omnia.altairalabs.ai/mock-config-path": "/etc/omnia/mock/answers.yaml"}
+    data = content(planned(objects.agent(None, annotations=annotations)), "providers")
+
+    (provider,) = decode_yaml(data["providers.yaml"], ProvidersFile, "it").providers
+    assert provider.mock_responses_path == "/etc/omnia/mock/answers.yaml"
+    assert list(data) == ["providers.yaml"]
+
+
+def test_tools_are_written_as_the_runtime_reads_them() -> None:
+    lost: JsonObject = {"name": "lost", "httpConfig": None, "selector": {"matchLabels": {"a": "b"}}}
+    client: JsonObject = {"name": "place", "type": "client", "httpConfig": None, "clientConfig": {}}
+    registry = objects.registry(
+        objects.handler({"httpConfig": {"method": "GET"}, "timeout": "5s"}),
+        objects.handler(lost | {"tool": {"name": "lost"}}),
+        objects.handler(client | {"tool": {"name": "place"}}),
+    )
+    there = world.found(objects.pack(), objects.provider(), registry)
+    made = planned(objects.agent({"toolRegistryRef": {"name": "tools"}}), there)
+
+    weather, place = decode_yaml(content(made, "tools")["tools.yaml"], ToolsFile, "it").handlers
+    assert (weather.name, weather.type, weather.timeout) == ("weather", "http", "5s")
+    assert weather.tool is not None
+    assert weather.tool.description == "Says the weather."
+    assert weather.http_config is not None
+    assert weather.http_config.endpoint == "http://weather.tools/now"
+    assert weather.http_config.method == "GET"
+    assert (place.name, place.type) == ("place", "client")
+
+
+def test_what_the_user_adds_to_the_pod_is_handed_on_as_written() -> None:
+    secret = {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+    made = planned(
+        objects.agent(
+            {
+                "facade": {"resources": {"limits": {"cpu": 1}}, "extraEnv": [secret]},
+                "runtime": {
+                    "resources": {"limits": {"memory": "1Gi"}},
+                    "extraEnv": [{"name": "A", "value": "b"}],
+                    "volumes": [{"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}],
+                    "volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "a"}],
+                },
+            }
+        )
+    )
+
+    assert made.facade.extra_env == (secret,)
+    assert made.facade.resources == {"limits": {"cpu": 1}}
+    assert made.runtime is not None
+    assert made.runtime.extra_env == ({"name": "A", "value": "b"},)
+    assert made.runtime.resources == {"limits": {"memory": "1Gi"}}
+    assert made.runtime.mounts[-1] == Mount("v", "/v", read_only=False, sub_path="a")
+    assert made.volumes[-1] == {"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}
+
+
+@pytest.mark.parametrize(
+    ("framework", "image"),
+    [
+        ({}, "registry:5000/runtime:1"),
+        ({"version": "2"}, "registry:5000/runtime:2"),
+        ({"version": "2", "image": "mine:3"}, "mine:3"),
+        ({"type": "custom", "image": "mine:3"}, "mine:3"),
+    ],
+)
+def test_the_framework_chooses_the_image(framework: JsonObject, image: str) -> None:
+    made = planned(objects.agent({"framework": framework}))
+
+    assert made.runtime is not None
+    assert made.runtime.image == image
+
+
+def test_an_inline_prompt_is_mounted_like_any_pack() -> None:
+    document = objects.agent({"promptPackRef": None, "prompt": {"system": "Hi."}})
+
+    pack = json.loads(content(planned(document), "pack")["pack.json"])
+    assert pack["prompts"]["default"]["system_template"] == "Hi."
+
+
+def test_planning_twice_gives_the_same_plan() -> None:
+    assert planned() == planned()

@@ -44,7 +44,14 @@ def up(
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
         code = asyncio.run(run(file, reporter, os.environ))
-    except (ManifestError, InvalidManifests) as error:
+    except ManifestError as error:
+        if json:
+            reporter.failed(error.file.name, str(error))
+        fail(str(error))
+    except InvalidManifests as error:
+        if json:
+            for finding in error.findings:
+                reporter.failed(finding.object.rpartition("/")[2], str(finding))
         fail(str(error))
     raise typer.Exit(code)
 
@@ -84,7 +91,7 @@ def chat(
     from omnia_cli.connect import NotFound, find_url
 
     try:
-        run(find_url(agent, Mode.AGENT, os.environ), session, token, Console())
+        run(find_url(agent, Mode.AGENT, os.environ), session, token, Console(soft_wrap=True, highlight=False))
     except (ChatFailed, NotFound) as error:
         fail(str(error))
     except KeyboardInterrupt:

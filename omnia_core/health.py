@@ -4,6 +4,7 @@ A thread serves them, so that a scrape of many series never delays a turn.
 """
 
 import asyncio
+import functools
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -53,7 +54,9 @@ class HealthServer:
 
         self._server = ThreadingHTTPServer((host or "0.0.0.0", port), Handler)
         self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, name="health", daemon=True).start()
+        # The interval is how long `stop` waits.
+        serve = functools.partial(self._server.serve_forever, poll_interval=0.1)
+        threading.Thread(target=serve, name="health", daemon=True).start()
         return int(self._server.server_address[1])
 
     def stop(self) -> None:

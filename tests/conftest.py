@@ -2,9 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from tests.services import redis_server
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -23,3 +25,13 @@ def need_program() -> Callable[[str, str], str]:
         return found
 
     return find
+
+
+@pytest.fixture(scope="session")
+def redis_url(
+    need_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A Redis of this test run."""
+    program = need_program("redis-server", "apt-get install redis-server")
+    with redis_server(program, str(tmp_path_factory.mktemp("redis"))) as url:
+        yield url

@@ -154,7 +154,8 @@ def _container(
 
 def _values(plan: AgentPlan, env: EnvContract, objects: Objects) -> dict[str, str]:
     values = {}
-    for variable in env.render():
+    # with the defaults, because a default path has to follow its mount too
+    for variable in env.render(defaults=True):
         if variable.secret is None:
             values[variable.name] = variable.value or ""
             continue

@@ -45,9 +45,11 @@ async def _readyz(port: int) -> str:
     try:
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.write(b"GET /readyz HTTP/1.0\r\nHost: localhost\r\n\r\n")
-        answer = await reader.read(65536)
+        answer = await reader.read()
     except OSError:
         return f"nothing listens on port {port}"
     writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
-    return "" if b" 200 " in head.split(b"\r\n")[0] else body.decode(errors="replace").strip()
+    if b" 200 " in head.split(b"\r\n")[0]:
+        return ""
+    return body.decode(errors="replace").strip() or "it ended the connection without an answer"

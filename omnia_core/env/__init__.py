@@ -2,6 +2,7 @@
 
 from omnia_core.env.contract import EnvContract, EnvVar, Secret
 from omnia_core.env.facade import FacadeEnv
+from omnia_core.env.operator import OperatorEnv
 from omnia_core.env.runtime import RuntimeEnv, SessionType
 from omnia_core.env.secret import SecretKeyRef, SecretStr
 
@@ -9,6 +10,7 @@ __all__ = [
     "EnvContract",
     "EnvVar",
     "FacadeEnv",
+    "OperatorEnv",
     "RuntimeEnv",
     "Secret",
     "SecretKeyRef",

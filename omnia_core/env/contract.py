@@ -43,8 +43,8 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
 
     variables: ClassVar[Mapping[str, str]] = {}
 
-    def render(self) -> list[EnvVar]:
-        """Return the variables that differ from the defaults, sorted as the fields are.
+    def render(self, *, defaults: bool = False) -> list[EnvVar]:
+        """Return the variables that differ from the defaults (or all), sorted as the fields are.
 
         Raises:
             TypeError: a field holds a `SecretStr`: a literal secret never reaches a manifest.
@@ -52,7 +52,7 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
         rendered: list[EnvVar] = []
         for field in msgspec.structs.fields(self):
             value = getattr(self, field.name)
-            if value is None or (not field.required and value == field.default):
+            if value is None or (not defaults and not field.required and value == field.default):
                 continue
             name = self.variable(field.name)
             if isinstance(value, Mapping):
@@ -175,7 +175,8 @@ def _upper(key: str) -> str:
 
 
 def _describe(cls: type[EnvContract], field: Any, annotation: Any) -> Variable:
-    meta = next((arg for arg in get_args(annotation) if isinstance(arg, msgspec.Meta)), None)
+    # A named type such as a port brings a bound of its own, without a description.
+    metas = [arg for arg in get_args(annotation) if isinstance(arg, msgspec.Meta)]
     target, choices = _target(annotation)
     default = (
         None if field.required or field.default in (None, msgspec.NODEFAULT) else field.default
@@ -187,5 +188,5 @@ def _describe(cls: type[EnvContract], field: Any, annotation: Any) -> Variable:
         or ("secrets" if "*" in cls.variable(field.name) else _type_name(target)),
         default=None if default is None else (_render("", default).value or ""),
         required=field.required,
-        description=(meta.description or "") if meta else "",
+        description=next((meta.description for meta in metas if meta.description), ""),
     )

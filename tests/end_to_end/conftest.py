@@ -5,7 +5,6 @@ import os
 import queue
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,7 +15,8 @@ from typing import Any
 
 import orjson
 import pytest
-import yaml
+
+from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -103,11 +103,13 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
         up.process.stdout.close()
 
 
-def free_port() -> int:
-    """Return a port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def with_port(text: str, port: int) -> str:
+    """Return the manifest of an agent with another port, and nothing else changed."""
+    if "port: 8080" in text:
+        return text.replace("port: 8080", f"port: {port}")
+    if "type: websocket" in text:
+        return text.replace("type: websocket", f"type: websocket\n    port: {port}")
+    return f"{text}  facade:\n    type: websocket\n    port: {port}\n"
 
 
 @pytest.fixture
@@ -118,12 +120,8 @@ def example(tmp_path: Path) -> Callable[[str], Path]:
         target = tmp_path / name
         shutil.copytree(EXAMPLES / name, target)
         for file in target.glob("*.yaml"):
-            documents = list(yaml.safe_load_all(file.read_text()))
-            for document in documents:
-                if document["kind"] == "AgentRuntime":
-                    facade = document["spec"].setdefault("facade", {"type": "websocket"})
-                    facade["port"] = free_port()
-            file.write_text(yaml.safe_dump_all(documents, sort_keys=False))
+            if "kind: AgentRuntime" in file.read_text():
+                file.write_text(with_port(file.read_text(), free_port()))
         return target
 
     return copy

@@ -7,7 +7,8 @@ from pathlib import Path
 import orjson
 from websockets.sync.client import ClientConnection, connect
 
-from tests.end_to_end.conftest import LIMIT, Start, free_port
+from tests.end_to_end.conftest import LIMIT, Start
+from tests.services import free_port
 
 Example = Callable[[str], Path]
 
@@ -28,8 +29,6 @@ spec:
       responses:
         defaultResponse: {answer}
 """
-# What the issue of a saved file may take, from the save to the answer that uses it.
-RELOAD_SECONDS = 2.0
 
 
 def ask(socket: ClientConnection, content: str) -> str:
@@ -77,7 +76,7 @@ def test_an_edit_of_a_pack_is_in_use_within_two_seconds(start: Start, example: E
 
     with connect(url) as socket:
         ask(socket, "hello")
-        # a pack without tools: the mock's call has nowhere to go, and the model is told so
+        # without the tool the mock's call has nowhere to go, and the model is told so
         pack.write_text(pack.read_text().replace('"tools": ["lookup_order"],', '"tools": ["x"],'))
         began = time.monotonic()
         while "oak desk" in ask(socket, "Where is order A-1001?"):

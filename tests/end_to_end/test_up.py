@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from tests.end_to_end.conftest import EXAMPLES, LIMIT, Start, free_port
+from tests.end_to_end.conftest import EXAMPLES, LIMIT, Start
 from tests.end_to_end.test_reload import HELLO, ask
+from tests.services import free_port
 
 Example = Callable[[str], Path]
 

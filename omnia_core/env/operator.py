@@ -1,0 +1,69 @@
+"""The environment of the operator."""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from omnia_core import names
+from omnia_core.env.contract import EnvContract
+from omnia_core.env.facade import Port
+
+Rate = Annotated[float, Meta(ge=0, le=1)]
+
+# The address that the complete example of spec 001 uses.
+PROMETHEUS = "http://omnia-prometheus-server.omnia-system.svc.cluster.local/prometheus"
+
+
+class OperatorEnv(EnvContract, frozen=True, kw_only=True):
+    """What the operator is told by its environment: by the chart, in a cluster."""
+
+    variables: ClassVar = {
+        "allow_unauthenticated": "OMNIA_AGENTS_ALLOW_UNAUTHENTICATED",
+        "log_level": "LOG_LEVEL",
+    }
+
+    facade_image: Annotated[str, Meta(description="Image of the facade container.")]
+    runtime_image: Annotated[str, Meta(description="Image of the runtime container.")]
+    facade_image_pull_policy: Annotated[
+        str, Meta(description="Pull policy of the facade's image; Kubernetes' default when unset.")
+    ] = ""
+    runtime_image_pull_policy: Annotated[
+        str, Meta(description="Pull policy of the runtime's image; Kubernetes' default when unset.")
+    ] = ""
+    image_pull_secrets: Annotated[
+        tuple[str, ...],
+        Meta(description="Secrets in the agents' namespaces that their images are pulled with."),
+    ] = ()
+    allow_unauthenticated: Annotated[
+        bool, Meta(description="Agents serve requests without a credential. For development only.")
+    ] = False
+    tracing_enabled: Annotated[bool, Meta(description="Agents send traces.")] = False
+    tracing_endpoint: Annotated[
+        str, Meta(description="Address of the collector that agents send traces to.")
+    ] = ""
+    tracing_sample_rate: Annotated[
+        Rate, Meta(description="Share of the agents' turns that are traced, from 0 to 1.")
+    ] = 1.0
+    prometheus_address: Annotated[
+        str, Meta(description="Prometheus that KEDA's default trigger asks.")
+    ] = PROMETHEUS
+    watch_namespaces: Annotated[
+        tuple[str, ...],
+        Meta(description="The namespaces whose resources are acted on; all when unset."),
+    ] = ()
+    lease_name: Annotated[
+        str, Meta(description="Lease that one of several operators holds while it acts.")
+    ] = "omnia-operator"
+    lease_namespace: Annotated[
+        str, Meta(description="Namespace of the Lease: the operator's own.")
+    ] = "omnia-system"
+    lease_identity: Annotated[
+        str, Meta(description="Name of this operator in the Lease: the pod's; the host's if unset.")
+    ] = ""
+    bind_address: Annotated[
+        str | None, Meta(description="Address of health and metrics; all of the pod's when unset.")
+    ] = None
+    health_port: Annotated[Port, Meta(description="Port of health and metrics.")] = (
+        names.FACADE_HEALTH_PORT
+    )
+    log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

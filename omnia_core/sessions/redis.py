@@ -1,0 +1,110 @@
+"""Sessions in Redis: they outlive the pod, and every pod of an agent sees them.
+
+Of one session there is a list of messages (JSON, in order) and the number of the append that came
+last, both under one hash tag, so that a cluster keeps them together. Nothing else is kept, and no
+index grows.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import cast
+
+import msgspec
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
+from redis.exceptions import RedisError
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions.records import Message, Session
+from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.units import Duration
+
+TIMEOUT_SECONDS = 2.0
+ATTEMPTS = 3
+
+# Appends all or nothing. An append that is sent again because its answer was lost changes nothing.
+# KEYS: messages, last append. ARGV: time to live in ms, append id, expected length, messages…
+# Answers {1, length} or, when the length is another one, {0, length}.
+_APPEND = """
+local length = redis.call('LLEN', KEYS[1])
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then
+  if length ~= tonumber(ARGV[3]) then return {0, length} end
+  for i = 4, #ARGV do length = redis.call('RPUSH', KEYS[1], ARGV[i]) end
+  redis.call('SET', KEYS[2], ARGV[2])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return {1, length}
+"""
+
+
+# KEYS and ARGV[1] as above. Answers the messages.
+_LOAD = """
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return redis.call('LRANGE', KEYS[1], 0, -1)
+"""
+
+
+class RedisSessionStore(SessionStore):
+    """Keeps sessions below `omnia:<namespace>:<agent>:`."""
+
+    def __init__(self, url: str, ttl: Duration, *, namespace: str, agent: str) -> None:
+        """Connects when it is first used.
+
+        Raises:
+            ConfigurationError: `url` is no Redis URL; the message does not show it.
+        """
+        try:
+            self._redis: Redis = Redis.from_url(
+                url,
+                socket_timeout=TIMEOUT_SECONDS,
+                socket_connect_timeout=TIMEOUT_SECONDS,
+                health_check_interval=30,
+                retry=Retry(FullJitterBackoff(cap=0.5, base=0.05), ATTEMPTS),
+            )
+        except (ValueError, RedisError):
+            raise ConfigurationError(
+                "the URL of the session store is not usable: "
+                "expected redis://[:password@]host:port[/database], or rediss:// for TLS"
+            ) from None
+        self._append = self._redis.register_script(_APPEND)
+        self._load = self._redis.register_script(_LOAD)
+        self._ttl = ttl.milliseconds
+        self._prefix = f"omnia:{namespace}:{agent}"
+        self._decoder = msgspec.json.Decoder(Message)
+
+    async def load(self, session_id: str) -> Session | None:
+        try:
+            answer = await self._load(keys=self._keys(session_id), args=[self._ttl])
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        found = cast("list[bytes]", answer)
+        return Session(session_id, tuple(map(self._decoder.decode, found))) if found else None
+
+    async def append(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> int:
+        encoded = [msgspec.json.encode(message) for message in messages]
+        arguments: list[int | str | bytes] = [
+            self._ttl,
+            uuid.uuid4().hex,
+            expected_length,
+            *encoded,
+        ]
+        try:
+            answer = await self._append(keys=self._keys(session_id), args=arguments)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        appended, length = cast("tuple[int, int]", answer)
+        if not appended:
+            raise SessionConflict(session_id, expected_length, length)
+        return length
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _keys(self, session_id: str) -> list[str]:
+        key = f"{self._prefix}:{{{session_id}}}"
+        return [f"{key}:messages", f"{key}:last"]

@@ -1,0 +1,45 @@
+"""Validators, asked one after another. Nobody is let in by default."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from omnia_facade.auth.principal import ANONYMOUS, Principal
+
+
+class Unauthorized(Exception):
+    """The credential is missing or wrong; the message may be shown to the caller."""
+
+
+class Validator(Protocol):
+    """Knows one kind of credential."""
+
+    async def validate(self, headers: Mapping[str, str]) -> Principal | None:
+        """Return whose credential the headers hold, or None when it is another validator's kind.
+
+        Header names are lower-case.
+
+        Raises:
+            Unauthorized: the credential is of this kind, and not good.
+        """
+
+
+class Authenticator:
+    """The chain."""
+
+    def __init__(self, validators: Sequence[Validator], *, allow_unauthenticated: bool) -> None:
+        self._validators = tuple(validators)
+        self._allow_unauthenticated = allow_unauthenticated
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """Return who is asking.
+
+        Raises:
+            Unauthorized: no validator admits the request.
+        """
+        for validator in self._validators:
+            principal = await validator.validate(headers)
+            if principal is not None:
+                return principal
+        if self._allow_unauthenticated:
+            return ANONYMOUS
+        raise Unauthorized("no credential of a kind that this agent accepts")

@@ -1,0 +1,29 @@
+"""The sessions of handlers that keep none in a runtime."""
+
+from collections import OrderedDict
+
+from omnia_facade.turns.handler import Resume
+
+# About 10 MB when full; the oldest are forgotten first.
+MAX_ANNOUNCED = 50_000
+
+
+class AnnouncedSessions:
+    """The ids that this process has announced."""
+
+    def __init__(self, limit: int = MAX_ANNOUNCED) -> None:
+        self._limit = limit
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def add(self, session_id: str) -> None:
+        """Remember an id."""
+        self._ids[session_id] = None
+        if len(self._ids) > self._limit:
+            self._ids.popitem(last=False)
+
+    def probe(self, session_id: str) -> Resume:
+        """Say whether the id is known."""
+        if session_id not in self._ids:
+            return Resume.NOT_FOUND
+        self._ids.move_to_end(session_id)
+        return Resume.RESUMABLE

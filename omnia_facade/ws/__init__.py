@@ -1,0 +1,1 @@
+"""The WebSocket protocol: its vocabulary, its rules, and the socket."""

@@ -1,0 +1,141 @@
+"""The frames of a client."""
+
+import re
+
+import msgspec
+from msgspec import Raw, Struct
+
+from omnia_facade.turns.events import ErrorCode, Part
+
+SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+PART_TYPES = ("text", "image", "audio", "video", "file")
+
+
+class ToolResultBody(Struct, frozen=True):
+    """A client tool's answer; `error` makes it a rejection."""
+
+    call_id: str
+    result: Raw = Raw(b"null")
+    error: str | None = None
+
+
+class ToolAckBody(Struct, frozen=True):
+    """The client saw the call."""
+
+    call_id: str
+
+
+class ToolNackBody(Struct, frozen=True):
+    """The client will not execute the call."""
+
+    call_id: str
+    reason: str | None = None
+
+
+class ClientFrame(Struct, frozen=True):
+    """Any frame of a client, each field of which may be absent."""
+
+    type: str
+    session_id: str | None = None
+    content: str | None = None
+    parts: tuple[Part, ...] | None = None
+    metadata: dict[str, str] | None = None
+    consent_grants: tuple[str, ...] | None = None
+    session_consent_grants: tuple[str, ...] | None = None
+    tool_result: ToolResultBody | None = None
+    tool_call_ack: ToolAckBody | None = None
+    tool_call_nack: ToolNackBody | None = None
+
+
+class _Envelope(Struct):
+    type: str
+
+
+class Refused(Exception):
+    """A frame that cannot be accepted; the connection stays open."""
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+# Which field carries the payload of a type; "" where the type says it all.
+_PAYLOAD = {
+    "message": "",
+    "tool_result": "tool_result",
+    "tool_call_ack": "tool_call_ack",
+    "tool_call_nack": "tool_call_nack",
+    "cancel": "",
+    "hangup": "",
+    "upload_request": "",
+}
+KNOWN_TYPES = tuple(_PAYLOAD)
+_decoder = msgspec.json.Decoder(ClientFrame)
+_envelope = msgspec.json.Decoder(_Envelope)
+
+
+def parse(data: str) -> ClientFrame:
+    """Read a text frame.
+
+    Raises:
+        Refused: says what was expected.
+    """
+    try:
+        frame = _decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _refusal(data, error) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _invalid(f"the frame is not JSON: {error}") from error
+    _check(frame)
+    return frame
+
+
+def _refusal(data: str, error: msgspec.ValidationError) -> Refused:
+    """Say that the type is unknown rather than that its fields are wrong."""
+    try:
+        frame_type = _envelope.decode(data).type
+    except (msgspec.DecodeError, RecursionError):
+        return _invalid(f'expected an object with a string "type": {error}')
+    return _unknown(frame_type) if frame_type not in _PAYLOAD else _invalid(str(error))
+
+
+def _check(frame: ClientFrame) -> None:
+    payload = _PAYLOAD.get(frame.type)
+    if payload is None:
+        raise _unknown(frame.type)
+    if frame.type == "upload_request":
+        raise Refused(
+            ErrorCode.MEDIA_NOT_ENABLED, "media storage is not enabled; send media inline in parts"
+        )
+    if payload and getattr(frame, payload) is None:
+        raise _invalid(f'a frame of type "{frame.type}" needs an object "{payload}"')
+    if frame.session_id and not SESSION_ID_PATTERN.fullmatch(frame.session_id):
+        raise bad_session_id()
+    if frame.type == "message":
+        _check_message(frame)
+
+
+def _check_message(frame: ClientFrame) -> None:
+    if not frame.content and not frame.parts:
+        raise _invalid('a message needs "content" (a string) or "parts" (an array)')
+    for index, part in enumerate(frame.parts or ()):
+        if part.type not in PART_TYPES:
+            raise _invalid(f"expected one of {', '.join(PART_TYPES)} - at `$.parts[{index}].type`")
+        if part.type != "text" and part.media is None:
+            raise _invalid(f"expected an object - at `$.parts[{index}].media`")
+
+
+def _invalid(message: str) -> Refused:
+    return Refused(ErrorCode.INVALID_MESSAGE, message)
+
+
+def _unknown(frame_type: str) -> Refused:
+    return _invalid(
+        f'unknown message type "{frame_type[:64]}"; expected one of {", ".join(KNOWN_TYPES)}'
+    )
+
+
+def bad_session_id() -> Refused:
+    """Say what a session id looks like."""
+    return _invalid("a session_id has 1 to 128 letters, digits, dots, colons, dashes, underscores")

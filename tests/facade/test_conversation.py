@@ -1,0 +1,314 @@
+"""The rules of a conversation, without sockets, clocks or runtimes."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from omnia_facade.turns.events import (
+    Chunk,
+    Done,
+    Failed,
+    ToolAnswer,
+    ToolCall,
+    ToolResult,
+)
+from omnia_facade.turns.handler import Resume
+from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED, ClearDeadline, SetDeadline
+from omnia_facade.ws.conversation import MAX_WAITING, Conversation
+from omnia_facade.ws.effects import (
+    Abandon,
+    CancelTurn,
+    Close,
+    Effect,
+    Probe,
+    Send,
+    StartTurn,
+)
+from omnia_facade.ws.messages import parse
+
+ASK = ToolCall("c", "locate", by_client=True)
+
+
+def say(content: str = "hi", session_id: str | None = None) -> Any:
+    return parse(
+        orjson.dumps({"type": "message", "content": content, "session_id": session_id}).decode()
+    )
+
+
+def frame(frame_type: str, **body: object) -> Any:
+    return parse(
+        orjson.dumps({"type": frame_type, **({frame_type: body} if body else {})}).decode()
+    )
+
+
+def shown(effects: list[Effect]) -> list[Any]:
+    """Sent frames as (type, what matters); other effects as they are."""
+    return [_shown(each.data) if isinstance(each, Send) else each for each in effects]
+
+
+def _shown(data: bytes) -> tuple[Any, ...]:
+    value = orjson.loads(data)
+    match value["type"]:
+        case "connected":
+            return "connected", value["session_id"], value["connected"].get("resumed", False)
+        case "done":
+            return "done", value["content"], value["finish_reason"]
+        case "error":
+            return "error", value["error"]["code"]
+        case "chunk":
+            return "chunk", value["content"]
+        case other:
+            return other, value[other]["id"]
+
+
+def started(effects: list[Effect]) -> list[tuple[int, str, str]]:
+    return [
+        (each.number, each.request.session_id, each.request.content)
+        for each in effects
+        if isinstance(each, StartTurn)
+    ]
+
+
+@pytest.fixture
+def talk() -> Conversation:
+    conversation = Conversation("own")
+    assert shown(conversation.open()) == [("connected", "own", False)]
+    return conversation
+
+
+def test_a_message_without_a_session_belongs_to_the_one_announced(talk: Conversation) -> None:
+    assert started(talk.receive(say())) == [(1, "own", "hi")]
+
+
+def test_a_turn_is_chunks_and_then_one_done(talk: Conversation) -> None:
+    talk.receive(say())
+
+    assert shown(talk.event(1, Chunk("a"))) == [("chunk", "a")]
+    assert shown(talk.event(1, Chunk(""))) == []
+    assert shown(talk.event(1, Done("a"))) == [("done", "a", "stop")]
+    assert shown(talk.event(1, Done("again"))) == []
+    assert shown(talk.turn_ended(1)) == []
+
+
+@pytest.mark.parametrize("answer", [Done("a"), Failed("PROVIDER_ERROR", "no model")])
+def test_the_message_that_follows_done_at_once_is_never_refused(
+    talk: Conversation, answer: Done | Failed
+) -> None:
+    talk.receive(say())
+    for _ in range(MAX_WAITING):
+        talk.receive(say())
+
+    effects = talk.event(1, answer)
+
+    assert started(effects) == [(2, "own", "hi")]
+    assert shown(talk.receive(say())) == []
+
+
+def test_a_turn_that_breaks_off_is_an_error(talk: Conversation) -> None:
+    talk.receive(say())
+
+    assert shown(talk.turn_ended(1)) == [("error", "INTERNAL_ERROR")]
+
+
+def test_messages_wait_for_the_turn_in_their_order_and_not_too_many(talk: Conversation) -> None:
+    talk.receive(say("0"))
+    for number in range(1, MAX_WAITING + 1):
+        assert talk.receive(say(str(number))) == []
+
+    assert shown(talk.receive(say("one too many"))) == [("error", "RATE_LIMITED")]
+
+    for number in range(1, MAX_WAITING + 1):
+        effects = talk.event(number, Done(""))
+        assert started(effects) == [(number + 1, "own", str(number))]
+
+
+def test_what_an_older_turn_still_says_is_not_heard(talk: Conversation) -> None:
+    talk.receive(say())
+    talk.receive(say())
+    talk.event(1, Done(""))
+
+    assert talk.event(1, Chunk("late")) == []
+    assert shown(talk.event(2, Chunk("new"))) == [("chunk", "new")]
+
+
+def test_an_older_session_is_announced_once_before_its_answer(talk: Conversation) -> None:
+    assert talk.receive(say("hi", "old")) == [Probe("old")]
+
+    effects = talk.probed(Resume.RESUMABLE)
+
+    assert shown(effects)[0] == ("connected", "old", True)
+    assert started(effects) == [(1, "old", "hi")]
+    talk.event(1, Done(""))
+    assert started(talk.receive(say("more", "old"))) == [(2, "old", "more")]
+    talk.event(2, Done(""))
+    assert started(talk.receive(say("and more"))) == [(3, "old", "and more")]
+    talk.event(3, Done(""))
+    assert started(talk.receive(say("back", "own"))) == [(4, "own", "back")]
+
+
+@pytest.mark.parametrize(
+    ("resume", "code"),
+    [(Resume.NOT_FOUND, "SESSION_EXPIRED"), (Resume.UNAVAILABLE, "INTERNAL_ERROR")],
+)
+def test_a_session_that_cannot_be_resumed_is_an_error_and_its_message_is_dropped(
+    talk: Conversation, resume: Resume, code: str
+) -> None:
+    talk.receive(say("hi", "old"))
+
+    assert shown(talk.probed(resume)) == [("error", code)]
+    assert started(talk.receive(say("afresh"))) == [(1, "own", "afresh")]
+
+
+def test_the_query_resumes_before_any_message() -> None:
+    talk = Conversation("own")
+
+    assert shown(talk.open("old")) == [("connected", "own", False), Probe("old")]
+    assert talk.receive(say("early")) == []
+    effects = talk.probed(Resume.RESUMABLE)
+
+    assert shown(effects)[0] == ("connected", "old", True)
+    assert started(effects) == [(1, "old", "early")]
+
+
+def test_an_unknown_session_in_the_query_leaves_the_new_one() -> None:
+    talk = Conversation("own")
+    talk.open("old")
+
+    assert shown(talk.probed(Resume.NOT_FOUND)) == [("error", "SESSION_EXPIRED")]
+    assert started(talk.receive(say())) == [(1, "own", "hi")]
+
+
+def test_a_session_id_in_the_query_is_checked() -> None:
+    effects = Conversation("own").open("a b")
+    assert shown(effects) == [("connected", "own", False), ("error", "INVALID_MESSAGE")]
+
+
+def test_cancel_stops_the_running_turn_only(talk: Conversation) -> None:
+    talk.receive(say("one"))
+    talk.receive(say("two"))
+
+    assert talk.receive(frame("cancel")) == [CancelTurn()]
+    assert talk.receive(frame("cancel")) == []
+    effects = talk.event(1, Done("so far", finish_reason="cancelled"))
+
+    assert shown(effects)[0] == ("done", "so far", "cancelled")
+    assert started(effects) == [(2, "own", "two")]
+
+
+def test_cancel_without_a_turn_is_nothing(talk: Conversation) -> None:
+    assert talk.receive(frame("cancel")) == []
+    assert talk.receive(frame("hangup")) == []
+
+
+def test_cancel_while_the_session_is_looked_up_ends_in_done(talk: Conversation) -> None:
+    talk.receive(say("hi", "old"))
+
+    assert talk.receive(frame("cancel")) == []
+    assert shown(talk.probed(Resume.RESUMABLE)) == [
+        ("connected", "old", True),
+        ("done", "", "cancelled"),
+    ]
+
+
+def test_cancel_while_the_query_is_looked_up_means_the_message_that_waits() -> None:
+    talk = Conversation("own")
+    talk.open("old")
+    talk.receive(say("one"))
+    talk.receive(frame("cancel"))
+
+    assert shown(talk.probed(Resume.RESUMABLE)) == [
+        ("connected", "old", True),
+        ("done", "", "cancelled"),
+    ]
+
+
+def test_a_client_tool_waits_for_an_acknowledgement_and_then_for_the_answer(
+    talk: Conversation,
+) -> None:
+    talk.receive(say())
+
+    assert shown(talk.event(1, ASK)) == [("tool_call", "c"), SetDeadline("c", 5.0)]
+    assert talk.receive(frame("tool_call_ack", call_id="c")) == [SetDeadline("c", 60.0)]
+    assert talk.receive(frame("tool_call_ack", call_id="c")) == []
+    assert talk.receive(frame("tool_result", call_id="c", result={"a": 1})) == [
+        ClearDeadline("c"),
+        ToolAnswer("c", '{"a":1}'),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("acknowledged", "reason"), [(False, NOT_ACKNOWLEDGED), (True, NOT_ANSWERED)]
+)
+def test_a_client_tool_that_is_not_answered_in_time_is_rejected(
+    talk: Conversation, acknowledged: bool, reason: str
+) -> None:
+    talk.receive(say())
+    talk.event(1, ASK)
+    if acknowledged:
+        talk.receive(frame("tool_call_ack", call_id="c"))
+
+    assert talk.deadline("c") == [ToolAnswer("c", rejection=reason)]
+    assert talk.deadline("c") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (frame("tool_call_nack", call_id="c", reason="busy"), "busy"),
+        (frame("tool_call_nack", call_id="c"), "client refused the tool call"),
+        (frame("tool_result", call_id="c", error="no GPS"), "no GPS"),
+    ],
+)
+def test_a_client_may_refuse_a_tool(talk: Conversation, answer: Any, reason: str) -> None:
+    talk.receive(say())
+    talk.event(1, ASK)
+
+    assert talk.receive(answer) == [ClearDeadline("c"), ToolAnswer("c", rejection=reason)]
+
+
+@pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_ack", "tool_call_nack"])
+def test_an_answer_to_no_call_is_an_error(talk: Conversation, frame_type: str) -> None:
+    assert shown(talk.receive(frame(frame_type, call_id="c"))) == [("error", "TOOL_FAILED")]
+
+
+def test_the_end_of_the_turn_forgets_its_tools(talk: Conversation) -> None:
+    talk.receive(say())
+    talk.event(1, ASK)
+
+    assert ClearDeadline("c") in talk.event(1, Done(""))
+    assert shown(talk.receive(frame("tool_call_ack", call_id="c"))) == [("error", "TOOL_FAILED")]
+
+
+def test_tools_of_the_runtime_are_shown_unless_they_are_to_be_hidden() -> None:
+    for show_tools in (True, False):
+        talk = Conversation("own", show_tools=show_tools)
+        talk.receive(say())
+        for event in (ToolCall("c", "look"), ToolResult("c", "1")):
+            assert bool(talk.event(1, event)) is show_tools
+        assert talk.event(1, ASK)
+
+
+def test_draining_closes_an_idle_connection_at_once(talk: Conversation) -> None:
+    assert talk.drain() == [Close(1001, "server shutdown")]
+    assert talk.receive(say()) == []
+
+
+def test_draining_lets_what_was_accepted_end_and_accepts_no_more(talk: Conversation) -> None:
+    talk.receive(say("one"))
+    talk.receive(say("two"))
+
+    assert talk.drain() == []
+    assert shown(talk.receive(say("three"))) == [("error", "AGENT_UNAVAILABLE")]
+    assert started(talk.event(1, Done(""))) == [(2, "own", "two")]
+    assert talk.event(2, Done(""))[1:] == [Close(1001, "server shutdown")]
+
+
+def test_a_lost_connection_abandons_its_turn(talk: Conversation) -> None:
+    talk.receive(say())
+    talk.event(1, ASK)
+
+    assert talk.disconnected() == [ClearDeadline("c"), Abandon()]
+    assert talk.disconnected() == []
+    assert talk.event(1, Done("")) == []
+    assert talk.receive(say()) == []

@@ -1,0 +1,403 @@
+"""Conversations over real sockets, with a client that this project did not write."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import aiohttp
+import orjson
+import pytest
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin
+
+from omnia_core.names import Handler
+from omnia_core.units import Duration
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from tests.facade.conftest import Running, connected, running
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+
+
+@pytest.fixture
+def runtime() -> ScriptedRuntime:
+    return ScriptedRuntime(resume=pb.RESUME_STATE_NOT_FOUND)
+
+
+@pytest.fixture
+async def agent(runtime: ScriptedRuntime) -> AsyncIterator[Running]:
+    async with (
+        serving(runtime) as port,
+        running(runtime_address=f"127.0.0.1:{port}", drain_timeout=Duration(5000)) as facade,
+    ):
+        yield facade
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[Running]:
+    async with running(handler_mode=Handler.ECHO) as facade:
+        yield facade
+
+
+@pytest.fixture
+async def demo() -> AsyncIterator[Running]:
+    async with running(handler_mode=Handler.DEMO) as facade:
+        yield facade
+
+
+async def test_a_turn_streams_from_the_runtime_to_the_client(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("hello")
+        frames = await client.answer()
+
+    assert [frame["type"] for frame in frames] == ["chunk", "chunk", "done"]
+    assert "".join(frame["content"] for frame in frames[:-1]) == frames[-1]["content"]
+    assert frames[-1]["usage"] == {"input_tokens": 3, "output_tokens": 2, "cost_usd": 0.0008}
+    assert frames[-1]["finish_reason"] == "stop"
+
+
+async def test_tool_calls_of_the_runtime_are_shown(
+    agent: Running, runtime: ScriptedRuntime
+) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("tools")
+        frames = await client.answer()
+
+    assert [frame["type"] for frame in frames] == ["tool_call", "tool_result", "done"]
+    assert runtime.metadata[0]["omnia-show-tools"] == "true"
+
+
+async def test_a_client_tool_is_answered_over_the_socket(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("ask")
+        call = (await client.until("tool_call"))[-1]["tool_call"]
+        await client.send("tool_call_ack", tool_call_ack={"call_id": call["id"]})
+        await client.send("tool_result", tool_result={"call_id": call["id"], "result": {"x": 1}})
+        frames = await client.answer()
+
+    assert call["execution"] == "client"
+    assert frames[-1]["content"] == '{"x":1}'
+
+
+async def test_cancel_ends_the_turn_with_what_was_said_and_the_next_runs(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("slow")
+        await client.until("chunk")
+        await client.say("next")
+        await client.send("cancel")
+        cancelled = await client.answer()
+        following = await client.answer()
+
+    assert (cancelled[-1]["content"], cancelled[-1]["finish_reason"]) == ("so far", "cancelled")
+    assert following[-1]["content"] == "you said next"
+
+
+async def test_cancel_in_the_same_packet_as_its_message_is_not_lost(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("slow")
+        await client.send("cancel")
+        frames = await client.answer()
+
+    assert frames[-1]["finish_reason"] == "cancelled"
+
+
+async def test_a_closed_socket_cancels_the_turn_at_the_runtime(
+    agent: Running, runtime: ScriptedRuntime
+) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("slow")
+        await client.until("chunk")
+    async with asyncio.timeout(LIMIT):
+        await runtime.stream_over.wait()
+
+
+async def test_an_unknown_session_is_refused_and_the_connection_stays(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("hello", session_id="gone")
+        assert (await client.answer())[-1]["error"]["code"] == "SESSION_EXPIRED"
+        await client.say("hello")
+        assert (await client.answer())[-1]["type"] == "done"
+
+
+async def test_a_known_session_is_resumed_by_the_query_or_by_a_message(
+    agent: Running, runtime: ScriptedRuntime
+) -> None:
+    runtime.resume = pb.RESUME_STATE_RESUMABLE
+    async with connected(f"{agent.ws}?session_id=old") as client:
+        resumed = await client.receive()
+        await client.say("hello")
+        await client.answer()
+        await client.say("hello", session_id="older")
+        frames = await client.answer()
+
+    assert (resumed["session_id"], resumed["connected"]["resumed"]) == ("old", True)
+    assert (frames[0]["session_id"], frames[0]["connected"]["resumed"]) == ("older", True)
+    assert [message.session_id for message in runtime.received] == ["old", "older"]
+
+
+async def test_a_client_that_does_not_read_stops_the_stream_from_the_runtime(
+    agent: Running, runtime: ScriptedRuntime
+) -> None:
+    count = 16_000
+    small = socket.socket()
+    small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    small.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", agent.port))
+    async with connected(agent.ws, sock=small, max_queue=1, max_size=None) as client:
+        await client.say(f"flood {count}")
+        seen = -1
+        while seen < runtime.chunks_sent or seen == 0:
+            seen = runtime.chunks_sent
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.Event().wait(), 0.2)
+        assert 0 < seen < count
+        frames = await client.answer()
+
+    assert len(frames) == count + 1
+
+
+async def test_the_demo_streams_words_and_shows_tools(demo: Running) -> None:
+    async with connected(demo.ws) as client:
+        await client.say("What is the weather?")
+        weather = await client.answer()
+        await client.say("I forgot my password")
+        password = await client.answer()
+        await client.say("This is nothing")
+        default = await client.answer()
+
+    assert [frame["type"] for frame in weather[:3]] == ["tool_call", "tool_result", "chunk"]
+    assert weather[0]["tool_call"]["id"] == "call_002"
+    assert password[0]["tool_call"]["name"] == "lookup-user"
+    assert "help" in default[-1]["content"]
+    chunks = [frame["content"] for frame in default[:-1]]
+    assert len(chunks) > 3
+    assert "".join(chunks) == default[-1]["content"]
+
+
+async def test_the_demo_can_be_cancelled(demo: Running) -> None:
+    async with connected(demo.ws) as client:
+        await client.say("hello")
+        first = (await client.until("chunk"))[-1]
+        await client.send("cancel")
+        last = (await client.answer())[-1]
+
+    assert last["finish_reason"] == "cancelled"
+    assert last["content"].startswith(first["content"])
+    assert last["content"] != "Hello! What would you like to try?"
+
+
+async def test_echo_answers_with_text_or_the_text_of_parts(echo: Running) -> None:
+    async with connected(echo.ws) as client:
+        await client.say("hello")
+        assert (await client.receive())["content"] == "Echo: hello"
+        parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+        await client.send("message", parts=parts)
+        assert (await client.receive())["content"] == "Echo: ab"
+
+
+async def test_without_a_runtime_sessions_are_the_ids_that_were_announced(echo: Running) -> None:
+    async with connected(echo.ws) as client:
+        await client.say("one")
+        session_id = (await client.receive())["session_id"]
+
+    async with connected(f"{echo.ws}?session_id={session_id}") as client:
+        assert (await client.receive())["connected"]["resumed"] is True
+        await client.say("two", session_id="never")
+        assert (await client.receive())["error"]["code"] == "SESSION_EXPIRED"
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [("{", "not JSON"), ('{"type":"chat"}', '"chat"'), (b"\x00\x01", "binary frames")],
+)
+async def test_what_cannot_be_read_is_told_and_the_connection_stays(
+    echo: Running, data: str | bytes, said: str
+) -> None:
+    async with connected(echo.ws) as client:
+        await client.socket.send(data)
+        error = (await client.receive())["error"]
+        assert error["code"] == "INVALID_MESSAGE"
+        assert said in error["message"]
+        await client.say("still here")
+        assert (await client.receive())["content"] == "Echo: still here"
+
+
+async def test_a_message_in_fragments_is_one_message(echo: Running) -> None:
+    async with connected(echo.ws) as client:
+        await client.socket.send(['{"type":"message",', '"content":', '"whole"}'])
+        assert (await client.receive())["content"] == "Echo: whole"
+
+
+@pytest.mark.parametrize("megabytes", [1, 15])
+async def test_a_large_message_passes(echo: Running, megabytes: int) -> None:
+    text = "x" * (megabytes << 20)
+    async with connected(echo.ws, max_size=None) as client:
+        await client.say(text)
+        assert (await client.receive())["content"] == f"Echo: {text}"
+
+
+async def test_a_message_over_the_limit_closes_with_1009(echo: Running) -> None:
+    client = await connect(echo.ws, compression=None)
+    async with asyncio.timeout(LIMIT):
+        with contextlib.suppress(ConnectionClosed):
+            await client.send("x" * (20 << 20))
+        await client.wait_closed()
+    assert client.close_code == 1009
+
+
+async def test_text_that_is_not_utf8_closes_with_1007(echo: Running) -> None:
+    async with connected(echo.ws) as client:
+        await client.socket.send(b'{"type":"\xff"}', text=True)
+        with pytest.raises(ConnectionClosed) as caught:
+            await client.receive()
+        assert caught.value.rcvd
+        assert caught.value.rcvd.code == 1007
+
+
+async def test_every_path_of_agents_leads_to_the_conversation(echo: Running) -> None:
+    async with connected(f"{echo.http.replace('http', 'ws')}/api/agents/n/a/ws?agent=a") as client:
+        await client.say("hello")
+        assert (await client.receive())["type"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("settings", "origin", "status"),
+    [
+        ({}, None, None),
+        ({}, "same", None),
+        ({}, "http://elsewhere.example", 403),
+        ({"allowed_origins": ("https://app.example",)}, "https://app.example", None),
+        ({"allowed_origins": ("https://app.example",)}, "same", 403),
+        ({"allow_unauthenticated": False}, None, 401),
+    ],
+)
+async def test_who_may_connect_is_decided_before_the_upgrade(
+    settings: dict[str, object], origin: str | None, status: int | None
+) -> None:
+    async with running(handler_mode=Handler.ECHO, **settings) as facade:
+        given = facade.http if origin == "same" else origin
+        if status is None:
+            async with connected(facade.ws, origin=given):
+                return
+        with pytest.raises(InvalidStatus) as caught:
+            await connect(facade.ws, origin=Origin(given) if given else None)
+        assert caught.value.response.status_code == status
+        assert "error" in orjson.loads(caught.value.response.body or b"")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/ws", 426, "upgrade_required"),
+        ("GET", "/", 404, "not_found"),
+        ("POST", "/functions/agent", 404, "not_found"),
+    ],
+)
+async def test_what_is_no_conversation_gets_a_proper_http_answer(
+    echo: Running, method: str, path: str, status: int, error: str
+) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, echo.http + path, data=b"{}") as response,
+    ):
+        assert response.status == status
+        assert (await response.json())["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
+        (b"GET /ws HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
+        (
+            b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            b"400",
+        ),
+    ],
+)
+async def test_a_request_that_makes_no_sense_is_refused(
+    echo: Running, sent: bytes, status: bytes
+) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", echo.port)
+    writer.write(sent)
+    async with asyncio.timeout(LIMIT):
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_each_of_many_messages_at_once_is_answered_or_refused(demo: Running) -> None:
+    async with connected(demo.ws) as client:
+        for _ in range(12):
+            await client.say("hi")
+        ends = [(await client.answer())[-1]["type"] for _ in range(12)]
+
+    assert ends == ["error"] * 3 + ["done"] * 9
+
+
+async def text_of(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+async def test_the_metrics_count_connections_turns_and_messages(echo: Running) -> None:
+    async with connected(echo.ws) as client:
+        await client.say("hello")
+        await client.receive()
+        _, metrics = await text_of(f"{echo.health}/metrics")
+
+    labels = '{agent="agent",namespace="default"}'
+    assert f"omnia_agent_connections_active{labels} 1.0" in metrics
+    assert f"omnia_agent_connections_total{labels} 1.0" in metrics
+    assert f"omnia_agent_messages_received_total{labels} 1.0" in metrics
+    assert f"omnia_agent_messages_sent_total{labels} 2.0" in metrics
+    assert 'omnia_agent_requests_total{agent="agent",namespace="default",status="success"} 1.0' in (
+        metrics
+    )
+    assert 'handler="echo",le="0.1"' in metrics
+
+
+async def test_readiness_is_the_runtimes(agent: Running, runtime: ScriptedRuntime) -> None:
+    assert await text_of(f"{agent.health}/readyz") == (200, "ok\n")
+    runtime.healthy = False
+    status, text = await text_of(f"{agent.health}/readyz")
+    assert (status, text) == (503, "runtime: no pack\n")
+
+
+async def test_shutdown_lets_the_turn_end_and_refuses_newcomers(
+    agent: Running, runtime: ScriptedRuntime
+) -> None:
+    async with connected(agent.ws) as idle, connected(agent.ws) as busy:
+        await busy.say("ask")
+        await busy.until("tool_call")
+        agent.stop.set()
+        with pytest.raises(ConnectionClosed) as caught:
+            await idle.receive()
+        assert caught.value.rcvd
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "server shutdown")
+
+        assert await text_of(f"{agent.health}/readyz") == (503, "draining\n")
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(agent.ws)
+        assert refused.value.response.status_code == 503
+
+        await busy.send("tool_result", tool_result={"call_id": "c1", "result": 1})
+        assert (await busy.answer())[-1]["content"] == "1"
+        with pytest.raises(ConnectionClosed):
+            await busy.receive()
+
+
+async def test_shutdown_does_not_wait_for_ever(runtime: ScriptedRuntime) -> None:
+    async with (
+        serving(runtime) as port,
+        running(runtime_address=f"127.0.0.1:{port}", drain_timeout=Duration(100)) as facade,
+        connected(facade.ws) as client,
+    ):
+        await client.say("slow")
+        await client.until("chunk")
+        facade.stop.set()
+        with pytest.raises(ConnectionClosed) as caught:
+            await client.answer()
+        assert caught.value.rcvd
+        assert caught.value.rcvd.code == 1001

@@ -1,0 +1,162 @@
+"""`python -m omnia_facade` as a process."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import orjson
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from tests.facade.conftest import connected, free_port
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "omnia_facade")
+
+
+def environment(**variables: object) -> dict[str, str]:
+    """An environment with nothing of the caller's but its path, and free ports."""
+    given = {
+        "OMNIA_AGENT_NAME": "agent",
+        "OMNIA_BIND_ADDRESS": "127.0.0.1",
+        "OMNIA_FACADE_PORT": free_port(),
+        "OMNIA_HEALTH_PORT": free_port(),
+        "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
+        **variables,
+    }
+    return {"PATH": os.environ["PATH"], **{name: str(value) for name, value in given.items()}}
+
+
+def refused(**variables: object) -> str:
+    done = subprocess.run(
+        PROGRAM,
+        env=environment(**variables),
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        timeout=LIMIT,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.decode().splitlines()
+    assert line.startswith("omnia-facade: ")
+    return line
+
+
+@asynccontextmanager
+async def program(**variables: object) -> AsyncIterator[asyncio.subprocess.Process]:
+    env = environment(**variables)
+    process = await asyncio.create_subprocess_exec(
+        *PROGRAM, env=env, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(LIMIT):
+            assert process.stderr
+            while b'"event": "serving"' not in await process.stderr.readline():
+                assert process.returncode is None
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def test_a_missing_variable_is_named() -> None:
+    assert "OMNIA_AGENT_NAME: missing" in refused(OMNIA_AGENT_NAME="")
+
+
+@pytest.mark.parametrize("variable", ["OMNIA_FACADE_PORT", "OMNIA_HEALTH_PORT"])
+def test_an_occupied_port_is_named_with_its_variable(variable: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        line = refused(OMNIA_HANDLER_MODE="echo", **{variable: port})
+    assert f"port {port} is occupied" in line
+    assert variable in line
+
+
+def test_a_schema_that_does_not_compile_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "function.json"
+    path.write_bytes(orjson.dumps({"name": "f", "inputSchema": {"type": "no"}, "outputSchema": {}}))
+    line = refused(OMNIA_MODE="function", OMNIA_FUNCTION_PATH=path)
+    assert "inputSchema does not compile: /type" in line
+
+
+def test_a_missing_function_file_is_named() -> None:
+    assert "/nowhere/f.json" in refused(
+        OMNIA_MODE="function", OMNIA_FUNCTION_PATH="/nowhere/f.json"
+    )
+
+
+async def test_sigterm_lets_a_turn_end_and_ends_the_program() -> None:
+    runtime = ScriptedRuntime()
+    port = free_port()
+    async with (
+        serving(runtime) as runtime_port,
+        program(
+            OMNIA_RUNTIME_ADDRESS=f"127.0.0.1:{runtime_port}", OMNIA_FACADE_PORT=port
+        ) as process,
+        connected(f"ws://127.0.0.1:{port}/ws") as client,
+    ):
+        await client.say("ask")
+        await client.until("tool_call")
+        process.send_signal(signal.SIGTERM)
+        await client.send("tool_result", tool_result={"call_id": "c1", "result": 1})
+        assert (await client.answer())[-1]["content"] == "1"
+        with pytest.raises(ConnectionClosed) as caught:
+            await client.receive()
+        assert caught.value.rcvd
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "server shutdown")
+        async with asyncio.timeout(LIMIT):
+            assert await process.wait() == 0
+
+
+async def test_a_function_is_served_on_the_same_loop_as_in_a_pod(tmp_path: Path) -> None:
+    path = tmp_path / "function.json"
+    path.write_bytes(orjson.dumps({"name": "f", "inputSchema": {}, "outputSchema": {}}))
+    port = free_port()
+    async with (
+        serving(ScriptedRuntime()) as runtime_port,
+        program(
+            OMNIA_MODE="function",
+            OMNIA_FUNCTION_PATH=path,
+            OMNIA_RUNTIME_ADDRESS=f"127.0.0.1:{runtime_port}",
+            OMNIA_FACADE_PORT=port,
+        ) as process,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.post(f"http://127.0.0.1:{port}/functions/f", json={}) as response:
+            assert (response.status, (await response.json())["output"]) == (200, {})
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(LIMIT):
+            assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "unwanted"),
+    [
+        ("echo", ("grpc", "aiohttp", "jsonschema_rs", "pydantic")),
+        ("runtime", ("aiohttp", "jsonschema_rs", "pydantic")),
+    ],
+)
+def test_a_pod_loads_only_what_its_mode_needs(mode: str, unwanted: tuple[str, ...]) -> None:
+    code = (
+        "import asyncio, sys; from omnia_core.env import FacadeEnv; from omnia_core.names import *;"
+        "from omnia_facade.app import Facade\n"
+        f"async def main(): Facade(FacadeEnv(agent_name='a', handler_mode=Handler('{mode}')))"
+        "._endpoint_maker()\n"
+        "asyncio.run(main()); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, timeout=LIMIT
+    )
+    loaded = set(done.stdout.decode().split())
+    assert loaded.isdisjoint(unwanted)

@@ -1,0 +1,328 @@
+"""The runtime handler over the real client and a real gRPC server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.auth.principal import Principal
+from omnia_facade.runtime_client.grpc_client import GrpcRuntimeClient
+from omnia_facade.runtime_client.port import RuntimeFailed
+from omnia_facade.turns.events import (
+    Chunk,
+    Done,
+    Failed,
+    Media,
+    Part,
+    ToolAnswer,
+    ToolCall,
+    ToolResult,
+    TurnEvent,
+    TurnRequest,
+    Usage,
+)
+from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.runtime import RuntimeHandler
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+
+USAGE = Usage(3, 2, 0.0008)
+
+
+def client_of(port: int, *, show_tools: bool = False) -> GrpcRuntimeClient:
+    return GrpcRuntimeClient(
+        f"127.0.0.1:{port}", agent="a", namespace="n", show_tools=show_tools, call_seconds=LIMIT
+    )
+
+
+def dialogue_of(
+    client: GrpcRuntimeClient, silence: float = LIMIT, cancel_seconds: float = LIMIT
+) -> Dialogue:
+    return RuntimeHandler(client, silence, cancel_seconds).begin("s", Principal("mia"))
+
+
+async def take(dialogue: Dialogue, content: str, session_id: str = "s") -> list[TurnEvent]:
+    async with asyncio.timeout(LIMIT):
+        turn = dialogue.turn(TurnRequest(session_id, content))
+        return [event async for event in turn]
+
+
+@pytest.fixture
+def runtime() -> ScriptedRuntime:
+    return ScriptedRuntime()
+
+
+@pytest.fixture
+async def stack() -> AsyncIterator[AsyncExitStack]:
+    async with AsyncExitStack() as stack:
+        yield stack
+
+
+Begin = Callable[..., object]
+
+
+@pytest.fixture
+async def port(stack: AsyncExitStack, runtime: ScriptedRuntime) -> int:
+    return await stack.enter_async_context(serving(runtime))
+
+
+@pytest.fixture
+async def client(stack: AsyncExitStack, port: int) -> GrpcRuntimeClient:
+    client = client_of(port)
+    stack.push_async_callback(client.close)
+    return client
+
+
+SAID = [Chunk("you said "), Chunk("hi"), Done("you said hi", USAGE)]
+
+
+@pytest.mark.parametrize("hello", [True, False])
+async def test_a_runtime_may_greet_or_not(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient, hello: bool
+) -> None:
+    runtime.hello = hello
+
+    assert await take(dialogue_of(client), "hi") == SAID
+
+
+async def test_the_turns_of_a_session_share_one_stream(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    dialogue = dialogue_of(client)
+
+    assert await take(dialogue, "hi") == SAID
+    assert await take(dialogue, "hi") == SAID
+
+    assert runtime.streams == 1
+
+
+async def test_another_session_gets_another_stream(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    dialogue = dialogue_of(client)
+
+    await take(dialogue, "hi", "one")
+    await take(dialogue, "hi", "two")
+
+    assert [sent["x-omnia-session-id"] for sent in runtime.metadata] == ["one", "two"]
+
+
+async def test_a_runtime_that_ends_the_stream_after_each_turn_works_too(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    runtime.one_turn_per_stream = True
+    dialogue = dialogue_of(client)
+
+    for _ in range(5):
+        assert await take(dialogue, "hi") == SAID
+
+    assert runtime.streams == 5
+    assert len(runtime.received) == 5
+
+
+async def test_the_runtime_learns_who_asks_and_whether_tools_are_shown(
+    runtime: ScriptedRuntime, port: int, stack: AsyncExitStack
+) -> None:
+    client = client_of(port, show_tools=True)
+    stack.push_async_callback(client.close)
+
+    await take(dialogue_of(client), "hi")
+
+    sent = runtime.metadata[0]
+    assert sent["x-omnia-agent-name"] == "a"
+    assert sent["x-omnia-namespace"] == "n"
+    assert sent["x-omnia-user-id"] == "mia"
+    assert sent["omnia-show-tools"] == "true"
+
+
+async def test_tools_that_the_runtime_executes_are_relayed(client: GrpcRuntimeClient) -> None:
+    assert await take(dialogue_of(client), "tools") == [
+        ToolCall("s1", "look", '{"a":1}'),
+        ToolResult("s1", '{"b":2}'),
+        Done("looked", USAGE),
+    ]
+
+
+async def test_media_parts_reach_the_runtime(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    image = Part("image", media=Media("image/png", data="aGk="))
+    request = TurnRequest("s", "ignored", (Part("text", "look"), image), {"k": "v"}, ("location",))
+
+    events = [event async for event in dialogue_of(client).turn(request)]
+
+    assert isinstance(events[-1], Done)
+    sent = runtime.received[0]
+    assert sent.content == "look"
+    assert [part.type for part in sent.parts] == ["text", "image"]
+    assert (sent.parts[1].media.mime_type, sent.parts[1].media.data) == ("image/png", "aGk=")
+    assert sent.metadata == {"k": "v"}
+    assert list(sent.consent_grants) == ["location"]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "part_of_message"),
+    [
+        ("fail", "PROVIDER_ERROR", "no model"),
+        ("die", "AGENT_UNAVAILABLE", "send the message again"),
+        ("vanish", "AGENT_UNAVAILABLE", "send the message again"),
+        ("crash", "INTERNAL_ERROR", "failed while answering"),
+    ],
+)
+async def test_a_turn_that_fails_says_so_and_the_next_one_works(
+    client: GrpcRuntimeClient, content: str, code: str, part_of_message: str
+) -> None:
+    dialogue = dialogue_of(client)
+
+    last = (await take(dialogue, content))[-1]
+
+    assert isinstance(last, Failed)
+    assert last.code == code
+    assert part_of_message in last.message
+    assert "secret" not in last.message
+    assert await take(dialogue, "hi") == SAID
+
+
+async def test_a_runtime_that_is_not_there_is_unavailable(unused_port: int) -> None:
+    client = client_of(unused_port)
+
+    (event,) = await take(dialogue_of(client), "hi")
+    assert isinstance(event, Failed)
+    assert event.code == "AGENT_UNAVAILABLE"
+    assert "send the message again" in event.message
+    with pytest.raises(RuntimeFailed, match="UNAVAILABLE"):
+        await client.health()
+    await client.close()
+
+
+async def test_a_runtime_that_was_restarted_is_found_again(unused_port: int) -> None:
+    client = client_of(unused_port)
+    dialogue = dialogue_of(client)
+    async with serving(ScriptedRuntime(), unused_port):
+        assert await take(dialogue, "hi") == SAID
+    await take(dialogue, "hi")
+
+    async with serving(ScriptedRuntime(), unused_port), asyncio.timeout(LIMIT):
+        while await take(dialogue, "hi") != SAID:
+            pass
+    await client.close()
+
+
+async def test_a_silent_runtime_is_given_up(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    events = await take(dialogue_of(client, silence=0.1), "slow")
+
+    assert events[:2] == [Chunk("so "), Chunk("far")]
+    assert isinstance(events[2], Failed)
+    assert "said nothing for 0.1 s" in events[2].message
+    async with asyncio.timeout(LIMIT):
+        await runtime.stream_over.wait()
+
+
+async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_silence(
+    client: GrpcRuntimeClient,
+) -> None:
+    dialogue = dialogue_of(client, silence=0.05)
+    events: list[TurnEvent] = []
+
+    async with asyncio.timeout(LIMIT):
+        async for event in dialogue.turn(TurnRequest("s", "ask")):
+            events.append(event)
+            if isinstance(event, ToolCall):
+                loop = asyncio.get_running_loop()
+                loop.call_later(0.2, dialogue.answer, ToolAnswer("c1", '"here"'))
+
+    assert events[-1] == Done('"here"', USAGE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [(ToolAnswer("c1", '{"x":1}'), '{"x":1}'), (ToolAnswer("c1", rejection="no"), "no")],
+)
+async def test_a_client_tool_is_asked_for_and_answered(
+    client: GrpcRuntimeClient, answer: ToolAnswer, told: str
+) -> None:
+    dialogue = dialogue_of(client)
+    events: list[TurnEvent] = []
+
+    async with asyncio.timeout(LIMIT):
+        async for event in dialogue.turn(TurnRequest("s", "ask")):
+            events.append(event)
+            if isinstance(event, ToolCall):
+                dialogue.answer(answer)
+
+    call = ToolCall("c1", "locate", "{}", True, "May I?", ("location",))
+    assert events == [call, Done(told, USAGE)]
+
+
+@pytest.mark.parametrize("knows_cancel", [True, False])
+async def test_cancel_ends_the_turn_in_what_was_said(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient, knows_cancel: bool
+) -> None:
+    runtime.knows_cancel = knows_cancel
+    dialogue = dialogue_of(client, cancel_seconds=LIMIT if knows_cancel else 0.1)
+    events: list[TurnEvent] = []
+
+    async with asyncio.timeout(LIMIT):
+        async for event in dialogue.turn(TurnRequest("s", "slow")):
+            events.append(event)
+            if event == Chunk("far"):
+                dialogue.cancel()
+
+    usage = USAGE if knows_cancel else None
+    assert events[-1] == Done("so far", usage, "cancelled")
+    assert await take(dialogue, "hi") == SAID
+    assert runtime.streams == (1 if knows_cancel else 2)
+
+
+async def test_cancel_before_the_turn_was_taken_up_cancels_it(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    dialogue = dialogue_of(client)
+    await take(dialogue, "hi")
+
+    dialogue.cancel()
+
+    assert await take(dialogue, "hi") == [Done("", finish_reason="cancelled")]
+    assert await take(dialogue, "hi") == SAID
+    assert not any(message.cancel for message in runtime.received)
+
+
+async def test_an_abandoned_turn_is_cancelled_at_the_runtime(
+    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+) -> None:
+    turn = dialogue_of(client).turn(TurnRequest("s", "slow"))
+    async with asyncio.timeout(LIMIT):
+        await anext(turn)
+        await turn.aclose()
+        await runtime.stream_over.wait()
+
+
+@pytest.mark.parametrize(
+    ("state", "resume"),
+    [
+        (None, Resume.RESUMABLE),
+        (pb.RESUME_STATE_RESUMABLE, Resume.RESUMABLE),
+        (pb.RESUME_STATE_NOT_FOUND, Resume.NOT_FOUND),
+        (pb.RESUME_STATE_UNAVAILABLE, Resume.UNAVAILABLE),
+        (pb.RESUME_STATE_UNSPECIFIED, Resume.UNAVAILABLE),
+    ],
+)
+async def test_a_session_is_looked_up(
+    runtime: ScriptedRuntime,
+    client: GrpcRuntimeClient,
+    state: "pb.ResumeState | None",
+    resume: Resume,
+) -> None:
+    runtime.resume = state
+
+    assert await dialogue_of(client).probe("s") is resume
+
+
+async def test_a_session_cannot_be_looked_up_without_a_runtime(unused_port: int) -> None:
+    client = client_of(unused_port)
+
+    assert await dialogue_of(client).probe("s") is Resume.UNAVAILABLE
+    await client.close()

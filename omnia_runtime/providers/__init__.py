@@ -1,0 +1,1 @@
+"""The models: one port, one vendor a file."""

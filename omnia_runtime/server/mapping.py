@@ -1,0 +1,101 @@
+"""Protobuf messages and agent events, in both directions."""
+
+from msgspec import Struct
+
+from omnia_core.names import Capability
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
+from omnia_runtime.conversation import Turn
+from omnia_runtime.invocation import Invoked
+from omnia_runtime.providers.port import Usage
+
+CAPABILITIES = (Capability.INVOKE.value,)
+
+INVALID_MESSAGE = "INVALID_MESSAGE"
+DUPLEX_UNSUPPORTED = "DUPLEX_UNSUPPORTED"
+CANCELLED = "cancelled"
+
+
+class Refused(Struct, frozen=True):
+    """A message that begins no turn."""
+
+    code: str
+    message: str
+
+
+def read_message(message: pb.ClientMessage) -> Turn | Refused:
+    """Return the turn that a client's message begins, or why it begins none."""
+    if message.HasField("duplex_start") or message.HasField("audio_input"):
+        return Refused(DUPLEX_UNSUPPORTED, "this runtime does not take part in voice sessions")
+    if not message.session_id:
+        return Refused(INVALID_MESSAGE, "session_id is empty")
+    if message.HasField("client_tool_result"):
+        call = message.client_tool_result.call_id
+        return Refused(INVALID_MESSAGE, f'no call "{call}" waits for a result of the client')
+    if other := [part.type for part in message.parts if part.type != "text"]:
+        return Refused(
+            INVALID_MESSAGE,
+            f"parts of type {other[0] or '(none)'} are not supported by this version; send text",
+        )
+    # parts win over content, as in the WebSocket protocol
+    text = "\n".join(part.text for part in message.parts) or message.content
+    if not text:
+        return Refused(INVALID_MESSAGE, "the message has neither content nor parts")
+    return Turn(message.session_id, text, dict(message.metadata), [])
+
+
+def hello() -> pb.ServerMessage:
+    """Return the first message of every stream."""
+    return pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=CAPABILITIES))
+
+
+def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | None:
+    """Return what a client is told of an event, None when it is not told."""
+    if isinstance(event, str):
+        return pb.ServerMessage(chunk=pb.Chunk(content=event))
+    if isinstance(event, TurnFinished):
+        return done(event.text, event.reason, event.usage)
+    if not show_tools:
+        return None
+    match event:
+        case ToolCalled(call):
+            return pb.ServerMessage(
+                tool_call=pb.ToolCall(id=call.id, name=call.name, arguments_json=call.arguments)
+            )
+        case ToolAnswered(call, result):
+            return pb.ServerMessage(
+                tool_result=pb.ToolResult(
+                    id=call.id, result_json=result.content, is_error=result.is_error
+                )
+            )
+
+
+def done(text: str, reason: str, usage: Usage) -> pb.ServerMessage:
+    """Return the end of a turn."""
+    return pb.ServerMessage(
+        done=pb.Done(final_content=text, usage=usage_message(usage), finish_reason=reason)
+    )
+
+
+def failed(code: str, message: str) -> pb.ServerMessage:
+    """Return the end of a turn that failed."""
+    return pb.ServerMessage(error=pb.Error(code=code, message=message))
+
+
+def usage_message(usage: Usage) -> pb.Usage:
+    """Return the usage on the wire."""
+    return pb.Usage(
+        input_tokens=usage.input_tokens,
+        output_tokens=usage.output_tokens,
+        cost_usd=usage.cost_usd,
+    )
+
+
+def invocation_response(invocation_id: str, invoked: Invoked) -> pb.InvocationResponse:
+    """Return the answer of a function."""
+    return pb.InvocationResponse(
+        output_json=invoked.output,
+        usage=usage_message(invoked.usage),
+        duration_ms=invoked.duration_ms,
+        invocation_id=invocation_id,
+    )

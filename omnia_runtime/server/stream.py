@@ -1,0 +1,130 @@
+"""One Converse stream: its turns, one after another."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+import structlog
+
+from omnia_core.errors import OmniaError
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.agent.events import AgentEvent, TurnFinished
+from omnia_runtime.conversation import Conversations, Turn
+from omnia_runtime.providers.port import Usage
+from omnia_runtime.server.errors import INTERNAL_ERROR, INTERNAL_MESSAGE, stream_code
+from omnia_runtime.server.inbox import Inbox, Waiting
+from omnia_runtime.server.mapping import (
+    CANCELLED,
+    Refused,
+    done,
+    event_message,
+    failed,
+    hello,
+    read_message,
+)
+
+MAX_WAITING = 8
+
+_log = structlog.get_logger()
+
+
+class Peer(Protocol):
+    """The sending half of a stream."""
+
+    async def write(self, message: pb.ServerMessage) -> None:
+        """Send a message."""
+
+
+class ConversationStream:
+    """Reads ahead of the running turn, so that a cancel finds it."""
+
+    def __init__(self, conversations: Conversations, peer: Peer, *, show_tools: bool) -> None:
+        self._conversations = conversations
+        self._peer = peer
+        self._show_tools = show_tools
+        self._inbox = Inbox(MAX_WAITING)
+        self._task: asyncio.Task[TurnFinished] | None = None
+        self._writing = False
+        self._stop_after_write = False
+        self._draining = False
+
+    async def serve(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
+        """Answer until the peer has no more messages."""
+        await self._peer.write(hello())
+        reader = asyncio.create_task(self._read(messages))
+        try:
+            while (waiting := await self._inbox.next()) is not None:
+                await self._peer.write(await self._answer(waiting))
+        finally:
+            reader.cancel()
+            await asyncio.wait({reader})
+
+    def drain(self) -> None:
+        """End after the running turn; what waits is refused."""
+        self._draining = True
+        self._inbox.close()
+
+    async def _read(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
+        try:
+            async for message in messages:
+                if message.cancel:
+                    self._cancel()
+                else:
+                    await self._inbox.put(message)
+        finally:
+            self._inbox.close()
+
+    def _cancel(self) -> None:
+        if self._task is None:
+            self._inbox.cancel_first()
+        elif self._writing:
+            # a write that is cut in its middle would leave the stream unusable
+            self._stop_after_write = True
+        else:
+            self._task.cancel()
+
+    async def _answer(self, waiting: Waiting) -> pb.ServerMessage:
+        """Run a turn and return its last message."""
+        if self._draining:
+            return failed("AGENT_UNAVAILABLE", "the agent is shutting down; send it again")
+        turn = read_message(waiting.message)
+        if isinstance(turn, Refused):
+            return failed(turn.code, turn.message)
+        self._stop_after_write = False
+        self._task = task = asyncio.create_task(self._conversations.run(turn, self._emit))
+        if waiting.cancelled:
+            task.cancel()
+        try:
+            await asyncio.wait({task})
+        finally:
+            self._task = None
+            if not task.done():
+                # the stream itself was cut: the turn stores what was said before it ends
+                task.cancel()
+                await asyncio.wait({task})
+        return self._outcome(task, turn)
+
+    def _outcome(self, task: "asyncio.Task[TurnFinished]", turn: Turn) -> pb.ServerMessage:
+        if task.cancelled():
+            return done(turn.text, CANCELLED, Usage())
+        error = task.exception()
+        if error is None:
+            finished = task.result()
+            return done(finished.text, finished.reason, finished.usage)
+        if isinstance(error, OmniaError):
+            _log.warning("turn failed", session=turn.session_id, reason=error.message)
+            return failed(stream_code(error), error.message)
+        _log.error("turn failed", session=turn.session_id, exc_info=error)
+        return failed(INTERNAL_ERROR, INTERNAL_MESSAGE)
+
+    async def _emit(self, event: AgentEvent) -> None:
+        message = event_message(event, show_tools=self._show_tools)
+        if message is None:
+            return
+        self._writing = True
+        try:
+            await self._peer.write(message)
+        finally:
+            self._writing = False
+        if self._stop_after_write:
+            raise asyncio.CancelledError

@@ -1,0 +1,1 @@
+"""The tools: one port, one manager, one adapter a file."""

@@ -1,0 +1,31 @@
+"""Runtimes for the tests."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.program import Program
+from tests.runtime.scripted import Mounted
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Mounted:
+    """The files of an agent on the mock provider."""
+    return Mounted(tmp_path)
+
+
+@pytest.fixture
+def start(mounted: Mounted) -> Iterator[Start]:
+    """Start the program on the mounted files."""
+    running: list[Program] = []
+
+    def run(**environment: str) -> Program:
+        running.append(Program(mounted, **environment))
+        return running[-1]
+
+    yield run
+    for program in running:
+        program.kill()

@@ -1,0 +1,311 @@
+"""The chat completions adapter against a real server, with the vendor's SDK as the witness."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from openai import AsyncOpenAI, AuthenticationError
+
+from omnia_core.env import SecretStr
+from omnia_core.files.pack import Parameters
+from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
+from omnia_core.sessions import Message, ToolCall
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.providers.openai import OpenAIModel
+from omnia_runtime.providers.openai_request import chat_body, chat_url
+from omnia_runtime.providers.port import (
+    ChatRequest,
+    Finished,
+    ModelEvent,
+    OutputSchema,
+    ProviderError,
+    TextDelta,
+    ToolCallRequest,
+    ToolSpec,
+    Usage,
+)
+from tests.runtime.scripted import free_port
+from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
+
+LIMIT = 5.0
+KEY = "sk-secret-1234"
+HI = ChatRequest("Be kind.", [Message("user", "hi")])
+SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
+TEXT = [
+    chunk({"role": "assistant", "content": ""}),
+    chunk({"content": "Hel"}),
+    chunk({"content": "lo ä"}),
+    chunk({}, "stop"),
+    chunk({}, usage=USAGE),
+]
+CALLS = [
+    chunk(call_piece(0, id="c1", name="get", arguments="")),
+    chunk(call_piece(0, arguments='{"id":')),
+    chunk(call_piece(1, id="c2", name="put", arguments="{}")),
+    chunk(call_piece(0, arguments='"7"}')),
+    chunk({}, "tool_calls"),
+    chunk({}, usage=USAGE),
+]
+
+# What the SDK is called with, for the same conversation.
+SDK_MESSAGES: Any = [
+    {"role": "user", "content": "hi"},
+    {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [
+            {
+                "id": "c0",
+                "type": "function",
+                "function": {"name": "get", "arguments": '{"id":"1"}'},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "c0", "content": '{"a":1}'},
+]
+SDK_TOOLS: Any = [
+    {
+        "type": "function",
+        "function": {"name": "get", "description": "gets", "parameters": SCHEMA},
+    }
+]
+
+
+def config(url: str, **fields: Any) -> ProviderConfig:
+    return ProviderConfig(
+        "default", fields.pop("type", "openai"), "gpt-4o", base_url=f"{url}/v1", **fields
+    )
+
+
+async def ask(
+    configured: ProviderConfig, request: ChatRequest = HI, key: str | None = KEY
+) -> list[ModelEvent]:
+    client = HTTPClient()
+    secret = SecretStr(key) if key else None
+    try:
+        async with asyncio.timeout(LIMIT):
+            model = OpenAIModel(configured, secret, "THE_KEY_VARIABLE", client)
+            return [event async for event in model.stream(request)]
+    finally:
+        await client.close()
+
+
+async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_server() -> None:
+    server = ChatServer(TEXT)
+    async with serving(server) as url:
+        events = await ask(config(url))
+        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+            stream = await sdk.chat.completions.create(
+                model="gpt-4o",
+                messages=[
+                    {"role": "system", "content": "Be kind."},
+                    {"role": "user", "content": "hi"},
+                ],
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            theirs = [each async for each in stream]
+
+    words = [each.choices[0].delta.content for each in theirs if each.choices]
+    assert [e.text for e in events if isinstance(e, TextDelta)] == [word for word in words if word]
+    assert server.bodies[0] == server.bodies[1]
+    assert server.headers[0]["Authorization"] == server.headers[1]["Authorization"]
+    assert theirs[-1].usage is not None
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert (last.reason, last.usage.input_tokens, last.usage.output_tokens) == (
+        "stop",
+        theirs[-1].usage.prompt_tokens,
+        theirs[-1].usage.completion_tokens,
+    )
+
+
+async def test_parallel_tool_calls_are_put_together_and_the_body_is_that_of_the_sdk() -> None:
+    server = ChatServer(CALLS)
+    history = [
+        Message("user", "hi"),
+        Message("assistant", "", (ToolCall("c0", "get", '{"id":"1"}'),)),
+        Message("tool", '{"a":1}', tool_call_id="c0"),
+    ]
+    request = ChatRequest(
+        "", history, [ToolSpec("get", "gets", SCHEMA)], "required", Parameters(0, 9, 0.5)
+    )
+    async with serving(server) as url:
+        events = await ask(config(url), request)
+        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+            stream = await sdk.chat.completions.create(
+                model="gpt-4o",
+                messages=SDK_MESSAGES,
+                tools=SDK_TOOLS,
+                tool_choice="required",
+                temperature=0,
+                top_p=0.5,
+                max_tokens=9,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+            pieces = [
+                piece
+                async for each in stream
+                for choice in each.choices
+                for piece in choice.delta.tool_calls or ()
+            ]
+
+    assert events[:2] == [
+        ToolCallRequest("c1", "get", '{"id":"7"}'),
+        ToolCallRequest("c2", "put", "{}"),
+    ]
+    assert isinstance(events[2], Finished)
+    assert events[2].reason == "tool_use"
+    first = [p.function.arguments or "" for p in pieces if p.index == 0 and p.function]
+    assert "".join(first) == '{"id":"7"}'
+    assert server.bodies[0] == server.bodies[1]
+
+
+@pytest.mark.parametrize(
+    ("finish", "reason"),
+    [("length", "max_output_tokens"), ("content_filter", "safety"), ("stop", "stop")],
+)
+async def test_finish_reasons_are_mapped(finish: str, reason: str) -> None:
+    async with serving(ChatServer([chunk({"content": "a"}, finish)])) as url:
+        last = (await ask(config(url)))[-1]
+    assert isinstance(last, Finished)
+    assert last.reason == reason
+
+
+async def test_a_refusal_is_said_and_marked() -> None:
+    async with serving(ChatServer([chunk({"refusal": "no"}), chunk({}, "stop")])) as url:
+        assert await ask(config(url)) == [TextDelta("no"), Finished("refusal", Usage())]
+
+
+async def test_calls_that_share_an_index_are_told_apart_by_their_ids() -> None:
+    pieces = [
+        chunk(call_piece(0, id="x", name="a", arguments="{}")),
+        chunk(call_piece(0, id="y", name="b", arguments="{}"), "stop"),
+    ]
+    async with serving(ChatServer(pieces)) as url:
+        events = await ask(config(url, type="ollama"))
+    assert events == [
+        ToolCallRequest("x", "a", "{}"),
+        ToolCallRequest("y", "b", "{}"),
+        Finished("tool_use", Usage()),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pricing", "cost"),
+    [(Pricing(), (60 * 2.5 + 40 * 1.25 + 10 * 10) / 1e6), (Pricing(1.0, 2.0, 0.5), 0.1)],
+)
+async def test_cost_comes_from_the_provider_or_the_list(pricing: Pricing, cost: float) -> None:
+    async with serving(ChatServer(TEXT)) as url:
+        last = (await ask(config(url, pricing=pricing)))[-1]
+    assert isinstance(last, Finished)
+    assert last.usage.cost_usd == pytest.approx(cost)
+    assert last.usage.cached_tokens == 40
+
+
+async def test_a_refused_key_is_told_without_the_key() -> None:
+    server = ChatServer()
+    server.refusal = (401, {"error": {"message": f"Incorrect API key provided: {KEY}"}})
+    async with serving(server) as url:
+        with pytest.raises(ProviderError) as caught:
+            await ask(config(url))
+        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as sdk:
+            with pytest.raises(AuthenticationError):
+                await sdk.chat.completions.create(model="m", messages=[])
+    assert "THE_KEY_VARIABLE" in caught.value.message
+    assert KEY not in caught.value.message
+    assert (caught.value.status, caught.value.retryable) == (401, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "retryable"), [(429, True), (500, True), (529, True), (400, False)]
+)
+async def test_a_refusal_says_why_and_whether_to_try_again(status: int, retryable: bool) -> None:
+    server = ChatServer()
+    server.refusal = (status, {"error": {"message": f"because {KEY}"}})
+    async with serving(server) as url:
+        with pytest.raises(ProviderError, match=rf"{status}: because \*\*\*") as caught:
+            await ask(config(url))
+    assert caught.value.retryable is retryable
+
+
+async def test_an_unreachable_server_is_named() -> None:
+    port = free_port()
+    with pytest.raises(ProviderError, match=rf"127\.0\.0\.1:{port}") as caught:
+        await ask(config(f"http://127.0.0.1:{port}"))
+    assert caught.value.retryable
+
+
+async def test_a_stream_that_ends_early_is_an_error() -> None:
+    server = ChatServer([chunk({"content": "half"})])
+    server.done = False
+    async with serving(server) as url:
+        with pytest.raises(ProviderError, match="ended before"):
+            await ask(config(url))
+
+
+async def test_a_silent_server_is_given_up() -> None:
+    defaults = ProviderDefaults(stream_idle_timeout="50ms")
+    async with serving(ChatServer([chunk({"content": "half"})], hold=True)) as url:
+        with pytest.raises(ProviderError, match="silent"):
+            await ask(config(url, defaults=defaults))
+
+
+async def test_a_closed_stream_closes_its_connection_at_once() -> None:
+    server, client = ChatServer([chunk({"content": "half"})], hold=True), HTTPClient()
+    async with serving(server) as url, asyncio.timeout(LIMIT):
+        stream = OpenAIModel(config(url), None, "", client).stream(HI)
+        assert await anext(stream) == TextDelta("half")
+        await stream.aclose()
+        await server.left.wait()
+        await client.close()
+    assert "Authorization" not in server.headers[0]
+
+
+async def test_configured_headers_are_sent_and_connections_reused() -> None:
+    server, client = ChatServer(TEXT), HTTPClient()
+    async with serving(server) as url, asyncio.timeout(LIMIT):
+        model = OpenAIModel(config(url, headers={"X-Team": "a"}), None, "", client)
+        for _ in range(2):
+            assert len([event async for event in model.stream(HI)]) == 3
+        connector = client.session().connector
+        assert connector is not None
+        assert len(connector._conns) == 1
+        await client.close()
+    assert server.headers[0]["X-Team"] == "a"
+
+
+@pytest.mark.parametrize(
+    ("provider", "key"),
+    [
+        (ProviderConfig("p", "openai", "m"), "max_completion_tokens"),
+        (ProviderConfig("p", "openai", "m", base_url="http://x/v1"), "max_tokens"),
+        (ProviderConfig("p", "ollama", "m"), "max_tokens"),
+        (ProviderConfig("p", "vllm", "m"), "max_tokens"),
+    ],
+)
+def test_the_name_of_the_token_limit_depends_on_the_server(
+    provider: ProviderConfig, key: str
+) -> None:
+    asked = ChatRequest("", [Message("user", "x")], parameters=Parameters(max_tokens=7))
+    assert chat_body(provider, asked)[key] == 7
+
+
+def test_a_function_asks_for_its_output_schema() -> None:
+    asked = ChatRequest("", [], output=OutputSchema("my fn", SCHEMA))
+    found = chat_body(ProviderConfig("p", "openai", "m"), asked)["response_format"]
+    assert found == {"type": "json_schema", "json_schema": {"name": "my_fn", "schema": SCHEMA}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "url"),
+    [
+        ("openai", None, "https://api.openai.com/v1/chat/completions"),
+        ("ollama", None, "http://localhost:11434/v1/chat/completions"),
+        ("vllm", None, "http://localhost:8000/v1/chat/completions"),
+        ("vllm", "http://gpu:1/v1/", "http://gpu:1/v1/chat/completions"),
+    ],
+)
+def test_the_url_has_a_default_for_each_type(kind: str, base: str | None, url: str) -> None:
+    assert chat_url(ProviderConfig("p", kind, base_url=base)) == url

@@ -7,9 +7,9 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 # The newest CPython from 3.11 on that runs, pyenv's included; `make PYTHON=python3.12 setup` chooses another.
-PYTHON ?= $(shell for candidate in $$(ls -d $(HOME)/.pyenv/versions/3.*/bin/python3 2>/dev/null | sort -rV) \
+PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/python3) \
 	python3.14 python3.13 python3.12 python3.11 python3; do \
-	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null; \
+	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
 PACKAGES := omnia_core omnia_operator omnia_facade omnia_runtime omnia_cli
@@ -71,7 +71,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) --extra cli --group install -o requirements/local.txt
-	@echo dev; $(LOCK) --extra cli --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+	@echo dev; $(LOCK) --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 
 bench-footprint: setup ## start-up time and memory of one facade and one runtime
 	@$(BIN)/python -m benchmarks.footprint
@@ -83,3 +83,32 @@ $(NODE_CLIENT): tests/clients/node/package-lock.json
 	@if command -v npm >/dev/null; then echo "Installing Node's WebSocket client"; \
 		npm ci --prefix tests/clients/node --no-audit --no-fund --loglevel=error; \
 	else echo "npm is not here: the tests with Node's WebSocket client will be skipped"; fi
+
+HARNESS = $(BIN)/python -m tests.cluster.harness
+
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl images deploy test-cluster
+
+cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
+	@$(HARNESS) up
+
+cluster-down: setup ## remove that Kubernetes and everything that it left
+	@$(HARNESS) down
+
+cluster-status: setup ## show what of that Kubernetes runs
+	@$(HARNESS) status
+
+kubeconfig: setup ## print the path of its kubeconfig (make -s kubeconfig)
+	@$(HARNESS) kubeconfig
+
+kubectl: setup ## print the path of its kubectl (make -s kubectl)
+	@$(HARNESS) kubectl
+
+images: setup ## build the three images and print their sizes
+	@$(HARNESS) images
+
+deploy: setup ## bring the images and the chart into the cluster
+	@$(HARNESS) deploy
+
+test-cluster: setup ## cluster-up, images, deploy, and the tests on that cluster
+	@$(HARNESS) prepare
+	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster --numprocesses=0 $(ARGS)

@@ -10,10 +10,11 @@ import structlog
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry
 
-from omnia_core.env import RuntimeEnv, SessionType
+from omnia_core.env import RuntimeEnv, SecretStr, SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
 from omnia_core.names import MAX_MESSAGE_BYTES
+from omnia_core.sessions import SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.wire.runtime.v1 import runtime_pb2, runtime_pb2_grpc
 from omnia_runtime.configuration import Loader
@@ -47,17 +48,12 @@ class Runtime:
         Raises:
             ConfigurationError: they, or the environment, are not usable.
         """
-        if env.session_type is not SessionType.MEMORY:
-            raise ConfigurationError(
-                f"{env.variable('session_type')}={env.session_type}: this version keeps sessions "
-                f"in {SessionType.MEMORY} only"
-            )
         self._env = env
         self._registry = CollectorRegistry()
         metrics = Metrics(self._registry, env.agent_name, env.namespace)
         self._client = HTTPClient()
         self._live = Live(Loader(env, self._client, metrics))
-        self._store = MemorySessionStore(env.session_ttl)
+        self._store = _session_store(env)
         self._service = RuntimeService(
             self._live,
             self._store,
@@ -129,6 +125,30 @@ class Runtime:
         self._service.drain()
         await server.stop(self._env.drain_timeout.seconds)
         await self._service.ended(_STORE_SECONDS)
+
+
+def _session_store(env: RuntimeEnv) -> SessionStore:
+    match env.session_type:
+        case SessionType.MEMORY:
+            return MemorySessionStore(env.session_ttl)
+        case SessionType.REDIS:
+            # Imported here: 10 MB that only agents with sessions in Redis pay for.
+            from omnia_core.sessions.redis import RedisSessionStore  # noqa: PLC0415 - as above
+
+            if not isinstance(env.session_url, SecretStr):
+                raise ConfigurationError(
+                    f"{env.variable('session_url')}: missing; sessions in Redis need its URL"
+                )
+            return RedisSessionStore(
+                env.session_url.reveal(),
+                env.session_ttl,
+                namespace=env.namespace,
+                agent=env.agent_name,
+            )
+        case SessionType.POSTGRES:
+            raise ConfigurationError(
+                f"{env.variable('session_type')}: this version keeps sessions in memory or in redis"
+            )
 
 
 def _probe(host: str, port: int) -> None:

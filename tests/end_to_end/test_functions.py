@@ -1,5 +1,6 @@
 """Functions that `omnia up` runs, called with curl and with `omnia call`."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,7 +9,8 @@ from pathlib import Path
 import orjson
 import yaml
 
-from tests.end_to_end.conftest import EXAMPLES, LIMIT, Answer, Start
+from tests.end_to_end.conftest import EXAMPLES, LIMIT, ROOT, Answer, Start
+from tests.services import free_port
 
 Example = Callable[[str], Path]
 Curl = Callable[..., Answer]
@@ -106,3 +108,29 @@ def answering(folder: Path, responses: dict[str, object]) -> Path:
     provider["spec"]["mock"]["responses"] = responses
     file.write_text(yaml.safe_dump_all(documents, sort_keys=False))
     return folder
+
+
+def test_without_the_development_variable_every_request_is_unauthorized(
+    curl: Curl, tmp_path: Path
+) -> None:
+    schemas = tmp_path / "function.json"
+    schemas.write_text('{"name": "f", "inputSchema": {}, "outputSchema": {}}')
+    port, health = free_port(), free_port()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "OMNIA_AGENT_NAME": "f",
+        "OMNIA_MODE": "function",
+        "OMNIA_FACADE_PORT": str(port),
+        "OMNIA_HEALTH_PORT": str(health),
+        "OMNIA_BIND_ADDRESS": "127.0.0.1",
+        "OMNIA_FUNCTION_PATH": str(schemas),
+    }
+    facade = subprocess.Popen([sys.executable, "-m", "omnia_facade"], env=environ, cwd=ROOT)
+    try:
+        retrying = ("--retry", "50", "--retry-connrefused", "--retry-delay", "0")
+        answer = curl(f"http://127.0.0.1:{port}/functions/f", *JSON, *retrying, "-d", "{}")
+    finally:
+        facade.terminate()
+        facade.wait(LIMIT)
+
+    assert (answer.status, answer.body["error"]) == (401, "unauthorized")

@@ -91,7 +91,12 @@ def chat(
     from omnia_cli.connect import NotFound, find_url
 
     try:
-        run(find_url(agent, Mode.AGENT, os.environ), session, token, Console(soft_wrap=True, highlight=False))
+        run(
+            find_url(agent, Mode.AGENT, os.environ),
+            session,
+            token,
+            Console(soft_wrap=True, highlight=False),
+        )
     except (ChatFailed, NotFound) as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -32,8 +32,14 @@ ReadinessCheck = Callable[[], Awaitable[Readiness]]
 class HealthServer:
     """Serves health in a thread and asks the event loop of its maker."""
 
-    def __init__(self, ready: ReadinessCheck, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        ready: ReadinessCheck,
+        registry: CollectorRegistry,
+        alive: ReadinessCheck | None = None,
+    ) -> None:
         self._ready = ready
+        self._alive = alive or _alive
         self._registry = registry
         self._server: ThreadingHTTPServer | None = None
 
@@ -69,7 +75,7 @@ class HealthServer:
         """Return status, content type and body of a GET, from a thread other than the loop's."""
         match path.partition("?")[0]:
             case "/healthz":
-                alive = _ask(_alive(), loop, LOOP_SECONDS)
+                alive = _ask(self._alive(), loop, LOOP_SECONDS)
                 return _text(alive or Readiness(ready=False, detail="the event loop is stuck"))
             case "/readyz":
                 state = _ask(self._ready(), loop, READY_SECONDS)

@@ -1,6 +1,8 @@
 """Servers that the tests start themselves, on the loopback address."""
 
 import contextlib
+import itertools
+import os
 import socket
 import subprocess
 import time
@@ -9,11 +11,23 @@ from collections.abc import Iterator
 LIMIT = 20.0
 
 
+# Below the ports of outgoing connections, which may take one between its choice and its use, and
+# apart for each worker of a test run.
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
+_PORTS = itertools.count(10_000 + 1000 * _WORKER + os.getpid() % 500)
+
+
 def free_port() -> int:
     """Return a port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    for port in _PORTS:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError
 
 
 @contextlib.contextmanager

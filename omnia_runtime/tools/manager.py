@@ -15,19 +15,38 @@ from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.source import ToolFailed, ToolResult, ToolRetry, ToolSource
 
 if TYPE_CHECKING:
-    from omnia_core.jsonschema import Schema
+    from omnia_core.jsonschema import Schema, Violation
 
 MAX_RESULT_BYTES = 1_000_000
 
 _log = structlog.get_logger()
 
 
-class Route(msgspec.Struct, frozen=True):
+class Route(msgspec.Struct):
     """Who executes a tool, and what its arguments must look like."""
 
     source: ToolSource
     spec: ToolSpec
-    schema: "Schema"
+    _schema: "Schema | None" = None
+
+    def violations(self, arguments: dict[str, Any]) -> "list[Violation]":
+        """List what is wrong with arguments.
+
+        Raises:
+            ToolFailed: the tool's own schema does not compile.
+        """
+        if self._schema is None:
+            # At the first call: 5 MB that a pod saves whose tools are not called. The operator
+            # and `omnia validate` have compiled the schema before.
+            from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - as above
+
+            try:
+                self._schema = compile_schema(self.spec.input_schema)
+            except SchemaInvalid as error:
+                raise ToolFailed(
+                    f'the inputSchema of tool "{self.spec.name}" does not compile: {error}'
+                ) from error
+        return self._schema.violations(arguments)
 
 
 def route_tools(
@@ -45,13 +64,7 @@ def route_tools(
                     f'handler "{first}" has it already'
                 )
                 continue
-            try:
-                routes[spec.name] = Route(source, spec, _compile(spec))
-            except ValueError as error:
-                problems.append(
-                    f'tool "{spec.name}" of handler "{source.name}" is left out: '
-                    f"its inputSchema does not compile: {error}"
-                )
+            routes[spec.name] = Route(source, spec)
     return routes, problems
 
 
@@ -108,7 +121,7 @@ def _arguments(route: Route, call: ToolCall) -> dict[str, Any]:
         raise ToolRetry(f"the arguments are not JSON: {error}") from error
     if not isinstance(arguments, dict):
         raise ToolRetry("the arguments must be a JSON object")
-    if violations := route.schema.violations(arguments):
+    if violations := route.violations(arguments):
         raise ToolRetry("the arguments do not fit the tool: " + "; ".join(map(str, violations)))
     return arguments
 
@@ -124,11 +137,3 @@ def bounded(text: str) -> str:
 
 def _error(message: str) -> ToolResult:
     return ToolResult(orjson.dumps({"error": message}).decode(), is_error=True)
-
-
-def _compile(spec: ToolSpec) -> "Schema":
-    from omnia_core.jsonschema import (  # noqa: PLC0415 - 12 MB that an agent without tools saves
-        compile_schema,
-    )
-
-    return compile_schema(spec.input_schema)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,13 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from omnia_core.env import FacadeEnv
 from omnia_facade.app import Facade
 from tests.facade.scripted_runtime import LIMIT
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.services import free_port
 
 
 @pytest.fixture

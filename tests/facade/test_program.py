@@ -15,8 +15,9 @@ import orjson
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.facade.conftest import connected, free_port
+from tests.facade.conftest import connected
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+from tests.services import free_port
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "omnia_facade")

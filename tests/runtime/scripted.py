@@ -1,7 +1,6 @@
 """A model and tools that do as they are told, and the files of a runtime."""
 
 import asyncio
-import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from omnia_runtime.providers.port import (
 from omnia_runtime.tools.source import ToolResult
 
 Round = Sequence[ModelEvent | ProviderError | asyncio.Event]
+from tests.services import free_port
 
 
 def says(*words: str) -> Round:
@@ -174,10 +174,3 @@ class Mounted:
 
     def env(self, **more: str) -> RuntimeEnv:
         return RuntimeEnv.parse(self.environment(**more))
-
-
-def free_port() -> int:
-    """Return a port of the loopback address that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -17,8 +17,9 @@ from omnia_runtime.tools.http import MAX_RESPONSE_BYTES
 from omnia_runtime.tools.http_request import build_call
 from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager, bounded, route_tools
 from omnia_runtime.tools.source import ToolResult, ToolRetry
-from tests.runtime.scripted import free_port, http_tool, metrics
+from tests.runtime.scripted import http_tool, metrics
 from tests.runtime.servers import serving
+from tests.services import free_port
 
 LIMIT = 10.0
 
@@ -160,7 +161,6 @@ async def test_one_bad_handler_does_not_take_the_others_down(tmp_path: Path) -> 
         {"name": 5},
         http_tool("ftp://x", "ftp"),
         http_tool("http://x", "timed") | {"timeout": "soon"},
-        http_tool("http://x", "schema", schema={"type": "nonsense"}),
         http_tool("http://x", "lookup"),
     ]
     path = tmp_path / "tools.yaml"
@@ -172,7 +172,14 @@ async def test_one_bad_handler_does_not_take_the_others_down(tmp_path: Path) -> 
     assert not result.is_error
     assert [name for name in ("mcp", "empty", "5", "ftp", "timed") if name in str(found.problems)]
     assert len(found.problems) == 5
-    assert len(problems) == 2
+    assert len(problems) == 1
+
+
+async def test_a_tool_whose_schema_does_not_compile_fails_by_itself(tmp_path: Path) -> None:
+    handler = http_tool(f"http://127.0.0.1:{free_port()}/x", schema={"type": "nonsense"})
+    result = await call(tmp_path, handler)
+    assert result.is_error
+    assert "inputSchema of tool" in result.content
 
 
 def test_a_result_that_is_too_long_is_cut_and_says_so() -> None:

@@ -24,8 +24,8 @@ from omnia_runtime.providers.port import (
     ToolSpec,
     Usage,
 )
-from tests.runtime.scripted import free_port
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
+from tests.services import free_port
 
 LIMIT = 5.0
 KEY = "sk-secret-1234"

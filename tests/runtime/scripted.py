@@ -22,9 +22,9 @@ from omnia_runtime.providers.port import (
     Usage,
 )
 from omnia_runtime.tools.source import ToolResult
+from tests.services import free_port
 
 Round = Sequence[ModelEvent | ProviderError | asyncio.Event]
-from tests.services import free_port
 
 
 def says(*words: str) -> Round:

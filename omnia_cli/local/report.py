@@ -115,6 +115,23 @@ class PersonReporter:
         self._console.print(f"[yellow]note[/]  {escape(name)}  {escape(text)}")
 
     def line(self, title: str, text: str) -> None:
-        quiet = any(f'"level": "{each}"' in text for each in ("info", "debug"))
-        if self._verbose or not quiet:
-            self._console.print(f"[dim]\\[{escape(title)}][/] {escape(text)}")
+        level, readable = _readable(text)
+        if self._verbose or level not in ("info", "debug"):
+            self._console.print(f"[dim]\\[{escape(title)}][/] {escape(readable)}")
+
+
+# What every line of a log has, and the table or the title of the line says already.
+_KNOWN = ("event", "level", "timestamp", "agent", "namespace")
+
+
+def _readable(text: str) -> tuple[str, str]:
+    """Return level and sentence of a structured log line; any other line is its own sentence."""
+    try:
+        fields = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return "", text
+    if not isinstance(fields, dict) or "event" not in fields:
+        return "", text
+    rest = " ".join(f"{name}={value}" for name, value in fields.items() if name not in _KNOWN)
+    level = str(fields.get("level", ""))
+    return level, f"{level}: {fields['event']} {rest}".rstrip()

@@ -1,0 +1,82 @@
+"""What the documents show is true: manifests are valid, commands and files exist."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from omnia_cli.validate import validate
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    page
+    for pattern in ("*.md", "docs/**/*.md", "examples/*/README.md")
+    for page in ROOT.glob(pattern)
+)
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a page in one language."""
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL
+    )
+
+
+def commands() -> list[str]:
+    """Every command line that a page shows."""
+    return [
+        line.removeprefix("$ ").strip()
+        for page in PAGES
+        for block in blocks(page, "console")
+        for line in block.splitlines()
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_manifest_on_a_page_is_valid(page: Path, tmp_path: Path) -> None:
+    for number, block in enumerate(blocks(page, "yaml")):
+        documents = [each for each in yaml.safe_load_all(block) if isinstance(each, dict)]
+        if all("apiVersion" in document for document in documents):
+            file = tmp_path / f"{number}.yaml"
+            file.write_text(block)
+            assert validate([file], references=False) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    made = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, check=True).stdout
+    targets = set(re.findall(r"^  ([a-z-]+)", made.decode(), flags=re.MULTILINE))
+    named = {
+        name
+        for page in PAGES
+        for name in re.findall(r"(?:`|\$ )make ([a-z-]+)[`\n ]", page.read_text())
+    }
+    assert {"up", "test", "setup"} <= named
+    assert named - targets == set()
+
+
+def test_every_omnia_command_on_a_page_is_one() -> None:
+    shown = [
+        found[1]
+        for line in commands()
+        if (found := re.match(r"(?:\S+=\S+ )*(?:\.venv/bin/)?omnia (\w+)", line))
+    ]
+    help_text = subprocess.run(
+        [sys.executable, "-m", "omnia_cli", "--help"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.decode()
+    assert {"up", "chat", "call", "validate"} <= set(shown)
+    assert all(re.search(rf"\b{command}\b", help_text) for command in set(shown))
+
+
+def test_every_folder_that_a_command_runs_exists() -> None:
+    paths = [path for line in commands() for path in re.findall(r"\bexamples/[\w./-]+", line)]
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []

@@ -60,6 +60,7 @@ format: setup ## format and mend what lint can mend
 
 crds: setup ## write crds/*.yaml and the reference tables from the resource models
 	@$(BIN)/python -m omnia_operator.api.crd
+	@mkdir -p charts/omnia/crds && cp crds/*.yaml charts/omnia/crds/
 	@$(BIN)/python -m omnia_core.env.reference
 
 # The virtual folder omnia_core/wire makes the generated modules import each other by their real names.

@@ -175,7 +175,8 @@ class Replicas(Model):
 
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
-    `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`.
+    `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
+    `AutoscalingReady`.
     """
 
     phase: AgentPhase | None = None

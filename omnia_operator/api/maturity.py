@@ -51,12 +51,6 @@ LATER = (
     Later(_AGENT, "spec.evals", _enabled, "Evaluations are not run yet."),
     Later(
         _AGENT,
-        "spec.runtime.autoscaling",
-        _enabled,
-        "Autoscalers are not made yet: runtime.replicas counts.",
-    ),
-    Later(
-        _AGENT,
         "spec.runtime.autoscaling.minReplicas",
         _one_of(0),
         "At zero replicas nothing holds the first request until a pod is ready.",
@@ -64,8 +58,8 @@ LATER = (
     Later(
         _AGENT,
         "spec.session.type",
-        _one_of("redis", "postgres"),
-        "Stores outside the pod are not connected yet: conversations are kept in memory.",
+        _one_of("postgres"),
+        "PostgreSQL is not connected yet: conversations are kept in memory.",
     ),
     Later(_AGENT, "spec.facade.media", _enabled, "Uploads are not served yet."),
     Later(_AGENT, "spec.provider.type", _one_of("claude", "gemini"), _VENDORS),

@@ -10,6 +10,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 from typing_extensions import override  # typing has it from 3.12 on
 
+from omnia_core.units import ByteSize, Duration
 from omnia_operator.api.meta import Resource
 
 Schema = dict[str, Any]
@@ -26,10 +27,13 @@ class _Generator(GenerateJsonSchema):
     @override
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         generated = super().default_schema(schema)
-        factory = schema.get("default_factory")
+        factory, value = schema.get("default_factory"), schema.get("default")
         if isinstance(factory, type) and issubclass(factory, BaseModel):
-            # The empty object: the API server fills in the defaults of the fields inside.
-            generated = {**generated, "default": {}}
+            # Whole, not empty: the API server asks the rules of a default before it fills it in.
+            whole = factory().model_dump(mode="json", by_alias=True, exclude_none=True)
+            generated = {**generated, "default": _without_empty(whole)}
+        if isinstance(value, Duration | ByteSize):
+            generated = {**generated, "default": str(value)}
         if generated.get("default", ...) in (None, [], ()):
             generated.pop("default")
         return generated
@@ -45,6 +49,10 @@ def resource_schema(resource: type[Resource]) -> Schema:
     schema["properties"]["kind"] = {"type": "string"}
     schema["required"] = ["spec"]
     return schema
+
+
+def _without_empty(value: Schema) -> Schema:
+    return {key: each for key, each in value.items() if each not in ([], {})}
 
 
 def _structural(schema: Schema, definitions: Schema) -> Schema:

@@ -1,12 +1,29 @@
 """From a resolved agent to its plan."""
 
+from collections.abc import Iterable
+
 from omnia_core import names
 from omnia_core.env import FacadeEnv, RuntimeEnv, SecretKeyRef
+from omnia_core.env.runtime import SessionType
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
+from omnia_operator.api.meta import EnvVar
+from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
-from omnia_operator.plan.shapes import AgentPlan, ContainerPlan, Mount, SecretCopy, Settings
+from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
+from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource
+
+# An idle facade has 45 MB and an idle runtime 55; the limits are there for a leak, not for work.
+_FACADE_RESOURCES: JsonObject = {
+    "requests": {"cpu": "25m", "memory": "64Mi"},
+    "limits": {"memory": "256Mi"},
+}
+_RUNTIME_RESOURCES: JsonObject = {
+    "requests": {"cpu": "50m", "memory": "96Mi"},
+    "limits": {"memory": "512Mi"},
+}
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -17,13 +34,16 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     own = () if spec.facade.handler is not Handler.RUNTIME else tuple(runtime_folders(resolved))
     folders = (*own, *shared)
     runs = spec.facade.handler is Handler.RUNTIME
+    facade = _facade(resolved, settings, shared)
+    runtime = _runtime(resolved, settings, folders) if runs else None
+    containers = (facade,) if runtime is None else (facade, runtime)
     return AgentPlan(
         namespace=metadata.namespace,
         name=metadata.name,
         mode=spec.mode,
         port=spec.facade.port,
-        facade=_facade(resolved, settings, shared),
-        runtime=_runtime(resolved, settings, folders) if runs else None,
+        facade=facade,
+        runtime=runtime,
         config_maps=tuple(each.config_map for each in folders),
         volumes=(
             *(each.volume for each in folders),
@@ -34,6 +54,13 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             for each in resolved.providers
             if each.secret and each.secret.namespace != metadata.namespace
         ),
+        credentials=tuple(
+            each
+            for each in (*(provider.secret for provider in resolved.providers), resolved.store)
+            if each is not None
+        ),
+        pods=pods(resolved.agent, settings, containers),
+        uid=metadata.uid,
     )
 
 
@@ -54,9 +81,14 @@ def _facade(
             show_tools=spec.facade.show_tools,
             allow_unauthenticated=settings.allow_unauthenticated,
         ),
-        extra_env=tuple(each.render() for each in spec.facade.extra_env),
+        extra_env=_more(settings, spec.facade.extra_env),
         mounts=tuple(each.mount for each in folders),
-        resources=spec.facade.resources,
+        resources=spec.facade.resources or _FACADE_RESOURCES,
+        pull_policy=settings.facade_pull_policy,
+        ports=(
+            _port("facade", spec.facade.port),
+            _port("facade-health", names.FACADE_HEALTH_PORT),
+        ),
     )
 
 
@@ -77,14 +109,34 @@ def _runtime(
                 for each in resolved.providers
                 if each.secret
             },
-            # session.type is not handed on: memory is the only store that the runtime has.
+            # A store that the runtime does not know yet is not handed on: memory keeps them then.
+            session_type=SessionType.REDIS if resolved.store else SessionType.MEMORY,
+            session_url=_key(resolved.store),
             session_ttl=spec.session.ttl,
             media_base_path=spec.media.base_path,
         ),
-        extra_env=tuple(each.render() for each in spec.runtime.extra_env),
+        extra_env=_more(settings, spec.runtime.extra_env),
         mounts=(*(each.mount for each in folders), *_user_mounts(spec)),
-        resources=spec.runtime.resources,
+        resources=spec.runtime.resources or _RUNTIME_RESOURCES,
+        pull_policy=settings.runtime_pull_policy,
+        # Without the port of gRPC, which listens on the pod's loopback address only.
+        ports=(_port("runtime-health", names.RUNTIME_HEALTH_PORT),),
+        ready_path=ready_path(spec.framework.type),
     )
+
+
+def _port(name: str, number: int) -> JsonObject:
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
+def _more(settings: Settings, own: Iterable[EnvVar]) -> tuple[JsonObject, ...]:
+    """Return the variables of every agent and the user's own, which win."""
+    entries = {name: {"name": name, "value": value} for name, value in settings.tracing.items()}
+    return tuple({**entries, **{each.name: each.render() for each in own}}.values())
+
+
+def _key(secret: SecretSource | None) -> SecretKeyRef | None:
+    return None if secret is None else SecretKeyRef(secret.name, secret.key)
 
 
 def _key_reference(resolved: Resolved, provider: str, secret: SecretSource) -> SecretKeyRef:

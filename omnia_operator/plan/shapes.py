@@ -1,15 +1,15 @@
 """What a plan consists of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
 
-from omnia_core.env import EnvContract, FacadeEnv, RuntimeEnv, SecretKeyRef
+from omnia_core.env import EnvVar, FacadeEnv, RuntimeEnv, SecretKeyRef
+from omnia_core.env.operator import PROMETHEUS
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Mode
 from omnia_operator.resolve import SecretSource
 
-EnvT_co = TypeVar("EnvT_co", bound=EnvContract, covariant=True)
+EnvT_co = TypeVar("EnvT_co", FacadeEnv, RuntimeEnv, covariant=True)
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,13 @@ class Settings:
 
     facade_image: str = "localhost/omnia-facade:dev"
     runtime_image: str = "localhost/omnia-runtime:dev"
+    facade_pull_policy: str | None = None
+    runtime_pull_policy: str | None = None
+    image_pull_secrets: tuple[str, ...] = ()
     allow_unauthenticated: bool = False
+    tracing: Mapping[str, str] = field(default_factory=dict)
+    """Variables of every container that say where traces go."""
+    prometheus_address: str = PROMETHEUS
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,39 @@ class Mount:
     path: str
     read_only: bool = True
     sub_path: str | None = None
+
+    def render(self) -> JsonObject:
+        """Return the mount as Kubernetes writes it."""
+        entry: JsonObject = {"name": self.volume, "mountPath": self.path}
+        if self.read_only:
+            entry["readOnly"] = True
+        return entry if self.sub_path is None else {**entry, "subPath": self.sub_path}
+
+
+@dataclass(frozen=True)
+class Probes:
+    """The probes of a container, as Kubernetes writes them."""
+
+    startup: JsonObject
+    readiness: JsonObject
+    liveness: JsonObject
+
+    @classmethod
+    def of(cls, ready_path: str, *, port: str) -> "Probes":
+        """Return the probes of a program of ours."""
+
+        def get(path: str, **timing: int) -> JsonObject:
+            return {"httpGet": {"path": path, "port": port}, **timing}
+
+        return cls(
+            # A program is up within half a second: look every second, and have patience for
+            # two minutes with a node that is busy. Alive is enough: a facade is not to be
+            # restarted because its runtime is not ready.
+            startup=get("/healthz", periodSeconds=1, timeoutSeconds=6, failureThreshold=120),
+            readiness=get(ready_path, periodSeconds=3, timeoutSeconds=6, failureThreshold=2),
+            # A loop that is stuck answers after five seconds; three such answers are no chance.
+            liveness=get("/healthz", periodSeconds=10, timeoutSeconds=6, failureThreshold=3),
+        )
 
 
 @dataclass(frozen=True)
@@ -44,6 +83,36 @@ class ContainerPlan(Generic[EnvT_co]):
     """The user's own variables, as Kubernetes writes them; they override `env`."""
     mounts: tuple[Mount, ...] = ()
     resources: JsonObject | None = None
+    pull_policy: str | None = None
+    """None leaves it to Kubernetes."""
+    ports: tuple[JsonObject, ...] = ()
+    ready_path: str = "/readyz"
+
+    @property
+    def variables(self) -> list[JsonObject]:
+        """The environment as Kubernetes writes it; of two with one name, the user's stands."""
+        entries = {each.name: _variable(each) for each in self.env.render()}
+        return list({**entries, **{each["name"]: each for each in self.extra_env}}.values())
+
+    @property
+    def probes(self) -> Probes:
+        """When the container has started, may get traffic, has to be restarted."""
+        return Probes.of(self.ready_path, port=f"{self.name}-health")
+
+    @property
+    def volume_mounts(self) -> list[JsonObject]:
+        """The mounts as Kubernetes writes them."""
+        return [each.render() for each in self.mounts]
+
+
+EnvContainer: TypeAlias = ContainerPlan[FacadeEnv] | ContainerPlan[RuntimeEnv]
+
+
+def _variable(variable: EnvVar) -> JsonObject:
+    if variable.secret is None:
+        return {"name": variable.name, "value": variable.value or ""}
+    reference = {"name": variable.secret.name, "key": variable.secret.key}
+    return {"name": variable.name, "valueFrom": {"secretKeyRef": reference}}
 
 
 @dataclass(frozen=True)
@@ -60,21 +129,3 @@ class SecretCopy:
 
     source: SecretSource
     target: SecretKeyRef
-
-
-@dataclass(frozen=True)
-class AgentPlan:
-    """Everything that an agent consists of."""
-
-    namespace: str
-    name: str
-    mode: Mode
-    port: int
-    facade: ContainerPlan[FacadeEnv]
-    runtime: ContainerPlan[RuntimeEnv] | None = None
-    """None when the facade answers by itself."""
-    config_maps: tuple[ConfigMapPlan, ...] = ()
-    volumes: tuple[JsonObject, ...] = ()
-    """Our ConfigMap volumes and the user's own, as Kubernetes writes them."""
-    secret_copies: tuple[SecretCopy, ...] = ()
-    """Keys of Secrets in other namespaces, which a pod cannot refer to."""

@@ -2,8 +2,19 @@
 
 from omnia_operator.resolve.agent import Resolved, resolve
 from omnia_operator.resolve.found import Found, Key, Problem
-from omnia_operator.resolve.packs import ResolvedPack
-from omnia_operator.resolve.providers import ResolvedProvider, SecretSource, secret_keys
+from omnia_operator.resolve.packs import (
+    ResolvedPack,
+    highest,
+    named_packs,
+    read_pack,
+    source_text,
+)
+from omnia_operator.resolve.providers import (
+    ResolvedProvider,
+    SecretSource,
+    provider_problem,
+    secret_keys,
+)
 
 __all__ = [
     "Found",
@@ -13,6 +24,11 @@ __all__ = [
     "ResolvedPack",
     "ResolvedProvider",
     "SecretSource",
+    "highest",
+    "named_packs",
+    "provider_problem",
+    "read_pack",
     "resolve",
     "secret_keys",
+    "source_text",
 ]

@@ -2,12 +2,17 @@
 
 from dataclasses import dataclass
 
-from omnia_core.names import Handler
+from omnia_core.names import Handler, Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted
+from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted, unusable
 from omnia_operator.resolve.packs import ResolvedPack, resolve_pack
-from omnia_operator.resolve.providers import ResolvedProvider, resolve_providers
+from omnia_operator.resolve.providers import (
+    ResolvedProvider,
+    SecretSource,
+    resolve_providers,
+)
+from omnia_operator.resolve.sessions import resolve_store
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,8 @@ class Resolved:
     providers: tuple[ResolvedProvider, ...] = ()
     handlers: tuple[ToolHandler, ...] = ()
     """The tool handlers of the registry."""
+    store: SecretSource | None = None
+    """Where the address of the session store is; None when the pod itself keeps sessions."""
 
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
@@ -30,7 +37,8 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
     tools = () if isinstance(handlers, Problem) else handlers
     pack = resolve_pack(agent, found, [each.tool for each in tools if each.tool])
     providers = resolve_providers(agent, found)
-    outcomes = (pack, *providers, handlers)
+    store = resolve_store(agent, found)
+    outcomes = (pack, *providers, handlers, store)
     problems = tuple(each for each in outcomes if isinstance(each, Problem))
     if problems:
         return problems
@@ -39,6 +47,7 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         pack=None if isinstance(pack, Problem) else pack,
         providers=tuple(each for each in providers if isinstance(each, ResolvedProvider)),
         handlers=tools,
+        store=None if isinstance(store, Problem) else store,
     )
 
 
@@ -48,6 +57,9 @@ def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Pr
         return ()
     namespace = agent.metadata.namespace
     key = reference.namespace or namespace, reference.name
+    invalid = unusable(Kind.TOOL_REGISTRY, key, found)
+    if invalid is not None:
+        return Problem("ToolRegistryReady", "ToolRegistryInvalid", invalid, retry=True)
     registry = found.registries.get(key)
     if registry is None:
         message = missing("ToolRegistry", key, found.registries, "spec.toolRegistryRef")

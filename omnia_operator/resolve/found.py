@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from omnia_core.names import Kind
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.toolregistry import ToolRegistry
@@ -21,6 +22,8 @@ class Found:
     providers: Mapping[Key, Provider] = field(default_factory=dict)
     config_maps: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
     secrets: Mapping[Key, frozenset[str]] = field(default_factory=dict)
+    invalid: Mapping[tuple[Kind, Key], str] = field(default_factory=dict)
+    """What is wrong with those resources that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,12 @@ def missing(kind: str, key: Key, there: Iterable[Key], field_path: str) -> str:
         f'there is no {kind} "{name}" in namespace "{namespace}"{others}: create it, or correct'
         f" {field_path}"
     )
+
+
+def unusable(kind: Kind, key: Key, found: Found) -> str | None:
+    """Say that an object exists and cannot be used; None where there is no such object."""
+    reason = found.invalid.get((kind, key))
+    return None if reason is None else f'{kind.value} "{key[1]}" cannot be used: {reason}'
 
 
 def not_granted(kind: str, key: Key, namespace: str) -> str:

@@ -38,24 +38,41 @@ def resolve_pack(
         return _inline(agent.metadata.name, agent.spec.prompt, tools)
     if agent.spec.prompt_pack_ref is None:
         return None
-    pack = _choose(agent.metadata.namespace, agent.spec.prompt_pack_ref, found)
-    return pack if isinstance(pack, Problem) else _read(pack, found)
+    named = _named(agent.metadata.namespace, agent.spec.prompt_pack_ref, found)
+    if isinstance(named, Problem):
+        return named
+    version = agent.spec.prompt_pack_ref.version
+    return highest(named, found) if version is None else _pinned(named, version, found)
 
 
-def _choose(namespace: str, reference: PromptPackRef, found: Found) -> PromptPack | Problem:
+def highest(packs: Iterable[PromptPack], found: Found) -> ResolvedPack | Problem:
+    """Return the highest version whose content can be used, or what is wrong with the highest."""
+    newest_first = sorted(packs, key=lambda pack: precedence(pack.spec.version), reverse=True)
+    outcomes = [read_pack(pack, found) for pack in newest_first]
+    usable = (each for each in outcomes if isinstance(each, ResolvedPack))
+    return next(usable, outcomes[0])
+
+
+def named_packs(namespace: str, name: str, packs: Iterable[PromptPack]) -> list[PromptPack]:
+    """Return the versions of a pack, or the one object that has the name."""
+    there = [pack for pack in packs if pack.metadata.namespace == namespace]
+    versions = [pack for pack in there if pack.pack_name == name]
+    return versions or [pack for pack in there if pack.metadata.name == name]
+
+
+def _named(namespace: str, reference: PromptPackRef, found: Found) -> list[PromptPack] | Problem:
     packs = [pack for pack in found.packs.values() if pack.metadata.namespace == namespace]
-    named = [pack for pack in packs if pack.pack_name == reference.name]
-    if not named:
-        named = [pack for pack in packs if pack.metadata.name == reference.name]
+    named = named_packs(namespace, reference.name, packs)
     if not named:
         there = {(namespace, pack.pack_name) for pack in packs}
         message = missing(
             "PromptPack", (namespace, reference.name), there, "spec.promptPackRef.name"
         )
         return _problem("PromptPackNotFound", message)
-    version = reference.version
-    if version is None:
-        return max(named, key=lambda pack: precedence(pack.spec.version))
+    return named
+
+
+def _pinned(named: list[PromptPack], version: str, found: Found) -> ResolvedPack | Problem:
     chosen = next((pack for pack in named if same(pack.spec.version, version)), None)
     if chosen is None:
         there_are = ", ".join(
@@ -63,13 +80,26 @@ def _choose(namespace: str, reference: PromptPackRef, found: Found) -> PromptPac
         )
         return _problem(
             "PromptPackNotFound",
-            f'PromptPack "{reference.name}" has no version {version} (there: {there_are}): create'
-            " it, or correct spec.promptPackRef.version",
+            f'PromptPack "{named[0].pack_name}" has no version {version} (there: {there_are}):'
+            " create it, or correct spec.promptPackRef.version",
         )
-    return chosen
+    return read_pack(chosen, found)
 
 
-def _read(pack: PromptPack, found: Found) -> ResolvedPack | Problem:
+def read_pack(pack: PromptPack, found: Found) -> ResolvedPack | Problem:
+    """Read and check the content of a pack."""
+    text = source_text(pack, found)
+    if isinstance(text, Problem):
+        return text
+    try:
+        parse_pack(text, f'the content of PromptPack "{pack.metadata.name}"').prompt(DEFAULT_PROMPT)
+    except ConfigurationError as error:
+        return _problem("PromptPackInvalid", error.message)
+    return ResolvedPack(pack.pack_name, pack.spec.version, text)
+
+
+def source_text(pack: PromptPack, found: Found) -> str | Problem:
+    """Return the content of a pack, unchecked."""
     reference = pack.spec.source.config_map_ref
     subject = f'PromptPack "{pack.metadata.name}"'
     if reference is None:
@@ -87,11 +117,7 @@ def _read(pack: PromptPack, found: Found) -> ResolvedPack | Problem:
             f'ConfigMap "{reference.name}" has no key {reference.key}, which {subject} reads'
             f" (keys: {keys}): add it, or name another in spec.source.configMapRef.key",
         )
-    try:
-        parse_pack(text, f"the content of {subject}").prompt(DEFAULT_PROMPT)
-    except ConfigurationError as error:
-        return _problem("PromptPackInvalid", error.message)
-    return ResolvedPack(pack.pack_name, pack.spec.version, text)
+    return text
 
 
 def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedPack:

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 import yaml
 
 from omnia_core import names
+from omnia_core.names import Kind
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.api.provider import Mock, ProviderSettings, ProviderType
-from omnia_operator.resolve.found import Found, Key, Problem, granted, missing, not_granted
+from omnia_operator.api.provider import Mock, Provider, ProviderSettings, ProviderType
+from omnia_operator.resolve.found import (
+    Found,
+    Key,
+    Problem,
+    granted,
+    missing,
+    not_granted,
+    unusable,
+)
 
 DEFAULT_PROVIDER = "default"
 
@@ -104,6 +113,8 @@ def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_N
         if forced:
             settings = provider.spec if provider else ProviderSettings(type=ProviderType.MOCK)
             yield _Named(each.name, _as_mock(settings), key[0], subject)
+        elif (invalid := unusable(Kind.PROVIDER, key, found)) is not None:
+            yield _problem("ProviderNotReady", invalid)
         elif provider is None:
             place = f"spec.providers[{index}].providerRef"
             yield _problem("ProviderNotFound", missing("Provider", key, found.providers, place))
@@ -111,6 +122,14 @@ def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_N
             yield _problem("ProviderNotGranted", not_granted("Provider", key, namespace))
         else:
             yield _Named(each.name, provider.spec, key[0], subject)
+
+
+def provider_problem(provider: Provider, found: Found) -> Problem | None:
+    """Return what keeps agents from using a provider, apart from grants."""
+    namespace, name = provider.key
+    named = _Named(DEFAULT_PROVIDER, provider.spec, namespace, f'Provider "{name}"')
+    outcome = _resolve(named, found, None)
+    return outcome if isinstance(outcome, Problem) else None
 
 
 def _as_mock(settings: ProviderSettings) -> ProviderSettings:

@@ -116,7 +116,7 @@ LATER: list[tuple[JsonObject, str]] = [
     (objects.agent({"evals": {"enabled": True}}), "spec.evals"),
     (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
     (
-        objects.agent({"session": {"type": "redis", "storeRef": {"name": "r"}}}),
+        objects.agent({"session": {"type": "postgres", "storeRef": {"name": "r"}}}),
         "spec.session.type",
     ),
     (

@@ -1,0 +1,45 @@
+{{/* The environment of the operator: omnia_core/env/operator.py. What is left out has the default there. */}}
+{{- define "omnia.environment" -}}
+- name: OMNIA_FACADE_IMAGE
+  value: {{ include "omnia.image" .Values.facade.image | quote }}
+- name: OMNIA_RUNTIME_IMAGE
+  value: {{ include "omnia.image" .Values.runtime.image | quote }}
+- name: OMNIA_FACADE_IMAGE_PULL_POLICY
+  value: {{ .Values.facade.image.pullPolicy | quote }}
+- name: OMNIA_RUNTIME_IMAGE_PULL_POLICY
+  value: {{ .Values.runtime.image.pullPolicy | quote }}
+{{- with .Values.agents.imagePullSecrets }}
+- name: OMNIA_IMAGE_PULL_SECRETS
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- if .Values.agents.allowUnauthenticated }}
+- name: OMNIA_AGENTS_ALLOW_UNAUTHENTICATED
+  value: "true"
+{{- end }}
+{{- if .Values.tracing.enabled }}
+- name: OMNIA_TRACING_ENABLED
+  value: "true"
+- name: OMNIA_TRACING_ENDPOINT
+  value: {{ .Values.tracing.endpoint | quote }}
+- name: OMNIA_TRACING_SAMPLE_RATE
+  value: {{ .Values.tracing.sampleRate | quote }}
+{{- end }}
+{{- with .Values.prometheus.address }}
+- name: OMNIA_PROMETHEUS_ADDRESS
+  value: {{ . | quote }}
+{{- end }}
+{{- with .Values.operator.watchNamespaces }}
+- name: OMNIA_WATCH_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
+- name: OMNIA_LEASE_NAME
+  value: {{ include "omnia.name" . | quote }}
+- name: OMNIA_LEASE_NAMESPACE
+  value: {{ .Release.Namespace | quote }}
+- name: OMNIA_LEASE_IDENTITY
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
+- name: LOG_LEVEL
+  value: {{ .Values.operator.logLevel | quote }}
+{{- end -}}

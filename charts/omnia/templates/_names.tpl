@@ -1,0 +1,36 @@
+{{/* The operator's objects: omnia-operator, or with another release name <release>-operator. */}}
+{{- define "omnia.name" -}}
+{{- printf "%s-operator" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "omnia.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (include "omnia.name" .) -}}
+{{- end -}}
+
+{{/* Roles of the cluster are shared by all namespaces, so the name says which release they belong to. */}}
+{{- define "omnia.clusterName" -}}
+{{- printf "%s:%s" .Release.Namespace (include "omnia.name" .) -}}
+{{- end -}}
+
+{{- define "omnia.selectorLabels" -}}
+app.kubernetes.io/name: omnia-operator
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "omnia.labels" -}}
+{{ include "omnia.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: omnia
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "omnia.image" -}}
+{{- printf "%s:%s" .repository .tag -}}
+{{- end -}}
+
+{{/* Pods of agents, as the operator labels them. */}}
+{{- define "omnia.agentLabels" -}}
+app.kubernetes.io/name: omnia-agent
+app.kubernetes.io/managed-by: omnia-operator
+{{- end -}}

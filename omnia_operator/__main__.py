@@ -1,0 +1,44 @@
+"""`python -m omnia_operator`: the only place that reads the environment."""
+
+import asyncio
+import os
+import sys
+
+from omnia_core.env import OperatorEnv
+from omnia_core.errors import ConfigurationError
+from omnia_core.telemetry.logs import configure_logs
+
+
+def main() -> int:
+    """Run the operator; return 1 when it may act no more, 2 when it is configured wrongly."""
+    try:
+        env = OperatorEnv.parse(os.environ)
+        configure_logs(env.log_level)
+    except ConfigurationError as error:
+        print(f"omnia-operator: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
+        return 2
+    return _serve(env)
+
+
+def _serve(env: OperatorEnv) -> int:
+    from omnia_operator.app import Operator  # noqa: PLC0415 - a bad environment is told first
+    from omnia_operator.leader import LeadershipLost  # noqa: PLC0415
+
+    operator = Operator(env)
+    lost: list[str] = []
+    try:
+        try:
+            import uvloop  # noqa: PLC0415 - optional
+        except ImportError:
+            asyncio.run(operator.run())
+        else:
+            uvloop.run(operator.run())
+    except* LeadershipLost as group:
+        lost = [str(each) for each in group.exceptions]
+    if lost:
+        print(f"omnia-operator: {lost[0]}", file=sys.stderr)  # noqa: T201 - for a person
+    return int(bool(lost))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

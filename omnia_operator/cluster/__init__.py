@@ -1,0 +1,1 @@
+"""The Kubernetes cluster: what is asked of it, and who asks."""

@@ -1,0 +1,234 @@
+"""The API server, by lightkube: server-side apply under one field manager."""
+
+import functools
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+import httpx2
+from lightkube import AsyncClient
+from lightkube.core.exceptions import ApiError
+from lightkube.core.generic_client import ALL_NS, ListAsyncIterable
+from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.types import CascadeType, PatchType
+
+from omnia_core.errors import Code
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator import labels
+from omnia_operator.cluster.kinds import EVENT, LEASE, OPTIONAL, SECRET, ObjectKind
+from omnia_operator.cluster.ownership import owned, owner_of, taken
+from omnia_operator.cluster.port import ClusterError, KindMissing
+from omnia_operator.cluster.store import version_of
+from omnia_operator.manifests import Manifest, redacted
+from omnia_operator.resolve import Key
+
+FIELD_MANAGER = labels.OPERATOR
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_TOO_MANY = 429
+_SERVER = 500
+_PAGE = 500
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _mapped(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    @functools.wraps(call)
+    async def mapped(*arguments: P.args, **named: P.kwargs) -> T:
+        try:
+            return await call(*arguments, **named)
+        except ApiError as error:
+            raise _refusal(error) from error
+        except httpx2.HTTPError as error:
+            message = f"the API server does not answer: {type(error).__name__} {error}"
+            raise ClusterError(Code.UNAVAILABLE, message, transient=True) from error
+
+    return mapped
+
+
+def _refusal(error: ApiError) -> ClusterError:
+    status = error.status.code or _SERVER
+    transient = status in (_CONFLICT, _TOO_MANY) or status >= _SERVER
+    code = Code.UNAVAILABLE if transient else Code.INVALID_ARGUMENT
+    return ClusterError(code, error.status.message or str(error), transient=transient)
+
+
+def _status_of(error: ApiError) -> int | None:
+    return error.status.code
+
+
+@functools.cache
+def _resource(kind: ObjectKind) -> type[GenericNamespacedResource]:
+    return create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
+
+
+class ClusterClient:
+    """The API server; an implementation of `Cluster` that remembers nothing."""
+
+    def __init__(self, client: AsyncClient) -> None:
+        # Its overloads are for typed objects; ours are JSON, as the manifests are.
+        self._client: Any = client
+
+    @_mapped
+    async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        found = await self._get(kind, key)
+        return None if found is None else redacted(found)
+
+    @_mapped
+    async def find(
+        self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
+    ) -> list[JsonObject]:
+        chosen = {labels.INSTANCE: instance} if instance is not None else {}
+        return [_completed(kind, each) async for each in self._listed(kind, namespace, chosen)]
+
+    @_mapped
+    async def find_all(
+        self, kind: ObjectKind, namespace: str | None, chosen: Mapping[str, str]
+    ) -> tuple[list[JsonObject], int]:
+        """List a kind by labels, with the version of the listing.
+
+        A kind that the cluster does not have is empty.
+        """
+        try:
+            listed = self._listed(kind, namespace, chosen)
+            items = [_completed(kind, each) async for each in listed]
+            return items, version_of({"resourceVersion": listed.resourceVersion})
+        except ApiError as error:
+            if _status_of(error) == _NOT_FOUND:
+                return [], 0
+            raise
+
+    @_mapped
+    async def secret_values(self, key: Key) -> Mapping[str, str]:
+        found = await self._get(SECRET, key)
+        return {} if found is None else found.get("data") or {}
+
+    @_mapped
+    async def apply(self, manifest: Manifest, *, known: bool) -> JsonObject:
+        try:
+            applied = await self._apply(manifest, force=known)
+        except ApiError as error:
+            if known or _status_of(error) != _CONFLICT:
+                raise
+            live = await self._get(manifest.kind, manifest.key)
+            if live is not None and not owned(live, owner_of(manifest)["uid"]):
+                raise taken(manifest, live) from error
+            applied = await self._apply(manifest, force=True)
+        if applied is not None:
+            return applied
+        if manifest.kind in OPTIONAL:
+            raise KindMissing(manifest.kind)
+        message = f'there is no namespace "{manifest.key[0]}"'
+        raise ClusterError(Code.NOT_FOUND, message, transient=False)
+
+    @_mapped
+    async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
+        found = await self._get(kind, key)
+        if found is None or found["metadata"].get("uid") != uid:
+            return
+        try:
+            await self._client.delete(
+                _resource(kind), key[1], namespace=key[0], cascade=CascadeType.BACKGROUND
+            )
+        except ApiError as error:
+            if _status_of(error) != _NOT_FOUND:
+                raise
+
+    @_mapped
+    async def annotate(
+        self, kind: ObjectKind, key: Key, annotations: Mapping[str, str]
+    ) -> JsonObject | None:
+        patch = {"metadata": {"annotations": dict(annotations)}}
+        return await self._patch(_resource(kind), key, patch, PatchType.MERGE)
+
+    @_mapped
+    async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> JsonObject | None:
+        namespace, name = key
+        body = {
+            "apiVersion": kind.api_version,
+            "kind": kind.name,
+            "metadata": {"name": name, "namespace": namespace},
+            "status": status,
+        }
+        return await self._patch(_resource(kind).Status, key, body, PatchType.APPLY)
+
+    @_mapped
+    async def emit(self, event: JsonObject) -> None:
+        made: Any = _resource(EVENT).from_dict(event)
+        try:
+            await self._client.create(made, namespace=event["metadata"]["namespace"])
+        except ApiError as error:
+            if _status_of(error) != _CONFLICT:  # it has been told already
+                raise
+
+    @_mapped
+    async def get_lease(self, key: Key) -> JsonObject | None:
+        """Return a Lease as the API server has it now."""
+        return await self._get(LEASE, key)
+
+    @_mapped
+    async def put_lease(self, lease: JsonObject) -> JsonObject:
+        """Create or replace a Lease, unless somebody else did since it was read.
+
+        Raises:
+            ClusterError: transient, when somebody else did.
+        """
+        made = _resource(LEASE).from_dict(lease)
+        namespace = lease["metadata"]["namespace"]
+        known = lease["metadata"].get("resourceVersion")
+        put = self._client.replace if known else self._client.create
+        stored: JsonObject = await put(made, namespace=namespace)
+        return stored
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def _get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        try:
+            found: JsonObject = await self._client.get(_resource(kind), key[1], namespace=key[0])
+        except ApiError as error:
+            if _status_of(error) == _NOT_FOUND:
+                return None
+            raise
+        return found
+
+    async def _apply(self, manifest: Manifest, *, force: bool) -> JsonObject | None:
+        resource, body = _resource(manifest.kind), manifest.body
+        return await self._patch(resource, manifest.key, body, PatchType.APPLY, force=force)
+
+    async def _patch(
+        self, resource: Any, key: Key, body: JsonObject, kind: PatchType, *, force: bool = True
+    ) -> JsonObject | None:
+        try:
+            found: JsonObject = await self._client.patch(
+                resource,
+                key[1],
+                body,
+                namespace=key[0],
+                patch_type=kind,
+                field_manager=FIELD_MANAGER,
+                force=force,
+            )
+        except ApiError as error:
+            if _status_of(error) == _NOT_FOUND:
+                return None
+            raise
+        return found
+
+    def _listed(
+        self, kind: ObjectKind, namespace: str | None, chosen: Mapping[str, str]
+    ) -> ListAsyncIterable[JsonObject]:
+        listed: ListAsyncIterable[JsonObject] = self._client.list(
+            _resource(kind),
+            namespace=namespace or ALL_NS,
+            chunk_size=_PAGE,
+            labels=dict(chosen) or None,
+        )
+        return listed
+
+
+def _completed(kind: ObjectKind, listed: JsonObject) -> JsonObject:
+    # A list leaves out what is the same for all of its items.
+    return redacted({**listed, "apiVersion": kind.api_version, "kind": kind.name})

@@ -1,0 +1,73 @@
+"""The kinds of objects that the operator reads or writes."""
+
+from dataclasses import dataclass
+
+from omnia_core.names import GROUP, VERSION, Kind
+from omnia_operator.api.crd import RESOURCES
+
+
+@dataclass(frozen=True)
+class ObjectKind:
+    """A kind as the API server knows it."""
+
+    group: str
+    version: str
+    name: str
+    plural: str
+
+    @property
+    def api_version(self) -> str:
+        """Group and version as a manifest writes them."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def __str__(self) -> str:
+        return self.name
+
+
+_OURS = {each.kind_name: each.plural for each in RESOURCES}
+
+AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER = (
+    ObjectKind(GROUP, VERSION, kind.value, _OURS[kind])
+    for kind in (Kind.AGENT_RUNTIME, Kind.PROMPT_PACK, Kind.TOOL_REGISTRY, Kind.PROVIDER)
+)
+CONFIG_MAP = ObjectKind("", "v1", "ConfigMap", "configmaps")
+DEPLOYMENT = ObjectKind("apps", "v1", "Deployment", "deployments")
+EVENT = ObjectKind("", "v1", "Event", "events")
+HPA = ObjectKind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+LEASE = ObjectKind("coordination.k8s.io", "v1", "Lease", "leases")
+PDB = ObjectKind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
+POD = ObjectKind("", "v1", "Pod", "pods")
+SCALED_OBJECT = ObjectKind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects")
+SECRET = ObjectKind("", "v1", "Secret", "secrets")
+SERVICE = ObjectKind("", "v1", "Service", "services")
+SERVICE_ACCOUNT = ObjectKind("", "v1", "ServiceAccount", "serviceaccounts")
+
+CUSTOM = (AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER)
+
+OWNED = (
+    SERVICE_ACCOUNT,
+    CONFIG_MAP,
+    SECRET,
+    SERVICE,
+    DEPLOYMENT,
+    PDB,
+    HPA,
+    SCALED_OBJECT,
+)
+"""What an agent consists of, in the order in which it is made: pods need the things before them."""
+
+WATCHED = (*CUSTOM, *OWNED, POD)
+
+OPTIONAL = frozenset({SCALED_OBJECT})
+"""Kinds that a cluster may not have."""
+
+_BY_NAME = {(kind.api_version, kind.name): kind for kind in (*WATCHED, EVENT, LEASE)}
+
+
+def kind_of(api_version: str, name: str) -> ObjectKind:
+    """Return a kind by what its manifests call it.
+
+    Raises:
+        KeyError: the operator has nothing to do with that kind.
+    """
+    return _BY_NAME[api_version, name]

@@ -1,0 +1,56 @@
+"""Whether an object of the cluster is as it is wanted."""
+
+from decimal import Decimal, InvalidOperation
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.manifests.manifest import Manifest, redacted
+
+_UNITS = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
+}
+
+
+def same(manifest: Manifest, live: JsonObject) -> bool:
+    """Whether everything that the manifest says holds of the live object.
+
+    What others added to the object does not count: defaults, statuses, an autoscaler's replicas.
+    What an older manifest had said and this one does not is found by the hash among the
+    annotations.
+    """
+    return _within(redacted(manifest.body), live)
+
+
+def _within(wanted: object, found: object) -> bool:
+    if not wanted and not found:  # the API server leaves out what is empty, false or zero
+        return True
+    if isinstance(wanted, dict):
+        return isinstance(found, dict) and all(
+            _within(value, found.get(key)) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        return isinstance(found, list) and _all_within(wanted, found)
+    return wanted == found or _quantity(wanted) == _quantity(found) is not None
+
+
+def _all_within(wanted: list[object], found: list[object]) -> bool:
+    if len(wanted) == len(found):
+        return all(_within(*pair) for pair in zip(wanted, found, strict=True))
+    # Someone added an entry, such as a container beside ours.
+    return all(any(_within(each, other) for other in found) for each in wanted)
+
+
+def _quantity(value: object) -> Decimal | None:
+    """Read a Kubernetes quantity, which the API server spells in its own way: 1000m is 1."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    text = str(value)
+    number = text.rstrip("numkMGTPEi")
+    try:
+        return Decimal(number) * _UNITS[text[len(number) :]]
+    except (InvalidOperation, KeyError):
+        return None

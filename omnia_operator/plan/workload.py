@@ -1,0 +1,151 @@
+"""The pods of an agent: how many, where, how long they may take to end."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.units import Duration
+from omnia_operator import labels
+from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
+from omnia_operator.api.framework import FrameworkType
+from omnia_operator.api.workload import Autoscaling, AutoscalingType, Keda
+from omnia_operator.plan.shapes import EnvContainer, Settings
+
+# What is left of a pod's last seconds when its programs have drained.
+_SPARE_SECONDS = 15
+
+_TOPOLOGIES = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
+
+
+@dataclass(frozen=True)
+class HpaPlan:
+    """A HorizontalPodAutoscaler."""
+
+    min_replicas: int
+    max_replicas: int
+    cpu_percent: int
+    memory_percent: int
+    stabilization_seconds: int
+
+
+@dataclass(frozen=True)
+class KedaPlan:
+    """A ScaledObject of KEDA."""
+
+    min_replicas: int
+    max_replicas: int
+    polling_interval: int
+    cooldown_period: int
+    triggers: tuple[JsonObject, ...]
+
+
+@dataclass(frozen=True)
+class PodPlan:
+    """What holds for the pods beside their containers."""
+
+    replicas: int | None = 1
+    """None when an autoscaler owns the number."""
+    autoscaler: HpaPlan | KedaPlan | None = None
+    grace_seconds: int = 45
+    node_selector: JsonObject | None = None
+    tolerations: tuple[JsonObject, ...] = ()
+    affinity: JsonObject | None = None
+    topology: tuple[JsonObject, ...] = ()
+    pull_secrets: tuple[JsonObject, ...] = ()
+
+    @property
+    def hpa(self) -> HpaPlan | None:
+        """The HorizontalPodAutoscaler, if that is what scales."""
+        return self.autoscaler if isinstance(self.autoscaler, HpaPlan) else None
+
+    @property
+    def keda(self) -> KedaPlan | None:
+        """The ScaledObject, if that is what scales."""
+        return self.autoscaler if isinstance(self.autoscaler, KedaPlan) else None
+
+    @property
+    def several(self) -> bool:
+        """Whether there is always more than one pod."""
+        fewest = self.replicas if self.autoscaler is None else self.autoscaler.min_replicas
+        return (fewest or 0) > 1
+
+
+def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContainer]) -> PodPlan:
+    """Return what holds for the pods of an agent."""
+    workload = agent.spec.runtime
+    autoscaler = _autoscaler(agent, settings)
+    drains = [each.env.drain_timeout for each in containers]
+    return PodPlan(
+        replicas=workload.replicas if autoscaler is None else None,
+        autoscaler=autoscaler,
+        grace_seconds=int(max(drains, default=Duration(0)).seconds) + _SPARE_SECONDS,
+        node_selector=dict(workload.node_selector) or None,
+        tolerations=workload.tolerations,
+        affinity=workload.affinity,
+        topology=_topology(agent.metadata.name, agent.spec),
+        pull_secrets=tuple({"name": each} for each in settings.image_pull_secrets),
+    )
+
+
+def _topology(name: str, spec: AgentRuntimeSpec) -> tuple[JsonObject, ...]:
+    scaling = spec.runtime.autoscaling
+    scaled = scaling is not None and scaling.enabled
+    most = scaling.max_replicas if scaling is not None and scaled else spec.runtime.replicas
+    # An affinity says what the user wants; a spread beside it might contradict.
+    if most <= 1 or spec.runtime.affinity is not None:
+        return ()
+    return tuple(
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": labels.selector(name)},
+        }
+        for key in _TOPOLOGIES
+    )
+
+
+def _autoscaler(agent: AgentRuntime, settings: Settings) -> HpaPlan | KedaPlan | None:
+    scaling = agent.spec.runtime.autoscaling
+    if scaling is None or not scaling.enabled:
+        return None
+    if scaling.type is AutoscalingType.KEDA:
+        return _keda(agent, scaling, settings)
+    return HpaPlan(
+        min_replicas=scaling.min_replicas,
+        max_replicas=scaling.max_replicas,
+        cpu_percent=scaling.target_cpu_utilization_percentage,
+        memory_percent=scaling.target_memory_utilization_percentage,
+        stabilization_seconds=scaling.scale_down_stabilization_seconds,
+    )
+
+
+def _keda(agent: AgentRuntime, scaling: Autoscaling, settings: Settings) -> KedaPlan:
+    keda = scaling.keda or Keda()
+    triggers = [{"type": each.type, "metadata": dict(each.metadata)} for each in keda.triggers]
+    return KedaPlan(
+        min_replicas=scaling.min_replicas,
+        max_replicas=scaling.max_replicas,
+        polling_interval=keda.polling_interval,
+        cooldown_period=keda.cooldown_period,
+        triggers=tuple(triggers) or (_connections(agent, settings),),
+    )
+
+
+def _connections(agent: AgentRuntime, settings: Settings) -> JsonObject:
+    chosen = f'agent="{agent.metadata.name}",namespace="{agent.metadata.namespace}"'
+    query = f"sum(omnia_agent_connections_active{{{chosen}}}) or vector(0)"
+    return {
+        "type": "prometheus",
+        "metadata": {
+            "serverAddress": settings.prometheus_address,
+            "query": query,
+            "threshold": "10",
+        },
+    }
+
+
+def ready_path(framework: FrameworkType) -> str:
+    """Return where the runtime container says that it is ready."""
+    # A runtime of another maker serves the contract, of which /readyz is no part.
+    return "/healthz" if framework is FrameworkType.CUSTOM else "/readyz"

@@ -1,0 +1,69 @@
+"""Make the objects of an agent as they are wanted, and remove what is wanted no more."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from omnia_operator.cluster.kinds import (
+    CONFIG_MAP,
+    HPA,
+    OWNED,
+    SCALED_OBJECT,
+    SERVICE,
+)
+from omnia_operator.cluster.ownership import owned, taken
+from omnia_operator.cluster.port import Cluster, ClusterError, KindMissing
+from omnia_operator.manifests import Manifest, same
+from omnia_operator.plan import AgentPlan
+from omnia_operator.resolve import Problem
+
+_CONDITIONS = {
+    SERVICE: ("ServiceReady", "ServiceFailed"),
+    HPA: ("AutoscalingReady", "Error"),
+    SCALED_OBJECT: ("AutoscalingReady", "Error"),
+}
+_OTHERS = ("DeploymentReady", "DeploymentFailed")
+
+
+@dataclass
+class Applied:
+    """What came of it."""
+
+    problems: list[Problem] = field(default_factory=list)
+    files_changed: bool = False
+    """Whether a ConfigMap that pods may have mounted has a new content."""
+
+
+async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> Applied:
+    """Apply what differs from what there is. One object's failure does not stop the others."""
+    outcome = Applied()
+    for manifest in manifests:
+        try:
+            live = await cluster.get(manifest.kind, manifest.key)
+            if live is not None and not owned(live, agent.uid):
+                raise taken(manifest, live)
+            if live is None or not same(manifest, live):
+                await cluster.apply(manifest, known=live is not None)
+                outcome.files_changed |= live is not None and manifest.kind == CONFIG_MAP
+        except ClusterError as error:
+            outcome.problems.append(_problem(manifest, error))
+    return outcome
+
+
+async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> None:
+    """Delete the objects of the agent that are wanted no more."""
+    wanted = {(each.kind, each.key) for each in manifests}
+    for kind in OWNED:
+        for live in await cluster.find(kind, agent.namespace, agent.name):
+            metadata = live["metadata"]
+            key = metadata["namespace"], metadata["name"]
+            if (kind, key) not in wanted and owned(live, agent.uid):
+                await cluster.delete(kind, key, metadata["uid"])
+
+
+def _problem(manifest: Manifest, error: ClusterError) -> Problem:
+    condition, reason = _CONDITIONS.get(manifest.kind, _OTHERS)
+    if isinstance(error, KindMissing):
+        message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
+        return Problem(condition, "KEDANotInstalled", message, retry=False)
+    message = f"{manifest.kind} {manifest.key[1]}: {error.message}"
+    return Problem(condition, reason, message, retry=error.transient)

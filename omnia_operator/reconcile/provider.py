@@ -1,0 +1,38 @@
+"""Provider: is the key that it names there."""
+
+from omnia_operator.api import Provider
+from omnia_operator.api.provider import ProviderStatus
+from omnia_operator.cluster.kinds import PROVIDER
+from omnia_operator.cluster.port import Cluster
+from omnia_operator.reconcile.documents import generation_of, parsed, status_of
+from omnia_operator.reconcile.fetch import World
+from omnia_operator.reconcile.publish import publish
+from omnia_operator.resolve import Key, Problem, provider_problem
+from omnia_operator.status import provider_status
+
+
+async def reconcile_provider(cluster: Cluster, key: Key, now: str) -> bool:
+    """Say whether agents can use a Provider; return whether to try again without being asked."""
+    document = await cluster.get(PROVIDER, key)
+    if document is None or document["metadata"].get("deletionTimestamp"):
+        return False
+    resource = parsed(document)
+    provider = resource if isinstance(resource, Provider) else None
+    if provider is None:
+        problem: Problem | None = Problem("Ready", "InvalidSpec", str(resource), retry=False)
+    else:
+        world = World(cluster)
+        await world.fetch_settings(key[0], provider.spec)
+        problem = provider_problem(provider, world.found)
+    before = status_of(document, ProviderStatus)
+    after = provider_status(generation_of(document), provider, problem, before, now)
+    await publish(
+        cluster,
+        PROVIDER,
+        document,
+        (before, after),
+        good="CredentialConfigured",
+        bad=("SecretFound",),
+        now=now,
+    )
+    return False

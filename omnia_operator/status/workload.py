@@ -1,0 +1,116 @@
+"""What Kubernetes says of a Deployment and its pods."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from omnia_core.jsonvalue import JsonObject
+
+# Reasons of a waiting container that do not go away by waiting.
+_STUCK = frozenset(
+    {
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RunContainerError",
+    }
+)
+_CRASHES = 2
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Numbers of pods, and why they could not be made."""
+
+    desired: int = 0
+    ready: int = 0
+    available: int = 0
+    updated: int = 0
+    current: bool = False
+    """Whether the numbers are about the Deployment as it is now."""
+    failure: str | None = None
+
+    @classmethod
+    def of(cls, deployment: JsonObject) -> "Workload":
+        """Read a Deployment."""
+        status: dict[str, Any] = deployment.get("status") or {}
+        desired = (deployment.get("spec") or {}).get("replicas")
+        generation = deployment["metadata"].get("generation", 0)
+        return cls(
+            desired=1 if desired is None else desired,
+            ready=status.get("readyReplicas", 0),
+            available=status.get("availableReplicas", 0),
+            updated=status.get("updatedReplicas", 0),
+            current=status.get("observedGeneration", 0) >= generation,
+            failure=_failure(status.get("conditions") or ()),
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pods that are wanted are there, as they are wanted, and available."""
+        return self.current and min(self.updated, self.available) >= self.desired
+
+
+def _failure(conditions: Iterable[JsonObject]) -> str | None:
+    for each in conditions:
+        if each.get("type") == "ReplicaFailure" and each.get("status") == "True":
+            return each.get("message") or each.get("reason") or ""
+    return None
+
+
+@dataclass(frozen=True)
+class PodState:
+    """Why a pod is not ready: a word and a sentence, and whether waiting may help."""
+
+    name: str
+    reason: str
+    message: str
+    stuck: bool
+
+    @classmethod
+    def of(cls, pod: JsonObject) -> "PodState | None":
+        """Read a pod; None when nothing is wrong with it, or it is on its way out."""
+        name, status = pod["metadata"]["name"], pod.get("status") or {}
+        if pod["metadata"].get("deletionTimestamp"):
+            return None
+        for container in status.get("containerStatuses") or ():
+            found = _container(name, container)
+            if found is not None:
+                return found
+        for condition in status.get("conditions") or ():
+            if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+                reason = condition.get("reason") or "Unschedulable"
+                return cls(name, reason, condition.get("message") or "", stuck=False)
+        return None
+
+
+def _container(pod: str, container: JsonObject) -> PodState | None:
+    where = f"container {container['name']} of pod {pod}"
+    waiting: JsonObject = (container.get("state") or {}).get("waiting") or {}
+    ended: JsonObject = (container.get("lastState") or {}).get("terminated") or {}
+    again = container.get("restartCount", 0) >= _CRASHES and not container.get("ready")
+    reason = waiting.get("reason", "")
+    if reason == "CrashLoopBackOff" or (ended and again):
+        return PodState(pod, "CrashLoopBackOff", f"{where} {_end(ended)}", stuck=True)
+    if reason in _STUCK:
+        # The two words for it take turns: while it is tried, and while it waits to be tried.
+        reason = "ImagePullBackOff" if reason == "ErrImagePull" else reason
+        return PodState(pod, reason, f"{where}: {waiting.get('message') or reason}", stuck=True)
+    return None
+
+
+def _end(ended: JsonObject) -> str:
+    if ended.get("reason") == "OOMKilled":
+        return "was killed because it used more memory than its limit: raise resources.limits"
+    text = f"ended with exit code {ended.get('exitCode', 'unknown')}"
+    lines = list(_lines(ended.get("message") or ""))
+    return f"{text}; its last line was: {lines[-1]}" if lines else text
+
+
+def _lines(text: str) -> Iterator[str]:
+    return (line.strip() for line in text.splitlines() if line.strip())

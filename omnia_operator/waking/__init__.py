@@ -1,0 +1,6 @@
+"""Which resources have to be looked at again, and when."""
+
+from omnia_operator.waking.inbox import Inbox
+from omnia_operator.waking.queue import Item, WorkQueue
+
+__all__ = ["Inbox", "Item", "WorkQueue"]

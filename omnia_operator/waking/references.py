@@ -1,0 +1,78 @@
+"""What a resource refers to, read from its document without judging it."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    CONFIG_MAP,
+    PROMPT_PACK,
+    PROVIDER,
+    SECRET,
+    TOOL_REGISTRY,
+    ObjectKind,
+)
+
+PACK_NAME = ObjectKind("", "", "PackName", "")
+"""The name that versions of a pack share. It is no object: packs have it, agents refer to it."""
+
+
+class Node(NamedTuple):
+    """An object, or a name that objects share."""
+
+    kind: ObjectKind
+    namespace: str
+    name: str
+
+
+def node_of(kind: ObjectKind, document: JsonObject) -> Node:
+    """Return the node of an object."""
+    return Node(kind, document["metadata"]["namespace"], document["metadata"]["name"])
+
+
+def references(node: Node, document: JsonObject) -> frozenset[Node]:
+    """Return what a custom resource refers to."""
+    spec = document.get("spec") or {}
+    if node.kind == AGENT_RUNTIME:
+        return frozenset(_agent(node.namespace, spec))
+    if node.kind == PROVIDER:
+        return frozenset(_settings(node.namespace, spec))
+    if node.kind == PROMPT_PACK:
+        return frozenset(_pack(node, spec))
+    return frozenset()
+
+
+def shared_names(node: Node, document: JsonObject) -> frozenset[Node]:
+    """Return the names by which others refer to an object beside its own."""
+    if node.kind != PROMPT_PACK:
+        return frozenset()
+    names = {node.name, (document.get("spec") or {}).get("packName") or node.name}
+    return frozenset(Node(PACK_NAME, node.namespace, name) for name in names)
+
+
+def _agent(namespace: str, spec: JsonObject) -> Iterator[Node]:
+    if reference := spec.get("promptPackRef"):
+        yield Node(PACK_NAME, namespace, reference["name"])
+    if reference := spec.get("toolRegistryRef"):
+        yield Node(TOOL_REGISTRY, reference.get("namespace") or namespace, reference["name"])
+    for each in spec.get("providers") or ():
+        reference = each["providerRef"]
+        yield Node(PROVIDER, reference.get("namespace") or namespace, reference["name"])
+    if reference := (spec.get("session") or {}).get("storeRef"):
+        yield Node(SECRET, namespace, reference["name"])
+    yield from _settings(namespace, spec.get("provider") or {})
+
+
+def _settings(namespace: str, settings: JsonObject) -> Iterator[Node]:
+    if reference := settings.get("secretRef"):
+        yield Node(SECRET, namespace, reference["name"])
+    if reference := (settings.get("mock") or {}).get("configMapRef"):
+        yield Node(CONFIG_MAP, namespace, reference["name"])
+
+
+def _pack(node: Node, spec: JsonObject) -> Iterator[Node]:
+    # Another version of the same pack may be newer.
+    yield Node(PACK_NAME, node.namespace, spec.get("packName") or node.name)
+    if reference := (spec.get("source") or {}).get("configMapRef"):
+        yield Node(CONFIG_MAP, node.namespace, reference["name"])

@@ -1,0 +1,98 @@
+"""Tests on a real Kubernetes: only `make test-cluster` runs them."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.harness.cluster import Cluster, chosen
+from tests.cluster.harness.deploy import NAMESPACE, RELEASE
+from tests.cluster.harness.errors import HarnessError, MissingPart
+from tests.cluster.kubectl import Kubectl
+
+ROOT = Path(__file__).parents[2]
+FOREIGN = Path(__file__).parent / "foreign"
+WANTED = os.environ.get("CLUSTER_TESTS") == "true"
+IN_CI = os.environ.get("CI") == "true"
+
+collect_ignore_glob = [] if WANTED else ["test_*.py"]
+
+
+def unavailable(reason: str) -> None:
+    """Skip with the reason; where every test must run, fail."""
+    if IN_CI:
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Cluster:
+    """A cluster that takes pods."""
+    found = chosen()
+    try:
+        found.up()
+    except MissingPart as missing:
+        unavailable(str(missing))
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster_kubectl(cluster: Cluster) -> Kubectl:
+    """The administrator's kubectl, with the resource definitions of Omnia in the cluster."""
+    kubectl = Kubectl(cluster.kubectl, cluster.kubeconfig, "default")
+    kubectl("apply", "--server-side", "--force-conflicts", f"--filename={ROOT / 'crds'}")
+    kubectl("wait", "--for=condition=Established", f"--filename={ROOT / 'crds'}", "--timeout=30s")
+    return kubectl
+
+
+@pytest.fixture
+def kubectl(cluster_kubectl: Kubectl) -> Iterator[Kubectl]:
+    """kubectl in a namespace of the test's own."""
+    namespace = f"test-{uuid.uuid4().hex[:8]}"
+    cluster_kubectl("create", "namespace", namespace)
+    here = replace(cluster_kubectl, namespace=namespace)
+    # Pods that are made before it exists are rejected.
+    here("wait", "--for=create", "serviceaccount/default", "--timeout=30s")
+    yield here
+    with contextlib.suppress(HarnessError):
+        cluster_kubectl("delete", "namespace", namespace, "--wait=false")
+
+
+@pytest.fixture(scope="session")
+def omnia(cluster_kubectl: Kubectl) -> Kubectl:
+    """The deployed operator: kubectl in its namespace."""
+    kubectl = replace(cluster_kubectl, namespace=NAMESPACE)
+    if not kubectl.list("deployments", f"app.kubernetes.io/instance={RELEASE}"):
+        unavailable("Omnia is not in the cluster; bring it there: make images deploy")
+    return kubectl
+
+
+@pytest.fixture(scope="session")
+def keda(cluster_kubectl: Kubectl) -> None:
+    """The resource definition of KEDA's ScaledObject, without KEDA."""
+    definition = f"--filename={FOREIGN / 'scaledobjects.keda.sh.yaml'}"
+    cluster_kubectl("apply", "--server-side", "--force-conflicts", definition)
+    cluster_kubectl("wait", "--for=condition=Established", definition, "--timeout=30s")
+
+
+@pytest.fixture(scope="session")
+def redis_image(cluster: Cluster) -> None:
+    """The image of a real Redis, in the cluster."""
+    name = "localhost/omnia-test-redis:dev"
+    try:
+        cluster.builder.build_for_tests(name, FOREIGN / "Dockerfile.redis")
+    except MissingPart as missing:
+        unavailable(str(missing))
+    cluster.load([name])
+
+
+@pytest.fixture
+def redis(redis_image: None, kubectl: Kubectl) -> str:
+    """A real Redis in the namespace of the test; the name of the Secret with its address."""
+    kubectl.apply_files(FOREIGN / "redis.yaml")
+    kubectl.wait_available("redis")
+    return "redis"

@@ -1,0 +1,3 @@
+module omnia.altairalabs.ai/tests/cluster/pause
+
+go 1.24.0

@@ -1,0 +1,86 @@
+"""Talk to an agent over its Service, from inside: the image of the facade has a client."""
+
+import json
+from pathlib import Path
+
+from omnia_core.jsonvalue import JsonObject
+from tests.cluster.harness.errors import HarnessError
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+
+_SAY = """
+import json, sys
+from websockets.sync.client import connect
+url, session, *messages = sys.argv[1:]
+with connect(url + (f"?session_id={session}" if session else ""), open_timeout=5) as socket:
+    session = json.loads(socket.recv(timeout=10))["session_id"]
+    answers = []
+    for message in messages:
+        socket.send(json.dumps({"type": "message", "content": message, "session_id": session}))
+        frame, text = {"type": ""}, ""
+        while frame["type"] not in ("done", "error"):
+            frame = json.loads(socket.recv(timeout=20))
+            text += frame.get("content", "") if frame["type"] == "chunk" else ""
+        answers.append(text or frame.get("content") or json.dumps(frame))
+    print(json.dumps({"session": session, "answers": answers}))
+"""
+
+_POST = """
+import sys, urllib.request
+url, body = sys.argv[1:]
+request = urllib.request.Request(url, body.encode(), {"Content-Type": "application/json"})
+print(urllib.request.urlopen(request, timeout=20).read().decode())
+"""
+
+# A ClusterIP may refuse for a moment after its pods are ready.
+_SECONDS = 15
+
+
+def say(kubectl: Kubectl, agent: str, *messages: str, session: str = "") -> list[str]:
+    """Return the answers of an agent to messages of one conversation."""
+    return talk(kubectl, agent, *messages, session=session)[1]
+
+
+def talk(kubectl: Kubectl, agent: str, *messages: str, session: str = "") -> tuple[str, list[str]]:
+    """Return the session and the answers."""
+    url = f"ws://{_address(kubectl, agent)}/ws"
+    said = json.loads(_run(kubectl, agent, _SAY, url, session, *messages))
+    return said["session"], said["answers"]
+
+
+def call(kubectl: Kubectl, function: str, body: JsonObject) -> JsonObject:
+    """Return what a function answers."""
+    url = f"http://{_address(kubectl, function)}/functions/{function}"
+    answer: JsonObject = json.loads(_run(kubectl, function, _POST, url, json.dumps(body)))
+    return answer
+
+
+def read(kubectl: Kubectl, agent: str, path: Path | str) -> str:
+    """Return a mounted file of the runtime container."""
+    return kubectl("exec", f"deployment/{agent}", "--container=runtime", "--", *_cat(str(path)))
+
+
+def _cat(path: str) -> tuple[str, ...]:
+    return "python", "-c", "import sys; print(open(sys.argv[1]).read())", path
+
+
+def _address(kubectl: Kubectl, agent: str) -> str:
+    (port,) = kubectl.get("service", agent)["spec"]["ports"]
+    return f"{agent}:{port['port']}"
+
+
+def _run(kubectl: Kubectl, agent: str, script: str, *arguments: str) -> str:
+    said: list[str] = []
+    pod = (f"deployment/{agent}", "--container=facade")
+
+    def answers() -> bool:
+        try:
+            said.append(kubectl("exec", *pod, "--", "python", "-c", script, *arguments))
+        except HarnessError as error:
+            if "refused" not in str(error):
+                raise
+            return False
+        return True
+
+    wait_until(f"{agent} answers", answers, seconds=_SECONDS)
+    return said[0]

@@ -1,0 +1,146 @@
+"""The chart, rendered and checked by Helm itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from omnia_operator.cluster.kinds import CUSTOM, EVENT, OWNED, POD, ObjectKind
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.commands import run
+from tests.cluster.harness.errors import HarnessError
+from tests.cluster.kubectl import Kubectl
+
+CHART = Path(__file__).parents[2] / "charts/omnia"
+EVERYTHING = {
+    "operator.podDisruptionBudget.enabled": "true",
+    "operator.podAnnotations.example": "text",
+    "agents.allowUnauthenticated": "true",
+    "agents.imagePullSecrets": "{one,two}",
+    "imagePullSecrets": "{three}",
+    "tracing.enabled": "true",
+    "tracing.endpoint": "http://collector:4317",
+    "tracing.sampleRate": "0.25",
+    "prometheus.address": "http://prometheus:9090",
+    "metrics.serviceMonitor.enabled": "true",
+    "metrics.serviceMonitor.labels.release": "prometheus",
+    "metrics.podMonitor.enabled": "true",
+    "networkPolicy.enabled": "true",
+    "networkPolicy.namespaces": "{agents,more-agents}",
+}
+# Objects of the Prometheus operator, which is not in the cluster.
+FOREIGN = ("ServiceMonitor", "PodMonitor")
+
+Object = dict[str, Any]
+
+# What the operator does with each kind; kopf watches for kinds that are installed later.
+DEFINITION = ObjectKind("apiextensions.k8s.io", "v1", "", "customresourcedefinitions")
+VERBS: dict[ObjectKind, set[str]] = {
+    **{kind: {"list", "watch"} for kind in (*CUSTOM, DEFINITION)},
+    **{kind: {"get", "list", "watch", "create", "patch", "delete"} for kind in OWNED},
+    POD: {"list", "watch", "patch"},
+    EVENT: {"create"},
+}
+STATUSES = {(kind.group, f"{kind.plural}/status"): {"patch"} for kind in CUSTOM}
+
+
+def render(cluster: Cluster, namespace: str, settings: dict[str, str]) -> list[Object]:
+    """Return the objects of the chart."""
+    sets = [f"--set={name}={value}" for name, value in settings.items()]
+    rendered = run(cluster.helm, "template", "omnia", CHART, f"--namespace={namespace}", *sets)
+    return [each for each in yaml.safe_load_all(rendered) if each]
+
+
+def of_kind(objects: list[Object], kind: str) -> Iterator[Object]:
+    """Yield the objects of one kind."""
+    return (each for each in objects if each["kind"] == kind)
+
+
+def test_helm_finds_nothing_to_complain_about(cluster: Cluster) -> None:
+    run(cluster.helm, "lint", "--strict", CHART)
+
+
+@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
+def test_the_api_server_accepts_every_object_of_the_chart(
+    cluster: Cluster, kubectl: Kubectl, settings: dict[str, str]
+) -> None:
+    if settings:
+        settings = {**settings, "networkPolicy.namespaces": f"{{{kubectl.namespace}}}"}
+    objects = render(cluster, kubectl.namespace, settings)
+    native = [each for each in objects if each["kind"] not in FOREIGN]
+    dry_run = ("apply", "--server-side", "--validate=strict", "--dry-run=server", "--filename=-")
+    kubectl(*dry_run, stdin=yaml.safe_dump_all(native))
+
+
+def test_the_operator_may_run_in_a_restricted_namespace(cluster: Cluster, kubectl: Kubectl) -> None:
+    restricted = "pod-security.kubernetes.io/enforce=restricted"
+    kubectl("label", "namespace", kubectl.namespace, restricted)
+    deployment = next(of_kind(render(cluster, kubectl.namespace, {}), "Deployment"))
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "operator"},
+        "spec": {**deployment["spec"]["template"]["spec"], "serviceAccountName": "default"},
+    }
+    kubectl("apply", "--dry-run=server", "--filename=-", stdin=yaml.safe_dump(pod))
+
+
+def test_monitors_appear_when_they_are_asked_for(cluster: Cluster) -> None:
+    plain, everything = render(cluster, "a", {}), render(cluster, "a", EVERYTHING)
+    assert [each["kind"] for each in plain if each["kind"] in FOREIGN] == []
+    assert {each["kind"] for each in everything if each["kind"] in FOREIGN} == set(FOREIGN)
+    monitor = next(of_kind(everything, "ServiceMonitor"))
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_an_operator_of_some_namespaces_has_no_rights_in_others(cluster: Cluster) -> None:
+    objects = render(cluster, "a", {"operator.watchNamespaces": "{one,two}"})
+    assert list(of_kind(objects, "ClusterRoleBinding")) == []
+    bound = {each["metadata"]["namespace"] for each in of_kind(objects, "RoleBinding")}
+    assert bound == {"one", "two", "a"}
+
+
+def test_a_misspelt_value_is_refused(cluster: Cluster) -> None:
+    with pytest.raises(HarnessError, match="operater"):
+        render(cluster, "a", {"operater.replicas": "2"})
+
+
+def test_a_network_policy_is_made_for_every_namespace(cluster: Cluster) -> None:
+    policies = list(of_kind(render(cluster, "a", EVERYTHING), "NetworkPolicy"))
+    assert [each["metadata"]["namespace"] for each in policies] == ["agents", "more-agents"]
+
+
+def test_the_role_allows_what_the_operator_does_and_nothing_more(cluster: Cluster) -> None:
+    role = next(of_kind(render(cluster, "a", {}), "ClusterRole"))
+    allowed = {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    done = {(kind.group, kind.plural): verbs for kind, verbs in VERBS.items()}
+    assert allowed == {**done, **STATUSES}
+
+
+def test_the_api_server_knows_the_operators_rights_as_the_chart_has_them(
+    kubectl: Kubectl, omnia: Kubectl
+) -> None:
+    account = f"--as=system:serviceaccount:{omnia.namespace}:omnia-operator"
+    assert kubectl("auth", "can-i", "patch", "deployments", account).strip() == "yes"
+    assert omnia("auth", "can-i", "update", "leases/omnia-operator", account).strip() == "yes"
+    for verb, resource in FORBIDDEN:
+        assert not kubectl.succeeds("auth", "can-i", verb, resource, account), (verb, resource)
+
+
+FORBIDDEN = (
+    ("delete", "agentruntimes"),
+    ("patch", "agentruntimes"),
+    ("delete", "pods"),
+    ("create", "pods/exec"),
+    ("update", "deployments"),
+    ("deletecollection", "secrets"),
+    ("create", "rolebindings"),
+    ("update", "leases"),
+)

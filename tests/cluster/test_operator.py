@@ -1,0 +1,311 @@
+"""On a real cluster resources become agents that answer, and stay as they are wanted."""
+
+import base64
+from pathlib import Path
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import PACK_PATH
+from omnia_operator.cluster.kinds import OWNED, SCALED_OBJECT
+from omnia_operator.labels import INSTANCE
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import call, read, say, talk
+from tests.operator import objects, world
+from tests.operator.cluster import config_map, secret
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+READY_SECONDS = 60
+RESTORED_SECONDS = 5
+USED_SECONDS = 10
+
+pytestmark = pytest.mark.usefixtures("omnia")
+
+OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
+
+
+def ready(kubectl: Kubectl, name: str) -> None:
+    kubectl(
+        *("wait", "--for=condition=Ready", f"agentruntime/{name}"),
+        f"--timeout={READY_SECONDS}s",
+        seconds=READY_SECONDS + 10,
+    )
+
+
+def everything(change: JsonObject | None = None) -> list[JsonObject]:
+    """An agent with all that it refers to, in the namespace of the test."""
+    documents = [
+        objects.agent(change),
+        objects.pack(),
+        config_map("pack-json", {"pack.json": world.PACK_TEXT}),
+        objects.provider({"mock": {"responses": {"defaultResponse": "one"}}}),
+    ]
+    return [here(each) for each in documents]
+
+
+def here(document: JsonObject) -> JsonObject:
+    metadata = {key: each for key, each in document["metadata"].items() if key != "namespace"}
+    return {**document, "metadata": metadata}
+
+
+def pods(kubectl: Kubectl, agent: str = "helper") -> set[str]:
+    found = kubectl.list("pods", f"{INSTANCE}={agent}")
+    return {
+        each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]
+    }
+
+
+def condition(kubectl: Kubectl, name: str, kind: str) -> tuple[str, str, str]:
+    status = kubectl.get("agentruntime", name).get("status", {})
+    for each in status.get("conditions", ()):
+        if each["type"] == kind:
+            return each["status"], each["reason"], each["message"]
+    return "", "", ""
+
+
+@pytest.mark.parametrize("name", ["demo-agent", "echo-agent", "hello-agent", "support-agent"])
+def test_an_example_agent_answers_over_its_service(kubectl: Kubectl, name: str) -> None:
+    kubectl.apply_files(EXAMPLES / name)
+    ready(kubectl, name)
+
+    (answer,) = say(kubectl, name, "Hello!")
+    assert answer
+    assert '"error"' not in answer
+
+
+def test_the_example_agent_with_a_tool_calls_it(kubectl: Kubectl) -> None:
+    kubectl.apply_files(EXAMPLES / "support-agent")
+    kubectl.wait_available("order-api")
+    ready(kubectl, "support-agent")
+
+    (answer,) = say(kubectl, "support-agent", "Where is my order A-1001?")
+    assert "12 March" in answer
+
+
+def test_the_example_functions_answer_over_their_services(kubectl: Kubectl) -> None:
+    for name in ("echo-function", "summarizer-function"):
+        kubectl.apply_files(EXAMPLES / name)
+    ready(kubectl, "echo-function")
+    ready(kubectl, "summarizer-function")
+
+    assert call(kubectl, "echo-function", {"message": "hello"})["output"] == {"echo": "hello"}
+    summary = call(kubectl, "summarizer-function", {"text": "A long text."})
+    assert summary["output"]["summary"]
+
+
+def test_an_owned_object_that_is_deleted_is_back_within_seconds(kubectl: Kubectl) -> None:
+    kubectl.apply(*everything({"runtime": {"replicas": 2}}))
+    ready(kubectl, "helper")
+    owned = [
+        (kind.name, each["metadata"]["name"])
+        for kind in OWNED
+        if kind != SCALED_OBJECT
+        for each in kubectl.list(f"{kind.plural}.{kind.group}", f"{INSTANCE}=helper")
+    ]
+    assert {kind for kind, _ in owned} >= {
+        "Deployment",
+        "Service",
+        "ConfigMap",
+        "ServiceAccount",
+        "PodDisruptionBudget",
+    }
+    for kind, name in owned:
+        before = kubectl.get(kind, name)["metadata"]["uid"]
+        kubectl("delete", kind, name, "--wait=false", "--cascade=orphan")
+        wait_until(
+            f"{kind} {name} is back",
+            lambda kind=kind, name=name, before=before: (  # type: ignore[misc]
+                kubectl.succeeds("get", kind, name)
+                and kubectl.get(kind, name)["metadata"]["uid"] != before
+            ),
+            seconds=RESTORED_SECONDS,
+        )
+
+
+def test_an_owned_object_that_is_edited_is_mended_within_seconds(kubectl: Kubectl) -> None:
+    kubectl.apply(*everything())
+    ready(kubectl, "helper")
+
+    port = '{"spec":{"ports":[{"name":"facade","port":1234,"targetPort":"facade"}]}}'
+    kubectl("patch", "service", "helper", "--type=merge", f"--patch={port}")
+    kubectl("scale", "deployment", "helper", "--replicas=3")
+    kubectl("patch", "configmap", "helper-tools", "--type=merge", '--patch={"data":null}')
+
+    def mended() -> bool:
+        (found,) = kubectl.get("service", "helper")["spec"]["ports"]
+        replicas = kubectl.get("deployment", "helper")["spec"]["replicas"]
+        data = kubectl.get("configmap", "helper-tools").get("data")
+        return (found["port"], replicas, data) == (8080, 1, {"tools.yaml": "handlers: []\n"})
+
+    wait_until("everything is mended", mended, seconds=RESTORED_SECONDS)
+
+
+def test_references_that_appear_later_are_found_without_a_touch(kubectl: Kubectl) -> None:
+    agent, pack, content, provider = everything()
+    kubectl.apply(agent)
+    wait_until(
+        "the agent says what it waits for",
+        lambda: condition(kubectl, "helper", "ProviderReady")[1] == "ProviderNotFound",
+        seconds=10,
+    )
+    assert condition(kubectl, "helper", "Ready")[0] == "False"
+    for each in (provider, content, pack):
+        kubectl.apply(each)
+
+    ready(kubectl, "helper")
+    assert say(kubectl, "helper", "Hello!") == ["one"]
+
+
+def test_a_new_prompt_and_new_answers_are_used_within_seconds_by_the_same_pods(
+    kubectl: Kubectl,
+) -> None:
+    kubectl.apply(*everything())
+    ready(kubectl, "helper")
+    session, answers = talk(kubectl, "helper", "Hello!")
+    assert answers == ["one"]
+    before = pods(kubectl)
+
+    changed = world.PACK_TEXT.replace("Be kind.", "Be brief.")
+    provider = objects.provider({"mock": {"responses": {"defaultResponse": "two"}}})
+    kubectl.apply(here(config_map("pack-json", {"pack.json": changed})), here(provider))
+
+    def used() -> bool:
+        prompt = "Be brief." in read(kubectl, "helper", PACK_PATH)
+        return prompt and say(kubectl, "helper", "Hello!", session=session) == ["two"]
+
+    wait_until("the new content is used", used, seconds=USED_SECONDS)
+    assert pods(kubectl) == before
+
+
+def test_a_new_key_replaces_the_pods(kubectl: Kubectl) -> None:
+    one, two = (base64.b64encode(each).decode() for each in (b"one", b"two"))
+    kubectl.apply(*everything()[:3], here(objects.provider(OPENAI)))
+    kubectl.apply(here(secret("keys", {"api-key": one})))
+    ready(kubectl, "helper")
+    before = pods(kubectl)
+
+    kubectl.apply(here(secret("keys", {"api-key": two})))
+
+    wait_until("the pods are new", lambda: not pods(kubectl) & before, seconds=READY_SECONDS)
+    ready(kubectl, "helper")
+
+
+def test_a_conversation_in_redis_outlives_its_pod(kubectl: Kubectl, redis: str) -> None:
+    kubectl.apply(*everything({"session": {"type": "redis", "storeRef": {"name": redis}}}))
+    ready(kubectl, "helper")
+    session, _ = talk(kubectl, "helper", "Hello!")
+
+    kubectl("delete", "pod", *pods(kubectl), "--wait=true")
+    ready(kubectl, "helper")
+
+    assert talk(kubectl, "helper", "And again?", session=session) == (session, ["one"])
+
+
+def test_what_an_autoscaler_decides_is_not_undone(kubectl: Kubectl) -> None:
+    scaling = {"enabled": True, "minReplicas": 1, "maxReplicas": 3}
+    kubectl.apply(*everything({"runtime": {"autoscaling": scaling}}))
+    ready(kubectl, "helper")
+    assert kubectl.succeeds("get", "horizontalpodautoscaler", "helper")
+
+    kubectl("scale", "deployment", "helper", "--replicas=2")
+    # A change of the agent makes the operator apply the Deployment again.
+    extra = {"extraEnv": [{"name": "COLOUR", "value": "blue"}]}
+    kubectl.apply(everything({"runtime": {"autoscaling": scaling, **extra}})[0])
+
+    def applied() -> bool:
+        return "COLOUR" in str(kubectl.get("deployment", "helper")["spec"]["template"])
+
+    wait_until("the Deployment is applied", applied, seconds=RESTORED_SECONDS)
+    assert kubectl.get("deployment", "helper")["spec"]["replicas"] == 2
+
+
+def test_deleting_an_agent_leaves_nothing(kubectl: Kubectl) -> None:
+    kubectl.apply(*everything({"runtime": {"replicas": 2}}))
+    ready(kubectl, "helper")
+
+    kubectl("delete", "agentruntime", "helper")
+
+    kinds = ",".join(
+        f"{kind.plural}.{kind.group}".strip(".") for kind in OWNED if kind != SCALED_OBJECT
+    )
+    wait_until(
+        "nothing is left",
+        lambda: not kubectl.list(f"{kinds},pods,replicasets.apps", f"{INSTANCE}=helper"),
+        seconds=READY_SECONDS,
+    )
+
+
+def test_an_image_that_does_not_exist_is_told(kubectl: Kubectl) -> None:
+    kubectl.apply(*everything({"facade": {"image": "localhost/no-such-image:1"}}))
+
+    wait_until(
+        "the agent has failed",
+        lambda: condition(kubectl, "helper", "Ready")[1] == "ImagePullBackOff",
+        seconds=30,
+    )
+    assert kubectl.get("agentruntime", "helper")["status"]["phase"] == "Failed"
+    assert "no-such-image" in condition(kubectl, "helper", "Ready")[2]
+
+
+def test_a_program_that_ends_is_told_with_its_last_words(kubectl: Kubectl) -> None:
+    wrong = {"extraEnv": [{"name": "LOG_LEVEL", "value": "loud"}]}
+    kubectl.apply(*everything({"runtime": wrong}))
+
+    wait_until(
+        "the agent has failed",
+        lambda: condition(kubectl, "helper", "Ready")[1] == "CrashLoopBackOff",
+        seconds=READY_SECONDS,
+    )
+    message = condition(kubectl, "helper", "DeploymentReady")[2]
+    assert "container runtime" in message
+    assert "LOG_LEVEL" in message
+
+
+def test_the_complete_example_of_the_specification_runs(
+    kubectl: Kubectl, keda: None, redis: str
+) -> None:
+    agent = here(objects.load(objects.DATA / "spec" / "001-complete.yaml"))
+    spec = {**agent["spec"], "session": {**agent["spec"]["session"], "storeRef": {"name": redis}}}
+    key = base64.b64encode(b"none").decode()
+    named = {"packName": "customer-service-prompts", "version": "2.1.0"}
+    claude = {"type": "claude", "model": "claude", "secretRef": {"name": "anthropic"}}
+    kubectl.apply({**agent, "spec": spec})
+    kubectl.apply(
+        here(objects.pack(named)),
+        here(config_map("pack-json", {"pack.json": world.PACK_TEXT})),
+        here(secret("anthropic", {"ANTHROPIC_API_KEY": key})),
+        objects.merge(here(objects.registry()), {"metadata": {"name": "service-tools"}}),
+        *(
+            objects.merge(here(objects.provider(claude)), {"metadata": {"name": name}})
+            for name in ("claude-production", "claude-haiku")
+        ),
+    )
+
+    ready(kubectl, "production-agent")
+    status = kubectl.get("agentruntime", "production-agent")["status"]
+    assert (status["phase"], status["activeVersion"]) == ("Running", "2.1.0")
+    assert condition(kubectl, "production-agent", "AutoscalingReady")[:2] == ("True", "Scaling")
+    (trigger,) = kubectl.get("scaledobject", "production-agent")["spec"]["triggers"]
+    assert trigger["metadata"]["threshold"] == "10"
+
+
+def test_another_operator_takes_over_when_the_leader_dies(kubectl: Kubectl, omnia: Kubectl) -> None:
+    def holder() -> str:
+        lease = omnia.get("lease", "omnia-operator")
+        return str(lease.get("spec", {}).get("holderIdentity", ""))
+
+    before = omnia.get("deployment", "omnia-operator")["spec"]["replicas"]
+    omnia("scale", "deployment", "omnia-operator", "--replicas=2")
+    try:
+        omnia.wait_available("omnia-operator")
+        wait_until("one leads", lambda: holder() != "", seconds=30)
+        leader = holder()
+        omnia("delete", "pod", leader, "--grace-period=0", "--force")
+        wait_until("another leads", lambda: holder() not in ("", leader), seconds=30)
+
+        kubectl.apply(*everything())
+        ready(kubectl, "helper")
+    finally:
+        omnia("scale", "deployment", "omnia-operator", f"--replicas={before}")

@@ -1,0 +1,197 @@
+"""A cluster in memory: what a scenario begins with, and what it has become."""
+
+import copy
+from collections.abc import Mapping
+
+from omnia_core.errors import Code
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    CUSTOM,
+    DEPLOYMENT,
+    POD,
+    SCALED_OBJECT,
+    SECRET,
+    ObjectKind,
+    kind_of,
+)
+from omnia_operator.cluster.ownership import owned, owner_of, taken
+from omnia_operator.cluster.port import ClusterError, KindMissing
+from omnia_operator.labels import INSTANCE
+from omnia_operator.manifests import Manifest, redacted
+from omnia_operator.plan import Settings
+from omnia_operator.reconcile import reconcile
+from omnia_operator.resolve import Key
+from tests.operator import objects, world
+
+SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
+NOW = "2026-01-01T00:00:00Z"
+
+
+class FakeCluster:
+    """An implementation of `Cluster`. `writes` tells what was asked of it, in order."""
+
+    def __init__(self, *documents: JsonObject, keda: bool = True) -> None:
+        self.objects: dict[tuple[ObjectKind, Key], JsonObject] = {}
+        self.writes: list[str] = []
+        self.events: list[tuple[str, str]] = []
+        self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
+        self._keda = keda
+        self._count = 0
+        self.put(*documents)
+
+    def put(self, *documents: JsonObject) -> None:
+        """Create or change objects as a user does."""
+        for document in documents:
+            kind = kind_of(document["apiVersion"], document["kind"])
+            metadata = {"namespace": "default", **document["metadata"]}
+            key = metadata["namespace"], metadata["name"]
+            old = self.objects.get((kind, key))
+            self._count += 1
+            new: JsonObject = {"uid": f"uid-{self._count}", "generation": 0}
+            kept = old["metadata"] if old else new
+            generation = kept["generation"] + 1
+            body = {**document, "metadata": {**kept, **metadata, "generation": generation}}
+            if old and "status" in old:
+                body["status"] = old["status"]
+            self.objects[kind, key] = copy.deepcopy(body)
+
+    def remove(self, kind: ObjectKind, name: str, namespace: str = "default") -> None:
+        """Delete an object as a user does, with what it owns."""
+        gone = self.objects.pop((kind, (namespace, name)))
+        for place, each in list(self.objects.items()):
+            if owned(each, gone["metadata"]["uid"]):
+                del self.objects[place]
+
+    def run_pods(self) -> None:
+        """Let every Deployment have the pods that it wants, ready."""
+        for (kind, _), live in self.objects.items():
+            if kind == DEPLOYMENT:
+                count = live["spec"].get("replicas", 1)
+                names = ("readyReplicas", "availableReplicas", "updatedReplicas")
+                live["status"] = dict.fromkeys(names, count)
+                live["status"]["observedGeneration"] = live["metadata"]["generation"]
+
+    async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
+        found = self.objects.get((kind, key))
+        return None if found is None else redacted(copy.deepcopy(found))
+
+    async def find(
+        self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
+    ) -> list[JsonObject]:
+        return [
+            redacted(copy.deepcopy(each))
+            for (its, key), each in sorted(self.objects.items(), key=lambda item: item[0][1])
+            if its == kind
+            and namespace in (None, key[0])
+            and instance in (None, each["metadata"].get("labels", {}).get(INSTANCE))
+        ]
+
+    async def secret_values(self, key: Key) -> Mapping[str, str]:
+        found = self.objects.get((SECRET, key))
+        return {} if found is None else found["data"]
+
+    async def apply(self, manifest: Manifest, *, known: bool) -> None:
+        if manifest.kind == SCALED_OBJECT and not self._keda:
+            raise KindMissing(manifest.kind)
+        if refusal := self.refuse.get((manifest.kind, manifest.key[1])):
+            raise refusal
+        live = self.objects.get((manifest.kind, manifest.key))
+        if live is not None and not known and not owned(live, owner_of(manifest)["uid"]):
+            raise taken(manifest, live)
+        self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
+        self.put(_merged(live or {}, manifest.body))
+
+    async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
+        assert self.objects[kind, key]["metadata"]["uid"] == uid
+        self.writes.append(f"delete {kind} {key[1]}")
+        del self.objects[kind, key]
+
+    async def annotate(self, kind: ObjectKind, key: Key, annotations: Mapping[str, str]) -> None:
+        self.writes.append(f"annotate {kind} {key[1]}")
+        metadata = self.objects[kind, key]["metadata"]
+        metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
+
+    async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:
+        self.writes.append(f"status {kind} {key[1]}")
+        self.objects[kind, key]["status"] = copy.deepcopy(status)
+
+    async def emit(self, event: JsonObject) -> None:
+        self.events.append((event["involvedObject"]["name"], event["reason"]))
+
+    async def settle(self, settings: Settings = SETTINGS, now: str = NOW) -> None:
+        """Reconcile every custom resource until nothing changes any more."""
+        for _ in range(5):
+            before = len(self.writes)
+            for kind, key in [place for place in self.objects if place[0] in CUSTOM]:
+                await reconcile(self, kind, key, settings, now)
+            if len(self.writes) == before:
+                return
+        raise AssertionError(f"it does not settle: {self.writes}")
+
+    def status(self, name: str = "helper", kind: ObjectKind = AGENT_RUNTIME) -> JsonObject:
+        """Return the status of a custom resource."""
+        status: JsonObject = self.objects[kind, ("default", name)]["status"]
+        return status
+
+    def conditions(self, name: str = "helper", kind: ObjectKind = AGENT_RUNTIME) -> dict[str, str]:
+        """Return status and reason of each condition, as `True: Reason`."""
+        return {
+            each["type"]: f"{each['status']}: {each['reason']}"
+            for each in self.status(name, kind)["conditions"]
+        }
+
+    def message(self, condition: str, name: str = "helper") -> str:
+        """Return the message of a condition."""
+        found = [each for each in self.status(name)["conditions"] if each["type"] == condition]
+        return str(found[0]["message"])
+
+    def names(self, kind: ObjectKind) -> list[str]:
+        """Return the names of the objects of a kind."""
+        return sorted(key[1] for its, key in self.objects if its == kind)
+
+    def live(self, kind: ObjectKind, name: str = "helper") -> JsonObject:
+        """Return an object."""
+        return self.objects[kind, ("default", name)]
+
+
+def _merged(live: JsonObject, wanted: JsonObject) -> JsonObject:
+    """Apply as the server does, near enough: maps are merged, lists replaced."""
+    merged = dict(live)
+    for key, value in wanted.items():
+        inner = live.get(key)
+        both = isinstance(value, dict) and isinstance(inner, dict)
+        merged[key] = _merged(inner, value) if both and inner is not None else value
+    return merged
+
+
+def unavailable() -> ClusterError:
+    return ClusterError(Code.UNAVAILABLE, "try again", transient=True)
+
+
+def config_map(name: str, data: dict[str, str]) -> JsonObject:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def secret(name: str, data: dict[str, str], namespace: str = "default") -> JsonObject:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+
+
+def pod(name: str, container: JsonObject | None = None) -> JsonObject:
+    return {
+        "apiVersion": "v1",
+        "kind": POD.name,
+        "metadata": {"name": name, "labels": {INSTANCE: "helper"}},
+        "status": {"containerStatuses": [{"name": "runtime", **container}] if container else []},
+    }
+
+
+def everything(change: JsonObject | None = None, **metadata: object) -> tuple[JsonObject, ...]:
+    """An agent with all that it refers to."""
+    return (
+        objects.agent(change, **metadata),
+        objects.pack(),
+        config_map("pack-json", {"pack.json": world.PACK_TEXT}),
+        objects.provider(),
+    )

@@ -1,0 +1,148 @@
+"""One of several operators holds the Lease."""
+
+import asyncio
+
+import pytest
+
+from omnia_core.errors import Code
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.port import ClusterError
+from omnia_operator.leader import Election, LeadershipLost, election
+from omnia_operator.leader.lease import Move, Sighting, move, written
+from omnia_operator.resolve import Key
+
+KEY = ("omnia-system", "omnia-operator")
+TIME = "2026-01-01T00:00:00.000000Z"
+
+
+def lease(holder: str, version: str = "1", seconds: int = 15) -> JsonObject:
+    metadata = {"namespace": KEY[0], "name": KEY[1], "resourceVersion": version}
+    spec = {"holderIdentity": holder, "leaseDurationSeconds": seconds}
+    return {"metadata": metadata, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("sighting", "now", "expected"),
+    [
+        (None, 0.0, Move.TAKE),
+        (Sighting("", "1", 15, 0.0), 0.0, Move.TAKE),
+        (Sighting("me", "1", 15, 0.0), 100.0, Move.RENEW),
+        (Sighting("other", "1", 15, 0.0), 14.9, Move.WAIT),
+        (Sighting("other", "1", 15, 0.0), 15.0, Move.TAKE),
+    ],
+)
+def test_a_lease_is_taken_when_its_holder_is_gone(
+    sighting: Sighting | None, now: float, expected: Move
+) -> None:
+    assert move(sighting, "me", now) is expected
+
+
+def test_a_lease_counts_from_when_it_last_changed() -> None:
+    first = Sighting.of(lease("other"), None, 10.0)
+    assert Sighting.of(lease("other"), first, 20.0).since == 10.0
+    assert Sighting.of(lease("other", "2"), first, 20.0).since == 20.0
+
+
+def test_a_lease_says_who_has_it_and_how_often_it_changed_hands() -> None:
+    taken = written(lease("other"), KEY, "me", TIME, taken=True)["spec"]
+    kept = written({"metadata": {}, "spec": taken}, KEY, "me", "later", taken=False)["spec"]
+    given = written({"metadata": {}, "spec": kept}, KEY, "", "last", taken=False)["spec"]
+
+    assert (taken["holderIdentity"], taken["leaseTransitions"]) == ("me", 1)
+    assert (kept["acquireTime"], kept["renewTime"], kept["leaseTransitions"]) == (TIME, "later", 1)
+    assert (given["holderIdentity"], given["leaseDurationSeconds"]) == ("", 1)
+
+
+class Leases:
+    """Keeps one Lease as the API server does."""
+
+    def __init__(self) -> None:
+        self.lease: JsonObject | None = None
+        self.version = 0
+        self.broken = False
+
+    async def get_lease(self, key: Key) -> JsonObject | None:
+        assert key == KEY
+        self._check()
+        return self.lease
+
+    async def put_lease(self, lease: JsonObject) -> JsonObject:
+        self._check()
+        known = lease["metadata"].get("resourceVersion", "")
+        if known != (self.lease or {"metadata": {}})["metadata"].get("resourceVersion", ""):
+            raise ClusterError(Code.UNAVAILABLE, "conflict", transient=True)
+        self.version += 1
+        metadata = {**lease["metadata"], "resourceVersion": str(self.version)}
+        self.lease = {**lease, "metadata": metadata}
+        return self.lease
+
+    def _check(self) -> None:
+        if self.broken:
+            raise ClusterError(Code.UNAVAILABLE, "no answer", transient=True)
+
+    @property
+    def holder(self) -> str:
+        return str((self.lease or {}).get("spec", {}).get("holderIdentity"))
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(election, "RENEW_SECONDS", 0.01)
+    monkeypatch.setattr(election, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(election, "DEADLINE_SECONDS", 0.1)
+
+
+def candidate(leases: Leases, name: str) -> Election:
+    return Election(leases, KEY, name, lambda: TIME)
+
+
+async def test_one_wins_and_the_other_follows_when_the_lease_is_given_back() -> None:
+    leases = Leases()
+    first, second = candidate(leases, "first"), candidate(leases, "second")
+    await first.win()
+    waiting = asyncio.create_task(second.win())
+    keeping = asyncio.create_task(first.keep())
+    await asyncio.wait({waiting}, timeout=0.1)
+    assert not waiting.done()
+    assert leases.holder == "first"
+
+    keeping.cancel()
+    await asyncio.wait({keeping})
+    await first.give_back()
+    async with asyncio.timeout(5):
+        await waiting
+
+    assert leases.holder == "second"
+    assert second.leading
+    assert not first.leading
+
+
+async def test_a_holder_that_cannot_renew_stops() -> None:
+    leases = Leases()
+    first = candidate(leases, "first")
+    await first.win()
+    leases.broken = True
+
+    with pytest.raises(LeadershipLost, match="could not be renewed"):
+        async with asyncio.timeout(5):
+            await first.keep()
+
+
+async def test_a_holder_that_was_replaced_stops() -> None:
+    leases = Leases()
+    first = candidate(leases, "first")
+    await first.win()
+    leases.lease = lease("second", "99")
+
+    with pytest.raises(LeadershipLost, match="held by second"):
+        async with asyncio.timeout(5):
+            await first.keep()
+
+
+async def test_only_ones_own_lease_is_given_back() -> None:
+    leases = Leases()
+    leases.lease = lease("second")
+
+    await candidate(leases, "first").give_back()
+
+    assert leases.holder == "second"

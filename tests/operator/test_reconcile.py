@@ -1,0 +1,469 @@
+"""What a world becomes when its resources are reconciled."""
+
+import base64
+import itertools
+
+import pytest
+
+from omnia_core.errors import Code
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator import labels
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HPA,
+    OWNED,
+    PDB,
+    POD,
+    PROMPT_PACK,
+    PROVIDER,
+    SCALED_OBJECT,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    TOOL_REGISTRY,
+)
+from omnia_operator.cluster.port import ClusterError
+from omnia_operator.reconcile import reconcile
+from tests.operator import objects, world
+from tests.operator.cluster import (
+    NOW,
+    SETTINGS,
+    FakeCluster,
+    config_map,
+    everything,
+    pod,
+    secret,
+    unavailable,
+)
+
+OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
+SCALED: JsonObject = {"enabled": True, "minReplicas": 2}
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+async def settled(*documents: JsonObject, keda: bool = True) -> FakeCluster:
+    cluster = FakeCluster(*documents, keda=keda)
+    await cluster.settle()
+    cluster.run_pods()
+    await cluster.settle()
+    cluster.writes.clear()
+    return cluster
+
+
+def config_hash(cluster: FakeCluster) -> str:
+    template = cluster.live(DEPLOYMENT)["spec"]["template"]
+    return str(template["metadata"]["annotations"][labels.CONFIG_HASH])
+
+
+async def test_an_agent_gets_its_objects_and_runs() -> None:
+    cluster = await settled(*everything())
+
+    assert cluster.names(DEPLOYMENT) == cluster.names(SERVICE) == ["helper"]
+    assert cluster.names(SERVICE_ACCOUNT) == ["helper-agent"]
+    assert cluster.names(CONFIG_MAP) == [
+        "helper-pack",
+        "helper-providers",
+        "helper-tools",
+        "pack-json",
+    ]
+    status = cluster.status()
+    assert status["phase"] == "Running"
+    assert status["replicas"] == {"desired": 1, "ready": 1, "available": 1}
+    assert status["activeVersion"] == "1.0.0"
+    assert status["serviceEndpoint"] == "helper.default.svc.cluster.local:8080"
+    assert status["observedGeneration"] == 1
+    assert cluster.conditions() == {
+        "Ready": "True: RuntimeReady",
+        "DeploymentReady": "True: DeploymentCreated",
+        "ServiceReady": "True: ServiceCreated",
+        "PromptPackReady": "True: PromptPackFound",
+        "ProviderReady": "True: ProviderFound",
+    }
+
+
+async def test_a_second_run_applies_nothing() -> None:
+    cluster = await settled(*everything({"toolRegistryRef": {"name": "tools"}}), objects.registry())
+
+    await cluster.settle(now="2027-01-01T00:00:00Z")
+
+    assert cluster.writes == []
+
+
+ORDERS = list(itertools.permutations(range(4)))
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=["".join(map(str, order)) for order in ORDERS])
+async def test_references_may_appear_in_any_order(order: tuple[int, ...]) -> None:
+    documents = everything()
+    cluster = FakeCluster()
+    for index in order:
+        cluster.put(documents[index])
+        await cluster.settle()
+    cluster.run_pods()
+    await cluster.settle()
+
+    assert cluster.status()["phase"] == "Running"
+
+
+async def test_an_agent_without_its_references_waits_and_says_for_what() -> None:
+    cluster = await settled(objects.agent())
+
+    assert cluster.names(DEPLOYMENT) == []
+    assert cluster.status()["phase"] == "Pending"
+    assert cluster.conditions() == {
+        "Ready": "False: RuntimeNotReady",
+        "DeploymentReady": "False: DeploymentPending",
+        "ServiceReady": "False: ServicePending",
+        "PromptPackReady": "False: PromptPackNotFound",
+        "ProviderReady": "False: ProviderNotFound",
+    }
+    assert "create it, or correct spec.promptPackRef.name" in cluster.message("Ready")
+    assert ("helper", "ProviderNotFound") in cluster.events
+
+
+@pytest.mark.parametrize("kind", [each for each in OWNED if each not in (SECRET, HPA)], ids=str)
+async def test_an_owned_object_that_is_deleted_comes_back(kind: object) -> None:
+    scaling = {"autoscaling": {**SCALED, "type": "keda"}}
+    cluster = await settled(*everything({"runtime": scaling}))
+    before = dict(cluster.objects)
+    owned = [place for place in before if place[0] == kind and place[1][1] != "pack-json"]
+    assert owned
+    for place in owned:
+        del cluster.objects[place]
+
+    await cluster.settle()
+
+    assert set(cluster.objects) == set(before)
+
+
+async def test_an_owned_object_that_is_edited_is_mended() -> None:
+    cluster = await settled(*everything())
+    cluster.live(SERVICE)["spec"]["ports"][0]["port"] = 1
+    cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"][0]["image"] = "other"
+
+    await cluster.settle()
+
+    assert cluster.live(SERVICE)["spec"]["ports"][0]["port"] == 8080
+    containers = cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"]
+    assert containers[0]["image"] == SETTINGS.facade_image
+    assert [each for each in cluster.writes if "apply" in each] == [
+        "apply Service helper",
+        "apply Deployment helper",
+    ]
+
+
+async def test_what_others_add_to_an_object_is_left_alone() -> None:
+    cluster = await settled(*everything({"runtime": {"autoscaling": SCALED}}))
+    cluster.live(DEPLOYMENT)["spec"]["replicas"] = 7
+    cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"].append({"name": "mesh"})
+    cluster.live(SERVICE)["metadata"]["annotations"]["mesh"] = "yes"
+
+    await cluster.settle()
+
+    assert [each for each in cluster.writes if "apply" in each] == []
+    assert cluster.live(DEPLOYMENT)["spec"]["replicas"] == 7
+
+
+async def test_the_api_servers_spelling_is_no_difference() -> None:
+    limits = {"requests": {"cpu": "1000m", "memory": "0.5Gi"}, "limits": {"cpu": 2}}
+    cluster = await settled(*everything({"runtime": {"resources": limits}}))
+    container = cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"][1]
+    container["resources"] = {"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"cpu": "2"}}
+    del cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["automountServiceAccountToken"]
+
+    await cluster.settle()
+
+    assert cluster.writes == []
+
+
+async def test_what_is_wanted_no_more_is_deleted() -> None:
+    cluster = await settled(*everything({"runtime": {"autoscaling": SCALED}}))
+    assert cluster.names(HPA) == cluster.names(PDB) == ["helper"]
+
+    cluster.put(objects.agent())
+    await cluster.settle()
+
+    assert cluster.names(HPA) == cluster.names(PDB) == []
+
+
+async def test_the_other_autoscaler_takes_over() -> None:
+    cluster = await settled(*everything({"runtime": {"autoscaling": SCALED}}))
+
+    cluster.put(objects.agent({"runtime": {"autoscaling": {**SCALED, "type": "keda"}}}))
+    await cluster.settle()
+
+    assert (cluster.names(HPA), cluster.names(SCALED_OBJECT)) == ([], ["helper"])
+    assert cluster.conditions()["AutoscalingReady"] == "True: Scaling"
+
+
+async def test_without_keda_the_agent_runs_unscaled_and_says_so() -> None:
+    cluster = await settled(
+        *everything({"runtime": {"autoscaling": {**SCALED, "type": "keda"}}}), keda=False
+    )
+
+    assert cluster.conditions()["AutoscalingReady"] == "False: KEDANotInstalled"
+    assert cluster.conditions()["Ready"] == "True: RuntimeReady"
+    assert ("helper", "KEDANotInstalled") in cluster.events
+
+
+async def test_somebody_elses_object_is_left_alone() -> None:
+    theirs = config_map("helper-tools", {"tools.yaml": "mine"})
+    cluster = await settled(*everything(), theirs)
+
+    assert cluster.live(CONFIG_MAP, "helper-tools")["data"] == {"tools.yaml": "mine"}
+    assert cluster.conditions()["DeploymentReady"] == "False: DeploymentFailed"
+    assert "belongs to somebody else" in cluster.message("Ready")
+    assert cluster.status()["phase"] == "Failed"
+
+
+async def test_deleting_an_agent_leaves_nothing() -> None:
+    cluster = await settled(*everything())
+    cluster.remove(AGENT_RUNTIME, "helper")
+
+    await cluster.settle()
+
+    assert [place for place in cluster.objects if place[0] in OWNED] == [
+        (CONFIG_MAP, ("default", "pack-json"))
+    ]
+
+
+async def test_an_agent_on_its_way_out_is_let_go() -> None:
+    agent = objects.agent(None, deletionTimestamp=NOW, finalizers=["x/y"])
+    cluster = await settled(agent, *everything()[1:])
+
+    assert cluster.names(DEPLOYMENT) == []
+
+
+async def test_a_new_prompt_changes_a_file_and_not_the_pods() -> None:
+    cluster = await settled(*everything(), pod("helper-1"))
+    before = config_hash(cluster)
+
+    cluster.put(config_map("pack-json", {"pack.json": world.PACK_TEXT.replace("kind", "brief")}))
+    await cluster.settle()
+
+    assert "Be brief." in cluster.live(CONFIG_MAP, "helper-pack")["data"]["pack.json"]
+    assert config_hash(cluster) == before
+    assert [each for each in cluster.writes if "PromptPack" not in each] == [
+        "apply ConfigMap helper-pack",
+        "annotate Pod helper-1",
+    ]
+    assert labels.FILES_HASH in cluster.live(POD, "helper-1")["metadata"]["annotations"]
+
+
+async def test_a_new_tool_changes_a_file_and_not_the_pods() -> None:
+    agent = everything({"toolRegistryRef": {"name": "tools"}})
+    cluster = await settled(*agent, objects.registry())
+    before = config_hash(cluster)
+
+    clock = objects.handler({"name": "clock", "tool": {"name": "clock"}})
+    cluster.put(objects.registry(objects.handler(), clock))
+    await cluster.settle()
+
+    assert "clock" in cluster.live(CONFIG_MAP, "helper-tools")["data"]["tools.yaml"]
+    assert config_hash(cluster) == before
+
+
+async def test_a_new_key_rolls_the_pods() -> None:
+    there = [*everything()[:3], objects.provider(OPENAI)]
+    cluster = await settled(*there, secret("keys", {"api-key": encoded("one")}))
+    before = config_hash(cluster)
+
+    cluster.put(secret("keys", {"api-key": encoded("two")}))
+    await cluster.settle()
+
+    assert config_hash(cluster) != before
+    assert encoded("two") not in str(cluster.live(DEPLOYMENT))
+
+
+async def test_another_key_of_the_same_secret_rolls_nothing() -> None:
+    there = [*everything()[:3], objects.provider(OPENAI)]
+    cluster = await settled(*there, secret("keys", {"api-key": encoded("one")}))
+
+    cluster.put(secret("keys", {"api-key": encoded("one"), "other": encoded("x")}))
+    await cluster.settle()
+
+    assert cluster.writes == []
+
+
+async def test_a_function_with_other_schemas_is_rolled() -> None:
+    cluster = await settled(objects.function(), *everything()[1:])
+    before = config_hash(cluster)
+
+    cluster.put(objects.function({"inputSchema": {"type": "object", "required": ["a"]}}))
+    await cluster.settle()
+
+    assert config_hash(cluster) != before
+
+
+async def test_a_granted_key_of_another_namespace_is_copied_and_follows() -> None:
+    foreign = objects.merge(
+        objects.provider(OPENAI | {"allowedNamespaces": ["default"]}),
+        {"metadata": {"namespace": "shared"}},
+    )
+    reference = {"name": "default", "providerRef": {"name": "model", "namespace": "shared"}}
+    cluster = await settled(
+        *everything({"providers": [reference]})[:3],
+        foreign,
+        secret("keys", {"api-key": encoded("one"), "other": encoded("x")}, "shared"),
+    )
+    name = "helper-provider-keys"
+    assert cluster.live(SECRET, name)["data"] == {"default": encoded("one")}
+    before = config_hash(cluster)
+
+    cluster.put(secret("keys", {"api-key": encoded("two")}, "shared"))
+    await cluster.settle()
+
+    assert cluster.live(SECRET, name)["data"] == {"default": encoded("two")}
+    assert config_hash(cluster) != before
+    cluster.live(SECRET, name)["data"] = {"default": encoded("edited")}
+    await cluster.settle()
+    assert cluster.live(SECRET, name)["data"] == {"default": encoded("two")}
+
+
+async def test_a_session_store_needs_its_address() -> None:
+    session = {"session": {"type": "redis", "storeRef": {"name": "redis"}}}
+    cluster = await settled(*everything(session))
+    assert cluster.conditions()["SessionStoreReady"] == "False: SecretNotFound"
+
+    cluster.put(secret("redis", {"url": encoded("redis://r")}))
+    await cluster.settle()
+
+    assert cluster.conditions()["SessionStoreReady"] == "True: SecretFound"
+    text = str(cluster.live(DEPLOYMENT))
+    assert "'OMNIA_SESSION_TYPE', 'value': 'redis'" in text
+    assert "{'name': 'redis', 'key': 'url'}" in text
+
+
+async def test_an_invalid_spec_is_told_and_the_pods_run_on() -> None:
+    cluster = await settled(*everything())
+
+    cluster.put(objects.function({"inputSchema": {"type": "no such type"}}))
+    await cluster.settle()
+
+    assert cluster.status()["phase"] == "Failed"
+    assert cluster.conditions()["Ready"] == "False: InvalidSpec"
+    assert cluster.conditions()["DeploymentReady"] == "True: DeploymentCreated"
+    assert "spec.inputSchema" in cluster.message("Ready")
+    assert cluster.names(DEPLOYMENT) == ["helper"]
+
+
+async def test_a_registry_that_cannot_be_used_is_named() -> None:
+    broken = objects.handler({"tool": {"inputSchema": {"type": "no such type"}}})
+    agent = everything({"toolRegistryRef": {"name": "tools"}})
+    cluster = await settled(*agent, objects.registry(broken))
+
+    assert cluster.conditions()["ToolRegistryReady"] == "False: ToolRegistryInvalid"
+    assert cluster.status("tools", TOOL_REGISTRY)["phase"] == "Failed"
+
+
+async def test_a_refusal_by_the_api_server_is_told_and_the_rest_is_made() -> None:
+    cluster = FakeCluster(*everything())
+    refusal = ClusterError(Code.INVALID_ARGUMENT, "quota exceeded", transient=False)
+    cluster.refuse[DEPLOYMENT, "helper"] = refusal
+    await cluster.settle()
+
+    assert cluster.names(SERVICE) == ["helper"]
+    assert cluster.conditions()["DeploymentReady"] == "False: DeploymentFailed"
+    assert "quota exceeded" in cluster.message("Ready")
+
+
+async def test_a_failure_that_passes_is_tried_again() -> None:
+    cluster = FakeCluster(*everything())
+    cluster.refuse[SERVICE, "helper"] = unavailable()
+    place = AGENT_RUNTIME, ("default", "helper")
+
+    assert await reconcile(cluster, *place, SETTINGS, NOW)
+    cluster.refuse.clear()
+    assert not await reconcile(cluster, *place, SETTINGS, NOW)
+    assert cluster.names(SERVICE) == ["helper"]
+
+
+async def test_an_event_is_written_once() -> None:
+    cluster = await settled(*everything())
+    told = list(cluster.events)
+    assert told.count(("helper", "RuntimeReady")) == 1
+
+    cluster.put(objects.agent({"runtime": {"extraEnv": [{"name": "A", "value": "1"}]}}))
+    await cluster.settle()
+    cluster.run_pods()
+    await cluster.settle()
+
+    assert cluster.events.count(("helper", "RuntimeReady")) <= 2
+
+
+async def test_a_pack_knows_who_uses_it() -> None:
+    cluster = await settled(*everything())
+
+    status = cluster.status("pack", PROMPT_PACK)
+    assert (status["phase"], status["activeVersion"]) == ("Active", "1.0.0")
+    assert cluster.conditions("pack", PROMPT_PACK) == {
+        "SourceValid": "True: SourceValid",
+        "SchemaValid": "True: SchemaValid",
+        "AgentsNotified": "True: AgentsNotified",
+    }
+    cluster.remove(AGENT_RUNTIME, "helper")
+    await cluster.settle()
+    conditions = cluster.conditions("pack", PROMPT_PACK)
+    assert conditions["AgentsNotified"] == "True: NoAgentsToNotify"
+
+
+async def test_the_highest_version_that_can_be_used_is_active() -> None:
+    cluster = await settled(
+        *everything(),
+        objects.pack({"packName": "pack", "version": "1.1.0"}, name="next"),
+        config_map("next-json", {"pack.json": world.PACK_TEXT}),
+    )
+    assert cluster.status("pack", PROMPT_PACK)["phase"] == "Superseded"
+    assert cluster.status("next", PROMPT_PACK)["phase"] == "Active"
+    assert cluster.status()["activeVersion"] == "1.1.0"
+
+    cluster.put(config_map("next-json", {"pack.json": "{"}))
+    await cluster.settle()
+
+    assert cluster.status("next", PROMPT_PACK)["phase"] == "Failed"
+    assert cluster.conditions("next", PROMPT_PACK)["SchemaValid"] == "False: SchemaValidationFailed"
+    assert cluster.status("pack", PROMPT_PACK)["phase"] == "Active"
+    assert cluster.status()["activeVersion"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("document", "data", "phase", "conditions"),
+    [
+        (OPENAI, {"api-key": "eA=="}, "Ready", ["True: SecretFound", "True: CredentialConfigured"]),
+        (OPENAI, {"x": ""}, "Error", ["False: SecretKeyMissing", "False: CredentialRequired"]),
+        (OPENAI, None, "Error", ["False: SecretNotFound", "False: CredentialRequired"]),
+        ({}, None, "Ready", ["True: NoSecretRequired", "True: NoCredentialRequired"]),
+        ({"mock": {"configMapRef": {"name": "no"}}}, None, "Error", ["False: ProviderNotReady"]),
+    ],
+)
+async def test_a_provider_says_whether_it_can_be_used(
+    document: JsonObject, data: dict[str, str] | None, phase: str, conditions: list[str]
+) -> None:
+    secrets = [] if data is None else [secret("keys", data)]
+    cluster = await settled(objects.provider(document), *secrets)
+
+    assert cluster.status("model", PROVIDER)["phase"] == phase
+    assert list(cluster.conditions("model", PROVIDER).values()) == conditions
+
+
+async def test_a_registry_lists_its_tools() -> None:
+    mcp = {
+        "name": "server",
+        "type": "mcp",
+        "httpConfig": None,
+        "tool": None,
+        "mcpConfig": {"transport": "streamable-http", "endpoint": "http://mcp/mcp"},
+    }
+    cluster = await settled(objects.registry(objects.handler(), objects.handler(mcp)))
+
+    status = cluster.status("tools", TOOL_REGISTRY)
+    assert (status["phase"], status["discoveredToolsCount"]) == ("Degraded", 2)
+    found = [(each["name"], each["status"]) for each in status["discoveredTools"]]
+    assert found == [("weather", "Available"), ("server", "Unknown")]
+    conditions = cluster.conditions("tools", TOOL_REGISTRY)
+    assert conditions["ToolsDiscovered"] == "Unknown: DiscoveryPending"

@@ -1,0 +1,225 @@
+"""A change wakes exactly those that it is about."""
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator import labels
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    CONFIG_MAP,
+    CUSTOM,
+    DEPLOYMENT,
+    PROMPT_PACK,
+    PROVIDER,
+    SECRET,
+    TOOL_REGISTRY,
+    WATCHED,
+    ObjectKind,
+    kind_of,
+)
+from omnia_operator.cluster.store import Store
+from omnia_operator.waking import Inbox, Item
+from omnia_operator.waking.watches import OLDEST, Watches
+from tests.operator import objects
+from tests.operator.cluster import config_map, secret
+
+
+class Recorder:
+    """Stands for the queue."""
+
+    def __init__(self) -> None:
+        self.items: set[Item] = set()
+
+    def add(self, item: Item, delay: float = 0.0) -> None:
+        assert delay >= 0
+        self.items.add(item)
+
+
+class Scene:
+    def __init__(self, *documents: JsonObject) -> None:
+        self.queue = Recorder()
+        self.store = Store()
+        self.inbox = Inbox(self.store, self.queue)  # type: ignore[arg-type]
+        self.version = 0
+        for document in documents:
+            self.see(document)
+
+    def see(self, document: JsonObject) -> set[tuple[str, str]]:
+        self.version += 1
+        kind, whole = self._whole(document)
+        return self._woken(lambda: self.inbox.seen(kind, whole))
+
+    def lose(self, document: JsonObject) -> set[tuple[str, str]]:
+        kind, whole = self._whole(document)
+        return self._woken(lambda: self.inbox.gone(kind, whole))
+
+    def list(self, kind: ObjectKind, *documents: JsonObject) -> set[tuple[str, str]]:
+        self.version += 1
+        listed = [self._whole(each)[1] for each in documents]
+        return self._woken(lambda: self.inbox.listed(kind, listed, self.version, None))
+
+    def _whole(self, document: JsonObject) -> tuple[ObjectKind, JsonObject]:
+        metadata = {
+            "namespace": "default",
+            "resourceVersion": str(self.version),
+            **document["metadata"],
+        }
+        kind = kind_of(document["apiVersion"], document["kind"])
+        return kind, {**document, "metadata": metadata}
+
+    def _woken(self, act: object) -> set[tuple[str, str]]:
+        self.queue.items.clear()
+        assert callable(act)
+        act()
+        return {(str(each.kind), each.key[1]) for each in self.queue.items}
+
+
+def named(name: str, change: JsonObject | None = None) -> JsonObject:
+    return objects.agent(change, name=name)
+
+
+KEYED: JsonObject = {"type": "openai", "model": "m", "secretRef": {"name": "keys"}}
+OTHER: JsonObject = {
+    "promptPackRef": {"name": "other"},
+    "providers": [{"name": "default", "providerRef": {"name": "other"}}],
+}
+HELPER = (AGENT_RUNTIME.name, "helper")
+SCENE = (
+    objects.agent({"toolRegistryRef": {"name": "tools"}}),
+    named("bystander", OTHER),
+    objects.pack({"packName": "pack"}, name="pack-v1"),
+    config_map("pack-v1-json", {"pack.json": "{}"}),
+    objects.provider(KEYED),
+    secret("keys", {"api-key": "b25l"}),
+    objects.registry(),
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "woken"),
+    [
+        (objects.provider(KEYED | {"model": "n"}), {("Provider", "model"), HELPER}),
+        (secret("keys", {"api-key": "dHdv"}), {("Provider", "model"), HELPER}),
+        (objects.registry(objects.handler(), timeout=1), {("ToolRegistry", "tools"), HELPER}),
+        (config_map("pack-v1-json", {"pack.json": "1"}), {("PromptPack", "pack-v1"), HELPER}),
+        (
+            objects.pack({"packName": "pack", "version": "2.0.0"}, name="pack-v2"),
+            {("PromptPack", "pack-v1"), ("PromptPack", "pack-v2"), HELPER},
+        ),
+        (config_map("unknown", {}), set()),
+        (secret("unknown", {}), set()),
+        (named("bystander", OTHER | {"mode": "agent"}), {(AGENT_RUNTIME.name, "bystander")}),
+        (
+            named("newcomer", {"providers": []}),
+            {(AGENT_RUNTIME.name, "newcomer"), ("PromptPack", "pack-v1")},
+        ),
+    ],
+)
+def test_a_change_wakes_whom_it_is_about(change: JsonObject, woken: set[tuple[str, str]]) -> None:
+    assert Scene(*SCENE).see(change) == woken
+
+
+@pytest.mark.parametrize(
+    ("document", "woken"),
+    [
+        (objects.provider(KEYED), {HELPER}),
+        (secret("keys", {}), {("Provider", "model"), HELPER}),
+        (objects.pack({"packName": "pack"}, name="pack-v1"), {HELPER}),
+        (objects.agent(), {("PromptPack", "pack-v1")}),
+    ],
+)
+def test_what_is_deleted_wakes_whom_it_was_for(
+    document: JsonObject, woken: set[tuple[str, str]]
+) -> None:
+    assert Scene(*SCENE).lose(document) == woken
+
+
+def test_what_is_seen_again_unchanged_wakes_nobody() -> None:
+    scene = Scene(*SCENE)
+
+    for each in SCENE:
+        assert scene.see(each) == set()
+
+
+def test_what_was_missed_is_found_by_a_listing() -> None:
+    scene = Scene(*SCENE)
+
+    assert scene.list(PROVIDER) == {HELPER}
+    assert scene.list(SECRET, secret("keys", {"api-key": "b25l"})) == set()
+    assert scene.store.get(PROVIDER, ("default", "model")) is None
+
+
+def test_an_owned_object_wakes_its_agent() -> None:
+    scene = Scene(*SCENE)
+    metadata = {"name": "helper", "labels": labels.owned("helper")}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata}
+
+    assert scene.see(deployment) == {HELPER}
+    assert scene.see(deployment | {"status": {"readyReplicas": 1}}) == {HELPER}
+    assert scene.lose(deployment) == {HELPER}
+
+
+def test_an_older_event_does_not_undo_a_newer_one() -> None:
+    store = Store()
+    new = objects.provider()
+    new["metadata"]["resourceVersion"] = "12"
+    old = objects.provider({"type": "openai"})
+    old["metadata"]["resourceVersion"] = "9"
+
+    assert store.put(PROVIDER, new)
+    assert not store.put(PROVIDER, old)
+    found = store.get(PROVIDER, ("default", "model"))
+    assert found is not None
+    assert found["spec"]["type"] == "mock"
+
+
+def test_no_secret_is_remembered() -> None:
+    store = Store()
+    store.put(SECRET, secret("keys", {"api-key": "c2VjcmV0"}))
+
+    found = store.get(SECRET, ("default", "keys"))
+    assert found is not None
+    assert set(found["data"]) == {"api-key"}
+    assert "c2VjcmV0" not in str(vars(store))
+
+
+def test_the_content_of_somebody_elses_config_map_is_not_remembered() -> None:
+    store = Store()
+    assert store.put(CONFIG_MAP, config_map("theirs", {"a": "large"}) | _named("theirs"))
+    assert store.put(CONFIG_MAP, config_map("theirs", {"a": "other"}) | _named("theirs"))
+
+    assert "large" not in str(store.get(CONFIG_MAP, ("default", "theirs")))
+
+
+def _named(name: str) -> JsonObject:
+    return {"metadata": {"namespace": "default", "name": name}}
+
+
+def test_everything_can_be_looked_at_again() -> None:
+    scene = Scene(*SCENE)
+    scene.queue.items.clear()
+
+    scene.inbox.wake_all()
+
+    kinds = [each.kind for each in scene.queue.items]
+    assert sorted(kinds, key=str) == [
+        AGENT_RUNTIME,
+        AGENT_RUNTIME,
+        PROMPT_PACK,
+        PROVIDER,
+        TOOL_REGISTRY,
+    ]
+    assert set(kinds) == set(CUSTOM)
+
+
+def test_a_watch_that_says_nothing_for_long_counts_as_dead() -> None:
+    now = 0.0
+    watches = Watches(lambda: now)
+    assert set(watches.ages()) == {kind.name for kind in WATCHED} - {"ScaledObject"}
+
+    now = OLDEST - 1.0
+    watches.alive(DEPLOYMENT)
+    now = OLDEST + 1.0
+
+    assert DEPLOYMENT.name not in watches.dead()
+    assert SECRET.name in watches.dead()

@@ -1,6 +1,7 @@
 """Conversations by clients that this project did not write, with agents that `omnia up` runs."""
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import orjson
 import pytest
 
 from tests.end_to_end.conftest import LIMIT, ROOT, Start
+from tests.services import free_port
 
 Example = Callable[[str], Path]
 
@@ -154,3 +156,58 @@ def test_every_agent_of_the_examples_answers(
     assert done.returncode == 0, done.stderr.decode()
     assert len(done.stdout.decode().splitlines()) > 1
     assert expected in done.stdout.decode()
+
+
+SLOW = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata:
+  name: slow
+spec:
+  facade:
+    type: websocket
+    port: {port}
+  prompt:
+    system: You count.
+  provider:
+    type: mock
+    mock:
+      responses:
+        defaultResponse: one two three four five six seven eight nine ten
+        inter_chunk_ms: 300
+"""
+
+
+def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    manifest = tmp_path / "slow.yaml"
+    manifest.write_text(SLOW.format(port=free_port()))
+    start(manifest).wait("serving")
+    chat = subprocess.Popen(
+        [sys.executable, "-u", "-m", "omnia_cli", "chat", "slow"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert chat.stdin
+    assert chat.stdout
+
+    chat.stdin.write(b"count\n")
+    chat.stdin.flush()
+    text = ""
+    while "two" not in text:
+        piece = chat.stdout.read1(100).decode()
+        assert piece, text
+        text += piece
+    chat.send_signal(signal.SIGINT)
+    while "cancelled" not in text:
+        piece = chat.stdout.read1(100).decode()
+        assert piece, text
+        text += piece
+    chat.stdin.close()
+    code = chat.wait(LIMIT)
+    chat.stdout.close()
+
+    assert code == 0
+    assert "ten" not in text

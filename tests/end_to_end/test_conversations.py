@@ -1,5 +1,6 @@
 """Conversations by clients that this project did not write, with agents that `omnia up` runs."""
 
+import os
 import re
 import signal
 import subprocess
@@ -197,12 +198,12 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
     chat.stdin.flush()
     text = ""
     while "two" not in text:
-        piece = chat.stdout.read1(100).decode()
+        piece = os.read(chat.stdout.fileno(), 100).decode()
         assert piece, text
         text += piece
     chat.send_signal(signal.SIGINT)
     while "cancelled" not in text:
-        piece = chat.stdout.read1(100).decode()
+        piece = os.read(chat.stdout.fileno(), 100).decode()
         assert piece, text
         text += piece
     chat.stdin.close()

@@ -1,7 +1,9 @@
 """The command `omnia chat`: a conversation in the terminal."""
 
 import contextlib
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -53,19 +55,28 @@ class Conversation:
     def turn(self, text: str) -> None:
         """Send a message and print the answer until it ends."""
         self._send(type="message", content=text, session_id=self.session_id)
-        cancelled = False
-        while True:
-            try:
+        with self._cancelling():
+            while True:
                 frame = self._receive()
-            except KeyboardInterrupt:
-                if cancelled:
-                    raise
-                cancelled = True
-                self._send(type="cancel", session_id=self.session_id)
-                continue
-            self._show(frame)
-            if frame["type"] in ("done", "error"):
-                return
+                self._show(frame)
+                if frame["type"] in ("done", "error"):
+                    return
+
+    @contextlib.contextmanager
+    def _cancelling(self) -> Iterator[None]:
+        """Let the first Ctrl-C stop the turn, and the next one leave."""
+
+        def interrupted(*_: object) -> None:
+            signal.signal(signal.SIGINT, before)
+            # not from here: the interrupted code may hold the connection's lock
+            cancel = {"type": "cancel", "session_id": self.session_id}
+            threading.Thread(target=self._send, kwargs=cancel, daemon=True).start()
+
+        before = signal.signal(signal.SIGINT, interrupted)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _show(self, frame: JsonObject) -> None:
         show: Callable[[JsonObject], None] | None = getattr(self, f"_on_{frame['type']}", None)

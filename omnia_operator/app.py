@@ -80,7 +80,7 @@ class Operator:
         namespaces = self._env.watch_namespaces
         await kopf.operator(
             registry=registry,
-            settings=tuned(self._watches),
+            settings=tuned(self._watches, clusterwide=not namespaces),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,

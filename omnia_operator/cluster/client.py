@@ -1,10 +1,9 @@
 """The API server, by lightkube: server-side apply under one field manager."""
 
 import functools
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import httpx2
 from lightkube import AsyncClient
 from lightkube.core.exceptions import ApiError
 from lightkube.core.generic_client import ALL_NS, ListAsyncIterable
@@ -17,45 +16,14 @@ from omnia_operator import labels
 from omnia_operator.cluster.kinds import EVENT, LEASE, OPTIONAL, SECRET, ObjectKind
 from omnia_operator.cluster.ownership import owned, owner_of, taken
 from omnia_operator.cluster.port import ClusterError, KindMissing
+from omnia_operator.cluster.refusals import CONFLICT, INVALID, NOT_FOUND, mapped
 from omnia_operator.cluster.store import version_of
 from omnia_operator.manifests import Manifest, redacted
 from omnia_operator.resolve import Key
 
 FIELD_MANAGER = labels.OPERATOR
 
-_NOT_FOUND = 404
-_CONFLICT = 409
-_TOO_MANY = 429
-_SERVER = 500
 _PAGE = 500
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def _mapped(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    @functools.wraps(call)
-    async def mapped(*arguments: P.args, **named: P.kwargs) -> T:
-        try:
-            return await call(*arguments, **named)
-        except ApiError as error:
-            raise _refusal(error) from error
-        except httpx2.HTTPError as error:
-            message = f"the API server does not answer: {type(error).__name__} {error}"
-            raise ClusterError(Code.UNAVAILABLE, message, transient=True) from error
-
-    return mapped
-
-
-def _refusal(error: ApiError) -> ClusterError:
-    status = error.status.code or _SERVER
-    transient = status in (_CONFLICT, _TOO_MANY) or status >= _SERVER
-    code = Code.UNAVAILABLE if transient else Code.INVALID_ARGUMENT
-    return ClusterError(code, error.status.message or str(error), transient=transient)
-
-
-def _status_of(error: ApiError) -> int | None:
-    return error.status.code
 
 
 @functools.cache
@@ -64,25 +32,18 @@ def _resource(kind: ObjectKind) -> type[GenericNamespacedResource]:
 
 
 class ClusterClient:
-    """The API server; an implementation of `Cluster` that remembers nothing."""
+    """The API server. `WatchedCluster` in front of it makes it a `Cluster`."""
 
     def __init__(self, client: AsyncClient) -> None:
         # Its overloads are for typed objects; ours are JSON, as the manifests are.
         self._client: Any = client
 
-    @_mapped
+    @mapped
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         found = await self._get(kind, key)
         return None if found is None else redacted(found)
 
-    @_mapped
-    async def find(
-        self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
-    ) -> list[JsonObject]:
-        chosen = {labels.INSTANCE: instance} if instance is not None else {}
-        return [_completed(kind, each) async for each in self._listed(kind, namespace, chosen)]
-
-    @_mapped
+    @mapped
     async def find_all(
         self, kind: ObjectKind, namespace: str | None, chosen: Mapping[str, str]
     ) -> tuple[list[JsonObject], int]:
@@ -95,26 +56,26 @@ class ClusterClient:
             items = [_completed(kind, each) async for each in listed]
             return items, version_of({"resourceVersion": listed.resourceVersion})
         except ApiError as error:
-            if _status_of(error) == _NOT_FOUND:
+            if error.status.code == NOT_FOUND:
                 return [], 0
             raise
 
-    @_mapped
+    @mapped
     async def secret_values(self, key: Key) -> Mapping[str, str]:
         found = await self._get(SECRET, key)
         return {} if found is None else found.get("data") or {}
 
-    @_mapped
+    @mapped
     async def apply(self, manifest: Manifest, *, known: bool) -> JsonObject:
         try:
             applied = await self._apply(manifest, force=known)
         except ApiError as error:
-            if known or _status_of(error) != _CONFLICT:
+            if known and error.status.code == INVALID:
+                applied = await self._overwrite(manifest)
+            elif not known and error.status.code == CONFLICT:
+                applied = await self._apply_unless_taken(manifest)
+            else:
                 raise
-            live = await self._get(manifest.kind, manifest.key)
-            if live is not None and not owned(live, owner_of(manifest)["uid"]):
-                raise taken(manifest, live) from error
-            applied = await self._apply(manifest, force=True)
         if applied is not None:
             return applied
         if manifest.kind in OPTIONAL:
@@ -122,7 +83,7 @@ class ClusterClient:
         message = f'there is no namespace "{manifest.key[0]}"'
         raise ClusterError(Code.NOT_FOUND, message, transient=False)
 
-    @_mapped
+    @mapped
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         found = await self._get(kind, key)
         if found is None or found["metadata"].get("uid") != uid:
@@ -132,17 +93,17 @@ class ClusterClient:
                 _resource(kind), key[1], namespace=key[0], cascade=CascadeType.BACKGROUND
             )
         except ApiError as error:
-            if _status_of(error) != _NOT_FOUND:
+            if error.status.code != NOT_FOUND:
                 raise
 
-    @_mapped
+    @mapped
     async def annotate(
         self, kind: ObjectKind, key: Key, annotations: Mapping[str, str]
     ) -> JsonObject | None:
         patch = {"metadata": {"annotations": dict(annotations)}}
         return await self._patch(_resource(kind), key, patch, PatchType.MERGE)
 
-    @_mapped
+    @mapped
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> JsonObject | None:
         namespace, name = key
         body = {
@@ -153,21 +114,21 @@ class ClusterClient:
         }
         return await self._patch(_resource(kind).Status, key, body, PatchType.APPLY)
 
-    @_mapped
+    @mapped
     async def emit(self, event: JsonObject) -> None:
         made: Any = _resource(EVENT).from_dict(event)
         try:
             await self._client.create(made, namespace=event["metadata"]["namespace"])
         except ApiError as error:
-            if _status_of(error) != _CONFLICT:  # it has been told already
+            if error.status.code != CONFLICT:  # it has been told already
                 raise
 
-    @_mapped
+    @mapped
     async def get_lease(self, key: Key) -> JsonObject | None:
         """Return a Lease as the API server has it now."""
         return await self._get(LEASE, key)
 
-    @_mapped
+    @mapped
     async def put_lease(self, lease: JsonObject) -> JsonObject:
         """Create or replace a Lease, unless somebody else did since it was read.
 
@@ -189,10 +150,21 @@ class ClusterClient:
         try:
             found: JsonObject = await self._client.get(_resource(kind), key[1], namespace=key[0])
         except ApiError as error:
-            if _status_of(error) == _NOT_FOUND:
+            if error.status.code == NOT_FOUND:
                 return None
             raise
         return found
+
+    async def _overwrite(self, manifest: Manifest) -> JsonObject | None:
+        """Replace whole lists, which apply does not: another's entry may contradict ours."""
+        await self._patch(_resource(manifest.kind), manifest.key, manifest.body, PatchType.MERGE)
+        return await self._apply(manifest, force=True)
+
+    async def _apply_unless_taken(self, manifest: Manifest) -> JsonObject | None:
+        live = await self._get(manifest.kind, manifest.key)
+        if live is not None and not owned(live, owner_of(manifest)["uid"]):
+            raise taken(manifest, live)
+        return await self._apply(manifest, force=True)
 
     async def _apply(self, manifest: Manifest, *, force: bool) -> JsonObject | None:
         resource, body = _resource(manifest.kind), manifest.body
@@ -212,7 +184,7 @@ class ClusterClient:
                 force=force,
             )
         except ApiError as error:
-            if _status_of(error) == _NOT_FOUND:
+            if error.status.code == NOT_FOUND:
                 return None
             raise
         return found

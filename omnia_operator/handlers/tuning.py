@@ -15,9 +15,11 @@ LABELLED = frozenset(kind for kind in (*OWNED, POD) if kind not in _ANYBODYS)
 """Kinds of which only what the operator has made is watched."""
 
 
-def tuned(watches: Watches) -> kopf.OperatorSettings:
+def tuned(watches: Watches, *, clusterwide: bool) -> kopf.OperatorSettings:
     """Return kopf's settings."""
     settings = kopf.OperatorSettings()
+    # Kinds that appear later, such as KEDA's, are noticed by whoever may look at the whole cluster.
+    settings.scanning.disabled = not clusterwide
     # A worker of kopf's occupies a slot until it has been idle for this long. With the default
     # of 5 s a burst of events would pass at a few objects per second.
     settings.queueing.worker_limit = 100

@@ -1,6 +1,7 @@
 """Whether an object of the cluster is as it is wanted."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.manifests.manifest import Manifest, redacted
@@ -13,6 +14,7 @@ _UNITS = {
     **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
     **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
 }
+_QUANTITY = re.compile(r"((?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?)([numkMGTPE]|[KMGTPE]i)?")
 
 
 def same(manifest: Manifest, live: JsonObject) -> bool:
@@ -48,9 +50,6 @@ def _quantity(value: object) -> Decimal | None:
     """Read a Kubernetes quantity, which the API server spells in its own way: 1000m is 1."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    text = str(value)
-    number = text.rstrip("numkMGTPEi")
-    try:
-        return Decimal(number) * _UNITS[text[len(number) :]]
-    except (InvalidOperation, KeyError):
-        return None
+    # Without exponents, which a hash may look like it has.
+    found = _QUANTITY.fullmatch(str(value))
+    return Decimal(found[1]) * _UNITS[found[2] or ""] if found else None

@@ -38,7 +38,7 @@ async def publish(
         try:
             await cluster.emit(_event(kind, document, each, now))
         except ClusterError as error:  # a missing Event is no reason to do the work again
-            _log.warning("event not written", error=error.message, reason=each.reason)
+            _log.info("event not written", error=error.message, reason=each.reason)
 
 
 def _event(kind: ObjectKind, document: JsonObject, said: Announcement, now: str) -> JsonObject:

@@ -25,6 +25,7 @@ _REFERENCES = {
     "ToolRegistryReady": "ToolRegistryFound",
     "SessionStoreReady": "SecretFound",
 }
+_TO_ZERO = "at zero replicas nothing holds the first request until a pod is ready"
 # Without an autoscaler the agent serves all the same, with the pods that it has.
 _OPTIONAL = frozenset({"AutoscalingReady"})
 
@@ -102,7 +103,8 @@ def _verdicts(facts: AgentFacts) -> Iterator[Verdict]:
     scaling = facts.agent and facts.agent.spec.runtime.autoscaling
     if scaling and scaling.enabled:
         problem = problems.get("AutoscalingReady")
-        yield _verdict(problem) if problem else true("AutoscalingReady", "Scaling")
+        to_zero = "" if scaling.min_replicas else _TO_ZERO
+        yield _verdict(problem) if problem else true("AutoscalingReady", "Scaling", to_zero)
 
 
 def _needed(facts: AgentFacts) -> Iterator[str]:

@@ -13,7 +13,8 @@ import json, sys
 from websockets.sync.client import connect
 url, session, *messages = sys.argv[1:]
 with connect(url + (f"?session_id={session}" if session else ""), open_timeout=5) as socket:
-    session = json.loads(socket.recv(timeout=10))["session_id"]
+    connected = json.loads(socket.recv(timeout=10))
+    session = session or connected["session_id"]
     answers = []
     for message in messages:
         socket.send(json.dumps({"type": "message", "content": message, "session_id": session}))

@@ -268,17 +268,14 @@ def test_the_complete_example_of_the_specification_runs(
 ) -> None:
     agent = here(objects.load(objects.DATA / "spec" / "001-complete.yaml"))
     spec = {**agent["spec"], "session": {**agent["spec"]["session"], "storeRef": {"name": redis}}}
-    key = base64.b64encode(b"none").decode()
     named = {"packName": "customer-service-prompts", "version": "2.1.0"}
-    claude = {"type": "claude", "model": "claude", "secretRef": {"name": "anthropic"}}
     kubectl.apply({**agent, "spec": spec})
     kubectl.apply(
         here(objects.pack(named)),
         here(config_map("pack-json", {"pack.json": world.PACK_TEXT})),
-        here(secret("anthropic", {"ANTHROPIC_API_KEY": key})),
         objects.merge(here(objects.registry()), {"metadata": {"name": "service-tools"}}),
         *(
-            objects.merge(here(objects.provider(claude)), {"metadata": {"name": name}})
+            objects.merge(here(objects.provider()), {"metadata": {"name": name}})
             for name in ("claude-production", "claude-haiku")
         ),
     )

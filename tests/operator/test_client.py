@@ -1,0 +1,238 @@
+"""What the client makes of the API server's answers."""
+
+import json
+
+import httpx2
+import pytest
+from lightkube import AsyncClient, KubeConfig
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
+from omnia_operator.cluster.kinds import (
+    CONFIG_MAP,
+    POD,
+    SCALED_OBJECT,
+    SECRET,
+    SERVICE,
+    ObjectKind,
+)
+from omnia_operator.cluster.port import ClusterError, KindMissing
+from omnia_operator.manifests import Manifest
+
+MINE = {"uid": "mine", "name": "helper", "kind": "AgentRuntime"}
+THEIRS = {"uid": "theirs", "name": "other", "kind": "Thing"}
+FORMER = {"uid": "former", "name": "helper", "kind": "AgentRuntime"}
+
+SERVER_CONFIG = KubeConfig.from_dict(
+    {
+        "clusters": [{"name": "c", "cluster": {"server": "http://server"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+        "current-context": "c",
+    }
+)
+
+Answer = tuple[int, JsonObject]
+
+
+class Server:
+    """Answers in turn, and notes what it was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.asked: list[httpx2.Request] = []
+        transport = httpx2.MockTransport(self._answer)
+        self.client = ClusterClient(
+            AsyncClient(SERVER_CONFIG, field_manager=FIELD_MANAGER, transport=transport)
+        )
+
+    @property
+    def methods(self) -> list[str]:
+        return [
+            each.headers["content-type"].partition("/")[2].partition("-")[0]
+            if each.method == "PATCH"
+            else each.method
+            for each in self.asked
+        ]
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.asked.append(request)
+        status, body = self.answers.pop(0)
+        return httpx2.Response(status, json=body)
+
+
+def refused(status: int, message: str = "no") -> Answer:
+    return status, {"kind": "Status", "code": status, "message": message}
+
+
+def document(owner: JsonObject = MINE, kind: ObjectKind = SERVICE, **more: object) -> JsonObject:
+    metadata = {
+        "name": "a",
+        "namespace": "b",
+        "uid": "its",
+        "labels": {"c": "d"},
+        "ownerReferences": [owner],
+    }
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **more}
+
+
+def manifest(kind: ObjectKind = SERVICE) -> Manifest:
+    return Manifest.of(document(kind=kind))
+
+
+async def test_an_object_is_applied_by_the_operators_name() -> None:
+    server = Server((200, document()))
+
+    await server.client.apply(manifest(), known=True)
+
+    (request,) = server.asked
+    assert request.url.path == "/api/v1/namespaces/b/services/a"
+    assert dict(request.url.params) == {"force": "true", "fieldManager": "omnia-operator"}
+    assert request.headers["content-type"] == "application/apply-patch+yaml"
+    assert json.loads(request.content) == manifest().body
+
+
+async def test_an_object_that_is_not_known_is_not_taken_by_force() -> None:
+    server = Server((201, document()))
+
+    await server.client.apply(manifest(), known=False)
+
+    assert "force" not in server.asked[0].url.params
+
+
+@pytest.mark.parametrize(
+    ("owner", "transient", "words"),
+    [
+        (THEIRS, False, "belongs to somebody else"),
+        (FORMER, True, "is still being deleted"),
+    ],
+)
+async def test_somebody_elses_object_is_left_alone(
+    owner: JsonObject, transient: bool, words: str
+) -> None:
+    server = Server(refused(409), (200, document(owner)))
+
+    with pytest.raises(ClusterError, match=words) as refusal:
+        await server.client.apply(manifest(), known=False)
+
+    assert refusal.value.transient is transient
+    assert server.methods == ["apply", "GET"]
+
+
+async def test_an_object_of_the_agent_that_was_not_seen_yet_is_applied_after_all() -> None:
+    server = Server(refused(409), (200, document()), (200, document()))
+
+    await server.client.apply(manifest(), known=False)
+
+    assert server.methods == ["apply", "GET", "apply"]
+
+
+async def test_an_entry_of_another_that_contradicts_ours_is_removed() -> None:
+    server = Server(refused(422), (200, document()), (200, document()))
+
+    await server.client.apply(manifest(), known=True)
+
+    assert server.methods == ["apply", "merge", "apply"]
+
+
+@pytest.mark.parametrize(
+    ("status", "transient"),
+    [(400, False), (401, True), (403, False), (409, True), (429, True), (500, True), (503, True)],
+)
+async def test_a_refusal_says_whether_it_may_pass(status: int, transient: bool) -> None:
+    server = Server(refused(status, "the reason"))
+
+    with pytest.raises(ClusterError, match="the reason") as refusal:
+        await server.client.apply(manifest(), known=True)
+
+    assert refusal.value.transient is transient
+
+
+async def test_a_server_that_does_not_answer_may_answer_later() -> None:
+    def broken(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("refused", request=request)
+
+    transport = httpx2.MockTransport(broken)
+    client = ClusterClient(AsyncClient(SERVER_CONFIG, transport=transport))
+
+    with pytest.raises(ClusterError, match="does not answer") as refusal:
+        await client.get(SERVICE, ("b", "a"))
+
+    assert refusal.value.transient
+
+
+async def test_a_kind_that_is_not_installed_is_named() -> None:
+    server = Server(refused(404))
+
+    with pytest.raises(KindMissing, match="no kind ScaledObject"):
+        await server.client.apply(manifest(SCALED_OBJECT), known=False)
+
+
+async def test_a_namespace_that_is_gone_is_named() -> None:
+    server = Server(refused(404))
+
+    with pytest.raises(ClusterError, match='there is no namespace "b"'):
+        await server.client.apply(manifest(), known=False)
+
+
+async def test_a_secret_is_read_without_its_values() -> None:
+    server = Server((200, document(kind=SECRET, data={"key": "c2VjcmV0"})))
+
+    found = await server.client.get(SECRET, ("b", "a"))
+
+    assert found is not None
+    assert set(found["data"]) == {"key"}
+    assert "c2VjcmV0" not in str(found)
+
+
+async def test_what_is_not_there_is_no_error() -> None:
+    key = ("b", "a")
+    server = Server(*[refused(404)] * 6)
+
+    assert await server.client.get(SERVICE, key) is None
+    assert await server.client.secret_values(key) == {}
+    assert await server.client.annotate(POD, key, {"x": "y"}) is None
+    assert await server.client.put_status(SERVICE, key, {}) is None
+    await server.client.delete(SERVICE, key, "its")
+    assert await server.client.find_all(SCALED_OBJECT, None, {}) == ([], 0)
+
+
+@pytest.mark.parametrize(("uid", "methods"), [("its", ["GET", "DELETE"]), ("another", ["GET"])])
+async def test_only_the_object_that_was_meant_is_deleted(uid: str, methods: list[str]) -> None:
+    server = Server((200, document()), (200, {}))
+
+    await server.client.delete(SERVICE, ("b", "a"), uid)
+
+    assert server.methods == methods
+
+
+async def test_an_event_that_was_told_already_is_no_error() -> None:
+    server = Server(refused(409))
+
+    await server.client.emit({"metadata": {"name": "e", "namespace": "b"}})
+
+    assert server.methods == ["POST"]
+
+
+async def test_a_listing_comes_with_its_version() -> None:
+    items = [{"metadata": {"name": "a", "namespace": "b"}}]
+    listing = {"kind": "ConfigMapList", "metadata": {"resourceVersion": "7"}, "items": items}
+    server = Server((200, listing))
+
+    found, version = await server.client.find_all(CONFIG_MAP, None, {"x": "y"})
+
+    assert version == 7
+    assert [(each["kind"], each["metadata"]["name"]) for each in found] == [("ConfigMap", "a")]
+    assert server.asked[0].url.path == "/api/v1/configmaps"
+    assert server.asked[0].url.params["labelSelector"] == "x=y"
+
+
+@pytest.mark.parametrize(("version", "method"), [("", "POST"), ("4", "PUT")])
+async def test_a_lease_is_replaced_only_as_it_was_read(version: str, method: str) -> None:
+    metadata = {"name": "l", "namespace": "b"} | ({"resourceVersion": version} if version else {})
+    server = Server((200, {"metadata": metadata, "spec": {}}))
+
+    await server.client.put_lease({"metadata": metadata, "spec": {}})
+
+    assert server.methods == [method]
+    assert json.loads(server.asked[0].content)["metadata"] == metadata

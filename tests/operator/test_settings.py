@@ -1,0 +1,87 @@
+"""What the operator is told, and what it tells kopf."""
+
+import re
+
+import kopf
+import pytest
+
+from omnia_core.env import OperatorEnv
+from omnia_operator.cluster.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, WATCHED, ObjectKind
+from omnia_operator.handlers import register, tuned
+from omnia_operator.plan import plan
+from omnia_operator.settings import settings_of
+from omnia_operator.waking.watches import OLDEST, Watches
+from tests.operator import objects, world
+
+ENV = OperatorEnv(
+    facade_image="facade:1",
+    runtime_image="runtime:1",
+    facade_image_pull_policy="Always",
+    image_pull_secrets=("registry",),
+    tracing_enabled=True,
+    tracing_endpoint="http://collector:4317",
+    tracing_sample_rate=0.5,
+)
+
+
+def test_tracing_reaches_every_container_and_an_agent_may_overrule_it() -> None:
+    names = [ENV.variable(f"tracing_{each}") for each in ("enabled", "endpoint", "sample_rate")]
+    own = {"runtime": {"extraEnv": [{"name": names[2], "value": "1"}]}}
+    there = world.found(objects.pack(), objects.provider())
+    made = plan(world.resolved(objects.agent(own), there), settings_of(ENV))
+
+    for container, rate in zip(made.containers, ["0.5", "1"], strict=True):
+        variables = {each["name"]: each["value"] for each in container.variables}
+        assert [variables[name] for name in names] == ["true", "http://collector:4317", rate]
+
+
+def test_a_pull_policy_that_is_not_set_is_left_to_kubernetes() -> None:
+    settings = settings_of(ENV)
+
+    assert (settings.facade_pull_policy, settings.runtime_pull_policy) == ("Always", None)
+    assert settings.image_pull_secrets == ("registry",)
+
+
+def resource(kind: ObjectKind) -> kopf.Resource:
+    return kopf.Resource(kind.group, kind.version, kind.plural)
+
+
+@pytest.mark.parametrize("kind", WATCHED, ids=str)
+def test_a_watch_shows_that_it_lives_when_it_connects(kind: ObjectKind) -> None:
+    now = 0.0
+    watches = Watches(lambda: now)
+    settings = tuned(watches, clusterwide=True)
+
+    now = OLDEST + 1.0
+    chosen = settings.watching.label_selectors.collect(resource(kind))
+
+    assert kind.name not in watches.dead()
+    ours = ["app.kubernetes.io/managed-by=omnia-operator"]
+    anybodys = kind.group == "omnia.altairalabs.ai" or kind in (CONFIG_MAP, SECRET)
+    assert chosen == ([] if anybodys else ours)
+
+
+def test_every_kind_is_watched_and_nothing_is_written_by_kopf() -> None:
+    registry = kopf.OperatorRegistry()
+    register(registry, None, Watches(lambda: 0.0))  # type: ignore[arg-type]
+    settings = tuned(Watches(lambda: 0.0), clusterwide=True)
+
+    assert registry._watching.has_handlers(resource(DEPLOYMENT))
+    assert len(list(registry._watching.get_all_handlers())) == len(WATCHED)
+    assert not list(registry._changing.get_all_handlers())
+    assert not list(registry._spawning.get_all_handlers())
+    assert not settings.posting.enabled
+    assert settings.peering.standalone
+
+
+def test_the_page_of_conditions_names_every_reason_of_a_problem() -> None:
+    page = (objects.DATA.parents[2] / "docs/reference/conditions.md").read_text(encoding="utf-8")
+    sources = (objects.DATA.parents[2] / "omnia_operator").rglob("*.py")
+    said = r'(?:(?:Problem|true|false|unknown)\(\s*"\w+",|_problem\()\s*"(\w+)"'
+    reasons = {
+        found
+        for source in sources
+        for found in re.findall(said, source.read_text(encoding="utf-8"))
+    }
+    assert len(reasons) > 20
+    assert [each for each in sorted(reasons) if f"`{each}`" not in page] == []

@@ -34,6 +34,7 @@ endef
 $(VENV)/local.stamp: requirements/local.txt
 	$(call install,requirements/local.txt)
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
 $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/local.stamp

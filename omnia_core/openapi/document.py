@@ -1,0 +1,134 @@
+"""An OpenAPI document: its text read, its inner references followed."""
+
+from typing import Any
+from urllib.parse import unquote, urljoin
+
+import msgspec
+import yaml
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.jsonvalue import JsonObject
+
+_LONGEST_CHAIN = 32
+# YAML's aliases can make a short text endless.
+_MOST_VALUES = 1_000_000
+
+# libyaml reads megabytes in the time that Python's own parser needs for a few kilobytes.
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_BASE):  # type: ignore[misc] # libyaml's loader, where PyYAML was built with it
+    """YAML's values that JSON has too: a date stays the text that it is."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def read_document(text: str, where: str) -> JsonObject:
+    """Read JSON or YAML text; `where` begins the error message.
+
+    Raises:
+        ConfigurationError: the text is no OpenAPI 3 document.
+    """
+    try:
+        document = _parsed(text)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ConfigurationError(
+            f"{where}{line}: this is neither JSON nor YAML: the address of an OpenAPI document is"
+            " needed"
+        ) from error
+    if not isinstance(document, dict) or not ("openapi" in document or "swagger" in document):
+        raise ConfigurationError(
+            f'{where}: there is no field "openapi": the address of an OpenAPI document is needed'
+        )
+    version = str(document.get("openapi", document.get("swagger")))
+    if not version.startswith("3."):
+        raise ConfigurationError(
+            f"{where}: the document has version {version[:16]}: convert it to OpenAPI 3.0 or 3.1"
+        )
+    return document
+
+
+def _parsed(text: str) -> Any:
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        try:
+            return msgspec.json.decode(text.lstrip("\ufeff"))
+        except msgspec.DecodeError:
+            pass  # YAML's flow style begins like JSON
+    document = yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from a safe loader
+    _refuse_endless(document)
+    return document
+
+
+def _refuse_endless(document: object) -> None:
+    waiting, seen = [document], 0
+    while waiting:
+        value = waiting.pop()
+        inner = list(value.values()) if isinstance(value, dict) else value
+        if isinstance(inner, list):
+            waiting += inner
+            seen += len(inner)
+        if seen > _MOST_VALUES:
+            raise ValueError("the aliases unfold without end")
+
+
+def lookup(document: JsonObject, reference: object, place: str) -> Any:
+    """Return what a reference such as `#/components/schemas/Pet` stands for.
+
+    Raises:
+        ConfigurationError: it leads out of the document, or to nothing.
+    """
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        raise ConfigurationError(
+            f'{place}: the reference "{reference}" leads out of the document: bring what it stands'
+            " for into components"
+        )
+    found: Any = document
+    for part in reference[2:].split("/"):
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
+            found = found[int(key)]
+        elif isinstance(found, dict) and key in found:
+            found = found[key]
+        else:
+            raise ConfigurationError(
+                f'{place}: nothing stands at the reference "{reference}": add it, or correct the'
+                " reference"
+            )
+    return found
+
+
+def follow(document: JsonObject, node: object, place: str) -> JsonObject:
+    """Return the object that a node is or refers to.
+
+    Raises:
+        ConfigurationError: it is no object, or refers to itself.
+    """
+    for _ in range(_LONGEST_CHAIN):
+        if not isinstance(node, dict):
+            raise ConfigurationError(f"{place}: an object is expected here")
+        if "$ref" not in node:
+            return node
+        node = lookup(document, node["$ref"], place)
+    raise ConfigurationError(f"{place}: the reference leads back to itself: correct it")
+
+
+def base_url(levels: tuple[object, ...], where: str) -> str:
+    """Return the address of the API by the innermost `servers` list that has an entry.
+
+    Args:
+        levels: the `servers` of operation, path and document.
+        where: address of the document, which a relative one starts from.
+    """
+    servers: list[object] = next((e for e in levels if isinstance(e, list) and e), [{}])
+    server = servers[0] if isinstance(servers[0], dict) else {}
+    url = str(server.get("url", "/"))
+    variables = server.get("variables")
+    for name, variable in variables.items() if isinstance(variables, dict) else ():
+        if isinstance(variable, dict):
+            url = url.replace(f"{{{name}}}", str(variable.get("default", "")))
+    return urljoin(where, url).rstrip("/")

@@ -1,0 +1,24 @@
+"""Which tools the handlers of a ToolRegistry have, and whether they can be called."""
+
+from omnia_operator.discovery.lookout import Lookout, Seen
+from omnia_operator.discovery.port import Context, Discovery, FoundTool, HandlerTools
+from omnia_operator.discovery.selector import Service, ServicePort, located, service_of
+from omnia_operator.discovery.servers import ServerDiscovery, discover_all
+from omnia_operator.discovery.summary import discovered_tools, phase
+
+__all__ = [
+    "Context",
+    "Discovery",
+    "FoundTool",
+    "HandlerTools",
+    "Lookout",
+    "Seen",
+    "ServerDiscovery",
+    "Service",
+    "ServicePort",
+    "discover_all",
+    "discovered_tools",
+    "located",
+    "phase",
+    "service_of",
+]

@@ -1,0 +1,51 @@
+"""An HTTP client that reads no more than a bounded answer. Imported only where MCP is spoken."""
+
+from collections.abc import AsyncIterator
+
+import httpx2
+
+from omnia_core.errors import ConfigurationError
+
+LARGEST = 5 * 1024 * 1024
+
+
+def bounded_client(
+    headers: dict[str, str], limit: float, statuses: list[int]
+) -> httpx2.AsyncClient:
+    """Return a client that writes the status of every answer into `statuses`."""
+    transport = _BoundedTransport(httpx2.AsyncHTTPTransport(), statuses)
+    return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport)
+
+
+class _BoundedTransport(httpx2.AsyncBaseTransport):
+    def __init__(self, inner: httpx2.AsyncBaseTransport, statuses: list[int]) -> None:
+        self._inner = inner
+        self._statuses = statuses
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        # A compressed answer could unfold to any size.
+        request.headers["accept-encoding"] = "identity"
+        response = await self._inner.handle_async_request(request)
+        self._statuses.append(response.status_code)
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            response.stream = _BoundedStream(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > LARGEST:
+                raise ConfigurationError(f"its answer is larger than {LARGEST >> 20} MiB")
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

@@ -1,0 +1,93 @@
+"""Tool servers that speak `omnia.tools.v1`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omnia_core.errors import ConfigurationError
+from omnia_operator.api.toolconfig import GrpcConfig
+from omnia_operator.discovery.failure import HttpStatus
+from omnia_operator.discovery.port import OnlyTheAgentKnows
+
+if TYPE_CHECKING:
+    import grpc
+
+_PEM = b"-----BEGIN"
+
+
+async def ask(config: GrpcConfig, tool: str, headers: Mapping[str, str], limit: float) -> None:
+    """Look whether a server has a tool. One that cannot list its tools is believed to have it.
+
+    Raises:
+        OnlyTheAgentKnows: the connection needs files of the agent's pod.
+        ConfigurationError: the server does not have the tool.
+        Exception: of the connection.
+    """
+    import grpc.aio  # noqa: PLC0415 - paid for when a registry has a gRPC server
+
+    try:
+        names = await _listed(config, headers, limit)
+    except grpc.aio.AioRpcError as error:
+        # The error's own text may hold more than a status should.
+        raise _cause(error.code()) from None
+    if names is not None and tool not in names:
+        has = ", ".join(sorted(names)[:20]) or "none"
+        raise ConfigurationError(f'it has no tool "{tool}" (it has: {has}): correct tool.name')
+
+
+async def _listed(
+    config: GrpcConfig, headers: Mapping[str, str], limit: float
+) -> frozenset[str] | None:
+    import grpc.aio  # noqa: PLC0415 - as above
+
+    from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc  # noqa: PLC0415 - as above
+
+    async with _channel(config) as channel:
+        stub = tools_pb2_grpc.ToolServiceStub(channel)  # type: ignore[no-untyped-call] # generated
+        call = stub.ListTools(
+            tools_pb2.ListToolsRequest(), timeout=limit, metadata=tuple(headers.items())
+        )
+        try:
+            answer = await call
+        except grpc.aio.AioRpcError as error:
+            if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                return None
+            raise
+    return frozenset(each.name for each in answer.tools)
+
+
+def _channel(config: GrpcConfig) -> "grpc.aio.Channel":
+    import grpc.aio  # noqa: PLC0415 - as above
+
+    target = (config.endpoint or "").removeprefix("grpc://")
+    if not config.tls:
+        return grpc.aio.insecure_channel(target)
+    if config.tls_insecure_skip_verify:
+        raise OnlyTheAgentKnows("its certificate is taken unseen, which the operator does not do")
+    # A manifest must not make the operator use a key of its own pod.
+    if config.tls_cert_path or config.tls_key_path:
+        raise OnlyTheAgentKnows("its client certificate is in the agent's pod, which alone can ask")
+    roots = _authority(config.tls_ca_path) if config.tls_ca_path else None
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots))
+
+
+def _authority(path: str) -> bytes:
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        content = b""
+    if not content.startswith(_PEM):
+        raise OnlyTheAgentKnows("its certificate authority is in the agent's pod, not here")
+    return content
+
+
+def _cause(code: "grpc.StatusCode") -> Exception:
+    import grpc  # noqa: PLC0415 - as above
+
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return ConnectionRefusedError()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return TimeoutError()
+    if code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
+        return HttpStatus(401)
+    return ConfigurationError(f"it answered ListTools with {code.name}: check its logs")

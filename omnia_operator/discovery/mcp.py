@@ -1,0 +1,112 @@
+"""MCP servers, asked by the official SDK."""
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from omnia_core.errors import ConfigurationError
+from omnia_operator.api.toolconfig import McpConfig, McpTransport, ToolFilter
+from omnia_operator.discovery.failure import HttpStatus
+from omnia_operator.discovery.port import FoundTool, OnlyTheAgentKnows
+
+if TYPE_CHECKING:
+    import httpx2
+    import mcp
+    from mcp.types import Tool
+
+_FIRST_ERROR = 400
+_MOST_PAGES = 50
+_MOST_TOOLS = 1000
+
+
+async def ask(config: McpConfig, headers: dict[str, str], limit: float) -> tuple[FoundTool, ...]:
+    """Return the tools that a server lists and the handler's filter lets through.
+
+    Raises:
+        OnlyTheAgentKnows: the server is a program in the agent's pod.
+        HttpStatus: the server refuses to be asked.
+        Exception: of the connection.
+    """
+    if config.transport is McpTransport.STDIO or config.endpoint is None:
+        raise OnlyTheAgentKnows("it is a program in the agent's pod, which alone can ask it")
+    statuses: list[int] = []
+    try:
+        async with _client(config, headers, limit, statuses) as client:
+            tools = await _listed(client)
+    except Exception as error:
+        # The SDK turns an HTTP status into errors of several kinds.
+        refused = next((each for each in reversed(statuses) if each >= _FIRST_ERROR), None)
+        if refused is None or _is_timeout(error):
+            raise
+        raise HttpStatus(refused) from error
+    wanted = _filtered(tools, config.tool_filter or ToolFilter())
+    return tuple(
+        FoundTool(
+            each.name,
+            each.description or "",
+            config.endpoint,
+            each.input_schema,
+            each.output_schema,
+        )
+        for each in wanted
+    )
+
+
+@contextlib.asynccontextmanager
+async def _client(
+    config: McpConfig, headers: dict[str, str], limit: float, statuses: list[int]
+) -> AsyncIterator["mcp.Client"]:
+    # Paid for when a registry has an MCP server.
+    import mcp  # noqa: PLC0415
+    from mcp.client.sse import sse_client  # noqa: PLC0415
+    from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
+
+    from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
+
+    # It logs a traceback for every server that is away, and a status says it better.
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
+    url = config.endpoint or ""
+
+    def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
+        return bounded_client(headers, limit, statuses)
+
+    if config.transport is McpTransport.SSE:
+        # Nothing newer than the handshake is spoken over SSE.
+        old = sse_client(url, timeout=limit, sse_read_timeout=limit, httpx_client_factory=made)
+        async with mcp.Client(old, read_timeout_seconds=limit, cache=None, mode="legacy") as client:
+            yield client
+        return
+    async with made() as http:
+        new = streamable_http_client(url, http_client=http)
+        async with mcp.Client(new, read_timeout_seconds=limit, cache=None) as client:
+            yield client
+
+
+async def _listed(client: "mcp.Client") -> list["Tool"]:
+    tools: list[Tool] = []
+    cursor: str | None = None
+    for _ in range(_MOST_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if not cursor:
+            return tools
+        if len(tools) > _MOST_TOOLS:
+            break
+    raise ConfigurationError("its list of tools has no end: correct the server")
+
+
+def _filtered(tools: list["Tool"], chosen: ToolFilter) -> list["Tool"]:
+    return [
+        each
+        for each in tools
+        if (not chosen.allowlist or each.name in chosen.allowlist)
+        and each.name not in chosen.blocklist
+    ]
+
+
+def _is_timeout(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return any(_is_timeout(each) for each in error.exceptions)
+    return isinstance(error, TimeoutError)

@@ -1,0 +1,108 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc.aio
+import pytest
+
+from omnia_core.env.secret import SecretStr
+from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
+from omnia_operator.api.toolregistry import ToolStatus
+from omnia_operator.discovery import Context
+from tests.discovery import given
+from tests.services import free_port
+
+
+class Tools(tools_pb2_grpc.ToolServiceServicer):
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self.seen: dict[str, str | bytes] = {}
+
+    async def ListTools(  # noqa: N802 - the name of the RPC
+        self,
+        request: tools_pb2.ListToolsRequest,  # noqa: ARG002 - grpc calls with it
+        context: grpc.aio.ServicerContext[tools_pb2.ListToolsRequest, tools_pb2.ListToolsResponse],
+    ) -> tools_pb2.ListToolsResponse:
+        self.seen = dict(context.invocation_metadata() or ())
+        if "locked" in self._names:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "hunter2 is wrong")
+        if "slow" in self._names:
+            await asyncio.Event().wait()
+        return tools_pb2.ListToolsResponse(tools=[{"name": name} for name in self._names])
+
+
+@contextlib.asynccontextmanager
+async def serving(service: tools_pb2_grpc.ToolServiceServicer) -> AsyncIterator[str]:
+    server = grpc.aio.server()
+    tools_pb2_grpc.add_ToolServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+    address = f"127.0.0.1:{free_port()}"
+    server.add_insecure_port(address)
+    await server.start()
+    try:
+        yield address
+    finally:
+        await server.stop(None)
+
+
+async def test_a_server_that_has_the_tool_is_available_and_sees_the_credential() -> None:
+    tools = Tools("find_order", "other")
+    auth = {"type": "bearer", "secretRef": {"name": "token", "key": "value"}}
+    context = Context("shop", credentials={"stock": SecretStr("hunter2")})
+    async with serving(tools) as address:
+        found = await given.discover(given.grpc(address, auth=auth), context)
+    assert (found.status, found.error) == (ToolStatus.AVAILABLE, None)
+    assert [each.name for each in found.tools] == ["find_order"]
+    assert found.endpoint == f"grpc://{address}"
+    assert tools.seen["authorization"] == "Bearer hunter2"
+
+
+async def test_a_server_without_the_tool_is_unavailable_and_says_what_it_has() -> None:
+    async with serving(Tools("other")) as address:
+        found = await given.discover(given.grpc(address))
+    assert found.status is ToolStatus.UNAVAILABLE
+    assert 'it has no tool "find_order" (it has: other): correct tool.name' in (found.error or "")
+
+
+async def test_a_server_that_cannot_list_is_believed() -> None:
+    async with serving(tools_pb2_grpc.ToolServiceServicer()) as address:
+        found = await given.discover(given.grpc(address))
+    assert found.status is ToolStatus.AVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("locked", "refuses the credential"), ("slow", "did not answer within")]
+)
+async def test_a_server_that_does_not_answer_is_explained(name: str, said: str) -> None:
+    async with serving(Tools(name)) as address:
+        found = await given.discover(given.grpc(address, timeout="500ms"))
+    assert found.status is ToolStatus.UNAVAILABLE
+    assert said in (found.error or "")
+    assert "hunter2" not in repr(found)
+
+
+async def test_a_dead_port_is_explained() -> None:
+    found = await given.discover(given.grpc(f"127.0.0.1:{free_port()}"))
+    assert "does not accept connections" in (found.error or "")
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [{"tlsInsecureSkipVerify": True}, {"tlsKeyPath": "/k"}, {"tlsCAPath": "/no/such/file"}],
+    ids=["unseen", "key", "authority"],
+)
+async def test_files_of_the_agents_pod_leave_the_question_to_the_pod(
+    tls: dict[str, object],
+) -> None:
+    config = {"endpoint": "127.0.0.1:1", "tls": True, **tls}
+    asked = given.handler(name="stock", type="grpc", tool=given.TOOL, grpcConfig=config)
+    assert (await given.discover(asked)).status is ToolStatus.UNKNOWN
+
+
+async def test_only_a_certificate_is_read_as_an_authority(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("hunter2")
+    config = {"endpoint": "127.0.0.1:1", "tls": True, "tlsCAPath": str(tmp_path / "token")}
+    asked = given.handler(name="stock", type="grpc", tool=given.TOOL, grpcConfig=config)
+    found = await given.discover(asked)
+    assert found.status is ToolStatus.UNKNOWN
+    assert "hunter2" not in repr(found)

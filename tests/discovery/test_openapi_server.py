@@ -1,0 +1,140 @@
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from omnia_core.env.secret import SecretStr
+from omnia_core.files.reading import encode_yaml
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.toolregistry import ToolStatus
+from omnia_operator.discovery import Context
+from tests.discovery.given import discover, openapi, silent_server, web_server
+from tests.services import free_port
+
+DOCUMENT: JsonObject = {
+    "openapi": "3.1.0",
+    "info": {"title": "Pets", "version": "1"},
+    "servers": [{"url": "/v1"}],
+    "paths": {
+        "/pets/{id}": {
+            "get": {
+                "operationId": "getPet",
+                "summary": "One pet",
+                "parameters": [{"$ref": "#/components/parameters/Id"}],
+            }
+        },
+        "/pets": {
+            "post": {
+                "operationId": "addPet",
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {"schema": {"$ref": "#/components/schemas/Pet"}}
+                    },
+                },
+            }
+        },
+    },
+    "components": {
+        "parameters": {
+            "Id": {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+        },
+        "schemas": {
+            "Pet": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {
+                    "name": {"type": "string"},
+                    "young": {"type": "array", "items": {"$ref": "#/components/schemas/Pet"}},
+                },
+            }
+        },
+    },
+}
+
+
+def serving(text: str, status: int = 200) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=text, status=status)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(DOCUMENT), encode_yaml(DOCUMENT)], ids=["json", "yaml"]
+)
+async def test_a_document_is_fetched_and_its_operations_are_tools(text: str) -> None:
+    async with web_server(serving(text)) as url:
+        found = await discover(openapi(f"{url}/openapi"))
+    assert found.status is ToolStatus.AVAILABLE
+    assert [each.name for each in found.tools] == ["get_pet", "add_pet"]
+    assert found.tools[0].endpoint == f"{url}/v1/pets/{{id}}"
+    recursive = found.tools[1].input_schema
+    assert recursive is not None
+    assert recursive["properties"]["young"]["items"] == {"$ref": "#/$defs/Pet"}
+    assert set(recursive["$defs"]) == {"Pet"}
+
+
+async def test_the_filter_chooses_and_what_it_does_not_find_is_a_remark() -> None:
+    async with web_server(serving(json.dumps(DOCUMENT))) as url:
+        found = await discover(openapi(url, operationFilter=["addPet", "sellPet"]))
+    assert [each.name for each in found.tools] == ["add_pet"]
+    assert found.remarks == (
+        "sellPet: the document has no operation of this name: correct operationFilter",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "said"),
+    [
+        ("<html>", 200, 'there is no field "openapi"'),
+        ("{", 200, "neither JSON nor YAML"),
+        ('{"swagger": "2.0"}', 200, "convert it to OpenAPI 3.0 or 3.1"),
+        ("gone", 404, "has nothing at this path (status 404)"),
+        ("oops", 503, "answered with status 503"),
+        ("#" * (6 << 20), 200, "larger than 5 MiB"),
+    ],
+)
+async def test_what_is_no_document_is_said(text: str, status: int, said: str) -> None:
+    async with web_server(serving(text, status)) as url:
+        found = await discover(openapi(url))
+    assert found.status is ToolStatus.UNAVAILABLE
+    assert found.error is not None
+    assert said in found.error
+
+
+async def test_a_dead_and_a_silent_server_are_told_apart() -> None:
+    dead = await discover(openapi(f"http://127.0.0.1:{free_port()}/x"))
+    async with silent_server() as port:
+        silent = await discover(openapi(f"http://127.0.0.1:{port}/x", timeout="200ms"))
+    unknown = await discover(openapi("http://no-such-host.invalid/x", timeout="5s"))
+    assert "does not accept connections" in (dead.error or "")
+    assert "did not answer within 0.2 s" in (silent.error or "")
+    assert "has a name that is not known" in (unknown.error or "")
+
+
+async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_an_error() -> None:
+    seen: list[str | None] = []
+    done = asyncio.Event()
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("authorization"))
+        done.set()
+        return web.Response(status=500, text="hunter2")
+
+    auth = {"type": "basic", "secretRef": {"name": "token", "key": "value"}}
+    context = Context("shop", credentials={"pets": SecretStr("me:hunter2")})
+    async with web_server(elsewhere) as other:
+
+        async def redirect(request: web.Request) -> web.Response:
+            seen.append(request.headers.get("authorization"))
+            raise web.HTTPFound(f"{other}/document")
+
+        async with web_server(redirect) as url:
+            at = url.replace("http://", "http://me:hunter2@") + "/openapi?key=hunter2"
+            found = await discover(openapi(at.replace("me:hunter2@", ""), auth=auth), context)
+    assert done.is_set()
+    assert seen == ["Basic bWU6aHVudGVyMg==", None]
+    assert "hunter2" not in repr(found)

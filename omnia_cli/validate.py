@@ -13,12 +13,15 @@ from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.plan import Settings
 
-# Where in the AgentRuntime the reference stands that a condition speaks of.
-PLACES: dict[str, ValuePath] = {
-    "PromptPackReady": ("spec", "promptPackRef"),
-    "ProviderReady": ("spec", "providers"),
-    "ToolRegistryReady": ("spec", "toolRegistryRef"),
+# Where in the AgentRuntime the reference may stand that a condition speaks of.
+PLACES: dict[str, tuple[ValuePath, ...]] = {
+    "PromptPackReady": (("spec", "promptPackRef"),),
+    "ProviderReady": (("spec", "providers"), ("spec", "provider")),
+    "ToolRegistryReady": (("spec", "toolRegistryRef"),),
+    "SessionStoreReady": (("spec", "session", "storeRef"),),
 }
+# Whoever keeps Secrets out of the manifests does well.
+ELSEWHERE = "SecretNotFound"
 
 
 def validate(paths: Sequence[Path], *, references: bool) -> list[Finding]:
@@ -99,5 +102,7 @@ def _references(documents: list[Document]) -> Iterator[Finding]:
     for document in documents:
         if document.kind == Kind.AGENT_RUNTIME:
             for problem in outcome.problems.get(document.key, ()):
-                place = PLACES.get(problem.condition, ("spec",))
-                yield about(document, place, problem.message, "error")
+                places = PLACES.get(problem.condition, ())
+                place = next((each for each in places if each in document.lines), ("spec",))
+                severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
+                yield about(document, place, problem.message, severity)

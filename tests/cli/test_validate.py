@@ -112,6 +112,13 @@ def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
     assert finding.path.startswith("spec.evals")
 
 
+def test_a_secret_that_is_not_among_the_manifests_is_a_warning(tmp_path: Path) -> None:
+    secret = "  type: openai\n  model: m\n  secretRef:\n    name: keys\n"
+    (finding,) = check(tmp_path, AGENT, PACK, PROVIDER.replace("  type: mock\n", secret))
+    assert (finding.severity, finding.path) == ("warning", "spec.providers")
+    assert "OPENAI_API_KEY" in finding.message
+
+
 def test_references_are_left_alone_when_asked(tmp_path: Path) -> None:
     assert check(tmp_path, AGENT, references=False) == []
     assert len(check(tmp_path, AGENT)) == 2

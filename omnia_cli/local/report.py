@@ -7,7 +7,6 @@ from typing import Protocol
 import orjson
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from omnia_core.names import Mode
 
@@ -99,10 +98,15 @@ class PersonReporter:
         self._console.print(f"[green]ready[/]  {escape(agent.name)}  {escape(agent.url)}")
 
     def serving(self, agents: list[Serving]) -> None:
-        table = Table("NAME", "MODE", "URL", "TRY")
-        for agent in agents:
-            table.add_row(agent.name, str(agent.mode), agent.url, escape(agent.how))
-        self._console.print(table)
+        rows = [("NAME", "MODE", "URL", "TRY")]
+        rows += [(agent.name, str(agent.mode), agent.url, agent.how) for agent in agents]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        self._console.print()
+        for number, row in enumerate(rows):
+            # not a table of rich: a narrow terminal must not shorten what is to be copied
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self._console.print(escape(line.rstrip()), style="bold" if number == 0 else None)
+        self._console.print()
         self._console.print("Reloads when a manifest is saved. Ctrl-C stops everything.")
 
     def reloaded(self, name: str) -> None:

@@ -16,13 +16,14 @@ from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
 from omnia_operator.cluster.port import ClusterError
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
+from omnia_operator.discovery import Lookout, ServerDiscovery
 from omnia_operator.handlers import register, tuned
 from omnia_operator.leader import Election
 from omnia_operator.metrics import Levels, Metrics
 from omnia_operator.reconcile import reconcile
 from omnia_operator.settings import settings_of
 from omnia_operator.sweep import Sweeper
-from omnia_operator.waking import Inbox, Item, WorkQueue
+from omnia_operator.waking import Inbox, Item, WorkQueues
 from omnia_operator.waking.watches import Watches
 
 _log = structlog.get_logger()
@@ -37,7 +38,8 @@ class Operator:
         self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
         store = Store()
         self._cluster = WatchedCluster(self._client, store)
-        self._queue = WorkQueue(self._reconcile)
+        self._lookout = Lookout(ServerDiscovery())
+        self._queue = WorkQueues(self._reconcile)
         self._inbox = Inbox(store, self._queue)
         self._sweeper = Sweeper(self._client, self._inbox, env.watch_namespaces)
         self._watches = Watches(time.monotonic)
@@ -98,12 +100,14 @@ class Operator:
             await self._sweeper.first()
             self._inbox.wake_all()
 
-    async def _reconcile(self, item: Item) -> bool:
+    async def _reconcile(self, item: Item) -> bool | float:
         kind, started = item.kind.name, time.perf_counter()
         result = "error"
         try:
-            retry = await reconcile(self._cluster, item.kind, item.key, self._settings, _now())
-            result = "retry" if retry else "ok"
+            retry = await reconcile(
+                self._cluster, item.kind, item.key, self._settings, self._lookout, _now()
+            )
+            result = "retry" if retry is True else "ok"
         except ClusterError as error:
             result = "retry" if error.transient else "error"
             raise

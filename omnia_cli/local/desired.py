@@ -16,7 +16,8 @@ from omnia_operator.api import (
     parse,
 )
 from omnia_operator.api.provider import ProviderSettings
-from omnia_operator.plan import AgentPlan, Settings, plan
+from omnia_operator.discovery import Service, service_of
+from omnia_operator.plan import AgentPlan, Settings, plan, with_addresses
 from omnia_operator.resolve import Found, Problem, Resolved, resolve, secret_keys
 
 T = TypeVar("T")
@@ -46,9 +47,13 @@ def desired(documents: list[Document], environ: Mapping[str, str], settings: Set
     }
     agents = _of(resources, AgentRuntime)
     objects = with_environment(collect(documents), _wanted(resources.values()), environ)
+    services = [_service(each) for each in documents if each.kind == "Service"]
     found = Found(
         packs=_of(resources, PromptPack),
-        registries=_of(resources, ToolRegistry),
+        registries={
+            key: with_addresses(each, services)
+            for key, each in _of(resources, ToolRegistry).items()
+        },
         providers=_of(resources, Provider),
         config_maps={
             key: {name: content.decode(errors="replace") for name, content in data.items()}
@@ -91,6 +96,12 @@ def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, 
         if settings and settings.secret_ref:
             key = (resource.metadata.namespace, settings.secret_ref.name)
             yield key, secret_keys(settings)
+
+
+def _service(document: Document) -> Service:
+    names = {"name": document.name, "namespace": document.namespace}
+    metadata = {**(document.value.get("metadata") or {}), **names}
+    return service_of({**document.value, "metadata": metadata})
 
 
 def _of(resources: Mapping[tuple[str, str, str], object], kind: type[T]) -> dict[Key, T]:

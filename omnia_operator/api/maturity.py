@@ -37,8 +37,8 @@ def _one_of(*values: object) -> Callable[[object], bool]:
 
 _VENDORS = "claude and gemini are not spoken yet: a turn ends in an error that says so."
 _HANDLERS = (
-    "Servers of the types openapi, grpc and mcp are not called yet: the model is not offered"
-    " their tools."
+    "Servers of the types openapi, grpc and mcp are asked for their tools and not called yet: the"
+    " model is not offered them."
 )
 _CONTEXT = "Conversations are not shortened yet: the whole conversation is sent."
 _AGENT = Kind.AGENT_RUNTIME
@@ -76,7 +76,6 @@ LATER = (
         _one_of("canary"),
         "Canaries are not run yet: the version reaches all new sessions at once.",
     ),
-    Later(_REGISTRY, "spec.probe", _enabled, "Tool servers are not probed yet."),
     Later(
         _REGISTRY,
         "spec.handlers[].type",
@@ -85,15 +84,9 @@ LATER = (
     ),
     Later(
         _REGISTRY,
-        "spec.handlers[].selector",
-        _given,
-        "Services are not looked for yet: a handler without an address is left out.",
-    ),
-    Later(
-        _REGISTRY,
         "spec.handlers[].auth.type",
         _one_of("bearer", "basic", "serviceAccount", "workloadIdentity"),
-        "Calls carry no credential yet.",
+        "The operator asks for tools with the credential of a Secret; calls carry none yet.",
     ),
     *(
         Later(_REGISTRY, f"spec.handlers[].httpConfig.{name}", _given, "It is not acted on yet.")

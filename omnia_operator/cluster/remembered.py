@@ -5,7 +5,7 @@ import json
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.cluster.kinds import CONFIG_MAP, POD, SECRET, ObjectKind
+from omnia_operator.cluster.kinds import CONFIG_MAP, POD, SECRET, SERVICE, ObjectKind
 from omnia_operator.manifests import redacted
 
 _NOISE = frozenset({"managedFields", "resourceVersion", "selfLink"})
@@ -24,6 +24,8 @@ def remembered(kind: ObjectKind, found: JsonObject) -> JsonObject:
     if kind == CONFIG_MAP and not is_ours(metadata):
         text = json.dumps(found.get("data") or {}, sort_keys=True)
         return {**_only(kept), DIGEST: hashlib.sha256(text.encode()).hexdigest()}
+    if kind == SERVICE and not is_ours(metadata):
+        return {**_only(kept), "spec": {"ports": (found.get("spec") or {}).get("ports") or []}}
     return kept
 
 

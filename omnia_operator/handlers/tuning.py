@@ -5,11 +5,11 @@ import kopf
 from omnia_core.names import GROUP
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import CONFIG_MAP as CONFIG_MAPS
-from omnia_operator.cluster.kinds import OWNED, POD, SECRET, WATCHED
+from omnia_operator.cluster.kinds import OWNED, POD, SECRET, SERVICE, WATCHED
 from omnia_operator.waking.watches import SERVER_SECONDS, SILENCE_SECONDS, Watches
 
-# Anything of these two kinds may be referred to, whoever made it.
-_ANYBODYS = (CONFIG_MAPS, SECRET)
+# Anything of these kinds may be referred to, whoever made it.
+_ANYBODYS = (CONFIG_MAPS, SECRET, SERVICE)
 LABEL_SELECTOR = {labels.MANAGED_BY: labels.OPERATOR}
 LABELLED = frozenset(kind for kind in (*OWNED, POD) if kind not in _ANYBODYS)
 """Kinds of which only what the operator has made is watched."""

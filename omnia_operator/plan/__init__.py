@@ -3,6 +3,7 @@
 from omnia_operator.plan.agent import plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.fingerprint import config_hash, files_hash
+from omnia_operator.plan.servers import with_addresses
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
@@ -25,4 +26,5 @@ __all__ = [
     "config_hash",
     "files_hash",
     "plan",
+    "with_addresses",
 ]

@@ -8,6 +8,7 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.port import Cluster
+from omnia_operator.discovery import Lookout
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
 from omnia_operator.reconcile.pack import reconcile_pack
@@ -19,9 +20,9 @@ __all__ = ["reconcile"]
 
 
 async def reconcile(
-    cluster: Cluster, kind: ObjectKind, key: Key, settings: Settings, now: str
-) -> bool:
-    """Reconcile a resource; return whether to try again without being asked.
+    cluster: Cluster, kind: ObjectKind, key: Key, settings: Settings, lookout: Lookout, now: str
+) -> bool | float:
+    """Reconcile a resource; return whether, or after how many seconds, to do it again unasked.
 
     Raises:
         ClusterError: the API server did not do what it was asked.
@@ -33,5 +34,5 @@ async def reconcile(
     if kind == PROVIDER:
         return await reconcile_provider(cluster, key, now)
     if kind == TOOL_REGISTRY:
-        return await reconcile_registry(cluster, key, now)
+        return await reconcile_registry(cluster, key, lookout, now)
     raise ValueError(f"{kind} is no custom resource")

@@ -16,7 +16,9 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.port import Cluster
+from omnia_operator.plan import with_addresses
 from omnia_operator.reconcile.documents import parsed
+from omnia_operator.reconcile.servers import services_of
 from omnia_operator.resolve import Found, Key, SecretSource
 
 
@@ -95,6 +97,10 @@ class World:
 
     async def _registry(self, key: Key) -> None:
         await self._resource(TOOL_REGISTRY, key)
+        registry = self.registries.get(key)
+        if registry is not None:
+            services = await services_of(self.cluster, registry)
+            self.registries[key] = with_addresses(registry, services)
 
     async def _resource(self, kind: ObjectKind, key: Key) -> None:
         document = await self.cluster.get(kind, key)

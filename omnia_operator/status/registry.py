@@ -1,93 +1,81 @@
 """The status of a ToolRegistry."""
 
-from omnia_operator.api.toolhandler import HandlerType, ToolHandler
+from collections.abc import Iterator
+
+from omnia_operator.api.toolhandler import HandlerType
 from omnia_operator.api.toolregistry import (
-    DiscoveredTool,
     RegistryPhase,
     ToolRegistry,
     ToolRegistryStatus,
     ToolStatus,
 )
+from omnia_operator.discovery import HandlerTools, Seen, discovered_tools, phase
 from omnia_operator.status.conditions import Verdict, dated, false, true, unknown
-
-_SELF_DESCRIBING = "its tools are told by the server, which the operator does not ask yet"
-_SELECTED = "its Service is found by labels, which the operator does not look for yet"
 
 
 def registry_status(
     generation: int,
     registry: ToolRegistry | None,
-    invalid: str | None,
+    found: Seen | str,
     previous: ToolRegistryStatus,
     now: str,
 ) -> ToolRegistryStatus:
-    """Summarise what is known of a ToolRegistry.
+    """Summarise what the servers of a ToolRegistry said.
 
-    `registry` is None when its spec is invalid, and `invalid` says why.
+    `registry` is None when its spec is invalid, and `found` says why.
     """
-    tools = () if registry is None else tuple(_tool(each) for each in registry.spec.handlers)
-    verdicts = _verdicts(tools, invalid)
-    conditions = dated(verdicts, previous.conditions, generation, now)
+    if registry is None or isinstance(found, str):
+        return ToolRegistryStatus(
+            observed_generation=generation,
+            phase=RegistryPhase.FAILED,
+            discovered_tools_count=0,
+            last_discovery_time=previous.last_discovery_time,
+            conditions=dated(_invalid(str(found)), previous.conditions, generation, now),
+        )
+    asked = found.asked & frozenset(_servers(registry))
+    tools = discovered_tools(found.answers, previous.discovered_tools, asked, now)
+    changed = bool(asked) or tools != previous.discovered_tools
+    verdicts = [true("HandlersValid", "HandlersValid"), _discovered(found.answers)]
     return ToolRegistryStatus(
         observed_generation=generation,
-        phase=_phase(tools, invalid),
+        phase=phase(found.answers),
         discovered_tools_count=len(tools),
         discovered_tools=tools,
-        last_discovery_time=(
-            previous.last_discovery_time if tools == previous.discovered_tools else now
-        ),
-        conditions=conditions,
+        last_discovery_time=now if changed else previous.last_discovery_time,
+        conditions=dated(verdicts, previous.conditions, generation, now),
     )
 
 
-def _tool(handler: ToolHandler) -> DiscoveredTool:
-    tool = handler.tool
-    unclear = _unclear(handler)
-    return DiscoveredTool(
-        # A server that describes itself stands under the name of its handler until it is asked.
-        name=handler.name if tool is None else tool.name,
-        handler_name=handler.name,
-        description="" if tool is None else tool.description,
-        endpoint=_endpoint(handler),
-        status=ToolStatus.AVAILABLE if unclear is None else ToolStatus.UNKNOWN,
-        error=unclear,
-        input_schema=None if tool is None else tool.input_schema,
-        output_schema=None if tool is None else tool.output_schema,
-    )
+def _servers(registry: ToolRegistry) -> Iterator[str]:
+    """Yield the handlers that have somebody to ask.
+
+    About the others there is no news, and no new time: a write for each of them in each minute
+    would tell nothing.
+    """
+    probed = registry.spec.probe is not None and registry.spec.probe.enabled
+    for each in registry.spec.handlers:
+        if each.type is not HandlerType.CLIENT and (each.type is not HandlerType.HTTP or probed):
+            yield each.name
 
 
-def _unclear(handler: ToolHandler) -> str | None:
-    if handler.selector is not None and handler.address is None:
-        return _SELECTED
-    return None if handler.type in (HandlerType.HTTP, HandlerType.CLIENT) else _SELF_DESCRIBING
-
-
-def _endpoint(handler: ToolHandler) -> str:
-    if handler.type is HandlerType.CLIENT:
-        return "client://browser"
-    return handler.address or ""
-
-
-def _phase(tools: tuple[DiscoveredTool, ...], invalid: str | None) -> RegistryPhase:
-    if invalid is not None:
-        return RegistryPhase.FAILED
-    known = [each.status is ToolStatus.AVAILABLE for each in tools]
-    if all(known):
-        return RegistryPhase.READY
-    return RegistryPhase.DEGRADED if any(known) else RegistryPhase.PENDING
-
-
-def _verdicts(tools: tuple[DiscoveredTool, ...], invalid: str | None) -> list[Verdict]:
-    if invalid is not None:
-        return [
-            false("HandlersValid", "ValidationFailed", invalid),
-            false("ToolsDiscovered", "ValidationFailed", "the handlers are invalid"),
-        ]
-    unclear = [each for each in tools if each.status is ToolStatus.UNKNOWN]
-    if not unclear:
-        return [true("HandlersValid", "HandlersValid"), true("ToolsDiscovered", "ToolsDiscovered")]
-    message = "; ".join(f"{each.handler_name}: {each.error}" for each in unclear)
+def _invalid(reason: str) -> list[Verdict]:
     return [
-        true("HandlersValid", "HandlersValid"),
-        unknown("ToolsDiscovered", "DiscoveryPending", message),
+        false("HandlersValid", "ValidationFailed", reason),
+        false("ToolsDiscovered", "ValidationFailed", "the handlers are invalid"),
     ]
+
+
+def _discovered(answers: tuple[HandlerTools, ...]) -> Verdict:
+    if away := _errors(answers, ToolStatus.UNAVAILABLE):
+        return false("ToolsDiscovered", "ServerUnavailable", "; ".join(away))
+    unclear = _errors(answers, ToolStatus.UNKNOWN)
+    if len(unclear) == len(answers):
+        return unknown("ToolsDiscovered", "KnownToAgentsOnly", "; ".join(unclear))
+    remarks = [f"{each.handler}: {remark}" for each in answers for remark in each.remarks]
+    if unclear or remarks:
+        return true("ToolsDiscovered", "PartlyDiscovered", "; ".join((*unclear, *remarks)))
+    return true("ToolsDiscovered", "ToolsDiscovered")
+
+
+def _errors(answers: tuple[HandlerTools, ...], status: ToolStatus) -> list[str]:
+    return [each.error or each.handler for each in answers if each.status is status]

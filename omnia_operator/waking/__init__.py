@@ -2,5 +2,6 @@
 
 from omnia_operator.waking.inbox import Inbox
 from omnia_operator.waking.queue import Item, WorkQueue
+from omnia_operator.waking.queues import WorkQueues
 
-__all__ = ["Inbox", "Item", "WorkQueue"]
+__all__ = ["Inbox", "Item", "WorkQueue", "WorkQueues"]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from omnia_operator.waking.references import PACK_NAME, Node
+from omnia_operator.waking.references import PACK_NAME, SHARED, Node
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Dependents:
             further = self._users.get(node, set()) | self._known.get(node, _Known()).names
             ahead += further - reached
             reached |= further
-        return {each for each in reached if each.kind != PACK_NAME}
+        return {each for each in reached if each.kind not in SHARED}
 
     def names(self, node: Node) -> frozenset[Node]:
         """Return the shared names that a resource is known by."""

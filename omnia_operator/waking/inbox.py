@@ -4,19 +4,20 @@ from collections.abc import Iterable
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, OWNED, POD, ObjectKind
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, OWNED, POD, SERVICE, ObjectKind
 from omnia_operator.cluster.remembered import is_ours
 from omnia_operator.cluster.store import Store
 from omnia_operator.resolve import Key
 from omnia_operator.waking.dependents import Dependents
 from omnia_operator.waking.queue import Item, WorkQueue
+from omnia_operator.waking.queues import WorkQueues
 from omnia_operator.waking.references import Node, node_of, references, shared_names
 
 
 class Inbox:
     """Takes every event of every watch."""
 
-    def __init__(self, store: Store, queue: WorkQueue) -> None:
+    def __init__(self, store: Store, queue: WorkQueue | WorkQueues) -> None:
         self._store = store
         self._queue = queue
         self._dependents = Dependents()
@@ -51,7 +52,9 @@ class Inbox:
         node = node_of(kind, document)
         affected: set[Node] = set()
         if kind in CUSTOM:
-            affected = self._dependents.affected([node]) | {node}
+            affected.add(node)
+        if kind in CUSTOM or kind == SERVICE:
+            affected |= self._dependents.affected([node])
             affected |= self._dependents.put(
                 node, references(node, document), shared_names(node, document)
             )

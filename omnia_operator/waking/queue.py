@@ -28,8 +28,9 @@ class Item(NamedTuple):
     key: Key
 
 
-Work = Callable[[Item], Awaitable[bool]]
-"""Works on an item; returns whether to try again without being asked."""
+Work = Callable[[Item], Awaitable[bool | float]]
+"""Works on an item; returns whether to do it again without being asked: True for soon, and then
+less and less often, or the seconds until then."""
 
 
 class WorkQueue:
@@ -64,11 +65,11 @@ class WorkQueue:
             return
         self._schedule(item, max(delay, self._debounce))
 
-    async def run(self, concurrency: int = CONCURRENCY) -> None:
-        """Work until cancelled; what was begun is then finished first."""
+    async def run(self, concurrency: int = CONCURRENCY, *, finish: bool = True) -> None:
+        """Work until cancelled; what was begun is then finished or, without `finish`, dropped."""
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                group.create_task(self._worker())
+                group.create_task(self._worker(finish=finish))
 
     def clear(self) -> None:
         """Forget everything that waits."""
@@ -90,7 +91,7 @@ class WorkQueue:
         self._waiting.add(item)
         self._ready.put_nowait(item)
 
-    async def _worker(self) -> None:
+    async def _worker(self, *, finish: bool) -> None:
         while True:
             item = await self._ready.get()
             self._waiting.discard(item)
@@ -99,26 +100,30 @@ class WorkQueue:
             try:
                 retry = await asyncio.shield(work)
             except asyncio.CancelledError:
+                if not finish:
+                    work.cancel()
                 await work
                 raise
             finally:
                 self._running.discard(item)
             self._follow_up(item, retry=retry)
 
-    def _follow_up(self, item: Item, *, retry: bool) -> None:
+    def _follow_up(self, item: Item, *, retry: bool | float) -> None:
         changed = item in self._again
         self._again.discard(item)
-        if retry:
+        if retry is True:
             count = self._failures[item] = self._failures.get(item, 0) + 1
             delay = min(FIRST_RETRY * 2 ** (count - 1), LONGEST_RETRY)
             # Not all at once, when the API server was away for everyone.
             self._schedule(item, delay * random.uniform(0.75, 1.0))  # noqa: S311 - no secret
         else:
             self._failures.pop(item, None)
+            if retry is not False:
+                self._schedule(item, max(retry, self._debounce))
         if changed:
             self._schedule(item, self._debounce)
 
-    async def _attempt(self, item: Item) -> bool:
+    async def _attempt(self, item: Item) -> bool | float:
         try:
             return await self._work(item)
         except ClusterError as error:

@@ -10,12 +10,16 @@ from omnia_operator.cluster.kinds import (
     PROMPT_PACK,
     PROVIDER,
     SECRET,
+    SERVICE,
     TOOL_REGISTRY,
     ObjectKind,
 )
 
 PACK_NAME = ObjectKind("", "", "PackName", "")
 """The name that versions of a pack share. It is no object: packs have it, agents refer to it."""
+SERVICE_LABEL = ObjectKind("", "", "ServiceLabel", "")
+"""A label and its value: Services have it, selectors of registries refer to it."""
+SHARED = frozenset({PACK_NAME, SERVICE_LABEL})
 
 
 class Node(NamedTuple):
@@ -40,11 +44,16 @@ def references(node: Node, document: JsonObject) -> frozenset[Node]:
         return frozenset(_settings(node.namespace, spec))
     if node.kind == PROMPT_PACK:
         return frozenset(_pack(node, spec))
+    if node.kind == TOOL_REGISTRY:
+        return frozenset(_registry(node.namespace, spec))
     return frozenset()
 
 
 def shared_names(node: Node, document: JsonObject) -> frozenset[Node]:
     """Return the names by which others refer to an object beside its own."""
+    if node.kind == SERVICE:
+        labels = (document["metadata"].get("labels") or {}).items()
+        return frozenset(_label(node.namespace, key, value) for key, value in labels)
     if node.kind != PROMPT_PACK:
         return frozenset()
     names = {node.name, (document.get("spec") or {}).get("packName") or node.name}
@@ -76,3 +85,17 @@ def _pack(node: Node, spec: JsonObject) -> Iterator[Node]:
     yield Node(PACK_NAME, node.namespace, spec.get("packName") or node.name)
     if reference := (spec.get("source") or {}).get("configMapRef"):
         yield Node(CONFIG_MAP, node.namespace, reference["name"])
+
+
+def _registry(namespace: str, spec: JsonObject) -> Iterator[Node]:
+    for each in spec.get("handlers") or ():
+        if reference := (each.get("auth") or {}).get("secretRef"):
+            yield Node(SECRET, namespace, reference["name"])
+        if selector := each.get("selector"):
+            # One label is enough to be told of every Service that has them all.
+            key, value = min(selector["matchLabels"].items())
+            yield _label(selector.get("namespace") or namespace, key, value)
+
+
+def _label(namespace: str, key: str, value: str) -> Node:
+    return Node(SERVICE_LABEL, namespace, f"{key}={value}")

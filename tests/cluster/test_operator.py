@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import PACK_PATH
+from omnia_core.names import PACK_PATH, TOOLS_PATH
 from omnia_operator.cluster.kinds import OWNED, SCALED_OBJECT
 from omnia_operator.labels import INSTANCE
+from tests.cluster.harness.images import image
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import call, read, say, talk
@@ -22,6 +23,20 @@ RESTORED_SECONDS = 5
 USED_SECONDS = 10
 
 pytestmark = pytest.mark.usefixtures("omnia")
+
+# The image of the operator has the SDK.
+MCP_SERVER = """
+from mcp.server.mcpserver import MCPServer
+
+server = MCPServer("weather")
+
+@server.tool()
+def forecast(city: str) -> str:
+    \"\"\"Tell tomorrow's weather.\"\"\"
+    return f"{city}: sun"
+
+server.run("streamable-http", host="0.0.0.0", port=8000)
+"""
 
 OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
 
@@ -306,3 +321,113 @@ def test_another_operator_takes_over_when_the_leader_dies(kubectl: Kubectl, omni
         ready(kubectl, "helper")
     finally:
         omnia("scale", "deployment", "omnia-operator", f"--replicas={before}")
+
+
+def mcp_server() -> list[JsonObject]:
+    labels = {"app": "weather"}
+    container = {
+        "name": "server",
+        "image": image("operator"),
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "/srv/server.py"],
+        "ports": [{"containerPort": 8000}],
+        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+        "volumeMounts": [{"name": "server", "mountPath": "/srv"}],
+    }
+    pod = {
+        "terminationGracePeriodSeconds": 1,
+        "containers": [container],
+        "volumes": [{"name": "server", "configMap": {"name": "weather"}}],
+    }
+    return [
+        config_map("weather", {"server.py": MCP_SERVER}),
+        service("weather", {"port": 80, "targetPort": 8000}),
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "weather"},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": pod},
+            },
+        },
+    ]
+
+
+def service(name: str, port: JsonObject) -> JsonObject:
+    spec = {"selector": {"app": name}, "ports": [port]}
+    metadata = {"name": name, "labels": {"app": name}}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+
+
+def http_tool(name: str, change: JsonObject) -> JsonObject:
+    tool = {"name": name, "description": "Helps.", "inputSchema": {"type": "object"}}
+    return {"name": name, "type": "http", "tool": tool, **change}
+
+
+def discovered(kubectl: Kubectl) -> tuple[str, dict[str, str]]:
+    status = kubectl.get("toolregistry", "tools").get("status", {})
+    tools = {each["name"]: each["status"] for each in status.get("discoveredTools", ())}
+    return status.get("phase", ""), tools
+
+
+def test_an_mcp_server_that_is_away_degrades_the_registry_until_it_is_back(
+    kubectl: Kubectl,
+) -> None:
+    kubectl.apply(*mcp_server())
+    kubectl.wait_available("weather")
+    # Whoever answers there answers connections.
+    good = {"httpConfig": {"endpoint": "https://kubernetes.default.svc"}}
+    url = f"http://weather.{kubectl.namespace}.svc.cluster.local/mcp"
+    server = {"transport": "streamable-http", "endpoint": url}
+    registry = objects.registry(
+        *(http_tool(name, good) for name in ("one", "two", "three")),
+        {"name": "weather", "type": "mcp", "mcpConfig": server},
+        probe={"enabled": True, "interval": "5s"},
+    )
+    kubectl.apply(here(registry))
+    available = dict.fromkeys(("one", "two", "three", "forecast"), "Available")
+
+    wait_until(
+        "all are found", lambda: discovered(kubectl) == ("Ready", available), seconds=USED_SECONDS
+    )
+    kubectl("scale", "deployment", "weather", "--replicas=0")
+    wait_until(
+        "one is away",
+        lambda: discovered(kubectl) == ("Degraded", available | {"forecast": "Unavailable"}),
+        seconds=20,
+    )
+    (message,) = {
+        each["error"]
+        for each in kubectl.get("toolregistry", "tools")["status"]["discoveredTools"]
+        if "error" in each
+    }
+    assert f'the mcp server "weather" at {url}' in message
+    kubectl("scale", "deployment", "weather", "--replicas=1")
+    wait_until("it is back", lambda: discovered(kubectl) == ("Ready", available), seconds=30)
+
+
+def test_a_service_that_a_selector_waits_for_reaches_the_agents_when_it_appears(
+    kubectl: Kubectl,
+) -> None:
+    selector = {"selector": {"matchLabels": {"app": "late"}, "port": "web"}}
+    fixed = {"httpConfig": {"endpoint": "http://orders"}}
+    kubectl.apply(
+        *everything({"toolRegistryRef": {"name": "tools"}}),
+        here(objects.registry(http_tool("orders", fixed), http_tool("late", selector))),
+    )
+    ready(kubectl, "helper")
+    away = {"orders": "Available", "late": "Unavailable"}
+    assert discovered(kubectl) == ("Degraded", away)
+    before = pods(kubectl)
+
+    kubectl.apply(service("late", {"name": "web", "port": 8080}))
+
+    address = f"http://late.{kubectl.namespace}.svc.cluster.local:8080"
+    wait_until(
+        "it is used",
+        lambda: address in read(kubectl, "helper", TOOLS_PATH),
+        seconds=USED_SECONDS,
+    )
+    assert discovered(kubectl) == ("Ready", dict.fromkeys(away, "Available"))
+    assert pods(kubectl) == before

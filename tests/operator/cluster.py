@@ -17,6 +17,7 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.ownership import owned, owner_of, taken
 from omnia_operator.cluster.port import ClusterError, KindMissing
+from omnia_operator.discovery import Lookout, ServerDiscovery
 from omnia_operator.labels import INSTANCE
 from omnia_operator.manifests import Manifest, redacted
 from omnia_operator.plan import Settings
@@ -36,6 +37,7 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
+        self.lookout = Lookout(ServerDiscovery())
         self._keda = keda
         self._count = 0
         self.put(*documents)
@@ -124,7 +126,7 @@ class FakeCluster:
         for _ in range(5):
             before = len(self.writes)
             for kind, key in [place for place in self.objects if place[0] in CUSTOM]:
-                await reconcile(self, kind, key, settings, now)
+                await reconcile(self, kind, key, settings, self.lookout, now)
             if len(self.writes) == before:
                 return
         raise AssertionError(f"it does not settle: {self.writes}")

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from omnia_core.errors import Code
-from omnia_operator.cluster.kinds import AGENT_RUNTIME
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, TOOL_REGISTRY
 from omnia_operator.cluster.port import ClusterError
-from omnia_operator.waking import Item, WorkQueue
+from omnia_operator.waking import Item, WorkQueue, WorkQueues
 from omnia_operator.waking import queue as queue_module
 
 A = Item(AGENT_RUNTIME, ("default", "a"))
@@ -23,11 +23,11 @@ class Work:
     def __init__(self) -> None:
         self.done: list[Item] = []
         self.doing: set[Item] = set()
-        self.outcomes: list[bool | Exception] = []
+        self.outcomes: list[bool | float | Exception] = []
         self.gate: asyncio.Event | None = None
         self._changed = asyncio.Condition()
 
-    async def __call__(self, item: Item) -> bool:
+    async def __call__(self, item: Item) -> bool | float:
         assert item not in self.doing, "worked on twice at a time"
         self.doing.add(item)
         await self._tell()
@@ -51,7 +51,7 @@ class Work:
 
 
 @contextlib.asynccontextmanager
-async def running(work: Callable[[Item], Awaitable[bool]]) -> AsyncIterator[WorkQueue]:
+async def running(work: Callable[[Item], Awaitable[bool | float]]) -> AsyncIterator[WorkQueue]:
     queue = WorkQueue(work, debounce=0.001)
     task = asyncio.create_task(queue.run(2))
     try:
@@ -117,6 +117,39 @@ async def test_what_fails_is_tried_again(
     async with running(work) as queue:
         queue.add(A)
         await work.until(lambda: len(work.done) == 3)
+
+
+async def test_what_is_due_later_is_worked_on_then() -> None:
+    work = Work()
+    work.outcomes = [0.05]
+    async with running(work) as queue:
+        queue.add(A)
+        await work.until(lambda: work.done == [A])
+        began = asyncio.get_running_loop().time()
+        await work.until(lambda: work.done == [A, A])
+        assert asyncio.get_running_loop().time() - began > 0.04
+
+
+async def test_asking_tool_servers_holds_up_nothing_else() -> None:
+    done, answered = asyncio.Event(), asyncio.Event()
+
+    async def work(item: Item) -> bool:
+        if item.kind == TOOL_REGISTRY:
+            await answered.wait()
+        else:
+            done.set()
+        return False
+
+    queues = WorkQueues(work)
+    task = asyncio.create_task(queues.run())
+    for index in range(100):
+        queues.add(Item(TOOL_REGISTRY, ("default", f"tools-{index}")))
+    queues.add(A)
+    async with asyncio.timeout(SECONDS):
+        await done.wait()
+        task.cancel()  # and nobody waits for the servers
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def test_what_can_never_succeed_is_not_tried_again() -> None:

@@ -377,9 +377,9 @@ async def test_a_failure_that_passes_is_tried_again() -> None:
     cluster.refuse[SERVICE, "helper"] = unavailable()
     place = AGENT_RUNTIME, ("default", "helper")
 
-    assert await reconcile(cluster, *place, SETTINGS, NOW)
+    assert await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW)
     cluster.refuse.clear()
-    assert not await reconcile(cluster, *place, SETTINGS, NOW)
+    assert not await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW)
     assert cluster.names(SERVICE) == ["helper"]
 
 
@@ -449,21 +449,3 @@ async def test_a_provider_says_whether_it_can_be_used(
 
     assert cluster.status("model", PROVIDER)["phase"] == phase
     assert list(cluster.conditions("model", PROVIDER).values()) == conditions
-
-
-async def test_a_registry_lists_its_tools() -> None:
-    mcp = {
-        "name": "server",
-        "type": "mcp",
-        "httpConfig": None,
-        "tool": None,
-        "mcpConfig": {"transport": "streamable-http", "endpoint": "http://mcp/mcp"},
-    }
-    cluster = await settled(objects.registry(objects.handler(), objects.handler(mcp)))
-
-    status = cluster.status("tools", TOOL_REGISTRY)
-    assert (status["phase"], status["discoveredToolsCount"]) == ("Degraded", 2)
-    found = [(each["name"], each["status"]) for each in status["discoveredTools"]]
-    assert found == [("weather", "Available"), ("server", "Unknown")]
-    conditions = cluster.conditions("tools", TOOL_REGISTRY)
-    assert conditions["ToolsDiscovered"] == "Unknown: DiscoveryPending"

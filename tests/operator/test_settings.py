@@ -6,7 +6,14 @@ import kopf
 import pytest
 
 from omnia_core.env import OperatorEnv
-from omnia_operator.cluster.kinds import CONFIG_MAP, DEPLOYMENT, SECRET, WATCHED, ObjectKind
+from omnia_operator.cluster.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    SECRET,
+    SERVICE,
+    WATCHED,
+    ObjectKind,
+)
 from omnia_operator.handlers import register, tuned
 from omnia_operator.plan import plan
 from omnia_operator.settings import settings_of
@@ -57,7 +64,7 @@ def test_a_watch_shows_that_it_lives_when_it_connects(kind: ObjectKind) -> None:
 
     assert kind.name not in watches.dead()
     ours = ["app.kubernetes.io/managed-by=omnia-operator"]
-    anybodys = kind.group == "omnia.altairalabs.ai" or kind in (CONFIG_MAP, SECRET)
+    anybodys = kind.group == "omnia.altairalabs.ai" or kind in (CONFIG_MAP, SECRET, SERVICE)
     assert chosen == ([] if anybodys else ours)
 
 

@@ -12,6 +12,7 @@ from omnia_operator.cluster.kinds import (
     PROMPT_PACK,
     PROVIDER,
     SECRET,
+    SERVICE,
     TOOL_REGISTRY,
     WATCHED,
     ObjectKind,
@@ -157,6 +158,54 @@ def test_an_owned_object_wakes_its_agent() -> None:
     assert scene.see(deployment) == {HELPER}
     assert scene.see(deployment | {"status": {"readyReplicas": 1}}) == {HELPER}
     assert scene.lose(deployment) == {HELPER}
+
+
+SELECTING = objects.handler(
+    {
+        "httpConfig": None,
+        "selector": {"matchLabels": {"app": "weather", "tier": "back"}, "namespace": "elsewhere"},
+        "auth": {"type": "bearer", "secretRef": {"name": "token", "key": "token"}},
+    }
+)
+
+
+def _service(port: int = 80, namespace: str = "elsewhere", **labels: str) -> JsonObject:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "weather", "namespace": namespace, "labels": labels},
+        "spec": {"ports": [{"port": port}], "clusterIP": "10.0.0.1"},
+    }
+
+
+def test_a_service_wakes_the_registries_that_select_it_and_their_agents() -> None:
+    scene = Scene(*SCENE, objects.registry(SELECTING))
+    both = {("ToolRegistry", "tools"), HELPER}
+    theirs = _service(app="weather", tier="back")
+
+    assert scene.see(theirs) == both
+    assert scene.see(theirs) == set()
+    assert scene.see(_service(81, app="weather", tier="back")) == both
+    assert scene.see(_service(81, app="other")) == both
+    assert scene.see(_service(82, app="other")) == set()
+    assert scene.see(_service(82, "default", app="weather", tier="back")) == set()
+    assert scene.see(theirs) == both
+    assert scene.lose(theirs) == both
+
+
+def test_what_matters_of_somebody_elses_service_is_remembered() -> None:
+    store = Store()
+    store.put(SERVICE, _service(app="weather"))
+
+    found = store.get(SERVICE, ("elsewhere", "weather"))
+    assert found is not None
+    assert found["spec"] == {"ports": [{"port": 80}]}
+
+
+def test_a_secret_of_a_tool_server_wakes_its_registry() -> None:
+    scene = Scene(*SCENE, objects.registry(SELECTING))
+
+    assert scene.see(secret("token", {"token": "b25l"})) == {("ToolRegistry", "tools"), HELPER}
 
 
 def test_an_older_event_does_not_undo_a_newer_one() -> None:

@@ -4,8 +4,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+from httpx2 import HTTPStatusError
 from lightkube import AsyncClient
-from lightkube.core.exceptions import ApiError
 from lightkube.core.generic_client import ALL_NS, ListAsyncIterable
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.types import CascadeType, PatchType
@@ -55,8 +55,8 @@ class ClusterClient:
             listed = self._listed(kind, namespace, chosen)
             items = [_completed(kind, each) async for each in listed]
             return items, version_of({"resourceVersion": listed.resourceVersion})
-        except ApiError as error:
-            if error.status.code == NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == NOT_FOUND:
                 return [], 0
             raise
 
@@ -69,10 +69,10 @@ class ClusterClient:
     async def apply(self, manifest: Manifest, *, known: bool) -> JsonObject:
         try:
             applied = await self._apply(manifest, force=known)
-        except ApiError as error:
-            if known and error.status.code == INVALID:
+        except HTTPStatusError as error:
+            if known and error.response.status_code == INVALID:
                 applied = await self._overwrite(manifest)
-            elif not known and error.status.code == CONFLICT:
+            elif not known and error.response.status_code == CONFLICT:
                 applied = await self._apply_unless_taken(manifest)
             else:
                 raise
@@ -92,8 +92,8 @@ class ClusterClient:
             await self._client.delete(
                 _resource(kind), key[1], namespace=key[0], cascade=CascadeType.BACKGROUND
             )
-        except ApiError as error:
-            if error.status.code != NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code != NOT_FOUND:
                 raise
 
     @mapped
@@ -119,8 +119,8 @@ class ClusterClient:
         made: Any = _resource(EVENT).from_dict(event)
         try:
             await self._client.create(made, namespace=event["metadata"]["namespace"])
-        except ApiError as error:
-            if error.status.code != CONFLICT:  # it has been told already
+        except HTTPStatusError as error:
+            if error.response.status_code != CONFLICT:  # it has been told already
                 raise
 
     @mapped
@@ -149,8 +149,8 @@ class ClusterClient:
     async def _get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         try:
             found: JsonObject = await self._client.get(_resource(kind), key[1], namespace=key[0])
-        except ApiError as error:
-            if error.status.code == NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == NOT_FOUND:
                 return None
             raise
         return found
@@ -183,8 +183,8 @@ class ClusterClient:
                 field_manager=FIELD_MANAGER,
                 force=force,
             )
-        except ApiError as error:
-            if error.status.code == NOT_FOUND:
+        except HTTPStatusError as error:
+            if error.response.status_code == NOT_FOUND:
                 return None
             raise
         return found

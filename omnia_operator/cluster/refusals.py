@@ -28,7 +28,7 @@ def mapped(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
     async def translated(*arguments: P.args, **named: P.kwargs) -> T:
         try:
             return await call(*arguments, **named)
-        except ApiError as error:
+        except httpx2.HTTPStatusError as error:
             raise _refusal(error) from error
         except httpx2.HTTPError as error:
             message = f"the API server does not answer: {type(error).__name__} {error}"
@@ -37,8 +37,10 @@ def mapped(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[A
     return translated
 
 
-def _refusal(error: ApiError) -> ClusterError:
-    status = error.status.code or _SERVER
+def _refusal(error: httpx2.HTTPStatusError) -> ClusterError:
+    # Of a group that it does not know the API server speaks plainly, not as a Kubernetes Status.
+    said = error.status.message if isinstance(error, ApiError) else error.response.text.strip()
+    status = error.response.status_code
     transient = status in _PASSING or status >= _SERVER
     code = Code.UNAVAILABLE if transient else Code.INVALID_ARGUMENT
-    return ClusterError(code, error.status.message or str(error), transient=transient)
+    return ClusterError(code, said or str(error), transient=transient)

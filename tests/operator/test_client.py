@@ -32,7 +32,7 @@ SERVER_CONFIG = KubeConfig.from_dict(
     }
 )
 
-Answer = tuple[int, JsonObject]
+Answer = tuple[int, JsonObject | str]
 
 
 class Server:
@@ -58,6 +58,8 @@ class Server:
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         self.asked.append(request)
         status, body = self.answers.pop(0)
+        if isinstance(body, str):
+            return httpx2.Response(status, text=body)
         return httpx2.Response(status, json=body)
 
 
@@ -164,6 +166,16 @@ async def test_a_server_that_does_not_answer_may_answer_later() -> None:
 async def test_a_kind_that_is_not_installed_is_named() -> None:
     server = Server(refused(404))
 
+    with pytest.raises(KindMissing, match="no kind ScaledObject"):
+        await server.client.apply(manifest(SCALED_OBJECT), known=False)
+
+
+async def test_a_group_that_the_api_server_does_not_know_is_a_kind_that_is_not_installed() -> None:
+    # It says so in plain text, not as a Kubernetes Status.
+    server = Server(*[(404, "404 page not found\n")] * 3)
+
+    assert await server.client.find_all(SCALED_OBJECT, None, {}) == ([], 0)
+    assert await server.client.get(SCALED_OBJECT, ("b", "a")) is None
     with pytest.raises(KindMissing, match="no kind ScaledObject"):
         await server.client.apply(manifest(SCALED_OBJECT), known=False)
 

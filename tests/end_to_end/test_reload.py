@@ -40,12 +40,11 @@ def ask(socket: ClientConnection, content: str) -> str:
             return str(frame.get("content", frame.get("error")))
 
 
-def ask_until(socket: ClientConnection, expected: str) -> float:
-    """Ask until the answer is as expected; return the seconds that took."""
+def ask_until(socket: ClientConnection, expected: str) -> None:
+    """Ask until the answer is as expected."""
     began = time.monotonic()
     while (answer := ask(socket, "hi")) != expected:
         assert time.monotonic() - began < LIMIT, f"still answers {answer!r}"
-    return time.monotonic() - began
 
 
 def test_an_edit_changes_the_next_turn_of_a_conversation_and_leaves_other_agents_alone(
@@ -60,15 +59,16 @@ def test_an_edit_changes_the_next_turn_of_a_conversation_and_leaves_other_agents
     with connect(one["url"]) as socket, connect(other["url"]) as bystander:
         assert ask(socket, "hi") == "one"
         first.write_text(first.read_text().replace("one", "two"))
-        took = ask_until(socket, "two")
+        ask_until(socket, "two")
         assert ask(bystander, "hi") == "other"
 
     assert up.wait("reloaded")["name"] == "first"
     assert not [event for event in up.events if event["event"] == "ready"]
-    assert took < LIMIT
 
 
-def test_an_edit_of_a_pack_is_in_use_within_two_seconds(start: Start, example: Example) -> None:
+def test_an_edit_of_a_pack_is_in_use_in_the_conversation_under_way(
+    start: Start, example: Example
+) -> None:
     folder = example("support-agent")
     up = start(folder)
     url = up.wait("ready")["url"]
@@ -81,9 +81,7 @@ def test_an_edit_of_a_pack_is_in_use_within_two_seconds(start: Start, example: E
         began = time.monotonic()
         while "oak desk" in ask(socket, "Where is order A-1001?"):
             assert time.monotonic() - began < LIMIT
-        took = time.monotonic() - began
 
-    assert took < LIMIT
     assert up.wait("reloaded")["name"] == "support-agent"
 
 

@@ -6,32 +6,68 @@ from msgspec import Struct, field
 
 
 class ToolCall(Struct, frozen=True, omit_defaults=True):
-    """A call that the model asked for; `arguments` is JSON text."""
+    """A call that the model asked for; `arguments` is JSON text.
+
+    Attributes:
+        opaque: what the vendor wants back with the call, in a form that only its adapter reads.
+    """
 
     id: str
     name: str
     arguments: str = "{}"
+    opaque: str = ""
+
+
+class Media(Struct, frozen=True, omit_defaults=True):
+    """Where the bytes of a part are: exactly one of the three places is set.
+
+    Attributes:
+        data: the bytes, base64.
+        url: https, http or data URL, or `mock://name` below the agent's media folder.
+        storage_ref: the name of an upload in the agent's media store.
+    """
+
+    mime_type: str = ""
+    data: str = ""
+    url: str = ""
+    storage_ref: str = ""
+
+
+class Part(Struct, frozen=True, omit_defaults=True):
+    """A piece of a message; `type` is text, image, audio, video or document."""
+
+    type: str
+    text: str = ""
+    media: Media | None = None
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
     """One message of a conversation.
 
     Attributes:
-        role: system prompts are not kept; they are rendered for each turn.
+        role: system prompts are not kept; they are rendered for each turn. A `summary` is not
+            part of the conversation: it stands for the messages before it that it covers.
         content: the text; of a `tool` message the result, as JSON text where it is JSON.
+        parts: what is not text, in order; the text of a message is always in `content` too.
         tool_calls: of an `assistant` message, the calls that it asks for.
         tool_call_id: of a `tool` message, the call that it answers.
         is_error: of a `tool` message, whether the call failed.
         finish_reason: of an `assistant` message; "cancelled" or "error" marks a partial answer.
+        pack_version: of a `user` message, the version of the PromptPack that answers it.
+        covers: of a `summary`, the number of messages from the session's beginning, earlier
+            summaries counted, that it stands for.
         created_at: RFC 3339, UTC.
     """
 
-    role: Literal["user", "assistant", "tool"]
+    role: Literal["user", "assistant", "tool", "summary"]
     content: str = ""
+    parts: tuple[Part, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""
     is_error: bool = False
     finish_reason: str = ""
+    pack_version: str = ""
+    covers: int = 0
     created_at: str = ""
 
 
@@ -40,3 +76,8 @@ class Session(Struct, frozen=True):
 
     id: str
     messages: tuple[Message, ...] = field(default=())
+
+    @property
+    def pack_version(self) -> str:
+        """The version of the PromptPack that the session began with, "" when none is known."""
+        return self.messages[0].pack_version if self.messages else ""

@@ -75,8 +75,8 @@ async def run_turn(
                     case TextDelta(text):
                         said.append(text)
                         yield text
-                    case ToolCallRequest(call_id, name, arguments):
-                        calls.append(ToolCall(call_id, name, arguments))
+                    case ToolCallRequest(call_id, name, arguments, opaque):
+                        calls.append(ToolCall(call_id, name, arguments, opaque))
                     case Finished():
                         finished = event
         text, usage = "".join(said), usage + finished.usage
@@ -87,7 +87,9 @@ async def run_turn(
             transcript.append(Message("assistant", text, finish_reason=reason))
             yield TurnFinished(text, reason, usage)
             return
-        transcript.append(Message("assistant", text, tuple(calls), finish_reason="tool_use"))
+        transcript.append(
+            Message("assistant", text, tool_calls=tuple(calls), finish_reason="tool_use")
+        )
         for call in calls:
             yield ToolCalled(call)
         results = await _call_all(tools, calls, calls_left)
@@ -105,7 +107,13 @@ async def _call_all(tools: Toolbox, calls: Sequence[ToolCall], allowed: int) -> 
 
 
 def _answer(call: ToolCall, result: ToolResult) -> Message:
-    return Message("tool", result.content, tool_call_id=call.id, is_error=result.is_error)
+    return Message(
+        "tool",
+        result.content,
+        result.parts,
+        tool_call_id=call.id,
+        is_error=result.is_error,
+    )
 
 
 def _limit(limits: Limits, calls_left: int) -> str:

@@ -11,6 +11,7 @@ from omnia_runtime.providers.port import (
     ToolCallRequest,
     Usage,
 )
+from omnia_runtime.providers.vendor_http import error_text
 
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -147,25 +148,6 @@ class ChatStream:
             ),
             Finished(reason, self._usage),
         ]
-
-
-class _ErrorBody(Struct):
-    message: str = ""
-
-
-class _Error(Struct):
-    error: _ErrorBody | str | None = None
-    message: str = ""
-
-
-def error_text(body: bytes, limit: int = 300) -> str:
-    """Return the message of an error body, of whatever shape, in at most `limit` characters."""
-    try:
-        found = msgspec.json.decode(body, type=_Error)
-    except msgspec.DecodeError:
-        return body.decode(errors="replace").strip()[:limit]
-    inner = found.error.message if isinstance(found.error, _ErrorBody) else found.error
-    return (inner or found.message or body.decode(errors="replace"))[:limit]
 
 
 def _usage(usage: _Usage) -> Usage:

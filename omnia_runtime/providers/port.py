@@ -13,6 +13,9 @@ from omnia_core.sessions import Message
 FinishReason: TypeAlias = Literal["stop", "max_output_tokens", "tool_use", "safety", "refusal"]
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
 
+# The types of a message's parts that are not text.
+MEDIA_TYPES = ("image", "audio", "video", "document")
+
 
 class ToolSpec(Struct, frozen=True):
     """A tool as the model sees it; `input_schema` is a JSON Schema."""
@@ -33,6 +36,8 @@ class ChatRequest(Struct, frozen=True):
     """One call of a model.
 
     Attributes:
+        messages: what was said, without summaries; every media part holds its bytes in
+            `media.data`, or an http(s) URL that the vendor fetches itself.
         metadata: what the client sent beside its message; a vendor never sees it.
         output: set in function mode.
     """
@@ -71,11 +76,16 @@ class TextDelta(Struct, frozen=True, gc=False):
 
 
 class ToolCallRequest(Struct, frozen=True, gc=False):
-    """A complete tool call; `arguments` is JSON text as the model wrote it."""
+    """A complete tool call; `arguments` is JSON text as the model wrote it.
+
+    Attributes:
+        opaque: what the vendor wants back with the call.
+    """
 
     id: str
     name: str
     arguments: str
+    opaque: str = ""
 
 
 class Finished(Struct, frozen=True):

@@ -10,7 +10,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.http_request import HTTPCall, build_call
-from omnia_runtime.tools.source import ToolFailed
+from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult
 
 if TYPE_CHECKING:
     import aiohttp
@@ -40,7 +40,12 @@ class HTTPSource:
         tool = self._definition
         return [ToolSpec(tool.name, tool.description, tool.input_schema)]
 
-    async def call(self, tool: str, arguments: JsonObject) -> str:  # noqa: ARG002 - it has one tool
+    async def call(
+        self,
+        tool: str,  # noqa: ARG002 - it has one
+        arguments: JsonObject,
+        context: CallContext,  # noqa: ARG002 - nothing of the turn is forwarded
+    ) -> ToolResult:
         import aiohttp  # noqa: PLC0415 - loaded with the first call
         import yarl  # noqa: PLC0415 - likewise
 
@@ -61,7 +66,7 @@ class HTTPSource:
         if not 200 <= status < 300:  # noqa: PLR2004 - HTTP statuses
             text = body[:_MAX_ERROR_BYTES].decode(errors="replace")
             raise ToolFailed(f'handler "{self.name}" answered HTTP {status}: {text}')
-        return _as_json(body)
+        return ToolResult(_as_json(body))
 
     async def _read(self, response: "aiohttp.ClientResponse") -> bytes:
         parts, size = [], 0

@@ -12,12 +12,13 @@ import structlog
 from omnia_core.sessions import ToolCall
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.providers.port import ToolSpec
-from omnia_runtime.tools.source import ToolFailed, ToolResult, ToolRetry, ToolSource
+from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry, ToolSource
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation
 
 MAX_RESULT_BYTES = 1_000_000
+_NOBODY = CallContext()
 
 _log = structlog.get_logger()
 
@@ -80,7 +81,7 @@ class ToolManager:
         self._routes = {name: route for name, route in routes.items() if name in offered}
         self._metrics = metrics
 
-    async def call(self, call: ToolCall) -> ToolResult:
+    async def call(self, call: ToolCall, context: CallContext = _NOBODY) -> ToolResult:
         """Execute a call; whatever goes wrong is a result for the model."""
         route = self._routes.get(call.name)
         if route is None:
@@ -89,19 +90,19 @@ class ToolManager:
             there = ", ".join(self._routes) or "none"
             return _error(f'there is no tool "{call.name}"; the tools are: {there}')
         began = time.monotonic()
-        result, status = await _execute(route, call)
+        result, status = await _execute(route, call, context)
         self._metrics.tool_called(call.name, status, time.monotonic() - began)
         if result.is_error:
             _log.warning("tool call failed", tool=call.name, status=status)
         return result
 
 
-async def _execute(route: Route, call: ToolCall) -> tuple[ToolResult, str]:
+async def _execute(route: Route, call: ToolCall, context: CallContext) -> tuple[ToolResult, str]:
     timeout = route.source.timeout
     try:
         arguments = _arguments(route, call)
         async with asyncio.timeout(timeout):
-            text = await route.source.call(call.name, arguments)
+            result = await route.source.call(call.name, arguments, context)
     except ToolRetry as error:
         return _error(str(error)), "invalid"
     except ToolFailed as error:
@@ -111,7 +112,7 @@ async def _execute(route: Route, call: ToolCall) -> tuple[ToolResult, str]:
     except Exception:  # noqa: BLE001 - one broken adapter must not end a turn
         _log.exception("tool adapter failed", tool=call.name, handler=route.source.name)
         return _error(f'handler "{route.source.name}" failed'), "error"
-    return ToolResult(bounded(text)), "success"
+    return msgspec.structs.replace(result, content=bounded(result.content)), "success"
 
 
 def _arguments(route: Route, call: ToolCall) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """What the manager asks of an adapter, and how a call may end."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from msgspec import Struct
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions import Part
 from omnia_runtime.providers.port import ToolSpec
 
 
@@ -13,14 +15,40 @@ class ToolRetry(Exception):
 
 
 class ToolFailed(Exception):
-    """The tool did not do it; the model is told why."""
+    """The tool did not do it; the model is told why.
+
+    Attributes:
+        server_fault: whether the server, and not the call, is at fault: such failures in a row
+            open the handler's circuit breaker.
+    """
+
+    def __init__(self, message: str, *, server_fault: bool = False) -> None:
+        super().__init__(message)
+        self.server_fault = server_fault
 
 
 class ToolResult(Struct, frozen=True):
-    """The answer of a tool, as text for the model (JSON where it is JSON)."""
+    """The answer of a tool, as text for the model (JSON where it is JSON).
+
+    Attributes:
+        parts: images and other media that the tool returned beside the text.
+    """
 
     content: str
     is_error: bool = False
+    parts: tuple[Part, ...] = ()
+
+
+class CallContext(Struct, frozen=True):
+    """Who a call is made for. The caller's token is not in it, and never reaches a tool.
+
+    Attributes:
+        metadata: gRPC call metadata of the turn, names in lower case (`x-omnia-session-id`, …).
+    """
+
+    call_id: str = ""
+    session_id: str = ""
+    metadata: Mapping[str, str] = {}
 
 
 class ToolSource(Protocol):
@@ -35,12 +63,40 @@ class ToolSource(Protocol):
         """Seconds that one call may take."""
 
     def specs(self) -> list[ToolSpec]:
-        """Return the tools of this handler."""
+        """Return the tools of this handler, as far as they are known now."""
 
-    async def call(self, tool: str, arguments: JsonObject) -> str:
-        """Execute a tool and return its result as text.
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        """Execute a tool.
 
         Raises:
             ToolRetry: the model may mend its arguments.
             ToolFailed: the tool did not do it.
         """
+
+
+class LiveSource(ToolSource, Protocol):
+    """A handler whose server says itself which tools it has.
+
+    It keeps asking in the background, from `start` to `close`, with a back-off while the server is
+    away. It changes its tools by calling what `start` was given.
+    """
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with the server now, "" when nothing is."""
+
+    def start(self, changed: "Changed") -> None:
+        """Begin to ask; call it on the event loop."""
+
+    async def settled(self) -> None:
+        """Wait until the first question is answered or has failed."""
+
+    async def close(self) -> None:
+        """Stop asking, and let go of connections. Running calls end with ToolFailed."""
+
+
+class Changed(Protocol):
+    """Tells whoever holds a source that its tools are others now."""
+
+    def __call__(self) -> None:
+        """`specs` returns something else than before."""

@@ -23,7 +23,7 @@ from omnia_runtime.providers.port import (
     ToolCallRequest,
 )
 
-CALLED = Message("assistant", "", (ToolCall("call_0_get", "get"),))
+CALLED = Message("assistant", "", tool_calls=(ToolCall("call_0_get", "get"),))
 
 
 def responses(content: dict[str, Any]) -> Responses:

@@ -124,7 +124,7 @@ async def test_parallel_tool_calls_are_put_together_and_the_body_is_that_of_the_
     server = ChatServer(CALLS)
     history = [
         Message("user", "hi"),
-        Message("assistant", "", (ToolCall("c0", "get", '{"id":"1"}'),)),
+        Message("assistant", "", tool_calls=(ToolCall("c0", "get", '{"id":"1"}'),)),
         Message("tool", '{"a":1}', tool_call_id="c0"),
     ]
     request = ChatRequest(

@@ -1,0 +1,171 @@
+"""A vendor's HTTP API: a request is posted, and its answer comes as server-sent events."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+import orjson
+
+from omnia_core.env import SecretStr
+from omnia_core.files.providers import ProviderConfig, timeout_seconds
+from omnia_core.jsonvalue import JsonObject
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.providers.port import ProviderError, is_retryable
+from omnia_runtime.providers.sse import EventTooLong, SSEParser
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_REQUEST_SECONDS = 60.0
+_IDLE_SECONDS = 30.0
+_OK = 200
+_REFUSED = (401, 403)
+_MAX_ERROR_BYTES = 64 * 1024
+# How long the end of a body is waited for, so that its connection serves the next call.
+_TAIL_SECONDS = 0.5
+
+
+class VendorHTTP:
+    """Calls a vendor for one provider, and says in the provider's name what went wrong."""
+
+    def __init__(
+        self, config: ProviderConfig, key: SecretStr | None, key_variable: str, client: HTTPClient
+    ) -> None:
+        """Prepare the calls.
+
+        Raises:
+            ValueError: a timeout of the provider is no duration.
+        """
+        defaults = config.defaults
+        self._config = config
+        self._key = key
+        self._key_variable = key_variable
+        self._client = client
+        self._first_byte = timeout_seconds(defaults.request_timeout, _REQUEST_SECONDS)
+        self._idle = timeout_seconds(defaults.stream_idle_timeout, _IDLE_SECONDS)
+
+    @asynccontextmanager
+    async def events(
+        self, url: str, headers: Mapping[str, str], body: JsonObject
+    ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
+        """Post `body`, and yield the data of the events that each piece of the answer completes.
+
+        Whoever leaves with the answer complete keeps the connection for the next call; leaving
+        with an error closes it, and with it the vendor's work.
+
+        Args:
+            url: must hold no secret, since errors name its host.
+            headers: the vendor's own, the credential among them; the Provider's are added.
+            body: the request, sent as JSON.
+
+        Raises:
+            ProviderError: no answer, or none to its end.
+        """
+        async with self._response(url, headers, body) as response:
+            yield self._pieces(response)
+            await _drain(response)
+
+    def error(self, problem: str, *, status: int = 0, retry: bool = False) -> ProviderError:
+        """Return the error that says in the provider's name what is wrong."""
+        return ProviderError(
+            f'the provider "{self._config.name}" ({self._config.type}) {problem}',
+            retryable=retry or is_retryable(status),
+            status=status,
+        )
+
+    @asynccontextmanager
+    async def _response(
+        self, url: str, headers: Mapping[str, str], body: JsonObject
+    ) -> AsyncIterator["aiohttp.ClientResponse"]:
+        import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+        try:
+            async with asyncio.timeout(self._first_byte):
+                response = await self._client.session().post(
+                    url,
+                    data=orjson.dumps(body),
+                    headers={
+                        "Content-Type": "application/json",
+                        "Accept": "text/event-stream",
+                        **headers,
+                        **self._config.headers,
+                    },
+                    allow_redirects=False,
+                )
+        except TimeoutError as error:
+            raise self.error(f"did not answer in {self._first_byte:g} s", retry=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            host, reason = urlsplit(url).netloc, type(error).__name__
+            raise self.error(f"cannot be reached at {host} ({reason})", retry=True) from error
+        try:
+            if response.status != _OK:
+                raise await self._refusal(response)
+            yield response
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self.error("broke off in mid-answer", retry=True) from error
+        except EventTooLong as error:
+            raise self.error(str(error)) from error
+        finally:
+            response.release()
+
+    async def _pieces(
+        self, response: "aiohttp.ClientResponse"
+    ) -> AsyncGenerator[list[bytes], None]:
+        parser, patience = SSEParser(), self._first_byte
+        while True:
+            try:
+                async with asyncio.timeout(patience):
+                    piece = await response.content.readany()
+            except TimeoutError as error:
+                raise self.error(f"was silent for {patience:g} s", retry=True) from error
+            if not piece:
+                yield parser.end()
+                return
+            yield parser.feed(piece)
+            patience = self._idle
+
+    async def _refusal(self, response: "aiohttp.ClientResponse") -> ProviderError:
+        status = response.status
+        if status in _REFUSED:
+            held = f"its key is in {self._key_variable}" if self._key else "it has no key"
+            return self.error(
+                f"refused the credential with status {status}; {held}, "
+                f'from the Secret of the Provider "{self._config.name}"',
+                status=status,
+            )
+        async with asyncio.timeout(self._idle):
+            body = await response.content.read(_MAX_ERROR_BYTES)
+        detail = error_text(body)
+        if self._key:
+            detail = detail.replace(self._key.reveal(), "***")
+        return self.error(f"answered with status {status}: {detail}", status=status)
+
+
+async def _drain(response: "aiohttp.ClientResponse") -> None:
+    try:
+        async with asyncio.timeout(_TAIL_SECONDS):
+            await response.content.readany()
+    except TimeoutError:
+        response.close()
+
+
+class _ErrorBody(msgspec.Struct):
+    message: str = ""
+
+
+class _Error(msgspec.Struct):
+    error: _ErrorBody | str | None = None
+    message: str = ""
+
+
+def error_text(body: bytes, limit: int = 300) -> str:
+    """Return the message of an error body, of whatever shape, in at most `limit` characters."""
+    try:
+        found = msgspec.json.decode(body, type=_Error)
+    except msgspec.DecodeError:
+        return body.decode(errors="replace").strip()[:limit]
+    inner = found.error.message if isinstance(found.error, _ErrorBody) else found.error
+    return (inner or found.message or body.decode(errors="replace"))[:limit]

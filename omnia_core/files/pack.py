@@ -24,12 +24,25 @@ class Variable(Struct, frozen=True):
 
 
 class ToolPolicy(Struct, frozen=True):
-    """Limits of the tool loop; counts per turn."""
+    """Limits of the tool loop; counts per turn. The fields after `blocklist` are additions to the
+    format.
+
+    Attributes:
+        max_identical_tool_calls: the same tool with the same arguments.
+        max_cost_usd: of a turn's model calls; None is "no limit", as for the tokens.
+        stop_on_tool: names of tools after whose call the turn ends.
+    """
 
     tool_choice: Literal["auto", "required", "none"] = "auto"
     max_rounds: int = 5
     max_tool_calls_per_turn: int = 10
     blocklist: list[str] = field(default_factory=list)
+    max_parallel_tool_calls: int = 10
+    max_identical_tool_calls: int = 3
+    max_calls_per_minute: int | None = None
+    max_cost_usd: float | None = None
+    max_total_tokens: int | None = None
+    stop_on_tool: list[str] = field(default_factory=list)
 
 
 class Parameters(Struct, frozen=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.pack import Parameters
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Message
+from omnia_core.sessions import Message, Part
 
 FinishReason: TypeAlias = Literal["stop", "max_output_tokens", "tool_use", "safety", "refusal"]
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
@@ -18,11 +18,16 @@ MEDIA_TYPES = ("image", "audio", "video", "document")
 
 
 class ToolSpec(Struct, frozen=True):
-    """A tool as the model sees it; `input_schema` is a JSON Schema."""
+    """A tool as the model sees it; `input_schema` is a JSON Schema.
+
+    Attributes:
+        on_client: whether the client of the conversation executes it.
+    """
 
     name: str
     description: str
     input_schema: JsonObject
+    on_client: bool = False
 
 
 class OutputSchema(Struct, frozen=True):
@@ -88,6 +93,12 @@ class ToolCallRequest(Struct, frozen=True, gc=False):
     opaque: str = ""
 
 
+class MediaProduced(Struct, frozen=True):
+    """An image or other media that the model made."""
+
+    part: Part
+
+
 class Finished(Struct, frozen=True):
     """The last event of every stream."""
 
@@ -95,7 +106,7 @@ class Finished(Struct, frozen=True):
     usage: Usage = Usage()
 
 
-ModelEvent: TypeAlias = TextDelta | ToolCallRequest | Finished
+ModelEvent: TypeAlias = TextDelta | ToolCallRequest | MediaProduced | Finished
 
 
 class ChatModel(Protocol):

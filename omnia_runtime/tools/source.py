@@ -5,8 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from omnia_core.files.tools import ClientConfig, ToolDefinition
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Part
+from omnia_core.sessions import Part, ToolCall
 from omnia_runtime.providers.port import ToolSpec
 
 
@@ -39,16 +40,27 @@ class ToolResult(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
 
 
+class ClientExecutor(Protocol):
+    """The client of a conversation, which executes tools itself."""
+
+    async def execute(
+        self, call: ToolCall, tool: ToolDefinition, config: ClientConfig
+    ) -> ToolResult:
+        """Ask the client, and wait for its answer; a refusal is a result with `is_error`."""
+
+
 class CallContext(Struct, frozen=True):
     """Who a call is made for. The caller's token is not in it, and never reaches a tool.
 
     Attributes:
         metadata: gRPC call metadata of the turn, names in lower case (`x-omnia-session-id`, …).
+        client: None where nobody could execute a tool of the client, as in a function.
     """
 
     call_id: str = ""
     session_id: str = ""
     metadata: Mapping[str, str] = {}
+    client: ClientExecutor | None = None
 
 
 class ToolSource(Protocol):

@@ -19,6 +19,7 @@ from omnia_runtime.providers.port import (
     ChatModel,
     ChatRequest,
     Finished,
+    MediaProduced,
     TextDelta,
     ToolCallRequest,
     Usage,
@@ -77,6 +78,8 @@ async def run_turn(
                         yield text
                     case ToolCallRequest(call_id, name, arguments, opaque):
                         calls.append(ToolCall(call_id, name, arguments, opaque))
+                    case MediaProduced():
+                        pass
                     case Finished():
                         finished = event
         text, usage = "".join(said), usage + finished.usage

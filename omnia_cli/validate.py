@@ -7,8 +7,7 @@ from pathlib import Path
 from omnia_cli.findings import Finding, Severity, about, errors, unreadable
 from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError, ValuePath, load
-from omnia_core.errors import ConfigurationError
-from omnia_core.files.pack import parse_pack
+from omnia_cli.packs import check_content
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.plan import Settings
@@ -88,13 +87,7 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
             message = f'PromptPack "{document.name}" reads the key {reference.key}: add it'
             yield about(each, ("data",), message, "error")
             return
-        try:
-            pack = parse_pack(text, f'the content of PromptPack "{document.name}"')
-        except ConfigurationError as error:
-            yield about(each, place, error.message, "error")
-            return
-        for note in pack.not_applied():
-            yield about(each, place, note, "warning")
+        yield from check_content(each, place, text, f'PromptPack "{document.name}"')
 
 
 def _references(documents: list[Document]) -> Iterator[Finding]:

@@ -1,25 +1,20 @@
-"""A prompt of a pack, checked and compiled."""
+"""A prompt of a pack, compiled for a model."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import orjson
 from msgspec import Struct
 
-from omnia_core.errors import Code, ConfigurationError, OmniaError
+from omnia_core.errors import Code, OmniaError
 from omnia_core.files.function import FunctionFile
-from omnia_core.files.pack import Pack, Prompt, Variable
-from omnia_runtime.prompts.template import Template, ValueMissing, compile_template
-
-# What a function's template may use beside the fields of its input.
-INPUT = "input"
-
-_JSON_TYPES: dict[str, tuple[type, ...]] = {
-    "number": (int, float),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-}
+from omnia_core.files.pack import Pack, Parameters, Prompt, ToolPolicy, Variable
+from omnia_core.files.pack.overrides import for_model
+from omnia_core.files.pack.values import from_text, problem
+from omnia_core.files.pack.vocabulary import ARTIFACTS, INPUT, input_fields, template_of
+from omnia_core.templates import Template, ValueMissing
+from omnia_runtime.prompts.clock import now_utc, time_variables
 
 
 class VariableInvalid(OmniaError):
@@ -33,6 +28,7 @@ class CompiledPrompt(Struct, frozen=True):
     """A prompt that renders.
 
     Attributes:
+        prompt: with what differs for the model.
         optional: variables that are empty when they have no value.
     """
 
@@ -41,20 +37,25 @@ class CompiledPrompt(Struct, frozen=True):
     variables: dict[str, Variable]
     optional: frozenset[str]
 
-    def render(self, given: Mapping[str, Any]) -> str:
+    @property
+    def parameters(self) -> Parameters:
+        """The parameters of the model; None is "not set"."""
+        return self.prompt.parameters or Parameters()
+
+    @property
+    def policy(self) -> ToolPolicy:
+        """How tools may be used."""
+        return self.prompt.tool_policy or ToolPolicy()
+
+    def render(self, given: Mapping[str, Any], now: Callable[[], datetime] = now_utc) -> str:
         """Return the system prompt; of `given`, what the template does not use is left alone.
 
+        What is given wins over the time, and that over a variable's default.
+
         Raises:
-            VariableInvalid: names a required variable without a value, or one of a wrong type.
+            VariableInvalid: names a required variable without a value, or one with a wrong value.
         """
-        values = {
-            name: variable.default
-            for name, variable in self.variables.items()
-            if variable.default is not None
-        }
-        for name, value in given.items():
-            variable = self.variables.get(name)
-            values[name] = _typed(variable, value) if variable else value
+        values = {**self._defaults(), **self._time(now()), **self._given(given)}
         for name, variable in self.variables.items():
             if variable.required and values.get(name) in (None, ""):
                 raise VariableInvalid(name, "is required and has no value")
@@ -67,28 +68,52 @@ class CompiledPrompt(Struct, frozen=True):
         """Return the part of a client's metadata that the prompt declares as variables."""
         return {name: metadata[name] for name in self.variables if name in metadata}
 
+    def _defaults(self) -> dict[str, Any]:
+        return {
+            name: variable.default
+            for name, variable in self.variables.items()
+            if variable.default is not None
+        }
 
-def compile_prompt(pack: Pack, name: str, function: FunctionFile | None) -> CompiledPrompt:
-    """Choose and compile a prompt of a pack.
+    def _time(self, now: datetime) -> dict[str, Any]:
+        """Return the time; a prompt that declares one of its names otherwise keeps its own."""
+        values: dict[str, Any] = {}
+        for name, text in time_variables(now).items():
+            variable = self.variables.get(name)
+            value = from_text(variable, text) if variable else text
+            if variable is None or problem(variable, value) is None:
+                values[name] = value
+        return values
+
+    def _given(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            variable = self.variables.get(name)
+            if variable is None:
+                values[name] = value
+            elif value is not None:
+                values[name] = _typed(variable, value)
+        return values
+
+
+def compile_prompt(
+    pack: Pack, name: str, function: FunctionFile | None, model: str = ""
+) -> CompiledPrompt:
+    """Choose a prompt of a pack, and compile it for a model.
+
+    `name` is that of the prompt where the pack names none, `model` one of its `model_overrides`.
 
     Raises:
         ConfigurationError: names the pack's fault and its place.
     """
-    prompt = pack.prompt(name)
-    variables = {variable.name: variable for variable in prompt.variables}
+    prompt = for_model(pack.prompt(name), model)
     where = f'pack "{pack.id}": prompts.{prompt.id}.system_template'
-    template = compile_template(prompt.system_template, where, pack.fragments, variables)
-    fields = _input_fields(function)
-    known = {*variables, *(fields or {}), *([INPUT] if function else [])}
-    for path in template.paths():
-        if path.root not in known and not (function and fields is None):
-            raise ConfigurationError(
-                f"{where}: {{{{{path.source}}}}} is declared nowhere; "
-                f"the prompt knows: {', '.join(sorted({*known, *pack.fragments})) or 'nothing'}"
-            )
+    template = template_of(pack, prompt, function, where)
+    fields = input_fields(function) or {}
+    variables = {variable.name: variable for variable in prompt.variables}
     optional = {name for name, variable in variables.items() if not variable.required}
-    optional |= {name for name, required in (fields or {}).items() if not required} - set(variables)
-    return CompiledPrompt(prompt, template, variables, frozenset(optional))
+    optional |= {name for name, required in fields.items() if not required} - set(variables)
+    return CompiledPrompt(prompt, template, variables, frozenset({*optional, ARTIFACTS}))
 
 
 def input_values(text: str) -> dict[str, Any]:
@@ -104,28 +129,10 @@ def input_values(text: str) -> dict[str, Any]:
     return {**(value if isinstance(value, dict) else {}), INPUT: value}
 
 
-def _input_fields(function: FunctionFile | None) -> dict[str, bool] | None:
-    """Return the fields of the input and whether each is required; None when any may come."""
-    if function is None:
-        return {}
-    schema = function.input_schema
-    properties = schema.get("properties")
-    if not isinstance(properties, dict):
-        return None
-    required: Collection[str] = schema.get("required", [])
-    return {name: name in required for name in properties}
-
-
 def _typed(variable: Variable, value: Any) -> Any:
-    """Read a text into the declared type: metadata of a client is text only."""
-    expected = _JSON_TYPES.get(variable.type)
-    if expected is None:
-        return value
+    """Read a text into the declared type, for metadata of a client is text only, and check it."""
     if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            raise VariableInvalid(variable.name, f"must be a JSON {variable.type}") from None
-    if not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected):
-        raise VariableInvalid(variable.name, f"must be a JSON {variable.type}")
+        value = from_text(variable, value)
+    if wrong := problem(variable, value):
+        raise VariableInvalid(variable.name, wrong)
     return value

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import parse_pack
+from omnia_core.templates import ValueMissing, compile_template
 from omnia_runtime.prompts.offer import offer
 from omnia_runtime.prompts.prompt import (
     CompiledPrompt,
@@ -17,7 +18,6 @@ from omnia_runtime.prompts.prompt import (
     compile_prompt,
     input_values,
 )
-from omnia_runtime.prompts.template import ValueMissing, compile_template
 from omnia_runtime.providers.port import ToolSpec
 from tests.runtime.scripted import pack
 
@@ -92,9 +92,9 @@ def compiled(template: str, function: FunctionFile | None = None, **prompt: Any)
 
 VARIABLES = [
     {"name": "shop", "type": "string", "required": True},
-    {"name": "limit", "type": "number", "default": 5},
-    {"name": "note", "type": "string"},
-    {"name": "user", "type": "object", "default": {"name": "Ada"}},
+    {"name": "limit", "type": "number", "required": False, "default": 5},
+    {"name": "note", "type": "string", "required": False},
+    {"name": "user", "type": "object", "required": False, "default": {"name": "Ada"}},
 ]
 
 

@@ -10,28 +10,23 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from omnia_core.errors import ConfigurationError
+from omnia_core.placeholders import (
+    MISSING,
+    NAME,
+    PLACEHOLDER,
+    SUPPORTED,
+    Path,
+    TemplateInvalid,
+    lookup,
+    read_path,
+)
 
-_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
-_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-_PATH = re.compile(rf"{_NAME}(?:\.(?:{_NAME}|[0-9]+)|\[[0-9]+\])*")
-_STEP = re.compile(rf"({_NAME})|\[?([0-9]+)\]?")
-_FRAGMENT = re.compile(rf"fragments?\s*[:.]\s*({_NAME}(?:-[A-Za-z0-9_]+)*)")
-
-_MISSING = object()
-
-
-class Path(Struct, frozen=True):
-    """A placeholder: where in the values, and how it was written."""
-
-    steps: tuple[str | int, ...]
-    source: str
-
-    @property
-    def root(self) -> str:
-        """The variable that the path begins at."""
-        return str(self.steps[0])
-
+_LOGIC = re.compile(
+    r"\{%[-+]?\s*(?:if|elif|else|for|set|block|include|import|from|extends|macro|call|filter|raw|with"
+    r"|end[a-z]+)\b.*?%\}",
+    re.DOTALL,
+)
+_FRAGMENT = re.compile(rf"fragments?\s*[:.]\s*({NAME}(?:-[A-Za-z0-9_]+)*)")
 
 Part: TypeAlias = str | Path
 
@@ -88,20 +83,22 @@ def compile_template(
     A bare `{{name}}` is a fragment when there is one and no variable has that name.
 
     Raises:
-        ConfigurationError: `what` says where; a placeholder is malformed, a fragment is missing or
-            contains itself.
+        TemplateInvalid: `what` says where; a placeholder is malformed, a fragment is missing or
+            contains itself, or there is logic such as `{% if %}`.
     """
 
     def expand(source: str, inside: tuple[str, ...]) -> list[Part]:
+        if logic := _LOGIC.search(source):
+            raise TemplateInvalid(what, f"{logic[0]} is not supported; {SUPPORTED}")
         parts: list[Part] = []
         position = 0
-        for match in _PLACEHOLDER.finditer(source):
+        for match in PLACEHOLDER.finditer(source):
             parts.append(source[position : match.start()])
             position = match.end()
             inner = match[1].strip()
             name = _fragment_name(inner, fragments or {}, variables)
             if name is None:
-                parts.append(_path(inner, what))
+                parts.append(read_path(inner, what))
             else:
                 _check(name, inside, fragments or {}, what)
                 parts += expand((fragments or {})[name], (*inside, name))
@@ -121,22 +118,10 @@ def _fragment_name(
 
 def _check(name: str, inside: tuple[str, ...], fragments: Mapping[str, str], what: str) -> None:
     if name in inside:
-        raise ConfigurationError(
-            f"{what}: a fragment contains itself: {' > '.join([*inside, name])}"
-        )
+        raise TemplateInvalid(what, f"a fragment contains itself: {' > '.join([*inside, name])}")
     if name not in fragments:
         there = ", ".join(fragments) or "none"
-        raise ConfigurationError(f'{what}: there is no fragment "{name}"; the pack has: {there}')
-
-
-def _path(inner: str, what: str) -> Path:
-    if not _PATH.fullmatch(inner):
-        raise ConfigurationError(
-            f"{what}: {{{{{inner}}}}} is no placeholder; expected a name such as {{{{customer}}}}, "
-            "{{customer.name}} or {{items[0].title}}"
-        )
-    steps = tuple(name or int(index) for name, index in _STEP.findall(inner))
-    return Path(steps, inner)
+        raise TemplateInvalid(what, f'there is no fragment "{name}"; the pack has: {there}')
 
 
 def _merged(parts: list[Part]) -> tuple[Part, ...]:
@@ -151,34 +136,11 @@ def _merged(parts: list[Part]) -> tuple[Part, ...]:
 
 def _resolve(path: Path, values: Mapping[str, Any], optional: Collection[str]) -> Any:
     found = lookup(path.steps, values)
-    if found is not _MISSING:
+    if found is not MISSING:
         return found
     if path.root in optional:
         return ""
     raise ValueMissing(path)
-
-
-def lookup(steps: tuple[str | int, ...], values: Any, absent: Any = _MISSING) -> Any:
-    """Follow a path through JSON values; `absent` where it leads nowhere."""
-    for step in steps:
-        if isinstance(values, Mapping):
-            values = values.get(str(step), _MISSING)
-        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
-            values = values[step]
-        else:
-            return absent
-        if values is _MISSING:
-            return absent
-    return values
-
-
-def parse_path(text: str, what: str) -> tuple[str | int, ...]:
-    """Read a dotted path.
-
-    Raises:
-        ConfigurationError: it is none.
-    """
-    return _path(text.strip(), what).steps
 
 
 def map_strings(value: Any, change: Callable[[str], Any]) -> Any:

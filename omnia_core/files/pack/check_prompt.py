@@ -1,0 +1,109 @@
+"""One prompt: templates, variables, tools, provider, validators."""
+
+import re
+from collections.abc import Iterator
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.pack.document import Pack
+from omnia_core.files.pack.issue import Issue, Place, unknown, warning
+from omnia_core.files.pack.media import MediaConfig
+from omnia_core.files.pack.overrides import for_model
+from omnia_core.files.pack.prompt import Prompt, Variable
+from omnia_core.files.pack.values import TYPES, contradictions, problem
+from omnia_core.files.pack.vocabulary import compiled_template
+from omnia_core.files.validators import parse_validators
+from omnia_core.placeholders import TemplateInvalid
+
+DEFAULT_PROVIDER = "default"
+"""The key of the provider that answers turns; no pack has to ask for it."""
+
+# The place at the beginning of a message about validators: [0].params.max
+_PLACE = re.compile(r"((?:\[[0-9]+\]|\.?[A-Za-z_][A-Za-z0-9_]*)+):? (.*)", re.DOTALL)
+_STEP = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
+
+
+def prompt_issues(pack: Pack, key: str, prompt: Prompt) -> list[Issue]:
+    """List what is wrong with a prompt."""
+    place = ("prompts", key)
+    return [
+        *_templates(pack, prompt, place),
+        *_variables(prompt, place),
+        *_tools(pack, prompt, place),
+        *provider_issues(pack, prompt.provider, place),
+        *_validators(prompt, place),
+        *(_media(prompt.media, (*place, "media")) if prompt.media else ()),
+    ]
+
+
+def provider_issues(pack: Pack, key: str, place: Place) -> Iterator[Issue]:
+    """Yield what is wrong with the key of a provider; "" is none."""
+    there = [DEFAULT_PROVIDER, *(pack.requires.keys() if pack.requires else [])]
+    if key and key not in there:
+        yield Issue(
+            (*place, "provider"),
+            f'"{key}" is no key of requires.providers; expected one of {", ".join(there)}',
+        )
+
+
+def _templates(pack: Pack, prompt: Prompt, place: Place) -> Iterator[Issue]:
+    for model in ("", *prompt.model_overrides):
+        where = (*place, "model_overrides", model) if model else (*place, "system_template")
+        shown = for_model(prompt, model)
+        if model and shown.system_template == prompt.system_template:
+            continue
+        try:
+            compiled_template(pack, shown, "")
+        except TemplateInvalid as error:
+            yield Issue(where, error.problem)
+
+
+def _variables(prompt: Prompt, place: Place) -> Iterator[Issue]:
+    seen: set[str] = set()
+    for index, variable in enumerate(prompt.variables):
+        where = (*place, "variables", index)
+        if variable.name in seen:
+            yield Issue((*where, "name"), f'the variable "{variable.name}" stands here twice')
+        seen.add(variable.name)
+        yield from _variable(variable, where)
+
+
+def _variable(variable: Variable, where: Place) -> Iterator[Issue]:
+    if variable.type not in TYPES:
+        yield warning(
+            (*where, "type"),
+            f'"{variable.type}" is none of {", ".join(TYPES)}: values of any type are taken',
+        )
+    if variable.validation is not None:
+        for each in contradictions(variable.validation):
+            yield Issue((*where, "validation"), each)
+    wrong = problem(variable, variable.default) if variable.default is not None else None
+    if wrong:
+        yield Issue((*where, "default"), f'the default of "{variable.name}" {wrong}')
+
+
+def _tools(pack: Pack, prompt: Prompt, place: Place) -> Iterator[Issue]:
+    for index, name in enumerate(prompt.tools):
+        if pack.tools and not name.endswith("*") and name not in pack.tools:
+            yield warning(
+                (*place, "tools", index),
+                f"{unknown('tool', name, pack.tools)}; it is offered if the ToolRegistry has it",
+            )
+
+
+def _validators(prompt: Prompt, place: Place) -> Iterator[Issue]:
+    try:
+        parse_validators(prompt.validators, "")
+    except ConfigurationError as error:
+        found = _PLACE.fullmatch(error.message)
+        where, message = found.groups() if found else ("", error.message)
+        steps = [int(index) if index else name for index, name in _STEP.findall(where)]
+        yield Issue((*place, "validators", *steps), message)
+
+
+def _media(media: MediaConfig, place: Place) -> Iterator[Issue]:
+    for kind in ("image", "audio", "video", "document"):
+        limits = getattr(media, kind)
+        if limits is not None and media.supported_types and kind not in media.supported_types:
+            yield warning(
+                (*place, kind), f"supported_types leaves {kind} out: these limits mean nothing"
+            )

@@ -1,0 +1,101 @@
+"""A compiled PromptPack as a whole."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, field
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.pack.composition import Composition
+from omnia_core.files.pack.evals import Eval
+from omnia_core.files.pack.governance import Compilation, Metadata, Requires
+from omnia_core.files.pack.prompt import Prompt
+from omnia_core.files.pack.terms import PackId, Part, Version, since
+from omnia_core.files.pack.tools import PackTool
+from omnia_core.files.pack.workflow import Agents, Skill, Workflow
+
+PackName = Annotated[
+    str, Meta(min_length=1, max_length=200, description="a text of 1 to 200 characters")
+]
+Description = Annotated[str, Meta(max_length=5000, description="a text of 5000 characters at most")]
+DEFAULT_PROMPT = "default"
+"""The prompt of a pack that has several and names no entry, unless the host names one."""
+
+Feature = Literal["basic_substitution", "fragments", "conditionals", "loops", "filters"]
+
+
+class TemplateEngine(Part, frozen=True, omit_defaults=True):
+    """The declared template syntax."""
+
+    version: str
+    syntax: str
+    features: list[Feature] = field(default_factory=list)
+
+
+class Pack(Part, frozen=True, omit_defaults=True):
+    """A compiled PromptPack."""
+
+    id: PackId
+    name: PackName
+    version: Version
+    template_engine: TemplateEngine
+    prompts: Annotated[dict[str, Prompt], Meta(min_length=1)]
+    description: Description = ""
+    fragments: dict[str, str] = field(default_factory=dict)
+    tools: dict[str, PackTool] = field(default_factory=dict)
+    evals: Annotated[list[Eval], since("1.2")] = field(default_factory=list)
+    workflow: Annotated[Workflow | None, since("1.3")] = None
+    agents: Annotated[Agents | None, since("1.3")] = None
+    skills: Annotated[list[str | Skill], since("1.3.1")] = field(default_factory=list)
+    compositions: Annotated[dict[str, Composition], since("1.5")] = field(default_factory=dict)
+    requires: Annotated[Requires | None, since("1.5.1")] = None
+    metadata: Metadata | None = None
+    compilation: Compilation | None = None
+    schema_: str = field(default="", name="$schema")
+
+    @property
+    def entry(self) -> str:
+        """The key of the prompt at which the pack says that a conversation begins, else ""."""
+        if self.workflow is not None:
+            state = self.workflow.states.get(self.workflow.entry)
+            return state.prompt_task if state else ""
+        return self.agents.entry if self.agents is not None else ""
+
+    def prompt(self, name: str) -> Prompt:
+        """Choose the prompt of a conversation: the declared entry, the only one, or `name`.
+
+        Raises:
+            ConfigurationError: names the prompts that there are.
+        """
+        if not self.entry and len(self.prompts) == 1:
+            return next(iter(self.prompts.values()))
+        chosen = self.entry or name
+        if chosen not in self.prompts:
+            there = ", ".join(self.prompts)
+            raise ConfigurationError(f'pack "{self.id}" has no prompt "{chosen}"; it has: {there}')
+        return self.prompts[chosen]
+
+    def not_applied(self) -> list[str]:
+        """List what the pack declares and this version of the runtime does not act on."""
+        found = [key for key in ("evals", "skills", "compositions", "agents") if getattr(self, key)]
+        if self.workflow is not None:
+            found.append("workflow (but for the prompt of its entry)")
+        for name, prompt in self.prompts.items():
+            found += [f"prompts.{name}.{key}" for key in _not_applied(prompt)]
+        return [f"{each}: accepted, not acted on by this version" for each in found]
+
+
+def _not_applied(prompt: Prompt) -> list[str]:
+    found: list[str] = [key for key in ("evals", "pipeline") if getattr(prompt, key)]
+    found += [
+        f"variables.{variable.name}.binding"
+        for variable in prompt.variables
+        if variable.binding is not None
+    ]
+    for kind in ("image", "audio", "video", "document"):
+        limits: Any = getattr(prompt.media, kind, None)
+        found += [
+            f"media.{kind}.{key}"
+            for key in ("require_caption", "require_metadata", "max_duration_sec", "max_pages")
+            if getattr(limits, key, None)
+        ]
+    return found

@@ -1,0 +1,79 @@
+"""From JSON text to a checked pack."""
+
+import msgspec
+from msgspec import Struct
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.pack.check import findings, may_have
+from omnia_core.files.pack.document import Pack
+from omnia_core.files.pack.formats import lowest_format, schema_issues
+from omnia_core.files.pack.issue import Issue, errors
+from omnia_core.files.pack.shape import differences
+from omnia_core.files.reading import decode_json
+
+_SHOWN = 5
+
+
+class ReadPack(Struct, frozen=True):
+    """The outcome of reading: `pack` is None when its shape is wrong.
+
+    Attributes:
+        issues: errors and warnings, those of the shape first.
+        format: the lowest version of the format that has all of the pack's keys; "" when there is
+            none, for the pack uses additions of this platform, or its shape is wrong.
+    """
+
+    pack: Pack | None
+    issues: list[Issue]
+    format: str = ""
+
+
+def read_pack(text: str, what: str = "the PromptPack") -> ReadPack:
+    """Read a compiled PromptPack from JSON text, and everything that is wrong with it.
+
+    Raises:
+        ConfigurationError: it is not JSON; names the line and column. Or it is nested too deeply.
+    """
+    try:
+        return _read(text, what)
+    except RecursionError:
+        raise _too_deep(what) from None
+
+
+def parse_pack(text: str, what: str = "the PromptPack") -> Pack:
+    """Parse and check a compiled PromptPack from JSON text.
+
+    Raises:
+        ConfigurationError: names the line and column, or the paths of what is wrong.
+    """
+    try:
+        pack = msgspec.json.decode(text, type=Pack)
+        wrong = errors(findings(pack))
+    except msgspec.DecodeError:
+        raise _refusal(errors(read_pack(text, what).issues), what) from None
+    except RecursionError:
+        raise _too_deep(what) from None
+    if wrong:
+        raise _refusal(wrong, what)
+    return pack
+
+
+def _read(text: str, what: str) -> ReadPack:
+    raw: object = decode_json(text, object, what)
+    issues = list(differences(raw, Pack, may_have))
+    try:
+        pack = msgspec.json.decode(text, type=Pack)
+    except msgspec.ValidationError as error:
+        return ReadPack(None, issues if errors(issues) else [Issue((), str(error)), *issues])
+    issues += [*schema_issues(raw), *findings(pack)]
+    return ReadPack(pack, issues, lowest_format(raw).version)
+
+
+def _refusal(wrong: list[Issue], what: str) -> ConfigurationError:
+    shown = "; ".join(map(str, wrong[:_SHOWN]))
+    more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return ConfigurationError(f"{what}: {shown}{more}")
+
+
+def _too_deep(what: str) -> ConfigurationError:
+    return ConfigurationError(f"{what} is nested too deeply to be read")

@@ -1,0 +1,107 @@
+"""Read the parameters of a validator: each by its spellings, and none that nobody knows."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.jsonvalue import JsonObject
+
+_SHOWN = 60  # characters of a wrong value that a message repeats
+
+
+class Params:
+    """The parameters of one validator.
+
+    A method that reads one takes all of its spellings and raises ConfigurationError with its place.
+    """
+
+    def __init__(self, values: JsonObject, where: str) -> None:
+        """`where` is the place of the parameters: "prompts.support.validators[1].params"."""
+        self._values = values
+        self._where = where
+        self._known: list[str] = []
+
+    def count(self, *names: str) -> int | None:
+        """Return a whole number from 1 on, None when it is not given."""
+        name, value = self._given(names)
+        if value is None:
+            return None
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if not isinstance(whole, int) or isinstance(whole, bool) or whole < 1:
+            self.refuse(name, f"expected a whole number from 1 on, found {_shown(value)}")
+        return whole
+
+    def texts(self, *names: str) -> tuple[str, ...]:
+        """Return a list of texts, which must be there and hold at least one."""
+        name, value = self._given(names)
+        if value is None:
+            self.missing(*names)
+        if not isinstance(value, list) or not value:
+            self.refuse(name, f"expected a list of texts with at least one, found {_shown(value)}")
+        for index, each in enumerate(value):
+            if not isinstance(each, str) or not each:
+                self.refuse(f"{name}[{index}]", f"expected a text, found {_shown(each)}")
+        return tuple(value)
+
+    def text(self, name: str) -> str | None:
+        """Return a text that is not empty, None when it is not given."""
+        _, value = self._given([name])
+        if value is not None and (not isinstance(value, str) or not value):
+            self.refuse(name, f"expected a text, found {_shown(value)}")
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """Return true or false."""
+        _, value = self._given([name])
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            self.refuse(name, f"expected true or false, found {_shown(value)}")
+        return value
+
+    def choice(self, name: str, options: Sequence[str], default: str) -> str:
+        """Return one of `options`."""
+        _, value = self._given([name])
+        if value is None:
+            return default
+        if value not in options:
+            self.refuse(name, f"expected {' or '.join(options)}, found {_shown(value)}")
+        return str(value)
+
+    def object(self, name: str) -> JsonObject:
+        """Return an object, which must be there."""
+        _, value = self._given([name])
+        if value is None:
+            self.missing(name)
+        if not isinstance(value, dict):
+            self.refuse(name, f"expected an object, found {_shown(value)}")
+        return value
+
+    def finish(self) -> None:
+        """Refuse what nobody has asked for: a misspelt parameter would guard nothing."""
+        for name in self._values:
+            if name not in self._known:
+                self.refuse(name, f"is not known; known here: {', '.join(self._known)}")
+
+    def refuse(self, name: str, problem: str) -> NoReturn:
+        """Raise ConfigurationError for a parameter."""
+        raise ConfigurationError(f"{self._where}.{name}: {problem}")
+
+    def missing(self, *names: str) -> NoReturn:
+        """Raise ConfigurationError for a parameter that is not there under any of its names."""
+        also = f"; another name for it: {', '.join(names[1:])}" if names[1:] else ""
+        self.refuse(names[0], f"is required and missing{also}")
+
+    def _given(self, names: Sequence[str]) -> tuple[str, Any]:
+        """Return the spelling that is used, and the value; null is "not given"."""
+        self._known += [name for name in names if name not in self._known]
+        used = [name for name in names if self._values.get(name) is not None]
+        if len(used) > 1:
+            self.refuse(used[1], f"means the same as {used[0]}: give one of them")
+        return (used[0], self._values[used[0]]) if used else (names[0], None)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

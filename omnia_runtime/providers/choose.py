@@ -1,61 +1,133 @@
-"""Which provider answers, and the model that speaks to it."""
+"""Which provider answers, and who steps in for it."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
-from omnia_core.env import RuntimeEnv, Secret, SecretStr
+import structlog
+
+from omnia_core.env import Secret
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.providers import ProviderConfig, ProvidersFile
 from omnia_core.files.reading import decode_yaml, read_text
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.mock import MockModel
-from omnia_runtime.providers.mock_file import read_responses
-from omnia_runtime.providers.openai import OpenAIModel
-from omnia_runtime.providers.openai_request import OPENAI_TYPES
+from omnia_runtime.metrics import Metrics
+from omnia_runtime.providers.build import build_model
+from omnia_runtime.providers.defaulted import DefaultedModel
+from omnia_runtime.providers.fallback import FallbackModel
+from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.port import ChatModel
+from omnia_runtime.providers.retry import RetryingModel
+
+_log = structlog.get_logger()
 
 
-def choose_provider(path: str) -> ProviderConfig:
-    """Read providers.yaml and return the one named `default`, else the first.
+class Models:
+    """The models of an agent, by the role that is the name of their provider.
+
+    `default`, else the first of the list, answers. `fallback`, and every name that begins with
+    `fallback-`, steps in for it in the order of the list. Every other name is used only by name.
+
+    Attributes:
+        paths: the files that the models were read from.
+    """
+
+    def __init__(
+        self,
+        configs: list[ProviderConfig],
+        models: Mapping[str, ChatModel | ConfigurationError],
+        paths: list[Path],
+    ) -> None:
+        """Take the providers, at least one, and of each the model or what is wrong with it.
+
+        Raises:
+            ConfigurationError: one that `chain()` would ask is not usable.
+        """
+        self._configs = {config.name: config for config in configs}
+        self._models = models
+        self.paths = paths
+        self.chain()
+
+    def chain(self, name: str | None = None) -> ChatModel:
+        """Return the model that answers as `name`, or by default; fallbacks step in for it.
+
+        Raises:
+            ConfigurationError: no provider has the name, or one that would be asked is not usable.
+        """
+        first = self.config(name).name
+        roles = [first, *(each for each in self._configs if is_fallback(each) and each != first)]
+        models = [(role, self._usable(role)) for role in roles]
+        return FallbackModel(models) if len(models) > 1 else models[0][1]
+
+    def named(self, name: str) -> ChatModel | None:
+        """Return the model of one provider alone, such as `judge`; None when there is none.
+
+        Raises:
+            ConfigurationError: the provider is not usable.
+        """
+        return self._usable(name) if name in self._configs else None
+
+    def config(self, name: str | None = None) -> ProviderConfig:
+        """Return the provider that is asked first by `chain(name)`.
+
+        Raises:
+            ConfigurationError: no provider has the name.
+        """
+        if name is not None:
+            if name not in self._configs:
+                there = ", ".join(self._configs)
+                raise ConfigurationError(
+                    f'the agent has no provider named "{name}"; it has: {there}'
+                )
+            return self._configs[name]
+        return self._configs.get("default") or next(iter(self._configs.values()))
+
+    def _usable(self, name: str) -> ChatModel:
+        found = self._models[name]
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
+
+
+def open_models(
+    path: str, keys: Mapping[str, Secret], client: HTTPClient, metrics: Metrics
+) -> Models:
+    """Read providers.yaml and make the model of each provider.
+
+    A provider that only its name leads to may be unusable: the log says so, and asking for it is
+    an error.
 
     Raises:
-        ConfigurationError: the file is malformed or holds none.
+        ConfigurationError: the file is malformed or holds no provider, or one is not usable that
+            answers turns.
     """
     text = read_text(path)
     file = decode_yaml(text, ProvidersFile, path) if text.strip() else ProvidersFile()
     if not file.providers:
         raise ConfigurationError(f"{path}: there is no provider; an agent needs at least one")
-    named = [provider for provider in file.providers if provider.name == "default"]
-    return (named or file.providers)[0]
+    models: dict[str, ChatModel | ConfigurationError] = {}
+    for config in file.providers:
+        if config.name in models:
+            raise ConfigurationError(f'{path}: two providers are named "{config.name}"')
+        try:
+            models[config.name] = _model(config, keys, client, metrics)
+        except ConfigurationError as error:
+            models[config.name] = error
+    responses = [each.mock_responses_path for each in file.providers if each.mock_responses_path]
+    found = Models(file.providers, models, [Path(each) for each in (path, *responses)])
+    for each in models.values():
+        if isinstance(each, ConfigurationError):
+            _log.warning("a provider is not usable", reason=each.message)
+    return found
 
 
-def build_model(
-    config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient
+def is_fallback(name: str) -> bool:
+    """Whether a provider of this name steps in for another."""
+    return name == "fallback" or name.startswith("fallback-")
+
+
+def _model(
+    config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient, metrics: Metrics
 ) -> ChatModel:
-    """Make the model of a provider.
-
-    Raises:
-        ConfigurationError: its type is not supported, or its settings are wrong.
-    """
-    if config.type == "mock":
-        path = config.mock_responses_path
-        return MockModel(config, read_responses(path) if path else None)
-    if config.type not in OPENAI_TYPES:
-        raise ConfigurationError(
-            f'provider "{config.name}" has the type {config.type}, which this version does not '
-            f"support; supported are {', '.join([*OPENAI_TYPES, 'mock'])}"
-        )
-    if not config.model:
-        raise ConfigurationError(f'provider "{config.name}" names no model')
-    key = keys.get(config.name.lower())
-    try:
-        return OpenAIModel(
-            config, key if isinstance(key, SecretStr) else None, key_variable(config.name), client
-        )
-    except ValueError as error:
-        raise ConfigurationError(f'provider "{config.name}": {error}') from error
-
-
-def key_variable(name: str) -> str:
-    """Return the environment variable that holds the key of a provider."""
-    pattern = RuntimeEnv.variable("provider_api_keys")
-    return pattern.replace("*", name.upper().replace("-", "_"))
+    vendor = build_model(config, keys, client)
+    metered = MeteredModel(vendor, config.name, config.model, metrics)
+    return DefaultedModel(RetryingModel(metered, config.name), config.defaults)

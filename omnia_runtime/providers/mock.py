@@ -10,6 +10,7 @@ from omnia_runtime.providers.mock_file import MockError, Responses
 from omnia_runtime.providers.port import (
     ChatRequest,
     Finished,
+    MediaProduced,
     ModelEvent,
     ProviderError,
     TextDelta,
@@ -46,6 +47,8 @@ class MockModel:
             yield TextDelta(chunk)
         if pace.error:
             raise _failure(pace.error)
+        for part in answer.parts:
+            yield MediaProduced(part)
         for call in answer.calls:
             yield call
         usage = self._prices.priced(_usage(answer, request))

@@ -6,9 +6,11 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
-from omnia_core.sessions import Message
-from omnia_runtime.prompts.template import Template, ValueMissing, lookup
+from omnia_core.placeholders import lookup
+from omnia_core.sessions import Message, Part
+from omnia_core.templates import Template, ValueMissing
 from omnia_runtime.providers.mock_file import MockCall, Pace, Responses, Rule, Scenario, Turn
+from omnia_runtime.providers.mock_media import media_parts
 from omnia_runtime.providers.port import ChatRequest, ProviderError, ToolCallRequest
 
 _NOT_JSON = object()
@@ -20,6 +22,7 @@ class Answer(Struct, frozen=True):
     text: str
     calls: tuple[ToolCallRequest, ...] = ()
     pace: Pace = Pace()
+    parts: tuple[Part, ...] = ()
 
 
 def choose_answer(responses: Responses, request: ChatRequest, builtin: str) -> Answer:
@@ -53,7 +56,8 @@ def turn_number(request: ChatRequest) -> int:
 
 
 def _scripted(turn: Turn, request: ChatRequest, pace: Pace) -> Answer:
-    return Answer(turn.said(), _calls(turn.tool_calls, request), turn.over(pace))
+    calls = _calls(turn.tool_calls, request)
+    return Answer(turn.said(), calls, turn.over(pace), tuple(media_parts(turn.parts)))
 
 
 def _first_match(rules: tuple[Rule, ...], request: ChatRequest, pace: Pace) -> Answer | None:

@@ -8,7 +8,8 @@ from msgspec import Struct, field
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.reading import decode_yaml, read_text
-from omnia_runtime.prompts.template import Template, compile_template, map_strings, parse_path
+from omnia_core.placeholders import parse_path
+from omnia_core.templates import Template, compile_template, map_strings
 
 T = TypeVar("T")
 

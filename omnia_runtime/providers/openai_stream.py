@@ -1,18 +1,21 @@
 """From the events of a chat completions stream to the events of a model."""
 
+import secrets
+
 import msgspec
 from msgspec import Struct, field
 
+from omnia_runtime.providers.failure import VendorFailure
+from omnia_runtime.providers.openai_failure import stream_failure
 from omnia_runtime.providers.port import (
     Finished,
     FinishReason,
     ModelEvent,
-    ProviderError,
     ToolCallRequest,
     Usage,
 )
-from omnia_runtime.providers.vendor_http import error_text
 
+_NOTHING = msgspec.Raw()
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "eos_token": "stop",
@@ -45,20 +48,21 @@ class _Choice(Struct, gc=False):
     finish_reason: str | None = None
 
 
-class _Cached(Struct, gc=False):
+class _Details(Struct, gc=False):
     cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
 
 
 class _Usage(Struct, gc=False):
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    prompt_tokens_details: _Cached | None = None
+    prompt_tokens_details: _Details | None = None
 
 
 class _Chunk(Struct, gc=False):
     choices: list[_Choice] = field(default_factory=list)
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = _NOTHING
 
 
 class _Call:
@@ -76,10 +80,16 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 
 
 class ChatStream:
-    """Reads the events of one answer."""
+    """Reads the events of one answer.
+
+    Attributes:
+        done: whether the answer is complete.
+        written_tokens: input tokens that were written to the vendor's cache.
+    """
 
     def __init__(self) -> None:
         self.done = False
+        self.written_tokens = 0
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
         self._reason: str | None = None
@@ -90,7 +100,7 @@ class ChatStream:
         """Take the data of an event, and return the text in it.
 
         Raises:
-            ProviderError: it is no chunk of a completion, or it reports an error.
+            VendorFailure: it is no chunk of a completion, or it reports an error.
         """
         if data == b"[DONE]":
             self.done = True
@@ -98,11 +108,11 @@ class ChatStream:
         try:
             chunk = _decode(data)
         except msgspec.DecodeError as error:
-            raise ProviderError(f"the provider sent what is no chunk: {error}") from error
-        if chunk.error is not None:
-            raise ProviderError(f"the provider broke off: {error_text(bytes(chunk.error))}")
+            raise VendorFailure(f"sent what is no chunk: {error}") from error
+        if chunk.error is not _NOTHING and bytes(chunk.error) != b"null":
+            raise stream_failure(bytes(chunk.error))
         if chunk.usage is not None:
-            self._usage = _usage(chunk.usage)
+            self._count(chunk.usage)
         return self._choice(chunk.choices[0]) if chunk.choices else ""
 
     def _choice(self, choice: _Choice) -> str:
@@ -126,31 +136,42 @@ class ChatStream:
         if piece.function.arguments:
             call.arguments.append(piece.function.arguments)
 
+    def _count(self, usage: _Usage) -> None:
+        details = usage.prompt_tokens_details or _Details()
+        self.written_tokens = details.cache_write_tokens or 0
+        cached = details.cached_tokens or 0
+        self._usage = Usage(usage.prompt_tokens, usage.completion_tokens, cached)
+
     def finish(self) -> list[ModelEvent]:
         """Return what remains to be said when the stream has ended.
 
         Raises:
-            ProviderError: it ended before the answer did.
+            VendorFailure: it ended before the answer did.
         """
         if self._reason is None and not self.done:
-            raise ProviderError("the provider's stream ended before its answer", retryable=True)
+            raise VendorFailure("ended its stream before its answer", retry=True)
         reason = _REASONS.get(self._reason or "stop", "stop")
         if self._refused:
             reason = "refusal"
         elif self._calls and reason == "stop":
             reason = "tool_use"
-        return [
-            *(
-                ToolCallRequest(
-                    call.id or f"call_{index}", call.name, "".join(call.arguments) or "{}"
-                )
-                for index, call in enumerate(self._calls)
-            ),
-            Finished(reason, self._usage),
+        # the token limit may have cut the arguments of the last call
+        cut = reason == "max_output_tokens"
+        calls = [
+            ToolCallRequest(
+                call.id or f"call_{secrets.token_hex(8)}",
+                call.name,
+                "".join(call.arguments) or "{}",
+            )
+            for call in self._calls
         ]
+        whole = [call for call in calls if not cut or _is_json(call.arguments)]
+        return [*whole, Finished(reason, self._usage)]
 
 
-def _usage(usage: _Usage) -> Usage:
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details else 0
-    return Usage(usage.prompt_tokens, usage.completion_tokens, cached)
+def _is_json(text: str) -> bool:
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except msgspec.DecodeError:
+        return False
+    return True

@@ -1,56 +1,58 @@
-"""What a call costs: the Provider's own prices, else a table of list prices."""
+"""What a call costs: the Provider's own prices, else the list prices of its vendor."""
 
-from msgspec import Struct
+import re
+from functools import cache
+
+import structlog
 
 from omnia_core.files.providers import Pricing, ProviderConfig
-from omnia_runtime.providers.port import Usage
+from omnia_runtime.providers.price_list import LISTED, MOCK
+from omnia_runtime.providers.prices import Prices
 
+_log = structlog.get_logger()
 
-class Prices(Struct, frozen=True):
-    """US dollars per million tokens."""
-
-    input: float = 0.0
-    cached: float = 0.0
-    output: float = 0.0
-
-    def priced(self, usage: Usage) -> Usage:
-        """Return `usage` with its cost."""
-        fresh = max(usage.input_tokens - usage.cached_tokens, 0)
-        cost = (
-            fresh * self.input
-            + usage.cached_tokens * self.cached
-            + usage.output_tokens * self.output
-        ) / 1_000_000
-        return Usage(usage.input_tokens, usage.output_tokens, usage.cached_tokens, cost)
-
-
-_OPENAI = {
-    "gpt-4": Prices(30, 15, 60),
-    "gpt-4-turbo": Prices(10, 5, 30),
-    "gpt-3.5-turbo": Prices(1.5, 0.75, 2),
-    "gpt-4o": Prices(2.5, 1.25, 10),
-    "gpt-4o-mini": Prices(0.15, 0.075, 0.6),
-    "gpt-4.1": Prices(2, 0.5, 8),
-    "gpt-4.1-mini": Prices(0.4, 0.1, 1.6),
-    "gpt-4.1-nano": Prices(0.1, 0.025, 0.4),
-    "o1": Prices(15, 7.5, 60),
-    "o1-mini": Prices(1.1, 0.55, 4.4),
-    "o3": Prices(2, 0.5, 8),
-    "o3-mini": Prices(1.1, 0.55, 4.4),
-    "o4-mini": Prices(1.1, 0.275, 4.4),
-    "gpt-5": Prices(1.25, 0.125, 10),
-    "gpt-5-mini": Prices(0.25, 0.025, 2),
-    "gpt-5-nano": Prices(0.05, 0.005, 0.4),
-}
-_LISTED = {"openai": _OPENAI, "mock": {"": Prices(10, 10, 10)}}
+# Servers of one's own, which no vendor sends a bill for.
+_WITHOUT_BILL = ("ollama", "vllm")
+# What vendors add to the name of a model for one of its releases.
+_RELEASE = re.compile(r"([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|\d{3}|preview(-\d{2}-\d{4})?))+$")
 
 
 def prices_of(config: ProviderConfig) -> Prices:
-    """Return the prices of a provider; a model that nobody priced costs nothing."""
+    """Return the prices of a provider; a model that nobody priced costs nothing, and is logged."""
+    listed = _listed(config)
     own = config.pricing
-    if own != Pricing():
-        per_1k = own.input_cost_per_1k or 0.0
-        cached = per_1k if own.cached_cost_per_1k is None else own.cached_cost_per_1k
-        return Prices(per_1k * 1000, cached * 1000, (own.output_cost_per_1k or 0.0) * 1000)
-    table = _LISTED.get(config.type, {})
-    return table.get("" if config.type == "mock" else config.model.rpartition("/")[2], Prices())
+    if listed is None and own == Pricing():
+        if config.type not in _WITHOUT_BILL:
+            _warn(config.name, config.model)
+        return Prices()
+    return _merged(own, listed or Prices())
+
+
+def _merged(own: Pricing, listed: Prices) -> Prices:
+    """A price that the Provider leaves open is the listed one; for a cache, its own of input."""
+    input_, cached, written = listed.input, listed.cached, listed.written
+    if own.input_cost_per_1k is not None:
+        input_ = cached = own.input_cost_per_1k * 1000
+        written = input_ * (listed.written / listed.input if listed.input else 1.0)
+    if own.cached_cost_per_1k is not None:
+        cached = own.cached_cost_per_1k * 1000
+    output = listed.output if own.output_cost_per_1k is None else own.output_cost_per_1k * 1000
+    return Prices(input_, cached, output, written)
+
+
+def _listed(config: ProviderConfig) -> Prices | None:
+    if config.type == "mock":
+        return MOCK
+    table = LISTED.get(config.type, {})
+    model = config.model.rpartition("/")[2]
+    return table.get(model) or table.get(_RELEASE.sub("", model))
+
+
+@cache
+def _warn(provider: str, model: str) -> None:
+    _log.warning(
+        "no price is known for a model, its calls are counted as free;"
+        " set inputCostPer1K and outputCostPer1K in the pricing of the Provider",
+        provider=provider,
+        model=model,
+    )

@@ -6,15 +6,18 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import msgspec
 import orjson
 
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.providers.error_text import error_text
+from omnia_runtime.providers.google_error import refuses_key, retry_delay
 from omnia_runtime.providers.port import ProviderError, is_retryable
+from omnia_runtime.providers.retry_after import retry_after
 from omnia_runtime.providers.sse import EventTooLong, SSEParser
+from omnia_runtime.providers.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import aiohttp
@@ -26,6 +29,10 @@ _REFUSED = (401, 403)
 _MAX_ERROR_BYTES = 64 * 1024
 # How long the end of a body is waited for, so that its connection serves the next call.
 _TAIL_SECONDS = 0.5
+
+
+class _Silence(Exception):
+    """A wait for more of an answer took too long."""
 
 
 class VendorHTTP:
@@ -49,7 +56,7 @@ class VendorHTTP:
 
     @asynccontextmanager
     async def events(
-        self, url: str, headers: Mapping[str, str], body: JsonObject
+        self, url: str, headers: Mapping[str, str], body: JsonObject, *, thinks: bool = False
     ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
         """Post `body`, and yield the data of the events that each piece of the answer completes.
 
@@ -60,20 +67,43 @@ class VendorHTTP:
             url: must hold no secret, since errors name its host.
             headers: the vendor's own, the credential among them; the Provider's are added.
             body: the request, sent as JSON.
+            thinks: whether the model may fall silent in mid-answer to think.
 
         Raises:
             ProviderError: no answer, or none to its end.
         """
         async with self._response(url, headers, body) as response:
-            yield self._pieces(response)
+            silence = _Silence()
+            watchdog = Watchdog(
+                self._first_byte,
+                lambda: response.content.set_exception(silence),
+                asyncio.get_running_loop(),
+            )
+            try:
+                idle = max(self._idle, self._first_byte) if thinks else self._idle
+                yield _pieces(response.content, watchdog, idle)
+            except _Silence as error:
+                raise self.error(f"was silent for {watchdog.seconds:g} s", retry=True) from error
+            finally:
+                watchdog.stop()
             await _drain(response)
 
-    def error(self, problem: str, *, status: int = 0, retry: bool = False) -> ProviderError:
-        """Return the error that says in the provider's name what is wrong."""
+    def error(
+        self,
+        problem: str,
+        *,
+        status: int = 0,
+        retry: bool = False,
+        retry_after: float | None = None,
+    ) -> ProviderError:
+        """Return the error that says in the provider's name what is wrong, never with its key."""
+        if self._key:
+            problem = problem.replace(self._key.reveal(), "***")
         return ProviderError(
             f'the provider "{self._config.name}" ({self._config.type}) {problem}',
             retryable=retry or is_retryable(status),
             status=status,
+            retry_after=retry_after,
         )
 
     @asynccontextmanager
@@ -105,67 +135,62 @@ class VendorHTTP:
                 raise await self._refusal(response)
             yield response
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise self.error("broke off in mid-answer", retry=True) from error
+            raise self.error("broke off its answer", retry=True) from error
         except EventTooLong as error:
             raise self.error(str(error)) from error
         finally:
             response.release()
 
-    async def _pieces(
-        self, response: "aiohttp.ClientResponse"
-    ) -> AsyncGenerator[list[bytes], None]:
-        parser, patience = SSEParser(), self._first_byte
-        while True:
-            try:
-                async with asyncio.timeout(patience):
-                    piece = await response.content.readany()
-            except TimeoutError as error:
-                raise self.error(f"was silent for {patience:g} s", retry=True) from error
-            if not piece:
-                yield parser.end()
-                return
-            yield parser.feed(piece)
-            patience = self._idle
-
     async def _refusal(self, response: "aiohttp.ClientResponse") -> ProviderError:
         status = response.status
         if status in _REFUSED:
-            held = f"its key is in {self._key_variable}" if self._key else "it has no key"
-            return self.error(
-                f"refused the credential with status {status}; {held}, "
-                f'from the Secret of the Provider "{self._config.name}"',
-                status=status,
-            )
+            return self._refused_key(status)
         async with asyncio.timeout(self._idle):
             body = await response.content.read(_MAX_ERROR_BYTES)
-        detail = error_text(body)
+        if refuses_key(body):
+            return self._refused_key(status)
         if self._key:
-            detail = detail.replace(self._key.reveal(), "***")
-        return self.error(f"answered with status {status}: {detail}", status=status)
+            # before the text is shortened, which might leave half a key
+            body = body.replace(self._key.reveal().encode(), b"***")
+        wait = retry_after(response.headers)
+        return self.error(
+            f"answered with status {status}: {error_text(body)}",
+            status=status,
+            retry_after=retry_delay(body) if wait is None else wait,
+        )
+
+    def _refused_key(self, status: int) -> ProviderError:
+        held = f"its key is in {self._key_variable}" if self._key else "it has no key"
+        return self.error(
+            f"refused the credential with status {status}; {held}, "
+            f'from the Secret of the Provider "{self._config.name}"',
+            status=status,
+        )
+
+
+async def _pieces(
+    content: "aiohttp.StreamReader", watchdog: Watchdog, idle: float
+) -> AsyncGenerator[list[bytes], None]:
+    parser, clock = SSEParser(), asyncio.get_running_loop().time
+    began = False
+    while True:
+        watchdog.since = clock()
+        piece = await content.readany()
+        watchdog.since = None
+        if not piece:
+            yield parser.end()
+            return
+        if not began:
+            began = True
+            watchdog.change(idle)
+        yield parser.feed(piece)
 
 
 async def _drain(response: "aiohttp.ClientResponse") -> None:
+    if response.content.at_eof():
+        return
     try:
         async with asyncio.timeout(_TAIL_SECONDS):
             await response.content.readany()
     except TimeoutError:
         response.close()
-
-
-class _ErrorBody(msgspec.Struct):
-    message: str = ""
-
-
-class _Error(msgspec.Struct):
-    error: _ErrorBody | str | None = None
-    message: str = ""
-
-
-def error_text(body: bytes, limit: int = 300) -> str:
-    """Return the message of an error body, of whatever shape, in at most `limit` characters."""
-    try:
-        found = msgspec.json.decode(body, type=_Error)
-    except msgspec.DecodeError:
-        return body.decode(errors="replace").strip()[:limit]
-    inner = found.error.message if isinstance(found.error, _ErrorBody) else found.error
-    return (inner or found.message or body.decode(errors="replace"))[:limit]

@@ -12,6 +12,7 @@ from aiohttp import web
 @asynccontextmanager
 async def serving(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    port: int = 0,
 ) -> AsyncIterator[str]:
     """Serve every path with `handler`, and yield the URL."""
 
@@ -22,7 +23,7 @@ async def serving(
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     assert site._server
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # asyncio's server
@@ -72,6 +73,8 @@ class ChatServer:
         left: is set when the client of a held answer has gone.
     """
 
+    path = "/v1/chat/completions"
+
     def __init__(self, chunks: Sequence[dict[str, Any]] = (), *, hold: bool = False) -> None:
         self.chunks = chunks
         self.hold = hold
@@ -82,7 +85,7 @@ class ChatServer:
         self.done = True
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
-        assert request.path == "/v1/chat/completions"
+        assert request.path == self.path
         self.bodies.append(orjson.loads(await request.read()))
         self.headers.append(dict(request.headers))
         if self.refusal:
@@ -90,12 +93,16 @@ class ChatServer:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         for each in self.chunks:
-            await response.write(b"data: " + orjson.dumps(each) + b"\n\n")
+            await response.write(self.event(each))
         if self.hold:
             await self._until_gone(request)
         elif self.done:
             await response.write(b"data: [DONE]\n\n")
         return response
+
+    def event(self, content: dict[str, Any]) -> bytes:
+        """Return an event as it is sent."""
+        return b"data: " + orjson.dumps(content) + b"\n\n"
 
     async def _until_gone(self, request: web.Request) -> None:
         while request.transport and not request.transport.is_closing():  # noqa: ASYNC110 - aiohttp signals it in no other way

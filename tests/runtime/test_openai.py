@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec import structs
 from openai import AsyncOpenAI, AuthenticationError
 
 from omnia_core.env import SecretStr
@@ -12,7 +13,7 @@ from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
 from omnia_core.sessions import Message, ToolCall
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.openai import OpenAIModel
-from omnia_runtime.providers.openai_request import chat_body, chat_url
+from omnia_runtime.providers.openai_request import api_url, chat_body
 from omnia_runtime.providers.port import (
     ChatRequest,
     Finished,
@@ -24,6 +25,7 @@ from omnia_runtime.providers.port import (
     ToolSpec,
     Usage,
 )
+from omnia_runtime.providers.responses_request import responses_body
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
 from tests.services import free_port
 
@@ -69,6 +71,8 @@ SDK_TOOLS: Any = [
         "function": {"name": "get", "description": "gets", "parameters": SCHEMA},
     }
 ]
+OUTPUT = OutputSchema("my fn", SCHEMA)
+SDK_FORMAT: Any = {"type": "json_schema", "json_schema": {"name": "my_fn", "schema": SCHEMA}}
 
 
 def config(url: str, **fields: Any) -> ProviderConfig:
@@ -162,6 +166,17 @@ async def test_parallel_tool_calls_are_put_together_and_the_body_is_that_of_the_
     assert server.bodies[0] == server.bodies[1]
 
 
+async def test_a_call_that_was_cut_by_the_token_limit_is_not_made() -> None:
+    pieces = [
+        chunk(call_piece(0, id="c1", name="get", arguments="{}")),
+        chunk(call_piece(1, id="c2", name="put", arguments='{"id":"')),
+        chunk({}, "length"),
+    ]
+    async with serving(ChatServer(pieces)) as url:
+        events = await ask(config(url))
+    assert events == [ToolCallRequest("c1", "get", "{}"), Finished("max_output_tokens", Usage())]
+
+
 @pytest.mark.parametrize(
     ("finish", "reason"),
     [("length", "max_output_tokens"), ("content_filter", "safety"), ("stop", "stop")],
@@ -241,8 +256,41 @@ async def test_a_stream_that_ends_early_is_an_error() -> None:
     server = ChatServer([chunk({"content": "half"})])
     server.done = False
     async with serving(server) as url:
-        with pytest.raises(ProviderError, match="ended before"):
+        with pytest.raises(ProviderError, match="ended its stream before"):
             await ask(config(url))
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        ({"message": "oops", "type": "server_error"}, True),
+        ({"message": "oops", "code": 502}, True),
+        ({"message": "oops", "code": "invalid_prompt"}, False),
+        ("oops", False),
+    ],
+)
+async def test_an_error_in_the_stream_is_told_with_whether_to_ask_again(
+    error: object, retryable: bool
+) -> None:
+    async with serving(ChatServer([{"error": error}])) as url:
+        with pytest.raises(ProviderError, match=r"broke off: oops$") as caught:
+            await ask(config(url))
+    assert caught.value.retryable is retryable
+
+
+async def test_a_function_asks_for_its_output_schema_as_the_sdk_does() -> None:
+    server = ChatServer([chunk({"content": "{}", "refusal": None}, "stop")])
+    async with serving(server) as url:
+        await ask(config(url), ChatRequest("", [Message("user", "hi")], output=OUTPUT))
+        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+            await sdk.chat.completions.create(
+                model="gpt-4o",
+                messages=[{"role": "user", "content": "hi"}],
+                response_format=SDK_FORMAT,
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+    assert server.bodies[0] == server.bodies[1]
 
 
 async def test_a_silent_server_is_given_up() -> None:
@@ -250,6 +298,15 @@ async def test_a_silent_server_is_given_up() -> None:
     async with serving(ChatServer([chunk({"content": "half"})], hold=True)) as url:
         with pytest.raises(ProviderError, match="silent"):
             await ask(config(url, defaults=defaults))
+
+
+async def test_a_model_that_thinks_may_be_silent_for_as_long_as_before_its_first_word() -> None:
+    server = ChatServer([chunk({"content": "half"})], hold=True)
+    defaults = ProviderDefaults(stream_idle_timeout="1ms", request_timeout="400ms")
+    async with serving(server) as url:
+        thinker = structs.replace(config(url, defaults=defaults), model="o3")
+        with pytest.raises(ProviderError, match=r"silent for 0\.4 s"):
+            await ask(thinker)
 
 
 async def test_a_closed_stream_closes_its_connection_at_once() -> None:
@@ -292,10 +349,13 @@ def test_the_name_of_the_token_limit_depends_on_the_server(
     assert chat_body(provider, asked)[key] == 7
 
 
-def test_a_function_asks_for_its_output_schema() -> None:
-    asked = ChatRequest("", [], output=OutputSchema("my fn", SCHEMA))
-    found = chat_body(ProviderConfig("p", "openai", "m"), asked)["response_format"]
-    assert found == {"type": "json_schema", "json_schema": {"name": "my_fn", "schema": SCHEMA}}
+@pytest.mark.parametrize("kind", ["openai", "vllm", "ollama"])
+def test_tools_that_may_not_be_called_are_still_named_except_to_ollama(kind: str) -> None:
+    asked = ChatRequest("", [], [ToolSpec("get", "gets", SCHEMA)], "none")
+    provider = ProviderConfig("p", kind, "m")
+    for body in (chat_body(provider, asked), responses_body(provider, asked)):
+        assert ("tools" in body) is (kind != "ollama")
+        assert body.get("tool_choice") == (None if kind == "ollama" else "none")
 
 
 @pytest.mark.parametrize(
@@ -308,4 +368,4 @@ def test_a_function_asks_for_its_output_schema() -> None:
     ],
 )
 def test_the_url_has_a_default_for_each_type(kind: str, base: str | None, url: str) -> None:
-    assert chat_url(ProviderConfig("p", kind, base_url=base)) == url
+    assert api_url(ProviderConfig("p", kind, base_url=base), "/chat/completions") == url

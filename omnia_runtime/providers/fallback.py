@@ -1,0 +1,56 @@
+"""Several providers for one answer: the next is asked when one is unavailable."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+
+import structlog
+
+from omnia_runtime.providers.port import ChatModel, ChatRequest, ModelEvent, ProviderError
+
+_log = structlog.get_logger()
+
+
+class FallbackModel:
+    """Asks models in order until one begins to answer.
+
+    A failure that would not pass, such as a refused key, is not covered up: it ends the call.
+    """
+
+    def __init__(self, models: Sequence[tuple[str, ChatModel]]) -> None:
+        """Take the models with the names of their providers."""
+        self._models = tuple(models)
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
+        failures: list[ProviderError] = []
+        for name, model in self._models:
+            answering = False
+            try:
+                async with aclosing(model.stream(request)) as events:
+                    async for event in events:
+                        answering = True
+                        yield event
+            except ProviderError as error:
+                failures.append(error)
+                if answering or not error.retryable or len(failures) == len(self._models):
+                    if len(failures) == 1:
+                        raise
+                    raise _together(failures, answering) from error
+                _log.warning(
+                    "a provider is unavailable, the next one is asked",
+                    provider=name,
+                    next=self._models[len(failures)][0],
+                    reason=error.message,
+                )
+            else:
+                return
+
+
+def _together(failures: list[ProviderError], answering: bool) -> ProviderError:
+    said = "; then ".join(failure.message for failure in failures)
+    waits = [each.retry_after for each in failures if each.retry_after is not None]
+    return ProviderError(
+        said if answering else f"no provider answered: {said}",
+        retryable=any(failure.retryable for failure in failures),
+        status=failures[-1].status,
+        retry_after=min(waits, default=None),
+    )

@@ -1,0 +1,126 @@
+"""Calls of Claude for the tests: ours, and those of the vendor's SDK."""
+
+import asyncio
+import base64
+from typing import Any
+
+import anthropic
+from anthropic import AsyncAnthropic
+
+from omnia_core.env import SecretStr
+from omnia_core.files.providers import Pricing, ProviderConfig
+from omnia_core.sessions import Message, ToolCall
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.providers.claude import ClaudeModel
+from omnia_runtime.providers.port import (
+    ChatRequest,
+    ModelEvent,
+    TextDelta,
+    ToolCallRequest,
+    ToolSpec,
+    Usage,
+)
+from tests.runtime.vendors import claude_answer, claude_call, claude_text
+
+LIMIT = 5.0
+
+
+KEY = "sk-ant-secret-1234"
+
+
+MODEL = "claude-sonnet-4-6"
+
+
+VERSION = "2023-06-01"
+
+
+HI = ChatRequest("Be kind.", [Message("user", "hi")])
+
+
+SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
+
+
+GET = ToolSpec("get", "gets", SCHEMA)
+
+
+USAGE = Usage(100, 7, 40)
+
+
+PNG = base64.b64encode(b"\x89PNG").decode()
+
+
+TEXT = claude_answer(claude_text("Hel", "lo ä"))
+
+
+THOUGHT = [
+    {"type": "thinking", "thinking": "", "signature": ""},
+    {"type": "thinking_delta", "thinking": "Which "},
+    {"type": "thinking_delta", "thinking": "one?"},
+    {"type": "signature_delta", "signature": "c2ln"},
+]
+
+
+THOUGHTFUL = claude_answer(
+    THOUGHT,
+    [{"type": "redacted_thinking", "data": "eHl6"}],
+    claude_text("Looking", ". "),
+    THOUGHT,
+    claude_text("Found."),
+    claude_call("c1", "get", "{}"),
+    THOUGHT,
+    claude_call("c2", "get", "{}"),
+    stop="tool_use",
+)
+
+
+CONFIG = ProviderConfig("default", "claude", MODEL)
+
+
+SDK_TOOLS: Any = [{"name": "get", "description": "gets", "input_schema": SCHEMA}]
+
+
+FREE = Pricing(0, 0, 0)
+
+
+def config(url: str, **fields: Any) -> ProviderConfig:
+    fields = {"pricing": FREE} | fields
+    return ProviderConfig("default", "claude", MODEL, base_url=url, **fields)
+
+
+async def ask(
+    configured: ProviderConfig, request: ChatRequest = HI, key: str | None = KEY
+) -> list[ModelEvent]:
+    client = HTTPClient()
+    secret = SecretStr(key) if key else None
+    try:
+        async with asyncio.timeout(LIMIT):
+            model = ClaudeModel(configured, secret, "THE_KEY_VARIABLE", client)
+            return [event async for event in model.stream(request)]
+    finally:
+        await client.close()
+
+
+async def ask_sdk(url: str, **call: Any) -> anthropic.types.Message:
+    """Make a call with the SDK; the sampling parameters, which it no longer names, go beside."""
+    sampling = {name: call.pop(name) for name in ("temperature", "top_p", "top_k") if name in call}
+    headers = {"anthropic-version": VERSION}
+    async with (
+        asyncio.timeout(LIMIT),
+        AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0, default_headers=headers) as sdk,
+        sdk.messages.stream(**call, model=MODEL, extra_body=sampling) as stream,
+    ):
+        return await stream.get_final_message()
+
+
+def texts(events: list[ModelEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, TextDelta)]
+
+
+def called(events: list[ModelEvent]) -> Message:
+    """The record of an answer that calls tools."""
+    calls = tuple(
+        ToolCall(event.id, event.name, event.arguments, event.opaque)
+        for event in events
+        if isinstance(event, ToolCallRequest)
+    )
+    return Message("assistant", "".join(texts(events)), tool_calls=calls)

@@ -1,0 +1,120 @@
+"""Calls of Gemini for the tests: ours, and those of the vendor's SDK."""
+
+import asyncio
+import base64
+from typing import Any
+
+from google import genai
+from google.genai import types
+
+from omnia_core.env import SecretStr
+from omnia_core.files.providers import Pricing, ProviderConfig
+from omnia_core.sessions import Media, Message, Part
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.providers.gemini import GeminiModel
+from omnia_runtime.providers.port import (
+    ChatRequest,
+    ModelEvent,
+    TextDelta,
+    ToolSpec,
+    Usage,
+)
+from tests.runtime.vendors import gemini_chunk
+
+LIMIT = 5.0
+
+
+KEY = "AIza-secret-1234"
+
+
+OLD, NEW = "gemini-2.5-flash", "gemini-3.6-flash"
+
+
+UNSIGNED = "skip_thought_signature_validator"
+
+
+HI = ChatRequest("Be kind.", [Message("user", "hi")])
+
+
+SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
+
+
+GET = ToolSpec("get", "gets", SCHEMA)
+
+
+USAGE = Usage(100, 7, 40)
+
+
+PNG = b"\x89PNG"
+
+
+PICTURE = Part("image", media=Media("image/png", data=base64.b64encode(PNG).decode()))
+
+
+FREE = Pricing(0, 0, 0)
+
+
+TEXT = [
+    gemini_chunk({"text": "Hel"}),
+    gemini_chunk({"text": "lo "}, {"text": "ä"}),
+    gemini_chunk({"text": ""}, finish="STOP"),
+]
+
+
+# Protocol buffers' JSON has two spellings of a name; the SDK mixes them.
+CAMEL = {
+    "mime_type": "mimeType",
+    "file_uri": "fileUri",
+    "inline_data": "inlineData",
+    "parameters_json_schema": "parametersJsonSchema",
+}
+
+
+def config(url: str, **fields: Any) -> ProviderConfig:
+    fields.setdefault("pricing", FREE)
+    model = fields.pop("model", NEW)
+    return ProviderConfig("default", "gemini", model, base_url=url, **fields)
+
+
+async def ask(
+    configured: ProviderConfig, request: ChatRequest = HI, key: str | None = KEY
+) -> list[ModelEvent]:
+    client = HTTPClient()
+    secret = SecretStr(key) if key else None
+    try:
+        async with asyncio.timeout(LIMIT):
+            model = GeminiModel(configured, secret, "THE_KEY_VARIABLE", client)
+            return [event async for event in model.stream(request)]
+    finally:
+        await client.close()
+
+
+async def ask_sdk(
+    url: str, contents: Any = "hi", model: str = NEW, **settings: Any
+) -> list[types.GenerateContentResponse]:
+    options = types.HttpOptions(base_url=url, api_version="v1beta")
+    settings.setdefault(
+        "automatic_function_calling", types.AutomaticFunctionCallingConfig(disable=True)
+    )
+    async with asyncio.timeout(LIMIT), genai.Client(api_key=KEY, http_options=options).aio as sdk:
+        stream = await sdk.models.generate_content_stream(
+            model=model, contents=contents, config=types.GenerateContentConfig(**settings)
+        )
+        return [chunk async for chunk in stream]
+
+
+def canonical(value: Any) -> Any:
+    """The same message in one spelling, and without a configuration that sets nothing."""
+    if isinstance(value, list):
+        return [canonical(each) for each in value]
+    if isinstance(value, dict):
+        return {
+            CAMEL.get(key, key): canonical(each)
+            for key, each in value.items()
+            if (key, each) != ("generationConfig", {})
+        }
+    return value
+
+
+def texts(events: list[ModelEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, TextDelta)]

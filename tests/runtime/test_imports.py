@@ -1,0 +1,99 @@
+"""What an idle runtime has not loaded: memory that only those pay for who use it."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+from tests.runtime.program import LIMIT
+from tests.runtime.scripted import Mounted
+
+# Runs the program until its port accepts connections, and prints what is loaded then.
+SCRIPT = """
+import asyncio, os, signal, sys
+from omnia_core.env import RuntimeEnv
+from omnia_runtime.app import Runtime
+
+async def main():
+    env = RuntimeEnv.parse(os.environ)
+    running = asyncio.create_task(Runtime(env).run())
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", env.grpc_port)
+            break
+        except OSError:
+            await asyncio.sleep(0.01)
+    writer.close()
+    print(*sorted(sys.modules), sep="\\n")
+    os.kill(os.getpid(), signal.SIGTERM)
+    await running
+
+asyncio.run(main())
+"""
+
+LIBRARIES = [
+    "aiohttp",
+    "anthropic",
+    "google.genai",
+    "jmespath",
+    "jsonschema_rs",
+    "mcp",
+    "openai",
+    "pydantic",
+    "re2",
+    "redis",
+]
+OWN = [
+    "omnia_core.openapi",
+    "omnia_core.sessions.redis",
+    "omnia_core.wire.tools",
+    "omnia_runtime.providers.claude",
+    "omnia_runtime.providers.gemini",
+    "omnia_runtime.providers.openai",
+    "omnia_runtime.providers.vendor_http",
+    "omnia_runtime.tools.grpc",
+    "omnia_runtime.tools.http",
+]
+
+
+def loaded(mounted: Mounted) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=mounted.environment(),
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_an_idle_runtime_has_loaded_nothing_that_it_does_not_use(mounted: Mounted) -> None:
+    there = loaded(mounted)
+    assert "omnia_runtime.providers.mock" in there
+    assert {name for name in (*LIBRARIES, *OWN) if name in there} == set()
+
+
+@pytest.mark.parametrize("name", [*LIBRARIES, *OWN])
+def test_each_name_here_is_that_of_a_module(name: str) -> None:
+    assert find_spec(name) is not None
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        ("openai", "omnia_runtime.providers.openai"),
+        ("claude", "omnia_runtime.providers.claude"),
+        ("gemini", "omnia_runtime.providers.gemini"),
+    ],
+)
+def test_a_provider_loads_its_own_adapter_and_no_http_before_its_first_call(
+    mounted: Mounted, kind: str, module: str
+) -> None:
+    mounted.write_provider(type=kind, model="m", mockResponsesPath=None)
+    there = loaded(mounted)
+    adapters = {name for name in OWN if name.startswith("omnia_runtime.providers.")}
+    shared = "omnia_runtime.providers.vendor_http"
+    assert adapters & there == {module, shared}
+    assert {name for name in LIBRARIES if name in there} == set()

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from contextlib import closing
+from pathlib import Path
 
 import grpc
 import structlog
@@ -18,15 +19,19 @@ from omnia_core.sessions import SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.wire.runtime.v1 import runtime_pb2, runtime_pb2_grpc
 from omnia_runtime.configuration import Loader
-from omnia_runtime.conversation import Conversations
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.invocation import Invocations
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.reload import Live
 from omnia_runtime.server.service import RuntimeService
+from omnia_runtime.tools.sources import Sources
+from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.invocation import Invocations
+from omnia_runtime.turns.media import MediaFolder
 
 # What a turn that is cut at the end of the drain has for storing what was said.
 _STORE_SECONDS = 2.0
+# How long the first turn is kept waiting for tool servers to say which tools they have.
+_SETTLE_SECONDS = 5.0
 
 _SERVICE = runtime_pb2.DESCRIPTOR.services_by_name["RuntimeService"].full_name
 _OPTIONS = (
@@ -52,12 +57,17 @@ class Runtime:
         self._registry = CollectorRegistry()
         metrics = Metrics(self._registry, env.agent_name, env.namespace)
         self._client = HTTPClient()
-        self._live = Live(Loader(env, self._client, metrics))
+        self._sources = Sources(
+            self._client, self._invalidate, deny_private=env.tools_deny_private_addresses
+        )
+        self._live = Live(Loader(env, self._client, self._sources, metrics))
         self._store = _session_store(env)
+        media = MediaFolder(Path(env.media_base_path))
+        self._conversations = Conversations(self._live, self._store, media, metrics)
         self._service = RuntimeService(
             self._live,
             self._store,
-            Conversations(self._live, self._store, metrics),
+            self._conversations,
             Invocations(self._live, metrics),
         )
         self._serving = False
@@ -79,6 +89,9 @@ class Runtime:
         except OSError as error:
             raise self._occupied("health_port", error) from error
         try:
+            self._sources.start()
+            await self._sources.settled(_SETTLE_SECONDS)
+            self._live.refresh()
             await standard.set(_SERVICE, health_pb2.HealthCheckResponse.SERVING)
             await server.start()
             self._serving = True
@@ -89,8 +102,13 @@ class Runtime:
             watcher.cancel()
         finally:
             probes.stop()
+            await self._conversations.close()
+            await self._sources.close()
             await self._client.close()
             await self._store.close()
+
+    def _invalidate(self) -> None:
+        self._live.invalidate()
 
     def _server(self) -> "tuple[grpc.aio.Server, health.aio.HealthServicer]":
         host, port = self._env.grpc_host, self._env.grpc_port

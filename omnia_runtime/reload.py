@@ -50,9 +50,14 @@ class Live:
             ConfigurationError: they are not usable.
         """
         self._source = source
+        self._stale = False
         self.current = source.load()
         self.problem = ""
         self._seen = signature(source.paths(self.current))
+
+    def invalidate(self) -> None:
+        """Read the files at the next look, changed or not."""
+        self._stale = True
 
     async def watch(self) -> None:
         """Look for changes until cancelled."""
@@ -64,9 +69,9 @@ class Live:
         """Read the files again if they changed, and say whether a new configuration is in use."""
         paths = self._source.paths(self.current)
         now = signature(paths)
-        if now == self._seen:
+        if now == self._seen and not self._stale:
             return False
-        self._seen = now
+        self._seen, self._stale = now, False
         try:
             self.current = self._source.load()
         except ConfigurationError as error:

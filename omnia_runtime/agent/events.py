@@ -5,15 +5,16 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
-from omnia_core.sessions import ToolCall
+from omnia_core.sessions import Part, ToolCall
 from omnia_runtime.providers.port import FinishReason, Usage
 from omnia_runtime.tools.source import ToolResult
 
 
 class ToolCalled(Struct, frozen=True):
-    """The model asked for a tool."""
+    """The model asked for a tool; `on_client` says that the client executes it."""
 
     call: ToolCall
+    on_client: bool = False
 
 
 class ToolAnswered(Struct, frozen=True):
@@ -21,6 +22,7 @@ class ToolAnswered(Struct, frozen=True):
 
     call: ToolCall
     result: ToolResult
+    on_client: bool = False
 
 
 class TurnFinished(Struct, frozen=True):
@@ -29,11 +31,13 @@ class TurnFinished(Struct, frozen=True):
     Attributes:
         text: the text of the last round.
         usage: the sum over all rounds.
+        parts: media that the model made in its last round.
     """
 
     text: str
     reason: FinishReason
     usage: Usage
+    parts: tuple[Part, ...] = ()
 
 
 AgentEvent: TypeAlias = str | ToolCalled | ToolAnswered | TurnFinished
@@ -45,6 +49,6 @@ class LimitReached(OmniaError):
     def __init__(self, limit: str) -> None:
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
-            f"the model asked for more tools than a turn may call ({limit}); "
+            f"the model asked for more tools than the turn's limit allows ({limit}); "
             "raise the limit in the pack's tool_policy, or ask for less",
         )

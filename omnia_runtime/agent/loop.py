@@ -1,44 +1,33 @@
 """The loop of one turn: ask the model, run the tools it asks for, ask again."""
 
-import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.sessions import Message
+from omnia_runtime.agent.answer import Answer
+from omnia_runtime.agent.calls import Toolbox, answered, run_calls
 from omnia_runtime.agent.events import (
     AgentEvent,
-    LimitReached,
     ToolAnswered,
     ToolCalled,
     TurnFinished,
 )
-from omnia_runtime.providers.port import (
-    ChatModel,
-    ChatRequest,
-    Finished,
-    MediaProduced,
-    TextDelta,
-    ToolCallRequest,
-    Usage,
-)
-from omnia_runtime.tools.source import ToolResult
+from omnia_runtime.agent.limits import Allowance, Limits
+from omnia_runtime.providers.port import ChatModel, ChatRequest, Usage
+from omnia_runtime.validators import OutputBlocked, OutputGate
 
 
-class Toolbox(Protocol):
-    """The port behind which tools are called; a call never raises."""
+class Shape(Protocol):
+    """Decides what the model is sent of what was said."""
 
-    async def call(self, call: ToolCall) -> ToolResult:
-        """Execute one call."""
+    def ask(self, request: ChatRequest, messages: Sequence[Message]) -> ChatRequest:
+        """Make the next call from the first one and what was said so far."""
 
-
-class Limits(Struct, frozen=True):
-    """How much one turn may do with tools."""
-
-    max_rounds: int = 5
-    max_calls: int = 10
+    def used(self, usage: Usage) -> None:
+        """Take what the vendor counted for that call."""
 
 
 async def run_turn(
@@ -47,79 +36,55 @@ async def run_turn(
     request: ChatRequest,
     transcript: list[Message],
     limits: Limits,
+    shape: Shape,
+    gate: OutputGate | None = None,
 ) -> AsyncGenerator[AgentEvent, None]:
     """Run a turn to its end.
 
     `transcript` holds the conversation so far. The loop appends each message as it is complete, so
-    that a caller who cancels knows what was done.
+    that a caller who cancels knows what was done. When a limit is used up, the model answers once
+    more, without tools.
 
     Raises:
         ProviderError: the model did not answer.
-        LimitReached: the model wanted nothing but more tools when its limit was used up.
+        LimitReached: the model wanted nothing but more tools when a limit was used up.
     """
-    usage, calls_left = Usage(), limits.max_calls
-    for round_number in range(limits.max_rounds + 1):
-        last = round_number == limits.max_rounds or calls_left <= 0
-        asked = structs.replace(
-            request,
-            messages=transcript,
-            tools=() if last else request.tools,
-            # A forced choice holds for the first round; it would otherwise never end.
-            tool_choice=request.tool_choice if round_number == 0 else "auto",
-        )
-        said: list[str] = []
-        calls: list[ToolCall] = []
-        finished = Finished("stop")
-        async with aclosing(model.stream(asked)) as stream:
-            async for event in stream:
-                match event:
-                    case TextDelta(text):
-                        said.append(text)
-                        yield text
-                    case ToolCallRequest(call_id, name, arguments, opaque):
-                        calls.append(ToolCall(call_id, name, arguments, opaque))
-                    case MediaProduced():
-                        pass
-                    case Finished():
-                        finished = event
-        text, usage = "".join(said), usage + finished.usage
-        if last and calls and not text:
-            raise LimitReached(_limit(limits, calls_left))
-        if last or not calls:
-            reason = "stop" if finished.reason == "tool_use" else finished.reason
-            transcript.append(Message("assistant", text, finish_reason=reason))
-            yield TurnFinished(text, reason, usage)
+    allowance = Allowance(limits)
+    on_client = frozenset(tool.name for tool in request.tools if tool.on_client)
+    while True:
+        if allowance.exhausted:
+            # The tools stay: some vendors refuse a history with calls of tools they do not know.
+            request = structs.replace(request, tool_choice="none")
+        answer = Answer(allowance.exhausted, limits.stop_on)
+        try:
+            async with aclosing(
+                answer.stream(model, shape.ask(request, transcript), gate)
+            ) as texts:
+                async for text in texts:
+                    yield text
+        except OutputBlocked as error:
+            allowance.spend(answer.usage)
+            yield error.blocked.message
+            yield _blocked(error.blocked.message, allowance, transcript)
             return
-        transcript.append(
-            Message("assistant", text, tool_calls=tuple(calls), finish_reason="tool_use")
-        )
-        for call in calls:
-            yield ToolCalled(call)
-        results = await _call_all(tools, calls, calls_left)
-        calls_left -= len(calls)
-        for call, result in zip(calls, results, strict=True):
-            transcript.append(_answer(call, result))
-            yield ToolAnswered(call, result)
+        allowance.spend(answer.usage)
+        shape.used(answer.usage)
+        transcript.append(answer.message())
+        if not answer.final:
+            for call in answer.calls:
+                yield ToolCalled(call, call.name in on_client)
+            results = await run_calls(tools, answer.calls, allowance, limits.max_parallel)
+            for call, result in zip(answer.calls, results, strict=True):
+                transcript.append(answered(call, result))
+                yield ToolAnswered(call, result, call.name in on_client)
+            allowance.end_round()
+        if answer.last:
+            yield TurnFinished(answer.text, answer.reason, allowance.usage, tuple(answer.parts))
+            return
+        # A forced choice holds for the first round; it would otherwise never end.
+        request = structs.replace(request, tool_choice="auto")
 
 
-async def _call_all(tools: Toolbox, calls: Sequence[ToolCall], allowed: int) -> list[ToolResult]:
-    """Run the calls of a round side by side; results come in the order of the calls."""
-    results = await asyncio.gather(*(tools.call(call) for call in calls[:allowed]))
-    refused = ToolResult('{"error":"not called: too many tool calls in this turn"}', is_error=True)
-    return [*results, *[refused] * (len(calls) - len(results))]
-
-
-def _answer(call: ToolCall, result: ToolResult) -> Message:
-    return Message(
-        "tool",
-        result.content,
-        result.parts,
-        tool_call_id=call.id,
-        is_error=result.is_error,
-    )
-
-
-def _limit(limits: Limits, calls_left: int) -> str:
-    if calls_left <= 0:
-        return f"max_tool_calls_per_turn: {limits.max_calls}"
-    return f"max_rounds: {limits.max_rounds}"
+def _blocked(message: str, allowance: Allowance, transcript: list[Message]) -> TurnFinished:
+    transcript.append(Message("assistant", message, finish_reason="safety"))
+    return TurnFinished(message, "safety", allowance.usage)

@@ -4,7 +4,7 @@ import grpc
 
 from omnia_core.errors import GRPC_STATUS, Code, OmniaError
 from omnia_core.sessions import SessionConflict
-from omnia_runtime.conversation import SessionBusy
+from omnia_runtime.turns.conversation import SessionBusy
 
 INTERNAL_ERROR = "INTERNAL_ERROR"
 INTERNAL_MESSAGE = "the agent failed; its log has the reason"

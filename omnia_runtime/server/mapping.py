@@ -1,19 +1,25 @@
 """Protobuf messages and agent events, in both directions."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from omnia_core.names import Capability
+from omnia_core.sessions import Media, Part
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
-from omnia_runtime.conversation import Turn
-from omnia_runtime.invocation import Invoked
-from omnia_runtime.providers.port import Usage
+from omnia_runtime.providers.port import MEDIA_TYPES, Usage
+from omnia_runtime.turns.invocation import Invoked
+from omnia_runtime.turns.turn import Turn
 
-CAPABILITIES = (Capability.INVOKE.value,)
+CAPABILITIES = (Capability.INVOKE.value, Capability.CLIENT_TOOLS.value)
 
 INVALID_MESSAGE = "INVALID_MESSAGE"
 DUPLEX_UNSUPPORTED = "DUPLEX_UNSUPPORTED"
 CANCELLED = "cancelled"
+
+# A part's type on the wire, and its type here.
+_PART_TYPES = {"text": "text", "file": "document", **{each: each for each in MEDIA_TYPES}}
 
 
 class Refused(Struct, frozen=True):
@@ -32,16 +38,44 @@ def read_message(message: pb.ClientMessage) -> Turn | Refused:
     if message.HasField("client_tool_result"):
         call = message.client_tool_result.call_id
         return Refused(INVALID_MESSAGE, f'no call "{call}" waits for a result of the client')
-    if other := [part.type for part in message.parts if part.type != "text"]:
-        return Refused(
-            INVALID_MESSAGE,
-            f"parts of type {other[0] or '(none)'} are not supported by this version; send text",
-        )
+    for part in message.parts:
+        if part.type not in _PART_TYPES:
+            known = ", ".join(_PART_TYPES)
+            return Refused(
+                INVALID_MESSAGE, f'a part has the type "{part.type}"; expected one of {known}'
+            )
     # parts win over content, as in the WebSocket protocol
-    text = "\n".join(part.text for part in message.parts) or message.content
-    if not text:
+    text = "\n".join(part.text for part in message.parts if part.type == "text")
+    media = tuple(_read_part(part) for part in message.parts if part.type != "text")
+    if not message.parts:
+        text = message.content
+    if not text and not media:
         return Refused(INVALID_MESSAGE, "the message has neither content nor parts")
-    return Turn(message.session_id, text, dict(message.metadata), [])
+    return Turn(message.session_id, text, media, dict(message.metadata), [])
+
+
+def _read_part(part: pb.ContentPart) -> Part:
+    media = part.media
+    return Part(
+        _PART_TYPES[part.type],
+        part.text,
+        Media(media.mime_type, media.data, media.url, media.storage_ref),
+    )
+
+
+def part_message(part: Part) -> pb.ContentPart:
+    """Return a part on the wire."""
+    media = part.media or Media()
+    return pb.ContentPart(
+        type=part.type,
+        text=part.text,
+        media=pb.MediaContent(
+            data=media.data,
+            url=media.url,
+            mime_type=media.mime_type,
+            storage_ref=media.storage_ref,
+        ),
+    )
 
 
 def hello() -> pb.ServerMessage:
@@ -54,8 +88,9 @@ def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | 
     if isinstance(event, str):
         return pb.ServerMessage(chunk=pb.Chunk(content=event))
     if isinstance(event, TurnFinished):
-        return done(event.text, event.reason, event.usage)
-    if not show_tools:
+        return done(event.text, event.reason, event.usage, event.parts)
+    # a client was asked for what it executes itself, and knows its own answer
+    if not show_tools or event.on_client:
         return None
     match event:
         case ToolCalled(call):
@@ -70,10 +105,16 @@ def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | 
             )
 
 
-def done(text: str, reason: str, usage: Usage) -> pb.ServerMessage:
-    """Return the end of a turn."""
+def done(text: str, reason: str, usage: Usage, parts: Sequence[Part] = ()) -> pb.ServerMessage:
+    """Return the end of a turn. Beside media, its text is a part as well."""
+    said = [pb.ContentPart(type="text", text=text)] if parts and text else []
     return pb.ServerMessage(
-        done=pb.Done(final_content=text, usage=usage_message(usage), finish_reason=reason)
+        done=pb.Done(
+            final_content=text,
+            usage=usage_message(usage),
+            parts=[*said, *map(part_message, parts)],
+            finish_reason=reason,
+        )
     )
 
 

@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 import structlog
 
 from omnia_core.errors import Code, OmniaError
-from omnia_core.names import CONTRACT_VERSION, METADATA_SHOW_TOOLS
+from omnia_core.names import CONTRACT_VERSION
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc
-from omnia_runtime.conversation import Conversations
-from omnia_runtime.invocation import Invocations
 from omnia_runtime.reload import Live
 from omnia_runtime.server.errors import INTERNAL_MESSAGE, grpc_status
 from omnia_runtime.server.mapping import CAPABILITIES, invocation_response
 from omnia_runtime.server.stream import ConversationStream
+from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.invocation import Invocations
 
 _log = structlog.get_logger()
 
@@ -44,9 +45,7 @@ class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
         request_iterator: AsyncIterator[pb.ClientMessage],
         context: "grpc.aio.ServicerContext[pb.ClientMessage, pb.ServerMessage]",
     ) -> None:
-        metadata = dict(context.invocation_metadata() or ())
-        shown = metadata.get(METADATA_SHOW_TOOLS) == "true"
-        stream = ConversationStream(self._conversations, context, show_tools=shown)
+        stream = ConversationStream(self._conversations, context, _text_metadata(context))
         handler = asyncio.current_task()
         if handler:
             self._handlers.add(handler)
@@ -68,7 +67,9 @@ class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
             if not getattr(request, field):
                 await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{field} is empty")
         try:
-            invoked = await self._invocations.run(request.input_json, dict(request.metadata))
+            invoked = await self._invocations.run(
+                request.input_json, dict(request.metadata), _text_metadata(context)
+            )
         except OmniaError as error:
             _log.warning("invocation failed", id=request.invocation_id, reason=error.message)
             await context.abort(grpc_status(error.code), error.message)
@@ -123,3 +124,9 @@ class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
         """Wait until the streams that were cut have stored what was said."""
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=seconds)
+
+
+def _text_metadata(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:
+    """Return the metadata of a call; of what comes as bytes nothing is used."""
+    pairs = context.invocation_metadata() or ()
+    return {name: value for name, value in pairs if isinstance(value, str)}

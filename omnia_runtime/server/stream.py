@@ -1,16 +1,17 @@
 """One Converse stream: its turns, one after another."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 import structlog
 
 from omnia_core.errors import OmniaError
+from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.events import AgentEvent, TurnFinished
-from omnia_runtime.conversation import Conversations, Turn
 from omnia_runtime.providers.port import Usage
+from omnia_runtime.server.client_tools import ClientTools
 from omnia_runtime.server.errors import INTERNAL_ERROR, INTERNAL_MESSAGE, stream_code
 from omnia_runtime.server.inbox import Inbox, Waiting
 from omnia_runtime.server.mapping import (
@@ -22,6 +23,8 @@ from omnia_runtime.server.mapping import (
     hello,
     read_message,
 )
+from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.turn import Caller, Turn
 
 MAX_WAITING = 8
 
@@ -38,10 +41,16 @@ class Peer(Protocol):
 class ConversationStream:
     """Reads ahead of the running turn, so that a cancel finds it."""
 
-    def __init__(self, conversations: Conversations, peer: Peer, *, show_tools: bool) -> None:
+    def __init__(
+        self, conversations: Conversations, peer: Peer, metadata: Mapping[str, str]
+    ) -> None:
+        """`metadata` is that of the call."""
         self._conversations = conversations
         self._peer = peer
-        self._show_tools = show_tools
+        self._show_tools = metadata.get(METADATA_SHOW_TOOLS) == "true"
+        self._client = ClientTools(self._ask_client)
+        self._caller = Caller(metadata, self._client)
+        self._sending = asyncio.Lock()
         self._inbox = Inbox(MAX_WAITING)
         self._task: asyncio.Task[TurnFinished] | None = None
         self._writing = False
@@ -54,7 +63,7 @@ class ConversationStream:
         reader = asyncio.create_task(self._read(messages))
         try:
             while (waiting := await self._inbox.next()) is not None:
-                await self._peer.write(await self._answer(waiting))
+                await self._send(await self._answer(waiting))
         finally:
             reader.cancel()
             await asyncio.wait({reader})
@@ -69,10 +78,16 @@ class ConversationStream:
             async for message in messages:
                 if message.cancel:
                     self._cancel()
-                else:
+                elif not self._is_tool_result(message):
                     await self._inbox.put(message)
         finally:
             self._inbox.close()
+
+    def _is_tool_result(self, message: pb.ClientMessage) -> bool:
+        """Take a client's answer to a call; during a turn one that comes too late is dropped."""
+        if not message.HasField("client_tool_result"):
+            return False
+        return self._client.answer(message.client_tool_result) or self._task is not None
 
     def _cancel(self) -> None:
         if self._task is None:
@@ -91,7 +106,9 @@ class ConversationStream:
         if isinstance(turn, Refused):
             return failed(turn.code, turn.message)
         self._stop_after_write = False
-        self._task = task = asyncio.create_task(self._conversations.run(turn, self._emit))
+        self._task = task = asyncio.create_task(
+            self._conversations.run(turn, self._emit, self._caller)
+        )
         if waiting.cancelled:
             task.cancel()
         try:
@@ -110,7 +127,7 @@ class ConversationStream:
         error = task.exception()
         if error is None:
             finished = task.result()
-            return done(finished.text, finished.reason, finished.usage)
+            return done(finished.text, finished.reason, finished.usage, finished.parts)
         if isinstance(error, OmniaError):
             _log.warning("turn failed", session=turn.session_id, reason=error.message)
             return failed(stream_code(error), error.message)
@@ -123,8 +140,16 @@ class ConversationStream:
             return
         self._writing = True
         try:
-            await self._peer.write(message)
+            await self._send(message)
         finally:
             self._writing = False
         if self._stop_after_write:
             raise asyncio.CancelledError
+
+    async def _ask_client(self, message: pb.ServerMessage) -> None:
+        # as above: the call that waits for the client may be cancelled, the write may not
+        await asyncio.shield(asyncio.ensure_future(self._send(message)))
+
+    async def _send(self, message: pb.ServerMessage) -> None:
+        async with self._sending:
+            await self._peer.write(message)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from omnia_core.sessions import Message
+from omnia_core.files.validators import parse_validators
+from omnia_core.sessions import Media, Message, Part
 from omnia_runtime.agent.events import (
     AgentEvent,
     LimitReached,
@@ -12,21 +13,27 @@ from omnia_runtime.agent.events import (
     ToolCalled,
     TurnFinished,
 )
-from omnia_runtime.agent.loop import Limits, run_turn
-from omnia_runtime.conversation import closed
+from omnia_runtime.agent.limits import Limits
+from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.providers.port import (
     ChatRequest,
     Finished,
+    MediaProduced,
     ProviderError,
     TextDelta,
+    ToolCallRequest,
     ToolChoice,
     ToolSpec,
     Usage,
 )
+from omnia_runtime.turns.asking import Asking, Context
+from omnia_runtime.turns.turn import closed
+from omnia_runtime.validators import OutputGate, compile_validators
 from tests.runtime.scripted import Round, ScriptedModel, ScriptedTools, asks, says
 
 TOOLS = (ToolSpec("a", "", {}), ToolSpec("b", "", {}))
 LIMIT = 5.0
+WHOLE = Asking(Context(None), {})
 
 
 async def run(
@@ -38,7 +45,7 @@ async def run(
     transcript = [Message("user", "hi")]
     request = ChatRequest("system", transcript, TOOLS, choice)
     async with asyncio.timeout(LIMIT):
-        events = [e async for e in run_turn(model, tools, request, transcript, limits)]
+        events = [e async for e in run_turn(model, tools, request, transcript, limits, WHOLE)]
     return events, transcript
 
 
@@ -62,7 +69,8 @@ async def test_tools_of_one_round_run_side_by_side_and_answer_in_order() -> None
 async def test_after_the_last_round_the_model_answers_without_tools() -> None:
     model = ScriptedModel(asks("a"), asks("a"), says("enough"))
     events, _ = await run(model, ScriptedTools(), Limits(max_rounds=2))
-    assert [len(each.tools) for each in model.requests] == [2, 2, 0]
+    assert [each.tool_choice for each in model.requests] == ["auto", "auto", "none"]
+    assert [len(each.tools) for each in model.requests] == [2, 2, 2]
     assert events[-1] == TurnFinished("enough", "stop", Usage(30, 15, 0, 1.5))
 
 
@@ -75,7 +83,7 @@ async def test_calls_beyond_the_limit_are_refused_and_end_the_offer() -> None:
         False,
         True,
     ]
-    assert [len(each.tools) for each in model.requests] == [2, 0]
+    assert [each.tool_choice for each in model.requests] == ["auto", "none"]
 
 
 async def test_a_model_that_only_wants_more_tools_reaches_its_limit() -> None:
@@ -101,7 +109,7 @@ async def test_a_failure_of_the_model_leaves_what_was_done_in_the_transcript() -
     model = ScriptedModel(asks("a"), [TextDelta("par"), ProviderError("gone")])
     request = ChatRequest("system", transcript, TOOLS)
     with pytest.raises(ProviderError):
-        async for _ in run_turn(model, ScriptedTools(), request, transcript, Limits()):
+        async for _ in run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE):
             pass
     assert [each.role for each in transcript] == ["user", "assistant", "tool"]
 
@@ -111,7 +119,7 @@ async def test_a_cut_transcript_answers_every_call_and_marks_the_text() -> None:
     request = ChatRequest("system", transcript, TOOLS)
     tools = ScriptedTools({"a": asyncio.Event()})
     model = ScriptedModel([TextDelta("wait "), *asks("a")])
-    turn = run_turn(model, tools, request, transcript, Limits())
+    turn = run_turn(model, tools, request, transcript, Limits(), WHOLE)
     assert [await anext(turn), await anext(turn)][0] == "wait "
     await turn.aclose()
 
@@ -121,3 +129,108 @@ async def test_a_cut_transcript_answers_every_call_and_marks_the_text() -> None:
     assert (messages[2].tool_call_id, messages[2].is_error) == ("0-a", True)
     assert messages[3] == Message("assistant", "", finish_reason="cancelled")
     assert closed([], 0, "half", "error") == [Message("assistant", "half", finish_reason="error")]
+
+
+def refusals(events: list[AgentEvent]) -> list[str]:
+    """What the model was told instead of a result."""
+    return [e.result.content for e in events if isinstance(e, ToolAnswered) and e.result.is_error]
+
+
+async def test_identical_calls_are_answered_with_a_hint_and_then_end_the_tools() -> None:
+    model = ScriptedModel(*[asks("a") for _ in range(4)], says("enough"))
+    tools = ScriptedTools()
+    events, _ = await run(model, tools, Limits(max_identical=2))
+    assert tools.called == ["a", "a"]
+    assert len(refusals(events)) == 2
+    assert "was called 2 times with these arguments already" in refusals(events)[0]
+    assert [each.tool_choice for each in model.requests] == ["auto"] * 4 + ["none"]
+
+
+async def test_calls_with_the_same_arguments_in_another_order_are_identical() -> None:
+    model = ScriptedModel(
+        asks("a", arguments='{"x":1,"y":2}'), asks("a", arguments='{"y": 2, "x": 1}'), says("ok")
+    )
+    tools = ScriptedTools()
+    events, _ = await run(model, tools, Limits(max_identical=1))
+    assert (tools.called, len(refusals(events))) == (["a"], 1)
+
+
+async def test_calls_with_other_arguments_are_not_identical() -> None:
+    model = ScriptedModel(*[asks("a", arguments=f'{{"x":{n}}}') for n in range(4)], says("ok"))
+    tools = ScriptedTools()
+    events, _ = await run(model, tools, Limits(max_identical=1))
+    assert (len(tools.called), refusals(events)) == (4, [])
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [(Limits(max_cost_usd=0.4), "max_cost_usd: 0.4"), (Limits(max_tokens=15), "max_total_tokens")],
+)
+async def test_a_used_up_budget_calls_no_tool_any_more(limits: Limits, named: str) -> None:
+    model, tools = ScriptedModel(asks("a"), says("so far")), ScriptedTools()
+    events, _ = await run(model, tools, limits)
+    assert tools.called == []
+    assert named in refusals(events)[0]
+    assert events[-1] == TurnFinished("so far", "stop", Usage(20, 10, 0, 1.0))
+
+
+async def test_no_more_calls_run_at_once_than_the_policy_allows() -> None:
+    # at once, b would set a free: one after another, nobody does
+    tools = ScriptedTools({"a": asyncio.Event()})
+    turn = run(ScriptedModel(asks("a", "b"), says("ok")), tools, Limits(max_parallel=1))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await turn
+    assert tools.called == ["a"]
+
+
+async def test_a_tool_that_ends_the_turn_is_the_last() -> None:
+    model = ScriptedModel(asks("a", "b"), says("never"))
+    events, transcript = await run(model, ScriptedTools(), Limits(stop_on=frozenset({"b"})))
+    assert events[-1] == TurnFinished("", "stop", Usage(10, 5, 0, 0.5))
+    assert [each.role for each in transcript] == ["user", "assistant", "tool", "tool"]
+
+
+async def test_media_of_the_model_is_part_of_the_answer_and_of_the_record() -> None:
+    image = Part("image", media=Media("image/png", "aGk="))
+    drawn: Round = [TextDelta("here"), MediaProduced(image), Finished("stop")]
+    events, transcript = await run(ScriptedModel(drawn), ScriptedTools())
+    assert events[-1] == TurnFinished("here", "stop", Usage(), (image,))
+    assert transcript[-1].parts == (image,)
+
+
+async def test_what_the_vendor_wants_back_with_a_call_is_kept() -> None:
+    asked: Round = [ToolCallRequest("1", "a", "{}", opaque="signed"), Finished("tool_use")]
+    _, transcript = await run(ScriptedModel(asked, says("ok")), ScriptedTools())
+    assert transcript[1].tool_calls[0].opaque == "signed"
+
+
+def gate(**rule: object) -> OutputGate:
+    """The gate of one validator."""
+    found = compile_validators(parse_validators([rule], "validators")).gate()
+    assert found is not None
+    return found
+
+
+async def test_what_is_kept_of_a_cut_answer_is_what_was_said() -> None:
+    model = ScriptedModel([TextDelta("a" * 39), TextDelta("bcd"), Finished("stop", Usage(1, 1))])
+    transcript = [Message("user", "hi")]
+    request = ChatRequest("system", transcript, TOOLS)
+    cutting = gate(type="max_length", params={"max": 40})
+    turn = run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE, cutting)
+    events = [event async for event in turn]
+    said = "".join(event for event in events if isinstance(event, str))
+    assert said == "a" * 39 + "b" == transcript[-1].content
+    assert transcript[-1].finish_reason == "max_output_tokens"
+
+
+async def test_what_is_held_back_is_judged_when_a_tool_ends_the_turn() -> None:
+    model = ScriptedModel([TextDelta("bye"), *asks("b")])
+    transcript = [Message("user", "hi")]
+    request = ChatRequest("system", transcript, TOOLS)
+    limits = Limits(stop_on=frozenset({"b"}))
+    judging = gate(type="min_length", params={"min": 2})
+    turn = run_turn(model, ScriptedTools(), request, transcript, limits, WHOLE, judging)
+    events = [event async for event in turn]
+    assert events[0] == "bye"
+    assert [each.content for each in transcript[1:]] == ["bye", '"b"']

@@ -88,7 +88,8 @@ async def test_hello_equals_health_and_the_standard_health_serves(
             for service in ("", "omnia.runtime.v1.RuntimeService"):
                 asked = health_pb2.HealthCheckRequest(service=service)
                 assert (await standard.Check(asked)).status == 1
-    assert set(hello.capabilities) == set(health.capabilities) == {"invoke"}
+    assert set(hello.capabilities) == set(health.capabilities)
+    assert set(hello.capabilities) == {"invoke", "client_tools"}
     assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.3.0")
 
 

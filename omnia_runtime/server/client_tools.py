@@ -1,0 +1,62 @@
+"""The tools that the client of one stream executes."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import orjson
+
+from omnia_core.files.tools import ClientConfig, ToolDefinition
+from omnia_core.sessions import ToolCall
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.tools.source import ToolResult
+
+Send = Callable[[pb.ServerMessage], Awaitable[None]]
+
+
+class ClientTools:
+    """Sends calls to the client, and hands its answers to whoever waits for them."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._waiting: dict[str, asyncio.Future[ToolResult]] = {}
+
+    async def execute(
+        self,
+        call: ToolCall,
+        tool: ToolDefinition,  # noqa: ARG002 - the client knows its tools by their names
+        config: ClientConfig,
+    ) -> ToolResult:
+        answer: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
+        self._waiting[call.id] = answer
+        try:
+            await self._send(
+                pb.ServerMessage(
+                    tool_call=pb.ToolCall(
+                        id=call.id,
+                        name=call.name,
+                        arguments_json=call.arguments,
+                        execution=pb.TOOL_EXECUTION_CLIENT,
+                        consent_message=config.consent_message,
+                        categories=config.categories,
+                    )
+                )
+            )
+            return await answer
+        finally:
+            del self._waiting[call.id]
+
+    def answer(self, result: pb.ClientToolResult) -> bool:
+        """Take an answer of the client; False when nobody waits for it."""
+        waiting = self._waiting.get(result.call_id)
+        if waiting is None or waiting.done():
+            return False
+        waiting.set_result(_result(result))
+        return True
+
+
+def _result(result: pb.ClientToolResult) -> ToolResult:
+    if result.is_rejected:
+        reason = result.rejection_reason or "without a reason"
+        text = orjson.dumps({"error": f"the user's client refused the call: {reason}"}).decode()
+        return ToolResult(text, is_error=True)
+    return ToolResult(result.result_json or "null")

@@ -1,0 +1,168 @@
+"""One turn of a session: history, loop, append."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakValueDictionary
+
+from msgspec import structs
+
+from omnia_core.errors import Code, OmniaError
+from omnia_core.sessions import Message, SessionStore
+from omnia_runtime.agent.events import AgentEvent, TurnFinished
+from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.metrics import Metrics
+from omnia_runtime.prompts.media_limits import check_parts
+from omnia_runtime.providers.port import Usage
+from omnia_runtime.reload import Live
+from omnia_runtime.tools.bound import BoundTools
+from omnia_runtime.turns.agent_version import AgentVersion
+from omnia_runtime.turns.asking import Asking
+from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.summaries import Summaries
+from omnia_runtime.turns.turn import Caller, Turn, closed
+
+# A turn that was just cancelled is still storing its answer; the next one may wait for it.
+WAIT_SECONDS = 1.0
+
+Emit = Callable[[AgentEvent], Awaitable[None]]
+
+
+class SessionBusy(OmniaError):
+    """Another turn of the session is running."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            Code.FAILED_PRECONDITION,
+            f'another turn of session "{session_id}" is running; send the message again '
+            "when it has ended",
+        )
+
+
+class Conversations:
+    """Runs turns; those of one session one after another."""
+
+    def __init__(
+        self, live: Live, store: SessionStore, media: MediaFolder, metrics: Metrics
+    ) -> None:
+        self._live = live
+        self._store = store
+        self._media = media
+        self._metrics = metrics
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._writes: set[asyncio.Task[int]] = set()
+        self._summaries = Summaries(store, self._alone)
+
+    async def close(self) -> None:
+        """Give up what nobody waits for."""
+        await self._summaries.close()
+
+    async def run(self, turn: Turn, emit: Emit, caller: Caller) -> TurnFinished:
+        """Run a turn. When it returns, the whole turn is stored and the session is free.
+
+        A turn that is cancelled or fails keeps what was said, marked so.
+
+        Raises:
+            OmniaError: the turn failed; the message says what to do.
+        """
+        began, status = time.monotonic(), "error"
+        try:
+            async with self._alone(turn.session_id):
+                finished = await self._run(turn, emit, caller)
+            status = "success"
+        except asyncio.CancelledError:
+            status = "cancelled"
+            raise
+        finally:
+            self._metrics.turn_ended(status, time.monotonic() - began)
+        return structs.replace(finished, text=turn.text)
+
+    async def _run(self, turn: Turn, emit: Emit, caller: Caller) -> TurnFinished:
+        session = await self._store.load(turn.session_id)
+        begun_with = session.pack_version if session else ""
+        agent = self._live.current.for_session(turn.session_id, begun_with)
+        transcript = list(session.messages) if session else []
+        system = agent.prompt.render(agent.prompt.declared(turn.metadata))
+        check_parts(agent.prompt.prompt.media, turn.parts)
+        transcript.append(Message("user", turn.content, turn.parts, pack_version=agent.version))
+        asking = Asking(agent.context, await self._media.load_all(transcript))
+        known = await self._append(turn.session_id, transcript, len(transcript) - 1)
+        try:
+            finished = await self._answer(agent, turn, transcript, system, asking, emit, caller)
+        except BaseException as error:
+            reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
+            cut = closed(transcript, known, turn.text, reason)
+            await self._append(turn.session_id, cut, known)
+            raise
+        await self._append(turn.session_id, transcript, known)
+        if asking.first:
+            self._summaries.want(turn.session_id, agent.model, asking.first, transcript)
+        return finished
+
+    async def _answer(
+        self,
+        agent: AgentVersion,
+        turn: Turn,
+        transcript: list[Message],
+        system: str,
+        asking: Asking,
+        emit: Emit,
+        caller: Caller,
+    ) -> TurnFinished:
+        if blocked := agent.validators.check_input(turn.content):
+            transcript.append(Message("assistant", blocked.message, finish_reason="safety"))
+            turn.said.append(blocked.message)
+            await emit(blocked.message)
+            return TurnFinished(blocked.message, "safety", Usage())
+        events = run_turn(
+            agent.model,
+            BoundTools(agent.tools, agent.rate, turn.session_id, caller),
+            agent.request(system, transcript, turn.metadata),
+            transcript,
+            agent.limits,
+            asking,
+            agent.validators.gate(),
+        )
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, str):
+                    turn.said.append(event)
+                if isinstance(event, TurnFinished):
+                    loaded = [await self._media.load(part) for part in event.parts]
+                    return structs.replace(event, parts=tuple(loaded))
+                await emit(event)
+        raise OmniaError(Code.INTERNAL, "the turn ended without an answer")
+
+    async def _append(self, session_id: str, transcript: Sequence[Message], known: int) -> int:
+        """Store what follows the `known` messages, even when this task is cancelled meanwhile."""
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        fresh = [structs.replace(message, created_at=now) for message in transcript[known:]]
+        return await self._shielded(self._store.append(session_id, fresh, expected_length=known))
+
+    async def _shielded(self, write: Coroutine[Any, Any, int]) -> int:
+        task = asyncio.ensure_future(write)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
+    @asynccontextmanager
+    async def _alone(self, session_id: str) -> AsyncIterator[None]:
+        lock = self._locks.get(session_id)
+        if lock is None:
+            lock = self._locks[session_id] = asyncio.Lock()
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                await lock.acquire()
+        except TimeoutError as error:
+            raise SessionBusy(session_id) from error
+        try:
+            yield
+        finally:
+            lock.release()

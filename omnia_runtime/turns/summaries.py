@@ -1,0 +1,75 @@
+"""Running summaries of long conversations, made beside the answers."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+
+from omnia_core.errors import OmniaError
+from omnia_core.sessions import Message, SessionStore
+from omnia_runtime.agent.context import Fitted
+from omnia_runtime.agent.summary import summarize
+from omnia_runtime.providers.port import ChatModel
+
+_log = structlog.get_logger()
+
+
+class Summaries:
+    """Makes summaries in the background, one of a session at a time.
+
+    A summary that fails, or that another pod was faster with, is thrown away: the next turn asks
+    for it again.
+    """
+
+    def __init__(
+        self,
+        store: SessionStore,
+        alone: Callable[[str], AbstractAsyncContextManager[None]],
+    ) -> None:
+        """`alone` keeps turns of a session away while it is written to."""
+        self._store = store
+        self._alone = alone
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def want(
+        self, session_id: str, model: ChatModel, fitted: Fitted, messages: list[Message]
+    ) -> None:
+        """Begin a summary if the conversation has grown so long that it needs one."""
+        wanted = fitted.wants_summary
+        if wanted is None or session_id in self._running:
+            return
+        covered = messages[wanted.start : wanted.stop]
+        task = asyncio.create_task(
+            self._make(session_id, model, fitted.summary, covered, wanted.stop)
+        )
+        self._running[session_id] = task
+        task.add_done_callback(lambda _: self._running.pop(session_id, None))
+
+    async def close(self) -> None:
+        """Give up what is not ready."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _make(
+        self,
+        session_id: str,
+        model: ChatModel,
+        previous: str,
+        covered: list[Message],
+        covers: int,
+    ) -> None:
+        try:
+            text = await summarize(model, previous, covered)
+            summary = Message("summary", text, covers=covers)
+            async with self._alone(session_id):
+                session = await self._store.load(session_id)
+                if session is not None:
+                    length = len(session.messages)
+                    await self._store.append(session_id, [summary], expected_length=length)
+        except (OmniaError, TimeoutError) as error:
+            _log.warning("a conversation was not summarised", session=session_id, reason=str(error))
+        except Exception:  # noqa: BLE001 - nobody waits for this task
+            _log.exception("a conversation was not summarised", session=session_id)

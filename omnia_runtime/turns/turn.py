@@ -1,0 +1,58 @@
+"""What begins a turn: the message, and who sent it."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from omnia_core.sessions import Message, Part
+from omnia_runtime.tools.source import ClientExecutor
+
+
+class Caller(Struct, frozen=True):
+    """Whom a turn runs for.
+
+    Attributes:
+        metadata: that of the gRPC call.
+        client: executes the client's own tools; None where nobody could.
+    """
+
+    metadata: Mapping[str, str] = {}
+    client: ClientExecutor | None = None
+
+
+class Turn(Struct, frozen=True):
+    """A message of the user.
+
+    Attributes:
+        metadata: what the client sent beside its message.
+        said: the answer so far, for whoever ends the turn early.
+    """
+
+    session_id: str
+    content: str
+    parts: tuple[Part, ...]
+    metadata: Mapping[str, str]
+    said: list[str]
+
+    @property
+    def text(self) -> str:
+        """The answer so far."""
+        return "".join(self.said)
+
+
+def closed(transcript: Sequence[Message], known: int, said: str, reason: str) -> list[Message]:
+    """End a transcript that was cut: every tool call gets an answer, the text said is marked.
+
+    `said` is all the text of the turn; what earlier rounds said stands in `transcript` already.
+    """
+    messages = list(transcript)
+    answered = {message.tool_call_id for message in messages if message.role == "tool"}
+    for message in transcript[known:]:
+        messages += [
+            Message("tool", '{"error":"not finished"}', tool_call_id=call.id, is_error=True)
+            for call in message.tool_calls
+            if call.id not in answered
+        ]
+    stored = sum(len(each.content) for each in transcript[known:] if each.role == "assistant")
+    messages.append(Message("assistant", said[stored:], finish_reason=reason))
+    return messages

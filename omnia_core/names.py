@@ -43,12 +43,26 @@ FACADE_HEALTH_PORT = 8081
 RUNTIME_GRPC_PORT = 9000
 RUNTIME_HEALTH_PORT = 9001
 
-# The mounted files, each in a folder of its own because a ConfigMap volume is a folder.
-PACK_PATH = "/etc/omnia/pack/pack.json"
+# The mounted files, each in a folder of its own because a ConfigMap volume is a folder. That of
+# the PromptPack holds several files.
+PACK_PATH = "/etc/omnia/pack"
 TOOLS_PATH = "/etc/omnia/tools/tools.yaml"
 PROVIDERS_PATH = "/etc/omnia/providers/providers.yaml"
+# One file for each tool handler that has a credential.
+TOOL_SECRETS_PATH = "/etc/omnia/tool-secrets"
 FUNCTION_PATH = "/etc/omnia/function/function.json"
 MEDIA_BASE_PATH = "/etc/omnia/media"
+# Whose credentials the facade accepts, and the Secret's files that go with it: of each client key
+# `<id>.keyHash`, `<id>.scopes` and `<id>.expiresAt`, and the key of the user ids.
+AUTH_PATH = "/etc/omnia/auth/auth.json"
+AUTH_SECRETS_PATH = "/etc/omnia/auth-secrets"
+CLIENT_KEY_HASH = "keyHash"
+CLIENT_KEY_SCOPES = "scopes"
+CLIENT_KEY_EXPIRY = "expiresAt"
+USER_ID_KEY = "user-id-key"
+
+# A token of the cluster's ServiceAccounts is for one agent: `omnia://<namespace>/<agent>`.
+AUDIENCE_SCHEME = "omnia://"
 
 # gRPC call metadata between facade and runtime.
 METADATA_AGENT_NAME = "x-omnia-agent-name"
@@ -56,6 +70,9 @@ METADATA_NAMESPACE = "x-omnia-namespace"
 METADATA_SESSION_ID = "x-omnia-session-id"
 METADATA_REQUEST_ID = "x-omnia-request-id"
 METADATA_USER_ID = "x-omnia-user-id"
+METADATA_USER_EMAIL = "x-omnia-user-email"
+METADATA_ORIGIN = "x-omnia-origin"
+METADATA_CLAIM = "x-omnia-claim-"
 # A facade that sends "true" is shown the tool calls and results that the runtime executes itself.
 METADATA_SHOW_TOOLS = "omnia-show-tools"
 

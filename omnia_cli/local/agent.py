@@ -172,6 +172,8 @@ def _with_generated(plan: AgentPlan, machine: Machine) -> Objects:
     secrets = {key: dict(data) for key, data in machine.objects.secrets.items()}
     for copy in plan.secret_copies:
         source = (copy.source.namespace, copy.source.name)
+        if copy.optional and copy.source.key not in machine.objects.secrets.get(source, {}):
+            continue
         value = machine.objects.secret(source, copy.source.key)
         secrets.setdefault((plan.namespace, copy.target.name), {})[copy.target.key] = value.encode()
     return Objects({**machine.objects.config_maps, **generated}, secrets)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from omnia_cli.local.canaries import Canaries
 from omnia_cli.local.objects import Key, Objects, collect
 from omnia_cli.manifests import Document
 from omnia_core.names import Kind
@@ -25,17 +26,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Desired:
-    """What the manifests ask for: a plan for each agent, or the reason why there is none."""
+    """What the manifests ask for: a plan for each agent, or the reason why there is none.
+
+    Attributes:
+        canaries: where the canaries of PromptPacks stand.
+    """
 
     objects: Objects
     plans: Mapping[Key, AgentPlan]
     problems: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
+    canaries: Canaries = field(default_factory=Canaries)
 
 
-def desired(documents: list[Document], environ: Mapping[str, str], settings: Settings) -> Desired:
+def desired(
+    documents: list[Document],
+    environ: Mapping[str, str],
+    settings: Settings,
+    canaries: Canaries | None = None,
+    now: str = "",
+) -> Desired:
     """Resolve and plan every AgentRuntime.
 
-    `environ` stands in for Secrets that are not among the manifests.
+    `environ` stands in for Secrets that are not among the manifests. `canaries` is where they
+    stood the last time, and `now` the time; without them, everything begins.
 
     Raises:
         InvalidResource: a custom resource is not valid.
@@ -49,7 +62,7 @@ def desired(documents: list[Document], environ: Mapping[str, str], settings: Set
     objects = with_environment(collect(documents), _wanted(resources.values()), environ)
     services = [_service(each) for each in documents if each.kind == "Service"]
     found = Found(
-        packs=_of(resources, PromptPack),
+        packs=(canaries or Canaries()).told(_of(resources, PromptPack)),
         registries={
             key: with_addresses(each, services)
             for key, each in _of(resources, ToolRegistry).items()
@@ -60,6 +73,7 @@ def desired(documents: list[Document], environ: Mapping[str, str], settings: Set
             for key, data in objects.config_maps.items()
         },
         secrets={key: frozenset(data) for key, data in objects.secrets.items()},
+        at=now,
     )
     plans: dict[Key, AgentPlan] = {}
     problems: dict[Key, tuple[Problem, ...]] = {}
@@ -69,7 +83,7 @@ def desired(documents: list[Document], environ: Mapping[str, str], settings: Set
             plans[key] = plan(outcome, settings)
         else:
             problems[key] = outcome
-    return Desired(objects, plans, problems)
+    return Desired(objects, plans, problems, Canaries.of(found))
 
 
 def with_environment(
@@ -86,13 +100,17 @@ def with_environment(
 
 
 def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, ...]]]:
-    """Yield each Secret that a provider names, and the keys that it may have."""
+    """Yield each Secret that a provider or a tool names, and the keys that it may have."""
     for resource in resources:
         settings: ProviderSettings | None = None
         if isinstance(resource, Provider):
             settings = resource.spec
         elif isinstance(resource, AgentRuntime):
             settings = resource.spec.provider
+        elif isinstance(resource, ToolRegistry):
+            for handler in resource.spec.handlers:
+                if handler.auth and (reference := handler.auth.secret_ref):
+                    yield (resource.metadata.namespace, reference.name), (reference.key,)
         if settings and settings.secret_ref:
             key = (resource.metadata.namespace, settings.secret_ref.name)
             yield key, secret_keys(settings)

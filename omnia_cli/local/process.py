@@ -19,6 +19,11 @@ STOP_SECONDS = 5.0
 UNUSABLE = 2
 
 
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of the caller's environment that every process gets."""
+    return {name: environ[name] for name in INHERITED if name in environ}
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a process ended; `code` is negative for a signal."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
+from omnia_cli.local.canaries import Steps
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
 from omnia_cli.local.desired import Desired, desired
 from omnia_cli.local.group import Group
 from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
-from omnia_cli.local.process import INHERITED, ProcessSpec
+from omnia_cli.local.process import ProcessSpec, inherited
 from omnia_cli.local.readiness import wait_listening, wait_ready
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
@@ -37,12 +38,14 @@ class Runner:
     Attributes:
         root: private folder for volumes.
         announce: called with what runs whenever that changes.
+        steps: when the same manifests ask for something else.
     """
 
     root: Path
     reporter: Reporter
     environ: Mapping[str, str]
     announce: Callable[[Sequence[Serving]], None]
+    steps: Steps = field(default_factory=Steps)
     _ports: Ports = field(default_factory=Ports)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
     _workload_ports: dict[Key, dict[int, int]] = field(default_factory=dict)
@@ -56,12 +59,16 @@ class Runner:
         Raises:
             InvalidResource: a custom resource is not valid; nothing was changed.
         """
-        wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
+        settings, now = Settings(allow_unauthenticated=True), self.steps.now()
+        wanted = desired(documents, self.environ, settings, self.steps.canaries, now)
+        self.steps.take(wanted.canaries)
+        for name, text in wanted.canaries.news:
+            self.reporter.note(name, text)
         self._note_others(documents)
         for key, problems in wanted.problems.items():
             reason = "; ".join(problem.message for problem in problems)
             self.reporter.failed(key[1], reason)
-        machine = Machine(self.root, wanted.objects, Addresses(), self._inherited())
+        machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
         await self._remove(wanted, {each.key for each in servers})
@@ -180,9 +187,6 @@ class Runner:
         for fault in faults:
             self.reporter.failed(group.name, f"does not serve: {fault}")
         return not faults
-
-    def _inherited(self) -> dict[str, str]:
-        return {name: self.environ[name] for name in INHERITED if name in self.environ}
 
     def _note_others(self, documents: list[Document]) -> None:
         for document in documents:

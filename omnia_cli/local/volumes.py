@@ -61,10 +61,31 @@ def _contents(
     if source := volume.get("secret"):
         key = (namespace, str(source.get("secretName")))
         return _chosen(objects.secrets, key, source, f"Secret of volume {name}"), ""
+    if source := volume.get("projected"):
+        return _projected(name, source, namespace, objects)
     if "emptyDir" in volume:
         return {}, ""
     kinds = ", ".join(each for each in volume if each != "name")
     return {}, f'volume "{name}": an empty folder stands in for {kinds}'
+
+
+def _projected(
+    name: str, projected: JsonObject, namespace: str, objects: Objects
+) -> tuple[Mapping[str, bytes], str]:
+    files: dict[str, bytes] = {}
+    missing: list[str] = []
+    for each in projected.get("sources") or []:
+        if source := each.get("configMap"):
+            key = (namespace, str(source.get("name")))
+            what = f"ConfigMap of volume {name}"
+            files |= _chosen(objects.config_maps, key, source, what)
+        elif source := each.get("secret"):
+            key = (namespace, str(source.get("name")))
+            files |= _chosen(objects.secrets, key, source, f"Secret of volume {name}")
+        else:
+            missing += each
+    note = f'volume "{name}": only a cluster has {", ".join(missing)}' if missing else ""
+    return files, note
 
 
 def _chosen(

@@ -53,7 +53,7 @@ class RolloutType(StrEnum):
 
 
 class Canary(Model):
-    """How fast a new version takes over."""
+    """How fast a new version takes over. A session stays on the version that it began with."""
 
     weight: Percent = 10
     """Percentage of new sessions that get the new version at first."""
@@ -94,6 +94,20 @@ class PromptPackSpec(Model):
     get it at once."""
 
 
+Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class CanaryProgress(Model):
+    """When the canary of a version began and ended."""
+
+    version: Version
+    """The version. Another one in the same object begins anew."""
+    start_time: Timestamp
+    """When new sessions began to get the version."""
+    completion_time: Timestamp | None = None
+    """When all new sessions got it. From then on the steps are over."""
+
+
 class PackPhase(StrEnum):
     """State of a PromptPack in a word."""
 
@@ -117,7 +131,9 @@ class PromptPackStatus(Status):
     """Version that is taking over."""
     canary_weight: Percent | None = None
     """Percentage of new sessions that get the canary version."""
-    last_updated: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
+    canary: CanaryProgress | None = None
+    """Progress of this version's own canary."""
+    last_updated: Timestamp | None = None
     """When the content last changed."""
 
 
@@ -130,6 +146,8 @@ class PromptPack(Resource):
     columns: ClassVar = (
         PrinterColumn(name="Version", type="string", json_path=".spec.version"),
         PrinterColumn(name="Phase", type="string", json_path=".status.phase"),
+        PrinterColumn(name="Canary", type="string", json_path=".status.canaryVersion"),
+        PrinterColumn(name="Weight", type="integer", json_path=".status.canaryWeight"),
         AGE,
     )
 

@@ -36,14 +36,16 @@ class _Outcome:
     problems: tuple[Problem, ...] = ()
 
 
-async def reconcile_agent(cluster: Cluster, key: Key, settings: Settings, now: str) -> bool:
-    """Bring an agent to its desired state; return whether to try again without being asked."""
+async def reconcile_agent(cluster: Cluster, key: Key, settings: Settings, now: str) -> bool | float:
+    """Bring an agent to its desired state; return whether to try again without being asked, or the
+    seconds until a canary of its PromptPack takes the next step.
+    """
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
         return False  # its objects go with it, by their owner references
     resource = parsed(document)
     if isinstance(resource, AgentRuntime):
-        outcome = await _converge(cluster, resource, settings)
+        outcome = await _converge(cluster, resource, settings, now)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
@@ -57,11 +59,15 @@ async def reconcile_agent(cluster: Cluster, key: Key, settings: Settings, now: s
     if outcome.files_changed and outcome.plan is not None:
         await _refresh(cluster, outcome.plan)
     # What the agent waits for wakes it when it comes; only what nobody announces is tried again.
-    return any(each.retry for each in outcome.problems) and outcome.resolved is not None
+    if outcome.resolved is None or any(each.retry for each in outcome.problems):
+        return outcome.resolved is not None
+    return (outcome.resolved.pack and outcome.resolved.pack.wait) or False
 
 
-async def _converge(cluster: Cluster, agent: AgentRuntime, settings: Settings) -> _Outcome:
-    world = World(cluster)
+async def _converge(
+    cluster: Cluster, agent: AgentRuntime, settings: Settings, now: str
+) -> _Outcome:
+    world = World(cluster, now)
     await world.fetch_agent(agent)
     resolved = resolve(agent, world.found)
     if not isinstance(resolved, Resolved):

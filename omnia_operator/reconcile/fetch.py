@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 from omnia_operator.api import AgentRuntime, PromptPack, Provider, ToolRegistry
+from omnia_operator.api.promptpack import PromptPackStatus
 from omnia_operator.api.provider import ProviderSettings
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
@@ -17,7 +18,7 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.plan import with_addresses
-from omnia_operator.reconcile.documents import parsed
+from omnia_operator.reconcile.documents import parsed, status_of
 from omnia_operator.reconcile.servers import services_of
 from omnia_operator.resolve import Found, Key, SecretSource
 
@@ -27,6 +28,7 @@ class World:
     """What was found so far."""
 
     cluster: Cluster
+    now: str = ""
     packs: dict[Key, PromptPack] = field(default_factory=dict)
     registries: dict[Key, ToolRegistry] = field(default_factory=dict)
     providers: dict[Key, Provider] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class World:
             config_maps=self.config_maps,
             secrets={key: frozenset(data) for key, data in self.secrets.items()},
             invalid=self.invalid,
+            at=self.now,
         )
 
     @property
@@ -124,7 +127,9 @@ class World:
         resource = parsed(document)
         match resource:
             case PromptPack():
-                self.packs[resource.key] = resource
+                # When its canary began is written nowhere else.
+                status = status_of(document, PromptPackStatus)
+                self.packs[resource.key] = resource.model_copy(update={"status": status})
             case Provider():
                 self.providers[resource.key] = resource
             case ToolRegistry():

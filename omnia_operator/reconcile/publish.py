@@ -27,14 +27,18 @@ async def publish(
     good: str,
     bad: Iterable[str],
     now: str,
+    news: Iterable[Announcement] = (),
 ) -> None:
-    """Write the second of two statuses, unless it is the first, and announce what is new."""
+    """Write the second of two statuses, unless it is the first, and announce what is new: what
+    its conditions say, and other `news`.
+    """
     before, after = statuses
     if rendered(before) == rendered(after):
         return
     metadata = document["metadata"]
     await cluster.put_status(kind, (metadata["namespace"], metadata["name"]), rendered(after))
-    for each in announcements(before.conditions, after.conditions, good=good, bad=bad):
+    changes = announcements(before.conditions, after.conditions, good=good, bad=bad)
+    for each in (*changes, *news):
         try:
             await cluster.emit(_event(kind, document, each, now))
         except ClusterError as error:  # a missing Event is no reason to do the work again

@@ -2,12 +2,12 @@
 
 from omnia_operator.resolve.agent import Resolved, resolve
 from omnia_operator.resolve.found import Found, Key, Problem
+from omnia_operator.resolve.lineup import Lineup
 from omnia_operator.resolve.packs import (
-    ResolvedPack,
-    highest,
     named_packs,
     read_pack,
     source_text,
+    usable,
 )
 from omnia_operator.resolve.providers import (
     ResolvedProvider,
@@ -19,16 +19,16 @@ from omnia_operator.resolve.providers import (
 __all__ = [
     "Found",
     "Key",
+    "Lineup",
     "Problem",
     "Resolved",
-    "ResolvedPack",
     "ResolvedProvider",
     "SecretSource",
-    "highest",
     "named_packs",
     "provider_problem",
     "read_pack",
     "resolve",
     "secret_keys",
     "source_text",
+    "usable",
 ]

@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from omnia_core.names import Handler, Kind
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.api.toolhandler import ToolHandler
+from omnia_operator.api.toolhandler import SELF_DESCRIBING, Tool, ToolHandler
+from omnia_operator.resolve.fitting import fitting
 from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted, unusable
-from omnia_operator.resolve.packs import ResolvedPack, resolve_pack
+from omnia_operator.resolve.lineup import Lineup
+from omnia_operator.resolve.packs import resolve_pack
 from omnia_operator.resolve.providers import (
     ResolvedProvider,
     SecretSource,
@@ -20,11 +22,13 @@ class Resolved:
     """An agent with everything that it refers to."""
 
     agent: AgentRuntime
-    pack: ResolvedPack | None = None
-    """None when the facade answers by itself."""
+    pack: Lineup | None = None
+    """The versions of the pack; None when the facade answers by itself."""
     providers: tuple[ResolvedProvider, ...] = ()
     handlers: tuple[ToolHandler, ...] = ()
     """The tool handlers of the registry."""
+    tools_namespace: str = ""
+    """The namespace of the registry, "" without one."""
     store: SecretSource | None = None
     """Where the address of the session store is; None when the pod itself keeps sessions."""
 
@@ -35,7 +39,7 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         return Resolved(agent)
     handlers = _handlers(agent, found)
     tools = () if isinstance(handlers, Problem) else handlers
-    pack = resolve_pack(agent, found, [each.tool for each in tools if each.tool])
+    pack = fitting(agent, resolve_pack(agent, found, _described(tools)))
     providers = resolve_providers(agent, found)
     store = resolve_store(agent, found)
     outcomes = (pack, *providers, handlers, store)
@@ -47,8 +51,21 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         pack=None if isinstance(pack, Problem) else pack,
         providers=tuple(each for each in providers if isinstance(each, ResolvedProvider)),
         handlers=tools,
+        tools_namespace=_tools_namespace(agent),
         store=None if isinstance(store, Problem) else store,
     )
+
+
+def _described(handlers: tuple[ToolHandler, ...]) -> list[Tool]:
+    """Return what an inline prompt lists: nothing, which is all, when servers know their tools."""
+    if any(each.type in SELF_DESCRIBING for each in handlers):
+        return []
+    return [each.tool for each in handlers if each.tool]
+
+
+def _tools_namespace(agent: AgentRuntime) -> str:
+    reference = agent.spec.tool_registry_ref
+    return "" if reference is None else reference.namespace or agent.metadata.namespace
 
 
 def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Problem:

@@ -24,6 +24,8 @@ class Found:
     secrets: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     invalid: Mapping[tuple[Kind, Key], str] = field(default_factory=dict)
     """What is wrong with those resources that cannot be used."""
+    at: str = ""
+    """When it was found, RFC 3339; "" stands for the moment when everything begins."""
 
 
 @dataclass(frozen=True)

@@ -1,56 +1,51 @@
 """The prompts of an agent: a version of a PromptPack, or the prompt in the agent itself."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.pack import DEFAULT_PROMPT, Prompt, TemplateEngine, parse_pack
 from omnia_core.files.pack import Pack as PackFile
-from omnia_core.files.pack import PackTool, Prompt, TemplateEngine, parse_pack
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.toolhandler import Tool
 from omnia_operator.resolve.found import Found, Problem, missing
-from omnia_operator.resolve.versions import precedence, same
-
-DEFAULT_PROMPT = "default"
-"""The prompt of a pack that has several and names no entry."""
+from omnia_operator.resolve.lineup import (
+    Lineup,
+    Readable,
+    ResolvedPack,
+    line_up,
+    newest_first,
+    pinned,
+)
+from omnia_operator.resolve.versions import same
 
 _INLINE_VERSION = "0.0.0"
 
 
-@dataclass(frozen=True)
-class ResolvedPack:
-    """A compiled pack."""
-
-    name: str
-    version: str
-    text: str
-    """The pack as JSON."""
-
-
 def resolve_pack(
     agent: AgentRuntime, found: Found, tools: Iterable[Tool]
-) -> ResolvedPack | Problem | None:
-    """Find the agent's pack; `tools` are what an inline prompt may call."""
+) -> Lineup | Problem | None:
+    """Find the versions of the agent's pack; `tools` are what an inline prompt may call."""
     if agent.spec.prompt is not None:
-        return _inline(agent.metadata.name, agent.spec.prompt, tools)
+        return Lineup(_inline(agent.metadata.name, agent.spec.prompt, tools))
     if agent.spec.prompt_pack_ref is None:
         return None
     named = _named(agent.metadata.namespace, agent.spec.prompt_pack_ref, found)
     if isinstance(named, Problem):
         return named
     version = agent.spec.prompt_pack_ref.version
-    return highest(named, found) if version is None else _pinned(named, version, found)
+    return usable(named, found) if version is None else _pinned(named, version, found)
 
 
-def highest(packs: Iterable[PromptPack], found: Found) -> ResolvedPack | Problem:
-    """Return the highest version whose content can be used, or what is wrong with the highest."""
-    newest_first = sorted(packs, key=lambda pack: precedence(pack.spec.version), reverse=True)
-    outcomes = [read_pack(pack, found) for pack in newest_first]
-    usable = (each for each in outcomes if isinstance(each, ResolvedPack))
-    return next(usable, outcomes[0])
+def usable(packs: Iterable[PromptPack], found: Found) -> Lineup | Problem:
+    """Line up the versions whose content can be used, or say what is wrong with the highest."""
+    ordered = newest_first(packs)
+    outcomes = [read_pack(pack, found) for pack in ordered]
+    if readable := list(_readable(ordered, outcomes)):
+        return line_up(readable, found.at)
+    return next(each for each in outcomes if isinstance(each, Problem))
 
 
 def named_packs(namespace: str, name: str, packs: Iterable[PromptPack]) -> list[PromptPack]:
@@ -72,18 +67,30 @@ def _named(namespace: str, reference: PromptPackRef, found: Found) -> list[Promp
     return named
 
 
-def _pinned(named: list[PromptPack], version: str, found: Found) -> ResolvedPack | Problem:
-    chosen = next((pack for pack in named if same(pack.spec.version, version)), None)
+def _readable(
+    packs: Iterable[PromptPack], outcomes: Iterable[ResolvedPack | Problem]
+) -> Iterator[Readable]:
+    seen: set[str] = set()
+    for pack, outcome in zip(packs, outcomes, strict=True):
+        if isinstance(outcome, ResolvedPack) and outcome.version not in seen:
+            seen.add(outcome.version)
+            yield pack, outcome
+
+
+def _pinned(named: list[PromptPack], version: str, found: Found) -> Lineup | Problem:
+    ordered = newest_first(named)
+    chosen = next((pack for pack in ordered if same(pack.spec.version, version)), None)
     if chosen is None:
-        there_are = ", ".join(
-            sorted((pack.spec.version for pack in named), key=precedence, reverse=True)
-        )
+        there_are = ", ".join(pack.spec.version for pack in ordered)
         return _problem(
             "PromptPackNotFound",
             f'PromptPack "{named[0].pack_name}" has no version {version} (there: {there_are}):'
             " create it, or correct spec.promptPackRef.version",
         )
-    return read_pack(chosen, found)
+    content = read_pack(chosen, found)
+    if isinstance(content, Problem):
+        return content
+    return pinned(content, _readable(ordered, [read_pack(pack, found) for pack in ordered]))
 
 
 def read_pack(pack: PromptPack, found: Found) -> ResolvedPack | Problem:
@@ -121,9 +128,7 @@ def source_text(pack: PromptPack, found: Found) -> str | Problem:
 
 
 def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedPack:
-    offered = {
-        tool.name: PackTool(tool.name, tool.description, tool.input_schema) for tool in tools
-    }
+    offered = [tool.name for tool in tools]
     pack = PackFile(
         id=name,
         name=name,
@@ -131,18 +136,11 @@ def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedP
         template_engine=TemplateEngine("v1", "{{variable}}"),
         prompts={
             DEFAULT_PROMPT: Prompt(
-                DEFAULT_PROMPT, name, _INLINE_VERSION, prompt.system, tools=list(offered)
+                DEFAULT_PROMPT, name, _INLINE_VERSION, prompt.system, tools=offered
             )
         },
-        tools=offered,
     )
-    # Fields without a value stay out: the format has no null for them.
-    built = {key: value for key, value in msgspec.to_builtins(pack).items() if value}
-    built["prompts"] = {
-        key: {field: value for field, value in each.items() if value}
-        for key, each in built["prompts"].items()
-    }
-    text = msgspec.json.format(msgspec.json.encode(built)).decode()
+    text = msgspec.json.format(msgspec.json.encode(pack)).decode()
     return ResolvedPack(name, _INLINE_VERSION, text)
 
 

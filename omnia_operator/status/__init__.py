@@ -2,7 +2,8 @@
 
 from omnia_operator.status.agent import AgentFacts, agent_status
 from omnia_operator.status.announcements import Announcement, announcements
-from omnia_operator.status.pack import PackFacts, pack_status
+from omnia_operator.status.canary import news
+from omnia_operator.status.pack import PackFacts, pack_facts, pack_status
 from omnia_operator.status.provider import provider_status
 from omnia_operator.status.registry import registry_status
 from omnia_operator.status.workload import PodState, Workload
@@ -15,6 +16,8 @@ __all__ = [
     "Workload",
     "agent_status",
     "announcements",
+    "news",
+    "pack_facts",
     "pack_status",
     "provider_status",
     "registry_status",

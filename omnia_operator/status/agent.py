@@ -99,7 +99,8 @@ def _verdicts(facts: AgentFacts) -> Iterator[Verdict]:
         yield false("ServiceReady", "ServicePending", "the Service is not made yet")
     for condition in _needed(facts):
         problem = problems.get(condition)
-        yield _verdict(problem) if problem else true(condition, _reason(facts, condition))
+        message = _without(facts) if condition == "PromptPackReady" else ""
+        yield _verdict(problem) if problem else true(condition, _reason(facts, condition), message)
     scaling = facts.agent and facts.agent.spec.runtime.autoscaling
     if scaling and scaling.enabled:
         problem = problems.get("AutoscalingReady")
@@ -121,6 +122,17 @@ def _needed(facts: AgentFacts) -> Iterator[str]:
 def _reason(facts: AgentFacts, condition: str) -> str:
     alone = facts.agent is not None and facts.agent.spec.facade.handler is not Handler.RUNTIME
     return "NotNeeded" if alone else _REFERENCES[condition]
+
+
+def _without(facts: AgentFacts) -> str:
+    pack = facts.resolved.pack if facts.resolved else None
+    if pack is None or not pack.left_out:
+        return ""
+    return (
+        f"there is no room for version {', '.join(pack.left_out)} beside the newer ones (1 MiB for"
+        " all): sessions that began with it go on with another; delete PromptPacks of old versions"
+        " that nobody uses"
+    )
 
 
 def _verdict(problem: Problem) -> Verdict:
@@ -160,7 +172,7 @@ def _version(facts: AgentFacts, previous: AgentRuntimeStatus) -> str | None:
     if facts.resolved is None:
         return previous.active_version
     inline = facts.agent is not None and facts.agent.spec.prompt is not None
-    return None if inline or not facts.resolved.pack else facts.resolved.pack.version
+    return None if inline or not facts.resolved.pack else facts.resolved.pack.stable.version
 
 
 def _endpoint(facts: AgentFacts) -> str | None:

@@ -4,8 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from omnia_operator.api.promptpack import PackPhase, PromptPack, PromptPackStatus
-from omnia_operator.resolve import Problem
+from omnia_operator.resolve import (
+    Found,
+    Lineup,
+    Problem,
+    named_packs,
+    read_pack,
+    source_text,
+    usable,
+)
+from omnia_operator.resolve.versions import precedence, same
+from omnia_operator.status.canary import progress
 from omnia_operator.status.conditions import Verdict, dated, false, true
+from omnia_operator.status.pack_content import remarks
 
 _SHOWN = 10
 
@@ -21,21 +32,51 @@ class PackFacts:
     """Why the content cannot be read."""
     content: Problem | None = None
     """What is wrong with the content."""
+    remarks: str = ""
+    """What can be said about content that is valid."""
     digest: str = ""
     """What tells one content from another."""
-    highest: str | None = None
-    """The highest valid version of the same pack."""
+    lineup: Lineup | None = None
+    """The versions of the same pack that can be used; None without any."""
+    first: bool = False
+    """Whether there is no older version."""
     agents: tuple[str, ...] = field(default=())
     """Names of the agents that use it."""
+
+
+def pack_facts(generation: int, pack: PromptPack, found: Found) -> PackFacts:
+    """Gather what is known of a PromptPack and of the other versions of its pack."""
+    versions = named_packs(pack.metadata.namespace, pack.pack_name, found.packs.values())
+    lineup, text, content = usable(versions, found), source_text(pack, found), None
+    if not isinstance(text, Problem):
+        content = read_pack(pack, found)
+    own = precedence(pack.spec.version)
+    return PackFacts(
+        generation,
+        pack,
+        source=text if isinstance(text, Problem) else None,
+        content=content if isinstance(content, Problem) else None,
+        remarks="" if isinstance(text, Problem) else remarks(text),
+        lineup=None if isinstance(lineup, Problem) else lineup,
+        first=all(precedence(each.spec.version) >= own for each in versions),
+    )
 
 
 def pack_status(facts: PackFacts, previous: PromptPackStatus, now: str) -> PromptPackStatus:
     """Summarise what is known of a PromptPack."""
     conditions = dated(_verdicts(facts), previous.conditions, facts.generation, now)
+    phase, lineup = _phase(facts), facts.lineup
+    shown = phase in (PackPhase.ACTIVE, PackPhase.CANARY)
+    candidate = lineup.candidate if lineup and shown else None
     return PromptPackStatus(
         observed_generation=facts.generation,
-        phase=_phase(facts),
-        active_version=facts.highest,
+        phase=phase,
+        active_version=lineup.stable.version if lineup else None,
+        canary_version=candidate.version if candidate else None,
+        canary_weight=lineup.weight if lineup and candidate else None,
+        canary=progress(facts.pack, phase, now, first=facts.first)
+        if facts.pack
+        else previous.canary,
         last_updated=now
         if _source(conditions) != _source(previous.conditions)
         else (previous.last_updated),
@@ -44,11 +85,15 @@ def pack_status(facts: PackFacts, previous: PromptPackStatus, now: str) -> Promp
 
 
 def _phase(facts: PackFacts) -> PackPhase:
-    if facts.pack is None or facts.source or facts.content:
+    lineup = facts.lineup
+    if facts.pack is None or facts.source or facts.content or lineup is None:
         return PackPhase.FAILED
-    if facts.highest not in (None, facts.pack.spec.version):
-        return PackPhase.SUPERSEDED
-    return PackPhase.ACTIVE
+    version = facts.pack.spec.version
+    if same(lineup.stable.version, version):
+        return PackPhase.ACTIVE
+    if lineup.candidate and same(lineup.candidate.version, version):
+        return PackPhase.CANARY
+    return PackPhase.SUPERSEDED
 
 
 def _verdicts(facts: PackFacts) -> Iterator[Verdict]:
@@ -60,7 +105,7 @@ def _verdicts(facts: PackFacts) -> Iterator[Verdict]:
         if facts.content is not None:
             yield false("SchemaValid", "SchemaValidationFailed", facts.content.message)
         else:
-            yield true("SchemaValid", "SchemaValid")
+            yield true("SchemaValid", "SchemaValid", facts.remarks)
     yield _notified(facts)
 
 

@@ -123,6 +123,21 @@ def test_volumes_become_private_folders(tmp_path: Path) -> None:
     assert folders.notes == ('volume "disk": an empty folder stands in for persistentVolumeClaim',)
 
 
+def test_a_projected_volume_has_the_files_of_all_its_sources(tmp_path: Path) -> None:
+    objects = collect([document(CONFIG), document(SECRET)])
+    secret = {"name": "keys", "items": [{"key": "b", "path": "crm"}], "optional": True}
+    sources = [
+        {"secret": secret},
+        {"secret": {**secret, "name": "gone"}},
+        {"configMap": {"name": "files", "items": [{"key": "a.txt", "path": "d/x"}]}},
+        {"serviceAccountToken": {"audience": "bank", "path": "bank"}},
+    ]
+    volume = {"name": "all", "projected": {"sources": sources}}
+    folders = place([volume], [Mount("all", "/m")], tmp_path, "default", objects)
+    assert folders.files == {tmp_path / "all/crm": b"two", tmp_path / "all/d/x": b"one"}
+    assert folders.notes == ('volume "all": only a cluster has serviceAccountToken',)
+
+
 def test_a_volume_of_something_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match='"gone" is not among the manifests'):
         place(VOLUMES, [Mount("unused", "/m")], tmp_path, "default", NOTHING)

@@ -100,10 +100,46 @@ def test_a_pack_that_does_not_parse_is_found_where_it_stands(tmp_path: Path) -> 
     assert (finding.object, finding.path, finding.line) == (
         "ConfigMap/content",
         "data.pack.json",
-        32,
+        33,
     )
     assert 'PromptPack "my-pack"' in finding.message
     assert "line 1" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "severity", "words"),
+    [
+        ('"version": "1.0.0", "prompts"', '"version": "1.0", "prompts"', 33, "error", "version: "),
+        ('"name": "A"', '"name": ""', 34, "error", "prompts.a.name: expected a text"),
+        ('"name": "A"', '"nam": "A", "name": "A"', 34, "warning", 'did you mean "name"?'),
+        ("{{variable}}", "${variable}", 35, "error", "template_engine.syntax: "),
+        ("Be kind.", "Be {% if a %}kind{% endif %}.", 34, "error", "prompts.a.system_template: "),
+        ("Be kind.", "Be {{mood}}.", 6, "error", "{{mood}} is declared nowhere"),
+        ('{"a":', '{"b": {}, "a":', 33, "error", 'prompts.b: the key "id" is missing'),
+    ],
+)
+def test_what_is_wrong_in_a_pack_is_found_with_its_line_and_its_place(
+    tmp_path: Path, old: str, new: str, line: int, severity: str, words: str
+) -> None:
+    assert old in PACK
+    found = check(tmp_path, AGENT, PACK.replace(old, new, 1), PROVIDER)
+    matching = [each for each in found if words in each.message]
+    assert matching, found
+    assert (matching[0].line, matching[0].severity) == (line, severity)
+
+
+def test_the_place_in_a_pack_on_one_line_is_the_line_of_the_pack(tmp_path: Path) -> None:
+    head, _, text = PACK.partition("  pack.json: |\n")
+    written = "  pack.json: " + orjson.dumps(text.replace('"P"', "5")).decode() + "\n"
+    (finding,) = check(tmp_path, AGENT, head + written, PROVIDER)
+    assert finding.line == len((AGENT + "---\n" + head).splitlines()) + 1
+    assert "name: expected a text of 1 to 200 characters, found 5" in finding.message
+
+
+def test_a_pack_with_several_prompts_and_no_entry_is_found_without_an_agent(tmp_path: Path) -> None:
+    second = '{"b": {"id": "b", "name": "B", "version": "1.0.0", "system_template": "x"}, "a":'
+    found = check(tmp_path, PACK.replace('{"a":', second), references=False)
+    assert [each.message for each in found] == ['pack "p" has no prompt "default"; it has: b, a']
 
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:

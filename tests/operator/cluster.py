@@ -7,6 +7,7 @@ from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
+    CONFIG_MAP,
     CUSTOM,
     DEPLOYMENT,
     POD,
@@ -102,6 +103,8 @@ class FakeCluster:
         if live is not None and not known and not owned(live, owner_of(manifest)["uid"]):
             raise taken(manifest, live)
         self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
+        if live is not None and manifest.kind == CONFIG_MAP:
+            live = {**live, "data": {}}  # a key that is applied no more goes
         self.put(_merged(live or {}, manifest.body))
 
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:

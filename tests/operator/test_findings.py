@@ -123,25 +123,21 @@ LATER: list[tuple[JsonObject, str]] = [
         objects.agent({"facade": {"media": {"enabled": True, "publicURL": "https://a.example"}}}),
         "spec.facade.media",
     ),
-    (objects.pack({"rollout": {"type": "canary"}}), "spec.rollout.type"),
-    (
-        objects.provider({"type": "gemini", "model": "m", "secretRef": {"name": "s"}}),
-        "spec.type",
-    ),
     (
         objects.registry(
             objects.handler(),
             objects.handler(
                 {
                     "name": "files",
-                    "type": "mcp",
-                    "tool": None,
-                    "httpConfig": None,
-                    "mcpConfig": {"transport": "sse", "endpoint": "http://files"},
+                    "tool": {"name": "files"},
+                    "auth": {
+                        "type": "workloadIdentity",
+                        "workloadIdentity": {"cloud": "azure", "audience": "files"},
+                    },
                 }
             ),
         ),
-        "spec.handlers[1].type",
+        "spec.handlers[1].auth.type",
     ),
 ]
 

@@ -7,12 +7,18 @@ import yaml
 
 from omnia_core.env import SecretKeyRef
 from omnia_core.files.function import FunctionFile
-from omnia_core.files.providers import ProvidersFile
+from omnia_core.files.providers import OpenAISettings, ProvidersFile
 from omnia_core.files.reading import decode_json, decode_yaml
-from omnia_core.files.tools import ToolsFile
+from omnia_core.files.tools import (
+    HTTPConfig,
+    HTTPRetryPolicy,
+    OpenAPIConfig,
+    ToolAuth,
+    ToolsFile,
+)
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
-from omnia_operator.plan import AgentPlan, Mount, Settings, plan
+from omnia_operator.plan import AgentPlan, Mount, SecretCopy, Settings, plan
 from omnia_operator.resolve import Found, SecretSource
 from tests.operator import objects, world
 
@@ -58,7 +64,10 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         {"name": "omnia-tools", "configMap": {"name": "helper-tools"}},
         {"name": "omnia-providers", "configMap": {"name": "helper-providers"}},
     )
-    assert content(made, "pack") == {"pack.json": world.PACK_TEXT}
+    assert content(made, "pack") == {
+        "1.0.0.json": world.PACK_TEXT,
+        "placement.json": '{"stable":"1.0.0"}',
+    }
     assert content(made, "tools") == {"tools.yaml": "handlers: []\n"}
 
 
@@ -135,7 +144,11 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
                 "model": "gpt",
                 "baseURL": "https://proxy.example/v1",
                 "headers": {"x-team": "a"},
-                "defaults": {"temperature": 0.0, "requestTimeout": "1m30s"},
+                "defaults": {
+                    "temperature": 0.0,
+                    "requestTimeout": "1m30s",
+                    "contextWindow": 9,
+                },
                 "pricing": {"inputCostPer1K": 0.5},
             }
         ]
@@ -171,6 +184,16 @@ def test_a_local_server_has_its_usual_address(kind: str, url: str) -> None:
 
     (provider,) = decode_yaml(text, ProvidersFile, "it").providers
     assert provider.base_url == url
+
+
+def test_what_only_openai_knows_reaches_the_runtime() -> None:
+    settings = {"api": "responses", "reasoningEffort": "low", "parallelToolCalls": False}
+    spec = {"type": "vllm", "model": "m", "openai": settings}
+    there = world.found(objects.pack(), objects.provider(spec))
+    text = content(planned(there=there), "providers")["providers.yaml"]
+
+    (provider,) = decode_yaml(text, ProvidersFile, "it").providers
+    assert provider.openai == OpenAISettings("responses", "low", parallel_tool_calls=False)
 
 
 def test_mock_responses_lie_beside_the_providers() -> None:
@@ -212,6 +235,148 @@ def test_tools_are_written_as_the_runtime_reads_them() -> None:
     assert weather.http_config.endpoint == "http://weather.tools/now"
     assert weather.http_config.method == "GET"
     assert (place.name, place.type) == ("place", "client")
+
+
+BEARER: JsonObject = {"type": "bearer", "secretRef": {"name": "crm", "key": "token"}}
+
+
+def with_registry(registry: JsonObject, reference: JsonObject | None = None) -> AgentPlan:
+    there = world.found(objects.pack(), objects.provider(), registry)
+    return planned(objects.agent({"toolRegistryRef": {"name": "tools"} | (reference or {})}), there)
+
+
+def test_the_credentials_of_tools_are_files_that_only_the_runtime_sees() -> None:
+    token: JsonObject = {"type": "serviceAccount", "serviceAccount": {"audience": "bank"}}
+    made = with_registry(
+        objects.registry(
+            objects.handler({"auth": BEARER}),
+            objects.handler({"name": "bank", "tool": {"name": "bank"}, "auth": token}),
+            objects.handler({"name": "open", "tool": {"name": "open"}, "auth": {"type": "none"}}),
+        )
+    )
+
+    mount = Mount("omnia-tool-secrets", "/etc/omnia/tool-secrets")
+    assert made.runtime is not None
+    assert mount in made.runtime.mounts
+    assert mount not in made.facade.mounts
+    assert made.volumes[-1] == {
+        "name": "omnia-tool-secrets",
+        "projected": {
+            "sources": [
+                {
+                    "secret": {
+                        "name": "crm",
+                        "items": [{"key": "token", "path": "weather"}],
+                        "optional": True,
+                    }
+                },
+                {
+                    "serviceAccountToken": {
+                        "audience": "bank",
+                        "expirationSeconds": 3600,
+                        "path": "bank",
+                    }
+                },
+            ]
+        },
+    }
+    file = decode_yaml(content(made, "tools")["tools.yaml"], ToolsFile, "it")
+    assert [each.auth for each in file.handlers] == [
+        ToolAuth(
+            "bearer",
+            "/etc/omnia/tool-secrets/weather",
+            'the key "token" of the Secret "crm"',
+        ),
+        ToolAuth(
+            "serviceAccount",
+            "/etc/omnia/tool-secrets/bank",
+            'the token of the pod\'s ServiceAccount for the audience "bank"',
+        ),
+        None,
+    ]
+    assert made.credentials == ()
+
+
+def test_without_credentials_there_is_no_volume_for_them() -> None:
+    made = with_registry(objects.registry())
+    assert "omnia-tool-secrets" not in str(made)
+
+
+def test_the_credential_of_a_registry_elsewhere_is_copied() -> None:
+    registry = objects.merge(
+        objects.registry(objects.handler({"auth": BEARER}), allowedNamespaces=["default"]),
+        {"metadata": {"namespace": "shared"}},
+    )
+    made = with_registry(registry, {"namespace": "shared"})
+
+    target = SecretKeyRef("helper-provider-keys", "tool.weather")
+    source = SecretSource("shared", "crm", "token")
+    assert made.secret_copies == (SecretCopy(source, target, optional=True),)
+    (mounted,) = made.volumes[-1]["projected"]["sources"]
+    assert mounted["secret"]["name"] == target.name
+    assert mounted["secret"]["items"] == [{"key": target.key, "path": "weather"}]
+
+
+def test_an_inline_prompt_may_call_tools_that_only_their_servers_know() -> None:
+    files: JsonObject = {"name": "files", "type": "mcp", "tool": None, "httpConfig": None}
+    files["mcpConfig"] = {"transport": "sse", "endpoint": "http://files"}
+    agent = objects.agent(
+        {
+            "promptPackRef": None,
+            "prompt": {"system": "Help."},
+            "toolRegistryRef": {"name": "tools"},
+        }
+    )
+    for registry, listed in (
+        (objects.registry(objects.handler()), ["weather"]),
+        (objects.registry(objects.handler(), objects.handler(files)), []),
+    ):
+        made = planned(agent, world.found(objects.provider(), registry))
+        pack = json.loads(content(made, "pack")["0.0.0.json"])
+        assert pack["prompts"]["default"].get("tools", []) == listed
+
+
+def test_everything_that_a_handler_says_reaches_the_runtime() -> None:
+    policy = {"maxAttempts": 3, "initialBackoff": "1s", "backoffMultiplier": 1.5}
+    config: JsonObject = {
+        "queryParams": ["q"],
+        "staticBody": {"a": 1},
+        "bodyMapping": "{a: b}",
+        "responseMapping": "c",
+        "redact": ["d"],
+        "retryPolicy": policy | {"retryOn": [503], "respectRetryAfter": False},
+    }
+    api: JsonObject = {"specURL": "http://api/openapi.json", "operationFilter": ["one"]}
+    made = with_registry(
+        objects.registry(
+            objects.handler({"httpConfig": config}),
+            objects.handler(
+                {
+                    "name": "api",
+                    "type": "openapi",
+                    "tool": None,
+                    "httpConfig": None,
+                    "openAPIConfig": api | {"retryPolicy": policy},
+                }
+            ),
+        )
+    )
+    weather, shop = decode_yaml(content(made, "tools")["tools.yaml"], ToolsFile, "it").handlers
+    retry = HTTPRetryPolicy(3, "1s", 1.5, "30s", (503,), respect_retry_after=False)
+    assert weather.http_config == HTTPConfig(
+        "http://weather.tools/now",
+        query_params=["q"],
+        static_body={"a": 1},
+        body_mapping="{a: b}",
+        response_mapping="c",
+        redact=["d"],
+        retry_policy=retry,
+    )
+    assert shop.openapi_config == OpenAPIConfig(
+        "http://api/openapi.json",
+        operation_filter=["one"],
+        retry_policy=HTTPRetryPolicy(3, "1s", 1.5),
+    )
 
 
 def test_what_the_user_adds_to_the_pod_is_handed_on_as_written() -> None:
@@ -258,7 +423,7 @@ def test_the_framework_chooses_the_image(framework: JsonObject, image: str) -> N
 def test_an_inline_prompt_is_mounted_like_any_pack() -> None:
     document = objects.agent({"promptPackRef": None, "prompt": {"system": "Hi."}})
 
-    pack = json.loads(content(planned(document), "pack")["pack.json"])
+    pack = json.loads(content(planned(document), "pack")["0.0.0.json"])
     assert pack["prompts"]["default"]["system_template"] == "Hi."
 
 

@@ -246,7 +246,7 @@ async def test_a_new_prompt_changes_a_file_and_not_the_pods() -> None:
     cluster.put(config_map("pack-json", {"pack.json": world.PACK_TEXT.replace("kind", "brief")}))
     await cluster.settle()
 
-    assert "Be brief." in cluster.live(CONFIG_MAP, "helper-pack")["data"]["pack.json"]
+    assert "Be brief." in cluster.live(CONFIG_MAP, "helper-pack")["data"]["1.0.0.json"]
     assert config_hash(cluster) == before
     assert [each for each in cluster.writes if "PromptPack" not in each] == [
         "apply ConfigMap helper-pack",
@@ -288,6 +288,52 @@ async def test_another_key_of_the_same_secret_rolls_nothing() -> None:
     await cluster.settle()
 
     assert cluster.writes == []
+
+
+BEARER: JsonObject = {"type": "bearer", "secretRef": {"name": "crm", "key": "token"}}
+
+
+async def test_a_new_credential_of_a_tool_rolls_nothing() -> None:
+    agent = everything({"toolRegistryRef": {"name": "tools"}})
+    registry = objects.registry(objects.handler({"auth": BEARER}))
+    cluster = await settled(*agent, registry, secret("crm", {"token": encoded("one")}))
+    before = cluster.live(DEPLOYMENT)
+
+    cluster.put(secret("crm", {"token": encoded("two")}))
+    await cluster.settle()
+
+    assert cluster.live(DEPLOYMENT) == before
+    assert not [each for each in cluster.writes if "Deployment" in each]
+    for kind in (DEPLOYMENT, CONFIG_MAP):
+        for name in cluster.names(kind):
+            text = str(cluster.live(kind, name))
+            assert encoded("one") not in text
+            assert encoded("two") not in text
+
+
+async def test_a_credential_of_a_granted_registry_is_copied_and_follows_without_a_new_pod() -> None:
+    reference = {"toolRegistryRef": {"name": "tools", "namespace": "shared"}}
+    handlers = [objects.handler({"auth": BEARER})]
+    registry = objects.registry(*handlers, allowedNamespaces=["default"])
+    foreign = objects.merge(registry, {"metadata": {"namespace": "shared"}})
+    cluster = await settled(
+        *everything(reference), foreign, secret("crm", {"token": encoded("one")}, "shared")
+    )
+    name = "helper-provider-keys"
+    assert cluster.live(SECRET, name)["data"] == {"tool.weather": encoded("one")}
+    before = config_hash(cluster)
+
+    cluster.put(secret("crm", {"token": encoded("two")}, "shared"))
+    await cluster.settle()
+
+    assert cluster.live(SECRET, name)["data"] == {"tool.weather": encoded("two")}
+    assert config_hash(cluster) == before
+
+
+async def test_an_agent_runs_without_the_secret_of_a_tool() -> None:
+    agent = everything({"toolRegistryRef": {"name": "tools"}})
+    cluster = await settled(*agent, objects.registry(objects.handler({"auth": BEARER})))
+    assert cluster.status()["phase"] == "Running"
 
 
 async def test_a_function_with_other_schemas_is_rolled() -> None:

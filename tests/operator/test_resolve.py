@@ -33,7 +33,7 @@ def test_an_agent_gets_its_pack_and_its_provider() -> None:
     resolved = world.resolved(objects.agent(), WHOLE)
 
     assert resolved.pack is not None
-    assert resolved.pack.text == world.PACK_TEXT
+    assert resolved.pack.stable.text == world.PACK_TEXT
     assert [each.name for each in resolved.providers] == ["default"]
     assert resolved.handlers == ()
 
@@ -54,7 +54,7 @@ def test_a_version_is_pinned_or_else_the_highest(version: str | None, chosen: st
     resolved = world.resolved(objects.agent({"promptPackRef": reference}), there)
 
     assert resolved.pack is not None
-    assert resolved.pack.version == chosen
+    assert resolved.pack.stable.version == chosen
 
 
 def test_a_pack_can_be_named_by_its_object() -> None:
@@ -62,7 +62,7 @@ def test_a_pack_can_be_named_by_its_object() -> None:
     resolved = world.resolved(objects.agent({"promptPackRef": {"name": "a"}}), there)
 
     assert resolved.pack is not None
-    assert (resolved.pack.name, resolved.pack.version) == ("pack", "1.2.0")
+    assert (resolved.pack.stable.name, resolved.pack.stable.version) == ("pack", "1.2.0")
 
 
 def test_versions_are_ordered_as_semver_says() -> None:
@@ -85,16 +85,16 @@ def test_an_inline_prompt_becomes_a_pack_that_may_call_the_tools() -> None:
     document = objects.agent(
         {
             "promptPackRef": None,
-            "prompt": {"system": "Greet {{name}}."},
+            "prompt": {"system": "Greet, it is {{current_time}}."},
             "toolRegistryRef": {"name": "tools"},
         }
     )
     resolved = world.resolved(document, world.found(objects.provider(), objects.registry()))
 
     assert resolved.pack is not None
-    assert None not in json.loads(resolved.pack.text).values()
-    prompt = parse_pack(resolved.pack.text).prompt("default")
-    assert prompt.system_template == "Greet {{name}}."
+    assert None not in json.loads(resolved.pack.stable.text).values()
+    prompt = parse_pack(resolved.pack.stable.text).prompt("default")
+    assert prompt.system_template == "Greet, it is {{current_time}}."
     assert prompt.tools == ["weather"]
     assert [handler.name for handler in resolved.handlers] == ["weather"]
 
@@ -251,7 +251,7 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
         {},
         world.found(objects.provider(), objects.pack(), config_maps=maps('{"id": 1}')),
         ("PromptPackReady", "PromptPackInvalid"),
-        "$.id",
+        "id: expected",
     ),
     "a pack that names no entry": (
         {},

@@ -28,6 +28,13 @@ ACCEPTED = {
         {"type": "openai", "model": "m", "baseURL": "http://localhost:8000/v1"}
     ),
     "ollama without a key": objects.provider({"type": "ollama", "model": "m"}),
+    "settings of OpenAI": objects.provider(
+        {
+            "type": "vllm",
+            "model": "m",
+            "openai": {"api": "responses", "reasoningEffort": "low", "parallelToolCalls": False},
+        }
+    ),
     "mock responses as text": objects.provider({"mock": {"responses": "defaultResponse: hi"}}),
     "mock responses as an object": objects.provider(
         {"mock": {"responses": {"scenarios": {"default": {"turns": {1: "hi"}}}}}}
@@ -200,6 +207,18 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.provider({"type": "claude", "model": "m"}),
         "spec.secretRef",
         "add secretRef",
+    ),
+    "settings of OpenAI for another vendor": (
+        objects.provider(
+            {
+                "type": "claude",
+                "model": "m",
+                "secretRef": {"name": "key"},
+                "openai": {"api": "responses"},
+            }
+        ),
+        "spec.openai",
+        "types openai, ollama and vllm",
     ),
     "mock responses of another type": (
         objects.provider({"type": "ollama", "model": "m", "mock": {}}),

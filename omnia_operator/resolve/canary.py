@@ -1,0 +1,68 @@
+"""The clock of a canary: which part of the new sessions a version gets at a time.
+
+Nothing is counted: the weight follows from when the canary began, so that whoever looks, and
+however often, finds the same.
+"""
+
+import datetime as dt
+
+from omnia_operator.api.promptpack import Canary, CanaryProgress, PromptPack, RolloutType
+
+ALL = 100
+
+
+def canary_of(pack: PromptPack) -> Canary | None:
+    """Return the steps in which a version takes over; None when it does so at once."""
+    rollout = pack.spec.rollout
+    if rollout is None or rollout.type is not RolloutType.CANARY:
+        return None
+    return rollout.canary or Canary()
+
+
+def progress_of(pack: PromptPack) -> CanaryProgress | None:
+    """Return when the canary of a version began, if it did."""
+    progress = pack.status.canary if pack.status else None
+    return progress if progress and progress.version == pack.spec.version else None
+
+
+def weight_of(pack: PromptPack, now: str) -> int:
+    """Return the percentage of new sessions that a version gets beside an older one."""
+    canary, progress = canary_of(pack), progress_of(pack)
+    if canary is None or (progress and progress.completion_time):
+        return ALL
+    return weight_at(canary, progress.start_time if progress else now, now)
+
+
+def weight_at(canary: Canary, start: str, now: str) -> int:
+    """Return the weight of a canary that began at `start`."""
+    return min(ALL, canary.weight + canary.step_weight * _steps(canary, start, now))
+
+
+def next_step_of(pack: PromptPack, now: str) -> float | None:
+    """Return the seconds until the weight of a version grows; None when it does not."""
+    canary, progress = canary_of(pack), progress_of(pack)
+    if canary is None:
+        return None
+    return seconds_to_next_step(canary, progress.start_time if progress else now, now)
+
+
+def seconds_to_next_step(canary: Canary, start: str, now: str) -> float | None:
+    """Return the time until the weight grows; None when it has grown to the end."""
+    if weight_at(canary, start, now) >= ALL:
+        return None
+    due = (_steps(canary, start, now) + 1) * canary.interval.milliseconds
+    return (due - _elapsed(start, now)) / 1000
+
+
+def _steps(canary: Canary, start: str, now: str) -> int:
+    if not canary.interval.milliseconds:
+        return ALL
+    return max(0, _elapsed(start, now) // canary.interval.milliseconds)
+
+
+def _elapsed(start: str, now: str) -> int:
+    """Return the milliseconds between two times; none when `now` is "", the beginning."""
+    if not now:
+        return 0
+    passed = dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(start)
+    return passed // dt.timedelta(milliseconds=1)

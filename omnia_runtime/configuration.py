@@ -134,10 +134,14 @@ class _Built:
         )
 
     def _offer(self, pack: Pack, prompt: CompiledPrompt) -> Offer:
-        specs = {name: route.spec for name, route in self._routes.items()}
-        if self._function:
+        specs = {
+            name: route.spec
+            for name, route in self._routes.items()
+            # a tool is blocked under its own name, whatever it is offered as
+            if route.tool not in prompt.policy.blocklist
             # nobody is there to execute what a client would
-            specs = {name: spec for name, spec in specs.items() if not spec.on_client}
+            and not (self._function and route.spec.on_client)
+        }
         return offer(pack, prompt.prompt, specs)
 
 

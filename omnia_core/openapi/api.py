@@ -13,6 +13,7 @@ from omnia_core.openapi.arguments import arguments, raw_parameters
 from omnia_core.openapi.body import raw_body
 from omnia_core.openapi.document import base_url, follow, read_document
 from omnia_core.openapi.operation import Operation, Place
+from omnia_core.openapi.security import api_key, is_key
 
 # The others say something about a resource without using it.
 _METHODS = ("get", "put", "post", "delete", "patch")
@@ -124,6 +125,9 @@ def _operation(
 ) -> Operation:
     item, raw, place = entry.item, entry.raw, entry.place
     parameters = raw_parameters(document, item.get("parameters"), raw.get("parameters"), place)
+    key = api_key(document, raw)
+    # what is secret is no argument: the handler has it
+    parameters = [each for each in parameters if not is_key(each, key)]
     in_path = {each.name for each in parameters if each.place is Place.PATH}
     for variable in _variables(entry.path) - in_path:
         raise ConfigurationError(f"{place}: the path's {{{variable}}} is no parameter: describe it")
@@ -141,6 +145,7 @@ def _operation(
         body=found.body,
         input_schema=found.schema,
         operation_id=entry.operation_id,
+        key=key,
     )
 
 

@@ -51,6 +51,13 @@ class Body(Struct, frozen=True):
     fields: dict[str, str] = field(default_factory=dict)
 
 
+class ApiKey(Struct, frozen=True):
+    """The header or query parameter that carries the credential."""
+
+    name: str
+    place: Place
+
+
 class Operation(Struct, frozen=True):
     """One operation of an API.
 
@@ -61,6 +68,7 @@ class Operation(Struct, frozen=True):
         path: a template; `{name}` is the parameter of that `name` whose place is the path.
         base_url: goes before the path; it has no slash at its end.
         input_schema: of all arguments in one object.
+        key: where the credential goes; None for the `Authorization` header.
     """
 
     name: str
@@ -72,6 +80,7 @@ class Operation(Struct, frozen=True):
     body: Body | None
     input_schema: JsonObject
     operation_id: str | None = None
+    key: ApiKey | None = None
 
     @property
     def url(self) -> str:

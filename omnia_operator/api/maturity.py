@@ -35,12 +35,7 @@ def _one_of(*values: object) -> Callable[[object], bool]:
     return lambda value: value in values
 
 
-_VENDORS = "claude and gemini are not spoken yet: a turn ends in an error that says so."
-_HANDLERS = (
-    "Servers of the types openapi, grpc and mcp are asked for their tools and not called yet: the"
-    " model is not offered them."
-)
-_CONTEXT = "Conversations are not shortened yet: the whole conversation is sent."
+_CUSTOM = "No strategy of one's own can be named yet: `custom` acts as `sliding`."
 _AGENT = Kind.AGENT_RUNTIME
 _REGISTRY = Kind.TOOL_REGISTRY
 
@@ -62,44 +57,14 @@ LATER = (
         "PostgreSQL is not connected yet: conversations are kept in memory.",
     ),
     Later(_AGENT, "spec.facade.media", _enabled, "Uploads are not served yet."),
-    Later(_AGENT, "spec.provider.type", _one_of("claude", "gemini"), _VENDORS),
-    Later(
-        _AGENT,
-        "spec.provider.defaults.truncationStrategy",
-        _one_of("summarize", "custom"),
-        _CONTEXT,
-    ),
-    Later(_AGENT, "spec.provider.defaults.contextWindow", _given, _CONTEXT),
-    Later(
-        Kind.PROMPT_PACK,
-        "spec.rollout.type",
-        _one_of("canary"),
-        "Canaries are not run yet: the version reaches all new sessions at once.",
-    ),
-    Later(
-        _REGISTRY,
-        "spec.handlers[].type",
-        _one_of("openapi", "grpc", "mcp"),
-        _HANDLERS,
-    ),
+    Later(_AGENT, "spec.provider.defaults.truncationStrategy", _one_of("custom"), _CUSTOM),
     Later(
         _REGISTRY,
         "spec.handlers[].auth.type",
-        _one_of("bearer", "basic", "serviceAccount", "workloadIdentity"),
-        "The operator asks for tools with the credential of a Secret; calls carry none yet.",
+        _one_of("workloadIdentity"),
+        "Tokens of a cloud are not fetched yet: the model is not offered the handler's tools.",
     ),
-    *(
-        Later(_REGISTRY, f"spec.handlers[].httpConfig.{name}", _given, "It is not acted on yet.")
-        for name in ("bodyMapping", "responseMapping", "redact", "retryPolicy")
-    ),
-    Later(Kind.PROVIDER, "spec.type", _one_of("claude", "gemini"), _VENDORS),
-    Later(
-        Kind.PROVIDER,
-        "spec.defaults.truncationStrategy",
-        _one_of("summarize", "custom"),
-        _CONTEXT,
-    ),
-    Later(Kind.PROVIDER, "spec.defaults.contextWindow", _given, _CONTEXT),
+    Later(Kind.PROVIDER, "spec.defaults.truncationStrategy", _one_of("custom"), _CUSTOM),
 )
 
 

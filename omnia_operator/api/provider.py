@@ -27,6 +27,10 @@ KEYLESS = frozenset({ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.MOCK})
 """Types that work without an API key."""
 
 
+OPENAI_TYPES = frozenset({ProviderType.OPENAI, ProviderType.OLLAMA, ProviderType.VLLM})
+"""Types that speak one of OpenAI's APIs."""
+
+
 class Capability(StrEnum):
     """What a model can do."""
 
@@ -69,14 +73,16 @@ class ModelDefaults(Model):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Longest answer, in tokens."""
     context_window: Annotated[int, Field(ge=1)] | None = None
-    """Tokens that a request may have; an older part of the conversation that does not fit is left
-    out."""
+    """Tokens that a request and its answer may have together; an older part of the conversation
+    that does not fit is left out. Without it, the whole conversation is sent."""
     truncation_strategy: TruncationStrategy = TruncationStrategy.SLIDING
-    """What is done with a conversation that outgrows the context window."""
+    """What is done with a conversation that outgrows the context window: `sliding` leaves out the
+    oldest exchanges, `summarize` puts a summary in their place."""
     request_timeout: DurationField | None = None
-    """Longest time from a request to the end of its answer."""
+    """Longest time from a request to the first byte of its answer; 60 s without it."""
     stream_idle_timeout: DurationField | None = None
-    """Longest silence within an answer."""
+    """Longest silence within an answer; 30 s without it. With a model that thinks in silence, the
+    longer of the two holds."""
 
 
 class Pricing(Model):
@@ -88,6 +94,39 @@ class Pricing(Model):
     """Price of 1000 output tokens."""
     cached_cost_per_1k: Annotated[float, Field(ge=0)] | None = None
     """Price of 1000 input tokens that the provider had cached."""
+
+
+class OpenAIAPI(StrEnum):
+    """Which of OpenAI's two APIs is spoken."""
+
+    COMPLETIONS = "completions"
+    RESPONSES = "responses"
+
+
+class ReasoningEffort(StrEnum):
+    """How much a reasoning model thinks before it answers."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
+class OpenAISettings(Model):
+    """What only OpenAI's APIs know."""
+
+    api: OpenAIAPI | None = None
+    """`completions` is chat completions, `responses` the Responses API. Without it, OpenAI's models
+    that need the Responses API are called through it, and everything else through chat
+    completions."""
+    reasoning_effort: ReasoningEffort | None = None
+    """How much a reasoning model thinks; which values there are depends on the model."""
+    parallel_tool_calls: bool | None = None
+    """Whether one answer of the model may ask for several tool calls. Without it, the vendor
+    decides."""
 
 
 class ResponsesRef(Model):
@@ -147,6 +186,8 @@ class ProviderSettings(Model):
     """How the model is called unless a prompt says otherwise."""
     pricing: Pricing | None = None
     """What tokens cost, in US dollars."""
+    openai: OpenAISettings | None = None
+    """What only OpenAI's APIs know: for the types `openai`, `ollama` and `vllm`."""
     capabilities: tuple[Capability, ...] = Field(
         default=(), max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
@@ -171,6 +212,15 @@ class ProviderSettings(Model):
     )
     def key_is_given_where_one_is_needed(self) -> bool:
         return self.type in KEYLESS or self.secret_ref is not None or self.base_url is not None
+
+    @rule(
+        "the block openai belongs to the types openai, ollama and vllm: remove it, or set one of"
+        " these types",
+        cel="!has(self.openai) || self.type in ['openai', 'ollama', 'vllm']",
+        at="openai",
+    )
+    def only_openai_has_openai_settings(self) -> bool:
+        return self.openai is None or self.type in OPENAI_TYPES
 
     @rule(
         "the block mock belongs to the type mock: remove it, or set type: mock",

@@ -24,8 +24,9 @@ class NamedProvider(Model):
     """A Provider under the name that this agent and its pack know it by."""
 
     name: Label
-    """Logical name: `default` is the model that answers, `judge` the one that rates answers, and
-    a pack may name others."""
+    """Logical name: `default`, else the first, is the model that answers; `fallback`, and names
+    that begin with `fallback-`, step in for it in the order of the list; `judge` is the one that
+    rates answers; a pack may name others."""
     provider_ref: ObjectRef
     """The Provider."""
 

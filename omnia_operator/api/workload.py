@@ -87,8 +87,13 @@ class Autoscaling(Model):
 
 
 _OWN_FOLDERS = frozenset(
-    str(PurePosixPath(path).parent)
-    for path in (names.PACK_PATH, names.TOOLS_PATH, names.PROVIDERS_PATH, names.FUNCTION_PATH)
+    {
+        names.PACK_PATH,
+        *(
+            str(PurePosixPath(path).parent)
+            for path in (names.TOOLS_PATH, names.PROVIDERS_PATH, names.FUNCTION_PATH)
+        ),
+    }
 )
 
 

@@ -12,6 +12,7 @@ from omnia_operator.api.meta import EnvVar
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
+from omnia_operator.plan.toolsecrets import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource
 
@@ -35,7 +36,9 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     folders = (*own, *shared)
     runs = spec.facade.handler is Handler.RUNTIME
     facade = _facade(resolved, settings, shared)
-    runtime = _runtime(resolved, settings, folders) if runs else None
+    secrets = tool_secrets(resolved) if runs else None
+    secret_mounts = () if secrets is None else (secrets.mount,)
+    runtime = _runtime(resolved, settings, folders, secret_mounts) if runs else None
     containers = (facade,) if runtime is None else (facade, runtime)
     return AgentPlan(
         namespace=metadata.namespace,
@@ -47,12 +50,16 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         config_maps=tuple(each.config_map for each in folders),
         volumes=(
             *(each.volume for each in folders),
+            *(() if secrets is None else (secrets.volume,)),
             *(each.render() for each in spec.runtime.volumes if runs),
         ),
-        secret_copies=tuple(
-            SecretCopy(each.secret, _key_reference(resolved, each.name, each.secret))
-            for each in resolved.providers
-            if each.secret and each.secret.namespace != metadata.namespace
+        secret_copies=(
+            *(
+                SecretCopy(each.secret, _key_reference(resolved, each.name, each.secret))
+                for each in resolved.providers
+                if each.secret and each.secret.namespace != metadata.namespace
+            ),
+            *(() if secrets is None else secrets.copies),
         ),
         credentials=tuple(
             each
@@ -93,7 +100,10 @@ def _facade(
 
 
 def _runtime(
-    resolved: Resolved, settings: Settings, folders: tuple[Folder, ...]
+    resolved: Resolved,
+    settings: Settings,
+    folders: tuple[Folder, ...],
+    secrets: tuple[Mount, ...],
 ) -> ContainerPlan[RuntimeEnv]:
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
     return ContainerPlan(
@@ -116,7 +126,7 @@ def _runtime(
             media_base_path=spec.media.base_path,
         ),
         extra_env=_more(settings, spec.runtime.extra_env),
-        mounts=(*(each.mount for each in folders), *_user_mounts(spec)),
+        mounts=(*(each.mount for each in folders), *secrets, *_user_mounts(spec)),
         resources=spec.runtime.resources or _RUNTIME_RESOURCES,
         pull_policy=settings.runtime_pull_policy,
         # Without the port of gRPC, which listens on the pod's loopback address only.

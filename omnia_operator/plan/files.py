@@ -7,14 +7,16 @@ from pathlib import PurePosixPath
 import msgspec
 
 from omnia_core import names
+from omnia_core.files import providers as files
 from omnia_core.files.function import FunctionFile
+from omnia_core.files.placement import Placement, folder_content
 from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults, ProvidersFile
 from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api.provider import ProviderType
+from omnia_operator.api.provider import OpenAISettings, ProviderType
 from omnia_operator.plan.shapes import ConfigMapPlan, Mount
 from omnia_operator.plan.tools import tools_file
-from omnia_operator.resolve import Resolved, ResolvedProvider
+from omnia_operator.resolve import Lineup, Resolved, ResolvedProvider
 
 _BASE_URLS = {
     ProviderType.OLLAMA: "http://localhost:11434/v1",
@@ -55,7 +57,7 @@ def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
     """Yield the folders that only the runtime reads."""
     name = resolved.agent.metadata.name
     if resolved.pack is not None:
-        yield _folder(name, "pack", names.PACK_PATH, {}, resolved.pack.text)
+        yield pack_folder(name, resolved.pack)
     # There even without tools, so that a first tool changes a file and not the pod.
     tools = encode_yaml(tools_file(resolved.handlers))
     yield _folder(name, "tools", names.TOOLS_PATH, {}, tools)
@@ -66,6 +68,14 @@ def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
     }
     providers = encode_yaml(providers_file(resolved.providers))
     yield _folder(name, "providers", names.PROVIDERS_PATH, responses, providers)
+
+
+def pack_folder(agent: str, pack: Lineup) -> Folder:
+    """Return the folder with the versions of the pack, and which of them new sessions get."""
+    candidate = pack.candidate.version if pack.candidate else ""
+    placement = Placement(pack.stable.version, candidate, pack.weight)
+    content = folder_content(placement, {each.version: each.text for each in pack.packs})
+    return Folder("pack", names.PACK_PATH, ConfigMapPlan(f"{agent}-pack", content))
 
 
 def providers_file(providers: Iterable[ResolvedProvider]) -> ProvidersFile:
@@ -99,6 +109,8 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
             max_tokens=settings.defaults.max_tokens,
             request_timeout=_text(settings.defaults.request_timeout),
             stream_idle_timeout=_text(settings.defaults.stream_idle_timeout),
+            context_window=settings.defaults.context_window,
+            truncation_strategy=settings.defaults.truncation_strategy.value,
         ),
         pricing=Pricing()
         if prices is None
@@ -107,7 +119,18 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
             output_cost_per_1k=prices.output_cost_per_1k,
             cached_cost_per_1k=prices.cached_cost_per_1k,
         ),
+        openai=_openai(settings.openai),
         mock_responses_path=path,
+    )
+
+
+def _openai(settings: OpenAISettings | None) -> files.OpenAISettings:
+    if settings is None:
+        return files.NO_OPENAI_SETTINGS
+    return files.OpenAISettings(
+        api=settings.api.value if settings.api else None,
+        reasoning_effort=settings.reasoning_effort.value if settings.reasoning_effort else None,
+        parallel_tool_calls=settings.parallel_tool_calls,
     )
 
 

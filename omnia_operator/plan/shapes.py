@@ -129,3 +129,5 @@ class SecretCopy:
 
     source: SecretSource
     target: SecretKeyRef
+    optional: bool = False
+    """Whether the agent can start without it."""

@@ -1,12 +1,24 @@
 """tools.yaml: the handlers of a ToolRegistry as the runtime reads them."""
 
 from collections.abc import Iterable
+from typing import TypeVar
 
-from omnia_core.files.tools import ClientConfig, HTTPConfig, ToolDefinition, ToolsFile
+import msgspec
+
+from omnia_core.files.tools import (
+    ClientConfig,
+    HTTPConfig,
+    OpenAPIConfig,
+    ToolDefinition,
+    ToolsFile,
+)
 from omnia_core.files.tools import ToolHandler as HandlerFile
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.files.toolservers import GRPCConfig, MCPConfig
 from omnia_operator.api.model import Model
 from omnia_operator.api.toolhandler import HandlerType, Tool, ToolHandler
+from omnia_operator.plan.toolsecrets import tool_auth
+
+_Config = TypeVar("_Config", HTTPConfig, OpenAPIConfig, GRPCConfig, MCPConfig)
 
 
 def tools_file(handlers: Iterable[ToolHandler]) -> ToolsFile:
@@ -24,11 +36,12 @@ def _handler(handler: ToolHandler) -> HandlerFile:
         type=handler.type.value,
         timeout=str(handler.timeout),
         tool=_tool(handler.tool),
-        http_config=_http(handler),
+        http_config=_typed(handler.http_config, HTTPConfig),
         client_config=_client(handler),
-        openapi_config=_block(handler.open_api_config),
-        grpc_config=_block(handler.grpc_config),
-        mcp_config=_block(handler.mcp_config),
+        openapi_config=_typed(handler.open_api_config, OpenAPIConfig),
+        grpc_config=_typed(handler.grpc_config, GRPCConfig),
+        mcp_config=_typed(handler.mcp_config, MCPConfig),
+        auth=tool_auth(handler),
     )
 
 
@@ -38,23 +51,6 @@ def _tool(tool: Tool | None) -> ToolDefinition | None:
     return ToolDefinition(tool.name, tool.description, tool.input_schema, tool.output_schema)
 
 
-def _http(handler: ToolHandler) -> HTTPConfig | None:
-    config = handler.http_config
-    if config is None or config.endpoint is None:
-        return None
-    return HTTPConfig(
-        endpoint=config.endpoint,
-        method=config.method.value,
-        headers=dict(config.headers),
-        content_type=config.content_type,
-        url_template=config.url_template,
-        query_params=list(config.query_params),
-        header_params=dict(config.header_params),
-        static_query=dict(config.static_query),
-        static_body=config.static_body or {},
-    )
-
-
 def _client(handler: ToolHandler) -> ClientConfig | None:
     config = handler.client_config
     if config is None:
@@ -62,7 +58,9 @@ def _client(handler: ToolHandler) -> ClientConfig | None:
     return ClientConfig(config.consent_message or "", list(config.categories))
 
 
-def _block(config: Model | None) -> JsonObject | None:
+def _typed(config: Model | None, kind: type[_Config]) -> _Config | None:
+    """Return a block in the file's type, which has the resource's field names."""
     if config is None:
         return None
-    return config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    block = config.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return msgspec.convert(block, kind)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.files.pack import Pack, Prompt
 from omnia_runtime.providers.port import ToolSpec
@@ -47,4 +47,6 @@ def _described(spec: ToolSpec, pack: Pack) -> ToolSpec:
     if known is None:
         return spec
     schema = spec.input_schema if spec.input_schema.get("properties") else known.parameters
-    return ToolSpec(spec.name, spec.description or known.description, schema)
+    return structs.replace(
+        spec, description=spec.description or known.description, input_schema=schema
+    )

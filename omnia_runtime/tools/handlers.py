@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,7 +9,7 @@ from omnia_core.files.reading import decode_yaml, read_text
 from omnia_core.files.tools import ToolHandler
 from omnia_core.units import Duration
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.tools.http import HTTPSource
+from omnia_runtime.tools.credentials import Credential
 from omnia_runtime.tools.source import ToolSource
 
 
@@ -19,49 +18,67 @@ class _Handlers(msgspec.Struct):
     handlers: list[Any] = msgspec.field(default_factory=list)
 
 
-class Sources(msgspec.Struct, frozen=True):
-    """The usable handlers, and what is wrong with the others."""
-
-    sources: tuple[ToolSource, ...]
-    problems: tuple[str, ...]
-
-
-def open_sources(path: str, client: HTTPClient) -> Sources:
-    """Read tools.yaml; a file that is absent or empty holds no handlers.
+def read_handlers(path: str) -> tuple[list[ToolHandler], list[str]]:
+    """Read tools.yaml; return its well-formed handlers, and what is wrong with the others.
 
     Raises:
         ConfigurationError: the file as a whole cannot be read.
     """
     text = read_text(path) if Path(path).exists() else ""
-    if not text.strip():
-        return Sources((), ())
-    sources: list[ToolSource] = []
+    handlers: list[ToolHandler] = []
     problems: list[str] = []
+    if not text.strip():
+        return handlers, problems
     for index, raw in enumerate(decode_yaml(text, _Handlers, path).handlers):
         label = raw.get("name", index) if isinstance(raw, dict) else index
         try:
-            sources.append(_open(msgspec.convert(raw, ToolHandler), client))
+            handlers.append(msgspec.convert(raw, ToolHandler))
         except ValueError as error:
             problems.append(f'{path}: tool handler "{label}" is not available: {error}')
-    return Sources(tuple(sources), tuple(problems))
+    return handlers, problems
 
 
-def _open(handler: ToolHandler, client: HTTPClient) -> ToolSource:
+def open_handler(
+    handler: ToolHandler, client: HTTPClient, *, deny_private: bool = False
+) -> ToolSource:
     """Make the source of a handler.
+
+    Args:
+        handler: of any type.
+        client: for tools over HTTP; it reaches what it may reach.
+        deny_private: whether servers may be at public addresses only.
 
     Raises:
         ValueError: says what the handler lacks.
     """
-    if handler.type != "http":
-        raise ValueError(f"handlers of type {handler.type} are not part of this version")
-    if handler.http_config is None or handler.tool is None:
-        raise ValueError("a handler of type http needs tool and httpConfig")
-    if urlsplit(handler.http_config.endpoint).scheme not in ("http", "https"):
-        raise ValueError("httpConfig.endpoint must be an http or https URL")
-    return HTTPSource(
-        handler.name,
-        handler.tool,
-        handler.http_config,
-        Duration.parse(handler.timeout).seconds,
-        client,
-    )
+    # Each adapter is imported here: an agent pays for the libraries of its own tools only.
+    Duration.parse(handler.timeout)
+    credential = Credential(handler.auth)
+    match handler.type:
+        case "http":
+            from omnia_runtime.tools.http import HTTPSource  # noqa: PLC0415 - as above
+
+            return HTTPSource(handler, credential, client)
+        case "openapi":
+            from omnia_runtime.tools.openapi import OpenAPISource  # noqa: PLC0415 - as above
+
+            return OpenAPISource(handler, credential, client)
+        case "grpc":
+            if deny_private:
+                raise ValueError(
+                    "servers of type grpc cannot be kept to public addresses, which is all that is"
+                    " allowed here"
+                )
+            from omnia_runtime.tools.grpc import GRPCSource  # noqa: PLC0415 - as above
+
+            return GRPCSource(handler, credential.headers)
+        case "mcp":
+            from omnia_runtime.tools.mcp import MCPSource  # noqa: PLC0415 - as above
+
+            return MCPSource(handler, credential.headers, deny_private=deny_private)
+        case "client":
+            from omnia_runtime.tools.client import ClientSource  # noqa: PLC0415 - as above
+
+            return ClientSource(handler)
+        case _:
+            raise ValueError(f"handlers of type {handler.type} are not part of this version")

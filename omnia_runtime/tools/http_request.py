@@ -1,18 +1,19 @@
 """From the arguments of a model to an HTTP request."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
-import orjson
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from omnia_core.files.tools import HTTPConfig
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.tools.source import ToolRetry
+from omnia_runtime.tools.mapping import MappingFailed, apply_expression
+from omnia_runtime.tools.source import ToolFailed, ToolRetry
 
-_WITHOUT_BODY = frozenset({"GET", "DELETE", "HEAD"})
+WITHOUT_BODY = frozenset({"GET", "DELETE", "HEAD"})
 _FORM = "application/x-www-form-urlencoded"
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
@@ -32,30 +33,52 @@ def build_call(config: HTTPConfig, arguments: JsonObject) -> HTTPCall:
 
     Raises:
         ToolRetry: an argument is missing or cannot stand where it must.
+        ToolFailed: the handler's own mapping makes no body.
     """
     rest = dict(arguments)
     url = _url(config, rest)
+    carried = {name: rest.pop(name) for name in config.header_params if name in rest}
     headers = {
-        header: _header(name, rest.pop(name))
-        for name, header in config.header_params.items()
-        if name in rest
+        config.header_params[name]: _header(name, value)
+        for name, value in carried.items()
+        # null has no text: outside a body it means that there is no value
+        if value is not None
     }
     query = {name: rest.pop(name) for name in config.query_params if name in rest}
     method = config.method.upper()
     body = None
-    if method in _WITHOUT_BODY:
+    if method in WITHOUT_BODY:
         query |= rest
     else:
         body = _body(config, rest)
-        headers["Content-Type"] = config.content_type
-    fixed = {name.lower() for name in config.headers}
-    headers = {name: value for name, value in headers.items() if name.lower() not in fixed}
+        headers = {**without(headers, ["Content-Type"]), "Content-Type": config.content_type}
     return HTTPCall(
         method,
         _with_query(url, {**query, **config.static_query}),
-        {**headers, **config.headers},
+        {**without(headers, config.headers), **config.headers},
         body,
     )
+
+
+def proven(call: HTTPCall, proof: Mapping[str, str]) -> HTTPCall:
+    """Return the request with the headers that prove who asks; they win over any other."""
+    return structs.replace(call, headers={**without(call.headers, proof), **proof})
+
+
+def without(headers: Mapping[str, str], others: Iterable[str]) -> dict[str, str]:
+    """Return the headers whose names, whatever their case, are none of the others."""
+    taken = {name.lower() for name in others}
+    return {name: value for name, value in headers.items() if name.lower() not in taken}
+
+
+def check_template(template: str | None) -> None:
+    """Refuse a template whose arguments would choose the server.
+
+    Raises:
+        ValueError: it does.
+    """
+    if template and "://" in template and "{" in template.partition("://")[2].partition("/")[0]:
+        raise ValueError("httpConfig.urlTemplate takes arguments in its path and query only")
 
 
 def _url(config: HTTPConfig, rest: JsonObject) -> str:
@@ -66,7 +89,7 @@ def _url(config: HTTPConfig, rest: JsonObject) -> str:
 
     def fill(match: re.Match[str]) -> str:
         name = match[1].strip()
-        if name not in rest:
+        if rest.get(name) is None:
             raise ToolRetry(f'the argument "{name}" is missing: it is part of the URL')
         text = _plain(rest[name])
         # dots alone would climb the path, however they are encoded
@@ -85,21 +108,35 @@ def _url(config: HTTPConfig, rest: JsonObject) -> str:
 
 
 def _with_query(url: str, query: Mapping[str, Any]) -> str:
-    if not query:
-        return url
     pairs = [
         (name, _plain(each))
         for name, value in query.items()
+        if value is not None
         for each in (value if isinstance(value, list) else [value])
     ]
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}" if pairs else url
 
 
 def _body(config: HTTPConfig, rest: JsonObject) -> bytes:
-    whole = {**rest, **config.static_body}
+    whole = _mapped(config, rest)
     if config.content_type.partition(";")[0].strip() == _FORM:
+        if not isinstance(whole, dict):
+            raise ToolFailed("the bodyMapping makes no object, and a form has to be one")
         return urlencode({name: _plain(value) for name, value in whole.items()}).encode()
-    return orjson.dumps(whole)
+    return msgspec.json.encode(whole)
+
+
+def _mapped(config: HTTPConfig, rest: JsonObject) -> Any:
+    """Return the body's value. Fields that the handler fixes are added to an object only."""
+    if config.body_mapping is None:
+        return {**rest, **config.static_body}
+    try:
+        made = apply_expression(config.body_mapping, rest)
+    except MappingFailed as error:
+        raise ToolRetry(f"the arguments do not fit the handler's bodyMapping: {error}") from error
+    if config.static_body and not isinstance(made, dict):
+        raise ToolFailed("the bodyMapping makes no object, and staticBody adds fields to one")
+    return {**made, **config.static_body} if config.static_body else made
 
 
 def _header(name: str, value: Any) -> str:
@@ -110,4 +147,4 @@ def _header(name: str, value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

@@ -1,72 +1,27 @@
 """Routes tool calls: validates, bounds and records them. A call never raises."""
 
-import asyncio
 import time
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
 
 import msgspec
-import orjson
 import structlog
 
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import ToolCall
 from omnia_runtime.metrics import Metrics
-from omnia_runtime.providers.port import ToolSpec
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry, ToolSource
+from omnia_runtime.tools.coercion import coerce
+from omnia_runtime.tools.guarded import ToolTimeout
+from omnia_runtime.tools.routes import Route, route_tools
+from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry
 
-if TYPE_CHECKING:
-    from omnia_core.jsonschema import Schema, Violation
+__all__ = ["MAX_RESULT_BYTES", "Route", "ToolManager", "bounded", "route_tools"]
 
 MAX_RESULT_BYTES = 1_000_000
+# Violations quote the arguments, which may be of any length.
+_MAX_ERROR = 4000
 _NOBODY = CallContext()
 
 _log = structlog.get_logger()
-
-
-class Route(msgspec.Struct):
-    """Who executes a tool, and what its arguments must look like."""
-
-    source: ToolSource
-    spec: ToolSpec
-    _schema: "Schema | None" = None
-
-    def violations(self, arguments: dict[str, Any]) -> "list[Violation]":
-        """List what is wrong with arguments.
-
-        Raises:
-            ToolFailed: the tool's own schema does not compile.
-        """
-        if self._schema is None:
-            # At the first call: 5 MB that a pod saves whose tools are not called. The operator
-            # and `omnia validate` have compiled the schema before.
-            from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - as above
-
-            try:
-                self._schema = compile_schema(self.spec.input_schema)
-            except SchemaInvalid as error:
-                raise ToolFailed(
-                    f'the inputSchema of tool "{self.spec.name}" does not compile: {error}'
-                ) from error
-        return self._schema.violations(arguments)
-
-
-def route_tools(
-    sources: Sequence[ToolSource],
-) -> tuple[dict[str, Route], list[str]]:
-    """Return the route of each tool, and what is wrong with the tools that have none."""
-    routes: dict[str, Route] = {}
-    problems: list[str] = []
-    for source in sources:
-        for spec in source.specs():
-            if spec.name in routes:
-                first = routes[spec.name].source.name
-                problems.append(
-                    f'tool "{spec.name}" of handler "{source.name}" is left out: '
-                    f'handler "{first}" has it already'
-                )
-                continue
-            routes[spec.name] = Route(source, spec)
-    return routes, problems
 
 
 class ToolManager:
@@ -98,30 +53,32 @@ class ToolManager:
 
 
 async def _execute(route: Route, call: ToolCall, context: CallContext) -> tuple[ToolResult, str]:
-    timeout = route.source.timeout
     try:
         arguments = _arguments(route, call)
-        async with asyncio.timeout(timeout):
-            result = await route.source.call(call.name, arguments, context)
+        result = await route.source.call(route.tool, arguments, context)
     except ToolRetry as error:
         return _error(str(error)), "invalid"
+    except ToolTimeout as error:
+        return _error(str(error)), "timeout"
     except ToolFailed as error:
         return _error(str(error)), "error"
-    except TimeoutError:
-        return _error(f'handler "{route.source.name}" did not answer in {timeout:g} s'), "timeout"
     except Exception:  # noqa: BLE001 - one broken adapter must not end a turn
         _log.exception("tool adapter failed", tool=call.name, handler=route.source.name)
         return _error(f'handler "{route.source.name}" failed'), "error"
-    return msgspec.structs.replace(result, content=bounded(result.content)), "success"
+    status = "error" if result.is_error else "success"
+    return msgspec.structs.replace(result, content=bounded(result.content)), status
 
 
-def _arguments(route: Route, call: ToolCall) -> dict[str, Any]:
+def _arguments(route: Route, call: ToolCall) -> JsonObject:
     try:
-        arguments = orjson.loads(call.arguments or "{}")
-    except orjson.JSONDecodeError as error:
+        arguments = msgspec.json.decode(call.arguments or "{}")
+    except msgspec.DecodeError as error:
         raise ToolRetry(f"the arguments are not JSON: {error}") from error
     if not isinstance(arguments, dict):
         raise ToolRetry("the arguments must be a JSON object")
+    if not route.violations(arguments):
+        return arguments
+    arguments = coerce(route.spec.input_schema, arguments)
     if violations := route.violations(arguments):
         raise ToolRetry("the arguments do not fit the tool: " + "; ".join(map(str, violations)))
     return arguments
@@ -137,4 +94,5 @@ def bounded(text: str) -> str:
 
 
 def _error(message: str) -> ToolResult:
-    return ToolResult(orjson.dumps({"error": message}).decode(), is_error=True)
+    shown = message if len(message) <= _MAX_ERROR else f"{message[:_MAX_ERROR]}..."
+    return ToolResult(msgspec.json.encode({"error": shown}).decode(), is_error=True)

@@ -1,6 +1,7 @@
 """HTTP tools against a real server."""
 
 import asyncio
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +13,54 @@ from aiohttp import web
 from omnia_core.files.tools import HTTPConfig
 from omnia_core.sessions import ToolCall
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.tools.handlers import open_sources
-from omnia_runtime.tools.http import MAX_RESPONSE_BYTES
+from omnia_runtime.tools.http_exchange import MAX_RESPONSE_BYTES
 from omnia_runtime.tools.http_request import build_call
 from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager, bounded, route_tools
 from omnia_runtime.tools.source import ToolResult, ToolRetry
+from omnia_runtime.tools.sources import Sources
 from tests.runtime.scripted import http_tool, metrics
 from tests.runtime.servers import serving
+from tests.runtime.tooling import opened
 from tests.services import free_port
 
 LIMIT = 10.0
+PNG = b"\x89PNG\r\n\x1a\n..."
+PEOPLE = {
+    "people": [{"name": "Ada", "ssn": "1"}, {"name": "Bob", "ssn": "2", "pets": [{"ssn": 3}]}],
+    "token": {"a": "b"},
+}
+
+
+def unchanged() -> None:
+    """Nobody has to be told."""
+
+
+def json_text(value: Any, status: int = 200) -> web.Response:
+    """A JSON answer."""
+    return web.json_response(value, status=status)
+
+
+ANSWERS = {
+    "/text": lambda: web.Response(text="plain ä"),
+    "/fail": lambda: web.Response(status=503, text="x" * 2000),
+    "/move": lambda: web.Response(status=302, headers={"Location": "/text"}),
+    "/huge": lambda: web.Response(body=b"x" * (MAX_RESPONSE_BYTES + 1)),
+    "/large": lambda: web.Response(body=b"x" * (MAX_RESPONSE_BYTES - 1)),
+    "/people": lambda: json_text(PEOPLE),
+    "/person": lambda: web.Response(text='{\n  "id": 12345678901234567890123,\n  "n": 1.50\n}'),
+    "/refused": lambda: json_text({"error": "no", "token": "hidden"}, 400),
+    "/image": lambda: web.Response(body=PNG, content_type="image/png"),
+    "/drawing": lambda: web.Response(text="<svg/>", content_type="image/svg+xml"),
+    "/empty": lambda: web.Response(status=204),
+}
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
-    """Tell what was asked, or what the path asks for."""
-    match request.path:
-        case "/text":
-            return web.Response(text="plain ä")
-        case "/fail":
-            return web.Response(status=503, text="x" * 2000)
-        case "/move":
-            return web.Response(status=302, headers={"Location": "/text"})
-        case "/huge":
-            return web.Response(body=b"x" * (MAX_RESPONSE_BYTES + 1))
-        case "/slow":
-            await asyncio.Event().wait()
-        case _:
-            pass
+    """Answer as the path asks for, or tell what was asked."""
+    if request.path in ANSWERS:
+        return ANSWERS[request.path]()
+    if request.path == "/slow":
+        await asyncio.Event().wait()
     seen = {
         "method": request.method,
         "path": request.raw_path,
@@ -57,7 +79,7 @@ async def call(
     path.write_text(yaml.safe_dump({"handlers": list(handlers)}))
     client = HTTPClient()
     try:
-        routes, _ = route_tools(open_sources(str(path), client).sources)
+        routes, _ = route_tools(Sources(client, unchanged).open(str(path)).sources)
         async with asyncio.timeout(LIMIT):
             return await ToolManager(routes, routes, metrics()).call(ToolCall("c", tool, arguments))
     finally:
@@ -71,6 +93,9 @@ async def call(
         ({"staticBody": {"a": 2}}, {"a": 1, "b": 3}, {"body": '{"a":2,"b":3}'}),
         ({"method": "get"}, {"q": "a b&c"}, {"method": "GET", "path": "/x?q=a+b%26c", "body": ""}),
         ({"method": "DELETE", "staticQuery": {"k": "1"}}, {"k": "2"}, {"path": "/x?k=1"}),
+        ({"method": "GET"}, {"a": None, "b": 0}, {"path": "/x?b=0"}),
+        ({"headerParams": {"h": "X-Arg"}}, {"h": None}, {"header": "", "body": "{}"}),
+        ({"queryParams": ["q"]}, {"q": None, "b": None}, {"path": "/x", "body": '{"b":null}'}),
         ({"queryParams": ["q"]}, {"q": [1, 2], "b": 0}, {"path": "/x?q=1&q=2", "body": '{"b":0}'}),
         ({"headerParams": {"h": "X-Arg"}}, {"h": "v"}, {"header": "v", "body": "{}"}),
         ({"headers": {"X-Fixed": "f"}}, {}, {"fixed": "f", "agent": False}),
@@ -161,18 +186,20 @@ async def test_one_bad_handler_does_not_take_the_others_down(tmp_path: Path) -> 
         {"name": 5},
         http_tool("ftp://x", "ftp"),
         http_tool("http://x", "timed") | {"timeout": "soon"},
+        http_tool("http://x", "lookup") | {"name": "second"},
         http_tool("http://x", "lookup"),
     ]
     path = tmp_path / "tools.yaml"
     async with serving(answer) as url:
         good = http_tool(f"{url}/x")
         result = await call(tmp_path, good, *bad)
-    found = open_sources(str(path), HTTPClient())
+    found = Sources(HTTPClient(), unchanged).open(str(path))
     _, problems = route_tools(found.sources)
     assert not result.is_error
-    assert [name for name in ("mcp", "empty", "5", "ftp", "timed") if name in str(found.problems)]
-    assert len(found.problems) == 5
-    assert len(problems) == 1
+    wanted = ["mcp", "empty", "5", "ftp", "timed", "lookup-handler"]
+    assert [each for each in wanted if f'"{each}' in str(found.problems)] == wanted
+    assert len(found.problems) == len(bad) - 1
+    assert "second__lookup" in "".join(problems)
 
 
 async def test_a_tool_whose_schema_does_not_compile_fails_by_itself(tmp_path: Path) -> None:
@@ -186,3 +213,201 @@ def test_a_result_that_is_too_long_is_cut_and_says_so() -> None:
     cut = bounded("ä" * MAX_RESULT_BYTES)
     assert len(cut.encode()) < MAX_RESULT_BYTES + 100
     assert "... [cut: 2000000 bytes" in cut
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "body"),
+    [
+        (
+            {"bodyMapping": "{order: {id: id, tags: tags}}"},
+            {"id": 1},
+            {"order": {"id": 1, "tags": None}},
+        ),
+        ({"bodyMapping": "items[?n > `1`]"}, {"items": [{"n": 1}, {"n": 2}]}, [{"n": 2}]),
+        ({"bodyMapping": "{a: a}", "staticBody": {"a": 9}}, {"a": 1}, {"a": 9}),
+        ({"bodyMapping": "@", "queryParams": ["q"]}, {"q": 1, "b": 2}, {"b": 2}),
+    ],
+)
+async def test_a_mapping_makes_the_body(
+    tmp_path: Path, config: dict[str, Any], arguments: dict[str, Any], body: Any
+) -> None:
+    async with serving(answer) as url:
+        handler = http_tool(f"{url}/x", **config)
+        result = await call(tmp_path, handler, arguments=orjson.dumps(arguments).decode())
+    assert orjson.loads(orjson.loads(result.content)["body"]) == body
+
+
+@pytest.mark.parametrize(
+    ("config", "arguments", "said"),
+    [
+        ({"bodyMapping": "sum(a)"}, '{"a": "x"}', "the arguments do not fit"),
+        ({"bodyMapping": "a", "staticBody": {"b": 1}}, '{"a": 1}', "makes no object"),
+        (
+            {"bodyMapping": "a", "contentType": "application/x-www-form-urlencoded"},
+            '{"a": 1}',
+            "makes no object",
+        ),
+    ],
+)
+async def test_arguments_that_a_mapping_cannot_use_are_told(
+    tmp_path: Path, config: dict[str, Any], arguments: str, said: str
+) -> None:
+    result = await call(tmp_path, http_tool("http://127.0.0.1:1", **config), arguments=arguments)
+    assert result.is_error
+    assert said in result.content
+
+
+@pytest.mark.parametrize(
+    ("path", "config", "expected"),
+    [
+        ("people", {"responseMapping": "people[].name"}, ["Ada", "Bob"]),
+        ("people", {"responseMapping": "nothing"}, None),
+        ("text", {"responseMapping": "result"}, "plain ä"),
+        (
+            "people",
+            {"redact": ["ssn", "token"]},
+            {
+                "people": [
+                    {"name": "Ada", "ssn": "[REDACTED]"},
+                    {"name": "Bob", "ssn": "[REDACTED]", "pets": [{"ssn": "[REDACTED]"}]},
+                ],
+                "token": "[REDACTED]",
+            },
+        ),
+        ("people", {"redact": ["ssn"], "responseMapping": "people[0].ssn"}, "[REDACTED]"),
+        ("empty", {}, {"result": ""}),
+        ("drawing", {}, {"result": "<svg/>"}),
+    ],
+)
+async def test_the_model_sees_what_the_handler_lets_through(
+    tmp_path: Path, path: str, config: dict[str, Any], expected: Any
+) -> None:
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}/{path}", **config))
+    assert not result.is_error
+    assert orjson.loads(result.content) == expected
+
+
+async def test_an_error_hides_what_the_handler_hides(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        refused = await call(tmp_path, http_tool(f"{url}/refused", redact=["token"]))
+        failed = await call(tmp_path, http_tool(f"{url}/fail", redact=["token"]))
+    assert "[REDACTED]" in refused.content
+    assert "hidden" not in refused.content
+    assert "xxx" not in failed.content
+    assert "HTTP 503" in failed.content
+
+
+async def test_a_mapping_that_does_not_fit_the_answer_is_told(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        handler = http_tool(f"{url}/people", responseMapping="sum(people)")
+        result = await call(tmp_path, handler)
+    assert result.is_error
+    assert "responseMapping" in result.content
+
+
+async def test_white_space_is_left_out_and_numbers_stay_as_they_are(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}/person"))
+        mapped = await call(tmp_path, http_tool(f"{url}/person", responseMapping="id"))
+    assert result.content == '{"id":12345678901234567890123,"n":1.50}'
+    assert mapped.content == "12345678901234567890123"
+
+
+async def test_an_image_is_a_part_of_the_result(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}/image"))
+    (part,) = result.parts
+    assert part.type == "image"
+    assert part.media is not None
+    assert part.media.mime_type == "image/png"
+    assert base64.b64decode(part.media.data) == PNG
+    assert "image/png" in result.content
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"bodyMapping": "{a"}, "bodyMapping"),
+        ({"responseMapping": "foo(a"}, "responseMapping"),
+        ({"bodyMapping": "a", "method": "GET"}, "bodyMapping"),
+        ({"urlTemplate": "http://{host}/x"}, "urlTemplate"),
+        ({"urlTemplate": "http://a.{region}.example"}, "urlTemplate"),
+    ],
+)
+async def test_what_is_wrong_with_a_handler_is_named_before_it_is_used(
+    tmp_path: Path, config: dict[str, Any], named: str
+) -> None:
+    async with opened(tmp_path, http_tool("http://x", **config)) as tools:
+        assert tools.names == []
+        assert f"httpConfig.{named}" in tools.problems
+
+
+async def test_the_bound_is_that_of_one_response_however_many_there_were(tmp_path: Path) -> None:
+    async with serving(answer) as url, opened(tmp_path, http_tool(f"{url}/large")) as tools:
+        for _ in range(6):
+            assert not (await tools.call()).is_error
+
+
+OUTPUT = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n", "id"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "config", "schema", "said"),
+    [
+        ("person", {}, OUTPUT, ""),
+        ("person", {"redact": ["n"]}, OUTPUT, ""),
+        ("text", {}, OUTPUT, "outputSchema: (root)"),
+        ("people", {"responseMapping": "{n: `true`, id: `1`}"}, OUTPUT, "outputSchema: /n"),
+        ("person", {}, {"type": "nonsense"}, "does not compile"),
+        ("fail", {}, OUTPUT, "HTTP 503"),
+    ],
+)
+async def test_a_result_has_the_shape_that_the_handler_declares(
+    tmp_path: Path, path: str, config: dict[str, Any], schema: dict[str, Any], said: str
+) -> None:
+    async with serving(answer) as url:
+        handler = http_tool(f"{url}/{path}", **config)
+        handler["tool"]["outputSchema"] = schema
+        result = await call(tmp_path, handler)
+    assert result.is_error is bool(said)
+    assert said in result.content
+
+
+async def test_an_argument_is_read_as_what_it_means_and_then_checked(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        handler = http_tool(f"{url}/x", schema=SCHEMA)
+        result = await call(tmp_path, handler, arguments='{"id": "12"}')
+    assert orjson.loads(result.content)["body"] == '{"id":12}'
+
+
+async def test_arguments_that_fit_are_sent_as_they_are(tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": [None, "x"]}}}
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}/x", schema=schema), arguments='{"a": null}')
+    assert orjson.loads(result.content)["body"] == '{"a":null}'
+
+
+async def test_a_server_that_is_back_is_used_again(tmp_path: Path) -> None:
+    port = free_port()
+    handler = http_tool(f"http://127.0.0.1:{port}/x")
+    async with opened(tmp_path, handler) as tools:
+        assert (await tools.call()).is_error
+        async with serving(answer, port):
+            assert not (await tools.call()).is_error
+        assert (await tools.call()).is_error
+        async with serving(answer, port):
+            assert not (await tools.call()).is_error
+
+
+async def test_a_server_that_speaks_something_else_is_named(tmp_path: Path) -> None:
+    async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-hello\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        result = await call(tmp_path, http_tool(f"http://127.0.0.1:{port}/x"))
+    assert result.is_error
+    assert "cannot be reached" in result.content

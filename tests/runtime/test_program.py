@@ -39,7 +39,7 @@ BAD_FILES: list[tuple[str, str, str]] = [
     ("pack.json", "{", "is not JSON"),
     ("pack.json", orjson.dumps(pack("{{nobody}}")).decode(), "nobody"),
     ("providers.yaml", "providers: []", "no provider"),
-    ("providers.yaml", "providers: [{name: default, type: gemini, model: m}]", "gemini"),
+    ("providers.yaml", "providers: [{name: default, type: cohere, model: m}]", "cohere"),
     (
         "providers.yaml",
         "providers: [{name: default, type: openai, model: m, baseURL: x}]",

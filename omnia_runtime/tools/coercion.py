@@ -1,0 +1,164 @@
+"""Arguments that mean the right thing in the wrong type: `"12"` where a number is expected.
+
+Applied only to arguments that do not fit their schema as they are, so that nothing that fits is
+ever changed. What cannot be read as the expected type stays, for the schema to complain about.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from omnia_core.jsonvalue import JsonObject
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
+_TRUE = frozenset({"true", "yes", "1"})
+_FALSE = frozenset({"false", "no", "0"})
+_LONGEST_CHAIN = 32
+
+
+def coerce(schema: JsonObject, arguments: JsonObject) -> JsonObject:
+    """Return arguments that are closer to what the schema of a tool expects."""
+    return _Coercion(schema).fields(schema, arguments)
+
+
+class _Coercion:
+    def __init__(self, root: JsonObject) -> None:
+        self._root = root
+
+    def fields(self, schema: JsonObject, value: JsonObject) -> JsonObject:
+        """Coerce an object; what is optional and empty is left out."""
+        properties = _dict(schema.get("properties"))
+        others = schema.get("additionalProperties")
+        required = schema.get("required")
+        needed = set(required) if isinstance(required, list) else set()
+        result: JsonObject = {}
+        for name, each in value.items():
+            own = self._plain(properties.get(name, others))
+            if each in (None, "") and name not in needed and name in properties and _drops(own):
+                continue
+            result[name] = self.value(own, each)
+        return result
+
+    def value(self, schema: JsonObject, value: Any) -> Any:
+        """Coerce a value by a schema without references."""
+        if "enum" in schema:
+            return _choice(schema["enum"], value)
+        types = _types(schema)
+        if not types:
+            return value
+        if not _fits(types, value):
+            value = _read(types, value)
+        if isinstance(value, list):
+            items = self._plain(schema.get("items"))
+            return [self.value(items, each) for each in value]
+        return self.fields(schema, value) if isinstance(value, dict) else value
+
+    def _plain(self, schema: object) -> JsonObject:
+        """Follow references, and take the one alternative that is not null."""
+        for _ in range(_LONGEST_CHAIN):
+            if not isinstance(schema, dict):
+                return {}
+            if isinstance(schema.get("$ref"), str):
+                schema = self._lookup(schema["$ref"])
+                continue
+            alternatives = schema.get("anyOf", schema.get("oneOf"))
+            if "type" in schema or "enum" in schema or not isinstance(alternatives, list):
+                return schema
+            real = [each for each in alternatives if _dict(each).get("type") != "null"]
+            if len(real) != 1:
+                return {}
+            schema = _nullable(real[0]) if len(real) < len(alternatives) else real[0]
+        return {}
+
+    def _lookup(self, reference: str) -> object:
+        found: object = self._root if reference.startswith("#") else None
+        for part in reference.removeprefix("#").split("/")[1:]:
+            found = _dict(found).get(part.replace("~1", "/").replace("~0", "~"))
+        return found
+
+
+def _drops(schema: JsonObject) -> bool:
+    """Whether an empty value of an optional property says that there is none."""
+    types = _types(schema)
+    return "enum" in schema or (bool(types) and not types & {"string", "null"})
+
+
+def _choice(enum: object, value: Any) -> Any:
+    if not isinstance(enum, list) or value in enum or not isinstance(value, str):
+        return value
+    meant = [each for each in enum if isinstance(each, str) and _bare(each) == _bare(value)]
+    return meant[0] if len(meant) == 1 else value
+
+
+def _bare(text: str) -> str:
+    return "".join(text.split()).casefold()
+
+
+def _read(types: set[str], value: Any) -> Any:
+    """Read a value as one of the types, from the strictest to the widest."""
+    if isinstance(value, str):
+        return _read_text(types, value)
+    # a bool is an int too
+    if isinstance(value, int) and not isinstance(value, bool):
+        return bool(value) if "boolean" in types and value in (0, 1) else value
+    return value
+
+
+def _read_text(types: set[str], value: str) -> Any:
+    text = value.strip()
+    if "integer" in types and _INTEGER.fullmatch(text):
+        return int(text.partition(".")[0])
+    if "number" in types and _NUMBER.fullmatch(text):
+        return int(text) if _INTEGER.fullmatch(text) and "." not in text else float(text)
+    if "boolean" in types and text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    for kind, shape, opening in (("object", dict, "{"), ("array", list, "[")):
+        if kind in types and text.startswith(opening):
+            parsed = _json(text)
+            if isinstance(parsed, shape):
+                return parsed
+    return [value] if "array" in types and value else value
+
+
+def _json(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return None
+
+
+def _fits(types: Iterable[str], value: Any) -> bool:
+    return any(_KINDS[each](value) for each in types if each in _KINDS)
+
+
+_KINDS = {
+    "null": lambda value: value is None,
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "string": lambda value: isinstance(value, str),
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+def _types(schema: JsonObject) -> set[str]:
+    kinds = schema.get("type")
+    if isinstance(kinds, str):
+        return {kinds}
+    if isinstance(kinds, list):
+        return {each for each in kinds if isinstance(each, str)}
+    return {"object"} if "properties" in schema else set()
+
+
+def _nullable(schema: object) -> object:
+    if not isinstance(schema, dict) or not _types(schema) or "enum" in schema:
+        return schema
+    return {**schema, "type": sorted(_types(schema) | {"null"})}
+
+
+def _dict(value: object) -> JsonObject:
+    return value if isinstance(value, dict) else {}

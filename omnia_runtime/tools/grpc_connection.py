@@ -1,0 +1,115 @@
+"""The channel to one gRPC tool server."""
+
+from pathlib import Path
+
+import grpc.aio
+from msgspec import Struct
+
+from omnia_core.files.toolservers import GRPCConfig
+from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
+
+MAX_RESPONSE_BYTES = 10 * 1024 * 1024
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
+    ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
+    # a server that is back is found within seconds
+    ("grpc.initial_reconnect_backoff_ms", 500),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 5000),
+    # longer than the five minutes below which servers take a ping for an attack; with it the
+    # kernel gives up what a vanished machine does not acknowledge for as long as the timeout says
+    ("grpc.keepalive_time_ms", 310_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.enable_http_proxy", 0),
+)
+
+_Stamp = tuple[tuple[int, int] | None, ...]
+
+
+class ToolCalls(Struct, frozen=True):
+    """The two calls of `omnia.tools.v1`."""
+
+    execute: "grpc.aio.UnaryUnaryMultiCallable[tools_pb2.ToolRequest, tools_pb2.ToolResponse]"
+    list_tools: (
+        "grpc.aio.UnaryUnaryMultiCallable[tools_pb2.ListToolsRequest, tools_pb2.ListToolsResponse]"
+    )
+
+
+class Connection:
+    """Opens its channel with the first call, and again when a file of its TLS has changed.
+
+    A channel connects by itself, as often as it must.
+    """
+
+    def __init__(self, config: GRPCConfig) -> None:
+        """Take the configuration.
+
+        Raises:
+            ValueError: says what is wrong with it.
+        """
+        if config.tls and config.tls_insecure_skip_verify:
+            raise ValueError(
+                "gRPC checks every certificate: name the one that signed the server's in"
+                " grpcConfig.tlsCAPath and remove tlsInsecureSkipVerify"
+            )
+        if bool(config.tls_cert_path) != bool(config.tls_key_path):
+            raise ValueError("grpcConfig.tlsCertPath and tlsKeyPath need each other: add the other")
+        self._config = config
+        self._target = config.endpoint.removeprefix("grpc://")
+        paths = (config.tls_ca_path, config.tls_cert_path, config.tls_key_path)
+        self._files = [Path(path) for path in paths if path and config.tls]
+        self._stamp: _Stamp = ()
+        self._channel: grpc.aio.Channel | None = None
+        self._calls: ToolCalls | None = None
+        self._old: list[grpc.aio.Channel] = []
+
+    def calls(self) -> ToolCalls:
+        """Return the calls; use it on the event loop.
+
+        Raises:
+            OSError: a file of its TLS cannot be read.
+        """
+        stamp = tuple(_stat(path) for path in self._files)
+        if self._calls is None or stamp != self._stamp:
+            channel = self._open()
+            if self._channel:
+                # its running calls shall end as they can
+                self._old.append(self._channel)
+            stub = tools_pb2_grpc.ToolServiceStub(channel)  # type: ignore[no-untyped-call] # generated
+            self._channel, self._stamp = channel, stamp
+            self._calls = ToolCalls(stub.Execute, stub.ListTools)
+        return self._calls
+
+    async def retire(self, grace: float) -> None:
+        """Close the channels that were replaced, when their calls end or after `grace` seconds."""
+        channels, self._old = self._old, []
+        for channel in channels:
+            await channel.close(grace)
+
+    async def close(self) -> None:
+        """Close every channel; running calls are cancelled."""
+        if self._channel:
+            self._old.append(self._channel)
+            self._channel = self._calls = None
+        await self.retire(0)
+
+    def _open(self) -> grpc.aio.Channel:
+        config = self._config
+        if not config.tls:
+            return grpc.aio.insecure_channel(self._target, options=_OPTIONS)
+        credentials = grpc.ssl_channel_credentials(
+            _read(config.tls_ca_path), _read(config.tls_key_path), _read(config.tls_cert_path)
+        )
+        return grpc.aio.secure_channel(self._target, credentials, options=_OPTIONS)
+
+
+def _read(path: str) -> bytes | None:
+    return Path(path).read_bytes() if path else None
+
+
+def _stat(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino

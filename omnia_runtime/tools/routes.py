@@ -1,0 +1,95 @@
+"""Which handler executes which tool, and under which name the model is offered it."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_runtime.providers.port import ToolSpec
+from omnia_runtime.tools.source import ToolFailed, ToolSource
+
+if TYPE_CHECKING:
+    from omnia_core.jsonschema import Schema, Violation
+
+LONGEST_NAME = 64
+_HASH = 8
+
+
+class Route(msgspec.Struct):
+    """Who executes a tool, and what its arguments must look like.
+
+    Attributes:
+        spec: as the model is offered it.
+        tool: the name that the handler itself uses.
+    """
+
+    source: ToolSource
+    spec: ToolSpec
+    tool: str
+    _schema: "Schema | None" = None
+
+    def violations(self, arguments: JsonObject) -> "list[Violation]":
+        """List what is wrong with arguments.
+
+        Raises:
+            ToolFailed: the tool's own schema does not compile.
+        """
+        if self._schema is None:
+            # At the first call: 5 MB that a pod saves whose tools are not called. The operator
+            # and `omnia validate` have compiled the schema before.
+            from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - as above
+
+            try:
+                self._schema = compile_schema(self.spec.input_schema)
+            except SchemaInvalid as error:
+                raise ToolFailed(
+                    f'the inputSchema of tool "{self.spec.name}" does not compile: {error}'
+                ) from error
+        return self._schema.violations(arguments)
+
+
+def route_tools(sources: Sequence[ToolSource]) -> tuple[dict[str, Route], list[str]]:
+    """Return the route of each tool, and which tools have another name than their handler's.
+
+    The first handler in order keeps a name that several have; the others' tools are offered as
+    `handler__tool`. So is a tool whose name no model accepts.
+    """
+    offered = [(source, spec) for source in sources for spec in source.specs()]
+    # names of their own go first: a name that was made must not take one from a later handler
+    own = {spec.name for _, spec in offered if _valid(spec.name) == spec.name}
+    routes: dict[str, Route] = {}
+    problems: list[str] = []
+    for source, spec in offered:
+        name = spec.name
+        if name in routes or name not in own:
+            name = _free(_valid(f"{source.name}__{spec.name}"), own | routes.keys())
+            problems.append(_renamed(source, spec, name, routes))
+        routes[name] = Route(source, msgspec.structs.replace(spec, name=name), spec.name)
+    return routes, problems
+
+
+def _renamed(source: ToolSource, spec: ToolSpec, name: str, routes: dict[str, Route]) -> str:
+    taken = routes.get(spec.name)
+    why = f'handler "{taken.source.name}" has this name' if taken else "no model accepts this name"
+    return f'tool "{spec.name}" of handler "{source.name}" is offered as "{name}": {why}'
+
+
+def _valid(text: str) -> str:
+    """Return a name that every vendor accepts: `^[A-Za-z0-9_-]{1,64}$`."""
+    name = re.sub(r"[^A-Za-z0-9_-]", "_", text) or "tool"
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH]
+    return f"{name[: LONGEST_NAME - _HASH - 1]}_{digest}"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    candidate, number = name, 1
+    while candidate in taken:
+        number += 1
+        suffix = f"_{number}"
+        candidate = name[: LONGEST_NAME - len(suffix)] + suffix
+    return candidate

@@ -1,0 +1,85 @@
+"""Names of tools: several handlers may use one, and the model is offered each under its own."""
+
+from itertools import permutations
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions import ToolCall
+from omnia_runtime.providers.port import ToolSpec
+from omnia_runtime.tools.manager import ToolManager
+from omnia_runtime.tools.routes import route_tools
+from omnia_runtime.tools.source import CallContext, ToolResult
+from tests.runtime.scripted import metrics
+
+
+class Named:
+    """Tells which handler was called with which name."""
+
+    timeout = 1.0
+
+    def __init__(self, name: str, *tools: str) -> None:
+        self.name = name
+        self._tools = tools
+
+    def specs(self) -> list[ToolSpec]:
+        return [ToolSpec(each, "", {"type": "object"}) for each in self._tools]
+
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        assert (arguments, context) == ({}, CallContext())
+        return ToolResult(f"{self.name}:{tool}")
+
+
+async def test_the_first_handler_keeps_a_name_and_the_other_gets_one_of_its_own() -> None:
+    routes, problems = route_tools([Named("a", "search", "x"), Named("b", "search", "y")])
+    manager = ToolManager(routes, routes, metrics())
+
+    assert list(routes) == ["search", "x", "b__search", "y"]
+    assert [(await manager.call(ToolCall("c", each))).content for each in routes] == [
+        "a:search",
+        "a:x",
+        "b:search",
+        "b:y",
+    ]
+    assert problems == [
+        'tool "search" of handler "b" is offered as "b__search": handler "a" has this name'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tool", "offered"),
+    [
+        ("issues/list", "crm__issues_list"),
+        ("ein Wörterbuch", "crm__ein_W_rterbuch"),
+        ("", "crm__"),
+        ("x" * 65, None),
+    ],
+)
+async def test_a_name_that_no_model_accepts_is_made_one(tool: str, offered: str | None) -> None:
+    routes, (problem,) = route_tools([Named("crm", tool)])
+    (name,) = routes
+    assert offered in (None, name)
+    assert len(name) <= 64
+    assert "no model accepts" in problem
+    result = await ToolManager(routes, routes, metrics()).call(ToolCall("c", name))
+    assert result.content == f"crm:{tool}"
+
+
+def test_a_made_name_takes_no_name_from_anyone() -> None:
+    sources = [Named("a", "t"), Named("b", "t"), Named("c", "b__t"), Named("b", "t")]
+    routes, _ = route_tools(sources)
+    assert {name: (each.source.name, each.tool) for name, each in routes.items()} == {
+        "t": ("a", "t"),
+        "b__t": ("c", "b__t"),
+        "b__t_2": ("b", "t"),
+        "b__t_3": ("b", "t"),
+    }
+
+
+def test_names_are_the_same_whenever_the_handlers_are() -> None:
+    handlers = [Named("a", "t", "u"), Named("b", "t", "v"), Named("c", "t", "u")]
+    for order in permutations(handlers):
+        first, again = route_tools(order)[0], route_tools(order)[0]
+        assert list(first) == list(again)
+        assert first["t"].source is order[0]
+        assert len(first) == 6

@@ -17,7 +17,7 @@ CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test lint format crds protos reference requirements bench-footprint clean
+.PHONY: help setup up test lint format crds protos reference requirements bench-footprint bench-providers bench-tracing clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,12 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 bench-footprint: setup ## start-up time and memory of one facade and one runtime
 	@$(BIN)/python -m benchmarks.footprint
 
+bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohttp alone (ARGS=--help)
+	@$(BIN)/python -m benchmarks.provider_stream $(ARGS)
+
+bench-tracing: setup ## CPU of a turn with tracing on, against off (ARGS=--help)
+	@$(BIN)/python -m benchmarks.tracing $(ARGS)
+
 clean: ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out
 
@@ -88,7 +94,7 @@ $(NODE_CLIENT): tests/clients/node/package-lock.json
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 
-.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl images deploy test-cluster
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl images deploy test-cluster bench-operator
 
 cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
 	@$(HARNESS) up
@@ -114,3 +120,6 @@ deploy: setup ## bring the images and the chart into the cluster
 test-cluster: setup ## cluster-up, images, deploy, and the tests on that cluster
 	@$(HARNESS) prepare
 	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster --numprocesses=0 $(ARGS)
+
+bench-operator: cluster-up ## 500 agents on the cluster: pace, memory, idle CPU, what a change costs (ARGS=100: fewer)
+	@$(BIN)/python -m benchmarks.operator_agents $(ARGS)

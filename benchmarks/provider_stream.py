@@ -61,7 +61,7 @@ async def main() -> None:
     """Run the rounds, print the table, and write it to benchmarks/out/provider_stream.json."""
     options = _options()
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs,))
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs,))
     server.start()
     try:
         url = f"http://127.0.0.1:{await asyncio.to_thread(ours.recv)}/v1"
@@ -185,7 +185,8 @@ def _report(rounds: list[dict[str, float]], options: argparse.Namespace) -> None
     (out / "provider_stream.json").write_text(json.dumps({"machine": machine, **table}, indent=2))
 
 
-def _serve(connection: Connection) -> None:
+def serve(connection: Connection) -> None:
+    """Serve chat completions, and send the port through `connection`."""
     uvloop.run(_answer_for_ever(connection))
 
 

@@ -10,6 +10,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from omnia_core.env.cli import CliEnv
 from omnia_core.names import Mode
 
 app = typer.Typer(
@@ -24,7 +25,12 @@ Files = Annotated[
     typer.Option("--file", "-f", help="A manifest, or a folder of manifests. May be repeated."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
-Token = Annotated[str | None, typer.Option(help="A bearer token, where the agent asks for one.")]
+Token = Annotated[
+    str | None,
+    typer.Option(
+        help=f"A bearer token, where the agent asks for one; else ${CliEnv.variable('token')}."
+    ),
+]
 
 
 @app.command()
@@ -94,7 +100,7 @@ def chat(
         run(
             find_url(agent, Mode.AGENT, os.environ),
             session,
-            token,
+            _token(token),
             Console(soft_wrap=True, highlight=False),
         )
     except (ChatFailed, NotFound) as error:
@@ -120,7 +126,7 @@ def call(
 
     try:
         body = _body(json)
-        print(run(find_url(function, Mode.FUNCTION, os.environ), body, token).decode())
+        print(run(find_url(function, Mode.FUNCTION, os.environ), body, _token(token)).decode())
     except (CallFailed, NotFound, OSError) as error:
         fail(str(error))
 
@@ -129,6 +135,14 @@ def fail(message: str) -> None:
     """Print why and end with exit code 1."""
     print(message, file=sys.stderr)
     raise typer.Exit(1)
+
+
+def _token(given: str | None) -> str | None:
+    from omnia_core.env.secret import SecretStr
+
+    # A token on a command line is in the shell's history and in every list of processes.
+    known = CliEnv.parse(os.environ).token
+    return given or (known.reveal() if isinstance(known, SecretStr) else None)
 
 
 def _body(text: str) -> bytes:

@@ -149,9 +149,20 @@ def _failing_plainly(url: str) -> Iterator[None]:
         yield
     except InvalidStatus as error:
         status = error.response.status_code
-        hint = ": a credential is needed, give one with --token" if status == 401 else ""  # noqa: PLR2004
+        hint = ""
+        if status == 401:  # noqa: PLR2004
+            said = _detail(error.response.body)
+            hint = f": {said}" if said else ""
+            hint += "\nGive a credential with --token, or in the environment as OMNIA_TOKEN"
         raise ChatFailed(f"{url} refused the connection with HTTP {status}{hint}") from error
     except (OSError, InvalidHandshake) as error:
         raise ChatFailed(f"{url} cannot be reached: {error}") from error
     except ConnectionClosed as error:
         raise ChatFailed(f"{url} ended the conversation: {error}") from error
+
+
+def _detail(body: bytes | bytearray) -> str:
+    try:
+        return str(orjson.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return ""

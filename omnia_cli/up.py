@@ -87,7 +87,7 @@ async def _serve(
     if not starting.result():
         return 1
     reporter.serving(runner.serving())
-    await _follow(runner, reporter, paths, signature, stop)
+    await _follow(runner, reporter, paths, documents, signature, stop)
     stopping.cancel()
     return 0
 
@@ -96,10 +96,13 @@ async def _follow(
     runner: Runner,
     reporter: Reporter,
     paths: Sequence[Path],
+    documents: list[Document],
     applied: Signature,
     stop: asyncio.Event,
 ) -> None:
-    """Apply each change once the files have been still for one interval."""
+    """Apply each change once the files have been still for one interval, and the steps of canaries
+    when they are due.
+    """
     previous = applied
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
@@ -107,13 +110,19 @@ async def _follow(
         current = _signature(paths)
         if current == previous and current != applied:
             applied = current
-            await _reload(runner, reporter, paths)
+            documents = await _reload(runner, reporter, paths) or documents
+        if runner.steps.due:
+            await runner.apply(documents, first=False)
         previous = current
 
 
-async def _reload(runner: Runner, reporter: Reporter, paths: Sequence[Path]) -> None:
+async def _reload(
+    runner: Runner, reporter: Reporter, paths: Sequence[Path]
+) -> list[Document] | None:
+    """Return what is in use now; None when the change is not."""
     try:
-        await runner.apply(read(paths), first=False)
+        documents = read(paths)
+        await runner.apply(documents, first=False)
     except ManifestError as error:
         reporter.failed(error.file.name, f"the change is not in use: {error}")
     except InvalidManifests as error:
@@ -121,6 +130,9 @@ async def _reload(runner: Runner, reporter: Reporter, paths: Sequence[Path]) -> 
             reporter.failed(
                 finding.object.rpartition("/")[2], f"the change is not in use: {finding}"
             )
+    else:
+        return documents
+    return None
 
 
 def _signature(paths: Sequence[Path]) -> Signature:

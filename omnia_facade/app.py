@@ -14,17 +14,23 @@ from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
 from omnia_core.names import Handler, Mode
+from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
+from omnia_facade.auth.mounted import MountedValidators
 from omnia_facade.auth.principal import Principal
 from omnia_facade.door import Door, House
 from omnia_facade.http.head import RequestHead
 from omnia_facade.metrics import Metrics
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 from omnia_facade.sessions import AnnouncedSessions
+from omnia_facade.tracing import FacadeTracing
 from omnia_facade.turns.handler import TurnHandler
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import Conversation
 from omnia_facade.ws.endpoint import Endpoint
+
+# What the last spans may take to reach the collector.
+TRACE_SECONDS = 2.0
 
 _log = structlog.get_logger()
 
@@ -41,8 +47,14 @@ class Facade:
         self._env = env
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry, agent=env.agent_name, namespace=env.namespace)
+        self._tracer = begin_tracing(env, self._registry)
+        self._tracing = FacadeTracing(self._tracer, env)
         self._connections = Connections(self._metrics, env.handler_mode)
-        self._authenticator = Authenticator((), allow_unauthenticated=env.allow_unauthenticated)
+        self._authenticator = Authenticator(
+            (MountedValidators(env.auth_path, env.auth_secrets_path),),
+            allow_unauthenticated=env.allow_unauthenticated,
+        )
+        self._metrics.unauthenticated.set(env.allow_unauthenticated)
         self._client = _client(env)
         self._end_functions: Callable[[], Awaitable[None]] | None = None
         self._house = House(self._authenticator, allowed_origins=env.allowed_origins)
@@ -54,6 +66,8 @@ class Facade:
             ConfigurationError: a port is occupied, or a schema does not compile.
         """
         async with contextlib.AsyncExitStack() as stack:
+            if self._tracer.enabled:
+                stack.push_async_callback(asyncio.to_thread, self._tracer.close, TRACE_SECONDS)
             if self._client:
                 stack.push_async_callback(self._client.close)
             if self._env.mode is Mode.FUNCTION:
@@ -74,7 +88,7 @@ class Facade:
             session_id = str(uuid.uuid4())
             resume = head.parameter("session_id")
             conversation = Conversation(session_id, show_tools=self._env.show_tools)
-            dialogue = handler.begin(session_id, principal)
+            dialogue = self._tracing.dialogue(handler.begin(session_id, principal), head.headers)
             return Endpoint(self._connections, dialogue, conversation, resume)
 
         return make
@@ -104,9 +118,8 @@ class Facade:
         path = self._env.function_path
         file = decode_json(read_text(path), FunctionFile, path)
         function = Function(file, self._client)
-        runner = FunctionRoutes(function, self._authenticator, self._metrics).runner(
-            self._env.drain_timeout.seconds
-        )
+        routes = FunctionRoutes(function, self._authenticator, self._metrics, self._tracing)
+        runner = routes.runner(self._env.drain_timeout.seconds)
         await runner.setup()
         self._house.http = runner.server
         self._end_functions = runner.cleanup

@@ -34,6 +34,9 @@ class Metrics:
             "omnia_agent_messages_received_total", "Frames that clients sent."
         )
         self.messages_sent = counter("omnia_agent_messages_sent_total", "Frames sent to clients.")
+        self.unauthenticated = gauge(
+            "omnia_facade_unauthenticated", "1 where requests need no credential, else 0."
+        )
         requests = Counter(
             "omnia_agent_requests_total",
             "Turns and function calls, by outcome.",

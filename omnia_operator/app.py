@@ -16,7 +16,8 @@ from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
 from omnia_operator.cluster.port import ClusterError
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
-from omnia_operator.discovery import Lookout, ServerDiscovery
+from omnia_operator.discovery import Issuers, Lookout, ServerDiscovery
+from omnia_operator.discovery.oidc import discover
 from omnia_operator.handlers import register, tuned
 from omnia_operator.leader import Election
 from omnia_operator.metrics import Levels, Metrics
@@ -39,6 +40,7 @@ class Operator:
         store = Store()
         self._cluster = WatchedCluster(self._client, store)
         self._lookout = Lookout(ServerDiscovery())
+        self._issuers = Issuers(discover)
         self._queue = WorkQueues(self._reconcile)
         self._inbox = Inbox(store, self._queue)
         self._sweeper = Sweeper(self._client, self._inbox, env.watch_namespaces)
@@ -105,7 +107,13 @@ class Operator:
         result = "error"
         try:
             retry = await reconcile(
-                self._cluster, item.kind, item.key, self._settings, self._lookout, _now()
+                self._cluster,
+                item.kind,
+                item.key,
+                self._settings,
+                self._lookout,
+                _now(),
+                self._issuers,
             )
             result = "retry" if retry is True else "ok"
         except ClusterError as error:

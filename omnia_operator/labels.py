@@ -10,6 +10,12 @@ MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 COMPONENT: Final = f"{GROUP}/component"
 MODE: Final = f"{GROUP}/mode"
 
+CREDENTIAL_KIND: Final = f"{GROUP}/credential-kind"
+"""On Secrets of users: what kind of credential they are."""
+CLIENT_KEY: Final = "agent-client-key"
+AGENT_NAME: Final = f"{GROUP}/agent"
+"""On client keys: the agent that they are for."""
+
 AGENT: Final = "omnia-agent"
 OPERATOR: Final = "omnia-operator"
 

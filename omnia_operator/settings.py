@@ -3,7 +3,7 @@
 from omnia_core.env import OperatorEnv
 from omnia_operator.plan import Settings
 
-_TRACING = ("tracing_enabled", "tracing_endpoint", "tracing_sample_rate")
+_TRACING = ("tracing_enabled", "tracing_endpoint", "tracing_sample_rate", "tracing_content")
 
 
 def settings_of(env: OperatorEnv) -> Settings:

@@ -17,6 +17,7 @@ from omnia_core.health import HealthServer, Readiness
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_core.sessions import SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_core.wire.runtime.v1 import runtime_pb2, runtime_pb2_grpc
 from omnia_runtime.configuration import Loader
 from omnia_runtime.http_client import HTTPClient
@@ -24,12 +25,15 @@ from omnia_runtime.metrics import Metrics
 from omnia_runtime.reload import Live
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tracing import RuntimeTracing
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.media import MediaFolder
 
 # What a turn that is cut at the end of the drain has for storing what was said.
 _STORE_SECONDS = 2.0
+# What the last spans may take to reach the collector.
+_TRACE_SECONDS = 2.0
 # How long the first turn is kept waiting for tool servers to say which tools they have.
 _SETTLE_SECONDS = 5.0
 
@@ -63,12 +67,14 @@ class Runtime:
         self._live = Live(Loader(env, self._client, self._sources, metrics))
         self._store = _session_store(env)
         media = MediaFolder(Path(env.media_base_path))
-        self._conversations = Conversations(self._live, self._store, media, metrics)
+        self._tracer = begin_tracing(env, self._registry)
+        tracing = RuntimeTracing.of(self._tracer, env)
+        self._conversations = Conversations(self._live, self._store, media, metrics, tracing)
         self._service = RuntimeService(
             self._live,
             self._store,
             self._conversations,
-            Invocations(self._live, metrics),
+            Invocations(self._live, metrics, tracing),
         )
         self._serving = False
 
@@ -106,6 +112,8 @@ class Runtime:
             await self._sources.close()
             await self._client.close()
             await self._store.close()
+            if self._tracer.enabled:
+                await asyncio.to_thread(self._tracer.close, _TRACE_SECONDS)
 
     def _invalidate(self) -> None:
         self._live.invalidate()
@@ -150,23 +158,29 @@ def _session_store(env: RuntimeEnv) -> SessionStore:
         case SessionType.MEMORY:
             return MemorySessionStore(env.session_ttl)
         case SessionType.REDIS:
+            url = _session_url(env, "Redis")
             # Imported here: 10 MB that only agents with sessions in Redis pay for.
             from omnia_core.sessions.redis import RedisSessionStore  # noqa: PLC0415 - as above
 
-            if not isinstance(env.session_url, SecretStr):
-                raise ConfigurationError(
-                    f"{env.variable('session_url')}: missing; sessions in Redis need its URL"
-                )
             return RedisSessionStore(
-                env.session_url.reveal(),
-                env.session_ttl,
-                namespace=env.namespace,
-                agent=env.agent_name,
+                url, env.session_ttl, namespace=env.namespace, agent=env.agent_name
             )
         case SessionType.POSTGRES:
-            raise ConfigurationError(
-                f"{env.variable('session_type')}: this version keeps sessions in memory or in redis"
+            url = _session_url(env, "PostgreSQL")
+            # Imported here: likewise for PostgreSQL.
+            from omnia_core.sessions.postgres import PostgresSessionStore  # noqa: PLC0415 - as above
+
+            return PostgresSessionStore(
+                url, env.session_ttl, namespace=env.namespace, agent=env.agent_name
             )
+
+
+def _session_url(env: RuntimeEnv, store: str) -> str:
+    if not isinstance(env.session_url, SecretStr):
+        raise ConfigurationError(
+            f"{env.variable('session_url')}: missing; sessions in {store} need its URL"
+        )
+    return env.session_url.reveal()
 
 
 def _probe(host: str, port: int) -> None:

@@ -131,6 +131,7 @@ class _Built:
             Context(window_of(provider.defaults, prompt.parameters.max_tokens)),
             None if per_minute is None else CallRate(per_minute),
             StructuredOutput(function) if function else None,
+            pack.id,
         )
 
     def _offer(self, pack: Pack, prompt: CompiledPrompt) -> Offer:

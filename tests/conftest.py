@@ -3,10 +3,11 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.services import redis_server
+from tests.services import PostgresServer, postgres_server, redis_server
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -35,3 +36,24 @@ def redis_url(
     program = need_program("redis-server", "apt-get install redis-server")
     with redis_server(program, str(tmp_path_factory.mktemp("redis"))) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_programs() -> Path:
+    """Find the folder of PostgreSQL's programs, which Debian keeps out of PATH."""
+    found = shutil.which("initdb")
+    folders = [Path(found).resolve().parent] if found else []
+    folders += [each.parent for each in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    if not folders:
+        reason = "PostgreSQL is not on this machine; install it: apt-get install postgresql"
+        if IN_CI:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return max(folders)
+
+
+@pytest.fixture(scope="session")
+def postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
+    """A PostgreSQL of this test run."""
+    with postgres_server(postgres_programs) as server:
+        yield server

@@ -3,10 +3,14 @@
 import contextlib
 import itertools
 import os
+import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 LIMIT = 20.0
 
@@ -42,6 +46,74 @@ def redis_server(program: str, folder: str) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(LIMIT)
+
+
+class PostgresServer:
+    """A PostgreSQL with its data in a folder, which can be stopped and started again.
+
+    The server refuses to run as root: then it runs as the user `postgres` of Debian's package.
+    """
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self._programs = programs
+        self._data = folder / "data"
+        self._as: list[str | Path] = []
+        if os.geteuid() == 0:
+            self._as = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            shutil.chown(folder, "postgres", "postgres")
+        self._process: subprocess.Popen[bytes] | None = None
+        initdb: list[str | Path] = [self._programs / "initdb", "-D", self._data, "--no-sync"]
+        subprocess.run(
+            [*self._as, *initdb, "-U", "postgres", "--auth=trust", "--encoding=UTF8"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=folder,
+        )
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": 200,
+        }
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._process = subprocess.Popen(
+            [*self._as, self._programs / "postgres", "-D", self._data, *settings],
+            stderr=subprocess.DEVNULL,
+            cwd=self._data,
+        )
+        ready = (self._programs / "pg_isready", "--quiet", "-h", "127.0.0.1", "-p", str(self.port))
+        deadline = time.monotonic() + LIMIT
+        while subprocess.run(ready, check=False).returncode != 0:
+            assert time.monotonic() < deadline, "PostgreSQL does not answer"
+
+    def stop(self) -> None:
+        """Stop the server; connections are cut."""
+        if self._process:
+            # "fast": PostgreSQL's SIGTERM waits for clients to leave
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(LIMIT)
+            self._process = None
+
+
+@contextlib.contextmanager
+def postgres_server(programs: Path) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL that trusts everybody who reaches the loopback address.
+
+    Its folder is not one of pytest's: into those no other user may look.
+    """
+    with tempfile.TemporaryDirectory(prefix="omnia-postgres-") as folder:
+        server = PostgresServer(programs, Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def _wait_listening(port: int) -> None:

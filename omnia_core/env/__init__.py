@@ -1,5 +1,6 @@
 """Environment contracts: the only place where an environment variable of the project is named."""
 
+from omnia_core.env.cli import CliEnv
 from omnia_core.env.contract import EnvContract, EnvVar, Secret
 from omnia_core.env.facade import FacadeEnv
 from omnia_core.env.operator import OperatorEnv
@@ -7,6 +8,7 @@ from omnia_core.env.runtime import RuntimeEnv, SessionType
 from omnia_core.env.secret import SecretKeyRef, SecretStr
 
 __all__ = [
+    "CliEnv",
     "EnvContract",
     "EnvVar",
     "FacadeEnv",

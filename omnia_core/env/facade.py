@@ -6,6 +6,13 @@ from msgspec import Meta
 
 from omnia_core import names
 from omnia_core.env.contract import EnvContract
+from omnia_core.env.tracing import (
+    DEFAULT_ENDPOINT,
+    TracingContent,
+    TracingEnabled,
+    TracingEndpoint,
+    TracingSampleRate,
+)
 from omnia_core.units import Duration
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
@@ -44,6 +51,12 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     show_tools: Annotated[
         bool, Meta(description="Show clients the tools that the runtime executes itself.")
     ] = True
+    auth_path: Annotated[
+        str, Meta(description="File that says whose credentials are accepted; may be absent.")
+    ] = names.AUTH_PATH
+    auth_secrets_path: Annotated[
+        str, Meta(description="Folder with the client keys; may be absent.")
+    ] = names.AUTH_SECRETS_PATH
     allow_unauthenticated: Annotated[
         bool,
         Meta(description="Serve requests without a credential. For development only."),
@@ -61,4 +74,8 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)
+    tracing_enabled: TracingEnabled = False
+    tracing_endpoint: TracingEndpoint = DEFAULT_ENDPOINT
+    tracing_sample_rate: TracingSampleRate = 1.0
+    tracing_content: TracingContent = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

@@ -7,8 +7,7 @@ from msgspec import Meta
 from omnia_core import names
 from omnia_core.env.contract import EnvContract
 from omnia_core.env.facade import Port
-
-Rate = Annotated[float, Meta(ge=0, le=1)]
+from omnia_core.env.tracing import Rate
 
 # The address that the complete example of spec 001 uses.
 PROMETHEUS = "http://omnia-prometheus-server.omnia-system.svc.cluster.local/prometheus"
@@ -44,6 +43,9 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     tracing_sample_rate: Annotated[
         Rate, Meta(description="Share of the agents' turns that are traced, from 0 to 1.")
     ] = 1.0
+    tracing_content: Annotated[
+        bool, Meta(description="Agents' spans hold what people, models and tools say.")
+    ] = False
     prometheus_address: Annotated[
         str, Meta(description="Prometheus that KEDA's default trigger asks.")
     ] = PROMETHEUS

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from omnia_core.env.cli import CliEnv
 from omnia_core.env.contract import EnvContract, Variable
 from omnia_core.env.facade import FacadeEnv
 from omnia_core.env.operator import OperatorEnv
@@ -24,6 +25,7 @@ def render() -> str:
         "Facade": FacadeEnv,
         "Runtime": RuntimeEnv,
         "Operator": OperatorEnv,
+        "Command line": CliEnv,
     }
     return "\n".join([HEAD, *(_table(title, each) for title, each in contracts.items())])
 

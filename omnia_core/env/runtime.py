@@ -9,6 +9,13 @@ from msgspec import Meta
 from omnia_core import names
 from omnia_core.env.contract import EnvContract, Secret
 from omnia_core.env.facade import Port
+from omnia_core.env.tracing import (
+    DEFAULT_ENDPOINT,
+    TracingContent,
+    TracingEnabled,
+    TracingEndpoint,
+    TracingSampleRate,
+)
 from omnia_core.units import Duration
 
 
@@ -48,13 +55,26 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     bind_address: Annotated[
         str | None, Meta(description="Address of health and metrics; all of the pod's when unset.")
     ] = None
-    promptpack_path: Annotated[str, Meta(description="The compiled PromptPack.")] = names.PACK_PATH
+    promptpack_path: Annotated[
+        str,
+        Meta(
+            description="The compiled PromptPack: a file, or a folder with its versions and"
+            " `placement.json`."
+        ),
+    ] = names.PACK_PATH
     prompt_name: Annotated[
         str, Meta(description="The prompt to use when the pack has several and names no entry.")
     ] = "default"
     tools_path: Annotated[str, Meta(description="The tool handlers; the file may be absent.")] = (
         names.TOOLS_PATH
     )
+    tools_deny_private_addresses: Annotated[
+        bool,
+        Meta(
+            description="Refuse tool servers that are not at public addresses, and gRPC servers"
+            " altogether."
+        ),
+    ] = False
     providers_path: Annotated[str, Meta(description="The providers.")] = names.PROVIDERS_PATH
     function_path: Annotated[
         str, Meta(description="File with the function's schemas, read in function mode.")
@@ -76,4 +96,8 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)
+    tracing_enabled: TracingEnabled = False
+    tracing_endpoint: TracingEndpoint = DEFAULT_ENDPOINT
+    tracing_sample_rate: TracingSampleRate = 1.0
+    tracing_content: TracingContent = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

@@ -14,6 +14,7 @@ from omnia_core.units import Duration
 class _Entry:
     messages: tuple[Message, ...]
     expires_at: float
+    checkpoint: tuple[Message, ...] = ()
 
 
 class MemorySessionStore(SessionStore):
@@ -27,7 +28,7 @@ class MemorySessionStore(SessionStore):
 
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
-        return Session(session_id, entry.messages) if entry else None
+        return Session(session_id, entry.messages, entry.checkpoint) if entry else None
 
     async def append(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int
@@ -36,9 +37,17 @@ class MemorySessionStore(SessionStore):
         if len(entry.messages) != expected_length:
             raise SessionConflict(session_id, expected_length, len(entry.messages))
         entry.messages = (*entry.messages, *messages)
+        entry.checkpoint = ()
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
         return len(entry.messages)
+
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        entry = self._touch(session_id)
+        if entry and len(entry.messages) == expected_length:
+            entry.checkpoint = tuple(messages)
 
     async def close(self) -> None:
         self._entries.clear()

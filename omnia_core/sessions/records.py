@@ -52,7 +52,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
         tool_calls: of an `assistant` message, the calls that it asks for.
         tool_call_id: of a `tool` message, the call that it answers.
         is_error: of a `tool` message, whether the call failed.
-        finish_reason: of an `assistant` message; "cancelled" or "error" marks a partial answer.
+        finish_reason: of an `assistant` message; "cancelled", "error" or "interrupted" (the
+            runtime died) marks a partial answer.
         pack_version: of a `user` message, the version of the PromptPack that answers it.
         covers: of a `summary`, the number of messages from the session's beginning, earlier
             summaries counted, that it stands for.
@@ -72,10 +73,17 @@ class Message(Struct, frozen=True, omit_defaults=True):
 
 
 class Session(Struct, frozen=True):
-    """A conversation so far."""
+    """A conversation so far.
+
+    Attributes:
+        messages: what was appended; their number is the session's length.
+        interrupted: the last checkpoint of a turn that no append followed. It runs, or its runtime
+            died; the next append begins with these messages if they shall be kept.
+    """
 
     id: str
     messages: tuple[Message, ...] = field(default=())
+    interrupted: tuple[Message, ...] = field(default=())
 
     @property
     def pack_version(self) -> str:

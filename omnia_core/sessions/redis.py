@@ -1,8 +1,9 @@
 """Sessions in Redis: they outlive the pod, and every pod of an agent sees them.
 
-Of one session there is a list of messages (JSON, in order) and the number of the append that came
-last, both under one hash tag, so that a cluster keeps them together. Nothing else is kept, and no
-index grows.
+Of one session there is a list of messages (JSON, in order), the number of the append that came
+last, and while a turn runs its checkpoint (JSON, one message a line): all under one hash tag, so
+that a cluster keeps them together. Nothing else is kept, and no index grows. Every operation is one
+script, so one round trip.
 """
 
 import uuid
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import FullJitterBackoff
 from redis.exceptions import RedisError
@@ -22,9 +23,11 @@ from omnia_core.units import Duration
 
 TIMEOUT_SECONDS = 2.0
 ATTEMPTS = 3
+CONNECTIONS = 32  # of a pod; more operations at once wait for one
 
 # Appends all or nothing. An append that is sent again because its answer was lost changes nothing.
-# KEYS: messages, last append. ARGV: time to live in ms, append id, expected length, messages…
+# KEYS: messages, last append, checkpoint.
+# ARGV: time to live in ms, append id, expected length, messages…
 # Answers {1, length} or, when the length is another one, {0, length}.
 _APPEND = """
 local length = redis.call('LLEN', KEYS[1])
@@ -32,6 +35,7 @@ if redis.call('GET', KEYS[2]) ~= ARGV[2] then
   if length ~= tonumber(ARGV[3]) then return {0, length} end
   for i = 4, #ARGV do length = redis.call('RPUSH', KEYS[1], ARGV[i]) end
   redis.call('SET', KEYS[2], ARGV[2])
+  redis.call('DEL', KEYS[3])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
@@ -39,11 +43,21 @@ return {1, length}
 """
 
 
-# KEYS and ARGV[1] as above. Answers the messages.
+# KEYS and ARGV[1] as above. Answers {messages, checkpoint or nil}.
 _LOAD = """
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 redis.call('PEXPIRE', KEYS[2], ARGV[1])
-return redis.call('LRANGE', KEYS[1], 0, -1)
+redis.call('PEXPIRE', KEYS[3], ARGV[1])
+return {redis.call('LRANGE', KEYS[1], 0, -1), redis.call('GET', KEYS[3])}
+"""
+
+# KEYS as above. ARGV: time to live in ms, expected length, checkpoint.
+_CHECKPOINT = """
+if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[3], ARGV[3], 'PX', ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[1])
+return 1
 """
 
 
@@ -57,8 +71,10 @@ class RedisSessionStore(SessionStore):
             ConfigurationError: `url` is no Redis URL; the message does not show it.
         """
         try:
-            self._redis: Redis = Redis.from_url(
+            pool = BlockingConnectionPool.from_url(
                 url,
+                max_connections=CONNECTIONS,
+                timeout=TIMEOUT_SECONDS,
                 socket_timeout=TIMEOUT_SECONDS,
                 socket_connect_timeout=TIMEOUT_SECONDS,
                 health_check_interval=30,
@@ -69,8 +85,11 @@ class RedisSessionStore(SessionStore):
                 "the URL of the session store is not usable: "
                 "expected redis://[:password@]host:port[/database], or rediss:// for TLS"
             ) from None
+        # ours alone: closed with the client
+        self._redis: Redis = Redis.from_pool(pool)
         self._append = self._redis.register_script(_APPEND)
         self._load = self._redis.register_script(_LOAD)
+        self._checkpoint = self._redis.register_script(_CHECKPOINT)
         self._ttl = ttl.milliseconds
         self._prefix = f"omnia:{namespace}:{agent}"
         self._decoder = msgspec.json.Decoder(Message)
@@ -80,8 +99,11 @@ class RedisSessionStore(SessionStore):
             answer = await self._load(keys=self._keys(session_id), args=[self._ttl])
         except (RedisError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
-        found = cast("list[bytes]", answer)
-        return Session(session_id, tuple(map(self._decoder.decode, found))) if found else None
+        found, checkpoint = cast("tuple[list[bytes], bytes | None]", answer)
+        if not found:
+            return None
+        interrupted = tuple(map(self._decoder.decode, (checkpoint or b"").splitlines()))
+        return Session(session_id, tuple(map(self._decoder.decode, found)), interrupted)
 
     async def append(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int
@@ -102,9 +124,20 @@ class RedisSessionStore(SessionStore):
             raise SessionConflict(session_id, expected_length, length)
         return length
 
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        lines = b"\n".join(map(msgspec.json.encode, messages))
+        try:
+            await self._checkpoint(
+                keys=self._keys(session_id), args=[self._ttl, expected_length, lines]
+            )
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+
     async def close(self) -> None:
         await self._redis.aclose()
 
     def _keys(self, session_id: str) -> list[str]:
         key = f"{self._prefix}:{{{session_id}}}"
-        return [f"{key}:messages", f"{key}:last"]
+        return [f"{key}:messages", f"{key}:last", f"{key}:checkpoint"]

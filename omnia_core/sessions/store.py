@@ -45,5 +45,14 @@ class SessionStore(Protocol):
             SessionConflict: the session's length is not `expected_length`.
         """
 
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        """Keep `messages` beside the session, in the place of those of the last checkpoint.
+
+        They are `Session.interrupted` until the next append, which forgets them. A session that
+        has another length by now, or has ended, is left as it is.
+        """
+
     async def close(self) -> None:
         """Let go of connections."""

@@ -2,8 +2,12 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
+from typing import Any
 
 from omnia_core.errors import ConfigurationError
+from omnia_core.telemetry.redaction import redact_secrets
+from omnia_core.telemetry.tracing.span import current_span
 
 # structlog loads rich, to draw tracebacks, wherever rich is installed: 4 MB and 50 ms in a program
 # that writes JSON.
@@ -34,8 +38,10 @@ def configure_logs(level: str, **fields: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _add_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            redact_secrets,
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
@@ -44,3 +50,13 @@ def configure_logs(level: str, **fields: str) -> None:
     )
     structlog.contextvars.bind_contextvars(**fields)
     logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+
+
+def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Say during which trace, span and session a line was written."""
+    span = current_span()
+    if span.traceparent:
+        _, event["trace_id"], event["span_id"], _ = span.traceparent.split("-")
+        if span.session_id:
+            event.setdefault("session_id", span.session_id)
+    return event

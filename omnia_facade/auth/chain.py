@@ -13,6 +13,10 @@ class Unauthorized(Exception):
 class Validator(Protocol):
     """Knows one kind of credential."""
 
+    @property
+    def expected(self) -> str:
+        """The kind of credential, for a caller who has none; "" when there is nothing to say."""
+
     async def validate(self, headers: Mapping[str, str]) -> Principal | None:
         """Return whose credential the headers hold, or None when it is another validator's kind.
 
@@ -42,4 +46,6 @@ class Authenticator:
                 return principal
         if self._allow_unauthenticated:
             return ANONYMOUS
-        raise Unauthorized("no credential of a kind that this agent accepts")
+        kinds = "; ".join(each.expected for each in self._validators if each.expected)
+        accepted = f"; accepted: {kinds}" if kinds else ""
+        raise Unauthorized(f"no credential of a kind that this agent accepts{accepted}")

@@ -11,6 +11,8 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_schema
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.telemetry.tracing import current_span, names
+from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.runtime_client.port import Invocation, RuntimeClient, RuntimeFailed
 
@@ -31,7 +33,7 @@ class Function:
         self._output = _compile(file.output_schema, "outputSchema")
         self._client = client
 
-    async def call(self, body: bytes, user_id: str) -> JsonObject:
+    async def call(self, body: bytes, caller: Principal) -> JsonObject:
         """Answer one call.
 
         Raises:
@@ -39,14 +41,19 @@ class Function:
         """
         began = time.perf_counter()
         invocation_id = str(uuid.uuid4())
+        span = current_span()
+        span.note(names.OMNIA_INVOCATION, invocation_id)
         input_json = self._checked_input(body)
-        invocation = await self._invoke(input_json, invocation_id, user_id)
+        invocation = await self._invoke(input_json, invocation_id, caller)
         answer: JsonObject = {
             "output": self._checked_output(invocation.output_json),
             "invocation_id": invocation_id,
             "duration_ms": round((time.perf_counter() - began) * 1000),
         }
         if invocation.usage:
+            span.note(names.INPUT_TOKENS, invocation.usage.input_tokens)
+            span.note(names.OUTPUT_TOKENS, invocation.usage.output_tokens)
+            span.note(names.OMNIA_COST, invocation.usage.cost_usd)
             answer["usage"] = {
                 "input_tokens": invocation.usage.input_tokens,
                 "output_tokens": invocation.usage.output_tokens,
@@ -67,9 +74,9 @@ class Function:
         # What was checked is what is sent: a repeated key has one meaning from here on.
         return orjson.dumps(value).decode()
 
-    async def _invoke(self, input_json: str, invocation_id: str, user_id: str) -> Invocation:
+    async def _invoke(self, input_json: str, invocation_id: str, caller: Principal) -> Invocation:
         try:
-            return await self._client.invoke(input_json, invocation_id, user_id)
+            return await self._client.invoke(input_json, invocation_id, caller)
         except RuntimeFailed as failed:
             _log.warning("invocation failed", invocation_id=invocation_id, reason=failed.message)
             detail = (

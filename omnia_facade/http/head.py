@@ -1,6 +1,6 @@
 """The head of a request, read just far enough to know who should answer it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
@@ -32,7 +32,8 @@ class RequestHead(Struct, frozen=True):
 
 def parse_head(data: bytes) -> RequestHead | None:
     """Read a head without its final empty line; None when it is no HTTP/1 request."""
-    first, *lines = data.decode("latin-1").split("\r\n")
+    # As aiohttp reads headers: who calls a function and who chats is the same person.
+    first, *lines = data.decode("utf-8", "surrogateescape").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
         return None
@@ -40,11 +41,18 @@ def parse_head(data: bytes) -> RequestHead | None:
         target = urlsplit(words[1])
     except ValueError:
         return None
-    headers: dict[str, str] = {}
+    fields: list[tuple[str, str]] = []
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or name != name.strip():
             return None
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {value.strip()}" if key in headers else value.strip()
-    return RequestHead(words[0], target.path, target.query, headers)
+        fields.append((name.lower(), value.strip()))
+    return RequestHead(words[0], target.path, target.query, joined(fields))
+
+
+def joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name; one that comes twice has both values (RFC 9110, section 5.3)."""
+    headers: dict[str, str] = {}
+    for name, value in fields:
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers

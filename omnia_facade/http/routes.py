@@ -10,8 +10,10 @@ from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
+from omnia_facade.http.head import joined
 from omnia_facade.http.statuses import HEADERS, STATUS
 from omnia_facade.metrics import Metrics
+from omnia_facade.tracing import FacadeTracing
 
 MAX_BODY_BYTES = 1024 * 1024
 _PREFIX = "/functions/"
@@ -22,10 +24,17 @@ _log = structlog.get_logger()
 class FunctionRoutes:
     """`POST /functions/{name}`, and a proper answer to everything else."""
 
-    def __init__(self, function: Function, authenticator: Authenticator, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        function: Function,
+        authenticator: Authenticator,
+        metrics: Metrics,
+        tracing: FacadeTracing,
+    ) -> None:
         self._function = function
         self._authenticator = authenticator
         self._metrics = metrics
+        self._tracing = tracing
 
     def runner(self, drain_seconds: float) -> web.ServerRunner:
         """Return the server; it listens on nothing by itself.
@@ -63,10 +72,15 @@ class FunctionRoutes:
             raise FunctionFailed(
                 FunctionErrorCode.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"
             )
-        return await self._function.call(await _body(request), principal.subject)
+        with self._tracing.function(self._function.name, request.headers) as span:
+            try:
+                return await self._function.call(await _body(request), principal)
+            except FunctionFailed as failed:
+                span.fail(failed.code)
+                raise
 
     async def _authenticated(self, request: web.BaseRequest) -> Principal:
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = joined((name.lower(), value) for name, value in request.headers.items())
         try:
             return await self._authenticator.authenticate(headers)
         except Unauthorized as error:

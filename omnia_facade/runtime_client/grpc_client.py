@@ -2,15 +2,17 @@
 
 import asyncio
 from typing import Any, TypeAlias
-from urllib.parse import quote
 
 import grpc
 from grpc import aio
 
 from omnia_core import names
 from omnia_core.errors import Code, code_of_status
+from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.auth.principal import Principal
 from omnia_facade.runtime_client import mapping
+from omnia_facade.runtime_client.caller import caller_metadata
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     Invocation,
@@ -63,12 +65,13 @@ class GrpcRuntimeClient:
             "HasConversation", pb.HasConversationRequest, pb.HasConversationResponse
         )
 
-    def converse(self, session_id: str, user_id: str) -> "GrpcStream":
+    def converse(self, session_id: str, caller: Principal) -> "GrpcStream":
         metadata = (
             *self._metadata,
             *self._show,
             (names.METADATA_SESSION_ID, session_id),
-            *_user(user_id),
+            *caller_metadata(caller),
+            *trace_headers().items(),
         )
         return GrpcStream(self._converse(metadata=metadata), session_id)
 
@@ -81,12 +84,13 @@ class GrpcRuntimeClient:
             raise _failed(error) from error
         return mapping.to_resume(response)
 
-    async def invoke(self, input_json: str, invocation_id: str, user_id: str) -> Invocation:
+    async def invoke(self, input_json: str, invocation_id: str, caller: Principal) -> Invocation:
         request = pb.InvocationRequest(input_json=input_json, invocation_id=invocation_id)
         metadata = (
             *self._metadata,
             (names.METADATA_REQUEST_ID, invocation_id),
-            *_user(user_id),
+            *caller_metadata(caller),
+            *trace_headers().items(),
         )
         try:
             response = await self._invoke(request, timeout=self._call_seconds, metadata=metadata)
@@ -166,11 +170,6 @@ def _really_cancelled() -> bool:
     """Whether the task is cancelled; gRPC raises the same error when only the call is."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
-
-
-def _user(user_id: str) -> _Metadata:
-    # Metadata is ASCII.
-    return ((names.METADATA_USER_ID, quote(user_id, safe="@:/|+=,")),) if user_id else ()
 
 
 def _failed(error: aio.AioRpcError) -> RuntimeFailed:

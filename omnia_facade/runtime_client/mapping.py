@@ -32,6 +32,7 @@ def to_client_message(
                 metadata=message.metadata,
                 parts=[_to_part(part) for part in message.parts],
                 consent_grants=message.consent_grants,
+                traceparent=message.traceparent,
             )
         case ToolAnswer():
             answer = pb.ClientToolResult(

@@ -5,6 +5,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
+from omnia_facade.auth.principal import Principal
 from omnia_facade.turns.events import ToolAnswer, TurnEvent, TurnRequest, Usage
 from omnia_facade.turns.handler import Resume
 
@@ -60,13 +61,13 @@ class ConverseStream(Protocol):
 class RuntimeClient(Protocol):
     """A runtime. All methods raise `RuntimeFailed`."""
 
-    def converse(self, session_id: str, user_id: str) -> ConverseStream:
+    def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         """Begin a stream; a runtime that is not there shows at the first `read`."""
 
     async def has_conversation(self, session_id: str) -> Resume:
         """Say whether a session can be continued."""
 
-    async def invoke(self, input_json: str, invocation_id: str, user_id: str) -> Invocation:
+    async def invoke(self, input_json: str, invocation_id: str, caller: Principal) -> Invocation:
         """Call the function."""
 
     async def health(self) -> RuntimeHealth:

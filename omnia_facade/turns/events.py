@@ -24,13 +24,18 @@ class Part(Struct, frozen=True, omit_defaults=True):
 
 
 class TurnRequest(Struct, frozen=True):
-    """One user message and the session to which it belongs."""
+    """One user message and the session to which it belongs.
+
+    Attributes:
+        traceparent: the span that the turn continues, "" where nothing is traced.
+    """
 
     session_id: str
     content: str = ""
     parts: tuple[Part, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     consent_grants: tuple[str, ...] = ()
+    traceparent: str = ""
 
     @property
     def text(self) -> str:

@@ -53,7 +53,7 @@ class RuntimeHandler:
 
     def begin(self, session_id: str, principal: Principal) -> Dialogue:  # noqa: ARG002 - the port's
         return _RuntimeDialogue(
-            self._client, principal.subject, self._silence_seconds, self._cancel_seconds
+            self._client, principal, self._silence_seconds, self._cancel_seconds
         )
 
 
@@ -63,6 +63,7 @@ class _Broken(Failed, frozen=True):
 
 class _RuntimeDialogue:
     __slots__ = (
+        "_caller",
         "_cancel_seconds",
         "_cancelled",
         "_client",
@@ -71,15 +72,18 @@ class _RuntimeDialogue:
         "_sending",
         "_session_id",
         "_stream",
-        "_user_id",
         "_watch",
     )
 
     def __init__(
-        self, client: RuntimeClient, user_id: str, silence_seconds: float, cancel_seconds: float
+        self,
+        client: RuntimeClient,
+        caller: Principal,
+        silence_seconds: float,
+        cancel_seconds: float,
     ) -> None:
         self._client = client
-        self._user_id = user_id
+        self._caller = caller
         self._cancel_seconds = cancel_seconds
         self._watch = SilenceWatch(silence_seconds)
         self._session_id = ""
@@ -149,7 +153,7 @@ class _RuntimeDialogue:
 
     async def _exchange(self, request: TurnRequest, *, reused: bool) -> TurnEvent | None:
         if self._stream is None:
-            self._stream = self._client.converse(request.session_id, self._user_id)
+            self._stream = self._client.converse(request.session_id, self._caller)
             self._session_id = request.session_id
         stream = self._stream
         self._watch.start(stream.cancel)

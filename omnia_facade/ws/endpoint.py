@@ -1,6 +1,7 @@
 """The pump of one connection: socket to conversation, conversation to turns, and back."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import cast
 
 import structlog
@@ -9,8 +10,10 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.typing import Subprotocol
 
 from omnia_core.names import MAX_MESSAGE_BYTES
+from omnia_facade.auth.bearer import SUBPROTOCOL
 from omnia_facade.turns.events import Done, ErrorCode, Failed, ToolAnswer, TurnEvent
 from omnia_facade.turns.handler import Dialogue, Resume
 from omnia_facade.ws import effects
@@ -22,9 +25,16 @@ from omnia_facade.ws.framing import text_frame
 from omnia_facade.ws.messages import Refused, parse
 
 _log = structlog.get_logger()
+OURS = Subprotocol(SUBPROTOCOL)
 _BINARY = Refused(
     ErrorCode.INVALID_MESSAGE, "binary frames are not enabled; expected JSON in a text frame"
 )
+
+
+class _Protocol(ServerProtocol):
+    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
+        # A token among the offers is never said back.
+        return OURS if OURS in subprotocols else None
 
 
 class Endpoint(asyncio.Protocol):
@@ -58,7 +68,7 @@ class Endpoint(asyncio.Protocol):
         self._dialogue = dialogue
         self._conversation = conversation
         self._resume = resume
-        self._ws = ServerProtocol(max_size=MAX_MESSAGE_BYTES)
+        self._ws = _Protocol(max_size=MAX_MESSAGE_BYTES)
         self._transport: asyncio.Transport | None = None
         self._fragments: list[bytes] | None = None
         self._job: effects.Probe | effects.StartTurn | None = None

@@ -9,6 +9,7 @@ from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Kind, Mode
 from omnia_operator.api.evals import Evals
+from omnia_operator.api.externalauth import ExternalAuth
 from omnia_operator.api.facade import Facade, FacadeType
 from omnia_operator.api.framework import Framework
 from omnia_operator.api.meta import AGE, ObjectRef, PrinterColumn, Resource, Status
@@ -33,7 +34,7 @@ class PromptPackRef(Model):
     name: ObjectName
     """`packName` of the pack, or the name of one PromptPack object."""
     version: Version | None = None
-    """Version that is used; without it, the highest one."""
+    """Version that new sessions get; without it, the highest one, and of a canary its part."""
 
 
 class InlinePrompt(Model):
@@ -70,6 +71,8 @@ class AgentRuntimeSpec(Model):
     """What runs the agent loop."""
     facade: Facade = Field(default_factory=Facade)
     """The door for clients."""
+    external_auth: ExternalAuth = Field(default_factory=ExternalAuth)
+    """Whose credentials are accepted."""
     tool_registry_ref: ObjectRef | None = None
     """The tools that the model may call."""
     session: Session = Field(default_factory=Session)
@@ -176,7 +179,7 @@ class Replicas(Model):
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
-    `AutoscalingReady`.
+    `AutoscalingReady`, `ExternalAuth`, `OIDCJWKSReady`.
     """
 
     phase: AgentPhase | None = None

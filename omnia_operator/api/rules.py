@@ -2,6 +2,7 @@
 predicate.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -43,6 +44,7 @@ def rule(
     return declare
 
 
+@functools.cache
 def rules_of(model: type[BaseModel]) -> tuple[Rule[Any], ...]:
     """Return the rules of a model, inherited ones first."""
     members = (member for base in reversed(model.__mro__) for member in vars(base).values())

@@ -19,11 +19,13 @@ from omnia_operator.cluster.port import ClusterError, KindMissing
 from omnia_operator.cluster.refusals import CONFLICT, INVALID, NOT_FOUND, mapped
 from omnia_operator.cluster.store import version_of
 from omnia_operator.manifests import Manifest, redacted
-from omnia_operator.resolve import Key
+from omnia_operator.resolve import IssuerKeys, Key
 
 FIELD_MANAGER = labels.OPERATOR
 
-_PAGE = 500
+PAGE = 50
+"""Objects that are listed at a time: what is parsed at once decides how much memory there ever was,
+and Python gives little of it back."""
 
 
 @functools.cache
@@ -115,6 +117,12 @@ class ClusterClient:
         return await self._patch(_resource(kind).Status, key, body, PatchType.APPLY)
 
     @mapped
+    async def service_account_issuer(self) -> IssuerKeys:
+        configuration = await self._path("/.well-known/openid-configuration")
+        jwks = await self._path("/openid/v1/jwks")
+        return IssuerKeys(configuration["issuer"], tuple(jwks["keys"]))
+
+    @mapped
     async def emit(self, event: JsonObject) -> None:
         made: Any = _resource(EVENT).from_dict(event)
         try:
@@ -145,6 +153,14 @@ class ClusterClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    async def _path(self, path: str) -> JsonObject:
+        """Read what is no object."""
+        adapter = self._client._client  # noqa: SLF001 - lightkube itself reads objects only
+        response = await adapter.send(adapter._client.build_request("GET", path))  # noqa: SLF001
+        response.raise_for_status()
+        found: JsonObject = response.json()
+        return found
 
     async def _get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         try:
@@ -195,12 +211,15 @@ class ClusterClient:
         listed: ListAsyncIterable[JsonObject] = self._client.list(
             _resource(kind),
             namespace=namespace or ALL_NS,
-            chunk_size=_PAGE,
+            chunk_size=PAGE,
             labels=dict(chosen) or None,
         )
         return listed
 
 
 def _completed(kind: ObjectKind, listed: JsonObject) -> JsonObject:
+    # Half of an object is a record of who wrote which field, which nobody here reads.
+    metadata = {key: each for key, each in listed["metadata"].items() if key != "managedFields"}
     # A list leaves out what is the same for all of its items.
-    return redacted({**listed, "apiVersion": kind.api_version, "kind": kind.name})
+    own = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
+    return redacted({**listed, **own})

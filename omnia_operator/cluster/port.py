@@ -7,7 +7,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import ObjectKind
 from omnia_operator.manifests import Manifest
-from omnia_operator.resolve import Key
+from omnia_operator.resolve import IssuerKeys, Key
 
 
 class ClusterError(OmniaError):
@@ -69,6 +69,10 @@ class Cluster(Protocol):
 
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:
         """Make the status of an object as given, if the object still exists."""
+        ...
+
+    async def service_account_issuer(self) -> IssuerKeys:
+        """Return who signs the tokens of ServiceAccounts, with which keys."""
         ...
 
     async def emit(self, event: JsonObject) -> None:

@@ -8,7 +8,7 @@ from omnia_operator.cluster.kinds import CONFIG_MAP, POD, ObjectKind
 from omnia_operator.cluster.remembered import DIGEST
 from omnia_operator.cluster.store import Store
 from omnia_operator.manifests import Manifest
-from omnia_operator.resolve import Key
+from omnia_operator.resolve import IssuerKeys, Key
 
 
 class WatchedCluster:
@@ -48,6 +48,9 @@ class WatchedCluster:
         changed = await self._client.put_status(kind, key, status)
         if changed is not None:
             self._store.put(kind, changed)
+
+    async def service_account_issuer(self) -> IssuerKeys:
+        return await self._client.service_account_issuer()
 
     async def emit(self, event: JsonObject) -> None:
         await self._client.emit(event)

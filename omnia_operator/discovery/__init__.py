@@ -1,5 +1,6 @@
 """Which tools the handlers of a ToolRegistry have, and whether they can be called."""
 
+from omnia_operator.discovery.issuers import Issuers
 from omnia_operator.discovery.lookout import Lookout, Seen
 from omnia_operator.discovery.port import Context, Discovery, FoundTool, HandlerTools
 from omnia_operator.discovery.selector import Service, ServicePort, located, service_of
@@ -11,6 +12,7 @@ __all__ = [
     "Discovery",
     "FoundTool",
     "HandlerTools",
+    "Issuers",
     "Lookout",
     "Seen",
     "ServerDiscovery",

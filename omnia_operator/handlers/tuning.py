@@ -4,6 +4,7 @@ import kopf
 
 from omnia_core.names import GROUP
 from omnia_operator import labels
+from omnia_operator.cluster.client import PAGE
 from omnia_operator.cluster.kinds import CONFIG_MAP as CONFIG_MAPS
 from omnia_operator.cluster.kinds import OWNED, POD, SECRET, SERVICE, WATCHED
 from omnia_operator.waking.watches import SERVER_SECONDS, SILENCE_SECONDS, Watches
@@ -28,6 +29,8 @@ def tuned(watches: Watches, *, clusterwide: bool) -> kopf.OperatorSettings:
     settings.watching.server_timeout = SERVER_SECONDS
     settings.watching.inactivity_timeout = SILENCE_SECONDS
     settings.watching.connect_timeout = 10
+    # Without it every object of a kind is parsed at once when the operator starts.
+    settings.watching.chunk_size = PAGE
     settings.watching.reconnect_backoff = 0.5
     # Every Event is written by the status, once, and not for each line of a log.
     settings.posting.enabled = False

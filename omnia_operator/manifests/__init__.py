@@ -3,6 +3,6 @@
 from omnia_operator.manifests.manifest import Manifest, redacted
 from omnia_operator.manifests.rendering import render
 from omnia_operator.manifests.same import same
-from omnia_operator.manifests.secrets import secret
+from omnia_operator.manifests.secrets import secrets
 
-__all__ = ["Manifest", "redacted", "render", "same", "secret"]
+__all__ = ["Manifest", "redacted", "render", "same", "secrets"]

@@ -1,4 +1,4 @@
-"""The one object that holds what may not pass through a plan: copies of granted keys."""
+"""The objects that hold what may not pass through a plan: copies of keys of other Secrets."""
 
 from collections.abc import Mapping
 
@@ -7,21 +7,25 @@ from omnia_operator.manifests.manifest import Manifest
 from omnia_operator.plan import AgentPlan, SecretCopy
 
 
-def secret(agent: AgentPlan, values: Mapping[SecretCopy, str]) -> Manifest | None:
-    """Return the Secret with the copies, as base64 like their originals; None without copies."""
-    if not agent.secret_copies:
-        return None
-    return Manifest.of(
-        {
-            "apiVersion": SECRET.api_version,
-            "kind": SECRET.name,
-            "metadata": {
-                "name": agent.secret_copies[0].target.name,
-                "namespace": agent.namespace,
-                "labels": agent.labels,
-                "ownerReferences": agent.owners,
-            },
-            "type": "Opaque",
-            "data": {each.target.key: values[each] for each in agent.secret_copies},
-        }
-    )
+def secrets(agent: AgentPlan, values: Mapping[SecretCopy, str]) -> list[Manifest]:
+    """Return the Secrets with the copies, as base64 like their originals."""
+    data: dict[str, dict[str, str]] = {}
+    for each in agent.secret_copies:
+        data.setdefault(each.target.name, {})[each.target.key] = values[each]
+    return [
+        Manifest.of(
+            {
+                "apiVersion": SECRET.api_version,
+                "kind": SECRET.name,
+                "metadata": {
+                    "name": name,
+                    "namespace": agent.namespace,
+                    "labels": agent.labels,
+                    "ownerReferences": agent.owners,
+                },
+                "type": "Opaque",
+                "data": copies,
+            }
+        )
+        for name, copies in data.items()
+    ]

@@ -9,6 +9,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.meta import EnvVar
+from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
@@ -35,7 +36,8 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     own = () if spec.facade.handler is not Handler.RUNTIME else tuple(runtime_folders(resolved))
     folders = (*own, *shared)
     runs = spec.facade.handler is Handler.RUNTIME
-    facade = _facade(resolved, settings, shared)
+    auth = auth_plan(resolved)
+    facade = _facade(resolved, settings, shared, auth)
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
     runtime = _runtime(resolved, settings, folders, secret_mounts) if runs else None
@@ -47,9 +49,11 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         port=spec.facade.port,
         facade=facade,
         runtime=runtime,
-        config_maps=tuple(each.config_map for each in folders),
+        config_maps=(*(each.config_map for each in folders), auth.rules.config_map),
         volumes=(
             *(each.volume for each in folders),
+            auth.rules.volume,
+            auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(each.render() for each in spec.runtime.volumes if runs),
         ),
@@ -60,6 +64,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
                 if each.secret and each.secret.namespace != metadata.namespace
             ),
             *(() if secrets is None else secrets.copies),
+            *auth.copies,
         ),
         credentials=tuple(
             each
@@ -72,7 +77,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
 
 
 def _facade(
-    resolved: Resolved, settings: Settings, folders: tuple[Folder, ...]
+    resolved: Resolved, settings: Settings, folders: tuple[Folder, ...], auth: AuthPlan
 ) -> ContainerPlan[FacadeEnv]:
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
     return ContainerPlan(
@@ -89,7 +94,7 @@ def _facade(
             allow_unauthenticated=settings.allow_unauthenticated,
         ),
         extra_env=_more(settings, spec.facade.extra_env),
-        mounts=tuple(each.mount for each in folders),
+        mounts=(*(each.mount for each in folders), auth.rules.mount, auth.mount),
         resources=spec.facade.resources or _FACADE_RESOURCES,
         pull_policy=settings.facade_pull_policy,
         ports=(
@@ -119,8 +124,7 @@ def _runtime(
                 for each in resolved.providers
                 if each.secret
             },
-            # A store that the runtime does not know yet is not handed on: memory keeps them then.
-            session_type=SessionType.REDIS if resolved.store else SessionType.MEMORY,
+            session_type=SessionType(spec.session.type.value),
             session_url=_key(resolved.store),
             session_ttl=spec.session.ttl,
             media_base_path=spec.media.base_path,

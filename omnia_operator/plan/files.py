@@ -50,7 +50,7 @@ def function_folder(resolved: Resolved) -> Folder | None:
         return None
     file = FunctionFile(name, spec.input_schema, spec.output_schema)
     text = msgspec.json.format(msgspec.json.encode(file)).decode()
-    return _folder(name, "function", names.FUNCTION_PATH, {}, text)
+    return folder(name, "function", names.FUNCTION_PATH, {}, text)
 
 
 def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
@@ -60,14 +60,14 @@ def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
         yield pack_folder(name, resolved.pack)
     # There even without tools, so that a first tool changes a file and not the pod.
     tools = encode_yaml(tools_file(resolved.handlers))
-    yield _folder(name, "tools", names.TOOLS_PATH, {}, tools)
+    yield folder(name, "tools", names.TOOLS_PATH, {}, tools)
     responses = {
         _responses_file(each): each.responses
         for each in resolved.providers
         if each.responses is not None
     }
     providers = encode_yaml(providers_file(resolved.providers))
-    yield _folder(name, "providers", names.PROVIDERS_PATH, responses, providers)
+    yield folder(name, "providers", names.PROVIDERS_PATH, responses, providers)
 
 
 def pack_folder(agent: str, pack: Lineup) -> Folder:
@@ -83,7 +83,8 @@ def providers_file(providers: Iterable[ResolvedProvider]) -> ProvidersFile:
     return ProvidersFile([_provider(each) for each in providers])
 
 
-def _folder(agent: str, kind: str, path: str, more: dict[str, str], text: str) -> Folder:
+def folder(agent: str, kind: str, path: str, more: dict[str, str], text: str) -> Folder:
+    """Return the folder of one file, named by its path in the container, and of `more` files."""
     file = PurePosixPath(path)
     return Folder(
         kind, str(file.parent), ConfigMapPlan(f"{agent}-{kind}", {file.name: text, **more})

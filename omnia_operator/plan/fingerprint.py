@@ -29,9 +29,22 @@ def config_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
     )
 
 
-def files_hash(plan: AgentPlan) -> str:
-    """Hash the mounted files."""
-    return _hash({each.name: dict(each.data) for each in plan.config_maps})
+def files_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
+    """Hash the mounted files.
+
+    Args:
+        plan: the agent.
+        versions: for each key of a Secret, something that changes with its value.
+    """
+    return _hash(
+        {
+            "files": {each.name: dict(each.data) for each in plan.config_maps},
+            "secrets": {
+                f"{each.target.name}/{each.target.key}": versions.get(each.source, "")
+                for each in plan.secret_copies
+            },
+        }
+    )
 
 
 def _hash(value: JsonObject) -> str:

@@ -8,7 +8,7 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.discovery import Lookout
+from omnia_operator.discovery import Issuers, Lookout
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
 from omnia_operator.reconcile.pack import reconcile_pack
@@ -20,7 +20,13 @@ __all__ = ["reconcile"]
 
 
 async def reconcile(
-    cluster: Cluster, kind: ObjectKind, key: Key, settings: Settings, lookout: Lookout, now: str
+    cluster: Cluster,
+    kind: ObjectKind,
+    key: Key,
+    settings: Settings,
+    lookout: Lookout,
+    now: str,
+    issuers: Issuers,
 ) -> bool | float:
     """Reconcile a resource; return whether, or after how many seconds, to do it again unasked.
 
@@ -28,7 +34,7 @@ async def reconcile(
         ClusterError: the API server did not do what it was asked.
     """
     if kind == AGENT_RUNTIME:
-        return await reconcile_agent(cluster, key, settings, now)
+        return await reconcile_agent(cluster, key, settings, issuers, now)
     if kind == PROMPT_PACK:
         return await reconcile_pack(cluster, key, now)
     if kind == PROVIDER:

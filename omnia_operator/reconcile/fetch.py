@@ -17,10 +17,16 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.port import Cluster
+from omnia_operator.discovery import Issuers
 from omnia_operator.plan import with_addresses
+from omnia_operator.reconcile.credentials import (
+    client_key_secrets,
+    cluster_issuer,
+    with_last,
+)
 from omnia_operator.reconcile.documents import parsed, status_of
 from omnia_operator.reconcile.servers import services_of
-from omnia_operator.resolve import Found, Key, SecretSource
+from omnia_operator.resolve import Answer, Found, Key, SecretSource
 
 
 @dataclass
@@ -29,6 +35,7 @@ class World:
 
     cluster: Cluster
     now: str = ""
+    issuers: Issuers | None = None
     packs: dict[Key, PromptPack] = field(default_factory=dict)
     registries: dict[Key, ToolRegistry] = field(default_factory=dict)
     providers: dict[Key, Provider] = field(default_factory=dict)
@@ -36,6 +43,9 @@ class World:
     secrets: dict[Key, JsonObject] = field(default_factory=dict)
     """By key, what changes with each value."""
     invalid: dict[tuple[Kind, Key], str] = field(default_factory=dict)
+    client_keys: set[Key] = field(default_factory=set)
+    cluster_issuer: Answer | None = None
+    oidc: Answer | None = None
 
     @property
     def found(self) -> Found:
@@ -47,6 +57,9 @@ class World:
             config_maps=self.config_maps,
             secrets={key: frozenset(data) for key, data in self.secrets.items()},
             invalid=self.invalid,
+            client_keys=frozenset(self.client_keys),
+            cluster_issuer=self.cluster_issuer,
+            oidc=self.oidc,
             at=self.now,
         )
 
@@ -73,6 +86,7 @@ class World:
         reference = spec.tool_registry_ref
         if reference is not None:
             await self._registry((reference.namespace or namespace, reference.name))
+        await self._auth(agent)
 
     async def fetch_packs(self, namespace: str, name: str) -> None:
         """Find the versions of a pack with their content; without any, the packs that there are."""
@@ -91,6 +105,24 @@ class World:
             await self._secret((namespace, settings.secret_ref.name))
         if settings.mock is not None and settings.mock.config_map_ref is not None:
             await self._config_map((namespace, settings.mock.config_map_ref.name))
+
+    async def _auth(self, agent: AgentRuntime) -> None:
+        rules, namespace = agent.spec.external_auth, agent.metadata.namespace
+        if rules.client_keys is not None:
+            for each in await client_key_secrets(self.cluster, agent):
+                key = namespace, each["metadata"]["name"]
+                self.client_keys.add(key)
+                self.secrets[key] = each.get("data") or {}
+        if rules.user_id_key_ref is not None:
+            await self._secret((namespace, rules.user_id_key_ref.name))
+        if self.issuers is None:
+            return
+        if rules.management.enabled:
+            answer = await self.issuers.look("", lambda: cluster_issuer(self.cluster))
+            self.cluster_issuer = await with_last(self.cluster, agent, answer, None)
+        if rules.oidc is not None:
+            answer = await self.issuers.oidc(rules.oidc.issuer)
+            self.oidc = await with_last(self.cluster, agent, answer, rules.oidc.issuer)
 
     async def _provider(self, key: Key) -> None:
         await self._resource(PROVIDER, key)

@@ -8,6 +8,7 @@ from omnia_operator.cluster.kinds import (
     HPA,
     OWNED,
     SCALED_OBJECT,
+    SECRET,
     SERVICE,
 )
 from omnia_operator.cluster.ownership import owned, taken
@@ -30,7 +31,7 @@ class Applied:
 
     problems: list[Problem] = field(default_factory=list)
     files_changed: bool = False
-    """Whether a ConfigMap that pods may have mounted has a new content."""
+    """Whether a ConfigMap or Secret that pods may have mounted has a new content."""
 
 
 async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> Applied:
@@ -43,14 +44,17 @@ async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
                 raise taken(manifest, live)
             if live is None or not same(manifest, live):
                 await cluster.apply(manifest, known=live is not None)
-                outcome.files_changed |= live is not None and manifest.kind == CONFIG_MAP
+                known = live is not None and manifest.kind == CONFIG_MAP
+                # Pods may have mounted a Secret that was not there.
+                outcome.files_changed |= known or manifest.kind == SECRET
         except ClusterError as error:
             outcome.problems.append(_problem(manifest, error))
     return outcome
 
 
-async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> None:
-    """Delete the objects of the agent that are wanted no more."""
+async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> bool:
+    """Delete the objects of the agent that are wanted no more; return whether a Secret was."""
+    secret = False
     wanted = {(each.kind, each.key) for each in manifests}
     for kind in OWNED:
         for live in await cluster.find(kind, agent.namespace, agent.name):
@@ -58,6 +62,8 @@ async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
             key = metadata["namespace"], metadata["name"]
             if (kind, key) not in wanted and owned(live, agent.uid):
                 await cluster.delete(kind, key, metadata["uid"])
+                secret |= kind == SECRET
+    return secret
 
 
 def _problem(manifest: Manifest, error: ClusterError) -> Problem:

@@ -1,7 +1,9 @@
 """From an AgentRuntime and what it refers to, to a resolved agent or to what stands in the way."""
 
 from omnia_operator.resolve.agent import Resolved, resolve
+from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
 from omnia_operator.resolve.found import Found, Key, Problem
+from omnia_operator.resolve.issuers import Answer, IssuerKeys, NoKeys
 from omnia_operator.resolve.lineup import Lineup
 from omnia_operator.resolve.packs import (
     named_packs,
@@ -17,11 +19,17 @@ from omnia_operator.resolve.providers import (
 )
 
 __all__ = [
+    "EXTERNAL_AUTH",
+    "OIDC_KEYS",
+    "Answer",
     "Found",
+    "IssuerKeys",
     "Key",
     "Lineup",
+    "NoKeys",
     "Problem",
     "Resolved",
+    "ResolvedAuth",
     "ResolvedProvider",
     "SecretSource",
     "named_packs",

@@ -1,10 +1,11 @@
 """Everything that an agent refers to, found and checked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omnia_core.names import Handler, Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.toolhandler import SELF_DESCRIBING, Tool, ToolHandler
+from omnia_operator.resolve.auth import ResolvedAuth, resolve_auth
 from omnia_operator.resolve.fitting import fitting
 from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted, unusable
 from omnia_operator.resolve.lineup import Lineup
@@ -31,12 +32,14 @@ class Resolved:
     """The namespace of the registry, "" without one."""
     store: SecretSource | None = None
     """Where the address of the session store is; None when the pod itself keeps sessions."""
+    auth: ResolvedAuth = field(default_factory=ResolvedAuth)
+    """What the facade needs to check credentials."""
 
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
     """Find everything that an agent refers to, or say what stands in the way."""
     if agent.spec.facade.handler is not Handler.RUNTIME:
-        return Resolved(agent)
+        return Resolved(agent, auth=resolve_auth(agent, found))
     handlers = _handlers(agent, found)
     tools = () if isinstance(handlers, Problem) else handlers
     pack = fitting(agent, resolve_pack(agent, found, _described(tools)))
@@ -53,6 +56,7 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         handlers=tools,
         tools_namespace=_tools_namespace(agent),
         store=None if isinstance(store, Problem) else store,
+        auth=resolve_auth(agent, found),
     )
 
 

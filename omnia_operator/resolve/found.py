@@ -8,6 +8,7 @@ from omnia_core.names import Kind
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.toolregistry import ToolRegistry
+from omnia_operator.resolve.issuers import Answer
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and name."""
@@ -24,6 +25,12 @@ class Found:
     secrets: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     invalid: Mapping[tuple[Kind, Key], str] = field(default_factory=dict)
     """What is wrong with those resources that cannot be used."""
+    client_keys: frozenset[Key] = frozenset()
+    """Secrets that are client keys of the agent."""
+    cluster_issuer: Answer | None = None
+    """Who signs the tokens of ServiceAccounts; None without a cluster."""
+    oidc: Answer | None = None
+    """The keys of the agent's OpenID provider; None without a cluster."""
     at: str = ""
     """When it was found, RFC 3339; "" stands for the moment when everything begins."""
 

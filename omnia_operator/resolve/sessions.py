@@ -12,7 +12,7 @@ STORE_KEY = "url"
 def resolve_store(agent: AgentRuntime, found: Found) -> SecretSource | Problem | None:
     """Find the address of the agent's session store; None when the pod itself keeps sessions."""
     session, namespace = agent.spec.session, agent.metadata.namespace
-    if session.type is not SessionType.REDIS or session.store_ref is None:
+    if session.type is SessionType.MEMORY or session.store_ref is None:
         return None
     name = session.store_ref.name
     keys = found.secrets.get((namespace, name))

@@ -12,7 +12,8 @@ from omnia_operator.api.agentruntime import (
 )
 from omnia_operator.api.meta import ConditionStatus
 from omnia_operator.api.session import SessionType
-from omnia_operator.resolve import Problem, Resolved
+from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
+from omnia_operator.status.auth import auth_verdicts
 from omnia_operator.status.conditions import Verdict, dated, false, true
 from omnia_operator.status.workload import PodState, Workload
 
@@ -26,8 +27,9 @@ _REFERENCES = {
     "SessionStoreReady": "SecretFound",
 }
 _TO_ZERO = "at zero replicas nothing holds the first request until a pod is ready"
-# Without an autoscaler the agent serves all the same, with the pods that it has.
-_OPTIONAL = frozenset({"AutoscalingReady"})
+# Without an autoscaler the agent serves all the same, with the pods that it has; and whom it lets
+# in is no question of whether it runs.
+_OPTIONAL = frozenset({"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS})
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class AgentFacts:
     pods: tuple[PodState, ...] = ()
     """Pods with which something is wrong."""
     has_service: bool = False
+    open_to_all: bool = False
+    """Whether the facade lets in who has no credential."""
 
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
@@ -106,6 +110,8 @@ def _verdicts(facts: AgentFacts) -> Iterator[Verdict]:
         problem = problems.get("AutoscalingReady")
         to_zero = "" if scaling.min_replicas else _TO_ZERO
         yield _verdict(problem) if problem else true("AutoscalingReady", "Scaling", to_zero)
+    if facts.agent is not None and facts.resolved is not None:
+        yield from auth_verdicts(facts.agent, problems, open_to_all=facts.open_to_all)
 
 
 def _needed(facts: AgentFacts) -> Iterator[str]:
@@ -115,7 +121,7 @@ def _needed(facts: AgentFacts) -> Iterator[str]:
         return
     if facts.agent.spec.tool_registry_ref is not None:
         yield "ToolRegistryReady"
-    if facts.agent.spec.session.type is SessionType.REDIS:
+    if facts.agent.spec.session.type is not SessionType.MEMORY:
         yield "SessionStoreReady"
 
 

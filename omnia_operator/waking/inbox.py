@@ -4,7 +4,15 @@ from collections.abc import Iterable
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, OWNED, POD, SERVICE, ObjectKind
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    CUSTOM,
+    OWNED,
+    POD,
+    SECRET,
+    SERVICE,
+    ObjectKind,
+)
 from omnia_operator.cluster.remembered import is_ours
 from omnia_operator.cluster.store import Store
 from omnia_operator.resolve import Key
@@ -53,7 +61,7 @@ class Inbox:
         affected: set[Node] = set()
         if kind in CUSTOM:
             affected.add(node)
-        if kind in CUSTOM or kind == SERVICE:
+        if kind in (*CUSTOM, SERVICE, SECRET):
             affected |= self._dependents.affected([node])
             affected |= self._dependents.put(
                 node, references(node, document), shared_names(node, document)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator import labels
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
@@ -19,7 +20,9 @@ PACK_NAME = ObjectKind("", "", "PackName", "")
 """The name that versions of a pack share. It is no object: packs have it, agents refer to it."""
 SERVICE_LABEL = ObjectKind("", "", "ServiceLabel", "")
 """A label and its value: Services have it, selectors of registries refer to it."""
-SHARED = frozenset({PACK_NAME, SERVICE_LABEL})
+CLIENT_KEYS = ObjectKind("", "", "ClientKeys", "")
+"""The keys that are handed out for an agent: Secrets are marked as such, agents accept them."""
+SHARED = frozenset({PACK_NAME, SERVICE_LABEL, CLIENT_KEYS})
 
 
 class Node(NamedTuple):
@@ -39,7 +42,7 @@ def references(node: Node, document: JsonObject) -> frozenset[Node]:
     """Return what a custom resource refers to."""
     spec = document.get("spec") or {}
     if node.kind == AGENT_RUNTIME:
-        return frozenset(_agent(node.namespace, spec))
+        return frozenset(_agent(node.namespace, node.name, spec))
     if node.kind == PROVIDER:
         return frozenset(_settings(node.namespace, spec))
     if node.kind == PROMPT_PACK:
@@ -52,15 +55,17 @@ def references(node: Node, document: JsonObject) -> frozenset[Node]:
 def shared_names(node: Node, document: JsonObject) -> frozenset[Node]:
     """Return the names by which others refer to an object beside its own."""
     if node.kind == SERVICE:
-        labels = (document["metadata"].get("labels") or {}).items()
-        return frozenset(_label(node.namespace, key, value) for key, value in labels)
+        marked = (document["metadata"].get("labels") or {}).items()
+        return frozenset(_label(node.namespace, key, value) for key, value in marked)
+    if node.kind == SECRET:
+        return frozenset(_client_key(node.namespace, document["metadata"].get("labels") or {}))
     if node.kind != PROMPT_PACK:
         return frozenset()
     names = {node.name, (document.get("spec") or {}).get("packName") or node.name}
     return frozenset(Node(PACK_NAME, node.namespace, name) for name in names)
 
 
-def _agent(namespace: str, spec: JsonObject) -> Iterator[Node]:
+def _agent(namespace: str, name: str, spec: JsonObject) -> Iterator[Node]:
     if reference := spec.get("promptPackRef"):
         yield Node(PACK_NAME, namespace, reference["name"])
     if reference := spec.get("toolRegistryRef"):
@@ -71,6 +76,9 @@ def _agent(namespace: str, spec: JsonObject) -> Iterator[Node]:
     if reference := (spec.get("session") or {}).get("storeRef"):
         yield Node(SECRET, namespace, reference["name"])
     yield from _settings(namespace, spec.get("provider") or {})
+    yield Node(CLIENT_KEYS, namespace, name)
+    if reference := (spec.get("externalAuth") or {}).get("userIdKeyRef"):
+        yield Node(SECRET, namespace, reference["name"])
 
 
 def _settings(namespace: str, settings: JsonObject) -> Iterator[Node]:
@@ -95,6 +103,11 @@ def _registry(namespace: str, spec: JsonObject) -> Iterator[Node]:
             # One label is enough to be told of every Service that has them all.
             key, value = min(selector["matchLabels"].items())
             yield _label(selector.get("namespace") or namespace, key, value)
+
+
+def _client_key(namespace: str, marked: JsonObject) -> Iterator[Node]:
+    if marked.get(labels.CREDENTIAL_KIND) == labels.CLIENT_KEY:
+        yield Node(CLIENT_KEYS, namespace, marked.get(labels.AGENT_NAME, ""))
 
 
 def _label(namespace: str, key: str, value: str) -> Node:

@@ -17,6 +17,7 @@ from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.port import ChatModel
 from omnia_runtime.providers.retry import RetryingModel
+from omnia_runtime.providers.traced import TracedModel
 
 _log = structlog.get_logger()
 
@@ -130,4 +131,5 @@ def _model(
 ) -> ChatModel:
     vendor = build_model(config, keys, client)
     metered = MeteredModel(vendor, config.name, config.model, metrics)
-    return DefaultedModel(RetryingModel(metered, config.name), config.defaults)
+    retrying = RetryingModel(metered, config.name)
+    return DefaultedModel(TracedModel(retrying, config), config.defaults)

@@ -11,6 +11,7 @@ import orjson
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.error_text import error_text
 from omnia_runtime.providers.google_error import refuses_key, retry_delay
@@ -122,6 +123,7 @@ class VendorHTTP:
                         "Accept": "text/event-stream",
                         **headers,
                         **self._config.headers,
+                        **trace_headers(),
                     },
                     allow_redirects=False,
                 )

@@ -51,7 +51,7 @@ def read_message(message: pb.ClientMessage) -> Turn | Refused:
         text = message.content
     if not text and not media:
         return Refused(INVALID_MESSAGE, "the message has neither content nor parts")
-    return Turn(message.session_id, text, media, dict(message.metadata), [])
+    return Turn(message.session_id, text, media, dict(message.metadata), [], message.traceparent)
 
 
 def _read_part(part: pb.ContentPart) -> Part:

@@ -11,6 +11,7 @@ import structlog
 from omnia_core.files.tools import ToolHandler
 from omnia_core.files.toolservers import GRPCRetryPolicy
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.units import Duration
 from omnia_core.wire.tools.v1 import tools_pb2
 from omnia_runtime.providers.port import ToolSpec
@@ -170,7 +171,8 @@ class GRPCSource:
         self.problem = problem
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
-        return tuple((name.lower(), value) for name, value in self._headers().items())
+        headers = {**self._headers(), **trace_headers()}
+        return tuple((name.lower(), value) for name, value in headers.items())
 
 
 def _unusable(error: Exception) -> str:

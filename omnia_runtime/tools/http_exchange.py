@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from omnia_core.files.tools import HTTPRetryPolicy
+from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.retry_after import retry_after
 from omnia_runtime.tools.addresses import is_refused
@@ -74,7 +75,7 @@ class Exchange:
             async with self._client.session().request(
                 request.method,
                 yarl.URL(request.url, encoded=True),
-                headers=request.headers,
+                headers={**request.headers, **trace_headers()},
                 data=request.body,
                 # a redirect could lead the handler's headers to another server
                 allow_redirects=False,

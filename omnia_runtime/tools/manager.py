@@ -13,6 +13,7 @@ from omnia_runtime.tools.coercion import coerce
 from omnia_runtime.tools.guarded import ToolTimeout
 from omnia_runtime.tools.routes import Route, route_tools
 from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry
+from omnia_runtime.tools.traced import note_result, tool_span
 
 __all__ = ["MAX_RESULT_BYTES", "Route", "ToolManager", "bounded", "route_tools"]
 
@@ -45,7 +46,9 @@ class ToolManager:
             there = ", ".join(self._routes) or "none"
             return _error(f'there is no tool "{call.name}"; the tools are: {there}')
         began = time.monotonic()
-        result, status = await _execute(route, call, context)
+        with tool_span(call, route.source.name) as span:
+            result, status = await _execute(route, call, context)
+            note_result(span, result, status)
         self._metrics.tool_called(call.name, status, time.monotonic() - began)
         if result.is_error:
             _log.warning("tool call failed", tool=call.name, status=status)

@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from typing import cast
 
 import mcp
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.mcp_failure import Unprocessed, is_too_large, status_said
 from omnia_runtime.tools.mcp_result import result_of
@@ -71,7 +73,13 @@ class Session:
         token = FATE.set(fate)
         try:
             return result_of(
-                await self._client.call_tool(tool, arguments, read_timeout_seconds=self._timeout)
+                await self._client.call_tool(
+                    tool,
+                    arguments,
+                    read_timeout_seconds=self._timeout,
+                    # where the protocol has the trace (SEP-414)
+                    meta=cast("types.RequestParamsMeta | None", trace_headers() or None),
+                )
             )
         except MCPError as error:
             raise self._failed(error, fate) from None

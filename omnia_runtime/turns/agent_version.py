@@ -22,6 +22,7 @@ class AgentVersion(Struct, frozen=True):
     Attributes:
         version: that of the PromptPack.
         output: the shape of the answer, in function mode.
+        pack_id: that of the PromptPack.
     """
 
     version: str
@@ -33,6 +34,7 @@ class AgentVersion(Struct, frozen=True):
     context: Context
     rate: CallRate | None
     output: StructuredOutput | None
+    pack_id: str = ""
 
     @property
     def limits(self) -> Limits:

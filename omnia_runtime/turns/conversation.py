@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,8 +18,10 @@ from omnia_runtime.prompts.media_limits import check_parts
 from omnia_runtime.providers.port import Usage
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.bound import BoundTools
+from omnia_runtime.tracing import RuntimeTracing, note_end, note_turn
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.asking import Asking
+from omnia_runtime.turns.checkpoints import Checkpoints, stamped
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.turn import Caller, Turn, closed
@@ -46,12 +47,18 @@ class Conversations:
     """Runs turns; those of one session one after another."""
 
     def __init__(
-        self, live: Live, store: SessionStore, media: MediaFolder, metrics: Metrics
+        self,
+        live: Live,
+        store: SessionStore,
+        media: MediaFolder,
+        metrics: Metrics,
+        tracing: RuntimeTracing,
     ) -> None:
         self._live = live
         self._store = store
         self._media = media
         self._metrics = metrics
+        self._tracing = tracing
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._writes: set[asyncio.Task[int]] = set()
         self._summaries = Summaries(store, self._alone)
@@ -70,8 +77,10 @@ class Conversations:
         """
         began, status = time.monotonic(), "error"
         try:
-            async with self._alone(turn.session_id):
-                finished = await self._run(turn, emit, caller)
+            with self._tracing.turn(turn, caller.metadata) as span:
+                async with self._alone(turn.session_id):
+                    finished = await self._run(turn, emit, caller)
+                note_end(span, finished)
             status = "success"
         except asyncio.CancelledError:
             status = "cancelled"
@@ -84,19 +93,30 @@ class Conversations:
         session = await self._store.load(turn.session_id)
         begun_with = session.pack_version if session else ""
         agent = self._live.current.for_session(turn.session_id, begun_with)
-        transcript = list(session.messages) if session else []
+        # what a dead runtime left of its turn becomes part of the conversation
+        transcript = [*session.messages, *session.interrupted] if session else []
+        stored = len(session.messages) if session else 0
+        note_turn(agent, transcript)
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
         check_parts(agent.prompt.prompt.media, turn.parts)
         transcript.append(Message("user", turn.content, turn.parts, pack_version=agent.version))
         asking = Asking(agent.context, await self._media.load_all(transcript))
-        known = await self._append(turn.session_id, transcript, len(transcript) - 1)
+        known = await self._append(turn.session_id, transcript, stored)
+        checkpoints = Checkpoints(self._store, turn, transcript, known)
+
+        async def noted(event: AgentEvent) -> None:
+            checkpoints.note()
+            await emit(event)
+
         try:
-            finished = await self._answer(agent, turn, transcript, system, asking, emit, caller)
+            finished = await self._answer(agent, turn, transcript, system, asking, noted, caller)
         except BaseException as error:
+            checkpoints.end()
             reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
             cut = closed(transcript, known, turn.text, reason)
             await self._append(turn.session_id, cut, known)
             raise
+        checkpoints.end()
         await self._append(turn.session_id, transcript, known)
         if asking.first:
             self._summaries.want(turn.session_id, agent.model, asking.first, transcript)
@@ -138,8 +158,7 @@ class Conversations:
 
     async def _append(self, session_id: str, transcript: Sequence[Message], known: int) -> int:
         """Store what follows the `known` messages, even when this task is cancelled meanwhile."""
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        fresh = [structs.replace(message, created_at=now) for message in transcript[known:]]
+        fresh = stamped(transcript[known:])
         return await self._shielded(self._store.append(session_id, fresh, expected_length=known))
 
     async def _shielded(self, write: Coroutine[Any, Any, int]) -> int:

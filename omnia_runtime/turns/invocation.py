@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message
+from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.agent.events import TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
@@ -16,6 +17,7 @@ from omnia_runtime.prompts.prompt import input_values
 from omnia_runtime.providers.port import ChatRequest, Usage
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.bound import BoundTools
+from omnia_runtime.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.asking import Asking
 from omnia_runtime.turns.structured import repair_request, unwrapped
@@ -36,9 +38,10 @@ class Invoked(Struct, frozen=True):
 class Invocations:
     """Runs function calls."""
 
-    def __init__(self, live: Live, metrics: Metrics) -> None:
+    def __init__(self, live: Live, metrics: Metrics, tracing: RuntimeTracing) -> None:
         self._live = live
         self._metrics = metrics
+        self._tracing = tracing
 
     async def run(
         self, input_json: str, metadata: Mapping[str, str], call_metadata: Mapping[str, str]
@@ -50,7 +53,9 @@ class Invocations:
         """
         began, status = time.monotonic(), "error"
         try:
-            finished = await self._run(input_json, metadata, Caller(call_metadata))
+            with self._tracing.invocation(call_metadata) as span:
+                finished = await self._run(input_json, metadata, Caller(call_metadata))
+                note_end(span, finished)
             status = "success"
         finally:
             took = time.monotonic() - began
@@ -61,6 +66,7 @@ class Invocations:
         self, input_json: str, metadata: Mapping[str, str], caller: Caller
     ) -> TurnFinished:
         agent = self._live.current.for_session(uuid.uuid4().hex, "")
+        note_version(current_span(), agent)
         system = agent.prompt.render(input_values(input_json))
         if blocked := agent.validators.check_input(input_json):
             raise OmniaError(Code.FAILED_PRECONDITION, blocked.message)

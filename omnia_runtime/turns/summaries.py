@@ -66,7 +66,8 @@ class Summaries:
             summary = Message("summary", text, covers=covers)
             async with self._alone(session_id):
                 session = await self._store.load(session_id)
-                if session is not None:
+                # a turn that another pod is at must not find the session longer than it knew
+                if session is not None and not session.interrupted:
                     length = len(session.messages)
                     await self._store.append(session_id, [summary], expected_length=length)
         except (OmniaError, TimeoutError) as error:

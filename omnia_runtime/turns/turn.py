@@ -26,6 +26,7 @@ class Turn(Struct, frozen=True):
     Attributes:
         metadata: what the client sent beside its message.
         said: the answer so far, for whoever ends the turn early.
+        traceparent: the span that the turn continues, "" when the message names none.
     """
 
     session_id: str
@@ -33,6 +34,7 @@ class Turn(Struct, frozen=True):
     parts: tuple[Part, ...]
     metadata: Mapping[str, str]
     said: list[str]
+    traceparent: str = ""
 
     @property
     def text(self) -> str:

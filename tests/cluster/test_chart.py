@@ -1,5 +1,6 @@
 """The chart, rendered and checked by Helm itself."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ VERBS: dict[ObjectKind, set[str]] = {
     POD: {"list", "watch", "patch"},
     EVENT: {"create"},
 }
+ISSUER_PATHS = ["/.well-known/openid-configuration", "/openid/v1/jwks"]
 STATUSES = {(kind.group, f"{kind.plural}/status"): {"patch"} for kind in CUSTOM}
 
 
@@ -117,11 +119,14 @@ def test_the_role_allows_what_the_operator_does_and_nothing_more(cluster: Cluste
     allowed = {
         (group, resource): set(rule["verbs"])
         for rule in role["rules"]
+        if "resources" in rule
         for group in rule["apiGroups"]
         for resource in rule["resources"]
     }
     done = {(kind.group, kind.plural): verbs for kind, verbs in VERBS.items()}
     assert allowed == {**done, **STATUSES}
+    (paths,) = [rule for rule in role["rules"] if "nonResourceURLs" in rule]
+    assert paths == {"nonResourceURLs": ISSUER_PATHS, "verbs": ["get"]}
 
 
 def test_the_api_server_knows_the_operators_rights_as_the_chart_has_them(
@@ -132,6 +137,40 @@ def test_the_api_server_knows_the_operators_rights_as_the_chart_has_them(
     assert omnia("auth", "can-i", "update", "leases/omnia-operator", account).strip() == "yes"
     for verb, resource in FORBIDDEN:
         assert not kubectl.succeeds("auth", "can-i", verb, resource, account), (verb, resource)
+
+
+def rights(kubectl: Kubectl, account: str) -> dict[str, set[str]]:
+    """Return what an account may do in kubectl's namespace: verbs by resource and object name."""
+    listed = kubectl("auth", "can-i", "--list", f"--as=system:serviceaccount:{account}")
+    allowed: dict[str, set[str]] = {}
+    for line in listed.splitlines()[1:]:
+        found = RIGHT.fullmatch(line.rstrip())
+        assert found, line
+        resource, paths, names, verbs = found.groups()
+        allowed.setdefault(f"{resource}{paths} {names}".strip(), set()).update(verbs.split())
+    return allowed
+
+
+def _shown(kind: ObjectKind) -> str:
+    return f"{kind.plural}.{kind.group}".strip(".")
+
+
+RIGHT = re.compile(r"(\S*) +\[(.*)\] +\[(.*)\] +\[(.*)\]")
+LEASES = "leases.coordination.k8s.io"
+
+
+def test_the_api_server_grants_the_operator_what_it_does_and_nothing_more(
+    kubectl: Kubectl, omnia: Kubectl
+) -> None:
+    done = {_shown(kind): verbs for kind, verbs in VERBS.items()}
+    done |= {f"{_shown(kind)}/status": {"patch"} for kind in CUSTOM}
+    election = {LEASES: {"create"}, f"{LEASES} omnia-operator": {"get", "update"}}
+
+    for here, wanted in ((kubectl, done), (omnia, done | election)):
+        own = rights(here, f"{omnia.namespace}:omnia-operator")
+        # What every account may do, such as asking for the versions of the API.
+        everybodys = rights(here, f"{omnia.namespace}:default")
+        assert own == everybodys | wanted
 
 
 FORBIDDEN = (

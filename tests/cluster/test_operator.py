@@ -9,75 +9,22 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import PACK_PATH, TOOLS_PATH
 from omnia_operator.cluster.kinds import OWNED, SCALED_OBJECT
 from omnia_operator.labels import INSTANCE
-from tests.cluster.harness.images import image
+from tests.cluster.agents import READY_SECONDS, condition, everything, here, pods, ready
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import call, read, say, talk
+from tests.cluster.tool_servers import discovered, http_tool, mcp_server, service
 from tests.operator import objects, world
 from tests.operator.cluster import config_map, secret
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-READY_SECONDS = 60
 RESTORED_SECONDS = 5
 USED_SECONDS = 10
 
 pytestmark = pytest.mark.usefixtures("omnia")
 
-# The image of the operator has the SDK.
-MCP_SERVER = """
-from mcp.server.mcpserver import MCPServer
-
-server = MCPServer("weather")
-
-@server.tool()
-def forecast(city: str) -> str:
-    \"\"\"Tell tomorrow's weather.\"\"\"
-    return f"{city}: sun"
-
-server.run("streamable-http", host="0.0.0.0", port=8000)
-"""
-
 OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
-
-
-def ready(kubectl: Kubectl, name: str) -> None:
-    kubectl(
-        *("wait", "--for=condition=Ready", f"agentruntime/{name}"),
-        f"--timeout={READY_SECONDS}s",
-        seconds=READY_SECONDS + 10,
-    )
-
-
-def everything(change: JsonObject | None = None) -> list[JsonObject]:
-    """An agent with all that it refers to, in the namespace of the test."""
-    documents = [
-        objects.agent(change),
-        objects.pack(),
-        config_map("pack-json", {"pack.json": world.PACK_TEXT}),
-        objects.provider({"mock": {"responses": {"defaultResponse": "one"}}}),
-    ]
-    return [here(each) for each in documents]
-
-
-def here(document: JsonObject) -> JsonObject:
-    metadata = {key: each for key, each in document["metadata"].items() if key != "namespace"}
-    return {**document, "metadata": metadata}
-
-
-def pods(kubectl: Kubectl, agent: str = "helper") -> set[str]:
-    found = kubectl.list("pods", f"{INSTANCE}={agent}")
-    return {
-        each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]
-    }
-
-
-def condition(kubectl: Kubectl, name: str, kind: str) -> tuple[str, str, str]:
-    status = kubectl.get("agentruntime", name).get("status", {})
-    for each in status.get("conditions", ()):
-        if each["type"] == kind:
-            return each["status"], each["reason"], each["message"]
-    return "", "", ""
 
 
 @pytest.mark.parametrize("name", ["demo-agent", "echo-agent", "hello-agent", "support-agent"])
@@ -187,7 +134,7 @@ def test_a_new_prompt_and_new_answers_are_used_within_seconds_by_the_same_pods(
     kubectl.apply(here(config_map("pack-json", {"pack.json": changed})), here(provider))
 
     def used() -> bool:
-        prompt = "Be brief." in read(kubectl, "helper", PACK_PATH)
+        prompt = "Be brief." in read(kubectl, "helper", f"{PACK_PATH}/1.0.0.json")
         return prompt and say(kubectl, "helper", "Hello!", session=session) == ["two"]
 
     wait_until("the new content is used", used, seconds=USED_SECONDS)
@@ -321,54 +268,6 @@ def test_another_operator_takes_over_when_the_leader_dies(kubectl: Kubectl, omni
         ready(kubectl, "helper")
     finally:
         omnia("scale", "deployment", "omnia-operator", f"--replicas={before}")
-
-
-def mcp_server() -> list[JsonObject]:
-    labels = {"app": "weather"}
-    container = {
-        "name": "server",
-        "image": image("operator"),
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python", "/srv/server.py"],
-        "ports": [{"containerPort": 8000}],
-        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
-        "volumeMounts": [{"name": "server", "mountPath": "/srv"}],
-    }
-    pod = {
-        "terminationGracePeriodSeconds": 1,
-        "containers": [container],
-        "volumes": [{"name": "server", "configMap": {"name": "weather"}}],
-    }
-    return [
-        config_map("weather", {"server.py": MCP_SERVER}),
-        service("weather", {"port": 80, "targetPort": 8000}),
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": "weather"},
-            "spec": {
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        },
-    ]
-
-
-def service(name: str, port: JsonObject) -> JsonObject:
-    spec = {"selector": {"app": name}, "ports": [port]}
-    metadata = {"name": name, "labels": {"app": name}}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
-
-
-def http_tool(name: str, change: JsonObject) -> JsonObject:
-    tool = {"name": name, "description": "Helps.", "inputSchema": {"type": "object"}}
-    return {"name": name, "type": "http", "tool": tool, **change}
-
-
-def discovered(kubectl: Kubectl) -> tuple[str, dict[str, str]]:
-    status = kubectl.get("toolregistry", "tools").get("status", {})
-    tools = {each["name"]: each["status"] for each in status.get("discoveredTools", ())}
-    return status.get("phase", ""), tools
 
 
 def test_an_mcp_server_that_is_away_degrades_the_registry_until_it_is_back(

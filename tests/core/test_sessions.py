@@ -2,35 +2,38 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from redis.asyncio import Redis
 
-from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import (
     Message,
     Session,
     SessionConflict,
     SessionStore,
-    StoreUnavailable,
     ToolCall,
 )
 from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.redis import RedisSessionStore
 from omnia_core.units import Duration
-from tests.services import free_port
 
 TTL = Duration.parse("60s")
 HELLO = Message(role="user", content="hello")
+PART = Message(role="assistant", content="h", finish_reason="interrupted")
 ANSWER = Message(role="assistant", content="hi", finish_reason="stop")
 
 
 @dataclass
 class Bed:
-    """A store, and the power to let seconds pass in it."""
+    """A store, another one of the same sessions, and the power to let seconds pass in it."""
 
     store: SessionStore
+    other: SessionStore
     advance: Callable[[float], Awaitable[None]]
 
 
@@ -41,7 +44,8 @@ def memory_bed() -> Bed:
         nonlocal now
         now += seconds
 
-    return Bed(MemorySessionStore(TTL, clock=lambda: now), advance)
+    store = MemorySessionStore(TTL, clock=lambda: now)
+    return Bed(store, store, advance)
 
 
 def redis_bed(url: str, redis: Redis) -> Bed:
@@ -50,20 +54,56 @@ def redis_bed(url: str, redis: Redis) -> Bed:
             left = await redis.pttl(key) - round(seconds * 1000)
             await redis.pexpire(key, max(left, 0))
 
-    return Bed(RedisSessionStore(url, TTL, namespace="default", agent="a"), advance)
+    return Bed(redis_store(url), redis_store(url), advance)
 
 
-@pytest.fixture(params=["memory", "redis"])
+def redis_store(url: str, agent: str = "a") -> RedisSessionStore:
+    return RedisSessionStore(url, TTL, namespace="default", agent=agent)
+
+
+def postgres_store(url: str, agent: str = "a") -> PostgresSessionStore:
+    return PostgresSessionStore(url, TTL, namespace="default", agent=agent)
+
+
+def postgres_bed(url: str, connection: asyncpg.Connection) -> Bed:
+    async def advance(seconds: float) -> None:
+        await connection.execute(
+            "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval",
+            timedelta(seconds=seconds),
+        )
+
+    return Bed(postgres_store(url), postgres_store(url), advance)
+
+
+@pytest.fixture(params=["memory", "redis", "postgres"])
 async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     if request.param == "memory":
         yield memory_bed()
-        return
-    url = request.getfixturevalue("redis_url")
-    async with Redis.from_url(url) as redis:
-        await redis.flushdb()
-        made = redis_bed(url, redis)
-        yield made
-        await made.store.close()
+    elif request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        async with Redis.from_url(url) as redis:
+            await redis.flushdb()
+            made = redis_bed(url, redis)
+            yield made
+            await made.store.close()
+            await made.other.close()
+    else:
+        url = request.getfixturevalue("postgres").url
+        async with connected(url) as connection:
+            await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+            made = postgres_bed(url, connection)
+            yield made
+            await made.store.close()
+            await made.other.close()
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def test_a_session_begins_with_its_first_append(bed: Bed) -> None:
@@ -131,52 +171,84 @@ async def test_reading_and_writing_begin_the_time_to_live_anew(bed: Bed) -> None
     assert await bed.store.load("b") is None
 
 
-async def test_a_redis_that_does_not_answer_is_unavailable_and_comes_back(redis_url: str) -> None:
-    gone = RedisSessionStore(
-        f"redis://127.0.0.1:{free_port()}/0", TTL, namespace="default", agent="a"
-    )
-    with pytest.raises(StoreUnavailable, match="ConnectionError"):
-        await gone.load("a")
-    with pytest.raises(StoreUnavailable):
-        await gone.append("a", [HELLO], expected_length=0)
-    await gone.close()
+async def test_a_hundred_writers_fill_a_session_one_after_another(bed: Bed) -> None:
+    async def write(number: int) -> None:
+        store = bed.other if number % 2 else bed.store
+        length = 0
+        while True:
+            try:
+                message = Message(role="user", content=str(number))
+                await store.append("a", [message], expected_length=length)
+            except SessionConflict:
+                session = await store.load("a")
+                assert session
+                length = len(session.messages)
+            else:
+                places[length] = number
+                return
 
+    places: dict[int, int] = {}
+    await asyncio.gather(*(write(number) for number in range(100)))
 
-async def test_a_redis_that_drops_its_connections_is_used_again(redis_url: str) -> None:
-    store = RedisSessionStore(redis_url, TTL, namespace="default", agent="drops")
-    async with Redis.from_url(redis_url) as redis:
-        for length in range(8):
-            await store.append("a", [HELLO], expected_length=length)
-            await redis.client_kill_filter(_type="normal", skipme=True)
-    session = await store.load("a")
-    await store.close()
+    session = await bed.store.load("a")
     assert session
-    assert len(session.messages) == 8
+    kept = {place: int(each.content) for place, each in enumerate(session.messages)}
+    assert kept == places
+    assert sorted(kept.values()) == list(range(100))
 
 
-async def test_two_pods_see_one_session(redis_url: str) -> None:
-    first = RedisSessionStore(redis_url, TTL, namespace="default", agent="pods")
-    second = RedisSessionStore(redis_url, TTL, namespace="default", agent="pods")
-    await first.append("a", [HELLO], expected_length=0)
-    await second.append("a", [ANSWER], expected_length=1)
-    assert await first.load("a") == Session("a", (HELLO, ANSWER))
-    await first.close()
-    await second.close()
+async def test_a_long_session_comes_back_in_order(bed: Bed) -> None:
+    messages = tuple(Message(role="user", content=f"{number}") for number in range(10_000))
+    assert await bed.store.append("a", messages[:5000], expected_length=0) == 5000
+    assert await bed.store.append("a", messages[5000:], expected_length=5000) == 10_000
+    assert await bed.store.load("a") == Session("a", messages)
 
 
-async def test_no_key_lives_for_ever(redis_url: str) -> None:
-    store = RedisSessionStore(redis_url, TTL, namespace="default", agent="index")
-    await store.append("a", [HELLO], expected_length=0)
-    async with Redis.from_url(redis_url) as redis:
-        keys = await redis.keys("omnia:default:index:*")
-        left = [await redis.pttl(key) for key in keys]
-    await store.close()
-    assert len(keys) == 2
-    assert all(0 < each <= TTL.milliseconds for each in left)
+async def test_ids_may_be_any_text(bed: Bed) -> None:
+    ids = ["a\0", "a\\0", "a", "é 🙂", "'; DROP", "{a}"]
+    for number, each in enumerate(ids):
+        message = Message(role="user", content=str(number), pack_version="1.0.0\0")
+        await bed.store.append(each, [message], expected_length=0)
+    for number, each in enumerate(ids):
+        session = await bed.other.load(each)
+        assert session
+        assert session.messages[0].content == str(number)
 
 
-def test_a_url_that_is_none_is_refused_without_showing_it() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        RedisSessionStore("http://:secret@x", TTL, namespace="default", agent="a")
-    assert "redis://" in caught.value.message
-    assert "secret" not in caught.value.message
+async def test_a_session_that_ended_is_not_continued(bed: Bed) -> None:
+    await bed.store.append("a", [HELLO, ANSWER], expected_length=0)
+    await bed.store.checkpoint("a", [PART], expected_length=2)
+    await bed.advance(TTL.seconds)
+    with pytest.raises(SessionConflict, match="has 0 messages where 2"):
+        await bed.store.append("a", [ANSWER], expected_length=2)
+    assert await bed.store.load("a") is None
+    await bed.store.append("a", [ANSWER], expected_length=0)
+    assert await bed.store.load("a") == Session("a", (ANSWER,))
+
+
+async def test_the_last_checkpoint_stands_beside_the_session_until_the_next_append(
+    bed: Bed,
+) -> None:
+    await bed.store.append("a", [HELLO], expected_length=0)
+    await bed.store.checkpoint("a", [ANSWER], expected_length=1)
+    parts = (PART, Message(role="assistant", content="line\nline \0", finish_reason="interrupted"))
+    await bed.store.checkpoint("a", parts, expected_length=1)
+    assert await bed.other.load("a") == Session("a", (HELLO,), parts)
+    assert await bed.other.append("a", [ANSWER], expected_length=1) == 2
+    assert await bed.store.load("a") == Session("a", (HELLO, ANSWER))
+
+
+async def test_a_checkpoint_that_comes_late_changes_nothing(bed: Bed) -> None:
+    await bed.store.checkpoint("a", [PART], expected_length=0)
+    assert await bed.store.load("a") is None
+    await bed.store.append("a", [HELLO, ANSWER], expected_length=0)
+    await bed.store.checkpoint("a", [PART], expected_length=1)
+    assert await bed.store.load("a") == Session("a", (HELLO, ANSWER))
+
+
+async def test_a_checkpoint_begins_the_time_to_live_anew(bed: Bed) -> None:
+    await bed.store.append("a", [HELLO], expected_length=0)
+    await bed.advance(40)
+    await bed.store.checkpoint("a", [PART], expected_length=1)
+    await bed.advance(40)
+    assert await bed.store.load("a") == Session("a", (HELLO,), (PART,))

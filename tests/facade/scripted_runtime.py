@@ -46,6 +46,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     received: list[pb.ClientMessage] = field(default_factory=list)
     invoked: list[pb.InvocationRequest] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
+    invoked_with: list[dict[str, Any]] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,6 +141,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
 
     async def Invoke(self, request: pb.InvocationRequest, context: Any) -> pb.InvocationResponse:
         self.invoked.append(request)
+        self.invoked_with.append(dict(context.invocation_metadata()))
         self.turn_began.set()
         if self.hold:
             await self.hold.wait()

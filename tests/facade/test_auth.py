@@ -6,6 +6,7 @@ import pytest
 
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.http.head import parse_head
 
 
 class Token:
@@ -14,6 +15,10 @@ class Token:
     def __init__(self, scheme: str, subject: str) -> None:
         self._scheme = scheme
         self._subject = subject
+
+    @property
+    def expected(self) -> str:
+        return f"{self._scheme} TOKEN"
 
     async def validate(self, headers: Mapping[str, str]) -> Principal | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -34,7 +39,7 @@ CHAIN = (Token("One", "mia"), Token("Two", "ben"))
         ("Two good", False, Principal("ben")),
         ("Two bad", False, "not good"),
         ("Two bad", True, "not good"),
-        ("Three good", False, "no credential"),
+        ("Three good", False, "no credential .*; accepted: One TOKEN; Two TOKEN"),
         ("Three good", True, ANONYMOUS),
     ],
 )
@@ -52,3 +57,18 @@ async def test_the_first_validator_that_knows_the_credential_decides(
 async def test_without_validators_nobody_is_let_in() -> None:
     with pytest.raises(Unauthorized):
         await Authenticator((), allow_unauthenticated=False).authenticate({})
+
+
+def test_a_name_in_a_header_reads_the_same_for_conversations_and_functions() -> None:
+    # aiohttp, which reads the headers of functions, takes them for UTF-8.
+    head = parse_head("GET /ws HTTP/1.1\r\nX-User-Id: Müller".encode() + b"\xff")
+
+    assert head
+    assert head.headers == {"x-user-id": "Müller\udcff"}
+
+
+def test_a_header_that_comes_twice_shows() -> None:
+    head = parse_head(b"GET /ws HTTP/1.1\r\nX-User-Id: eve\r\nx-user-id: mia")
+
+    assert head
+    assert head.headers == {"x-user-id": "eve, mia"}

@@ -144,8 +144,8 @@ async def test_a_function_is_served_on_the_same_loop_as_in_a_pod(tmp_path: Path)
 @pytest.mark.parametrize(
     ("mode", "unwanted"),
     [
-        ("echo", ("grpc", "aiohttp", "jsonschema_rs", "pydantic")),
-        ("runtime", ("aiohttp", "jsonschema_rs", "pydantic")),
+        ("echo", ("grpc", "aiohttp", "jsonschema_rs", "opentelemetry", "pydantic")),
+        ("runtime", ("aiohttp", "jsonschema_rs", "opentelemetry", "pydantic")),
     ],
 )
 def test_a_pod_loads_only_what_its_mode_needs(mode: str, unwanted: tuple[str, ...]) -> None:

@@ -39,7 +39,9 @@ def client_of(port: int, *, show_tools: bool = False) -> GrpcRuntimeClient:
 def dialogue_of(
     client: GrpcRuntimeClient, silence: float = LIMIT, cancel_seconds: float = LIMIT
 ) -> Dialogue:
-    return RuntimeHandler(client, silence, cancel_seconds).begin("s", Principal("mia"))
+    return RuntimeHandler(client, silence, cancel_seconds).begin(
+        "s", Principal("mia", user_id="0123456789abcdef")
+    )
 
 
 async def take(dialogue: Dialogue, content: str, session_id: str = "s") -> list[TurnEvent]:
@@ -132,7 +134,7 @@ async def test_the_runtime_learns_who_asks_and_whether_tools_are_shown(
     sent = runtime.metadata[0]
     assert sent["x-omnia-agent-name"] == "a"
     assert sent["x-omnia-namespace"] == "n"
-    assert sent["x-omnia-user-id"] == "mia"
+    assert sent["x-omnia-user-id"] == "0123456789abcdef"
     assert sent["omnia-show-tools"] == "true"
 
 

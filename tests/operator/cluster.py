@@ -18,12 +18,13 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.ownership import owned, owner_of, taken
 from omnia_operator.cluster.port import ClusterError, KindMissing
-from omnia_operator.discovery import Lookout, ServerDiscovery
+from omnia_operator.discovery import Issuers, Lookout, ServerDiscovery
+from omnia_operator.discovery.oidc import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.manifests import Manifest, redacted
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import reconcile
-from omnia_operator.resolve import Key
+from omnia_operator.resolve import IssuerKeys, Key
 from tests.operator import objects, world
 
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
@@ -39,6 +40,8 @@ class FakeCluster:
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
         self.lookout = Lookout(ServerDiscovery())
+        self.issuers = Issuers(discover)
+        self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
         self._count = 0
         self.put(*documents)
@@ -103,7 +106,7 @@ class FakeCluster:
         if live is not None and not known and not owned(live, owner_of(manifest)["uid"]):
             raise taken(manifest, live)
         self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
-        if live is not None and manifest.kind == CONFIG_MAP:
+        if live is not None and manifest.kind in (CONFIG_MAP, SECRET):
             live = {**live, "data": {}}  # a key that is applied no more goes
         self.put(_merged(live or {}, manifest.body))
 
@@ -121,6 +124,11 @@ class FakeCluster:
         self.writes.append(f"status {kind} {key[1]}")
         self.objects[kind, key]["status"] = copy.deepcopy(status)
 
+    async def service_account_issuer(self) -> IssuerKeys:
+        if isinstance(self.issuer, ClusterError):
+            raise self.issuer
+        return self.issuer
+
     async def emit(self, event: JsonObject) -> None:
         self.events.append((event["involvedObject"]["name"], event["reason"]))
 
@@ -129,7 +137,7 @@ class FakeCluster:
         for _ in range(5):
             before = len(self.writes)
             for kind, key in [place for place in self.objects if place[0] in CUSTOM]:
-                await reconcile(self, kind, key, settings, self.lookout, now)
+                await reconcile(self, kind, key, settings, self.lookout, now, self.issuers)
             if len(self.writes) == before:
                 return
         raise AssertionError(f"it does not settle: {self.writes}")

@@ -204,7 +204,8 @@ async def test_everyone_whom_a_step_is_about_looks_when_it_is_due(
     cluster = await begun()
 
     async def wait(now: str) -> bool | float:
-        return await reconcile(cluster, kind, ("default", name), SETTINGS, cluster.lookout, now)
+        place = kind, ("default", name)
+        return await reconcile(cluster, *place, SETTINGS, cluster.lookout, now, cluster.issuers)
 
     assert await wait(START) == 300.0
     assert await wait(minute(7)) == 180.0

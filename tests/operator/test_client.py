@@ -7,7 +7,7 @@ import pytest
 from lightkube import AsyncClient, KubeConfig
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
+from omnia_operator.cluster.client import FIELD_MANAGER, PAGE, ClusterClient
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     POD,
@@ -18,6 +18,7 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.port import ClusterError, KindMissing
 from omnia_operator.manifests import Manifest
+from omnia_operator.resolve import IssuerKeys
 
 MINE = {"uid": "mine", "name": "helper", "kind": "AgentRuntime"}
 THEIRS = {"uid": "theirs", "name": "other", "kind": "Thing"}
@@ -197,6 +198,23 @@ async def test_a_secret_is_read_without_its_values() -> None:
     assert "c2VjcmV0" not in str(found)
 
 
+async def test_who_signs_the_tokens_of_service_accounts_is_read_from_two_paths() -> None:
+    server = Server((200, {"issuer": "https://me"}), (200, {"keys": [{"kid": "one"}]}))
+
+    assert await server.client.service_account_issuer() == IssuerKeys(
+        "https://me", ({"kid": "one"},)
+    )
+    assert [each.url.path for each in server.asked] == [
+        "/.well-known/openid-configuration",
+        "/openid/v1/jwks",
+    ]
+
+
+async def test_keys_of_service_accounts_that_may_not_be_read_are_an_error() -> None:
+    with pytest.raises(ClusterError, match="no"):
+        await Server(refused(403)).client.service_account_issuer()
+
+
 async def test_what_is_not_there_is_no_error() -> None:
     key = ("b", "a")
     server = Server(*[refused(404)] * 6)
@@ -237,6 +255,25 @@ async def test_a_listing_comes_with_its_version() -> None:
     assert [(each["kind"], each["metadata"]["name"]) for each in found] == [("ConfigMap", "a")]
     assert server.asked[0].url.path == "/api/v1/configmaps"
     assert server.asked[0].url.params["labelSelector"] == "x=y"
+
+
+async def test_a_long_listing_comes_in_pages_and_without_who_wrote_which_field() -> None:
+    def page(name: str, **more: str) -> tuple[int, JsonObject]:
+        metadata = {"name": name, "namespace": "b", "resourceVersion": "5", "managedFields": [{}]}
+        return 200, {
+            "metadata": {"resourceVersion": "7", **more},
+            "items": [{"metadata": metadata}],
+        }
+
+    server = Server(page("a", **{"continue": "there"}), page("c"))
+
+    found, version = await server.client.find_all(CONFIG_MAP, None, {})
+
+    assert version == 7
+    kept = {"namespace": "b", "resourceVersion": "5"}
+    assert [each["metadata"] for each in found] == [{**kept, "name": name} for name in "ac"]
+    asked = [(each.url.params["limit"], each.url.params.get("continue")) for each in server.asked]
+    assert asked == [(str(PAGE), None), (str(PAGE), "there")]
 
 
 @pytest.mark.parametrize(("version", "method"), [("", "POST"), ("4", "PUT")])

@@ -13,7 +13,10 @@ from omnia_operator.api.provider import Provider
 
 ROOT = Path(__file__).parents[2]
 CRDS = {name: yaml.safe_load(text) for name, text in render().items() if name.endswith(".yaml")}
-FORBIDDEN = {"$ref", "$defs", "title", "const", "oneOf", "anyOf", "allOf", "discriminator", "null"}
+FORBIDDEN = {
+    *("$ref", "$defs", "title", "const", "oneOf", "anyOf", "allOf", "discriminator", "null"),
+    "propertyNames",
+}
 
 
 def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

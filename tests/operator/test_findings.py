@@ -116,10 +116,6 @@ LATER: list[tuple[JsonObject, str]] = [
     (objects.agent({"evals": {"enabled": True}}), "spec.evals"),
     (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
     (
-        objects.agent({"session": {"type": "postgres", "storeRef": {"name": "r"}}}),
-        "spec.session.type",
-    ),
-    (
         objects.agent({"facade": {"media": {"enabled": True, "publicURL": "https://a.example"}}}),
         "spec.facade.media",
     ),

@@ -25,6 +25,16 @@ from tests.operator import objects, world
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
 OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
 
+# Every facade has the rules about credentials, and room for the keys that go with them.
+AUTH_MOUNTS = (
+    Mount("omnia-auth", "/etc/omnia/auth"),
+    Mount("omnia-auth-secrets", "/etc/omnia/auth-secrets"),
+)
+AUTH_VOLUMES: tuple[JsonObject, ...] = (
+    {"name": "omnia-auth", "configMap": {"name": "helper-auth"}},
+    {"name": "omnia-auth-secrets", "secret": {"secretName": "helper-auth", "optional": True}},
+)
+
 
 def planned(
     document: JsonObject | None = None, there: Found | None = None, settings: Settings = SETTINGS
@@ -53,7 +63,7 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         "registry:5000/facade:1",
         "registry:5000/runtime:1",
     ]
-    assert made.facade.mounts == ()
+    assert made.facade.mounts == AUTH_MOUNTS
     assert made.runtime.mounts == (
         Mount("omnia-pack", "/etc/omnia/pack"),
         Mount("omnia-tools", "/etc/omnia/tools"),
@@ -63,6 +73,7 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         {"name": "omnia-pack", "configMap": {"name": "helper-pack"}},
         {"name": "omnia-tools", "configMap": {"name": "helper-tools"}},
         {"name": "omnia-providers", "configMap": {"name": "helper-providers"}},
+        *AUTH_VOLUMES,
     )
     assert content(made, "pack") == {
         "1.0.0.json": world.PACK_TEXT,
@@ -102,7 +113,8 @@ def test_a_facade_that_answers_by_itself_is_alone(handler: str) -> None:
     made = planned(objects.agent({"facade": {"handler": handler}}), Found())
 
     assert made.facade.env.handler_mode is Handler(handler)
-    assert (made.runtime, made.config_maps, made.volumes) == (None, (), ())
+    assert (made.runtime, made.volumes) == (None, AUTH_VOLUMES)
+    assert [each.name for each in made.config_maps] == ["helper-auth"]
 
 
 def test_a_function_gives_its_schemas_to_both_containers() -> None:
@@ -111,7 +123,7 @@ def test_a_function_gives_its_schemas_to_both_containers() -> None:
     file = decode_json(content(made, "function")["function.json"], FunctionFile, "it")
     assert file == FunctionFile("helper", {"type": "string"}, {"type": "object"})
     mount = Mount("omnia-function", "/etc/omnia/function")
-    assert made.facade.mounts == (mount,)
+    assert made.facade.mounts == (mount, *AUTH_MOUNTS)
     assert made.runtime is not None
     assert made.runtime.mounts[-1] == mount
     assert made.facade.env.mode is made.runtime.env.mode is Mode.FUNCTION

@@ -66,6 +66,7 @@ async def test_an_agent_gets_its_objects_and_runs() -> None:
     assert cluster.names(DEPLOYMENT) == cluster.names(SERVICE) == ["helper"]
     assert cluster.names(SERVICE_ACCOUNT) == ["helper-agent"]
     assert cluster.names(CONFIG_MAP) == [
+        "helper-auth",
         "helper-pack",
         "helper-providers",
         "helper-tools",
@@ -83,6 +84,7 @@ async def test_an_agent_gets_its_objects_and_runs() -> None:
         "ServiceReady": "True: ServiceCreated",
         "PromptPackReady": "True: PromptPackFound",
         "ProviderReady": "True: ProviderFound",
+        "ExternalAuth": "True: DashboardOnly",
     }
 
 
@@ -371,18 +373,19 @@ async def test_a_granted_key_of_another_namespace_is_copied_and_follows() -> Non
     assert cluster.live(SECRET, name)["data"] == {"default": encoded("two")}
 
 
-async def test_a_session_store_needs_its_address() -> None:
-    session = {"session": {"type": "redis", "storeRef": {"name": "redis"}}}
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+async def test_a_session_store_needs_its_address(kind: str) -> None:
+    session = {"session": {"type": kind, "storeRef": {"name": "store"}}}
     cluster = await settled(*everything(session))
     assert cluster.conditions()["SessionStoreReady"] == "False: SecretNotFound"
 
-    cluster.put(secret("redis", {"url": encoded("redis://r")}))
+    cluster.put(secret("store", {"url": encoded("x://r")}))
     await cluster.settle()
 
     assert cluster.conditions()["SessionStoreReady"] == "True: SecretFound"
     text = str(cluster.live(DEPLOYMENT))
-    assert "'OMNIA_SESSION_TYPE', 'value': 'redis'" in text
-    assert "{'name': 'redis', 'key': 'url'}" in text
+    assert f"'OMNIA_SESSION_TYPE', 'value': '{kind}'" in text
+    assert "{'name': 'store', 'key': 'url'}" in text
 
 
 async def test_an_invalid_spec_is_told_and_the_pods_run_on() -> None:
@@ -423,9 +426,9 @@ async def test_a_failure_that_passes_is_tried_again() -> None:
     cluster.refuse[SERVICE, "helper"] = unavailable()
     place = AGENT_RUNTIME, ("default", "helper")
 
-    assert await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW)
+    assert await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW, cluster.issuers)
     cluster.refuse.clear()
-    assert not await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW)
+    assert not await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW, cluster.issuers)
     assert cluster.names(SERVICE) == ["helper"]
 
 

@@ -61,7 +61,9 @@ class Scene:
         self.cluster.lookout = Lookout(self.servers, lambda: self.seconds, lambda: 0.0)
 
     async def reconcile(self, now: str = NOW) -> bool | float:
-        return await reconcile(self.cluster, *PLACE, SETTINGS, self.cluster.lookout, now)
+        return await reconcile(
+            self.cluster, *PLACE, SETTINGS, self.cluster.lookout, now, self.cluster.issuers
+        )
 
     @property
     def status(self) -> JsonObject:

@@ -6,6 +6,7 @@ import kopf
 import pytest
 
 from omnia_core.env import OperatorEnv
+from omnia_operator.cluster.client import PAGE
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -28,18 +29,27 @@ ENV = OperatorEnv(
     tracing_enabled=True,
     tracing_endpoint="http://collector:4317",
     tracing_sample_rate=0.5,
+    tracing_content=True,
 )
 
 
 def test_tracing_reaches_every_container_and_an_agent_may_overrule_it() -> None:
-    names = [ENV.variable(f"tracing_{each}") for each in ("enabled", "endpoint", "sample_rate")]
+    names = [
+        ENV.variable(f"tracing_{each}")
+        for each in ("enabled", "endpoint", "sample_rate", "content")
+    ]
     own = {"runtime": {"extraEnv": [{"name": names[2], "value": "1"}]}}
     there = world.found(objects.pack(), objects.provider())
     made = plan(world.resolved(objects.agent(own), there), settings_of(ENV))
 
     for container, rate in zip(made.containers, ["0.5", "1"], strict=True):
         variables = {each["name"]: each["value"] for each in container.variables}
-        assert [variables[name] for name in names] == ["true", "http://collector:4317", rate]
+        assert [variables[name] for name in names] == [
+            "true",
+            "http://collector:4317",
+            rate,
+            "true",
+        ]
 
 
 def test_a_pull_policy_that_is_not_set_is_left_to_kubernetes() -> None:
@@ -79,6 +89,7 @@ def test_every_kind_is_watched_and_nothing_is_written_by_kopf() -> None:
     assert not list(registry._spawning.get_all_handlers())
     assert not settings.posting.enabled
     assert settings.peering.standalone
+    assert settings.watching.chunk_size == PAGE
 
 
 def test_the_page_of_conditions_names_every_reason_of_a_problem() -> None:

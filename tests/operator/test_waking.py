@@ -208,6 +208,30 @@ def test_a_secret_of_a_tool_server_wakes_its_registry() -> None:
     assert scene.see(secret("token", {"token": "b25l"})) == {("ToolRegistry", "tools"), HELPER}
 
 
+def test_a_client_key_wakes_its_agent_when_it_comes_changes_hands_and_goes() -> None:
+    scene = Scene(objects.agent(), objects.agent(name="other"))
+
+    def key(agent: str) -> JsonObject:
+        made = secret("key", {"keyHash": "aGFzaA=="})
+        marks = {labels.CREDENTIAL_KIND: labels.CLIENT_KEY, labels.AGENT_NAME: agent}
+        made["metadata"]["labels"] = marks if agent else {}
+        return made
+
+    helper, other = ("AgentRuntime", "helper"), ("AgentRuntime", "other")
+    assert scene.see(key("helper")) == {helper}
+    assert scene.see(key("other")) == {helper, other}
+    assert scene.see(key("")) == {other}
+    assert scene.see(key("helper")) == {helper}
+    assert scene.lose(key("helper")) == {helper}
+
+
+def test_the_key_of_the_user_ids_wakes_its_agent() -> None:
+    rules = {"externalAuth": {"userIdKeyRef": {"name": "ids", "key": "key"}}}
+    scene = Scene(objects.agent(rules))
+
+    assert scene.see(secret("ids", {"key": "eA=="})) == {("AgentRuntime", "helper")}
+
+
 def test_an_older_event_does_not_undo_a_newer_one() -> None:
     store = Store()
     new = objects.provider()

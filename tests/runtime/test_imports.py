@@ -35,17 +35,20 @@ asyncio.run(main())
 LIBRARIES = [
     "aiohttp",
     "anthropic",
+    "asyncpg",
     "google.genai",
     "jmespath",
     "jsonschema_rs",
     "mcp",
     "openai",
+    "opentelemetry",
     "pydantic",
     "re2",
     "redis",
 ]
 OWN = [
     "omnia_core.openapi",
+    "omnia_core.sessions.postgres",
     "omnia_core.sessions.redis",
     "omnia_core.wire.tools",
     "omnia_runtime.providers.claude",

@@ -64,7 +64,11 @@ async def test_a_bad_file_refuses_to_start_with_one_line(
         ({"OMNIA_AGENT_NAME": ""}, "OMNIA_AGENT_NAME: missing"),
         ({"OMNIA_GRPC_PORT": "x"}, "OMNIA_GRPC_PORT"),
         ({"OMNIA_SESSION_TYPE": "redis"}, "OMNIA_SESSION_URL: missing"),
-        ({"OMNIA_SESSION_TYPE": "postgres"}, "memory or in redis"),
+        ({"OMNIA_SESSION_TYPE": "postgres"}, "OMNIA_SESSION_URL: missing"),
+        (
+            {"OMNIA_SESSION_TYPE": "postgres", "OMNIA_SESSION_URL": "redis://x"},
+            "expected postgresql://",
+        ),
         ({"OMNIA_PROMPTPACK_PATH": "/nowhere/pack.json"}, "/nowhere/pack.json"),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL"),
     ],

@@ -23,6 +23,10 @@
   value: {{ .Values.tracing.endpoint | quote }}
 - name: OMNIA_TRACING_SAMPLE_RATE
   value: {{ .Values.tracing.sampleRate | quote }}
+{{- if .Values.tracing.content }}
+- name: OMNIA_TRACING_CONTENT
+  value: "true"
+{{- end }}
 {{- end }}
 {{- with .Values.prometheus.address }}
 - name: OMNIA_PROMETHEUS_ADDRESS

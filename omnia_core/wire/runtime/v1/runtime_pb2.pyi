@@ -26,7 +26,7 @@ RESUME_STATE_NOT_FOUND: ResumeState
 RESUME_STATE_UNAVAILABLE: ResumeState
 
 class ClientMessage(_message.Message):
-    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel")
+    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel", "traceparent")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,7 @@ class ClientMessage(_message.Message):
     DUPLEX_START_FIELD_NUMBER: _ClassVar[int]
     AUDIO_INPUT_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
+    TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     content: str
     metadata: _containers.ScalarMap[str, str]
@@ -52,7 +53,8 @@ class ClientMessage(_message.Message):
     duplex_start: DuplexStart
     audio_input: AudioInputChunk
     cancel: bool
-    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ...) -> None: ...
+    traceparent: str
+    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class ClientToolResult(_message.Message):
     __slots__ = ("call_id", "result_json", "is_rejected", "rejection_reason")

@@ -1,0 +1,74 @@
+"""What a session of 200 messages costs in each store, over the loopback address.
+
+Run with `python -m benchmarks.sessions`. Needs redis-server and Debian's postgresql; both are
+started here, in memory or without fsync: it measures the drivers, not disks.
+"""
+
+import asyncio
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from omnia_core.sessions import Message, SessionStore
+from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.units import Duration
+from tests.services import postgres_server, redis_server
+
+TTL = Duration.parse("1h")
+LENGTH, ROUNDS = 200, 500
+TEXT = "A sentence of an answer, as long as sentences are. " * 8
+
+
+async def measure(name: str, store: SessionStore) -> None:
+    """Print median and 99th percentile of each operation."""
+    messages = [Message("user", TEXT) for _ in range(LENGTH)]
+    await store.append("load", messages, expected_length=0)
+    await store.append("grow", messages, expected_length=0)
+    length = LENGTH
+
+    async def load() -> None:
+        await store.load("load")
+
+    async def append() -> None:
+        nonlocal length
+        length = await store.append("grow", messages[:2], expected_length=length)
+
+    async def checkpoint() -> None:
+        await store.checkpoint("load", messages[:1], expected_length=LENGTH)
+
+    for what in (load, append, checkpoint):
+        print(f"{name:10} {what.__name__:11} {await _times(what)}")
+    await store.close()
+
+
+async def _times(operation: Callable[[], Awaitable[None]]) -> str:
+    taken = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        await operation()
+        taken.append((time.perf_counter() - began) * 1000)
+    p99 = statistics.quantiles(taken, n=100)[-1]
+    return f"median {statistics.median(taken):6.2f} ms   99 % {p99:6.2f} ms"
+
+
+def main() -> None:
+    """Measure the three stores."""
+    asyncio.run(measure("memory", MemorySessionStore(TTL)))
+    programs = max(each.parent for each in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    redis = shutil.which("redis-server")
+    if redis is None:
+        raise SystemExit("redis-server is not on this machine: apt-get install redis-server")
+    owner = {"namespace": "default", "agent": "bench"}
+    with tempfile.TemporaryDirectory() as folder, redis_server(redis, folder) as url:
+        asyncio.run(measure("redis", RedisSessionStore(url, TTL, **owner)))
+    with postgres_server(programs) as server:
+        asyncio.run(measure("postgres", PostgresSessionStore(server.url, TTL, **owner)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""What tracing costs, as `make bench-tracing` prints it: CPU of a turn with it and without it.
+
+Two pairs of the shipped programs run side by side, the same but for OMNIA_TRACING_ENABLED. Metrics
+are on in both: they cannot be turned off. A vendor's server and a collector run as processes of
+their own; WebSocket clients ask the pairs in turns. What is counted is the CPU time of facade and
+runtime together, exporting included, and what is compared is the ratio within one round.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from websockets.asyncio.client import ClientConnection, connect
+
+from benchmarks.provider_stream import CHUNKS, serve
+from tests.services import free_port
+
+ROOT = Path(__file__).parents[1]
+LIMIT = 30.0
+GOAL = 1.10
+TICKS = os.sysconf("SC_CLK_TCK")
+MESSAGE = '{"type": "message", "content": "Where is my order?"}'
+PACK = {
+    "id": "support",
+    "name": "Support",
+    "version": "1.0.0",
+    "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+    "prompts": {
+        "main": {
+            "id": "main",
+            "name": "Main",
+            "version": "1.0.0",
+            "system_template": "You help customers of a shop.",
+        }
+    },
+}
+
+
+class Pair:
+    """A facade and a runtime."""
+
+    def __init__(self, folder: Path, model: str, **variables: str) -> None:
+        """Start them; `model` is the URL of the vendor."""
+        self.ports = [free_port() for _ in range(4)]
+        facade, facade_health, runtime, runtime_health = map(str, self.ports)
+        provider = {"name": "default", "type": "vllm", "model": "m", "baseURL": model}
+        (folder / "pack.json").write_text(json.dumps(PACK))
+        (folder / "providers.yaml").write_text(json.dumps({"providers": [provider]}))
+        common = {
+            **os.environ,
+            "OMNIA_AGENT_NAME": "agent",
+            "OMNIA_BIND_ADDRESS": "127.0.0.1",
+            "LOG_LEVEL": "warning",
+            **variables,
+        }
+        runtime_env = {
+            "OMNIA_GRPC_PORT": runtime,
+            "OMNIA_HEALTH_PORT": runtime_health,
+            "OMNIA_PROMPTPACK_PATH": str(folder / "pack.json"),
+            "OMNIA_PROVIDERS_PATH": str(folder / "providers.yaml"),
+            "OMNIA_TOOLS_CONFIG_PATH": str(folder / "tools.yaml"),
+        }
+        facade_env = {
+            "OMNIA_RUNTIME_ADDRESS": f"127.0.0.1:{runtime}",
+            "OMNIA_FACADE_PORT": facade,
+            "OMNIA_HEALTH_PORT": facade_health,
+            "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
+        }
+        self.processes = [
+            subprocess.Popen([sys.executable, "-m", name], env={**common, **own}, cwd=ROOT)
+            for name, own in (("omnia_runtime", runtime_env), ("omnia_facade", facade_env))
+        ]
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"ws://127.0.0.1:{self.ports[0]}/ws"
+
+    def wait_ready(self) -> None:
+        """Wait for 200 from the facade's `/readyz`."""
+        deadline = time.monotonic() + LIMIT
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                url = f"http://127.0.0.1:{self.ports[1]}/readyz"
+                with urllib.request.urlopen(url, timeout=LIMIT):
+                    return
+            time.sleep(0.02)
+        raise TimeoutError("the pair was not ready in time")
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that both have used, with those of all threads."""
+        ticks = 0
+        for process in self.processes:
+            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / TICKS
+
+    def stop(self) -> None:
+        """End both."""
+        for process in self.processes:
+            process.terminate()
+        for process in self.processes:
+            process.wait(LIMIT)
+
+
+async def main() -> None:
+    """Run the rounds, print the table, and write it to benchmarks/out/tracing.json."""
+    options = _options()
+    with contextlib.ExitStack() as stack:
+        model = f"http://127.0.0.1:{stack.enter_context(_process(serve))}/v1"
+        collector = f"127.0.0.1:{stack.enter_context(_process(_collect))}"
+        on = {"OMNIA_TRACING_ENABLED": "true", "OMNIA_TRACING_ENDPOINT": collector}
+        pairs = {}
+        for name, variables in (("without tracing", {}), ("with tracing", on)):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            pairs[name] = Pair(folder, model, **variables)
+            stack.callback(pairs[name].stop)
+        for pair in pairs.values():
+            await asyncio.to_thread(pair.wait_ready)
+        rounds = await _rounds(pairs, options)
+    _report(rounds, options)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=1500, help="of each pair in one round")
+    parser.add_argument("--conversations", type=int, default=25, help="at the same time")
+    return parser.parse_args()
+
+
+async def _rounds(pairs: dict[str, Pair], options: argparse.Namespace) -> list[dict[str, float]]:
+    rounds = []
+    for number in range(options.rounds + 1):
+        print(
+            f"round {number} of {options.rounds}{'' if number else ' (warm-up)'}", file=sys.stderr
+        )
+        order = list(pairs) if number % 2 else list(reversed(pairs))
+        found = {name: await _measured(pairs[name], options) for name in order}
+        rounds += [found] if number else []
+    return rounds
+
+
+async def _measured(pair: Pair, options: argparse.Namespace) -> float:
+    """Return the CPU microseconds of one turn."""
+    left = iter(range(options.turns))
+
+    async def conversation(socket: ClientConnection) -> None:
+        for _ in left:
+            await socket.send(MESSAGE)
+            chunks = 0
+            while (frame := json.loads(await socket.recv()))["type"] != "done":
+                chunks += frame["type"] == "chunk"
+            if chunks != CHUNKS:
+                raise RuntimeError(f"{chunks} chunks are not the whole answer")
+
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [
+            await stack.enter_async_context(connect(pair.url, compression=None))
+            for _ in range(options.conversations)
+        ]
+        for socket in sockets:
+            await socket.recv()
+        began = pair.cpu()
+        await asyncio.gather(*map(conversation, sockets))
+        # the last batch goes out within a second
+        await asyncio.sleep(1.5)
+        return (pair.cpu() - began) / options.turns * 1e6
+
+
+@contextlib.contextmanager
+def _process(target: Callable[[Connection], None]) -> Iterator[int]:
+    """Run a server in a process of its own; yield its port."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs,))
+    process.start()
+    try:
+        yield int(ours.recv())
+    finally:
+        process.kill()
+        process.join()
+
+
+def _collect(connection: Connection) -> None:
+    from tests.collector import Spans, grpc_collector  # noqa: PLC0415 - in this process only
+
+    with grpc_collector(Spans()) as address:
+        connection.send(int(address.rpartition(":")[2]))
+        connection.poll(None)
+
+
+def _report(rounds: list[dict[str, float]], options: argparse.Namespace) -> None:
+    rows: dict[str, list[float]] = {
+        f"{name}, CPU us": [each[name] for each in rounds] for name in rounds[0]
+    }
+    rows["ratio"] = [each["with tracing"] / each["without tracing"] for each in rounds]
+    table: dict[str, Any] = {
+        name: {
+            "median": round(statistics.median(values), 3),
+            "min": round(min(values), 3),
+            "max": round(max(values), 3),
+        }
+        for name, values in rows.items()
+    }
+    machine = (
+        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores, "
+        f"{platform.machine()}, {options.turns} turns of {CHUNKS} chunks in each of "
+        f"{options.rounds} rounds, {options.conversations} at the same time"
+    )
+    print(machine)
+    print(f"{'':32}{'median':>9}{'min':>9}{'max':>9}{'goal':>9}")
+    for name, row in table.items():
+        goal = f"{GOAL:9.2f}" if name == "ratio" else ""
+        print(f"{name:32}{row['median']:9.2f}{row['min']:9.2f}{row['max']:9.2f}{goal}")
+    out = ROOT / "benchmarks/out"
+    out.mkdir(exist_ok=True)
+    (out / "tracing.json").write_text(json.dumps({"machine": machine, **table}, indent=2))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,146 @@
+"""Sessions in PostgreSQL: they outlive the pod and the database's restart, and every pod sees them.
+
+Each operation is one call of a function of the database (`migrations/`), so one round trip and one
+transaction.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions.postgres_pool import COMMAND_SECONDS, PostgresPool
+from omnia_core.sessions.records import Message, Session
+from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.units import Duration
+
+SWEEP_SECONDS = 60.0
+SWEEP_BATCH = 200
+
+_APPEND = "SELECT * FROM omnia.append($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_LOAD = "SELECT * FROM omnia.load($1, $2, $3, $4)"
+_CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6)"
+_SWEEP = "SELECT omnia.sweep($1)"
+
+_log = structlog.get_logger()
+
+
+class PostgresSessionStore(SessionStore):
+    """Keeps sessions in the schema `omnia` of a database, which it makes when it is not there.
+
+    Sessions that have expired are deleted in the background after appends, a batch a minute; while
+    batches are full, one with each append.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        ttl: Duration,
+        *,
+        namespace: str,
+        agent: str,
+        command_seconds: float = COMMAND_SECONDS,
+        sweep_seconds: float = SWEEP_SECONDS,
+        sweep_batch: int = SWEEP_BATCH,
+    ) -> None:
+        """Connects when it is first used.
+
+        Raises:
+            ConfigurationError: `url` is no PostgreSQL URL; the message does not show it.
+        """
+        if not _usable(url):
+            raise ConfigurationError(
+                "the URL of the session store is not usable: "
+                "expected postgresql://user[:password]@host[:port]/database[?sslmode=require]"
+            )
+        self._pool = PostgresPool(url, command_seconds)
+        self._ttl = timedelta(seconds=ttl.seconds)
+        self._owner = (namespace, agent)
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Message)
+        self._sweep_every, self._sweep_batch = sweep_seconds, sweep_batch
+        self._sweep_at = time.monotonic() + sweep_seconds
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def load(self, session_id: str) -> Session | None:
+        rows = await self._pool.fetch(_LOAD, *self._whose(session_id))
+        if not rows:
+            return None
+        *messages, checkpoint = (row[0] for row in rows)
+        interrupted = map(self._decoder.decode, (checkpoint or b"").splitlines())
+        return Session(session_id, tuple(map(self._decoder.decode, messages)), tuple(interrupted))
+
+    async def append(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> int:
+        if not messages:
+            session = await self.load(session_id)
+            found = len(session.messages) if session else 0
+            if found != expected_length:
+                raise SessionConflict(session_id, expected_length, found)
+            return found
+        arguments: tuple[Any, ...] = (
+            uuid.uuid4(),
+            expected_length,
+            [message.role for message in messages],
+            [_text(message.pack_version) for message in messages],
+            [self._encoder.encode(message) for message in messages],
+        )
+        ((appended, length),) = await self._pool.fetch(
+            _APPEND, *self._whose(session_id), *arguments
+        )
+        if not appended:
+            raise SessionConflict(session_id, expected_length, length)
+        self._sweep_when_due()
+        return int(length)
+
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        lines = self._encoder.encode_lines(messages)
+        await self._pool.fetch(_CHECKPOINT, *self._whose(session_id), expected_length, lines)
+
+    async def close(self) -> None:
+        if self._sweeping:
+            self._sweeping.cancel()
+            await asyncio.wait({self._sweeping})
+        await self._pool.close()
+
+    def _whose(self, session_id: str) -> tuple[Any, ...]:
+        return (*self._owner, _text(session_id), self._ttl)
+
+    def _sweep_when_due(self) -> None:
+        if time.monotonic() >= self._sweep_at and self._sweeping is None:
+            self._sweep_at = time.monotonic() + self._sweep_every
+            self._sweeping = asyncio.create_task(self._sweep())
+
+    async def _sweep(self) -> None:
+        try:
+            ((deleted,),) = await self._pool.fetch(_SWEEP, self._sweep_batch)
+            if deleted == self._sweep_batch:
+                self._sweep_at = time.monotonic()
+        except StoreUnavailable as error:
+            _log.warning("expired sessions were not deleted", reason=str(error))
+        finally:
+            self._sweeping = None
+
+
+def _text(value: str) -> str:
+    """Write the one character that a text of PostgreSQL cannot hold so that no two values meet."""
+    return value.replace("\\", "\\\\").replace("\0", "\\0")
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname or "host=" in parts.query
+        return parts.scheme in ("postgresql", "postgres") and bool(named) and parts.port != 0
+    except ValueError:
+        return False

@@ -1,0 +1,107 @@
+"""Connections to PostgreSQL: few, bounded in time, made again when the server was away."""
+
+import asyncio
+import random
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+from omnia_core.sessions.migrations import migrate
+from omnia_core.sessions.store import StoreUnavailable
+
+CONNECT_SECONDS = 2.0
+COMMAND_SECONDS = 5.0
+CONNECTIONS = 8
+ATTEMPTS = 4
+_BACKOFF_SECONDS, _BACKOFF_CAP_SECONDS = 0.05, 0.5
+
+# What another attempt may mend: a lost connection, a server that starts or stops, a lock cycle.
+_PASSING = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class PostgresPool:
+    """Runs statements that may be sent twice."""
+
+    def __init__(self, url: str, command_seconds: float = COMMAND_SECONDS) -> None:
+        """`command_seconds` is what one attempt may take, the wait for a connection included."""
+        self._command_seconds = command_seconds
+        self._url = url
+        self._opening = asyncio.Lock()
+        self._pool: Any = None
+        self._closed = False
+
+    async def fetch(self, statement: str, *arguments: Any) -> list[Any]:
+        """Run a statement and return its rows.
+
+        Raises:
+            StoreUnavailable: the last attempt failed; the message names the kind of the error.
+        """
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await asyncio.sleep(_pause(attempt))
+            try:
+                pool = self._pool or await self._open()
+                # its own timeout is also what giving back a connection in mid-statement may take
+                async with (
+                    asyncio.timeout(self._command_seconds),
+                    pool.acquire(timeout=CONNECT_SECONDS) as connection,
+                ):
+                    rows: list[Any] = await connection.fetch(statement, *arguments)
+                    return rows
+            except _PASSING as error:
+                if attempt == ATTEMPTS - 1 or isinstance(error, TimeoutError):
+                    raise StoreUnavailable(type(error).__name__) from error
+            except (asyncpg.PostgresError, ValueError) as error:
+                raise StoreUnavailable(type(error).__name__) from error
+        raise AssertionError
+
+    async def close(self) -> None:
+        """Close every connection; what still runs is cut after a moment."""
+        self._closed = True
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await pool.close()
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            pool.terminate()
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._closed:
+                raise StoreUnavailable("it was closed")
+            if self._pool is None:
+                pool = asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=CONNECTIONS,
+                    timeout=CONNECT_SECONDS,
+                    reset=_nothing,
+                    server_settings={"application_name": "omnia"},
+                )
+                await pool
+                try:
+                    async with asyncio.timeout(COMMAND_SECONDS), pool.acquire() as connection:
+                        await migrate(connection)
+                except BaseException:
+                    pool.terminate()
+                    raise
+                self._pool = pool
+            return self._pool
+
+
+async def _nothing(_: Any) -> None:
+    """Leave a returned connection as it is: no statement here changes its settings."""
+
+
+def _pause(attempt: int) -> float:
+    longest = min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**attempt)
+    return random.uniform(0, longest)  # noqa: S311 - spreads attempts, hides nothing

@@ -1,0 +1,90 @@
+"""Turns whose time is traced: one span for each, from the message to the end of its answer."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from msgspec import structs
+
+from omnia_core.telemetry.tracing import Kind, Span, Tracer, names
+from omnia_facade.turns.events import (
+    CANCELLED,
+    Chunk,
+    Done,
+    Failed,
+    ToolAnswer,
+    TurnEvent,
+    TurnRequest,
+)
+from omnia_facade.turns.handler import Dialogue, Resume
+
+MESSAGE_SPAN = "omnia.facade.message"
+
+Describe = Callable[[Span], None]
+
+
+class TracedDialogue:
+    """A dialogue whose turns are spans; made only where tracing is on."""
+
+    __slots__ = ("_describe", "_inner", "_remote", "_tracer")
+
+    def __init__(self, inner: Dialogue, tracer: Tracer, describe: Describe, remote: str) -> None:
+        """Trace `inner`.
+
+        Args:
+            inner: answers.
+            tracer: begins the spans.
+            describe: notes what all turns of this program have in common.
+            remote: the `traceparent` with which the connection was opened, or "".
+        """
+        self._inner = inner
+        self._tracer = tracer
+        self._describe = describe
+        self._remote = remote
+
+    async def probe(self, session_id: str) -> Resume:
+        return await self._inner.probe(session_id)
+
+    async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+        last: Done | Failed | None = None
+        with self._tracer.start(
+            MESSAGE_SPAN, Kind.SERVER, remote=self._remote, session_id=request.session_id
+        ) as span:
+            self._describe(span)
+            began, silent = time.perf_counter(), True
+            request = structs.replace(request, traceparent=span.traceparent)
+            async with aclosing(self._inner.turn(request)) as events:
+                async for event in events:
+                    if isinstance(event, Done | Failed):
+                        last = event
+                        break
+                    if silent and isinstance(event, Chunk):
+                        silent = False
+                        span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - began)
+                    yield event
+            if last:
+                _note_end(span, last)
+        if last:
+            yield last
+
+    def cancel(self) -> None:
+        self._inner.cancel()
+
+    def answer(self, answer: ToolAnswer) -> None:
+        self._inner.answer(answer)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _note_end(span: Span, last: Done | Failed) -> None:
+    if isinstance(last, Failed):
+        span.fail(last.code)
+        return
+    span.note(names.FINISH_REASONS, (last.finish_reason,))
+    if last.finish_reason == CANCELLED:
+        span.note(names.OMNIA_CANCELLED, True)
+    if last.usage:
+        span.note(names.INPUT_TOKENS, last.usage.input_tokens)
+        span.note(names.OUTPUT_TOKENS, last.usage.output_tokens)
+        span.note(names.OMNIA_COST, last.usage.cost_usd)

@@ -1,0 +1,85 @@
+"""Whose credentials an agent accepts: the keys of issuers, the Secrets of client keys."""
+
+from dataclasses import dataclass, field
+
+from omnia_core import names
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.agentruntime import AgentRuntime
+from omnia_operator.resolve.found import Found, Problem
+from omnia_operator.resolve.issuers import IssuerKeys, NoKeys
+from omnia_operator.resolve.providers import SecretSource
+
+EXTERNAL_AUTH = "ExternalAuth"
+OIDC_KEYS = "OIDCJWKSReady"
+
+_PARTS = (names.CLIENT_KEY_HASH, names.CLIENT_KEY_SCOPES, names.CLIENT_KEY_EXPIRY)
+# The key of a Secret, which a client key's name becomes a part of, is not longer than this.
+_LONGEST_NAME = 253 - 1 - max(len(each) for each in _PARTS)
+
+
+@dataclass(frozen=True)
+class ResolvedAuth:
+    """What the facade needs to check credentials. None of it keeps an agent from running."""
+
+    management: IssuerKeys | None = None
+    """The cluster, which signs the tokens of ServiceAccounts; None where they are not accepted."""
+    oidc: tuple[JsonObject, ...] = ()
+    """Public keys of the OpenID provider."""
+    client_keys: tuple[SecretSource, ...] = ()
+    """What is known of each client key: hash, scopes, expiry."""
+    user_id_key: SecretSource | None = None
+    """The key of the user ids."""
+    problems: tuple[Problem, ...] = field(default=())
+    """What is missing."""
+
+
+def resolve_auth(agent: AgentRuntime, found: Found) -> ResolvedAuth:
+    """Find what the facade of an agent needs to check credentials."""
+    rules, namespace = agent.spec.external_auth, agent.metadata.namespace
+    problems: list[Problem] = []
+    management = found.cluster_issuer if rules.management.enabled else None
+    if isinstance(management, NoKeys):
+        problems.append(_problem(EXTERNAL_AUTH, "Unreachable", management.message))
+        management = management.last
+    oidc = found.oidc if rules.oidc is not None else None
+    if isinstance(oidc, NoKeys):
+        problems.append(_problem(OIDC_KEYS, oidc.reason, oidc.message))
+        oidc = oidc.last
+    user_id_key = None
+    if (reference := rules.user_id_key_ref) is not None:
+        user_id_key = SecretSource(namespace, reference.name, reference.key)
+        keys = found.secrets.get((namespace, reference.name))
+        if keys is None or reference.key not in keys:
+            problems.append(_no_user_id_key(user_id_key, exists=keys is not None))
+    return ResolvedAuth(
+        management=management,
+        oidc=oidc.keys if oidc is not None else (),
+        client_keys=tuple(_client_keys(found)) if rules.client_keys is not None else (),
+        user_id_key=user_id_key,
+        problems=tuple(problems),
+    )
+
+
+def _client_keys(found: Found) -> list[SecretSource]:
+    return [
+        SecretSource(*key, part)
+        for key in sorted(found.client_keys)
+        for part in _PARTS
+        if len(key[1]) <= _LONGEST_NAME and part in found.secrets.get(key, ())
+    ]
+
+
+def _no_user_id_key(source: SecretSource, *, exists: bool) -> Problem:
+    lacks = f'has no key "{source.key}"' if exists else "does not exist"
+    reason = "SecretKeyMissing" if exists else "SecretNotFound"
+    return Problem(
+        EXTERNAL_AUTH,
+        reason,
+        f'user ids are made with a key of Secret "{source.name}", which {lacks}: nobody is let in'
+        " until it is there; add it, or correct spec.externalAuth.userIdKeyRef",
+        retry=False,
+    )
+
+
+def _problem(condition: str, reason: str, message: str) -> Problem:
+    return Problem(condition, reason, message, retry=True)

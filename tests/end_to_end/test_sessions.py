@@ -1,0 +1,68 @@
+"""Sessions that outlive `omnia up`."""
+
+from pathlib import Path
+
+import orjson
+from websockets.sync.client import ClientConnection, connect
+
+from tests.end_to_end.conftest import LIMIT, Start
+from tests.services import PostgresServer, free_port
+
+MANIFESTS = """\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: store
+stringData:
+  url: {url}
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata:
+  name: remembers
+spec:
+  facade:
+    type: websocket
+    port: {port}
+  prompt:
+    system: You are a friendly assistant.
+  session:
+    type: postgres
+    storeRef:
+      name: store
+  provider:
+    type: mock
+    mock:
+      responses:
+        scenarios:
+          default:
+            turns:
+              1: first
+              2: second
+"""
+
+
+def test_a_conversation_in_postgresql_goes_on_after_a_restart(
+    start: Start, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    manifest = tmp_path / "agent.yaml"
+    manifest.write_text(MANIFESTS.format(url=postgres.url, port=free_port()))
+    up = start(manifest)
+    url = up.wait("ready", name="remembers")["url"]
+    with connect(url) as socket:
+        session = str(orjson.loads(socket.recv(LIMIT))["session_id"])
+        assert ask(socket) == "first"
+    up.stop()
+
+    url = start(manifest).wait("ready", name="remembers")["url"]
+    with connect(f"{url}?session_id={session}") as socket:
+        assert ask(socket) == "second"
+
+
+def ask(socket: ClientConnection) -> str:
+    """Send a message and return the final text."""
+    socket.send(orjson.dumps({"type": "message", "content": "hi"}).decode())
+    while True:
+        frame = orjson.loads(socket.recv(LIMIT))
+        if frame["type"] in ("done", "error"):
+            return str(frame.get("content", frame.get("error")))

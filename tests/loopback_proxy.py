@@ -1,0 +1,54 @@
+"""A door in front of a server, which can be slammed at the worst moment."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Proxy:
+    """Forwards to a port of the loopback address.
+
+    Attributes:
+        lose_answer: the next bytes of the server are thrown away and both connections cut.
+        lost: how many answers were.
+        silent: nothing that the server says is handed on.
+    """
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self.lose_answer = False
+        self.lost = 0
+        self.silent = False
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[int]:
+        """Serve, and yield the port."""
+        server = await asyncio.start_server(self._connection, "127.0.0.1", 0)
+        try:
+            yield int(server.sockets[0].getsockname()[1])
+        finally:
+            server.close()
+
+    async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        asking = asyncio.create_task(self._pump(reader, back))
+        try:
+            while data := await there.read(65536):
+                if self.lose_answer:
+                    self.lose_answer = False
+                    self.lost += 1
+                    writer.transport.abort()
+                    break
+                if not self.silent:
+                    writer.write(data)
+        finally:
+            asking.cancel()
+            await asyncio.wait({asking})
+            writer.close()
+            back.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)

@@ -1,0 +1,173 @@
+"""What is left of an answer when its runtime dies."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from omnia_core.sessions import Message, SessionStore, StoreUnavailable, ToolCall
+from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.units import Duration
+from omnia_runtime.turns.checkpoints import Checkpoints
+from omnia_runtime.turns.turn import Turn
+from tests.runtime.program import LIMIT, Program, Stream, client, said
+from tests.runtime.scripted import Mounted
+from tests.runtime.servers import ChatServer, chunk, serving
+from tests.services import PostgresServer
+
+Start = Callable[..., Program]
+TTL = Duration.parse("1h")
+
+
+@pytest.fixture(params=["redis", "postgres"])
+def kept_in(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """The type of a session store, and its URL."""
+    if request.param == "redis":
+        return "redis", str(request.getfixturevalue("redis_url"))
+    server: PostgresServer = request.getfixturevalue("postgres")
+    return "postgres", server.url
+
+
+async def test_after_a_runtime_was_killed_the_next_one_goes_on_from_what_it_had_said(
+    mounted: Mounted, start: Start, kept_in: tuple[str, str]
+) -> None:
+    kind, url = kept_in
+    driver = RedisSessionStore if kind == "redis" else PostgresSessionStore
+    sessions = {"OMNIA_SESSION_TYPE": kind, "OMNIA_SESSION_URL": url}
+    environment = mounted.environment(**sessions)
+    store = driver(
+        url,
+        TTL,
+        namespace=environment.get("OMNIA_NAMESPACE", "default"),
+        agent=environment["OMNIA_AGENT_NAME"],
+    )
+    server = ChatServer([chunk({"content": "Hel"}), chunk({"content": "lo wor"})], hold=True)
+    async with serving(server) as model:
+        mounted.write_provider(type="openai", baseURL=f"{model}/v1")
+        first = start(**sessions)
+        async with client(mounted) as stub:
+            stream = Stream(stub)
+            await stream.send("hi", kind)
+            await interrupted(store, kind, "Hello wor")
+            # before the client goes: that would cancel the turn, which then stores its end
+            first.process.kill()
+            await first.end()
+
+        server.hold = False
+        server.chunks = [chunk({"content": "ld"}), chunk({}, "stop")]
+        start(**sessions)
+        async with client(mounted) as stub:
+            assert said(await Stream(stub).ask("go on", kind)) == "ld"
+    session = await store.load(kind)
+    await store.close()
+    asked = [each["content"] for each in server.bodies[-1]["messages"][1:]]
+    assert asked == ["hi", "Hello wor", "go on"]
+    assert session
+    assert session.interrupted == ()
+    assert [(each.content, each.finish_reason) for each in session.messages] == [
+        ("hi", ""),
+        ("Hello wor", "interrupted"),
+        ("go on", ""),
+        ("ld", "stop"),
+    ]
+
+
+async def interrupted(store: SessionStore, session_id: str, text: str) -> None:
+    """Wait for the checkpoint of a text."""
+    async with asyncio.timeout(LIMIT):
+        while True:
+            session = await store.load(session_id)
+            if session and [each.content for each in session.interrupted] == [text]:
+                return
+            await asyncio.sleep(0.01)
+
+
+class RecordingStore(MemorySessionStore):
+    """Holds each checkpoint until it is let go, and may refuse it then."""
+
+    def __init__(self) -> None:
+        super().__init__(TTL)
+        self.asked: asyncio.Queue[Sequence[Message]] = asyncio.Queue()
+        self.let_go = asyncio.Event()
+        self.refusing = False
+
+    async def checkpoint(
+        self,
+        session_id: str,  # noqa: ARG002 - the port's
+        messages: Sequence[Message],
+        *,
+        expected_length: int,  # noqa: ARG002 - the port's
+    ) -> None:
+        self.asked.put_nowait(messages)
+        await self.let_go.wait()
+        if self.refusing:
+            raise StoreUnavailable("gone")
+
+
+def turn() -> Turn:
+    return Turn("s", "hi", (), {}, [])
+
+
+async def test_a_turn_that_ends_within_the_period_stores_no_checkpoint() -> None:
+    store = RecordingStore()
+    checkpoints = Checkpoints(store, turn(), [], 0)
+    for _ in range(1000):
+        checkpoints.note()
+    timer = checkpoints._timer
+    checkpoints.end()
+    assert timer
+    assert timer.cancelled()
+    assert store.asked.empty()
+
+
+async def test_a_slow_store_holds_nothing_up_and_gets_what_is_newest_next() -> None:
+    store, running = RecordingStore(), turn()
+    checkpoints = Checkpoints(store, running, [], 0, period=0.001)
+    async with asyncio.timeout(LIMIT):
+        for word in ("a", "b", "c"):
+            running.said.append(word)
+            checkpoints.note()
+            if word == "a":
+                assert [each.content for each in await store.asked.get()] == ["a"]
+        assert store.asked.empty()
+        store.let_go.set()
+        assert [each.content for each in await store.asked.get()] == ["abc"]
+    checkpoints.end()
+
+
+async def test_a_checkpoint_that_fails_is_followed_by_the_next() -> None:
+    store, running = RecordingStore(), turn()
+    store.refusing = True
+    store.let_go.set()
+    checkpoints = Checkpoints(store, running, [], 0, period=0.001)
+    async with asyncio.timeout(LIMIT):
+        for _ in range(2):
+            checkpoints.note()
+            await store.asked.get()
+    checkpoints.end()
+
+
+async def test_a_checkpoint_has_the_tools_of_the_turn_and_closes_their_calls() -> None:
+    store, running = RecordingStore(), turn()
+    running.said.append("let me see")
+    calls = (ToolCall("1", "look"), ToolCall("2", "look"))
+    transcript = [
+        Message("user", "hi"),
+        Message("assistant", "let me see", tool_calls=calls),
+        Message("tool", "5", tool_call_id="1"),
+    ]
+    checkpoints = Checkpoints(store, running, transcript, 1, period=0.001)
+    checkpoints.note()
+    async with asyncio.timeout(LIMIT):
+        kept = await store.asked.get()
+    checkpoints.end()
+    assert [(each.role, each.tool_call_id) for each in kept] == [
+        ("assistant", ""),
+        ("tool", "1"),
+        ("tool", "2"),
+        ("assistant", ""),
+    ]
+    assert kept[-1].finish_reason == "interrupted"
+    assert all(each.created_at for each in kept)

@@ -81,6 +81,7 @@ def test_an_operator_that_is_killed_in_mid_work_goes_on_where_it_was(
     ) == dict.fromkeys(
         [
             ("ServiceAccount", "-agent"),
+            ("ConfigMap", "-auth"),
             ("ConfigMap", "-pack"),
             ("ConfigMap", "-tools"),
             ("ConfigMap", "-providers"),

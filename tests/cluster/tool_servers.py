@@ -23,11 +23,14 @@ server.run("streamable-http", host="0.0.0.0", port=8000)
 # Says on standard output what it is asked for.
 HTTP_SERVER = """
 import json
+import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Tool(BaseHTTPRequestHandler):
     def do_POST(self):
-        print(self.path, flush=True)
+        # in one piece: requests come side by side
+        sys.stdout.write(self.path + "\\n")
+        sys.stdout.flush()
         body = json.dumps({"path": self.path}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")

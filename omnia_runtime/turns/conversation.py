@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -28,6 +29,8 @@ from omnia_runtime.turns.turn import Caller, Turn, closed
 
 # A turn that was just cancelled is still storing its answer; the next one may wait for it.
 WAIT_SECONDS = 1.0
+# A summary that is ready waits for the turn that began meanwhile: making it anew would cost more.
+SUMMARY_WAIT_SECONDS = 600.0
 
 Emit = Callable[[AgentEvent], Awaitable[None]]
 
@@ -61,7 +64,7 @@ class Conversations:
         self._tracing = tracing
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._writes: set[asyncio.Task[int]] = set()
-        self._summaries = Summaries(store, self._alone)
+        self._summaries = Summaries(store, partial(self._alone, patience=SUMMARY_WAIT_SECONDS))
 
     async def close(self) -> None:
         """Give up what nobody waits for."""
@@ -172,12 +175,14 @@ class Conversations:
             raise
 
     @asynccontextmanager
-    async def _alone(self, session_id: str) -> AsyncIterator[None]:
+    async def _alone(
+        self, session_id: str, *, patience: float = WAIT_SECONDS
+    ) -> AsyncIterator[None]:
         lock = self._locks.get(session_id)
         if lock is None:
             lock = self._locks[session_id] = asyncio.Lock()
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(patience):
                 await lock.acquire()
         except TimeoutError as error:
             raise SessionBusy(session_id) from error

@@ -16,10 +16,17 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.context import Fitted
+from omnia_runtime.configuration import Loader
+from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.port import ProviderError
+from omnia_runtime.reload import Live
+from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tracing import RuntimeTracing
+from omnia_runtime.turns.conversation import WAIT_SECONDS, Conversations
+from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.summaries import Summaries
 from tests.runtime.program import LIMIT, Program, Stream, client, kinds, said
-from tests.runtime.scripted import Mounted, ScriptedModel, pack, says
+from tests.runtime.scripted import Mounted, ScriptedModel, metrics, pack, says
 from tests.runtime.servers import ChatServer, chunk, serving
 
 Start = Callable[..., Program]
@@ -177,3 +184,23 @@ async def test_media_of_a_turn_that_failed_is_not_sent_again(
     sent = server.bodies[-1]["messages"]
     assert sent[-2]["content"] == "look\n[not shown: image; the turn failed]"
     assert sent[-1]["content"] == "never mind"
+
+
+async def test_a_summary_waits_for_a_turn_that_began_meanwhile(mounted: Mounted) -> None:
+    store = MemorySessionStore(Duration.parse("1h"))
+    history = [Message("user", "hi"), Message("user", "ho")]
+    await store.append("s", history, expected_length=0)
+    live = Live(Loader(mounted.env(), HTTPClient(), Sources(HTTPClient(), lambda: None), metrics()))
+    media = MediaFolder(mounted.folder)
+    conversations = Conversations(live, store, media, metrics(), RuntimeTracing())
+    model = ScriptedModel(says("notes"))
+    async with conversations._alone("s"):
+        conversations._summaries.want("s", model, Fitted((), wants_summary=range(1)), history)
+        # longer than a message waits for the turn before it
+        await asyncio.sleep(WAIT_SECONDS * 1.3)
+        assert not model.rounds
+        session = await store.load("s")
+        assert session
+        assert len(session.messages) == 2
+    assert (await stored(store, 3))[-1].content == "notes"
+    await conversations.close()

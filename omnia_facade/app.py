@@ -5,7 +5,8 @@ import contextlib
 import errno
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -56,7 +57,7 @@ class Facade:
         )
         self._metrics.unauthenticated.set(env.allow_unauthenticated)
         self._client = _client(env)
-        self._end_functions: Callable[[], Awaitable[None]] | None = None
+        self._end_http: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._house = House(self._authenticator, allowed_origins=env.allowed_origins)
 
     async def serve(self, stop: asyncio.Event) -> None:
@@ -70,9 +71,8 @@ class Facade:
                 stack.push_async_callback(asyncio.to_thread, self._tracer.close, TRACE_SECONDS)
             if self._client:
                 stack.push_async_callback(self._client.close)
-            if self._env.mode is Mode.FUNCTION:
-                await self._begin_functions()
-            else:
+            await self._begin_http()
+            if self._env.mode is Mode.AGENT:
                 self._house.upgrade = self._endpoint_maker()
             server = await self._listen()
             stack.callback(server.close)
@@ -107,22 +107,19 @@ class Facade:
 
         return EchoHandler(AnnouncedSessions())
 
-    async def _begin_functions(self) -> None:
-        from omnia_core.files.function import FunctionFile  # noqa: PLC0415 - function mode only
-        from omnia_core.files.reading import decode_json, read_text  # noqa: PLC0415 - likewise
-        from omnia_facade.functions.function import Function  # noqa: PLC0415 - likewise
-        from omnia_facade.http.routes import FunctionRoutes  # noqa: PLC0415 - likewise
+    async def _begin_http(self) -> None:
+        """Serve over HTTP where there is something to serve: aiohttp costs a pod 25 MB."""
+        if not serves_http(self._env):
+            return
+        from omnia_facade.http.routes import routes  # noqa: PLC0415 - as above
+        from omnia_facade.http.server import HttpServer  # noqa: PLC0415 - as above
 
-        if self._client is None:
-            raise ConfigurationError("function mode needs the handler mode runtime")
-        path = self._env.function_path
-        file = decode_json(read_text(path), FunctionFile, path)
-        function = Function(file, self._client)
-        routes = FunctionRoutes(function, self._authenticator, self._metrics, self._tracing)
-        runner = routes.runner(self._env.drain_timeout.seconds)
+        served = tuple(routes(self._env, self._client, self._metrics, self._tracing))
+        server = HttpServer(served, self._authenticator)
+        runner = server.runner(self._env.drain_timeout.seconds)
         await runner.setup()
         self._house.http = runner.server
-        self._end_functions = runner.cleanup
+        self._end_http = runner.cleanup
 
     async def _listen(self) -> asyncio.Server:
         env = self._env
@@ -160,12 +157,20 @@ class Facade:
 
     async def _drain(self, server: asyncio.Server) -> None:
         """Let running turns and calls end; new upgrades are still answered, with 503."""
+        seconds = self._env.drain_timeout.seconds
         self._house.draining = True
-        _log.info("draining", seconds=self._env.drain_timeout.seconds)
-        if self._end_functions:
+        _log.info("draining", seconds=seconds)
+        if self._env.mode is Mode.FUNCTION:
             server.close()
-            await self._end_functions()
-        await self._connections.drain(self._env.drain_timeout.seconds)
+        ends = [self._connections.drain(seconds)]
+        if self._end_http:
+            ends.append(self._end_http())
+        await asyncio.gather(*ends)
+
+
+def serves_http(env: FacadeEnv) -> bool:
+    """Whether a facade answers requests that are no conversation."""
+    return env.mode is Mode.FUNCTION
 
 
 def _client(env: FacadeEnv) -> RuntimeClient | None:

@@ -8,7 +8,7 @@ import structlog
 
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import Principal
-from omnia_facade.http.admission import Refusal, refusal, unauthorized
+from omnia_facade.http.admission import Refusal, is_conversation, refusal, unauthorized
 from omnia_facade.http.answer import answer
 from omnia_facade.http.head import END, RequestHead, parse_head
 
@@ -82,7 +82,7 @@ class Door(asyncio.Protocol):
         head = parse_head(data)
         if head is None:
             self._refuse(Refusal(400, "bad_request", "this is not an HTTP/1.1 request"))
-        elif self._house.upgrade is None or (self._house.http and not head.is_upgrade):
+        elif self._house.upgrade is None or (self._house.http and not _is_conversation(head)):
             self._hand_on(self._house.http() if self._house.http else None)
         elif self._transport:
             self._admitting = True
@@ -135,3 +135,7 @@ class Door(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+def _is_conversation(head: RequestHead) -> bool:
+    return head.is_upgrade or is_conversation(head.path)

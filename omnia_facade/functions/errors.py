@@ -9,8 +9,6 @@ class FunctionErrorCode(StrEnum):
 
     INPUT_INVALID = "input_invalid"
     MISSING_FUNCTION_NAME = "missing_function_name"
-    UNAUTHORIZED = "unauthorized"
-    NOT_FOUND = "not_found"
     FUNCTION_NOT_FOUND = "function_not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PAYLOAD_TOO_LARGE = "payload_too_large"

@@ -5,8 +5,6 @@ from omnia_facade.functions.errors import FunctionErrorCode
 STATUS: dict[FunctionErrorCode, int] = {
     FunctionErrorCode.INPUT_INVALID: 400,
     FunctionErrorCode.MISSING_FUNCTION_NAME: 400,
-    FunctionErrorCode.UNAUTHORIZED: 401,
-    FunctionErrorCode.NOT_FOUND: 404,
     FunctionErrorCode.FUNCTION_NOT_FOUND: 404,
     FunctionErrorCode.METHOD_NOT_ALLOWED: 405,
     FunctionErrorCode.PAYLOAD_TOO_LARGE: 413,
@@ -17,6 +15,5 @@ STATUS: dict[FunctionErrorCode, int] = {
 }
 
 HEADERS: dict[FunctionErrorCode, dict[str, str]] = {
-    FunctionErrorCode.UNAUTHORIZED: {"WWW-Authenticate": "Bearer"},
     FunctionErrorCode.METHOD_NOT_ALLOWED: {"Allow": "POST"},
 }

@@ -1,0 +1,1 @@
+"""Files that clients upload before they mention them in a message."""

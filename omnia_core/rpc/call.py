@@ -1,0 +1,107 @@
+"""What a call is at either end: messages in, messages out, one writer and one reader."""
+
+import asyncio
+
+from omnia_core.http2.errors import ErrorCode
+from omnia_core.http2.stream import Stream
+from omnia_core.rpc.messages import Inbox, prefixed
+from omnia_core.rpc.status import RpcFailed, of_reset
+
+
+class Call:
+    """Messages of a stream."""
+
+    __slots__ = ("_failed", "_inbox", "_over", "_reader", "_stream", "_writer")
+
+    def __init__(self, limit: int) -> None:
+        self._inbox = Inbox(limit)
+        self._stream: Stream | None = None
+        self._over = False
+        self._failed: RpcFailed | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._writer: asyncio.Future[None] | None = None
+
+    async def read(self) -> bytes | None:
+        """Return the next message, or None when the peer has sent its last one.
+
+        Raises:
+            RpcFailed: the call is over, and did not end well.
+        """
+        while not self._inbox:
+            if self._over:
+                if self._failed:
+                    raise self._failed
+                return None
+            self._reader = asyncio.get_running_loop().create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        message, held = self._inbox.take()
+        if held and self._stream:
+            self._stream.consumed(held)
+        return message
+
+    async def write(self, message: bytes) -> None:
+        """Send a message; waits while the peer takes none.
+
+        Raises:
+            RpcFailed: the call is over.
+        """
+        stream = self._stream
+        if stream is None or not stream.local_open or stream.ending:
+            raise self._gone()
+        stream.send(prefixed(message))
+        if stream.full:
+            await self._room(stream)
+
+    async def _room(self, stream: Stream) -> None:
+        while stream.full:
+            self._writer = asyncio.get_running_loop().create_future()
+            try:
+                await self._writer
+            finally:
+                self._writer = None
+        if not stream.local_open:
+            raise self._gone()
+
+    def data(self, data: bytes) -> None:
+        try:
+            free = self._inbox.feed(data)
+        except RpcFailed as failed:
+            self._refuse(failed)
+            return
+        if free and self._stream:
+            self._stream.consumed(free)
+        if self._reader and self._inbox:
+            _wake(self._reader)
+
+    def ended(self) -> None:
+        self._finish(self._failed)
+
+    def reset(self, code: ErrorCode, reason: str) -> None:
+        self._finish(of_reset(code, reason))
+        self.writable()
+
+    def writable(self) -> None:
+        if self._writer:
+            _wake(self._writer)
+
+    def _finish(self, failed: RpcFailed | None) -> None:
+        if not self._over:
+            self._over = True
+            self._failed = failed
+        if self._reader:
+            _wake(self._reader)
+
+    def _refuse(self, failed: RpcFailed) -> None:
+        """End the call because of what the peer sent."""
+        raise NotImplementedError
+
+    def _gone(self) -> RpcFailed:
+        return self._failed or of_reset(ErrorCode.CANCEL, "the call is over")
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -105,8 +105,9 @@ class Connection:
     def take(self) -> bytes:
         """Return what to write now; `outbox.wants_to_write` says whether there is more."""
         self._answers = 0
+        window = self.outbox.window
         data, finished = self.outbox.take()
-        if data:
+        if self.outbox.window < window:
             self.patience = self.limits.idle_frames
         for stream in finished:
             stream.local_open = False
@@ -205,9 +206,9 @@ class Connection:
             self.control(frames.window_update(_NOBODY, self._unsaid))
             self._unsaid = 0
 
-    def moved_nothing(self) -> None:
+    def moved_nothing(self, cost: int = 1) -> None:
         """Count a frame that costs the peer little and brings nobody further."""
-        self.patience -= 1
+        self.patience -= cost
         if self.patience < 0:
             raise ConnectionFailed(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that move nothing")
 

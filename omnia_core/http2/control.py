@@ -73,6 +73,7 @@ class ControlFrames:
                 raise ConnectionFailed(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
             change = value - connection.initial_allowed
             connection.initial_allowed = value
+            connection.moved_nothing(len(connection.streams) // 100)
             for stream in connection.streams.values():
                 self._allow(stream, change)
         elif name == Setting.MAX_CONCURRENT_STREAMS:

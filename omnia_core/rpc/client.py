@@ -8,14 +8,14 @@ from omnia_core.http2.connection import Limits
 from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.fields import Fields, encode
 from omnia_core.rpc.call import Call
-from omnia_core.rpc.endpoint import Endpoint
+from omnia_core.rpc.endpoint import Endpoint, Keepalive
 from omnia_core.rpc.messages import IDENTITY
 from omnia_core.rpc.metadata import Metadata, timeout_text, to_fields
 from omnia_core.rpc.status import RpcFailed, StatusCode, of_trailers
 
 CONNECT_SECONDS = 5.0
 # Servers of gRPC take more frequent pings for an attack.
-KEEPALIVE_SECONDS = 330.0
+KEEPALIVE = Keepalive(330.0)
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
 
@@ -133,9 +133,8 @@ class Channel:
         max_message_bytes: int,
         user_agent: str,
         limits: Limits | None = None,
-        keepalive: float = KEEPALIVE_SECONDS,
+        keepalive: Keepalive = KEEPALIVE,
     ) -> None:
-        """Prepare; `keepalive` are the seconds of silence after which the server is pinged."""
         self._host, self._port = host, port
         self._max_message_bytes = max_message_bytes
         self._limits = limits or Limits()

@@ -1,16 +1,28 @@
 """A socket with a connection on it: one write for each turn of the loop, and signs of life."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import cast
 
 from omnia_core.http2.connection import Accept, Connection, Limits
 from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.receiving import Receiver
 
-# How long a peer may take to answer a ping.
-ANSWER_SECONDS = 20.0
 # How long what is left to say may take when the connection ends.
 LINGER_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Keepalive:
+    """When the peer of a connection with open streams is pinged, and given up.
+
+    Attributes:
+        silence: seconds of silence before a ping.
+        answer: seconds that the answer may take.
+    """
+
+    silence: float
+    answer: float = 20.0
 
 
 class Endpoint(asyncio.Protocol):
@@ -20,14 +32,14 @@ class Endpoint(asyncio.Protocol):
         connection: its state.
     """
 
-    def __init__(self, limits: Limits, keepalive: float, accept: Accept | None = None) -> None:
-        """Begin; after `keepalive` seconds of silence the peer is pinged."""
+    def __init__(self, limits: Limits, keepalive: Keepalive, accept: Accept | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._scheduled = False
         self._paused = False
         self._keepalive = keepalive
         self._heard = self._loop.time()
+        self._pinged = False
         self._timer: asyncio.TimerHandle | None = None
         self.connection = Connection(wake=self._wake, limits=limits, accept=accept)
         self._receiver = Receiver(self.connection)
@@ -40,7 +52,7 @@ class Endpoint(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._flush()
-        self._watch(self._keepalive)
+        self._watch(self._keepalive.silence)
 
     def data_received(self, data: bytes) -> None:
         self._heard = self._loop.time()
@@ -99,17 +111,16 @@ class Endpoint(asyncio.Protocol):
             self._loop.call_later(LINGER_SECONDS, transport.abort)
 
     def _watch(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, self._check, self._heard)
+        self._timer = self._loop.call_later(seconds, self._check)
 
-    def _check(self, heard: float) -> None:
-        silent = self._loop.time() - self._heard
-        if silent < self._keepalive:
-            self._watch(self._keepalive - silent)
-        elif silent < self._keepalive + ANSWER_SECONDS or self._heard != heard:
-            if self.connection.streams:
-                self.connection.ping()
-            self._watch(ANSWER_SECONDS)
-        elif self.connection.streams:
+    def _check(self) -> None:
+        silent, keepalive = self._loop.time() - self._heard, self._keepalive
+        if silent < keepalive.silence or not self.connection.streams:
+            self._pinged = False
+            self._watch(max(keepalive.silence - silent, keepalive.answer))
+        elif self._pinged:
             self.abort()
         else:
-            self._watch(self._keepalive)
+            self._pinged = True
+            self.connection.ping()
+            self._watch(keepalive.answer)

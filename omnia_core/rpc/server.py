@@ -10,13 +10,13 @@ from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.fields import Fields, encode
 from omnia_core.http2.stream import Listener, Stream
 from omnia_core.rpc.call import Call
-from omnia_core.rpc.endpoint import Endpoint
+from omnia_core.rpc.endpoint import Endpoint, Keepalive
 from omnia_core.rpc.foreign import NotGrpc
 from omnia_core.rpc.messages import IDENTITY
 from omnia_core.rpc.metadata import from_fields, timeout_seconds
 from omnia_core.rpc.status import RpcFailed, StatusCode, trailers
 
-KEEPALIVE_SECONDS = 7200.0
+KEEPALIVE = Keepalive(7200.0)
 
 _log = structlog.get_logger()
 
@@ -125,9 +125,8 @@ class Server:
         *,
         max_message_bytes: int,
         limits: Limits | None = None,
-        keepalive: float = KEEPALIVE_SECONDS,
+        keepalive: Keepalive = KEEPALIVE,
     ) -> None:
-        """Prepare; `keepalive` are the seconds of silence after which a client is pinged."""
         self._handlers = handlers
         self._max_message_bytes = max_message_bytes
         self._limits = limits or Limits()
@@ -193,7 +192,7 @@ class Server:
 
 
 class _ServerEndpoint(Endpoint):
-    def __init__(self, server: Server, limits: Limits, keepalive: float) -> None:
+    def __init__(self, server: Server, limits: Limits, keepalive: Keepalive) -> None:
         super().__init__(limits, keepalive, server.accept)
         self._owner = server
 

@@ -17,7 +17,7 @@ CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test lint format crds protos reference requirements bench-footprint bench-providers bench-tracing clean
+.PHONY: help setup up test test-load soak lint format crds protos reference requirements bench-footprint bench-providers bench-tracing bench-relay clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -48,6 +48,12 @@ up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-age
 
 test: setup $(NODE_CLIENT) ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-load: setup ## a minute of 5,000 idle connections and 500 conversations on one core (ARGS)
+	@$(BIN)/python -m pytest -m load --numprocesses=0 $(ARGS)
+
+soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, outages; ARGS="-k noise" chooses
+	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
 
 lint: setup ## format check, lint, types, import contracts
 	@echo "ruff format"; $(BIN)/ruff format --check $(CODE)
@@ -83,6 +89,9 @@ bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohtt
 
 bench-tracing: setup ## CPU of a turn with tracing on, against off (ARGS=--help)
 	@$(BIN)/python -m benchmarks.tracing $(ARGS)
+
+bench-relay: setup ## CPU and memory of a relayed chunk, beside relays in Go and C (ROUNDS=5; ARGS=--help)
+	@$(BIN)/python -m benchmarks.relay --rounds $(or $(ROUNDS),5) $(ARGS)
 
 clean: ## remove .venv and what the tools left behind
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out

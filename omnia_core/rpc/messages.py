@@ -25,15 +25,17 @@ class Inbox:
         encoding: how compressed messages are compressed, as the peer says.
     """
 
-    __slots__ = ("_limit", "_part", "_ready", "encoding")
+    __slots__ = ("_limit", "_needed", "_part", "_ready", "encoding")
 
     def __init__(self, limit: int) -> None:
         """`limit` is the size of the largest message, in bytes."""
         self.encoding = IDENTITY
         self._limit = limit
+        # The beginning of a message, and how long it has to be to say more.
         self._part = bytearray()
-        # A message that filled its frame, or (message, bytes to be consumed with it, compressed).
-        self._ready: deque[bytes | tuple[bytes, int, bool]] = deque()
+        self._needed = 0
+        # Messages; those that are compressed or came in parts with what is told of them.
+        self._ready: deque[bytes | _Special] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._ready)
@@ -49,25 +51,13 @@ class Inbox:
         Raises:
             RpcFailed: a message is too large.
         """
-        size = len(data)
-        if (
-            not self._part
-            and size >= PREFIX
-            and not data[0]
-            and int.from_bytes(data[1:PREFIX], "big") == size - PREFIX
-            and size <= self._limit
-        ):
-            self._ready.append(data)
-            return 0
+        if not self._part:
+            return self._split(data, 0)
         self._part += data
-        messages, rest = self._whole()
-        if not messages:
-            return size
-        held = max(0, size - rest)
-        last = len(messages) - 1
-        for number, (message, compressed) in enumerate(messages):
-            self._ready.append((message, held if number == last else 0, compressed))
-        return size - held
+        if len(self._part) < self._needed:
+            return len(data)
+        whole, self._part = bytes(self._part), bytearray()
+        return self._split(whole, len(whole) - len(data))
 
     def take(self) -> tuple[bytes, int]:
         """Return the next message, and how many bytes' place is free again.
@@ -77,34 +67,41 @@ class Inbox:
         """
         item = self._ready.popleft()
         if isinstance(item, bytes):
-            return item[PREFIX:], len(item)
-        message, held, compressed = item
-        return (self._inflated(message) if compressed else message), held
+            return item, len(item) + PREFIX
+        return (self._inflated(item.message) if item.compressed else item.message), item.held
 
     def clear(self) -> None:
         """Forget everything."""
         self._ready.clear()
         self._part.clear()
 
-    def _whole(self) -> tuple[list[tuple[bytes, bool]], int]:
-        """Return the messages that are complete, and how many bytes remain."""
-        part, position, size = self._part, 0, len(self._part)
-        messages: list[tuple[bytes, bool]] = []
+    def _split(self, data: bytes, freed: int) -> int:
+        """Find the messages; the place of the first `freed` bytes is free already."""
+        position, size = 0, len(data)
         while size - position >= PREFIX:
-            length = int.from_bytes(part[position + 1 : position + PREFIX], "big")
+            start = position + PREFIX
+            length = int.from_bytes(data[position + 1 : start], "big")
             if length > self._limit:
                 raise RpcFailed(
                     StatusCode.RESOURCE_EXHAUSTED,
                     f"a message of {length} bytes; at most {self._limit} are taken",
                 )
-            end = position + PREFIX + length
+            end = start + length
             if end > size:
                 break
-            messages.append((bytes(part[position + PREFIX : end]), bool(part[position])))
+            if data[position] or freed:
+                held = max(0, end - position - freed)
+                self._ready.append(_Special(data[start:end], held, bool(data[position])))
+                freed = 0
+            else:
+                self._ready.append(data[start:end])
             position = end
-        if position:
-            del part[:position]
-        return messages, size - position
+        rest = size - position
+        if rest:
+            self._part += data[position:]
+            self._needed = PREFIX + length if rest >= PREFIX else PREFIX
+        # What is only a part counts as read: a message may be larger than the window.
+        return rest - freed
 
     def _inflated(self, message: bytes) -> bytes:
         if self.encoding != GZIP:
@@ -125,3 +122,14 @@ class Inbox:
         if not inflate.eof:
             raise RpcFailed(StatusCode.INTERNAL, "a message breaks off inside its gzip")
         return whole
+
+
+class _Special:
+    """A message that is compressed, or the place of whose beginning is free already."""
+
+    __slots__ = ("compressed", "held", "message")
+
+    def __init__(self, message: bytes, held: int, compressed: bool) -> None:
+        self.message = message
+        self.held = held
+        self.compressed = compressed

@@ -19,6 +19,7 @@ class MediaErrorCode(StrEnum):
     CONFLICT = "upload_conflict"
     STORAGE_FULL = "storage_full"
     STORAGE_FAILED = "storage_failed"
+    OVERLOADED = "overloaded"
 
 
 class MediaRefused(Exception):
@@ -56,7 +57,7 @@ class Ticket(Struct, frozen=True):
 
 
 class Stored(Struct, frozen=True):
-    """A file that is there. Times are RFC 3339, UTC."""
+    """A file that is there. Times are RFC 3339, UTC; `download_url` is where its bytes are."""
 
     storage_ref: str
     filename: str
@@ -64,10 +65,11 @@ class Stored(Struct, frozen=True):
     size_bytes: int
     created_at: str
     expires_at: str
+    download_url: str = ""
 
 
 class UploadWriter(Protocol):
-    """Takes the bytes of one upload."""
+    """Takes the bytes of one upload; whoever opened it calls `finish` or `abort` in the end."""
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes.

@@ -3,42 +3,89 @@
 import asyncio
 import base64
 import mimetypes
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from msgspec import structs
+from msgspec import Struct, structs
 
-from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Media, Message, Part
+from omnia_runtime.turns.uploads import MediaInvalid, UploadFolder, Whose
 
 MAX_MEDIA_BYTES = 16 * 1024 * 1024
+# Uploads of earlier messages that a model is sent again, in bytes.
+MAX_EARLIER_BYTES = 32 * 1024 * 1024
 _ANY = "application/octet-stream"
+_NOBODY = Whose()
 
 
-class MediaInvalid(OmniaError):
-    """A part whose bytes cannot be had."""
+class Gone(Struct, frozen=True):
+    """Stands for a part that is not sent again; the model is told why."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(Code.INVALID_ARGUMENT, problem)
+    reason: str
+
+
+Loaded: TypeAlias = Part | Gone
+
+_NOT_THERE = Gone("its file is not there any more")
+_TOO_MANY = Gone("too many files came after it")
 
 
 class MediaFolder:
-    """The folder that `mock://` URLs lead into, and nothing outside of it."""
+    """The folder that `mock://` URLs lead into, and nothing outside of it; and the uploads."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(
+        self,
+        base: Path,
+        uploads: UploadFolder | None = None,
+        earlier_bytes: int = MAX_EARLIER_BYTES,
+    ) -> None:
+        """`earlier_bytes` is how much of earlier messages' uploads is sent again."""
         self._base = base
+        self._uploads = uploads
+        self._earlier_bytes = earlier_bytes
 
-    async def load_all(self, messages: Iterable[Message]) -> dict[Part, Part]:
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether a message may mention an upload."""
+        return self._uploads is not None
+
+    async def load_all(
+        self, messages: Sequence[Message], whose: Whose = _NOBODY
+    ) -> dict[Part, Loaded]:
         """Return for each part with media the one that holds its bytes, or an http(s) URL.
 
-        Raises:
-            MediaInvalid: says which part cannot be had, and why.
-        """
-        parts = dict.fromkeys(part for message in messages for part in message.parts if part.media)
-        return {part: await self.load(part) for part in parts}
+        What cannot be had must be in the last message to be an error: a file that expires must
+        not end the conversation that it was mentioned in. Uploads of earlier messages are loaded
+        from the newest on, as far as there is room.
 
-    async def load(self, part: Part) -> Part:
+        Raises:
+            MediaInvalid: says which part of the last message cannot be had, and why.
+        """
+        loaded: dict[Part, Loaded] = {}
+        room = self._earlier_bytes
+        for message in reversed(messages):
+            last = message is messages[-1]
+            for part in message.parts:
+                if part.media is None or part in loaded:
+                    continue
+                upload = bool(part.media.storage_ref) and not last
+                if upload and room <= 0:
+                    loaded[part] = _TOO_MANY
+                    continue
+                try:
+                    found = await self.load(part, whose)
+                except MediaInvalid:
+                    if last:
+                        raise
+                    loaded[part] = _NOT_THERE
+                    continue
+                room -= _size(found) if upload else 0
+                loaded[part] = _TOO_MANY if upload and room < 0 else found
+        return loaded
+
+    async def load(self, part: Part, whose: Whose = _NOBODY) -> Part:
         """Return a part with its bytes in `media.data`, or with an http(s) URL.
 
         Raises:
@@ -48,17 +95,22 @@ class MediaFolder:
         if media is None:
             return part
         if media.storage_ref:
-            raise MediaInvalid(
-                "media.storage_ref is not served by this runtime; send media.data (base64) or "
-                "media.url"
-            )
-        if media.data:
+            loaded = await self._upload(media, whose)
+        elif media.data:
             loaded = structs.replace(media, mime_type=media.mime_type or _ANY, url="")
         elif media.url:
             loaded = await self._by_url(media)
         else:
             raise MediaInvalid(f"the {part.type} part has neither media.data nor media.url")
         return structs.replace(part, media=loaded)
+
+    async def _upload(self, media: Media, whose: Whose) -> Media:
+        if self._uploads is None:
+            raise MediaInvalid(
+                "media.storage_ref is not served by this runtime; send media.data (base64) or "
+                "media.url"
+            )
+        return await asyncio.to_thread(self._uploads.read, media.storage_ref, whose)
 
     async def _by_url(self, media: Media) -> Media:
         scheme = urlsplit(media.url).scheme
@@ -86,6 +138,16 @@ class MediaFolder:
             raise MediaInvalid(f'"{name}" cannot be read from the agent\'s media folder') from error
         kind = media.mime_type or mimetypes.guess_type(path.name)[0] or _ANY
         return Media(kind, base64.b64encode(content).decode())
+
+
+def loaded_parts(loaded: Mapping[Part, Loaded], parts: Iterable[Part]) -> list[Part]:
+    """Return the parts of a message as they were loaded, without those that are gone."""
+    found = (loaded.get(part, part) for part in parts)
+    return [each for each in found if not isinstance(each, Gone)]
+
+
+def _size(part: Part) -> int:
+    return len(part.media.data) * 3 // 4 if part.media else 0
 
 
 def _inline(url: str) -> Media:

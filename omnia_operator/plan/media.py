@@ -1,0 +1,59 @@
+"""Where uploads are kept: a volume that both containers of a pod mount."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from omnia_core.env import FacadeEnv, RuntimeEnv
+from omnia_core.env.media import MediaStorageType
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.facade import FacadeMedia
+from omnia_operator.plan.shapes import Mount
+from omnia_operator.resolve import Resolved
+
+_VOLUME = "omnia-media"
+
+
+@dataclass(frozen=True)
+class MediaPlan:
+    """The volume of the uploads, and what the containers are told of it."""
+
+    media: FacadeMedia
+
+    @property
+    def volume(self) -> JsonObject:
+        """The volume of the pod: the claim, or one that ends with the pod."""
+        claim = self.media.persistent_volume_claim
+        if claim is None:
+            return {"name": _VOLUME, "emptyDir": {}}
+        return {"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim.claim_name}}
+
+    def mount(self, *, read_only: bool) -> Mount:
+        """The mount in a container: only the facade writes."""
+        return Mount(_VOLUME, self.media.storage_path, read_only=read_only)
+
+    def facade(self, env: FacadeEnv) -> FacadeEnv:
+        """Tell the facade."""
+        return msgspec.structs.replace(
+            env,
+            media_storage_type=MediaStorageType.LOCAL,
+            media_storage_path=self.media.storage_path,
+            media_public_url=self.media.public_url,
+            media_max_file_size=self.media.max_file_size.count,
+            media_default_ttl=self.media.default_ttl,
+        )
+
+    def runtime(self, env: RuntimeEnv) -> RuntimeEnv:
+        """Tell the runtime."""
+        return msgspec.structs.replace(
+            env,
+            media_storage_type=MediaStorageType.LOCAL,
+            media_storage_path=self.media.storage_path,
+            media_max_file_size=self.media.max_file_size.count,
+        )
+
+
+def media_plan(resolved: Resolved) -> MediaPlan | None:
+    """Return where uploads are kept; None when clients may not upload."""
+    media = resolved.agent.spec.facade.media
+    return MediaPlan(media) if media is not None and media.enabled else None

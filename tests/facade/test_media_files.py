@@ -1,0 +1,328 @@
+"""Uploads on the file system: tickets, limits of time, what is swept, what is left alone."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, generate_latest
+
+from omnia_core.media import folder_name
+from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.http.media_range import disposition, select
+from omnia_facade.media.files import MediaFiles
+from omnia_facade.media.library import MediaLibrary
+from omnia_facade.media.policy import TICKET_LIFETIME, Policy
+from omnia_facade.media.port import MediaErrorCode, MediaRefused, Stored, Ticket, UploadRequest
+from omnia_facade.media.room import Limits
+from omnia_facade.media.sweep import REMEMBERED, Sweeper
+from omnia_facade.media.threads import in_thread, opened_in_thread
+from omnia_facade.media.uploads import MediaUploads
+from omnia_facade.metrics import Metrics
+from tests.facade.scripted_runtime import LIMIT
+
+ANN = Principal(subject="ann", user_id="a1")
+TTL = timedelta(hours=2)
+SECOND = timedelta(seconds=1)
+
+
+class Shelf:
+    """The uploads of one pod, and a clock that is set by hand."""
+
+    def __init__(self, root: Path) -> None:
+        self.now = datetime.now(UTC)
+        self.root = root
+        self.registry = CollectorRegistry()
+        metrics = Metrics(self.registry, agent="a", namespace="n").media
+        files = MediaFiles(root, Limits(1 << 20, 100, 16))
+        files.prepare()
+        policy = Policy("http://agent", 1 << 20, TTL)
+        self.uploads = MediaUploads(files, policy, metrics, self.clock, look_seconds=0.01)
+        self.library = MediaLibrary(files, policy, self.clock)
+        self.sweeper = Sweeper(root, self.clock, TICKET_LIFETIME)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def ticket(self, session: str = "s", size: int = 5) -> Ticket:
+        return await self.uploads.request(UploadRequest(session, "a.txt", "text/plain", size), ANN)
+
+    async def write(self, ticket: Ticket, data: bytes = b"bytes") -> Stored:
+        writer = await self.uploads.open(ticket.upload_id, ANN)
+        await writer.write(data)
+        return await writer.finish()
+
+    def sweep(self) -> None:
+        """End the round that is begun, and sweep a whole one."""
+        for _ in range(2):
+            for _ in range(1000):
+                if self.sweeper.step(10):
+                    break
+
+    def age(self, by: timedelta) -> None:
+        """Let time pass, for the clock and for every file."""
+        self.now += by
+        for path in [self.root, *self.root.rglob("*")]:
+            status = path.lstat()
+            past = status.st_mtime - by.total_seconds()
+            os.utime(path, (past, past), follow_symlinks=False)
+        self.now -= by
+
+    def names(self) -> set[str]:
+        return {path.name for path in self.root.rglob("*")}
+
+
+@pytest.fixture
+async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
+    made = Shelf(tmp_path)
+    yield made
+    await made.uploads.close()
+
+
+async def refusal(work: Awaitable[object]) -> MediaErrorCode:
+    with pytest.raises(MediaRefused) as refused:
+        await work
+    return refused.value.code
+
+
+async def test_a_ticket_is_good_for_a_quarter_of_an_hour(shelf: Shelf) -> None:
+    ticket = await shelf.ticket()
+    begun = await shelf.uploads.open((await shelf.ticket()).upload_id, ANN)
+    shelf.now += TICKET_LIFETIME
+    assert await refusal(shelf.uploads.open(ticket.upload_id, ANN)) is MediaErrorCode.EXPIRED
+    assert await refusal(begun.write(b"b")) is MediaErrorCode.EXPIRED
+    assert await refusal(begun.finish()) is MediaErrorCode.EXPIRED
+    await begun.abort()
+
+
+async def test_pending_uploads_that_expired_do_not_count(shelf: Shelf) -> None:
+    for _ in range(16):
+        await shelf.ticket()
+    assert await refusal(shelf.ticket()) is MediaErrorCode.CONFLICT
+    shelf.now += TICKET_LIFETIME
+    await shelf.ticket()
+
+
+async def test_requests_at_once_do_not_exceed_the_limit(shelf: Shelf) -> None:
+    asked = await asyncio.gather(*(shelf.ticket() for _ in range(24)), return_exceptions=True)
+    assert sum(isinstance(each, Ticket) for each in asked) == 16
+
+
+async def test_what_expired_is_swept_and_remembered_for_an_hour(shelf: Shelf) -> None:
+    media_id = (await shelf.write(await shelf.ticket())).storage_ref[-32:]
+    shelf.now += TTL - SECOND
+    shelf.sweep()
+    assert {media_id, f"{media_id}.meta"} <= shelf.names()
+    shelf.now += SECOND
+    shelf.sweep()
+    assert media_id not in shelf.names()
+    gone = shelf.library.download("s", media_id, ANN)
+    assert await refusal(gone) is MediaErrorCode.EXPIRED
+    shelf.now += REMEMBERED
+    shelf.sweep()
+    assert f"{media_id}.meta" not in shelf.names()
+    assert await refusal(shelf.library.info("s", media_id, ANN)) is MediaErrorCode.NOT_FOUND
+
+
+async def test_what_nobody_finished_is_swept_and_then_the_session_too(shelf: Shelf) -> None:
+    ticket = await shelf.ticket()
+    writer = await shelf.uploads.open(ticket.upload_id, ANN)
+    await writer.write(b"by")
+    (shelf.root / "s" / ("e" * 32)).write_bytes(b"bytes without a record")
+    (shelf.root / "s" / f"{'d' * 32}.0.new").write_bytes(b"half a record")
+    shelf.sweep()
+    assert len(shelf.names()) == 8
+    shelf.age(TICKET_LIFETIME + REMEMBERED + SECOND)
+    shelf.sweep()
+    assert {name for name in shelf.names() if name not in ("s", ".uploads")} == {
+        name for name in shelf.names() if name.startswith(".owner-")
+    }
+    shelf.age(TICKET_LIFETIME + REMEMBERED + SECOND)
+    shelf.sweep()
+    assert shelf.names() == {".uploads"}
+
+
+async def test_an_upload_can_be_confirmed_for_an_hour_and_is_then_forgotten(shelf: Shelf) -> None:
+    ticket = await shelf.ticket()
+    stored = await shelf.write(ticket)
+    shelf.sweep()
+    assert await shelf.uploads.confirm(ticket.upload_id, ANN) == stored
+    shelf.age(TICKET_LIFETIME + REMEMBERED + SECOND)
+    shelf.sweep()
+    late = shelf.uploads.confirm(ticket.upload_id, ANN)
+    assert await refusal(late) is MediaErrorCode.NOT_FOUND
+    media_id = stored.storage_ref[-32:]
+    assert await shelf.library.info("s", media_id, ANN) == stored
+
+
+async def test_what_is_not_ours_is_left_alone(shelf: Shelf) -> None:
+    for name in ("lost+found", "theirs"):
+        (shelf.root / name).mkdir()
+    (shelf.root / "theirs" / "notes.txt").write_text("theirs")
+    (shelf.root / "notes.txt").write_text("theirs")
+    (shelf.root / "link").symlink_to(shelf.root / "theirs")
+    await shelf.write(await shelf.ticket())
+    before = shelf.names()
+    shelf.age(timedelta(days=365))
+    shelf.sweep()
+    assert before - shelf.names() == {name for name in before if name.endswith(".done")}
+    assert not any(name.endswith(".done") for name in shelf.names())
+
+
+async def test_a_round_is_swept_a_little_at_a_time(shelf: Shelf) -> None:
+    for _ in range(5):
+        await shelf.write(await shelf.ticket())
+    shelf.now += TTL
+    shelf.sweeper.step(1)
+    left = []
+    for _ in range(40):
+        shelf.sweeper.step(1)
+        left.append(sum(len(name) == 32 for name in shelf.names()))
+    assert left[-1] == 0
+    assert all(one - other <= 1 for one, other in pairwise(left))
+
+
+async def test_who_waits_is_told_once_by_this_pod_or_another(shelf: Shelf, tmp_path: Path) -> None:
+    other = Shelf(tmp_path)
+    told: asyncio.Queue[Stored] = asyncio.Queue()
+    here, there, never = [await shelf.ticket() for _ in range(3)]
+    for ticket in (here, there):
+        shelf.uploads.watch(ticket.upload_id, told.put_nowait)
+    shelf.uploads.watch(never.upload_id, told.put_nowait)()
+    stored = {await shelf.write(here), await other.write(there), await shelf.write(never)}
+    async with asyncio.timeout(LIMIT):
+        found = {await told.get(), await told.get()}
+    assert found < stored
+    assert told.empty()
+
+
+async def test_a_full_volume_is_told_and_the_upload_can_be_begun_anew(shelf: Shelf) -> None:
+    full = await refusal(in_thread(_full))
+    broken = await refusal(in_thread(_broken))
+    assert (full, broken) == (MediaErrorCode.STORAGE_FULL, MediaErrorCode.STORAGE_FAILED)
+    ticket = await shelf.ticket()
+    # where the file's folder should be there is something else
+    folder = (shelf.root / "s").rename(shelf.root / "moved")
+    (shelf.root / "s").write_bytes(b"")
+    writer = await shelf.uploads.open(ticket.upload_id, ANN)
+    await writer.write(b"bytes")
+    assert await refusal(writer.finish()) is MediaErrorCode.STORAGE_FAILED
+    await writer.abort()
+    (shelf.root / "s").unlink()
+    folder.rename(shelf.root / "s")
+    assert (await shelf.write(ticket)).size_bytes == 5
+
+
+def _full() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def _broken() -> None:
+    raise OSError(5, "Input/output error")
+
+
+async def test_what_was_opened_for_nobody_is_closed() -> None:
+    closed: list[str] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def work() -> str:
+        loop.call_soon_threadsafe(begun.set)
+        asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(LIMIT)
+        return "descriptor"
+
+    task = asyncio.create_task(opened_in_thread(work, closed.append))
+    await begun.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    await asyncio.wait({task}, timeout=LIMIT)
+    assert task.cancelled()
+    assert closed == ["descriptor"]
+
+
+async def test_uploads_are_counted(shelf: Shelf) -> None:
+    await shelf.write(await shelf.ticket())
+    given_up = await shelf.uploads.open((await shelf.ticket()).upload_id, ANN)
+    await given_up.write(b"by")
+    await given_up.abort()
+    await given_up.abort()
+    text = generate_latest(shelf.registry).decode()
+    labels = 'agent="a",namespace="n"'
+    assert f'omnia_facade_uploads_total{{{labels},status="success"}} 1.0' in text
+    assert f'omnia_facade_uploads_total{{{labels},status="failed"}} 1.0' in text
+    assert f"omnia_facade_upload_bytes_total{{{labels}}} 5.0" in text
+    assert f"omnia_facade_upload_duration_seconds_count{{{labels}}} 2.0" in text
+
+
+async def test_nobodys_session_is_everybodys_until_somebody_is_known(shelf: Shelf) -> None:
+    request = UploadRequest("s", "a.txt", "text/plain", 5)
+    ben = Principal(subject="ben", user_id="b2")
+    await shelf.uploads.request(request, ANONYMOUS)
+    await shelf.uploads.request(request, ANN)
+    assert await refusal(shelf.uploads.request(request, ben)) is MediaErrorCode.NOT_FOUND
+    assert await refusal(shelf.uploads.request(request, ANONYMOUS)) is MediaErrorCode.NOT_FOUND
+
+
+async def test_ids_of_any_kind_lead_nowhere_else(shelf: Shelf) -> None:
+    media_id = (await shelf.write(await shelf.ticket())).storage_ref[-32:]
+    (shelf.root / "secret").write_bytes(b"key")
+    for session, media in (
+        ("s", f"{media_id}.meta"),
+        ("..", "secret"),
+        (".", "secret"),
+        ("s/../s", media_id),
+        ("S", media_id),
+        (".uploads", media_id),
+        ("s", "../secret"),
+        ("s", f"{media_id}\0"),
+    ):
+        asked = shelf.library.download(session, media, ANN)
+        assert await refusal(asked) is MediaErrorCode.NOT_FOUND
+    for upload in ("../secret", "upl-" + "0" * 32 + ".done", "upl-" + "0" * 32, "", "\0"):
+        opened = shelf.uploads.open(upload, ANN)
+        assert await refusal(opened) is MediaErrorCode.NOT_FOUND
+
+
+async def test_a_folder_that_is_a_symbolic_link_is_not_written_to(
+    shelf: Shelf, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (shelf.root / folder_name("s")).symlink_to(outside)
+    assert await refusal(shelf.ticket()) is MediaErrorCode.STORAGE_FAILED
+    assert not [path.name for path in outside.iterdir()]
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["Range", "If-Range", "If-None-Match"]),
+    st.text() | st.from_regex(r"bytes=[0-9]{0,3}-[0-9]{0,3}", fullmatch=True) | st.just('"tag"'),
+)
+
+
+@settings(max_examples=50)
+@given(HEADERS, st.integers(1, 200))
+def test_a_range_never_leaves_the_file(headers: dict[str, str], size: int) -> None:
+    chosen = select("GET", headers, '"tag"', size)
+    assert chosen.status in (200, 206, 304, 416)
+    assert chosen.start >= 0
+    assert chosen.start + chosen.length <= size
+    if chosen.status == 200:
+        assert chosen.length == size
+    assert (chosen.length > 0) == (chosen.status in (200, 206))
+
+
+@settings(max_examples=25)
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
+def test_a_disposition_is_one_line_of_ascii_with_one_quoted_name(filename: str) -> None:
+    header = disposition(filename)
+    assert header.isascii()
+    assert header.isprintable()
+    assert header.count('"') == 2
+    assert "/" not in header
+    assert "\\" not in header

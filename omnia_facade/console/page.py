@@ -1,0 +1,110 @@
+"""The page as bytes: one document with its style and its script inside, and strict headers.
+
+It says nothing of the agent beyond its name, so it needs no credential; what it asks for does.
+"""
+
+import hashlib
+import html
+from base64 import b64encode
+from http import HTTPStatus
+from pathlib import Path
+
+from msgspec import Struct
+
+from omnia_core.names import Mode
+
+PATH = "/"
+METHODS = ("GET", "HEAD")
+
+_FOLDER = Path(__file__).parent
+_STYLES = ("style.css", "parts.css")
+_COMMON = ("dom.js", "credential.js", "attempts.js")
+_SCRIPTS = {
+    Mode.AGENT: (
+        *_COMMON,
+        "text.js",
+        "connection.js",
+        "media.js",
+        "attachments.js",
+        "tools.js",
+        "turn.js",
+        "agent.js",
+        "composer.js",
+    ),
+    Mode.FUNCTION: (*_COMMON, "schema.js", "fields.js", "lists.js", "violations.js", "function.js"),
+}
+
+
+class Page(Struct, frozen=True):
+    """The page, and the headers that describe it rather than the connection."""
+
+    body: bytes
+    headers: dict[str, str]
+
+    def response(self, *, head_only: bool = False) -> bytes:
+        """Return a whole HTTP response, after which the connection closes."""
+        lines = [
+            f"HTTP/1.1 200 {HTTPStatus.OK.phrase}",
+            *(f"{name}: {value}" for name, value in self.headers.items()),
+            f"Content-Length: {len(self.body)}",
+            "Connection: close",
+        ]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else self.body)
+
+
+def console_page(mode: Mode, agent_name: str) -> Page:
+    """Put the page together."""
+    style = _joined(_STYLES)
+    script = _joined(_SCRIPTS[mode])
+    # The name first: what a name looks like must not be mistaken for a place in the document.
+    text = (
+        _read(f"{mode}.html")
+        .replace("{{name}}", html.escape(agent_name))
+        .replace("{{style}}", style)
+        .replace("{{script}}", script)
+    )
+    return Page(
+        text.encode(),
+        {
+            "Content-Type": "text/html; charset=utf-8",
+            "Content-Security-Policy": _policy(style, script),
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "no-referrer",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def _policy(style: str, script: str) -> str:
+    """Allow this style, this script, this origin, and what the script made itself."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "connect-src 'self'",
+            "img-src blob: data:",
+            "media-src blob:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            # No text becomes markup, whoever wrote it.
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _joined(files: tuple[str, ...]) -> str:
+    return "\n" + "\n".join(_read(name) for name in files)
+
+
+def _read(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")

@@ -1,0 +1,83 @@
+"""A browser for the tests of the page, and what it is pointed at."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from tests.browser.chromium import Chromium, chromium
+from tests.browser.served import PageRuntime, Served, served
+from tests.browser.tab import Tab
+from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, with_port
+from tests.services import free_port
+
+EXAMPLES_SHOWN = ("support-agent", "summarizer-function")
+
+
+@pytest.fixture(scope="session")
+def browser(
+    need_program: Callable[[str, str], str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Chromium]:
+    """One browser for all tests of a process."""
+    program = need_program("chromium", "apt-get install chromium")
+    with chromium(program, tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture
+def tab(browser: Chromium) -> Iterator[Tab]:
+    """A tab whose page stays on its host and within its policy, whatever the test does."""
+    with browser.target() as session:
+        tab = Tab(browser, session)
+        yield tab
+        hosts = {urlsplit(url).hostname for url in tab.requested if not url.startswith("data:")}
+        assert hosts - {"127.0.0.1", None} == set()
+        assert tab.faults == []
+
+
+@pytest.fixture(scope="session")
+def agent() -> Iterator[Served]:
+    """An agent that answers by script."""
+    runtime = PageRuntime(resume=pb.RESUME_STATE_NOT_FOUND)
+    with served(runtime) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """`omnia up` on two examples."""
+    folder = tmp_path_factory.mktemp("examples")
+    options: list[str] = []
+    for name in EXAMPLES_SHOWN:
+        (folder / name).mkdir()
+        for file in (EXAMPLES / name).glob("*.yaml"):
+            text = file.read_text()
+            if "kind: AgentRuntime" in text:
+                text = with_port(text, free_port())
+            (folder / name / file.name).write_text(text)
+        options += ["-f", str(folder / name)]
+    errors = folder / "errors.txt"
+    with errors.open("wb") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "omnia_cli", "up", "--json", *options],
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},
+            cwd=ROOT,
+        )
+    found = Up(process, errors)
+    yield found
+    found.stop()
+    assert process.stdout
+    process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def ready(up: Up) -> dict[str, dict[str, Any]]:
+    """Wait until the examples serve; return what is said of each."""
+    return {name: up.wait("ready", name=name) for name in EXAMPLES_SHOWN}

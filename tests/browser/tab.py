@@ -1,0 +1,166 @@
+"""A page in the browser, used as a person does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.browser.chromium import LIMIT, Chromium
+
+
+class Tab:
+    """A page, used as a person does."""
+
+    def __init__(self, browser: Chromium, session: str) -> None:
+        self._browser = browser
+        self._session = session
+        for domain in ("Page", "Runtime", "Network", "Log", "DOM"):
+            self.send(f"{domain}.enable")
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
+
+    def send(self, method: str, **params: Any) -> Any:
+        """Call a method of the DevTools protocol."""
+        return self._browser.send(method, self._session, **params)
+
+    def open(self, url: str) -> None:
+        """Go to an address and wait until its script has run."""
+        self.send("Page.navigate", url=url)
+        self.until(f"location.href === {json.dumps(url)} && document.readyState === 'complete'")
+
+    def value(self, expression: str) -> Any:
+        """Return what an expression of the page gives."""
+        found = self.send(
+            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def until(self, expression: str) -> Any:
+        """Wait until an expression of the page is true, and return it."""
+        waiting = f"""new Promise((resolve) => {{
+            const end = performance.now() + {LIMIT * 600};
+            const look = () => {{
+                let found = null;
+                try {{ found = {expression}; }} catch {{ }}
+                if (found || performance.now() > end) resolve(found instanceof Node ? true : found);
+                else setTimeout(look, 15);
+            }};
+            look();
+        }})"""
+        try:
+            found = self.value(waiting)
+        except AssertionError:
+            # The page was left while it was asked.
+            found = self.value(waiting)
+        assert found, f"never true: {expression}; the page says {self.text('body')!r}"
+        return found
+
+    def text(self, selector: str) -> str:
+        """Return the visible text of an element."""
+        found = self.value(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
+        return str(found)
+
+    def until_text(self, selector: str, text: str) -> None:
+        """Wait until an element shows a text."""
+        place = f"document.querySelector({json.dumps(selector)})?.innerText"
+        self.until(f"{place}.includes({json.dumps(text)})")
+
+    def click(self, selector: str) -> None:
+        """Click into the middle of an element, with a mouse."""
+        place = f"document.querySelector({json.dumps(selector)})"
+        box = self.until(
+            f"(() => {{ const e = {place}; if (!e || e.disabled) return null;"
+            " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
+            " return b.width && [b.x + b.width / 2, b.y + b.height / 2]; })()"
+        )
+        for kind in ("mousePressed", "mouseReleased"):
+            self.send(
+                "Input.dispatchMouseEvent",
+                type=kind,
+                x=box[0],
+                y=box[1],
+                button="left",
+                clickCount=1,
+            )
+
+    def fill(self, selector: str, text: str) -> None:
+        """Replace what is in a field by a text."""
+        self.click(selector)
+        self.value(f"document.querySelector({json.dumps(selector)}).select()")
+        self.send("Input.insertText", text=text)
+
+    def press(self, key: str, modifiers: int = 0) -> None:
+        """Press a key: Enter, Escape or Tab."""
+        code = {"Enter": 13, "Escape": 27, "Tab": 9}[key]
+        text = {"text": "\r"} if key == "Enter" else {}
+        shared = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        self.send("Input.dispatchKeyEvent", type="keyDown", **shared, **text)
+        self.send("Input.dispatchKeyEvent", type="keyUp", **shared)
+
+    def say(self, text: str) -> None:
+        """Send a message as a person does."""
+        self.fill("#message", text)
+        self.press("Enter")
+
+    def choose_files(self, selector: str, *paths: Path) -> None:
+        """Put files into a file input."""
+        root = self.send("DOM.getDocument")["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path) for path in paths])
+
+    def prefer(self, scheme: str) -> None:
+        """Have the person prefer a dark or a light page."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.send("Emulation.setEmulatedMedia", features=features)
+
+    def narrow(self, width: int) -> None:
+        """Show the page on a small screen."""
+        self.send(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=640,
+            deviceScaleFactor=1,
+            mobile=True,
+        )
+
+    def events(self, *methods: str) -> list[dict[str, Any]]:
+        """Return what happened: the parameters of DevTools' events."""
+        return [
+            each["params"]
+            for each in self._browser.events(self._session)
+            if each["method"] in methods
+        ]
+
+    @property
+    def requested(self) -> list[str]:
+        """Every address that the page asked for."""
+        http = self.events("Network.requestWillBeSent")
+        sockets = self.events("Network.webSocketCreated")
+        return [each["request"]["url"] for each in http] + [each["url"] for each in sockets]
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong in the page: exceptions, violations of its policy."""
+        thrown = self.events("Runtime.exceptionThrown")
+        logged = [each["entry"] for each in self.events("Log.entryAdded")]
+        return [str(each["exceptionDetails"]) for each in thrown] + [
+            each["text"] for each in logged if each["source"] in {"security", "violation"}
+        ]
+
+    def controls(self) -> list[tuple[str, str]]:
+        """Return role and name of what a person can use, as assistive technology sees them."""
+        roles = {
+            "button",
+            "textbox",
+            "combobox",
+            "checkbox",
+            "link",
+            "listbox",
+            "DisclosureTriangle",
+            "spinbutton",
+        }
+        nodes = self.send("Accessibility.getFullAXTree")["nodes"]
+        return [
+            (node["role"]["value"], node.get("name", {}).get("value", "").strip())
+            for node in nodes
+            if not node["ignored"] and node["role"]["value"] in roles
+        ]

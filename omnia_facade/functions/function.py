@@ -1,18 +1,17 @@
 """A function: check the input, ask the runtime, check the output."""
 
 import time
-import uuid
 from typing import Any
 
 import orjson
 import structlog
 
-from omnia_core.errors import ConfigurationError
+from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_schema
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import current_span, names
-from omnia_facade.auth.principal import Principal
+from omnia_facade.functions.call import Call, Outcome, failed, succeeded
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.runtime_client.port import Invocation, RuntimeClient, RuntimeFailed
 
@@ -33,35 +32,12 @@ class Function:
         self._output = _compile(file.output_schema, "outputSchema")
         self._client = client
 
-    async def call(self, body: bytes, caller: Principal) -> JsonObject:
-        """Answer one call.
+    def checked_input(self, body: bytes) -> str:
+        """Return the input as JSON text.
 
         Raises:
-            FunctionFailed: the input, the runtime or the output is at fault.
+            FunctionFailed: it is not JSON, or breaks its schema.
         """
-        began = time.perf_counter()
-        invocation_id = str(uuid.uuid4())
-        span = current_span()
-        span.note(names.OMNIA_INVOCATION, invocation_id)
-        input_json = self._checked_input(body)
-        invocation = await self._invoke(input_json, invocation_id, caller)
-        answer: JsonObject = {
-            "output": self._checked_output(invocation.output_json),
-            "invocation_id": invocation_id,
-            "duration_ms": round((time.perf_counter() - began) * 1000),
-        }
-        if invocation.usage:
-            span.note(names.INPUT_TOKENS, invocation.usage.input_tokens)
-            span.note(names.OUTPUT_TOKENS, invocation.usage.output_tokens)
-            span.note(names.OMNIA_COST, invocation.usage.cost_usd)
-            answer["usage"] = {
-                "input_tokens": invocation.usage.input_tokens,
-                "output_tokens": invocation.usage.output_tokens,
-                "cost_usd": invocation.usage.cost_usd,
-            }
-        return answer
-
-    def _checked_input(self, body: bytes) -> str:
         try:
             value = orjson.loads(body)
         except ValueError as error:
@@ -74,17 +50,38 @@ class Function:
         # What was checked is what is sent: a repeated key has one meaning from here on.
         return orjson.dumps(value).decode()
 
-    async def _invoke(self, input_json: str, invocation_id: str, caller: Principal) -> Invocation:
+    async def run(self, input_json: str, call: Call) -> Outcome:
+        """Answer a call whose input is good; what fails then is an outcome too."""
+        began = time.perf_counter()
         try:
-            return await self._client.invoke(input_json, invocation_id, caller)
-        except RuntimeFailed as failed:
-            _log.warning("invocation failed", invocation_id=invocation_id, reason=failed.message)
-            detail = (
-                "the runtime cannot be reached"
-                if failed.unreachable
-                else f"the runtime failed; its log and the facade's name invocation {invocation_id}"
+            invocation = await self._invoke(input_json, call)
+            answer: JsonObject = {
+                "output": self._checked_output(invocation.output_json),
+                "invocation_id": call.invocation_id,
+                "duration_ms": round((time.perf_counter() - began) * 1000),
+            }
+        except FunctionFailed as why:
+            return failed(call, why)
+        if invocation.usage:
+            span = current_span()
+            span.note(names.INPUT_TOKENS, invocation.usage.input_tokens)
+            span.note(names.OUTPUT_TOKENS, invocation.usage.output_tokens)
+            span.note(names.OMNIA_COST, invocation.usage.cost_usd)
+            answer["usage"] = {
+                "input_tokens": invocation.usage.input_tokens,
+                "output_tokens": invocation.usage.output_tokens,
+                "cost_usd": invocation.usage.cost_usd,
+            }
+        return succeeded(call, answer)
+
+    async def _invoke(self, input_json: str, call: Call) -> Invocation:
+        try:
+            return await self._client.invoke(
+                input_json, call.invocation_id, call.caller, seconds=call.seconds
             )
-            raise FunctionFailed(FunctionErrorCode.RUNTIME_ERROR, detail) from failed
+        except RuntimeFailed as why:
+            _log.warning("invocation failed", invocation_id=call.invocation_id, reason=why.message)
+            raise FunctionFailed(FunctionErrorCode.RUNTIME_ERROR, _told(why, call)) from why
 
     def _checked_output(self, output_json: str) -> Any:
         try:
@@ -106,6 +103,15 @@ def _compile(schema: JsonObject, name: str) -> Schema:
         return compile_schema(schema)
     except SchemaInvalid as error:
         raise ConfigurationError(f"{name} does not compile: {error}") from error
+
+
+def _told(why: RuntimeFailed, call: Call) -> str:
+    """Say what a caller may know of a runtime's failure."""
+    if why.unreachable:
+        return "the runtime cannot be reached"
+    if why.code is Code.DEADLINE_EXCEEDED:
+        return f"the runtime did not answer within {call.seconds:g} s"
+    return f"the runtime failed; its log and the facade's name invocation {call.invocation_id}"
 
 
 def _violations(schema: Schema, value: Any) -> str:

@@ -20,7 +20,8 @@ class RequestHead(Struct, frozen=True):
     def is_upgrade(self) -> bool:
         """Whether the client wants to talk WebSocket."""
         return (
-            self.headers.get("upgrade", "").lower() == "websocket"
+            self.method == "GET"
+            and self.headers.get("upgrade", "").lower() == "websocket"
             and "upgrade" in self.headers.get("connection", "").lower()
         )
 

@@ -52,6 +52,8 @@ class Route(Protocol):
     async def answer(self, request: web.BaseRequest, caller: Principal) -> web.StreamResponse:
         """Answer a request; of a public route the caller is anonymous.
 
+        It is cancelled when the client goes away.
+
         Raises:
             HttpError: the answer is this error.
         """

@@ -11,56 +11,40 @@ import aiohttp
 import grpc
 import orjson
 import pytest
+import pytest_asyncio
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.names import Mode
 from tests.facade.conftest import Running, running
-from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+from tests.facade.functions_bed import (
+    GOOD,
+    Answer,
+    FunctionRuntime,
+    Served,
+    function_file,
+    served,
+)
+from tests.facade.scripted_runtime import LIMIT
 
-INPUT = {
-    "type": "object",
-    "required": ["text"],
-    "properties": {"text": {"type": "string"}, "maxWords": {"type": "integer", "minimum": 10}},
-}
-OUTPUT = {
-    "type": "object",
-    "required": ["summary"],
-    "properties": {"summary": {"type": "string"}},
-}
-GOOD = {"text": "A long text.", "maxWords": 20}
+# One facade serves nearly all tests of this file, so they share an event loop.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def function_file(folder: Path, **changes: object) -> str:
-    content = {"name": "summarizer", "inputSchema": INPUT, "outputSchema": OUTPUT, **changes}
-    path = folder / "function.json"
-    path.write_bytes(orjson.dumps(content))
-    return str(path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    async with served(tmp_path_factory.mktemp("function")) as both:
+        yield both
 
 
 @pytest.fixture
-def runtime() -> ScriptedRuntime:
-    return ScriptedRuntime(output_json='{"summary":"short"}')
+def runtime(shared: Served) -> FunctionRuntime:
+    shared.runtime.reset()
+    return shared.runtime
 
 
 @pytest.fixture
-async def function(runtime: ScriptedRuntime, tmp_path: Path) -> AsyncIterator[Running]:
-    async with (
-        serving(runtime) as port,
-        running(
-            mode=Mode.FUNCTION,
-            agent_name="summarizer",
-            runtime_address=f"127.0.0.1:{port}",
-            function_path=function_file(tmp_path),
-        ) as facade,
-    ):
-        yield facade
-
-
-class Answer:
-    def __init__(self, status: int, headers: Any, body: Any) -> None:
-        self.status = status
-        self.headers = headers
-        self.body = body
+def function(shared: Served, runtime: FunctionRuntime) -> Running:
+    return shared.facade
 
 
 async def send(
@@ -83,11 +67,11 @@ async def send(
             headers={"Content-Type": content_type} if content_type else {},
         ) as response,
     ):
-        return Answer(response.status, response.headers, orjson.loads(await response.read()))
+        return Answer(response.status, response.headers, await response.read())
 
 
 async def test_a_call_returns_output_invocation_duration_and_usage(
-    function: Running, runtime: ScriptedRuntime
+    function: Running, runtime: FunctionRuntime
 ) -> None:
     answer = await send(function)
 
@@ -102,7 +86,7 @@ async def test_a_call_returns_output_invocation_duration_and_usage(
 
 
 async def test_usage_is_left_out_when_the_runtime_gave_none(
-    function: Running, runtime: ScriptedRuntime
+    function: Running, runtime: FunctionRuntime
 ) -> None:
     runtime.with_usage = False
 
@@ -160,7 +144,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
 @pytest.mark.parametrize(("call", "status", "error", "said"), REFUSED.values(), ids=REFUSED.keys())
 async def test_a_call_that_is_wrong_is_told_why(
     function: Running,
-    runtime: ScriptedRuntime,
+    runtime: FunctionRuntime,
     call: dict[str, Any],
     status: int,
     error: str,
@@ -200,7 +184,7 @@ async def test_without_a_credential_everything_is_401(tmp_path: Path) -> None:
     "status", [grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNKNOWN]
 )
 async def test_a_runtime_that_fails_is_502_without_its_internals(
-    function: Running, runtime: ScriptedRuntime, status: grpc.StatusCode
+    function: Running, runtime: FunctionRuntime, status: grpc.StatusCode
 ) -> None:
     runtime.invoke_status = status
 
@@ -216,7 +200,7 @@ async def test_a_runtime_that_fails_is_502_without_its_internals(
     [('{"summary":1}', {"summary": 1}), ("null", None), ("Well, I think", "Well, I think")],
 )
 async def test_an_output_that_breaks_its_schema_is_502_with_what_the_model_said(
-    function: Running, runtime: ScriptedRuntime, output: str, raw: object
+    function: Running, runtime: FunctionRuntime, output: str, raw: object
 ) -> None:
     runtime.output_json = output
 
@@ -235,10 +219,10 @@ async def test_calls_of_one_connection_follow_each_other(function: Running) -> N
                 assert response.status == 200
 
 
-async def test_shutdown_lets_a_call_end(function: Running, runtime: ScriptedRuntime) -> None:
-    runtime.hold = asyncio.Event()
-    call = asyncio.create_task(send(function))
-    async with asyncio.timeout(LIMIT):
+async def test_shutdown_lets_a_call_end(tmp_path: Path) -> None:
+    async with served(tmp_path) as (function, runtime), asyncio.timeout(LIMIT):
+        runtime.hold = asyncio.Event()
+        call = asyncio.create_task(send(function))
         await runtime.turn_began.wait()
         function.stop.set()
         async with aiohttp.ClientSession() as session:

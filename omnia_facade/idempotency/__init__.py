@@ -1,0 +1,1 @@
+"""A call that is repeated with its key is answered once."""

@@ -1,0 +1,63 @@
+"""The store of replies that the environment names."""
+
+from omnia_core.env import FacadeEnv
+from omnia_core.env.sessions import SessionType
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions import StoreUnavailable
+from omnia_core.sessions.opening import session_url
+from omnia_facade.idempotency.memory import MemoryReplyStore
+from omnia_facade.idempotency.port import ReplyStore, Standing
+
+
+def reply_store(env: FacadeEnv) -> ReplyStore:
+    """Return the store, beside the sessions of the runtime.
+
+    Raises:
+        ConfigurationError: it needs a URL and there is none.
+    """
+    if env.session_type is SessionType.MEMORY:
+        return MemoryReplyStore()
+    return _FirstUsed(env, session_url(env))
+
+
+class _FirstUsed(ReplyStore):
+    """A store whose driver is loaded by the first key: most callers send none."""
+
+    def __init__(self, env: FacadeEnv, url: str) -> None:
+        self._env = env
+        self._url = url
+        self._store: ReplyStore | None = None
+
+    async def claim(
+        self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
+    ) -> Standing | None:
+        return await self._opened().claim(scope, fingerprint, holder, lease_seconds=lease_seconds)
+
+    async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
+        await self._opened().keep(scope, holder, reply, ttl_seconds=ttl_seconds)
+
+    async def release(self, scope: bytes, holder: str) -> None:
+        await self._opened().release(scope, holder)
+
+    async def close(self) -> None:
+        if self._store:
+            await self._store.close()
+
+    def _opened(self) -> ReplyStore:
+        if self._store is None:
+            try:
+                self._store = _open(self._env, self._url)
+            except ConfigurationError as error:
+                raise StoreUnavailable(error.message) from error
+        return self._store
+
+
+def _open(env: FacadeEnv, url: str) -> ReplyStore:
+    # Imported here: 10 MB each, that only functions whose callers send keys pay for.
+    if env.session_type is SessionType.REDIS:
+        from omnia_facade.idempotency.redis import RedisReplyStore  # noqa: PLC0415 - as above
+
+        return RedisReplyStore(url, namespace=env.namespace, agent=env.agent_name)
+    from omnia_facade.idempotency.postgres import PostgresReplyStore  # noqa: PLC0415 - as above
+
+    return PostgresReplyStore(url, namespace=env.namespace, agent=env.agent_name)

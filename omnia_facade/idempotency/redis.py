@@ -1,0 +1,83 @@
+"""Replies in Redis: one hash for each scope, gone by itself. Every operation is one script."""
+
+from collections.abc import Awaitable
+from typing import cast
+
+from redis.exceptions import RedisError
+
+from omnia_core.sessions import StoreUnavailable
+from omnia_core.sessions.redis_client import redis_client
+from omnia_facade.idempotency.port import ReplyStore, Standing
+
+# KEYS: the hash. ARGV: holder, fingerprint, lease in ms.
+# Answers {} when the scope is the holder's, else {fingerprint, reply or nil}.
+_CLAIM = """
+local holder = redis.call('HGET', KEYS[1], 'holder')
+if holder == ARGV[1] then return {} end
+if holder then return redis.call('HMGET', KEYS[1], 'fingerprint', 'reply') end
+redis.call('HSET', KEYS[1], 'holder', ARGV[1], 'fingerprint', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return {}
+"""
+
+# ARGV: holder, reply, time to live in ms.
+_KEEP = """
+if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'reply', ARGV[2])
+return redis.call('PEXPIRE', KEYS[1], ARGV[3])
+"""
+
+# ARGV: holder.
+_RELEASE = """
+if redis.call('HGET', KEYS[1], 'holder') ~= ARGV[1] then return 0 end
+if redis.call('HEXISTS', KEYS[1], 'reply') == 1 then return 0 end
+return redis.call('DEL', KEYS[1])
+"""
+
+
+class RedisReplyStore(ReplyStore):
+    """Keeps replies below `omnia:<namespace>:<agent>:reply:`."""
+
+    def __init__(self, url: str, *, namespace: str, agent: str) -> None:
+        """Connects when it is first used.
+
+        Raises:
+            ConfigurationError: `url` is no Redis URL; the message does not show it.
+        """
+        self._redis = redis_client(url)
+        self._claim = self._redis.register_script(_CLAIM)
+        self._keep = self._redis.register_script(_KEEP)
+        self._release = self._redis.register_script(_RELEASE)
+        self._prefix = f"omnia:{namespace}:{agent}:reply:"
+
+    async def claim(
+        self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
+    ) -> Standing | None:
+        lease = round(lease_seconds * 1000)
+        answer = await _asked(
+            self._claim(keys=self._keys(scope), args=[holder, fingerprint, lease])
+        )
+        if not answer:
+            return None
+        standing, reply = cast("tuple[bytes, bytes | None]", answer)
+        return Standing(standing, reply)
+
+    async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
+        ttl = round(ttl_seconds * 1000)
+        await _asked(self._keep(keys=self._keys(scope), args=[holder, reply, ttl]))
+
+    async def release(self, scope: bytes, holder: str) -> None:
+        await _asked(self._release(keys=self._keys(scope), args=[holder]))
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _keys(self, scope: bytes) -> list[str]:
+        return [f"{self._prefix}{{{scope.hex()}}}"]
+
+
+async def _asked(call: Awaitable[object]) -> object:
+    try:
+        return await call
+    except (RedisError, OSError) as error:
+        raise StoreUnavailable(type(error).__name__) from error

@@ -1,0 +1,91 @@
+"""A fault of the facade itself, in the middle of a call."""
+
+# ruff: noqa: ARG002 - the methods are those of the ports
+
+import asyncio
+import re
+
+import orjson
+from prometheus_client import CollectorRegistry
+
+from omnia_core.env import FacadeEnv
+from omnia_core.files.function import FunctionFile
+from omnia_core.telemetry.tracing import NO_TRACER
+from omnia_facade.auth.chain import Authenticator
+from omnia_facade.auth.principal import Principal
+from omnia_facade.functions.function import Function
+from omnia_facade.http.functions import FunctionRoute
+from omnia_facade.http.server import HttpServer
+from omnia_facade.idempotency.memory import MemoryReplyStore
+from omnia_facade.idempotency.once import Once
+from omnia_facade.idempotency.port import Standing
+from omnia_facade.metrics import Metrics
+from omnia_facade.runtime_client.port import ConverseStream, Invocation, RuntimeHealth
+from omnia_facade.timings import USUAL
+from omnia_facade.tracing import FacadeTracing
+from omnia_facade.turns.handler import Resume
+from tests.facade.scripted_runtime import LIMIT
+
+
+class BrokenStore(MemoryReplyStore):
+    async def claim(
+        self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
+    ) -> Standing | None:
+        raise ZeroDivisionError("a secret of the program")
+
+
+class Unreachable:
+    """A runtime that nobody gets to."""
+
+    def converse(self, session_id: str, caller: Principal) -> ConverseStream:
+        raise NotImplementedError
+
+    async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
+        raise NotImplementedError
+
+    async def invoke(
+        self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
+    ) -> Invocation:
+        raise NotImplementedError
+
+    async def health(self) -> RuntimeHealth:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+async def test_a_crash_is_500_with_an_id_and_without_its_reason(unused_port: int) -> None:
+    env = FacadeEnv(agent_name="summarizer")
+    metrics = Metrics(CollectorRegistry(), agent="summarizer", namespace="default")
+    route = FunctionRoute(
+        Function(FunctionFile("summarizer", {}, {}), Unreachable()),
+        Once(BrokenStore()),
+        metrics,
+        FacadeTracing(NO_TRACER, env),
+        USUAL,
+        call_seconds=LIMIT,
+        max_calls=1,
+    )
+    anybody = Authenticator((), allow_unauthenticated=True)
+    runner = HttpServer([route], anybody, metrics.rejected).runner(LIMIT)
+    await runner.setup()
+    assert runner.server
+    server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", unused_port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", unused_port)
+    writer.write(
+        b"POST /functions/summarizer HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\n"
+        b"Idempotency-Key: a\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    async with asyncio.timeout(LIMIT):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    server.close()
+    await runner.cleanup()
+    told = orjson.loads(body)
+    (invocation,) = re.findall(rb"X-Invocation-Id: (\S+)", head)
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert told["error"] == "internal_error"
+    assert invocation.decode() in told["detail"]
+    assert b"secret" not in body

@@ -1,0 +1,160 @@
+"""The function's own OpenAPI document: valid, true, and for those who may know."""
+
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from omnia_core.files.function import FunctionFile
+from omnia_core.jsonschema import compile_schema
+from omnia_core.jsonvalue import JsonObject
+from omnia_facade.functions.embedding import embedded
+from omnia_facade.functions.openapi import document
+from omnia_facade.http.statuses import HEADERS, STATUS
+from tests.facade.conftest import Running
+from tests.facade.functions_bed import INPUT, OUTPUT, PATH, FunctionRuntime, call, function
+
+TREE: JsonObject = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "$ref": "#/$defs/node",
+    "$defs": {
+        "node": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"$ref": "#/$defs/na~1me%25"},
+                "children": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+                "$ref": {"const": {"$ref": "#/not/a/reference"}},
+            },
+            "unevaluatedProperties": False,
+        },
+        "na/me%": {"type": "string", "minLength": 2},
+    },
+}
+NAMED: JsonObject = {
+    "$id": "https://example.com/person",
+    "$defs": {
+        "name": {"$anchor": "name", "type": "string", "minLength": 2},
+        "pet": {
+            "$id": "pet",
+            "type": "object",
+            "properties": {"name": {"$ref": "#name"}, "owner": {"$ref": "person#name"}},
+            "$defs": {"short": {"$anchor": "name", "type": "string", "maxLength": 3}},
+        },
+    },
+    "type": "object",
+    "properties": {
+        "name": {"$ref": "#name"},
+        "pet": {"$ref": "https://example.com/pet"},
+        "child": {"$ref": "#"},
+    },
+    "additionalProperties": False,
+}
+DYNAMIC: JsonObject = {
+    "$id": "urn:example:list",
+    "$dynamicAnchor": "item",
+    "type": "object",
+    "properties": {"more": {"type": "array", "items": {"$dynamicRef": "#item"}}},
+    "additionalProperties": False,
+}
+EMBEDDED: dict[str, tuple[JsonObject, list[Any]]] = {
+    "definitions that refer to themselves": (
+        TREE,
+        [
+            {"name": "ab", "children": [{"name": "cd"}]},
+            {"name": "ab", "children": [{"name": "c"}]},
+            {"name": "ab", "$ref": {"$ref": "#/not/a/reference"}},
+            {"name": "ab", "$ref": 1},
+            {"name": "ab", "x": 1},
+        ],
+    ),
+    "names and anchors": (
+        NAMED,
+        [
+            {"name": "ab", "pet": {"name": "abc", "owner": "ab"}, "child": {"name": "cd"}},
+            {"name": "a"},
+            {"pet": {"name": "abcd"}},
+            {"pet": {"owner": "a"}},
+            {"child": {"child": {"name": "a"}}},
+        ],
+    ),
+    "a dynamic anchor": (DYNAMIC, [{"more": [{"more": []}]}, {"more": [{"x": 1}]}, {"x": 1}]),
+    "the whole by itself": ({"items": {"$ref": "#"}, "type": "array"}, [[], [[[]]], [1]]),
+}
+
+
+def whole(file: FunctionFile, *, public: bool = False) -> JsonObject:
+    return document(file, STATUS, HEADERS, public=public)
+
+
+@pytest.mark.parametrize(("schema", "values"), EMBEDDED.values(), ids=EMBEDDED.keys())
+def test_a_schema_means_the_same_where_it_is_embedded(
+    schema: JsonObject, values: list[Any]
+) -> None:
+    made = whole(FunctionFile("f", schema, schema))
+    OpenAPIV31SpecValidator(made).validate()
+    alone = compile_schema(schema)
+    accepted = [alone.accepts(value) for value in values]
+    for name in ("Input", "Output"):
+        pointed = {**made, "$ref": f"#/components/schemas/{name}"}
+        inside = jsonschema_rs.Draft202012Validator(pointed)
+        assert [inside.is_valid(value) for value in values] == accepted
+    assert {True, False} == set(accepted)
+
+
+def test_a_reference_that_leads_elsewhere_stays() -> None:
+    meta = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
+    assert embedded(meta, "#/a") == meta
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_the_document_is_valid_and_has_every_status_of_the_table(*, public: bool) -> None:
+    made = whole(FunctionFile("f", INPUT, OUTPUT), public=public)
+    OpenAPIV31SpecValidator(made).validate()
+    responses = made["paths"]["/functions/f"]["post"]["responses"]
+    elsewhere = {404, *([401] if public else [])}
+    assert set(map(int, responses)) == {200, *STATUS.values()} - elsewhere
+    del responses["200"]
+    for number, response in responses.items():
+        schema = response["content"]["application/json"]["schema"]
+        errors = schema.get("oneOf", [schema])
+        assert {each["properties"]["error"]["const"] for each in errors} == {
+            code
+            for code, status in STATUS.items()
+            if str(status) == number and code != "missing_function_name"
+        }
+    assert bool(made["security"]) is not public
+
+
+@pytest.fixture
+async def facade(tmp_path: Path) -> AsyncIterator[Running]:
+    async with function(FunctionRuntime(), tmp_path) as served:
+        yield served
+
+
+def resolved(made: Mapping[str, Any], schema: JsonObject) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator({**made, **schema})
+
+
+async def test_it_is_served_and_describes_what_the_function_answers(facade: Running) -> None:
+    got = await call(facade, method="GET", path="/openapi.json")
+    assert got.status == 200
+    assert got.headers["Content-Type"].startswith("application/json")
+    made = got.body
+    assert list(made["paths"]) == [PATH]
+    responses = made["paths"][PATH]["post"]["responses"]
+    for body in ({"text": "x"}, {"text": 1}):
+        answer = await call(facade, body)
+        described = responses[str(answer.status)]
+        schema = described["content"]["application/json"]["schema"]
+        assert resolved(made, schema).is_valid(answer.body)
+        assert "X-Invocation-Id" in described["headers"]
+
+
+async def test_who_may_not_call_may_not_read_it(tmp_path: Path) -> None:
+    async with function(FunctionRuntime(), tmp_path, allow_unauthenticated=False) as facade:
+        answer = await call(facade, method="GET", path="/openapi.json")
+    assert (answer.status, answer.body["error"]) == (401, "unauthorized")

@@ -1,0 +1,242 @@
+"""The contract of the store of replies; every driver passes it."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from redis.asyncio import Redis
+
+from omnia_core.env import FacadeEnv, SecretStr
+from omnia_core.env.sessions import SessionType
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions import StoreUnavailable
+from omnia_facade.idempotency.memory import MemoryReplyStore
+from omnia_facade.idempotency.opening import reply_store
+from omnia_facade.idempotency.port import ReplyStore, Standing
+from omnia_facade.idempotency.postgres import PostgresReplyStore
+from omnia_facade.idempotency.redis import RedisReplyStore
+from tests.services import PostgresServer, free_port
+
+SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
+PRINT, OTHER_PRINT = b"\x02\x00" * 16, b"\x03" * 32
+REPLY = b"\x00\xffreply"
+LEASE, TTL = 30.0, 3600.0
+
+
+@dataclass
+class Bed:
+    """A store, that of another pod, and the power to let seconds pass in them."""
+
+    store: ReplyStore
+    other: ReplyStore
+    advance: Callable[[float], Awaitable[None]]
+
+
+def memory_bed() -> Bed:
+    now = 0.0
+
+    async def advance(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    store = MemoryReplyStore(clock=lambda: now)
+    return Bed(store, store, advance)
+
+
+def redis_bed(url: str, redis: Redis) -> Bed:
+    async def advance(seconds: float) -> None:
+        for key in await redis.keys("omnia:replies:*"):
+            left = await redis.pttl(key) - round(seconds * 1000)
+            await redis.pexpire(key, max(left, 0))
+
+    def store() -> RedisReplyStore:
+        return RedisReplyStore(url, namespace="replies", agent="a")
+
+    return Bed(store(), store(), advance)
+
+
+def postgres_bed(url: str, connection: asyncpg.Connection) -> Bed:
+    async def advance(seconds: float) -> None:
+        await connection.execute(
+            "UPDATE omnia.replies SET expires_at = expires_at - $1::interval",
+            timedelta(seconds=seconds),
+        )
+
+    return Bed(postgres_store(url), postgres_store(url), advance)
+
+
+def postgres_store(url: str, **sweeping: float) -> PostgresReplyStore:
+    made: PostgresReplyStore = PostgresReplyStore(
+        url,
+        namespace="replies",
+        agent="a",
+        sweep_seconds=sweeping.get("seconds", 60),
+        sweep_batch=int(sweeping.get("batch", 200)),
+    )
+    return made
+
+
+@pytest.fixture(params=["memory", "redis", "postgres"])
+async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
+    if request.param == "memory":
+        yield memory_bed()
+        return
+    if request.param == "redis":
+        url = request.getfixturevalue("redis_url")
+        async with Redis.from_url(url) as redis:
+            await redis.flushdb()
+            made = redis_bed(url, redis)
+            yield made
+    else:
+        url = request.getfixturevalue("postgres").url
+        connection = await asyncpg.connect(url)
+        await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+        made = postgres_bed(url, connection)
+        yield made
+        await connection.close()
+    await made.store.close()
+    await made.other.close()
+
+
+async def claim(store: ReplyStore, holder: str, **changes: bytes) -> Standing | None:
+    scope, fingerprint = changes.get("scope", SCOPE), changes.get("fingerprint", PRINT)
+    return await store.claim(scope, fingerprint, holder, lease_seconds=LEASE)
+
+
+async def test_the_first_holds_the_scope_and_the_second_sees_it(bed: Bed) -> None:
+    assert await claim(bed.store, "first") is None
+    assert await claim(bed.other, "second", fingerprint=OTHER_PRINT) == Standing(PRINT, None)
+    assert await claim(bed.other, "second", scope=OTHER) is None
+
+
+async def test_a_claim_that_is_sent_again_because_its_answer_was_lost_is_good(bed: Bed) -> None:
+    assert await claim(bed.store, "first") is None
+    assert await claim(bed.store, "first") is None
+
+
+async def test_of_many_claims_at_once_one_wins(bed: Bed) -> None:
+    stores = [bed.store, bed.other] * 15
+    got = await asyncio.gather(*(claim(each, f"h{n}") for n, each in enumerate(stores)))
+    assert got.count(None) == 1
+    assert got.count(Standing(PRINT, None)) == 29
+
+
+async def test_a_reply_stands_for_its_time(bed: Bed) -> None:
+    await claim(bed.store, "first")
+    await bed.store.keep(SCOPE, "first", REPLY, ttl_seconds=TTL)
+    await bed.advance(TTL - 10)
+    assert await claim(bed.other, "second") == Standing(PRINT, REPLY)
+    await bed.advance(11)
+    assert await claim(bed.other, "third", fingerprint=OTHER_PRINT) is None
+    assert await claim(bed.store, "fourth") == Standing(OTHER_PRINT, None)
+
+
+async def test_a_holder_that_died_holds_no_longer_than_its_lease(bed: Bed) -> None:
+    await claim(bed.store, "died")
+    await bed.advance(LEASE + 1)
+    assert await claim(bed.other, "next", fingerprint=OTHER_PRINT) is None
+    await bed.store.keep(SCOPE, "died", REPLY, ttl_seconds=TTL)
+    await bed.store.release(SCOPE, "died")
+    assert await claim(bed.store, "third") == Standing(OTHER_PRINT, None)
+
+
+async def test_a_scope_that_is_released_is_free(bed: Bed) -> None:
+    await claim(bed.store, "first")
+    await bed.store.release(SCOPE, "first")
+    assert await claim(bed.other, "second") is None
+
+
+async def test_a_reply_is_not_released(bed: Bed) -> None:
+    await claim(bed.store, "first")
+    await bed.store.keep(SCOPE, "first", REPLY, ttl_seconds=TTL)
+    await bed.store.release(SCOPE, "first")
+    assert await claim(bed.store, "second") == Standing(PRINT, REPLY)
+
+
+async def test_memory_forgets_the_oldest_reply_when_it_is_full() -> None:
+    store = MemoryReplyStore(max_bytes=4000)
+    for number in range(3):
+        scope = bytes([number]) * 32
+        await claim(store, f"h{number}", scope=scope)
+        await store.keep(scope, f"h{number}", b"x" * 1000, ttl_seconds=TTL)
+    seen = [await claim(store, "again", scope=bytes([number]) * 32) for number in (2, 1, 0)]
+    assert seen == [Standing(PRINT, b"x" * 1000), Standing(PRINT, b"x" * 1000), None]
+
+
+async def test_no_key_of_redis_lives_for_ever(redis_url: str) -> None:
+    store = RedisReplyStore(redis_url, namespace="left", agent="a")
+    await claim(store, "held")
+    await claim(store, "kept", scope=OTHER)
+    await store.keep(OTHER, "kept", REPLY, ttl_seconds=TTL)
+    async with Redis.from_url(redis_url) as redis:
+        left = sorted([await redis.pttl(key) for key in await redis.keys("omnia:left:*")])
+    await store.close()
+    assert 0 < left[0] <= LEASE * 1000 < left[1] <= TTL * 1000
+
+
+async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
+    store = postgres_store(postgres.url, seconds=0, batch=2)
+    await claim(store, "begin")
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute("TRUNCATE omnia.replies")
+    for number in range(5):
+        await connection.execute(
+            "SELECT omnia.claim_reply('n', 'old', $1, 'x', 'h', '-1s')", bytes([number])
+        )
+    left = [5]
+    async with asyncio.timeout(20):
+        while left[-1]:
+            await claim(store, "begin")
+            if store._sweeping:
+                await asyncio.wait({store._sweeping})
+            left.append(
+                await connection.fetchval("SELECT count(*) FROM omnia.replies WHERE agent = 'old'")
+            )
+    await connection.close()
+    await store.close()
+    assert left == [5, 3, 1, 0]
+
+
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+async def test_a_store_that_is_away_is_unavailable_without_its_address(kind: SessionType) -> None:
+    scheme = {"redis": "redis", "postgres": "postgresql"}[kind]
+    url = SecretStr(f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
+    store = reply_store(FacadeEnv(agent_name="a", session_type=kind, session_url=url))
+    with pytest.raises(StoreUnavailable) as caught:
+        await claim(store, "first")
+    await store.close()
+    assert "secret" not in caught.value.message
+
+
+async def test_a_url_of_another_store_is_unavailable_and_says_what_was_expected() -> None:
+    env = FacadeEnv(
+        agent_name="a", session_type=SessionType.POSTGRES, session_url=SecretStr("redis://x")
+    )
+    with pytest.raises(StoreUnavailable, match="expected postgresql://"):
+        await claim(reply_store(env), "first")
+
+
+def test_a_store_without_its_url_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="OMNIA_SESSION_URL: missing"):
+        reply_store(FacadeEnv(agent_name="a", session_type=SessionType.REDIS))
+
+
+async def test_a_driver_is_loaded_by_the_first_key_or_answer_to_keep() -> None:
+    code = (
+        "import asyncio, sys; from omnia_core.env import *;"
+        "from omnia_facade.idempotency.opening import reply_store;"
+        "from omnia_facade.turns.keeping import StoreKeeper\n"
+        "env = FacadeEnv(agent_name='a', session_type=SessionType.REDIS,"
+        " session_url=SecretStr('redis://127.0.0.1:1/0'))\n"
+        "reply_store(env); StoreKeeper(env, {}); print(*sys.modules)"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    assert {"redis", "asyncpg"}.isdisjoint(printed.decode().split())

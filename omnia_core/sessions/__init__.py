@@ -2,6 +2,7 @@
 
 from omnia_core.sessions.records import Media, Message, Part, Session, ToolCall
 from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.sessions.trail import Trail
 
 __all__ = [
     "Media",
@@ -12,4 +13,5 @@ __all__ = [
     "SessionStore",
     "StoreUnavailable",
     "ToolCall",
+    "Trail",
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.store import SessionConflict, SessionStore
+from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
 
 
@@ -31,7 +32,12 @@ class MemorySessionStore(SessionStore):
         return Session(session_id, entry.messages, entry.checkpoint) if entry else None
 
     async def append(
-        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        trail: Trail | None = None,  # noqa: ARG002 - only a database keeps it
     ) -> int:
         entry = self._touch(session_id) or _Entry((), 0)
         if len(entry.messages) != expected_length:

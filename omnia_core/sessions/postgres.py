@@ -10,21 +10,22 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 import structlog
 
-from omnia_core.errors import ConfigurationError
 from omnia_core.sessions.postgres_pool import COMMAND_SECONDS, PostgresPool
+from omnia_core.sessions.postgres_text import written
+from omnia_core.sessions.postgres_trail import encoded
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
 
 SWEEP_SECONDS = 60.0
 SWEEP_BATCH = 200
 
-_APPEND = "SELECT * FROM omnia.append($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+_APPEND = "SELECT * FROM omnia.append_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 _LOAD = "SELECT * FROM omnia.load($1, $2, $3, $4)"
 _CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6)"
 _SWEEP = "SELECT omnia.sweep($1)"
@@ -38,6 +39,8 @@ class PostgresSessionStore(SessionStore):
     Sessions that have expired are deleted in the background after appends, a batch a minute; while
     batches are full, one with each append.
     """
+
+    keeps_trail = True
 
     def __init__(
         self,
@@ -55,11 +58,6 @@ class PostgresSessionStore(SessionStore):
         Raises:
             ConfigurationError: `url` is no PostgreSQL URL; the message does not show it.
         """
-        if not _usable(url):
-            raise ConfigurationError(
-                "the URL of the session store is not usable: "
-                "expected postgresql://user[:password]@host[:port]/database[?sslmode=require]"
-            )
         self._pool = PostgresPool(url, command_seconds)
         self._ttl = timedelta(seconds=ttl.seconds)
         self._owner = (namespace, agent)
@@ -78,7 +76,12 @@ class PostgresSessionStore(SessionStore):
         return Session(session_id, tuple(map(self._decoder.decode, messages)), tuple(interrupted))
 
     async def append(
-        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        trail: Trail | None = None,
     ) -> int:
         if not messages:
             session = await self.load(session_id)
@@ -90,8 +93,10 @@ class PostgresSessionStore(SessionStore):
             uuid.uuid4(),
             expected_length,
             [message.role for message in messages],
-            [_text(message.pack_version) for message in messages],
+            [written(message.pack_version) for message in messages],
             [self._encoder.encode(message) for message in messages],
+            written(messages[0].user_id),
+            encoded(trail) if trail else None,
         )
         ((appended, length),) = await self._pool.fetch(
             _APPEND, *self._whose(session_id), *arguments
@@ -114,7 +119,7 @@ class PostgresSessionStore(SessionStore):
         await self._pool.close()
 
     def _whose(self, session_id: str) -> tuple[Any, ...]:
-        return (*self._owner, _text(session_id), self._ttl)
+        return (*self._owner, written(session_id), self._ttl)
 
     def _sweep_when_due(self) -> None:
         if time.monotonic() >= self._sweep_at and self._sweeping is None:
@@ -130,17 +135,3 @@ class PostgresSessionStore(SessionStore):
             _log.warning("expired sessions were not deleted", reason=str(error))
         finally:
             self._sweeping = None
-
-
-def _text(value: str) -> str:
-    """Write the one character that a text of PostgreSQL cannot hold so that no two values meet."""
-    return value.replace("\\", "\\\\").replace("\0", "\\0")
-
-
-def _usable(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        named = parts.hostname or "host=" in parts.query
-        return parts.scheme in ("postgresql", "postgres") and bool(named) and parts.port != 0
-    except ValueError:
-        return False

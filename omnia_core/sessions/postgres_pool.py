@@ -3,9 +3,11 @@
 import asyncio
 import random
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg  # type: ignore[import-untyped]
 
+from omnia_core.errors import ConfigurationError
 from omnia_core.sessions.migrations import migrate
 from omnia_core.sessions.store import StoreUnavailable
 
@@ -30,7 +32,16 @@ class PostgresPool:
     """Runs statements that may be sent twice."""
 
     def __init__(self, url: str, command_seconds: float = COMMAND_SECONDS) -> None:
-        """`command_seconds` is what one attempt may take, the wait for a connection included."""
+        """`command_seconds` is what one attempt may take, the wait for a connection included.
+
+        Raises:
+            ConfigurationError: `url` is no PostgreSQL URL; the message does not show it.
+        """
+        if not _usable(url):
+            raise ConfigurationError(
+                "the URL of the session store is not usable: "
+                "expected postgresql://user[:password]@host[:port]/database[?sslmode=require]"
+            )
         self._command_seconds = command_seconds
         self._url = url
         self._opening = asyncio.Lock()
@@ -105,3 +116,12 @@ async def _nothing(_: Any) -> None:
 def _pause(attempt: int) -> float:
     longest = min(_BACKOFF_CAP_SECONDS, _BACKOFF_SECONDS * 2**attempt)
     return random.uniform(0, longest)  # noqa: S311 - spreads attempts, hides nothing
+
+
+def _usable(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = parts.hostname or "host=" in parts.query
+        return parts.scheme in ("postgresql", "postgres") and bool(named) and parts.port != 0
+    except ValueError:
+        return False

@@ -55,6 +55,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
         finish_reason: of an `assistant` message; "cancelled", "error" or "interrupted" (the
             runtime died) marks a partial answer.
         pack_version: of a `user` message, the version of the PromptPack that answers it.
+        user_id: of a `user` message, who sent it; "" where nobody had to say.
         covers: of a `summary`, the number of messages from the session's beginning, earlier
             summaries counted, that it stands for.
         created_at: RFC 3339, UTC.
@@ -68,6 +69,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     is_error: bool = False
     finish_reason: str = ""
     pack_version: str = ""
+    user_id: str = ""
     covers: int = 0
     created_at: str = ""
 
@@ -89,3 +91,12 @@ class Session(Struct, frozen=True):
     def pack_version(self) -> str:
         """The version of the PromptPack that the session began with, "" when none is known."""
         return self.messages[0].pack_version if self.messages else ""
+
+    @property
+    def user_id(self) -> str:
+        """Who began the session, "" when nobody had to say."""
+        return self.messages[0].user_id if self.messages else ""
+
+    def open_to(self, user_id: str) -> bool:
+        """Whether somebody may continue the session: who began it or, if that is not known, all."""
+        return self.user_id in ("", user_id)

@@ -11,19 +11,13 @@ from collections.abc import Sequence
 from typing import cast
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import FullJitterBackoff
 from redis.exceptions import RedisError
 
-from omnia_core.errors import ConfigurationError
 from omnia_core.sessions.records import Message, Session
+from omnia_core.sessions.redis_client import TIMEOUT_SECONDS, redis_client, replicas_of
 from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
-
-TIMEOUT_SECONDS = 2.0
-ATTEMPTS = 3
-CONNECTIONS = 32  # of a pod; more operations at once wait for one
 
 # Appends all or nothing. An append that is sent again because its answer was lost changes nothing.
 # KEYS: messages, last append, checkpoint.
@@ -61,6 +55,10 @@ return 1
 """
 
 
+# Shorter than the wait for an answer, so that it is the server that gives up.
+_REPLICA_MILLISECONDS = int(TIMEOUT_SECONDS * 500)
+
+
 class RedisSessionStore(SessionStore):
     """Keeps sessions below `omnia:<namespace>:<agent>:`."""
 
@@ -70,23 +68,8 @@ class RedisSessionStore(SessionStore):
         Raises:
             ConfigurationError: `url` is no Redis URL; the message does not show it.
         """
-        try:
-            pool = BlockingConnectionPool.from_url(
-                url,
-                max_connections=CONNECTIONS,
-                timeout=TIMEOUT_SECONDS,
-                socket_timeout=TIMEOUT_SECONDS,
-                socket_connect_timeout=TIMEOUT_SECONDS,
-                health_check_interval=30,
-                retry=Retry(FullJitterBackoff(cap=0.5, base=0.05), ATTEMPTS),
-            )
-        except (ValueError, RedisError):
-            raise ConfigurationError(
-                "the URL of the session store is not usable: "
-                "expected redis://[:password@]host:port[/database], or rediss:// for TLS"
-            ) from None
-        # ours alone: closed with the client
-        self._redis: Redis = Redis.from_pool(pool)
+        address, self._replicas = replicas_of(url)
+        self._redis = redis_client(address)
         self._append = self._redis.register_script(_APPEND)
         self._load = self._redis.register_script(_LOAD)
         self._checkpoint = self._redis.register_script(_CHECKPOINT)
@@ -106,7 +89,12 @@ class RedisSessionStore(SessionStore):
         return Session(session_id, tuple(map(self._decoder.decode, found)), interrupted)
 
     async def append(
-        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        trail: Trail | None = None,  # noqa: ARG002 - only a database keeps it
     ) -> int:
         encoded = [msgspec.json.encode(message) for message in messages]
         arguments: list[int | str | bytes] = [
@@ -116,24 +104,48 @@ class RedisSessionStore(SessionStore):
             *encoded,
         ]
         try:
-            answer = await self._append(keys=self._keys(session_id), args=arguments)
+            if self._replicas:
+                answer, having = await self._everywhere(_APPEND, session_id, arguments)
+            else:
+                answer = await self._append(keys=self._keys(session_id), args=arguments)
+                having = 0
         except (RedisError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
         appended, length = cast("tuple[int, int]", answer)
         if not appended:
             raise SessionConflict(session_id, expected_length, length)
+        self._require(having)
         return length
+
+    async def _everywhere(
+        self, script: str, session_id: str, arguments: list[int | str | bytes]
+    ) -> tuple[object, int]:
+        """Write, and return how many replicas have it; both in one round trip."""
+        # WAIT counts the writes of its own connection, which a pipeline keeps to.
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            _ = pipeline.eval(script, 3, *self._keys(session_id), *arguments)
+            _ = pipeline.execute_command("WAIT", self._replicas, _REPLICA_MILLISECONDS)
+            answer, having = await pipeline.execute()
+        return answer, int(having)
+
+    def _require(self, having: int) -> None:
+        if having < self._replicas:
+            raise StoreUnavailable(f"{having} of {self._replicas} replicas have the write")
 
     async def checkpoint(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int
     ) -> None:
         lines = b"\n".join(map(msgspec.json.encode, messages))
+        arguments: list[int | str | bytes] = [self._ttl, expected_length, lines]
+        having = 0
         try:
-            await self._checkpoint(
-                keys=self._keys(session_id), args=[self._ttl, expected_length, lines]
-            )
+            if self._replicas:
+                _, having = await self._everywhere(_CHECKPOINT, session_id, arguments)
+            else:
+                await self._checkpoint(keys=self._keys(session_id), args=arguments)
         except (RedisError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
+        self._require(having)
 
     async def close(self) -> None:
         await self._redis.aclose()

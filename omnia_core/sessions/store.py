@@ -5,6 +5,7 @@ from typing import Protocol
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.records import Message, Session
+from omnia_core.sessions.trail import Trail
 
 
 class SessionConflict(OmniaError):
@@ -22,22 +23,34 @@ class StoreUnavailable(OmniaError):
     """The store could not be reached; nothing is known about the session."""
 
     def __init__(self, detail: str) -> None:
-        super().__init__(Code.UNAVAILABLE, f"the session store cannot be reached: {detail}")
+        super().__init__(
+            Code.UNAVAILABLE, f"the session store cannot be reached ({detail}); try again"
+        )
 
 
 class SessionStore(Protocol):
     """Sessions with a sliding time to live: each read and each append begins it anew.
 
     Every method raises `StoreUnavailable` when the store cannot answer.
+
+    Attributes:
+        keeps_trail: whether it keeps what an append tells beside its messages.
     """
+
+    keeps_trail: bool = False
 
     async def load(self, session_id: str) -> Session | None:
         """Return the session, or None when it never was or has expired."""
 
     async def append(
-        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        trail: Trail | None = None,
     ) -> int:
-        """Append all of `messages` or none, and return the new length.
+        """Append all of `messages` and their trail, or nothing, and return the new length.
 
         A session begins with its first append, at length 0.
 

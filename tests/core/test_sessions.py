@@ -16,10 +16,12 @@ from omnia_core.sessions import (
     SessionConflict,
     SessionStore,
     ToolCall,
+    Trail,
 )
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions.trail import ProviderCall
 from omnia_core.units import Duration
 
 TTL = Duration.parse("60s")
@@ -118,6 +120,7 @@ async def test_messages_come_back_as_they_were(bed: Bed) -> None:
         Message(role="assistant", tool_calls=(ToolCall("1", "look_up", '{"a": "é\\u0000"}'),)),
         Message(role="tool", content="ünï\ncode \x00", tool_call_id="1", is_error=True),
         Message(role="assistant", content="", finish_reason="cancelled", created_at="2026-01-01"),
+        Message(role="user", content="and?", pack_version="1.0.0", user_id="5a3f"),
     )
     await bed.store.append("a", messages, expected_length=0)
     assert await bed.store.load("a") == Session("a", messages)
@@ -224,6 +227,16 @@ async def test_a_session_that_ended_is_not_continued(bed: Bed) -> None:
     assert await bed.store.load("a") is None
     await bed.store.append("a", [ANSWER], expected_length=0)
     assert await bed.store.load("a") == Session("a", (ANSWER,))
+
+
+async def test_a_trail_goes_with_its_append_and_changes_nothing_of_the_messages(bed: Bed) -> None:
+    call = ProviderCall("2026-01-01T00:00:00Z", "default", "m", "success", cost_usd=0.5)
+    trail = Trail("completed", turns=1, turn_ms=12.5, provider_calls=(call,))
+    assert await bed.store.append("a", [HELLO], expected_length=0, trail=trail) == 1
+    assert await bed.other.append("a", [ANSWER], expected_length=1, trail=trail) == 2
+    with pytest.raises(SessionConflict):
+        await bed.store.append("a", [ANSWER], expected_length=1, trail=trail)
+    assert await bed.store.load("a") == Session("a", (HELLO, ANSWER))
 
 
 async def test_the_last_checkpoint_stands_beside_the_session_until_the_next_append(

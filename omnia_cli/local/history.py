@@ -1,0 +1,107 @@
+"""The history of agents with sessions in PostgreSQL: a process for each of their databases."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from omnia_cli.local.agent import LocalAgent
+from omnia_cli.local.group import Group
+from omnia_cli.local.ports import LOOPBACK, Ports
+from omnia_cli.local.process import ProcessSpec
+from omnia_cli.local.readiness import wait_ready
+from omnia_cli.local.report import Reporter
+from omnia_core.env import HistoryEnv, RuntimeEnv, SecretKeyRef, SessionType
+from omnia_core.names import HISTORY_PORT
+
+# Namespace and URL of a database.
+_Key: TypeAlias = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Running:
+    port: int
+    group: Group
+    starting: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def url(self) -> str:
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+class Histories:
+    """Runs them; an agent runs with or without."""
+
+    def __init__(self, reporter: Reporter, ports: Ports, inherited: Mapping[str, str]) -> None:
+        self._reporter = reporter
+        self._ports = ports
+        self._inherited = inherited
+        self._running: dict[_Key, _Running] = {}
+
+    def named(self, agent: LocalAgent) -> LocalAgent:
+        """Return the agent with the address of its history, where it can have one."""
+        key = _database(agent)
+        if key is None:
+            return agent
+        if key not in self._running:
+            port = self._ports.from_(HISTORY_PORT)
+            self._running[key] = _Running(port, Group("history", self._reporter, self._ready(port)))
+        return replace(agent, history=self._running[key].url)
+
+    async def start(self, agent: LocalAgent) -> None:
+        """Start what shows the agent's sessions, unless it runs."""
+        key = _database(agent)
+        if key is None:
+            return
+        running = self._running[key]
+        try:
+            # several agents may have one history
+            async with running.starting:
+                await running.group.apply([_process(key, running.port, self._inherited)])
+        except OSError as error:
+            self._reporter.failed("history", f"cannot be started: {error}")
+
+    async def keep(self, agents: Iterable[LocalAgent]) -> None:
+        """End what shows no agent any more."""
+        used = {_database(agent) for agent in agents}
+        for key in [each for each in self._running if each not in used]:
+            running = self._running.pop(key)
+            await running.group.stop()
+            self._ports.release(running.port)
+
+    async def stop(self) -> None:
+        """End every process."""
+        await self.keep(())
+
+    def _ready(self, port: int) -> Callable[[Group], Awaitable[None]]:
+        async def ready(group: Group) -> None:
+            await group.serves([wait_ready(f"http://{LOOPBACK}:{port}")])
+
+        return ready
+
+
+def _database(agent: LocalAgent) -> _Key | None:
+    kind, url = RuntimeEnv.variable("session_type"), RuntimeEnv.variable("session_url")
+    for process in agent.processes:
+        if process.environment.get(kind) == SessionType.POSTGRES and url in process.environment:
+            return agent.plan.namespace, process.environment[url]
+    return None
+
+
+def _process(key: _Key, port: int, inherited: Mapping[str, str]) -> ProcessSpec:
+    namespace, url = key
+    env = HistoryEnv(
+        url=SecretKeyRef("", ""),
+        namespace=namespace,
+        port=port,
+        bind_address=LOOPBACK,
+        allow_unauthenticated=True,
+        log_level="error",
+    )
+    values = {each.name: url if each.secret else each.value or "" for each in env.render()}
+    return ProcessSpec(
+        title="history/api",
+        command=(sys.executable, "-m", "omnia_operator.history"),
+        environment={**inherited, **values},
+    )

@@ -1,0 +1,77 @@
+"""The database, read only."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+
+from omnia_core.errors import ConfigurationError
+from omnia_operator.history.queries import Query
+from omnia_operator.history.refusals import Refused
+
+CONNECTIONS = 4
+_CONNECT_SECONDS = 2.0
+_COMMAND_SECONDS = 5.0
+
+
+class Database:
+    """Answers queries; connects when the first one comes."""
+
+    def __init__(self, url: str) -> None:
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise ConfigurationError(
+                "the URL of the history is not usable: "
+                "expected postgresql://user[:password]@host[:port]/database[?sslmode=require]; "
+                "sessions in Redis or in memory have no history"
+            )
+        self._url = url
+        self._pool: Any = None
+        self._opening = asyncio.Lock()
+
+    async def fetch(self, query: Query) -> Sequence[Mapping[str, Any]]:
+        """Return the rows.
+
+        Raises:
+            Refused: the database cannot answer; the detail names the kind of the error.
+        """
+        statement, arguments = query
+        try:
+            async with asyncio.timeout(_COMMAND_SECONDS + _CONNECT_SECONDS):
+                pool = await self._opened()
+                rows: list[Mapping[str, Any]] = await pool.fetch(statement, *arguments)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
+            raise Refused(
+                "unavailable",
+                "no agent of this version has stored a session in the database yet",
+            ) from error
+        except (OSError, TimeoutError, ValueError) as error:
+            raise _away(error) from error
+        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _away(error) from error
+        return rows
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._pool is not None:
+            self._pool.terminate()
+
+    async def _opened(self) -> Any:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._url,
+                    min_size=0,
+                    max_size=CONNECTIONS,
+                    timeout=_CONNECT_SECONDS,
+                    command_timeout=_COMMAND_SECONDS,
+                    server_settings={
+                        "application_name": "omnia-history",
+                        "default_transaction_read_only": "on",
+                    },
+                )
+            return self._pool
+
+
+def _away(error: Exception) -> Refused:
+    return Refused("unavailable", f"the database cannot be reached: {type(error).__name__}")

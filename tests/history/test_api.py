@@ -1,0 +1,211 @@
+"""The history API over a real PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions import Message, Trail
+from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.trail import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.units import Duration
+from omnia_operator.history.access import Access
+from omnia_operator.history.database import Database
+from omnia_operator.history.refusals import Refused
+from omnia_operator.history.routes import Routes
+from tests.services import PostgresServer, free_port
+
+AT = "2026-03-01T12:00:00Z"
+HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
+ANSWER = Message("assistant", "hi", finish_reason="stop")
+
+
+def trail(provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent") -> Trail:
+    call = ProviderCall(
+        AT, provider, "m-1", "success", input_tokens=10, cost_usd=cost, duration_ms=600
+    )
+    tool = ToolExecution(AT, "1", "look_up", "crm", "{}", "success", 3.5)
+    events = (RuntimeEvent(AT, EventKind.TURN_BEGAN), RuntimeEvent(AT, EventKind.TURN_ENDED))
+    return Trail(status, tag, 1, 900.0, (call,), (tool,), events)
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: PostgresServer) -> str:
+    """Return a database with five sessions of three agents, and one of another namespace."""
+    return asyncio.run(fill(postgres))
+
+
+async def fill(postgres: PostgresServer) -> str:
+    url = await database(postgres, "filled")
+    await keep(url, "shop", "s1", trail("default", 0.25))
+    await keep(url, "shop", "s2", trail("default", 0.5, status="error"))
+    await keep(url, "desk", "s1", trail("fallback", 1.0))
+    await keep(url, "desk", "a\0 odd/id", trail("default", 2.0))
+    await keep(url, "sum", "call-1", trail("default", 4.0, tag="function"))
+    await keep(url, "shop", "theirs", trail("default", 8.0), namespace="other")
+    return url
+
+
+async def database(postgres: PostgresServer, name: str) -> str:
+    """Make a database of this file's own: other tests empty the one that they share."""
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return f"{postgres.url.rpartition('/')[0]}/{name}"
+
+
+async def keep(
+    url: str, agent: str, session_id: str, what: Trail, namespace: str = "default"
+) -> None:
+    store = PostgresSessionStore(url, Duration.parse("1h"), namespace=namespace, agent=agent)
+    await store.append(session_id, [HELLO, ANSWER], expected_length=0, trail=what)
+    await store.close()
+
+
+@asynccontextmanager
+async def api(url: str, access: Access | None = None) -> AsyncIterator[TestClient[Any, Any]]:
+    readable = Database(url)
+    async with TestClient(TestServer(Routes(readable, "default", access).application())) as client:
+        yield client
+    await readable.close()
+
+
+async def get(client: TestClient[Any, Any], path: str, **query: str) -> Any:
+    async with client.get(f"/api/v1/{path}", params=query) as response:
+        return await response.json()
+
+
+def ids(answer: Any) -> list[tuple[str, str]]:
+    return [(each["agent"], each["id"]) for each in answer["sessions"]]
+
+
+async def test_sessions_are_listed_newest_first_and_filtered(filled: str) -> None:
+    async with api(filled) as client:
+        everything = await get(client, "sessions")
+        assert ids(everything) == [
+            ("sum", "call-1"),
+            ("desk", "a\0 odd/id"),
+            ("desk", "s1"),
+            ("shop", "s2"),
+            ("shop", "s1"),
+        ]
+        assert everything["next"] is None
+        assert ids(await get(client, "sessions", agent="shop", status="error")) == [("shop", "s2")]
+        assert ids(await get(client, "sessions", tag="function")) == [("sum", "call-1")]
+        assert len(ids(await get(client, "sessions", user="mia"))) == 5
+        assert ids(await get(client, "sessions", user="ben")) == []
+        middle = everything["sessions"][2]["begun_at"]
+        assert len(ids(await get(client, "sessions", **{"from": middle}))) == 3
+        assert len(ids(await get(client, "sessions", to=middle))) == 2
+
+
+async def test_pages_follow_each_other_without_gap_or_double(filled: str) -> None:
+    async with api(filled) as client:
+        found, query = [], {"limit": "2"}
+        for _ in range(3):
+            page = await get(client, "sessions", **query)
+            found += ids(page)
+            query["cursor"] = page["next"] or ""
+        assert found == ids(await get(client, "sessions"))
+        first = await get(client, "sessions/s2/messages", limit="1")
+        second = await get(client, "sessions/s2/messages", limit="1", cursor=first["next"])
+        both = [each["message"]["content"] for page in (first, second) for each in page["items"]]
+        assert (both, second["next"]) == (["hello", "hi"], None)
+
+
+async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
+    async with api(filled) as client:
+        session = await get(client, "sessions/s2")
+        assert (session["agent"], session["status"], session["cost_usd"]) == ("shop", "error", 0.5)
+        assert (session["turns"], session["messages"], session["tool_calls"]) == (1, 2, 1)
+        assert (await get(client, "sessions/s1"))["agent"] == "desk"
+        assert (await get(client, "sessions/s1", agent="shop"))["cost_usd"] == 0.25
+        assert (await get(client, "sessions/a%00%20odd%2Fid"))["cost_usd"] == 2.0
+        (call,) = (await get(client, "sessions/s2/provider-calls"))["items"]
+        assert (call["provider"], call["input_tokens"], call["turn"]) == ("default", 10, 1)
+        (tool,) = (await get(client, "sessions/s2/tool-calls"))["items"]
+        assert (tool["name"], tool["handler"], tool["status"]) == ("look_up", "crm", "success")
+        events = (await get(client, "sessions/s2/events"))["items"]
+        assert [each["kind"] for each in events] == ["turn_began", "turn_ended"]
+        results = await get(client, "sessions/s2/eval-results")
+        assert (results["items"], results["next"]) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("group_by", "costs"),
+    [
+        ("agent", {"desk": 3.0, "shop": 0.75, "sum": 4.0}),
+        ("provider", {"default": 6.75, "fallback": 1.0}),
+        ("model", {"m-1": 7.75}),
+    ],
+)
+async def test_costs_add_up_by_group(filled: str, group_by: str, costs: dict[str, float]) -> None:
+    async with api(filled) as client:
+        answer = await get(client, "aggregates", group_by=group_by)
+    found = {each["group"]: each["provider_calls"]["cost_usd"] for each in answer["groups"]}
+    assert found == costs
+
+
+async def test_turns_of_a_day_have_errors_and_latencies(filled: str) -> None:
+    async with api(filled) as client:
+        (day,) = (await get(client, "aggregates", group_by="day", agent="shop"))["groups"]
+        assert (day["turns"]["count"], day["turns"]["errors"]) == (2, 1)
+        assert 750 <= day["turns"]["latency_ms"]["p50"] <= day["turns"]["latency_ms"]["p95"] <= 1000
+        assert await get(client, "aggregates", to="2020-01-01") == {
+            "group_by": "agent",
+            "groups": [],
+        }
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("sessions?limit=0", 400, "from 1 to 500"),
+        ("sessions?status=sad", 400, "expected one of active, completed"),
+        ("sessions?agnet=shop", 400, "unknown parameter agnet"),
+        ("sessions?cursor=abc", 400, "the `next` of a page before"),
+        ("sessions?from=yesterday", 400, "RFC 3339"),
+        ("sessions/nobody", 404, 'no session "nobody"'),
+        ("sessions/theirs", 404, 'no session "theirs"'),
+        ("aggregates?group_by=mood", 400, "expected one of agent"),
+        ("moods", 404, "/api/v1/moods"),
+    ],
+)
+async def test_what_cannot_be_answered_says_why(
+    filled: str, path: str, status: int, says: str
+) -> None:
+    async with api(filled) as client, client.get(f"/api/v1/{path}") as response:
+        assert response.status == status
+        assert says in (await response.json())["detail"]
+
+
+async def test_an_empty_or_absent_database_is_told(postgres: PostgresServer) -> None:
+    async with (
+        api(await database(postgres, "empty")) as client,
+        client.get("/api/v1/sessions") as response,
+    ):
+        assert (response.status, (await response.json())["error"]) == (503, "unavailable")
+    async with api(f"postgresql://x:s3cret@127.0.0.1:{free_port()}/x") as client:
+        async with client.get("/api/v1/sessions") as response:
+            said = await response.text()
+        assert response.status == 503
+        assert "s3cret" not in said
+        async with client.get("/healthz") as response:
+            assert response.status == 200
+
+
+async def test_nothing_can_be_written(filled: str) -> None:
+    readable = Database(filled)
+    with pytest.raises(Refused, match="ReadOnly"):
+        await readable.fetch(("DELETE FROM omnia.sessions RETURNING key", []))
+    await readable.close()
+
+
+def test_only_a_postgres_has_a_history() -> None:
+    with pytest.raises(ConfigurationError, match="in Redis or in memory have no history"):
+        Database("redis://localhost")

@@ -1,9 +1,10 @@
-"""What tracing costs, as `make bench-tracing` prints it: CPU of a turn with it and without it.
+"""What it costs to watch a system, as `make bench-tracing` prints it: CPU of a turn.
 
-Two pairs of the shipped programs run side by side, the same but for OMNIA_TRACING_ENABLED. Metrics
-are on in both: they cannot be turned off. A vendor's server and a collector run as processes of
-their own; WebSocket clients ask the pairs in turns. What is counted is the CPU time of facade and
-runtime together, exporting included, and what is compared is the ratio within one round.
+Three pairs of the shipped programs run side by side: as they are, with tracing on, and with
+metrics that count nothing (`benchmarks.without_metrics`; no setting does that). A vendor's server
+and a collector run as processes of their own; WebSocket clients ask the pairs in turns. What is
+counted is the CPU time of facade and runtime together, exporting included, and what is compared is
+the ratio within one round.
 """
 
 import argparse
@@ -33,6 +34,7 @@ from tests.services import free_port
 ROOT = Path(__file__).parents[1]
 LIMIT = 30.0
 GOAL = 1.10
+NEITHER, METRICS, BOTH = "without both", "with metrics", "with metrics and tracing"
 TICKS = os.sysconf("SC_CLK_TCK")
 MESSAGE = '{"type": "message", "content": "Where is my order?"}'
 PACK = {
@@ -54,8 +56,10 @@ PACK = {
 class Pair:
     """A facade and a runtime."""
 
-    def __init__(self, folder: Path, model: str, **variables: str) -> None:
-        """Start them; `model` is the URL of the vendor."""
+    def __init__(
+        self, folder: Path, model: str, launcher: tuple[str, ...], **variables: str
+    ) -> None:
+        """Start them; `model` is the URL of the vendor, `launcher` a module that runs them."""
         self.ports = [free_port() for _ in range(4)]
         facade, facade_health, runtime, runtime_health = map(str, self.ports)
         provider = {"name": "default", "type": "vllm", "model": "m", "baseURL": model}
@@ -82,7 +86,9 @@ class Pair:
             "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
         }
         self.processes = [
-            subprocess.Popen([sys.executable, "-m", name], env={**common, **own}, cwd=ROOT)
+            subprocess.Popen(
+                [sys.executable, "-m", *launcher, name], env={**common, **own}, cwd=ROOT
+            )
             for name, own in (("omnia_runtime", runtime_env), ("omnia_facade", facade_env))
         ]
 
@@ -126,9 +132,13 @@ async def main() -> None:
         collector = f"127.0.0.1:{stack.enter_context(_process(_collect))}"
         on = {"OMNIA_TRACING_ENABLED": "true", "OMNIA_TRACING_ENDPOINT": collector}
         pairs = {}
-        for name, variables in (("without tracing", {}), ("with tracing", on)):
+        for name, launcher, variables in (
+            (NEITHER, ("benchmarks.without_metrics",), {}),
+            (METRICS, (), {}),
+            (BOTH, (), on),
+        ):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            pairs[name] = Pair(folder, model, **variables)
+            pairs[name] = Pair(folder, model, launcher, **variables)
             stack.callback(pairs[name].stop)
         for pair in pairs.values():
             await asyncio.to_thread(pair.wait_ready)
@@ -209,7 +219,8 @@ def _report(rounds: list[dict[str, float]], options: argparse.Namespace) -> None
     rows: dict[str, list[float]] = {
         f"{name}, CPU us": [each[name] for each in rounds] for name in rounds[0]
     }
-    rows["ratio"] = [each["with tracing"] / each["without tracing"] for each in rounds]
+    rows["ratio of tracing"] = [each[BOTH] / each[METRICS] for each in rounds]
+    rows["ratio of both"] = [each[BOTH] / each[NEITHER] for each in rounds]
     table: dict[str, Any] = {
         name: {
             "median": round(statistics.median(values), 3),
@@ -226,7 +237,7 @@ def _report(rounds: list[dict[str, float]], options: argparse.Namespace) -> None
     print(machine)
     print(f"{'':32}{'median':>9}{'min':>9}{'max':>9}{'goal':>9}")
     for name, row in table.items():
-        goal = f"{GOAL:9.2f}" if name == "ratio" else ""
+        goal = f"{GOAL:9.2f}" if name.startswith("ratio") else ""
         print(f"{name:32}{row['median']:9.2f}{row['min']:9.2f}{row['max']:9.2f}{goal}")
     out = ROOT / "benchmarks/out"
     out.mkdir(exist_ok=True)

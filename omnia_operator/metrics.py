@@ -6,6 +6,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.kinds import AGENT_RUNTIME
+from omnia_operator.cluster.store import Store
+from omnia_operator.resolve import Key
+
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -31,9 +36,25 @@ class Metrics:
 class Levels(Collector):
     """What is measured when it is asked for."""
 
-    def __init__(self, depth: Callable[[], int], ages: Callable[[], Mapping[str, float]]) -> None:
+    def __init__(
+        self,
+        depth: Callable[[], int],
+        ages: Callable[[], Mapping[str, float]],
+        leading: Callable[[], bool],
+        agents: Callable[[], Mapping[Key, bool]],
+    ) -> None:
+        """Ask these.
+
+        Args:
+            depth: how many resources wait.
+            ages: for each kind the seconds since its watch last showed that it is alive.
+            leading: whether this operator acts.
+            agents: whether each agent is ready.
+        """
         self._depth = depth
         self._ages = ages
+        self._leading = leading
+        self._agents = agents
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         yield GaugeMetricFamily(
@@ -47,3 +68,25 @@ class Levels(Collector):
         for kind, age in sorted(self._ages().items()):
             ages.add_metric([kind], age)
         yield ages
+        yield GaugeMetricFamily(
+            "omnia_operator_leader", "1 while this operator acts, else 0.", value=self._leading()
+        )
+        ready = GaugeMetricFamily(
+            "omnia_operator_agent_ready",
+            "1 while an AgentRuntime is ready, else 0.",
+            labels=["namespace", "agent"],
+        )
+        for key, is_ready in sorted(self._agents().items()):
+            ready.add_metric(key, float(is_ready))
+        yield ready
+
+
+def ready_agents(store: Store) -> Mapping[Key, bool]:
+    """Return for each agent whether its condition Ready holds; any thread may ask."""
+    found = {key: store.get(AGENT_RUNTIME, key) for key in store.keys(AGENT_RUNTIME)}
+    return {key: _is_ready(agent) for key, agent in found.items() if agent is not None}
+
+
+def _is_ready(agent: JsonObject) -> bool:
+    conditions = (agent.get("status") or {}).get("conditions") or []
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

@@ -8,7 +8,9 @@ from omnia_runtime.providers.port import Usage
 
 _TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_TOKEN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _TOOL_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5)
 
 M = TypeVar("M", Counter, Histogram)
 
@@ -30,13 +32,54 @@ class Metrics:
         )
         self._input = self._counter("omnia_provider_input_tokens_total", "Tokens in.", *model)
         self._output = self._counter("omnia_provider_output_tokens_total", "Tokens out.", *model)
+        self._cached = self._counter(
+            "omnia_provider_cached_tokens_total", "Tokens in that the vendor knew already.", *model
+        )
         self._cost = self._counter("omnia_provider_cost_total", "US dollars.", *model)
-        self._tools = self._counter("omnia_tool_calls_total", "Tool calls.", "tool", "status")
+        self._first = self._histogram(
+            "omnia_provider_time_to_first_token_seconds",
+            "Time from a call to the beginning of its answer.",
+            _TOKEN_SECONDS,
+            *model,
+        )
+        self._retries = self._counter(
+            "omnia_provider_retries_total", "Calls of models that were made again.", "provider"
+        )
+        self._fallbacks = self._counter(
+            "omnia_provider_fallbacks_total",
+            "Answers for which the next provider was asked.",
+            "provider",
+        )
+        tool = ("handler", "tool")
+        self._tools = self._counter("omnia_tool_calls_total", "Tool calls.", *tool, "status")
         self._tool_seconds = self._histogram(
-            "omnia_tool_call_duration_seconds", "Time of a tool call.", _TOOL_SECONDS, "tool"
+            "omnia_tool_call_duration_seconds", "Time of a tool call.", _TOOL_SECONDS, *tool
         )
         self._turns = self._histogram(
             "omnia_pipeline_duration_seconds", "Time of a turn.", _TURN_SECONDS, "status"
+        )
+        inflight = self._gauge("omnia_runtime_turns_inflight", "Turns that are being answered.")
+        self._inflight = inflight.labels(**self._const)
+        self._limits = self._counter(
+            "omnia_turn_limits_reached_total", "Turns that used up a limit.", "limit"
+        )
+        self._blocked = self._counter(
+            "omnia_validations_blocked_total",
+            "Texts that a validator blocked.",
+            "validator_type",
+            "direction",
+        )
+        self._stored = self._counter(
+            "omnia_session_store_operations_total",
+            "Operations of the session store.",
+            "operation",
+            "status",
+        )
+        self._store_seconds = self._histogram(
+            "omnia_session_store_duration_seconds",
+            "Time of an operation of the session store.",
+            _STORE_SECONDS,
+            "operation",
         )
 
     def model_called(self, provider: str, model: str, status: str, seconds: float) -> None:
@@ -48,16 +91,58 @@ class Metrics:
         """Count what a call of a model used."""
         self._of(self._input, provider, model).inc(usage.input_tokens)
         self._of(self._output, provider, model).inc(usage.output_tokens)
+        self._of(self._cached, provider, model).inc(usage.cached_tokens)
         self._of(self._cost, provider, model).inc(usage.cost_usd)
 
-    def tool_called(self, tool: str, status: str, seconds: float) -> None:
+    def answering(self, provider: str, model: str, seconds: float) -> None:
+        """Note how long a call of a model waited for the beginning of its answer."""
+        self._of(self._first, provider, model).observe(seconds)
+
+    def retried(self, provider: str) -> None:
+        """Count a call of a model that is made again."""
+        self._of(self._retries, provider).inc()
+
+    def fell_back(self, provider: str) -> None:
+        """Count an answer for which the provider after `provider` is asked."""
+        self._of(self._fallbacks, provider).inc()
+
+    def tool_called(self, handler: str, tool: str, status: str, seconds: float) -> None:
         """Count a tool call: success, invalid, error, timeout or refused."""
-        self._of(self._tools, tool, status).inc()
-        self._of(self._tool_seconds, tool).observe(seconds)
+        self._of(self._tools, handler, tool, status).inc()
+        self._of(self._tool_seconds, handler, tool).observe(seconds)
+
+    def turn_began(self) -> None:
+        """Count a turn or an invocation in; `turn_ended` counts it out."""
+        self._inflight.inc()
 
     def turn_ended(self, status: str, seconds: float) -> None:
         """Count a turn or an invocation: success, error or cancelled."""
+        self._inflight.dec()
         self._of(self._turns, status).observe(seconds)
+
+    def held(self, limit: str, blocked: str = "") -> None:
+        """Note what held a turn back, "" being nothing.
+
+        Args:
+            limit: what was used up, as `Allowance.exhausted` says it.
+            blocked: the type of the validator that blocked its answer.
+        """
+        if limit:
+            self._of(self._limits, limit.partition(":")[0]).inc()
+        if blocked:
+            self.blocked(blocked, "output")
+
+    def blocked(self, validator_type: str, direction: str) -> None:
+        """Count a text that a validator blocked: the input, or the output."""
+        self._of(self._blocked, validator_type, direction).inc()
+
+    def stored(self, operation: str, status: str, seconds: float) -> None:
+        """Count an operation of the session store.
+
+        Its status is success, conflict, unavailable, cancelled or error.
+        """
+        self._of(self._stored, operation, status).inc()
+        self._of(self._store_seconds, operation).observe(seconds)
 
     def _of(self, metric: M, *labels: str) -> M:
         """Return a series; finding it here costs a tenth of what the library takes."""

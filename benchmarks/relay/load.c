@@ -3,6 +3,8 @@
  *
  * load PORT CONVERSATIONS WARM_SECONDS SECONDS MESSAGE
  *
+ * No conversation sends more than 40 messages a second: facades may refuse what no person types.
+ *
  * Prints "connected", "measuring" and at the end one JSON object. With SECONDS 0 it connects, says
  * "connected", and waits for the end of its standard input: idle conversations. */
 #define _GNU_SOURCE
@@ -22,10 +24,11 @@
 #include <unistd.h>
 
 enum { CONNECTING = 200, EVENTS = 512, READ = 65536, BUCKETS = 4096 };
+static const double PAUSE = 0.025;
 static const double BUCKET = 0.005; /* buckets of half a percent, from 1 us on */
 
 typedef struct {
-  int fd, open, greeted, waiting, first;
+  int fd, open, greeted, waiting, first, pausing;
   double asked;
   char *buffer;
   size_t used, size;
@@ -37,7 +40,7 @@ typedef struct {
 
 static conversation *all;
 static int count, started, greeted, lost, port, poller;
-static int measuring, asking;
+static int measuring, asking, pausing;
 static uint64_t chunks, turns, errors;
 static histogram first_chunk, whole_turn;
 static unsigned char question[70000];
@@ -104,6 +107,28 @@ static void ask(conversation *c) {
   if (send(c->fd, question, question_size, MSG_NOSIGNAL) != (ssize_t)question_size) lose(c, "send");
 }
 
+/* Ask again, but not too soon. */
+static void ask_again(conversation *c) {
+  if (!asking) return;
+  if (now() - c->asked >= PAUSE) {
+    ask(c);
+  } else {
+    c->pausing = 1;
+    pausing++;
+  }
+}
+
+static void ask_the_pausing(void) {
+  double soonest = now() - PAUSE;
+  for (int i = 0; i < count; i++) {
+    conversation *c = &all[i];
+    if (!c->pausing || c->asked > soonest) continue;
+    c->pausing = 0;
+    pausing--;
+    if (c->fd >= 0) ask(c);
+  }
+}
+
 static void begin(conversation *c) {
   int one = 1;
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -149,11 +174,11 @@ static void frame(conversation *c, int opcode, const char *payload, size_t size)
       note(&whole_turn, now() - c->asked);
     }
     c->waiting = 0;
-    if (asking) ask(c);
+    ask_again(c);
   } else if (memmem(payload, head, "\"error\"", 7)) {
     if (errors++ < 3) fprintf(stderr, "error: %.*s\n", (int)(size > 300 ? 300 : size), payload);
     c->waiting = 0;
-    if (asking) ask(c);
+    ask_again(c);
   }
 }
 
@@ -223,7 +248,9 @@ static void pump(double until, int connecting) {
     if (left <= 0) return;
     while (connecting && started < count && started - greeted - lost < CONNECTING) begin(&all[started++]);
     if (connecting && greeted + lost >= count) return;
-    int ready = epoll_wait(poller, events, EVENTS, left > 0.1 ? 100 : (int)(left * 1000) + 1);
+    if (pausing) ask_the_pausing();
+    int limit = pausing ? 1 : 100;
+    int ready = epoll_wait(poller, events, EVENTS, left > limit * 1e-3 ? limit : (int)(left * 1000) + 1);
     for (int i = 0; i < ready; i++) {
       conversation *c = events[i].data.ptr;
       if (c->fd >= 0) receive(c);

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from omnia_core.env import OperatorEnv
+from omnia_core.env import HistoryEnv, OperatorEnv
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/omnia"
@@ -47,6 +47,7 @@ def test_every_value_is_known_to_the_schema(block: str) -> None:
         ("tracing", {"enabled": True, "endpoint": ""}),
         ("tracing", {"sampleRate": 2}),
         ("networkPolicy", {"enabled": True, "namespaces": []}),
+        ("history", {"enabled": True, "database": {"secretName": "", "key": "url"}}),
         ("facade", {"image": {"repository": "omnia-facade", "tag": "", "pullPolicy": "Always"}}),
     ],
 )
@@ -65,3 +66,10 @@ def test_the_chart_sets_every_variable_that_the_operator_needs() -> None:
     text = (CHART / "templates/_environment.tpl").read_text()
     needed = {each.name for each in OperatorEnv.reference() if each.required}
     assert needed <= set(re.findall(r"^- name: (\w+)", text, re.MULTILINE))
+
+
+def test_the_chart_sets_only_variables_that_the_history_reads() -> None:
+    text = (CHART / "templates/history.yaml").read_text()
+    written = set(re.findall(r"^ +- name: ([A-Z_]+)$", text, re.MULTILINE))
+    needed = {each.name for each in HistoryEnv.reference() if each.required}
+    assert needed <= written <= {each.name for each in HistoryEnv.reference()}

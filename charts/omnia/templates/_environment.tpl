@@ -16,6 +16,10 @@
 - name: OMNIA_AGENTS_ALLOW_UNAUTHENTICATED
   value: "true"
 {{- end }}
+{{- if .Values.agents.console }}
+- name: OMNIA_AGENTS_CONSOLE
+  value: "true"
+{{- end }}
 {{- if .Values.tracing.enabled }}
 - name: OMNIA_TRACING_ENABLED
   value: "true"

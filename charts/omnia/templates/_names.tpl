@@ -34,3 +34,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 app.kubernetes.io/name: omnia-agent
 app.kubernetes.io/managed-by: omnia-operator
 {{- end -}}
+
+{{- define "omnia.historySelector" -}}
+app.kubernetes.io/name: omnia-history
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "omnia.historyLabels" -}}
+{{ include "omnia.historySelector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: omnia
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}

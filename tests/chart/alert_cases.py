@@ -1,0 +1,87 @@
+"""For each alert, series on which it fires and series on which it does not.
+
+A series is written as promtool has it: `a+bxn` is a value that grows by b, n times, once a minute.
+"""
+
+from typing import TypeAlias
+
+Series: TypeAlias = dict[str, str]
+
+AGENT = 'agent="jam",namespace="kitchen"'
+
+
+def ratio(name: str, label: str, good: str, bad: str, share: int) -> Series:
+    """Return counters of which `share` of a hundred steps are bad."""
+    return {
+        f'{name}{{{AGENT},{label}="{good}"}}': f"0+{100 - share}x60",
+        f'{name}{{{AGENT},{label}="{bad}"}}': f"0+{share}x60",
+    }
+
+
+def buckets(name: str, *, slow: int) -> Series:
+    """Return a histogram with 100 observations a minute, of which `slow` are within 60 s only."""
+    return {
+        f'{name}_bucket{{{AGENT},le="{le}"}}': f"0+{100 if le in ('60', '+Inf') else 100 - slow}x60"
+        for le in ("0.5", "5", "10", "30", "60", "+Inf")
+    }
+
+
+def limits(share: int) -> Series:
+    return {
+        f'omnia_turn_limits_reached_total{{{AGENT},limit="max_rounds"}}': f"0+{share}x60",
+        f'omnia_pipeline_duration_seconds_count{{{AGENT},status="success"}}': "0+100x60",
+    }
+
+
+def constant(name: str, value: int, labels: str = "") -> Series:
+    return {f"{name}{{{labels}}}": f"{value}x60"}
+
+
+DURATION = "omnia_agent_request_duration_seconds"
+FIRST = "omnia_agent_time_to_first_chunk_seconds"
+WAIT = "omnia_agent_queue_wait_seconds"
+TOOLS, STORE = "omnia_tool_calls_total", "omnia_session_store_operations_total"
+RECONCILE = "omnia_operator_reconcile_total"
+CONNECTIONS, WATCH = "omnia_agent_connections_active", "omnia_operator_watch_age_seconds"
+REQUESTS, COST = "omnia_agent_requests_total", "omnia_provider_cost_total"
+READY, LEADER = "omnia_operator_agent_ready", "omnia_operator_leader"
+DEPTH = "omnia_operator_queue_depth"
+
+FIRES: dict[str, Series] = {
+    "OmniaAgentErrors": ratio(REQUESTS, "status", "success", "error", 6),
+    "OmniaTurnsSlow": buckets(DURATION, slow=10),
+    "OmniaFirstChunkSlow": buckets(FIRST, slow=10),
+    "OmniaQueueWaits": buckets(WAIT, slow=10),
+    "OmniaConnectionsNearLimit": constant(CONNECTIONS, 8001, AGENT + ',pod="jam-1"'),
+    "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.2x60"},
+    "OmniaTurnLimitsReached": limits(11),
+    "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
+    "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "unavailable", 2),
+    "OmniaAgentNotReady": constant(READY, 0, AGENT),
+    "OmniaOperatorLeaderMissing": constant(LEADER, 0),
+    "OmniaOperatorErrors": ratio(RECONCILE, "result", "ok", "error", 11),
+    "OmniaOperatorBehind": constant(DEPTH, 101),
+    "OmniaOperatorWatchSilent": constant(WATCH, 251, 'kind="Provider"'),
+}
+
+QUIET: dict[str, Series] = {
+    "OmniaAgentErrors": ratio(REQUESTS, "status", "success", "error", 4),
+    "OmniaTurnsSlow": buckets(DURATION, slow=4),
+    "OmniaFirstChunkSlow": buckets(FIRST, slow=4),
+    "OmniaQueueWaits": buckets(WAIT, slow=4),
+    # two pods, each with enough room
+    "OmniaConnectionsNearLimit": constant(CONNECTIONS, 7000, AGENT + ',pod="jam-1"')
+    | constant(CONNECTIONS, 7000, AGENT + ',pod="jam-2"'),
+    "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.1x60"},
+    "OmniaTurnLimitsReached": limits(9),
+    # arguments that do not fit are the model's fault, not the handler's
+    "OmniaToolsFailing": ratio(TOOLS, "status", "success", "invalid", 50),
+    "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "conflict", 50),
+    # one operator has not seen yet what the other knows
+    "OmniaAgentNotReady": constant(READY, 0, AGENT + ',pod="a"')
+    | constant(READY, 1, AGENT + ',pod="b"'),
+    "OmniaOperatorLeaderMissing": constant(LEADER, 0, 'pod="a"') | constant(LEADER, 1, 'pod="b"'),
+    "OmniaOperatorErrors": ratio(RECONCILE, "result", "ok", "error", 9),
+    "OmniaOperatorBehind": constant(DEPTH, 99),
+    "OmniaOperatorWatchSilent": constant(WATCH, 249, 'kind="Provider"'),
+}

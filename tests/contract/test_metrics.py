@@ -1,0 +1,132 @@
+"""docs/reference/metrics.md lists what the programs count, all of it and nothing else."""
+
+import re
+from collections.abc import Iterable
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from omnia_core.env import FacadeEnv, RuntimeEnv
+from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_facade.metrics import Metrics as FacadeMetrics
+from omnia_operator.metrics import Levels as OperatorLevels
+from omnia_operator.metrics import Metrics as OperatorMetrics
+from omnia_runtime.levels import Levels as RuntimeLevels
+from omnia_runtime.metrics import Metrics as RuntimeMetrics
+from omnia_runtime.providers.port import Usage
+from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
+from tests.contract.test_agreements import ROOT, sources
+
+# What may make series: the test below sees no other.
+MAKERS = {
+    "omnia_core/telemetry/tracing/begin.py",
+    "omnia_facade/metrics/series.py",
+    "omnia_operator/metrics.py",
+    "omnia_runtime/levels.py",
+    "omnia_runtime/metrics.py",
+}
+
+
+def facade() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    metrics = FacadeMetrics(registry, agent="a", namespace="n")
+    metrics.sessions_kept("runtime")
+    metrics.request_ended("runtime", 1.0, success=True)
+    return registry
+
+
+def runtime() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    metrics = RuntimeMetrics(registry, "a", "n")
+    metrics.turn_began()
+    metrics.model_called("p", "m", "success", 1.0)
+    metrics.used("p", "m", Usage())
+    metrics.answering("p", "m", 1.0)
+    metrics.retried("p")
+    metrics.fell_back("p")
+    metrics.tool_called("h", "t", "success", 1.0)
+    metrics.held("max_rounds: 5", "banned_words")
+    metrics.stored("load", "success", 1.0)
+    metrics.turn_ended("success", 1.0)
+    registry.register(RuntimeLevels("a", "n", lambda: 1, lambda: {"h": True}))
+    return registry
+
+
+def operator() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    metrics = OperatorMetrics(registry)
+    metrics.reconciles.labels("Provider", "ok").inc()
+    metrics.duration.labels("Provider").observe(1.0)
+    ready = {("n", "a"): True}
+    registry.register(
+        OperatorLevels(lambda: 1, lambda: {"Provider": 1.0}, lambda: True, lambda: ready)
+    )
+    return registry
+
+
+def by_name(found: Iterable[Row]) -> list[Row]:
+    return sorted(found, key=lambda row: row.name)
+
+
+def traced(env: FacadeEnv | RuntimeEnv) -> list[Row]:
+    registry = CollectorRegistry()
+    begin_tracing(env, registry).close(1.0)
+    return registered(registry, CONSTANT)
+
+
+@pytest.mark.parametrize(
+    ("section", "registry", "hidden"),
+    [
+        ("Facade", facade(), CONSTANT),
+        ("Runtime", runtime(), CONSTANT),
+        ("Operator", operator(), frozenset()),
+    ],
+    ids=["facade", "runtime", "operator"],
+)
+def test_the_page_lists_every_series_with_its_type_and_labels(
+    section: str, registry: CollectorRegistry, hidden: frozenset[str]
+) -> None:
+    found = registered(registry, hidden)
+    if section == "Runtime":
+        found += traced(
+            RuntimeEnv.parse(
+                {
+                    "OMNIA_AGENT_NAME": "a",
+                    "OMNIA_TRACING_ENABLED": "true",
+                    "OMNIA_TRACING_ENDPOINT": "127.0.0.1:1",
+                }
+            )
+        )
+    assert by_name(rows(section)) == by_name(found)
+
+
+def test_all_series_of_a_pod_carry_the_agent_and_its_namespace() -> None:
+    for registry in (facade(), runtime()):
+        for family in registry.collect():
+            assert all(sample.labels.keys() >= CONSTANT for sample in family.samples), family.name
+
+
+def test_no_other_file_makes_series() -> None:
+    found = {
+        str(file.relative_to(ROOT))
+        for file in sources()
+        if "prometheus_client" in (text := file.read_text())
+        and re.search(r"\b(Counter|Gauge|Histogram|Summary|Info|\w+MetricFamily)\(", text)
+    }
+    assert found == MAKERS
+
+
+def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
+    """A new label is bounded by the manifests, or by the code; then it may be added here."""
+    bounded = {"direction", "handler", "kind", "limit", "mode", "model", "operation", "outcome"}
+    bounded |= {
+        "provider",
+        "reason",
+        "result",
+        "status",
+        "tool",
+        "type",
+        "validator_type",
+        *CONSTANT,
+    }
+    assert {label for row in every_row().values() for label in row.labels} <= bounded

@@ -26,7 +26,7 @@ class Limits:
     """
 
     streams: int = 20_000
-    stream_window: int = 256 * 1024
+    stream_window: int = 64 * 1024
     connection_window: int = 16 * 1024 * 1024
     idle_frames: int = 10_000
     answers: int = 5_000

@@ -21,13 +21,26 @@ class Call:
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
 
+    def ready(self) -> bytes | None:
+        """Return the next message if it is here already, else None.
+
+        Raises:
+            RpcFailed: the message cannot be read.
+        """
+        if not self._inbox:
+            return None
+        message, held = self._inbox.take()
+        if held and self._stream:
+            self._stream.consumed(held)
+        return message
+
     async def read(self) -> bytes | None:
         """Return the next message, or None when the peer has sent its last one.
 
         Raises:
             RpcFailed: the call is over, and did not end well.
         """
-        while not self._inbox:
+        while (message := self.ready()) is None:
             if self._over:
                 if self._failed:
                     raise self._failed
@@ -37,9 +50,6 @@ class Call:
                 await self._reader
             finally:
                 self._reader = None
-        message, held = self._inbox.take()
-        if held and self._stream:
-            self._stream.consumed(held)
         return message
 
     async def write(self, message: bytes) -> None:

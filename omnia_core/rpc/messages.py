@@ -25,7 +25,7 @@ class Inbox:
         encoding: how compressed messages are compressed, as the peer says.
     """
 
-    __slots__ = ("_limit", "_needed", "_part", "_ready", "encoding")
+    __slots__ = ("_held", "_limit", "_needed", "_part", "_ready", "encoding")
 
     def __init__(self, limit: int) -> None:
         """`limit` is the size of the largest message, in bytes."""
@@ -34,6 +34,8 @@ class Inbox:
         # The beginning of a message, and how long it has to be to say more.
         self._part = bytearray()
         self._needed = 0
+        # How many of its bytes still take place in the window.
+        self._held = 0
         # Messages; those that are compressed or came in parts with what is told of them.
         self._ready: deque[bytes | _Special] = deque()
 
@@ -55,9 +57,10 @@ class Inbox:
             return self._split(data, 0)
         self._part += data
         if len(self._part) < self._needed:
-            return len(data)
-        whole, self._part = bytes(self._part), bytearray()
-        return self._split(whole, len(whole) - len(data))
+            return self._hold(len(data))
+        freed = len(self._part) - len(data) - self._held
+        whole, self._part, self._held = bytes(self._part), bytearray(), 0
+        return self._split(whole, freed)
 
     def take(self) -> tuple[bytes, int]:
         """Return the next message, and how many bytes' place is free again.
@@ -66,14 +69,21 @@ class Inbox:
             RpcFailed: it cannot be decompressed.
         """
         item = self._ready.popleft()
+        if self._ready:
+            free = 0
+        else:
+            # Somebody waits for the rest of what there is only a part of.
+            free, self._held = self._held, 0
         if isinstance(item, bytes):
-            return item, len(item) + PREFIX
-        return (self._inflated(item.message) if item.compressed else item.message), item.held
+            return item, len(item) + PREFIX + free
+        message = self._inflated(item.message) if item.compressed else item.message
+        return message, item.held + free
 
     def clear(self) -> None:
         """Forget everything."""
         self._ready.clear()
         self._part.clear()
+        self._held = 0
 
     def _split(self, data: bytes, freed: int) -> int:
         """Find the messages; the place of the first `freed` bytes is free already."""
@@ -97,11 +107,21 @@ class Inbox:
                 self._ready.append(data[start:end])
             position = end
         rest = size - position
-        if rest:
-            self._part += data[position:]
-            self._needed = PREFIX + length if rest >= PREFIX else PREFIX
-        # What is only a part counts as read: a message may be larger than the window.
-        return rest - freed
+        if not rest:
+            return 0
+        self._part += data[position:]
+        self._needed = PREFIX + length if rest >= PREFIX else PREFIX
+        return self._hold(rest - freed)
+
+    def _hold(self, size: int) -> int:
+        """Keep bytes of a part; return of how many the place is free again at once.
+
+        A message may be larger than the window, so a part that somebody waits for takes no place.
+        """
+        if self._ready:
+            self._held += size
+            return 0
+        return size
 
     def _inflated(self, message: bytes) -> bytes:
         if self.encoding != GZIP:

@@ -1,15 +1,22 @@
 """Protobuf messages to turn events and back."""
 
+from collections.abc import Callable
 from typing import assert_never
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.runtime_client.port import CancelRequest, Invocation
+from omnia_facade.runtime_client.port import CancelRequest, Invocation, Outgoing
 from omnia_facade.turns.events import (
+    Audio,
+    CallRequest,
     Chunk,
     Done,
     Failed,
+    Hello,
+    Interruption,
     Media,
+    MediaChunk,
     Part,
+    SessionConfig,
     ToolAnswer,
     ToolCall,
     ToolResult,
@@ -20,9 +27,7 @@ from omnia_facade.turns.events import (
 from omnia_facade.turns.handler import Resume
 
 
-def to_client_message(
-    session_id: str, message: TurnRequest | ToolAnswer | CancelRequest
-) -> pb.ClientMessage:
+def to_client_message(session_id: str, message: Outgoing) -> pb.ClientMessage:
     """Return the message as the runtime reads it."""
     match message:
         case TurnRequest():
@@ -42,27 +47,30 @@ def to_client_message(
                 rejection_reason=message.rejection or "",
             )
             return pb.ClientMessage(session_id=session_id, client_tool_result=answer)
+        case Audio(data, sequence, is_last):
+            audio = pb.AudioInputChunk(data=data, sequence=sequence, is_last=is_last)
+            return pb.ClientMessage(session_id=session_id, audio_input=audio)
+        case CallRequest():
+            start = pb.DuplexStart(
+                codec=message.codec, sample_rate=message.sample_rate, channels=message.channels
+            )
+            return pb.ClientMessage(session_id=session_id, duplex_start=start)
         case CancelRequest():
             return pb.ClientMessage(session_id=session_id, cancel=True)
         case _:
             assert_never(message)
 
 
-def to_event(message: pb.ServerMessage) -> TurnEvent | None:
-    """Return the event; None for what is no part of a text turn, such as the runtime's hello."""
+def to_event(message: pb.ServerMessage) -> TurnEvent | Hello | None:
+    """Return the event; None for what is not known."""
     kind = message.WhichOneof("message")
     if kind == "chunk":
-        return Chunk(message.chunk.content)
+        chunk = message.chunk
+        return Chunk(chunk.content, chunk.role)
     if kind == "done":
         return _done(message.done)
-    if kind == "error":
-        return Failed(message.error.code or "INTERNAL_ERROR", message.error.message)
-    if kind == "tool_call":
-        return _tool_call(message.tool_call)
-    if kind == "tool_result":
-        result = message.tool_result
-        return ToolResult(result.id, result.result_json, result.is_error)
-    return None
+    make = _EVENTS.get(kind or "")
+    return make(message) if make else None
 
 
 def to_invocation(response: pb.InvocationResponse) -> Invocation:
@@ -80,6 +88,32 @@ def to_resume(response: pb.HasConversationResponse) -> Resume:
     return states.get(response.state, Resume.UNAVAILABLE)
 
 
+def _failed(message: pb.ServerMessage) -> Failed:
+    return Failed(message.error.code or "INTERNAL_ERROR", message.error.message)
+
+
+def _tool_result(message: pb.ServerMessage) -> ToolResult:
+    result = message.tool_result
+    return ToolResult(result.id, result.result_json, result.is_error)
+
+
+def _media_chunk(message: pb.ServerMessage) -> MediaChunk:
+    chunk = message.media_chunk
+    sequence = max(chunk.sequence, 0)
+    return MediaChunk(chunk.media_id, sequence, chunk.is_last, chunk.mime_type, chunk.data)
+
+
+def _interruption(_message: pb.ServerMessage) -> Interruption:
+    return Interruption()
+
+
+def _hello(message: pb.ServerMessage) -> Hello:
+    hello = message.runtime_hello
+    media = hello.media if hello.HasField("media") else None
+    config = SessionConfig(media.codec, media.sample_rate, media.channels) if media else None
+    return Hello(frozenset(hello.capabilities), config)
+
+
 def _done(done: pb.Done) -> Done:
     return Done(
         content=done.final_content,
@@ -89,7 +123,8 @@ def _done(done: pb.Done) -> Done:
     )
 
 
-def _tool_call(call: pb.ToolCall) -> ToolCall:
+def _tool_call(message: pb.ServerMessage) -> ToolCall:
+    call = message.tool_call
     return ToolCall(
         id=call.id,
         name=call.name,
@@ -124,3 +159,13 @@ def _from_part(part: pb.ContentPart) -> Part:
     return Part(
         part.type, part.text, Media(media.mime_type, media.data, media.url, media.storage_ref)
     )
+
+
+_EVENTS: dict[str, Callable[[pb.ServerMessage], TurnEvent | Hello]] = {
+    "error": _failed,
+    "interruption": _interruption,
+    "media_chunk": _media_chunk,
+    "runtime_hello": _hello,
+    "tool_call": _tool_call,
+    "tool_result": _tool_result,
+}

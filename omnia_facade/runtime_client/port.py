@@ -1,12 +1,20 @@
 """What the facade asks of a runtime."""
 
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
 from omnia_facade.auth.principal import Principal
-from omnia_facade.turns.events import ToolAnswer, TurnEvent, TurnRequest, Usage
+from omnia_facade.turns.events import (
+    Audio,
+    CallRequest,
+    Hello,
+    ToolAnswer,
+    TurnEvent,
+    TurnRequest,
+    Usage,
+)
 from omnia_facade.turns.handler import Resume
 
 
@@ -37,6 +45,9 @@ class Invocation(Struct, frozen=True):
     usage: Usage | None
 
 
+Outgoing: TypeAlias = TurnRequest | CallRequest | Audio | ToolAnswer | CancelRequest
+
+
 class ConverseStream(Protocol):
     """One session's stream."""
 
@@ -44,10 +55,16 @@ class ConverseStream(Protocol):
     def ended(self) -> bool:
         """Whether nothing can be sent any more."""
 
-    async def send(self, message: TurnRequest | ToolAnswer | CancelRequest) -> bool:
-        """Send, or return False when the stream had ended: the runtime has not seen the message."""
+    async def send(self, message: Outgoing) -> bool:
+        """Send, or return False when the stream had ended: the runtime has not seen the message.
 
-    async def read(self) -> TurnEvent | None:
+        A runtime that does not take what it is sent makes this wait.
+        """
+
+    def ready(self) -> TurnEvent | Hello | None:
+        """Return the next event if it is here already, else None."""
+
+    async def read(self) -> TurnEvent | Hello | None:
         """Return the next event, or None when the runtime has ended the stream properly.
 
         Raises:
@@ -64,11 +81,13 @@ class RuntimeClient(Protocol):
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         """Begin a stream; a runtime that is not there shows at the first `read`."""
 
-    async def has_conversation(self, session_id: str) -> Resume:
-        """Say whether a session can be continued."""
+    async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
+        """Say whether a session can be continued by this caller."""
 
-    async def invoke(self, input_json: str, invocation_id: str, caller: Principal) -> Invocation:
-        """Call the function."""
+    async def invoke(
+        self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
+    ) -> Invocation:
+        """Call the function, for so long at most."""
 
     async def health(self) -> RuntimeHealth:
         """Ask how the runtime is."""

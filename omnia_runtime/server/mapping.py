@@ -78,9 +78,15 @@ def part_message(part: Part) -> pb.ContentPart:
     )
 
 
-def hello() -> pb.ServerMessage:
+def capabilities(*, uploads: bool) -> tuple[str, ...]:
+    """Return what this runtime can do; `uploads`: whether a message may mention one."""
+    return (*CAPABILITIES, Capability.MEDIA_STORAGE_REF.value) if uploads else CAPABILITIES
+
+
+def hello(*, uploads: bool) -> pb.ServerMessage:
     """Return the first message of every stream."""
-    return pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=CAPABILITIES))
+    said = pb.RuntimeHello(capabilities=capabilities(uploads=uploads))
+    return pb.ServerMessage(runtime_hello=said)
 
 
 def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | None:

@@ -1,28 +1,31 @@
 """The service omnia.runtime.v1."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
 
-import grpc
 import structlog
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.names import CONTRACT_VERSION
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_core.wire.runtime.v1 import runtime_pb2_grpc
 from omnia_runtime.reload import Live
-from omnia_runtime.server.errors import INTERNAL_MESSAGE, grpc_status
-from omnia_runtime.server.mapping import CAPABILITIES, invocation_response
+from omnia_runtime.server.errors import INTERNAL_MESSAGE
+from omnia_runtime.server.mapping import capabilities, invocation_response
+from omnia_runtime.server.port import Metadata, Peer
 from omnia_runtime.server.stream import ConversationStream
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
+from omnia_runtime.turns.turn import Caller
+
+# Between two streams of a facade that opens one for each message.
+_GAP_SECONDS = 0.2
 
 _log = structlog.get_logger()
 
 
-class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
+class RuntimeService:
     """Maps calls to conversations and invocations."""
 
     def __init__(
@@ -40,12 +43,10 @@ class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
         self._handlers: set[asyncio.Task[object]] = set()
         self._draining = False
 
-    async def Converse(  # noqa: N802 - the service's name for it
-        self,
-        request_iterator: AsyncIterator[pb.ClientMessage],
-        context: "grpc.aio.ServicerContext[pb.ClientMessage, pb.ServerMessage]",
+    async def converse(
+        self, messages: AsyncIterator[pb.ClientMessage], peer: Peer, metadata: Metadata
     ) -> None:
-        stream = ConversationStream(self._conversations, context, _text_metadata(context))
+        stream = ConversationStream(self._conversations, peer, metadata)
         handler = asyncio.current_task()
         if handler:
             self._handlers.add(handler)
@@ -54,57 +55,61 @@ class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
         if self._draining:
             stream.drain()
         try:
-            await stream.serve(request_iterator)
+            await stream.serve(messages)
         finally:
             self._streams.discard(stream)
 
-    async def Invoke(  # noqa: N802 - the service's name for it
-        self,
-        request: pb.InvocationRequest,
-        context: "grpc.aio.ServicerContext[pb.InvocationRequest, pb.InvocationResponse]",
+    async def invoke(
+        self, request: pb.InvocationRequest, metadata: Metadata
     ) -> pb.InvocationResponse:
         for field in ("invocation_id", "input_json"):
             if not getattr(request, field):
-                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"{field} is empty")
+                raise OmniaError(Code.INVALID_ARGUMENT, f"{field} is empty")
         try:
             invoked = await self._invocations.run(
-                request.input_json, dict(request.metadata), _text_metadata(context)
+                request.invocation_id, request.input_json, dict(request.metadata), metadata
             )
         except OmniaError as error:
             _log.warning("invocation failed", id=request.invocation_id, reason=error.message)
-            await context.abort(grpc_status(error.code), error.message)
-        except Exception:  # noqa: BLE001 - whatever it is, its text stays in the log
+            raise
+        except Exception as error:
+            # whatever it is, its text stays in the log
             _log.exception("invocation failed", id=request.invocation_id)
-            await context.abort(grpc_status(Code.INTERNAL), INTERNAL_MESSAGE)
+            raise OmniaError(Code.INTERNAL, INTERNAL_MESSAGE) from error
         return invocation_response(request.invocation_id, invoked)
 
-    async def Health(  # noqa: N802 - the service's name for it
+    async def health(
         self,
         request: pb.HealthRequest,  # noqa: ARG002 - empty
-        context: object,  # noqa: ARG002 - of no use here
+        metadata: Metadata,  # noqa: ARG002 - of no use here
     ) -> pb.HealthResponse:
         return pb.HealthResponse(
             healthy=not self._draining,
             status=self.status(),
             contract_version=CONTRACT_VERSION,
-            capabilities=CAPABILITIES,
+            capabilities=capabilities(uploads=self._conversations.takes_uploads),
         )
 
-    async def HasConversation(  # noqa: N802 - the service's name for it
-        self,
-        request: pb.HasConversationRequest,
-        context: "grpc.aio.ServicerContext[pb.HasConversationRequest, pb.HasConversationResponse]",
+    async def has_conversation(
+        self, request: pb.HasConversationRequest, metadata: Metadata
     ) -> pb.HasConversationResponse:
         if not request.session_id:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "session_id is empty")
+            raise OmniaError(Code.INVALID_ARGUMENT, "session_id is empty")
         try:
             session = await self._store.load(request.session_id)
         except StoreUnavailable as error:
             return pb.HasConversationResponse(
                 state=pb.RESUME_STATE_UNAVAILABLE, detail=error.message
             )
-        state = pb.RESUME_STATE_RESUMABLE if session else pb.RESUME_STATE_NOT_FOUND
+        caller = Caller(metadata)
+        found = session is not None and session.open_to(caller.user_id)
+        state = pb.RESUME_STATE_RESUMABLE if found else pb.RESUME_STATE_NOT_FOUND
         return pb.HasConversationResponse(state=state)
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
 
     def status(self) -> str:
         """Say in words how the runtime is."""
@@ -115,18 +120,20 @@ class RuntimeService(runtime_pb2_grpc.RuntimeServiceServicer):
         return "ready"
 
     def drain(self) -> None:
-        """Let each stream end after its running turn."""
+        """Let each stream end when what its facade has accepted is answered."""
         self._draining = True
         for stream in self._streams:
             stream.drain()
+
+    async def quiet(self, seconds: float) -> None:
+        """Wait, so long at most, until there is no stream, and no other follows the last one."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._handlers:
+                    await asyncio.wait(self._handlers)
+                    await asyncio.sleep(_GAP_SECONDS)
 
     async def ended(self, seconds: float) -> None:
         """Wait until the streams that were cut have stored what was said."""
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=seconds)
-
-
-def _text_metadata(context: "grpc.aio.ServicerContext[Any, Any]") -> dict[str, str]:
-    """Return the metadata of a call; of what comes as bytes nothing is used."""
-    pairs = context.invocation_metadata() or ()
-    return {name: value for name, value in pairs if isinstance(value, str)}

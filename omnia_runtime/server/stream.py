@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from typing import Protocol
 
 import structlog
 
@@ -23,19 +22,15 @@ from omnia_runtime.server.mapping import (
     hello,
     read_message,
 )
+from omnia_runtime.server.port import Peer
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.turn import Caller, Turn
 
 MAX_WAITING = 8
+# How long a stream that drains is kept for the next message that its facade has accepted already.
+LINGER_SECONDS = 1.0
 
 _log = structlog.get_logger()
-
-
-class Peer(Protocol):
-    """The sending half of a stream."""
-
-    async def write(self, message: pb.ServerMessage) -> None:
-        """Send a message."""
 
 
 class ConversationStream:
@@ -55,23 +50,35 @@ class ConversationStream:
         self._task: asyncio.Task[TurnFinished] | None = None
         self._writing = False
         self._stop_after_write = False
+        self._idle = False
         self._draining = False
 
     async def serve(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
         """Answer until the peer has no more messages."""
-        await self._peer.write(hello())
+        await self._peer.write(hello(uploads=self._conversations.takes_uploads))
         reader = asyncio.create_task(self._read(messages))
         try:
-            while (waiting := await self._inbox.next()) is not None:
+            while (waiting := await self._next()) is not None:
                 await self._send(await self._answer(waiting))
         finally:
             reader.cancel()
             await asyncio.wait({reader})
 
     def drain(self) -> None:
-        """End after the running turn; what waits is refused."""
+        """End when all is answered, and the messages that follow closely: at once when idle."""
         self._draining = True
-        self._inbox.close()
+        if self._idle:
+            self._inbox.close()
+
+    async def _next(self) -> Waiting | None:
+        self._idle = not self._draining
+        try:
+            async with asyncio.timeout(LINGER_SECONDS if self._draining else None):
+                return await self._inbox.next()
+        except TimeoutError:
+            return None
+        finally:
+            self._idle = False
 
     async def _read(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
         try:
@@ -100,8 +107,6 @@ class ConversationStream:
 
     async def _answer(self, waiting: Waiting) -> pb.ServerMessage:
         """Run a turn and return its last message."""
-        if self._draining:
-            return failed("AGENT_UNAVAILABLE", "the agent is shutting down; send it again")
         turn = read_message(waiting.message)
         if isinstance(turn, Refused):
             return failed(turn.code, turn.message)

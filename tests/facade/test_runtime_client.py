@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from omnia_core.env.transport import GrpcTransport
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.runtime_client.grpc_client import GrpcRuntimeClient
-from omnia_facade.runtime_client.port import RuntimeFailed
+from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 from omnia_facade.turns.events import (
     Chunk,
     Done,
@@ -25,19 +25,14 @@ from omnia_facade.turns.events import (
 )
 from omnia_facade.turns.handler import Dialogue, Resume
 from omnia_facade.turns.runtime import RuntimeHandler
+from tests.facade.runtime_bed import client_of
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 USAGE = Usage(3, 2, 0.0008)
 
 
-def client_of(port: int, *, show_tools: bool = False) -> GrpcRuntimeClient:
-    return GrpcRuntimeClient(
-        f"127.0.0.1:{port}", agent="a", namespace="n", show_tools=show_tools, call_seconds=LIMIT
-    )
-
-
 def dialogue_of(
-    client: GrpcRuntimeClient, silence: float = LIMIT, cancel_seconds: float = LIMIT
+    client: RuntimeClient, silence: float = LIMIT, cancel_seconds: float = LIMIT
 ) -> Dialogue:
     return RuntimeHandler(client, silence, cancel_seconds).begin(
         "s", Principal("mia", user_id="0123456789abcdef")
@@ -69,9 +64,9 @@ async def port(stack: AsyncExitStack, runtime: ScriptedRuntime) -> int:
     return await stack.enter_async_context(serving(runtime))
 
 
-@pytest.fixture
-async def client(stack: AsyncExitStack, port: int) -> GrpcRuntimeClient:
-    client = client_of(port)
+@pytest.fixture(params=GrpcTransport)
+async def client(request: pytest.FixtureRequest, stack: AsyncExitStack, port: int) -> RuntimeClient:
+    client = client_of(port, transport=request.param)
     stack.push_async_callback(client.close)
     return client
 
@@ -81,7 +76,7 @@ SAID = [Chunk("you said "), Chunk("hi"), Done("you said hi", USAGE)]
 
 @pytest.mark.parametrize("hello", [True, False])
 async def test_a_runtime_may_greet_or_not(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient, hello: bool
+    runtime: ScriptedRuntime, client: RuntimeClient, hello: bool
 ) -> None:
     runtime.hello = hello
 
@@ -89,7 +84,7 @@ async def test_a_runtime_may_greet_or_not(
 
 
 async def test_the_turns_of_a_session_share_one_stream(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     dialogue = dialogue_of(client)
 
@@ -100,7 +95,7 @@ async def test_the_turns_of_a_session_share_one_stream(
 
 
 async def test_another_session_gets_another_stream(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     dialogue = dialogue_of(client)
 
@@ -111,7 +106,7 @@ async def test_another_session_gets_another_stream(
 
 
 async def test_a_runtime_that_ends_the_stream_after_each_turn_works_too(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     runtime.one_turn_per_stream = True
     dialogue = dialogue_of(client)
@@ -138,7 +133,7 @@ async def test_the_runtime_learns_who_asks_and_whether_tools_are_shown(
     assert sent["omnia-show-tools"] == "true"
 
 
-async def test_tools_that_the_runtime_executes_are_relayed(client: GrpcRuntimeClient) -> None:
+async def test_tools_that_the_runtime_executes_are_relayed(client: RuntimeClient) -> None:
     assert await take(dialogue_of(client), "tools") == [
         ToolCall("s1", "look", '{"a":1}'),
         ToolResult("s1", '{"b":2}'),
@@ -147,7 +142,7 @@ async def test_tools_that_the_runtime_executes_are_relayed(client: GrpcRuntimeCl
 
 
 async def test_media_parts_reach_the_runtime(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     image = Part("image", media=Media("image/png", data="aGk="))
     request = TurnRequest("s", "ignored", (Part("text", "look"), image), {"k": "v"}, ("location",))
@@ -173,7 +168,7 @@ async def test_media_parts_reach_the_runtime(
     ],
 )
 async def test_a_turn_that_fails_says_so_and_the_next_one_works(
-    client: GrpcRuntimeClient, content: str, code: str, part_of_message: str
+    client: RuntimeClient, content: str, code: str, part_of_message: str
 ) -> None:
     dialogue = dialogue_of(client)
 
@@ -212,7 +207,7 @@ async def test_a_runtime_that_was_restarted_is_found_again(unused_port: int) -> 
 
 
 async def test_a_silent_runtime_is_given_up(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     events = await take(dialogue_of(client, silence=0.1), "slow")
 
@@ -224,7 +219,7 @@ async def test_a_silent_runtime_is_given_up(
 
 
 async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_silence(
-    client: GrpcRuntimeClient,
+    client: RuntimeClient,
 ) -> None:
     dialogue = dialogue_of(client, silence=0.05)
     events: list[TurnEvent] = []
@@ -244,7 +239,7 @@ async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_sile
     [(ToolAnswer("c1", '{"x":1}'), '{"x":1}'), (ToolAnswer("c1", rejection="no"), "no")],
 )
 async def test_a_client_tool_is_asked_for_and_answered(
-    client: GrpcRuntimeClient, answer: ToolAnswer, told: str
+    client: RuntimeClient, answer: ToolAnswer, told: str
 ) -> None:
     dialogue = dialogue_of(client)
     events: list[TurnEvent] = []
@@ -261,7 +256,7 @@ async def test_a_client_tool_is_asked_for_and_answered(
 
 @pytest.mark.parametrize("knows_cancel", [True, False])
 async def test_cancel_ends_the_turn_in_what_was_said(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient, knows_cancel: bool
+    runtime: ScriptedRuntime, client: RuntimeClient, knows_cancel: bool
 ) -> None:
     runtime.knows_cancel = knows_cancel
     dialogue = dialogue_of(client, cancel_seconds=LIMIT if knows_cancel else 0.1)
@@ -280,7 +275,7 @@ async def test_cancel_ends_the_turn_in_what_was_said(
 
 
 async def test_cancel_before_the_turn_was_taken_up_cancels_it(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     dialogue = dialogue_of(client)
     await take(dialogue, "hi")
@@ -293,7 +288,7 @@ async def test_cancel_before_the_turn_was_taken_up_cancels_it(
 
 
 async def test_an_abandoned_turn_is_cancelled_at_the_runtime(
-    runtime: ScriptedRuntime, client: GrpcRuntimeClient
+    runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     turn = dialogue_of(client).turn(TurnRequest("s", "slow"))
     async with asyncio.timeout(LIMIT):
@@ -314,7 +309,7 @@ async def test_an_abandoned_turn_is_cancelled_at_the_runtime(
 )
 async def test_a_session_is_looked_up(
     runtime: ScriptedRuntime,
-    client: GrpcRuntimeClient,
+    client: RuntimeClient,
     state: "pb.ResumeState | None",
     resume: Resume,
 ) -> None:

@@ -1,0 +1,73 @@
+"""The way to a runtime over the built-in transport."""
+
+from omnia_core import names
+from omnia_core.errors import code_of_status
+from omnia_core.rpc.client import Channel, ClientCall
+from omnia_core.rpc.status import RpcFailed
+from omnia_facade.runtime_client.port import RuntimeFailed
+from omnia_facade.runtime_client.transport import Metadata, RemoteStream
+
+
+class BuiltinTransport:
+    """A channel to one host and port."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._channel = Channel(
+            host,
+            port,
+            max_message_bytes=names.MAX_MESSAGE_BYTES,
+            user_agent="omnia-facade",
+        )
+
+    def stream(self, path: str, metadata: Metadata) -> RemoteStream:
+        return BuiltinStream(self._channel.call(path, metadata))
+
+    async def unary(self, path: str, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+        try:
+            return await self._channel.unary(path, request, metadata, seconds)
+        except RpcFailed as failed:
+            raise _failed(failed) from failed
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+
+class BuiltinStream:
+    """One call."""
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: ClientCall) -> None:
+        self._call = call
+
+    @property
+    def ended(self) -> bool:
+        return self._call.done
+
+    async def write(self, message: bytes) -> bool:
+        try:
+            await self._call.write(message)
+        except RpcFailed:
+            return False
+        return True
+
+    def ready(self) -> bytes | None:
+        try:
+            return self._call.ready()
+        except RpcFailed:
+            # Nothing after it can be used; `read` says that the call is over.
+            self._call.cancel()
+            return None
+
+    async def read(self) -> bytes | None:
+        try:
+            return await self._call.read()
+        except RpcFailed as failed:
+            raise _failed(failed) from failed
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+
+def _failed(failed: RpcFailed) -> RuntimeFailed:
+    return RuntimeFailed(code_of_status(int(failed.code)), str(failed))

@@ -1,0 +1,125 @@
+"""What the facade asks of a runtime, as messages of omnia.runtime.v1."""
+
+from omnia_core import names
+from omnia_core.telemetry.tracing import trace_headers
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.auth.principal import Principal
+from omnia_facade.runtime_client import mapping
+from omnia_facade.runtime_client.caller import caller_metadata
+from omnia_facade.runtime_client.chunk import chunk_text
+from omnia_facade.runtime_client.port import Invocation, Outgoing, RuntimeHealth
+from omnia_facade.runtime_client.transport import Metadata, RemoteStream, Transport
+from omnia_facade.turns.events import Chunk, Hello, TurnEvent
+from omnia_facade.turns.handler import Resume
+
+HEALTH_SECONDS = 2.0
+PROBE_SECONDS = 5.0
+
+_SERVICE = "/omnia.runtime.v1.RuntimeService/"
+
+
+class RemoteRuntime:
+    """A runtime behind a transport."""
+
+    def __init__(
+        self, transport: Transport, *, agent: str, namespace: str, show_tools: bool
+    ) -> None:
+        self._transport = transport
+        self._metadata: Metadata = (
+            (names.METADATA_AGENT_NAME, agent),
+            (names.METADATA_NAMESPACE, namespace),
+        )
+        self._show: Metadata = ((names.METADATA_SHOW_TOOLS, "true"),) if show_tools else ()
+
+    def converse(self, session_id: str, caller: Principal) -> "RuntimeStream":
+        metadata = (
+            *self._metadata,
+            *self._show,
+            (names.METADATA_SESSION_ID, session_id),
+            *caller_metadata(caller),
+            *trace_headers().items(),
+        )
+        return RuntimeStream(self._transport.stream(_SERVICE + "Converse", metadata), session_id)
+
+    async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
+        request = pb.HasConversationRequest(session_id=session_id)
+        metadata = (
+            *self._metadata,
+            (names.METADATA_SESSION_ID, session_id),
+            *caller_metadata(caller),
+        )
+        answer = await self._ask("HasConversation", request, metadata, PROBE_SECONDS)
+        return mapping.to_resume(pb.HasConversationResponse.FromString(answer))
+
+    async def invoke(
+        self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
+    ) -> Invocation:
+        request = pb.InvocationRequest(input_json=input_json, invocation_id=invocation_id)
+        metadata = (
+            *self._metadata,
+            (names.METADATA_REQUEST_ID, invocation_id),
+            *caller_metadata(caller),
+            *trace_headers().items(),
+        )
+        answer = await self._ask("Invoke", request, metadata, seconds)
+        return mapping.to_invocation(pb.InvocationResponse.FromString(answer))
+
+    async def health(self) -> RuntimeHealth:
+        answer = await self._ask("Health", pb.HealthRequest(), self._metadata, HEALTH_SECONDS)
+        response = pb.HealthResponse.FromString(answer)
+        return RuntimeHealth(response.healthy, response.status)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _ask(
+        self,
+        method: str,
+        request: pb.HasConversationRequest | pb.InvocationRequest | pb.HealthRequest,
+        metadata: Metadata,
+        seconds: float,
+    ) -> bytes:
+        data = request.SerializeToString()
+        return await self._transport.unary(_SERVICE + method, data, metadata, seconds)
+
+
+class RuntimeStream:
+    """One Converse call."""
+
+    __slots__ = ("_session_id", "_stream")
+
+    def __init__(self, stream: RemoteStream, session_id: str) -> None:
+        self._stream = stream
+        self._session_id = session_id
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.ended
+
+    async def send(self, message: Outgoing) -> bool:
+        data = mapping.to_client_message(self._session_id, message).SerializeToString()
+        return await self._stream.write(data)
+
+    def ready(self) -> TurnEvent | Hello | None:
+        while (data := self._stream.ready()) is not None:
+            event = _event(data)
+            if event is not None:
+                return event
+        return None
+
+    async def read(self) -> TurnEvent | Hello | None:
+        while (data := await self._stream.read()) is not None:
+            event = _event(data)
+            if event is not None:
+                return event
+        return None
+
+    def cancel(self) -> None:
+        self._stream.cancel()
+
+
+def _event(data: bytes) -> TurnEvent | Hello | None:
+    text = chunk_text(data)
+    if text is not None:
+        return Chunk(text)
+    return mapping.to_event(pb.ServerMessage.FromString(data))

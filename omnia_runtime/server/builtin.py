@@ -1,0 +1,128 @@
+"""The service over the built-in transport."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
+
+from omnia_core.errors import GRPC_STATUS, OmniaError
+from omnia_core.names import MAX_MESSAGE_BYTES
+from omnia_core.rpc.server import Handler, Server, ServerCall
+from omnia_core.rpc.status import RpcFailed, StatusCode
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.server.port import PREFIX, SERVICE, Metadata, Service
+
+_HEALTH = "/grpc.health.v1.Health/"
+
+
+class BuiltinTransport:
+    """A server of our own."""
+
+    def __init__(self, service: Service) -> None:
+        self._health = _StandardHealth()
+        self._server = Server(
+            {
+                PREFIX + "Converse": _converse(service),
+                PREFIX + "Invoke": _unary(service.invoke, pb.InvocationRequest),
+                PREFIX + "Health": _unary(service.health, pb.HealthRequest),
+                PREFIX + "HasConversation": _unary(
+                    service.has_conversation, pb.HasConversationRequest
+                ),
+                _HEALTH + "Check": self._health.check,
+                _HEALTH + "Watch": self._health.watch,
+            },
+            max_message_bytes=MAX_MESSAGE_BYTES,
+        )
+
+    async def start(self, host: str, port: int) -> None:
+        await self._server.start(host, port)
+
+    async def leave(self) -> None:
+        self._health.leave()
+
+    async def stop(self, grace: float) -> None:
+        await self._server.stop(grace)
+
+
+class _Peer:
+    __slots__ = ("_call",)
+
+    def __init__(self, call: ServerCall) -> None:
+        self._call = call
+
+    async def write(self, message: pb.ServerMessage) -> None:
+        await self._call.write(message.SerializeToString())
+
+
+def _converse(service: Service) -> Handler:
+    async def handle(call: ServerCall) -> None:
+        await service.converse(_messages(call), _Peer(call), _text(call))
+
+    return handle
+
+
+async def _messages(call: ServerCall) -> AsyncIterator[pb.ClientMessage]:
+    while (data := await call.read()) is not None:
+        yield pb.ClientMessage.FromString(data)
+
+
+# Any: generated messages have no common type that says what they can do.
+def _unary(method: Callable[[Any, Metadata], Awaitable[Any]], request: Any) -> Handler:
+    async def handle(call: ServerCall) -> None:
+        data = await call.read()
+        if data is None:
+            raise RpcFailed(StatusCode.INTERNAL, "the call has no message")
+        try:
+            response = await method(request.FromString(data), _text(call))
+        except OmniaError as error:
+            raise RpcFailed(StatusCode(GRPC_STATUS[error.code]), error.message) from error
+        await call.write(response.SerializeToString())
+
+    return handle
+
+
+def _text(call: ServerCall) -> dict[str, str]:
+    return {name: value for name, value in call.metadata.items() if isinstance(value, str)}
+
+
+class _StandardHealth:
+    """grpc.health.v1, for the server as a whole ("") and for the service."""
+
+    def __init__(self) -> None:
+        self._left = asyncio.Event()
+
+    def leave(self) -> None:
+        self._left.set()
+
+    async def check(self, call: ServerCall) -> None:
+        status = self._status(await self._asked(call))
+        if status is None:
+            raise RpcFailed(StatusCode.NOT_FOUND, "there is no such service")
+        await call.write(_health(status))
+
+    async def watch(self, call: ServerCall) -> None:
+        name = await self._asked(call)
+        response = health_pb2.HealthCheckResponse
+        await call.write(_health(self._status(name) or response.SERVICE_UNKNOWN))
+        await self._left.wait()
+        if self._status(name):
+            await call.write(_health(response.NOT_SERVING))
+            await asyncio.Event().wait()
+
+    def _status(self, service: str) -> int | None:
+        if service not in ("", SERVICE):
+            return None
+        response = health_pb2.HealthCheckResponse
+        status: int = response.NOT_SERVING if self._left.is_set() else response.SERVING
+        return status
+
+    @staticmethod
+    async def _asked(call: ServerCall) -> str:
+        request = health_pb2.HealthCheckRequest.FromString(await call.read() or b"")
+        return str(request.service)
+
+
+def _health(status: int) -> bytes:
+    response: bytes = health_pb2.HealthCheckResponse(status=status).SerializeToString()
+    return response

@@ -1,0 +1,90 @@
+"""The service over grpcio."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+
+from omnia_core.errors import GRPC_STATUS, OmniaError
+from omnia_core.names import MAX_MESSAGE_BYTES
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_core.wire.runtime.v1 import runtime_pb2_grpc
+from omnia_runtime.server.port import SERVICE, Metadata, Service
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # two runtimes on one port would share its streams silently
+    ("grpc.so_reuseport", 0),
+)
+_STATUS = {status.value[0]: status for status in grpc.StatusCode}
+
+_Context = Any  # grpc.aio.ServicerContext, whose types are those of the messages
+
+
+class GrpcioTransport:
+    """A server of grpcio."""
+
+    def __init__(self, service: Service) -> None:
+        self._server = grpc.aio.server(options=_OPTIONS)
+        self._health = health.aio.HealthServicer()
+        runtime_pb2_grpc.add_RuntimeServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated
+            _Servicer(service), self._server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    async def start(self, host: str, port: int) -> None:
+        self._server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        await self._health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+        await self._server.start()
+
+    async def leave(self) -> None:
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        await self._server.stop(grace)
+
+
+class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def Converse(  # noqa: N802 - the service's name for it
+        self, request_iterator: AsyncIterator[pb.ClientMessage], context: _Context
+    ) -> None:
+        await self._service.converse(request_iterator, context, _text(context))
+
+    async def Invoke(  # noqa: N802 - likewise
+        self, request: pb.InvocationRequest, context: _Context
+    ) -> pb.InvocationResponse:
+        response: pb.InvocationResponse = await _call(self._service.invoke, request, context)
+        return response
+
+    async def Health(  # noqa: N802 - likewise
+        self, request: pb.HealthRequest, context: _Context
+    ) -> pb.HealthResponse:
+        response: pb.HealthResponse = await _call(self._service.health, request, context)
+        return response
+
+    async def HasConversation(  # noqa: N802 - likewise
+        self, request: pb.HasConversationRequest, context: _Context
+    ) -> pb.HasConversationResponse:
+        response: pb.HasConversationResponse = await _call(
+            self._service.has_conversation, request, context
+        )
+        return response
+
+
+async def _call(
+    method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context
+) -> Any:
+    try:
+        return await method(request, _text(context))
+    except OmniaError as error:
+        await context.abort(_STATUS[GRPC_STATUS[error.code]], error.message)
+
+
+def _text(context: _Context) -> dict[str, str]:
+    pairs = context.invocation_metadata() or ()
+    return {name: value for name, value in pairs if isinstance(value, str)}

@@ -1,0 +1,163 @@
+"""A call as the runtime sees it: the dialogue over the real client and a real gRPC server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from omnia_core.env import FacadeEnv
+from omnia_core.env.transport import GrpcTransport
+from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.auth.principal import Principal
+from omnia_facade.runtime_client.port import RuntimeClient
+from omnia_facade.sessions import AnnouncedSessions
+from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
+from omnia_facade.turns.echo import EchoHandler
+from omnia_facade.turns.events import (
+    Audio,
+    CallRequest,
+    Done,
+    Failed,
+    MediaChunk,
+    SessionConfig,
+    TurnEvent,
+    TurnRequest,
+)
+from omnia_facade.turns.handler import Dialogue
+from omnia_facade.turns.runtime import RuntimeHandler
+from omnia_facade.turns.traced import TracedDialogue
+from tests.collector import Spans, http_collector
+from tests.facade.runtime_bed import client_of
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+
+
+def nothing(_what: object = None) -> None:
+    """Nobody listens."""
+
+
+def queue(*audio: Audio, limit: int = 1 << 20) -> AudioQueue:
+    filled = AudioQueue(nothing, nothing, limit)
+    for each in audio:
+        filled.put(each)
+    return filled
+
+
+@pytest.fixture
+def runtime() -> ScriptedRuntime:
+    return ScriptedRuntime(audio=True)
+
+
+@pytest.fixture(params=GrpcTransport)
+async def client(
+    request: pytest.FixtureRequest, runtime: ScriptedRuntime
+) -> AsyncIterator[RuntimeClient]:
+    async with serving(runtime) as port:
+        client = client_of(port, transport=request.param)
+        yield client
+        await client.close()
+
+
+def dialogue_of(client: RuntimeClient, silence: float = LIMIT) -> Dialogue:
+    return RuntimeHandler(client, silence, LIMIT).begin("s", Principal("mia", user_id="0123"))
+
+
+async def take(dialogue: Dialogue, audio: AudioQueue) -> list[TurnEvent]:
+    async with asyncio.timeout(LIMIT):
+        return [event async for event in dialogue.call(CallRequest("s"), audio)]
+
+
+async def test_a_call_has_a_stream_of_its_own_that_ends_with_it(
+    runtime: ScriptedRuntime, client: RuntimeClient
+) -> None:
+    events = await take(dialogue_of(client), queue(Audio(b"x", 0), Audio(b"y", 1, is_last=True)))
+
+    assert [each.data for each in events if isinstance(each, MediaChunk)] == [b"x", b"y"]
+    assert isinstance(events[-1], Done)
+    assert runtime.metadata[0]["x-omnia-user-id"] == "0123"
+    async with asyncio.timeout(LIMIT):
+        await runtime.stream_over.wait()
+
+
+@pytest.mark.parametrize("hello", [True, False])
+async def test_a_runtime_that_does_not_say_that_it_hears_is_not_spoken_to(
+    runtime: ScriptedRuntime, client: RuntimeClient, hello: bool
+) -> None:
+    runtime.audio, runtime.hello, runtime.call_script = False, hello, "talk"
+
+    (event,) = await take(dialogue_of(client), queue(Audio(b"x", 0)))
+
+    assert isinstance(event, Failed)
+    assert event.code == "DUPLEX_UNSUPPORTED"
+    assert not any(message.HasField("audio_input") for message in runtime.received)
+
+
+async def test_a_call_in_which_nobody_says_anything_is_over(
+    runtime: ScriptedRuntime, client: RuntimeClient
+) -> None:
+    events = await take(dialogue_of(client, silence=0.1), queue())
+
+    (event,) = events
+    assert isinstance(event, Failed)
+    assert "neither side said anything for 0.1 s" in event.message
+
+
+async def test_a_call_that_was_cancelled_before_it_began_is_never_made(
+    runtime: ScriptedRuntime, client: RuntimeClient
+) -> None:
+    dialogue = dialogue_of(client)
+    for stop in (dialogue.cancel, dialogue.hang_up):
+        stop()
+        assert await take(dialogue, queue()) == [Done("", finish_reason="cancelled")]
+    assert runtime.streams == 0
+    assert isinstance((await take(dialogue, queue(Audio(b"", 0, is_last=True))))[-1], Done)
+
+
+async def test_a_call_is_one_span_that_says_how_it_ended() -> None:
+    spans = Spans()
+    with http_collector(spans) as endpoint:
+        env = FacadeEnv(agent_name="a", tracing_enabled=True, tracing_endpoint=endpoint)
+        tracer = begin_tracing(env, CollectorRegistry())
+        inner = EchoHandler(AnnouncedSessions()).begin("s", Principal("mia"))
+        assert await take(TracedDialogue(inner, tracer, nothing, ""), queue()) == [NO_AUDIO]
+        await asyncio.to_thread(tracer.close, LIMIT)
+    span = spans.named("omnia.facade.call")["omnia.facade.call"]
+    assert span.own["gen_ai.conversation.id"] == "s"
+    assert span.own["error.type"] == "DUPLEX_UNSUPPORTED"
+
+
+async def test_what_a_runtime_asks_for_is_told_in_a_turn_too(
+    runtime: ScriptedRuntime, client: RuntimeClient
+) -> None:
+    runtime.offer = pb.MediaNegotiation(codec="pcm", sample_rate=24_000, channels=1)
+    dialogue = dialogue_of(client)
+
+    turns = [
+        [event async for event in dialogue.turn(TurnRequest("s", "hi"))],
+        [event async for event in dialogue.turn(TurnRequest("s", "hi"))],
+    ]
+
+    assert turns[0][0] == SessionConfig("pcm", 24_000, 1)
+    assert turns[0][1:] == turns[1]
+
+
+async def test_a_queue_of_audio_says_when_it_is_full_and_when_there_is_room_again() -> None:
+    room: list[bool] = []
+    audio = AudioQueue(lambda: room.append(True), nothing, limit=200)
+    audio.put(Audio(bytes(100), 0))
+    assert not audio.full
+    audio.put(Audio(bytes(100), 2**32 - 1))
+    assert audio.full
+    audio.end()
+    audio.end()
+    audio.put(Audio(b"too late", 9))
+
+    taken = [await audio.take() for _ in range(3)]
+
+    assert room == [True]
+    assert [(len(each.data), each.sequence, each.is_last) for each in taken] == [
+        (100, 0, False),
+        (100, 2**32 - 1, False),
+        (0, 0, True),
+    ]

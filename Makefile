@@ -17,7 +17,7 @@ CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test test-load soak lint format crds protos reference requirements bench-footprint bench-providers bench-tracing bench-relay clean
+.PHONY: help setup up test test-load soak lint format crds protos reference requirements bench-footprint bench-providers bench-tracing bench-history bench-relay clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -87,7 +87,10 @@ bench-footprint: setup ## start-up time and memory of one facade and one runtime
 bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohttp alone (ARGS=--help)
 	@$(BIN)/python -m benchmarks.provider_stream $(ARGS)
 
-bench-tracing: setup ## CPU of a turn with tracing on, against off (ARGS=--help)
+bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
+	@$(BIN)/python -m benchmarks.history $(ARGS)
+
+bench-tracing: setup ## CPU of a turn with metrics and tracing, against off (ARGS=--help)
 	@$(BIN)/python -m benchmarks.tracing $(ARGS)
 
 bench-relay: setup ## CPU and memory of a relayed chunk, beside relays in Go and C (ROUNDS=5; ARGS=--help)

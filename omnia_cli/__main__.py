@@ -1,17 +1,23 @@
 """The command line."""
 
 import asyncio
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 from rich.console import Console
 
+from omnia_cli.sessions import app as sessions
 from omnia_core.env.cli import CliEnv
 from omnia_core.names import Mode
+
+if TYPE_CHECKING:
+    from omnia_cli.connect import Target
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="AI agents from manifests: on this machine as in a cluster.",
 )
+
+app.add_typer(sessions, name="sessions")
 
 Files = Annotated[
     list[Path],
@@ -29,6 +37,22 @@ Token = Annotated[
     str | None,
     typer.Option(
         help=f"A bearer token, where the agent asks for one; else ${CliEnv.variable('token')}."
+    ),
+]
+
+Namespace = Annotated[
+    str | None,
+    typer.Option(
+        "--namespace",
+        "-n",
+        help="NAME runs in this namespace of the cluster; it is reached through kubectl.",
+    ),
+]
+Account = Annotated[
+    str,
+    typer.Option(
+        "--service-account",
+        help="The ServiceAccount whose token kubectl makes for it, unless one is given.",
     ),
 ]
 
@@ -90,20 +114,20 @@ def chat(
     ],
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
     token: Token = None,
+    namespace: Namespace = None,
+    service_account: Account = "default",
 ) -> None:
     """Talk to an agent. Ctrl-C stops its answer, Ctrl-D ends the conversation."""
     from omnia_cli.chat import ChatFailed
     from omnia_cli.chat import chat as run
-    from omnia_cli.connect import NotFound, find_url
+    from omnia_cli.cluster import KubectlFailed
+    from omnia_cli.connect import NotFound
 
     try:
-        run(
-            find_url(agent, Mode.AGENT, os.environ),
-            session,
-            _token(token),
-            Console(soft_wrap=True, highlight=False),
-        )
-    except (ChatFailed, NotFound) as error:
+        with _target(agent, Mode.AGENT, token, namespace, service_account) as found:
+            console = Console(soft_wrap=True, highlight=False)
+            run(found.url, session, found.token, console)
+    except (ChatFailed, KubectlFailed, NotFound) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
@@ -118,16 +142,20 @@ def call(
         str, typer.Argument(metavar="JSON", help="JSON text, @FILE, or - for standard input.")
     ],
     token: Token = None,
+    namespace: Namespace = None,
+    service_account: Account = "default",
 ) -> None:
     """Call a function with JSON and print what it answers."""
     from omnia_cli.call import CallFailed
     from omnia_cli.call import call as run
-    from omnia_cli.connect import NotFound, find_url
+    from omnia_cli.cluster import KubectlFailed
+    from omnia_cli.connect import NotFound
 
     try:
         body = _body(json)
-        print(run(find_url(function, Mode.FUNCTION, os.environ), body, _token(token)).decode())
-    except (CallFailed, NotFound, OSError) as error:
+        with _target(function, Mode.FUNCTION, token, namespace, service_account) as found:
+            print(run(found.url, body, found.token).decode())
+    except (CallFailed, KubectlFailed, NotFound, OSError) as error:
         fail(str(error))
 
 
@@ -135,6 +163,19 @@ def fail(message: str) -> None:
     """Print why and end with exit code 1."""
     print(message, file=sys.stderr)
     raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _target(
+    name: str, mode: Mode, token: str | None, namespace: str | None, account: str
+) -> Iterator["Target"]:
+    from omnia_cli.connect import Target, find_url, in_cluster
+
+    if namespace is None:
+        yield Target(find_url(name, mode, os.environ), _token(token))
+        return
+    with in_cluster(name, mode, _token(token), namespace=namespace, account=account) as found:
+        yield found
 
 
 def _token(given: str | None) -> str | None:
@@ -153,7 +194,7 @@ def _body(text: str) -> bytes:
 
 def main() -> None:
     """Run the command line."""
-    app()
+    app(obj=os.environ)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Find the agent or function that a person means: a URL, or the name of one that runs here."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
+from omnia_cli.cluster import forwarded, new_token
 from omnia_cli.local.report import Serving
 from omnia_cli.running import running
 from omnia_core.names import Mode
@@ -9,6 +12,32 @@ from omnia_core.names import Mode
 
 class NotFound(Exception):
     """Nothing of that name runs here; the message says what does."""
+
+
+class Target(NamedTuple):
+    """What is called, and the bearer token that goes with it, if there is one."""
+
+    url: str
+    token: str | None
+
+
+@contextlib.contextmanager
+def in_cluster(
+    name: str, mode: Mode, token: str | None, *, namespace: str, account: str
+) -> Iterator[Target]:
+    """Yield an agent or function of a cluster, for as long as the context lasts.
+
+    Without a token one is made, of a ServiceAccount of the namespace.
+
+    Raises:
+        KubectlFailed: it cannot be reached, or there is no token.
+    """
+    token = token or new_token(name, namespace, account)
+    with forwarded(name, namespace) as port:
+        if mode is Mode.FUNCTION:
+            yield Target(f"http://127.0.0.1:{port}/functions/{name}", token)
+        else:
+            yield Target(f"ws://127.0.0.1:{port}/ws", token)
 
 
 def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:

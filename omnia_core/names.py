@@ -42,6 +42,7 @@ FACADE_PORT = 8080
 FACADE_HEALTH_PORT = 8081
 RUNTIME_GRPC_PORT = 9000
 RUNTIME_HEALTH_PORT = 9001
+HISTORY_PORT = 8090
 
 # The mounted files, each in a folder of its own because a ConfigMap volume is a folder. That of
 # the PromptPack holds several files.

@@ -6,12 +6,15 @@ import errno
 import signal
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
+from omnia_core.env.media import MediaStorageType
+from omnia_core.env.sessions import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
 from omnia_core.names import Handler, Mode
@@ -19,16 +22,29 @@ from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidators
 from omnia_facade.auth.principal import Principal
-from omnia_facade.door import Door, House
+from omnia_facade.capacity import Capacity
+from omnia_facade.door import Door
+from omnia_facade.house import Front, House
+from omnia_facade.http.admission import is_loopback
 from omnia_facade.http.head import RequestHead
+from omnia_facade.media.port import Uploads
 from omnia_facade.metrics import Metrics
-from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
+from omnia_facade.runtime_client.opening import open_client
+from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.sessions import AnnouncedSessions
+from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
 from omnia_facade.turns.handler import TurnHandler
+from omnia_facade.turns.relayed import Keeper
+from omnia_facade.ws.calls import Calls
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import Conversation
 from omnia_facade.ws.endpoint import Endpoint
+from omnia_facade.ws.limits import Limits
+from omnia_facade.ws.upload_desk import UploadDesk
+
+if TYPE_CHECKING:
+    from omnia_facade.http.route import Route
 
 # What the last spans may take to reach the collector.
 TRACE_SECONDS = 2.0
@@ -43,22 +59,32 @@ class Facade:
         serving: set when both ports are open.
     """
 
-    def __init__(self, env: FacadeEnv) -> None:
+    def __init__(self, env: FacadeEnv, timings: Timings = USUAL) -> None:
         self.serving = asyncio.Event()
         self._env = env
+        self._timings = timings
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry, agent=env.agent_name, namespace=env.namespace)
         self._tracer = begin_tracing(env, self._registry)
         self._tracing = FacadeTracing(self._tracer, env)
-        self._connections = Connections(self._metrics, env.handler_mode)
+        self._connections = Connections(self._metrics, env.handler_mode, timings, Limits.of(env))
         self._authenticator = Authenticator(
             (MountedValidators(env.auth_path, env.auth_secrets_path),),
             allow_unauthenticated=env.allow_unauthenticated,
         )
         self._metrics.unauthenticated.set(env.allow_unauthenticated)
-        self._client = _client(env)
+        self._metrics.sessions_kept("runtime" if env.handler_mode is Handler.RUNTIME else "pod")
+        self._client = open_client(env)
+        self._uploads: Uploads | None = None
         self._end_http: Callable[[], Coroutine[Any, Any, None]] | None = None
-        self._house = House(self._authenticator, allowed_origins=env.allowed_origins)
+        self._house = House(
+            self._authenticator,
+            Capacity(env.max_connections, env.max_connections_per_user),
+            self._metrics.rejected,
+            allowed_origins=env.allowed_origins,
+            timings=timings,
+        )
+        self._house.local = env.allow_unauthenticated and is_loopback(env.bind_address or "")
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then drain.
@@ -71,9 +97,9 @@ class Facade:
                 stack.push_async_callback(asyncio.to_thread, self._tracer.close, TRACE_SECONDS)
             if self._client:
                 stack.push_async_callback(self._client.close)
-            await self._begin_http()
+            await self._begin_http(stack)
             if self._env.mode is Mode.AGENT:
-                self._house.upgrade = self._endpoint_maker()
+                self._house.upgrade = self._endpoint_maker(self._keeper(stack))
             server = await self._listen()
             stack.callback(server.close)
             self._serve_health(stack)
@@ -81,24 +107,46 @@ class Facade:
             await stop.wait()
             await self._drain(server)
 
-    def _endpoint_maker(self) -> Callable[[RequestHead, Principal], Endpoint]:
-        handler = self._turn_handler()
+    def _endpoint_maker(
+        self, keeper: Keeper | None = None
+    ) -> Callable[[RequestHead, Principal], Endpoint]:
+        handler = self._turn_handler(keeper)
+        calls = Calls(self._env.max_audio_sessions, self._metrics.voice.sessions_active)
+        uploads = UploadDesk(self._uploads) if self._uploads else None
 
         def make(head: RequestHead, principal: Principal) -> Endpoint:
             session_id = str(uuid.uuid4())
             resume = head.parameter("session_id")
-            conversation = Conversation(session_id, show_tools=self._env.show_tools)
+            conversation = Conversation(
+                session_id,
+                show_tools=self._env.show_tools,
+                binary=head.parameter("binary") == "true",
+                timings=self._timings,
+            )
             dialogue = self._tracing.dialogue(handler.begin(session_id, principal), head.headers)
-            return Endpoint(self._connections, dialogue, conversation, resume)
+            begin_uploads = partial(uploads.begin, principal) if uploads else None
+            return Endpoint(self._connections, dialogue, conversation, resume, calls, begin_uploads)
 
         return make
 
-    def _turn_handler(self) -> TurnHandler:
+    def _keeper(self, stack: contextlib.AsyncExitStack) -> Keeper | None:
+        """Return what keeps answers whose runtime dies: nobody, where sessions die with it."""
+        if self._client is None or self._env.session_type is SessionType.MEMORY:
+            return None
+        from omnia_facade.turns.keeping import StoreKeeper  # noqa: PLC0415 - memory, per pod
+
+        keeper = StoreKeeper(self._env, self._metrics.kept_answers)
+        stack.push_async_callback(keeper.close)
+        return keeper
+
+    def _turn_handler(self, keeper: Keeper | None) -> TurnHandler:
         # Imported here: a pod has one handler, and memory is counted per pod.
         if self._client:
             from omnia_facade.turns.runtime import RuntimeHandler  # noqa: PLC0415 - as above
 
-            return RuntimeHandler(self._client, self._env.turn_timeout.seconds)
+            return RuntimeHandler(
+                self._client, self._env.turn_timeout.seconds, self._timings.cancel, keeper
+            )
         if self._env.handler_mode is Handler.DEMO:
             from omnia_facade.turns.demo import DemoHandler  # noqa: PLC0415 - as above
 
@@ -107,19 +155,33 @@ class Facade:
 
         return EchoHandler(AnnouncedSessions())
 
-    async def _begin_http(self) -> None:
+    async def _begin_http(self, stack: contextlib.AsyncExitStack) -> None:
         """Serve over HTTP where there is something to serve: aiohttp costs a pod 25 MB."""
         if not serves_http(self._env):
+            self._house.front = _front(self._env)
             return
         from omnia_facade.http.routes import routes  # noqa: PLC0415 - as above
         from omnia_facade.http.server import HttpServer  # noqa: PLC0415 - as above
 
-        served = tuple(routes(self._env, self._client, self._metrics, self._tracing))
-        server = HttpServer(served, self._authenticator)
-        runner = server.runner(self._env.drain_timeout.seconds)
+        served = [
+            *routes(self._env, self._client, self._metrics, self._tracing, self._timings, stack),
+            *await self._media_routes(stack),
+        ]
+        server = HttpServer(served, self._authenticator, self._metrics.rejected)
+        runner = server.runner(self._env.drain_timeout.seconds, self._timings)
         await runner.setup()
         self._house.http = runner.server
         self._end_http = runner.cleanup
+
+    async def _media_routes(self, stack: contextlib.AsyncExitStack) -> "list[Route]":
+        if self._env.media_storage_type is MediaStorageType.NONE:
+            return []
+        from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
+        from omnia_facade.media.opening import open_media  # noqa: PLC0415 - as above
+
+        media = await open_media(self._env, self._metrics.media, stack)
+        self._uploads = media.uploads
+        return [MediaRoute(media.uploads, media.library, self._metrics.media, self._timings)]
 
     async def _listen(self) -> asyncio.Server:
         env = self._env
@@ -170,21 +232,15 @@ class Facade:
 
 def serves_http(env: FacadeEnv) -> bool:
     """Whether a facade answers requests that are no conversation."""
-    return env.mode is Mode.FUNCTION
+    return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
 
 
-def _client(env: FacadeEnv) -> RuntimeClient | None:
-    if env.handler_mode is not Handler.RUNTIME:
+def _front(env: FacadeEnv) -> Front | None:
+    if not env.console:
         return None
-    from omnia_facade.runtime_client.grpc_client import GrpcRuntimeClient  # noqa: PLC0415 - 30 MB
+    from omnia_facade.console.front import console_front  # noqa: PLC0415 - memory, per pod
 
-    return GrpcRuntimeClient(
-        env.runtime_address,
-        agent=env.agent_name,
-        namespace=env.namespace,
-        show_tools=env.show_tools,
-        call_seconds=env.turn_timeout.seconds,
-    )
+    return console_front(env.mode, env.agent_name)
 
 
 @contextlib.contextmanager
@@ -202,9 +258,19 @@ def _port_errors(field: str, port: int) -> Iterator[None]:
 
 
 async def run(env: FacadeEnv) -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Serve until SIGTERM or SIGINT; the second one does not wait for what is running."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    serving = loop.create_task(Facade(env).serve(stop))
+
+    def end() -> None:
+        if stop.is_set():
+            _log.warning("ending at once, for it was asked twice")
+            serving.cancel()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await Facade(env).serve(stop)
+        loop.add_signal_handler(number, end)
+    await asyncio.wait({serving})
+    if not serving.cancelled():
+        serving.result()

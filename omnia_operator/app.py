@@ -20,7 +20,7 @@ from omnia_operator.discovery import Issuers, Lookout, ServerDiscovery
 from omnia_operator.discovery.oidc import discover
 from omnia_operator.handlers import register, tuned
 from omnia_operator.leader import Election
-from omnia_operator.metrics import Levels, Metrics
+from omnia_operator.metrics import Levels, Metrics, ready_agents
 from omnia_operator.reconcile import reconcile
 from omnia_operator.settings import settings_of
 from omnia_operator.sweep import Sweeper
@@ -53,7 +53,14 @@ class Operator:
         )
         registry = CollectorRegistry()
         self._metrics = Metrics(registry)
-        registry.register(Levels(lambda: self._queue.depth, self._watches.ages))
+        registry.register(
+            Levels(
+                lambda: self._queue.depth,
+                self._watches.ages,
+                lambda: self._election.leading,
+                lambda: ready_agents(store),
+            )
+        )
         self._health = HealthServer(self._ready, registry, self._alive)
         self._listed = False
 

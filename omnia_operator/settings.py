@@ -15,6 +15,7 @@ def settings_of(env: OperatorEnv) -> Settings:
         runtime_pull_policy=env.runtime_image_pull_policy or None,
         image_pull_secrets=env.image_pull_secrets,
         allow_unauthenticated=env.allow_unauthenticated,
+        console=env.console,
         tracing=_tracing(env),
         prometheus_address=env.prometheus_address,
     )

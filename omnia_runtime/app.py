@@ -3,32 +3,35 @@
 import asyncio
 import signal
 import socket
+import time
 from contextlib import closing
 from pathlib import Path
 
-import grpc
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from prometheus_client import CollectorRegistry
 
-from omnia_core.env import RuntimeEnv, SecretStr, SessionType
+from omnia_core.env import RuntimeEnv
+from omnia_core.env.media import MediaStorageType
+from omnia_core.env.transport import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
-from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_core.sessions import SessionStore
-from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.opening import open_sessions
 from omnia_core.telemetry.tracing.begin import begin_tracing
-from omnia_core.wire.runtime.v1 import runtime_pb2, runtime_pb2_grpc
 from omnia_runtime.configuration import Loader
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.levels import Levels
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.reload import Live
+from omnia_runtime.server.port import Transport
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import Sources
 from omnia_runtime.tracing import RuntimeTracing
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
+from omnia_runtime.turns.invocation_record import InvocationRecords
 from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.uploads import UploadFolder
 
 # What a turn that is cut at the end of the drain has for storing what was said.
 _STORE_SECONDS = 2.0
@@ -36,14 +39,6 @@ _STORE_SECONDS = 2.0
 _TRACE_SECONDS = 2.0
 # How long the first turn is kept waiting for tool servers to say which tools they have.
 _SETTLE_SECONDS = 5.0
-
-_SERVICE = runtime_pb2.DESCRIPTOR.services_by_name["RuntimeService"].full_name
-_OPTIONS = (
-    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # two runtimes on one port would share its streams silently
-    ("grpc.so_reuseport", 0),
-)
 
 _log = structlog.get_logger()
 
@@ -65,16 +60,23 @@ class Runtime:
             self._client, self._invalidate, deny_private=env.tools_deny_private_addresses
         )
         self._live = Live(Loader(env, self._client, self._sources, metrics))
-        self._store = _session_store(env)
-        media = MediaFolder(Path(env.media_base_path))
+        self._store = MeteredSessionStore(open_sessions(env), metrics)
+        media = MediaFolder(Path(env.media_base_path), _uploads(env))
         self._tracer = begin_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
         self._conversations = Conversations(self._live, self._store, media, metrics, tracing)
+        records = InvocationRecords(self._store, metrics)
+        self._invocations = Invocations(self._live, records, metrics, tracing)
         self._service = RuntimeService(
-            self._live,
-            self._store,
-            self._conversations,
-            Invocations(self._live, metrics, tracing),
+            self._live, self._store, self._conversations, self._invocations
+        )
+        self._registry.register(
+            Levels(
+                env.agent_name,
+                env.namespace,
+                lambda: self._service.streams,
+                self._sources.broken,
+            )
         )
         self._serving = False
 
@@ -88,7 +90,7 @@ class Runtime:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-        server, standard = self._server()
+        server = self._transport()
         probes = HealthServer(self._ready, self._registry)
         try:
             probes.start(self._env.bind_address, self._env.health_port)
@@ -98,17 +100,17 @@ class Runtime:
             self._sources.start()
             await self._sources.settled(_SETTLE_SECONDS)
             self._live.refresh()
-            await standard.set(_SERVICE, health_pb2.HealthCheckResponse.SERVING)
-            await server.start()
+            await server.start(self._env.grpc_host, self._env.grpc_port)
             self._serving = True
             watcher = asyncio.create_task(self._live.watch())
             _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
             await ended.wait()
-            await self._drain(server, standard)
+            await self._drain(server)
             watcher.cancel()
         finally:
             probes.stop()
             await self._conversations.close()
+            await self._invocations.close()
             await self._sources.close()
             await self._client.close()
             await self._store.close()
@@ -118,20 +120,19 @@ class Runtime:
     def _invalidate(self) -> None:
         self._live.invalidate()
 
-    def _server(self) -> "tuple[grpc.aio.Server, health.aio.HealthServicer]":
-        host, port = self._env.grpc_host, self._env.grpc_port
+    def _transport(self) -> Transport:
         try:
-            _probe(host, port)
+            _probe(self._env.grpc_host, self._env.grpc_port)
         except OSError as error:
             raise self._occupied("grpc_port", error) from error
-        server = grpc.aio.server(options=_OPTIONS)
-        runtime_pb2_grpc.add_RuntimeServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated
-            self._service, server
-        )
-        standard = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(standard, server)
-        server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
-        return server, standard
+        # Imported here: a pod has one, and memory is counted per pod.
+        if self._env.grpc_transport is GrpcTransport.GRPCIO:
+            from omnia_runtime.server.grpcio import GrpcioTransport  # noqa: PLC0415 - as above
+
+            return GrpcioTransport(self._service)
+        from omnia_runtime.server.builtin import BuiltinTransport  # noqa: PLC0415 - as above
+
+        return BuiltinTransport(self._service)
 
     def _occupied(self, field: str, error: OSError) -> ConfigurationError:
         port = getattr(self._env, field)
@@ -142,45 +143,21 @@ class Runtime:
     async def _ready(self) -> Readiness:
         return Readiness(ready=self._serving, detail=self._service.status())
 
-    async def _drain(
-        self, server: "grpc.aio.Server", standard: "health.aio.HealthServicer"
-    ) -> None:
+    async def _drain(self, server: Transport) -> None:
         _log.info("shutting down")
         self._serving = False
-        await standard.enter_graceful_shutdown()
+        await server.leave()
         self._service.drain()
-        await server.stop(self._env.drain_timeout.seconds)
+        until = time.monotonic() + self._env.drain_timeout.seconds
+        await self._service.quiet(self._env.drain_timeout.seconds)
+        await server.stop(max(0.0, until - time.monotonic()))
         await self._service.ended(_STORE_SECONDS)
 
 
-def _session_store(env: RuntimeEnv) -> SessionStore:
-    match env.session_type:
-        case SessionType.MEMORY:
-            return MemorySessionStore(env.session_ttl)
-        case SessionType.REDIS:
-            url = _session_url(env, "Redis")
-            # Imported here: 10 MB that only agents with sessions in Redis pay for.
-            from omnia_core.sessions.redis import RedisSessionStore  # noqa: PLC0415 - as above
-
-            return RedisSessionStore(
-                url, env.session_ttl, namespace=env.namespace, agent=env.agent_name
-            )
-        case SessionType.POSTGRES:
-            url = _session_url(env, "PostgreSQL")
-            # Imported here: likewise for PostgreSQL.
-            from omnia_core.sessions.postgres import PostgresSessionStore  # noqa: PLC0415 - as above
-
-            return PostgresSessionStore(
-                url, env.session_ttl, namespace=env.namespace, agent=env.agent_name
-            )
-
-
-def _session_url(env: RuntimeEnv, store: str) -> str:
-    if not isinstance(env.session_url, SecretStr):
-        raise ConfigurationError(
-            f"{env.variable('session_url')}: missing; sessions in {store} need its URL"
-        )
-    return env.session_url.reveal()
+def _uploads(env: RuntimeEnv) -> UploadFolder | None:
+    if env.media_storage_type is MediaStorageType.NONE:
+        return None
+    return UploadFolder(Path(env.media_storage_path), env.media_max_file_size)
 
 
 def _probe(host: str, port: int) -> None:

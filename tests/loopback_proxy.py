@@ -10,16 +10,19 @@ class Proxy:
     """Forwards to a port of the loopback address.
 
     Attributes:
+        target: the port that new connections are forwarded to.
         lose_answer: the next bytes of the server are thrown away and both connections cut.
         lost: how many answers were.
         silent: nothing that the server says is handed on.
+        deaf: nothing that the client says is handed on, its leaving included.
     """
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target
         self.lose_answer = False
         self.lost = 0
         self.silent = False
+        self.deaf = False
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[int]:
@@ -31,7 +34,7 @@ class Proxy:
             server.close()
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        there, back = await asyncio.open_connection("127.0.0.1", self.target)
         asking = asyncio.create_task(self._pump(reader, back))
         try:
             while data := await there.read(65536):
@@ -51,4 +54,5 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await reader.read(65536):
-                writer.write(data)
+                if not self.deaf:
+                    writer.write(data)

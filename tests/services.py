@@ -41,11 +41,45 @@ def redis_server(program: str, folder: str) -> Iterator[str]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
-        _wait_listening(port)
+        wait_listening(port)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.terminate()
         process.wait(LIMIT)
+
+
+class RedisServer:
+    """A Redis that writes every change to its folder before it confirms it, and can be killed."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        always = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        address = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        self._command = [program, *address, *always]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        wait_listening(self.port)
+
+    def freeze(self) -> None:
+        """Let it answer nobody, and keep its connections."""
+        if self._process:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        if self._process:
+            self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(LIMIT)
+            self._process = None
 
 
 class PostgresServer:
@@ -116,7 +150,8 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
             server.stop()
 
 
-def _wait_listening(port: int) -> None:
+def wait_listening(port: int) -> None:
+    """Wait until something listens on a port of the loopback address."""
     deadline = time.monotonic() + LIMIT
     while True:
         try:

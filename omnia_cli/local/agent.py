@@ -52,6 +52,7 @@ class LocalAgent:
     ports: AgentPorts
     processes: tuple[ProcessSpec, ...]
     notes: tuple[str, ...]
+    history: str = ""
 
     def serving(self, pids: dict[str, int]) -> Serving:
         """Describe the running agent."""
@@ -62,8 +63,10 @@ class LocalAgent:
             name=self.plan.name,
             mode=self.plan.mode,
             url=f"{scheme}://{LOOPBACK}:{self.ports.client}{path}",
+            console=f"http://{LOOPBACK}:{self.ports.client}/",
             pids=pids,
             health=self.health,
+            history=self.history,
         )
 
     @property
@@ -98,6 +101,8 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         bind_address=LOOPBACK,
         runtime_address=f"{LOOPBACK}:{ports.grpc}",
         allow_unauthenticated=True,
+        media_public_url=plan.facade.env.media_public_url and f"http://{LOOPBACK}:{ports.client}",
+        console=True,
     )
     made = [_container(plan, plan.facade, facade_env, machine)]
     if plan.runtime:
@@ -118,8 +123,9 @@ def _container(
 ) -> tuple[ProcessSpec, Folders]:
     objects = _with_generated(plan, machine)
     mounts = [Mount(each.volume, each.path, each.sub_path or "") for each in container.mounts]
-    root = machine.root / f"{plan.namespace}.{plan.name}" / container.name
-    folders = place(list(plan.volumes), mounts, root, plan.namespace, objects)
+    shared = machine.root / f"{plan.namespace}.{plan.name}" / "volumes"
+    root = shared.with_name(container.name)
+    folders = place(list(plan.volumes), mounts, root, shared, plan.namespace, objects)
     generated = {each.name for each in plan.config_maps}
     ours = {
         root / volume["name"]

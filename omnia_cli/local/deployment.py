@@ -110,7 +110,7 @@ def _process(
         Mount(each["name"], each["mountPath"], each.get("subPath", ""))
         for each in container.get("volumeMounts") or []
     ]
-    folders = place(volumes, mounts, around.root, namespace, around.objects)
+    folders = place(volumes, mounts, around.root, around.root, namespace, around.objects)
     values = environment(list(container.get("env") or []), namespace, name, around.objects)
 
     def local(text: str) -> str:

@@ -1,7 +1,9 @@
 """The processes of one agent or tool server, kept running until told otherwise."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from omnia_cli.local.process import UNUSABLE, Process, ProcessSpec, write_files
 from omnia_cli.local.report import Reporter
@@ -75,6 +77,24 @@ class Group:
         finally:
             for each in tasks:
                 each.cancel()
+
+    async def serves(self, waits: Sequence[Awaitable[str]]) -> bool:
+        """Wait until all of `waits` return "", or a process ends; whoever keeps it tells why."""
+        end = asyncio.ensure_future(self.first_end())
+        answers: asyncio.Future[list[str]] = asyncio.gather(*waits)
+        pair: list[asyncio.Future[Any]] = [end, answers]
+        await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
+        ready = answers.done()
+        for task in pair:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if not ready:
+            return False
+        faults = [answer for answer in answers.result() if answer]
+        for fault in faults:
+            self._reporter.failed(self.name, f"does not serve: {fault}")
+        return not faults
 
     async def _start(self, spec: ProcessSpec) -> None:
         process = Process(spec, lambda text: self._reporter.line(spec.title, text))

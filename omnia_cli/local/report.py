@@ -13,14 +13,18 @@ from omnia_core.names import Mode
 
 @dataclass(frozen=True)
 class Serving:
-    """A running agent or function."""
+    """A running agent or function; `console` is its page for people, `history` what shows its
+    sessions ("" for none).
+    """
 
     namespace: str
     name: str
     mode: Mode
     url: str
+    console: str
     pids: dict[str, int]
     health: dict[str, str]
+    history: str = ""
 
     @property
     def how(self) -> str:
@@ -63,8 +67,10 @@ class JsonReporter:
             name=agent.name,
             mode=str(agent.mode),
             url=agent.url,
+            console=agent.console,
             pids=agent.pids,
             health=agent.health,
+            history=agent.history,
         )
 
     def serving(self, agents: list[Serving]) -> None:  # noqa: ARG002 - each was told as ready
@@ -98,8 +104,10 @@ class PersonReporter:
         self._console.print(f"[green]ready[/]  {escape(agent.name)}  {escape(agent.url)}")
 
     def serving(self, agents: list[Serving]) -> None:
-        rows = [("NAME", "MODE", "URL", "TRY")]
-        rows += [(agent.name, str(agent.mode), agent.url, agent.how) for agent in agents]
+        rows = [("NAME", "MODE", "URL", "TRY", "CONSOLE")]
+        rows += [
+            (agent.name, str(agent.mode), agent.url, agent.how, agent.console) for agent in agents
+        ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         self._console.print()
         for number, row in enumerate(rows):

@@ -1,17 +1,16 @@
 """`omnia up`: start what the manifests ask for, follow their changes, stop everything."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
 from omnia_cli.local.canaries import Steps
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
 from omnia_cli.local.desired import Desired, desired
 from omnia_cli.local.group import Group
+from omnia_cli.local.history import Histories
 from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited
@@ -52,6 +51,10 @@ class Runner:
     _agents: dict[Key, _Running] = field(default_factory=dict)
     _workloads: dict[Key, _Running] = field(default_factory=dict)
     _noted: set[str] = field(default_factory=set)
+    _histories: Histories = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._histories = Histories(self.reporter, self._ports, inherited(self.environ))
 
     async def apply(self, documents: list[Document], *, first: bool) -> bool:
         """Bring the processes to what the manifests ask for; return whether any agent runs.
@@ -76,6 +79,7 @@ class Runner:
         await asyncio.gather(
             *(self._apply_agent(key, each, machine, first) for key, each in wanted.plans.items())
         )
+        await self._histories.keep(each.agent for each in self._agents.values() if each.agent)
         serving = self.serving()
         self.announce(serving)
         return bool(serving)
@@ -91,7 +95,8 @@ class Runner:
     async def stop(self) -> None:
         """End every process."""
         everything = [*self._agents.values(), *self._workloads.values()]
-        await asyncio.gather(*(each.group.stop() for each in everything))
+        stopping = (each.group.stop() for each in everything)
+        await asyncio.gather(self._histories.stop(), *stopping)
 
     def _address(self, servers: list[Workload], wanted: Desired, addresses: Addresses) -> None:
         """Choose ports for what is new, and let the names of Services lead to them."""
@@ -133,7 +138,7 @@ class Runner:
 
         async def ready(group: Group) -> None:
             waits = [wait_listening(port) for port in chosen.values()]
-            await self._wait(group, waits)
+            await group.serves(waits)
 
         running = self._workloads.setdefault(
             server.key, _Running(Group(name, self.reporter, ready))
@@ -144,7 +149,7 @@ class Runner:
         if key not in self._agent_ports:
             return
         try:
-            agent = localise(plan, self._agent_ports[key], machine)
+            agent = self._histories.named(localise(plan, self._agent_ports[key], machine))
         except CannotRun as error:
             self.reporter.failed(plan.name, str(error))
             return
@@ -154,12 +159,13 @@ class Runner:
         async def ready(group: Group) -> None:
             current = self._agents[key].agent
             assert current  # noqa: S101 - set before the group starts anything
-            if await self._wait(group, [wait_ready(url) for url in current.health.values()]):
+            if await group.serves([wait_ready(url) for url in current.health.values()]):
                 self.reporter.ready(current.serving(group.pids))
 
         running = self._agents.setdefault(key, _Running(Group(plan.name, self.reporter, ready)))
         running.agent = agent
-        await self._go_over(running.group, agent.processes, first)
+        going = self._go_over(running.group, agent.processes, first)
+        await asyncio.gather(going, self._histories.start(agent))
 
     async def _go_over(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
         try:
@@ -169,24 +175,6 @@ class Runner:
             return
         if changed and not first:
             self.reporter.reloaded(group.name)
-
-    async def _wait(self, group: Group, waits: Sequence[Awaitable[str]]) -> bool:
-        """Wait until all of `waits` return "", or a process ends; whoever keeps it tells why."""
-        end = asyncio.ensure_future(group.first_end())
-        answers: asyncio.Future[list[str]] = asyncio.gather(*waits)
-        pair: list[asyncio.Future[Any]] = [end, answers]
-        await asyncio.wait(pair, return_when=asyncio.FIRST_COMPLETED)
-        ready = answers.done()
-        for task in pair:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        if not ready:
-            return False
-        faults = [answer for answer in answers.result() if answer]
-        for fault in faults:
-            self.reporter.failed(group.name, f"does not serve: {fault}")
-        return not faults
 
     def _note_others(self, documents: list[Document]) -> None:
         for document in documents:

@@ -28,9 +28,16 @@ class Folders:
 
 
 def place(
-    volumes: list[JsonObject], mounts: list[Mount], root: Path, namespace: str, objects: Objects
+    volumes: list[JsonObject],
+    mounts: list[Mount],
+    root: Path,
+    shared: Path,
+    namespace: str,
+    objects: Objects,
 ) -> Folders:
-    """Give each volume a folder below `root`.
+    """Give each volume a folder: below `root` when it is written here, else below `shared`.
+
+    Containers of one pod have the same `shared`, as they have the same volumes.
 
     Raises:
         CannotRun: a volume's ConfigMap or Secret is not there.
@@ -38,17 +45,27 @@ def place(
     files: dict[Path, bytes] = {}
     empty: list[Path] = []
     notes: list[str] = []
+    places: dict[str, Path] = {}
     used = {mount.volume for mount in mounts}
     for volume in volumes:
         if volume["name"] not in used:
             continue
-        folder = root / volume["name"]
+        folder = (root if _is_written(volume) else shared) / volume["name"]
+        places[volume["name"]] = folder
         empty.append(folder)
         contents, note = _contents(volume, namespace, objects)
         files |= {folder / name: content for name, content in contents.items()}
         notes += [note] if note else []
-    places = {mount.path.rstrip("/"): str(root / mount.volume / mount.sub_path) for mount in mounts}
-    return Folders(files, tuple(empty), Paths(places), tuple(notes))
+    paths = {
+        mount.path.rstrip("/"): str(places.get(mount.volume, root / mount.volume) / mount.sub_path)
+        for mount in mounts
+    }
+    return Folders(files, tuple(empty), Paths(paths), tuple(notes))
+
+
+def _is_written(volume: JsonObject) -> bool:
+    """Whether a volume's files come from objects, with the addresses of this machine in them."""
+    return any(kind in volume for kind in ("configMap", "secret", "projected"))
 
 
 def _contents(

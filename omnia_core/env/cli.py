@@ -12,5 +12,5 @@ class CliEnv(EnvContract, frozen=True, kw_only=True):
 
     token: Annotated[
         Secret | None,
-        Meta(description="Bearer token of `omnia chat` and `omnia call` without `--token`."),
+        Meta(description="Bearer token of `omnia chat`, `call` and `sessions` without `--token`."),
     ] = None

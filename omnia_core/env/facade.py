@@ -6,6 +6,15 @@ from msgspec import Meta
 
 from omnia_core import names
 from omnia_core.env.contract import EnvContract
+from omnia_core.env.media import (
+    MEDIA_MAX_FILE_SIZE,
+    MEDIA_STORAGE_PATH,
+    MediaMaxFileSize,
+    MediaStoragePath,
+    MediaStorageType,
+    MediaStorageTypeField,
+)
+from omnia_core.env.sessions import SessionType, SessionTypeField, SessionUrl
 from omnia_core.env.tracing import (
     DEFAULT_ENDPOINT,
     TracingContent,
@@ -13,7 +22,8 @@ from omnia_core.env.tracing import (
     TracingEndpoint,
     TracingSampleRate,
 )
-from omnia_core.units import Duration
+from omnia_core.env.transport import GrpcTransport, GrpcTransportField
+from omnia_core.units import ByteSize, Duration
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 
@@ -45,12 +55,29 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     runtime_address: Annotated[
         str, Meta(description="`host:port` of the runtime's gRPC server.")
     ] = f"localhost:{names.RUNTIME_GRPC_PORT}"
+    grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
     function_path: Annotated[
         str, Meta(description="File with the function's schemas, read in function mode.")
     ] = names.FUNCTION_PATH
+    max_calls: Annotated[
+        int,
+        Meta(ge=1, description="Calls of the function that are answered at the same time."),
+    ] = 500
+    session_type: SessionTypeField = SessionType.MEMORY
+    session_ttl: Annotated[
+        Duration,
+        Meta(
+            description="How long a session is kept; replies to calls with an `Idempotency-Key`"
+            " likewise, and no longer than 24 hours."
+        ),
+    ] = Duration(86_400_000)
+    session_url: SessionUrl = None
     show_tools: Annotated[
         bool, Meta(description="Show clients the tools that the runtime executes itself.")
     ] = True
+    console: Annotated[
+        bool, Meta(description="Serve a page at `/` on which a person talks to the agent.")
+    ] = False
     auth_path: Annotated[
         str, Meta(description="File that says whose credentials are accepted; may be absent.")
     ] = names.AUTH_PATH
@@ -74,6 +101,58 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)
+    write_timeout: Annotated[
+        Duration,
+        Meta(description="How long a client of a WebSocket may read nothing of what is sent."),
+    ] = Duration(30_000)
+    max_connections: Annotated[
+        int, Meta(ge=1, description="Connections of the pod, over WebSocket and HTTP.")
+    ] = 10_000
+    max_connections_per_user: Annotated[
+        int, Meta(ge=1, description="WebSocket connections of one user who is known.")
+    ] = 1000
+    message_rate: Annotated[
+        int, Meta(ge=1, description="Text messages of a connection in a second.")
+    ] = 50
+    message_burst: Annotated[
+        int, Meta(ge=1, description="Text messages of a connection at once.")
+    ] = 100
+    media_rate: Annotated[
+        ByteSize, Meta(description="Binary media of a connection in a second.")
+    ] = ByteSize(2 << 20)
+    media_burst: Annotated[ByteSize, Meta(description="Binary media of a connection at once.")] = (
+        ByteSize(16 << 20)
+    )
+    max_audio_sessions: Annotated[
+        int, Meta(ge=1, description="Voice calls of the pod at the same time.")
+    ] = 8
+    max_received: Annotated[
+        ByteSize,
+        Meta(
+            description="What all connections together may have sent that is not answered yet,"
+            " unfinished messages included."
+        ),
+    ] = ByteSize(128 << 20)
+    media_storage_type: MediaStorageTypeField = MediaStorageType.NONE
+    media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
+    media_public_url: Annotated[
+        str | None,
+        Meta(
+            description="Address of this agent as clients see it, with which the addresses of"
+            " uploads begin. Required where uploads are kept."
+        ),
+    ] = None
+    media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
+    media_default_ttl: Annotated[Duration, Meta(description="How long an upload is kept.")] = (
+        Duration(86_400_000)
+    )
+    media_max_session_size: Annotated[
+        ByteSize, Meta(description="Uploads of a session together; one may always be there.")
+    ] = ByteSize(256 << 20)
+    media_max_session_files: Annotated[int, Meta(ge=1, description="Uploads of a session.")] = 256
+    media_max_pending: Annotated[
+        int, Meta(ge=1, description="Uploads of a session that are requested and not complete.")
+    ] = 16
     tracing_enabled: TracingEnabled = False
     tracing_endpoint: TracingEndpoint = DEFAULT_ENDPOINT
     tracing_sample_rate: TracingSampleRate = 1.0

@@ -18,6 +18,7 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
 
     variables: ClassVar = {
         "allow_unauthenticated": "OMNIA_AGENTS_ALLOW_UNAUTHENTICATED",
+        "console": "OMNIA_AGENTS_CONSOLE",
         "log_level": "LOG_LEVEL",
     }
 
@@ -35,6 +36,9 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     ] = ()
     allow_unauthenticated: Annotated[
         bool, Meta(description="Agents serve requests without a credential. For development only.")
+    ] = False
+    console: Annotated[
+        bool, Meta(description="Agents serve a page at `/` on which a person talks to them.")
     ] = False
     tracing_enabled: Annotated[bool, Meta(description="Agents send traces.")] = False
     tracing_endpoint: Annotated[

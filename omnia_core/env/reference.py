@@ -5,6 +5,7 @@ from pathlib import Path
 from omnia_core.env.cli import CliEnv
 from omnia_core.env.contract import EnvContract, Variable
 from omnia_core.env.facade import FacadeEnv
+from omnia_core.env.history import HistoryEnv
 from omnia_core.env.operator import OperatorEnv
 from omnia_core.env.runtime import RuntimeEnv
 
@@ -25,6 +26,7 @@ def render() -> str:
         "Facade": FacadeEnv,
         "Runtime": RuntimeEnv,
         "Operator": OperatorEnv,
+        "History": HistoryEnv,
         "Command line": CliEnv,
     }
     return "\n".join([HEAD, *(_table(title, each) for title, each in contracts.items())])

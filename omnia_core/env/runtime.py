@@ -1,7 +1,6 @@
 """The environment of the runtime container."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
@@ -9,6 +8,15 @@ from msgspec import Meta
 from omnia_core import names
 from omnia_core.env.contract import EnvContract, Secret
 from omnia_core.env.facade import Port
+from omnia_core.env.media import (
+    MEDIA_MAX_FILE_SIZE,
+    MEDIA_STORAGE_PATH,
+    MediaMaxFileSize,
+    MediaStoragePath,
+    MediaStorageType,
+    MediaStorageTypeField,
+)
+from omnia_core.env.sessions import SessionType, SessionTypeField, SessionUrl
 from omnia_core.env.tracing import (
     DEFAULT_ENDPOINT,
     TracingContent,
@@ -16,15 +24,8 @@ from omnia_core.env.tracing import (
     TracingEndpoint,
     TracingSampleRate,
 )
+from omnia_core.env.transport import GrpcTransport, GrpcTransportField
 from omnia_core.units import Duration
-
-
-class SessionType(StrEnum):
-    """Where sessions are kept."""
-
-    MEMORY = "memory"
-    REDIS = "redis"
-    POSTGRES = "postgres"
 
 
 class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
@@ -83,16 +84,18 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         Mapping[str, Secret],
         Meta(description="The key of the provider with that name in providers.yaml."),
     ] = {}
-    session_type: Annotated[SessionType, Meta(description="Where sessions are kept.")] = (
-        SessionType.MEMORY
-    )
+    session_type: SessionTypeField = SessionType.MEMORY
     session_ttl: Annotated[
         Duration, Meta(description="A session is forgotten this long after its last turn.")
     ] = Duration(86_400_000)
-    session_url: Annotated[Secret | None, Meta(description="URL of the session store.")] = None
+    session_url: SessionUrl = None
     media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
         names.MEDIA_BASE_PATH
     )
+    media_storage_type: MediaStorageTypeField = MediaStorageType.NONE
+    media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
+    media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
+    grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from omnia_core.tokens.jsontoken import Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
 
-
-class Unauthorized(Exception):
-    """The credential is missing or wrong; the message may be shown to the caller."""
+__all__ = ["Authenticator", "Unauthorized", "Validator"]
 
 
 class Validator(Protocol):

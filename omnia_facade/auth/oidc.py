@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from omnia_core.files.auth import OidcAuth
+from omnia_core.tokens.jsontoken import TokenVerifier, unverified
 from omnia_facade.auth.bearer import bearer
 from omnia_facade.auth.chain import Unauthorized
 from omnia_facade.auth.claims import chosen, find
-from omnia_facade.auth.jsontoken import TokenVerifier, unverified
 from omnia_facade.auth.principal import Origin, Principal
 
 

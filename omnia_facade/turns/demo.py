@@ -8,8 +8,10 @@ from msgspec import Struct
 
 from omnia_facade.auth.principal import Principal
 from omnia_facade.sessions import AnnouncedSessions
+from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
 from omnia_facade.turns.events import (
     CANCELLED,
+    CallRequest,
     Chunk,
     Done,
     ToolAnswer,
@@ -70,21 +72,22 @@ class DemoHandler:
         self._sessions = sessions
         self._word_seconds = word_seconds
 
-    def begin(self, session_id: str, principal: Principal) -> Dialogue:  # noqa: ARG002 - the port's
-        self._sessions.add(session_id)
-        return _DemoDialogue(self._sessions, self._word_seconds)
+    def begin(self, session_id: str, principal: Principal) -> Dialogue:
+        self._sessions.add(session_id, principal.user_id)
+        return _DemoDialogue(self._sessions, principal.user_id, self._word_seconds)
 
 
 class _DemoDialogue:
-    __slots__ = ("_cancelled", "_sessions", "_word_seconds")
+    __slots__ = ("_cancelled", "_sessions", "_user_id", "_word_seconds")
 
-    def __init__(self, sessions: AnnouncedSessions, word_seconds: float) -> None:
+    def __init__(self, sessions: AnnouncedSessions, user_id: str, word_seconds: float) -> None:
         self._sessions = sessions
+        self._user_id = user_id
         self._word_seconds = word_seconds
         self._cancelled = False
 
     async def probe(self, session_id: str) -> Resume:
-        return self._sessions.probe(session_id)
+        return self._sessions.probe(session_id, self._user_id)
 
     async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
         script = script_for(request.text)
@@ -102,6 +105,16 @@ class _DemoDialogue:
             yield Done(said)
         finally:
             self._cancelled = False
+
+    async def call(
+        self,
+        request: CallRequest,  # noqa: ARG002 - the port's
+        audio: AudioQueue,  # noqa: ARG002 - the port's
+    ) -> AsyncGenerator[TurnEvent, None]:
+        yield NO_AUDIO
+
+    def hang_up(self) -> None:
+        """No call is ever taken."""
 
     def cancel(self) -> None:
         self._cancelled = True

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 
 from omnia_facade.auth.principal import Principal
 from omnia_facade.sessions import AnnouncedSessions
-from omnia_facade.turns.events import Done, ToolAnswer, TurnEvent, TurnRequest
+from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
+from omnia_facade.turns.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
 from omnia_facade.turns.handler import Dialogue, Resume
 
 
@@ -14,22 +15,33 @@ class EchoHandler:
     def __init__(self, sessions: AnnouncedSessions) -> None:
         self._sessions = sessions
 
-    def begin(self, session_id: str, principal: Principal) -> Dialogue:  # noqa: ARG002 - the port's
-        self._sessions.add(session_id)
-        return _EchoDialogue(self._sessions)
+    def begin(self, session_id: str, principal: Principal) -> Dialogue:
+        self._sessions.add(session_id, principal.user_id)
+        return _EchoDialogue(self._sessions, principal.user_id)
 
 
 class _EchoDialogue:
-    __slots__ = ("_sessions",)
+    __slots__ = ("_sessions", "_user_id")
 
-    def __init__(self, sessions: AnnouncedSessions) -> None:
+    def __init__(self, sessions: AnnouncedSessions, user_id: str) -> None:
         self._sessions = sessions
+        self._user_id = user_id
 
     async def probe(self, session_id: str) -> Resume:
-        return self._sessions.probe(session_id)
+        return self._sessions.probe(session_id, self._user_id)
 
     async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
         yield Done(f"Echo: {request.text}")
+
+    async def call(
+        self,
+        request: CallRequest,  # noqa: ARG002 - the port's
+        audio: AudioQueue,  # noqa: ARG002 - the port's
+    ) -> AsyncGenerator[TurnEvent, None]:
+        yield NO_AUDIO
+
+    def hang_up(self) -> None:
+        """No call is ever taken."""
 
     def cancel(self) -> None:
         """The answer is there before anyone could cancel it."""

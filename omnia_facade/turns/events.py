@@ -1,18 +1,29 @@
 """What goes into a turn and what comes out of it, in no wire's format."""
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
 
 class Media(Struct, frozen=True, omit_defaults=True):
-    """Content that is not text: inline (base64), at an address, or stored."""
+    """Content that is not text: inline (base64), at an address, or stored.
+
+    What stands after `storage_ref` describes it; a runtime's wire has no place for that.
+    """
 
     mime_type: str = ""
     data: str = ""
     url: str = ""
     storage_ref: str = ""
+    filename: str | None = None
+    size_bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+    detail: Literal["low", "high", "auto"] | None = None
+    duration_ms: int | None = None
+    sample_rate: int | None = None
+    channels: int | None = None
 
 
 class Part(Struct, frozen=True, omit_defaults=True):
@@ -43,6 +54,23 @@ class TurnRequest(Struct, frozen=True):
         return "".join(part.text for part in self.parts) if self.parts else self.content
 
 
+class CallRequest(Struct, frozen=True):
+    """A voice call that the user begins, and the form of the audio that he sends."""
+
+    session_id: str
+    codec: str = "pcm"
+    sample_rate: int = 16_000
+    channels: int = 1
+
+
+class Audio(Struct, frozen=True):
+    """The next audio of a call; after the last the user says nothing more."""
+
+    data: bytes
+    sequence: int
+    is_last: bool = False
+
+
 class ToolAnswer(Struct, frozen=True):
     """The client's answer to a tool call: a result (JSON text), or why there is none."""
 
@@ -60,9 +88,39 @@ class Usage(Struct, frozen=True):
 
 
 class Chunk(Struct, frozen=True):
-    """The next piece of the answer."""
+    """The next piece of the answer, or with the role "user" of what the user was heard to say."""
 
     text: str
+    role: str = ""
+
+
+class MediaChunk(Struct, frozen=True):
+    """The next piece of media that is streamed; `data` is not encoded."""
+
+    media_id: str
+    sequence: int
+    is_last: bool
+    mime_type: str
+    data: bytes
+
+
+class Interruption(Struct, frozen=True):
+    """The user has spoken up: what was not played yet is void."""
+
+
+class SessionConfig(Struct, frozen=True):
+    """The form of audio that the runtime asks for."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+
+
+class Hello(Struct, frozen=True):
+    """The first thing that a runtime says on a stream: what it can do, and asks for."""
+
+    capabilities: frozenset[str]
+    config: SessionConfig | None = None
 
 
 class ToolCall(Struct, frozen=True):
@@ -97,12 +155,17 @@ class ErrorCode(StrEnum):
     """What a client may have to react to. A runtime's own codes are passed on as they are."""
 
     INVALID_MESSAGE = "INVALID_MESSAGE"
+    SESSION_NOT_FOUND = "SESSION_NOT_FOUND"
     SESSION_EXPIRED = "SESSION_EXPIRED"
     INTERNAL_ERROR = "INTERNAL_ERROR"
     AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"
     TOOL_FAILED = "TOOL_FAILED"
     MEDIA_NOT_ENABLED = "MEDIA_NOT_ENABLED"
+    UPLOAD_FAILED = "UPLOAD_FAILED"
     RATE_LIMITED = "RATE_LIMITED"
+    DUPLEX_UNSUPPORTED = "DUPLEX_UNSUPPORTED"
+    DUPLEX_ERROR = "DUPLEX_ERROR"
+    UNSATISFIABLE_FORMAT = "UNSATISFIABLE_FORMAT"
 
 
 class Failed(Struct, frozen=True):
@@ -112,6 +175,22 @@ class Failed(Struct, frozen=True):
     message: str
 
 
-TurnEvent: TypeAlias = Chunk | ToolCall | ToolResult | Done | Failed
+class AnswerEnded(Struct, frozen=True):
+    """One answer of a call has ended; the call goes on."""
+
+    done: Done
+
+
+TurnEvent: TypeAlias = (
+    Chunk
+    | ToolCall
+    | ToolResult
+    | MediaChunk
+    | Interruption
+    | SessionConfig
+    | AnswerEnded
+    | Done
+    | Failed
+)
 
 CANCELLED = "cancelled"

@@ -5,7 +5,8 @@ from enum import Enum, auto
 from typing import Protocol
 
 from omnia_facade.auth.principal import Principal
-from omnia_facade.turns.events import ToolAnswer, TurnEvent, TurnRequest
+from omnia_facade.turns.audio import AudioQueue
+from omnia_facade.turns.events import CallRequest, ToolAnswer, TurnEvent, TurnRequest
 
 
 class Resume(Enum):
@@ -17,7 +18,7 @@ class Resume(Enum):
 
 
 class Dialogue(Protocol):
-    """One connection's turns, one after another."""
+    """One connection's turns and calls, one after another."""
 
     async def probe(self, session_id: str) -> Resume:
         """Say whether a session that this connection did not begin can be continued."""
@@ -28,14 +29,20 @@ class Dialogue(Protocol):
         The last event is `Done` or `Failed`. Closing the generator before that abandons the turn.
         """
 
+    def call(self, request: CallRequest, audio: AudioQueue) -> AsyncGenerator[TurnEvent, None]:
+        """Take a voice call; events as of a turn, with `AnswerEnded` after each answer."""
+
+    def hang_up(self) -> None:
+        """Ask the running call to end soon, in `Done`."""
+
     def cancel(self) -> None:
-        """Ask the running turn to end soon, in `Done` with what was said."""
+        """Ask the running turn or call to end soon, in `Done` with what was said."""
 
     def answer(self, answer: ToolAnswer) -> None:
-        """Hand the client's answer to the running turn."""
+        """Hand the client's answer to the running turn or call."""
 
     def close(self) -> None:
-        """Let go of everything; a running turn is abandoned."""
+        """Let go of everything; a running turn or call is abandoned."""
 
 
 class TurnHandler(Protocol):

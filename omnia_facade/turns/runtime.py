@@ -1,41 +1,29 @@
-"""Turns answered by the runtime: one stream per session, turns on it one after another."""
+"""Whatever the runtime answers on one connection: turns, and calls."""
 
-import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import structlog
 
 from omnia_core.errors import Code
 from omnia_facade.auth.principal import Principal
-from omnia_facade.runtime_client.port import (
-    CancelRequest,
-    ConverseStream,
-    RuntimeClient,
-    RuntimeFailed,
-)
+from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
+from omnia_facade.timings import USUAL
+from omnia_facade.turns.audio import AudioQueue
+from omnia_facade.turns.call import RuntimeCall
 from omnia_facade.turns.events import (
     CANCELLED,
-    Chunk,
+    CallRequest,
     Done,
-    ErrorCode,
-    Failed,
     ToolAnswer,
-    ToolCall,
     TurnEvent,
     TurnRequest,
 )
 from omnia_facade.turns.handler import Dialogue, Resume
-from omnia_facade.turns.silence import SilenceWatch
-
-CANCEL_SECONDS = 2.0
+from omnia_facade.turns.relayed import Keeper
+from omnia_facade.turns.text import RuntimeTurns
 
 _log = structlog.get_logger()
-
-_AGAIN = "send the message again"
-_UNREACHABLE = f"the agent cannot be reached; {_AGAIN}"
-_TOO_LARGE = "the message or the answer is too large for the agent"
-_BROKE_OFF = f"the agent failed while answering; {_AGAIN}"
-_ENDED = f"the agent stopped in the middle of its answer; {_AGAIN}"
 
 
 class RuntimeHandler:
@@ -45,34 +33,29 @@ class RuntimeHandler:
         self,
         client: RuntimeClient,
         silence_seconds: float,
-        cancel_seconds: float = CANCEL_SECONDS,
+        cancel_seconds: float = USUAL.cancel,
+        keeper: Keeper | None = None,
     ) -> None:
         self._client = client
         self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
+        self._keeper = keeper
 
     def begin(self, session_id: str, principal: Principal) -> Dialogue:  # noqa: ARG002 - the port's
         return _RuntimeDialogue(
-            self._client, principal, self._silence_seconds, self._cancel_seconds
+            self._client, principal, self._silence_seconds, self._cancel_seconds, self._keeper
         )
-
-
-class _Broken(Failed, frozen=True):
-    """A failure after which the stream cannot carry another turn."""
 
 
 class _RuntimeDialogue:
     __slots__ = (
+        "_call",
+        "_call_cancelled",
         "_caller",
         "_cancel_seconds",
-        "_cancelled",
         "_client",
-        "_grace",
-        "_running",
-        "_sending",
-        "_session_id",
-        "_stream",
-        "_watch",
+        "_silence_seconds",
+        "_turns",
     )
 
     def __init__(
@@ -81,135 +64,65 @@ class _RuntimeDialogue:
         caller: Principal,
         silence_seconds: float,
         cancel_seconds: float,
+        keeper: Keeper | None,
     ) -> None:
         self._client = client
         self._caller = caller
+        self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
-        self._watch = SilenceWatch(silence_seconds)
-        self._session_id = ""
-        self._stream: ConverseStream | None = None
-        self._cancelled = False
-        self._running = False
-        self._grace: asyncio.TimerHandle | None = None
-        self._sending: set[asyncio.Task[bool]] = set()
+        self._turns = RuntimeTurns(client, caller, silence_seconds, cancel_seconds, keeper)
+        self._call: RuntimeCall | None = None
 
     async def probe(self, session_id: str) -> Resume:
         try:
-            return await self._client.has_conversation(session_id)
+            return await self._client.has_conversation(session_id, self._caller)
         except RuntimeFailed as failed:
             if failed.code is Code.UNIMPLEMENTED:
                 return Resume.RESUMABLE
             _log.warning("session not probed", session_id=session_id, reason=failed.message)
             return Resume.UNAVAILABLE
 
-    async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
-        said: list[str] = []
-        clean = False
-        self._running = True
-        try:
-            event = await self._first(request)
-            while not isinstance(event, Done | Failed):
-                if isinstance(event, Chunk):
-                    said.append(event.text)
-                elif isinstance(event, ToolCall) and event.by_client:
-                    self._watch.suspend(event.id)
-                yield event
-                event = await self._read()
-            clean = not isinstance(event, _Broken)
-            yield self._last(event, "".join(said))
-        finally:
-            self._end_turn(clean=clean)
+    def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+        return self._turns.run(request)
+
+    def call(self, request: CallRequest, audio: AudioQueue) -> AsyncGenerator[TurnEvent, None]:
+        return self._hold(request, audio)
+
+    def hang_up(self) -> None:
+        if self._call:
+            self._call.hang_up()
+        else:
+            self._turns.cancel()
 
     def cancel(self) -> None:
-        self._cancelled = True
-        if self._stream is None or not self._running:
-            return
-        self._send(CancelRequest())
-        loop = asyncio.get_running_loop()
-        self._grace = loop.call_later(self._cancel_seconds, self._stream.cancel)
+        if self._call:
+            self._call.cancel()
+        else:
+            self._turns.cancel()
 
     def answer(self, answer: ToolAnswer) -> None:
-        self._watch.resume(answer.call_id)
-        self._send(answer)
+        if self._call:
+            self._call.answer(answer)
+        else:
+            self._turns.answer(answer)
 
     def close(self) -> None:
-        if self._stream:
-            self._stream.cancel()
-            self._stream = None
+        self._turns.close()
 
-    async def _first(self, request: TurnRequest) -> TurnEvent:
-        """Send the message and return the first event of its answer."""
-        if self._cancelled:
-            return Done("", finish_reason=CANCELLED)
-        if self._stream and (self._stream.ended or self._session_id != request.session_id):
-            self.close()
-        reused = self._stream is not None
-        event = await self._exchange(request, reused=reused)
-        if event is None and reused and not self._cancelled:
-            # The runtime ended the stream after the last turn: it has not seen this message.
-            self.close()
-            event = await self._exchange(request, reused=False)
-        return event or _Broken(ErrorCode.AGENT_UNAVAILABLE, _ENDED)
-
-    async def _exchange(self, request: TurnRequest, *, reused: bool) -> TurnEvent | None:
-        if self._stream is None:
-            self._stream = self._client.converse(request.session_id, self._caller)
-            self._session_id = request.session_id
-        stream = self._stream
-        self._watch.start(stream.cancel)
-        sent = await stream.send(request)
-        if reused and not sent:
-            return None
-        return await self._read_from(stream)
-
-    async def _read(self) -> TurnEvent:
-        if self._stream is None:
-            return _Broken(ErrorCode.AGENT_UNAVAILABLE, _ENDED)
-        event = await self._read_from(self._stream)
-        return event or _Broken(ErrorCode.AGENT_UNAVAILABLE, _ENDED)
-
-    async def _read_from(self, stream: ConverseStream) -> TurnEvent | None:
-        self._watch.reading()
-        try:
-            return await stream.read()
-        except RuntimeFailed as failed:
-            return self._failure(failed)
-        finally:
-            self._watch.heard()
-
-    def _failure(self, failed: RuntimeFailed) -> Failed:
-        if self._watch.silent:
-            return _Broken(
-                ErrorCode.AGENT_UNAVAILABLE,
-                f"the agent said nothing for {self._watch.seconds:g} s; {_AGAIN}",
-            )
-        if not self._cancelled:
-            _log.warning("turn failed", session_id=self._session_id, reason=failed.message)
-        if failed.unreachable:
-            return _Broken(ErrorCode.AGENT_UNAVAILABLE, _UNREACHABLE)
-        if failed.code is Code.RESOURCE_EXHAUSTED:
-            return _Broken(ErrorCode.INTERNAL_ERROR, _TOO_LARGE)
-        return _Broken(ErrorCode.INTERNAL_ERROR, _BROKE_OFF)
-
-    def _last(self, event: Done | Failed, said: str) -> Done | Failed:
-        """Complete the turn's end by what only this side knows."""
-        if isinstance(event, Failed):
-            return Done(said, finish_reason=CANCELLED) if self._cancelled else event
-        reason = event.finish_reason or (CANCELLED if self._cancelled else "stop")
-        return Done(event.content or said, event.usage, reason, event.parts)
-
-    def _end_turn(self, *, clean: bool) -> None:
-        self._watch.stop()
-        self._running = self._cancelled = False
-        if self._grace:
-            self._grace.cancel()
-            self._grace = None
-        if not clean:
-            self.close()
-
-    def _send(self, message: ToolAnswer | CancelRequest) -> None:
-        if self._stream is None:
+    async def _hold(
+        self, request: CallRequest, audio: AudioQueue
+    ) -> AsyncGenerator[TurnEvent, None]:
+        if self._turns.cancelled:
+            self._turns.cancelled = False
+            yield Done("", finish_reason=CANCELLED)
             return
-        task = asyncio.get_running_loop().create_task(self._stream.send(message))
-        self._sending.add(task)
-        task.add_done_callback(self._sending.discard)
+        stream = self._client.converse(request.session_id, self._caller)
+        self._call = RuntimeCall(
+            stream, request, audio, self._silence_seconds, self._cancel_seconds
+        )
+        try:
+            async with aclosing(self._call.events()) as events:
+                async for event in events:
+                    yield event
+        finally:
+            self._call = None

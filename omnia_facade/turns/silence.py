@@ -46,6 +46,11 @@ class SilenceWatch:
         """Learn that something came; until the next `reading` nobody listens."""
         self._since = None
 
+    def alive(self) -> None:
+        """Learn that the silence is none: something went the other way."""
+        if self._since is not None:
+            self.reading()
+
     def suspend(self, call_id: str) -> None:
         """Learn that the runtime waits for the client's answer to a tool call."""
         self._expected_from_client |= {call_id}
@@ -53,8 +58,7 @@ class SilenceWatch:
     def resume(self, call_id: str) -> None:
         """Learn that the runtime has that answer."""
         self._expected_from_client -= {call_id}
-        if self._since is not None:
-            self.reading()
+        self.alive()
 
     def _arm(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._check)

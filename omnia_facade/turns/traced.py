@@ -1,4 +1,4 @@
-"""Turns whose time is traced: one span for each, from the message to the end of its answer."""
+"""Turns and calls whose time is traced: one span for each, to the end of the last answer."""
 
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -7,8 +7,10 @@ from contextlib import aclosing
 from msgspec import structs
 
 from omnia_core.telemetry.tracing import Kind, Span, Tracer, names
+from omnia_facade.turns.audio import AudioQueue
 from omnia_facade.turns.events import (
     CANCELLED,
+    CallRequest,
     Chunk,
     Done,
     Failed,
@@ -19,6 +21,7 @@ from omnia_facade.turns.events import (
 from omnia_facade.turns.handler import Dialogue, Resume
 
 MESSAGE_SPAN = "omnia.facade.message"
+CALL_SPAN = "omnia.facade.call"
 
 Describe = Callable[[Span], None]
 
@@ -66,6 +69,28 @@ class TracedDialogue:
                 _note_end(span, last)
         if last:
             yield last
+
+    async def call(
+        self, request: CallRequest, audio: AudioQueue
+    ) -> AsyncGenerator[TurnEvent, None]:
+        last: Done | Failed | None = None
+        with self._tracer.start(
+            CALL_SPAN, Kind.SERVER, remote=self._remote, session_id=request.session_id
+        ) as span:
+            self._describe(span)
+            async with aclosing(self._inner.call(request, audio)) as events:
+                async for event in events:
+                    if isinstance(event, Done | Failed):
+                        last = event
+                        break
+                    yield event
+            if last:
+                _note_end(span, last)
+        if last:
+            yield last
+
+    def hang_up(self) -> None:
+        self._inner.hang_up()
 
     def cancel(self) -> None:
         self._inner.cancel()

@@ -4,11 +4,9 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from omnia_facade.timings import USUAL, Timings
 from omnia_facade.turns.events import ErrorCode, ToolAnswer
 from omnia_facade.ws.messages import ClientFrame, Refused
-
-ACK_SECONDS = 5.0
-ANSWER_SECONDS = 60.0
 
 NOT_ACKNOWLEDGED = "client did not acknowledge tool call within timeout"
 NOT_ANSWERED = "client acknowledged the tool call and did not answer it within timeout"
@@ -34,15 +32,16 @@ ToolEffect: TypeAlias = SetDeadline | ClearDeadline | ToolAnswer
 class ClientTools:
     """The calls of the running turn that the client has not answered."""
 
-    __slots__ = ("_acknowledged",)
+    __slots__ = ("_acknowledged", "_timings")
 
-    def __init__(self) -> None:
+    def __init__(self, timings: Timings = USUAL) -> None:
+        self._timings = timings
         self._acknowledged: dict[str, bool] = {}
 
     def called(self, call_id: str) -> SetDeadline:
         """Expect an acknowledgement or an answer."""
         self._acknowledged[call_id] = False
-        return SetDeadline(call_id, ACK_SECONDS)
+        return SetDeadline(call_id, self._timings.acknowledge)
 
     def receive(self, frame: ClientFrame) -> list[ToolEffect]:
         """Take a frame of the client that may answer a call.
@@ -79,7 +78,7 @@ class ClientTools:
         if self._acknowledged[call_id]:
             return []
         self._acknowledged[call_id] = True
-        return [SetDeadline(call_id, ANSWER_SECONDS)]
+        return [SetDeadline(call_id, self._timings.execute)]
 
     def _answer(self, answer: ToolAnswer) -> list[ToolEffect]:
         self._require(answer.call_id)

@@ -5,11 +5,10 @@ import time
 from typing import Protocol
 
 from omnia_facade.metrics import Metrics
-
-PING_SECONDS = 30.0
-PONG_SECONDS = 60.0
-CLOSE_SECONDS = 5.0
-SWEEP_SECONDS = 2.0
+from omnia_facade.timings import USUAL, Timings
+from omnia_facade.ws.limits import Limits
+from omnia_facade.ws.received import Received
+from omnia_facade.ws.stalls import Stalls
 
 
 class Connection(Protocol):
@@ -18,6 +17,15 @@ class Connection(Protocol):
     heard_at: float
     pinged_at: float
     closing_since: float | None
+    unwritten: asyncio.Event | None
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that were written, and that the system has not taken."""
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions were announced on it."""
 
     def ping(self) -> None:
         """Ask for a sign of life."""
@@ -39,10 +47,20 @@ class Connections:
         sent: frames written since the counter was last brought up to date.
     """
 
-    def __init__(self, metrics: Metrics, handler: str) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        handler: str,
+        timings: Timings = USUAL,
+        limits: Limits = Limits(),  # noqa: B008 - it cannot be changed
+    ) -> None:
         self.metrics = metrics
+        self.limits = limits
+        self.received = Received(limits.received_bytes)
         self.sent = 0
         self._handler = handler
+        self._stalls = Stalls(limits.write_seconds)
+        self._timings = timings
         self._open: set[Connection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -54,23 +72,30 @@ class Connections:
         self._empty.clear()
         self.metrics.connections.inc()
         self.metrics.connections_active.inc()
-        self.metrics.sessions_active.inc()
+        self.metrics.sessions_active.inc(connection.sessions)
         if self._timer is None:
             self._arm()
 
     def closed(self, connection: Connection) -> None:
         """Forget a connection."""
         self._open.discard(connection)
+        self._stalls.forget(connection)
         self.metrics.connections_active.dec()
-        self.metrics.sessions_active.dec()
+        self.metrics.sessions_active.dec(connection.sessions)
         self._count_sent()
         if not self._open:
             self._empty.set()
 
-    def turn_started(self) -> float:
-        """Count a turn, and return when it began."""
+    def turn_started(self, accepted_at: float) -> float:
+        """Count a turn, and return when it began; its message came at `accepted_at`."""
         self.metrics.requests_inflight.inc()
-        return time.perf_counter()
+        now = time.perf_counter()
+        self.metrics.waited(now - accepted_at)
+        return now
+
+    def first_chunk(self, accepted_at: float) -> None:
+        """Note the beginning of an answer."""
+        self.metrics.first_chunk(time.perf_counter() - accepted_at)
 
     def turn_ended(self, began: float, *, success: bool) -> None:
         """Count the turn's end."""
@@ -78,26 +103,31 @@ class Connections:
         self.metrics.request_ended(self._handler, time.perf_counter() - began, success=success)
         self._count_sent()
 
-    async def drain(self, seconds: float, close_seconds: float = CLOSE_SECONDS) -> None:
+    async def drain(self, seconds: float) -> None:
         """Close every connection: idle ones now, the others after their turn or the time given."""
         for connection in list(self._open):
             connection.drain()
         if await self._wait_until_empty(seconds):
             return
         for connection in list(self._open):
-            connection.close(1001, "server shutdown")
-        if not await self._wait_until_empty(close_seconds):
+            if connection.unwritten:
+                # what it has not read so far it would not read in the next seconds
+                connection.abort()
+            else:
+                connection.close(1001, "server shutdown")
+        if not await self._wait_until_empty(self._timings.close):
             for connection in list(self._open):
                 connection.abort()
 
     def sweep(self, now: float) -> None:
-        """Ping who was long silent, and cut who does not answer or does not finish closing."""
+        """Ping who was long silent; cut who stays so, reads nothing, or does not finish closing."""
+        ping, cut = self._timings.ping, self._timings.ping + self._timings.pong
         for connection in list(self._open):
             closing = connection.closing_since
-            late = closing is not None and now - closing > CLOSE_SECONDS
-            if late or now - connection.heard_at > PING_SECONDS + PONG_SECONDS:
+            late = closing is not None and now - closing > self._timings.close
+            if late or now - connection.heard_at > cut or self._stalls.stalled(connection, now):
                 connection.abort()
-            elif now - max(connection.heard_at, connection.pinged_at) >= PING_SECONDS:
+            elif now - max(connection.heard_at, connection.pinged_at) >= ping:
                 connection.ping()
 
     def _sweep_and_rearm(self) -> None:
@@ -109,7 +139,7 @@ class Connections:
 
     def _arm(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(SWEEP_SECONDS, self._sweep_and_rearm)
+        self._timer = loop.call_later(self._timings.sweep, self._sweep_and_rearm)
 
     def _count_sent(self) -> None:
         sent, self.sent = self.sent, 0

@@ -1,60 +1,37 @@
-"""The pump of one connection: socket to conversation, conversation to turns, and back."""
+"""One connection: the conversation is told what comes in, and what it decides is done."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import cast
 
-import structlog
-from websockets.exceptions import InvalidState
-from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
-
-from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_facade.auth.bearer import SUBPROTOCOL
-from omnia_facade.turns.events import Done, ErrorCode, Failed, ToolAnswer, TurnEvent
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.audio import AudioQueue
+from omnia_facade.turns.events import ToolAnswer
+from omnia_facade.turns.handler import Dialogue
 from omnia_facade.ws import effects
+from omnia_facade.ws.calls import Calls
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.deadlines import Deadlines
 from omnia_facade.ws.effects import Effect
-from omnia_facade.ws.framing import text_frame
+from omnia_facade.ws.intake import Intake, Overdone
+from omnia_facade.ws.media import BeginUploads, Media
 from omnia_facade.ws.messages import Refused, parse
-
-_log = structlog.get_logger()
-OURS = Subprotocol(SUBPROTOCOL)
-_BINARY = Refused(
-    ErrorCode.INVALID_MESSAGE, "binary frames are not enabled; expected JSON in a text frame"
-)
+from omnia_facade.ws.pump import Pump
+from omnia_facade.ws.socket import WebSocket
 
 
-class _Protocol(ServerProtocol):
-    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        # A token among the offers is never said back.
-        return OURS if OURS in subprotocols else None
-
-
-class Endpoint(asyncio.Protocol):
-    """One WebSocket. A task exists only while a session is probed or a turn runs."""
+class Endpoint(WebSocket):
+    """Joins a socket, a conversation and a dialogue."""
 
     __slots__ = (
+        "_begin_uploads",
         "_connections",
         "_conversation",
+        "_deadlines",
         "_dialogue",
-        "_fragments",
-        "_job",
+        "_intake",
+        "_media",
+        "_pump",
         "_resume",
-        "_timers",
-        "_transport",
-        "_worker",
-        "_writable",
-        "_ws",
-        "closing_since",
-        "heard_at",
-        "pinged_at",
     )
 
     def __init__(
@@ -63,220 +40,128 @@ class Endpoint(asyncio.Protocol):
         dialogue: Dialogue,
         conversation: Conversation,
         resume: str | None,
+        calls: Calls,
+        begin_uploads: BeginUploads | None = None,
     ) -> None:
+        super().__init__()
         self._connections = connections
         self._dialogue = dialogue
         self._conversation = conversation
         self._resume = resume
-        self._ws = _Protocol(max_size=MAX_MESSAGE_BYTES)
-        self._transport: asyncio.Transport | None = None
-        self._fragments: list[bytes] | None = None
-        self._job: effects.Probe | effects.StartTurn | None = None
-        self._worker: asyncio.Task[None] | None = None
-        self._writable: asyncio.Event | None = None
-        self._timers: dict[str, asyncio.TimerHandle] | None = None
-        self.heard_at = self.pinged_at = asyncio.get_running_loop().time()
-        self.closing_since: float | None = None
+        self._pump = Pump(connections, conversation, dialogue, self, calls)
+        self._begin_uploads = begin_uploads
+        self._media: Media | None = None
+        self._deadlines: Deadlines | None = None
+        self._intake = Intake(connections.limits, connections.received, connections.metrics)
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions were announced."""
+        return self._conversation.sessions
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        super().connection_made(transport)
         self._connections.opened(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
-        self._transport = None
-        self.apply(self._conversation.disconnected())
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
         self._dialogue.close()
+        if self._media:
+            self._media.close()
+        self._intake.hold(0, 0)
         self._connections.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
-        self._ws.receive_data(data)
-        for event in self._ws.events_received():
-            if isinstance(event, Request):
-                self._accept(event)
-            elif isinstance(event, Frame):
-                self._receive(event)
-        self._flush()
+        super().data_received(data)
+        try:
+            self._intake.hold(self.unfinished, self._conversation.held)
+        except Overdone as overdone:
+            self.fail(overdone.code, overdone.reason)
+            self._flush()
 
-    def eof_received(self) -> bool:
-        self._ws.receive_eof()
-        self._flush()
-        return False
-
-    def pause_writing(self) -> None:
-        """Stop reading from both sides until the client has taken what was written."""
-        self._writable = asyncio.Event()
-        if self._transport:
-            self._transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self._writable:
-            self._writable.set()
-            self._writable = None
-        if self._transport and not self._transport.is_closing():
-            self._transport.resume_reading()
+    def settle(self) -> None:
+        """Learn that a turn has ended."""
+        self._intake.hold(self.unfinished, self._conversation.held)
 
     def drain(self) -> None:
         """Close as soon as what was asked is answered."""
         self.apply(self._conversation.drain())
 
-    def close(self, code: int, reason: str) -> None:
-        """Begin the closing handshake."""
+    def opened(self) -> None:
+        self.apply(self._conversation.open(self._resume))
+
+    def ended(self) -> None:
+        self.apply(self._conversation.disconnected())
+
+    def received_text(self, data: bytes) -> None:
+        self._connections.metrics.messages_received.inc()
         try:
-            self._ws.send_close(code, reason)
-        except InvalidState:
-            return
-        self.closing_since = asyncio.get_running_loop().time()
-        self._flush()
+            self._intake.admit(len(data), self.heard_at)
+            self.apply(self._conversation.receive(parse(data.decode()), len(data)))
+        except UnicodeDecodeError:
+            self.fail(1007, "the frame is not UTF-8")
+        except Overdone as overdone:
+            self.fail(overdone.code, overdone.reason)
+        except Refused as refused:
+            self.apply(self._conversation.refuse(refused))
 
-    def abort(self) -> None:
-        """Cut the connection."""
-        if self._transport:
-            self._transport.abort()
+    def received_binary(self, data: bytes) -> None:
+        self.apply(self._require_media().receive(data))
 
-    def ping(self) -> None:
-        """Ask the client for a sign of life."""
-        if self._ws.state is State.OPEN:
-            self.pinged_at = asyncio.get_running_loop().time()
-            self._ws.send_ping(b"")
-            self._flush()
+    def audio(self) -> AudioQueue:
+        """Return what the client says on the phone."""
+        return self._require_media().audio()
 
     def apply(self, todo: list[Effect]) -> None:
         """Do what the conversation decided."""
         for effect in todo:
             if isinstance(effect, effects.Send):
-                self._write(effect.data)
-            elif isinstance(effect, effects.Probe | effects.StartTurn):
-                self._start(effect)
+                self._connections.sent += self.write_text(effect.data)
+            elif isinstance(effect, effects.Probe | effects.StartTurn | effects.StartCall):
+                self._pump.start(effect)
             else:
                 self._apply_rare(effect)
 
-    def _apply_rare(self, effect: Effect) -> None:
+    def _apply_rare(self, effect: effects.RareEffect) -> None:
         match effect:
+            case effects.SendMedia():
+                self._send_media(effect)
             case ToolAnswer():
                 self._dialogue.answer(effect)
             case effects.CancelTurn():
                 self._dialogue.cancel()
             case effects.Abandon():
-                self._job = None
-                if self._worker:
-                    self._worker.cancel()
+                self._pump.abandon()
             case effects.Close(code, reason):
                 self.close(code, reason)
             case SetDeadline(call_id, seconds):
-                self._set_deadline(call_id, seconds)
+                if self._deadlines is None:
+                    self._deadlines = Deadlines(self._passed)
+                self._deadlines.set(call_id, seconds)
             case ClearDeadline(call_id):
-                self._clear_deadline(call_id)
+                if self._deadlines:
+                    self._deadlines.clear(call_id)
             case _:
-                raise AssertionError(effect)
+                self.apply(self._require_media().apply(effect))
 
-    def _accept(self, request: Request) -> None:
-        self._ws.send_response(self._ws.accept(request))
-        self._flush()
-        if self._ws.state is State.OPEN:
-            self.apply(self._conversation.open(self._resume))
-
-    def _receive(self, frame: Frame) -> None:
-        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.CONT:
-            data = self._assemble(frame)
-            if data is not None:
-                self._receive_text(data)
-        elif frame.opcode is Opcode.BINARY:
-            # Its continuations are dropped: no fragments are being collected.
-            self.apply(self._conversation.refuse(_BINARY))
-
-    def _assemble(self, frame: Frame) -> bytes | None:
-        """Return a whole message; the protocol has checked order and total size."""
-        if frame.opcode is Opcode.TEXT and frame.fin:
-            return bytes(frame.data)
-        if frame.opcode is Opcode.TEXT:
-            self._fragments = [bytes(frame.data)]
-        elif self._fragments is not None:
-            self._fragments.append(bytes(frame.data))
-            if frame.fin:
-                whole, self._fragments = b"".join(self._fragments), None
-                return whole
-        return None
-
-    def _receive_text(self, data: bytes) -> None:
-        self._connections.metrics.messages_received.inc()
-        try:
-            self.apply(self._conversation.receive(parse(data.decode())))
-        except UnicodeDecodeError:
-            self._ws.fail(1007, "the frame is not UTF-8")
-        except Refused as refused:
-            self.apply(self._conversation.refuse(refused))
-
-    def _write(self, payload: bytes) -> None:
-        if self._transport and self._ws.state is State.OPEN:
-            self._transport.write(text_frame(payload))
+    def _send_media(self, effect: effects.SendMedia) -> None:
+        write = self.write_binary if effect.binary else self.write_text
+        if write(effect.data):
             self._connections.sent += 1
+            self._connections.metrics.voice.sent(effect.size, binary=effect.binary)
 
-    def _flush(self) -> None:
-        for data in self._ws.data_to_send():
-            if self._transport is None or self._transport.is_closing():
-                return
-            if data:
-                self._transport.write(data)
-            else:
-                # Half-close: cutting a client off while it still sends would cost it the reason.
-                self.closing_since = asyncio.get_running_loop().time()
-                self._transport.write_eof()
-                self.apply(self._conversation.disconnected())
+    def _require_media(self) -> Media:
+        if self._media is None:
+            connections = self._connections
+            self._media = Media(
+                self,
+                self._conversation,
+                self._dialogue,
+                connections.metrics.voice,
+                connections.limits.media,
+                self._begin_uploads,
+            )
+        return self._media
 
-    def _start(self, job: effects.Probe | effects.StartTurn) -> None:
-        self._job = job
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
-
-    async def _work(self) -> None:
-        try:
-            while (job := self._job) is not None:
-                self._job = None
-                if isinstance(job, effects.Probe):
-                    self.apply(self._conversation.probed(await self._probe(job.session_id)))
-                else:
-                    await self._turn(job)
-        finally:
-            self._worker = None
-
-    async def _probe(self, session_id: str) -> Resume:
-        try:
-            return await self._dialogue.probe(session_id)
-        except Exception:  # noqa: BLE001 - the client is told, and may try again
-            _log.exception("probe crashed", session_id=session_id)
-            return Resume.UNAVAILABLE
-
-    async def _turn(self, job: effects.StartTurn) -> None:
-        turn = self._connections.turn_started()
-        events = self._dialogue.turn(job.request)
-        last: TurnEvent | None = None
-        try:
-            async for event in events:
-                last = event
-                self.apply(self._conversation.event(job.number, event))
-                if isinstance(event, Done | Failed):
-                    break
-                if self._writable:
-                    await self._writable.wait()
-        except Exception:  # noqa: BLE001 - a turn that crashes ends in an error frame
-            _log.exception("turn crashed", session_id=job.request.session_id)
-        finally:
-            await events.aclose()
-            self._connections.turn_ended(turn, success=isinstance(last, Done))
-        self.apply(self._conversation.turn_ended(job.number))
-
-    def _set_deadline(self, call_id: str, seconds: float) -> None:
-        self._clear_deadline(call_id)
-        timers = self._timers = self._timers or {}
-        loop = asyncio.get_running_loop()
-        timers[call_id] = loop.call_later(seconds, self._deadline, call_id)
-
-    def _clear_deadline(self, call_id: str) -> None:
-        timer = self._timers.pop(call_id, None) if self._timers else None
-        if timer:
-            timer.cancel()
-
-    def _deadline(self, call_id: str) -> None:
-        self._clear_deadline(call_id)
+    def _passed(self, call_id: str) -> None:
         self.apply(self._conversation.deadline(call_id))

@@ -1,13 +1,22 @@
 """The frames of the server, as bytes of JSON."""
 
 import time
+from base64 import b64encode
 from typing import Any, TypeAlias
 
 import msgspec
 import orjson
 
 from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_facade.turns.events import Done, ToolCall, ToolResult
+from omnia_facade.media.port import Stored, Ticket
+from omnia_facade.turns.events import (
+    Done,
+    ErrorCode,
+    MediaChunk,
+    SessionConfig,
+    ToolCall,
+    ToolResult,
+)
 
 PROTOCOL_VERSION = 1
 
@@ -33,11 +42,11 @@ def _frame(frame_type: str, session_id: str, **fields: Any) -> bytes:
     )
 
 
-def connected(session_id: str, *, resumed: bool = False) -> bytes:
-    """Announce a session."""
+def connected(session_id: str, *, resumed: bool = False, binary: bool = False) -> bytes:
+    """Announce a session, and whether binary frames were agreed on."""
     body: Json = {
         "capabilities": {
-            "binary_frames": False,
+            "binary_frames": binary,
             "max_payload_size": MAX_MESSAGE_BYTES,
             "protocol_version": PROTOCOL_VERSION,
         }
@@ -55,6 +64,54 @@ def chunk_prefix(session_id: str) -> bytes:
 def chunk(prefix: bytes, text: str) -> bytes:
     """Say the next piece; the cheapest way to the same JSON."""
     return b'%b%b,"timestamp":"%b"}' % (prefix, orjson.dumps(text), timestamp().encode())
+
+
+def transcript(session_id: str, text: str, role: str) -> bytes:
+    """Say the next piece of what somebody else than the agent said."""
+    return _frame("chunk", session_id, content=text, role=role)
+
+
+def media_chunk(session_id: str, chunk: MediaChunk) -> bytes:
+    """Send the next piece of streamed media."""
+    body: Json = {
+        "media_id": chunk.media_id,
+        "sequence": chunk.sequence,
+        "is_last": chunk.is_last,
+        "data": b64encode(chunk.data).decode(),
+        "mime_type": chunk.mime_type,
+    }
+    return _frame("media_chunk", session_id, media_chunk=body)
+
+
+def interrupt(session_id: str) -> bytes:
+    """Have the client drop what it has not played yet."""
+    return _frame("interrupt", session_id)
+
+
+def session_config(session_id: str, config: SessionConfig) -> bytes:
+    """Say in what form audio is expected."""
+    return _frame("session_config", session_id, session_config=msgspec.to_builtins(config))
+
+
+def upload_ready(session_id: str, ticket: Ticket) -> bytes:
+    """Permit an upload."""
+    return _frame("upload_ready", session_id, upload_ready=msgspec.to_builtins(ticket))
+
+
+def upload_complete(session_id: str, upload_id: str, stored: Stored) -> bytes:
+    """Say that a file is there."""
+    body: Json = {
+        "upload_id": upload_id,
+        "storage_ref": stored.storage_ref,
+        "size_bytes": stored.size_bytes,
+    }
+    return _frame("upload_complete", session_id, upload_complete=body)
+
+
+def upload_failed(session_id: str, message: str, **details: str) -> bytes:
+    """Say that a file is not there, and which one is meant."""
+    body: Json = {"code": ErrorCode.UPLOAD_FAILED, "message": message, "details": details}
+    return _frame("error", session_id, error=body)
 
 
 def done(session_id: str, event: Done) -> bytes:

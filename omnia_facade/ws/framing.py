@@ -12,3 +12,12 @@ def text_frame(payload: bytes) -> bytes:
     if size < _MEDIUM:
         return b"\x81\x7e" + size.to_bytes(2, "big") + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def binary_header(size: int) -> bytes:
+    """Return what stands before a binary payload of so many bytes."""
+    if size < _SHORT:
+        return bytes((0x82, size))
+    if size < _MEDIUM:
+        return b"\x82\x7e" + size.to_bytes(2, "big")
+    return b"\x82\x7f" + size.to_bytes(8, "big")

@@ -1,11 +1,12 @@
 """The frames of a client."""
 
 import re
+from typing import Annotated
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Meta, Raw, Struct
 
-from omnia_facade.turns.events import ErrorCode, Part
+from omnia_facade.turns.events import ErrorCode, Part, TurnRequest
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PART_TYPES = ("text", "image", "audio", "video", "file")
@@ -32,6 +33,14 @@ class ToolNackBody(Struct, frozen=True):
     reason: str | None = None
 
 
+class UploadRequestBody(Struct, frozen=True):
+    """The client wants to upload a file."""
+
+    filename: str
+    mime_type: str
+    size_bytes: Annotated[int, Meta(ge=0)]
+
+
 class ClientFrame(Struct, frozen=True):
     """Any frame of a client, each field of which may be absent."""
 
@@ -45,6 +54,7 @@ class ClientFrame(Struct, frozen=True):
     tool_result: ToolResultBody | None = None
     tool_call_ack: ToolAckBody | None = None
     tool_call_nack: ToolNackBody | None = None
+    upload_request: UploadRequestBody | None = None
 
 
 class _Envelope(Struct):
@@ -68,7 +78,7 @@ _PAYLOAD = {
     "tool_call_nack": "tool_call_nack",
     "cancel": "",
     "hangup": "",
-    "upload_request": "",
+    "upload_request": "upload_request",
 }
 KNOWN_TYPES = tuple(_PAYLOAD)
 _decoder = msgspec.json.Decoder(ClientFrame)
@@ -91,6 +101,17 @@ def parse(data: str) -> ClientFrame:
     return frame
 
 
+def turn_request(frame: ClientFrame, session_id: str) -> TurnRequest:
+    """Return what a message asks for."""
+    return TurnRequest(
+        session_id=session_id,
+        content=frame.content or "",
+        parts=frame.parts or (),
+        metadata=frame.metadata or {},
+        consent_grants=(frame.consent_grants or ()) + (frame.session_consent_grants or ()),
+    )
+
+
 def _refusal(data: str, error: msgspec.ValidationError) -> Refused:
     """Say that the type is unknown rather than that its fields are wrong."""
     try:
@@ -104,10 +125,6 @@ def _check(frame: ClientFrame) -> None:
     payload = _PAYLOAD.get(frame.type)
     if payload is None:
         raise _unknown(frame.type)
-    if frame.type == "upload_request":
-        raise Refused(
-            ErrorCode.MEDIA_NOT_ENABLED, "media storage is not enabled; send media inline in parts"
-        )
     if payload and getattr(frame, payload) is None:
         raise _invalid(f'a frame of type "{frame.type}" needs an object "{payload}"')
     if frame.session_id and not SESSION_ID_PATTERN.fullmatch(frame.session_id):

@@ -43,17 +43,17 @@ class FacadeMedia(Model):
     enabled: bool = False
     """Whether clients may upload files."""
     storage_path: AbsolutePath = "/var/omnia/media"
-    """Folder in the facade container that holds the files."""
+    """Folder that holds the files; both containers mount it."""
     public_url: HttpUrl | None = None
-    """Address of this agent as clients see it; download addresses begin with it. Required when
-    enabled."""
+    """Address of this agent as clients see it; the addresses of uploads and downloads begin with
+    it. Required when enabled."""
     max_file_size: ByteSizeField = ByteSize.parse("10Mi")
     """Largest upload."""
     default_ttl: DurationField = Duration.parse("24h")
     """How long an upload is kept."""
     persistent_volume_claim: VolumeClaim | None = None
-    """The volume that holds the files, so that they outlive the pod; with several replicas it has
-    to be ReadWriteMany."""
+    """The volume that holds the files, so that they outlive the pod and every pod finds them; with
+    several replicas it has to be ReadWriteMany."""
 
     @rule(
         "media is enabled, so clients need an address to download from: add publicURL, such as"
@@ -87,6 +87,9 @@ class Facade(Model):
     """Storage for files that clients upload."""
     show_tools: bool = True
     """Whether clients see the calls and results of tools that the runtime executes."""
+    console: bool = False
+    """Whether the facade serves a page at `/` on which a person talks to the agent, or fills in the
+    function's input. Whatever the page asks for needs the same credentials as any other client."""
     resources: JsonObject | None = None
     """Requests and limits of the facade container."""
     extra_env: tuple[EnvVar, ...] = Field(

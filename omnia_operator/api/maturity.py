@@ -50,7 +50,6 @@ LATER = (
         _one_of(0),
         "At zero replicas nothing holds the first request until a pod is ready.",
     ),
-    Later(_AGENT, "spec.facade.media", _enabled, "Uploads are not served yet."),
     Later(_AGENT, "spec.provider.defaults.truncationStrategy", _one_of("custom"), _CUSTOM),
     Later(
         _REGISTRY,

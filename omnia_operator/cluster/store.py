@@ -84,8 +84,8 @@ class Store:
         ]
 
     def keys(self, kind: ObjectKind) -> Iterator[Key]:
-        """Yield the keys of a kind."""
-        yield from self._entries[kind]
+        """Return the keys of a kind, as they are now; any thread may ask."""
+        return iter(tuple(self._entries[kind]))
 
     def _forget(self, kind: ObjectKind, key: Key) -> _Entry | None:
         old = self._entries[kind].pop(key, None)

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from omnia_core import names
 from omnia_core.env import FacadeEnv, RuntimeEnv, SecretKeyRef
-from omnia_core.env.runtime import SessionType
+from omnia_core.env.sessions import SessionType
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Handler
+from omnia_core.names import Handler, Mode
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.meta import EnvVar
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
+from omnia_operator.plan.media import MediaPlan, media_plan
 from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
 from omnia_operator.plan.toolsecrets import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
@@ -37,10 +40,11 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     folders = (*own, *shared)
     runs = spec.facade.handler is Handler.RUNTIME
     auth = auth_plan(resolved)
-    facade = _facade(resolved, settings, shared, auth)
+    media = media_plan(resolved)
+    facade = _facade(resolved, settings, shared, auth, media)
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
-    runtime = _runtime(resolved, settings, folders, secret_mounts) if runs else None
+    runtime = _runtime(resolved, settings, folders, secret_mounts, media) if runs else None
     containers = (facade,) if runtime is None else (facade, runtime)
     return AgentPlan(
         namespace=metadata.namespace,
@@ -55,6 +59,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             auth.rules.volume,
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
+            *(() if media is None else (media.volume,)),
             *(each.render() for each in spec.runtime.volumes if runs),
         ),
         secret_copies=(
@@ -77,24 +82,44 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
 
 
 def _facade(
-    resolved: Resolved, settings: Settings, folders: tuple[Folder, ...], auth: AuthPlan
+    resolved: Resolved,
+    settings: Settings,
+    folders: tuple[Folder, ...],
+    auth: AuthPlan,
+    media: MediaPlan | None,
 ) -> ContainerPlan[FacadeEnv]:
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
+    env = FacadeEnv(
+        agent_name=metadata.name,
+        namespace=metadata.namespace,
+        mode=spec.mode,
+        handler_mode=spec.facade.handler,
+        facade_port=spec.facade.port,
+        show_tools=spec.facade.show_tools,
+        console=spec.facade.console or settings.console,
+        allow_unauthenticated=settings.allow_unauthenticated,
+    )
+    store = SessionType(spec.session.type.value)
+    keeps = spec.facade.handler is Handler.RUNTIME and store is not SessionType.MEMORY
+    if keeps or spec.mode is Mode.FUNCTION:
+        # Answers that the runtime does not end, and replies of functions, for every pod to find.
+        env = msgspec.structs.replace(
+            env,
+            session_type=store,
+            session_url=_key(resolved.store),
+            session_ttl=spec.session.ttl,
+        )
+    mounts = (*(each.mount for each in folders), auth.rules.mount, auth.mount)
+    if media is not None:
+        env = media.facade(env)
+        mounts = (*mounts, media.mount(read_only=False))
     return ContainerPlan(
         name=names.FACADE_CONTAINER,
         image=spec.facade.image or settings.facade_image,
         module="omnia_facade",
-        env=FacadeEnv(
-            agent_name=metadata.name,
-            namespace=metadata.namespace,
-            mode=spec.mode,
-            handler_mode=spec.facade.handler,
-            facade_port=spec.facade.port,
-            show_tools=spec.facade.show_tools,
-            allow_unauthenticated=settings.allow_unauthenticated,
-        ),
+        env=env,
         extra_env=_more(settings, spec.facade.extra_env),
-        mounts=(*(each.mount for each in folders), auth.rules.mount, auth.mount),
+        mounts=mounts,
         resources=spec.facade.resources or _FACADE_RESOURCES,
         pull_policy=settings.facade_pull_policy,
         ports=(
@@ -109,28 +134,31 @@ def _runtime(
     settings: Settings,
     folders: tuple[Folder, ...],
     secrets: tuple[Mount, ...],
+    media: MediaPlan | None,
 ) -> ContainerPlan[RuntimeEnv]:
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
+    uploads = () if media is None else (media.mount(read_only=True),)
+    env = RuntimeEnv(
+        agent_name=metadata.name,
+        namespace=metadata.namespace,
+        mode=spec.mode,
+        provider_api_keys={
+            each.name: _key_reference(resolved, each.name, each.secret)
+            for each in resolved.providers
+            if each.secret
+        },
+        session_type=SessionType(spec.session.type.value),
+        session_url=_key(resolved.store),
+        session_ttl=spec.session.ttl,
+        media_base_path=spec.media.base_path,
+    )
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),
         module="omnia_runtime",
-        env=RuntimeEnv(
-            agent_name=metadata.name,
-            namespace=metadata.namespace,
-            mode=spec.mode,
-            provider_api_keys={
-                each.name: _key_reference(resolved, each.name, each.secret)
-                for each in resolved.providers
-                if each.secret
-            },
-            session_type=SessionType(spec.session.type.value),
-            session_url=_key(resolved.store),
-            session_ttl=spec.session.ttl,
-            media_base_path=spec.media.base_path,
-        ),
+        env=env if media is None else media.runtime(env),
         extra_env=_more(settings, spec.runtime.extra_env),
-        mounts=(*(each.mount for each in folders), *secrets, *_user_mounts(spec)),
+        mounts=(*(each.mount for each in folders), *secrets, *uploads, *_user_mounts(spec)),
         resources=spec.runtime.resources or _RUNTIME_RESOURCES,
         pull_policy=settings.runtime_pull_policy,
         # Without the port of gRPC, which listens on the pod's loopback address only.

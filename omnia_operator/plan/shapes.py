@@ -22,6 +22,7 @@ class Settings:
     runtime_pull_policy: str | None = None
     image_pull_secrets: tuple[str, ...] = ()
     allow_unauthenticated: bool = False
+    console: bool = False
     tracing: Mapping[str, str] = field(default_factory=dict)
     """Variables of every container that say where traces go."""
     prometheus_address: str = PROMETHEUS

@@ -15,6 +15,7 @@ from omnia_operator.api.session import SessionType
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.auth import auth_verdicts
 from omnia_operator.status.conditions import Verdict, dated, false, true
+from omnia_operator.status.media import MEDIA_READY, media_verdicts
 from omnia_operator.status.workload import PodState, Workload
 
 READY = "Ready"
@@ -28,8 +29,8 @@ _REFERENCES = {
 }
 _TO_ZERO = "at zero replicas nothing holds the first request until a pod is ready"
 # Without an autoscaler the agent serves all the same, with the pods that it has; and whom it lets
-# in is no question of whether it runs.
-_OPTIONAL = frozenset({"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS})
+# in, and which files are found again, are no questions of whether it runs.
+_OPTIONAL = frozenset({"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS, MEDIA_READY})
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def _verdicts(facts: AgentFacts) -> Iterator[Verdict]:
         problem = problems.get("AutoscalingReady")
         to_zero = "" if scaling.min_replicas else _TO_ZERO
         yield _verdict(problem) if problem else true("AutoscalingReady", "Scaling", to_zero)
+    if facts.agent is not None:
+        yield from media_verdicts(facts.agent)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_verdicts(facts.agent, problems, open_to_all=facts.open_to_all)
 

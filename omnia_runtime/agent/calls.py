@@ -9,6 +9,7 @@ import orjson
 from omnia_core.sessions import Message, ToolCall
 from omnia_runtime.agent.limits import Allowance
 from omnia_runtime.tools.source import ToolResult
+from omnia_runtime.trail import note_refused
 
 
 class Toolbox(Protocol):
@@ -29,6 +30,7 @@ async def run_calls(
 
     async def run(call: ToolCall, refusal: str) -> ToolResult:
         if refusal:
+            note_refused(call)
             return ToolResult(orjson.dumps({"error": refusal}).decode(), is_error=True)
         async with slots:
             return await tools.call(call)

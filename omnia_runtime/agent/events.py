@@ -32,12 +32,16 @@ class TurnFinished(Struct, frozen=True):
         text: the text of the last round.
         usage: the sum over all rounds.
         parts: media that the model made in its last round.
+        limit: what was used up, as `Allowance.exhausted` says it; "" when nothing was.
+        blocked: the type of the validator that blocked the answer, "" when none did.
     """
 
     text: str
     reason: FinishReason
     usage: Usage
     parts: tuple[Part, ...] = ()
+    limit: str = ""
+    blocked: str = ""
 
 
 AgentEvent: TypeAlias = str | ToolCalled | ToolAnswered | TurnFinished
@@ -47,6 +51,7 @@ class LimitReached(OmniaError):
     """The model asks for tools where none are left, and says nothing else."""
 
     def __init__(self, limit: str) -> None:
+        self.limit = limit
         super().__init__(
             Code.RESOURCE_EXHAUSTED,
             f"the model asked for more tools than the turn's limit allows ({limit}); "

@@ -17,7 +17,7 @@ from omnia_runtime.agent.events import (
 )
 from omnia_runtime.agent.limits import Allowance, Limits
 from omnia_runtime.providers.port import ChatModel, ChatRequest, Usage
-from omnia_runtime.validators import OutputBlocked, OutputGate
+from omnia_runtime.validators import Blocked, OutputBlocked, OutputGate
 
 
 class Shape(Protocol):
@@ -65,7 +65,7 @@ async def run_turn(
         except OutputBlocked as error:
             allowance.spend(answer.usage)
             yield error.blocked.message
-            yield _blocked(error.blocked.message, allowance, transcript)
+            yield _blocked(error.blocked, allowance, transcript)
             return
         allowance.spend(answer.usage)
         shape.used(answer.usage)
@@ -79,12 +79,19 @@ async def run_turn(
                 yield ToolAnswered(call, result, call.name in on_client)
             allowance.end_round()
         if answer.last:
-            yield TurnFinished(answer.text, answer.reason, allowance.usage, tuple(answer.parts))
+            yield TurnFinished(
+                answer.text,
+                answer.reason,
+                allowance.usage,
+                tuple(answer.parts),
+                allowance.exhausted,
+            )
             return
         # A forced choice holds for the first round; it would otherwise never end.
         request = structs.replace(request, tool_choice="auto")
 
 
-def _blocked(message: str, allowance: Allowance, transcript: list[Message]) -> TurnFinished:
+def _blocked(blocked: Blocked, allowance: Allowance, transcript: list[Message]) -> TurnFinished:
+    message, by = blocked.message, blocked.validator_type
     transcript.append(Message("assistant", message, finish_reason="safety"))
-    return TurnFinished(message, "safety", allowance.usage)
+    return TurnFinished(message, "safety", allowance.usage, (), allowance.exhausted, by)

@@ -1,6 +1,6 @@
 """Which provider answers, and who steps in for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -37,14 +37,18 @@ class Models:
         configs: list[ProviderConfig],
         models: Mapping[str, ChatModel | ConfigurationError],
         paths: list[Path],
+        fell_back: Callable[[str], None] | None = None,
     ) -> None:
         """Take the providers, at least one, and of each the model or what is wrong with it.
+
+        `fell_back` is told the name of a provider when another steps in for it.
 
         Raises:
             ConfigurationError: one that `chain()` would ask is not usable.
         """
         self._configs = {config.name: config for config in configs}
         self._models = models
+        self._fell_back = fell_back
         self.paths = paths
         self.chain()
 
@@ -57,7 +61,7 @@ class Models:
         first = self.config(name).name
         roles = [first, *(each for each in self._configs if is_fallback(each) and each != first)]
         models = [(role, self._usable(role)) for role in roles]
-        return FallbackModel(models) if len(models) > 1 else models[0][1]
+        return FallbackModel(models, self._fell_back) if len(models) > 1 else models[0][1]
 
     def named(self, name: str) -> ChatModel | None:
         """Return the model of one provider alone, such as `judge`; None when there is none.
@@ -114,7 +118,8 @@ def open_models(
         except ConfigurationError as error:
             models[config.name] = error
     responses = [each.mock_responses_path for each in file.providers if each.mock_responses_path]
-    found = Models(file.providers, models, [Path(each) for each in (path, *responses)])
+    paths = [Path(each) for each in (path, *responses)]
+    found = Models(file.providers, models, paths, metrics.fell_back)
     for each in models.values():
         if isinstance(each, ConfigurationError):
             _log.warning("a provider is not usable", reason=each.message)
@@ -131,5 +136,5 @@ def _model(
 ) -> ChatModel:
     vendor = build_model(config, keys, client)
     metered = MeteredModel(vendor, config.name, config.model, metrics)
-    retrying = RetryingModel(metered, config.name)
+    retrying = RetryingModel(metered, config.name, retried=metrics.retried)
     return DefaultedModel(TracedModel(retrying, config), config.defaults)

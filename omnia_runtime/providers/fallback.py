@@ -1,11 +1,13 @@
 """Several providers for one answer: the next is asked when one is unavailable."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 import structlog
 
+from omnia_core.sessions.trail import EventKind
 from omnia_runtime.providers.port import ChatModel, ChatRequest, ModelEvent, ProviderError
+from omnia_runtime.trail import note_event
 
 _log = structlog.get_logger()
 
@@ -16,9 +18,17 @@ class FallbackModel:
     A failure that would not pass, such as a refused key, is not covered up: it ends the call.
     """
 
-    def __init__(self, models: Sequence[tuple[str, ChatModel]]) -> None:
-        """Take the models with the names of their providers."""
+    def __init__(
+        self,
+        models: Sequence[tuple[str, ChatModel]],
+        fell_back: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take the models with the names of their providers.
+
+        `fell_back` is told the name of a provider when the next one is asked in its place.
+        """
         self._models = tuple(models)
+        self._fell_back = fell_back
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         failures: list[ProviderError] = []
@@ -35,10 +45,14 @@ class FallbackModel:
                     if len(failures) == 1:
                         raise
                     raise _together(failures, answering) from error
+                if self._fell_back:
+                    self._fell_back(name)
+                following = self._models[len(failures)][0]
+                note_event(EventKind.PROVIDER_FALLBACK, f"{name} to {following}")
                 _log.warning(
                     "a provider is unavailable, the next one is asked",
                     provider=name,
-                    next=self._models[len(failures)][0],
+                    next=following,
                     reason=error.message,
                 )
             else:

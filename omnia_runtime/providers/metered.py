@@ -4,12 +4,14 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from omnia_core.sessions.trail import CallStatus
 from omnia_runtime.metrics import Metrics
-from omnia_runtime.providers.port import ChatModel, ChatRequest, Finished, ModelEvent
+from omnia_runtime.providers.port import ChatModel, ChatRequest, Finished, ModelEvent, Usage
+from omnia_runtime.trail import recorder
 
 
 class MeteredModel:
-    """A model whose calls are counted."""
+    """A model whose calls are counted, and noted in the trail of the turn."""
 
     def __init__(self, model: ChatModel, provider: str, name: str, metrics: Metrics) -> None:
         self._model = model
@@ -19,17 +21,24 @@ class MeteredModel:
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         began = time.monotonic()
-        status = "cancelled"
+        status: CallStatus = "cancelled"
+        silent, usage, failure = True, Usage(), None
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
+                    if silent:
+                        silent = False
+                        first = time.monotonic() - began
+                        self._metrics.answering(self._provider, self._name, first)
                     if type(event) is Finished:
-                        status = "success"
+                        status, usage = "success", event.usage
                         self._metrics.used(self._provider, self._name, event.usage)
                     yield event
-        except Exception:
-            status = "error"
+        except Exception as error:
+            status, failure = "error", error
             raise
         finally:
             took = time.monotonic() - began
             self._metrics.model_called(self._provider, self._name, status, took)
+            if (trail := recorder()) is not None:
+                trail.provider_called(self._provider, self._name, status, took, usage, failure)

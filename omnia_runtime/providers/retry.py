@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from omnia_runtime.providers.port import ChatModel, ChatRequest, ModelEvent, ProviderError
 from omnia_runtime.providers.retry_budget import RetryBudget
+from omnia_runtime.trail import recorder
 
 _log = structlog.get_logger()
 
@@ -55,12 +56,15 @@ class RetryingModel:
         budget: RetryBudget | None = None,
         policy: RetryPolicy | None = None,
         timing: Timing | None = None,
+        retried: Callable[[str], None] | None = None,
     ) -> None:
+        """Take a model and its provider's name, which `retried` is told when it is asked again."""
         self._model = model
         self._provider = provider
         self._budget = budget or RetryBudget()
         self._policy = policy or RetryPolicy()
         self._timing = timing or Timing()
+        self._retried = retried
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         began = self._timing.clock()
@@ -76,6 +80,10 @@ class RetryingModel:
                 if answering:
                     raise _noted(error, "the answer was cut, so it is not asked again") from error
                 wait = self._wait(error, attempt, began)
+                if (trail := recorder()) is not None:
+                    trail.retried(self._provider, attempt + 1, error)
+                if self._retried:
+                    self._retried(self._provider)
                 _log.warning(
                     "a model is asked again",
                     provider=self._provider,

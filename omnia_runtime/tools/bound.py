@@ -9,6 +9,7 @@ import orjson
 from omnia_core.sessions import ToolCall
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.source import CallContext, ToolResult
+from omnia_runtime.trail import note_refused
 from omnia_runtime.turns.turn import Caller
 
 _WINDOW_SECONDS = 60.0
@@ -47,6 +48,7 @@ class BoundTools:
     async def call(self, call: ToolCall) -> ToolResult:
         """Execute a call; whatever goes wrong is a result for the model."""
         if self._rate and (wait := self._rate.admit(call.name)):
+            note_refused(call)
             text = (
                 f"not called: {call.name} may be called {self._rate.per_minute} times a minute;"
                 f" the next call is possible in {max(round(wait), 1)} s"

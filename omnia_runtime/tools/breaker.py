@@ -16,12 +16,17 @@ class Breaker:
         self._opened = 0.0
         self._probing = False
 
+    @property
+    def open(self) -> bool:
+        """Whether the server is left alone, but for the calls that find out."""
+        return self._faults >= FAULTS
+
     def wait(self) -> float:
         """Return the seconds until a call may be made, 0 when it may be made now.
 
         A call that may be made has to end in `succeeded`, `failed` or `abandoned`.
         """
-        if self._faults < FAULTS:
+        if not self.open:
             return 0.0
         left = self._opened + OPEN_SECONDS - self._clock()
         if left > 0:

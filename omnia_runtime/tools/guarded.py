@@ -6,10 +6,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions.trail import EventKind
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.breaker import Breaker
 from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolSource
+from omnia_runtime.trail import note_event
 
 
 class ToolTimeout(ToolFailed):
@@ -51,6 +53,11 @@ class GuardedSource:
     def timeout(self) -> float:
         return self.inner.timeout
 
+    @property
+    def broken(self) -> bool:
+        """Whether the circuit breaker is open."""
+        return self._breaker is not None and self._breaker.open
+
     def specs(self) -> list[ToolSpec]:
         return self.inner.specs()
 
@@ -73,6 +80,7 @@ class GuardedSource:
         self, breaker: Breaker, tool: str, arguments: JsonObject, context: CallContext
     ) -> ToolResult:
         if wait := breaker.wait():
+            note_event(EventKind.BREAKER_OPEN, self.name)
             raise ToolFailed(f'handler "{self.name}" keeps failing: unavailable {_until(wait)}')
         verdict = breaker.abandoned
         try:

@@ -8,12 +8,14 @@ import structlog
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import ToolCall
+from omnia_core.sessions.trail import ToolStatus
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.tools.coercion import coerce
 from omnia_runtime.tools.guarded import ToolTimeout
 from omnia_runtime.tools.routes import Route, route_tools
 from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry
 from omnia_runtime.tools.traced import note_result, tool_span
+from omnia_runtime.trail import note_refused, note_tool
 
 __all__ = ["MAX_RESULT_BYTES", "Route", "ToolManager", "bounded", "route_tools"]
 
@@ -42,20 +44,28 @@ class ToolManager:
         route = self._routes.get(call.name)
         if route is None:
             # the name comes from the model: as a label it could be anything
-            self._metrics.tool_called("(unknown)", "refused", 0.0)
+            self._metrics.tool_called("", "(unknown)", "refused", 0.0)
+            note_refused(call)
             there = ", ".join(self._routes) or "none"
             return _error(f'there is no tool "{call.name}"; the tools are: {there}')
         began = time.monotonic()
-        with tool_span(call, route.source.name) as span:
-            result, status = await _execute(route, call, context)
-            note_result(span, result, status)
-        self._metrics.tool_called(call.name, status, time.monotonic() - began)
+        status: ToolStatus = "cancelled"
+        try:
+            with tool_span(call, route.source.name) as span:
+                result, status = await _execute(route, call, context)
+                note_result(span, result, status)
+        finally:
+            took = time.monotonic() - began
+            note_tool(call, route.source.name, status, took)
+        self._metrics.tool_called(route.source.name, call.name, status, took)
         if result.is_error:
             _log.warning("tool call failed", tool=call.name, status=status)
         return result
 
 
-async def _execute(route: Route, call: ToolCall, context: CallContext) -> tuple[ToolResult, str]:
+async def _execute(
+    route: Route, call: ToolCall, context: CallContext
+) -> tuple[ToolResult, ToolStatus]:
     try:
         arguments = _arguments(route, call)
         result = await route.source.call(route.tool, arguments, context)
@@ -68,7 +78,7 @@ async def _execute(route: Route, call: ToolCall, context: CallContext) -> tuple[
     except Exception:  # noqa: BLE001 - one broken adapter must not end a turn
         _log.exception("tool adapter failed", tool=call.name, handler=route.source.name)
         return _error(f'handler "{route.source.name}" failed'), "error"
-    status = "error" if result.is_error else "success"
+    status: ToolStatus = "error" if result.is_error else "success"
     return msgspec.structs.replace(result, content=bounded(result.content)), status
 
 

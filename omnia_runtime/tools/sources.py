@@ -82,6 +82,10 @@ class Sources:
         ]
         return Opened(tuple(each.source for each in held.values()), tuple(problems))
 
+    def broken(self) -> dict[str, bool]:
+        """Return for each handler whether its circuit breaker is open; any thread may ask."""
+        return {name: each.source.broken for name, each in self._held.items()}
+
     def start(self) -> None:
         """Begin to ask the servers for their tools; call it on the event loop."""
         if self._loop is None:

@@ -8,6 +8,7 @@ from omnia_core.sessions import Message, Part
 from omnia_runtime.agent.context import Fitted, Window, fit
 from omnia_runtime.agent.tokens import Calibration, of_output, of_text, of_tools
 from omnia_runtime.providers.port import ChatRequest, Usage
+from omnia_runtime.turns.media import Gone, Loaded
 
 
 class Context:
@@ -26,7 +27,7 @@ class Asking:
         first: what the first call sent; None before it.
     """
 
-    def __init__(self, context: Context, media: Mapping[Part, Part]) -> None:
+    def __init__(self, context: Context, media: Mapping[Part, Loaded]) -> None:
         """`media` has the loaded part for each part that leads elsewhere."""
         self.first: Fitted | None = None
         self._context = context
@@ -59,8 +60,16 @@ class Asking:
     def _loaded(self, message: Message) -> Message:
         if not message.parts:
             return message
-        parts = tuple(self._media.get(part, part) for part in message.parts)
-        return structs.replace(message, parts=parts)
+        parts: list[Part] = []
+        notes: list[str] = []
+        for part in message.parts:
+            match self._media.get(part, part):
+                case Gone(reason):
+                    notes.append(f"[not shown: {part.type}; {reason}]")
+                case loaded:
+                    parts.append(loaded)
+        content = "\n".join(filter(None, (message.content, *notes)))
+        return structs.replace(message, content=content, parts=tuple(parts))
 
 
 def _without_failed_media(messages: Sequence[Message]) -> Iterator[Message]:

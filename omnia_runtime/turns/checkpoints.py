@@ -9,10 +9,10 @@ from msgspec import structs
 
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
+from omnia_core.sessions.interruption import INTERRUPTED
 from omnia_runtime.turns.turn import Turn, closed
 
 PERIOD_SECONDS = 1.0
-INTERRUPTED = "interrupted"
 
 _log = structlog.get_logger()
 

@@ -2,17 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
-from typing import Any
 from weakref import WeakValueDictionary
 
 from msgspec import structs
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message, SessionStore
-from omnia_runtime.agent.events import AgentEvent, TurnFinished
+from omnia_core.sessions.trail import EventKind
+from omnia_runtime.agent.events import AgentEvent, LimitReached, TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.prompts.media_limits import check_parts
@@ -20,12 +20,16 @@ from omnia_runtime.providers.port import Usage
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.bound import BoundTools
 from omnia_runtime.tracing import RuntimeTracing, note_end, note_turn
+from omnia_runtime.trail import note_event, note_held
 from omnia_runtime.turns.agent_version import AgentVersion
+from omnia_runtime.turns.appends import Appends, cut_by, finished_with
 from omnia_runtime.turns.asking import Asking
-from omnia_runtime.turns.checkpoints import Checkpoints, stamped
-from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.checkpoints import Checkpoints
+from omnia_runtime.turns.media import MediaFolder, loaded_parts
+from omnia_runtime.turns.ownership import require_owner
 from omnia_runtime.turns.summaries import Summaries
-from omnia_runtime.turns.turn import Caller, Turn, closed
+from omnia_runtime.turns.turn import Caller, Turn, asked, closed
+from omnia_runtime.turns.uploads import Whose
 
 # A turn that was just cancelled is still storing its answer; the next one may wait for it.
 WAIT_SECONDS = 1.0
@@ -63,8 +67,13 @@ class Conversations:
         self._metrics = metrics
         self._tracing = tracing
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._writes: set[asyncio.Task[int]] = set()
+        self._appends = Appends(store)
         self._summaries = Summaries(store, partial(self._alone, patience=SUMMARY_WAIT_SECONDS))
+
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether a message may mention an upload."""
+        return self._media.takes_uploads
 
     async def close(self) -> None:
         """Give up what nobody waits for."""
@@ -79,14 +88,22 @@ class Conversations:
             OmniaError: the turn failed; the message says what to do.
         """
         began, status = time.monotonic(), "error"
+        self._metrics.turn_began()
         try:
             with self._tracing.turn(turn, caller.metadata) as span:
                 async with self._alone(turn.session_id):
-                    finished = await self._run(turn, emit, caller)
+                    with self._appends.recording():
+                        finished = await self._run(turn, emit, caller)
                 note_end(span, finished)
             status = "success"
         except asyncio.CancelledError:
             status = "cancelled"
+            raise
+        except LimitReached as error:
+            self._metrics.held(error.limit)
+            raise
+        except SessionBusy:
+            require_owner(await self._store.load(turn.session_id), caller)
             raise
         finally:
             self._metrics.turn_ended(status, time.monotonic() - began)
@@ -94,6 +111,7 @@ class Conversations:
 
     async def _run(self, turn: Turn, emit: Emit, caller: Caller) -> TurnFinished:
         session = await self._store.load(turn.session_id)
+        require_owner(session, caller)
         begun_with = session.pack_version if session else ""
         agent = self._live.current.for_session(turn.session_id, begun_with)
         # what a dead runtime left of its turn becomes part of the conversation
@@ -102,9 +120,14 @@ class Conversations:
         note_turn(agent, transcript)
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
         check_parts(agent.prompt.prompt.media, turn.parts)
-        transcript.append(Message("user", turn.content, turn.parts, pack_version=agent.version))
-        asking = Asking(agent.context, await self._media.load_all(transcript))
-        known = await self._append(turn.session_id, transcript, stored)
+        transcript.append(asked(turn, caller, agent.version))
+        media = await self._media.load_all(transcript, Whose(turn.session_id, caller.user_id))
+        # Of an upload only its record and its bytes say what it is.
+        check_parts(agent.prompt.prompt.media, loaded_parts(media, turn.parts))
+        asking = Asking(agent.context, media)
+        if session and session.interrupted:
+            note_event(EventKind.TURN_INTERRUPTED)
+        known = await self._appends.begin(turn.session_id, transcript, stored)
         checkpoints = Checkpoints(self._store, turn, transcript, known)
 
         async def noted(event: AgentEvent) -> None:
@@ -117,10 +140,11 @@ class Conversations:
             checkpoints.end()
             reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
             cut = closed(transcript, known, turn.text, reason)
-            await self._append(turn.session_id, cut, known)
+            await self._appends.end(turn.session_id, cut, known, cut_by(error))
             raise
         checkpoints.end()
-        await self._append(turn.session_id, transcript, known)
+        ending = finished_with(finished.reason)
+        await self._appends.end(turn.session_id, transcript, known, ending)
         if asking.first:
             self._summaries.want(turn.session_id, agent.model, asking.first, transcript)
         return finished
@@ -136,6 +160,8 @@ class Conversations:
         caller: Caller,
     ) -> TurnFinished:
         if blocked := agent.validators.check_input(turn.content):
+            note_event(EventKind.INPUT_BLOCKED, blocked.validator_type)
+            self._metrics.blocked(blocked.validator_type, "input")
             transcript.append(Message("assistant", blocked.message, finish_reason="safety"))
             turn.said.append(blocked.message)
             await emit(blocked.message)
@@ -154,25 +180,12 @@ class Conversations:
                 if isinstance(event, str):
                     turn.said.append(event)
                 if isinstance(event, TurnFinished):
+                    self._metrics.held(event.limit, event.blocked)
+                    note_held(event.limit, event.blocked)
                     loaded = [await self._media.load(part) for part in event.parts]
                     return structs.replace(event, parts=tuple(loaded))
                 await emit(event)
         raise OmniaError(Code.INTERNAL, "the turn ended without an answer")
-
-    async def _append(self, session_id: str, transcript: Sequence[Message], known: int) -> int:
-        """Store what follows the `known` messages, even when this task is cancelled meanwhile."""
-        fresh = stamped(transcript[known:])
-        return await self._shielded(self._store.append(session_id, fresh, expected_length=known))
-
-    async def _shielded(self, write: Coroutine[Any, Any, int]) -> int:
-        task = asyncio.ensure_future(write)
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
-            raise
 
     @asynccontextmanager
     async def _alone(

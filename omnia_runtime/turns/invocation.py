@@ -1,7 +1,6 @@
-"""One call of a function: input in, the model's text out, nothing remembered."""
+"""One call of a function: input in, the model's text out, nothing remembered but the record."""
 
 import time
-import uuid
 from collections.abc import Mapping
 from contextlib import aclosing
 
@@ -9,8 +8,9 @@ from msgspec import Struct, structs
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message
+from omnia_core.sessions.trail import EventKind
 from omnia_core.telemetry.tracing import current_span
-from omnia_runtime.agent.events import TurnFinished
+from omnia_runtime.agent.events import LimitReached, TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.prompts.prompt import input_values
@@ -18,8 +18,10 @@ from omnia_runtime.providers.port import ChatRequest, Usage
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.bound import BoundTools
 from omnia_runtime.tracing import RuntimeTracing, note_end, note_version
+from omnia_runtime.trail import note_event, note_held
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.asking import Asking
+from omnia_runtime.turns.invocation_record import InvocationRecord, InvocationRecords
 from omnia_runtime.turns.structured import repair_request, unwrapped
 from omnia_runtime.turns.turn import Caller
 
@@ -38,13 +40,28 @@ class Invoked(Struct, frozen=True):
 class Invocations:
     """Runs function calls."""
 
-    def __init__(self, live: Live, metrics: Metrics, tracing: RuntimeTracing) -> None:
+    def __init__(
+        self,
+        live: Live,
+        records: InvocationRecords,
+        metrics: Metrics,
+        tracing: RuntimeTracing,
+    ) -> None:
         self._live = live
+        self._records = records
         self._metrics = metrics
         self._tracing = tracing
 
+    async def close(self) -> None:
+        """Wait a moment for the records of calls."""
+        await self._records.close()
+
     async def run(
-        self, input_json: str, metadata: Mapping[str, str], call_metadata: Mapping[str, str]
+        self,
+        invocation_id: str,
+        input_json: str,
+        metadata: Mapping[str, str],
+        call_metadata: Mapping[str, str],
     ) -> Invoked:
         """Run a call; `call_metadata` is that of the gRPC call.
 
@@ -52,36 +69,51 @@ class Invocations:
             OmniaError: INVALID_ARGUMENT when the input is at fault, else the call failed.
         """
         began, status = time.monotonic(), "error"
+        self._metrics.turn_began()
         try:
             with self._tracing.invocation(call_metadata) as span:
-                finished = await self._run(input_json, metadata, Caller(call_metadata))
+                caller = Caller(call_metadata)
+                record = InvocationRecord(invocation_id, input_json, caller.user_id)
+                with self._records.kept(record):
+                    finished = await self._run(record, input_json, metadata, caller)
                 note_end(span, finished)
             status = "success"
+        except LimitReached as error:
+            self._metrics.held(error.limit)
+            raise
         finally:
             took = time.monotonic() - began
             self._metrics.turn_ended(status, took)
         return Invoked(finished.text, finished.usage, round(took * 1000))
 
     async def _run(
-        self, input_json: str, metadata: Mapping[str, str], caller: Caller
+        self,
+        record: InvocationRecord,
+        input_json: str,
+        metadata: Mapping[str, str],
+        caller: Caller,
     ) -> TurnFinished:
-        agent = self._live.current.for_session(uuid.uuid4().hex, "")
+        agent = self._live.current.for_session(record.id, "")
+        record.answered_by(agent.version)
         note_version(current_span(), agent)
         system = agent.prompt.render(input_values(input_json))
         if blocked := agent.validators.check_input(input_json):
+            self._metrics.blocked(blocked.validator_type, "input")
+            note_event(EventKind.INPUT_BLOCKED, blocked.validator_type)
             raise OmniaError(Code.FAILED_PRECONDITION, blocked.message)
-        messages = [Message("user", input_json)]
+        messages = record.messages
         request = agent.request(system, messages, metadata)
         finished = await self._turn(agent, request, messages, caller)
         text = unwrapped(finished.text)
-        fault = agent.output.fault(text) if agent.output else ""
-        if not fault or finished.reason in _FINAL:
+        record.reason, record.fault = finished.reason, _fault(agent, text)
+        if not record.fault or finished.reason in _FINAL:
             return structs.replace(finished, text=text)
-        messages.append(Message("user", repair_request(fault)))
+        messages.append(Message("user", repair_request(record.fault)))
         again = structs.replace(request, tool_choice="none")
         repaired = await self._turn(agent, again, messages, caller)
-        usage = finished.usage + repaired.usage
-        return structs.replace(repaired, text=unwrapped(repaired.text), usage=usage)
+        text = unwrapped(repaired.text)
+        record.reason, record.fault = repaired.reason, _fault(agent, text)
+        return structs.replace(repaired, text=text, usage=finished.usage + repaired.usage)
 
     async def _turn(
         self, agent: AgentVersion, request: ChatRequest, messages: list[Message], caller: Caller
@@ -93,5 +125,11 @@ class Invocations:
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, TurnFinished):
+                    self._metrics.held(event.limit, event.blocked)
+                    note_held(event.limit, event.blocked)
                     return event
         raise OmniaError(Code.INTERNAL, "the call ended without an answer")
+
+
+def _fault(agent: AgentVersion, text: str) -> str:
+    return agent.output.fault(text) if agent.output else ""

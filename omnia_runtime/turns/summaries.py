@@ -8,9 +8,11 @@ import structlog
 
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
+from omnia_core.sessions.trail import EventKind
 from omnia_runtime.agent.context import Fitted
 from omnia_runtime.agent.summary import summarize
 from omnia_runtime.providers.port import ChatModel
+from omnia_runtime.trail import Recorder, recording
 
 _log = structlog.get_logger()
 
@@ -62,14 +64,20 @@ class Summaries:
         covers: int,
     ) -> None:
         try:
-            text = await summarize(model, previous, covered)
+            # what it costs is the session's, not the turn's that it began in
+            trail = Recorder()
+            with recording(trail):
+                text = await summarize(model, previous, covered)
+            trail.event(EventKind.SUMMARY_MADE)
             summary = Message("summary", text, covers=covers)
             async with self._alone(session_id):
                 session = await self._store.load(session_id)
                 # a turn that another pod is at must not find the session longer than it knew
                 if session is not None and not session.interrupted:
                     length = len(session.messages)
-                    await self._store.append(session_id, [summary], expected_length=length)
+                    await self._store.append(
+                        session_id, [summary], expected_length=length, trail=trail.beside()
+                    )
         except (OmniaError, TimeoutError) as error:
             _log.warning("a conversation was not summarised", session=session_id, reason=str(error))
         except Exception:  # noqa: BLE001 - nobody waits for this task

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message, Part
+from omnia_core.sessions.interruption import not_finished
 from omnia_runtime.tools.source import ClientExecutor
 
 
@@ -18,6 +20,11 @@ class Caller(Struct, frozen=True):
 
     metadata: Mapping[str, str] = {}
     client: ClientExecutor | None = None
+
+    @property
+    def user_id(self) -> str:
+        """What the person is known by, "" when the facade does not know."""
+        return self.metadata.get(METADATA_USER_ID, "")
 
 
 class Turn(Struct, frozen=True):
@@ -42,6 +49,13 @@ class Turn(Struct, frozen=True):
         return "".join(self.said)
 
 
+def asked(turn: Turn, caller: Caller, pack_version: str) -> Message:
+    """Return the record of the message that begins a turn."""
+    return Message(
+        "user", turn.content, turn.parts, pack_version=pack_version, user_id=caller.user_id
+    )
+
+
 def closed(transcript: Sequence[Message], known: int, said: str, reason: str) -> list[Message]:
     """End a transcript that was cut: every tool call gets an answer, the text said is marked.
 
@@ -50,11 +64,7 @@ def closed(transcript: Sequence[Message], known: int, said: str, reason: str) ->
     messages = list(transcript)
     answered = {message.tool_call_id for message in messages if message.role == "tool"}
     for message in transcript[known:]:
-        messages += [
-            Message("tool", '{"error":"not finished"}', tool_call_id=call.id, is_error=True)
-            for call in message.tool_calls
-            if call.id not in answered
-        ]
+        messages += [not_finished(call) for call in message.tool_calls if call.id not in answered]
     stored = sum(len(each.content) for each in transcript[known:] if each.role == "assistant")
     messages.append(Message("assistant", said[stored:], finish_reason=reason))
     return messages

@@ -105,7 +105,7 @@ def test_volumes_become_private_folders(tmp_path: Path) -> None:
     names = ("all", "some", "secret", "scratch", "disk", "maybe")
     mounts = [Mount(name, f"/m/{name}") for name in names]
 
-    folders = place(VOLUMES, mounts, tmp_path / "root", "default", objects)
+    folders = place(VOLUMES, mounts, tmp_path / "root", tmp_path / "pod", "default", objects)
     write_files({}, ProcessSpec("x", (), {}, folders.files, folders.empty))
 
     root = tmp_path / "root"
@@ -118,9 +118,22 @@ def test_volumes_become_private_folders(tmp_path: Path) -> None:
         "secret/a": b"one",
         "secret/b": b"two",
     }
-    assert (root / "scratch").is_dir()
+    assert (tmp_path / "pod" / "scratch").is_dir()
     assert (root / "all").stat().st_mode & 0o077 == 0
     assert folders.notes == ('volume "disk": an empty folder stands in for persistentVolumeClaim',)
+
+
+def test_containers_of_a_pod_share_a_volume_that_is_written_to_and_nothing_else(
+    tmp_path: Path,
+) -> None:
+    objects = collect([document(CONFIG)])
+    mounts = [Mount("scratch", "/var/scratch"), Mount("all", "/etc/all")]
+    one, other = (
+        place(VOLUMES, mounts, tmp_path / name, tmp_path / "pod", "default", objects).paths
+        for name in ("facade", "runtime")
+    )
+    assert one.follow("/var/scratch/x") == other.follow("/var/scratch/x")
+    assert one.follow("/etc/all/x") != other.follow("/etc/all/x")
 
 
 def test_a_projected_volume_has_the_files_of_all_its_sources(tmp_path: Path) -> None:
@@ -133,14 +146,14 @@ def test_a_projected_volume_has_the_files_of_all_its_sources(tmp_path: Path) -> 
         {"serviceAccountToken": {"audience": "bank", "path": "bank"}},
     ]
     volume = {"name": "all", "projected": {"sources": sources}}
-    folders = place([volume], [Mount("all", "/m")], tmp_path, "default", objects)
+    folders = place([volume], [Mount("all", "/m")], tmp_path, tmp_path, "default", objects)
     assert folders.files == {tmp_path / "all/crm": b"two", tmp_path / "all/d/x": b"one"}
     assert folders.notes == ('volume "all": only a cluster has serviceAccountToken',)
 
 
 def test_a_volume_of_something_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(CannotRun, match='"gone" is not among the manifests'):
-        place(VOLUMES, [Mount("unused", "/m")], tmp_path, "default", NOTHING)
+        place(VOLUMES, [Mount("unused", "/m")], tmp_path, tmp_path, "default", NOTHING)
 
 
 def test_only_changed_files_are_written_and_old_ones_go(tmp_path: Path) -> None:

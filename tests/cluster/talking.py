@@ -33,6 +33,29 @@ request = urllib.request.Request(url, body.encode(), {"Content-Type": "applicati
 print(urllib.request.urlopen(request, timeout=20).read().decode())
 """
 
+_SHARE = """
+import json, sys, urllib.request
+from websockets.sync.client import connect
+address, text = sys.argv[1:]
+def ask(method, url, body):
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, body.encode(), headers, method=method)
+    return urllib.request.urlopen(request, timeout=20).read()
+with connect(f"ws://{address}/ws", open_timeout=5) as socket:
+    session = json.loads(socket.recv(timeout=10))["session_id"]
+    wanted = {"session_id": session, "filename": "a.txt", "mime_type": "text/plain"}
+    body = json.dumps({**wanted, "size_bytes": len(text.encode())})
+    ticket = json.loads(ask("POST", f"http://{address}/media/request-upload", body))
+    ask("PUT", ticket["upload_url"], text)
+    media = {"storage_ref": ticket["storage_ref"], "mime_type": "text/plain"}
+    part = {"type": "file", "media": media}
+    socket.send(json.dumps({"type": "message", "parts": [part]}))
+    frame = {"type": ""}
+    while frame["type"] not in ("done", "error"):
+        frame = json.loads(socket.recv(timeout=20))
+    print(json.dumps({"storage_ref": ticket["storage_ref"], "answer": frame}))
+"""
+
 # A ClusterIP may refuse for a moment after its pods are ready.
 _SECONDS = 15
 
@@ -54,6 +77,12 @@ def call(kubectl: Kubectl, function: str, body: JsonObject) -> JsonObject:
     url = f"http://{_address(kubectl, function)}/functions/{function}"
     answer: JsonObject = json.loads(_run(kubectl, function, _POST, url, json.dumps(body)))
     return answer
+
+
+def share(kubectl: Kubectl, agent: str, text: str) -> tuple[str, JsonObject]:
+    """Upload a text and mention it; return its reference and the last frame of the answer."""
+    shared = json.loads(_run(kubectl, agent, _SHARE, _address(kubectl, agent), text))
+    return shared["storage_ref"], shared["answer"]
 
 
 def read(kubectl: Kubectl, agent: str, path: Path | str) -> str:

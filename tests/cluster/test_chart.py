@@ -1,5 +1,6 @@
 """The chart, rendered and checked by Helm itself."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,11 +29,14 @@ EVERYTHING = {
     "metrics.serviceMonitor.enabled": "true",
     "metrics.serviceMonitor.labels.release": "prometheus",
     "metrics.podMonitor.enabled": "true",
+    "metrics.prometheusRule.enabled": "true",
+    "metrics.prometheusRule.thresholds.OmniaTurnsSlow": "45.5",
+    "metrics.dashboard.enabled": "true",
     "networkPolicy.enabled": "true",
     "networkPolicy.namespaces": "{agents,more-agents}",
 }
 # Objects of the Prometheus operator, which is not in the cluster.
-FOREIGN = ("ServiceMonitor", "PodMonitor")
+FOREIGN = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
 
 Object = dict[str, Any]
 
@@ -95,6 +99,26 @@ def test_monitors_appear_when_they_are_asked_for(cluster: Cluster) -> None:
     assert {each["kind"] for each in everything if each["kind"] in FOREIGN} == set(FOREIGN)
     monitor = next(of_kind(everything, "ServiceMonitor"))
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_alerts_have_the_thresholds_of_the_values(cluster: Cluster) -> None:
+    (rules,) = of_kind(render(cluster, "a", EVERYTHING), "PrometheusRule")
+    made = {rule["alert"]: rule for group in rules["spec"]["groups"] for rule in group["rules"]}
+    given = yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]
+    written = {rule["alert"]: rule for group in given for rule in group["rules"]}
+    assert made.pop("OmniaTurnsSlow")["expr"].endswith("> 45.5")
+    written.pop("OmniaTurnsSlow")
+    assert made == written
+
+
+def test_the_dashboard_is_what_grafana_reads(cluster: Cluster) -> None:
+    (found,) = [
+        each
+        for each in of_kind(render(cluster, "a", EVERYTHING), "ConfigMap")
+        if each["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
+    ]
+    (text,) = found["data"].values()
+    assert json.loads(text) == json.loads((CHART / "files/dashboard.json").read_text())
 
 
 def test_an_operator_of_some_namespaces_has_no_rights_in_others(cluster: Cluster) -> None:

@@ -1,6 +1,7 @@
 """`omnia up` as its users run it: a process of its own, on real manifests."""
 
 import contextlib
+import functools
 import os
 import queue
 import shutil
@@ -67,21 +68,67 @@ class Up:
 
 
 Start = Callable[..., Up]
+Example = Callable[[str], Path]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """An example that runs for several tests, which leave it as it is.
+
+    Attributes:
+        url: where it answers.
+        environment: that of a command line which finds it.
+    """
+
+    url: str
+    environment: dict[str, str]
+
+
+Share = Callable[[str], Shared]
 
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """The environment of the command line, with a state folder of its own."""
-    return {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    return environment_of(tmp_path)
+
+
+def environment_of(folder: Path) -> dict[str, str]:
+    """Return the environment of a command line that keeps its state in a folder."""
+    return {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
 
 
 @pytest.fixture
 def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Start `omnia up --json -f PATH…`."""
+    with starting(tmp_path, environment) as run:
+        yield run
+
+
+@pytest.fixture(scope="module")
+def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Share]:
+    """Run an example once for all tests of a module that ask for it."""
+    folder = tmp_path_factory.mktemp("shared")
+    environment = environment_of(folder)
+    with starting(folder, environment) as run:
+
+        @functools.cache
+        def shared(name: str) -> Shared:
+            up = run(copied(name, folder))
+            url = up.wait("ready")["url"]
+            up.wait("serving")
+            return Shared(url, environment)
+
+        yield shared
+
+
+@contextlib.contextmanager
+def starting(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Yield what starts `omnia up`; in the end all of them stop."""
     running: list[Up] = []
 
     def run(*paths: Path, **variables: str) -> Up:
-        errors = tmp_path / f"errors-{len(running)}.txt"
+        errors = folder / f"errors-{len(running)}.txt"
         options = [each for path in paths for each in ("-f", str(path))]
         with errors.open("wb") as sink:
             process = subprocess.Popen(
@@ -113,18 +160,19 @@ def with_port(text: str, port: int) -> str:
 
 
 @pytest.fixture
-def example(tmp_path: Path) -> Callable[[str], Path]:
+def example(tmp_path: Path) -> Example:
     """Copy an example, with ports that no other test uses."""
+    return lambda name: copied(name, tmp_path)
 
-    def copy(name: str) -> Path:
-        target = tmp_path / name
-        shutil.copytree(EXAMPLES / name, target)
-        for file in target.glob("*.yaml"):
-            if "kind: AgentRuntime" in file.read_text():
-                file.write_text(with_port(file.read_text(), free_port()))
-        return target
 
-    return copy
+def copied(name: str, folder: Path) -> Path:
+    """Copy an example into a folder, with ports that no other test uses."""
+    target = folder / name
+    shutil.copytree(EXAMPLES / name, target)
+    for file in target.glob("*.yaml"):
+        if "kind: AgentRuntime" in file.read_text():
+            file.write_text(with_port(file.read_text(), free_port()))
+    return target
 
 
 @dataclass

@@ -12,10 +12,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.end_to_end.conftest import LIMIT, ROOT, Start
+from tests.end_to_end.conftest import LIMIT, ROOT, Example, Share, Start
 from tests.services import free_port
-
-Example = Callable[[str], Path]
 
 THREE_TURNS = ("hello", "Where is order A-1001?", "And order Z-9?")
 
@@ -57,7 +55,7 @@ def assert_three_turns_with_a_tool(frames: list[dict[str, Any]]) -> None:
 
 
 def test_node_holds_three_turns_with_a_tool_over_http(
-    start: Start, example: Example, need_program: Callable[[str, str], str]
+    share: Share, need_program: Callable[[str, str], str]
 ) -> None:
     node = need_program("node", "apt-get install nodejs npm")
     client = ROOT / "tests/clients/node"
@@ -65,8 +63,7 @@ def test_node_holds_three_turns_with_a_tool_over_http(
         pytest.fail(
             "Node's ws package is not installed: run `make test`, or npm ci in " + str(client)
         )
-    up = start(example("support-agent"))
-    url = up.wait("ready", name="support-agent")["url"]
+    url = share("support-agent").url
 
     done = subprocess.run(
         [node, str(client / "talk.mjs"), url, *THREE_TURNS],
@@ -80,10 +77,9 @@ def test_node_holds_three_turns_with_a_tool_over_http(
 
 
 def test_the_websockets_command_line_holds_three_turns_with_a_tool_over_http(
-    start: Start, example: Example
+    share: Share,
 ) -> None:
-    up = start(example("support-agent"))
-    url = up.wait("ready", name="support-agent")["url"]
+    url = share("support-agent").url
     client = subprocess.Popen(
         [sys.executable, "-m", "websockets", url], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -106,18 +102,14 @@ def test_the_websockets_command_line_holds_three_turns_with_a_tool_over_http(
     assert_three_turns_with_a_tool(frames)
 
 
-def test_omnia_chat_streams_and_shows_tool_calls(
-    start: Start, example: Example, environment: dict[str, str]
-) -> None:
-    start(example("support-agent")).wait("serving")
-
+def test_omnia_chat_streams_and_shows_tool_calls(share: Share) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "omnia_cli", "chat", "support-agent"],
         input=b"hello\nWhere is order A-1002?\n",
         capture_output=True,
         check=False,
         timeout=LIMIT,
-        env=environment,
+        env=share("support-agent").environment,
     )
 
     text = done.stdout.decode()
@@ -127,36 +119,31 @@ def test_omnia_chat_streams_and_shows_tool_calls(
     assert "tokens out" in text
 
 
-@pytest.mark.parametrize(
-    ("name", "message", "expected"),
-    [
-        ("echo-agent", "ping", "Echo: ping"),
-        ("demo-agent", "hello", ""),
-        ("hello-agent", "hello", ""),
-    ],
-)
+ANSWERS = {
+    "echo-agent": ("ping", "Echo: ping"),
+    "demo-agent": ("hello", ""),
+    "hello-agent": ("hello", ""),
+}
+
+
 def test_every_agent_of_the_examples_answers(
-    start: Start,
-    example: Example,
-    environment: dict[str, str],
-    name: str,
-    message: str,
-    expected: str,
+    start: Start, example: Example, environment: dict[str, str]
 ) -> None:
-    start(example(name)).wait("serving")
+    start(*map(example, ANSWERS)).wait("serving")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "omnia_cli", "chat", name],
-        input=message.encode(),
-        capture_output=True,
-        check=False,
-        timeout=LIMIT,
-        env=environment,
-    )
+    for name, (message, expected) in ANSWERS.items():
+        done = subprocess.run(
+            [sys.executable, "-m", "omnia_cli", "chat", name],
+            input=message.encode(),
+            capture_output=True,
+            check=False,
+            timeout=LIMIT,
+            env=environment,
+        )
 
-    assert done.returncode == 0, done.stderr.decode()
-    assert len(done.stdout.decode().splitlines()) > 1
-    assert expected in done.stdout.decode()
+        assert done.returncode == 0, done.stderr.decode()
+        assert len(done.stdout.decode().splitlines()) > 1, name
+        assert expected in done.stdout.decode()
 
 
 SLOW = """\

@@ -9,20 +9,17 @@ from pathlib import Path
 import orjson
 import yaml
 
-from tests.end_to_end.conftest import EXAMPLES, LIMIT, ROOT, Answer, Start
+from tests.end_to_end.conftest import EXAMPLES, LIMIT, ROOT, Answer, Example, Share, Start
 from tests.services import free_port
 
-Example = Callable[[str], Path]
 Curl = Callable[..., Answer]
 JSON = ("-H", "Content-Type: application/json")
 
 
 def test_the_echo_function_returns_its_input_and_what_the_call_cost(
-    start: Start, example: Example, curl: Curl
+    share: Share, curl: Curl
 ) -> None:
-    url = start(example("echo-function")).wait("ready")["url"]
-
-    answer = curl(url, *JSON, "-d", '{"message": "hello"}')
+    answer = curl(share("echo-function").url, *JSON, "-d", '{"message": "hello"}')
 
     assert answer.status == 200
     assert answer.body["output"] == {"echo": "hello"}
@@ -55,9 +52,9 @@ def test_the_summarizer_answers_two_texts_differently(
 
 
 def test_each_error_of_the_contract_comes_on_its_cause(
-    start: Start, example: Example, curl: Curl, tmp_path: Path
+    share: Share, curl: Curl, tmp_path: Path
 ) -> None:
-    url = start(example("echo-function")).wait("ready")["url"]
+    url = share("echo-function").url
     large = tmp_path / "large.json"
     large.write_bytes(orjson.dumps({"message": "x" * (1 << 20)}))
 

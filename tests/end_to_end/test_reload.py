@@ -12,6 +12,9 @@ from tests.services import free_port
 
 Example = Callable[[str], Path]
 
+# A conversation may send 50 messages a second.
+BREATH = 0.025
+
 HELLO = """\
 apiVersion: omnia.altairalabs.ai/v1alpha1
 kind: AgentRuntime
@@ -45,6 +48,7 @@ def ask_until(socket: ClientConnection, expected: str) -> None:
     began = time.monotonic()
     while (answer := ask(socket, "hi")) != expected:
         assert time.monotonic() - began < LIMIT, f"still answers {answer!r}"
+        time.sleep(BREATH)
 
 
 def test_an_edit_changes_the_next_turn_of_a_conversation_and_leaves_other_agents_alone(
@@ -81,6 +85,7 @@ def test_an_edit_of_a_pack_is_in_use_in_the_conversation_under_way(
         began = time.monotonic()
         while "oak desk" in ask(socket, "Where is order A-1001?"):
             assert time.monotonic() - began < LIMIT
+            time.sleep(BREATH)
 
     assert up.wait("reloaded")["name"] == "support-agent"
 

@@ -10,8 +10,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from omnia_core.env import FacadeEnv
+from omnia_core.names import Handler
+from omnia_core.units import Duration
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.app import Facade
-from tests.facade.scripted_runtime import LIMIT
+from omnia_facade.timings import USUAL, Timings
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.services import free_port
 
 
@@ -33,14 +37,14 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(**settings: Any) -> AsyncIterator[Running]:
+async def running(*, timings: Timings = USUAL, **settings: Any) -> AsyncIterator[Running]:
     """Serve a facade; nobody needs a credential unless the settings say otherwise."""
     given = {"allow_unauthenticated": True, "agent_name": "agent", **settings}
     env = FacadeEnv(
         bind_address="127.0.0.1", facade_port=free_port(), health_port=free_port(), **given
     )
     stop = asyncio.Event()
-    facade = Facade(env)
+    facade = Facade(env, timings)
     task = asyncio.create_task(facade.serve(stop))
     began = asyncio.create_task(facade.serving.wait())
     await asyncio.wait({task, began}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT)
@@ -51,6 +55,32 @@ async def running(**settings: Any) -> AsyncIterator[Running]:
     stop.set()
     async with asyncio.timeout(LIMIT):
         await task
+
+
+@pytest.fixture
+def runtime() -> ScriptedRuntime:
+    return ScriptedRuntime(resume=pb.RESUME_STATE_NOT_FOUND)
+
+
+@pytest.fixture
+async def agent(runtime: ScriptedRuntime) -> AsyncIterator[Running]:
+    async with (
+        serving(runtime) as port,
+        running(runtime_address=f"127.0.0.1:{port}", drain_timeout=Duration(5000)) as facade,
+    ):
+        yield facade
+
+
+@pytest.fixture
+async def echo() -> AsyncIterator[Running]:
+    async with running(handler_mode=Handler.ECHO) as facade:
+        yield facade
+
+
+@pytest.fixture
+async def demo() -> AsyncIterator[Running]:
+    async with running(handler_mode=Handler.DEMO) as facade:
+        yield facade
 
 
 class Client:

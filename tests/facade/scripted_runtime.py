@@ -29,11 +29,40 @@ def done(text: str, reason: str = "stop") -> pb.ServerMessage:
     )
 
 
+def spoken(data: bytes, sequence: int, *, is_last: bool = False) -> pb.ServerMessage:
+    chunk = pb.MediaChunk(
+        media_id="voice", sequence=sequence, is_last=is_last, mime_type="audio/pcm", data=data
+    )
+    return pb.ServerMessage(media_chunk=chunk)
+
+
+ASK = pb.ToolCall(
+    id="c1",
+    name="locate",
+    arguments_json="{}",
+    execution=pb.TOOL_EXECUTION_CLIENT,
+    consent_message="May I?",
+    categories=["location"],
+)
+
+# One answer of a call, cut short by the user.
+TALK = (
+    pb.ServerMessage(chunk=pb.Chunk(content="what is", role="user")),
+    chunk("It is "),
+    spoken(b"hello", 0),
+    pb.ServerMessage(interruption=pb.Interruption()),
+    done("It is "),
+)
+
+
 @dataclass
 class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     """The servicer, its switches, and what it saw."""
 
     hello: bool = True
+    audio: bool = False
+    offer: "pb.MediaNegotiation | None" = None
+    call_script: str = "echo"
     one_turn_per_stream: bool = False
     knows_cancel: bool = True
     resume: "pb.ResumeState | None" = None
@@ -61,20 +90,28 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         context.add_done_callback(lambda _: self.stream_over.set())
         self.metadata.append(dict(context.invocation_metadata()))
         if self.hello:
-            yield pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=["client_tools"]))
+            capabilities = ["client_tools", *(["duplex_audio"] if self.audio else [])]
+            hello = pb.RuntimeHello(capabilities=capabilities, media=self.offer)
+            yield pb.ServerMessage(runtime_hello=hello)
         async for request in request_iterator:
             self.received.append(request)
             self.turn_began.set()
+            if request.HasField("duplex_start"):
+                async for message in self._call(request_iterator, context):
+                    yield message
+                return
             async for message in self._turn(request, request_iterator, context):
                 yield message
             if self.one_turn_per_stream:
                 return
 
-    async def _turn(  # noqa: C901 - a table of scripts
+    async def _turn(  # noqa: C901, PLR0912 - a table of scripts
         self, request: pb.ClientMessage, requests: Requests, context: Any
     ) -> AsyncIterator[pb.ServerMessage]:
         word, _, rest = request.content.partition(" ")
         match word:
+            case "end":
+                yield done("", rest)
             case "fail":
                 yield pb.ServerMessage(error=pb.Error(code="PROVIDER_ERROR", message="no model"))
             case "die":
@@ -89,11 +126,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
                 async for message in self._slow(requests):
                     yield message
             case "flood":
-                async for message in self._flood(int(rest)):
+                async for message in self._flood(*map(int, rest.split())):
                     yield message
             case "ask":
                 async for message in self._ask(requests):
                     yield message
+            case "draw":
+                yield spoken(b"\x00" * int(rest), 0, is_last=True)
+                yield done("drawn")
             case "tools":
                 yield pb.ServerMessage(
                     tool_call=pb.ToolCall(id="s1", name="look", arguments_json='{"a":1}')
@@ -105,6 +145,42 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
                 yield chunk(request.content)
                 yield done(f"you said {request.content}")
 
+    async def _call(  # noqa: C901, PLR0912 - a table of scripts
+        self, requests: Requests, context: Any
+    ) -> AsyncIterator[pb.ServerMessage]:
+        """Hold a call: say back what is heard, unless the script says otherwise."""
+        match self.call_script:
+            case "deaf":
+                await asyncio.Event().wait()
+            case "die":
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            case "leave":
+                return
+            case "refuse":
+                yield pb.ServerMessage(error=pb.Error(code="DUPLEX_ERROR", message="no line"))
+                return
+            case "talk":
+                for message in TALK:
+                    yield message
+            case "ask":
+                yield pb.ServerMessage(tool_call=ASK)
+            case _:
+                pass
+        async for request in requests:
+            self.received.append(request)
+            if request.cancel:
+                yield done("", "cancelled")
+                return
+            if request.HasField("client_tool_result"):
+                yield chunk(request.client_tool_result.result_json)
+                continue
+            heard = request.audio_input
+            if heard.data:
+                yield spoken(heard.data, heard.sequence, is_last=heard.is_last)
+            if heard.is_last and self.call_script != "linger":
+                yield done("bye")
+                return
+
     async def _slow(self, requests: Requests) -> AsyncIterator[pb.ServerMessage]:
         yield chunk("so ")
         yield chunk("far")
@@ -114,22 +190,14 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
                 yield done("so far", "cancelled")
                 return
 
-    async def _flood(self, count: int) -> AsyncIterator[pb.ServerMessage]:
+    async def _flood(self, count: int, size: int = 1024) -> AsyncIterator[pb.ServerMessage]:
         for _ in range(count):
-            yield chunk("x" * 1024)
+            yield chunk("x" * size)
             self.chunks_sent += 1
         yield done("")
 
     async def _ask(self, requests: Requests) -> AsyncIterator[pb.ServerMessage]:
-        call = pb.ToolCall(
-            id="c1",
-            name="locate",
-            arguments_json="{}",
-            execution=pb.TOOL_EXECUTION_CLIENT,
-            consent_message="May I?",
-            categories=["location"],
-        )
-        yield pb.ServerMessage(tool_call=call)
+        yield pb.ServerMessage(tool_call=ASK)
         async for request in requests:
             self.received.append(request)
             if request.cancel:

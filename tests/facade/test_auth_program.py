@@ -182,6 +182,7 @@ async def test_the_runtime_learns_who_asks_and_no_credential(agent: Door) -> Non
     assert "eve" not in str(sent)
 
 
+@pytest.mark.covers("websocket.md#bearer-subprotocol")
 async def test_a_browser_brings_its_token_among_the_subprotocols(agent: Door) -> None:
     url = f"ws://127.0.0.1:{agent.port}/ws"
     token = GOOD["oidc"]["authorization"].removeprefix("Bearer ")

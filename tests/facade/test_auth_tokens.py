@@ -8,8 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_facade.auth.chain import Unauthorized
-from omnia_facade.auth.jsontoken import TokenVerifier, unverified
+from omnia_core.tokens.jsontoken import TokenVerifier, Unauthorized, unverified
 from tests.facade.signing import CURVES, ISSUER, Issuer, b64, forged
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA")

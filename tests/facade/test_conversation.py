@@ -5,7 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
+from omnia_facade.media.port import UploadRequest
 from omnia_facade.turns.events import (
+    Audio,
+    CallRequest,
     Chunk,
     Done,
     Failed,
@@ -14,18 +17,25 @@ from omnia_facade.turns.events import (
     ToolResult,
 )
 from omnia_facade.turns.handler import Resume
+from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
 from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED, ClearDeadline, SetDeadline
-from omnia_facade.ws.conversation import MAX_WAITING, Conversation
+from omnia_facade.ws.conversation import Conversation
 from omnia_facade.ws.effects import (
     Abandon,
     CancelTurn,
     Close,
     Effect,
+    EndAudio,
+    HangUp,
+    Hear,
     Probe,
+    RequestUpload,
     Send,
+    StartCall,
     StartTurn,
 )
 from omnia_facade.ws.messages import parse
+from omnia_facade.ws.waiting import MAX_WAITING, MAX_WAITING_BYTES
 
 ASK = ToolCall("c", "locate", by_client=True)
 
@@ -121,6 +131,20 @@ def test_messages_wait_for_the_turn_in_their_order_and_not_too_many(talk: Conver
     for number in range(1, MAX_WAITING + 1):
         effects = talk.event(number, Done(""))
         assert started(effects) == [(number + 1, "own", str(number))]
+
+
+@pytest.mark.covers("websocket.md#queue-bytes")
+def test_what_waits_has_a_limit_in_bytes_too_and_a_single_message_always_passes(
+    talk: Conversation,
+) -> None:
+    assert started(talk.receive(say("0"), MAX_WAITING_BYTES)) == [(1, "own", "0")]
+    assert talk.receive(say("1"), MAX_WAITING_BYTES - 1) == []
+    assert talk.receive(say("2"), 1) == []
+    assert shown(talk.receive(say("too much"), 1)) == [("error", "RATE_LIMITED")]
+
+    talk.event(1, Done(""))
+    assert shown(talk.receive(say("too much"), MAX_WAITING_BYTES)) == [("error", "RATE_LIMITED")]
+    assert talk.receive(say("3"), MAX_WAITING_BYTES - 1) == []
 
 
 def test_what_an_older_turn_still_says_is_not_heard(talk: Conversation) -> None:
@@ -312,3 +336,84 @@ def test_a_lost_connection_abandons_its_turn(talk: Conversation) -> None:
     assert talk.disconnected() == []
     assert talk.event(1, Done("")) == []
     assert talk.receive(say()) == []
+
+
+UPLOAD = {"filename": "a", "mime_type": "text/plain", "size_bytes": 3}
+
+
+def test_an_upload_belongs_to_a_session_of_the_connection(talk: Conversation) -> None:
+    assert talk.receive(frame("upload_request", **UPLOAD)) == [
+        RequestUpload(UploadRequest("own", "a", "text/plain", 3))
+    ]
+    other = {"type": "upload_request", "session_id": "other", "upload_request": UPLOAD}
+    asked = parse(orjson.dumps(other).decode())
+    assert shown(talk.receive(asked)) == [("error", "SESSION_NOT_FOUND")]
+    talk.drain()
+    assert talk.receive(frame("upload_request", **UPLOAD)) == []
+
+
+def speak(sequence: int = 0, *, last: bool = False, **about: Any) -> BinaryFrame:
+    kind = FrameType.MEDIA_CHUNK
+    return BinaryFrame(kind, b"x", sequence, last, metadata=Metadata(**about))
+
+
+def calls(effects: list[Effect]) -> list[CallRequest]:
+    return [each.request for each in effects if isinstance(each, StartCall)]
+
+
+def test_the_first_audio_begins_a_call_in_the_session_announced_last(talk: Conversation) -> None:
+    assert calls(talk.hear(speak())) == [CallRequest("own")]
+    assert talk.hear(speak(1)) == [Hear(Audio(b"x", 1))]
+
+
+def test_audio_waits_while_its_session_is_looked_up() -> None:
+    talk = Conversation("own", binary=True)
+    talk.open("old")
+
+    assert talk.hear(speak()) == [Hear(Audio(b"x", 0))]
+    assert talk.hear(speak(1)) == [Hear(Audio(b"x", 1))]
+    assert calls(talk.probed(Resume.RESUMABLE)) == [CallRequest("old")]
+
+
+def test_a_call_in_a_session_that_is_gone_is_over(talk: Conversation) -> None:
+    talk.hear(speak(session_id="old"))
+
+    effects = talk.probed(Resume.NOT_FOUND)
+
+    assert shown(effects)[:2] == [("error", "SESSION_EXPIRED"), EndAudio()]
+    assert talk.hear(speak(1)) == []
+
+
+def test_hanging_up_before_the_call_has_begun_cancels_it(talk: Conversation) -> None:
+    talk.hear(speak(session_id="old"))
+
+    assert talk.receive(frame("hangup")) == []
+    effects = talk.probed(Resume.RESUMABLE)
+    assert shown(effects)[1:] == [("done", "", "cancelled"), EndAudio()]
+
+
+def test_after_hanging_up_the_next_audio_begins_a_new_call(talk: Conversation) -> None:
+    talk.hear(speak(5))
+    assert talk.receive(frame("hangup")) == [HangUp()]
+    talk.event(1, Done(""))
+
+    assert calls(talk.hear(speak(6))) == [CallRequest("own")]
+
+
+def test_who_speaks_on_after_his_call_broke_off_is_not_heard_until_he_begins_anew(
+    talk: Conversation,
+) -> None:
+    talk.hear(speak(0))
+    talk.hear(speak(1))
+    talk.event(1, Failed("DUPLEX_ERROR", ""))
+
+    assert talk.hear(speak(2)) == []
+    assert talk.hear(speak(3)) == []
+    assert calls(talk.hear(speak(0))) == [CallRequest("own")]
+
+
+def test_no_call_begins_while_the_server_shuts_down(talk: Conversation) -> None:
+    talk.receive(say())
+    talk.drain()
+
+    assert shown(talk.hear(speak())) == [("error", "AGENT_UNAVAILABLE")]

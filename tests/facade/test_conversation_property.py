@@ -1,145 +1,358 @@
 """Whatever comes, in whatever order: nothing raises, no turn leaks, frames keep their order."""
 
+import json
 from typing import Any
 
 import orjson
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
-from omnia_facade.turns.events import Chunk, Done, Failed, ToolCall, ToolResult
+from omnia_facade.turns.events import (
+    AnswerEnded,
+    CallRequest,
+    Chunk,
+    Done,
+    Failed,
+    Interruption,
+    MediaChunk,
+    SessionConfig,
+    ToolAnswer,
+    ToolCall,
+    ToolResult,
+    TurnRequest,
+)
 from omnia_facade.turns.handler import Resume
+from omnia_facade.ws import binary
+from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
-from omnia_facade.ws.conversation import MAX_WAITING, Conversation
+from omnia_facade.ws.conversation import Conversation
 from omnia_facade.ws.effects import (
     Abandon,
+    CancelTurn,
     Close,
     Effect,
+    EndAudio,
+    HangUp,
+    Hear,
     Probe,
+    RequestUpload,
     Send,
+    SendMedia,
+    StartCall,
     StartTurn,
 )
-from omnia_facade.ws.messages import parse
+from omnia_facade.ws.messages import KNOWN_TYPES, Refused, parse
+from omnia_facade.ws.waiting import MAX_WAITING
 
+# What ends everything is seldom done, or little would be seen of the rest.
+SELDOM = st.sampled_from([*[False] * 9, True])
 CALLS = st.sampled_from(["c1", "c2"])
+SESSIONS = st.sampled_from([None, "own", "old", "older"])
+ENDS = st.one_of(
+    st.builds(Done, st.text(max_size=3)), st.builds(Failed, st.just("X"), st.text(max_size=3))
+)
 EVENTS = st.one_of(
-    st.builds(Chunk, st.text(max_size=3)),
+    st.builds(Chunk, st.text(max_size=3), st.sampled_from(["", "user"])),
     st.builds(ToolCall, CALLS, st.just("t"), by_client=st.booleans()),
     st.builds(ToolResult, CALLS, st.just("1"), is_error=st.booleans()),
-    st.builds(Done, st.text(max_size=3)),
-    st.builds(Failed, st.just("X"), st.text(max_size=3)),
+    st.builds(
+        MediaChunk,
+        st.just("m"),
+        st.integers(0, 2),
+        st.booleans(),
+        st.just("audio/pcm"),
+        st.binary(max_size=3),
+    ),
+    st.just(Interruption()),
+    st.just(SessionConfig("pcm", 16_000, 1)),
+    st.builds(AnswerEnded, st.builds(Done, st.text(max_size=3))),
+    ENDS,
 )
+JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), SESSIONS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["call_id", "text", "type", "media", "filename"]), inner, max_size=3
+        ),
+    ),
+    max_leaves=6,
+)
+
+
+def _json(value: object) -> bytes:
+    """Return JSON as another library writes it: with NaN, and with numbers of any size."""
+    return json.dumps(value).encode()
+
+
+# Frames that nearly are messages: a known type, and fields with anything in them.
+NEARLY = st.builds(
+    lambda kind, fields: {**fields, "type": kind},
+    st.sampled_from(KNOWN_TYPES),
+    st.dictionaries(
+        st.sampled_from(["content", "parts", "session_id", "metadata", *KNOWN_TYPES]),
+        JSON,
+        max_size=3,
+    ),
+)
+CONTENT = {"chunk", "transcript", "tool_call", "tool_result", "media_chunk", "interruption"}
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Plays client, endpoint and handler at once, fairly or not, and keeps the books."""
+    """Plays client, endpoint and handler at once, fairly or not, and keeps the books.
+
+    Attributes:
+        job: number and session of the turn or call that runs.
+        probe: the session that is looked up.
+        accepted, ended: how many messages and calls.
+        calling: whether audio of a call is kept.
+        by_query: whether the session that is looked up was named by the query.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.talk = Conversation("own")
         self.open = True
-        self.turn: int | None = None
+        self.draining = False
+        self.job: tuple[int, str] | None = None
+        self.last = 0
         self.probe: str | None = None
         self.timers: set[str] = set()
-        self.accepted = 0
-        self.ended = 0
-        self.do(self.talk.open())
+        self.announced: set[str] = set()
+        self.accepted = self.ended = 0
+        self.calling = self.by_query = False
+
+    @initialize(
+        resume=st.sampled_from([None, "old", "own", "a b", ""]),
+        show=st.booleans(),
+        frames=st.booleans(),
+    )
+    def connect(self, resume: str | None, show: bool, frames: bool) -> None:
+        self.talk = Conversation("own", show_tools=show, binary=frames)
+        effects = self.talk.open(resume)
+        self.by_query = any(isinstance(each, Probe) for each in effects)
+        self.accepted += self.by_query
+        self.do(effects)
+        assert self.announced == {"own"}
 
     def do(self, effects: list[Effect]) -> None:
         for effect in effects:
-            match effect:
-                case Send(data):
-                    self.sent(orjson.loads(data))
-                case StartTurn(number):
-                    assert self.open
-                    assert self.turn is None
-                    assert self.probe is None
-                    self.turn = number
-                case Probe(session_id):
-                    assert self.turn is None
-                    assert self.probe is None
-                    self.probe = session_id
-                case SetDeadline(call_id):
-                    self.timers.add(call_id)
-                case ClearDeadline(call_id):
-                    self.timers.discard(call_id)
-                case Abandon():
-                    assert self.turn is not None or self.probe is not None
-                    self.turn = self.probe = None
-                case Close():
-                    assert self.turn is None
-                    self.open = False
-                case _:
-                    assert self.turn is not None
+            self.one(effect)
+
+    def one(self, effect: Effect) -> None:  # noqa: C901 - a table of effects
+        match effect:
+            case Send(data):
+                self.sent(orjson.loads(data))
+            case SendMedia():
+                assert self.open
+                assert self.job is not None
+            case StartTurn(number, request) | StartCall(number, request):
+                self.started(number, request)
+            case Probe(session_id):
+                assert self.job is None
+                assert self.probe is None
+                assert session_id not in self.announced
+                self.probe = session_id
+            case SetDeadline(call_id):
+                self.timers.add(call_id)
+            case ClearDeadline(call_id):
+                self.timers.discard(call_id)
+            case Abandon():
+                assert self.job is not None or self.probe is not None
+                self.job = self.probe = None
+            case Close():
+                assert self.open
+                assert self.draining
+                assert self.job is None
+                assert self.accepted == self.ended
+                self.open = False
+            case Hear():
+                assert self.open
+            case EndAudio():
+                self.calling = False
+            case RequestUpload(request):
+                assert request.session_id in self.announced
+                assert not self.draining
+            case CancelTurn() | HangUp() | ToolAnswer():
+                assert self.job is not None
+
+    def started(self, number: int, request: TurnRequest | CallRequest) -> None:
+        assert self.open
+        assert self.job is None
+        assert self.probe is None
+        assert number > self.last
+        assert request.session_id in self.announced
+        self.job, self.last = (number, request.session_id), number
 
     def sent(self, frame: dict[str, Any]) -> None:
         assert self.open
-        if frame["type"] in ("chunk", "tool_call", "tool_result"):
-            assert self.turn is not None
-        if frame["type"] == "done" or self.ends_item(frame):
-            self.ended += 1
-            self.turn = None
+        if frame["type"] == "connected":
+            assert frame["session_id"] not in self.announced
+            self.announced.add(frame["session_id"])
+        elif frame["type"] in CONTENT:
+            assert self.job is not None
+            assert frame["session_id"] == self.job[1]
 
-    def ends_item(self, frame: dict[str, Any]) -> bool:
-        return frame["type"] == "error" and frame["error"]["code"] in (
-            "X",
-            "SESSION_EXPIRED",
-            "INTERNAL_ERROR",
-        )
+    def told(self, effects: list[Effect], *codes: str) -> bool:
+        """Whether the client is sent an error, which has one of these codes."""
+        frames = [orjson.loads(each.data) for each in effects if isinstance(each, Send)]
+        errors = [frame["error"]["code"] for frame in frames if frame["type"] == "error"]
+        assert not errors or errors[0] in codes, errors
+        return bool(errors)
 
-    @rule(session_id=st.sampled_from([None, "own", "old", "older"]))
+    def ends(self, effects: list[Effect], *, silent: bool = False) -> None:
+        """Count the last frames of messages that have ended: first that of the one in hand."""
+        types = [orjson.loads(each.data)["type"] for each in effects if isinstance(each, Send)]
+        assert silent or types[0] in ("done", "error", "connected")
+        self.ended += types.count("done") + types.count("error")
+        self.do(effects)
+
+    @rule(session_id=SESSIONS)
     def message(self, session_id: str | None) -> None:
         body = {"type": "message", "content": "hi", "session_id": session_id}
-        effects = self.talk.receive(parse(orjson.dumps(body).decode()))
-        refused = [
-            each
-            for each in effects
-            if isinstance(each, Send)
-            and orjson.loads(each.data).get("error", {}).get("code")
-            in ("RATE_LIMITED", "AGENT_UNAVAILABLE")
-        ]
-        self.accepted += self.open and not refused
-        self.do(effects)
+        self.text(orjson.dumps(body))
 
     @rule(kind=st.sampled_from(["tool_result", "tool_call_ack", "tool_call_nack"]), call=CALLS)
     def tool_frame(self, kind: str, call: str) -> None:
-        body = {"type": kind, kind: {"call_id": call}}
-        self.do(self.talk.receive(parse(orjson.dumps(body).decode())))
+        self.text(orjson.dumps({"type": kind, kind: {"call_id": call}}))
 
-    @rule()
-    def cancel(self) -> None:
-        self.do(self.talk.receive(parse('{"type":"cancel"}')))
+    @rule(session_id=SESSIONS)
+    def upload(self, session_id: str | None) -> None:
+        asked = {"filename": "a.png", "mime_type": "image/png", "size_bytes": 3}
+        body = {"type": "upload_request", "upload_request": asked, "session_id": session_id}
+        self.text(orjson.dumps(body))
 
-    @rule(number=st.integers(0, 4), event=EVENTS)
+    @rule(kind=st.sampled_from(["cancel", "hangup"]))
+    def stop(self, kind: str) -> None:
+        self.text(orjson.dumps({"type": kind}))
+
+    @rule(data=st.one_of(st.binary(max_size=20), st.builds(_json, NEARLY)))
+    def anything(self, data: bytes) -> None:
+        self.text(data)
+
+    def text(self, data: bytes) -> None:
+        """Receive a text frame as the endpoint does."""
+        try:
+            frame = parse(data.decode())
+        except UnicodeDecodeError:
+            return
+        except Refused as refused:
+            if self.open:
+                self.do(self.talk.refuse(refused))
+            return
+        effects = self.talk.receive(frame, len(data))
+        codes = ("RATE_LIMITED", "AGENT_UNAVAILABLE", "TOOL_FAILED", "SESSION_NOT_FOUND")
+        told = self.told(effects, *codes, "INVALID_MESSAGE")
+        if frame.type == "message":
+            self.accepted += self.open and not told
+        self.do(effects)
+
+    @rule(
+        sequence=st.integers(0, 3),
+        is_last=st.booleans(),
+        session_id=SESSIONS,
+        rate=st.sampled_from([None, 16_000, 1]),
+    )
+    def audio(self, sequence: int, is_last: bool, session_id: str | None, rate: int | None) -> None:
+        about = Metadata(session_id=session_id, sample_rate=rate)
+        frame = BinaryFrame(FrameType.MEDIA_CHUNK, b"..", sequence, is_last, metadata=about)
+        self.frame(binary.encode(frame))
+
+    @rule(data=st.binary(max_size=40))
+    def any_frame(self, data: bytes) -> None:
+        self.frame(data)
+
+    def frame(self, data: bytes) -> None:
+        """Receive a binary frame as the endpoint does."""
+        try:
+            frame = binary.decode(data)
+        except Refused as refused:
+            if self.open:
+                self.do(self.talk.refuse(refused))
+            return
+        if frame.type is not FrameType.MEDIA_CHUNK:
+            return
+        effects = self.talk.hear(frame)
+        codes = ("RATE_LIMITED", "AGENT_UNAVAILABLE", "UNSATISFIABLE_FORMAT", "INVALID_MESSAGE")
+        self.told(effects, *codes)
+        if not self.calling and any(isinstance(each, Hear) for each in effects):
+            self.calling = True
+            self.accepted += 1
+        self.do(effects)
+
+    @rule(number=st.integers(0, 9), event=EVENTS)
     def event_of_any_turn(self, number: int, event: Any) -> None:
-        self.do(self.talk.event(number, event))
+        if self.job and self.job[0] == number:
+            self.happens(event)
+        else:
+            assert self.talk.event(number, event) == []
 
     @rule(event=EVENTS)
-    @precondition(lambda self: self.turn is not None)
+    @precondition(lambda self: self.job is not None)
     def event_of_the_turn(self, event: Any) -> None:
-        assert self.turn is not None
-        self.do(self.talk.event(self.turn, event))
+        self.happens(event)
 
-    @rule(number=st.integers(0, 4))
+    @rule(call=CALLS)
+    @precondition(lambda self: self.job is not None)
+    def tool_of_the_client(self, call: str) -> None:
+        self.happens(ToolCall(call, "t", by_client=True))
+
+    @rule(event=ENDS)
+    @precondition(lambda self: self.job is not None)
+    def end_of_the_turn(self, event: Any) -> None:
+        self.happens(event)
+
+    def happens(self, event: Any) -> None:
+        """Have the turn that runs yield an event."""
+        assert self.job
+        effects = self.talk.event(self.job[0], event)
+        if isinstance(event, Done | Failed):
+            self.job = None
+            self.ends(effects)
+        else:
+            self.do(effects)
+
+    @rule(number=st.integers(0, 9))
     def turn_ended(self, number: int) -> None:
-        self.do(self.talk.turn_ended(number))
+        if self.job and self.job[0] == number:
+            self.job = None
+            self.ends(self.talk.turn_ended(number))
+        else:
+            assert self.talk.turn_ended(number) == []
 
     @rule(resume=st.sampled_from(Resume))
     def probed(self, resume: Resume) -> None:
-        self.probe = None
-        self.do(self.talk.probed(resume))
+        if self.probe is None:
+            assert self.talk.probed(resume) == []
+            return
+        # What the query named is no message: when it is found, nothing ends it but `connected`.
+        silent = self.by_query and resume is Resume.RESUMABLE
+        self.probe, self.by_query = None, False
+        self.ended += silent
+        self.ends(self.talk.probed(resume), silent=silent)
 
     @rule(call=CALLS)
     def deadline(self, call: str) -> None:
         self.timers.discard(call)
         self.do(self.talk.deadline(call))
 
-    @rule()
-    def drain(self) -> None:
+    @rule(really=SELDOM)
+    def drain(self, really: bool) -> None:
+        if not really and not self.draining:
+            return
+        self.draining = True
         self.do(self.talk.drain())
 
-    @rule()
-    def disconnect(self) -> None:
+    @rule(really=SELDOM)
+    def disconnect(self, really: bool) -> None:
+        if not really:
+            return
         self.do(self.talk.disconnected())
         self.open = False
 
@@ -152,10 +365,18 @@ class AnyOrder(RuleBasedStateMachine):
 
     @invariant()
     def nothing_outlives_the_turn_or_the_connection(self) -> None:
-        if self.turn is None:
+        if self.job is None:
             assert not self.timers
         if not self.open:
+            assert self.job is None
+            assert self.probe is None
             assert not self.talk.busy
+            assert not self.calling
+
+    def teardown(self) -> None:
+        if hasattr(self, "talk"):
+            self.disconnect(really=True)
+            self.nothing_outlives_the_turn_or_the_connection()
 
 
 TestAnyOrder = AnyOrder.TestCase

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import orjson
@@ -19,32 +19,7 @@ from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 
-@pytest.fixture
-def runtime() -> ScriptedRuntime:
-    return ScriptedRuntime(resume=pb.RESUME_STATE_NOT_FOUND)
-
-
-@pytest.fixture
-async def agent(runtime: ScriptedRuntime) -> AsyncIterator[Running]:
-    async with (
-        serving(runtime) as port,
-        running(runtime_address=f"127.0.0.1:{port}", drain_timeout=Duration(5000)) as facade,
-    ):
-        yield facade
-
-
-@pytest.fixture
-async def echo() -> AsyncIterator[Running]:
-    async with running(handler_mode=Handler.ECHO) as facade:
-        yield facade
-
-
-@pytest.fixture
-async def demo() -> AsyncIterator[Running]:
-    async with running(handler_mode=Handler.DEMO) as facade:
-        yield facade
-
-
+@pytest.mark.covers("websocket.md#chunk", "websocket.md#done", "websocket.md#turn-order")
 async def test_a_turn_streams_from_the_runtime_to_the_client(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("hello")
@@ -56,6 +31,7 @@ async def test_a_turn_streams_from_the_runtime_to_the_client(agent: Running) -> 
     assert frames[-1]["finish_reason"] == "stop"
 
 
+@pytest.mark.covers("websocket.md#tool-call", "websocket.md#tool-result")
 async def test_tool_calls_of_the_runtime_are_shown(
     agent: Running, runtime: ScriptedRuntime
 ) -> None:
@@ -67,6 +43,7 @@ async def test_tool_calls_of_the_runtime_are_shown(
     assert runtime.metadata[0]["omnia-show-tools"] == "true"
 
 
+@pytest.mark.covers("websocket.md#client-tool-result", "websocket.md#client-tool-ack")
 async def test_a_client_tool_is_answered_over_the_socket(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("ask")
@@ -79,6 +56,7 @@ async def test_a_client_tool_is_answered_over_the_socket(agent: Running) -> None
     assert frames[-1]["content"] == '{"x":1}'
 
 
+@pytest.mark.covers("websocket.md#cancel", "websocket.md#cancel-keeps-what-was-said")
 async def test_cancel_ends_the_turn_with_what_was_said_and_the_next_runs(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("slow")
@@ -92,6 +70,24 @@ async def test_cancel_ends_the_turn_with_what_was_said_and_the_next_runs(agent: 
     assert following[-1]["content"] == "you said next"
 
 
+@pytest.mark.covers("websocket.md#described-media")
+async def test_what_describes_a_medium_is_no_error_and_does_not_reach_the_runtime(
+    agent: Running, runtime: ScriptedRuntime
+) -> None:
+    media = {"mime_type": "image/png", "data": "AAAA", "filename": "a.png", "detail": "low"}
+    async with connected(agent.ws) as client:
+        await client.send("message", parts=[{"type": "image", "media": media}])
+        assert (await client.answer())[-1]["type"] == "done"
+        await client.send("message", parts=[{"type": "image", "media": {"width": "wide"}}])
+        assert (await client.answer())[-1]["error"]["code"] == "INVALID_MESSAGE"
+
+    (received,) = runtime.received
+    assert {field.name for field, _ in received.parts[0].media.ListFields()} == {
+        "mime_type",
+        "data",
+    }
+
+
 async def test_cancel_in_the_same_packet_as_its_message_is_not_lost(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("slow")
@@ -101,6 +97,7 @@ async def test_cancel_in_the_same_packet_as_its_message_is_not_lost(agent: Runni
     assert frames[-1]["finish_reason"] == "cancelled"
 
 
+@pytest.mark.covers("websocket.md#closing-cancels")
 async def test_a_closed_socket_cancels_the_turn_at_the_runtime(
     agent: Running, runtime: ScriptedRuntime
 ) -> None:
@@ -111,6 +108,7 @@ async def test_a_closed_socket_cancels_the_turn_at_the_runtime(
         await runtime.stream_over.wait()
 
 
+@pytest.mark.covers("websocket.md#session-expired", "websocket.md#unknown-session")
 async def test_an_unknown_session_is_refused_and_the_connection_stays(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("hello", session_id="gone")
@@ -135,16 +133,17 @@ async def test_a_known_session_is_resumed_by_the_query_or_by_a_message(
     assert [message.session_id for message in runtime.received] == ["old", "older"]
 
 
+@pytest.mark.covers("websocket.md#slow-client")
 async def test_a_client_that_does_not_read_stops_the_stream_from_the_runtime(
     agent: Running, runtime: ScriptedRuntime
 ) -> None:
-    count = 16_000
+    count = 250
     small = socket.socket()
     small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     small.setblocking(False)
     await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", agent.port))
     async with connected(agent.ws, sock=small, max_queue=1, max_size=None) as client:
-        await client.say(f"flood {count}")
+        await client.say(f"flood {count} 65536")
         seen = -1
         while seen < runtime.chunks_sent or seen == 0:
             seen = runtime.chunks_sent
@@ -195,6 +194,7 @@ async def test_echo_answers_with_text_or_the_text_of_parts(echo: Running) -> Non
         assert (await client.receive())["content"] == "Echo: ab"
 
 
+@pytest.mark.covers("websocket.md#announced-sessions")
 async def test_without_a_runtime_sessions_are_the_ids_that_were_announced(echo: Running) -> None:
     async with connected(echo.ws) as client:
         await client.say("one")
@@ -206,6 +206,7 @@ async def test_without_a_runtime_sessions_are_the_ids_that_were_announced(echo: 
         assert (await client.receive())["error"]["code"] == "SESSION_EXPIRED"
 
 
+@pytest.mark.covers("websocket.md#invalid-message")
 @pytest.mark.parametrize(
     ("data", "said"),
     [("{", "not JSON"), ('{"type":"chat"}', '"chat"'), (b"\x00\x01", "binary frames")],
@@ -222,6 +223,7 @@ async def test_what_cannot_be_read_is_told_and_the_connection_stays(
         assert (await client.receive())["content"] == "Echo: still here"
 
 
+@pytest.mark.covers("websocket.md#fragments")
 async def test_a_message_in_fragments_is_one_message(echo: Running) -> None:
     async with connected(echo.ws) as client:
         await client.socket.send(['{"type":"message",', '"content":', '"whole"}'])
@@ -236,6 +238,7 @@ async def test_a_large_message_passes(echo: Running, megabytes: int) -> None:
         assert (await client.receive())["content"] == f"Echo: {text}"
 
 
+@pytest.mark.covers("websocket.md#close-too-large")
 async def test_a_message_over_the_limit_closes_with_1009(echo: Running) -> None:
     client = await connect(echo.ws, compression=None)
     async with asyncio.timeout(LIMIT):
@@ -245,6 +248,7 @@ async def test_a_message_over_the_limit_closes_with_1009(echo: Running) -> None:
     assert client.close_code == 1009
 
 
+@pytest.mark.covers("websocket.md#close-not-utf8")
 async def test_text_that_is_not_utf8_closes_with_1007(echo: Running) -> None:
     async with connected(echo.ws) as client:
         await client.socket.send(b'{"type":"\xff"}', text=True)
@@ -254,12 +258,41 @@ async def test_text_that_is_not_utf8_closes_with_1007(echo: Running) -> None:
         assert caught.value.rcvd.code == 1007
 
 
+@pytest.mark.covers("websocket.md#path")
 async def test_every_path_of_agents_leads_to_the_conversation(echo: Running) -> None:
     async with connected(f"{echo.http.replace('http', 'ws')}/api/agents/n/a/ws?agent=a") as client:
         await client.say("hello")
         assert (await client.receive())["type"] == "done"
 
 
+@pytest.mark.covers("websocket.md#refused-misdirected")
+@pytest.mark.parametrize("path", ["/ws", "/", "/functions/x"])
+@pytest.mark.parametrize(
+    ("host", "settings", "taken"),
+    [
+        ("localhost:1", {}, True),
+        ("agent.localhost", {}, True),
+        ("127.8.9.10", {}, True),
+        ("[::1]:80", {}, True),
+        ("evil.example", {}, False),
+        ("127.0.0.1.evil.example:80", {}, False),
+        ("[", {}, False),
+        ("app.example", {"allowed_origins": ("http://app.example",)}, True),
+        ("evil.example", {"allow_unauthenticated": False}, True),
+    ],
+)
+async def test_a_page_that_gave_itself_our_address_is_refused(
+    path: str, host: str, settings: dict[str, Any], *, taken: bool
+) -> None:
+    async with running(handler_mode=Handler.ECHO, console=True, **settings) as facade:
+        reader, writer = await asyncio.open_connection("127.0.0.1", facade.port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        status = int((await reader.readline()).split()[1])
+        writer.close()
+    assert (status != 421) == taken
+
+
+@pytest.mark.covers("websocket.md#refused-unauthorized", "websocket.md#refused-origin")
 @pytest.mark.parametrize(
     ("settings", "origin", "status"),
     [
@@ -272,7 +305,7 @@ async def test_every_path_of_agents_leads_to_the_conversation(echo: Running) -> 
     ],
 )
 async def test_who_may_connect_is_decided_before_the_upgrade(
-    settings: dict[str, object], origin: str | None, status: int | None
+    settings: dict[str, Any], origin: str | None, status: int | None
 ) -> None:
     async with running(handler_mode=Handler.ECHO, **settings) as facade:
         given = facade.http if origin == "same" else origin
@@ -285,6 +318,7 @@ async def test_who_may_connect_is_decided_before_the_upgrade(
         assert "error" in orjson.loads(caught.value.response.body or b"")
 
 
+@pytest.mark.covers("websocket.md#refused-path", "websocket.md#refused-no-upgrade")
 @pytest.mark.parametrize(
     ("method", "path", "status", "error"),
     [
@@ -304,13 +338,17 @@ async def test_what_is_no_conversation_gets_a_proper_http_answer(
         assert (await response.json())["error"] == error
 
 
+@pytest.mark.covers("websocket.md#refused-bad-request", "websocket.md#refused-large-head")
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
         (b"GET /ws HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
         (
-            b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            (
+                b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"
+                b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+            ),
             b"400",
         ),
     ],
@@ -327,6 +365,7 @@ async def test_a_request_that_makes_no_sense_is_refused(
     await writer.wait_closed()
 
 
+@pytest.mark.covers("websocket.md#rate-limited")
 async def test_each_of_many_messages_at_once_is_answered_or_refused(demo: Running) -> None:
     async with connected(demo.ws) as client:
         for _ in range(12):
@@ -365,6 +404,7 @@ async def test_readiness_is_the_runtimes(agent: Running, runtime: ScriptedRuntim
     assert (status, text) == (503, "runtime: no pack\n")
 
 
+@pytest.mark.covers("websocket.md#refused-draining", "websocket.md#close-going-away")
 async def test_shutdown_lets_the_turn_end_and_refuses_newcomers(
     agent: Running, runtime: ScriptedRuntime
 ) -> None:

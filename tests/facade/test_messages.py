@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from omnia_facade.turns.events import Done, Part, ToolCall, ToolResult, Usage
+from omnia_facade.turns.events import Done, Media, Part, ToolCall, ToolResult, Usage
 from omnia_facade.ws import frames
 from omnia_facade.ws.framing import text_frame
 from omnia_facade.ws.messages import Refused, parse
@@ -17,6 +17,18 @@ ACCEPTED = {
     "fields of a later version": '{"type":"message","content":"hi","mood":1}',
     "parts": '{"type":"message","parts":[{"type":"text","text":"hi"}]}',
     "an image": '{"type":"message","parts":[{"type":"image","media":{"mime_type":"image/png"}}]}',
+    "an image that is described": (
+        '{"type":"message","parts":[{"type":"image","media":{"mime_type":"image/png","data":"",'
+        '"filename":"a.png","size_bytes":1,"width":2,"height":3,"detail":"low"}}]}'
+    ),
+    "sound that is described": (
+        '{"type":"message","parts":[{"type":"audio","media":{"mime_type":"audio/wav","url":"x",'
+        '"duration_ms":1,"sample_rate":8000,"channels":null}}]}'
+    ),
+    "an upload": (
+        '{"type":"upload_request","upload_request":'
+        '{"filename":"a","mime_type":"a/b","size_bytes":0}}'
+    ),
     "a tool's result": '{"type":"tool_result","tool_result":{"call_id":"c","result":{"a":[1]}}}',
     "a tool's error": '{"type":"tool_result","tool_result":{"call_id":"c","error":"no"}}',
     "an acknowledgement": '{"type":"tool_call_ack","tool_call_ack":{"call_id":"c"}}',
@@ -67,7 +79,24 @@ REFUSED = {
         "session_id",
     ),
     "a result without its body": ('{"type":"tool_result"}', "INVALID_MESSAGE", '"tool_result"'),
-    "an upload": ('{"type":"upload_request"}', "MEDIA_NOT_ENABLED", "not enabled"),
+    "an upload without its body": (
+        '{"type":"upload_request"}',
+        "INVALID_MESSAGE",
+        'needs an object "upload_request"',
+    ),
+    "an upload of less than nothing": (
+        (
+            '{"type":"upload_request","upload_request":'
+            '{"filename":"a","mime_type":"a/b","size_bytes":-1}}'
+        ),
+        "INVALID_MESSAGE",
+        "$.upload_request.size_bytes",
+    ),
+    "media with a detail that nobody knows": (
+        '{"type":"message","parts":[{"type":"image","media":{"detail":"exact"}}]}',
+        "INVALID_MESSAGE",
+        "$.parts[0].media.detail",
+    ),
 }
 
 
@@ -98,6 +127,8 @@ def test_connected_announces_the_session_and_what_the_server_can_do() -> None:
         "session_id": "s",
         "connected": {"capabilities": capabilities},
     }
+    agreed = decoded(frames.connected("s", binary=True))
+    assert agreed["connected"]["capabilities"]["binary_frames"] is True
     resumed = decoded(frames.connected("s", resumed=True))
     assert resumed["connected"]["resumed"] is True
 
@@ -122,6 +153,18 @@ def test_done_carries_the_text_the_usage_and_the_reason() -> None:
         "finish_reason": "stop",
     }
     assert "usage" not in decoded(frames.done("s", Done("text")))
+
+
+def test_media_says_of_itself_what_is_known() -> None:
+    media = Media("image/png", url="x", filename="a.png", width=2, detail="low")
+    (part,) = decoded(frames.done("s", Done("", parts=(Part("image", media=media),))))["parts"]
+    assert part["media"] == {
+        "mime_type": "image/png",
+        "url": "x",
+        "filename": "a.png",
+        "width": 2,
+        "detail": "low",
+    }
 
 
 def test_a_tool_call_says_who_executes_it() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from omnia_facade.functions.errors import FunctionErrorCode
+from omnia_facade.http.media import STATUS as MEDIA_STATUS
 from omnia_facade.http.statuses import STATUS
+from omnia_facade.media.port import MediaErrorCode
 from omnia_facade.turns.events import ErrorCode
 from omnia_facade.ws.messages import KNOWN_TYPES
 
@@ -20,6 +22,11 @@ def rows(page: str) -> list[list[str]]:
 @pytest.mark.parametrize("code", FunctionErrorCode)
 def test_every_error_of_a_function_stands_with_its_status(code: FunctionErrorCode) -> None:
     assert [str(STATUS[code]), f"`{code}`"] in [row[:2] for row in rows("functions.md")]
+
+
+@pytest.mark.parametrize("code", MediaErrorCode)
+def test_every_error_of_an_upload_stands_with_its_status(code: MediaErrorCode) -> None:
+    assert [str(MEDIA_STATUS[code]), f"`{code}`"] in [row[:2] for row in rows("media.md")]
 
 
 @pytest.mark.parametrize("name", [*ErrorCode, *KNOWN_TYPES])

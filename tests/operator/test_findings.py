@@ -116,10 +116,6 @@ LATER: list[tuple[JsonObject, str]] = [
     (objects.agent({"evals": {"enabled": True}}), "spec.evals"),
     (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
     (
-        objects.agent({"facade": {"media": {"enabled": True, "publicURL": "https://a.example"}}}),
-        "spec.facade.media",
-    ),
-    (
         objects.registry(
             objects.handler(),
             objects.handler(
@@ -148,7 +144,7 @@ def test_what_nothing_acts_on_yet_is_a_warning(document: JsonObject, path: str) 
 
 @pytest.mark.parametrize(
     "change",
-    [{"evals": {"enabled": False}}, {"session": {"type": "memory"}}, {"facade": {"media": {}}}],
+    [{"evals": {"enabled": False}}, {"session": {"type": "memory"}}],
 )
 def test_what_is_switched_off_warns_of_nothing(change: JsonObject) -> None:
     assert findings(objects.agent(change)) == []

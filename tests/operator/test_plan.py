@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from omnia_core.env import SecretKeyRef
+from omnia_core.env import OperatorEnv, SecretKeyRef, SessionType
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.providers import OpenAISettings, ProvidersFile
 from omnia_core.files.reading import decode_json, decode_yaml
@@ -18,8 +18,10 @@ from omnia_core.files.tools import (
 )
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
+from omnia_core.units import Duration
 from omnia_operator.plan import AgentPlan, Mount, SecretCopy, Settings, plan
 from omnia_operator.resolve import Found, SecretSource
+from omnia_operator.settings import settings_of
 from tests.operator import objects, world
 
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
@@ -82,6 +84,17 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
     assert content(made, "tools") == {"tools.yaml": "handlers: []\n"}
 
 
+@pytest.mark.parametrize("by", ["nobody", "the manifest", "the chart"])
+def test_the_page_for_people_is_off_unless_manifest_or_chart_asks_for_it(by: str) -> None:
+    facade = {"console": True} if by == "the manifest" else {}
+    chart = settings_of(
+        OperatorEnv(facade_image="f:1", runtime_image="r:1", console=by == "the chart")
+    )
+    made = planned(objects.agent({"facade": facade}), settings=chart)
+    asked = {each.name: each.value for each in made.facade.env.render()}.get("OMNIA_CONSOLE")
+    assert asked == (None if by == "nobody" else "true")
+
+
 def test_the_environment_says_what_the_manifest_says() -> None:
     made = planned(
         objects.agent(
@@ -108,6 +121,47 @@ def test_the_environment_says_what_the_manifest_says() -> None:
     }
 
 
+MEDIA = {
+    "enabled": True,
+    "storagePath": "/files",
+    "publicURL": "https://a.example",
+    "maxFileSize": "1Mi",
+    "defaultTTL": "90m",
+}
+
+
+def test_both_containers_mount_one_volume_for_uploads_and_only_the_facade_writes() -> None:
+    made = planned(objects.agent({"facade": {"media": MEDIA}}))
+
+    assert made.runtime is not None
+    assert {"name": "omnia-media", "emptyDir": {}} in made.volumes
+    assert made.facade.mounts[-1] == Mount("omnia-media", "/files", read_only=False)
+    assert made.runtime.mounts[-1] == Mount("omnia-media", "/files", read_only=True)
+    both = {
+        "OMNIA_MEDIA_STORAGE_TYPE": "local",
+        "OMNIA_MEDIA_STORAGE_PATH": "/files",
+        "OMNIA_MEDIA_MAX_FILE_SIZE": "1048576",
+    }
+    told = {each.name: each.value for each in made.facade.env.render()}
+    assert both.items() <= told.items()
+    assert told["OMNIA_MEDIA_PUBLIC_URL"] == "https://a.example"
+    assert told["OMNIA_MEDIA_DEFAULT_TTL"] == "1h30m"
+    assert both.items() <= {each.name: each.value for each in made.runtime.env.render()}.items()
+
+
+def test_uploads_lie_on_the_claim_that_the_manifest_names() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "files"}}
+    made = planned(objects.agent({"facade": {"handler": "echo", "media": MEDIA | claim}}), Found())
+    assert {"name": "omnia-media", **claim} in made.volumes
+
+
+@pytest.mark.parametrize("media", [{}, {"enabled": False, "publicURL": "https://a.example"}])
+def test_without_uploads_there_is_no_volume_for_them(media: dict[str, object]) -> None:
+    made = planned(objects.agent({"facade": {"media": media}}))
+    assert "omnia-media" not in {each["name"] for each in made.volumes}
+    assert "media" not in " ".join(each.name for each in made.facade.env.render()).lower()
+
+
 @pytest.mark.parametrize("handler", ["echo", "demo"])
 def test_a_facade_that_answers_by_itself_is_alone(handler: str) -> None:
     made = planned(objects.agent({"facade": {"handler": handler}}), Found())
@@ -127,6 +181,22 @@ def test_a_function_gives_its_schemas_to_both_containers() -> None:
     assert made.runtime is not None
     assert made.runtime.mounts[-1] == mount
     assert made.facade.env.mode is made.runtime.env.mode is Mode.FUNCTION
+
+
+def test_the_facade_keeps_replies_and_answers_without_an_end_where_the_sessions_are() -> None:
+    session = {"session": {"type": "redis", "ttl": "2h", "storeRef": {"name": "store"}}}
+    secrets = {("default", "store"): frozenset({"url"})}
+    there = world.found(objects.pack(), objects.provider(), secrets=secrets)
+    for document in (objects.function(session), objects.agent(session)):
+        env = planned(document, there).facade.env
+        assert env.session_type is SessionType.REDIS
+        assert env.session_url == SecretKeyRef("store", "url")
+        assert env.session_ttl == Duration.parse("2h")
+    demo = {"facade": {"type": "websocket", "handler": "demo"}}
+    for document in (objects.agent(session | demo), objects.agent({"session": {"ttl": "2h"}})):
+        env = planned(document, there).facade.env
+        assert (env.session_type, env.session_url) == (SessionType.MEMORY, None)
+        assert "OMNIA_SESSION_TTL" not in {each.name for each in env.render()}
 
 
 def test_a_key_is_a_reference_and_never_in_a_file() -> None:

@@ -401,6 +401,32 @@ async def test_an_invalid_spec_is_told_and_the_pods_run_on() -> None:
     assert cluster.names(DEPLOYMENT) == ["helper"]
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"inputSchema": {"properties": {"a/b": {"minimum": "x"}}}},
+            ["spec.inputSchema", "/properties/a~1b/minimum", '"x" is not of type "number"'],
+        ),
+        ({"outputSchema": {"$ref": "#/$defs/gone"}}, ["spec.outputSchema", "/$defs/gone"]),
+        (
+            {"outputSchema": {"$ref": "https://example.com/s.json"}},
+            ["spec.outputSchema", "another document", 'put it under "$defs"'],
+        ),
+    ],
+)
+async def test_a_schema_that_does_not_compile_is_a_condition_that_says_where(
+    change: JsonObject, said: list[str]
+) -> None:
+    cluster = await settled(*everything())
+
+    cluster.put(objects.function(change))
+    await cluster.settle()
+
+    assert cluster.conditions()["Ready"] == "False: InvalidSpec"
+    assert [each for each in said if each not in cluster.message("Ready")] == []
+
+
 async def test_a_registry_that_cannot_be_used_is_named() -> None:
     broken = objects.handler({"tool": {"inputSchema": {"type": "no such type"}}})
     agent = everything({"toolRegistryRef": {"name": "tools"}})

@@ -86,6 +86,34 @@ def test_a_status_says_where_the_agent_is(
     assert (reasons["Ready"], reasons["DeploymentReady"]) == (ready, deployment)
 
 
+MEDIA = {"enabled": True, "publicURL": "https://a.example"}
+CLAIM = {"persistentVolumeClaim": {"claimName": "files"}}
+SEVERAL = {"replicas": 2}
+SCALED = {"autoscaling": {"enabled": True, "maxReplicas": 3}}
+
+
+@pytest.mark.parametrize(
+    ("media", "runtime", "expected"),
+    [
+        (MEDIA, {}, ("True", "SinglePod")),
+        (MEDIA, SEVERAL, ("False", "NotShared")),
+        (MEDIA, SCALED, ("False", "NotShared")),
+        (MEDIA | CLAIM, SEVERAL, ("True", "PersistentVolumeClaim")),
+        (MEDIA | {"enabled": False}, SEVERAL, None),
+    ],
+)
+def test_several_pods_without_one_volume_for_uploads_are_warned_of(
+    media: JsonObject, runtime: JsonObject, expected: tuple[str, str] | None
+) -> None:
+    agent = world.agent(objects.agent({"facade": {"media": media}, "runtime": runtime}))
+    found = AgentFacts(3, agent, workload=RUNNING, has_service=True)
+    conditions = agent_status(found, AgentRuntimeStatus(), NOW).conditions
+    told = {each.type: (each.status.value, each.reason) for each in conditions}
+    assert told.get("MediaReady") == expected
+    # the agent serves all the same
+    assert told["Ready"] == ("True", "RuntimeReady")
+
+
 def test_a_transition_keeps_its_time_until_the_status_changes() -> None:
     first = agent_status(facts(STARTING), AgentRuntimeStatus(), NOW)
     second = agent_status(facts(STARTING, pods=(CRASH,)), first, LATER)

@@ -137,6 +137,9 @@ async def test_only_fallbacks_step_in_and_each_attempt_is_counted(providers: Pro
     assert providers.calls("default", "error") == 3
     assert providers.calls("fallback-b", "success") == 1
     assert providers.calls("judge", "error") is None
+    for name, count in (("omnia_provider_retries_total", 2), ("omnia_provider_fallbacks_total", 1)):
+        labels = {"agent": "agent", "namespace": "default", "provider": "default"}
+        assert providers.registry.get_sample_value(name, labels) == count
     assert there.headers[0]["Authorization"] == "Bearer k"
 
 

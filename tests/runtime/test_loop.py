@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Media, Message, Part
@@ -71,7 +72,8 @@ async def test_after_the_last_round_the_model_answers_without_tools() -> None:
     events, _ = await run(model, ScriptedTools(), Limits(max_rounds=2))
     assert [each.tool_choice for each in model.requests] == ["auto", "auto", "none"]
     assert [len(each.tools) for each in model.requests] == [2, 2, 2]
-    assert events[-1] == TurnFinished("enough", "stop", Usage(30, 15, 0, 1.5))
+    usage = Usage(30, 15, 0, 1.5)
+    assert events[-1] == TurnFinished("enough", "stop", usage, limit="max_rounds: 2")
 
 
 async def test_calls_beyond_the_limit_are_refused_and_end_the_offer() -> None:
@@ -171,7 +173,11 @@ async def test_a_used_up_budget_calls_no_tool_any_more(limits: Limits, named: st
     events, _ = await run(model, tools, limits)
     assert tools.called == []
     assert named in refusals(events)[0]
-    assert events[-1] == TurnFinished("so far", "stop", Usage(20, 10, 0, 1.0))
+    assert isinstance(finished := events[-1], TurnFinished)
+    assert finished.limit.startswith(named)
+    assert structs.replace(finished, limit="") == TurnFinished(
+        "so far", "stop", Usage(20, 10, 0, 1.0)
+    )
 
 
 async def test_no_more_calls_run_at_once_than_the_policy_allows() -> None:

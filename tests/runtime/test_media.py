@@ -9,7 +9,8 @@ import pytest
 
 from omnia_core.sessions import Media, Message, Part
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaFolder, MediaInvalid
+from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaFolder
+from omnia_runtime.turns.uploads import MediaInvalid
 from tests.runtime.program import Program, Stream, client
 from tests.runtime.scripted import Mounted
 

@@ -148,9 +148,9 @@ async def test_a_broken_file_keeps_the_last_good_and_is_told_by_health(
         await health_until(stub, "ready")
 
 
-async def test_sigterm_lets_the_running_turn_end(mounted: Mounted, start: Start) -> None:
+async def test_sigterm_lets_end_what_was_accepted(mounted: Mounted, start: Start) -> None:
     slow = {"content": "one two three", "inter_chunk_ms": 200}
-    mounted.write_responses({"scenarios": {"default": {"turns": {1: slow}}}})
+    mounted.write_responses({"scenarios": {"default": {"turns": {1: slow, 2: "and two"}}}})
     program = start()
     async with client(mounted) as stub:
         busy, idle = Stream(stub), Stream(stub)
@@ -159,7 +159,13 @@ async def test_sigterm_lets_the_running_turn_end(mounted: Mounted, start: Start)
         assert await idle.read() is not None
         program.process.terminate()
         assert await idle.read() is None
+        await busy.send("waits in the stream")
         assert (await busy.turn())[-1].done.final_content == "one two three"
+        assert (await busy.turn())[-1].done.final_content == "and two"
+        # as a facade does whose next message belongs to another session
+        other = Stream(stub)
+        assert (await other.ask("waited in the facade", "s2"))[-1].done.final_content
+        other.call.cancel()
         assert await busy.read() is None
     assert (await program.end())[0] == 0
 

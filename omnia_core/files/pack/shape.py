@@ -5,7 +5,7 @@ description: a value alone is judged by msgspec itself.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
@@ -71,19 +71,21 @@ def fields_of(shape: type[Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
     return {each.encode_name: each for each in msgspec.structs.fields(shape)}
 
 
-def options_of(shape: Any) -> tuple[list[Any], list[Meta]]:
+@cache
+def options_of(shape: Any) -> tuple[tuple[Any, ...], tuple[Meta, ...]]:
     """Take a type apart: what a value may be, and what is said about it."""
     if get_origin(shape) is Annotated:
         options, metas = options_of(shape.__origin__)
-        return options, [*metas, *(each for each in shape.__metadata__ if isinstance(each, Meta))]
+        said = tuple(each for each in shape.__metadata__ if isinstance(each, Meta))
+        return options, metas + said
     if get_origin(shape) in (Union, UnionType):
-        members = [each for each in get_args(shape) if each is not UnsetType]
+        members = tuple(each for each in get_args(shape) if each is not UnsetType)
         if len([each for each in members if each is not NoneType]) == 1:
             inner = next(each for each in members if each is not NoneType)
             options, metas = options_of(inner)
-            return [*options, NoneType], metas
-        return members, []
-    return [shape], []
+            return (*options, NoneType), metas
+        return members, ()
+    return (shape,), ()
 
 
 def _fits(value: Any, option: Any) -> bool:
@@ -112,7 +114,7 @@ def _converts(value: Any, shape: Any) -> bool:
     return True
 
 
-def _expected(options: list[Any], metas: list[Meta]) -> str:
+def _expected(options: Sequence[Any], metas: Sequence[Meta]) -> str:
     described = next((meta.description for meta in reversed(metas) if meta.description), None)
     bounds = "".join(_bounds(meta) for meta in metas)
     names = [_named(each) for each in options if each is not NoneType]

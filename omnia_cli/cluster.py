@@ -1,0 +1,86 @@
+"""An agent in a cluster: kubectl forwards a port to it, and vouches for who asks.
+
+So whoever may use kubectl there may talk to the agent, and this program needs no credential of the
+cluster.
+"""
+
+import contextlib
+import re
+import subprocess
+from collections.abc import Iterator
+
+from omnia_core.names import AUDIENCE_SCHEME
+
+SECONDS = 30
+# The name of the port in an agent's Service.
+PORT = "facade"
+
+
+class KubectlFailed(Exception):
+    """The agent could not be reached through kubectl; the message is for people."""
+
+
+@contextlib.contextmanager
+def forwarded(name: str, namespace: str) -> Iterator[int]:
+    """Yield a port of this machine that leads to an agent, for as long as the context lasts.
+
+    Raises:
+        KubectlFailed: it does not.
+    """
+    command = _kubectl("port-forward", namespace, f"service/{name}", f":{PORT}")
+    command.append(f"--pod-running-timeout={SECONDS}s")
+    try:
+        # A session of its own: Ctrl-C is meant for the conversation.
+        process = subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise _missing() from error
+    with process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            if found is None:
+                said = process.stderr.read() if process.stderr and not line else line
+                raise _failed(f'"{name}" in the namespace "{namespace}" cannot be reached', said)
+            yield int(found[1])
+        finally:
+            process.kill()
+
+
+def new_token(name: str, namespace: str, account: str) -> str:
+    """Have a token made that is good for one agent, and for nothing else.
+
+    Raises:
+        KubectlFailed: kubectl does not make one.
+    """
+    command = _kubectl("create", namespace, "token", account)
+    command.append(f"--audience={AUDIENCE_SCHEME}{namespace}/{name}")
+    try:
+        done = subprocess.run(  # noqa: S603 - the command is ours
+            command, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    except FileNotFoundError as error:
+        raise _missing() from error
+    except subprocess.TimeoutExpired as error:
+        raise _failed(f"no token of the ServiceAccount {account}", "it takes too long") from error
+    if done.returncode:
+        raise _failed(f"no token of the ServiceAccount {account}", done.stderr)
+    return done.stdout.strip()
+
+
+def _kubectl(verb: str, namespace: str, *arguments: str) -> list[str]:
+    return ["kubectl", verb, *arguments, f"--namespace={namespace}"]
+
+
+def _missing() -> KubectlFailed:
+    return KubectlFailed("kubectl is not on the PATH; it is needed to reach an agent in a cluster")
+
+
+def _failed(what: str, said: str) -> KubectlFailed:
+    return KubectlFailed(f"{what}; kubectl says: {' '.join(said.split()) or 'nothing'}")

@@ -1,0 +1,143 @@
+"""The work that a conversation asks for: probes, turns and calls, one at a time."""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from omnia_facade.turns.audio import AudioQueue
+from omnia_facade.turns.events import Chunk, Done, ErrorCode, Failed, TurnEvent
+from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.ws.calls import Calls
+from omnia_facade.ws.connections import Connections
+from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.effects import Effect, Probe, StartCall, StartTurn
+
+_log = structlog.get_logger()
+
+
+class Client(Protocol):
+    """The socket, as the pump sees it."""
+
+    unwritten: asyncio.Event | None
+
+    def apply(self, todo: list[Effect]) -> None:
+        """Do what the conversation decided."""
+
+    def audio(self) -> AudioQueue:
+        """Return what the client says on the phone."""
+
+    def settle(self) -> None:
+        """Learn that a turn has ended."""
+
+
+class Pump:
+    """A task exists only while a session is probed, or a turn or call runs."""
+
+    __slots__ = (
+        "_calls",
+        "_client",
+        "_connections",
+        "_conversation",
+        "_dialogue",
+        "_job",
+        "_worker",
+    )
+
+    def __init__(
+        self,
+        connections: Connections,
+        conversation: Conversation,
+        dialogue: Dialogue,
+        client: Client,
+        calls: Calls,
+    ) -> None:
+        """Move what `dialogue` yields through `conversation` to `client`; count turns and calls."""
+        self._connections = connections
+        self._conversation = conversation
+        self._dialogue = dialogue
+        self._client = client
+        self._calls = calls
+        self._job: Probe | StartTurn | StartCall | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    def start(self, job: Probe | StartTurn | StartCall) -> None:
+        """Begin, or go on with this after what is just ending."""
+        self._job = job
+        if self._worker is None:
+            self._worker = asyncio.get_running_loop().create_task(self._work())
+
+    def abandon(self) -> None:
+        """Stop what is under way."""
+        self._job = None
+        if self._worker:
+            self._worker.cancel()
+
+    async def _work(self) -> None:
+        try:
+            while (job := self._job) is not None:
+                self._job = None
+                if isinstance(job, Probe):
+                    self._probed(await self._probe(job.session_id))
+                elif isinstance(job, StartTurn):
+                    await self._turn(job)
+                else:
+                    await self._call(job)
+        finally:
+            self._worker = None
+
+    def _probed(self, resume: Resume) -> None:
+        known = self._conversation.sessions
+        self._client.apply(self._conversation.probed(resume))
+        self._connections.metrics.sessions_active.inc(self._conversation.sessions - known)
+
+    async def _probe(self, session_id: str) -> Resume:
+        try:
+            return await self._dialogue.probe(session_id)
+        except Exception:  # noqa: BLE001 - the client is told, and may try again
+            _log.exception("probe crashed", session_id=session_id)
+            return Resume.UNAVAILABLE
+
+    async def _turn(self, job: StartTurn) -> None:
+        turn, silent = self._connections.turn_started(job.accepted_at), True
+        events = self._dialogue.turn(job.request)
+        last: TurnEvent | None = None
+        try:
+            async for event in events:
+                last = event
+                self._client.apply(self._conversation.event(job.number, event))
+                if silent and isinstance(event, Chunk):
+                    silent = False
+                    self._connections.first_chunk(job.accepted_at)
+                if isinstance(event, Done | Failed):
+                    break
+                if self._client.unwritten:
+                    await self._client.unwritten.wait()
+        except Exception:  # noqa: BLE001 - a turn that crashes ends in an error frame
+            _log.exception("turn crashed", session_id=job.request.session_id)
+        finally:
+            await events.aclose()
+            self._connections.turn_ended(turn, success=isinstance(last, Done))
+        self._client.apply(self._conversation.turn_ended(job.number))
+        self._client.settle()
+
+    async def _call(self, job: StartCall) -> None:
+        if not self._calls.begin():
+            full = f"audio session limit reached: {self._calls.limit} calls; call again later"
+            refused = Failed(ErrorCode.RATE_LIMITED, full)
+            self._client.apply(self._conversation.event(job.number, refused))
+            return
+        events = self._dialogue.call(job.request, self._client.audio())
+        try:
+            async for event in events:
+                self._client.apply(self._conversation.event(job.number, event))
+                if isinstance(event, Done | Failed):
+                    break
+                if self._client.unwritten:
+                    await self._client.unwritten.wait()
+        except Exception:  # noqa: BLE001 - a call that crashes ends in an error frame
+            _log.exception("call crashed", session_id=job.request.session_id)
+        finally:
+            await events.aclose()
+            self._calls.end()
+        self._client.apply(self._conversation.turn_ended(job.number))

@@ -1,0 +1,72 @@
+"""What a turn stores: the message that begins it, and all that followed, each with its trail."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+
+from omnia_core.errors import OmniaError
+from omnia_core.sessions import Message, SessionStore, Trail
+from omnia_core.sessions.trail import EventKind, SessionStatus
+from omnia_runtime.agent.events import LimitReached
+from omnia_runtime.trail import Recorder, note_held, recorder, recording
+from omnia_runtime.turns.checkpoints import stamped
+
+
+class Appends:
+    """Writes that are finished even when the turn that makes them is cancelled meanwhile."""
+
+    def __init__(self, store: SessionStore) -> None:
+        self._store = store
+        self._writes: set[asyncio.Task[int]] = set()
+
+    def recording(self) -> AbstractContextManager[Recorder | None]:
+        """Note what happens within, where the store keeps it."""
+        return recording(Recorder() if self._store.keeps_trail else None)
+
+    async def begin(self, session_id: str, transcript: Sequence[Message], known: int) -> int:
+        """Store what follows the `known` messages and ends in the user's; return the length."""
+        current = recorder()
+        return await self._append(
+            session_id, transcript, known, current.begun() if current else None
+        )
+
+    async def end(
+        self, session_id: str, transcript: Sequence[Message], known: int, ending: "Ending"
+    ) -> None:
+        """Store the turn, and how it ended."""
+        current = recorder()
+        trail = current.ended(*ending) if current else None
+        await self._append(session_id, transcript, known, trail)
+
+    async def _append(
+        self, session_id: str, transcript: Sequence[Message], known: int, trail: Trail | None
+    ) -> int:
+        fresh = stamped(transcript[known:])
+        write = self._store.append(session_id, fresh, expected_length=known, trail=trail)
+        task = asyncio.ensure_future(write)
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+
+
+Ending = tuple[SessionStatus, EventKind, str]
+
+
+def finished_with(reason: str) -> Ending:
+    """Return how a turn ended that has an answer."""
+    return "completed", EventKind.TURN_ENDED, reason
+
+
+def cut_by(error: BaseException) -> Ending:
+    """Return how a turn ended that has none; the detail is what its caller is told."""
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled", EventKind.TURN_CANCELLED, ""
+    if isinstance(error, LimitReached):
+        note_held(error.limit)
+    if isinstance(error, OmniaError):
+        return "error", EventKind.TURN_FAILED, f"{error.code}: {error.message}"
+    return "error", EventKind.TURN_FAILED, "the agent failed; its log has the reason"

@@ -1,0 +1,76 @@
+"""A session store whose operations are counted."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+from omnia_core.sessions import (
+    Message,
+    Session,
+    SessionConflict,
+    SessionStore,
+    StoreUnavailable,
+    Trail,
+)
+from omnia_runtime.metrics import Metrics
+
+
+class MeteredSessionStore:
+    """Passes every operation on, and counts it with its outcome and its time."""
+
+    def __init__(self, store: SessionStore, metrics: Metrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self.keeps_trail = store.keeps_trail
+
+    async def load(self, session_id: str) -> Session | None:
+        with _Operation("load", self._metrics):
+            return await self._store.load(session_id)
+
+    async def append(
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        trail: Trail | None = None,
+    ) -> int:
+        with _Operation("append", self._metrics):
+            return await self._store.append(
+                session_id, messages, expected_length=expected_length, trail=trail
+            )
+
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        with _Operation("checkpoint", self._metrics):
+            await self._store.checkpoint(session_id, messages, expected_length=expected_length)
+
+    async def close(self) -> None:
+        await self._store.close()
+
+
+class _Operation:
+    """One operation; a context manager that is no generator costs a third."""
+
+    __slots__ = ("_began", "_metrics", "_name")
+
+    def __init__(self, name: str, metrics: Metrics) -> None:
+        self._name = name
+        self._metrics = metrics
+
+    def __enter__(self) -> None:
+        self._began = time.monotonic()
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        self._metrics.stored(self._name, _outcome(error), time.monotonic() - self._began)
+
+
+def _outcome(error: BaseException | None) -> str:
+    if error is None:
+        return "success"
+    if isinstance(error, SessionConflict):
+        return "conflict"
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled"
+    return "unavailable" if isinstance(error, StoreUnavailable) else "error"

@@ -1,0 +1,321 @@
+"""Answers whose runtime dies: what is kept of them, and what the client is told."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from omnia_core.env import FacadeEnv, SecretStr
+from omnia_core.env.sessions import SessionType
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions import Message, Session, SessionStore
+from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.opening import open_sessions
+from omnia_core.units import Duration
+from omnia_facade.auth.principal import Principal
+from omnia_facade.metrics import Metrics
+from omnia_facade.turns.events import Done, TurnRequest
+from omnia_facade.turns.keeping import StoreKeeper
+from omnia_facade.turns.relayed import Keeper, Kept, Relayed
+from omnia_facade.turns.runtime import RuntimeHandler
+from tests.facade.conftest import Client, connected, running
+from tests.facade.runtime_bed import client_of
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
+from tests.facade.scripted_runtime import serving as scripted
+from tests.facade.test_admission import counted
+from tests.facade.test_protocol_turns import answered
+from tests.runtime.program import Program, client
+from tests.runtime.scripted import Mounted
+from tests.runtime.servers import chunk, serving
+from tests.services import PostgresServer, free_port
+
+Start = Callable[..., tuple[Mounted, Program]]
+SERIES = "omnia_facade_kept_answers_total"
+
+
+class Model:
+    """Says the beginning of an answer, a little more when it may, and never its end; later "on"."""
+
+    def __init__(self) -> None:
+        self.heard: list[list[str]] = []
+        self.more = asyncio.Event()
+        self.gone = asyncio.Event()
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        body = orjson.loads(await request.read())
+        self.heard.append([each["content"] for each in body["messages"][1:]])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        if len(self.heard) > 1:
+            await self._say(response, chunk({"content": "on"}), chunk({}, "stop"))
+            await response.write(b"data: [DONE]\n\n")
+            return response
+        await self._say(response, chunk({"content": "Hello "}), chunk({"content": "wor"}))
+        await self.more.wait()
+        await self._say(response, chunk({"content": "ld and"}))
+        await self.gone.wait()
+        return response
+
+    async def _say(self, response: web.StreamResponse, *chunks: object) -> None:
+        for each in chunks:
+            await response.write(b"data: " + orjson.dumps(each) + b"\n\n")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start a runtime, always on the same files and ports."""
+    mounted = Mounted(tmp_path)
+    programs: list[Program] = []
+
+    def begin(model: str, **environment: str) -> tuple[Mounted, Program]:
+        mounted.write_provider(type="openai", baseURL=f"{model}/v1")
+        programs.append(Program(mounted, **environment))
+        return mounted, programs[-1]
+
+    yield begin
+    for program in programs:
+        program.kill()
+
+
+async def said(client: Client, text: str) -> str:
+    """Read chunks until they are a text; return the session."""
+    found, frame = "", {"session_id": ""}
+    while found != text:
+        frame = await client.receive()
+        found += frame["content"]
+    return str(frame["session_id"])
+
+
+async def stored_by_the_runtime(store: SessionStore, session_id: str) -> None:
+    """Wait for the runtime's own checkpoint."""
+    async with asyncio.timeout(LIMIT):
+        while True:
+            session = await store.load(session_id)
+            if session and session.interrupted:
+                return
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.covers("websocket.md#interrupted-answer-is-kept")
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_continued(
+    request: pytest.FixtureRequest, start: Start, kind: SessionType
+) -> None:
+    server = request.getfixturevalue("redis_url" if kind is SessionType.REDIS else "postgres")
+    url = server.url if isinstance(server, PostgresServer) else str(server)
+    environment = {"OMNIA_SESSION_TYPE": str(kind), "OMNIA_SESSION_URL": url}
+    store = open_sessions(FacadeEnv.parse({"OMNIA_AGENT_NAME": "agent", **environment}))
+    model = Model()
+    async with serving(model) as at:
+        mounted, runtime = start(at, **environment)
+        async with (
+            client(mounted),
+            running(
+                runtime_address=f"127.0.0.1:{mounted.grpc_port}",
+                session_type=kind,
+                session_url=SecretStr(url),
+            ) as facade,
+            connected(facade.ws) as talk,
+        ):
+            await talk.say("hi")
+            session_id = await said(talk, "Hello wor")
+            if kind is SessionType.POSTGRES:
+                await stored_by_the_runtime(store, session_id)
+            model.more.set()
+            await said(talk, "ld and")
+            runtime.process.kill()
+            (end,) = await talk.answer()
+            kept = await store.load(session_id)
+            assert await counted(facade, SERIES, outcome="stored") == 1
+            await runtime.end()
+            start(at, **environment)
+            assert await answered(talk, "go on") == "on"
+        model.gone.set()
+    session = await store.load(session_id)
+    await store.close()
+
+    assert end["error"]["code"] == "AGENT_UNAVAILABLE"
+    assert end["error"]["message"].endswith("; what it said so far is kept")
+    assert kept
+    assert [(each.content, each.finish_reason) for each in kept.interrupted] == [
+        ("Hello world and", "interrupted")
+    ]
+    assert model.heard == [["hi"], ["hi", "Hello world and", "go on"]]
+    assert session
+    assert session.interrupted == ()
+    assert [each.content for each in session.messages] == ["hi", "Hello world and", "go on", "on"]
+
+
+@pytest.mark.covers("websocket.md#interrupted-answer-is-lost")
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        (SessionType.REDIS, "redis://user:secret@127.0.0.1:{port}/0"),
+        (SessionType.POSTGRES, "redis://user:secret@of.another.store"),
+    ],
+)
+async def test_an_answer_that_the_store_did_not_take_is_told_to_the_client(
+    kind: SessionType, url: str
+) -> None:
+    async with (
+        scripted(ScriptedRuntime()) as port,
+        running(
+            runtime_address=f"127.0.0.1:{port}",
+            session_type=kind,
+            session_url=SecretStr(url.format(port=free_port())),
+        ) as facade,
+        connected(facade.ws) as talk,
+    ):
+        await talk.say("die")
+        message = (await talk.answer())[-1]["error"]["message"]
+        assert message.endswith("send the message again; what it said so far was not stored")
+        assert "secret" not in message
+        assert await counted(facade, SERIES, outcome="failed") == 1
+        # of an answer that had not begun there is nothing to say
+        await talk.say("crash")
+        assert "so far" not in (await talk.answer())[-1]["error"]["message"]
+
+
+class Recording(Keeper):
+    """Remembers what it was asked to keep."""
+
+    def __init__(self) -> None:
+        self.kept: list[tuple[str, str]] = []
+
+    async def keep(self, request: TurnRequest, relayed: Relayed) -> bool:
+        self.kept.append((request.content, relayed.text))
+        return True
+
+
+async def test_a_cancelled_turn_that_the_runtime_does_not_end_is_kept_too() -> None:
+    runtime, keeper = ScriptedRuntime(knows_cancel=False), Recording()
+    async with scripted(runtime) as port, asyncio.timeout(LIMIT):
+        peer = client_of(port)
+        dialogue = RuntimeHandler(peer, LIMIT, 0.01, keeper).begin("s", Principal("mia"))
+        events = []
+        async for event in dialogue.turn(TurnRequest("s", "slow")):
+            events.append(event)
+            dialogue.cancel()
+        await peer.close()
+    assert events[-1] == Done("so far", finish_reason="cancelled")
+    assert keeper.kept == [("slow", "so far")]
+
+
+async def test_a_turn_that_ends_is_the_runtimes_alone_to_keep() -> None:
+    keeper = Recording()
+    async with scripted(ScriptedRuntime()) as port, asyncio.timeout(LIMIT):
+        peer = client_of(port)
+        dialogue = RuntimeHandler(peer, LIMIT, LIMIT, keeper).begin("s", Principal("mia"))
+        for content in ("hi", "fail", "tools"):
+            async for _ in dialogue.turn(TurnRequest("s", content)):
+                pass
+        await peer.close()
+    assert keeper.kept == []
+
+
+class Slow(MemorySessionStore):
+    """A store that holds a session's first message, and answers when it may."""
+
+    def __init__(self) -> None:
+        super().__init__(Duration.parse("1h"))
+        self.asked, self.may = asyncio.Event(), asyncio.Event()
+        self.fault: Exception | None = None
+        self.closed = 0
+
+    async def load(self, session_id: str) -> Session | None:
+        self.asked.set()
+        await self.may.wait()
+        if self.fault:
+            raise self.fault
+        return await super().load(session_id)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+class Desk:
+    """A keeper before a slow store, and an answer that it is given to keep."""
+
+    def __init__(self, patience: float = LIMIT) -> None:
+        env = FacadeEnv(
+            agent_name="a", session_type=SessionType.REDIS, session_url=SecretStr("redis://x")
+        )
+        self.registry = CollectorRegistry()
+        counters = Metrics(self.registry, agent="a", namespace="n").kept_answers
+        self.store = Slow()
+        self.keeper = StoreKeeper(env, counters, open_store=lambda _: self.store, patience=patience)
+
+    async def keep(self) -> bool:
+        relayed = Relayed()
+        relayed.said.append("Hel")
+        return await self.keeper.keep(TurnRequest("s", "hi"), relayed)
+
+    async def interrupted(self) -> list[str]:
+        session = await self.store.load("s")
+        return [each.content for each in session.interrupted] if session else []
+
+    def outcomes(self) -> dict[str, float]:
+        labels = {"agent": "a", "namespace": "n"}
+        values = {
+            str(each): self.registry.get_sample_value(SERIES, {**labels, "outcome": str(each)})
+            for each in Kept
+        }
+        return {name: value for name, value in values.items() if value}
+
+
+async def test_a_write_goes_on_when_its_turn_is_cancelled_and_is_waited_for_at_the_end() -> None:
+    async with asyncio.timeout(LIMIT):
+        desk = Desk()
+        await desk.store.append("s", [Message("user", "hi")], expected_length=0)
+        turn = asyncio.create_task(desk.keep())
+        await desk.store.asked.wait()
+        turn.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await turn
+        closing = asyncio.create_task(desk.keeper.close())
+        desk.store.may.set()
+        await closing
+        assert await desk.interrupted() == ["Hel"]
+        assert desk.outcomes() == {"stored": 1}
+
+
+async def test_a_store_that_is_slow_holds_the_error_up_for_a_moment_only() -> None:
+    async with asyncio.timeout(LIMIT):
+        desk = Desk(patience=0.01)
+        await desk.store.append("s", [Message("user", "hi")], expected_length=0)
+        assert not await desk.keep()
+        desk.store.may.set()
+        await desk.keeper.close()
+        assert await desk.interrupted() == ["Hel"]
+
+
+async def test_connections_are_let_go_when_nothing_is_left_to_keep() -> None:
+    async with asyncio.timeout(LIMIT):
+        desk = Desk()
+        await desk.store.append("s", [Message("user", "hi")], expected_length=0)
+        turns = [asyncio.create_task(desk.keep()) for _ in range(3)]
+        await desk.store.asked.wait()
+        assert desk.store.closed == 0
+        desk.store.may.set()
+        assert await asyncio.gather(*turns) == [True] * 3
+        assert desk.store.closed == 1
+        assert desk.outcomes() == {"stored": 1, "present": 2}
+
+
+async def test_whatever_happens_in_the_store_the_turn_is_told_of_it() -> None:
+    async with asyncio.timeout(LIMIT):
+        desk = Desk()
+        desk.store.may.set()
+        assert not await desk.keep()
+        desk.store.fault = ValueError("a record that nobody can read")
+        assert not await desk.keep()
+        assert desk.outcomes() == {"failed": 2}
+
+
+def test_a_keeper_without_the_url_of_its_store_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match="OMNIA_SESSION_URL: missing"):
+        StoreKeeper(FacadeEnv(agent_name="a", session_type=SessionType.REDIS), {})

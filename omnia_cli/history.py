@@ -21,7 +21,21 @@ class HistoryClient:
     """Reads sessions."""
 
     def __init__(self, url: str, token: str | None) -> None:
+        """Connects with each request.
+
+        Raises:
+            HistoryFailed: the address is none, or the token fits into no header.
+        """
         self._url = url.rstrip("/")
+        try:
+            self._address = urlsplit(self._url)
+            usable = self._address.port != 0 and self._address.hostname is not None
+        except ValueError:
+            usable = False
+        if not usable or self._address.scheme not in ("http", "https"):
+            raise HistoryFailed(f"{url} is no address: expected http://host[:port], or https")
+        if token and not (token.isascii() and token.isprintable()):
+            raise HistoryFailed("the token is none: expected printable ASCII on one line")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def sessions(self, filters: Mapping[str, str], limit: int) -> list[JsonObject]:
@@ -62,7 +76,7 @@ class HistoryClient:
                 return found
 
     def _get(self, path: str, query: Mapping[str, str]) -> JsonObject:
-        parts = urlsplit(self._url)
+        parts = self._address
         secure = parts.scheme == "https"
         make = http.client.HTTPSConnection if secure else http.client.HTTPConnection
         connection = make(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)

@@ -2,10 +2,8 @@
 
 import asyncio
 import contextlib
-import errno
 import signal
-import uuid
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,34 +12,23 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
 from omnia_core.env.media import MediaStorageType
-from omnia_core.env.sessions import SessionType
-from omnia_core.errors import ConfigurationError
-from omnia_core.health import HealthServer, Readiness
 from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidators
-from omnia_facade.auth.principal import Principal
 from omnia_facade.capacity import Capacity
+from omnia_facade.conversations import endpoints, open_keeper, turn_handler
 from omnia_facade.door import Door
-from omnia_facade.house import Front, House
+from omnia_facade.house import Front, House, Upgrade
 from omnia_facade.http.admission import is_loopback
-from omnia_facade.http.head import RequestHead
 from omnia_facade.media.port import Uploads
 from omnia_facade.metrics import Metrics
+from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.runtime_client.opening import open_client
-from omnia_facade.runtime_client.port import RuntimeFailed
-from omnia_facade.sessions import AnnouncedSessions
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
-from omnia_facade.turns.handler import TurnHandler
-from omnia_facade.turns.relayed import Keeper
-from omnia_facade.ws.calls import Calls
 from omnia_facade.ws.connections import Connections
-from omnia_facade.ws.conversation import Conversation
-from omnia_facade.ws.endpoint import Endpoint
 from omnia_facade.ws.limits import Limits
-from omnia_facade.ws.upload_desk import UploadDesk
 
 if TYPE_CHECKING:
     from omnia_facade.http.route import Route
@@ -99,61 +86,21 @@ class Facade:
                 stack.push_async_callback(self._client.close)
             await self._begin_http(stack)
             if self._env.mode is Mode.AGENT:
-                self._house.upgrade = self._endpoint_maker(self._keeper(stack))
-            server = await self._listen()
+                self._house.upgrade = self._conversations(stack)
+            server = await listen(self._env, lambda: Door(self._house))
             stack.callback(server.close)
-            self._serve_health(stack)
+            ready = partial(readiness, self._house, self._client)
+            stack.callback(serve_health(self._env, ready, self._registry).stop)
             self._announce()
             await stop.wait()
             await self._drain(server)
 
-    def _endpoint_maker(
-        self, keeper: Keeper | None = None
-    ) -> Callable[[RequestHead, Principal], Endpoint]:
-        handler = self._turn_handler(keeper)
-        calls = Calls(self._env.max_audio_sessions, self._metrics.voice.sessions_active)
-        uploads = UploadDesk(self._uploads) if self._uploads else None
-
-        def make(head: RequestHead, principal: Principal) -> Endpoint:
-            session_id = str(uuid.uuid4())
-            resume = head.parameter("session_id")
-            conversation = Conversation(
-                session_id,
-                show_tools=self._env.show_tools,
-                binary=head.parameter("binary") == "true",
-                timings=self._timings,
-            )
-            dialogue = self._tracing.dialogue(handler.begin(session_id, principal), head.headers)
-            begin_uploads = partial(uploads.begin, principal) if uploads else None
-            return Endpoint(self._connections, dialogue, conversation, resume, calls, begin_uploads)
-
-        return make
-
-    def _keeper(self, stack: contextlib.AsyncExitStack) -> Keeper | None:
-        """Return what keeps answers whose runtime dies: nobody, where sessions die with it."""
-        if self._client is None or self._env.session_type is SessionType.MEMORY:
-            return None
-        from omnia_facade.turns.keeping import StoreKeeper  # noqa: PLC0415 - memory, per pod
-
-        keeper = StoreKeeper(self._env, self._metrics.kept_answers)
-        stack.push_async_callback(keeper.close)
-        return keeper
-
-    def _turn_handler(self, keeper: Keeper | None) -> TurnHandler:
-        # Imported here: a pod has one handler, and memory is counted per pod.
-        if self._client:
-            from omnia_facade.turns.runtime import RuntimeHandler  # noqa: PLC0415 - as above
-
-            return RuntimeHandler(
-                self._client, self._env.turn_timeout.seconds, self._timings.cancel, keeper
-            )
-        if self._env.handler_mode is Handler.DEMO:
-            from omnia_facade.turns.demo import DemoHandler  # noqa: PLC0415 - as above
-
-            return DemoHandler(AnnouncedSessions())
-        from omnia_facade.turns.echo import EchoHandler  # noqa: PLC0415 - as above
-
-        return EchoHandler(AnnouncedSessions())
+    def _conversations(self, stack: contextlib.AsyncExitStack) -> Upgrade:
+        keeper = open_keeper(self._env, self._client, self._metrics, stack)
+        handler = turn_handler(self._env, self._client, self._timings, keeper)
+        return endpoints(
+            self._env, handler, self._connections, self._tracing, self._timings, self._uploads
+        )
 
     async def _begin_http(self, stack: contextlib.AsyncExitStack) -> None:
         """Serve over HTTP where there is something to serve: aiohttp costs a pod 25 MB."""
@@ -182,31 +129,6 @@ class Facade:
         media = await open_media(self._env, self._metrics.media, stack)
         self._uploads = media.uploads
         return [MediaRoute(media.uploads, media.library, self._metrics.media, self._timings)]
-
-    async def _listen(self) -> asyncio.Server:
-        env = self._env
-        loop = asyncio.get_running_loop()
-        with _port_errors("facade_port", env.facade_port):
-            return await loop.create_server(
-                lambda: Door(self._house), env.bind_address, env.facade_port, backlog=1024
-            )
-
-    def _serve_health(self, stack: contextlib.AsyncExitStack) -> None:
-        health = HealthServer(self._ready, self._registry)
-        with _port_errors("health_port", self._env.health_port):
-            health.start(self._env.bind_address, self._env.health_port)
-        stack.callback(health.stop)
-
-    async def _ready(self) -> Readiness:
-        if self._house.draining:
-            return Readiness(ready=False, detail="draining")
-        if self._client is None:
-            return Readiness(ready=True)
-        try:
-            health = await self._client.health()
-        except RuntimeFailed as failed:
-            return Readiness(ready=False, detail=f"runtime: {failed.message}")
-        return Readiness(health.healthy, "" if health.healthy else f"runtime: {health.status}")
 
     def _announce(self) -> None:
         env = self._env
@@ -241,20 +163,6 @@ def _front(env: FacadeEnv) -> Front | None:
     from omnia_facade.console.front import console_front  # noqa: PLC0415 - memory, per pod
 
     return console_front(env.mode, env.agent_name)
-
-
-@contextlib.contextmanager
-def _port_errors(field: str, port: int) -> Iterator[None]:
-    """Name the variable that has to change."""
-    variable = FacadeEnv.variable(field)
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise ConfigurationError(
-                f"port {port} is occupied; choose another with {variable}"
-            ) from error
-        raise ConfigurationError(f"port {port} ({variable}) cannot be used: {error}") from error
 
 
 async def run(env: FacadeEnv) -> None:

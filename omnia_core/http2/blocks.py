@@ -97,8 +97,8 @@ class HeaderBlocks:
         connection.streams[stream_id] = stream
         stream.listener = connection.accept(stream, fields)
         if stream.listener is None:
-            connection.reset(stream, ErrorCode.REFUSED_STREAM)
-        elif end:
+            raise StreamFailed(stream_id, ErrorCode.REFUSED_STREAM, "the stream is not taken")
+        if end:
             connection.peer_ended(stream)
 
     def _more_fields(self, stream: Stream, fields: Fields, *, end: bool) -> None:

@@ -11,6 +11,7 @@ from omnia_core.http2.sending import Outbox
 from omnia_core.http2.stream import Listener, Stream
 
 _NOBODY = 0
+_LAST_ID = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Limits:
         streams: how many the peer may have open at once.
         stream_window: bytes that the peer may send on a stream before somebody reads them.
         connection_window: bytes that may be under way on all streams together.
-        idle_frames: frames in a row that move nothing, and resets of streams that did nothing.
+        idle_frames: frames in a row that move nothing, and resets of streams before an answer.
         answers: frames that wait to be sent only because the peer made us answer.
     """
 
@@ -42,7 +43,7 @@ class Connection:
         failed: why the connection is over, once it is; what is left to send says so to the peer.
         peer_gone_at: the last of our streams that the peer has dealt with, once it takes no more.
         pinged: called when the peer answers a ping.
-        opened: called when one more stream may be opened.
+        opened: called when one more stream may be opened, or none any more.
     """
 
     def __init__(
@@ -99,8 +100,13 @@ class Connection:
             self.failed is None
             and self.peer_gone_at is None
             and len(self.streams) < self.peer_streams
-            and self.next_id < frames.MAX_WINDOW
+            and not self.is_used_up
         )
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether there is no id left for one more stream of ours."""
+        return self.next_id > _LAST_ID
 
     def take(self) -> bytes:
         """Return what to write now; `outbox.wants_to_write` says whether there is more."""
@@ -142,6 +148,7 @@ class Connection:
         if self.streams.pop(stream.id, None) is None:
             return
         stream.forget()
+        stream.listener = None
         self._remember(stream.id)
         self.control(frames.rst_stream(stream.id, code))
         self.opened()
@@ -192,6 +199,7 @@ class Connection:
             self.control(frames.goaway(self.last_peer_id, code, reason))
         for stream in list(self.streams.values()):
             self.drop(stream, code, reason or "the connection was closed")
+        self.opened()
 
     def received(self, size: int) -> None:
         """Count bytes of data against the connection's window, and open it again in time."""
@@ -235,7 +243,8 @@ class Connection:
 
     def _remember(self, stream_id: int) -> None:
         self._reset_here[stream_id] = None
-        if len(self._reset_here) > self.limits.answers:
+        # All streams may be reset at once, with frames of each under way.
+        if len(self._reset_here) > self.limits.streams:
             del self._reset_here[next(iter(self._reset_here))]
 
 

@@ -44,7 +44,7 @@ class ControlFrames:
         if stream is None:
             connection.moved_nothing()
             return
-        connection.resets_left -= connection.is_server
+        connection.resets_left -= connection.is_server and not stream.answered
         if connection.resets_left < 0:
             raise ConnectionFailed(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset")
         connection.drop(stream, _code(payload), "the peer ended the stream")

@@ -60,7 +60,8 @@ class Outbox:
     def _write(self, stream: Stream, out: list[bytes | memoryview], finished: list[Stream]) -> int:
         """Write one frame of a stream's data, and its end when that was all."""
         waiting = stream.waiting
-        size = min(stream.buffered, stream.allowed, self.window, frames.MAX_PAYLOAD)
+        # A peer may have made the window negative after the stream got its turn.
+        size = max(0, min(stream.buffered, stream.allowed, self.window, frames.MAX_PAYLOAD))
         whole = size == stream.buffered
         ends = whole and stream.ending
         flags = frames.END_STREAM if ends and not stream.trailers else 0

@@ -40,6 +40,7 @@ class Stream:
     Attributes:
         window: how many bytes the peer may still send.
         allowed: how many bytes may still be sent; the peer can make it negative.
+        answered: whether fields were sent on a stream of the peer.
         expected: bytes of the body that are still to come, where the peer said how many.
         full: whether a writer should wait for `Listener.writable`.
     """
@@ -48,6 +49,7 @@ class Stream:
         "_connection",
         "_unsaid",
         "allowed",
+        "answered",
         "buffered",
         "ending",
         "expected",
@@ -73,6 +75,7 @@ class Stream:
         self.remote_open = True
         self.local_open = True
         self.responded = False
+        self.answered = False
         self.waiting: deque[bytes | memoryview] = deque()
         self.buffered = 0
         self.full = False
@@ -83,7 +86,8 @@ class Stream:
 
     def send_headers(self, block: bytes) -> None:
         """Send fields before any data."""
-        if self.local_open:
+        if self.local_open and not self.ending:
+            self.answered = True
             self._connection.control(frames.header_frames(self.id, block, end_stream=False))
 
     def send(self, data: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What a call is at either end: messages in, messages out, one writer and one reader."""
+"""What a call is at either end: messages in, messages out, any number of writers and one reader."""
 
 import asyncio
 
@@ -43,7 +43,7 @@ class Call:
         while (message := self.ready()) is None:
             if self._over:
                 if self._failed:
-                    raise self._failed
+                    raise self._gone()
                 return None
             self._reader = asyncio.get_running_loop().create_future()
             try:
@@ -67,15 +67,16 @@ class Call:
 
     async def _room(self, stream: Stream) -> None:
         while stream.full:
-            self._writer = asyncio.get_running_loop().create_future()
-            try:
-                await self._writer
-            finally:
-                self._writer = None
+            if self._writer is None:
+                self._writer = asyncio.get_running_loop().create_future()
+            # Several may wait, and one that is cancelled leaves the others waiting.
+            await asyncio.shield(self._writer)
         if not stream.local_open:
             raise self._gone()
 
     def data(self, data: bytes) -> None:
+        if self._over:
+            return
         try:
             free = self._inbox.feed(data)
         except RpcFailed as failed:
@@ -96,6 +97,7 @@ class Call:
     def writable(self) -> None:
         if self._writer:
             _wake(self._writer)
+            self._writer = None
 
     def _finish(self, failed: RpcFailed | None) -> None:
         if not self._over:
@@ -109,7 +111,11 @@ class Call:
         raise NotImplementedError
 
     def _gone(self) -> RpcFailed:
-        return self._failed or of_reset(ErrorCode.CANCEL, "the call is over")
+        failed = self._failed
+        if failed is None:
+            return of_reset(ErrorCode.CANCEL, "the call is over")
+        # A new one each time: what is raised holds its traceback, and with it this call.
+        return RpcFailed(failed.code, failed.details)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

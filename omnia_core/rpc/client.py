@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import OrderedDict
 
 from omnia_core.http2.connection import Limits
 from omnia_core.http2.errors import ErrorCode
@@ -18,6 +18,7 @@ CONNECT_SECONDS = 5.0
 KEEPALIVE = Keepalive(330.0)
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
+_SLOW = f"no answer within {CONNECT_SECONDS:.0f} s"
 
 
 class ClientCall(Call):
@@ -94,6 +95,8 @@ class ClientCall(Call):
         if self._timer:
             self._timer.cancel()
             self._timer = None
+        if self._stream is None:
+            self._channel.forget(self)
         self._settle()
 
     def _refuse(self, failed: RpcFailed) -> None:
@@ -143,7 +146,7 @@ class Channel:
             (
                 (":method", "POST"),
                 (":scheme", "http"),
-                (":authority", f"{host}:{port}"),
+                (":authority", f"[{host}]:{port}" if ":" in host else f"{host}:{port}"),
                 ("te", "trailers"),
                 ("content-type", "application/grpc"),
                 ("user-agent", user_agent),
@@ -153,7 +156,7 @@ class Channel:
         self._paths: dict[str, bytes] = {}
         self._endpoint: Endpoint | None = None
         self._old: set[Endpoint] = set()
-        self._waiting: deque[ClientCall] = deque()
+        self._waiting: OrderedDict[ClientCall, None] = OrderedDict()
         self._connecting: asyncio.Task[None] | None = None
         self._pause = 0.0
         self._not_before = 0.0
@@ -200,6 +203,10 @@ class Channel:
             raise RpcFailed(StatusCode.INTERNAL, "the call ended without an answer")
         return response
 
+    def forget(self, call: ClientCall) -> None:
+        """Let a call that is over wait no longer for its beginning."""
+        self._waiting.pop(call, None)
+
     async def close(self) -> None:
         """End every call and the connection."""
         self._closed = True
@@ -225,8 +232,8 @@ class Channel:
         connection = endpoint.connection
         if connection.failed or not endpoint.usable:
             self._endpoint = None
-        elif connection.peer_gone_at is not None:
-            # The server ends its connection when the calls on it have ended.
+        elif connection.peer_gone_at is not None or connection.is_used_up:
+            # Its calls go on; `_begin_waiting` closes it after the last one.
             self._old = {each for each in self._old if each.usable} | {endpoint}
             self._endpoint = None
         return self._endpoint
@@ -238,7 +245,7 @@ class Channel:
         elif self._endpoint is None and loop.time() < self._not_before:
             call.fail(RpcFailed(StatusCode.UNAVAILABLE, self._refused))
         else:
-            self._waiting.append(call)
+            self._waiting[call] = None
             if self._endpoint is None and self._connecting is None:
                 self._connecting = loop.create_task(self._connect())
 
@@ -249,10 +256,11 @@ class Channel:
                 _, endpoint = await loop.create_connection(
                     lambda: Endpoint(self._limits, self._keepalive), self._host, self._port
                 )
-        except (OSError, TimeoutError) as error:
+        # A name that no resolver takes is a ValueError, a port beyond 65535 an OverflowError.
+        except (OSError, ValueError, OverflowError) as error:
             self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
             self._not_before = loop.time() + self._pause
-            self._refused = f"{self._host}:{self._port} cannot be reached: {error}"
+            self._refused = f"{self._host}:{self._port} cannot be reached: {str(error) or _SLOW}"
             self._fail_waiting(self._refused)
             return
         finally:
@@ -263,13 +271,16 @@ class Channel:
         self._begin_waiting()
 
     def _begin_waiting(self) -> None:
-        """Begin what waits; after a lost connection, on a new one."""
+        """Begin what waits, on a new connection after a lost one; close old ones without calls."""
         endpoint = self._usable()
+        for old in [each for each in self._old if not each.connection.streams]:
+            self._old.discard(old)
+            asyncio.get_running_loop().call_soon(old.close)
         while self._waiting and endpoint and endpoint.connection.can_open:
-            self._waiting.popleft().begin(endpoint)
+            self._waiting.popitem(last=False)[0].begin(endpoint)
         if self._waiting and endpoint is None and self._connecting is None and not self._closed:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 
     def _fail_waiting(self, reason: str) -> None:
         while self._waiting:
-            self._waiting.popleft().fail(RpcFailed(StatusCode.UNAVAILABLE, reason))
+            self._waiting.popitem(last=False)[0].fail(RpcFailed(StatusCode.UNAVAILABLE, reason))

@@ -73,14 +73,11 @@ class ServerCall(Call):
     def reset(self, code: ErrorCode, reason: str) -> None:
         super().reset(code, reason)
         self._inbox.clear()
-        if self._task:
-            self._task.cancel()
+        self._cancel()
 
     def finish(self, failed: RpcFailed | None) -> None:
         """Tell the client how the call ended."""
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         stream = self._stream
         if stream is None or not stream.local_open or stream.ending:
             return
@@ -101,12 +98,23 @@ class ServerCall(Call):
         else:
             self.finish(None)
 
+    def _cancel(self) -> None:
+        # `_run` never begins when this comes at once, and a second cancel would cut its clean-up.
+        self._stop_timer()
+        task, self._task = self._task, None
+        if task:
+            task.cancel()
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
     def _refuse(self, failed: RpcFailed) -> None:
         self._inbox.clear()
         self.finish(failed)
         self._finish(failed)
-        if self._task:
-            self._task.cancel()
+        self._cancel()
 
     def _too_late(self) -> None:
         self._timer = None

@@ -6,6 +6,8 @@ from urllib.parse import quote, unquote
 from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.fields import Fields
 
+_MAX_DETAILS = 1024
+
 
 class StatusCode(IntEnum):
     """gRPC's status codes."""
@@ -86,5 +88,7 @@ def trailers(failed: RpcFailed | None) -> list[tuple[str, str]]:
         return [("grpc-status", "0")]
     fields = [("grpc-status", str(int(failed.code)))]
     if failed.details:
-        fields.append(("grpc-message", quote(failed.details[:1024], safe=" !#$&'()*+,/:;=?@[]")))
+        # Each byte may become three, and grpcio's clients refuse more than 8 KiB of metadata.
+        text = failed.details.encode(errors="replace")[:_MAX_DETAILS].decode(errors="ignore")
+        fields.append(("grpc-message", quote(text, safe=" !#$&'()*+,/:;=?@[]")))
     return fields

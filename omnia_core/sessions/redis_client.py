@@ -13,18 +13,24 @@ TIMEOUT_SECONDS = 2.0
 ATTEMPTS = 3
 CONNECTIONS = 32  # of a program; more operations at once wait for one
 
-
 # Of the URL's query: how many replicas have to have a write before it counts.
 _REPLICAS = "replicas"
+_NOT_USABLE = (
+    "the URL of the session store is not usable: "
+    "expected redis://[:password@]host:port[/database], or rediss:// for TLS"
+)
 
 
 def replicas_of(url: str) -> tuple[str, int]:
     """Return a URL without its `replicas=N`, and N, 0 without it.
 
     Raises:
-        ConfigurationError: N is no small number.
+        ConfigurationError: N is no small number, or the URL is none; the message does not show it.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ConfigurationError(_NOT_USABLE) from None
     query = parse_qsl(parts.query, keep_blank_values=True)
     given = [value for name, value in query if name == _REPLICAS]
     if not given:
@@ -54,9 +60,6 @@ def redis_client(url: str) -> Redis:
             retry=Retry(FullJitterBackoff(cap=0.5, base=0.05), ATTEMPTS),
         )
     except (ValueError, RedisError):
-        raise ConfigurationError(
-            "the URL of the session store is not usable: "
-            "expected redis://[:password@]host:port[/database], or rediss:// for TLS"
-        ) from None
+        raise ConfigurationError(_NOT_USABLE) from None
     # ours alone: closed with the client
     return Redis.from_pool(pool)

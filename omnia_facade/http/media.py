@@ -152,13 +152,15 @@ class MediaRoute:
                 MediaErrorCode.OVERLOADED,
                 f"this server sends {MAX_DOWNLOADS} files already; ask again later",
             )
-        download = await self._library.download(ids[0], ids[1], caller)
         self._downloads += 1
         try:
-            return await self._send(request, download)
+            download = await self._library.download(ids[0], ids[1], caller)
+            try:
+                return await self._send(request, download)
+            finally:
+                os.close(download.descriptor)
         finally:
             self._downloads -= 1
-            os.close(download.descriptor)
 
     async def _send(self, request: web.BaseRequest, download: Download) -> web.StreamResponse:
         record, size = download.record, download.record.size_bytes

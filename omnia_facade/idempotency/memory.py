@@ -21,7 +21,10 @@ class _Entry:
 
 
 class MemoryReplyStore(ReplyStore):
-    """Keeps what was replied last, up to a number of bytes."""
+    """Keeps what was replied last, up to a number of bytes.
+
+    Claims of calls that run are not among them: as many calls run as the facade lets in.
+    """
 
     def __init__(
         self, *, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic
@@ -29,53 +32,57 @@ class MemoryReplyStore(ReplyStore):
         """`clock` returns seconds that only grow."""
         self._clock = clock
         self._room = max_bytes
-        self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
+        self._claims: dict[bytes, _Entry] = {}
+        self._replies: OrderedDict[bytes, _Entry] = OrderedDict()
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
     ) -> Standing | None:
         now = self._clock()
         self._forget_expired(now)
-        entry = self._entries.get(scope)
+        entry = self._claims.get(scope) or self._replies.get(scope)
         if entry and entry.expires_at > now:
             if entry.holder == holder:
                 return None
             return Standing(entry.fingerprint, entry.reply)
         self._drop(scope)
-        self._put(scope, _Entry(fingerprint, holder, now + lease_seconds))
+        self._claims[scope] = _Entry(fingerprint, holder, now + lease_seconds)
         return None
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
-        entry = self._entries.get(scope)
-        if entry and entry.holder == holder:
-            self._drop(scope)
+        claim = self._claims.get(scope)
+        if claim and claim.holder == holder:
+            del self._claims[scope]
             expires_at = self._clock() + ttl_seconds
-            self._put(scope, _Entry(entry.fingerprint, holder, expires_at, reply))
+            self._put(scope, _Entry(claim.fingerprint, holder, expires_at, reply))
 
     async def release(self, scope: bytes, holder: str) -> None:
-        entry = self._entries.get(scope)
-        if entry and entry.holder == holder and entry.reply is None:
-            self._drop(scope)
+        claim = self._claims.get(scope)
+        if claim and claim.holder == holder:
+            del self._claims[scope]
 
     async def close(self) -> None:
-        self._entries.clear()
+        self._claims.clear()
+        self._replies.clear()
 
     def _forget_expired(self, now: float) -> None:
-        """Drop the oldest: replies stand in the order in which they expire."""
-        while self._entries:
-            scope, oldest = next(iter(self._entries.items()))
+        """Drop what has expired: replies stand in the order in which they do."""
+        for scope in [each for each, claim in self._claims.items() if claim.expires_at <= now]:
+            del self._claims[scope]
+        while self._replies:
+            scope, oldest = next(iter(self._replies.items()))
             if oldest.expires_at > now:
                 return
             self._drop(scope)
 
     def _put(self, scope: bytes, entry: _Entry) -> None:
-        self._entries[scope] = entry
+        self._replies[scope] = entry
         self._room -= _size(entry)
-        while self._room < 0 and len(self._entries) > 1:
-            self._drop(next(iter(self._entries)))
+        while self._room < 0 and len(self._replies) > 1:
+            self._drop(next(iter(self._replies)))
 
     def _drop(self, scope: bytes) -> None:
-        entry = self._entries.pop(scope, None)
+        entry = self._replies.pop(scope, None)
         if entry:
             self._room += _size(entry)
 

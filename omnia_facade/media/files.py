@@ -127,6 +127,8 @@ class MediaFiles:
             _rename(folder, new, folder, media_id + META)
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(media_id + RESERVED, dir_fd=folder)
+            # Names are on the disk when their folder is.
+            os.fsync(folder)
 
     def _uploads(self) -> contextlib.AbstractContextManager[int]:
         return opened_folder(self.root / UPLOADS)

@@ -1,6 +1,7 @@
 """Work that blocks, in threads."""
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Callable
 from functools import partial
@@ -33,8 +34,11 @@ async def opened_in_thread(work: Callable[[], T], discard: Callable[[T], None]) 
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        # A descriptor that a thread writes to must not be closed under it.
-        await asyncio.wait({task})
+        # A descriptor that a thread writes to must not be closed under it, however often the
+        # caller is cancelled.
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
         if not task.cancelled() and task.exception() is None:
             discard(task.result())
         raise

@@ -54,10 +54,8 @@ class BuiltinStream:
     def ready(self) -> bytes | None:
         try:
             return self._call.ready()
-        except RpcFailed:
-            # Nothing after it can be used; `read` says that the call is over.
-            self._call.cancel()
-            return None
+        except RpcFailed as failed:
+            raise _failed(failed) from failed
 
     async def read(self) -> bytes | None:
         try:

@@ -7,6 +7,8 @@ from omnia_core.names import Handler
 from omnia_facade.runtime_client.port import RuntimeClient
 from omnia_facade.runtime_client.transport import Transport
 
+_MAX_PORT = 65_535
+
 
 def open_client(env: FacadeEnv) -> RuntimeClient | None:
     """Return the client, or None where the facade answers by itself.
@@ -35,7 +37,7 @@ def _transport(env: FacadeEnv) -> Transport:
     from omnia_facade.runtime_client.builtin import BuiltinTransport  # noqa: PLC0415 - as above
 
     host, _, port = env.runtime_address.rpartition(":")
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
         raise ConfigurationError(
             f"{env.variable('runtime_address')}: expected host:port, found {env.runtime_address}"
         )

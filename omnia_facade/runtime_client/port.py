@@ -62,7 +62,11 @@ class ConverseStream(Protocol):
         """
 
     def ready(self) -> TurnEvent | Hello | None:
-        """Return the next event if it is here already, else None."""
+        """Return the next event if it is here already, else None.
+
+        Raises:
+            RuntimeFailed: what came cannot be read; nothing after it can be used.
+        """
 
     async def read(self) -> TurnEvent | Hello | None:
         """Return the next event, or None when the runtime has ended the stream properly.

@@ -17,7 +17,11 @@ class RemoteStream(Protocol):
         """Send, or return False when the call had ended; waits while the peer takes nothing."""
 
     def ready(self) -> bytes | None:
-        """Return the next message if it is here already, else None."""
+        """Return the next message if it is here already, else None.
+
+        Raises:
+            RuntimeFailed: the message cannot be read.
+        """
 
     async def read(self) -> bytes | None:
         """Return the next message, or None when the peer has ended the call properly.

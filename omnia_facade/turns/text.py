@@ -28,6 +28,9 @@ from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent, told
 from omnia_facade.turns.relayed import Keeper, Relayed
 from omnia_facade.turns.silence import SilenceWatch
 
+# About a millisecond of the event loop: other connections are not held up for longer.
+MAX_IN_A_ROW = 64
+
 _log = structlog.get_logger()
 
 
@@ -43,6 +46,7 @@ class RuntimeTurns:
         "_cancel_seconds",
         "_client",
         "_grace",
+        "_in_a_row",
         "_keeper",
         "_relayed",
         "_running",
@@ -72,6 +76,7 @@ class RuntimeTurns:
         self._stream: ConverseStream | None = None
         self.cancelled = False
         self._running = False
+        self._in_a_row = 0
         self._grace: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[bool]] = set()
 
@@ -93,7 +98,7 @@ class RuntimeTurns:
                     yield event
                 elif event.config:
                     yield event.config
-                event = self._ready() or await self._read()
+                event = await self._next()
             if isinstance(event, Broken):
                 if self._keeper and relayed:
                     kept = await self._keeper.keep(request, relayed)
@@ -107,7 +112,7 @@ class RuntimeTurns:
     def cancel(self) -> None:
         """End the running turn soon; when there is none yet, the next."""
         self.cancelled = True
-        if self._stream is None or not self._running:
+        if self._stream is None or not self._running or self._grace:
             return
         self._send(CancelRequest())
         loop = asyncio.get_running_loop()
@@ -157,14 +162,22 @@ class RuntimeTurns:
             return None
         return await self._read_from(stream)
 
-    def _ready(self) -> TurnEvent | Hello | None:
-        return self._stream.ready() if self._stream else None
-
-    async def _read(self) -> TurnEvent | Hello:
+    async def _next(self) -> TurnEvent | Hello:
+        """Return the next event; one that is here already is not waited for."""
+        if self._in_a_row >= MAX_IN_A_ROW:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
         if self._stream is None:
             return ENDED
-        event = await self._read_from(self._stream)
-        return event or ENDED
+        try:
+            event = self._stream.ready()
+        except RuntimeFailed as failed:
+            return self._failure(failed)
+        if event:
+            self._in_a_row += 1
+            return event
+        self._in_a_row = 0
+        return await self._read_from(self._stream) or ENDED
 
     async def _read_from(self, stream: ConverseStream) -> TurnEvent | Hello | None:
         self._watch.reading()

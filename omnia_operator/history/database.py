@@ -33,7 +33,7 @@ class Database:
         """Return the rows.
 
         Raises:
-            Refused: the database cannot answer; the detail names the kind of the error.
+            Refused: the database cannot answer, or has no place for a value of the query.
         """
         statement, arguments = query
         try:
@@ -45,10 +45,16 @@ class Database:
                 "unavailable",
                 "no agent of this version has stored a session in the database yet",
             ) from error
-        except (OSError, TimeoutError, ValueError) as error:
-            raise _away(error) from error
-        except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _away(error) from error
+        except asyncpg.DataError as error:
+            raise Refused(
+                "invalid_request",
+                "a value cannot be looked up: expected text without the character NUL, and the"
+                " cursor as an answer gave it",
+            ) from error
+        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Refused(
+                "unavailable", f"the database cannot be reached: {type(error).__name__}"
+            ) from error
         return rows
 
     async def close(self) -> None:
@@ -71,7 +77,3 @@ class Database:
                     },
                 )
             return self._pool
-
-
-def _away(error: Exception) -> Refused:
-    return Refused("unavailable", f"the database cannot be reached: {type(error).__name__}")

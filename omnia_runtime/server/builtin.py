@@ -108,7 +108,6 @@ class _StandardHealth:
         await self._left.wait()
         if self._status(name):
             await call.write(_health(response.NOT_SERVING))
-            await asyncio.Event().wait()
 
     def _status(self, service: str) -> int | None:
         if service not in ("", SERVICE):

@@ -2,7 +2,7 @@
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import SessionConflict
-from omnia_runtime.turns.conversation import SessionBusy
+from omnia_runtime.turns.locks import SessionBusy
 from omnia_runtime.turns.ownership import SessionUnknown
 
 INTERNAL_ERROR = "INTERNAL_ERROR"

@@ -10,6 +10,7 @@ from omnia_core.sessions.trail import EventKind, SessionStatus
 from omnia_runtime.agent.events import LimitReached
 from omnia_runtime.trail import Recorder, note_held, recorder, recording
 from omnia_runtime.turns.checkpoints import stamped
+from omnia_runtime.turns.turn import closed
 
 
 class Appends:
@@ -24,11 +25,21 @@ class Appends:
         return recording(Recorder() if self._store.keeps_trail else None)
 
     async def begin(self, session_id: str, transcript: Sequence[Message], known: int) -> int:
-        """Store what follows the `known` messages and ends in the user's; return the length."""
+        """Store what follows the `known` messages and ends in the user's; return the length.
+
+        A turn that is cancelled meanwhile ends here: no other place knows that it began.
+        """
         current = recorder()
-        return await self._append(
-            session_id, transcript, known, current.begun() if current else None
-        )
+        trail = current.begun() if current else None
+        task = self._started(session_id, transcript, known, trail)
+        try:
+            return await _finished(task)
+        except asyncio.CancelledError as error:
+            if task.done() and not task.cancelled() and task.exception() is None:
+                length = task.result()
+                cut = closed(transcript, length, "", "cancelled")
+                await self.end(session_id, cut, length, cut_by(error))
+            raise
 
     async def end(
         self, session_id: str, transcript: Sequence[Message], known: int, ending: "Ending"
@@ -36,21 +47,26 @@ class Appends:
         """Store the turn, and how it ended."""
         current = recorder()
         trail = current.ended(*ending) if current else None
-        await self._append(session_id, transcript, known, trail)
+        await _finished(self._started(session_id, transcript, known, trail))
 
-    async def _append(
+    def _started(
         self, session_id: str, transcript: Sequence[Message], known: int, trail: Trail | None
-    ) -> int:
+    ) -> asyncio.Task[int]:
         fresh = stamped(transcript[known:])
         write = self._store.append(session_id, fresh, expected_length=known, trail=trail)
         task = asyncio.ensure_future(write)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
-            raise
+        return task
+
+
+async def _finished(task: asyncio.Task[int]) -> int:
+    """Wait for a write to its end, even when that is cancelled."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 Ending = tuple[SessionStatus, EventKind, str]

@@ -2,10 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from functools import partial
-from weakref import WeakValueDictionary
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 from msgspec import structs
 
@@ -25,29 +23,14 @@ from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.appends import Appends, cut_by, finished_with
 from omnia_runtime.turns.asking import Asking
 from omnia_runtime.turns.checkpoints import Checkpoints
+from omnia_runtime.turns.locks import SessionBusy, SessionLocks
 from omnia_runtime.turns.media import MediaFolder, loaded_parts
 from omnia_runtime.turns.ownership import require_owner
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.turn import Caller, Turn, asked, closed
 from omnia_runtime.turns.uploads import Whose
 
-# A turn that was just cancelled is still storing its answer; the next one may wait for it.
-WAIT_SECONDS = 1.0
-# A summary that is ready waits for the turn that began meanwhile: making it anew would cost more.
-SUMMARY_WAIT_SECONDS = 600.0
-
 Emit = Callable[[AgentEvent], Awaitable[None]]
-
-
-class SessionBusy(OmniaError):
-    """Another turn of the session is running."""
-
-    def __init__(self, session_id: str) -> None:
-        super().__init__(
-            Code.FAILED_PRECONDITION,
-            f'another turn of session "{session_id}" is running; send the message again '
-            "when it has ended",
-        )
 
 
 class Conversations:
@@ -66,9 +49,9 @@ class Conversations:
         self._media = media
         self._metrics = metrics
         self._tracing = tracing
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks = SessionLocks()
         self._appends = Appends(store)
-        self._summaries = Summaries(store, partial(self._alone, patience=SUMMARY_WAIT_SECONDS))
+        self._summaries = Summaries(store, self._locks.summary)
 
     @property
     def takes_uploads(self) -> bool:
@@ -91,7 +74,7 @@ class Conversations:
         self._metrics.turn_began()
         try:
             with self._tracing.turn(turn, caller.metadata) as span:
-                async with self._alone(turn.session_id):
+                async with self._locks.turn(turn.session_id):
                     with self._appends.recording():
                         finished = await self._run(turn, emit, caller)
                 note_end(span, finished)
@@ -186,20 +169,3 @@ class Conversations:
                     return structs.replace(event, parts=tuple(loaded))
                 await emit(event)
         raise OmniaError(Code.INTERNAL, "the turn ended without an answer")
-
-    @asynccontextmanager
-    async def _alone(
-        self, session_id: str, *, patience: float = WAIT_SECONDS
-    ) -> AsyncIterator[None]:
-        lock = self._locks.get(session_id)
-        if lock is None:
-            lock = self._locks[session_id] = asyncio.Lock()
-        try:
-            async with asyncio.timeout(patience):
-                await lock.acquire()
-        except TimeoutError as error:
-            raise SessionBusy(session_id) from error
-        try:
-            yield
-        finally:
-            lock.release()

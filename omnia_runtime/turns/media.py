@@ -6,7 +6,7 @@ import mimetypes
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from msgspec import Struct, structs
 
@@ -156,6 +156,8 @@ def _inline(url: str) -> Media:
     kind, *options = head.split(";")
     if not comma:
         raise MediaInvalid("the data URL in media.url has no comma before its data")
-    if "base64" not in options:
-        data = base64.b64encode(unquote(data).encode()).decode()
+    if "base64" in options:
+        data = unquote(data)
+    else:
+        data = base64.b64encode(unquote_to_bytes(data)).decode()
     return Media(kind or "text/plain", data)

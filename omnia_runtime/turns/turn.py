@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from omnia_core.names import METADATA_USER_ID
-from omnia_core.sessions import Message, Part
+from omnia_core.sessions import Message, Part, ToolCall
 from omnia_core.sessions.interruption import not_finished
 from omnia_runtime.tools.source import ClientExecutor
 
@@ -61,10 +61,17 @@ def closed(transcript: Sequence[Message], known: int, said: str, reason: str) ->
 
     `said` is all the text of the turn; what earlier rounds said stands in `transcript` already.
     """
-    messages = list(transcript)
-    answered = {message.tool_call_id for message in messages if message.role == "tool"}
-    for message in transcript[known:]:
-        messages += [not_finished(call) for call in message.tool_calls if call.id not in answered]
+    messages = [*transcript, *map(not_finished, _unanswered(transcript))]
     stored = sum(len(each.content) for each in transcript[known:] if each.role == "assistant")
     messages.append(Message("assistant", said[stored:], finish_reason=reason))
     return messages
+
+
+def _unanswered(transcript: Sequence[Message]) -> list[ToolCall]:
+    """Return what the last answers leave open; vendors use an id again in another round."""
+    answered = set[str]()
+    for message in reversed(transcript):
+        if message.role != "tool":
+            return [call for call in message.tool_calls if call.id not in answered]
+        answered.add(message.tool_call_id)
+    return []

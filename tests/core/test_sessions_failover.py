@@ -139,6 +139,13 @@ def test_a_number_of_replicas_that_is_none_is_refused(query: str) -> None:
         RedisSessionStore(f"redis://127.0.0.1:1/0{query}", TTL, namespace="default", agent="a")
 
 
+@pytest.mark.parametrize("url", ["redis://:s3cret@[::1/0", "redis://:s3cret\u2100@localhost/0"])
+def test_a_url_that_is_none_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="expected redis://") as refused:
+        RedisSessionStore(url, TTL, namespace="default", agent="a")
+    assert "s3cret" not in str(refused.value)
+
+
 async def _until(condition: Callable[[], bool]) -> None:
     while not condition():  # noqa: ASYNC110 - several tasks bring it about
         await asyncio.sleep(0.01)

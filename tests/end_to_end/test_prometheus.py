@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
 from urllib.request import urlopen
 
@@ -44,7 +45,7 @@ COUNTS = {
 
 
 class Prometheus:
-    """A Prometheus that scrapes five times a second."""
+    """A Prometheus that scrapes twice a second."""
 
     def __init__(self, program: str, folder: Path, targets: dict[str, str]) -> None:
         """`targets` are the health addresses, by job."""
@@ -57,7 +58,7 @@ class Prometheus:
             for name, url in targets.items()
         ]
         config = {
-            "global": {"scrape_interval": "200ms", "scrape_timeout": "200ms"},
+            "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms"},
             "rule_files": [str(ALERTS)],
             "scrape_configs": jobs,
         }
@@ -94,6 +95,16 @@ class Prometheus:
         samples = self.query(expression)
         return float(samples[0]["value"][1]) if samples else None
 
+    def wait_ready(self) -> None:
+        """Wait until it answers queries; before, it says 503."""
+        deadline = time.monotonic() + LIMIT
+        while True:
+            with contextlib.suppress(HTTPError):
+                urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=LIMIT).close()
+                return
+            assert time.monotonic() < deadline, self.errors.read_text()
+            time.sleep(0.05)
+
     def stop(self) -> None:
         """End it."""
         self.process.terminate()
@@ -105,6 +116,7 @@ def prometheus(program: str, folder: Path, targets: dict[str, str]) -> Iterator[
     running = Prometheus(program, folder, targets)
     try:
         wait_listening(running.port)
+        running.wait_ready()
         yield running
     finally:
         running.stop()

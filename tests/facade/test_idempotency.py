@@ -228,10 +228,12 @@ async def test_shutdown_waits_for_the_call_of_who_went_away(
 async def test_two_pods_know_each_others_keys(
     runtime: FunctionRuntime, tmp_path: Path, redis_url: str
 ) -> None:
-    store: dict[str, Any] = {"session_type": SessionType.REDIS, "session_url": SecretStr(redis_url)}
+    # what the URL asks of sessions does not matter to replies
+    store: dict[str, Any] = {"session_type": SessionType.REDIS}
+    urls = [SecretStr(redis_url), SecretStr(f"{redis_url}?replicas=1")]
     async with (
-        function(runtime, tmp_path, **store) as first,
-        function(runtime, tmp_path, **store) as second,
+        function(runtime, tmp_path, session_url=urls[0], **store) as first,
+        function(runtime, tmp_path, session_url=urls[1], **store) as second,
     ):
         key = f"pods-{free_port()}"
         answers = [await keyed_with(each, key)() for each in (first, second)]

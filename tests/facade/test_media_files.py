@@ -238,9 +238,10 @@ async def test_what_was_opened_for_nobody_is_closed() -> None:
 
     task = asyncio.create_task(opened_in_thread(work, closed.append))
     await begun.wait()
-    task.cancel()
-    await asyncio.sleep(0)
-    assert not task.done()
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not task.done()
     go_on.set()
     await asyncio.wait({task}, timeout=LIMIT)
     assert task.cancelled()

@@ -128,9 +128,10 @@ async def test_a_function_is_served_on_the_same_loop_as_in_a_pod(tmp_path: Path)
 def test_a_pod_loads_only_what_its_mode_needs(mode: str, unwanted: tuple[str, ...]) -> None:
     code = (
         "import asyncio, sys; from omnia_core.env import FacadeEnv; from omnia_core.names import *;"
+        "import contextlib\n"
         "from omnia_facade.app import Facade\n"
         f"async def main(): Facade(FacadeEnv(agent_name='a', handler_mode=Handler('{mode}')))"
-        "._endpoint_maker()\n"
+        "._conversations(contextlib.AsyncExitStack())\n"
         "asyncio.run(main()); print(*sys.modules)"
     )
     done = subprocess.run(

@@ -167,6 +167,20 @@ async def test_memory_forgets_the_oldest_reply_when_it_is_full() -> None:
     assert seen == [Standing(PRINT, b"x" * 1000), Standing(PRINT, b"x" * 1000), None]
 
 
+async def test_replies_that_fill_the_memory_cost_no_running_call_its_claim() -> None:
+    store = MemoryReplyStore(max_bytes=3000)
+    assert await store.claim(b"runs", b"f", "runner", lease_seconds=60) is None
+    for number in range(5):
+        scope = str(number).encode()
+        assert await store.claim(scope, b"f", "other", lease_seconds=60) is None
+        await store.keep(scope, "other", b"x" * 2000, ttl_seconds=60)
+    assert await store.claim(b"runs", b"f", "second", lease_seconds=60) is not None
+    await store.keep(b"runs", "runner", b"reply", ttl_seconds=60)
+    found = await store.claim(b"runs", b"f", "second", lease_seconds=60)
+    assert found is not None
+    assert found.reply == b"reply"
+
+
 async def test_no_key_of_redis_lives_for_ever(redis_url: str) -> None:
     store = RedisReplyStore(redis_url, namespace="left", agent="a")
     await claim(store, "held")

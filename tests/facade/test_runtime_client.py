@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from omnia_core.env.transport import GrpcTransport
+from omnia_core.errors import ConfigurationError
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
@@ -323,3 +324,9 @@ async def test_a_session_cannot_be_looked_up_without_a_runtime(unused_port: int)
 
     assert await dialogue_of(client).probe("s") is Resume.UNAVAILABLE
     await client.close()
+
+
+@pytest.mark.parametrize("port", [0, 65_536])
+def test_a_port_that_there_is_not_is_told_at_the_start(port: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"expected host:port, found 127.0.0.1:{port}"):
+        client_of(port)

@@ -170,6 +170,8 @@ async def test_turns_of_a_day_have_errors_and_latencies(filled: str) -> None:
         ("sessions?agnet=shop", 400, "unknown parameter agnet"),
         ("sessions?cursor=abc", 400, "the `next` of a page before"),
         ("sessions?from=yesterday", 400, "RFC 3339"),
+        ("sessions?agent=%00", 400, "without the character NUL"),
+        ("sessions/s1/events?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 400, "as an answer gave it"),
         ("sessions/nobody", 404, 'no session "nobody"'),
         ("sessions/theirs", 404, 'no session "theirs"'),
         ("aggregates?group_by=mood", 400, "expected one of agent"),

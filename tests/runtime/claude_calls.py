@@ -4,9 +4,6 @@ import asyncio
 import base64
 from typing import Any
 
-import anthropic
-from anthropic import AsyncAnthropic
-
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Message, ToolCall
@@ -20,6 +17,7 @@ from omnia_runtime.providers.port import (
     ToolSpec,
     Usage,
 )
+from tests.runtime.sdks import anthropic
 from tests.runtime.vendors import claude_answer, claude_call, claude_text
 
 LIMIT = 5.0
@@ -100,13 +98,15 @@ async def ask(
         await client.close()
 
 
-async def ask_sdk(url: str, **call: Any) -> anthropic.types.Message:
+async def ask_sdk(url: str, **call: Any) -> Any:
     """Make a call with the SDK; the sampling parameters, which it no longer names, go beside."""
     sampling = {name: call.pop(name) for name in ("temperature", "top_p", "top_k") if name in call}
     headers = {"anthropic-version": VERSION}
     async with (
         asyncio.timeout(LIMIT),
-        AsyncAnthropic(api_key=KEY, base_url=url, max_retries=0, default_headers=headers) as sdk,
+        anthropic().AsyncAnthropic(
+            api_key=KEY, base_url=url, max_retries=0, default_headers=headers
+        ) as sdk,
         sdk.messages.stream(**call, model=MODEL, extra_body=sampling) as stream,
     ):
         return await stream.get_final_message()

@@ -5,10 +5,27 @@ from pathlib import Path
 
 import pytest
 
+from tests.runtime import sdks
 from tests.runtime.program import Program
 from tests.runtime.scripted import Mounted
 
 Start = Callable[..., Program]
+
+
+@pytest.fixture(scope="session")
+def anthropic_sdk() -> None:
+    """Load it before a test begins to count its seconds."""
+    sdks.anthropic()
+
+
+@pytest.fixture(scope="session")
+def genai_sdk() -> None:
+    sdks.genai()
+
+
+@pytest.fixture(scope="session")
+def openai_sdk() -> None:
+    sdks.openai()
 
 
 @pytest.fixture

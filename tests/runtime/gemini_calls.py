@@ -4,9 +4,6 @@ import asyncio
 import base64
 from typing import Any
 
-from google import genai
-from google.genai import types
-
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Media, Message, Part
@@ -19,6 +16,7 @@ from omnia_runtime.providers.port import (
     ToolSpec,
     Usage,
 )
+from tests.runtime.sdks import genai
 from tests.runtime.vendors import gemini_chunk
 
 LIMIT = 5.0
@@ -89,16 +87,14 @@ async def ask(
         await client.close()
 
 
-async def ask_sdk(
-    url: str, contents: Any = "hi", model: str = NEW, **settings: Any
-) -> list[types.GenerateContentResponse]:
-    options = types.HttpOptions(base_url=url, api_version="v1beta")
+async def ask_sdk(url: str, contents: Any = "hi", model: str = NEW, **settings: Any) -> list[Any]:
+    options = genai().types.HttpOptions(base_url=url, api_version="v1beta")
     settings.setdefault(
-        "automatic_function_calling", types.AutomaticFunctionCallingConfig(disable=True)
+        "automatic_function_calling", genai().types.AutomaticFunctionCallingConfig(disable=True)
     )
-    async with asyncio.timeout(LIMIT), genai.Client(api_key=KEY, http_options=options).aio as sdk:
+    async with asyncio.timeout(LIMIT), genai().Client(api_key=KEY, http_options=options).aio as sdk:
         stream = await sdk.models.generate_content_stream(
-            model=model, contents=contents, config=types.GenerateContentConfig(**settings)
+            model=model, contents=contents, config=genai().types.GenerateContentConfig(**settings)
         )
         return [chunk async for chunk in stream]
 

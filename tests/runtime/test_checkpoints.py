@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from omnia_core.sessions import Message, SessionStore, StoreUnavailable, ToolCall
+from omnia_core.sessions import Message, SessionStore, StoreUnavailable, ToolCall, Trail
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.redis import RedisSessionStore
 from omnia_core.units import Duration
+from omnia_runtime.turns.appends import Appends
 from omnia_runtime.turns.checkpoints import Checkpoints
 from omnia_runtime.turns.turn import Turn
 from tests.runtime.program import LIMIT, Program, Stream, client, said
@@ -171,3 +172,45 @@ async def test_a_checkpoint_has_the_tools_of_the_turn_and_closes_their_calls() -
     ]
     assert kept[-1].finish_reason == "interrupted"
     assert all(each.created_at for each in kept)
+
+
+class HeldStore(MemorySessionStore):
+    """Stores nothing before it may."""
+
+    def __init__(self) -> None:
+        super().__init__(Duration.parse("1h"))
+        self.asked, self.free = asyncio.Event(), asyncio.Event()
+
+    async def append(
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        trail: Trail | None = None,
+    ) -> int:
+        self.asked.set()
+        await self.free.wait()
+        return await super().append(
+            session_id, messages, expected_length=expected_length, trail=trail
+        )
+
+
+@pytest.mark.parametrize("others", [0, 1])
+async def test_a_turn_that_is_cancelled_while_its_message_is_stored_ends_if_it_began(
+    others: int,
+) -> None:
+    store = HeldStore()
+    begin = asyncio.create_task(Appends(store).begin("s", [Message("user", "hi")], 0))
+    await store.asked.wait()
+    begin.cancel()
+    if others:
+        await MemorySessionStore.append(store, "s", [Message("user", "first")], expected_length=0)
+    store.free.set()
+    with pytest.raises(asyncio.CancelledError):
+        await begin
+    session = await store.load("s")
+    assert session
+    assert [(each.content, each.finish_reason) for each in session.messages] == (
+        [("first", "")] if others else [("hi", ""), ("", "cancelled")]
+    )

@@ -4,7 +4,6 @@ import asyncio
 from email.utils import formatdate
 from time import time
 
-import anthropic
 import pytest
 
 from omnia_core.files.providers import Pricing, ProviderDefaults
@@ -28,9 +27,12 @@ from tests.runtime.claude_calls import (
     config,
     texts,
 )
+from tests.runtime.sdks import anthropic
 from tests.runtime.servers import serving
 from tests.runtime.vendors import VendorServer, claude_answer, claude_call, claude_text
 from tests.services import free_port
+
+pytestmark = pytest.mark.usefixtures("anthropic_sdk")
 
 
 async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_server() -> None:
@@ -138,7 +140,7 @@ async def test_an_error_within_the_stream_is_told(kind: str, status: int, retrya
     async with serving(VendorServer([*TEXT[:4], error])) as url:
         with pytest.raises(ProviderError, match=r'"default" .*because \*\*\*') as caught:
             await ask(config(url))
-        with pytest.raises(anthropic.APIStatusError):
+        with pytest.raises(anthropic().APIStatusError):
             await ask_sdk(url, max_tokens=1, messages=[{"role": "user", "content": "x"}])
     assert (caught.value.status, caught.value.retryable) == (status, retryable)
 
@@ -153,7 +155,7 @@ async def test_a_refused_key_is_told_without_the_key() -> None:
     async with serving(server) as url:
         with pytest.raises(ProviderError) as caught:
             await ask(config(url))
-        with pytest.raises(anthropic.AuthenticationError):
+        with pytest.raises(anthropic().AuthenticationError):
             await ask_sdk(url, max_tokens=1, messages=[{"role": "user", "content": "x"}])
     assert "THE_KEY_VARIABLE" in caught.value.message
     assert KEY not in repr(caught.value)

@@ -3,7 +3,6 @@
 import base64
 from typing import Any
 
-import anthropic
 import pytest
 from aiohttp import web
 from msgspec import structs
@@ -37,8 +36,11 @@ from tests.runtime.claude_calls import (
     called,
     config,
 )
+from tests.runtime.sdks import anthropic
 from tests.runtime.servers import serving
 from tests.runtime.vendors import VendorServer
+
+pytestmark = pytest.mark.usefixtures("anthropic_sdk")
 
 
 async def test_a_conversation_with_parallel_tools_is_sent_as_the_sdk_sends_it() -> None:
@@ -294,7 +296,7 @@ async def test_a_function_asks_for_its_output_schema_as_the_sdk_does() -> None:
             max_tokens=4096,
             messages=[{"role": "user", "content": [{"type": "text", "text": "hi"}]}],
             output_config={
-                "format": {"type": "json_schema", "schema": anthropic.transform_schema(schema)}
+                "format": {"type": "json_schema", "schema": anthropic().transform_schema(schema)}
             },
         )
     assert server.bodies[0] == server.bodies[1]

@@ -7,7 +7,6 @@ from time import time
 from typing import Any
 
 import pytest
-from google.genai import errors
 
 from omnia_core.files.providers import Pricing, ProviderDefaults
 from omnia_core.sessions import Message
@@ -37,12 +36,16 @@ from tests.runtime.gemini_calls import (
     config,
     texts,
 )
+from tests.runtime.sdks import genai
 from tests.runtime.servers import serving
 from tests.runtime.vendors import VendorServer, gemini_chunk
 from tests.services import free_port
 
 # The SDK inherits from a class of aiohttp that asks not to be inherited from.
-pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
+pytestmark = [
+    pytest.mark.usefixtures("genai_sdk"),
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),
+]
 
 
 async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_server() -> None:
@@ -184,7 +187,7 @@ async def test_an_error_within_the_stream_is_told(code: int, retryable: bool) ->
     async with serving(VendorServer([TEXT[0], error])) as url:
         with pytest.raises(ProviderError, match=r'"default" .*because \*\*\*') as caught:
             await ask(config(url))
-        with pytest.raises(errors.APIError):
+        with pytest.raises(genai().errors.APIError):
             await ask_sdk(url)
     assert (caught.value.status, caught.value.retryable) == (code, retryable)
 
@@ -204,7 +207,7 @@ async def test_a_refused_key_is_told_without_the_key(status: int, details: list[
     async with serving(server) as url:
         with pytest.raises(ProviderError) as caught:
             await ask(config(url))
-        with pytest.raises(errors.ClientError):
+        with pytest.raises(genai().errors.ClientError):
             await ask_sdk(url)
     assert "THE_KEY_VARIABLE" in caught.value.message
     assert KEY not in repr(caught.value)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from google.genai import types
 
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
@@ -30,11 +29,21 @@ from tests.runtime.gemini_calls import (
     canonical,
     config,
 )
+from tests.runtime.sdks import genai
 from tests.runtime.servers import serving
 from tests.runtime.vendors import VendorServer, gemini_chunk
 
+
+def called(**call: Any) -> Any:
+    """Return a call as the vendor's library writes it."""
+    return genai().types.FunctionCall(**call)
+
+
 # The SDK inherits from a class of aiohttp that asks not to be inherited from.
-pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession")
+pytestmark = [
+    pytest.mark.usefixtures("genai_sdk"),
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession"),
+]
 
 
 async def test_a_conversation_with_parallel_tools_is_sent_as_the_sdk_sends_it() -> None:
@@ -58,46 +67,46 @@ async def test_a_conversation_with_parallel_tools_is_sent_as_the_sdk_sends_it() 
         await ask_sdk(
             url,
             [
-                types.UserContent("hi"),
-                types.ModelContent(
+                genai().types.UserContent("hi"),
+                genai().types.ModelContent(
                     [
-                        types.Part(text="Looking."),
-                        types.Part(
-                            function_call=types.FunctionCall(id="c1", name="get", args={"id": "1"}),
+                        genai().types.Part(text="Looking."),
+                        genai().types.Part(
+                            function_call=called(id="c1", name="get", args={"id": "1"}),
                             thought_signature=b"sig",
                         ),
-                        types.Part(function_call=types.FunctionCall(id="c2", name="put", args={})),
+                        genai().types.Part(function_call=called(id="c2", name="put", args={})),
                     ]
                 ),
-                types.UserContent(
+                genai().types.UserContent(
                     [
-                        types.Part(
-                            function_response=types.FunctionResponse(
+                        genai().types.Part(
+                            function_response=genai().types.FunctionResponse(
                                 id="c1", name="get", response={"output": {"a": 1}}
                             )
                         ),
-                        types.Part(
-                            function_response=types.FunctionResponse(
+                        genai().types.Part(
+                            function_response=genai().types.FunctionResponse(
                                 id="c2", name="put", response={"error": "no such id"}
                             )
                         ),
                     ]
                 ),
-                types.UserContent("and now?"),
+                genai().types.UserContent("and now?"),
             ],
             OLD,
             tools=[
-                types.Tool(
+                genai().types.Tool(
                     function_declarations=[
-                        types.FunctionDeclaration(
+                        genai().types.FunctionDeclaration(
                             name="get", description="gets", parameters_json_schema=SCHEMA
                         )
                     ]
                 )
             ],
-            tool_config=types.ToolConfig(
-                function_calling_config=types.FunctionCallingConfig(
-                    mode=types.FunctionCallingConfigMode.ANY
+            tool_config=genai().types.ToolConfig(
+                function_calling_config=genai().types.FunctionCallingConfig(
+                    mode=genai().types.FunctionCallingConfigMode.ANY
                 )
             ),
             temperature=0,
@@ -124,7 +133,7 @@ async def test_a_signature_goes_back_with_its_call_as_the_sdk_sends_it_back() ->
             tool_calls=(ToolCall(asked.id, asked.name, asked.arguments, asked.opaque),),
         )
         await ask(config(url), ChatRequest("", [Message("user", "hi"), said]))
-        await ask_sdk(url, [types.UserContent("hi"), theirs.candidates[0].content])
+        await ask_sdk(url, [genai().types.UserContent("hi"), theirs.candidates[0].content])
     assert server.bodies[2] == canonical(server.bodies[3])
     assert server.bodies[2]["contents"][1]["parts"] == [call]
 
@@ -162,40 +171,40 @@ async def test_media_is_sent_as_the_sdk_sends_it() -> None:
         Message("assistant", "A picture.", tool_calls=(ToolCall("c1", "get"),)),
         Message("tool", "a picture", (PICTURE,), tool_call_id="c1"),
     ]
-    picture = types.FunctionResponseBlob(mime_type="image/png", data=PNG)
+    picture = genai().types.FunctionResponseBlob(mime_type="image/png", data=PNG)
     async with serving(server) as url:
         await ask(config(url), ChatRequest("", history))
         await ask_sdk(
             url,
             [
-                types.UserContent(
+                genai().types.UserContent(
                     [
-                        types.Part.from_bytes(data=PNG, mime_type="image/png"),
-                        types.Part.from_bytes(data=b"RIFF", mime_type="audio/wav"),
-                        types.Part.from_uri(
+                        genai().types.Part.from_bytes(data=PNG, mime_type="image/png"),
+                        genai().types.Part.from_bytes(data=b"RIFF", mime_type="audio/wav"),
+                        genai().types.Part.from_uri(
                             file_uri="https://example.test/a.mp4", mime_type="video/mp4"
                         ),
-                        types.Part.from_uri(
+                        genai().types.Part.from_uri(
                             file_uri="https://example.test/a.pdf?x=1",
                             mime_type="application/pdf",
                         ),
-                        types.Part(text="what is this?"),
+                        genai().types.Part(text="what is this?"),
                     ]
                 ),
-                types.ModelContent(
+                genai().types.ModelContent(
                     [
-                        types.Part(text="A picture."),
-                        types.Part(function_call=types.FunctionCall(id="c1", name="get", args={})),
+                        genai().types.Part(text="A picture."),
+                        genai().types.Part(function_call=called(id="c1", name="get", args={})),
                     ]
                 ),
-                types.UserContent(
+                genai().types.UserContent(
                     [
-                        types.Part(
-                            function_response=types.FunctionResponse(
+                        genai().types.Part(
+                            function_response=genai().types.FunctionResponse(
                                 id="c1",
                                 name="get",
                                 response={"output": "a picture"},
-                                parts=[types.FunctionResponsePart(inline_data=picture)],
+                                parts=[genai().types.FunctionResponsePart(inline_data=picture)],
                             )
                         )
                     ]

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from omnia_core.files.validators import parse_validators
-from omnia_core.sessions import Media, Message, Part
+from omnia_core.sessions import Media, Message, Part, ToolCall
 from omnia_runtime.agent.events import (
     AgentEvent,
     LimitReached,
@@ -131,6 +131,21 @@ async def test_a_cut_transcript_answers_every_call_and_marks_the_text() -> None:
     assert (messages[2].tool_call_id, messages[2].is_error) == ("0-a", True)
     assert messages[3] == Message("assistant", "", finish_reason="cancelled")
     assert closed([], 0, "half", "error") == [Message("assistant", "half", finish_reason="error")]
+
+
+@pytest.mark.parametrize("known", [0, 4])
+def test_a_call_with_the_id_of_an_earlier_one_is_answered_too(known: int) -> None:
+    call = ToolCall("call_0", "a")
+    round_ = [Message("assistant", tool_calls=(call,)), Message("tool", "1", tool_call_id=call.id)]
+    transcript = [Message("user", "hi"), *round_, *round_[:1]]
+    if known:
+        transcript = [*transcript[:3], Message("user", "more"), *round_[:1]]
+
+    messages = closed(transcript, known, "", "cancelled")
+
+    assert messages[:-2] == transcript
+    assert (messages[-2].tool_call_id, messages[-2].is_error) == (call.id, True)
+    assert closed([*transcript, round_[1]], known, "", "cancelled")[:-1] == [*transcript, round_[1]]
 
 
 def refusals(events: list[AgentEvent]) -> list[str]:

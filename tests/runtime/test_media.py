@@ -46,6 +46,11 @@ def image(**media: str) -> Part:
         (Media("image/png", data=PIXEL), Media("image/png", data=PIXEL)),
         (Media(data=PIXEL), Media("application/octet-stream", data=PIXEL)),
         (Media(url=f"data:image/gif;base64,{PIXEL}"), Media("image/gif", data=PIXEL)),
+        (
+            Media(url="data:image/x,%FF%00a"),
+            Media("image/x", base64.b64encode(b"\xff\x00a").decode()),
+        ),
+        (Media(url="data:x/y;base64,%2Bw%3D%3D"), Media("x/y", "+w==")),
         (Media(url="data:,a%20b"), Media("text/plain", base64.b64encode(b"a b").decode())),
         (Media(url="https://example.org/a.png"), Media(url="https://example.org/a.png")),
     ],

@@ -1,6 +1,8 @@
 """The mock provider and its response file."""
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +25,7 @@ from omnia_runtime.providers.port import (
     ToolCallRequest,
 )
 
+PAGE = Path(__file__).parents[2] / "docs/reference/mock-provider.md"
 CALLED = Message("assistant", "", tool_calls=(ToolCall("call_0_get", "get"),))
 
 
@@ -187,3 +190,8 @@ def test_a_failure_is_played(error: dict[str, Any], retryable: bool) -> None:
 def test_a_malformed_file_is_named_with_the_place(content: dict[str, Any], where: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"mock\.yaml: .*{where}"):
         responses(content)
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL))
+def test_the_examples_of_the_reference_page_are_response_files(example: str) -> None:
+    assert parse_responses(example, "mock-provider.md").scenarios["default"]

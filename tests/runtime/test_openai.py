@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from msgspec import structs
-from openai import AsyncOpenAI, AuthenticationError
 
 from omnia_core.env import SecretStr
 from omnia_core.files.pack import Parameters
@@ -26,8 +25,11 @@ from omnia_runtime.providers.port import (
     Usage,
 )
 from omnia_runtime.providers.responses_request import responses_body
+from tests.runtime.sdks import openai
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
 from tests.services import free_port
+
+pytestmark = pytest.mark.usefixtures("openai_sdk")
 
 LIMIT = 5.0
 KEY = "sk-secret-1234"
@@ -98,7 +100,7 @@ async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_ser
     server = ChatServer(TEXT)
     async with serving(server) as url:
         events = await ask(config(url))
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
             stream = await sdk.chat.completions.create(
                 model="gpt-4o",
                 messages=[
@@ -136,7 +138,7 @@ async def test_parallel_tool_calls_are_put_together_and_the_body_is_that_of_the_
     )
     async with serving(server) as url:
         events = await ask(config(url), request)
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
             stream = await sdk.chat.completions.create(
                 model="gpt-4o",
                 messages=SDK_MESSAGES,
@@ -225,8 +227,8 @@ async def test_a_refused_key_is_told_without_the_key() -> None:
     async with serving(server) as url:
         with pytest.raises(ProviderError) as caught:
             await ask(config(url))
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as sdk:
-            with pytest.raises(AuthenticationError):
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1", max_retries=0) as sdk:
+            with pytest.raises(openai().AuthenticationError):
                 await sdk.chat.completions.create(model="m", messages=[])
     assert "THE_KEY_VARIABLE" in caught.value.message
     assert KEY not in caught.value.message
@@ -282,7 +284,7 @@ async def test_a_function_asks_for_its_output_schema_as_the_sdk_does() -> None:
     server = ChatServer([chunk({"content": "{}", "refusal": None}, "stop")])
     async with serving(server) as url:
         await ask(config(url), ChatRequest("", [Message("user", "hi")], output=OUTPUT))
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
             await sdk.chat.completions.create(
                 model="gpt-4o",
                 messages=[{"role": "user", "content": "hi"}],

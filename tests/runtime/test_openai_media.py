@@ -4,7 +4,6 @@ import base64
 from typing import Any
 
 import pytest
-from openai import AsyncOpenAI
 
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Media, Message, Part, ToolCall
@@ -12,8 +11,11 @@ from omnia_runtime.providers.failure import VendorFailure
 from omnia_runtime.providers.openai_request import chat_body
 from omnia_runtime.providers.port import ChatRequest, ProviderError
 from omnia_runtime.providers.responses_request import responses_body
+from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, chunk, serving
 from tests.runtime.test_openai import ask, config
+
+pytestmark = pytest.mark.usefixtures("openai_sdk")
 
 CONFIG = ProviderConfig("p", "openai", "gpt-4o")
 PNG = base64.b64encode(b"\x89PNG").decode()
@@ -60,7 +62,7 @@ async def test_media_of_a_user_are_sent_as_the_sdk_sends_them() -> None:
     server = ChatServer([chunk({"content": "a"}, "stop")])
     async with serving(server) as url:
         await ask(config(url), ChatRequest("", [ALL]))
-        async with AsyncOpenAI(api_key="k", base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key="k", base_url=f"{url}/v1") as sdk:
             await sdk.chat.completions.create(
                 model="gpt-4o",
                 messages=[{"role": "user", "content": ALL_CHAT}],

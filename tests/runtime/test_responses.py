@@ -4,7 +4,6 @@ from typing import Any
 
 import orjson
 import pytest
-from openai import AsyncOpenAI
 
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, Pricing, ProviderConfig
@@ -24,8 +23,11 @@ from omnia_runtime.providers.port import (
 from omnia_runtime.providers.responses_reasoning import recalled
 from omnia_runtime.providers.responses_request import responses_body
 from omnia_runtime.providers.responses_stream import ResponseStream
+from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, serving
 from tests.runtime.test_openai import KEY, SCHEMA, ask
+
+pytestmark = pytest.mark.usefixtures("openai_sdk")
 
 MODEL = "gpt-5"
 HI = ChatRequest("Be kind.", [Message("user", "hi")])
@@ -139,7 +141,7 @@ async def test_text_streams_and_the_vendors_sdk_reads_the_same_from_the_same_ser
     )
     async with serving(server) as url:
         events = await ask(config(url), HI)
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
             stream = await sdk.responses.create(
                 model=MODEL,
                 instructions="Be kind.",
@@ -206,7 +208,7 @@ async def test_calls_of_tools_and_the_thoughts_before_them_go_there_and_back() -
             {"type": "function_call_output", "call_id": "c1", "output": '{"a":1}'},
             {"type": "function_call_output", "call_id": "c2", "output": "no"},
         ]
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
             stream = await sdk.responses.create(
                 model=MODEL,
                 input=theirs,
@@ -242,7 +244,7 @@ async def test_a_function_asks_for_its_output_schema_as_the_sdk_does() -> None:
             parameters=Parameters(temperature=0.5),
         )
         await ask(config(url, "gpt-4o"), asked)
-        async with AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
+        async with openai().AsyncOpenAI(api_key=KEY, base_url=f"{url}/v1") as sdk:
             await sdk.responses.create(
                 model="gpt-4o",
                 input=[{"role": "user", "content": "hi"}],

@@ -22,7 +22,8 @@ from omnia_runtime.providers.port import ProviderError
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.sources import Sources
 from omnia_runtime.tracing import RuntimeTracing
-from omnia_runtime.turns.conversation import WAIT_SECONDS, Conversations
+from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.locks import WAIT_SECONDS
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.summaries import Summaries
 from tests.runtime.program import LIMIT, Program, Stream, client, kinds, said
@@ -194,7 +195,7 @@ async def test_a_summary_waits_for_a_turn_that_began_meanwhile(mounted: Mounted)
     media = MediaFolder(mounted.folder)
     conversations = Conversations(live, store, media, metrics(), RuntimeTracing())
     model = ScriptedModel(says("notes"))
-    async with conversations._alone("s"):
+    async with conversations._locks.turn("s"):
         conversations._summaries.want("s", model, Fitted((), wants_summary=range(1)), history)
         # longer than a message waits for the turn before it
         await asyncio.sleep(WAIT_SECONDS * 1.3)

@@ -1,0 +1,112 @@
+"""Events that have come already: passed on without waiting, but not at the others' expense."""
+
+import asyncio
+from collections import deque
+from itertools import pairwise
+from typing import cast
+
+from omnia_core.rpc.client import Channel, ClientCall
+from omnia_core.rpc.messages import GZIP
+from omnia_facade.auth.principal import Principal
+from omnia_facade.runtime_client.builtin import BuiltinStream
+from omnia_facade.runtime_client.client import RuntimeStream
+from omnia_facade.runtime_client.port import ConverseStream, Outgoing, RuntimeClient
+from omnia_facade.turns.events import Chunk, Done, Failed, Hello, TurnEvent, TurnRequest
+from omnia_facade.turns.text import RuntimeTurns
+from tests.facade.scripted_runtime import chunk, done
+
+CHUNKS = 1000
+
+
+class Arrived:
+    """A stream of which everything is here."""
+
+    ended = False
+
+    def __init__(self, *events: TurnEvent) -> None:
+        self._events = deque(events)
+
+    async def send(self, message: Outgoing) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    def ready(self) -> TurnEvent | Hello | None:
+        return self._events.popleft() if self._events else None
+
+    async def read(self) -> TurnEvent | Hello | None:
+        return self.ready()
+
+    def cancel(self) -> None:
+        self._events.clear()
+
+
+class OneStream:
+    """A runtime that has only this stream."""
+
+    def __init__(self, stream: ConverseStream) -> None:
+        self._stream = stream
+
+    def converse(self, session_id: str, caller: Principal) -> ConverseStream:  # noqa: ARG002 - as above
+        return self._stream
+
+
+def turns_on(stream: ConverseStream) -> RuntimeTurns:
+    client = cast("RuntimeClient", OneStream(stream))
+    return RuntimeTurns(client, Principal("mia"), silence_seconds=10, cancel_seconds=10)
+
+
+async def test_a_turn_with_much_to_pass_on_lets_others_go_on_meanwhile() -> None:
+    turns = turns_on(Arrived(*[Chunk("a")] * CHUNKS, Done("")))
+    passed_on = 0
+    seen_by_others: list[int] = []
+
+    async def other() -> None:
+        while True:
+            seen_by_others.append(passed_on)
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    async for _ in turns.run(TurnRequest("s", "hi")):
+        passed_on += 1
+    task.cancel()
+
+    steps = [0, *seen_by_others, passed_on]
+    assert passed_on == CHUNKS + 1
+    assert max(later - earlier for earlier, later in pairwise(steps)) <= 100
+
+
+def body(message: bytes, *, compressed: bool = False) -> bytes:
+    return bytes([compressed]) + len(message).to_bytes(4, "big") + message
+
+
+async def test_nothing_is_passed_on_of_what_follows_a_message_that_cannot_be_read() -> None:
+    channel = Channel("127.0.0.1", 1, max_message_bytes=1 << 20, user_agent="test")
+    call = ClientCall(channel, b"", 1 << 20, None)
+    call._inbox.encoding = GZIP
+    lost = body(b"this is not gzip", compressed=True)
+    call.data(
+        body(chunk("one ").SerializeToString())
+        + lost
+        + body(chunk("three").SerializeToString())
+        + body(done("").SerializeToString())
+    )
+    call.ended()
+    stream = BuiltinStream(call)
+    events = turns_on(cast("ConverseStream", Sent(stream))).run(TurnRequest("s", "hi"))
+
+    said = [event async for event in events]
+
+    assert said[0] == Chunk("one ")
+    assert len(said) == 2
+    assert isinstance(said[1], Failed)
+
+
+class Sent(RuntimeStream):
+    """A stream on which the message was sent already."""
+
+    __slots__ = ()
+
+    def __init__(self, stream: BuiltinStream) -> None:
+        super().__init__(stream, "s")
+
+    async def send(self, message: Outgoing) -> bool:  # noqa: ARG002 - as above
+        return True

@@ -38,7 +38,7 @@ from omnia_operator.plan import Settings
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
 LIMIT = 30.0
-GOALS = {"ready_seconds": 1.0, "pair_mb": 110.0}
+GOALS = {"ready_seconds": 0.5, "pair_mb": 100.0}
 
 Figures = dict[str, float]
 

@@ -112,6 +112,7 @@ def test_the_api_server_fills_in_the_defaults(kubectl: Kubectl) -> None:
         "type": "websocket",
         "port": 8080,
         "handler": "runtime",
+        "console": False,
         "showTools": True,
     }
     assert spec["session"] == {"type": "memory", "ttl": "24h"}

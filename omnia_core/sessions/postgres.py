@@ -4,33 +4,26 @@ Each operation is one call of a function of the database (`migrations/`), so one
 transaction.
 """
 
-import asyncio
-import time
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-import structlog
 
 from omnia_core.sessions.postgres_pool import COMMAND_SECONDS, PostgresPool
+from omnia_core.sessions.postgres_sweep import SWEEP_BATCH, SWEEP_SECONDS, Sweep
 from omnia_core.sessions.postgres_text import written
 from omnia_core.sessions.postgres_trail import encoded
 from omnia_core.sessions.records import Message, Session
-from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.sessions.store import SessionConflict, SessionStore
 from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
-
-SWEEP_SECONDS = 60.0
-SWEEP_BATCH = 200
 
 _APPEND = "SELECT * FROM omnia.append_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
 _LOAD = "SELECT * FROM omnia.load($1, $2, $3, $4)"
 _CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6)"
 _SWEEP = "SELECT omnia.sweep($1)"
-
-_log = structlog.get_logger()
 
 
 class PostgresSessionStore(SessionStore):
@@ -63,9 +56,7 @@ class PostgresSessionStore(SessionStore):
         self._owner = (namespace, agent)
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
-        self._sweep_every, self._sweep_batch = sweep_seconds, sweep_batch
-        self._sweep_at = time.monotonic() + sweep_seconds
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweep = Sweep(self._pool, _SWEEP, seconds=sweep_seconds, batch=sweep_batch)
 
     async def load(self, session_id: str) -> Session | None:
         rows = await self._pool.fetch(_LOAD, *self._whose(session_id))
@@ -103,7 +94,7 @@ class PostgresSessionStore(SessionStore):
         )
         if not appended:
             raise SessionConflict(session_id, expected_length, length)
-        self._sweep_when_due()
+        self._sweep.when_due()
         return int(length)
 
     async def checkpoint(
@@ -113,25 +104,8 @@ class PostgresSessionStore(SessionStore):
         await self._pool.fetch(_CHECKPOINT, *self._whose(session_id), expected_length, lines)
 
     async def close(self) -> None:
-        if self._sweeping:
-            self._sweeping.cancel()
-            await asyncio.wait({self._sweeping})
+        await self._sweep.close()
         await self._pool.close()
 
     def _whose(self, session_id: str) -> tuple[Any, ...]:
         return (*self._owner, written(session_id), self._ttl)
-
-    def _sweep_when_due(self) -> None:
-        if time.monotonic() >= self._sweep_at and self._sweeping is None:
-            self._sweep_at = time.monotonic() + self._sweep_every
-            self._sweeping = asyncio.create_task(self._sweep())
-
-    async def _sweep(self) -> None:
-        try:
-            ((deleted,),) = await self._pool.fetch(_SWEEP, self._sweep_batch)
-            if deleted == self._sweep_batch:
-                self._sweep_at = time.monotonic()
-        except StoreUnavailable as error:
-            _log.warning("expired sessions were not deleted", reason=str(error))
-        finally:
-            self._sweeping = None

@@ -1,24 +1,15 @@
 """Replies in PostgreSQL, in the tables of the sessions' database (`omnia_core/sessions`)."""
 
-import asyncio
-import time
 from datetime import timedelta
 
-import structlog
-
-from omnia_core.sessions import StoreUnavailable
 from omnia_core.sessions.postgres_pool import PostgresPool
+from omnia_core.sessions.postgres_sweep import SWEEP_BATCH, SWEEP_SECONDS, Sweep
 from omnia_facade.idempotency.port import ReplyStore, Standing
-
-SWEEP_SECONDS = 60.0
-SWEEP_BATCH = 200
 
 _CLAIM = "SELECT * FROM omnia.claim_reply($1, $2, $3, $4, $5, $6)"
 _KEEP = "SELECT omnia.keep_reply($1, $2, $3, $4, $5, $6)"
 _RELEASE = "SELECT omnia.release_reply($1, $2, $3, $4)"
 _SWEEP = "SELECT omnia.sweep_replies($1)"
-
-_log = structlog.get_logger()
 
 
 class PostgresReplyStore(ReplyStore):
@@ -44,16 +35,14 @@ class PostgresReplyStore(ReplyStore):
         """
         self._pool = PostgresPool(url)
         self._owner = (namespace, agent)
-        self._sweep_every, self._sweep_batch = sweep_seconds, sweep_batch
-        self._sweep_at = time.monotonic() + sweep_seconds
-        self._sweeping: asyncio.Task[None] | None = None
+        self._sweep = Sweep(self._pool, _SWEEP, seconds=sweep_seconds, batch=sweep_batch)
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
     ) -> Standing | None:
         lease = timedelta(seconds=lease_seconds)
         rows = await self._pool.fetch(_CLAIM, *self._owner, scope, fingerprint, holder, lease)
-        self._sweep_when_due()
+        self._sweep.when_due()
         return Standing(*rows[0]) if rows else None
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
@@ -64,22 +53,5 @@ class PostgresReplyStore(ReplyStore):
         await self._pool.fetch(_RELEASE, *self._owner, scope, holder)
 
     async def close(self) -> None:
-        if self._sweeping:
-            self._sweeping.cancel()
-            await asyncio.wait({self._sweeping})
+        await self._sweep.close()
         await self._pool.close()
-
-    def _sweep_when_due(self) -> None:
-        if time.monotonic() >= self._sweep_at and self._sweeping is None:
-            self._sweep_at = time.monotonic() + self._sweep_every
-            self._sweeping = asyncio.create_task(self._sweep())
-
-    async def _sweep(self) -> None:
-        try:
-            ((deleted,),) = await self._pool.fetch(_SWEEP, self._sweep_batch)
-            if deleted == self._sweep_batch:
-                self._sweep_at = time.monotonic()
-        except StoreUnavailable as error:
-            _log.warning("expired replies were not deleted", reason=str(error))
-        finally:
-            self._sweeping = None

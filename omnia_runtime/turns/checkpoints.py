@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import structlog
 from msgspec import structs
@@ -10,6 +9,7 @@ from msgspec import structs
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.interruption import INTERRUPTED
+from omnia_core.sessions.trail import moment
 from omnia_runtime.turns.turn import Turn, closed
 
 PERIOD_SECONDS = 1.0
@@ -80,5 +80,5 @@ class Checkpoints:
 
 def stamped(messages: Sequence[Message]) -> list[Message]:
     """Give messages the time at which they are stored, unless they have one."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = moment()
     return [each if each.created_at else structs.replace(each, created_at=now) for each in messages]

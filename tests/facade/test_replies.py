@@ -205,8 +205,8 @@ async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
     async with asyncio.timeout(20):
         while left[-1]:
             await claim(store, "begin")
-            if store._sweeping:
-                await asyncio.wait({store._sweeping})
+            if store._sweep.running:
+                await asyncio.wait({store._sweep.running})
             left.append(
                 await connection.fetchval("SELECT count(*) FROM omnia.replies WHERE agent = 'old'")
             )

@@ -1,6 +1,7 @@
 """Frames that carry fields: requests, responses, trailers."""
 
 from omnia_core.http2 import frames
+from omnia_core.http2.compression import FieldsRefused
 from omnia_core.http2.connection import Connection, known
 from omnia_core.http2.control import check_dependency
 from omnia_core.http2.errors import (
@@ -14,8 +15,10 @@ from omnia_core.http2.fields import Fields, request_problem, response_problem, t
 from omnia_core.http2.padding import unpadded
 from omnia_core.http2.stream import Stream
 
-MAX_BLOCK_BYTES = 128 * 1024
+MAX_BLOCK_BYTES = 256 * 1024
 MAX_CONTINUATIONS = 64
+# A list that is refused takes as long to read as so many small frames.
+_COST_OF_REFUSED = 100
 _INFORMATIONAL = "1"
 
 
@@ -70,10 +73,10 @@ class HeaderBlocks:
         if block is None:
             return
         connection = self._connection
-        fields = connection.decoder.decode(bytes(block.data))
+        fields = self._decoded(block)
         stream = connection.streams.get(block.stream_id)
         if stream:
-            self._more_fields(stream, fields, end=bool(block.end))
+            self._more_fields(stream, _taken(block.stream_id, fields), end=bool(block.end))
         elif connection.is_server and not known(connection, block.stream_id):
             self._new_stream(block.stream_id, fields, end=bool(block.end))
         elif not connection.was_reset_here(block.stream_id):
@@ -81,13 +84,27 @@ class HeaderBlocks:
                 raise protocol_error("fields of a stream that was not opened")
             raise ConnectionFailed(ErrorCode.STREAM_CLOSED, "fields after the end of a stream")
 
-    def _new_stream(self, stream_id: int, fields: Fields, *, end: bool) -> None:
+    def _decoded(self, block: _Block) -> Fields | FieldsRefused:
+        # What is refused is known when the block was read to its end, and concerns its stream only.
+        try:
+            return self._connection.decoder.decode(bytes(block.data))
+        except FieldsRefused as refused:
+            self._connection.moved_nothing(_COST_OF_REFUSED)
+            return refused
+
+    def _new_stream(self, stream_id: int, given: Fields | FieldsRefused, *, end: bool) -> None:
         connection = self._connection
         if stream_id % 2 == 0 or connection.accept is None:
             raise protocol_error("a client's streams have odd ids")
         connection.last_peer_id = stream_id
         if len(connection.streams) >= connection.limits.streams:
             raise StreamFailed(stream_id, ErrorCode.REFUSED_STREAM, "too many streams")
+        if isinstance(given, FieldsRefused) and connection.explain:
+            block = connection.explain(given)
+            connection.answer(frames.header_frames(stream_id, block, end_stream=True))
+            connection.refuse(stream_id, ErrorCode.NO_ERROR)
+            return
+        fields = _taken(stream_id, given)
         problem = request_problem(fields)
         if problem:
             raise StreamFailed(stream_id, ErrorCode.PROTOCOL_ERROR, problem)
@@ -121,6 +138,12 @@ class HeaderBlocks:
             stream.listener.headers(fields, end=end)
         if end and stream.remote_open:
             self._connection.peer_ended(stream)
+
+
+def _taken(stream_id: int, given: Fields | FieldsRefused) -> Fields:
+    if isinstance(given, FieldsRefused):
+        raise StreamFailed(stream_id, given.code, given.reason)
+    return given
 
 
 def _content_length(stream_id: int, fields: Fields) -> int:

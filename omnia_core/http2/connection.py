@@ -1,37 +1,20 @@
 """One end of a connection: its streams, its windows, and what it answers to a peer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from omnia_core.http2 import frames
+from omnia_core.http2.compression import FieldDecoder, FieldsRefused
 from omnia_core.http2.errors import ConnectionFailed, ErrorCode, StreamFailed, protocol_error
-from omnia_core.http2.fields import FieldDecoder, Fields
-from omnia_core.http2.frames import Setting
+from omnia_core.http2.fields import Fields
+from omnia_core.http2.limits import Limits, greeting
 from omnia_core.http2.sending import Outbox
 from omnia_core.http2.stream import Listener, Stream
 
+__all__ = ("Accept", "Connection", "Limits", "known")
+
 _NOBODY = 0
 _LAST_ID = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much of the peer is borne.
-
-    Attributes:
-        streams: how many the peer may have open at once.
-        stream_window: bytes that the peer may send on a stream before somebody reads them.
-        connection_window: bytes that may be under way on all streams together.
-        idle_frames: frames in a row that move nothing, and resets of streams before an answer.
-        answers: frames that wait to be sent only because the peer made us answer.
-    """
-
-    streams: int = 20_000
-    stream_window: int = 64 * 1024
-    connection_window: int = 16 * 1024 * 1024
-    idle_frames: int = 10_000
-    answers: int = 5_000
-
+_BYTES_A_TOUCH = 64
 
 Accept = Callable[[Stream, Fields], Listener | None]
 
@@ -42,8 +25,11 @@ class Connection:
     Attributes:
         failed: why the connection is over, once it is; what is left to send says so to the peer.
         peer_gone_at: the last of our streams that the peer has dealt with, once it takes no more.
+        goodbye: how the peer said so.
         pinged: called when the peer answers a ping.
         opened: called when one more stream may be opened, or none any more.
+        explain: makes the fields that tell a client why its own are not taken; else it gets a
+            reset.
     """
 
     def __init__(
@@ -61,23 +47,26 @@ class Connection:
         self.streams: dict[int, Stream] = {}
         self.failed: ConnectionFailed | None = None
         self.peer_gone_at: int | None = None
+        self.goodbye = ""
         self.pinged: Callable[[], None] = _nothing
         self.opened: Callable[[], None] = _nothing
+        self.explain: Callable[[FieldsRefused], bytes] | None = None
         self.accept = accept
         self.last_peer_id = 0
         self.next_id = 1
         self.initial_allowed = frames.DEFAULT_WINDOW
         self.peer_streams = 2**31
         self.decoder = FieldDecoder()
-        self.outbox = Outbox()
+        self.outbox = Outbox(limits.unsent)
         self.patience = limits.idle_frames
         self.resets_left = limits.idle_frames
+        self._touches_left = limits.touches
         self._wake = wake
         self._answers = 0
         self._window = limits.connection_window
         self._unsaid = 0
         self._reset_here: dict[int, None] = {}
-        self._introduce()
+        self.control(greeting(limits, is_server=self.is_server))
 
     @property
     def is_server(self) -> bool:
@@ -115,6 +104,7 @@ class Connection:
         data, finished = self.outbox.take()
         if self.outbox.window < window:
             self.patience = self.limits.idle_frames
+            self._moved(window - self.outbox.window)
         for stream in finished:
             stream.local_open = False
             if self.is_server and stream.remote_open:
@@ -139,8 +129,13 @@ class Connection:
         self.control(data)
 
     def queue(self, stream: Stream) -> None:
-        """Give a stream its turn to send."""
+        """Give a stream with data its turn to send."""
         self.outbox.queue(stream)
+        self._wake()
+
+    def conclude(self, stream: Stream) -> None:
+        """Give a stream its turn on which only its end is to be said."""
+        self.outbox.conclude(stream)
         self._wake()
 
     def reset(self, stream: Stream, code: ErrorCode) -> None:
@@ -197,8 +192,11 @@ class Connection:
         if self.failed is None:
             self.failed = ConnectionFailed(code, reason)
             self.control(frames.goaway(self.last_peer_id, code, reason))
+        told = "; ".join(
+            each for each in (reason or "the connection was closed", self.goodbye) if each
+        )
         for stream in list(self.streams.values()):
-            self.drop(stream, code, reason or "the connection was closed")
+            self.drop(stream, code, told)
         self.opened()
 
     def received(self, size: int) -> None:
@@ -212,6 +210,7 @@ class Connection:
         if self._unsaid * 2 >= self.limits.connection_window:
             self._window += self._unsaid
             self.control(frames.window_update(_NOBODY, self._unsaid))
+            self._moved(self._unsaid)
             self._unsaid = 0
 
     def moved_nothing(self, cost: int = 1) -> None:
@@ -220,19 +219,17 @@ class Connection:
         if self.patience < 0:
             raise ConnectionFailed(ErrorCode.ENHANCE_YOUR_CALM, "too many frames that move nothing")
 
-    def _introduce(self) -> None:
-        values = {
-            Setting.INITIAL_WINDOW_SIZE: self.stream_window,
-            Setting.MAX_HEADER_LIST_SIZE: 64 * 1024,
-        }
-        if self.is_server:
-            values[Setting.MAX_CONCURRENT_STREAMS] = self.limits.streams
-        else:
-            values[Setting.ENABLE_PUSH] = 0
-        opening = frames.settings({int(name): value for name, value in values.items()})
-        more = self.limits.connection_window - frames.DEFAULT_WINDOW
-        self.control((b"" if self.is_server else frames.PREFACE) + opening)
-        self.control(frames.window_update(_NOBODY, more))
+    def touch_all(self) -> None:
+        """Count the streams for a frame after which each of them is looked at."""
+        self._touches_left -= len(self.streams)
+        if self._touches_left < 0:
+            raise ConnectionFailed(
+                ErrorCode.ENHANCE_YOUR_CALM, "too many frames that concern every stream"
+            )
+
+    def _moved(self, size: int) -> None:
+        touches = self._touches_left + size // _BYTES_A_TOUCH
+        self._touches_left = min(touches, self.limits.touches)
 
     def _close_if_over(self, stream: Stream) -> None:
         if not stream.local_open and not stream.remote_open:

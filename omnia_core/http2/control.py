@@ -14,6 +14,9 @@ from omnia_core.http2.errors import (
 from omnia_core.http2.frames import Setting
 from omnia_core.http2.stream import Stream
 
+# Of what a peer says when it leaves; more is noise.
+_TEXT_BYTES = 256
+
 
 class ControlFrames:
     """Carries out what a peer says of streams and of the connection.
@@ -44,7 +47,9 @@ class ControlFrames:
         if stream is None:
             connection.moved_nothing()
             return
-        connection.resets_left -= connection.is_server and not stream.answered
+        # An answer that the peer leaves unread is none.
+        answered = stream.answered and connection.outbox.stuck < connection.limits.answers
+        connection.resets_left -= connection.is_server and not answered
         if connection.resets_left < 0:
             raise ConnectionFailed(ErrorCode.ENHANCE_YOUR_CALM, "too many streams were reset")
         connection.drop(stream, _code(payload), "the peer ended the stream")
@@ -72,10 +77,10 @@ class ControlFrames:
             if value > frames.MAX_WINDOW:
                 raise ConnectionFailed(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
             change = value - connection.initial_allowed
-            connection.initial_allowed = value
-            connection.moved_nothing(len(connection.streams) // 100)
-            for stream in connection.streams.values():
-                self._allow(stream, change)
+            if change:
+                connection.initial_allowed = value
+                connection.touch_all()
+                self._allow_all(change)
         elif name == Setting.MAX_CONCURRENT_STREAMS:
             connection.peer_streams = value
             connection.opened()
@@ -85,6 +90,14 @@ class ControlFrames:
             raise protocol_error("ENABLE_PUSH is 0, or 1 from a client")
         elif name == Setting.MAX_FRAME_SIZE and not frames.MAX_PAYLOAD <= value < 1 << 24:
             raise protocol_error("MAX_FRAME_SIZE is out of bounds")
+
+    def _allow_all(self, change: int) -> None:
+        largest = frames.MAX_WINDOW - change
+        for stream in self._connection.streams.values():
+            if stream.waiting or stream.allowed > largest:
+                self._allow(stream, change)
+            else:
+                stream.allowed += change
 
     def _allow(self, stream: Stream, change: int) -> None:
         stream.allowed += change
@@ -116,9 +129,12 @@ class ControlFrames:
         connection.moved_nothing()
         last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
         connection.peer_gone_at = last
-        if not connection.is_server:
+        connection.goodbye = _goodbye(payload[4:])
+        unseen = f"{connection.goodbye}; it has not seen this call"
+        if not connection.is_server and last < connection.next_id:
+            connection.touch_all()
             for stream in [each for each in connection.streams.values() if each.id > last]:
-                connection.drop(stream, ErrorCode.REFUSED_STREAM, "the peer is shutting down")
+                connection.drop(stream, ErrorCode.REFUSED_STREAM, unseen)
         connection.opened()
 
     def window_update(self, stream_id: int, _: int, payload: bytes) -> None:
@@ -145,9 +161,9 @@ class ControlFrames:
         if increment == 0:
             raise protocol_error("an increment of 0")
         connection = self._connection
-        connection.outbox.window += increment
-        if connection.outbox.window > frames.MAX_WINDOW:
+        if connection.outbox.window + increment > frames.MAX_WINDOW:
             raise ConnectionFailed(ErrorCode.FLOW_CONTROL_ERROR, "the window is too large")
+        connection.outbox.window += increment
         connection.control(b"")
 
 
@@ -159,6 +175,16 @@ def check_dependency(stream_id: int, data: bytes) -> None:
     """
     if int.from_bytes(data[:4], "big") & 0x7FFFFFFF == stream_id:
         raise protocol_error("a stream that depends on itself")
+
+
+def _goodbye(payload: bytes) -> str:
+    """Return the code and the text of a GOAWAY in words that a log can bear."""
+    text = payload[4 : 4 + _TEXT_BYTES].decode(errors="replace")
+    said = "".join(each if each.isprintable() else " " for each in text).strip()
+    code = _code(payload)
+    if code is ErrorCode.NO_ERROR and not said:
+        return "the peer is shutting down"
+    return f"the peer is shutting down ({code.name}{': ' if said else ''}{said})"
 
 
 def _code(payload: bytes) -> ErrorCode:

@@ -1,21 +1,10 @@
-"""Header blocks: HPACK (RFC 7541), and what makes a list of fields well-formed."""
+"""Fields as we send them, and what makes a list of fields well-formed."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from hpack import Decoder, HPACKError, OversizedHeaderListError
-
-from omnia_core.http2.errors import ConnectionFailed, ErrorCode
-
 Fields: TypeAlias = Sequence[tuple[str, str]]
 
-# As gRPC's other implementations: more than anybody needs, less than hurts.
-MAX_LIST_BYTES = 64 * 1024
-_REMEMBERED = 256
-_REMEMBERED_BYTES = 1024
-_INDEXED = 0x80
-_CHANGES_TABLE = 0x60
-_STATIC_TABLE = 61
 _SEVEN_BITS = 127
 
 _REQUEST = frozenset((":method", ":scheme", ":authority", ":path"))
@@ -43,77 +32,6 @@ def _text(data: bytes) -> bytes:
         rest //= 128
     prefix.append(rest)
     return bytes(prefix) + data
-
-
-class FieldDecoder:
-    """Reads the blocks of one connection. Equal blocks that use no table are read once."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder(MAX_LIST_BYTES)
-        self._known: dict[bytes, Fields] = {}
-
-    def decode(self, block: bytes) -> Fields:
-        """Return the fields.
-
-        Raises:
-            ConnectionFailed: the block is broken, or holds too much.
-        """
-        known = self._known.get(block)
-        if known is not None:
-            return known
-        try:
-            fields = tuple((str(name), str(value)) for name, value in self._decoder.decode(block))
-        except OversizedHeaderListError as error:
-            raise ConnectionFailed(
-                ErrorCode.ENHANCE_YOUR_CALM, f"more than {MAX_LIST_BYTES} bytes of header fields"
-            ) from error
-        except (HPACKError, IndexError, ValueError) as error:
-            raise ConnectionFailed(
-                ErrorCode.COMPRESSION_ERROR, f"a header block cannot be read: {error}"
-            ) from error
-        if len(self._known) < _REMEMBERED and _is_pure(block):
-            self._known[block] = fields
-        return fields
-
-
-def _is_pure(block: bytes) -> bool:
-    """Whether a block that can be read neither uses nor changes the connection's table."""
-    if len(block) > _REMEMBERED_BYTES:
-        return False
-    position = 0
-    while position < len(block):
-        first = block[position]
-        if first & _INDEXED:
-            index, position = _integer(block, position, 7)
-            strings = 0
-        elif first & _CHANGES_TABLE:
-            return False
-        else:
-            index, position = _integer(block, position, 4)
-            strings = 1 if index else 2
-        if index > _STATIC_TABLE:
-            return False
-        for _ in range(strings):
-            length, position = _integer(block, position, 7)
-            position += length
-    return True
-
-
-def _integer(block: bytes, position: int, bits: int) -> tuple[int, int]:
-    """Return an integer and the place after it (RFC 7541, section 5.1)."""
-    full = (1 << bits) - 1
-    value = block[position] & full
-    position += 1
-    if value < full:
-        return value, position
-    shift = 0
-    while True:
-        byte = block[position]
-        value += (byte & _SEVEN_BITS) << shift
-        shift += 7
-        position += 1
-        if byte <= _SEVEN_BITS:
-            return value, position
 
 
 def request_problem(fields: Fields) -> str:

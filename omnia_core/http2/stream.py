@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # What a stream may hold for a peer that does not read, before its writer has to wait.
 HIGH_WATER = 64 * 1024
 LOW_WATER = 16 * 1024
+_LITTLE = 2 * 1024
 
 
 class Listener(Protocol):
@@ -42,11 +43,16 @@ class Stream:
         allowed: how many bytes may still be sent; the peer can make it negative.
         answered: whether fields were sent on a stream of the peer.
         expected: bytes of the body that are still to come, where the peer said how many.
+        buffered: how many bytes wait to be sent.
         full: whether a writer should wait for `Listener.writable`.
+        queued: whether it has its turn to send.
     """
 
     __slots__ = (
         "_connection",
+        "_counted",
+        "_mark",
+        "_outbox",
         "_unsaid",
         "allowed",
         "answered",
@@ -67,6 +73,7 @@ class Stream:
 
     def __init__(self, connection: "Connection", stream_id: int, window: int, allowed: int) -> None:
         self._connection = connection
+        self._outbox = connection.outbox
         self.id = stream_id
         self.listener: Listener | None = None
         self.window = window
@@ -83,6 +90,9 @@ class Stream:
         self.ending = False
         self.trailers = b""
         self._unsaid = 0
+        # How much of what waits the connection knows of, and from where on it wants to know more.
+        self._counted = 0
+        self._mark = _LITTLE
 
     def send_headers(self, block: bytes) -> None:
         """Send fields before any data."""
@@ -96,8 +106,8 @@ class Stream:
             return
         self.waiting.append(data)
         self.buffered += len(data)
-        if self.buffered > HIGH_WATER:
-            self.full = True
+        if self.buffered > self._mark:
+            self._count()
         if not self.queued and self.allowed > 0:
             self._connection.queue(self)
 
@@ -107,7 +117,11 @@ class Stream:
             return
         self.ending = True
         self.trailers = trailers
-        if not self.queued and (self.allowed > 0 or not self.waiting):
+        if self.queued:
+            return
+        if not self.waiting:
+            self._connection.conclude(self)
+        elif self.allowed > 0:
             self._connection.queue(self)
 
     def consumed(self, count: int) -> None:
@@ -126,14 +140,27 @@ class Stream:
         """Learn that so many of the waiting bytes went out."""
         self.buffered -= count
         self.allowed -= count
-        if self.full and self.buffered <= LOW_WATER:
-            self.full = False
-            if self.listener:
-                self.listener.writable()
+        if self._counted:
+            self._count()
+            if self.full and self.buffered <= LOW_WATER:
+                self.full = False
+                if self.listener:
+                    self.listener.writable()
 
     def forget(self) -> None:
         """Hold nothing more for either side."""
+        self.local_open = self.remote_open = False
+        self._outbox.left(self)
         self.waiting.clear()
         self.buffered = 0
-        self.local_open = self.remote_open = False
+        self._count()
         self.full = False
+
+    def _count(self) -> None:
+        """Tell the connection what waits here, which few streams do: most hold a message or two."""
+        outbox, buffered = self._outbox, self.buffered
+        outbox.held += buffered - self._counted
+        if buffered > HIGH_WATER or (buffered > self._counted and outbox.held > outbox.limit):
+            self.full = True
+        self._counted = buffered
+        self._mark = buffered + _LITTLE

@@ -2,16 +2,20 @@
 
 import asyncio
 
+import structlog
+
 from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.stream import Stream
-from omnia_core.rpc.messages import Inbox, prefixed
-from omnia_core.rpc.status import RpcFailed, of_reset
+from omnia_core.rpc.messages import Inbox, Take, prefixed
+from omnia_core.rpc.status import RpcFailed, StatusCode, of_reset
+
+_log = structlog.get_logger()
 
 
 class Call:
     """Messages of a stream."""
 
-    __slots__ = ("_failed", "_inbox", "_over", "_reader", "_stream", "_writer")
+    __slots__ = ("_failed", "_inbox", "_over", "_reader", "_stream", "_take", "_writer")
 
     def __init__(self, limit: int) -> None:
         self._inbox = Inbox(limit)
@@ -19,38 +23,51 @@ class Call:
         self._over = False
         self._failed: RpcFailed | None = None
         self._reader: asyncio.Future[None] | None = None
+        self._take: Take | None = None
         self._writer: asyncio.Future[None] | None = None
 
-    def ready(self) -> bytes | None:
-        """Return the next message if it is here already, else None.
-
-        Raises:
-            RpcFailed: the message cannot be read.
-        """
-        if not self._inbox:
-            return None
-        message, held = self._inbox.take()
-        if held and self._stream:
-            self._stream.consumed(held)
-        return message
-
-    async def read(self) -> bytes | None:
+    async def read(self, take: Take | None = None) -> bytes | None:
         """Return the next message, or None when the peer has sent its last one.
+
+        While this waits, `take` is called with each message the moment it comes; what it takes is
+        not returned, and wakes nobody.
 
         Raises:
             RpcFailed: the call is over, and did not end well.
         """
-        while (message := self.ready()) is None:
+        while (message := self._ready(take)) is None:
             if self._over:
                 if self._failed:
                     raise self._gone()
                 return None
             self._reader = asyncio.get_running_loop().create_future()
+            self._take = take
             try:
                 await self._reader
             finally:
-                self._reader = None
+                self._reader = self._take = None
         return message
+
+    def _ready(self, take: Take | None) -> bytes | None:
+        """Return the next message that is here and not taken."""
+        while self._inbox:
+            message, held = self._inbox.take()
+            if held and self._stream:
+                self._stream.consumed(held)
+            if take is None or not take(message):
+                return message
+        return None
+
+    def push(self, message: bytes) -> bool:
+        """Send a message without waiting; False: `room` is to be waited for before the next.
+
+        A call that is over takes nothing; `room` says so.
+        """
+        stream = self._stream
+        if stream is None or not stream.local_open or stream.ending:
+            return False
+        stream.send(prefixed(message))
+        return not stream.full
 
     async def write(self, message: bytes) -> None:
         """Send a message; waits while the peer takes none.
@@ -58,14 +75,18 @@ class Call:
         Raises:
             RpcFailed: the call is over.
         """
-        stream = self._stream
-        if stream is None or not stream.local_open or stream.ending:
-            raise self._gone()
-        stream.send(prefixed(message))
-        if stream.full:
-            await self._room(stream)
+        if not self.push(message):
+            await self.room()
 
-    async def _room(self, stream: Stream) -> None:
+    async def room(self) -> None:
+        """Wait while the peer takes nothing.
+
+        Raises:
+            RpcFailed: the call is over.
+        """
+        stream = self._stream
+        if stream is None or stream.ending:
+            raise self._gone()
         while stream.full:
             if self._writer is None:
                 self._writer = asyncio.get_running_loop().create_future()
@@ -78,9 +99,13 @@ class Call:
         if self._over:
             return
         try:
-            free = self._inbox.feed(data)
+            free = self._inbox.feed(data, self._take)
         except RpcFailed as failed:
             self._refuse(failed)
+            return
+        except Exception:  # noqa: BLE001 - it would end every other call of the connection too
+            _log.exception("a message was not taken")
+            self._refuse(RpcFailed(StatusCode.INTERNAL, "a message was not taken; see the log"))
             return
         if free and self._stream:
             self._stream.consumed(free)

@@ -10,7 +10,7 @@ from omnia_core.http2.fields import Fields, encode
 from omnia_core.rpc.call import Call
 from omnia_core.rpc.endpoint import Endpoint, Keepalive
 from omnia_core.rpc.messages import IDENTITY
-from omnia_core.rpc.metadata import Metadata, timeout_text, to_fields
+from omnia_core.rpc.metadata import Metadata, is_grpc, timeout_text, to_fields
 from omnia_core.rpc.status import RpcFailed, StatusCode, of_trailers
 
 CONNECT_SECONDS = 5.0
@@ -72,7 +72,7 @@ class ClientCall(Call):
             return
         given = dict(fields)
         status, kind = given.get(":status"), given.get("content-type", "")
-        if status != "200" or not kind.startswith("application/grpc"):
+        if status != "200" or not is_grpc(kind):
             failed = of_trailers([(":status", status or "")])
             detail = failed.details if failed else ""
             code = failed.code if failed else StatusCode.UNKNOWN

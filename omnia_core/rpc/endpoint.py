@@ -1,6 +1,7 @@
 """A socket with a connection on it: one write for each turn of the loop, and signs of life."""
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import cast
 
@@ -39,7 +40,8 @@ class Endpoint(asyncio.Protocol):
         self._paused = False
         self._keepalive = keepalive
         self._heard = self._loop.time()
-        self._pinged = False
+        # When the peer was last asked for a sign of life.
+        self._asked = -math.inf
         self._timer: asyncio.TimerHandle | None = None
         self.connection = Connection(wake=self._wake, limits=limits, accept=accept)
         self._receiver = Receiver(self.connection)
@@ -114,13 +116,15 @@ class Endpoint(asyncio.Protocol):
         self._timer = self._loop.call_later(seconds, self._check)
 
     def _check(self) -> None:
-        silent, keepalive = self._loop.time() - self._heard, self._keepalive
-        if silent < keepalive.silence or not self.connection.streams:
-            self._pinged = False
-            self._watch(max(keepalive.silence - silent, keepalive.answer))
-        elif self._pinged:
+        now, keepalive = self._loop.time(), self._keepalive
+        silent = now - self._heard
+        if self._asked > self._heard:
             self.abort()
+        elif silent < keepalive.silence:
+            self._watch(keepalive.silence - silent)
+        elif not self.connection.streams:
+            self._watch(min(keepalive.silence, keepalive.answer))
         else:
-            self._pinged = True
+            self._asked = now
             self.connection.ping()
             self._watch(keepalive.answer)

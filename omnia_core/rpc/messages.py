@@ -2,18 +2,26 @@
 
 import zlib
 from collections import deque
+from collections.abc import Callable
+from struct import Struct
+from typing import TypeAlias
 
 from omnia_core.rpc.status import RpcFailed, StatusCode
 
 PREFIX = 5
+_read_prefix = Struct(">BI").unpack_from
+_write_prefix = Struct(">BI").pack
 GZIP = "gzip"
 IDENTITY = "identity"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
+Take: TypeAlias = Callable[[bytes], bool]
+"""Is offered a message the moment it is here, and says whether it has taken it. Must not raise."""
+
 
 def prefixed(message: bytes) -> bytes:
     """Return a message as it stands in a body."""
-    return b"\x00" + len(message).to_bytes(4, "big") + message
+    return _write_prefix(0, len(message)) + message
 
 
 class Inbox:
@@ -47,20 +55,22 @@ class Inbox:
         """Whether the body ended inside a message."""
         return bool(self._part)
 
-    def feed(self, data: bytes) -> int:
+    def feed(self, data: bytes, take: Take | None = None) -> int:
         """Take data, and return of how many bytes the place is free again at once.
+
+        Messages that `take` takes are not kept; from the first that it leaves on, all are.
 
         Raises:
             RpcFailed: a message is too large.
         """
         if not self._part:
-            return self._split(data, 0)
+            return self._split(data, 0, None if self._ready else take)
         self._part += data
         if len(self._part) < self._needed:
             return self._hold(len(data))
         freed = len(self._part) - len(data) - self._held
         whole, self._part, self._held = bytes(self._part), bytearray(), 0
-        return self._split(whole, freed)
+        return self._split(whole, freed, None if self._ready else take)
 
     def take(self) -> tuple[bytes, int]:
         """Return the next message, and how many bytes' place is free again.
@@ -85,12 +95,12 @@ class Inbox:
         self._part.clear()
         self._held = 0
 
-    def _split(self, data: bytes, freed: int) -> int:
+    def _split(self, data: bytes, freed: int, take: Take | None) -> int:
         """Find the messages; the place of the first `freed` bytes is free already."""
-        position, size = 0, len(data)
+        position, size, taken = 0, len(data), 0
         while size - position >= PREFIX:
             start = position + PREFIX
-            length = int.from_bytes(data[position + 1 : start], "big")
+            compressed, length = _read_prefix(data, position)
             if length > self._limit:
                 raise RpcFailed(
                     StatusCode.RESOURCE_EXHAUSTED,
@@ -99,19 +109,23 @@ class Inbox:
             end = start + length
             if end > size:
                 break
-            if data[position] or freed:
-                held = max(0, end - position - freed)
-                self._ready.append(_Special(data[start:end], held, bool(data[position])))
-                freed = 0
+            message, place = data[start:end], end - position
+            item: bytes | _Special = message
+            if compressed or freed:
+                place, freed = max(0, place - freed), 0
+                item = _Special(message, place, bool(compressed))
+            if take and not compressed and take(message):
+                taken += place
             else:
-                self._ready.append(data[start:end])
+                take = None
+                self._ready.append(item)
             position = end
         rest = size - position
         if not rest:
-            return 0
+            return taken
         self._part += data[position:]
         self._needed = PREFIX + length if rest >= PREFIX else PREFIX
-        return self._hold(rest - freed)
+        return taken + self._hold(rest - freed)
 
     def _hold(self, size: int) -> int:
         """Keep bytes of a part; return of how many the place is free again at once.

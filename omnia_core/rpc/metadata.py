@@ -8,7 +8,9 @@ from typing import TypeAlias
 from omnia_core.http2.fields import Fields
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
+Received: TypeAlias = dict[str, str | bytes | tuple[bytes, ...]]
 
+CONTENT_TYPE = "application/grpc"
 _BINARY = "-bin"
 _RESERVED = ("grpc-", ":")
 _OWN = frozenset(("te", "content-type", "user-agent"))
@@ -35,19 +37,33 @@ def to_fields(metadata: Metadata) -> list[tuple[str, str]]:
     return fields
 
 
-def from_fields(fields: Fields) -> dict[str, str | bytes]:
-    """Return what of a request's fields is metadata; a name that comes twice has both values."""
-    metadata: dict[str, str | bytes] = {}
+def from_fields(fields: Fields) -> Received:
+    """Return what of a request's fields is metadata.
+
+    A name that comes more than once has its texts joined by commas, or all its bytes in order.
+    """
+    metadata: Received = {}
+    binary: dict[str, tuple[bytes, ...]] = {}
     for name, value in fields:
         if name.startswith(_RESERVED) or name in _OWN:
             continue
         if name.endswith(_BINARY):
-            metadata[name] = _bytes(value)
+            # Several values may also come as one, and base64 has no comma.
+            values = tuple(_bytes(each.strip()) for each in value.split(","))
+            binary[name] = binary.get(name, ()) + values
         elif name in metadata:
             metadata[name] = f"{metadata[name]!s}, {value}"
         else:
             metadata[name] = value
+    for name, values in binary.items():
+        metadata[name] = values[0] if len(values) == 1 else values
     return metadata
+
+
+def is_grpc(content_type: str) -> bool:
+    """Whether a body is gRPC's, whatever its messages are; grpc-web is another protocol."""
+    rest = content_type.removeprefix(CONTENT_TYPE)
+    return rest != content_type and (not rest or rest[0] in "+;")
 
 
 def timeout_text(seconds: float) -> str:

@@ -1,10 +1,12 @@
 """The answering end: a task for each call, and an orderly end."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from omnia_core.http2.compression import FieldsRefused
 from omnia_core.http2.connection import Limits
 from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.fields import Fields, encode
@@ -13,17 +15,19 @@ from omnia_core.rpc.call import Call
 from omnia_core.rpc.endpoint import Endpoint, Keepalive
 from omnia_core.rpc.foreign import NotGrpc
 from omnia_core.rpc.messages import IDENTITY
-from omnia_core.rpc.metadata import from_fields, timeout_seconds
-from omnia_core.rpc.status import RpcFailed, StatusCode, trailers
+from omnia_core.rpc.metadata import CONTENT_TYPE, from_fields, is_grpc, timeout_seconds
+from omnia_core.rpc.status import RpcFailed, StatusCode, of_reset, trailers
 
 KEEPALIVE = Keepalive(7200.0)
+_ANY = "::"
+_BACKLOG = 1024
 
 _log = structlog.get_logger()
 
 _HEADERS = encode(
     (
         (":status", "200"),
-        ("content-type", "application/grpc"),
+        ("content-type", CONTENT_TYPE),
         ("grpc-accept-encoding", "identity,gzip"),
     )
 )
@@ -47,11 +51,11 @@ class ServerCall(Call):
         self._timer: asyncio.TimerHandle | None = None
         self.metadata = from_fields(fields)
 
-    async def write(self, message: bytes) -> None:
+    def push(self, message: bytes) -> bool:
         if not self._answered and self._stream:
             self._answered = True
             self._stream.send_headers(_HEADERS)
-        await super().write(message)
+        return super().push(message)
 
     def run(self, handle: "Handler", fields: Mapping[str, str]) -> "asyncio.Task[None]":
         """Answer in a task of its own, within the deadline that the client gave."""
@@ -144,13 +148,20 @@ class Server:
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port.
+        """Listen, and return the port; "::" takes IPv4 as well, as gRPC's other servers do.
 
         Raises:
             OSError: the port cannot be had.
         """
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connected, host, port, backlog=1024)
+        if host == _ANY and socket.has_dualstack_ipv6():
+            # asyncio makes its own sockets for IPv6 alone.
+            both = socket.create_server(
+                (host, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+            )
+            self._server = await loop.create_server(self._connected, sock=both, backlog=_BACKLOG)
+        else:
+            self._server = await loop.create_server(self._connected, host, port, backlog=_BACKLOG)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
@@ -174,8 +185,9 @@ class Server:
         if len(self._tasks) >= self._limits.streams:
             return None
         given = dict(fields)
-        if not given.get("content-type", "").startswith("application/grpc"):
-            return NotGrpc(stream)
+        method = given[":method"]
+        if method != "POST" or not is_grpc(given.get("content-type", "")):
+            return NotGrpc(stream, method)
         call = ServerCall(stream, fields, self._max_message_bytes)
         task = call.run(self._handler(given[":path"]), given)
         self._tasks.add(task)
@@ -202,11 +214,17 @@ class Server:
 class _ServerEndpoint(Endpoint):
     def __init__(self, server: Server, limits: Limits, keepalive: Keepalive) -> None:
         super().__init__(limits, keepalive, server.accept)
+        self.connection.explain = _explained
         self._owner = server
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self._owner.lost(self)
+
+
+def _explained(refused: FieldsRefused) -> bytes:
+    failed = of_reset(refused.code, refused.reason)
+    return _HEADERS + encode(trailers(failed))
 
 
 def _refusing(failed: RpcFailed) -> Handler:

@@ -112,6 +112,7 @@ def test_a_window_that_overflows_is_refused(stream: int) -> None:
         assert server.calls[0].was_reset is ErrorCode.FLOW_CONTROL_ERROR
     else:
         assert failure(server) is ErrorCode.FLOW_CONTROL_ERROR
+        assert server.connection.outbox.window <= frames.MAX_WINDOW
 
 
 def test_a_client_that_never_reads_costs_what_its_window_allows() -> None:

@@ -93,6 +93,39 @@ async def test_the_call_fails_and_the_next_server_is_found(name: str) -> None:
             assert await _again(ours) == b"x"
 
 
+async def test_a_server_that_leaves_says_why_to_the_calls_that_it_has_not_seen() -> None:
+    """And to those that it has seen and does not end."""
+    over = asyncio.Event()
+    goodbye = frames.goaway(1, ErrorCode.ENHANCE_YOUR_CALM, "too\nmany pings")
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await reader.readexactly(len(frames.PREFACE))
+            writer.write(GREETING)
+            # Two calls, with a message each.
+            seen = b""
+            while seen.count(b"/t.S/Echo") < 2 or not seen.endswith(b"second"):
+                seen += await reader.read(65536)
+            writer.write(goodbye)
+            await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(play, "127.0.0.1", 0)
+    async with server, channel(server.sockets[0].getsockname()[1]) as ours:
+        first, second = ours.call("/t.S/Echo"), ours.call("/t.S/Echo")
+        await first.write(b"first")
+        await second.write(b"second")
+        said = r"shutting down \(ENHANCE_YOUR_CALM: too many pings\)"
+        with pytest.raises(RpcFailed, match=said + "; it has not seen this call") as failed:
+            await second.read()
+        assert failed.value.code is StatusCode.UNAVAILABLE
+        assert not first.done
+        over.set()
+        with pytest.raises(RpcFailed, match="connection was closed.*" + said) as failed:
+            await first.read()
+        assert failed.value.code is StatusCode.UNAVAILABLE
+
+
 async def test_data_beyond_the_window_costs_the_call() -> None:
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

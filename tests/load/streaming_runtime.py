@@ -1,56 +1,56 @@
-"""A runtime that counts: `python -m tests.load.streaming_runtime PORT`, with a real gRPC server.
+"""A runtime that counts, over our own transport: `python -m tests.load.streaming_runtime PORT`.
 
 `count KEY CHUNKS GAP` is answered by that many chunks `KEY NUMBER NANOSECONDS`, GAP milliseconds
 apart, where the last is the machine's monotonic time when the chunk was sent; and by `done` with
-KEY and the number of chunks.
+KEY and the number of chunks. It holds nothing of any session.
 """
-
-# ruff: noqa: ARG002, N802 - the methods are those of the generated servicer
 
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from typing import Any
 
 import uvloop
-from grpc import aio
 
+from omnia_core.names import MAX_MESSAGE_BYTES
+from omnia_core.rpc.server import Server, ServerCall
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_core.wire.runtime.v1 import runtime_pb2_grpc as pb_grpc
+
+SERVICE = "/omnia.runtime.v1.RuntimeService/"
 
 
-class CountingRuntime(pb_grpc.RuntimeServiceServicer):
-    """Holds nothing of any session."""
+async def converse(call: ServerCall) -> None:
+    """Answer each message after the one before."""
+    while (data := await call.read()) is not None:
+        _, key, count, gap = pb.ClientMessage.FromString(data).content.split()
+        for number in range(int(count)):
+            if number:
+                await asyncio.sleep(int(gap) / 1000)
+            text = f"{key} {number} {time.monotonic_ns()}"
+            chunk = pb.ServerMessage(chunk=pb.Chunk(content=text))
+            await call.write(chunk.SerializeToString())
+        done = pb.ServerMessage(done=pb.Done(final_content=f"{key} {count}"))
+        await call.write(done.SerializeToString())
 
-    async def Converse(
-        self, request_iterator: AsyncIterator[pb.ClientMessage], context: Any
-    ) -> AsyncIterator[pb.ServerMessage]:
-        async for request in request_iterator:
-            _, key, count, gap = request.content.split()
-            for number in range(int(count)):
-                if number:
-                    await asyncio.sleep(int(gap) / 1000)
-                text = f"{key} {number} {time.monotonic_ns()}"
-                yield pb.ServerMessage(chunk=pb.Chunk(content=text))
-            yield pb.ServerMessage(done=pb.Done(final_content=f"{key} {count}"))
 
-    async def Health(self, request: pb.HealthRequest, context: Any) -> pb.HealthResponse:
-        return pb.HealthResponse(healthy=True, status="ok")
+async def health(call: ServerCall) -> None:
+    """Say that all is well."""
+    await call.read()
+    await call.write(pb.HealthResponse(healthy=True, status="ok").SerializeToString())
 
-    async def HasConversation(
-        self, request: pb.HasConversationRequest, context: Any
-    ) -> pb.HasConversationResponse:
-        return pb.HasConversationResponse(state=pb.RESUME_STATE_RESUMABLE)
+
+async def has_conversation(call: ServerCall) -> None:
+    """Know every session."""
+    await call.read()
+    known = pb.HasConversationResponse(state=pb.RESUME_STATE_RESUMABLE)
+    await call.write(known.SerializeToString())
 
 
 async def main(port: int) -> None:
     """Serve until the process is ended."""
-    server = aio.server()
-    pb_grpc.add_RuntimeServiceServicer_to_server(CountingRuntime(), server)  # type: ignore[no-untyped-call]
-    server.add_insecure_port(f"127.0.0.1:{port}")
-    await server.start()
-    await server.wait_for_termination()
+    handlers = {"Converse": converse, "Health": health, "HasConversation": has_conversation}
+    paths = {SERVICE + name: handler for name, handler in handlers.items()}
+    await Server(paths, max_message_bytes=MAX_MESSAGE_BYTES).start("127.0.0.1", port)
+    await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

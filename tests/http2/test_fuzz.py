@@ -1,0 +1,30 @@
+"""Conversations that are broken in every way leave nothing behind, and are never slow."""
+
+import secrets
+
+import pytest
+
+from tests.http2.fuzzer import Fuzzer
+
+# Fewer would mean that nothing is tried.
+ROUNDS_A_SECOND = 20
+SHORT = 1
+
+
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        SHORT,
+        pytest.param(60, marks=[pytest.mark.load, pytest.mark.timeout(120)]),
+        pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+    ],
+)
+async def test_the_frame_parser_bears_whatever_comes(
+    seconds: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seed = secrets.randbits(32)
+    rounds = await Fuzzer(seed).run(seconds)
+    if seconds > SHORT:
+        with capsys.disabled():
+            print(f"\n{rounds} broken conversations, from the seed {seed}")  # noqa: T201 - for people
+    assert rounds > ROUNDS_A_SECOND * seconds

@@ -1,4 +1,4 @@
-"""An agent in a cluster: kubectl forwards a port to it, and vouches for who asks.
+"""An agent in a cluster, or a history: kubectl forwards a port to it, and vouches for who asks.
 
 So whoever may use kubectl there may talk to the agent, and this program needs no credential of the
 cluster.
@@ -8,26 +8,39 @@ import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
+from typing import NamedTuple
+
+import orjson
 
 from omnia_core.names import AUDIENCE_SCHEME
 
 SECONDS = 30
-# The name of the port in an agent's Service.
+# The names of the ports in the Service of an agent, and of a history.
 PORT = "facade"
+HISTORY_PORT = "http"
+# What the chart labels the Service of a history with, the second one with the namespace it shows.
+HISTORY_LABELS = ("app.kubernetes.io/name=omnia-history", "omnia.altairalabs.ai/history-of")
 
 
 class KubectlFailed(Exception):
     """The agent could not be reached through kubectl; the message is for people."""
 
 
+class Service(NamedTuple):
+    """A Service of the cluster."""
+
+    name: str
+    namespace: str
+
+
 @contextlib.contextmanager
-def forwarded(name: str, namespace: str) -> Iterator[int]:
-    """Yield a port of this machine that leads to an agent, for as long as the context lasts.
+def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
+    """Yield a port of this machine that leads to a Service, for as long as the context lasts.
 
     Raises:
         KubectlFailed: it does not.
     """
-    command = _kubectl("port-forward", namespace, f"service/{name}", f":{PORT}")
+    command = _kubectl("port-forward", namespace, f"service/{name}", f":{port}")
     command.append(f"--pod-running-timeout={SECONDS}s")
     try:
         # A session of its own: Ctrl-C is meant for the conversation.
@@ -61,6 +74,37 @@ def new_token(name: str, namespace: str, account: str) -> str:
     """
     command = _kubectl("create", namespace, "token", account)
     command.append(f"--audience={AUDIENCE_SCHEME}{namespace}/{name}")
+    return _said(command, f"no token of the ServiceAccount {account}").strip()
+
+
+def history_of(namespace: str) -> Service:
+    """Find the history that shows a namespace: its release may be in another one.
+
+    Raises:
+        KubectlFailed: there is none, or kubectl cannot tell.
+    """
+    named, shows = HISTORY_LABELS
+    command = ["kubectl", "get", "services", f"--selector={named},{shows}={namespace}"]
+    command.append("--output=json")
+    failure = f'the history of the namespace "{namespace}" cannot be looked for'
+    try:
+        listed = _said([*command, "--all-namespaces"], failure)
+    except KubectlFailed:
+        # Who may not look everywhere may look there.
+        listed = _said([*command, f"--namespace={namespace}"], failure)
+    found = sorted(
+        Service(each["metadata"]["name"], each["metadata"]["namespace"])
+        for each in orjson.loads(listed)["items"]
+    )
+    if not found:
+        raise KubectlFailed(
+            f'the cluster has no history of the namespace "{namespace}": install the chart with'
+            f" history.enabled=true and history.namespace={namespace}"
+        )
+    return found[0]
+
+
+def _said(command: list[str], failure: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the command is ours
             command, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -68,10 +112,10 @@ def new_token(name: str, namespace: str, account: str) -> str:
     except FileNotFoundError as error:
         raise _missing() from error
     except subprocess.TimeoutExpired as error:
-        raise _failed(f"no token of the ServiceAccount {account}", "it takes too long") from error
+        raise _failed(failure, "it takes too long") from error
     if done.returncode:
-        raise _failed(f"no token of the ServiceAccount {account}", done.stderr)
-    return done.stdout.strip()
+        raise _failed(failure, done.stderr)
+    return done.stdout
 
 
 def _kubectl(verb: str, namespace: str, *arguments: str) -> list[str]:

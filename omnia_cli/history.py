@@ -120,7 +120,7 @@ def history_url(given: str | None, environ: Mapping[str, str]) -> str:
             return agent.history
     raise HistoryFailed(
         "no agent that runs here keeps its sessions in PostgreSQL (spec.session.type: postgres);"
-        " of a cluster give the address with --url"
+        " of a cluster give the agents' namespace with --namespace, or an address with --url"
     )
 
 

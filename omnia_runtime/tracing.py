@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.names import METADATA_REQUEST_ID
-from omnia_core.sessions import Message
+from omnia_core.sessions import Beginning, Message
 from omnia_core.telemetry.tracing import (
     NO_TRACER,
     TRACEPARENT,
@@ -15,6 +15,7 @@ from omnia_core.telemetry.tracing import (
     names,
 )
 from omnia_runtime.agent.events import TurnFinished
+from omnia_runtime.providers import traced_content
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.turn import Turn
 
@@ -43,7 +44,13 @@ class RuntimeTracing:
     def turn(self, turn: Turn, metadata: Mapping[str, str]) -> Span:
         """Begin the span of a turn; `metadata` is that of the gRPC call."""
         remote = turn.traceparent or metadata.get(TRACEPARENT, "")
-        return self._begin(remote, turn.session_id)
+        span = self._begin(remote, turn.session_id)
+        if span.content:
+            span.note(
+                names.INPUT_MESSAGES,
+                traced_content.messages([Message("user", turn.content, turn.parts)]),
+            )
+        return span
 
     def invocation(self, metadata: Mapping[str, str]) -> Span:
         """Begin the span of a call of a function; `metadata` is that of the gRPC call."""
@@ -59,12 +66,19 @@ class RuntimeTracing:
         return span
 
 
-def note_turn(agent: AgentVersion, history: Sequence[Message]) -> None:
-    """Note in the current span which turn of a session it is, and who answers it."""
+def note_turn(
+    agent: AgentVersion, history: Sequence[Message], deleted: Beginning | None = None
+) -> None:
+    """Note in the current span which turn of a session it is, and who answers it.
+
+    `deleted` is what stood before `history`.
+    """
     span = current_span()
     if span.recording:
         note_version(span, agent)
-        span.note(names.OMNIA_TURN_INDEX, sum(each.role == "user" for each in history))
+        before = deleted.turns if deleted else 0
+        said = sum(each.role == "user" for each in history)
+        span.note(names.OMNIA_TURN_INDEX, before + said)
 
 
 def note_version(span: Span, agent: AgentVersion) -> None:
@@ -80,3 +94,7 @@ def note_end(span: Span, finished: TurnFinished) -> None:
     span.note(names.INPUT_TOKENS, finished.usage.input_tokens)
     span.note(names.OUTPUT_TOKENS, finished.usage.output_tokens)
     span.note(names.OMNIA_COST, finished.usage.cost_usd)
+    if span.content:
+        span.note(
+            names.OUTPUT_MESSAGES, traced_content.messages([Message("assistant", finished.text)])
+        )

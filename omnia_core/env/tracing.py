@@ -27,3 +27,7 @@ TracingContent: TypeAlias = Annotated[
     bool,
     Meta(description="Let spans hold what people, models and tools say."),
 ]
+TracingOpenInference: TypeAlias = Annotated[
+    bool,
+    Meta(description="Give spans the kinds and names of OpenInference as well."),
+]

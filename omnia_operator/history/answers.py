@@ -4,14 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from omnia_core.sessions.latency import quantile
 from omnia_core.sessions.postgres_text import read
 
 
 class SessionView(Struct, frozen=True):
-    """A session and what it used."""
+    """A session and what it used.
+
+    Attributes:
+        expires_at: when it ends, or ended, if nobody uses it.
+        kept_until: when it is deleted then.
+        messages: how many there ever were.
+        messages_deleted: how many of them are not kept any more, the oldest.
+    """
 
     id: str
     agent: str
@@ -21,7 +28,10 @@ class SessionView(Struct, frozen=True):
     begun_at: datetime
     active_at: datetime
     expires_at: datetime
+    kept_until: datetime
+    ended: bool
     messages: int
+    messages_deleted: int
     turns: int
     tool_calls: int
     provider_calls: int
@@ -30,14 +40,6 @@ class SessionView(Struct, frozen=True):
     output_tokens: int
     cached_tokens: int
     cost_usd: float
-
-
-class MessageView(Struct, frozen=True):
-    """A message as it is stored, and its place."""
-
-    position: int
-    stored_at: datetime
-    message: Raw
 
 
 class Sessions(Struct, frozen=True):
@@ -107,13 +109,6 @@ def session_view(row: Mapping[str, Any]) -> SessionView:
     values = {name: row[name] for name in SessionView.__struct_fields__}
     values["id"], values["user_id"] = read(row["id"]), read(row["user_id"])
     return SessionView(**values)
-
-
-def record_view(row: Mapping[str, Any]) -> object:
-    """Read a row of a record; its number says no more than its place in the answer."""
-    if "record" in row:
-        return MessageView(row["number"], row["created_at"], Raw(row["record"]))
-    return {name: value for name, value in row.items() if name != "number"}
 
 
 def aggregates(

@@ -11,14 +11,19 @@ from omnia_operator.history.queries import Query
 from omnia_operator.history.refusals import Refused
 
 CONNECTIONS = 4
+COMMAND_SECONDS = 5.0
 _CONNECT_SECONDS = 2.0
-_COMMAND_SECONDS = 5.0
 
 
 class Database:
     """Answers queries; connects when the first one comes."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, seconds: float = COMMAND_SECONDS) -> None:
+        """Take the URL, and how long a query may take.
+
+        Raises:
+            ConfigurationError: the URL is none of PostgreSQL.
+        """
         if not url.startswith(("postgresql://", "postgres://")):
             raise ConfigurationError(
                 "the URL of the history is not usable: "
@@ -26,6 +31,7 @@ class Database:
                 "sessions in Redis or in memory have no history"
             )
         self._url = url
+        self._seconds = seconds
         self._pool: Any = None
         self._opening = asyncio.Lock()
 
@@ -36,10 +42,13 @@ class Database:
             Refused: the database cannot answer, or has no place for a value of the query.
         """
         statement, arguments = query
+        asked = False
         try:
-            async with asyncio.timeout(_COMMAND_SECONDS + _CONNECT_SECONDS):
+            async with asyncio.timeout(self._seconds + _CONNECT_SECONDS):
                 pool = await self._opened()
-                rows: list[Mapping[str, Any]] = await pool.fetch(statement, *arguments)
+                async with pool.acquire() as connection:
+                    asked = True
+                    rows: list[Mapping[str, Any]] = await connection.fetch(statement, *arguments)
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
             raise Refused(
                 "unavailable",
@@ -50,6 +59,13 @@ class Database:
                 "invalid_request",
                 "a value cannot be looked up: expected text without the character NUL, and the"
                 " cursor as an answer gave it",
+            ) from error
+        except TimeoutError as error:
+            detail = f"the database did not answer within {self._seconds:g} s"
+            if not asked:
+                raise Refused("unavailable", detail) from error
+            raise Refused(
+                "timeout", f"{detail}: ask for less of it, by agent, from, to or limit"
             ) from error
         except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise Refused(
@@ -70,7 +86,7 @@ class Database:
                     min_size=0,
                     max_size=CONNECTIONS,
                     timeout=_CONNECT_SECONDS,
-                    command_timeout=_COMMAND_SECONDS,
+                    command_timeout=self._seconds,
                     server_settings={
                         "application_name": "omnia-history",
                         "default_transaction_read_only": "on",

@@ -11,6 +11,7 @@ from msgspec import Struct
 from omnia_operator.history.refusals import Refused
 
 LIMIT, MOST = 50, 500
+LONGEST_SAID = 200
 STATUSES = ("active", "completed", "error", "cancelled")
 TAGS = ("agent", "function")
 GROUPS = ("agent", "provider", "model", "day")
@@ -29,7 +30,11 @@ class After(Struct, frozen=True):
 
 
 class SessionFilter(Struct, frozen=True):
-    """Which sessions, newest first; `begun_from` is within, `begun_to` is not."""
+    """Which sessions, newest first; `begun_from` is within, `begun_to` is not.
+
+    Attributes:
+        said: is part of what a person or the agent said, in letters of either case.
+    """
 
     agent: str = ""
     tag: str = ""
@@ -39,12 +44,17 @@ class SessionFilter(Struct, frozen=True):
     begun_to: datetime | None = None
     after: After | None = None
     limit: int = LIMIT
+    said: str = ""
 
 
 class Page(Struct, frozen=True):
-    """Which records of one session: those whose number is above `after`."""
+    """Which records of one session: those whose number is above `after`.
+
+    An id may have had several sessions, one after another: `begun_at` says which one.
+    """
 
     agent: str = ""
+    begun_at: datetime | None = None
     after: int = -1
     limit: int = LIMIT
 
@@ -64,7 +74,7 @@ def session_filter(query: Mapping[str, str]) -> SessionFilter:
     Raises:
         Refused: a value is not usable, or a parameter is not known.
     """
-    _known(query, {"agent", "tag", "user", "status", "from", "to", "cursor", "limit"})
+    _known(query, {"agent", "tag", "user", "status", "from", "to", "q", "cursor", "limit"})
     return SessionFilter(
         query.get("agent", ""),
         _one_of(query, "tag", TAGS),
@@ -74,6 +84,7 @@ def session_filter(query: Mapping[str, str]) -> SessionFilter:
         _moment(query, "to"),
         _cursor(query, After),
         _limit(query),
+        _said(query),
     )
 
 
@@ -83,9 +94,14 @@ def page(query: Mapping[str, str]) -> Page:
     Raises:
         Refused: a value is not usable, or a parameter is not known.
     """
-    _known(query, {"agent", "cursor", "limit"})
+    _known(query, {"agent", "begun_at", "cursor", "limit"})
     after = _cursor(query, int)
-    return Page(query.get("agent", ""), -1 if after is None else after, _limit(query))
+    return Page(
+        query.get("agent", ""),
+        _moment(query, "begun_at"),
+        -1 if after is None else after,
+        _limit(query),
+    )
 
 
 def aggregate_filter(query: Mapping[str, str]) -> AggregateFilter:
@@ -129,6 +145,16 @@ def _one_of(query: Mapping[str, str], name: str, values: Collection[str]) -> str
     if value and value not in values:
         raise Refused("invalid_request", f"{name}: expected one of {', '.join(values)}")
     return value
+
+
+def _said(query: Mapping[str, str]) -> str:
+    text = query.get("q", "")
+    if len(text) > LONGEST_SAID or "\0" in text:
+        raise Refused(
+            "invalid_request",
+            f"q: expected {LONGEST_SAID} characters at most, and none of them NUL",
+        )
+    return text
 
 
 def _limit(query: Mapping[str, str]) -> int:

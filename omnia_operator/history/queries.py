@@ -9,10 +9,12 @@ from omnia_operator.history.filters import AggregateFilter, Page, SessionFilter
 Query: TypeAlias = tuple[str, list[Any]]
 
 # Names in statements are this file's own; every value is an argument.
-_OF_SESSIONS = (
+OF_SESSIONS = (
     "SELECT key, id, agent, tag, user_id, status, begun_at, active_at, expires_at,"
-    " length AS messages, turns, tool_calls, provider_calls, provider_errors, input_tokens,"
-    " output_tokens, cached_tokens, cost_usd FROM omnia.sessions"
+    " greatest(expires_at, kept_until) AS kept_until, expires_at <= now() AS ended,"
+    " length AS messages, first_position AS messages_deleted, turns, tool_calls,"
+    " provider_calls, provider_errors, input_tokens, output_tokens, cached_tokens, cost_usd"
+    " FROM omnia.sessions"
 )
 # By the last part of the address: the table, its number, and what is shown.
 RECORDS: dict[str, tuple[str, str, str]] = {
@@ -40,7 +42,7 @@ RECORDS: dict[str, tuple[str, str, str]] = {
 _SUM_OF_BUCKETS = f"ARRAY[{', '.join(f'sum(buckets[{each + 1}])' for each in range(BUCKETS))}]"
 
 
-class _Where:
+class Where:
     """Conditions, each with its argument."""
 
     def __init__(self, namespace: str) -> None:
@@ -60,9 +62,9 @@ class _Where:
         return " AND ".join(self._conditions)
 
 
-def sessions(namespace: str, wanted: SessionFilter) -> Query:
-    """List sessions, and one more than wanted if there is one."""
-    where = _Where(namespace)
+def listed(namespace: str, wanted: SessionFilter) -> Where:
+    """Return the conditions of a list of sessions."""
+    where = Where(namespace)
     where.add("agent = {}", wanted.agent)
     where.add("tag = {}", wanted.tag)
     where.add("user_id = {}", wanted.user and written(wanted.user))
@@ -75,16 +77,23 @@ def sessions(namespace: str, wanted: SessionFilter) -> Query:
     where.add("begun_at < {}", wanted.begun_to)
     if wanted.after:
         where.add("(begun_at, key) < ({}, {})", wanted.after.begun_at, wanted.after.key)
+    return where
+
+
+def sessions(namespace: str, wanted: SessionFilter) -> Query:
+    """List sessions, and one more than wanted if there is one."""
+    where = listed(namespace, wanted)
     order = f"ORDER BY begun_at DESC, key DESC LIMIT {wanted.limit + 1}"
-    return f"{_OF_SESSIONS} WHERE {where} {order}", where.arguments
+    return f"{OF_SESSIONS} WHERE {where} {order}", where.arguments
 
 
-def session(namespace: str, session_id: str, agent: str) -> Query:
-    """Find one session; of several agents' sessions of one id the newest."""
-    where = _Where(namespace)
+def session(namespace: str, session_id: str, wanted: Page) -> Query:
+    """Find one session; of several of one id, of several agents or in turn, the newest."""
+    where = Where(namespace)
     where.add("id = {}", written(session_id))
-    where.add("agent = {}", agent)
-    return f"{_OF_SESSIONS} WHERE {where} ORDER BY begun_at DESC, key DESC LIMIT 1", where.arguments
+    where.add("agent = {}", wanted.agent)
+    where.add("begun_at = {}", wanted.begun_at)
+    return f"{OF_SESSIONS} WHERE {where} ORDER BY begun_at DESC, key DESC LIMIT 1", where.arguments
 
 
 def records(kind: str, key: int, wanted: Page) -> Query:
@@ -115,7 +124,7 @@ def turns(namespace: str, wanted: AggregateFilter) -> Query:
 
 
 def _summed(namespace: str, wanted: AggregateFilter, sums: str, table: str) -> Query:
-    where = _Where(namespace)
+    where = Where(namespace)
     where.add("agent = {}", wanted.agent)
     where.add("day >= {}", wanted.first)
     where.add("day <= {}", wanted.last)

@@ -2,14 +2,26 @@
 
 from typing import Literal, TypeAlias
 
-Reason: TypeAlias = Literal["invalid_request", "unauthorized", "not_found", "unavailable"]
+from msgspec import Struct
+
+Reason: TypeAlias = Literal[
+    "invalid_request", "unauthorized", "not_found", "timeout", "unavailable"
+]
 
 STATUS: dict[Reason, int] = {
     "invalid_request": 400,
     "unauthorized": 401,
     "not_found": 404,
+    "timeout": 503,
     "unavailable": 503,
 }
+
+
+class Failure(Struct, frozen=True):
+    """Why a request is not answered, for the caller."""
+
+    error: str
+    detail: str
 
 
 class Refused(Exception):

@@ -1,39 +1,45 @@
 """The addresses of the API."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
-from msgspec import Struct
 
 from omnia_core.tokens.jsontoken import Unauthorized
-from omnia_operator.history import answers, filters, queries
+from omnia_operator.history import answers, filters, openapi, queries, search
 from omnia_operator.history.access import Access
 from omnia_operator.history.answers import Aggregates, Records, Sessions, SessionView
 from omnia_operator.history.database import Database
-from omnia_operator.history.filters import After
+from omnia_operator.history.filters import After, Page, SessionFilter
 from omnia_operator.history.queries import RECORDS
-from omnia_operator.history.refusals import STATUS, Refused
+from omnia_operator.history.records import record_view
+from omnia_operator.history.refusals import STATUS, Failure, Refused
+from omnia_operator.history.search import PIECE, Piece
+
+# At the same time, so that they leave connections to all else.
+SEARCHES = 2
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Rows = Sequence[Mapping[str, Any]]
 
 _log = structlog.get_logger()
 
 
-class _Error(Struct, frozen=True):
-    error: str
-    detail: str
-
-
 class Routes:
-    """Answers what is asked about one namespace; `access` is None where nobody needs a token."""
+    """Answers what is asked about one namespace."""
 
-    def __init__(self, database: Database, namespace: str, access: Access | None) -> None:
+    def __init__(
+        self, database: Database, namespace: str, access: Access | None, piece: Piece = PIECE
+    ) -> None:
+        """Take what answers; `access` is None where nobody needs a token."""
         self._database = database
         self._namespace = namespace
         self._access = access
+        self._piece = piece
+        self._searching = asyncio.Semaphore(SEARCHES)
 
     def application(self) -> web.Application:
         """Return the application."""
@@ -45,6 +51,7 @@ class Routes:
         for kind in RECORDS:
             made.router.add_get(f"/api/v1/sessions/{{id}}/{kind}", self._records(kind))
         made.router.add_get("/api/v1/aggregates", self._aggregates)
+        made.router.add_get(openapi.PATH, self._document)
         return made
 
     @web.middleware
@@ -55,38 +62,53 @@ class Routes:
                 await self._access.check(headers)
             return await handler(request)
         except Unauthorized as error:
-            return _answer(_Error("unauthorized", str(error)), 401)
+            return _answer(Failure("unauthorized", str(error)), 401)
         except Refused as error:
-            return _answer(_Error(error.reason, error.detail), STATUS[error.reason])
+            return _answer(Failure(error.reason, error.detail), STATUS[error.reason])
         except web.HTTPException as error:
             return _answer(
-                _Error(error.reason.lower().replace(" ", "_"), request.path), error.status
+                Failure(error.reason.lower().replace(" ", "_"), request.path), error.status
             )
         except Exception:  # noqa: BLE001 - whatever it is, its text stays in the log
             _log.exception("a request failed", path=request.path)
-            return _answer(_Error("internal", "the log has the reason"), 500)
+            return _answer(Failure("internal", "the log has the reason"), 500)
 
     async def _sessions(self, request: web.Request) -> web.Response:
         wanted = filters.session_filter(request.query)
-        rows = await self._database.fetch(queries.sessions(self._namespace, wanted))
-        shown, following = rows[: wanted.limit], None
+        last: After | None = None
+        if wanted.said:
+            async with self._searching:
+                rows, last = await self._searched(wanted)
+        else:
+            rows = await self._database.fetch(queries.sessions(self._namespace, wanted))
+        shown = rows[: wanted.limit]
         if len(rows) > wanted.limit:
-            following = filters.cursor(After(shown[-1]["begun_at"], shown[-1]["key"]))
+            last = After(shown[-1]["begun_at"], shown[-1]["key"])
+        following = filters.cursor(last) if last else None
         return _answer(Sessions(list(map(answers.session_view, shown)), following))
 
+    async def _searched(self, wanted: SessionFilter) -> tuple[Rows, After | None]:
+        """Return what is found in the next piece of the list, and its end unless it is the last."""
+        found = await self._database.fetch(search.piece(self._namespace, wanted, self._piece))
+        if not found:
+            return [], None
+        last = After(found[0]["begun_at"], found[0]["key"])
+        rows = await self._database.fetch(search.sessions(self._namespace, wanted, last))
+        return rows, last if found[0]["more"] else None
+
     async def _session(self, request: web.Request) -> web.Response:
-        view, _ = await self._found(request, filters.page(request.query).agent)
+        view, _ = await self._found(request, filters.page(request.query))
         return _answer(view)
 
     def _records(self, kind: str) -> Handler:
         async def handler(request: web.Request) -> web.Response:
             wanted = filters.page(request.query)
-            _, key = await self._found(request, wanted.agent)
+            _, key = await self._found(request, wanted)
             rows = await self._database.fetch(queries.records(kind, key, wanted))
             shown = rows[: wanted.limit]
             last = filters.cursor(shown[-1]["number"] if shown else wanted.after)
             following = last if len(rows) > wanted.limit else None
-            return _answer(Records(list(map(answers.record_view, shown)), following, last))
+            return _answer(Records([record_view(kind, row) for row in shown], following, last))
 
         return handler
 
@@ -99,9 +121,12 @@ class Routes:
         found: Aggregates = answers.aggregates(wanted.group_by, turns, calls)
         return _answer(found)
 
-    async def _found(self, request: web.Request, agent: str) -> tuple[SessionView, int]:
+    async def _document(self, _: web.Request) -> web.Response:
+        return _answer(openapi.document(self._namespace, public=self._access is None))
+
+    async def _found(self, request: web.Request, wanted: Page) -> tuple[SessionView, int]:
         session_id = request.match_info["id"]
-        rows = await self._database.fetch(queries.session(self._namespace, session_id, agent))
+        rows = await self._database.fetch(queries.session(self._namespace, session_id, wanted))
         if not rows:
             raise Refused(
                 "not_found",

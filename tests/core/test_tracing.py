@@ -7,6 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 
 import pytest
 import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
 
@@ -17,16 +20,19 @@ from omnia_core.telemetry.tracing import (
     NO_TRACER,
     Kind,
     Tracer,
+    Value,
     current_span,
     names,
     trace_headers,
 )
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_core.telemetry.tracing.context import TraceContext, new_trace, parse
+from omnia_core.telemetry.tracing.encoding import encode, requests
 from omnia_core.telemetry.tracing.endpoint import Endpoint, parse_endpoint
-from omnia_core.telemetry.tracing.queue import BATCH, Dropped, NotSent, SpanQueue
-from omnia_core.telemetry.tracing.recording import LONGEST_VALUE
+from omnia_core.telemetry.tracing.queue import BATCH, BATCH_BYTES, Dropped, NotSent, SpanQueue
+from omnia_core.telemetry.tracing.recording import LONGEST_VALUE, RecordedSpan
 from tests.collector import Spans, grpc_collector, http_collector
+from tests.collector import attributes as attributes_of
 from tests.services import LIMIT, free_port
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -269,32 +275,44 @@ class Counted:
 
 
 def test_spans_are_sent_in_batches_and_the_rest_at_the_end() -> None:
-    batches: list[list[int]] = []
+    batches: list[Sequence[bytes]] = []
     counts = Counted()
-    queue: SpanQueue[int] = SpanQueue(
-        lambda batch: batches.append(list(batch)), counts, delay=LIMIT
-    )
-    for number in range(BATCH + 3):
-        queue.put(number)
+    queue = SpanQueue(batches.append, counts, delay=LIMIT)
+    spans = [b"%d" % number for number in range(BATCH + 3)]
+    for span in spans:
+        queue.put(span)
     queue.close(LIMIT)
-    assert [each for batch in batches for each in batch] == list(range(BATCH + 3))
+    assert [each for batch in batches for each in batch] == spans
     assert max(map(len, batches)) <= BATCH
     assert (counts.arrived, counts.lost) == (BATCH + 3, [])
 
 
-def test_a_full_queue_drops_spans_instead_of_making_anyone_wait() -> None:
+def test_a_batch_is_no_larger_than_what_a_collector_takes() -> None:
+    batches: list[Sequence[bytes]] = []
+    counts = Counted()
+    queue = SpanQueue(batches.append, counts, delay=LIMIT)
+    third, whole = b"a" * (BATCH_BYTES // 3), b"b" * (BATCH_BYTES + 1)
+    for span in (third, third, third, third, whole, third):
+        queue.put(span)
+    queue.close(LIMIT)
+    assert [len(each) for each in batches] == [3, 1, 1, 1]
+    assert (counts.arrived, counts.lost) == (6, [])
+
+
+@pytest.mark.parametrize(("spans", "size"), [(2, 1000), (1000, 2)])
+def test_a_full_queue_drops_spans_instead_of_making_anyone_wait(spans: int, size: int) -> None:
     sending, answered = threading.Event(), threading.Event()
 
-    def send(_: Sequence[int]) -> None:
+    def send(_: Sequence[bytes]) -> None:
         sending.set()
         answered.wait(LIMIT)
 
     counts = Counted()
-    queue: SpanQueue[int] = SpanQueue(send, counts, limit=2, delay=0)
-    queue.put(1)
+    queue = SpanQueue(send, counts, limit=spans, limit_bytes=size, delay=0)
+    queue.put(b"1")
     assert sending.wait(LIMIT)
-    for number in range(5):
-        queue.put(number)
+    for _ in range(5):
+        queue.put(b"2")
     assert counts.lost == [(1, "queue_full")] * 3
     answered.set()
     queue.close(LIMIT)
@@ -302,20 +320,20 @@ def test_a_full_queue_drops_spans_instead_of_making_anyone_wait() -> None:
 
 
 def test_a_collector_that_is_away_is_asked_again_and_one_that_refuses_is_not() -> None:
-    asked: list[int] = []
+    asked: list[bytes] = []
 
-    def send(batch: Sequence[int]) -> None:
+    def send(batch: Sequence[bytes]) -> None:
         asked.append(batch[0])
-        raise NotSent("no", retry=batch[0] == 1)
+        raise NotSent("no", retry=batch[0] == b"1")
 
     counts = Counted()
-    queue: SpanQueue[int] = SpanQueue(send, counts, delay=0, retries=(0, 0))
-    for number in (1, 2):
-        queue.put(number)
+    queue = SpanQueue(send, counts, delay=0, retries=(0, 0))
+    for number, span in enumerate((b"1", b"2"), 1):
+        queue.put(span)
         while len(counts.lost) < number:  # the thread's part
             threading.Event().wait(0.001)
     queue.close(LIMIT)
-    assert asked == [1, 1, 1, 2]
+    assert asked == [b"1", b"1", b"1", b"2"]
     assert counts.lost == [(1, "not_sent"), (1, "not_sent")]
 
 
@@ -341,6 +359,69 @@ def test_a_busy_collector_gets_the_spans_a_little_later(
             pass
         spans.named("turn")
     assert value(registry, "omnia_tracing_spans_sent_total") == 1
+
+
+attributes_of_any_type = st.dictionaries(
+    st.text(max_size=200),
+    st.one_of(
+        st.text(max_size=200),
+        st.booleans(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(allow_nan=False),
+        st.lists(st.text(max_size=20), max_size=4).map(tuple),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(attributes=attributes_of_any_type, name=st.text(max_size=3000), fails=st.booleans())
+def test_what_is_encoded_by_hand_is_what_the_official_package_reads(
+    attributes: dict[str, Value], name: str, *, fails: bool
+) -> None:
+    kept: list[RecordedSpan] = []
+    context = TraceContext(int(TRACE, 16), int(SPAN, 16), sampled=True)
+    with RecordedSpan(kept.append, context, 7, name, Kind.CLIENT, "", content=False) as span:
+        for each, noted in attributes.items():
+            span.note(each, noted)
+        span.event(name)
+    if fails:
+        span.failure = "timeout"
+    request = ExportTraceServiceRequest.FromString(
+        requests({"service.name": name})([encode(span), encode(span)])
+    )
+    (group,) = request.resource_spans
+    (scope,) = group.scope_spans
+    assert (attributes_of(group.resource), scope.scope.name) == ({"service.name": name}, "omnia")
+    assert scope.spans[0] == scope.spans[1]
+    read = scope.spans[0]
+    expected = {
+        each: list(noted) if isinstance(noted, tuple) else noted
+        for each, noted in attributes.items()
+    }
+    found = attributes_of(read)
+    assert found == expected
+    assert {each: type(noted) for each, noted in found.items()} == {
+        each: type(noted) for each, noted in expected.items()
+    }
+    assert (read.name, read.kind, read.flags) == (name, read.SPAN_KIND_CLIENT, 1)
+    assert (read.trace_id.hex(), read.span_id.hex()) == (TRACE, SPAN)
+    assert int.from_bytes(read.parent_span_id) == 7
+    assert (read.start_time_unix_nano, read.end_time_unix_nano) == (span.began, span.ended)
+    assert [(each.name, each.time_unix_nano) for each in read.events] == span.events
+    assert (read.status.code == read.status.STATUS_CODE_ERROR) is fails
+
+
+@pytest.mark.parametrize(
+    ("noted", "read"),
+    [("\ud800 half", "? half"), (2**70, 2**63 - 1), (-(2**70), -(2**63)), (-1, -1)],
+)
+def test_a_value_that_otlp_cannot_hold_costs_no_other_span(noted: Value, read: Value) -> None:
+    spans = Spans()
+    with grpc_collector(spans) as endpoint:
+        with tracing(endpoint) as (tracer, _), tracer.start("turn", Kind.SERVER) as turn:
+            turn.note("odd", noted)
+        assert spans.named("turn")["turn"].own == {"odd": read}
 
 
 def test_names_of_the_genai_conventions_are_those_of_the_conventions() -> None:

@@ -1,87 +1,18 @@
 """The history API over a real PostgreSQL."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from datetime import datetime, timedelta
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import Message, Trail
 from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.trail import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
-from omnia_operator.history.access import Access
 from omnia_operator.history.database import Database
 from omnia_operator.history.refusals import Refused
-from omnia_operator.history.routes import Routes
+from tests.history.history_bed import ANSWER, HELLO, api, database, get, ids
 from tests.services import PostgresServer, free_port
-
-AT = "2026-03-01T12:00:00Z"
-HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
-ANSWER = Message("assistant", "hi", finish_reason="stop")
-
-
-def trail(provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent") -> Trail:
-    call = ProviderCall(
-        AT, provider, "m-1", "success", input_tokens=10, cost_usd=cost, duration_ms=600
-    )
-    tool = ToolExecution(AT, "1", "look_up", "crm", "{}", "success", 3.5)
-    events = (RuntimeEvent(AT, EventKind.TURN_BEGAN), RuntimeEvent(AT, EventKind.TURN_ENDED))
-    return Trail(status, tag, 1, 900.0, (call,), (tool,), events)
-
-
-@pytest.fixture(scope="module")
-def filled(postgres: PostgresServer) -> str:
-    """Return a database with five sessions of three agents, and one of another namespace."""
-    return asyncio.run(fill(postgres))
-
-
-async def fill(postgres: PostgresServer) -> str:
-    url = await database(postgres, "filled")
-    await keep(url, "shop", "s1", trail("default", 0.25))
-    await keep(url, "shop", "s2", trail("default", 0.5, status="error"))
-    await keep(url, "desk", "s1", trail("fallback", 1.0))
-    await keep(url, "desk", "a\0 odd/id", trail("default", 2.0))
-    await keep(url, "sum", "call-1", trail("default", 4.0, tag="function"))
-    await keep(url, "shop", "theirs", trail("default", 8.0), namespace="other")
-    return url
-
-
-async def database(postgres: PostgresServer, name: str) -> str:
-    """Make a database of this file's own: other tests empty the one that they share."""
-    connection = await asyncpg.connect(postgres.url)
-    await connection.execute(f"CREATE DATABASE {name}")
-    await connection.close()
-    return f"{postgres.url.rpartition('/')[0]}/{name}"
-
-
-async def keep(
-    url: str, agent: str, session_id: str, what: Trail, namespace: str = "default"
-) -> None:
-    store = PostgresSessionStore(url, Duration.parse("1h"), namespace=namespace, agent=agent)
-    await store.append(session_id, [HELLO, ANSWER], expected_length=0, trail=what)
-    await store.close()
-
-
-@asynccontextmanager
-async def api(url: str, access: Access | None = None) -> AsyncIterator[TestClient[Any, Any]]:
-    readable = Database(url)
-    async with TestClient(TestServer(Routes(readable, "default", access).application())) as client:
-        yield client
-    await readable.close()
-
-
-async def get(client: TestClient[Any, Any], path: str, **query: str) -> Any:
-    async with client.get(f"/api/v1/{path}", params=query) as response:
-        return await response.json()
-
-
-def ids(answer: Any) -> list[tuple[str, str]]:
-    return [(each["agent"], each["id"]) for each in answer["sessions"]]
 
 
 async def test_sessions_are_listed_newest_first_and_filtered(filled: str) -> None:
@@ -162,6 +93,36 @@ async def test_turns_of_a_day_have_errors_and_latencies(filled: str) -> None:
         }
 
 
+async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: PostgresServer) -> None:
+    url = await database(postgres, "kept")
+    policy = Retention(days=30, max_messages=2)
+    store = PostgresSessionStore(
+        url, Duration.parse("1h"), namespace="default", agent="shop", retention=policy
+    )
+    for length in (0, 2, 4):
+        await store.append("s", [HELLO, ANSWER], expected_length=length)
+    connection = await asyncpg.connect(url)
+    await connection.execute(
+        "UPDATE omnia.sessions SET begun_at = begun_at - interval '2h',"
+        " expires_at = expires_at - interval '2h', used_at = used_at - interval '2h',"
+        " kept_until = kept_until - interval '2h'"
+    )
+    await connection.close()
+    await store.append("s", [HELLO], expected_length=0)
+    await store.close()
+    async with api(url) as client:
+        live, ended = (await get(client, "sessions"))["sessions"]
+        assert (live["ended"], live["messages"], live["messages_deleted"]) == (False, 1, 0)
+        assert (ended["ended"], ended["messages"], ended["messages_deleted"]) == (True, 6, 4)
+        until = datetime.fromisoformat(ended["kept_until"])
+        kept = until - datetime.fromisoformat(ended["expires_at"])
+        assert kept == timedelta(days=30) - timedelta(hours=1)
+        assert await get(client, "sessions/s") == live
+        assert await get(client, "sessions/s", begun_at=ended["begun_at"]) == ended
+        answer = await get(client, "sessions/s/messages", begun_at=ended["begun_at"])
+        assert [each["position"] for each in answer["items"]] == [4, 5]
+
+
 @pytest.mark.parametrize(
     ("path", "status", "says"),
     [
@@ -170,6 +131,7 @@ async def test_turns_of_a_day_have_errors_and_latencies(filled: str) -> None:
         ("sessions?agnet=shop", 400, "unknown parameter agnet"),
         ("sessions?cursor=abc", 400, "the `next` of a page before"),
         ("sessions?from=yesterday", 400, "RFC 3339"),
+        ("sessions/s1?begun_at=yesterday", 400, "begun_at: expected a day or a time"),
         ("sessions?agent=%00", 400, "without the character NUL"),
         ("sessions/s1/events?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 400, "as an answer gave it"),
         ("sessions/nobody", 404, 'no session "nobody"'),

@@ -9,7 +9,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.telemetry.tracing.endpoint import parse_endpoint
 from omnia_core.telemetry.tracing.queue import Dropped, SpanQueue
-from omnia_core.telemetry.tracing.recording import RecordedSpan, RecordingTracer
+from omnia_core.telemetry.tracing.recording import Encode, RecordedSpan, RecordingTracer
 from omnia_core.telemetry.tracing.span import NO_TRACER, Tracer
 
 
@@ -22,18 +22,34 @@ def begin_tracing(env: FacadeEnv | RuntimeEnv, registry: CollectorRegistry) -> T
     if not env.tracing_enabled:
         return NO_TRACER
     # Imported here: a program that does not trace does not pay for it.
-    from omnia_core.telemetry.tracing.otlp import encoder, sender  # noqa: PLC0415 - as above
+    from omnia_core.telemetry.tracing import encoding  # noqa: PLC0415 - as above
+    from omnia_core.telemetry.tracing.otlp import sender  # noqa: PLC0415 - as above
 
     try:
         endpoint = parse_endpoint(env.tracing_endpoint)
     except ValueError as error:
         raise ConfigurationError(f"{env.variable('tracing_endpoint')}: {error}") from error
     component = "facade" if isinstance(env, FacadeEnv) else "runtime"
-    encode = encoder(_resource(component, env.agent_name, env.namespace))
+    encode: Encode = encoding.encode
+    request = encoding.requests(_resource(component, env.agent_name, env.namespace))
     send = sender(endpoint)
     counts = _Counters(registry, agent=env.agent_name, namespace=env.namespace)
-    queue: SpanQueue[RecordedSpan] = SpanQueue(lambda spans: send(encode(spans)), counts)
-    return RecordingTracer(queue, env.tracing_sample_rate, content=env.tracing_content)
+    queue = SpanQueue(lambda spans: send(request(spans)), counts)
+    if env.tracing_openinference:
+        encode = _with_openinference(encode)
+    return RecordingTracer(encode, queue, env.tracing_sample_rate, content=env.tracing_content)
+
+
+def _with_openinference(encode: Encode) -> Encode:
+    from omnia_core.telemetry.tracing.openinference import (  # noqa: PLC0415 - as above
+        translated,
+    )
+
+    def encode_both(span: RecordedSpan) -> bytes:
+        span.attributes |= translated(span.attributes)
+        return encode(span)
+
+    return encode_both
 
 
 def _resource(component: str, agent: str, namespace: str) -> Mapping[str, str]:

@@ -1,27 +1,12 @@
-"""Spans as OTLP, and their way to the collector. Only a program that traces imports this."""
+"""The way of an OTLP request to the collector. Only a program that traces imports this."""
 
 import http.client
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
-
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1 import trace_pb2
+from collections.abc import Callable
 
 from omnia_core.telemetry.tracing.endpoint import Endpoint
 from omnia_core.telemetry.tracing.queue import NotSent
-from omnia_core.telemetry.tracing.recording import RecordedSpan
-from omnia_core.telemetry.tracing.span import Value
-
-if TYPE_CHECKING:
-    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 SEND_SECONDS = 5.0
-SCOPE = "omnia"
 
 _EXPORT = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 # OTLP 1.x, "Failures": what may be sent again.
@@ -37,71 +22,11 @@ _RETRIED_CODES = frozenset(
         "UNAVAILABLE",
     }
 )
-_SAMPLED = 1
-
-Pairs: TypeAlias = "RepeatedCompositeFieldContainer[KeyValue]"
-
-
-def encoder(resource: Mapping[str, Value]) -> Callable[[Sequence[RecordedSpan]], bytes]:
-    """Return what makes a request of spans; `resource` says who sends them."""
-    who = Resource()
-    _fill(who.attributes, resource.items())
-
-    def encode(spans: Sequence[RecordedSpan]) -> bytes:
-        request = ExportTraceServiceRequest()
-        group = request.resource_spans.add(resource=who)
-        scope = group.scope_spans.add()
-        scope.scope.name = SCOPE
-        for span in spans:
-            _fill_span(scope.spans.add(), span)
-        return request.SerializeToString()
-
-    return encode
 
 
 def sender(endpoint: Endpoint) -> Callable[[bytes], None]:
     """Return what sends a request, and raises NotSent when it does not arrive."""
     return _grpc(endpoint) if endpoint.protocol == "grpc" else _http(endpoint)
-
-
-def _fill_span(target: trace_pb2.Span, span: RecordedSpan) -> None:
-    context = span.context
-    target.trace_id = context.trace_id.to_bytes(16, "big")
-    target.span_id = context.span_id.to_bytes(8, "big")
-    if span.parent_id:
-        target.parent_span_id = span.parent_id.to_bytes(8, "big")
-    target.name = span.name
-    target.kind = int(span.kind)  # type: ignore[assignment] # the numbers are OTLP's
-    target.start_time_unix_nano = span.began
-    target.end_time_unix_nano = span.ended
-    target.flags = _SAMPLED
-    _fill(target.attributes, span.attributes.items())
-    for name, at in span.events:
-        target.events.add(name=name, time_unix_nano=at)
-    if span.failure:
-        target.status.code = trace_pb2.Status.STATUS_CODE_ERROR
-
-
-def _fill(pairs: Pairs, attributes: Iterable[tuple[str, Value]]) -> None:
-    # Filled where they stand: making each message first and adding it takes twice as long.
-    for name, value in attributes:
-        pair = pairs.add()
-        pair.key = name
-        _set(pair.value, value)
-
-
-def _set(target: AnyValue, value: Value) -> None:
-    if isinstance(value, str):
-        target.string_value = value
-    elif isinstance(value, bool):
-        target.bool_value = value
-    elif isinstance(value, int):
-        target.int_value = value
-    elif isinstance(value, float):
-        target.double_value = value
-    else:
-        for each in value:
-            target.array_value.values.add().string_value = each
 
 
 def _grpc(endpoint: Endpoint) -> Callable[[bytes], None]:
@@ -114,11 +39,7 @@ def _grpc(endpoint: Endpoint) -> Callable[[bytes], None]:
         )
     else:
         channel = grpc.insecure_channel(endpoint.address, options=options)
-    export: grpc.UnaryUnaryMultiCallable[bytes, ExportTraceServiceResponse] = channel.unary_unary(
-        _EXPORT,
-        request_serializer=None,
-        response_deserializer=ExportTraceServiceResponse.FromString,
-    )
+    export: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_EXPORT)
 
     def send(request: bytes) -> None:
         try:

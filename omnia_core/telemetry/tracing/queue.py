@@ -1,4 +1,4 @@
-"""A bounded queue of spans, and the thread that sends them in batches.
+"""A bounded queue of encoded spans, and the thread that sends them in batches.
 
 Whoever puts a span never waits. An idle program's thread sleeps without waking up.
 """
@@ -7,15 +7,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Literal, Protocol, TypeAlias
 
 import structlog
 
-T = TypeVar("T")
-
 LIMIT = 2048
-# Encoding holds the interpreter's lock: small batches keep what a turn waits for it short.
-BATCH = 64
+# Spans with content are large: without a collector they must not fill the pod's memory.
+LIMIT_BYTES = 16 * 1024 * 1024
+# A request costs as much as a hundred spans. Collectors take one of 4 MiB, and a span that holds
+# content has up to half a MiB.
+BATCH = 512
+BATCH_BYTES = 2 * 1024 * 1024
 DELAY_SECONDS = 1.0
 # What a batch that the collector did not take is kept for.
 RETRY_SECONDS = (1.0, 2.0, 4.0)
@@ -48,15 +50,16 @@ class Counts(Protocol):
         """Count spans that are lost."""
 
 
-class SpanQueue(Generic[T]):
+class SpanQueue:
     """Collects until there is a batch, or for a second."""
 
     def __init__(
         self,
-        send: Callable[[Sequence[T]], None],
+        send: Callable[[Sequence[bytes]], None],
         counts: Counts,
         *,
         limit: int = LIMIT,
+        limit_bytes: int = LIMIT_BYTES,
         delay: float = DELAY_SECONDS,
         retries: Sequence[float] = RETRY_SECONDS,
     ) -> None:
@@ -66,15 +69,18 @@ class SpanQueue(Generic[T]):
             send: sends a batch, in the thread; raises NotSent.
             counts: is told how it went.
             limit: of spans that wait; more are dropped.
+            limit_bytes: of the same, all together.
             delay: seconds that a span waits for others.
             retries: seconds before each further attempt with a batch.
         """
         self._send = send
         self._counts = counts
-        self._limit = limit
+        self._limit, self._limit_bytes = limit, limit_bytes
+        # One thread writes each: together they say how much waits.
+        self._put_bytes = self._taken_bytes = 0
         self._delay = delay
         self._retries = tuple(retries)
-        self._waiting: deque[T] = deque()
+        self._waiting: deque[bytes] = deque()
         self._some = threading.Event()
         self._enough = threading.Event()
         self._closing = threading.Event()
@@ -82,11 +88,13 @@ class SpanQueue(Generic[T]):
         self._thread = threading.Thread(target=self._run, name="spans", daemon=True)
         self._thread.start()
 
-    def put(self, span: T) -> None:
-        """Take a span; it is dropped when too many wait."""
-        if len(self._waiting) >= self._limit:
+    def put(self, span: bytes) -> None:
+        """Take a span, always from the same thread; it is dropped when too many wait."""
+        waiting = self._put_bytes - self._taken_bytes
+        if len(self._waiting) >= self._limit or waiting + len(span) > self._limit_bytes:
             self._counts.dropped(1, "queue_full")
             return
+        self._put_bytes += len(span)
         self._waiting.append(span)
         # after the span is there: the thread looks for spans once it has cleared an event
         if not self._some.is_set():
@@ -108,12 +116,20 @@ class SpanQueue(Generic[T]):
             self._some.clear()
             self._enough.clear()
             while self._waiting:
-                self._deliver([self._waiting.popleft() for _ in range(self._size())])
+                self._deliver(self._batch())
 
-    def _size(self) -> int:
-        return min(BATCH, len(self._waiting))
+    def _batch(self) -> list[bytes]:
+        batch = [self._waiting.popleft()]
+        size = len(batch[0])
+        while self._waiting and len(batch) < BATCH:
+            size += len(self._waiting[0])
+            if size > BATCH_BYTES:
+                break
+            batch.append(self._waiting.popleft())
+        self._taken_bytes += sum(map(len, batch))
+        return batch
 
-    def _deliver(self, batch: Sequence[T]) -> None:
+    def _deliver(self, batch: Sequence[bytes]) -> None:
         for wait in (*self._retries, None):
             try:
                 self._send(batch)

@@ -9,10 +9,12 @@ from omnia_core.telemetry.tracing import names
 from omnia_core.telemetry.tracing.context import TraceContext, new_trace, parse
 from omnia_core.telemetry.tracing.queue import SpanQueue
 from omnia_core.telemetry.tracing.span import CURRENT, NO_SPAN, Kind, Span, Value
+from omnia_core.telemetry.tracing.unsampled import UnsampledSpan
 
 LONGEST_VALUE = 32 * 1024
 
 Keep: TypeAlias = Callable[["RecordedSpan"], None]
+Encode: TypeAlias = Callable[["RecordedSpan"], bytes]
 
 
 class RecordedSpan:
@@ -85,7 +87,9 @@ class RecordedSpan:
         )
 
     def note(self, name: str, value: Value) -> None:
-        self.attributes[name] = value[:LONGEST_VALUE] if isinstance(value, str) else value
+        if isinstance(value, str) and len(value) > LONGEST_VALUE:
+            value = value[:LONGEST_VALUE]
+        self.attributes[name] = value
 
     def event(self, name: str) -> None:
         self.events.append((name, time.time_ns()))
@@ -115,58 +119,28 @@ class RecordedSpan:
         self._keep(self)
 
 
-class UnsampledSpan:
-    """A span of a trace that is not recorded; the decision is handed on with the trace's id."""
-
-    recording = False
-    content = False
-
-    __slots__ = ("_before", "session_id", "traceparent")
-
-    def __init__(self, traceparent: str, session_id: str) -> None:
-        self._before: Span = NO_SPAN
-        self.traceparent = traceparent
-        self.session_id = session_id
-
-    def child(self, name: str, kind: Kind) -> "UnsampledSpan":  # noqa: ARG002 - the port's
-        return UnsampledSpan(self.traceparent, self.session_id)
-
-    def note(self, name: str, value: Value) -> None:
-        """Keep nothing."""
-
-    def event(self, name: str) -> None:
-        """Keep nothing."""
-
-    def fail(self, kind: str) -> None:
-        """Keep nothing."""
-
-    def __enter__(self) -> Self:
-        self._before = CURRENT.get()
-        CURRENT.set(self)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        CURRENT.set(self._before)
-
-
 class RecordingTracer:
-    """Samples traces, and hands spans that have ended to a queue."""
+    """Samples traces, and hands spans that have ended to a queue, encoded."""
 
     enabled = True
 
-    def __init__(self, queue: SpanQueue[RecordedSpan], rate: float, *, content: bool) -> None:
+    def __init__(
+        self,
+        encode: Encode,
+        queue: SpanQueue,
+        rate: float,
+        *,
+        content: bool,
+    ) -> None:
         """Take the queue, which is closed with the tracer.
 
         Args:
+            encode: makes of a span what the queue sends.
             queue: sends the spans.
             rate: share of the traces that begin here which is recorded, from 0 to 1.
             content: whether spans may hold what people and models say.
         """
+        self._encode = encode
         self._queue = queue
         self._rate = rate
         self._content = content
@@ -177,7 +151,7 @@ class RecordingTracer:
         if not context.sampled:
             return UnsampledSpan(context.header, session_id)
         return RecordedSpan(
-            self._queue.put,
+            self._keep,
             context,
             parent.span_id if parent else 0,
             name,
@@ -188,3 +162,7 @@ class RecordingTracer:
 
     def close(self, seconds: float) -> None:
         self._queue.close(seconds)
+
+    def _keep(self, span: RecordedSpan) -> None:
+        # Encoded at once: thousands of spans that wait would be work for the garbage collector.
+        self._queue.put(self._encode(span))

@@ -5,7 +5,6 @@ exception that leaves the block marks the span as failed with the exception's ty
 text. There is no span for a single chunk.
 """
 
-from collections.abc import Sequence
 from contextvars import ContextVar
 from enum import IntEnum
 from types import TracebackType
@@ -13,7 +12,7 @@ from typing import Protocol, Self, TypeAlias
 
 TRACEPARENT = "traceparent"
 
-Value: TypeAlias = str | bool | int | float | Sequence[str]
+Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 
 
 class Kind(IntEnum):

@@ -1,0 +1,80 @@
+"""Sessions and their records as lines for a person."""
+
+from collections.abc import Iterator, Mapping
+
+import orjson
+
+from omnia_core.jsonvalue import JsonObject
+
+_COLUMNS = ("agent", "id", "tag", "status", "begun_at", "turns", "cost_usd")
+_TIMES = ("stored_at", "began_at", "at")
+
+
+def table(sessions: list[JsonObject]) -> Iterator[str]:
+    """Return the lines of a list of sessions."""
+    rows = [tuple(name.upper() for name in _COLUMNS)]
+    rows += [tuple(_cell(each[name]) for name in _COLUMNS) for each in sessions]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _cell(value: object) -> str:
+    return f"{value:.6f}" if isinstance(value, float) else str(value)
+
+
+def _timed(records: Mapping[str, list[JsonObject]]) -> list[tuple[str, str, JsonObject]]:
+    """Return time, kind and record of all, in the order of their times."""
+    found = [
+        (next(str(record[name]) for name in _TIMES if name in record), kind, record)
+        for kind, items in records.items()
+        for record in items
+    ]
+    return sorted(found, key=lambda each: each[0])
+
+
+def as_json(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
+    """Return one JSON object a line, in the order of the times of the records."""
+    for _, kind, record in _timed(records):
+        yield orjson.dumps({"kind": kind, **record}).decode()
+
+
+def told(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
+    """Say what happened, in the order of the times of the records."""
+    for moment, kind, record in _timed(records):
+        yield f"{moment}  {_SENTENCES[kind](record)}"
+
+
+def _message(record: JsonObject) -> str:
+    message = record["message"]
+    asked = "".join(
+        f" → {each['name']}({each.get('arguments', '{}')})"
+        for each in message.get("tool_calls", ())
+    )
+    return f"{message['role']}: {message.get('content', '')}{asked}"
+
+
+def _provider_call(record: JsonObject) -> str:
+    outcome = record["fault"] or record["status"]
+    return (
+        f"  model {record['provider']}/{record['model']} attempt {record['attempt']}: {outcome},"
+        f" {record['duration_ms']:.0f} ms, {record['input_tokens']} in,"
+        f" {record['output_tokens']} out, {record['cost_usd']:.6f} USD"
+    )
+
+
+def _tool_call(record: JsonObject) -> str:
+    took = f"{record['status']}, {record['duration_ms']:.0f} ms"
+    return f"  tool {record['name']} of {record['handler'] or 'nobody'}: {took}"
+
+
+def _event(record: JsonObject) -> str:
+    return f"  {record['kind']} {record['detail']}".rstrip()
+
+
+_SENTENCES = {
+    "messages": _message,
+    "provider-calls": _provider_call,
+    "tool-calls": _tool_call,
+    "events": _event,
+}

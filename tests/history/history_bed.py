@@ -1,0 +1,74 @@
+"""A database with sessions, and the history API over it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from aiohttp.test_utils import TestClient, TestServer
+
+from omnia_core.sessions import Message, Trail
+from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.trail import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.units import Duration
+from omnia_operator.history.access import Access
+from omnia_operator.history.database import Database
+from omnia_operator.history.routes import Routes
+from tests.services import PostgresServer
+
+AT = "2026-03-01T12:00:00Z"
+HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
+ANSWER = Message("assistant", "hi", finish_reason="stop")
+
+
+def trail(provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent") -> Trail:
+    call = ProviderCall(
+        AT, provider, "m-1", "success", input_tokens=10, cost_usd=cost, duration_ms=600
+    )
+    tool = ToolExecution(AT, "1", "look_up", "crm", "{}", "success", 3.5)
+    events = (RuntimeEvent(AT, EventKind.TURN_BEGAN), RuntimeEvent(AT, EventKind.TURN_ENDED))
+    return Trail(status, tag, 1, 900.0, (call,), (tool,), events)
+
+
+async def fill(postgres: PostgresServer) -> str:
+    url = await database(postgres, "filled")
+    await keep(url, "shop", "s1", trail("default", 0.25))
+    await keep(url, "shop", "s2", trail("default", 0.5, status="error"))
+    await keep(url, "desk", "s1", trail("fallback", 1.0))
+    await keep(url, "desk", "a\0 odd/id", trail("default", 2.0))
+    await keep(url, "sum", "call-1", trail("default", 4.0, tag="function"))
+    await keep(url, "shop", "theirs", trail("default", 8.0), namespace="other")
+    return url
+
+
+async def database(postgres: PostgresServer, name: str) -> str:
+    """Make a database of this file's own: other tests empty the one that they share."""
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return f"{postgres.url.rpartition('/')[0]}/{name}"
+
+
+async def keep(
+    url: str, agent: str, session_id: str, what: Trail, namespace: str = "default"
+) -> None:
+    store = PostgresSessionStore(url, Duration.parse("1h"), namespace=namespace, agent=agent)
+    await store.append(session_id, [HELLO, ANSWER], expected_length=0, trail=what)
+    await store.close()
+
+
+@asynccontextmanager
+async def api(url: str, access: Access | None = None) -> AsyncIterator[TestClient[Any, Any]]:
+    readable = Database(url)
+    async with TestClient(TestServer(Routes(readable, "default", access).application())) as client:
+        yield client
+    await readable.close()
+
+
+async def get(client: TestClient[Any, Any], path: str, **query: str) -> Any:
+    async with client.get(f"/api/v1/{path}", params=query) as response:
+        return await response.json()
+
+
+def ids(answer: Any) -> list[tuple[str, str]]:
+    return [(each["agent"], each["id"]) for each in answer["sessions"]]

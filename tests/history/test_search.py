@@ -1,0 +1,128 @@
+"""The list of sessions, by what was said in them, over a real PostgreSQL."""
+
+import asyncio
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from omnia_core.sessions import Message, ToolCall
+from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.units import Duration
+from omnia_operator.history.database import Database
+from omnia_operator.history.refusals import Refused
+from omnia_operator.history.routes import Routes
+from omnia_operator.history.search import Piece
+from tests.history.history_bed import api, database, get, ids
+from tests.services import PostgresServer
+
+CALL = ToolCall("c1", "find_shelf", '{"hidden": "argument"}')
+SAID: dict[str, list[Message]] = {
+    "plain": [Message("user", "Where is my Marmalade?"), Message("assistant", "On the roof.")],
+    "quoted": [Message("user", 'She said "on\tthe\nroof" \\ maybe 100% of snake_case')],
+    "nul": [Message("user", "before\0\0after, \\0 and \\u0000 in ÄRGER")],
+    "tools": [
+        Message("assistant", "", tool_calls=(CALL,)),
+        Message("tool", "a secret result", tool_call_id="c1"),
+        Message("summary", "a hidden summary"),
+    ],
+    "empty": [Message("assistant", "")],
+}
+
+
+@pytest.fixture(scope="module")
+def said(postgres: PostgresServer) -> str:
+    """Return a database with a session for each of the above, the first one the oldest."""
+    return asyncio.run(fill(postgres))
+
+
+async def fill(postgres: PostgresServer) -> str:
+    url = await database(postgres, "said")
+    store = PostgresSessionStore(url, Duration.parse("1h"), namespace="default", agent="shop")
+    for session_id, messages in SAID.items():
+        await store.append(session_id, messages, expected_length=0)
+    await store.close()
+    return url
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("marmalade", ["plain"]),
+        ("ROOF", ["quoted", "plain"]),
+        ("on the roof", ["plain"]),
+        ("on\tthe\nroof", ["quoted"]),
+        ('"on', ["quoted"]),
+        ("\\", ["nul", "quoted"]),
+        ("\\ maybe", ["quoted"]),
+        ("100%", ["quoted"]),
+        ("1%0", []),
+        ("%", ["quoted"]),
+        ("snake_case", ["quoted"]),
+        ("snake-case", []),
+        ("_", ["quoted"]),
+        ("after", ["nul"]),
+        ("\\0 and \\u0000", ["nul"]),
+        ("Ärger", ["nul"]),
+        ("n", ["nul", "quoted", "plain"]),
+        ("content", []),
+        ("user", []),
+        ("tthe", []),
+        ("find_shelf", []),
+        ("hidden", []),
+        ("secret", []),
+    ],
+)
+async def test_sessions_are_found_by_what_was_said_and_by_nothing_else(
+    said: str, text: str, found: list[str]
+) -> None:
+    async with api(said) as client:
+        answer = await get(client, "sessions", q=text)
+    assert [each for _, each in ids(answer)] == found
+    assert answer["next"] is None
+
+
+@pytest.mark.parametrize("piece", [Piece(1, 100), Piece(100, 1), Piece(2, 100), Piece(100, 4)])
+async def test_a_search_goes_on_piece_by_piece_to_the_end(said: str, piece: Piece) -> None:
+    readable = Database(said)
+    application = Routes(readable, "default", None, piece).application()
+    found, pages, query = [], 0, {"q": "roof", "limit": "1"}
+    async with TestClient(TestServer(application)) as client:
+        while True:
+            page = await get(client, "sessions", **query)
+            found += [each for _, each in ids(page)]
+            pages += 1
+            if page["next"] is None:
+                break
+            query["cursor"] = page["next"]
+    await readable.close()
+    assert found == ["quoted", "plain"]
+    assert pages > 2
+
+
+async def test_a_search_is_one_filter_among_others(said: str) -> None:
+    async with api(said) as client:
+        assert ids(await get(client, "sessions", q="roof", agent="desk")) == []
+        assert len(ids(await get(client, "sessions", q="roof", agent="shop", limit="1"))) == 1
+        newest = (await get(client, "sessions", q="roof"))["sessions"][0]["begun_at"]
+        assert ids(await get(client, "sessions", q="roof", to=newest)) == [("shop", "plain")]
+        for text in ("x" * 201, "a\0b"):
+            refused = await get(client, "sessions", q=text)
+            assert (refused["error"], "200 characters" in refused["detail"]) == (
+                "invalid_request",
+                True,
+            )
+
+
+async def test_a_database_that_takes_too_long_is_told_and_left_alone(said: str) -> None:
+    readable = Database(said, seconds=0.2)
+    with pytest.raises(Refused, match=r"within 0\.2 s: ask for less") as refused:
+        await readable.fetch(("SELECT pg_sleep(30)", []))
+    assert refused.value.reason == "timeout"
+    await readable.close()
+    connection = await asyncpg.connect(said)
+    asleep = "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(30)'"
+    async with asyncio.timeout(10):
+        while await connection.fetchval(f"{asleep} AND state = 'active'"):  # noqa: ASYNC110 - PostgreSQL tells it in no other way
+            await asyncio.sleep(0.01)
+    await connection.close()

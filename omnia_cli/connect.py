@@ -4,10 +4,13 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from omnia_cli.cluster import forwarded, new_token
+from omnia_cli.cluster import HISTORY_PORT, forwarded, history_of, new_token
 from omnia_cli.local.report import Serving
 from omnia_cli.running import running
 from omnia_core.names import Mode
+
+# What a token for the history of a namespace is for.
+HISTORY = "history"
 
 
 class NotFound(Exception):
@@ -38,6 +41,21 @@ def in_cluster(
             yield Target(f"http://127.0.0.1:{port}/functions/{name}", token)
         else:
             yield Target(f"ws://127.0.0.1:{port}/ws", token)
+
+
+@contextlib.contextmanager
+def history_in_cluster(namespace: str, token: str | None, account: str) -> Iterator[Target]:
+    """Yield the history of a namespace of a cluster, for as long as the context lasts.
+
+    Without a token one is made, of a ServiceAccount of the namespace.
+
+    Raises:
+        KubectlFailed: it cannot be reached, or there is no token.
+    """
+    service = history_of(namespace)
+    token = token or new_token(HISTORY, namespace, account)
+    with forwarded(service.name, service.namespace, HISTORY_PORT) as port:
+        yield Target(f"http://127.0.0.1:{port}", token)
 
 
 def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:

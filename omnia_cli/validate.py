@@ -8,6 +8,7 @@ from omnia_cli.findings import Finding, Severity, about, errors, unreadable
 from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError, ValuePath, load
 from omnia_cli.packs import check_content
+from omnia_cli.retention import remarks
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.plan import Settings
@@ -37,6 +38,7 @@ def check(documents: Sequence[Document], *, references: bool) -> list[Finding]:
     findings = [finding for document in documents for finding in _alone(document)]
     findings += _repeated(documents)
     findings += [finding for document in documents for finding in _pack(document, documents)]
+    findings += remarks(documents)
     if references and not errors(findings):
         findings += _references(list(documents))
     return findings

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     PROMPT_PACK = "PromptPack"
     TOOL_REGISTRY = "ToolRegistry"
     PROVIDER = "Provider"
+    SESSION_RETENTION_POLICY = "SessionRetentionPolicy"
 
 
 class Mode(StrEnum):

@@ -20,7 +20,7 @@ from omnia_operator.discovery import Issuers, Lookout, ServerDiscovery
 from omnia_operator.discovery.oidc import discover
 from omnia_operator.handlers import register, tuned
 from omnia_operator.leader import Election
-from omnia_operator.metrics import Levels, Metrics, ready_agents
+from omnia_operator.metrics import Levels, Metrics, held_agents, ready_agents
 from omnia_operator.reconcile import reconcile
 from omnia_operator.settings import settings_of
 from omnia_operator.sweep import Sweeper
@@ -43,8 +43,8 @@ class Operator:
         self._issuers = Issuers(discover)
         self._queue = WorkQueues(self._reconcile)
         self._inbox = Inbox(store, self._queue)
-        self._sweeper = Sweeper(self._client, self._inbox, env.watch_namespaces)
         self._watches = Watches(time.monotonic)
+        self._sweeper = Sweeper(self._client, self._inbox, self._watches, env.watch_namespaces)
         self._election = Election(
             self._client,
             (env.lease_namespace, env.lease_name),
@@ -59,6 +59,7 @@ class Operator:
                 self._watches.ages,
                 lambda: self._election.leading,
                 lambda: ready_agents(store),
+                lambda: held_agents(store),
             )
         )
         self._health = HealthServer(self._ready, registry, self._alive)

@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import AGENT_RUNTIME
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
 from omnia_operator.cluster.store import Store
 from omnia_operator.resolve import Key
 
@@ -42,6 +42,7 @@ class Levels(Collector):
         ages: Callable[[], Mapping[str, float]],
         leading: Callable[[], bool],
         agents: Callable[[], Mapping[Key, bool]],
+        policies: Callable[[], Mapping[Key, tuple[str, int]]],
     ) -> None:
         """Ask these.
 
@@ -50,11 +51,13 @@ class Levels(Collector):
             ages: for each kind the seconds since its watch last showed that it is alive.
             leading: whether this operator acts.
             agents: whether each agent is ready.
+            policies: phase of each SessionRetentionPolicy, and how many agents it holds for.
         """
         self._depth = depth
         self._ages = ages
         self._leading = leading
         self._agents = agents
+        self._policies = policies
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         yield GaugeMetricFamily(
@@ -79,6 +82,14 @@ class Levels(Collector):
         for key, is_ready in sorted(self._agents().items()):
             ready.add_metric(key, float(is_ready))
         yield ready
+        held = GaugeMetricFamily(
+            "omnia_operator_retention_policy_agents",
+            "AgentRuntimes that a SessionRetentionPolicy holds for, by what it is.",
+            labels=["namespace", "policy", "phase"],
+        )
+        for key, (phase, count) in sorted(self._policies().items()):
+            held.add_metric([*key, phase], count)
+        yield held
 
 
 def ready_agents(store: Store) -> Mapping[Key, bool]:
@@ -90,3 +101,17 @@ def ready_agents(store: Store) -> Mapping[Key, bool]:
 def _is_ready(agent: JsonObject) -> bool:
     conditions = (agent.get("status") or {}).get("conditions") or []
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def held_agents(store: Store) -> Mapping[Key, tuple[str, int]]:
+    """Return for each SessionRetentionPolicy its phase and for how many agents it holds; any thread
+    may ask. One that has not been looked at yet is left out.
+    """
+    kind = SESSION_RETENTION_POLICY
+    found = {key: store.get(kind, key) for key in store.keys(kind)}
+    told = {key: each.get("status") or {} for key, each in found.items() if each is not None}
+    return {
+        key: (status["phase"], status.get("agents", 0))
+        for key, status in told.items()
+        if "phase" in status
+    }

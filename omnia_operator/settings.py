@@ -3,7 +3,13 @@
 from omnia_core.env import OperatorEnv
 from omnia_operator.plan import Settings
 
-_TRACING = ("tracing_enabled", "tracing_endpoint", "tracing_sample_rate", "tracing_content")
+_TRACING = (
+    "tracing_enabled",
+    "tracing_endpoint",
+    "tracing_sample_rate",
+    "tracing_content",
+    "tracing_openinference",
+)
 
 
 def settings_of(env: OperatorEnv) -> Settings:

@@ -13,13 +13,21 @@ from omnia_operator.api import (
     AnyResource,
     PromptPack,
     Provider,
+    SessionRetentionPolicy,
     ToolRegistry,
     parse,
 )
 from omnia_operator.api.provider import ProviderSettings
 from omnia_operator.discovery import Service, service_of
 from omnia_operator.plan import AgentPlan, Settings, plan, with_addresses
-from omnia_operator.resolve import Found, Problem, Resolved, resolve, secret_keys
+from omnia_operator.resolve import (
+    Found,
+    Problem,
+    Resolved,
+    RetentionPolicy,
+    resolve,
+    secret_keys,
+)
 
 T = TypeVar("T")
 
@@ -68,6 +76,7 @@ def desired(
             for key, each in _of(resources, ToolRegistry).items()
         },
         providers=_of(resources, Provider),
+        policies=tuple(map(RetentionPolicy.of, _of(resources, SessionRetentionPolicy).values())),
         config_maps={
             key: {name: content.decode(errors="replace") for name, content in data.items()}
             for key, data in objects.config_maps.items()

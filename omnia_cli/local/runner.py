@@ -17,10 +17,11 @@ from omnia_cli.local.process import ProcessSpec, inherited
 from omnia_cli.local.readiness import wait_listening, wait_ready
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
+from omnia_cli.retention import remarks
 from omnia_operator.plan import AgentPlan, Settings
 
 # Names that other objects of the manifests have here, and whose absence is worth a word.
-RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider"}
+RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetentionPolicy"}
 USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
 
 
@@ -177,6 +178,8 @@ class Runner:
             self.reporter.reloaded(group.name)
 
     def _note_others(self, documents: list[Document]) -> None:
+        for finding in remarks(documents):
+            self._note(finding.object.rpartition("/")[2], finding.message)
         for document in documents:
             if document.kind not in RUN | USED:
                 self._note(document.name, f"{document.kind}: not run on this machine")

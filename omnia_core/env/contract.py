@@ -139,6 +139,8 @@ def _target(annotation: Any) -> tuple[Any, list[str]]:
     if get_origin(annotation) in (Union, types.UnionType):
         arms = [arm for arm in get_args(annotation) if arm not in (type(None), SecretKeyRef)]
         annotation = arms[0]
+    if get_origin(annotation) is Annotated:  # an arm with bounds of its own
+        annotation = get_args(annotation)[0]
     choices = [member.value for member in annotation] if hasattr(annotation, "__members__") else []
     return annotation, choices
 

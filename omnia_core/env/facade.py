@@ -20,6 +20,7 @@ from omnia_core.env.tracing import (
     TracingContent,
     TracingEnabled,
     TracingEndpoint,
+    TracingOpenInference,
     TracingSampleRate,
 )
 from omnia_core.env.transport import GrpcTransport, GrpcTransportField
@@ -157,4 +158,5 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     tracing_endpoint: TracingEndpoint = DEFAULT_ENDPOINT
     tracing_sample_rate: TracingSampleRate = 1.0
     tracing_content: TracingContent = False
+    tracing_openinference: TracingOpenInference = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

@@ -50,6 +50,9 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     tracing_content: Annotated[
         bool, Meta(description="Agents' spans hold what people, models and tools say.")
     ] = False
+    tracing_openinference: Annotated[
+        bool, Meta(description="Agents' spans have the kinds and names of OpenInference as well.")
+    ] = False
     prometheus_address: Annotated[
         str, Meta(description="Prometheus that KEDA's default trigger asks.")
     ] = PROMETHEUS

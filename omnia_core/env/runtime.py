@@ -22,6 +22,7 @@ from omnia_core.env.tracing import (
     TracingContent,
     TracingEnabled,
     TracingEndpoint,
+    TracingOpenInference,
     TracingSampleRate,
 )
 from omnia_core.env.transport import GrpcTransport, GrpcTransportField
@@ -86,9 +87,33 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     ] = {}
     session_type: SessionTypeField = SessionType.MEMORY
     session_ttl: Annotated[
-        Duration, Meta(description="A session is forgotten this long after its last turn.")
+        Duration, Meta(description="A session ends this long after its last use.")
     ] = Duration(86_400_000)
     session_url: SessionUrl = None
+    retention_ttl: Annotated[
+        Duration | None,
+        Meta(
+            description="The policy's `ttlAfterInactive`. `OMNIA_SESSION_TTL` is within it already,"
+            " unless the policy is on trial."
+        ),
+    ] = None
+    retention_days: Annotated[
+        Annotated[int, Meta(ge=1, le=3650)] | None,
+        Meta(
+            description="The policy's `retentionDays`: what PostgreSQL has of a session is kept for"
+            " so many days after its last use.",
+        ),
+    ] = None
+    retention_max_messages: Annotated[
+        Annotated[int, Meta(ge=2)] | None,
+        Meta(
+            description="The policy's `maxMessagesPerSession`: older messages are deleted, in whole"
+            " turns.",
+        ),
+    ] = None
+    retention_dry_run: Annotated[
+        bool, Meta(description="The policy's `dryRun`: it is not followed, only counted.")
+    ] = False
     media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
         names.MEDIA_BASE_PATH
     )
@@ -103,4 +128,5 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     tracing_endpoint: TracingEndpoint = DEFAULT_ENDPOINT
     tracing_sample_rate: TracingSampleRate = 1.0
     tracing_content: TracingContent = False
+    tracing_openinference: TracingOpenInference = False
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

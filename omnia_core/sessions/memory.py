@@ -5,7 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from omnia_core.sessions.records import Message, Session
+from omnia_core.sessions.records import Beginning, Message, Session
+from omnia_core.sessions.retention import Effects, Note, Retention, first_kept, unnoted
 from omnia_core.sessions.store import SessionConflict, SessionStore
 from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
@@ -13,23 +14,34 @@ from omnia_core.units import Duration
 
 @dataclass(slots=True)
 class _Entry:
-    messages: tuple[Message, ...]
+    session: Session
     expires_at: float
-    checkpoint: tuple[Message, ...] = ()
+    trial_first: int = 0
+    """The position of the first message that a policy on trial would have kept."""
 
 
 class MemorySessionStore(SessionStore):
     """Keeps sessions in order of their last use, so that expiring them costs nothing per turn."""
 
-    def __init__(self, ttl: Duration, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        ttl: Duration,
+        *,
+        retention: Retention | None = None,
+        note: Note = unnoted,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`clock` returns seconds that only grow."""
         self._ttl = ttl.seconds
+        self._retention = retention or Retention()
+        self._trial_ttl = self._retention.bounded(ttl).seconds
+        self._note = note
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
-        return Session(session_id, entry.messages, entry.checkpoint) if entry else None
+        return entry.session if entry else None
 
     async def append(
         self,
@@ -39,31 +51,65 @@ class MemorySessionStore(SessionStore):
         expected_length: int,
         trail: Trail | None = None,  # noqa: ARG002 - only a database keeps it
     ) -> int:
-        entry = self._touch(session_id) or _Entry((), 0)
-        if len(entry.messages) != expected_length:
-            raise SessionConflict(session_id, expected_length, len(entry.messages))
-        entry.messages = (*entry.messages, *messages)
-        entry.checkpoint = ()
+        entry = self._touch(session_id) or _Entry(Session(session_id), 0)
+        known = entry.session
+        if known.length != expected_length:
+            raise SessionConflict(session_id, expected_length, known.length)
+        grown = Session(session_id, (*known.messages, *messages), (), known.deleted)
+        # the first append is one turn, be it that a function asked its model twice
+        entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
-        return len(entry.messages)
+        return grown.length
 
     async def checkpoint(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int
     ) -> None:
         entry = self._touch(session_id)
-        if entry and len(entry.messages) == expected_length:
-            entry.checkpoint = tuple(messages)
+        if entry and entry.session.length == expected_length:
+            known = entry.session
+            entry.session = Session(session_id, known.messages, tuple(messages), known.deleted)
 
     async def close(self) -> None:
         self._entries.clear()
 
     def _touch(self, session_id: str) -> _Entry | None:
-        now = self._clock()
+        now, over = self._clock(), 0
         while self._entries and next(iter(self._entries.values())).expires_at <= now:
             self._entries.popitem(last=False)
+            over += 1
+        if over:
+            self._note(Effects(over, over))
         entry = self._entries.get(session_id)
         if entry:
+            if self._retention.dry_run and now - entry.expires_at + self._ttl >= self._trial_ttl:
+                self._note(Effects(1, 1, dry_run=True))
             entry.expires_at = now + self._ttl
             self._entries.move_to_end(session_id)
         return entry
+
+    def _trimmed(self, entry: _Entry, session: Session) -> Session:
+        """Delete what is too much, or count what would be deleted."""
+        most, dry_run = self._retention.max_messages, self._retention.dry_run
+        known = max(session.first, entry.trial_first) if dry_run else session.first
+        if most is None or session.length - known <= most:
+            return session
+        at = first_kept(session.messages, most)
+        gone = session.first + at - known
+        if gone <= 0:
+            return session
+        self._note(Effects(messages_deleted=gone, dry_run=dry_run))
+        if dry_run:
+            entry.trial_first = session.first + at
+            return session
+        return _without(session, at)
+
+
+def _without(session: Session, count: int) -> Session:
+    """Return a session without its first messages."""
+    turns = sum(each.role == "user" for each in session.messages[:count])
+    before = session.deleted.turns if session.deleted else 0
+    deleted = Beginning(
+        session.first + count, before + turns, session.pack_version, session.user_id
+    )
+    return Session(session.id, session.messages[count:], session.interrupted, deleted)

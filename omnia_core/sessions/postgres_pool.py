@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 import asyncpg  # type: ignore[import-untyped]
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions.migrations import migrate
+from omnia_core.sessions.migrations import is_current, migrate
 from omnia_core.sessions.store import StoreUnavailable
 
 CONNECT_SECONDS = 2.0
 COMMAND_SECONDS = 5.0
+# An index of a million sessions takes a second.
+MIGRATION_SECONDS = 60.0
 CONNECTIONS = 8
 ATTEMPTS = 4
 _BACKOFF_SECONDS, _BACKOFF_CAP_SECONDS = 0.05, 0.5
@@ -100,8 +102,12 @@ class PostgresPool:
                 )
                 await pool
                 try:
-                    async with asyncio.timeout(COMMAND_SECONDS), pool.acquire() as connection:
-                        await migrate(connection)
+                    async with pool.acquire() as connection:
+                        async with asyncio.timeout(COMMAND_SECONDS):
+                            current = await is_current(connection)
+                        if not current:
+                            async with asyncio.timeout(MIGRATION_SECONDS):
+                                await migrate(connection)
                 except BaseException:
                     pool.terminate()
                     raise

@@ -74,27 +74,59 @@ class Message(Struct, frozen=True, omit_defaults=True):
     created_at: str = ""
 
 
+class Beginning(Struct, frozen=True):
+    """What is still known of messages that were deleted from the beginning of a session.
+
+    Attributes:
+        messages: how many they were: the position of the first one that is kept.
+        turns: how many messages of a user were among them.
+        pack_version: what the first of them said, as in `Message`.
+        user_id: likewise.
+    """
+
+    messages: int = 0
+    turns: int = 0
+    pack_version: str = ""
+    user_id: str = ""
+
+
 class Session(Struct, frozen=True):
     """A conversation so far.
 
     Attributes:
-        messages: what was appended; their number is the session's length.
+        messages: what was appended and is kept.
         interrupted: the last checkpoint of a turn that no append followed. It runs, or its runtime
             died; the next append begins with these messages if they shall be kept.
+        deleted: what stood before `messages`, None while nothing is deleted.
     """
 
     id: str
     messages: tuple[Message, ...] = field(default=())
     interrupted: tuple[Message, ...] = field(default=())
+    deleted: Beginning | None = None
+
+    @property
+    def first(self) -> int:
+        """The position of the first message that is kept."""
+        return self.deleted.messages if self.deleted else 0
+
+    @property
+    def length(self) -> int:
+        """How many messages were ever appended."""
+        return self.first + len(self.messages)
 
     @property
     def pack_version(self) -> str:
         """The version of the PromptPack that the session began with, "" when none is known."""
+        if self.deleted:
+            return self.deleted.pack_version
         return self.messages[0].pack_version if self.messages else ""
 
     @property
     def user_id(self) -> str:
         """Who began the session, "" when nobody had to say."""
+        if self.deleted:
+            return self.deleted.user_id
         return self.messages[0].user_id if self.messages else ""
 
     def open_to(self, user_id: str) -> bool:

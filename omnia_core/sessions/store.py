@@ -28,8 +28,23 @@ class StoreUnavailable(OmniaError):
         )
 
 
+class WriteUnconfirmed(StoreUnavailable):
+    """The store has a write, and cannot promise to keep it."""
+
+    def __init__(self, having: int, wanted: int) -> None:
+        OmniaError.__init__(
+            self,
+            Code.UNAVAILABLE,
+            f"the session store has not confirmed the write ({having} of {wanted} replicas have"
+            " it): it may be kept all the same, and what is sent again may be there twice",
+        )
+
+
 class SessionStore(Protocol):
     """Sessions with a sliding time to live: each read and each append begins it anew.
+
+    A store that was told a retention policy keeps the last messages of a session only, from an
+    append on that makes them too many. Lengths and positions count what was deleted too.
 
     Every method raises `StoreUnavailable` when the store cannot answer.
 
@@ -38,6 +53,10 @@ class SessionStore(Protocol):
     """
 
     keeps_trail: bool = False
+
+    def start(self) -> None:
+        """Begin what a retention policy wants of the store beside its operations."""
+        return
 
     async def load(self, session_id: str) -> Session | None:
         """Return the session, or None when it never was or has expired."""

@@ -5,6 +5,7 @@ from omnia_operator.api.findings import Finding, InvalidResource, Severity, dott
 from omnia_operator.api.parsing import AnyResource, findings, parse
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
+from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy
 from omnia_operator.api.toolregistry import ToolRegistry
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "InvalidResource",
     "PromptPack",
     "Provider",
+    "SessionRetentionPolicy",
     "Severity",
     "ToolRegistry",
     "dotted",

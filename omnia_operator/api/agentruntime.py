@@ -179,7 +179,7 @@ class Replicas(Model):
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
-    `AutoscalingReady`, `ExternalAuth`, `OIDCJWKSReady`.
+    `AutoscalingReady`, `ExternalAuth`, `OIDCJWKSReady`, `SessionRetention`.
     """
 
     phase: AgentPhase | None = None

@@ -16,13 +16,15 @@ from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.rules import violations
 from omnia_operator.api.schema import resource_schema
+from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy
 from omnia_operator.api.toolhandler import Tool
 from omnia_operator.api.toolregistry import ToolRegistry
 
-AnyResource = AgentRuntime | PromptPack | ToolRegistry | Provider
+AnyResource = AgentRuntime | PromptPack | ToolRegistry | Provider | SessionRetentionPolicy
 
 _TYPES: dict[str, type[AnyResource]] = {
-    each.kind_name.value: each for each in (AgentRuntime, PromptPack, ToolRegistry, Provider)
+    each.kind_name.value: each
+    for each in (AgentRuntime, PromptPack, ToolRegistry, Provider, SessionRetentionPolicy)
 }
 
 

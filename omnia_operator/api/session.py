@@ -25,7 +25,8 @@ class Session(Model):
     type: SessionType = SessionType.MEMORY
     """Where conversations are kept. `memory` forgets them with the pod."""
     ttl: DurationField = Duration.parse("24h")
-    """How long a silent conversation is kept; every message starts the time anew."""
+    """How long a silent conversation is kept; every message starts the time anew. A
+    SessionRetentionPolicy of the namespace may allow less."""
     store_ref: LocalRef | None = None
     """Secret with the key `url`, the address of the store. Required for `redis` and `postgres`."""
 

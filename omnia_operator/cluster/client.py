@@ -48,10 +48,9 @@ class ClusterClient:
     @mapped
     async def find_all(
         self, kind: ObjectKind, namespace: str | None, chosen: Mapping[str, str]
-    ) -> tuple[list[JsonObject], int]:
-        """List a kind by labels, with the version of the listing.
-
-        A kind that the cluster does not have is empty.
+    ) -> tuple[list[JsonObject], int] | None:
+        """List a kind by labels, with the version of the listing; None when the cluster does not
+        have the kind.
         """
         try:
             listed = self._listed(kind, namespace, chosen)
@@ -59,7 +58,7 @@ class ClusterClient:
             return items, version_of({"resourceVersion": listed.resourceVersion})
         except HTTPStatusError as error:
             if error.response.status_code == NOT_FOUND:
-                return [], 0
+                return None
             raise
 
     @mapped

@@ -26,9 +26,15 @@ class ObjectKind:
 
 _OURS = {each.kind_name: each.plural for each in RESOURCES}
 
-AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER = (
+AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER, SESSION_RETENTION_POLICY = (
     ObjectKind(GROUP, VERSION, kind.value, _OURS[kind])
-    for kind in (Kind.AGENT_RUNTIME, Kind.PROMPT_PACK, Kind.TOOL_REGISTRY, Kind.PROVIDER)
+    for kind in (
+        Kind.AGENT_RUNTIME,
+        Kind.PROMPT_PACK,
+        Kind.TOOL_REGISTRY,
+        Kind.PROVIDER,
+        Kind.SESSION_RETENTION_POLICY,
+    )
 )
 CONFIG_MAP = ObjectKind("", "v1", "ConfigMap", "configmaps")
 DEPLOYMENT = ObjectKind("apps", "v1", "Deployment", "deployments")
@@ -42,7 +48,7 @@ SECRET = ObjectKind("", "v1", "Secret", "secrets")
 SERVICE = ObjectKind("", "v1", "Service", "services")
 SERVICE_ACCOUNT = ObjectKind("", "v1", "ServiceAccount", "serviceaccounts")
 
-CUSTOM = (AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER)
+CUSTOM = (AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER, SESSION_RETENTION_POLICY)
 
 OWNED = (
     SERVICE_ACCOUNT,
@@ -58,8 +64,8 @@ OWNED = (
 
 WATCHED = (*CUSTOM, *OWNED, POD)
 
-OPTIONAL = frozenset({SCALED_OBJECT})
-"""Kinds that a cluster may not have."""
+OPTIONAL = frozenset({SCALED_OBJECT, SESSION_RETENTION_POLICY})
+"""Kinds that a cluster may not have: KEDA's, and what the definitions of an older chart lack."""
 
 _BY_NAME = {(kind.api_version, kind.name): kind for kind in (*WATCHED, EVENT, LEASE)}
 

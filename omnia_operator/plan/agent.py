@@ -15,6 +15,7 @@ from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
+from omnia_operator.plan.retention import bounded, session_ttl
 from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
 from omnia_operator.plan.toolsecrets import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
@@ -107,7 +108,7 @@ def _facade(
             env,
             session_type=store,
             session_url=_key(resolved.store),
-            session_ttl=spec.session.ttl,
+            session_ttl=session_ttl(resolved),
         )
     mounts = (*(each.mount for each in folders), auth.rules.mount, auth.mount)
     if media is not None:
@@ -149,9 +150,10 @@ def _runtime(
         },
         session_type=SessionType(spec.session.type.value),
         session_url=_key(resolved.store),
-        session_ttl=spec.session.ttl,
+        session_ttl=session_ttl(resolved),
         media_base_path=spec.media.base_path,
     )
+    env = bounded(resolved, env)
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),

@@ -4,6 +4,7 @@ from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     PROMPT_PACK,
     PROVIDER,
+    SESSION_RETENTION_POLICY,
     TOOL_REGISTRY,
     ObjectKind,
 )
@@ -12,6 +13,7 @@ from omnia_operator.discovery import Issuers, Lookout
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
 from omnia_operator.reconcile.pack import reconcile_pack
+from omnia_operator.reconcile.policy import reconcile_policy
 from omnia_operator.reconcile.provider import reconcile_provider
 from omnia_operator.reconcile.registry import reconcile_registry
 from omnia_operator.resolve import Key
@@ -41,4 +43,6 @@ async def reconcile(
         return await reconcile_provider(cluster, key, now)
     if kind == TOOL_REGISTRY:
         return await reconcile_registry(cluster, key, lookout, now)
+    if kind == SESSION_RETENTION_POLICY:
+        return await reconcile_policy(cluster, key, now)
     raise ValueError(f"{kind} is no custom resource")

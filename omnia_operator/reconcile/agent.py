@@ -20,7 +20,7 @@ from omnia_operator.reconcile.publish import publish
 from omnia_operator.resolve import Key, Problem, Resolved, resolve
 from omnia_operator.status import AgentFacts, PodState, Workload, agent_status
 
-_REFERENCES = (
+_WARNED = (
     "PromptPackReady",
     "ProviderReady",
     "ToolRegistryReady",
@@ -28,6 +28,7 @@ _REFERENCES = (
     "AutoscalingReady",
     "ExternalAuth",
     "OIDCJWKSReady",
+    "SessionRetention",
 )
 # A provider's new keys are used no later than this after they were published.
 _ISSUER_SECONDS = 120.0
@@ -63,9 +64,7 @@ async def reconcile_agent(
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
-    await publish(
-        cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_REFERENCES, now=now
-    )
+    await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     # What the agent waits for wakes it when it comes; only what nobody announces is tried again.

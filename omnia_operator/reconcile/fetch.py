@@ -5,7 +5,13 @@ from dataclasses import dataclass, field
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
-from omnia_operator.api import AgentRuntime, PromptPack, Provider, ToolRegistry
+from omnia_operator.api import (
+    AgentRuntime,
+    PromptPack,
+    Provider,
+    SessionRetentionPolicy,
+    ToolRegistry,
+)
 from omnia_operator.api.promptpack import PromptPackStatus
 from omnia_operator.api.provider import ProviderSettings
 from omnia_operator.cluster.kinds import (
@@ -25,8 +31,9 @@ from omnia_operator.reconcile.credentials import (
     with_last,
 )
 from omnia_operator.reconcile.documents import parsed, status_of
+from omnia_operator.reconcile.policy import policies
 from omnia_operator.reconcile.servers import services_of
-from omnia_operator.resolve import Answer, Found, Key, SecretSource
+from omnia_operator.resolve import Answer, Found, Key, RetentionPolicy, SecretSource
 
 
 @dataclass
@@ -39,6 +46,7 @@ class World:
     packs: dict[Key, PromptPack] = field(default_factory=dict)
     registries: dict[Key, ToolRegistry] = field(default_factory=dict)
     providers: dict[Key, Provider] = field(default_factory=dict)
+    policies: tuple[RetentionPolicy, ...] = ()
     config_maps: dict[Key, JsonObject] = field(default_factory=dict)
     secrets: dict[Key, JsonObject] = field(default_factory=dict)
     """By key, what changes with each value."""
@@ -54,6 +62,7 @@ class World:
             packs=self.packs,
             registries=self.registries,
             providers=self.providers,
+            policies=self.policies,
             config_maps=self.config_maps,
             secrets={key: frozenset(data) for key, data in self.secrets.items()},
             invalid=self.invalid,
@@ -86,6 +95,7 @@ class World:
         reference = spec.tool_registry_ref
         if reference is not None:
             await self._registry((reference.namespace or namespace, reference.name))
+        self.policies = await policies(self.cluster, namespace)
         await self._auth(agent)
 
     async def fetch_packs(self, namespace: str, name: str) -> None:
@@ -166,7 +176,7 @@ class World:
                 self.providers[resource.key] = resource
             case ToolRegistry():
                 self.registries[resource.key] = resource
-            case AgentRuntime():
+            case AgentRuntime() | SessionRetentionPolicy():
                 pass
             case str():
                 metadata = document["metadata"]

@@ -17,6 +17,7 @@ from omnia_operator.resolve.providers import (
     provider_problem,
     secret_keys,
 )
+from omnia_operator.resolve.retention import RetentionPolicy, in_force
 
 __all__ = [
     "EXTERNAL_AUTH",
@@ -31,7 +32,9 @@ __all__ = [
     "Resolved",
     "ResolvedAuth",
     "ResolvedProvider",
+    "RetentionPolicy",
     "SecretSource",
+    "in_force",
     "named_packs",
     "provider_problem",
     "read_pack",

@@ -15,6 +15,7 @@ from omnia_operator.resolve.providers import (
     SecretSource,
     resolve_providers,
 )
+from omnia_operator.resolve.retention import RetentionPolicy, in_force
 from omnia_operator.resolve.sessions import resolve_store
 
 
@@ -32,6 +33,8 @@ class Resolved:
     """The namespace of the registry, "" without one."""
     store: SecretSource | None = None
     """Where the address of the session store is; None when the pod itself keeps sessions."""
+    retention: RetentionPolicy | None = None
+    """What bounds how long sessions are kept; None where nothing but the agent does."""
     auth: ResolvedAuth = field(default_factory=ResolvedAuth)
     """What the facade needs to check credentials."""
 
@@ -56,6 +59,7 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         handlers=tools,
         tools_namespace=_tools_namespace(agent),
         store=None if isinstance(store, Problem) else store,
+        retention=in_force(agent.metadata.namespace, found.policies),
         auth=resolve_auth(agent, found),
     )
 

@@ -9,6 +9,7 @@ from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.toolregistry import ToolRegistry
 from omnia_operator.resolve.issuers import Answer
+from omnia_operator.resolve.retention import RetentionPolicy
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and name."""
@@ -21,6 +22,8 @@ class Found:
     packs: Mapping[Key, PromptPack] = field(default_factory=dict)
     registries: Mapping[Key, ToolRegistry] = field(default_factory=dict)
     providers: Mapping[Key, Provider] = field(default_factory=dict)
+    policies: tuple[RetentionPolicy, ...] = ()
+    """What can be in force of SessionRetentionPolicies."""
     config_maps: Mapping[Key, Mapping[str, str]] = field(default_factory=dict)
     secrets: Mapping[Key, frozenset[str]] = field(default_factory=dict)
     invalid: Mapping[tuple[Kind, Key], str] = field(default_factory=dict)

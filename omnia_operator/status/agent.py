@@ -16,6 +16,7 @@ from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.auth import auth_verdicts
 from omnia_operator.status.conditions import Verdict, dated, false, true
 from omnia_operator.status.media import MEDIA_READY, media_verdicts
+from omnia_operator.status.retention import SESSION_RETENTION, retention_verdicts
 from omnia_operator.status.workload import PodState, Workload
 
 READY = "Ready"
@@ -29,8 +30,10 @@ _REFERENCES = {
 }
 _TO_ZERO = "at zero replicas nothing holds the first request until a pod is ready"
 # Without an autoscaler the agent serves all the same, with the pods that it has; and whom it lets
-# in, and which files are found again, are no questions of whether it runs.
-_OPTIONAL = frozenset({"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS, MEDIA_READY})
+# in, which files are found again, and what is kept are no questions of whether it runs.
+_OPTIONAL = frozenset(
+    {"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS, MEDIA_READY, SESSION_RETENTION}
+)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def _verdicts(facts: AgentFacts) -> Iterator[Verdict]:
         yield from media_verdicts(facts.agent)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_verdicts(facts.agent, problems, open_to_all=facts.open_to_all)
+        yield from retention_verdicts(facts.resolved)
 
 
 def _needed(facts: AgentFacts) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from omnia_operator.waking.references import PACK_NAME, SHARED, Node
+from omnia_operator.waking.references import COUNTED, SHARED, Node
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Dependents:
         return {
             bearer
             for each in changed
-            if each.kind == PACK_NAME
+            if each.kind in COUNTED
             for bearer in self._bearers.get(each, ())
         } - {node}
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Handler
 from omnia_operator import labels
+from omnia_operator.api.session import SessionType
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
@@ -12,6 +14,7 @@ from omnia_operator.cluster.kinds import (
     PROVIDER,
     SECRET,
     SERVICE,
+    SESSION_RETENTION_POLICY,
     TOOL_REGISTRY,
     ObjectKind,
 )
@@ -22,7 +25,11 @@ SERVICE_LABEL = ObjectKind("", "", "ServiceLabel", "")
 """A label and its value: Services have it, selectors of registries refer to it."""
 CLIENT_KEYS = ObjectKind("", "", "ClientKeys", "")
 """The keys that are handed out for an agent: Secrets are marked as such, agents accept them."""
-SHARED = frozenset({PACK_NAME, SERVICE_LABEL, CLIENT_KEYS})
+SESSION_STORE = ObjectKind("", "", "SessionStore", "")
+"""A kind of store of a namespace's sessions: policies are about each, agents refer to theirs."""
+SHARED = frozenset({PACK_NAME, SERVICE_LABEL, CLIENT_KEYS, SESSION_STORE})
+COUNTED = frozenset({PACK_NAME, SESSION_STORE})
+"""Names whose bearers say in their status who refers to them."""
 
 
 class Node(NamedTuple):
@@ -49,6 +56,9 @@ def references(node: Node, document: JsonObject) -> frozenset[Node]:
         return frozenset(_pack(node, spec))
     if node.kind == TOOL_REGISTRY:
         return frozenset(_registry(node.namespace, spec))
+    if node.kind == SESSION_RETENTION_POLICY:
+        # Another policy may be older. One name of those that they all have is enough.
+        return frozenset({Node(SESSION_STORE, node.namespace, SessionType.MEMORY)})
     return frozenset()
 
 
@@ -59,6 +69,8 @@ def shared_names(node: Node, document: JsonObject) -> frozenset[Node]:
         return frozenset(_label(node.namespace, key, value) for key, value in marked)
     if node.kind == SECRET:
         return frozenset(_client_key(node.namespace, document["metadata"].get("labels") or {}))
+    if node.kind == SESSION_RETENTION_POLICY:
+        return frozenset(Node(SESSION_STORE, node.namespace, each) for each in SessionType)
     if node.kind != PROMPT_PACK:
         return frozenset()
     names = {node.name, (document.get("spec") or {}).get("packName") or node.name}
@@ -75,6 +87,9 @@ def _agent(namespace: str, name: str, spec: JsonObject) -> Iterator[Node]:
         yield Node(PROVIDER, reference.get("namespace") or namespace, reference["name"])
     if reference := (spec.get("session") or {}).get("storeRef"):
         yield Node(SECRET, namespace, reference["name"])
+    if (spec.get("facade") or {}).get("handler", Handler.RUNTIME) == Handler.RUNTIME:
+        store = (spec.get("session") or {}).get("type", SessionType.MEMORY)
+        yield Node(SESSION_STORE, namespace, store)
     yield from _settings(namespace, spec.get("provider") or {})
     yield Node(CLIENT_KEYS, namespace, name)
     if reference := (spec.get("externalAuth") or {}).get("userIdKeyRef"):

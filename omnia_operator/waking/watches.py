@@ -20,6 +20,10 @@ class Watches:
         started = clock()
         self._alive = {kind: started for kind in WATCHED if kind not in OPTIONAL}
 
+    def expect(self, kind: ObjectKind) -> None:
+        """Note that the cluster has a kind: from now on its watch has to show that it lives."""
+        self._alive.setdefault(kind, self._clock())
+
     def alive(self, kind: ObjectKind) -> None:
         """Note that a kind's watch connects or delivers."""
         self._alive[kind] = self._clock()

@@ -1,26 +1,35 @@
-"""`omnia chat` and `omnia call` on agents in a cluster, with a kubectl that only pretends."""
+"""`omnia chat`, `call` and `sessions` in a cluster, with a kubectl that only pretends."""
 
+import http.server
 import os
 import stat
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from omnia_cli.cluster import KubectlFailed, forwarded, new_token
+from omnia_cli.cluster import KubectlFailed, forwarded, history_of, new_token
 from tests.cli.test_tokens import omnia
 from tests.facade.test_auth_program import door
 
 # Notes how it was called; its port-forward leads to a port that listens already.
 KUBECTL = """\
 #!{python}
-import pathlib, signal, sys
+import json, pathlib, signal, sys
 with pathlib.Path({log!r}).open("a") as log:
     print(*sys.argv[1:], file=log)
 if sys.argv[1] == "create":
     if "nobody" in sys.argv:
         sys.exit('error: serviceaccounts "nobody" not found')
     print("k3y")
+elif sys.argv[1] == "get":
+    if "--all-namespaces" in sys.argv and "history-of=mine" in " ".join(sys.argv):
+        sys.exit("Error from server (Forbidden): services is forbidden")
+    meta = dict(name="omnia-history", namespace="omnia-system")
+    nothing = "history-of=empty" in " ".join(sys.argv)
+    print(json.dumps(dict(items=[] if nothing else [dict(metadata=meta)])))
 elif "service/gone" in sys.argv:
     sys.exit('Error from server (NotFound): services "gone" not found')
 else:
@@ -91,3 +100,90 @@ def test_what_kubectl_cannot_do_is_told(
     with pytest.raises(KubectlFailed) as token:
         new_token("agent", "space", "nobody")
     assert str(token.value).startswith(no_token)
+
+
+LIST = (
+    "get services --selector=app.kubernetes.io/name=omnia-history,"
+    "omnia.altairalabs.ai/history-of=space --output=json --all-namespaces"
+)
+HISTORY_FORWARD = (
+    "port-forward service/omnia-history :http --namespace=omnia-system --pod-running-timeout=30s"
+)
+
+
+@pytest.fixture
+def history() -> Iterator[tuple[int, list[str]]]:
+    """Serve a history without sessions; yield its port, and the credentials that came."""
+    credentials: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            credentials.append(self.headers["Authorization"])
+            answer = b'{"sessions": [], "next": null}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield server.server_port, credentials
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+async def test_sessions_of_a_cluster_are_read_with_a_token_for_their_history(
+    tmp_path: Path, history: tuple[int, list[str]]
+) -> None:
+    port, credentials = history
+    kubectl = Kubectl(tmp_path, port)
+    code, printed = await omnia(
+        *("sessions", "list", "-n", "space", "--service-account", "auditor"), PATH=kubectl.path
+    )
+    assert (code, printed.split()[:2]) == (0, ["AGENT", "ID"])
+    assert kubectl.asked == [
+        LIST,
+        "create token auditor --namespace=space --audience=omnia://space/history",
+        HISTORY_FORWARD,
+    ]
+    assert credentials == ["Bearer k3y"]
+
+
+async def test_sessions_of_a_cluster_are_read_with_the_token_that_is_given(
+    tmp_path: Path, history: tuple[int, list[str]]
+) -> None:
+    port, credentials = history
+    kubectl = Kubectl(tmp_path, port)
+    code, _ = await omnia(
+        *("sessions", "list", "--namespace", "space"), PATH=kubectl.path, OMNIA_TOKEN="mine"
+    )
+    assert (code, kubectl.asked) == (0, [LIST, HISTORY_FORWARD])
+    assert credentials == ["Bearer mine"]
+
+
+async def test_an_address_and_a_namespace_exclude_each_other(tmp_path: Path) -> None:
+    kubectl = Kubectl(tmp_path, 1)
+    code, printed = await omnia(
+        *("sessions", "show", "s1", "-n", "space", "--url", "http://127.0.0.1:1"),
+        PATH=kubectl.path,
+    )
+    assert (code, "--url and --namespace exclude each other" in printed) == (1, True)
+
+
+def test_who_may_not_look_everywhere_for_a_history_looks_in_the_namespace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubectl = Kubectl(tmp_path, 1)
+    monkeypatch.setenv("PATH", kubectl.path)
+    assert history_of("mine") == ("omnia-history", "omnia-system")
+    assert [each.rpartition(" ")[2] for each in kubectl.asked] == [
+        "--all-namespaces",
+        "--namespace=mine",
+    ]
+    with pytest.raises(KubectlFailed, match=r"history\.namespace=empty"):
+        history_of("empty")

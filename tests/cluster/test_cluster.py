@@ -105,6 +105,23 @@ def test_a_misspelt_field_is_refused_under_kubectls_own_default(kubectl: Kubectl
     assert 'unknown field "spec.facade.prot"' in message
 
 
+@pytest.mark.parametrize(
+    ("spec", "advice"),
+    [
+        ({"dryRun": True}, "add at least one of ttlAfterInactive, retentionDays and"),
+        ({"ttlAfterInactive": "0s"}, "set ttlAfterInactive to 1s or more"),
+        ({"retentionDays": 4000}, "should be less than or equal to 3650"),
+        ({"maxMessagesPerSession": 1}, "should be greater than or equal to 2"),
+    ],
+)
+def test_a_policy_that_bounds_nothing_or_everything_is_refused_with_what_to_do(
+    kubectl: Kubectl, spec: dict[str, Any], advice: str
+) -> None:
+    policy = objects.document("SessionRetentionPolicy", "retention", spec, kubectl.namespace)
+    message = kubectl.refusal(*APPLY, "--filename=-", stdin=yaml.safe_dump(policy))
+    assert advice in message
+
+
 def test_the_api_server_fills_in_the_defaults(kubectl: Kubectl) -> None:
     kubectl.apply_files(ROOT / "examples/hello-agent/agent.yaml")
     spec = kubectl.get("agentruntime", "hello-agent")["spec"]
@@ -121,11 +138,13 @@ def test_the_api_server_fills_in_the_defaults(kubectl: Kubectl) -> None:
 
 def test_every_kind_is_listed_by_its_category_and_short_name(kubectl: Kubectl) -> None:
     kubectl.apply_files(ROOT / "examples/support-agent")
+    kubectl.apply_files(ROOT / "examples/forgetful-agent")
     listed = kubectl("get", "omnia", "--output=name").split()
     assert {each.partition(".")[0] for each in listed} == {
         "agentruntime",
         "promptpack",
         "provider",
+        "sessionretentionpolicy",
         "toolregistry",
     }
 

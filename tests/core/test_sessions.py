@@ -1,111 +1,23 @@
 """The contract of the session store; every driver passes it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import AsyncIterator
 
-import asyncpg  # type: ignore[import-untyped]
 import pytest
-from redis.asyncio import Redis
 
-from omnia_core.sessions import (
-    Message,
-    Session,
-    SessionConflict,
-    SessionStore,
-    ToolCall,
-    Trail,
-)
-from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions import Message, Session, SessionConflict, ToolCall, Trail
 from omnia_core.sessions.trail import ProviderCall
-from omnia_core.units import Duration
+from tests.core.session_beds import KINDS, TTL, Bed, bed_of
 
-TTL = Duration.parse("60s")
 HELLO = Message(role="user", content="hello")
 PART = Message(role="assistant", content="h", finish_reason="interrupted")
 ANSWER = Message(role="assistant", content="hi", finish_reason="stop")
 
 
-@dataclass
-class Bed:
-    """A store, another one of the same sessions, and the power to let seconds pass in it."""
-
-    store: SessionStore
-    other: SessionStore
-    advance: Callable[[float], Awaitable[None]]
-
-
-def memory_bed() -> Bed:
-    now = 0.0
-
-    async def advance(seconds: float) -> None:
-        nonlocal now
-        now += seconds
-
-    store = MemorySessionStore(TTL, clock=lambda: now)
-    return Bed(store, store, advance)
-
-
-def redis_bed(url: str, redis: Redis) -> Bed:
-    async def advance(seconds: float) -> None:
-        for key in await redis.keys():
-            left = await redis.pttl(key) - round(seconds * 1000)
-            await redis.pexpire(key, max(left, 0))
-
-    return Bed(redis_store(url), redis_store(url), advance)
-
-
-def redis_store(url: str, agent: str = "a") -> RedisSessionStore:
-    return RedisSessionStore(url, TTL, namespace="default", agent=agent)
-
-
-def postgres_store(url: str, agent: str = "a") -> PostgresSessionStore:
-    return PostgresSessionStore(url, TTL, namespace="default", agent=agent)
-
-
-def postgres_bed(url: str, connection: asyncpg.Connection) -> Bed:
-    async def advance(seconds: float) -> None:
-        await connection.execute(
-            "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval",
-            timedelta(seconds=seconds),
-        )
-
-    return Bed(postgres_store(url), postgres_store(url), advance)
-
-
-@pytest.fixture(params=["memory", "redis", "postgres"])
+@pytest.fixture(params=KINDS)
 async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
-    if request.param == "memory":
-        yield memory_bed()
-    elif request.param == "redis":
-        url = request.getfixturevalue("redis_url")
-        async with Redis.from_url(url) as redis:
-            await redis.flushdb()
-            made = redis_bed(url, redis)
-            yield made
-            await made.store.close()
-            await made.other.close()
-    else:
-        url = request.getfixturevalue("postgres").url
-        async with connected(url) as connection:
-            await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
-            made = postgres_bed(url, connection)
-            yield made
-            await made.store.close()
-            await made.other.close()
-
-
-@asynccontextmanager
-async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
+    async with bed_of(request.param, request) as made:
+        yield made
 
 
 async def test_a_session_begins_with_its_first_append(bed: Bed) -> None:

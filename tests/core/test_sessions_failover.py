@@ -130,7 +130,8 @@ async def test_a_write_that_no_replica_has_is_told(servers: tuple[Server, Server
             return_exceptions=True,
         ):
             assert isinstance(told, StoreUnavailable)
-            assert "0 of 1 replicas" in told.message
+            assert "has not confirmed the write (0 of 1 replicas have it)" in told.message
+            assert "may be there twice" in told.message
 
 
 @pytest.mark.parametrize("query", ["?replicas=many", "?replicas=-1", "?replicas="])

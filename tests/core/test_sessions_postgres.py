@@ -166,8 +166,8 @@ async def test_expired_sessions_are_deleted_a_batch_at_a_time(
             while left[-1]:
                 length = len(left) - 1
                 await store.append("kept", [HELLO], expected_length=length)
-                if store._sweep.running:
-                    await asyncio.wait({store._sweep.running})
+                if store._upkeep.sweep.running:
+                    await asyncio.wait({store._upkeep.sweep.running})
                 left.append(
                     await connection.fetchval(
                         "SELECT count(*) FROM omnia.sessions WHERE agent = 'old'"

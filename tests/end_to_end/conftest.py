@@ -17,11 +17,15 @@ from typing import Any
 import orjson
 import pytest
 
+from omnia_core.env.transport import GrpcTransport
 from tests.services import free_port
+from tests.transport import TRANSPORT, VARIABLES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 OMNIA = (sys.executable, "-m", "omnia_cli")
+(VARIABLE,) = ("=".join(each) for each in VARIABLES.items())
+OMNIA_WITH = (sys.executable, "-m", "tests.end_to_end.omnia_with", VARIABLE)
 LIMIT = 40.0
 
 
@@ -126,13 +130,14 @@ def share(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Share]:
 def starting(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
     """Yield what starts `omnia up`; in the end all of them stop."""
     running: list[Up] = []
+    command = OMNIA if TRANSPORT is GrpcTransport.BUILTIN else OMNIA_WITH
 
     def run(*paths: Path, **variables: str) -> Up:
         errors = folder / f"errors-{len(running)}.txt"
         options = [each for path in paths for each in ("-f", str(path))]
         with errors.open("wb") as sink:
             process = subprocess.Popen(
-                [*OMNIA, "up", "--json", *options],
+                [*command, "up", "--json", *options],
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 env={**environment, **variables},

@@ -19,6 +19,7 @@ from tests.collector import Seen, Spans, grpc_collector, http_collector
 from tests.runtime.scripted import Mounted, http_tool, pack
 from tests.runtime.servers import USAGE, call_piece, chunk, serving
 from tests.services import LIMIT, free_port
+from tests.transport import VARIABLES
 
 QUESTION = "Where is my marmalade?"
 ANSWER = "It is on the roof."
@@ -92,6 +93,7 @@ class Pair:
             "OMNIA_BIND_ADDRESS": "127.0.0.1",
             "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
             "OMNIA_FUNCTION_PATH": str(mounted.folder / "function.json"),
+            **VARIABLES,
         }
         with self.errors.open("wb") as sink:
             self.processes = [
@@ -272,7 +274,9 @@ async def test_a_call_of_a_function_is_one_connected_trace_over_http_too(mounted
 async def test_content_is_in_the_spans_where_it_is_asked_for(mounted: Mounted) -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint:
-        variables = traced(endpoint, OMNIA_TRACING_CONTENT="true")
+        variables = traced(
+            endpoint, OMNIA_TRACING_CONTENT="true", OMNIA_TRACING_OPENINFERENCE="true"
+        )
         async with kitchen(mounted), pair(mounted, **variables) as programs:
             await ask(programs)
             found = await asyncio.to_thread(spans.named, *NAMES)
@@ -280,6 +284,19 @@ async def test_content_is_in_the_spans_where_it_is_asked_for(mounted: Mounted) -
     assert found["execute_tool find"].own["gen_ai.tool.call.result"] == FOUND
     assert ANSWER in found["chat small"].own["gen_ai.output.messages"]
     assert QUESTION in found["chat small"].own["gen_ai.input.messages"]
+    turn = found["invoke_agent jam"].own
+    assert QUESTION in turn["gen_ai.input.messages"]
+    assert ANSWER in turn["gen_ai.output.messages"]
+    assert [found[name].own["openinference.span.kind"] for name in NAMES] == [
+        "CHAIN",
+        "AGENT",
+        "LLM",
+        "TOOL",
+        "TOOL",
+    ]
+    assert turn["input.value"] == turn["gen_ai.input.messages"]
+    assert found["chat small"].own["llm.model_name"] == "small"
+    assert found["execute_tool find"].own["tool.parameters"] == "{}"
 
 
 async def test_a_turn_that_fails_marks_its_spans_and_its_log_lines(mounted: Mounted) -> None:

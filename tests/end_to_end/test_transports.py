@@ -7,11 +7,13 @@ from typing import Any
 
 import aiohttp
 import orjson
+import pytest
 import yaml
 from websockets.asyncio.client import connect
 
 from omnia_core.env.transport import GrpcTransport
-from tests.end_to_end.conftest import EXAMPLES, LIMIT, Start
+from tests.end_to_end.conftest import EXAMPLES, LIMIT, Example, Start
+from tests.transport import TRANSPORT
 
 PAIRS = [
     (facade, runtime)
@@ -67,6 +69,16 @@ async def call(session: aiohttp.ClientSession, url: str) -> None:
         assert (await response.json())["usage"]["output_tokens"] > 0
 
 
+def test_the_programs_have_the_transport_of_this_run_and_not_the_other(
+    start: Start, example: Example
+) -> None:
+    ready = start(example("support-agent")).wait("ready")
+    for pid in ready["pids"].values():
+        loaded = "cygrpc" in Path(f"/proc/{pid}/maps").read_text()
+        assert loaded == (TRANSPORT is GrpcTransport.GRPCIO)
+
+
+@pytest.mark.skipif(TRANSPORT is GrpcTransport.GRPCIO, reason="this run has no other transport")
 async def test_conversations_and_calls_pass_over_every_pair(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "manifests"
     folder.mkdir()

@@ -75,3 +75,10 @@ def handler(change: JsonObject | None = None) -> JsonObject:
 
 def registry(*handlers: JsonObject, **more: object) -> JsonObject:
     return document("ToolRegistry", "tools", {"handlers": list(handlers) or [handler()], **more})
+
+
+def policy(
+    change: JsonObject | None = None, name: str = "retention", **metadata: object
+) -> JsonObject:
+    made = document("SessionRetentionPolicy", name, merge({"ttlAfterInactive": "1h"}, change or {}))
+    return merge(made, {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z", **metadata}})

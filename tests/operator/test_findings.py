@@ -90,7 +90,10 @@ CASES: list[tuple[JsonObject, str, str]] = [
     (
         objects.document("agent", "a", {}),
         "kind",
-        'expected one of AgentRuntime, PromptPack, ToolRegistry, Provider, found "agent"',
+        (
+            "expected one of AgentRuntime, PromptPack, ToolRegistry, Provider,"
+            ' SessionRetentionPolicy, found "agent"'
+        ),
     ),
 ]
 

@@ -16,6 +16,7 @@ WHOLE = [
     objects.pack({"rollout": {"type": "canary", "canary": {}}}),
     objects.provider({"mock": {"responses": {"turns": {1: "a"}}}, "pricing": {}, "headers": {}}),
     objects.registry(objects.handler({"auth": {"type": "bearer"}})),
+    objects.policy({"retentionDays": 30, "maxMessagesPerSession": 2, "dryRun": True}),
 ]
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
 VALUES = st.recursive(

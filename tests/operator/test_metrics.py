@@ -3,9 +3,9 @@
 from prometheus_client import CollectorRegistry
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import AGENT_RUNTIME
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
 from omnia_operator.cluster.store import Store
-from omnia_operator.metrics import Levels, ready_agents
+from omnia_operator.metrics import Levels, held_agents, ready_agents
 from tests.operator import objects
 
 
@@ -26,7 +26,7 @@ def test_agents_that_are_ready_are_told_from_those_that_are_not() -> None:
     ):
         store.put(AGENT_RUNTIME, agent(name, conditions))
     registry = CollectorRegistry()
-    registry.register(Levels(lambda: 2, dict, lambda: True, lambda: ready_agents(store)))
+    registry.register(Levels(lambda: 2, dict, lambda: True, lambda: ready_agents(store), dict))
 
     found = {
         name: registry.get_sample_value(
@@ -36,3 +36,22 @@ def test_agents_that_are_ready_are_told_from_those_that_are_not() -> None:
     }
     assert found == {"good": 1.0, "bad": 0.0, "new": 0.0}
     assert registry.get_sample_value("omnia_operator_leader") == 1.0
+
+
+def test_a_policy_is_told_with_its_phase_and_its_agents() -> None:
+    store = Store()
+    for name, status in (
+        ("old", {"phase": "DryRun", "agents": 3}),
+        ("young", {"phase": "Superseded", "agents": 0}),
+        ("new", None),
+    ):
+        document = objects.policy(None, name, resourceVersion="1")
+        store.put(SESSION_RETENTION_POLICY, document | ({"status": status} if status else {}))
+    registry = CollectorRegistry()
+    registry.register(Levels(lambda: 0, dict, lambda: True, dict, lambda: held_agents(store)))
+
+    (family,) = [each for each in registry.collect() if "retention" in each.name]
+    assert {
+        (each.labels["namespace"], each.labels["policy"], each.labels["phase"], each.value)
+        for each in family.samples
+    } == {("default", "old", "DryRun", 3.0), ("default", "young", "Superseded", 0.0)}

@@ -48,6 +48,9 @@ ACCEPTED = {
     "a tool of the client": objects.registry(
         objects.handler({"type": "client", "httpConfig": None})
     ),
+    "one bound of three": objects.policy({"ttlAfterInactive": None, "maxMessagesPerSession": 2}),
+    "the shortest time of a policy": objects.policy({"ttlAfterInactive": "1s"}),
+    "the longest time of a policy": objects.policy({"ttlAfterInactive": "87600h"}),
     "metadata that the API server adds": objects.agent(
         None, uid="1", generation=2, managedFields=[{}], creationTimestamp="2026-01-01T00:00:00Z"
     ),
@@ -306,6 +309,21 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         ),
         "spec.handlers[0].httpConfig.retryPolicy.initialBackoff",
         "raise maxBackoff",
+    ),
+    "a policy without a bound": (
+        objects.policy({"ttlAfterInactive": None, "dryRun": True}),
+        "spec",
+        "add at least one of ttlAfterInactive, retentionDays and maxMessagesPerSession",
+    ),
+    "a session that ends at once": (
+        objects.policy({"ttlAfterInactive": "999ms"}),
+        "spec.ttlAfterInactive",
+        "set ttlAfterInactive to 1s or more",
+    ),
+    "a time that no computer can count": (
+        objects.policy({"ttlAfterInactive": "9999999999h"}),
+        "spec.ttlAfterInactive",
+        "87600h (ten years) at most",
     ),
     "two tools of one name": (
         objects.registry(objects.handler(), objects.handler({"name": "other"})),

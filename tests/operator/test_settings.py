@@ -30,13 +30,14 @@ ENV = OperatorEnv(
     tracing_endpoint="http://collector:4317",
     tracing_sample_rate=0.5,
     tracing_content=True,
+    tracing_openinference=True,
 )
 
 
 def test_tracing_reaches_every_container_and_an_agent_may_overrule_it() -> None:
     names = [
         ENV.variable(f"tracing_{each}")
-        for each in ("enabled", "endpoint", "sample_rate", "content")
+        for each in ("enabled", "endpoint", "sample_rate", "content", "openinference")
     ]
     own = {"runtime": {"extraEnv": [{"name": names[2], "value": "1"}]}}
     there = world.found(objects.pack(), objects.provider())
@@ -48,6 +49,7 @@ def test_tracing_reaches_every_container_and_an_agent_may_overrule_it() -> None:
             "true",
             "http://collector:4317",
             rate,
+            "true",
             "true",
         ]
 

@@ -9,10 +9,12 @@ from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     CUSTOM,
     DEPLOYMENT,
+    OPTIONAL,
     PROMPT_PACK,
     PROVIDER,
     SECRET,
     SERVICE,
+    SESSION_RETENTION_POLICY,
     TOOL_REGISTRY,
     WATCHED,
     ObjectKind,
@@ -232,6 +234,34 @@ def test_the_key_of_the_user_ids_wakes_its_agent() -> None:
     assert scene.see(secret("ids", {"key": "eA=="})) == {("AgentRuntime", "helper")}
 
 
+POLICY, OLDER = (("SessionRetentionPolicy", name) for name in ("retention", "older"))
+BYSTANDER = (AGENT_RUNTIME.name, "bystander")
+ELSEWHERE = objects.merge(objects.agent(), {"metadata": {"namespace": "else", "name": "far"}})
+SILENT = named("echo", {"facade": {"handler": "echo"}})
+
+
+def test_a_policy_wakes_every_agent_of_its_namespace_and_the_other_policies() -> None:
+    scene = Scene(*SCENE, ELSEWHERE, SILENT)
+
+    assert scene.see(objects.policy()) == {POLICY, HELPER, BYSTANDER}
+    assert scene.see(objects.policy()) == set()
+    assert scene.see(objects.policy({"dryRun": True})) == {POLICY, HELPER, BYSTANDER}
+    assert scene.see(objects.policy(name="older")) == {POLICY, OLDER, HELPER, BYSTANDER}
+    assert scene.see(objects.policy(namespace="else")) == {POLICY, ("AgentRuntime", "far")}
+    assert scene.lose(objects.policy({"dryRun": True})) == {OLDER, HELPER, BYSTANDER}
+
+
+def test_an_agent_that_comes_goes_or_keeps_sessions_elsewhere_wakes_the_policies() -> None:
+    scene = Scene(objects.policy(), objects.policy(name="older"), SILENT)
+    redis = objects.agent({"session": {"type": "redis"}})
+
+    assert scene.see(objects.agent()) == {HELPER, POLICY, OLDER}
+    assert scene.see(objects.agent({"media": {}})) == {HELPER}
+    assert scene.see(redis) == {HELPER, POLICY, OLDER}
+    assert scene.see(redis | {"status": {"phase": "Running"}}) == {HELPER}
+    assert scene.lose(redis) == {POLICY, OLDER}
+
+
 def test_an_older_event_does_not_undo_a_newer_one() -> None:
     store = Store()
     new = objects.provider()
@@ -269,7 +299,7 @@ def _named(name: str) -> JsonObject:
 
 
 def test_everything_can_be_looked_at_again() -> None:
-    scene = Scene(*SCENE)
+    scene = Scene(*SCENE, objects.policy())
     scene.queue.items.clear()
 
     scene.inbox.wake_all()
@@ -280,6 +310,7 @@ def test_everything_can_be_looked_at_again() -> None:
         AGENT_RUNTIME,
         PROMPT_PACK,
         PROVIDER,
+        SESSION_RETENTION_POLICY,
         TOOL_REGISTRY,
     ]
     assert set(kinds) == set(CUSTOM)
@@ -288,7 +319,7 @@ def test_everything_can_be_looked_at_again() -> None:
 def test_a_watch_that_says_nothing_for_long_counts_as_dead() -> None:
     now = 0.0
     watches = Watches(lambda: now)
-    assert set(watches.ages()) == {kind.name for kind in WATCHED} - {"ScaledObject"}
+    assert set(watches.ages()) == {kind.name for kind in WATCHED if kind not in OPTIONAL}
 
     now = OLDEST - 1.0
     watches.alive(DEPLOYMENT)

@@ -3,8 +3,15 @@
 import json
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api import AgentRuntime, PromptPack, Provider, ToolRegistry, parse
-from omnia_operator.resolve import Found, Resolved, resolve
+from omnia_operator.api import (
+    AgentRuntime,
+    PromptPack,
+    Provider,
+    SessionRetentionPolicy,
+    ToolRegistry,
+    parse,
+)
+from omnia_operator.resolve import Found, Resolved, RetentionPolicy, resolve
 
 PACK: JsonObject = {
     "id": "pack",
@@ -35,6 +42,11 @@ def found(
         packs={each.key: each for each in resources if isinstance(each, PromptPack)},
         registries={each.key: each for each in resources if isinstance(each, ToolRegistry)},
         providers={each.key: each for each in resources if isinstance(each, Provider)},
+        policies=tuple(
+            RetentionPolicy.of(each)
+            for each in resources
+            if isinstance(each, SessionRetentionPolicy)
+        ),
         config_maps={("default", name): data for name, data in maps.items()},
         secrets=secrets or {},
     )

@@ -31,6 +31,10 @@
 - name: OMNIA_TRACING_CONTENT
   value: "true"
 {{- end }}
+{{- if .Values.tracing.openInference }}
+- name: OMNIA_TRACING_OPENINFERENCE
+  value: "true"
+{{- end }}
 {{- end }}
 {{- with .Values.prometheus.address }}
 - name: OMNIA_PROMETHEUS_ADDRESS

@@ -1,0 +1,60 @@
+"""What SessionRetentionPolicies among the manifests come to beside each other and the agents."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from omnia_cli.findings import Finding, about
+from omnia_cli.manifests import Document
+from omnia_core.names import API_VERSION, Handler
+from omnia_operator import api
+from omnia_operator.api import AgentRuntime, SessionRetentionPolicy
+from omnia_operator.api.meta import Resource
+from omnia_operator.resolve import RetentionPolicy, in_force
+from omnia_operator.status import effective, overriding
+
+T = TypeVar("T", bound=Resource)
+
+
+def remarks(documents: Sequence[Document]) -> Iterator[Finding]:
+    """Yield a warning for each policy that is not in force, each bound without an effect, and each
+    variable of an agent that overrides a policy.
+    """
+    policies = list(_valid(documents, SessionRetentionPolicy))
+    agents = [
+        each
+        for each in _valid(documents, AgentRuntime)
+        if each[1].spec.facade.handler is Handler.RUNTIME
+    ]
+    for document, policy in policies:
+        namespace = document.namespace
+        holding = in_force(namespace, (RetentionPolicy.of(each) for _, each in policies))
+        if holding is not None and holding.name != document.name:
+            message = (
+                f'namespace "{namespace}" has SessionRetentionPolicy "{holding.name}" too: only the'
+                " oldest is in force, and where none has an age the first by name; keep one"
+            )
+            yield about(document, ("metadata", "name"), message, "warning")
+            continue
+        held = [each for each in agents if each[0].namespace == namespace]
+        stores = [(each.metadata.name, each.spec.session.type) for _, each in held]
+        if verdict := effective(policy.spec, stores).message:
+            yield about(document, ("spec", "retentionDays"), verdict, "warning")
+        for place, agent in held:
+            for container, index, variable in overriding(agent.spec, policy.spec):
+                message = (
+                    f'{variable} overrides SessionRetentionPolicy "{document.name}" of namespace'
+                    f' "{namespace}": remove it'
+                )
+                path = ("spec", container, "extraEnv", index, "name")
+                yield about(place, path, message, "warning")
+
+
+def _valid(documents: Sequence[Document], model: type[T]) -> Iterator[tuple[Document, T]]:
+    for document in documents:
+        if document.kind == model.kind_name and document.value.get("apiVersion") == API_VERSION:
+            try:
+                resource = api.parse(document.value)
+            except api.InvalidResource:
+                continue
+            if isinstance(resource, model):
+                yield document, resource

@@ -1,0 +1,68 @@
+"""On a real cluster `omnia sessions --namespace` finds the history that the chart installs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.test_chart import render
+
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(180)]
+
+READY_SECONDS = 60
+# Nothing listens there: an answer that says so has passed every door before the database.
+NO_DATABASE = "postgresql://127.0.0.1:1/none"
+
+
+def install(cluster: Cluster, kubectl: Kubectl) -> None:
+    """Install the history of the namespace, in the namespace."""
+    settings = {
+        "history.enabled": "true",
+        "history.namespace": kubectl.namespace,
+        "history.database.secretName": "history",
+    }
+    made = render(cluster, kubectl.namespace, settings)
+    labels = ("metadata", "labels", "app.kubernetes.io/name")
+    kubectl("create", "secret", "generic", "history", f"--from-literal=url={NO_DATABASE}")
+    kubectl.apply(
+        *(each for each in made if each[labels[0]][labels[1]].get(labels[2]) == "omnia-history")
+    )
+    rollout = ("rollout", "status", "deployment/omnia-history", f"--timeout={READY_SECONDS}s")
+    kubectl(*rollout, seconds=READY_SECONDS + 10)
+
+
+def sessions(kubectl: Kubectl, folder: Path, *arguments: str) -> str:
+    """Return what `omnia sessions list` prints, which fails."""
+    program = folder / "kubectl"
+    if not program.exists():
+        program.symlink_to(kubectl.program)
+    path = f"{folder}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-m", "omnia_cli", "sessions", "list", *arguments],
+        env={**os.environ, "PATH": path, "KUBECONFIG": str(kubectl.kubeconfig)},
+        capture_output=True,
+        text=True,
+        timeout=READY_SECONDS,
+        check=False,
+    )
+    assert done.returncode == 1, done.stdout
+    return done.stderr
+
+
+def test_sessions_of_a_namespace_are_read_through_kubectl(
+    cluster: Cluster, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    none = sessions(kubectl, tmp_path, "-n", kubectl.namespace)
+    assert f'the cluster has no history of the namespace "{kubectl.namespace}"' in none
+
+    install(cluster, kubectl)
+
+    assert "HTTP 503: the database cannot" in sessions(kubectl, tmp_path, "-n", kubectl.namespace)
+    elsewhere = kubectl("create", "token", "default", "--audience=omnia://elsewhere/history")
+    refused = sessions(kubectl, tmp_path, "-n", kubectl.namespace, "--token", elsewhere.strip())
+    assert refused.startswith("HTTP 401: ")
+    assert f"expected omnia://{kubectl.namespace}/history" in refused

@@ -1,0 +1,132 @@
+"""Session stores of every kind on real servers, in which time can be let pass."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+from redis.asyncio import Redis
+
+from omnia_core.sessions import SessionStore
+from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions.retention import Effects, Retention
+from omnia_core.units import Duration
+
+TTL = Duration.parse("60s")
+KINDS = ["memory", "redis", "postgres"]
+
+_PASS = (
+    "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval,"
+    " used_at = used_at - $1, active_at = active_at - $1, kept_until = kept_until - $1"
+)
+
+
+@dataclass
+class Counted:
+    """What stores said that retention did, and would have done."""
+
+    done: list[Effects] = field(default_factory=list)
+
+    def note(self, effects: Effects) -> None:
+        self.done.append(effects)
+
+    def total(self, *, dry_run: bool = False) -> Effects:
+        found = [each for each in self.done if each.dry_run is dry_run]
+        return Effects(
+            sum(each.sessions_ended for each in found),
+            sum(each.sessions_deleted for each in found),
+            sum(each.messages_deleted for each in found),
+            dry_run,
+        )
+
+
+@dataclass
+class Bed:
+    """A store, another one of the same sessions, and the power to let seconds pass in it."""
+
+    store: SessionStore
+    other: SessionStore
+    advance: Callable[[float], Awaitable[None]]
+    counted: Counted
+
+
+@asynccontextmanager
+async def bed_of(
+    kind: str, request: pytest.FixtureRequest, retention: Retention | None = None
+) -> AsyncIterator[Bed]:
+    """Open two stores of a kind, on a server that has nothing yet."""
+    counted = Counted()
+    async with AsyncExitStack() as stack:
+        if kind == "memory":
+            yield _memory_bed(retention, counted)
+            return
+        if kind == "redis":
+            url: str = request.getfixturevalue("redis_url")
+            redis = await stack.enter_async_context(Redis.from_url(url))
+            await redis.flushdb()
+            store: SessionStore = redis_store(url, retention, counted)
+            other: SessionStore = redis_store(url, retention, counted)
+            advance = _redis_time(redis)
+        else:
+            url = request.getfixturevalue("postgres").url
+            connection = await stack.enter_async_context(connected(url))
+            await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+            store, other = (postgres_store(url, retention, counted) for _ in range(2))
+
+            async def advance(seconds: float) -> None:
+                await connection.execute(_PASS, timedelta(seconds=seconds))
+
+        stack.push_async_callback(store.close)
+        stack.push_async_callback(other.close)
+        yield Bed(store, other, advance, counted)
+
+
+def redis_store(
+    url: str, retention: Retention | None = None, counted: Counted | None = None
+) -> RedisSessionStore:
+    note = (counted or Counted()).note
+    return RedisSessionStore(
+        url, TTL, namespace="default", agent="a", retention=retention, note=note
+    )
+
+
+def postgres_store(
+    url: str, retention: Retention | None = None, counted: Counted | None = None
+) -> PostgresSessionStore:
+    note = (counted or Counted()).note
+    return PostgresSessionStore(
+        url, TTL, namespace="default", agent="a", retention=retention, note=note
+    )
+
+
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+def _memory_bed(retention: Retention | None, counted: Counted) -> Bed:
+    now = 0.0
+
+    async def advance(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    store = MemorySessionStore(TTL, retention=retention, note=counted.note, clock=lambda: now)
+    return Bed(store, store, advance, counted)
+
+
+def _redis_time(redis: Redis) -> Callable[[float], Awaitable[None]]:
+    async def advance(seconds: float) -> None:
+        for key in await redis.keys():
+            left = await redis.pttl(key) - round(seconds * 1000)
+            await redis.pexpire(key, max(left, 0))
+
+    return advance

@@ -20,6 +20,9 @@ from msgspec import Meta, Struct
 
 META = ".meta"
 
+# What msgspec raises for bytes that are no JSON of a type, whoever wrote them.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
 # What a WebSocket takes for the id of a session.
@@ -172,7 +175,7 @@ def read_record(folder: int, media_id: str) -> MediaRecord | None:
     """
     try:
         return msgspec.json.decode(read_file(folder, media_id + META), type=MediaRecord)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 

@@ -125,7 +125,12 @@ class Door(asyncio.Protocol):
         elif not house.capacity.enter_user(principal.user_id):
             self._refuse(too_many_of_user(), head)
         else:
-            self._hand_on(house.upgrade(head, principal), principal.user_id)
+            try:
+                inner = house.upgrade(head, principal)
+            except BaseException:
+                house.capacity.leave_user(principal.user_id)
+                raise
+            self._hand_on(inner, principal.user_id)
 
     def _hand_on(self, inner: asyncio.Protocol, user_id: str) -> None:
         """Hand the connection, counted for this user, to who will serve it."""

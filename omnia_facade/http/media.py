@@ -1,20 +1,19 @@
 """The route of uploads and downloads: `/media/…`."""
 
-import os
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
 import msgspec
-import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from omnia_core.media import UNREADABLE
 from omnia_facade.auth.principal import Principal
 from omnia_facade.http.body import read_body
-from omnia_facade.http.media_bytes import receive, send
-from omnia_facade.http.media_range import Selection, download_headers, entity_tag, select
+from omnia_facade.http.media_bytes import receive
+from omnia_facade.http.media_downloads import Downloads
 from omnia_facade.http.route import HttpError
-from omnia_facade.media.library import Download, MediaLibrary
+from omnia_facade.media.library import MediaLibrary
 from omnia_facade.media.port import MediaErrorCode, MediaRefused, Stored, Ticket, UploadRequest
 from omnia_facade.media.uploads import MediaUploads
 from omnia_facade.metrics.media import MediaMetrics
@@ -22,8 +21,6 @@ from omnia_facade.timings import Timings
 
 PREFIX = "/media/"
 MAX_REQUEST_BYTES = 64 * 1024
-# Downloads that a pod sends at the same time; each has a piece in memory.
-MAX_DOWNLOADS = 256
 
 STATUS: dict[MediaErrorCode, int] = {
     MediaErrorCode.INPUT_INVALID: 400,
@@ -31,15 +28,21 @@ STATUS: dict[MediaErrorCode, int] = {
     MediaErrorCode.CONFLICT: 409,
     MediaErrorCode.EXPIRED: 410,
     MediaErrorCode.TOO_LARGE: 413,
+    MediaErrorCode.TOO_MANY_OF_USER: 429,
     MediaErrorCode.OVERLOADED: 503,
     MediaErrorCode.STORAGE_FAILED: 503,
     MediaErrorCode.STORAGE_FULL: 507,
 }
 _LATER = {"Retry-After": "1"}
-_HEADERS = {MediaErrorCode.OVERLOADED: _LATER, MediaErrorCode.STORAGE_FAILED: _LATER}
+_HEADERS = dict.fromkeys(
+    (
+        MediaErrorCode.OVERLOADED,
+        MediaErrorCode.STORAGE_FAILED,
+        MediaErrorCode.TOO_MANY_OF_USER,
+    ),
+    _LATER,
+)
 _HINT = "request an upload with POST /media/request-upload"
-
-_log = structlog.get_logger()
 
 _Answer: TypeAlias = Coroutine[Any, Any, web.StreamResponse]
 
@@ -66,9 +69,8 @@ class MediaRoute:
     ) -> None:
         self._uploads = uploads
         self._library = library
-        self._metrics = metrics
         self._timings = timings
-        self._downloads = 0
+        self._downloads = Downloads(library, metrics, timings.send)
         self._endpoints = {
             "request-upload": _Endpoint(("POST",), 0, self._request),
             "upload": _Endpoint(("PUT",), 1, self._upload),
@@ -113,7 +115,7 @@ class MediaRoute:
         body = await read_body(request, limit=MAX_REQUEST_BYTES, seconds=self._timings.body)
         try:
             wanted = msgspec.json.decode(body, type=UploadRequest)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise MediaRefused(MediaErrorCode.INPUT_INVALID, f"the request: {error}") from error
         return _json(await self._uploads.request(wanted, caller))
 
@@ -147,60 +149,7 @@ class MediaRoute:
     async def _download(
         self, request: web.BaseRequest, caller: Principal, ids: list[str]
     ) -> web.StreamResponse:
-        if self._downloads >= MAX_DOWNLOADS:
-            raise MediaRefused(
-                MediaErrorCode.OVERLOADED,
-                f"this server sends {MAX_DOWNLOADS} files already; ask again later",
-            )
-        self._downloads += 1
-        try:
-            download = await self._library.download(ids[0], ids[1], caller)
-            try:
-                return await self._send(request, download)
-            finally:
-                os.close(download.descriptor)
-        finally:
-            self._downloads -= 1
-
-    async def _send(self, request: web.BaseRequest, download: Download) -> web.StreamResponse:
-        record, size = download.record, download.record.size_bytes
-        selection = select(request.method, request.headers, entity_tag(record), size)
-        part = selection.content_range(size)
-        if selection.status == 416:  # noqa: PLR2004 - an HTTP status
-            raise HttpError(
-                416,
-                "range_not_satisfiable",
-                f"the file has {size} bytes",
-                {"Content-Range": part},
-            )
-        response = web.StreamResponse(status=selection.status, headers=download_headers(record))
-        if part:
-            response.headers["Content-Range"] = part
-        if selection.status != 304:  # noqa: PLR2004 - likewise; it has no body
-            response.content_length = selection.length
-        await response.prepare(request)
-        if request.method == "GET" and selection.length:
-            await self._send_bytes(request, response, download.descriptor, selection)
-        return response
-
-    async def _send_bytes(
-        self,
-        request: web.BaseRequest,
-        response: web.StreamResponse,
-        descriptor: int,
-        selection: Selection,
-    ) -> None:
-        done = False
-        try:
-            await send(response, descriptor, selection, self._timings.send)
-            done = True
-        except (ConnectionError, MediaRefused) as error:
-            # More was promised than comes: only the end of the connection says so.
-            _log.warning("download cut", reason=str(error))
-            if request.transport:
-                request.transport.abort()
-        finally:
-            self._metrics.downloaded(selection.length, success=done)
+        return await self._downloads.answer(request, caller, ids[0], ids[1])
 
 
 def _json(value: Ticket | Stored) -> web.Response:

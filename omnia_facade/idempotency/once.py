@@ -84,7 +84,7 @@ def repeated(standing: Standing, fingerprint: bytes) -> Outcome:
     """Return the answer that stands under a key.
 
     Raises:
-        FunctionFailed: it is not there yet, or belongs to another input.
+        FunctionFailed: it is not there yet, belongs to another input, or cannot be read.
     """
     if standing.fingerprint != fingerprint:
         raise FunctionFailed(
@@ -96,7 +96,17 @@ def repeated(standing: Standing, fingerprint: bytes) -> Outcome:
             FunctionErrorCode.IDEMPOTENCY_IN_PROGRESS,
             "a call with this Idempotency-Key is being answered; send it again later",
         )
-    return msgspec.structs.replace(_decoder.decode(standing.reply), replayed=True)
+    try:
+        outcome = _decoder.decode(standing.reply)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A pod of another version kept it, as happens during an update.
+        _log.warning("a kept reply cannot be read", reason=str(error))
+        raise FunctionFailed(
+            FunctionErrorCode.IDEMPOTENCY_UNAVAILABLE,
+            "the reply under this Idempotency-Key cannot be read by this version of the server, so"
+            " the function was not called; send the call again later",
+        ) from error
+    return msgspec.structs.replace(outcome, replayed=True)
 
 
 def scope_of(caller: Principal, key: str) -> bytes:

@@ -35,7 +35,8 @@ class PostgresReplyStore(ReplyStore):
         """
         self._pool = PostgresPool(url)
         self._owner = (namespace, agent)
-        self._sweep = Sweep(self._pool, _SWEEP, seconds=sweep_seconds, batch=sweep_batch)
+        self._batch = sweep_batch
+        self._sweep = Sweep(self._delete_expired, seconds=sweep_seconds)
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
@@ -55,3 +56,7 @@ class PostgresReplyStore(ReplyStore):
     async def close(self) -> None:
         await self._sweep.close()
         await self._pool.close()
+
+    async def _delete_expired(self) -> bool:
+        ((deleted,),) = await self._pool.fetch(_SWEEP, self._batch)
+        return bool(deleted == self._batch)

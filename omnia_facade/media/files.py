@@ -28,9 +28,15 @@ from omnia_core.media import (
     find,
     folder_name,
     opened_folder,
-    read_file,
 )
-from omnia_facade.media.room import RESERVED, Limits, Pending, require_owner, require_room
+from omnia_facade.media.room import (
+    RESERVED,
+    Limits,
+    Pending,
+    read_pending,
+    require_owner,
+    require_room,
+)
 
 UPLOADS = ".uploads"
 DONE = ".done"
@@ -63,17 +69,23 @@ class MediaFiles:
             require_owner(folder, pending.user_id)
             require_room(folder, pending.size_bytes, self._limits, now)
             content = msgspec.json.encode(pending)
-            _write(folder, pending.media_id + RESERVED, content)
-            with self._uploads() as uploads:
-                _write(uploads, pending.upload_id, content)
+            reserved = pending.media_id + RESERVED
+            _write(folder, reserved, content)
+            try:
+                with self._uploads() as uploads:
+                    _write(uploads, pending.upload_id, content)
+            except OSError:
+                # It would count for as long as a ticket that nobody has.
+                _remove(folder, reserved)
+                raise
 
     def pending(self, upload_id: str) -> tuple[Pending, bool] | None:
         """Return an upload and whether it is complete; None when it is unknown."""
         with self._uploads() as uploads:
             for name, done in ((upload_id, False), (upload_id + DONE, True)):
-                with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
-                    content = read_file(uploads, name)
-                    return msgspec.json.decode(content, type=Pending), done
+                with contextlib.suppress(FileNotFoundError):
+                    if found := read_pending(uploads, name):
+                        return found, done
         return None
 
     def begin(self, upload_id: str) -> tuple[str, int]:
@@ -120,15 +132,18 @@ class MediaFiles:
 
     def _place(self, uploads: int, part: str, record: MediaRecord) -> None:
         media_id = record.media_id
+        new = f"{media_id}.{secrets.token_hex(8)}{NEW}"
         with self._session(record.session_id) as folder:
-            _rename(uploads, part, folder, media_id)
-            new = f"{media_id}.{secrets.token_hex(8)}{NEW}"
-            _write(folder, new, msgspec.json.encode(record))
-            _rename(folder, new, folder, media_id + META)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(media_id + RESERVED, dir_fd=folder)
-            # Names are on the disk when their folder is.
-            os.fsync(folder)
+            try:
+                _rename(uploads, part, folder, media_id)
+                _write(folder, new, msgspec.json.encode(record))
+                _rename(folder, new, folder, media_id + META)
+                # Names are on the disk when their folder is.
+                os.fsync(folder)
+            except OSError:
+                _remove(folder, media_id + META, new, media_id)
+                raise
+            _remove(folder, media_id + RESERVED)
 
     def _uploads(self) -> contextlib.AbstractContextManager[int]:
         return opened_folder(self.root / UPLOADS)
@@ -148,10 +163,22 @@ def _create(folder: int, name: str) -> int:
 
 def _write(folder: int, name: str, content: bytes) -> None:
     """Write a small file that is whole on the disk before it is mentioned anywhere."""
-    with os.fdopen(_create(folder, name), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor = _create(folder, name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        _remove(folder, name)
+        raise
+
+
+def _remove(folder: int, *names: str) -> None:
+    """Remove what may be there; what cannot be removed is left to the sweep."""
+    for name in names:
+        with contextlib.suppress(OSError):
+            os.unlink(name, dir_fd=folder)
 
 
 def _rename(source: int, name: str, target: int, new: str) -> None:

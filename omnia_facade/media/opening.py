@@ -5,6 +5,7 @@ import contextlib
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from msgspec import Struct
 
 from omnia_core.env import FacadeEnv
@@ -22,6 +23,8 @@ from omnia_facade.metrics.media import MediaMetrics
 SWEEP_SECONDS = 15.0
 SWEEP_ENTRIES = 1000
 _LONGEST = 10 * 365 * 86_400.0
+
+_log = structlog.get_logger()
 
 
 class Media(Struct, frozen=True):
@@ -68,8 +71,12 @@ async def open_media(
 async def _sweep(sweeper: Sweeper) -> None:
     while True:
         await asyncio.sleep(SWEEP_SECONDS)
-        with contextlib.suppress(MediaRefused):
+        try:
             await in_thread(sweeper.step, SWEEP_ENTRIES)
+        except MediaRefused:
+            continue
+        except Exception:  # noqa: BLE001 - what comes next in the folder is swept all the same
+            _log.exception("an upload was not swept")
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,7 @@ from hashlib import sha256
 import msgspec
 from msgspec import Struct
 
-from omnia_core.media import StorageRef, Time, is_media_id, read_file
+from omnia_core.media import UNREADABLE, StorageRef, Time, is_media_id, read_file
 from omnia_facade.media.port import MediaErrorCode, MediaRefused
 
 RESERVED = ".reserved"
@@ -59,12 +59,18 @@ def require_owner(folder: int, user_id: str) -> None:
     Raises:
         MediaRefused: it is somebody else's.
     """
-    own, nobodys = owner_name(user_id), owner_name("")
-    there = {each for each in os.listdir(folder) if each.startswith(OWNER)}
-    if there - {own, nobodys}:
-        raise MediaRefused(MediaErrorCode.NOT_FOUND, "there is no such session")
-    if own not in there:
-        os.close(os.open(own, os.O_WRONLY | os.O_CREAT, 0o640, dir_fd=folder))
+    own = owner_name(user_id)
+    _require_no_other(folder, own)
+    try:
+        os.close(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640, dir_fd=folder))
+    except FileExistsError:
+        return
+    try:
+        # Another pod may have looked at the same moment, for somebody else.
+        _require_no_other(folder, own)
+    except MediaRefused:
+        os.unlink(own, dir_fd=folder)
+        raise
 
 
 def require_room(folder: int, size: int, limits: Limits, now: datetime) -> None:
@@ -101,19 +107,36 @@ def owner_name(user_id: str) -> str:
     return OWNER + sha256(user_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
+def read_pending(folder: int, name: str) -> Pending | None:
+    """Return an upload that was requested, from a file of a folder; None when it is none.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(read_file(folder, name), type=Pending)
+    except UNREADABLE:
+        return None
+
+
+def _require_no_other(folder: int, own: str) -> None:
+    there = {each for each in os.listdir(folder) if each.startswith(OWNER)}
+    if there - {own, owner_name("")}:
+        raise MediaRefused(MediaErrorCode.NOT_FOUND, "there is no such session")
+
+
 def _use(folder: int, now: datetime) -> _Use:
     use = _Use()
     with os.scandir(folder) as entries:
         for entry in entries:
             # Another pod may remove it meanwhile.
-            with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
+            with contextlib.suppress(FileNotFoundError):
                 if is_media_id(entry.name):
                     use.files += 1
                     use.size += entry.stat(follow_symlinks=False).st_size
                 elif entry.name.endswith(RESERVED):
-                    content = read_file(folder, entry.name)
-                    pending = msgspec.json.decode(content, type=Pending)
-                    if pending.expires_at > now:
+                    pending = read_pending(folder, entry.name)
+                    if pending and pending.expires_at > now:
                         use.pending += 1
                         use.size += pending.size_bytes
     return use

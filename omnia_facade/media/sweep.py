@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,7 +45,7 @@ class Sweeper:
     def _round(self) -> Iterator[_Entry]:
         for folder in _names(self._root):
             path = self._root / folder
-            if path.is_symlink() or not path.is_dir():
+            if not _is_folder(path):
                 continue
             for name in _names(path):
                 yield path, name
@@ -99,6 +100,14 @@ def _record_of(folder: int, media_id: str) -> object | None:
         return read_record(folder, media_id)
     except FileNotFoundError:
         return None
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether there is a folder that is no symbolic link; one that cannot be read is none."""
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _names(folder: Path) -> Iterator[str]:

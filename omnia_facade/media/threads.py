@@ -40,7 +40,8 @@ async def opened_in_thread(work: Callable[[], T], discard: Callable[[T], None]) 
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
         if not task.cancelled() and task.exception() is None:
-            discard(task.result())
+            with contextlib.suppress(OSError):
+                discard(task.result())
         raise
     except OSError as error:
         raise refused(error) from error

@@ -25,6 +25,8 @@ from omnia_facade.metrics.media import MediaMetrics
 
 # Uploads that a pod takes at the same time; each has some bytes in memory.
 MAX_OPEN = 128
+# Of them those of one user who is known.
+MAX_OPEN_OF_USER = 32
 
 _UPLOAD_ID = re.compile(r"upl-[0-9a-f]{32}")
 
@@ -109,7 +111,14 @@ class MediaUploads:
             )
         if upload_id in self._open:
             raise MediaRefused(MediaErrorCode.CONFLICT, "this upload is being sent already")
-        if sum(each.expires_at > now for each in self._open.values()) >= MAX_OPEN:
+        # One whose time is over takes no more bytes, though its client may not have noticed.
+        users = [each.user_id for each in self._open.values() if each.expires_at > now]
+        if pending.user_id and users.count(pending.user_id) >= MAX_OPEN_OF_USER:
+            raise MediaRefused(
+                MediaErrorCode.TOO_MANY_OF_USER,
+                f"this user sends {MAX_OPEN_OF_USER} files already; finish one first",
+            )
+        if len(users) >= MAX_OPEN:
             raise MediaRefused(
                 MediaErrorCode.OVERLOADED,
                 f"this server takes {MAX_OPEN} uploads already; send the file again later",

@@ -21,7 +21,6 @@ from omnia_facade.conversations import endpoints, open_keeper, turn_handler
 from omnia_facade.door import Door
 from omnia_facade.house import Front, House, Upgrade
 from omnia_facade.http.admission import is_loopback
-from omnia_facade.media.port import Uploads
 from omnia_facade.metrics import Metrics
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.runtime_client.opening import open_client
@@ -29,6 +28,7 @@ from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.limits import Limits
+from omnia_facade.ws.upload_desk import UploadDesk
 
 if TYPE_CHECKING:
     from omnia_facade.http.route import Route
@@ -62,7 +62,7 @@ class Facade:
         self._metrics.unauthenticated.set(env.allow_unauthenticated)
         self._metrics.sessions_kept("runtime" if env.handler_mode is Handler.RUNTIME else "pod")
         self._client = open_client(env)
-        self._uploads: Uploads | None = None
+        self._uploads: UploadDesk | None = None
         self._end_http: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._house = House(
             self._authenticator,
@@ -127,7 +127,8 @@ class Facade:
         from omnia_facade.media.opening import open_media  # noqa: PLC0415 - as above
 
         media = await open_media(self._env, self._metrics.media, stack)
-        self._uploads = media.uploads
+        self._uploads = UploadDesk(media.uploads)
+        stack.push_async_callback(self._uploads.close)
         return [MediaRoute(media.uploads, media.library, self._metrics.media, self._timings)]
 
     def _announce(self) -> None:

@@ -10,7 +10,6 @@ from omnia_core.names import Handler
 from omnia_facade.auth.principal import Principal
 from omnia_facade.house import Upgrade
 from omnia_facade.http.head import RequestHead
-from omnia_facade.media.port import Uploads
 from omnia_facade.metrics import Metrics
 from omnia_facade.runtime_client.port import RuntimeClient
 from omnia_facade.sessions import AnnouncedSessions
@@ -31,11 +30,10 @@ def endpoints(
     connections: Connections,
     tracing: FacadeTracing,
     timings: Timings,
-    store: Uploads | None,
+    uploads: UploadDesk | None,
 ) -> Upgrade:
-    """Return what makes an endpoint of each request to talk; without a `store` none uploads."""
+    """Return what makes an endpoint of each request to talk; without `uploads` none uploads."""
     calls = Calls(env.max_audio_sessions, connections.metrics.voice.sessions_active)
-    uploads = UploadDesk(store) if store else None
 
     def make(head: RequestHead, principal: Principal) -> Endpoint:
         session_id = str(uuid.uuid4())

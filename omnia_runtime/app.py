@@ -60,7 +60,7 @@ class Runtime:
             self._client, self._invalidate, deny_private=env.tools_deny_private_addresses
         )
         self._live = Live(Loader(env, self._client, self._sources, metrics))
-        self._store = MeteredSessionStore(open_sessions(env), metrics)
+        self._store = MeteredSessionStore(open_sessions(env, metrics.retained), metrics)
         media = MediaFolder(Path(env.media_base_path), _uploads(env))
         self._tracer = begin_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
@@ -101,6 +101,7 @@ class Runtime:
             await self._sources.settled(_SETTLE_SECONDS)
             self._live.refresh()
             await server.start(self._env.grpc_host, self._env.grpc_port)
+            self._store.start()
             self._serving = True
             watcher = asyncio.create_task(self._live.watch())
             _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)

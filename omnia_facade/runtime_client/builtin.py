@@ -3,6 +3,7 @@
 from omnia_core import names
 from omnia_core.errors import code_of_status
 from omnia_core.rpc.client import Channel, ClientCall
+from omnia_core.rpc.messages import Take
 from omnia_core.rpc.status import RpcFailed
 from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream
@@ -51,15 +52,9 @@ class BuiltinStream:
             return False
         return True
 
-    def ready(self) -> bytes | None:
+    async def read(self, take: Take | None = None) -> bytes | None:
         try:
-            return self._call.ready()
-        except RpcFailed as failed:
-            raise _failed(failed) from failed
-
-    async def read(self) -> bytes | None:
-        try:
-            return await self._call.read()
+            return await self._call.read(take)
         except RpcFailed as failed:
             raise _failed(failed) from failed
 

@@ -1,6 +1,7 @@
 """What the facade asks of a runtime, as messages of omnia.runtime.v1."""
 
 from omnia_core import names
+from omnia_core.rpc.messages import Take
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
@@ -10,7 +11,7 @@ from omnia_facade.runtime_client.chunk import chunk_text
 from omnia_facade.runtime_client.port import Invocation, Outgoing, RuntimeHealth
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream, Transport
 from omnia_facade.turns.events import Chunk, Hello, TurnEvent
-from omnia_facade.turns.handler import Resume
+from omnia_facade.turns.handler import Resume, Say
 
 HEALTH_SECONDS = 2.0
 PROBE_SECONDS = 5.0
@@ -100,15 +101,8 @@ class RuntimeStream:
         data = mapping.to_client_message(self._session_id, message).SerializeToString()
         return await self._stream.write(data)
 
-    def ready(self) -> TurnEvent | Hello | None:
-        while (data := self._stream.ready()) is not None:
-            event = _event(data)
-            if event is not None:
-                return event
-        return None
-
-    async def read(self) -> TurnEvent | Hello | None:
-        while (data := await self._stream.read()) is not None:
+    async def read(self, say: Say | None = None) -> TurnEvent | Hello | None:
+        while (data := await self._stream.read(say and _taking(say))) is not None:
             event = _event(data)
             if event is not None:
                 return event
@@ -116,6 +110,14 @@ class RuntimeStream:
 
     def cancel(self) -> None:
         self._stream.cancel()
+
+
+def _taking(say: Say) -> Take:
+    def take(data: bytes) -> bool:
+        text = chunk_text(data)
+        return text is not None and say(text)
+
+    return take
 
 
 def _event(data: bytes) -> TurnEvent | Hello | None:

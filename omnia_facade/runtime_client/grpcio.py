@@ -8,6 +8,7 @@ from grpc import aio
 
 from omnia_core import names
 from omnia_core.errors import Code, code_of_status
+from omnia_core.rpc.messages import Take
 from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream
 
@@ -70,10 +71,13 @@ class GrpcioStream:
             return False
         return True
 
-    def ready(self) -> bytes | None:
-        return None
+    async def read(self, take: Take | None = None) -> bytes | None:
+        while (message := await self._read()) is not None:
+            if take is None or not take(message):
+                break
+        return message
 
-    async def read(self) -> bytes | None:
+    async def _read(self) -> bytes | None:
         try:
             message = await self._call.read()
         except aio.AioRpcError as error:

@@ -29,6 +29,11 @@ def open_client(env: FacadeEnv) -> RuntimeClient | None:
 
 
 def _transport(env: FacadeEnv) -> Transport:
+    host, _, port = env.runtime_address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
+        raise ConfigurationError(
+            f"{env.variable('runtime_address')}: expected host:port, found {env.runtime_address}"
+        )
     # Imported here: a pod has one, and memory is counted per pod.
     if env.grpc_transport is GrpcTransport.GRPCIO:
         from omnia_facade.runtime_client.grpcio import GrpcioTransport  # noqa: PLC0415 - as above
@@ -36,9 +41,4 @@ def _transport(env: FacadeEnv) -> Transport:
         return GrpcioTransport(env.runtime_address)
     from omnia_facade.runtime_client.builtin import BuiltinTransport  # noqa: PLC0415 - as above
 
-    host, _, port = env.runtime_address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
-        raise ConfigurationError(
-            f"{env.variable('runtime_address')}: expected host:port, found {env.runtime_address}"
-        )
     return BuiltinTransport(host.strip("[]"), int(port))

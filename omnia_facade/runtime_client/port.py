@@ -15,7 +15,7 @@ from omnia_facade.turns.events import (
     TurnRequest,
     Usage,
 )
-from omnia_facade.turns.handler import Resume
+from omnia_facade.turns.handler import Resume, Say
 
 
 class RuntimeFailed(OmniaError):
@@ -61,15 +61,10 @@ class ConverseStream(Protocol):
         A runtime that does not take what it is sent makes this wait.
         """
 
-    def ready(self) -> TurnEvent | Hello | None:
-        """Return the next event if it is here already, else None.
-
-        Raises:
-            RuntimeFailed: what came cannot be read; nothing after it can be used.
-        """
-
-    async def read(self) -> TurnEvent | Hello | None:
+    async def read(self, say: Say | None = None) -> TurnEvent | Hello | None:
         """Return the next event, or None when the runtime has ended the stream properly.
+
+        Pieces of text that `say` takes, each the moment it comes, are no events.
 
         Raises:
             RuntimeFailed: the stream broke, or was cancelled.

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
+from omnia_core.rpc.messages import Take
+
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
 
@@ -16,15 +18,8 @@ class RemoteStream(Protocol):
     async def write(self, message: bytes) -> bool:
         """Send, or return False when the call had ended; waits while the peer takes nothing."""
 
-    def ready(self) -> bytes | None:
-        """Return the next message if it is here already, else None.
-
-        Raises:
-            RuntimeFailed: the message cannot be read.
-        """
-
-    async def read(self) -> bytes | None:
-        """Return the next message, or None when the peer has ended the call properly.
+    async def read(self, take: Take | None = None) -> bytes | None:
+        """Return the next message that `take` leaves, or None when the peer has ended the call.
 
         Raises:
             RuntimeFailed: the call broke, or was cancelled.

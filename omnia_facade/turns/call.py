@@ -83,7 +83,7 @@ class RuntimeCall:
             event = await self._begin()
             if event is not None:
                 yield event
-            if isinstance(event, Failed):
+            if isinstance(event, Done | Failed):
                 return
             sender = asyncio.get_running_loop().create_task(self._send_audio())
             while not isinstance(event, Done | Failed):
@@ -118,6 +118,8 @@ class RuntimeCall:
     async def _begin(self) -> TurnEvent | None:
         """Return what to tell the client of the form of its audio, or why there is no call."""
         self._watch.start(self._stream.cancel)
+        # Who does not take the request is silent too.
+        self._watch.reading()
         await self._stream.send(self._request)
         hello = await self._read()
         self._watch.stop()

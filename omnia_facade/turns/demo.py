@@ -20,7 +20,7 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.handler import Dialogue, Resume, Say
 
 WORD_SECONDS = 0.02
 
@@ -89,7 +89,11 @@ class _DemoDialogue:
     async def probe(self, session_id: str) -> Resume:
         return self._sessions.probe(session_id, self._user_id)
 
-    async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+    async def turn(
+        self,
+        request: TurnRequest,
+        say: Say,  # noqa: ARG002 - the port's
+    ) -> AsyncGenerator[TurnEvent, None]:
         script = script_for(request.text)
         said = ""
         try:

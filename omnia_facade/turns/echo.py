@@ -6,7 +6,7 @@ from omnia_facade.auth.principal import Principal
 from omnia_facade.sessions import AnnouncedSessions
 from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
 from omnia_facade.turns.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.handler import Dialogue, Resume, Say
 
 
 class EchoHandler:
@@ -30,7 +30,11 @@ class _EchoDialogue:
     async def probe(self, session_id: str) -> Resume:
         return self._sessions.probe(session_id, self._user_id)
 
-    async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+    async def turn(
+        self,
+        request: TurnRequest,
+        say: Say,  # noqa: ARG002 - the port's
+    ) -> AsyncGenerator[TurnEvent, None]:
         yield Done(f"Echo: {request.text}")
 
     async def call(

@@ -40,7 +40,7 @@ def broken_turn(failed: RuntimeFailed) -> Broken:
 
 def told(broken: Broken, *, kept: bool) -> Broken:
     """Add what became of the answer so far."""
-    fate = "is kept" if kept else "was not stored"
+    fate = "is kept" if kept else "is not confirmed to be kept"
     return structs.replace(broken, message=f"{broken.message}; what it said so far {fate}")
 
 

@@ -1,12 +1,16 @@
 """The port between a connection and whoever answers it."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from omnia_facade.auth.principal import Principal
 from omnia_facade.turns.audio import AudioQueue
 from omnia_facade.turns.events import CallRequest, ToolAnswer, TurnEvent, TurnRequest
+
+Say: TypeAlias = Callable[[str], bool]
+"""Relays a piece of the answer at once, without a task's turn. False: it cannot now, so the piece
+has to come as a `Chunk`. It must not raise."""
 
 
 class Resume(Enum):
@@ -23,10 +27,11 @@ class Dialogue(Protocol):
     async def probe(self, session_id: str) -> Resume:
         """Say whether a session that this connection did not begin can be continued."""
 
-    def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+    def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
         """Answer one message.
 
         The last event is `Done` or `Failed`. Closing the generator before that abandons the turn.
+        The text comes as `Chunk`s or, where it comes fast, through `say`, in one order with them.
         """
 
     def call(self, request: CallRequest, audio: AudioQueue) -> AsyncGenerator[TurnEvent, None]:

@@ -47,7 +47,7 @@ def verdict(session: Session | None, request: TurnRequest, relayed: Relayed, now
     answer.add(relayed, max(said, stored, key=len))
     if not answer.grown and len(said) <= len(stored):
         return Verdict(Kept.PRESENT)
-    return Verdict(Kept.STORED, tuple(answer.closed(now)), len(messages))
+    return Verdict(Kept.STORED, tuple(answer.closed(now)), session.length)
 
 
 class _Round(Struct):

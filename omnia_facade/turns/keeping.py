@@ -116,4 +116,7 @@ class StoreKeeper(Keeper):
     async def _let_go(self) -> None:
         store, self._store = self._store, None
         if store:
-            await store.close()
+            try:
+                await store.close()
+            except Exception:  # noqa: BLE001 - what became of the answer is decided already
+                _log.exception("the session store was not closed")

@@ -19,7 +19,7 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.handler import Dialogue, Resume, Say
 from omnia_facade.turns.relayed import Keeper
 from omnia_facade.turns.text import RuntimeTurns
 
@@ -82,8 +82,8 @@ class _RuntimeDialogue:
             _log.warning("session not probed", session_id=session_id, reason=failed.message)
             return Resume.UNAVAILABLE
 
-    def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
-        return self._turns.run(request)
+    def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
+        return self._turns.run(request, say)
 
     def call(self, request: CallRequest, audio: AudioQueue) -> AsyncGenerator[TurnEvent, None]:
         return self._hold(request, audio)

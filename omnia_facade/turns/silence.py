@@ -1,6 +1,7 @@
 """Notices that a runtime has said nothing for too long, without a timer per message."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 
@@ -12,13 +13,22 @@ class SilenceWatch:
         silent: whether the turn was ended for it.
     """
 
-    __slots__ = ("_expected_from_client", "_on_silence", "_since", "_timer", "seconds", "silent")
+    __slots__ = (
+        "_expected_from_client",
+        "_on_silence",
+        "_since",
+        "_time",
+        "_timer",
+        "seconds",
+        "silent",
+    )
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.silent = False
         self._on_silence: Callable[[], object] | None = None
         self._since: float | None = None
+        self._time: Callable[[], float] = time.monotonic
         self._timer: asyncio.TimerHandle | None = None
         self._expected_from_client: frozenset[str] = frozenset()
 
@@ -27,6 +37,7 @@ class SilenceWatch:
         self.stop()
         self.silent = False
         self._on_silence = on_silence
+        self._time = asyncio.get_running_loop().time
         self._arm(self.seconds)
 
     def stop(self) -> None:
@@ -40,16 +51,16 @@ class SilenceWatch:
 
     def reading(self) -> None:
         """Learn that the runtime is being listened to."""
-        self._since = asyncio.get_running_loop().time()
+        self._since = self._time()
 
     def heard(self) -> None:
         """Learn that something came; until the next `reading` nobody listens."""
         self._since = None
 
     def alive(self) -> None:
-        """Learn that the silence is none: something went the other way."""
+        """Learn that the silence is none: text came that wakes no reader, or something was sent."""
         if self._since is not None:
-            self.reading()
+            self._since = self._time()
 
     def suspend(self, call_id: str) -> None:
         """Learn that the runtime waits for the client's answer to a tool call."""

@@ -25,11 +25,14 @@ from omnia_facade.turns.events import (
     TurnRequest,
 )
 from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent, told
+from omnia_facade.turns.handler import Say
 from omnia_facade.turns.relayed import Keeper, Relayed
 from omnia_facade.turns.silence import SilenceWatch
 
 # About a millisecond of the event loop: other connections are not held up for longer.
-MAX_IN_A_ROW = 64
+MAX_IN_A_ROW = 256
+# Of pieces on the short way, which cost less.
+_PIECES_OF_AN_EVENT = 4
 
 _log = structlog.get_logger()
 
@@ -80,14 +83,15 @@ class RuntimeTurns:
         self._grace: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[bool]] = set()
 
-    async def run(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+    async def run(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
         """Answer one message; the last event is `Done` or `Failed`."""
         relayed = self._relayed = Relayed()
         said = relayed.said
+        relay = self._relaying(said, say)
         clean = False
         self._running = True
         try:
-            event = await self._first(request)
+            event = await self._first(request, relay)
             while not isinstance(event, Done | Failed):
                 if isinstance(event, Chunk):
                     if not event.role:
@@ -98,7 +102,7 @@ class RuntimeTurns:
                     yield event
                 elif event.config:
                     yield event.config
-                event = await self._next()
+                event = await self._next(relay)
             if isinstance(event, Broken):
                 if self._keeper and relayed:
                     kept = await self._keeper.keep(request, relayed)
@@ -131,58 +135,75 @@ class RuntimeTurns:
             self._stream.cancel()
             self._stream = None
 
+    def _relaying(self, said: list[str], say: Say) -> Say:
+        """Return the short way of a turn's text, on which what was said is kept."""
+        watch = self._watch
+
+        def relay(text: str) -> bool:
+            # One that is left comes as an event, and the others' turn before the next.
+            if self._in_a_row >= MAX_IN_A_ROW or not say(text):
+                return False
+            self._in_a_row += 1
+            said.append(text)
+            watch.alive()
+            return True
+
+        return relay
+
     def _note(self, event: ToolCall | ToolResult) -> None:
         if isinstance(event, ToolCall) and event.by_client:
             self._watch.suspend(event.id)
         if self._keeper and self._relayed is not None:
             self._relayed.note(event)
 
-    async def _first(self, request: TurnRequest) -> TurnEvent | Hello:
+    async def _first(self, request: TurnRequest, say: Say) -> TurnEvent | Hello:
         """Send the message and return the first event of its answer."""
         if self.cancelled:
             return Done("", finish_reason=CANCELLED)
         if self._stream and (self._stream.ended or self._session_id != request.session_id):
             self.close()
         reused = self._stream is not None
-        event = await self._exchange(request, reused=reused)
-        if event is None and reused and not self.cancelled:
+        event = await self._exchange(request, say, reused=reused)
+        if event is None and reused and not self._relayed and not self.cancelled:
             # The runtime ended the stream after the last turn: it has not seen this message.
             self.close()
-            event = await self._exchange(request, reused=False)
+            event = await self._exchange(request, say, reused=False)
         return event or ENDED
 
-    async def _exchange(self, request: TurnRequest, *, reused: bool) -> TurnEvent | Hello | None:
+    async def _exchange(
+        self, request: TurnRequest, say: Say, *, reused: bool
+    ) -> TurnEvent | Hello | None:
         if self._stream is None:
             self._stream = self._client.converse(request.session_id, self._caller)
             self._session_id = request.session_id
         stream = self._stream
         self._watch.start(stream.cancel)
+        # Who does not take the message is silent too.
+        self._watch.reading()
+        if self._sending:
+            # A cancel that came with the end of the last turn must not follow this message.
+            await asyncio.wait(self._sending)
+            if self.cancelled:
+                return Done("", finish_reason=CANCELLED)
         sent = await stream.send(request)
-        if reused and not sent:
+        if reused and not sent and not self._watch.silent:
             return None
-        return await self._read_from(stream)
+        return await self._read_from(stream, say)
 
-    async def _next(self) -> TurnEvent | Hello:
-        """Return the next event; one that is here already is not waited for."""
+    async def _next(self, say: Say) -> TurnEvent | Hello:
+        self._in_a_row += _PIECES_OF_AN_EVENT
         if self._in_a_row >= MAX_IN_A_ROW:
+            # They may all have come together, and then nothing would be waited for.
             self._in_a_row = 0
             await asyncio.sleep(0)
         if self._stream is None:
             return ENDED
-        try:
-            event = self._stream.ready()
-        except RuntimeFailed as failed:
-            return self._failure(failed)
-        if event:
-            self._in_a_row += 1
-            return event
-        self._in_a_row = 0
-        return await self._read_from(self._stream) or ENDED
+        return await self._read_from(self._stream, say) or ENDED
 
-    async def _read_from(self, stream: ConverseStream) -> TurnEvent | Hello | None:
+    async def _read_from(self, stream: ConverseStream, say: Say) -> TurnEvent | Hello | None:
         self._watch.reading()
         try:
-            return await stream.read()
+            return await stream.read(say)
         except RuntimeFailed as failed:
             return self._failure(failed)
         finally:

@@ -18,10 +18,13 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.handler import Dialogue, Resume, Say
 
 MESSAGE_SPAN = "omnia.facade.message"
 CALL_SPAN = "omnia.facade.call"
+
+# A tuple: a union of types would be made again for each chunk.
+_LAST = (Done, Failed)
 
 Describe = Callable[[Span], None]
 
@@ -48,22 +51,21 @@ class TracedDialogue:
     async def probe(self, session_id: str) -> Resume:
         return await self._inner.probe(session_id)
 
-    async def turn(self, request: TurnRequest) -> AsyncGenerator[TurnEvent, None]:
+    async def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
         last: Done | Failed | None = None
         with self._tracer.start(
             MESSAGE_SPAN, Kind.SERVER, remote=self._remote, session_id=request.session_id
         ) as span:
             self._describe(span)
-            began, silent = time.perf_counter(), True
+            first = _FirstChunk(span)
             request = structs.replace(request, traceparent=span.traceparent)
-            async with aclosing(self._inner.turn(request)) as events:
+            async with aclosing(self._inner.turn(request, first.noted(say))) as events:
                 async for event in events:
-                    if isinstance(event, Done | Failed):
+                    if type(event) is Chunk:
+                        first.note()
+                    elif isinstance(event, _LAST):
                         last = event
                         break
-                    if silent and isinstance(event, Chunk):
-                        silent = False
-                        span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - began)
                     yield event
             if last:
                 _note_end(span, last)
@@ -80,7 +82,7 @@ class TracedDialogue:
             self._describe(span)
             async with aclosing(self._inner.call(request, audio)) as events:
                 async for event in events:
-                    if isinstance(event, Done | Failed):
+                    if isinstance(event, _LAST):
                         last = event
                         break
                     yield event
@@ -100,6 +102,29 @@ class TracedDialogue:
 
     def close(self) -> None:
         self._inner.close()
+
+
+class _FirstChunk:
+    """Notes how long the first piece of an answer took."""
+
+    __slots__ = ("_began", "_span")
+
+    def __init__(self, span: Span) -> None:
+        self._span: Span | None = span
+        self._began = time.perf_counter()
+
+    def note(self) -> None:
+        if self._span is not None:
+            self._span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - self._began)
+            self._span = None
+
+    def noted(self, say: Say) -> Say:
+        def said(text: str) -> bool:
+            if self._span is not None:
+                self.note()
+            return say(text)
+
+        return said
 
 
 def _note_end(span: Span, last: Done | Failed) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 from omnia_facade.metrics import Metrics
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.ws.limits import Limits
+from omnia_facade.ws.outgoing import Outgoing
 from omnia_facade.ws.received import Received
 from omnia_facade.ws.stalls import Stalls
 
@@ -45,6 +46,7 @@ class Connections:
 
     Attributes:
         sent: frames written since the counter was last brought up to date.
+        outgoing: what all of them have to write.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Connections:
         self.limits = limits
         self.received = Received(limits.received_bytes)
         self.sent = 0
+        self.outgoing = Outgoing()
         self._handler = handler
         self._stalls = Stalls(limits.write_seconds)
         self._timings = timings

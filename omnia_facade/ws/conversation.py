@@ -134,12 +134,21 @@ class Conversation:
         if item is None or number != agenda.number or agenda.phase is not Phase.RUNNING:
             return []
         if isinstance(event, Chunk) and not event.role:
-            return [Send(frames.chunk(item.prefix, event.text))] if event.text else []
+            frame = self.chunk(number, event.text)
+            return [Send(frame)] if frame else []
         if isinstance(event, Done):
             return self._end(frames.done(item.session_id, event))
         if isinstance(event, Failed):
             return self._end(frames.error(item.session_id, event.code, event.message))
         return self._show(item.session_id, event)
+
+    def chunk(self, number: int, text: str) -> bytes | None:
+        """Return the frame of a piece of a turn's answer; None as `event` ignores it."""
+        agenda = self._agenda
+        item = agenda.item
+        if item is None or number != agenda.number or agenda.phase is not Phase.RUNNING:
+            return None
+        return frames.chunk(item.prefix, text) if text else None
 
     def turn_ended(self, number: int) -> list[Effect]:
         """Learn that a turn or call will yield nothing more."""

@@ -43,7 +43,7 @@ class Endpoint(WebSocket):
         calls: Calls,
         begin_uploads: BeginUploads | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(connections.outgoing)
         self._connections = connections
         self._dialogue = dialogue
         self._conversation = conversation
@@ -73,15 +73,16 @@ class Endpoint(WebSocket):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        self.settle()
+
+    def settle(self) -> None:
+        """Note what this connection holds, after a turn or when more has come."""
         try:
             self._intake.hold(self.unfinished, self._conversation.held)
         except Overdone as overdone:
+            # A turn that ends at once ends between what came and its account.
             self.fail(overdone.code, overdone.reason)
             self._flush()
-
-    def settle(self) -> None:
-        """Learn that a turn has ended."""
-        self._intake.hold(self.unfinished, self._conversation.held)
 
     def drain(self) -> None:
         """Close as soon as what was asked is answered."""
@@ -108,6 +109,10 @@ class Endpoint(WebSocket):
     def received_binary(self, data: bytes) -> None:
         self.apply(self._require_media().receive(data))
 
+    def say(self, frame: bytes) -> None:
+        """Send the client a frame."""
+        self._connections.sent += self.write_text(frame)
+
     def audio(self) -> AudioQueue:
         """Return what the client says on the phone."""
         return self._require_media().audio()
@@ -116,7 +121,7 @@ class Endpoint(WebSocket):
         """Do what the conversation decided."""
         for effect in todo:
             if isinstance(effect, effects.Send):
-                self._connections.sent += self.write_text(effect.data)
+                self.say(effect.data)
             elif isinstance(effect, effects.Probe | effects.StartTurn | effects.StartCall):
                 self._pump.start(effect)
             else:

@@ -20,17 +20,22 @@ from omnia_facade.turns.events import (
 
 PROTOCOL_VERSION = 1
 
-_second = (0, "")
+_second, _written = 0, b""
+
+
+def _now() -> tuple[bytes, int]:
+    """Return the second as RFC 3339 writes it, and the microseconds since."""
+    global _second, _written  # noqa: PLW0603 - a cache of one entry in the path of every chunk
+    second, rest = divmod(time.time_ns(), 1_000_000_000)
+    if second != _second:
+        _written = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
+        _second = second
+    return _written, rest // 1000
 
 
 def timestamp() -> str:
     """Return the time as RFC 3339, UTC; the part that changes once a second is kept."""
-    global _second  # noqa: PLW0603 - a cache of one entry in the path of every chunk
-    nanoseconds = time.time_ns()
-    seconds, rest = divmod(nanoseconds, 1_000_000_000)
-    if seconds != _second[0]:
-        _second = (seconds, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)))
-    return f"{_second[1]}.{rest // 1000:06d}Z"
+    return (b"%b.%06dZ" % _now()).decode()
 
 
 Json: TypeAlias = dict[str, Any]
@@ -63,7 +68,7 @@ def chunk_prefix(session_id: str) -> bytes:
 
 def chunk(prefix: bytes, text: str) -> bytes:
     """Say the next piece; the cheapest way to the same JSON."""
-    return b'%b%b,"timestamp":"%b"}' % (prefix, orjson.dumps(text), timestamp().encode())
+    return b'%b%b,"timestamp":"%b.%06dZ"}' % (prefix, orjson.dumps(text), *_now())
 
 
 def transcript(session_id: str, text: str, role: str) -> bytes:

@@ -1,7 +1,10 @@
 """WebSocket frames of the server: unmasked, whole, uncompressed (RFC 6455, section 5.2)."""
 
+from struct import Struct
+
 _SHORT = 126
 _MEDIUM = 65536
+_medium_header = Struct(">BBH").pack
 
 
 def text_frame(payload: bytes) -> bytes:
@@ -10,7 +13,7 @@ def text_frame(payload: bytes) -> bytes:
     if size < _SHORT:
         return bytes((0x81, size)) + payload
     if size < _MEDIUM:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+        return _medium_header(0x81, 126, size) + payload
     return b"\x81\x7f" + size.to_bytes(8, "big") + payload
 
 

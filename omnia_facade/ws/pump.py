@@ -5,9 +5,10 @@ from typing import Protocol
 
 import structlog
 
+from omnia_core.eager import begin
 from omnia_facade.turns.audio import AudioQueue
 from omnia_facade.turns.events import Chunk, Done, ErrorCode, Failed, TurnEvent
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.turns.handler import Dialogue, Resume, Say
 from omnia_facade.ws.calls import Calls
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import Conversation
@@ -23,6 +24,9 @@ class Client(Protocol):
 
     def apply(self, todo: list[Effect]) -> None:
         """Do what the conversation decided."""
+
+    def say(self, frame: bytes) -> None:
+        """Send a frame."""
 
     def audio(self) -> AudioQueue:
         """Return what the client says on the phone."""
@@ -42,6 +46,7 @@ class Pump:
         "_dialogue",
         "_job",
         "_worker",
+        "_working",
     )
 
     def __init__(
@@ -60,12 +65,16 @@ class Pump:
         self._calls = calls
         self._job: Probe | StartTurn | StartCall | None = None
         self._worker: asyncio.Task[None] | None = None
+        self._working = False
 
     def start(self, job: Probe | StartTurn | StartCall) -> None:
         """Begin, or go on with this after what is just ending."""
         self._job = job
-        if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+        if not self._working:
+            self._working = True
+            worker = begin(self._work())
+            # It may have ended by now, where nothing had to be waited for.
+            self._worker = worker if self._working else None
 
     def abandon(self) -> None:
         """Stop what is under way."""
@@ -84,7 +93,7 @@ class Pump:
                 else:
                     await self._call(job)
         finally:
-            self._worker = None
+            self._working, self._worker = False, None
 
     def _probed(self, resume: Resume) -> None:
         known = self._conversation.sessions
@@ -99,20 +108,20 @@ class Pump:
             return Resume.UNAVAILABLE
 
     async def _turn(self, job: StartTurn) -> None:
-        turn, silent = self._connections.turn_started(job.accepted_at), True
-        events = self._dialogue.turn(job.request)
+        turn = self._connections.turn_started(job.accepted_at)
+        say = self._saying(job)
+        events = self._dialogue.turn(job.request, say)
         last: TurnEvent | None = None
         try:
             async for event in events:
+                # It may be full again before this task has its turn.
+                while self._client.unwritten:
+                    await self._client.unwritten.wait()
+                if not (isinstance(event, Chunk) and not event.role and say(event.text)):
+                    self._client.apply(self._conversation.event(job.number, event))
                 last = event
-                self._client.apply(self._conversation.event(job.number, event))
-                if silent and isinstance(event, Chunk):
-                    silent = False
-                    self._connections.first_chunk(job.accepted_at)
                 if isinstance(event, Done | Failed):
                     break
-                if self._client.unwritten:
-                    await self._client.unwritten.wait()
         except Exception:  # noqa: BLE001 - a turn that crashes ends in an error frame
             _log.exception("turn crashed", session_id=job.request.session_id)
         finally:
@@ -120,6 +129,24 @@ class Pump:
             self._connections.turn_ended(turn, success=isinstance(last, Done))
         self._client.apply(self._conversation.turn_ended(job.number))
         self._client.settle()
+
+    def _saying(self, job: StartTurn) -> Say:
+        """Return the short way for the text of an answer: from its arrival to the socket."""
+        client, chunk, number, silent = self._client, self._conversation.chunk, job.number, True
+
+        def say(text: str) -> bool:
+            nonlocal silent
+            if client.unwritten is not None:
+                return False
+            frame = chunk(number, text)
+            if frame is not None:
+                client.say(frame)
+            if silent:
+                silent = False
+                self._connections.first_chunk(job.accepted_at)
+            return True
+
+        return say
 
     async def _call(self, job: StartCall) -> None:
         if not self._calls.begin():

@@ -12,6 +12,7 @@ from omnia_facade.ws.brake import Brake
 from omnia_facade.ws.fragments import Fragments
 from omnia_facade.ws.framing import binary_header, text_frame
 from omnia_facade.ws.handshake import OmniaProtocol
+from omnia_facade.ws.outgoing import Outgoing
 
 
 class WebSocket(asyncio.Protocol):
@@ -26,8 +27,10 @@ class WebSocket(asyncio.Protocol):
 
     __slots__ = (
         "_brakes",
+        "_failed",
         "_fragments",
         "_outgoing",
+        "_pieces",
         "_transport",
         "_ws",
         "closing_since",
@@ -36,12 +39,14 @@ class WebSocket(asyncio.Protocol):
         "unwritten",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, outgoing: Outgoing) -> None:
         self._ws = OmniaProtocol()
         self._transport: asyncio.Transport | None = None
-        self._outgoing: list[bytes] | None = None
+        self._outgoing = outgoing
+        self._pieces: list[bytes] | None = None
         self._fragments: Fragments | None = None
         self._brakes = 0
+        self._failed = False
         self.unwritten: asyncio.Event | None = None
         self.heard_at = self.pinged_at = asyncio.get_running_loop().time()
         self.closing_since: float | None = None
@@ -49,7 +54,7 @@ class WebSocket(asyncio.Protocol):
     @property
     def unsent(self) -> int:
         """Bytes that were sent, and that the system has not taken."""
-        waiting = sum(map(len, self._outgoing or ()))
+        waiting = sum(map(len, self._pieces or ()))
         return waiting + (self._transport.get_write_buffer_size() if self._transport else 0)
 
     @property
@@ -84,6 +89,8 @@ class WebSocket(asyncio.Protocol):
         self.heard_at = asyncio.get_running_loop().time()
         self._ws.receive_data(data)
         for event in self._ws.events_received():
+            if self._failed:
+                break
             if isinstance(event, Request):
                 self._accept(event)
             elif isinstance(event, Frame):
@@ -130,6 +137,7 @@ class WebSocket(asyncio.Protocol):
 
     def fail(self, code: int, reason: str) -> None:
         """Close because the client broke the protocol; what follows is not read."""
+        self._failed = True
         self._ws.fail(code, reason)
 
     def abort(self) -> None:
@@ -160,16 +168,17 @@ class WebSocket(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         """Write together what is said in one round of the event loop: one write costs 3 µs."""
-        if self._outgoing is None:
-            self._outgoing = [data]
-            asyncio.get_running_loop().call_soon(self._write_out)
+        if self._pieces is None:
+            self._pieces = [data]
+            self._outgoing.add(self)
         else:
-            self._outgoing.append(data)
+            self._pieces.append(data)
 
-    def _write_out(self) -> None:
-        outgoing, self._outgoing = self._outgoing, None
-        if outgoing and self._transport and not self._transport.is_closing():
-            self._transport.write(outgoing[0] if len(outgoing) == 1 else b"".join(outgoing))
+    def write_out(self) -> None:
+        """Write what was said in this round."""
+        pieces, self._pieces = self._pieces, None
+        if pieces and self._transport and not self._transport.is_closing():
+            self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
     def _read_on(self) -> None:
         free = self._brakes == 0 and self.unwritten is None
@@ -204,7 +213,7 @@ class WebSocket(asyncio.Protocol):
 
     def _flush(self) -> None:
         for data in self._ws.data_to_send():
-            self._write_out()
+            self.write_out()
             if self._transport is None or self._transport.is_closing():
                 return
             if data:

@@ -1,5 +1,6 @@
 """The bytes of one file, in the order of their frames."""
 
+import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -26,9 +27,19 @@ class Transfer:
 
     Attributes:
         unwatch: ends the wait for the file's coming by another way.
+        timer: of the ticket's end.
     """
 
-    __slots__ = ("_caller", "_expected", "_uploads", "_writer", "session_id", "ticket", "unwatch")
+    __slots__ = (
+        "_caller",
+        "_expected",
+        "_uploads",
+        "_writer",
+        "session_id",
+        "ticket",
+        "timer",
+        "unwatch",
+    )
 
     def __init__(
         self, session_id: str, ticket: Ticket, uploads: Uploads, caller: Principal
@@ -36,6 +47,7 @@ class Transfer:
         self.session_id = session_id
         self.ticket = ticket
         self.unwatch: Callable[[], None] | None = None
+        self.timer: asyncio.TimerHandle | None = None
         self._uploads = uploads
         self._caller = caller
         self._writer: UploadWriter | None = None
@@ -86,3 +98,5 @@ class Transfer:
         """Wait no longer."""
         if self.unwatch:
             self.unwatch()
+        if self.timer:
+            self.timer.cancel()

@@ -10,12 +10,7 @@ import structlog
 from msgspec import Struct
 
 from omnia_facade.auth.principal import Principal
-from omnia_facade.media.port import (
-    MediaRefused,
-    Stored,
-    UploadRequest,
-    Uploads,
-)
+from omnia_facade.media.port import MediaRefused, Stored, UploadRequest, Uploads
 from omnia_facade.turns.events import ErrorCode
 from omnia_facade.ws import frames
 from omnia_facade.ws.binary import BinaryFrame
@@ -27,6 +22,8 @@ from omnia_facade.ws.transfer import Transfer
 MAX_OPEN = 8
 # What may wait to be written before the socket is not read any more, in bytes.
 MAX_WAITING_BYTES = 1024 * 1024
+# How long after the end of a ticket its file may still be told: it may be on its way to the disk.
+LATE_SECONDS = 10.0
 
 _log = structlog.get_logger()
 
@@ -49,7 +46,8 @@ class _Piece(Struct, frozen=True):
     frame: BinaryFrame
 
 
-_Job: TypeAlias = UploadRequest | _Piece
+# A `Transfer` by itself is given up.
+_Job: TypeAlias = UploadRequest | _Piece | Transfer
 
 
 class SocketUploads:
@@ -76,7 +74,6 @@ class SocketUploads:
         Raises:
             Refused: too many uploads are open.
         """
-        self._forget_expired()
         if len(self._open) + self._requested >= MAX_OPEN:
             raise Refused(
                 ErrorCode.RATE_LIMITED,
@@ -111,17 +108,14 @@ class SocketUploads:
     def close(self) -> None:
         """Learn that the connection is gone; what was begun is aborted."""
         self._closed = True
-        self._jobs.clear()
+        self._jobs = deque(each for each in self._jobs if isinstance(each, Transfer))
         for transfer in self._open.values():
             transfer.forget()
-        if any(transfer.begun for transfer in self._open.values()):
-            self._start()
+            if transfer.begun:
+                self._add(transfer)
 
     def _add(self, job: _Job) -> None:
         self._jobs.append(job)
-        self._start()
-
-    def _start(self) -> None:
         if not self._working:
             self._working = True
             task = asyncio.get_running_loop().create_task(self._work())
@@ -130,14 +124,16 @@ class SocketUploads:
 
     async def _work(self) -> None:
         while self._jobs:
-            job = self._jobs.popleft()
-            if isinstance(job, UploadRequest):
-                await self._request(job)
-                continue
-            await self._take(job.transfer, job.frame)
-            self._size -= len(job.frame.payload)
-            if self._size <= MAX_WAITING_BYTES:
-                self._client.release(Brake.UPLOAD)
+            match self._jobs.popleft():
+                case UploadRequest() as request:
+                    await self._request(request)
+                case Transfer() as transfer:
+                    await self._give_up(transfer)
+                case _Piece(transfer, frame):
+                    await self._take(transfer, frame)
+                    self._size -= len(frame.payload)
+                    if self._size <= MAX_WAITING_BYTES:
+                        self._client.release(Brake.UPLOAD)
         if self._closed:
             for transfer in self._open.values():
                 await transfer.abort()
@@ -156,9 +152,16 @@ class SocketUploads:
         transfer = Transfer(request.session_id, ticket, self._uploads, self._caller)
         self._open[ticket.upload_id] = transfer
         transfer.unwatch = self._uploads.watch(ticket.upload_id, partial(self._completed, transfer))
+        left = datetime.fromisoformat(ticket.expires_at) - datetime.now(UTC)
+        transfer.timer = asyncio.get_running_loop().call_later(
+            left.total_seconds() + LATE_SECONDS, self._add, transfer
+        )
         self._send(frames.upload_ready(request.session_id, ticket))
 
     async def _take(self, transfer: Transfer, frame: BinaryFrame) -> None:
+        if transfer.ticket.upload_id not in self._open:
+            # It was completed by another way, or is over, and the client is told.
+            return
         try:
             stored = await transfer.take(frame)
         except Exception as error:  # noqa: BLE001 - as above
@@ -174,6 +177,9 @@ class SocketUploads:
         if self._open.pop(upload_id, None):
             transfer.forget()
             self._send(frames.upload_complete(transfer.session_id, upload_id, stored))
+            if transfer.begun:
+                # What came of it here too is of no use to anybody.
+                self._add(transfer)
 
     def _failed(self, session_id: str, error: Exception, **details: str) -> None:
         if isinstance(error, MediaRefused):
@@ -183,13 +189,10 @@ class SocketUploads:
             message = "the upload failed; try again"
         self._send(frames.upload_failed(session_id, message, **details))
 
-    def _forget_expired(self) -> None:
-        now = datetime.now(UTC)
-        for upload_id, transfer in list(self._open.items()):
-            over = datetime.fromisoformat(transfer.ticket.expires_at) <= now
-            if over and not transfer.begun:
-                del self._open[upload_id]
-                transfer.forget()
+    async def _give_up(self, transfer: Transfer) -> None:
+        self._open.pop(transfer.ticket.upload_id, None)
+        transfer.forget()
+        await transfer.abort()
 
     def _send(self, data: bytes) -> None:
         self._client.apply([Send(data)])

@@ -1,10 +1,10 @@
 """One answer of the model, while it arrives."""
 
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import Collection
 from contextlib import aclosing
 
 from omnia_core.sessions import Message, Part, ToolCall
-from omnia_runtime.agent.events import LimitReached
+from omnia_runtime.agent.events import LimitReached, Listener
 from omnia_runtime.providers.port import (
     ChatModel,
     ChatRequest,
@@ -70,10 +70,10 @@ class Answer:
         reason = self.reason if self.final else "tool_use"
         return Message("assistant", self.text, tuple(self.parts), calls, finish_reason=reason)
 
-    async def stream(
-        self, model: ChatModel, request: ChatRequest, gate: OutputGate | None
-    ) -> AsyncGenerator[str, None]:
-        """Ask the model, and yield the text that may be shown.
+    async def hear(
+        self, model: ChatModel, request: ChatRequest, gate: OutputGate | None, listener: Listener
+    ) -> None:
+        """Ask the model, and say the text that may be shown.
 
         Raises:
             ProviderError: no answer, or none to its end.
@@ -89,7 +89,8 @@ class Answer:
                 text = gate.feed(event.text) if gate else event.text
                 if text:
                     self._said.append(text)
-                    yield text
+                    if not listener.say(text):
+                        await listener.room()
                 if gate and gate.cut:
                     self.calls.clear()
                     self._reason = "max_output_tokens"
@@ -98,7 +99,8 @@ class Answer:
             raise LimitReached(self._limit)
         if gate and self.last and (rest := gate.end()):
             self._said.append(rest)
-            yield rest
+            if not listener.say(rest):
+                await listener.room()
 
     def _take(self, event: ModelEvent) -> None:
         match event:

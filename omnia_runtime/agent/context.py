@@ -8,7 +8,7 @@ from msgspec import Struct
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.providers import ProviderDefaults
 from omnia_core.sessions import Message
-from omnia_runtime.agent.exchanges import Exchange, split
+from omnia_runtime.agent.exchanges import Exchange, split, whole
 from omnia_runtime.agent.shortening import shorten_results
 from omnia_runtime.agent.tokens import Calibration, of_messages, of_text
 
@@ -49,8 +49,9 @@ class Fitted(Struct, frozen=True):
         summary: the text of the summary that covers most, "" without one.
         dropped: the number of messages that are neither sent nor summarised.
         wants_summary: indices of the records that should be summarised now. The summary is then
-            stored with `covers=wants_summary.stop`.
-        tokens: the estimate for the whole request, fixed part included and not calibrated.
+            stored with `covers=wants_summary.stop`, and the position of the first record added.
+        tokens: the estimate for the whole request, fixed part included and not calibrated; 0
+            without a window.
     """
 
     messages: tuple[Message, ...]
@@ -99,6 +100,7 @@ def fit(
     fixed_tokens: int,
     window: Window | None,
     calibration: Calibration = Calibration(),  # noqa: B008 - frozen
+    first: int = 0,
 ) -> Fitted:
     """Choose what of a session's records a request holds.
 
@@ -106,18 +108,21 @@ def fit(
     it always stay; when they alone are too large, their tool results are shortened.
 
     Args:
-        messages: the records of the session from its beginning, summaries included.
+        messages: the records of the session that are kept, summaries included.
         fixed_tokens: the estimate for the system prompt, the tools and the output schema.
         window: None sends everything.
         calibration: of the model that is asked.
+        first: the position in the session of the first of `messages`.
 
     Raises:
         DoesNotFit: the last message of the user is too large.
     """
+    if window is None:
+        return Fitted(whole(messages))
     exchanges = split(messages)
-    if window is None or not exchanges:
+    if not exchanges:
         return _fitted(exchanges, fixed_tokens)
-    summary, exchanges = _after_summary(messages, exchanges)
+    summary, exchanges = _after_summary(messages, exchanges, first)
     fixed = fixed_tokens + of_text(_note(summary))
     room = calibration.estimated(window.tokens - window.reserve) - fixed
     kept = exchanges[_leaving_out(exchanges, room) :]
@@ -151,7 +156,7 @@ def _fitted(
 
 
 def _after_summary(
-    records: Sequence[Message], exchanges: list[Exchange]
+    records: Sequence[Message], exchanges: list[Exchange], first: int
 ) -> tuple[str, list[Exchange]]:
     """Return the summary that covers most, and the exchanges that it leaves.
 
@@ -161,11 +166,11 @@ def _after_summary(
         (
             (record.covers, index, record.content)
             for index, record in enumerate(records)
-            if record.role == "summary" and 0 < record.covers <= index and record.content
+            if record.role == "summary" and 0 < record.covers <= first + index and record.content
         ),
         default=(0, 0, ""),
     )
-    left = [each for each in exchanges[:-1] if each.stop > covers]
+    left = [each for each in exchanges[:-1] if first + each.stop > covers]
     return text, [*left, exchanges[-1]]
 
 

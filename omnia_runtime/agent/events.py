@@ -1,6 +1,6 @@
-"""What a turn says while it runs. Text comes as plain `str`, because it comes most often."""
+"""What a turn tells while it runs."""
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -44,7 +44,33 @@ class TurnFinished(Struct, frozen=True):
     blocked: str = ""
 
 
-AgentEvent: TypeAlias = str | ToolCalled | ToolAnswered | TurnFinished
+AgentEvent: TypeAlias = ToolCalled | ToolAnswered
+
+
+class Listener(Protocol):
+    """Whom a turn is told to. The answer's text comes in many pieces, so no piece is waited for."""
+
+    def say(self, text: str) -> bool:
+        """Take a piece of the answer; False: `room` is to be waited for before the next."""
+
+    async def room(self) -> None:
+        """Wait while no more is taken."""
+
+    async def tell(self, event: AgentEvent) -> None:
+        """Take what happens beside the answer; waits while no more is taken."""
+
+
+class Nobody:
+    """Listens to nothing: what counts is how the turn ends."""
+
+    def say(self, text: str) -> bool:  # noqa: ARG002 - the protocol's
+        return True
+
+    async def room(self) -> None:
+        """There is always room."""
+
+    async def tell(self, event: AgentEvent) -> None:
+        """Nobody hears it."""
 
 
 class LimitReached(OmniaError):

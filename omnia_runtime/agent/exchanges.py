@@ -35,15 +35,24 @@ def split(records: Sequence[Message]) -> list[Exchange]:
     each result its call: a turn that was cut by the end of a process may have left one alone, and
     a vendor refuses such a conversation for good.
     """
-    exchanges: list[Exchange] = []
+    return [
+        Exchange(start, stop, messages, of_messages(messages))
+        for start, stop, messages in _cut(records)
+    ]
+
+
+def whole(records: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the messages of all exchanges."""
+    return tuple(message for _, _, messages in _cut(records) for message in messages)
+
+
+def _cut(records: Sequence[Message]) -> Iterator[tuple[int, int, tuple[Message, ...]]]:
     spoken = [(index, each) for index, each in enumerate(records) if each.role != "summary"]
     starts = [at for at, (_, each) in enumerate(spoken) if at == 0 or each.role == "user"]
     for start, stop in zip(starts, [*starts[1:], len(spoken)], strict=True):
         messages = tuple(_paired([each for _, each in spoken[start:stop]]))
         if messages:
-            tokens = of_messages(messages)
-            exchanges.append(Exchange(spoken[start][0], spoken[stop - 1][0] + 1, messages, tokens))
-    return exchanges
+            yield spoken[start][0], spoken[stop - 1][0] + 1, messages
 
 
 def _paired(messages: Sequence[Message]) -> Iterator[Message]:

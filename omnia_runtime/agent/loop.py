@@ -1,7 +1,6 @@
 """The loop of one turn: ask the model, run the tools it asks for, ask again."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import structs
@@ -10,7 +9,7 @@ from omnia_core.sessions import Message
 from omnia_runtime.agent.answer import Answer
 from omnia_runtime.agent.calls import Toolbox, answered, run_calls
 from omnia_runtime.agent.events import (
-    AgentEvent,
+    Listener,
     ToolAnswered,
     ToolCalled,
     TurnFinished,
@@ -37,9 +36,10 @@ async def run_turn(
     transcript: list[Message],
     limits: Limits,
     shape: Shape,
+    listener: Listener,
     gate: OutputGate | None = None,
-) -> AsyncGenerator[AgentEvent, None]:
-    """Run a turn to its end.
+) -> TurnFinished:
+    """Run a turn to its end, and say to `listener` what happens.
 
     `transcript` holds the conversation so far. The loop appends each message as it is complete, so
     that a caller who cancels knows what was done. When a limit is used up, the model answers once
@@ -57,36 +57,31 @@ async def run_turn(
             request = structs.replace(request, tool_choice="none")
         answer = Answer(allowance.exhausted, limits.stop_on)
         try:
-            async with aclosing(
-                answer.stream(model, shape.ask(request, transcript), gate)
-            ) as texts:
-                async for text in texts:
-                    yield text
+            await answer.hear(model, shape.ask(request, transcript), gate, listener)
         except OutputBlocked as error:
             allowance.spend(answer.usage)
-            yield error.blocked.message
-            yield _blocked(error.blocked, allowance, transcript)
-            return
+            if not listener.say(error.blocked.message):
+                await listener.room()
+            return _blocked(error.blocked, allowance, transcript)
         allowance.spend(answer.usage)
         shape.used(answer.usage)
         transcript.append(answer.message())
         if not answer.final:
             for call in answer.calls:
-                yield ToolCalled(call, call.name in on_client)
+                await listener.tell(ToolCalled(call, call.name in on_client))
             results = await run_calls(tools, answer.calls, allowance, limits.max_parallel)
             for call, result in zip(answer.calls, results, strict=True):
                 transcript.append(answered(call, result))
-                yield ToolAnswered(call, result, call.name in on_client)
+                await listener.tell(ToolAnswered(call, result, call.name in on_client))
             allowance.end_round()
         if answer.last:
-            yield TurnFinished(
+            return TurnFinished(
                 answer.text,
                 answer.reason,
                 allowance.usage,
                 tuple(answer.parts),
                 allowance.exhausted,
             )
-            return
         # A forced choice holds for the first round; it would otherwise never end.
         request = structs.replace(request, tool_choice="auto")
 

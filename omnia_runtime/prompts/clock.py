@@ -27,3 +27,6 @@ def time_variables(now: datetime) -> dict[str, str]:
         "current_weekday": _DAYS[now.weekday()],
         "current_hour": f"{now.hour:02}",
     }
+
+
+TIME_VARIABLES = frozenset(time_variables(datetime(2000, 1, 1, tzinfo=UTC)))

@@ -14,7 +14,7 @@ from omnia_core.files.pack.overrides import for_model
 from omnia_core.files.pack.values import from_text, problem
 from omnia_core.files.pack.vocabulary import ARTIFACTS, INPUT, input_fields, template_of
 from omnia_core.templates import Template, ValueMissing
-from omnia_runtime.prompts.clock import now_utc, time_variables
+from omnia_runtime.prompts.clock import TIME_VARIABLES, now_utc, time_variables
 
 
 class VariableInvalid(OmniaError):
@@ -30,12 +30,14 @@ class CompiledPrompt(Struct, frozen=True):
     Attributes:
         prompt: with what differs for the model.
         optional: variables that are empty when they have no value.
+        timed: whether the time is asked for.
     """
 
     prompt: Prompt
     template: Template
     variables: dict[str, Variable]
     optional: frozenset[str]
+    timed: bool
 
     @property
     def parameters(self) -> Parameters:
@@ -55,7 +57,8 @@ class CompiledPrompt(Struct, frozen=True):
         Raises:
             VariableInvalid: names a required variable without a value, or one with a wrong value.
         """
-        values = {**self._defaults(), **self._time(now()), **self._given(given)}
+        time = self._time(now()) if self.timed else {}
+        values = {**self._defaults(), **time, **self._given(given)}
         for name, variable in self.variables.items():
             if variable.required and values.get(name) in (None, ""):
                 raise VariableInvalid(name, "is required and has no value")
@@ -113,7 +116,9 @@ def compile_prompt(
     variables = {variable.name: variable for variable in prompt.variables}
     optional = {name for name, variable in variables.items() if not variable.required}
     optional |= {name for name, required in fields.items() if not required} - set(variables)
-    return CompiledPrompt(prompt, template, variables, frozenset({*optional, ARTIFACTS}))
+    named = {path.root for path in template.paths()}
+    timed = not TIME_VARIABLES.isdisjoint({*named, *variables})
+    return CompiledPrompt(prompt, template, variables, frozenset({*optional, ARTIFACTS}), timed)
 
 
 def input_values(text: str) -> dict[str, Any]:

@@ -41,9 +41,13 @@ class MockModel:
         # a failure without a text of its own fails at once
         if pace.error and not answer.text:
             raise _failure(pace.error)
+        clock = asyncio.get_running_loop().time
+        due = clock()
         for number, chunk in enumerate(split(answer.text, pace.chunk_size)):
             if pause and number:
-                await asyncio.sleep(pause)
+                # from the beginning on, so that delays do not add up
+                due += pause
+                await asyncio.sleep(max(0.0, due - clock()))
             yield TextDelta(chunk)
         if pace.error:
             raise _failure(pace.error)

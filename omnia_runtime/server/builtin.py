@@ -11,6 +11,7 @@ from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_core.rpc.server import Handler, Server, ServerCall
 from omnia_core.rpc.status import RpcFailed, StatusCode
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.server.chunk import chunk_message
 from omnia_runtime.server.port import PREFIX, SERVICE, Metadata, Service
 
 _HEALTH = "/grpc.health.v1.Health/"
@@ -50,6 +51,15 @@ class _Peer:
 
     def __init__(self, call: ServerCall) -> None:
         self._call = call
+
+    def say(self, text: str) -> bool:
+        return self._call.push(chunk_message(text))
+
+    async def room(self) -> None:
+        # One round of the event loop until it is written, and one until the socket has it.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await self._call.room()
 
     async def write(self, message: pb.ServerMessage) -> None:
         await self._call.write(message.SerializeToString())

@@ -12,6 +12,9 @@ from omnia_runtime.tools.source import ToolResult
 
 Send = Callable[[pb.ServerMessage], Awaitable[None]]
 
+# Calls whose answer may still be on its way.
+_REMEMBERED = 64
+
 
 class ClientTools:
     """Sends calls to the client, and hands its answers to whoever waits for them."""
@@ -19,6 +22,7 @@ class ClientTools:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._waiting: dict[str, asyncio.Future[ToolResult]] = {}
+        self._over: tuple[str, ...] = ()
 
     async def execute(
         self,
@@ -44,13 +48,18 @@ class ClientTools:
             return await answer
         finally:
             del self._waiting[call.id]
+            self._over = (*self._over, call.id)[-_REMEMBERED:]
 
     def answer(self, result: pb.ClientToolResult) -> bool:
-        """Take an answer of the client; False when nobody waits for it."""
+        """Take an answer of the client; one that comes too late is dropped.
+
+        False when the client was not asked.
+        """
         waiting = self._waiting.get(result.call_id)
-        if waiting is None or waiting.done():
-            return False
-        waiting.set_result(_result(result))
+        if waiting is None:
+            return result.call_id in self._over
+        if not waiting.done():
+            waiting.set_result(_result(result))
         return True
 
 

@@ -1,5 +1,7 @@
 """The service over grpcio."""
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -46,6 +48,33 @@ class GrpcioTransport:
         await self._server.stop(grace)
 
 
+class _Peer:
+    """grpcio takes one write at a time, so pieces of text wait for `room`."""
+
+    def __init__(self, context: _Context) -> None:
+        self._context = context
+        self._said: deque[str] = deque()
+        self._writing = asyncio.Lock()
+
+    def say(self, text: str) -> bool:
+        self._said.append(text)
+        return False
+
+    async def room(self) -> None:
+        async with self._writing:
+            await self._write_said()
+
+    async def write(self, message: pb.ServerMessage) -> None:
+        async with self._writing:
+            await self._write_said()
+            await self._context.write(message)
+
+    async def _write_said(self) -> None:
+        while self._said:
+            text = self._said.popleft()
+            await self._context.write(pb.ServerMessage(chunk=pb.Chunk(content=text)))
+
+
 class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -53,7 +82,7 @@ class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
     async def Converse(  # noqa: N802 - the service's name for it
         self, request_iterator: AsyncIterator[pb.ClientMessage], context: _Context
     ) -> None:
-        await self._service.converse(request_iterator, context, _text(context))
+        await self._service.converse(request_iterator, _Peer(context), _text(context))
 
     async def Invoke(  # noqa: N802 - likewise
         self, request: pb.InvocationRequest, context: _Context

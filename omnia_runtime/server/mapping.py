@@ -7,7 +7,7 @@ from msgspec import Struct
 from omnia_core.names import Capability
 from omnia_core.sessions import Media, Part
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
+from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.providers.port import MEDIA_TYPES, Usage
 from omnia_runtime.turns.invocation import Invoked
 from omnia_runtime.turns.turn import Turn
@@ -91,10 +91,6 @@ def hello(*, uploads: bool) -> pb.ServerMessage:
 
 def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | None:
     """Return what a client is told of an event, None when it is not told."""
-    if isinstance(event, str):
-        return pb.ServerMessage(chunk=pb.Chunk(content=event))
-    if isinstance(event, TurnFinished):
-        return done(event.text, event.reason, event.usage, event.parts)
     # a client was asked for what it executes itself, and knows its own answer
     if not show_tools or event.on_client:
         return None

@@ -14,6 +14,12 @@ Metadata = Mapping[str, str]
 class Peer(Protocol):
     """The sending half of a stream."""
 
+    def say(self, text: str) -> bool:
+        """Send a chunk without waiting; False: `room` is to be waited for before the next."""
+
+    async def room(self) -> None:
+        """Wait while the peer takes nothing."""
+
     async def write(self, message: pb.ServerMessage) -> None:
         """Send a message; waits while the peer takes none."""
 

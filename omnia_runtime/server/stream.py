@@ -1,10 +1,11 @@
 """One Converse stream: its turns, one after another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 
 import structlog
 
+from omnia_core.eager import begin
 from omnia_core.errors import OmniaError
 from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
@@ -45,11 +46,11 @@ class ConversationStream:
         self._show_tools = metadata.get(METADATA_SHOW_TOOLS) == "true"
         self._client = ClientTools(self._ask_client)
         self._caller = Caller(metadata, self._client)
-        self._sending = asyncio.Lock()
         self._inbox = Inbox(MAX_WAITING)
         self._task: asyncio.Task[TurnFinished] | None = None
         self._writing = False
         self._stop_after_write = False
+        self._silent = True
         self._idle = False
         self._draining = False
 
@@ -59,7 +60,7 @@ class ConversationStream:
         reader = asyncio.create_task(self._read(messages))
         try:
             while (waiting := await self._next()) is not None:
-                await self._send(await self._answer(waiting))
+                await self._peer.write(await self._answer(waiting))
         finally:
             reader.cancel()
             await asyncio.wait({reader})
@@ -91,7 +92,7 @@ class ConversationStream:
             self._inbox.close()
 
     def _is_tool_result(self, message: pb.ClientMessage) -> bool:
-        """Take a client's answer to a call; during a turn one that comes too late is dropped."""
+        """Take a client's answer to a call; during a turn one to any other call is dropped."""
         if not message.HasField("client_tool_result"):
             return False
         return self._client.answer(message.client_tool_result) or self._task is not None
@@ -111,11 +112,13 @@ class ConversationStream:
         if isinstance(turn, Refused):
             return failed(turn.code, turn.message)
         self._stop_after_write = False
-        self._task = task = asyncio.create_task(
-            self._conversations.run(turn, self._emit, self._caller)
-        )
+        self._silent = True
+        running = self._conversations.run(turn, self, self._caller)
         if waiting.cancelled:
+            self._task = task = asyncio.create_task(running)
             task.cancel()
+        else:
+            self._task = task = begin(running)
         try:
             await asyncio.wait({task})
         finally:
@@ -139,13 +142,29 @@ class ConversationStream:
         _log.error("turn failed", session=turn.session_id, exc_info=error)
         return failed(INTERNAL_ERROR, INTERNAL_MESSAGE)
 
-    async def _emit(self, event: AgentEvent) -> None:
+    def say(self, text: str) -> bool:
+        """Send a piece of the answer, as `Listener.say`."""
+        said = self._peer.say(text)
+        if self._silent:
+            # It is on its way before the model is asked for the next.
+            self._silent = False
+            return False
+        return said
+
+    async def room(self) -> None:
+        """Wait while the facade takes nothing."""
+        await self._whole(self._peer.room())
+
+    async def tell(self, event: AgentEvent) -> None:
+        """Send what the facade wants to know beside the answer."""
         message = event_message(event, show_tools=self._show_tools)
-        if message is None:
-            return
+        if message is not None:
+            await self._whole(self._peer.write(message))
+
+    async def _whole(self, writing: Awaitable[None]) -> None:
         self._writing = True
         try:
-            await self._send(message)
+            await writing
         finally:
             self._writing = False
         if self._stop_after_write:
@@ -153,8 +172,4 @@ class ConversationStream:
 
     async def _ask_client(self, message: pb.ServerMessage) -> None:
         # as above: the call that waits for the client may be cancelled, the write may not
-        await asyncio.shield(asyncio.ensure_future(self._send(message)))
-
-    async def _send(self, message: pb.ServerMessage) -> None:
-        async with self._sending:
-            await self._peer.write(message)
+        await asyncio.shield(asyncio.ensure_future(self._peer.write(message)))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
+from omnia_core.eager import begin
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore, Trail
 from omnia_core.sessions.trail import EventKind, SessionStatus
@@ -24,39 +25,54 @@ class Appends:
         """Note what happens within, where the store keeps it."""
         return recording(Recorder() if self._store.keeps_trail else None)
 
-    async def begin(self, session_id: str, transcript: Sequence[Message], known: int) -> int:
-        """Store what follows the `known` messages and ends in the user's; return the length.
+    async def begin(
+        self, session_id: str, transcript: Sequence[Message], known: int, first: int = 0
+    ) -> int:
+        """Store what follows the `known` messages and ends in the user's; return how many are.
+
+        `first` is the position of the transcript's first message in the session.
 
         A turn that is cancelled meanwhile ends here: no other place knows that it began.
         """
         current = recorder()
         trail = current.begun() if current else None
-        task = self._started(session_id, transcript, known, trail)
+        task = self._started(session_id, transcript, known, first, trail)
         try:
-            return await _finished(task)
+            return await _finished(task) - first
         except asyncio.CancelledError as error:
             if task.done() and not task.cancelled() and task.exception() is None:
-                length = task.result()
-                cut = closed(transcript, length, "", "cancelled")
-                await self.end(session_id, cut, length, cut_by(error))
+                stored = task.result() - first
+                cut = closed(transcript, stored, "", "cancelled")
+                await self.end(session_id, cut, stored, cut_by(error), first)
             raise
 
     async def end(
-        self, session_id: str, transcript: Sequence[Message], known: int, ending: "Ending"
+        self,
+        session_id: str,
+        transcript: Sequence[Message],
+        known: int,
+        ending: "Ending",
+        first: int = 0,
     ) -> None:
         """Store the turn, and how it ended."""
         current = recorder()
         trail = current.ended(*ending) if current else None
-        await _finished(self._started(session_id, transcript, known, trail))
+        await _finished(self._started(session_id, transcript, known, first, trail))
 
     def _started(
-        self, session_id: str, transcript: Sequence[Message], known: int, trail: Trail | None
+        self,
+        session_id: str,
+        transcript: Sequence[Message],
+        known: int,
+        first: int,
+        trail: Trail | None,
     ) -> asyncio.Task[int]:
         fresh = stamped(transcript[known:])
-        write = self._store.append(session_id, fresh, expected_length=known, trail=trail)
-        task = asyncio.ensure_future(write)
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
+        write = self._store.append(session_id, fresh, expected_length=first + known, trail=trail)
+        task = begin(write)
+        if not task.done():
+            self._writes.add(task)
+            task.add_done_callback(self._writes.discard)
         return task
 
 

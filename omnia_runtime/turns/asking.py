@@ -27,11 +27,16 @@ class Asking:
         first: what the first call sent; None before it.
     """
 
-    def __init__(self, context: Context, media: Mapping[Part, Loaded]) -> None:
-        """`media` has the loaded part for each part that leads elsewhere."""
+    def __init__(self, context: Context, media: Mapping[Part, Loaded], first: int = 0) -> None:
+        """Ask about messages of a session.
+
+        `media` has the loaded part for each part that leads elsewhere; `first` is the position of
+        the first message in the session.
+        """
         self.first: Fitted | None = None
         self._context = context
         self._media = media
+        self._position = first
         self._estimated = 0
 
     def ask(self, request: ChatRequest, messages: Sequence[Message]) -> ChatRequest:
@@ -44,7 +49,7 @@ class Asking:
         fixed = 0
         if window is not None:
             fixed = of_text(request.system) + of_tools(request.tools) + of_output(request.output)
-        fitted = fit(messages, fixed, window, self._context.calibration)
+        fitted = fit(messages, fixed, window, self._context.calibration, self._position)
         self.first = self.first or fitted
         self._estimated = fitted.tokens
         system = "\n\n".join(filter(None, (request.system, fitted.note)))
@@ -77,6 +82,9 @@ def _without_failed_media(messages: Sequence[Message]) -> Iterator[Message]:
 
     It may be why the turn failed, and would make every later one fail too.
     """
+    if not any(message.parts for message in messages):
+        yield from messages
+        return
     following = [*messages[1:], Message("user")]
     for message, after in zip(messages, following, strict=True):
         if message.role == "user" and message.parts and after.finish_reason == "error":

@@ -30,14 +30,19 @@ class Checkpoints:
         turn: Turn,
         transcript: Sequence[Message],
         known: int,
+        first: int = 0,
         period: float = PERIOD_SECONDS,
     ) -> None:
-        """`transcript` grows while the turn runs; its first `known` messages are stored."""
+        """`transcript` grows while the turn runs; its first `known` messages are stored.
+
+        `first` is the position of the very first one in the session.
+        """
         self._period = period
         self._store = store
         self._turn = turn
         self._transcript = transcript
         self._known = known
+        self._length = first + known
         self._timer: asyncio.TimerHandle | None = None
         self._write: asyncio.Task[None] | None = None
         self._ended = False
@@ -65,7 +70,7 @@ class Checkpoints:
         cut = closed(self._transcript, self._known, self._turn.text, INTERRUPTED)[self._known :]
         try:
             await self._store.checkpoint(
-                self._turn.session_id, stamped(cut), expected_length=self._known
+                self._turn.session_id, stamped(cut), expected_length=self._length
             )
         except OmniaError as error:
             if not self._ended:

@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
 
 from msgspec import structs
 
-from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.trail import EventKind
-from omnia_runtime.agent.events import AgentEvent, LimitReached, TurnFinished
+from omnia_runtime.agent.events import LimitReached, Listener, TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.prompts.media_limits import check_parts
@@ -25,12 +22,11 @@ from omnia_runtime.turns.asking import Asking
 from omnia_runtime.turns.checkpoints import Checkpoints
 from omnia_runtime.turns.locks import SessionBusy, SessionLocks
 from omnia_runtime.turns.media import MediaFolder, loaded_parts
+from omnia_runtime.turns.noted import Noted
 from omnia_runtime.turns.ownership import require_owner
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.turn import Caller, Turn, asked, closed
 from omnia_runtime.turns.uploads import Whose
-
-Emit = Callable[[AgentEvent], Awaitable[None]]
 
 
 class Conversations:
@@ -62,7 +58,7 @@ class Conversations:
         """Give up what nobody waits for."""
         await self._summaries.close()
 
-    async def run(self, turn: Turn, emit: Emit, caller: Caller) -> TurnFinished:
+    async def run(self, turn: Turn, listener: Listener, caller: Caller) -> TurnFinished:
         """Run a turn. When it returns, the whole turn is stored and the session is free.
 
         A turn that is cancelled or fails keeps what was said, marked so.
@@ -76,7 +72,7 @@ class Conversations:
             with self._tracing.turn(turn, caller.metadata) as span:
                 async with self._locks.turn(turn.session_id):
                     with self._appends.recording():
-                        finished = await self._run(turn, emit, caller)
+                        finished = await self._run(turn, listener, caller)
                 note_end(span, finished)
             status = "success"
         except asyncio.CancelledError:
@@ -92,44 +88,40 @@ class Conversations:
             self._metrics.turn_ended(status, time.monotonic() - began)
         return structs.replace(finished, text=turn.text)
 
-    async def _run(self, turn: Turn, emit: Emit, caller: Caller) -> TurnFinished:
+    async def _run(self, turn: Turn, listener: Listener, caller: Caller) -> TurnFinished:
         session = await self._store.load(turn.session_id)
         require_owner(session, caller)
         begun_with = session.pack_version if session else ""
         agent = self._live.current.for_session(turn.session_id, begun_with)
         # what a dead runtime left of its turn becomes part of the conversation
         transcript = [*session.messages, *session.interrupted] if session else []
-        stored = len(session.messages) if session else 0
-        note_turn(agent, transcript)
+        first, stored = (session.first, len(session.messages)) if session else (0, 0)
+        note_turn(agent, transcript, session.deleted if session else None)
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
         check_parts(agent.prompt.prompt.media, turn.parts)
         transcript.append(asked(turn, caller, agent.version))
         media = await self._media.load_all(transcript, Whose(turn.session_id, caller.user_id))
         # Of an upload only its record and its bytes say what it is.
         check_parts(agent.prompt.prompt.media, loaded_parts(media, turn.parts))
-        asking = Asking(agent.context, media)
+        asking = Asking(agent.context, media, first)
         if session and session.interrupted:
             note_event(EventKind.TURN_INTERRUPTED)
-        known = await self._appends.begin(turn.session_id, transcript, stored)
-        checkpoints = Checkpoints(self._store, turn, transcript, known)
-
-        async def noted(event: AgentEvent) -> None:
-            checkpoints.note()
-            await emit(event)
-
+        known = await self._appends.begin(turn.session_id, transcript, stored, first)
+        checkpoints = Checkpoints(self._store, turn, transcript, known, first)
+        noted = Noted(turn, checkpoints, listener)
         try:
             finished = await self._answer(agent, turn, transcript, system, asking, noted, caller)
         except BaseException as error:
             checkpoints.end()
             reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
             cut = closed(transcript, known, turn.text, reason)
-            await self._appends.end(turn.session_id, cut, known, cut_by(error))
+            await self._appends.end(turn.session_id, cut, known, cut_by(error), first)
             raise
         checkpoints.end()
         ending = finished_with(finished.reason)
-        await self._appends.end(turn.session_id, transcript, known, ending)
+        await self._appends.end(turn.session_id, transcript, known, ending, first)
         if asking.first:
-            self._summaries.want(turn.session_id, agent.model, asking.first, transcript)
+            self._summaries.want(turn.session_id, agent.model, asking.first, transcript, first)
         return finished
 
     async def _answer(
@@ -139,33 +131,27 @@ class Conversations:
         transcript: list[Message],
         system: str,
         asking: Asking,
-        emit: Emit,
+        listener: Listener,
         caller: Caller,
     ) -> TurnFinished:
         if blocked := agent.validators.check_input(turn.content):
             note_event(EventKind.INPUT_BLOCKED, blocked.validator_type)
             self._metrics.blocked(blocked.validator_type, "input")
             transcript.append(Message("assistant", blocked.message, finish_reason="safety"))
-            turn.said.append(blocked.message)
-            await emit(blocked.message)
+            if not listener.say(blocked.message):
+                await listener.room()
             return TurnFinished(blocked.message, "safety", Usage())
-        events = run_turn(
+        finished = await run_turn(
             agent.model,
             BoundTools(agent.tools, agent.rate, turn.session_id, caller),
             agent.request(system, transcript, turn.metadata),
             transcript,
             agent.limits,
             asking,
+            listener,
             agent.validators.gate(),
         )
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, str):
-                    turn.said.append(event)
-                if isinstance(event, TurnFinished):
-                    self._metrics.held(event.limit, event.blocked)
-                    note_held(event.limit, event.blocked)
-                    loaded = [await self._media.load(part) for part in event.parts]
-                    return structs.replace(event, parts=tuple(loaded))
-                await emit(event)
-        raise OmniaError(Code.INTERNAL, "the turn ended without an answer")
+        self._metrics.held(finished.limit, finished.blocked)
+        note_held(finished.limit, finished.blocked)
+        loaded = [await self._media.load(part) for part in finished.parts]
+        return structs.replace(finished, parts=tuple(loaded))

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import aclosing
 
 from msgspec import Struct, structs
 
@@ -10,7 +9,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message
 from omnia_core.sessions.trail import EventKind
 from omnia_core.telemetry.tracing import current_span
-from omnia_runtime.agent.events import LimitReached, TurnFinished
+from omnia_runtime.agent.events import LimitReached, Nobody, TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.prompts.prompt import input_values
@@ -121,14 +120,12 @@ class Invocations:
         tools = BoundTools(agent.tools, agent.rate, "", caller)
         gate = agent.validators.gate()
         asking = Asking(agent.context, {})
-        events = run_turn(agent.model, tools, request, messages, agent.limits, asking, gate)
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, TurnFinished):
-                    self._metrics.held(event.limit, event.blocked)
-                    note_held(event.limit, event.blocked)
-                    return event
-        raise OmniaError(Code.INTERNAL, "the call ended without an answer")
+        finished = await run_turn(
+            agent.model, tools, request, messages, agent.limits, asking, Nobody(), gate
+        )
+        self._metrics.held(finished.limit, finished.blocked)
+        note_held(finished.limit, finished.blocked)
+        return finished
 
 
 def _fault(agent: AgentVersion, text: str) -> str:

@@ -24,6 +24,12 @@ class SessionBusy(OmniaError):
         )
 
 
+class _Lock(asyncio.Lock):
+    """A lock that is free may be promised already: to one who waits and is just waking up."""
+
+    waiting = 0
+
+
 class SessionLocks:
     """A lock for each session that somebody writes to or waits for, and none for the others.
 
@@ -31,7 +37,7 @@ class SessionLocks:
     """
 
     def __init__(self) -> None:
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
 
     def turn(self, session_id: str) -> AbstractAsyncContextManager[None]:
         """Keep others away for a turn."""
@@ -45,12 +51,18 @@ class SessionLocks:
     async def _held(self, session_id: str, patience: float) -> AsyncIterator[None]:
         lock = self._locks.get(session_id)
         if lock is None:
-            lock = self._locks[session_id] = asyncio.Lock()
-        try:
-            async with asyncio.timeout(patience):
-                await lock.acquire()
-        except TimeoutError as error:
-            raise SessionBusy(session_id) from error
+            lock = self._locks[session_id] = _Lock()
+        if lock.locked() or lock.waiting:
+            lock.waiting += 1
+            try:
+                async with asyncio.timeout(patience):
+                    await lock.acquire()
+            except TimeoutError as error:
+                raise SessionBusy(session_id) from error
+            finally:
+                lock.waiting -= 1
+        else:
+            await lock.acquire()
         try:
             yield
         finally:

@@ -23,6 +23,9 @@ class MeteredSessionStore:
         self._metrics = metrics
         self.keeps_trail = store.keeps_trail
 
+    def start(self) -> None:
+        self._store.start()
+
     async def load(self, session_id: str) -> Session | None:
         with _Operation("load", self._metrics):
             return await self._store.load(session_id)

@@ -35,15 +35,23 @@ class Summaries:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     def want(
-        self, session_id: str, model: ChatModel, fitted: Fitted, messages: list[Message]
+        self,
+        session_id: str,
+        model: ChatModel,
+        fitted: Fitted,
+        messages: list[Message],
+        first: int = 0,
     ) -> None:
-        """Begin a summary if the conversation has grown so long that it needs one."""
+        """Begin a summary if the conversation has grown so long that it needs one.
+
+        `first` is the position of the first of `messages` in the session.
+        """
         wanted = fitted.wants_summary
         if wanted is None or session_id in self._running:
             return
         covered = messages[wanted.start : wanted.stop]
         task = asyncio.create_task(
-            self._make(session_id, model, fitted.summary, covered, wanted.stop)
+            self._make(session_id, model, fitted.summary, covered, first + wanted.stop)
         )
         self._running[session_id] = task
         task.add_done_callback(lambda _: self._running.pop(session_id, None))
@@ -74,9 +82,11 @@ class Summaries:
                 session = await self._store.load(session_id)
                 # a turn that another pod is at must not find the session longer than it knew
                 if session is not None and not session.interrupted:
-                    length = len(session.messages)
                     await self._store.append(
-                        session_id, [summary], expected_length=length, trail=trail.beside()
+                        session_id,
+                        [summary],
+                        expected_length=session.length,
+                        trail=trail.beside(),
                     )
         except (OmniaError, TimeoutError) as error:
             _log.warning("a conversation was not summarised", session=session_id, reason=str(error))

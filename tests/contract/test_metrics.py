@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv, RuntimeEnv
+from omnia_core.sessions.retention import Effects
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_operator.metrics import Levels as OperatorLevels
@@ -47,6 +48,7 @@ def runtime() -> CollectorRegistry:
     metrics.tool_called("h", "t", "success", 1.0)
     metrics.held("max_rounds: 5", "banned_words")
     metrics.stored("load", "success", 1.0)
+    metrics.retained(Effects(1, 1, 1))
     metrics.turn_ended("success", 1.0)
     registry.register(RuntimeLevels("a", "n", lambda: 1, lambda: {"h": True}))
     return registry
@@ -57,9 +59,11 @@ def operator() -> CollectorRegistry:
     metrics = OperatorMetrics(registry)
     metrics.reconciles.labels("Provider", "ok").inc()
     metrics.duration.labels("Provider").observe(1.0)
-    ready = {("n", "a"): True}
+    ready, held = {("n", "a"): True}, {("n", "p"): ("Active", 1)}
     registry.register(
-        OperatorLevels(lambda: 1, lambda: {"Provider": 1.0}, lambda: True, lambda: ready)
+        OperatorLevels(
+            lambda: 1, lambda: {"Provider": 1.0}, lambda: True, lambda: ready, lambda: held
+        )
     )
     return registry
 
@@ -118,9 +122,21 @@ def test_no_other_file_makes_series() -> None:
 
 def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
     """A new label is bounded by the manifests, or by the code; then it may be added here."""
-    bounded = {"direction", "handler", "kind", "limit", "mode", "model", "operation", "outcome"}
+    bounded = {
+        "direction",
+        "dry_run",
+        "handler",
+        "kind",
+        "limit",
+        "mode",
+        "model",
+        "operation",
+        "outcome",
+    }
     bounded |= {
         "provider",
+        "phase",
+        "policy",
         "reason",
         "result",
         "status",

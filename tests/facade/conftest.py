@@ -17,6 +17,7 @@ from omnia_facade.app import Facade
 from omnia_facade.timings import USUAL, Timings
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.services import free_port
+from tests.transport import TRANSPORT
 
 
 @pytest.fixture
@@ -39,7 +40,12 @@ class Running:
 @contextlib.asynccontextmanager
 async def running(*, timings: Timings = USUAL, **settings: Any) -> AsyncIterator[Running]:
     """Serve a facade; nobody needs a credential unless the settings say otherwise."""
-    given = {"allow_unauthenticated": True, "agent_name": "agent", **settings}
+    given = {
+        "allow_unauthenticated": True,
+        "agent_name": "agent",
+        "grpc_transport": TRANSPORT,
+        **settings,
+    }
     env = FacadeEnv(
         bind_address="127.0.0.1", facade_port=free_port(), health_port=free_port(), **given
     )

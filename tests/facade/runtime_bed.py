@@ -4,13 +4,19 @@ from omnia_core.env import FacadeEnv
 from omnia_core.env.transport import GrpcTransport
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.runtime_client.port import RuntimeClient
+from tests.transport import TRANSPORT
+
+
+def unheard(text: str) -> bool:
+    """Say nothing: all of an answer comes as events, as to a client that does not read."""
+    return False
 
 
 def client_of(
     port: int,
     *,
     show_tools: bool = False,
-    transport: GrpcTransport = GrpcTransport.BUILTIN,
+    transport: GrpcTransport = TRANSPORT,
 ) -> RuntimeClient:
     """Return a client of the runtime on a port of the loopback address."""
     client = open_client(

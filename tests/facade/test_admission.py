@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -244,8 +244,15 @@ async def test_a_connection_that_cannot_be_opened_is_cut_and_takes_no_place() ->
     def crashes(head: RequestHead, principal: Principal) -> asyncio.Protocol:
         raise LookupError(head.path, principal.subject)
 
+    class Ann:
+        expected = ""
+
+        async def validate(self, headers: Mapping[str, str]) -> Principal:
+            return Principal(headers["host"], user_id="ann")
+
     capacity = Capacity(limit=1, user_limit=1)
-    house = House(Authenticator((), allow_unauthenticated=True), capacity, print, upgrade=crashes)
+    house = House(Authenticator([Ann()], allow_unauthenticated=False), capacity, print)
+    house.upgrade = crashes
     loop = asyncio.get_running_loop()
     async with await loop.create_server(lambda: Door(house), "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
@@ -253,3 +260,4 @@ async def test_a_connection_that_cannot_be_opened_is_cut_and_takes_no_place() ->
             with pytest.raises(InvalidMessage):
                 await connect(f"ws://127.0.0.1:{port}/ws", open_timeout=LIMIT)
     assert capacity.enter() is Place.INSIDE
+    assert capacity.enter_user("ann")

@@ -1,6 +1,7 @@
 """A call as the runtime sees it: the dialogue over the real client and a real gRPC server."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,7 +30,7 @@ from omnia_facade.turns.handler import Dialogue
 from omnia_facade.turns.runtime import RuntimeHandler
 from omnia_facade.turns.traced import TracedDialogue
 from tests.collector import Spans, http_collector
-from tests.facade.runtime_bed import client_of
+from tests.facade.runtime_bed import client_of, unheard
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 
@@ -103,6 +104,35 @@ async def test_a_call_in_which_nobody_says_anything_is_over(
     assert "neither side said anything for 0.1 s" in event.message
 
 
+@pytest.mark.parametrize("transport", GrpcTransport)
+async def test_a_runtime_that_takes_nothing_is_given_up(transport: GrpcTransport) -> None:
+    async with (
+        asyncio.timeout(LIMIT),
+        await asyncio.start_server(_takes_nothing, "127.0.0.1", 0) as server,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        client = client_of(server.sockets[0].getsockname()[1], transport=transport)
+        stack.push_async_callback(client.close)
+        dialogue = dialogue_of(client, silence=0.1)
+        # More than the window of a stream, and of what one of its connection has left after it.
+        message = TurnRequest("s", "x" * 200_000)
+        (turn,) = [event async for event in dialogue.turn(message, unheard)]
+        (call,) = await take(dialogue, queue())
+
+    assert isinstance(turn, Failed)
+    assert turn.message.startswith("the agent said nothing for 0.1 s")
+    assert isinstance(call, Failed)
+    assert call.message.startswith("the agent did not take the call for 0.1 s")
+
+
+async def _takes_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Agree to HTTP/2, and never let the other side send more than it may at first."""
+    writer.write(bytes.fromhex("000000040000000000000000040100000000"))
+    while await reader.read(65_536):
+        pass
+    writer.close()
+
+
 async def test_a_call_that_was_cancelled_before_it_began_is_never_made(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
@@ -134,8 +164,8 @@ async def test_what_a_runtime_asks_for_is_told_in_a_turn_too(
     dialogue = dialogue_of(client)
 
     turns = [
-        [event async for event in dialogue.turn(TurnRequest("s", "hi"))],
-        [event async for event in dialogue.turn(TurnRequest("s", "hi"))],
+        [event async for event in dialogue.turn(TurnRequest("s", "hi"), unheard)],
+        [event async for event in dialogue.turn(TurnRequest("s", "hi"), unheard)],
     ]
 
     assert turns[0][0] == SessionConfig("pcm", 24_000, 1)

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame, Opcode
 from websockets.typing import Origin
 
 from omnia_core.names import Handler
@@ -17,6 +18,7 @@ from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+from tests.facade.test_admission import counted
 
 
 @pytest.mark.covers("websocket.md#chunk", "websocket.md#done", "websocket.md#turn-order")
@@ -251,11 +253,15 @@ async def test_a_message_over_the_limit_closes_with_1009(echo: Running) -> None:
 @pytest.mark.covers("websocket.md#close-not-utf8")
 async def test_text_that_is_not_utf8_closes_with_1007(echo: Running) -> None:
     async with connected(echo.ws) as client:
-        await client.socket.send(b'{"type":"\xff"}', text=True)
+        good = b'{"type":"message","content":"hi"}'
+        frames = [Frame(Opcode.TEXT, data) for data in (b'{"type":"\xff"}', good)]
+        # in one packet: what follows is not read
+        client.socket.transport.write(b"".join(f.serialize(mask=True) for f in frames))
         with pytest.raises(ConnectionClosed) as caught:
             await client.receive()
         assert caught.value.rcvd
         assert caught.value.rcvd.code == 1007
+        assert await counted(echo, "omnia_agent_messages_received_total") == 1
 
 
 @pytest.mark.covers("websocket.md#path")

@@ -5,7 +5,9 @@
 import asyncio
 import re
 
+import msgspec
 import orjson
+import pytest
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
@@ -13,11 +15,12 @@ from omnia_core.files.function import FunctionFile
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
 from omnia_facade.http.functions import FunctionRoute
 from omnia_facade.http.server import HttpServer
 from omnia_facade.idempotency.memory import MemoryReplyStore
-from omnia_facade.idempotency.once import Once
+from omnia_facade.idempotency.once import Once, repeated
 from omnia_facade.idempotency.port import Standing
 from omnia_facade.metrics import Metrics
 from omnia_facade.runtime_client.port import ConverseStream, Invocation, RuntimeHealth
@@ -53,6 +56,14 @@ class Unreachable:
 
     async def close(self) -> None:
         raise NotImplementedError
+
+
+@pytest.mark.parametrize("error", ["of_tomorrow", "\xff"])
+def test_a_reply_that_a_newer_pod_kept_is_no_crash(error: str) -> None:
+    kept = msgspec.msgpack.encode({"invocation_id": "i", "body": b"{}", "error": error})
+    with pytest.raises(FunctionFailed) as caught:
+        repeated(Standing(b"print", kept), b"print")
+    assert caught.value.code is FunctionErrorCode.IDEMPOTENCY_UNAVAILABLE
 
 
 async def test_a_crash_is_500_with_an_id_and_without_its_reason(unused_port: int) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
-from omnia_core.sessions import Message, Session
+from omnia_core.sessions import Beginning, Message, Session
 from omnia_core.sessions import ToolCall as StoredCall
 from omnia_facade.turns.events import (
     Media,
@@ -88,6 +88,12 @@ def played(rounds: Sequence[Round]) -> list[tuple[tuple[Event, ...], list[Messag
             transcript.append(Message("tool", content, tool_call_id=call.id, is_error=failed))
             step(ToolResult(call.id, content, failed))
     return steps
+
+
+def test_what_is_kept_belongs_to_the_length_that_the_session_ever_had() -> None:
+    session = Session("s", (ASKED,), (), Beginning(6, 3))
+    decided = verdict(session, TurnRequest("s", "hi"), relayed_of("Hel"), NOW)
+    assert (decided.outcome, decided.length) == (Kept.STORED, 7)
 
 
 @given(ROUNDS, st.data())

@@ -23,7 +23,7 @@ from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Keeper, Kept, Relayed
 from omnia_facade.turns.runtime import RuntimeHandler
 from tests.facade.conftest import Client, connected, running
-from tests.facade.runtime_bed import client_of
+from tests.facade.runtime_bed import client_of, unheard
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
 from tests.facade.scripted_runtime import serving as scripted
 from tests.facade.test_admission import counted
@@ -172,7 +172,9 @@ async def test_an_answer_that_the_store_did_not_take_is_told_to_the_client(
     ):
         await talk.say("die")
         message = (await talk.answer())[-1]["error"]["message"]
-        assert message.endswith("send the message again; what it said so far was not stored")
+        assert message.endswith(
+            "send the message again; what it said so far is not confirmed to be kept"
+        )
         assert "secret" not in message
         assert await counted(facade, SERIES, outcome="failed") == 1
         # of an answer that had not begun there is nothing to say
@@ -197,7 +199,7 @@ async def test_a_cancelled_turn_that_the_runtime_does_not_end_is_kept_too() -> N
         peer = client_of(port)
         dialogue = RuntimeHandler(peer, LIMIT, 0.01, keeper).begin("s", Principal("mia"))
         events = []
-        async for event in dialogue.turn(TurnRequest("s", "slow")):
+        async for event in dialogue.turn(TurnRequest("s", "slow"), unheard):
             events.append(event)
             dialogue.cancel()
         await peer.close()
@@ -211,7 +213,7 @@ async def test_a_turn_that_ends_is_the_runtimes_alone_to_keep() -> None:
         peer = client_of(port)
         dialogue = RuntimeHandler(peer, LIMIT, LIMIT, keeper).begin("s", Principal("mia"))
         for content in ("hi", "fail", "tools"):
-            async for _ in dialogue.turn(TurnRequest("s", content)):
+            async for _ in dialogue.turn(TurnRequest("s", content), unheard):
                 pass
         await peer.close()
     assert keeper.kept == []
@@ -235,6 +237,8 @@ class Slow(MemorySessionStore):
 
     async def close(self) -> None:
         self.closed += 1
+        if self.fault:
+            raise self.fault
 
 
 class Desk:

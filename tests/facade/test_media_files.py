@@ -3,26 +3,33 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
-from omnia_core.media import folder_name
+from omnia_core.media import folder_name, opened_folder
 from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.http.media_downloads import MAX_DOWNLOADS_OF_USER, Downloads
 from omnia_facade.http.media_range import disposition, select
 from omnia_facade.media.files import MediaFiles
-from omnia_facade.media.library import MediaLibrary
+from omnia_facade.media.library import Download, MediaLibrary
 from omnia_facade.media.policy import TICKET_LIFETIME, Policy
 from omnia_facade.media.port import MediaErrorCode, MediaRefused, Stored, Ticket, UploadRequest
-from omnia_facade.media.room import Limits
+from omnia_facade.media.room import Limits, require_owner
 from omnia_facade.media.sweep import REMEMBERED, Sweeper
 from omnia_facade.media.threads import in_thread, opened_in_thread
-from omnia_facade.media.uploads import MediaUploads
+from omnia_facade.media.uploads import MAX_OPEN_OF_USER, MediaUploads
+from omnia_facade.media.writer import FileWriter
 from omnia_facade.metrics import Metrics
 from tests.facade.scripted_runtime import LIMIT
 
@@ -224,6 +231,111 @@ def _full() -> None:
 
 def _broken() -> None:
     raise OSError(5, "Input/output error")
+
+
+async def test_what_could_not_be_kept_leaves_nothing_behind(shelf: Shelf) -> None:
+    ticket = await shelf.ticket()
+    media_id = ticket.storage_ref[-32:]
+    before = shelf.names()
+    # where the record should be there is something else
+    (shelf.root / "s" / f"{media_id}.meta").mkdir()
+    writer = await shelf.uploads.open(ticket.upload_id, ANN)
+    await writer.write(b"bytes")
+    assert await refusal(writer.finish()) is MediaErrorCode.STORAGE_FAILED
+    await writer.abort()
+    (shelf.root / "s" / f"{media_id}.meta").rmdir()
+    assert shelf.names() == before
+    assert (await shelf.write(ticket)).size_bytes == 5
+
+
+async def test_a_request_that_could_not_be_noted_does_not_count(shelf: Shelf) -> None:
+    uploads = (shelf.root / ".uploads").rename(shelf.root / "moved")
+    assert await refusal(shelf.ticket()) is MediaErrorCode.STORAGE_FAILED
+    assert not any(name.endswith(".reserved") for name in shelf.names())
+    uploads.rename(shelf.root / ".uploads")
+    await shelf.ticket()
+
+
+BROKEN = {"no UTF-8": b'{"session_id":"\xff"}', "deep": b'{"x":' + b"[" * 20_000, "zeros": bytes(8)}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_records_that_nobody_can_read_are_as_none(shelf: Shelf, broken: bytes) -> None:
+    media_id = "c" * 32
+    upload_id = f"upl-{media_id}"
+    await shelf.ticket()
+    for name in (f"s/{media_id}.meta", f"s/{media_id}.reserved", f".uploads/{upload_id}"):
+        (shelf.root / name).write_bytes(broken)
+    unknown = (shelf.library.info("s", media_id, ANN), shelf.uploads.open(upload_id, ANN))
+    assert [await refusal(each) for each in unknown] == [MediaErrorCode.NOT_FOUND] * 2
+    await shelf.ticket()
+    shelf.age(TICKET_LIFETIME + REMEMBERED + SECOND)
+    shelf.sweep()
+    assert not [name for name in shelf.names() if media_id in name]
+
+
+def test_of_two_pods_that_ask_for_the_first_time_at_once_none_keeps_the_other_out(
+    tmp_path: Path,
+) -> None:
+    with ThreadPoolExecutor(2) as pods:
+        for number in range(200):
+            session = tmp_path / str(number)
+            session.mkdir()
+            with opened_folder(session) as folder:
+                start = Barrier(2)
+                for asked in [pods.submit(_own, folder, start, user) for user in ("a", "b")]:
+                    asked.result()
+                assert len(list(session.iterdir())) < 2
+
+
+def _own(folder: int, start: Barrier, user_id: str) -> None:
+    start.wait(LIMIT)
+    with suppress(MediaRefused):
+        require_owner(folder, user_id)
+
+
+async def test_one_user_cannot_take_every_place_of_a_pod(shelf: Shelf) -> None:
+    async def begin(session: str, caller: Principal) -> FileWriter:
+        request = UploadRequest(session, "a.txt", "text/plain", 5)
+        ticket = await shelf.uploads.request(request, caller)
+        return await shelf.uploads.open(ticket.upload_id, caller)
+
+    begun = [await begin(f"s{number // 16}", ANN) for number in range(MAX_OPEN_OF_USER)]
+    assert await refusal(begin("more", ANN)) is MediaErrorCode.TOO_MANY_OF_USER
+    begun.append(await begin("bens", Principal(subject="ben", user_id="b2")))
+    await begun.pop(0).abort()
+    begun.append(await begin("more", ANN))
+    for writer in begun:
+        await writer.abort()
+
+
+class Waiting(MediaLibrary):
+    """Finds a file for nobody, and not before it may."""
+
+    def __init__(self) -> None:
+        self.may = asyncio.Event()
+
+    async def download(self, session_id: str, media_id: str, caller: Principal) -> Download:
+        await self.may.wait()
+        raise MediaRefused(MediaErrorCode.NOT_FOUND, f"{session_id}/{media_id} {caller.user_id}")
+
+
+async def test_one_user_cannot_take_every_download_of_a_pod() -> None:
+    library = Waiting()
+    metrics = Metrics(CollectorRegistry(), agent="a", namespace="n").media
+    downloads = Downloads(library, metrics, LIMIT)
+    request = make_mocked_request("GET", "/media/download/s/m")
+
+    def ask(caller: Principal) -> asyncio.Task[web.StreamResponse]:
+        return asyncio.create_task(downloads.answer(request, caller, "s", "m"))
+
+    async with asyncio.timeout(LIMIT):
+        first = [ask(ANN) for _ in range(MAX_DOWNLOADS_OF_USER)]
+        others = [ask(Principal(subject="ben", user_id="b2")), ask(ANONYMOUS)]
+        assert await refusal(ask(ANN)) is MediaErrorCode.TOO_MANY_OF_USER
+        library.may.set()
+        for task in (*first, *others, ask(ANN)):
+            assert await refusal(task) is MediaErrorCode.NOT_FOUND
 
 
 async def test_what_was_opened_for_nobody_is_closed() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.services import free_port
+from tests.transport import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, "-m", "omnia_facade")
@@ -29,6 +30,7 @@ def environment(**variables: object) -> dict[str, str]:
         "OMNIA_FACADE_PORT": free_port(),
         "OMNIA_HEALTH_PORT": free_port(),
         "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
+        **VARIABLES,
         **variables,
     }
     return {"PATH": os.environ["PATH"], **{name: str(value) for name, value in given.items()}}

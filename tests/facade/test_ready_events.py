@@ -12,7 +12,9 @@ from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
 from omnia_facade.runtime_client.port import ConverseStream, Outgoing, RuntimeClient
 from omnia_facade.turns.events import Chunk, Done, Failed, Hello, TurnEvent, TurnRequest
+from omnia_facade.turns.handler import Say
 from omnia_facade.turns.text import RuntimeTurns
+from tests.facade.runtime_bed import unheard
 from tests.facade.scripted_runtime import chunk, done
 
 CHUNKS = 1000
@@ -29,11 +31,8 @@ class Arrived:
     async def send(self, message: Outgoing) -> bool:  # noqa: ARG002 - the port's
         return True
 
-    def ready(self) -> TurnEvent | Hello | None:
+    async def read(self, say: Say | None = None) -> TurnEvent | Hello | None:  # noqa: ARG002 - the port's
         return self._events.popleft() if self._events else None
-
-    async def read(self) -> TurnEvent | Hello | None:
-        return self.ready()
 
     def cancel(self) -> None:
         self._events.clear()
@@ -65,7 +64,7 @@ async def test_a_turn_with_much_to_pass_on_lets_others_go_on_meanwhile() -> None
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    async for _ in turns.run(TurnRequest("s", "hi")):
+    async for _ in turns.run(TurnRequest("s", "hi"), unheard):
         passed_on += 1
     task.cancel()
 
@@ -91,7 +90,7 @@ async def test_nothing_is_passed_on_of_what_follows_a_message_that_cannot_be_rea
     )
     call.ended()
     stream = BuiltinStream(call)
-    events = turns_on(cast("ConverseStream", Sent(stream))).run(TurnRequest("s", "hi"))
+    events = turns_on(cast("ConverseStream", Sent(stream))).run(TurnRequest("s", "hi"), unheard)
 
     said = [event async for event in events]
 

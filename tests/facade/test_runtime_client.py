@@ -26,7 +26,7 @@ from omnia_facade.turns.events import (
 )
 from omnia_facade.turns.handler import Dialogue, Resume
 from omnia_facade.turns.runtime import RuntimeHandler
-from tests.facade.runtime_bed import client_of
+from tests.facade.runtime_bed import client_of, unheard
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 USAGE = Usage(3, 2, 0.0008)
@@ -42,8 +42,15 @@ def dialogue_of(
 
 async def take(dialogue: Dialogue, content: str, session_id: str = "s") -> list[TurnEvent]:
     async with asyncio.timeout(LIMIT):
-        turn = dialogue.turn(TurnRequest(session_id, content))
-        return [event async for event in turn]
+        events: list[TurnEvent] = []
+
+        def say(text: str) -> bool:
+            events.append(Chunk(text))
+            return True
+
+        turn = dialogue.turn(TurnRequest(session_id, content), say)
+        events.extend([event async for event in turn])
+        return events
 
 
 @pytest.fixture
@@ -148,7 +155,7 @@ async def test_media_parts_reach_the_runtime(
     image = Part("image", media=Media("image/png", data="aGk="))
     request = TurnRequest("s", "ignored", (Part("text", "look"), image), {"k": "v"}, ("location",))
 
-    events = [event async for event in dialogue_of(client).turn(request)]
+    events = [event async for event in dialogue_of(client).turn(request, unheard)]
 
     assert isinstance(events[-1], Done)
     sent = runtime.received[0]
@@ -226,7 +233,7 @@ async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_sile
     events: list[TurnEvent] = []
 
     async with asyncio.timeout(LIMIT):
-        async for event in dialogue.turn(TurnRequest("s", "ask")):
+        async for event in dialogue.turn(TurnRequest("s", "ask"), unheard):
             events.append(event)
             if isinstance(event, ToolCall):
                 loop = asyncio.get_running_loop()
@@ -246,7 +253,7 @@ async def test_a_client_tool_is_asked_for_and_answered(
     events: list[TurnEvent] = []
 
     async with asyncio.timeout(LIMIT):
-        async for event in dialogue.turn(TurnRequest("s", "ask")):
+        async for event in dialogue.turn(TurnRequest("s", "ask"), unheard):
             events.append(event)
             if isinstance(event, ToolCall):
                 dialogue.answer(answer)
@@ -264,7 +271,7 @@ async def test_cancel_ends_the_turn_in_what_was_said(
     events: list[TurnEvent] = []
 
     async with asyncio.timeout(LIMIT):
-        async for event in dialogue.turn(TurnRequest("s", "slow")):
+        async for event in dialogue.turn(TurnRequest("s", "slow"), unheard):
             events.append(event)
             if event == Chunk("far"):
                 dialogue.cancel()
@@ -291,7 +298,7 @@ async def test_cancel_before_the_turn_was_taken_up_cancels_it(
 async def test_an_abandoned_turn_is_cancelled_at_the_runtime(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    turn = dialogue_of(client).turn(TurnRequest("s", "slow"))
+    turn = dialogue_of(client).turn(TurnRequest("s", "slow"), unheard)
     async with asyncio.timeout(LIMIT):
         await anext(turn)
         await turn.aclose()

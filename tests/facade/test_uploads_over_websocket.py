@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from omnia_facade.ws.brake import Brake
 from omnia_facade.ws.effects import Effect, Send
 from omnia_facade.ws.messages import Refused
 from omnia_facade.ws.upload_desk import UploadDesk
-from omnia_facade.ws.uploads import MAX_OPEN, MAX_WAITING_BYTES, SocketUploads
+from omnia_facade.ws.uploads import LATE_SECONDS, MAX_OPEN, MAX_WAITING_BYTES, SocketUploads
 from tests.facade.conftest import Client, Running, connected, running
 from tests.facade.omni_frames import UPLOAD, pack
 from tests.facade.scripted_runtime import LIMIT
@@ -41,7 +42,7 @@ class MemoryUploads:
         self.files: dict[str, bytes] = {}
         self.requested: dict[str, UploadRequest] = {}
         self.watched: dict[str, Callable[[Stored], None]] = {}
-        self.aborted: list[str] = []
+        self.aborted: asyncio.Queue[str] = asyncio.Queue()
         self.expires_at = FAR
         self.gate = asyncio.Event()
         self.gate.set()
@@ -90,7 +91,7 @@ class MemoryWriter:
         return self.uploads.stored(self.upload_id, self.data)
 
     async def abort(self) -> None:
-        self.uploads.aborted.append(self.upload_id)
+        self.uploads.aborted.put_nowait(self.upload_id)
 
 
 class Socket:
@@ -135,6 +136,9 @@ class Bed:
         ticket = await self.socket.next("upload_ready")
         return str(ticket["upload_id"])
 
+    def aborted(self) -> list[str]:
+        return [self.kept.aborted.get_nowait() for _ in range(self.kept.aborted.qsize())]
+
     def piece(self, upload_id: str, data: bytes, sequence: int, *, last: bool = False) -> None:
         frame = pack(data, sequence, last=last, kind=UPLOAD, upload_id=upload_id)
         self.uploads.receive(decode(frame))
@@ -170,6 +174,32 @@ async def test_a_file_that_comes_by_another_way_is_told_too(bed: Bed) -> None:
     assert bed.kept.watched == {}
 
 
+async def test_what_came_of_a_file_that_was_completed_by_another_way_is_dropped(bed: Bed) -> None:
+    upload_id = await bed.ready()
+    bed.kept.gate.clear()
+    bed.piece(upload_id, b"ab", 0)
+    async with asyncio.timeout(LIMIT):
+        await bed.kept.writing.wait()
+        bed.kept.watched[upload_id](bed.kept.stored(upload_id, b"abcd"))
+        bed.kept.gate.set()
+        assert await bed.kept.aborted.get() == upload_id
+    await bed.socket.next("upload_complete")
+    assert bed.socket.sent.empty()
+
+
+async def test_an_upload_ends_with_its_ticket(bed: Bed) -> None:
+    soon = datetime.now(UTC) + timedelta(seconds=0.05 - LATE_SECONDS)
+    bed.kept.expires_at = soon.isoformat()
+    await bed.ready()
+    begun = await bed.ready()
+    bed.piece(begun, b"ab", 0)
+    async with asyncio.timeout(LIMIT):
+        assert await bed.kept.aborted.get() == begun
+    assert bed.kept.watched == {}
+    with pytest.raises(Refused, match="begin with an upload_request"):
+        bed.piece(begun, b"cd", 1)
+
+
 async def test_several_files_may_come_at_once(bed: Bed) -> None:
     one, two = await bed.ready(), await bed.ready()
     for sequence, last in ((0, False), (1, True)):
@@ -194,7 +224,7 @@ async def test_a_piece_out_of_order_fails_the_upload_once_and_it_may_begin_anew(
     assert "expected the piece with sequence 1, found 2" in error["message"]
     assert error["details"] == {"upload_id": upload_id, "reason": "input_invalid"}
     await bed.socket.next("upload_complete")
-    assert bed.kept.aborted == [upload_id]
+    assert bed.aborted() == [upload_id]
 
 
 async def test_a_file_that_is_not_as_announced_fails(bed: Bed) -> None:
@@ -202,7 +232,7 @@ async def test_a_file_that_is_not_as_announced_fails(bed: Bed) -> None:
     bed.piece(upload_id, b"abcd", 0, last=True)
 
     assert (await bed.socket.next("error"))["message"] == "expected 3 bytes"
-    assert bed.kept.aborted == [upload_id]
+    assert bed.aborted() == [upload_id]
 
 
 @pytest.mark.parametrize(
@@ -261,7 +291,7 @@ async def test_a_slow_disk_stops_the_client_and_not_for_ever(bed: Bed) -> None:
 
 @pytest.mark.covers("websocket.md#upload-closing")
 async def test_what_is_open_when_the_connection_closes_is_aborted_and_not_watched(bed: Bed) -> None:
-    begun, waiting = await bed.ready(), await bed.ready()
+    begun, _waiting = await bed.ready(), await bed.ready()
     bed.kept.gate.clear()
     bed.piece(begun, b"ab", 0)
     bed.piece(begun, b"cd", 1)
@@ -270,11 +300,10 @@ async def test_what_is_open_when_the_connection_closes_is_aborted_and_not_watche
     bed.uploads.close()
     bed.kept.gate.set()
     async with asyncio.timeout(LIMIT):
-        await asyncio.gather(*bed.desk.tasks)
+        await bed.desk.close()
 
-    assert bed.kept.aborted == [begun]
+    assert bed.aborted() == [begun]
     assert bed.kept.watched == {}
-    assert waiting not in bed.kept.aborted
 
 
 def media(path: Path, **settings: Any) -> dict[str, Any]:

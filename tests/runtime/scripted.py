@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.sessions import ToolCall
+from omnia_runtime.agent.events import AgentEvent
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.providers.port import (
     ChatRequest,
@@ -23,6 +24,7 @@ from omnia_runtime.providers.port import (
 )
 from omnia_runtime.tools.source import ToolResult
 from tests.services import free_port
+from tests.transport import VARIABLES
 
 Round = Sequence[ModelEvent | ProviderError | asyncio.Event]
 
@@ -76,6 +78,32 @@ class ScriptedTools:
         for event in self.waits.values():
             event.set()
         return ToolResult(f'"{call.name}"')
+
+
+class Heard:
+    """Listens to a turn.
+
+    Attributes:
+        events: what it was told, in order; pieces of the answer as text.
+        said: whether there was text.
+        told: whether there was something beside it.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[str | AgentEvent] = []
+        self.said, self.told = asyncio.Event(), asyncio.Event()
+
+    def say(self, text: str) -> bool:
+        self.events.append(text)
+        self.said.set()
+        return True
+
+    async def room(self) -> None:
+        """There is always room."""
+
+    async def tell(self, event: AgentEvent) -> None:
+        self.events.append(event)
+        self.told.set()
 
 
 def metrics() -> Metrics:
@@ -169,6 +197,7 @@ class Mounted:
             "OMNIA_HEALTH_PORT": str(self.health_port),
             "OMNIA_BIND_ADDRESS": "127.0.0.1",
             "OMNIA_DRAIN_TIMEOUT": "5s",
+            **VARIABLES,
             **more,
         }
 

@@ -123,9 +123,11 @@ async def test_a_cancel_reaches_a_call_that_waits_for_the_client(
     start()
     async with client(mounted) as stub:
         stream = Stream(stub)
-        await called(stream)
+        call = await called(stream)
         await stream.send(cancel=True)
         assert (await stream.turn())[-1].done.finish_reason == "cancelled"
+        # an answer that was on its way then is not taken for a message
+        await stream.send(client_tool_result=pb.ClientToolResult(call_id=call.id, result_json="1"))
         assert kinds(await stream.ask("hello")) == ["chunk", "done"]
 
 

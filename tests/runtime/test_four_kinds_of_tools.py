@@ -17,7 +17,7 @@ from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.providers.port import ChatRequest
 from omnia_runtime.turns.asking import Asking, Context
 from tests.runtime import grpc_server, mcp_server
-from tests.runtime.scripted import ScriptedModel, asks, says
+from tests.runtime.scripted import Heard, ScriptedModel, asks, says
 from tests.runtime.tooling import Tools, opened
 from tests.services import LIMIT, free_port
 
@@ -170,7 +170,7 @@ class Servers:
             await self.stop(kind)
 
 
-async def turn(tools: Tools) -> list[AgentEvent]:
+async def turn(tools: Tools) -> list[str | AgentEvent | TurnFinished]:
     """Run a turn in which the model asks for one tool of each kind at once."""
     model = ScriptedModel(asks(*NAMES), says("all ", "done"))
     transcript = [Message("user", "hi")]
@@ -178,16 +178,15 @@ async def turn(tools: Tools) -> list[AgentEvent]:
     specs = [spec for source in opened.sources for spec in source.specs()]
     request = ChatRequest("system", transcript, specs)
     asking = Asking(Context(None), {})
+    heard = Heard()
     async with asyncio.timeout(LIMIT):
-        return [
-            event
-            async for event in run_turn(
-                model, tools.manager(), request, transcript, Limits(), asking
-            )
-        ]
+        finished = await run_turn(
+            model, tools.manager(), request, transcript, Limits(), asking, heard
+        )
+    return [*heard.events, finished]
 
 
-def failed(events: list[AgentEvent]) -> list[str]:
+def failed(events: list[str | AgentEvent | TurnFinished]) -> list[str]:
     """Return the tools whose calls failed, after a look at the rest of the turn."""
     answered = [each for each in events if isinstance(each, ToolAnswered)]
     assert [each.call.name for each in events if isinstance(each, ToolCalled)] == list(NAMES)

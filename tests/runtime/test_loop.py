@@ -1,6 +1,7 @@
 """The loop over a scripted model and scripted tools."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from msgspec import structs
@@ -10,6 +11,7 @@ from omnia_core.sessions import Media, Message, Part, ToolCall
 from omnia_runtime.agent.events import (
     AgentEvent,
     LimitReached,
+    Nobody,
     ToolAnswered,
     ToolCalled,
     TurnFinished,
@@ -30,7 +32,7 @@ from omnia_runtime.providers.port import (
 from omnia_runtime.turns.asking import Asking, Context
 from omnia_runtime.turns.turn import closed
 from omnia_runtime.validators import OutputGate, compile_validators
-from tests.runtime.scripted import Round, ScriptedModel, ScriptedTools, asks, says
+from tests.runtime.scripted import Heard, Round, ScriptedModel, ScriptedTools, asks, says
 
 TOOLS = (ToolSpec("a", "", {}), ToolSpec("b", "", {}))
 LIMIT = 5.0
@@ -42,18 +44,46 @@ async def run(
     tools: ScriptedTools,
     limits: Limits = Limits(),  # noqa: B008 - frozen
     choice: ToolChoice = "auto",
-) -> tuple[list[AgentEvent], list[Message]]:
+    heard: Heard | None = None,
+) -> tuple[list[str | AgentEvent | TurnFinished], list[Message]]:
     transcript = [Message("user", "hi")]
     request = ChatRequest("system", transcript, TOOLS, choice)
+    heard = heard or Heard()
     async with asyncio.timeout(LIMIT):
-        events = [e async for e in run_turn(model, tools, request, transcript, limits, WHOLE)]
-    return events, transcript
+        finished = await run_turn(model, tools, request, transcript, limits, WHOLE, heard)
+    return [*heard.events, finished], transcript
 
 
 async def test_an_answer_without_tools_is_one_round() -> None:
     events, transcript = await run(ScriptedModel(says("a ", "b")), ScriptedTools())
     assert events == ["a ", "b", TurnFinished("a b", "stop", Usage(10, 5, 0, 0.5))]
     assert transcript[1] == Message("assistant", "a b", finish_reason="stop")
+
+
+class Full(Heard):
+    """Takes one piece, and the next when there was room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+        self._full = False
+
+    def say(self, text: str) -> bool:
+        assert not self._full
+        self._full = True
+        super().say(text)
+        return False
+
+    async def room(self) -> None:
+        await asyncio.sleep(0)
+        self.waits += 1
+        self._full = False
+
+
+async def test_a_listener_that_is_full_is_waited_for_before_it_is_told_more() -> None:
+    full = Full()
+    await run(ScriptedModel(says("a", "b", "c")), ScriptedTools(), heard=full)
+    assert (full.events, full.waits) == (["a", "b", "c"], 3)
 
 
 async def test_tools_of_one_round_run_side_by_side_and_answer_in_order() -> None:
@@ -111,8 +141,7 @@ async def test_a_failure_of_the_model_leaves_what_was_done_in_the_transcript() -
     model = ScriptedModel(asks("a"), [TextDelta("par"), ProviderError("gone")])
     request = ChatRequest("system", transcript, TOOLS)
     with pytest.raises(ProviderError):
-        async for _ in run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE):
-            pass
+        await run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE, Nobody())
     assert [each.role for each in transcript] == ["user", "assistant", "tool"]
 
 
@@ -121,9 +150,13 @@ async def test_a_cut_transcript_answers_every_call_and_marks_the_text() -> None:
     request = ChatRequest("system", transcript, TOOLS)
     tools = ScriptedTools({"a": asyncio.Event()})
     model = ScriptedModel([TextDelta("wait "), *asks("a")])
-    turn = run_turn(model, tools, request, transcript, Limits(), WHOLE)
-    assert [await anext(turn), await anext(turn)][0] == "wait "
-    await turn.aclose()
+    heard = Heard()
+    turn = asyncio.create_task(run_turn(model, tools, request, transcript, Limits(), WHOLE, heard))
+    async with asyncio.timeout(LIMIT):
+        await heard.told.wait()
+    turn.cancel()
+    await asyncio.wait({turn})
+    assert heard.events[0] == "wait "
 
     messages = closed(transcript, 1, "wait ", "cancelled")
 
@@ -148,7 +181,7 @@ def test_a_call_with_the_id_of_an_earlier_one_is_answered_too(known: int) -> Non
     assert closed([*transcript, round_[1]], known, "", "cancelled")[:-1] == [*transcript, round_[1]]
 
 
-def refusals(events: list[AgentEvent]) -> list[str]:
+def refusals(events: Sequence[object]) -> list[str]:
     """What the model was told instead of a result."""
     return [e.result.content for e in events if isinstance(e, ToolAnswered) and e.result.is_error]
 
@@ -238,9 +271,9 @@ async def test_what_is_kept_of_a_cut_answer_is_what_was_said() -> None:
     transcript = [Message("user", "hi")]
     request = ChatRequest("system", transcript, TOOLS)
     cutting = gate(type="max_length", params={"max": 40})
-    turn = run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE, cutting)
-    events = [event async for event in turn]
-    said = "".join(event for event in events if isinstance(event, str))
+    heard = Heard()
+    await run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE, heard, cutting)
+    said = "".join(event for event in heard.events if isinstance(event, str))
     assert said == "a" * 39 + "b" == transcript[-1].content
     assert transcript[-1].finish_reason == "max_output_tokens"
 
@@ -251,7 +284,7 @@ async def test_what_is_held_back_is_judged_when_a_tool_ends_the_turn() -> None:
     request = ChatRequest("system", transcript, TOOLS)
     limits = Limits(stop_on=frozenset({"b"}))
     judging = gate(type="min_length", params={"min": 2})
-    turn = run_turn(model, ScriptedTools(), request, transcript, limits, WHOLE, judging)
-    events = [event async for event in turn]
-    assert events[0] == "bye"
+    heard = Heard()
+    await run_turn(model, ScriptedTools(), request, transcript, limits, WHOLE, heard, judging)
+    assert heard.events[0] == "bye"
     assert [each.content for each in transcript[1:]] == ["bye", '"b"']

@@ -158,11 +158,11 @@ async def nobody(session_id: str) -> AsyncIterator[None]:
 
 
 async def stored(store: MemorySessionStore, length: int) -> list[Message]:
-    """Wait until the session has a number of messages."""
+    """Wait until the session has had a number of messages."""
     async with asyncio.timeout(LIMIT):
         while True:
             session = await store.load("s")
-            if session and len(session.messages) >= length:
+            if session and session.length >= length:
                 return list(session.messages)
             await asyncio.sleep(0.01)
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
 
 import pytest
 
@@ -12,7 +11,7 @@ from omnia_core.sessions import Message, Session, StoreUnavailable, Trail
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.trail import EventKind
 from omnia_core.units import Duration
-from omnia_runtime.agent.events import AgentEvent
+from omnia_runtime.agent.events import Listener, Nobody
 from omnia_runtime.configuration import Loader
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.fallback import FallbackModel
@@ -85,10 +84,10 @@ class Bed:
         """Let go of connections."""
         await self.client.close()
 
-    async def ask(self, text: str = "hi", emit: Any = None) -> None:
+    async def ask(self, text: str = "hi", listener: Listener | None = None) -> None:
         """Run a turn of session s."""
         turn = Turn("s", text, (), {}, [])
-        await self.conversations.run(turn, emit or nothing, Caller())
+        await self.conversations.run(turn, listener or Nobody(), Caller())
 
     async def call(self, invocation_id: str = "i1", text: str = '{"text": "x"}') -> str:
         """Call the function."""
@@ -119,7 +118,18 @@ async def made(mounted: Mounted) -> AsyncIterator[Made]:
         await bed.close()
 
 
-async def nothing(_: AgentEvent) -> None: ...
+class Stalled(Nobody):
+    """Takes one piece, and never has room for another."""
+
+    def __init__(self) -> None:
+        self.speaking = asyncio.Event()
+
+    def say(self, text: str) -> bool:  # noqa: ARG002 - the protocol's
+        return False
+
+    async def room(self) -> None:
+        self.speaking.set()
+        await asyncio.Event().wait()
 
 
 def kinds(trail: Trail) -> list[str]:
@@ -154,15 +164,10 @@ async def test_a_turn_leaves_its_calls_of_models_and_tools(mounted: Mounted, mad
 
 
 async def test_a_cancelled_turn_says_so(mounted: Mounted, made: Made) -> None:
-    bed, speaking = made(), asyncio.Event()
-
-    async def stall(_: AgentEvent) -> None:
-        speaking.set()
-        await asyncio.Event().wait()
-
-    turn = asyncio.create_task(bed.ask(emit=stall))
+    bed, stalled = made(), Stalled()
+    turn = asyncio.create_task(bed.ask(listener=stalled))
     async with asyncio.timeout(10):
-        await speaking.wait()
+        await stalled.speaking.wait()
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn

@@ -1,0 +1,408 @@
+"""Text on its short way: the client is sent what it would be sent if every piece were an event."""
+
+import asyncio
+import contextlib
+import gzip
+import random
+from collections.abc import AsyncGenerator, Sequence
+from itertools import pairwise
+from typing import Any, cast
+
+import orjson
+from prometheus_client import CollectorRegistry
+from websockets.frames import Frame, Opcode
+
+from omnia_core.http2.errors import ErrorCode
+from omnia_core.rpc.client import Channel, ClientCall
+from omnia_core.rpc.messages import GZIP, PREFIX, prefixed
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.auth.principal import Principal
+from omnia_facade.metrics import Metrics
+from omnia_facade.runtime_client.builtin import BuiltinStream
+from omnia_facade.runtime_client.client import RuntimeStream
+from omnia_facade.runtime_client.port import RuntimeClient
+from omnia_facade.sessions import AnnouncedSessions
+from omnia_facade.turns.echo import EchoHandler
+from omnia_facade.turns.events import Failed, TurnEvent, TurnRequest
+from omnia_facade.turns.failures import ENDED
+from omnia_facade.turns.handler import Dialogue, Say
+from omnia_facade.turns.runtime import RuntimeHandler
+from omnia_facade.turns.text import MAX_IN_A_ROW, RuntimeTurns
+from omnia_facade.ws.calls import Calls
+from omnia_facade.ws.connections import Connections
+from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.endpoint import Endpoint
+from omnia_facade.ws.limits import Limits
+from omnia_facade.ws.outgoing import Outgoing
+from tests.facade.runtime_bed import unheard
+from tests.facade.scripted_runtime import LIMIT, chunk, done
+
+ROUNDS = 60
+CHUNKS = 2000
+TURNS = 3
+HELLO = pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=["client_tools"]))
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+
+
+class Wire:
+    """The stream below a call: it notes what is sent, and how much place is free again."""
+
+    def __init__(self) -> None:
+        self.sent: list[pb.ClientMessage] = []
+        self.local_open = True
+        self.ending = self.full = False
+        self.freed = 0
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(pb.ClientMessage.FromString(data[PREFIX:]))
+
+    def consumed(self, count: int) -> None:
+        self.freed += count
+
+    def reset(self, code: ErrorCode) -> None:  # noqa: ARG002 - the stream's
+        self.local_open = False
+
+
+class OneCall:
+    """A runtime with which each conversation has one call, played by hand."""
+
+    def __init__(self) -> None:
+        self.wires: list[Wire] = []
+        self.calls: list[ClientCall] = []
+
+    @property
+    def seen(self) -> list[str]:
+        """What the runtime was sent: the messages' text, "cancel" for a cancel."""
+        sent = [message for wire in self.wires for message in wire.sent]
+        return ["cancel" if message.cancel else message.content for message in sent]
+
+    def converse(self, session_id: str, caller: Principal) -> RuntimeStream:  # noqa: ARG002 - the port's
+        channel = Channel("127.0.0.1", 1, max_message_bytes=1 << 20, user_agent="test")
+        call = ClientCall(channel, b"", 1 << 20, None)
+        self.wires.append(Wire())
+        self.calls.append(call)
+        call._stream = cast("Any", self.wires[-1])
+        return RuntimeStream(BuiltinStream(call), session_id)
+
+
+class ByEvents:
+    """A dialogue that has no short way."""
+
+    def __init__(self, inner: Dialogue) -> None:
+        self._inner = inner
+
+    def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:  # noqa: ARG002 - the port's
+        return self._inner.turn(request, unheard)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class Socket:
+    """The transport of a client; `written` is what it was sent."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.over = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def write_eof(self) -> None:
+        self.over = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def pause_reading(self) -> None:
+        """Nothing comes by itself."""
+
+    def resume_reading(self) -> None:
+        """Likewise."""
+
+    def frames(self) -> list[dict[str, Any]]:
+        """Return the text frames."""
+        found, at = [], self.written.index(b"\r\n\r\n") + 4
+        while at < len(self.written):
+            kind, size = self.written[at], self.written[at + 1]
+            at += 2
+            if size == 126:
+                size, at = int.from_bytes(self.written[at : at + 2], "big"), at + 2
+            if kind == 0x81:
+                found.append(orjson.loads(self.written[at : at + size]))
+            at += size
+        return found
+
+
+def masked(**fields: object) -> bytes:
+    return Frame(Opcode.TEXT, orjson.dumps(fields)).serialize(mask=True)
+
+
+def accepted(dialogue: Dialogue, limits: Limits = Limits()) -> tuple[Endpoint, Socket]:  # noqa: B008 - it cannot be changed
+    """Open a connection of a client."""
+    metrics = Metrics(CollectorRegistry(), agent="a", namespace="n")
+    connections = Connections(metrics, "runtime", limits=limits)
+    calls = Calls(0, metrics.connections_active)
+    endpoint = Endpoint(connections, dialogue, Conversation("s"), None, calls)
+    socket = Socket()
+    endpoint.connection_made(cast("asyncio.Transport", socket))
+    endpoint.data_received(UPGRADE)
+    return endpoint, socket
+
+
+async def rounds_of_the_loop(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class Play:
+    """Plays one script, which a seed decides, with everything at random but what is said."""
+
+    def __init__(self, seed: int, *, short: bool) -> None:
+        self.script = random.Random(seed)  # noqa: S311 - a seed makes a failure the same again
+        self.chance = random.Random(f"{seed} {short}")  # noqa: S311 - likewise
+        self.runtime = OneCall()
+        client = cast("RuntimeClient", self.runtime)
+        handler = RuntimeHandler(client, LIMIT, LIMIT)
+        dialogue = handler.begin("s", Principal("mia"))
+        by_events = cast("Dialogue", ByEvents(dialogue))
+        self.endpoint, self.socket = accepted(dialogue if short else by_events)
+        self.fed = 0
+
+    async def run(self) -> list[dict[str, Any]]:
+        """Return the frames that the client got, without their times."""
+        for number in range(TURNS):
+            self.endpoint.data_received(masked(type="message", content=f"message {number}"))
+        for number in range(TURNS):
+            await self.until(f"message {number}")
+            await self.feed(self.answer(number), number)
+        self.write_on()
+        async with asyncio.timeout(LIMIT):
+            while [each["type"] for each in self.socket.frames()].count("done") < TURNS:  # noqa: ASYNC110 - nobody announces them
+                await asyncio.sleep(0)
+        (wire,) = self.runtime.wires
+        assert wire.freed == self.fed
+        self.endpoint.connection_lost(None)
+        return [
+            {name: value for name, value in each.items() if name != "timestamp"}
+            for each in self.socket.frames()[1:]
+        ]
+
+    def answer(self, number: int) -> list[pb.ServerMessage]:
+        messages = [HELLO] if number == 0 else []
+        for piece in range(self.script.randrange(40)):
+            text = f"{number}.{piece} " * self.script.choice([1, 1, 1, 30])
+            match self.script.randrange(8):
+                case 0:
+                    call = pb.ToolCall(id=f"{piece}", name="look", arguments_json="{}")
+                    messages.append(pb.ServerMessage(tool_call=call))
+                case 1:
+                    result = pb.ToolResult(id=f"{piece}", result_json="1")
+                    messages.append(pb.ServerMessage(tool_result=result))
+                case 2:
+                    messages.append(chunk(""))
+                case _:
+                    messages.append(chunk(text))
+        return [*messages, done(self.script.choice(["", "all of it"]))]
+
+    async def feed(self, messages: Sequence[pb.ServerMessage], number: int) -> None:
+        """Have the messages come in any pieces; perhaps the client cancels after one of them."""
+        cancelled_after = self.script.randrange(len(messages) * 2)
+        if cancelled_after < len(messages) - 1:
+            await self.pieces(messages[:cancelled_after])
+            self.endpoint.data_received(masked(type="cancel"))
+            await self.until(f"message {number}", "cancel")
+            messages = [chunk("still on its way"), done("", "cancelled")]
+        await self.pieces(messages)
+
+    async def pieces(self, messages: Sequence[pb.ServerMessage]) -> None:
+        body = b"".join(map(self.framed, messages))
+        (call,) = self.runtime.calls
+        call._inbox.encoding = GZIP
+        while body:
+            size = self.chance.choice([1, 3, 20, 200, 2000])
+            call.data(body[:size])
+            self.fed += len(body[:size])
+            body = body[size:]
+            match self.chance.randrange(6):
+                case 0 if self.endpoint.unwritten is None:
+                    self.endpoint.pause_writing()
+                case 1:
+                    self.write_on()
+                case 2 | 3:
+                    await rounds_of_the_loop(self.chance.randrange(5))
+                case _:
+                    pass
+
+    def framed(self, message: pb.ServerMessage) -> bytes:
+        data: bytes = message.SerializeToString()
+        if self.chance.random() < 0.9:
+            return prefixed(data)
+        compressed = gzip.compress(data)
+        return b"\x01" + len(compressed).to_bytes(4, "big") + compressed
+
+    async def until(self, *last: str) -> None:
+        """Wait until this is the last that the runtime was sent."""
+        async with asyncio.timeout(LIMIT):
+            while tuple(self.runtime.seen[-len(last) :]) != last:
+                self.write_on()
+                await asyncio.sleep(0)
+
+    def write_on(self) -> None:
+        if self.endpoint.unwritten:
+            self.endpoint.resume_writing()
+
+
+async def test_the_short_way_tells_a_client_the_same_as_events_do() -> None:
+    for seed in range(ROUNDS):
+        assert await Play(seed, short=True).run() == await Play(seed, short=False).run(), seed
+
+
+async def test_a_client_that_goes_away_at_any_moment_leaves_nothing_behind() -> None:
+    for seed in range(ROUNDS):
+        play = Play(seed, short=True)
+        rounds = play.chance.randrange(40)
+        playing = asyncio.create_task(play.run())
+        await rounds_of_the_loop(rounds)
+        written = bytes(play.socket.written)
+        play.endpoint.connection_lost(None)
+        playing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await playing
+        for call in play.runtime.calls:
+            call.data(prefixed(chunk("too late").SerializeToString()))
+        await rounds_of_the_loop(10)
+
+        assert all(call.done for call in play.runtime.calls), seed
+        assert asyncio.all_tasks() == {asyncio.current_task()}, seed
+        assert play.socket.written == written, seed
+
+
+async def test_what_waited_for_a_client_lets_the_others_go_on_when_it_reads_again() -> None:
+    runtime = OneCall()
+    handler = RuntimeHandler(cast("RuntimeClient", runtime), LIMIT, LIMIT)
+    endpoint, socket = accepted(handler.begin("s", Principal("mia")))
+    endpoint.data_received(masked(type="message", content="one"))
+    await rounds_of_the_loop(2)
+    endpoint.pause_writing()
+    say_back(runtime, *[chunk("word ")] * CHUNKS)
+    await rounds_of_the_loop(2)
+    endpoint.resume_writing()
+
+    counts = [len(socket.frames())]
+    async with asyncio.timeout(LIMIT):
+        while counts[-1] <= CHUNKS:
+            await asyncio.sleep(0)
+            counts.append(len(socket.frames()))
+
+    assert max(later - earlier for earlier, later in pairwise(counts)) <= 2 * MAX_IN_A_ROW
+    endpoint.connection_lost(None)
+
+
+def heard(_: str) -> bool:
+    """Take every piece."""
+    return True
+
+
+async def begun(turns: RuntimeTurns, content: str, say: Say) -> list[TurnEvent]:
+    return [event async for event in turns.run(TurnRequest("s", content), say)]
+
+
+def turns_of(runtime: OneCall) -> RuntimeTurns:
+    return RuntimeTurns(cast("RuntimeClient", runtime), Principal("mia"), LIMIT, LIMIT)
+
+
+def say_back(runtime: OneCall, *messages: pb.ServerMessage) -> None:
+    runtime.calls[-1].data(b"".join(prefixed(each.SerializeToString()) for each in messages))
+
+
+async def test_a_message_whose_answer_has_begun_is_not_sent_again() -> None:
+    runtime = OneCall()
+    turns = turns_of(runtime)
+    first = asyncio.create_task(begun(turns, "one", heard))
+    await rounds_of_the_loop(2)
+    say_back(runtime, done("so"))
+    await first
+
+    second = asyncio.create_task(begun(turns, "two", heard))
+    await rounds_of_the_loop(2)
+    say_back(runtime, chunk("half an ans"))
+    runtime.calls[-1].headers([("grpc-status", "0")], end=True)
+    runtime.calls[-1].ended()
+
+    async with asyncio.timeout(LIMIT):
+        assert await second == [ENDED]
+    assert runtime.seen == ["one", "two"]
+
+
+async def test_a_cancel_that_comes_with_the_end_of_its_turn_does_not_end_the_next() -> None:
+    runtime = OneCall()
+    handler = RuntimeHandler(cast("RuntimeClient", runtime), LIMIT, LIMIT)
+    endpoint, _ = accepted(handler.begin("s", Principal("mia")))
+    endpoint.data_received(masked(type="message", content="one"))
+    endpoint.data_received(masked(type="message", content="two"))
+    say_back(runtime, done("so"))
+    endpoint.data_received(masked(type="cancel"))
+    await rounds_of_the_loop(10)
+
+    assert runtime.seen == ["one", "cancel", "two"]
+    endpoint.connection_lost(None)
+
+
+async def test_a_turn_that_ends_at_once_does_not_hide_that_too_much_comes() -> None:
+    echo = EchoHandler(AnnouncedSessions(10))
+    endpoint, socket = accepted(echo.begin("s", Principal("mia")), Limits(received_bytes=1000))
+    large = masked(type="message", content="x" * 200_000)
+
+    endpoint.data_received(masked(type="message", content="hi") + large[:100_000])
+
+    assert socket.over
+    assert b"try again later" in socket.written
+    assert endpoint._conversation.held == 0
+    endpoint.connection_lost(None)
+
+
+class Written:
+    """A socket, which may be one that cannot be written to."""
+
+    def __init__(self, *, broken: bool = False) -> None:
+        self.seen: list[str] = []
+        self._broken = broken
+
+    def write_out(self) -> None:
+        if self._broken:
+            raise MemoryError
+        self.seen.append("write")
+
+    def abort(self) -> None:
+        self.seen.append("abort")
+
+
+async def test_what_goes_wrong_at_one_socket_is_not_the_others_loss() -> None:
+    outgoing, broken, written = Outgoing(), Written(broken=True), Written()
+    outgoing.add(broken)
+    outgoing.add(written)
+    await rounds_of_the_loop(2)
+    assert (broken.seen, written.seen) == (["abort"], ["write"])
+
+
+async def test_a_piece_that_cannot_be_relayed_ends_its_call_and_no_other() -> None:
+    runtime = OneCall()
+
+    def crash(_: str) -> bool:
+        raise MemoryError
+
+    turn = asyncio.create_task(begun(turns_of(runtime), "one", crash))
+    await rounds_of_the_loop(2)
+    say_back(runtime, chunk("so"))
+
+    async with asyncio.timeout(LIMIT):
+        (last,) = await turn
+    assert isinstance(last, Failed)
+    assert runtime.calls[-1].done

@@ -19,7 +19,7 @@ CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test test-load soak lint format crds protos reference requirements bench-footprint bench-providers bench-tracing bench-history bench-relay clean
+.PHONY: help setup up test test-grpcio test-load soak lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -51,10 +51,19 @@ up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-age
 test: setup $(NODE_CLIENT) ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
 
-test-load: setup ## a minute of 5,000 idle connections and 500 conversations on one core (ARGS)
+# The suites in which facade and runtime, or a test in place of one of them, speak over the wire.
+WIRE := tests/end_to_end \
+	$(patsubst %,tests/facade/test_%.py,calls drain endpoint function_calls kept_answers program \
+		protocol_endings protocol_turns runtime_client slow_clients voice) \
+	$(patsubst %,tests/runtime/test_%.py,cancel client_tools program service sessions)
+
+test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
+	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)
+
+test-load: setup ## a minute of load on one core, a minute of broken frames, other HTTP/2 and gRPC (ARGS)
 	@$(BIN)/python -m pytest -m load --numprocesses=0 $(ARGS)
 
-soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, outages; ARGS="-k noise" chooses
+soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, silence, outages; ARGS="-k noise" chooses
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
 
 lint: setup ## format check, lint, types, import contracts
@@ -82,6 +91,9 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) --extra cli --group install -o requirements/local.txt
 	@echo dev; $(LOCK) --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+
+bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
+	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(ARGS)
 
 bench-footprint: setup ## start-up time and memory of one facade and one runtime
 	@$(BIN)/python -m benchmarks.footprint

@@ -11,6 +11,7 @@ import os
 import statistics
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
@@ -18,15 +19,16 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.migrations import migrate
-from omnia_operator.history import queries
+from omnia_operator.history import queries, search
 from omnia_operator.history.database import Database
-from omnia_operator.history.filters import aggregate_filter, session_filter
+from omnia_operator.history.filters import After, aggregate_filter, session_filter
 from omnia_operator.history.routes import Routes
 from tests.services import postgres_server
 
 GOAL_MS = 100.0
 NAMESPACE = "default"
 MESSAGES_OF_A_SESSION = 10
+EARLIER = datetime(2000, 1, 1, tzinfo=UTC)
 PATHS = (
     "sessions",
     "sessions?limit=500",
@@ -38,6 +40,9 @@ PATHS = (
     "sessions?user=user-77",
     "sessions?user=nobody",
     "sessions?from={middle}&to={after}",
+    "sessions?q=what was said",
+    "sessions?q=nobody said this",
+    "sessions?q=nobody said this&agent=agent-7",
     "sessions/{session}",
     "sessions/{session}/messages",
     "sessions/{session}/provider-calls",
@@ -125,10 +130,13 @@ async def measure(url: str, messages: int, runs: int) -> bool:
 
 
 def _shown() -> list[tuple[str, queries.Query]]:
+    wanted = session_filter({"q": "nobody said this", "agent": "agent-7"})
     return [
         ("sessions", queries.sessions(NAMESPACE, session_filter({}))),
         ("sessions?status=error", queries.sessions(NAMESPACE, session_filter({"status": "error"}))),
         ("sessions?tag=function", queries.sessions(NAMESPACE, session_filter({"tag": "function"}))),
+        ("sessions?q=…, its piece", search.piece(NAMESPACE, wanted, search.PIECE)),
+        ("sessions?q=…", search.sessions(NAMESPACE, wanted, After(EARLIER, 0))),
         ("aggregates, calls", queries.calls(NAMESPACE, aggregate_filter({"group_by": "model"}))),
         ("aggregates, turns", queries.turns(NAMESPACE, aggregate_filter({"group_by": "day"}))),
     ]

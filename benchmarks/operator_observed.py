@@ -18,6 +18,7 @@ _WRITTEN = {
     *((kind, "") for kind in ("configmaps", "secrets", "services", "serviceaccounts")),
     *((kind, "") for kind in ("deployments", "poddisruptionbudgets", "pods")),
     ("toolregistries", "status"),
+    ("sessionretentionpolicies", "status"),
 }
 _REQUESTS = re.compile(r"^apiserver_request_total\{(.*)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')

@@ -63,11 +63,13 @@ def main() -> None:
     redis = shutil.which("redis-server")
     if redis is None:
         raise SystemExit("redis-server is not on this machine: apt-get install redis-server")
-    owner = {"namespace": "default", "agent": "bench"}
+    namespace, agent = "default", "bench"
     with tempfile.TemporaryDirectory() as folder, redis_server(redis, folder) as url:
-        asyncio.run(measure("redis", RedisSessionStore(url, TTL, **owner)))
+        redis_store = RedisSessionStore(url, TTL, namespace=namespace, agent=agent)
+        asyncio.run(measure("redis", redis_store))
     with postgres_server(programs) as server:
-        asyncio.run(measure("postgres", PostgresSessionStore(server.url, TTL, **owner)))
+        postgres = PostgresSessionStore(server.url, TTL, namespace=namespace, agent=agent)
+        asyncio.run(measure("postgres", postgres))
 
 
 if __name__ == "__main__":

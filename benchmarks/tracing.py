@@ -4,12 +4,13 @@ Three pairs of the shipped programs run side by side: as they are, with tracing 
 metrics that count nothing (`benchmarks.without_metrics`; no setting does that). A vendor's server
 and a collector run as processes of their own; WebSocket clients ask the pairs in turns. What is
 counted is the CPU time of facade and runtime together, exporting included, and what is compared is
-the ratio within one round.
+the ratio within one round, in which the pairs are asked by turns, 50 turns at a time.
 """
 
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -28,14 +29,15 @@ from typing import Any
 import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks.provider_stream import CHUNKS, serve
+from benchmarks.model_server import CHUNKS, serve
 from tests.services import free_port
 
 ROOT = Path(__file__).parents[1]
 LIMIT = 30.0
 GOAL = 1.10
 NEITHER, METRICS, BOTH = "without both", "with metrics", "with metrics and tracing"
-TICKS = os.sysconf("SC_CLK_TCK")
+# Turns after which the next pair is asked, so that what else the machine does falls on all alike.
+SLICE = 50
 MESSAGE = '{"type": "message", "content": "Where is my order?"}'
 PACK = {
     "id": "support",
@@ -110,11 +112,13 @@ class Pair:
 
     def cpu(self) -> float:
         """Return the seconds of CPU that both have used, with those of all threads."""
-        ticks = 0
-        for process in self.processes:
-            fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / TICKS
+        # The scheduler's own count: the clock ticks of `stat` are 10 ms.
+        counts = (
+            (thread / "schedstat").read_text().split()[0]
+            for process in self.processes
+            for thread in Path(f"/proc/{process.pid}/task").iterdir()
+        )
+        return sum(map(int, counts)) / 1e9
 
     def stop(self) -> None:
         """End both."""
@@ -148,27 +152,50 @@ async def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=1500, help="of each pair in one round")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--turns", type=int, default=500, help="of each pair in one round")
     parser.add_argument("--conversations", type=int, default=25, help="at the same time")
     return parser.parse_args()
 
 
 async def _rounds(pairs: dict[str, Pair], options: argparse.Namespace) -> list[dict[str, float]]:
     rounds = []
-    for number in range(options.rounds + 1):
-        print(
-            f"round {number} of {options.rounds}{'' if number else ' (warm-up)'}", file=sys.stderr
-        )
-        order = list(pairs) if number % 2 else list(reversed(pairs))
-        found = {name: await _measured(pairs[name], options) for name in order}
-        rounds += [found] if number else []
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = {
+            name: [
+                await stack.enter_async_context(connect(pair.url, compression=None))
+                for _ in range(options.conversations)
+            ]
+            for name, pair in pairs.items()
+        }
+        for socket in itertools.chain(*sockets.values()):
+            await socket.recv()
+        for number in range(options.rounds + 1):
+            note = "" if number else " (warm-up)"
+            print(f"round {number} of {options.rounds}{note}", file=sys.stderr)
+            found = await _round(pairs, sockets, options.turns)
+            rounds += [found] if number else []
     return rounds
 
 
-async def _measured(pair: Pair, options: argparse.Namespace) -> float:
-    """Return the CPU microseconds of one turn."""
-    left = iter(range(options.turns))
+async def _round(
+    pairs: dict[str, Pair], sockets: dict[str, list[ClientConnection]], turns: int
+) -> dict[str, float]:
+    """Return the CPU microseconds of one turn of each pair; they are asked by turns."""
+    began = {name: pair.cpu() for name, pair in pairs.items()}
+    order = list(pairs)
+    for _ in range(turns // SLICE):
+        for name in order:
+            await _asked(sockets[name])
+        order.reverse()
+    # the last batch goes out within a second
+    await asyncio.sleep(1.5)
+    done = turns // SLICE * SLICE
+    return {name: (pair.cpu() - began[name]) / done * 1e6 for name, pair in pairs.items()}
+
+
+async def _asked(sockets: list[ClientConnection]) -> None:
+    left = iter(range(SLICE))
 
     async def conversation(socket: ClientConnection) -> None:
         for _ in left:
@@ -179,18 +206,7 @@ async def _measured(pair: Pair, options: argparse.Namespace) -> float:
             if chunks != CHUNKS:
                 raise RuntimeError(f"{chunks} chunks are not the whole answer")
 
-    async with contextlib.AsyncExitStack() as stack:
-        sockets = [
-            await stack.enter_async_context(connect(pair.url, compression=None))
-            for _ in range(options.conversations)
-        ]
-        for socket in sockets:
-            await socket.recv()
-        began = pair.cpu()
-        await asyncio.gather(*map(conversation, sockets))
-        # the last batch goes out within a second
-        await asyncio.sleep(1.5)
-        return (pair.cpu() - began) / options.turns * 1e6
+    await asyncio.gather(*map(conversation, sockets))
 
 
 @contextlib.contextmanager

@@ -25,11 +25,18 @@ def build() -> Path:
         if shutil.which(program) is None:
             raise SystemExit(f"{program} is not here: apt-get install {package}")
     OUT.mkdir(parents=True, exist_ok=True)
-    for name in ("load", "floor"):
-        _run("cc", "-O2", "-Wall", "-Wextra", "-o", OUT / name, HERE / f"{name}.c", "-lm")
+    (OUT / "programs.log").unlink(missing_ok=True)
+    for name in ("load", "floor", "calls", "vendor"):
+        compile_c(name, OUT)
     _stubs()
     _run("go", "build", "-o", f"{OUT}/", "./facade", "./runtime", cwd=YARDSTICK)
     return OUT
+
+
+def compile_c(name: str, folder: Path) -> Path:
+    """Compile one of the programs in C into a folder."""
+    _run("cc", "-O2", "-Wall", "-Wextra", "-o", folder / name, HERE / f"{name}.c", "-lm")
+    return folder / name
 
 
 def _stubs() -> None:

@@ -3,17 +3,11 @@
  *
  * floor PORT */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "timing.h"
+
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 enum { EVENTS = 512, MOST = 20000 };
 static const char CHUNK[] =
@@ -37,12 +31,6 @@ static conversation *talking[MOST];
 static int talkers;
 static char chunk_frame[512], done_frame[512];
 static size_t chunk_size, done_size;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static size_t make_frame(char *out, const char *text) {
   size_t size = strlen(text), at = 0;
@@ -129,14 +117,7 @@ int main(int argc, char **argv) {
     fprintf(stderr, "usage: floor PORT\n");
     return 2;
   }
-  int one = 1, listener = socket(AF_INET, SOCK_STREAM, 0), poller = epoll_create1(0);
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(argv[1]))};
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  if (bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, 4096)) {
-    perror("floor");
-    return 1;
-  }
+  int one = 1, listener = listening(atoi(argv[1])), poller = epoll_create1(0);
   chunk_size = make_frame(chunk_frame, CHUNK);
   done_size = make_frame(done_frame, DONE);
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = NULL}, events[EVENTS];

@@ -5,75 +5,33 @@
  *
  * No conversation sends more than 40 messages a second: facades may refuse what no person types.
  *
- * Prints "connected", "measuring" and at the end one JSON object. With SECONDS 0 it connects, says
- * "connected", and waits for the end of its standard input: idle conversations. */
+ * Prints "connected", "measuring" and at the end one JSON object. With SECONDS 0 it only says
+ * "connected". Either way it ends with its standard input. An answer of another number of chunks
+ * than its message asked for is an error. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "timing.h"
+
 #include <errno.h>
-#include <math.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { CONNECTING = 200, EVENTS = 512, READ = 65536, BUCKETS = 4096 };
+enum { CONNECTING = 200, EVENTS = 512, READ = 65536 };
 static const double PAUSE = 0.025;
-static const double BUCKET = 0.005; /* buckets of half a percent, from 1 us on */
 
 typedef struct {
-  int fd, open, greeted, waiting, first, pausing;
+  int fd, open, greeted, said, pausing;
   double asked;
   char *buffer;
   size_t used, size;
 } conversation;
 
-typedef struct {
-  uint64_t buckets[BUCKETS], count;
-} histogram;
-
 static conversation *all;
-static int count, started, greeted, lost, port, poller;
+static int count, started, greeted, lost, port, poller, chunks_of_a_turn;
 static int measuring, asking, pausing;
-static uint64_t chunks, turns, errors;
+static uint64_t chunks, turns, errors, chunk_bytes, done_bytes;
 static histogram first_chunk, whole_turn;
 static unsigned char question[70000];
 static size_t question_size;
-
-static double now(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static double own_cpu(void) {
-  struct rusage u;
-  getrusage(RUSAGE_SELF, &u);
-  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-         (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) * 1e-6;
-}
-
-static void note(histogram *h, double seconds) {
-  double us = seconds * 1e6;
-  int bucket = us <= 1 ? 0 : (int)(log(us) / BUCKET);
-  h->buckets[bucket < BUCKETS ? bucket : BUCKETS - 1]++;
-  h->count++;
-}
-
-static double quantile(const histogram *h, double q) {
-  uint64_t seen = 0, wanted = (uint64_t)(q * (double)h->count);
-  for (int i = 0; i < BUCKETS; i++) {
-    seen += h->buckets[i];
-    if (seen > wanted) return exp((i + 0.5) * BUCKET);
-  }
-  return 0;
-}
 
 /* A client's frames are masked (RFC 6455, section 5.3). */
 static void make_question(const char *content) {
@@ -103,7 +61,7 @@ static void lose(conversation *c, const char *why) {
 
 static void ask(conversation *c) {
   c->asked = now();
-  c->first = c->waiting = 1;
+  c->said = 0;
   if (send(c->fd, question, question_size, MSG_NOSIGNAL) != (ssize_t)question_size) lose(c, "send");
 }
 
@@ -130,12 +88,8 @@ static void ask_the_pausing(void) {
 }
 
 static void begin(conversation *c) {
-  int one = 1;
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  c->fd = socket(AF_INET, SOCK_STREAM, 0);
-  setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&to, sizeof to)) {
+  c->fd = connected(port);
+  if (c->fd < 0) {
     lose(c, "connect");
     return;
   }
@@ -165,19 +119,21 @@ static void frame(conversation *c, int opcode, const char *payload, size_t size)
   } else if (memmem(payload, head, "\"chunk\"", 7)) {
     if (measuring) {
       chunks++;
-      if (c->first) note(&first_chunk, now() - c->asked);
+      chunk_bytes += size;
+      if (!c->said) note(&first_chunk, now() - c->asked);
     }
-    c->first = 0;
+    c->said++;
   } else if (memmem(payload, head, "\"done\"", 6)) {
+    if (c->said != chunks_of_a_turn && errors++ < 3)
+      fprintf(stderr, "error: an answer of %d chunks instead of %d\n", c->said, chunks_of_a_turn);
     if (measuring) {
       turns++;
+      done_bytes += size;
       note(&whole_turn, now() - c->asked);
     }
-    c->waiting = 0;
     ask_again(c);
   } else if (memmem(payload, head, "\"error\"", 7)) {
     if (errors++ < 3) fprintf(stderr, "error: %.*s\n", (int)(size > 300 ? 300 : size), payload);
-    c->waiting = 0;
     ask_again(c);
   }
 }
@@ -267,15 +223,14 @@ int main(int argc, char **argv) {
   count = atoi(argv[2]);
   double warm = atof(argv[3]), seconds = atof(argv[4]);
   make_question(argv[5]);
+  chunks_of_a_turn = atoi(argv[5]);
   all = calloc((size_t)count, sizeof *all);
   poller = epoll_create1(0);
   pump(now() + 60, 1);
   printf("connected\n");
   fflush(stdout);
   if (seconds <= 0) {
-    char c;
-    while (read(0, &c, 1) > 0) {
-    }
+    wait_for_the_end_of_input();
     return lost ? 1 : 0;
   }
   asking = 1;
@@ -290,9 +245,12 @@ int main(int argc, char **argv) {
   double took = now() - began;
   printf("{\"seconds\": %.3f, \"chunks\": %llu, \"turns\": %llu, \"errors\": %llu, \"lost\": %d, "
          "\"load_cpu\": %.3f, \"first_chunk_p50_us\": %.0f, \"first_chunk_p99_us\": %.0f, "
-         "\"turn_p99_us\": %.0f}\n",
+         "\"turn_p99_us\": %.0f, \"chunk_bytes\": %.1f, \"done_bytes\": %.1f}\n",
          took, (unsigned long long)chunks, (unsigned long long)turns, (unsigned long long)errors, lost,
          (own_cpu() - cpu) / took, quantile(&first_chunk, .5), quantile(&first_chunk, .99),
-         quantile(&whole_turn, .99));
+         quantile(&whole_turn, .99), (double)chunk_bytes / (double)(chunks ? chunks : 1),
+         (double)done_bytes / (double)(turns ? turns : 1));
+  fflush(stdout);
+  wait_for_the_end_of_input();
   return 0;
 }

@@ -1,0 +1,84 @@
+"""A whole turn of the runtime, in this process and without its gRPC server."""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from omnia_core.env import RuntimeEnv
+from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_runtime.agent.events import Nobody
+from omnia_runtime.configuration import Loader
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.metrics import Metrics
+from omnia_runtime.reload import Live
+from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tracing import RuntimeTracing
+from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.turn import Caller, Turn
+
+PACK = {
+    "id": "support",
+    "name": "Support",
+    "version": "1.0.0",
+    "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+    "prompts": {
+        "main": {
+            "id": "main",
+            "name": "Main",
+            "version": "1.0.0",
+            "system_template": "You help customers of a shop.",
+        }
+    },
+}
+
+
+def whole_turn(url: str, client: HTTPClient, question: str) -> Callable[[], Awaitable[int]]:
+    """Return a turn: each begins a session, and returns the characters of its answer."""
+    conversations = _conversations(url, client)
+
+    async def turn() -> int:
+        counting = _Counting()
+        begun = Turn(str(uuid.uuid4()), question, (), {}, [])
+        await conversations.run(begun, counting, Caller())
+        return counting.characters
+
+    return turn
+
+
+class _Counting(Nobody):
+    """Counts what is said."""
+
+    def __init__(self) -> None:
+        self.characters = 0
+
+    def say(self, text: str) -> bool:
+        self.characters += len(text)
+        return True
+
+
+def _conversations(url: str, client: HTTPClient) -> Conversations:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry, "agent", "default")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        provider = {"name": "default", "type": "vllm", "model": "m", "baseURL": url}
+        (folder / "pack.json").write_text(json.dumps(PACK))
+        (folder / "providers.yaml").write_text(json.dumps({"providers": [provider]}))
+        env = RuntimeEnv(
+            agent_name="agent",
+            promptpack_path=str(folder / "pack.json"),
+            providers_path=str(folder / "providers.yaml"),
+            tools_path=str(folder / "tools.yaml"),
+        )
+        sources = Sources(client, lambda: None, deny_private=env.tools_deny_private_addresses)
+        live = Live(Loader(env, client, sources, metrics))
+    store = MeteredSessionStore(MemorySessionStore(env.session_ttl), metrics)
+    tracing = RuntimeTracing.of(begin_tracing(env, registry), env)
+    return Conversations(live, store, MediaFolder(Path("media"), None), metrics, tracing)

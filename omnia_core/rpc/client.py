@@ -5,13 +5,11 @@ import contextlib
 from collections import OrderedDict
 
 from omnia_core.http2.connection import Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.fields import Fields, encode
-from omnia_core.rpc.call import Call
+from omnia_core.http2.fields import encode
+from omnia_core.rpc.client_call import ClientCall
 from omnia_core.rpc.endpoint import Endpoint, Keepalive
-from omnia_core.rpc.messages import IDENTITY
-from omnia_core.rpc.metadata import Metadata, is_grpc, timeout_text, to_fields
-from omnia_core.rpc.status import RpcFailed, StatusCode, of_trailers
+from omnia_core.rpc.metadata import Metadata, timeout_text, to_fields
+from omnia_core.rpc.status import RpcFailed, StatusCode
 
 CONNECT_SECONDS = 5.0
 # Servers of gRPC take more frequent pings for an attack.
@@ -19,110 +17,6 @@ KEEPALIVE = Keepalive(330.0)
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 1.0
 _SLOW = f"no answer within {CONNECT_SECONDS:.0f} s"
-
-
-class ClientCall(Call):
-    """A call to a server. `read` raises what the server, or the way there, ended it with."""
-
-    __slots__ = ("_begun", "_block", "_channel", "_timer", "_trailers")
-
-    def __init__(self, channel: "Channel", block: bytes, limit: int, timeout: float | None) -> None:
-        super().__init__(limit)
-        self._channel = channel
-        self._block = block
-        self._begun: asyncio.Future[None] | None = None
-        self._trailers: Fields | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        if timeout is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(timeout, self._too_late)
-
-    @property
-    def done(self) -> bool:
-        """Whether the call is over."""
-        return self._over
-
-    async def write(self, message: bytes) -> None:
-        if self._stream is None and not self._over:
-            await self._beginning()
-        await super().write(message)
-
-    def end(self) -> None:
-        """Send no more messages."""
-        if self._stream:
-            self._stream.end()
-
-    def cancel(self) -> None:
-        """End the call at once."""
-        self._abandon(RpcFailed(StatusCode.CANCELLED, "the call was cancelled here"))
-
-    def begin(self, endpoint: Endpoint) -> None:
-        """Open the stream, unless the call has ended meanwhile."""
-        if not self._over:
-            self._stream = endpoint.connection.open(self._block, self)
-        self._settle()
-
-    def fail(self, failed: RpcFailed) -> None:
-        """End a call that was never begun."""
-        self._finish(failed)
-
-    def headers(self, fields: Fields, *, end: bool) -> None:
-        if end:
-            self._trailers = fields
-            return
-        given = dict(fields)
-        status, kind = given.get(":status"), given.get("content-type", "")
-        if status != "200" or not is_grpc(kind):
-            failed = of_trailers([(":status", status or "")])
-            detail = failed.details if failed else ""
-            code = failed.code if failed else StatusCode.UNKNOWN
-            self._abandon(RpcFailed(code, f"{detail}; content-type {kind[:64]!r}"))
-        self._inbox.encoding = given.get("grpc-encoding", IDENTITY)
-
-    def ended(self) -> None:
-        failed = of_trailers(self._trailers or ())
-        if failed is None and self._inbox.broken_off:
-            failed = RpcFailed(StatusCode.INTERNAL, "the answer breaks off inside a message")
-        stream = self._stream
-        self._finish(failed)
-        if stream and stream.local_open:
-            # The server has said how the call ended: it reads nothing more.
-            stream.reset(ErrorCode.NO_ERROR)
-            self.writable()
-
-    def _finish(self, failed: RpcFailed | None) -> None:
-        super()._finish(failed)
-        if self._timer:
-            self._timer.cancel()
-            self._timer = None
-        if self._stream is None:
-            self._channel.forget(self)
-        self._settle()
-
-    def _refuse(self, failed: RpcFailed) -> None:
-        self._abandon(failed)
-
-    def _abandon(self, failed: RpcFailed) -> None:
-        if self._over:
-            return
-        if self._stream:
-            self._stream.reset(ErrorCode.CANCEL)
-        self._inbox.clear()
-        self._finish(failed)
-        self.writable()
-
-    def _too_late(self) -> None:
-        self._timer = None
-        self._abandon(RpcFailed(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed"))
-
-    async def _beginning(self) -> None:
-        if self._begun is None:
-            self._begun = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._begun)
-
-    def _settle(self) -> None:
-        if self._begun and not self._begun.done():
-            self._begun.set_result(None)
 
 
 class Channel:
@@ -173,7 +67,7 @@ class Channel:
         if timeout is not None:
             fields.append(("grpc-timeout", timeout_text(timeout)))
         block = self._path(path) + encode(fields)
-        call = ClientCall(self, block, self._max_message_bytes, timeout)
+        call = ClientCall(self._forget, block, self._max_message_bytes, timeout)
         endpoint = self._usable()
         if endpoint and endpoint.connection.can_open and not self._waiting:
             call.begin(endpoint)
@@ -203,10 +97,6 @@ class Channel:
             raise RpcFailed(StatusCode.INTERNAL, "the call ended without an answer")
         return response
 
-    def forget(self, call: ClientCall) -> None:
-        """Let a call that is over wait no longer for its beginning."""
-        self._waiting.pop(call, None)
-
     async def close(self) -> None:
         """End every call and the connection."""
         self._closed = True
@@ -217,6 +107,10 @@ class Channel:
         for endpoint in (self._endpoint, *self._old):
             if endpoint:
                 endpoint.close()
+
+    def _forget(self, call: ClientCall) -> None:
+        """Let a call that is over wait no longer for its beginning."""
+        self._waiting.pop(call, None)
 
     def _path(self, path: str) -> bytes:
         block = self._paths.get(path)

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from websockets.frames import Frame, Opcode
 
 from omnia_core.http2.errors import ErrorCode
-from omnia_core.rpc.client import Channel, ClientCall
+from omnia_core.rpc.client_call import ClientCall
 from omnia_core.rpc.messages import GZIP, PREFIX, prefixed
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
@@ -80,8 +80,7 @@ class OneCall:
         return ["cancel" if message.cancel else message.content for message in sent]
 
     def converse(self, session_id: str, caller: Principal) -> RuntimeStream:  # noqa: ARG002 - the port's
-        channel = Channel("127.0.0.1", 1, max_message_bytes=1 << 20, user_agent="test")
-        call = ClientCall(channel, b"", 1 << 20, None)
+        call = ClientCall(lambda _: None, b"", 1 << 20, None)
         self.wires.append(Wire())
         self.calls.append(call)
         call._stream = cast("Any", self.wires[-1])

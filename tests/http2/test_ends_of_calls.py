@@ -11,7 +11,8 @@ from omnia_core.http2.connection import Connection, Limits
 from omnia_core.http2.errors import ErrorCode
 from omnia_core.http2.fields import encode
 from omnia_core.http2.frames import Setting
-from omnia_core.rpc.client import Channel, ClientCall
+from omnia_core.rpc.client import Channel
+from omnia_core.rpc.client_call import ClientCall
 from omnia_core.rpc.messages import prefixed
 from omnia_core.rpc.server import Server, ServerCall
 from omnia_core.rpc.status import RpcFailed, StatusCode, of_trailers, trailers
@@ -96,8 +97,8 @@ def test_details_that_are_long_and_not_ascii_stay_below_what_grpcio_takes() -> N
 
 async def test_all_writers_that_wait_are_woken() -> None:
     client, server = pair()
-    way = Channel("nowhere", 1, max_message_bytes=1000, user_agent="tests")
-    call = ClientCall(way, REQUEST, 1000, None)
+    forgotten: list[ClientCall] = []
+    call = ClientCall(forgotten.append, REQUEST, 1000, None)
     call._stream, _ = client.call()
     call._stream.listener = call
     writers = [asyncio.create_task(call.write(b"x" * 100_000)) for _ in range(3)]

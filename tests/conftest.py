@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.services import PostgresServer, postgres_server, redis_server
+
+# A shell without job control has its background jobs ignore Ctrl-C, and so would every program that
+# the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI") == "true"
 

@@ -281,17 +281,18 @@ def test_of_two_pods_that_ask_for_the_first_time_at_once_none_keeps_the_other_ou
         for number in range(200):
             session = tmp_path / str(number)
             session.mkdir()
-            with opened_folder(session) as folder:
-                start = Barrier(2)
-                for asked in [pods.submit(_own, folder, start, user) for user in ("a", "b")]:
-                    asked.result()
-                assert len(list(session.iterdir())) < 2
+            start = Barrier(2)
+            for asked in [pods.submit(_own, session, start, user) for user in ("a", "b")]:
+                asked.result()
+            assert len(list(session.iterdir())) < 2
 
 
-def _own(folder: int, start: Barrier, user_id: str) -> None:
-    start.wait(LIMIT)
-    with suppress(MediaRefused):
-        require_owner(folder, user_id)
+def _own(session: Path, start: Barrier, user_id: str) -> None:
+    # Each opens it for itself, as pods do: who shares a descriptor shares the place in the listing.
+    with opened_folder(session) as folder:
+        start.wait(LIMIT)
+        with suppress(MediaRefused):
+            require_owner(folder, user_id)
 
 
 async def test_one_user_cannot_take_every_place_of_a_pod(shelf: Shelf) -> None:

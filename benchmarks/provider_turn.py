@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
+from benchmarks.pack import PACK
 from omnia_core.env import RuntimeEnv
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.telemetry.tracing.begin import begin_tracing
@@ -22,21 +23,6 @@ from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
 from omnia_runtime.turns.turn import Caller, Turn
-
-PACK = {
-    "id": "support",
-    "name": "Support",
-    "version": "1.0.0",
-    "template_engine": {"version": "v1", "syntax": "{{variable}}"},
-    "prompts": {
-        "main": {
-            "id": "main",
-            "name": "Main",
-            "version": "1.0.0",
-            "system_template": "You help customers of a shop.",
-        }
-    },
-}
 
 
 def whole_turn(url: str, client: HTTPClient, question: str) -> Callable[[], Awaitable[int]]:

@@ -30,6 +30,7 @@ import uvloop
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.model_server import CHUNKS, serve
+from benchmarks.pack import PACK
 from tests.services import free_port
 
 ROOT = Path(__file__).parents[1]
@@ -39,20 +40,6 @@ NEITHER, METRICS, BOTH = "without both", "with metrics", "with metrics and traci
 # Turns after which the next pair is asked, so that what else the machine does falls on all alike.
 SLICE = 50
 MESSAGE = '{"type": "message", "content": "Where is my order?"}'
-PACK = {
-    "id": "support",
-    "name": "Support",
-    "version": "1.0.0",
-    "template_engine": {"version": "v1", "syntax": "{{variable}}"},
-    "prompts": {
-        "main": {
-            "id": "main",
-            "name": "Main",
-            "version": "1.0.0",
-            "system_template": "You help customers of a shop.",
-        }
-    },
-}
 
 
 class Pair:

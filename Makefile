@@ -14,7 +14,7 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
-PACKAGES := omnia_core omnia_operator omnia_facade omnia_runtime omnia_cli
+PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli
 CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto

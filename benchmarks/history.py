@@ -19,10 +19,10 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.migrations import migrate
-from omnia_operator.history import queries, search
-from omnia_operator.history.database import Database
-from omnia_operator.history.filters import After, aggregate_filter, session_filter
-from omnia_operator.history.routes import Routes
+from omnia_history import queries, search
+from omnia_history.database import Database
+from omnia_history.filters import After, aggregate_filter, session_filter
+from omnia_history.routes import Routes
 from tests.services import postgres_server
 
 GOAL_MS = 100.0

@@ -4,8 +4,8 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.sessions.retention import Effects
-from omnia_runtime.providers.port import Usage
 
 _TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

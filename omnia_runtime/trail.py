@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
-from omnia_core.sessions import ToolCall
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 from omnia_core.sessions.trail import (
     CallStatus,
     EventKind,
@@ -20,7 +21,7 @@ from omnia_core.sessions.trail import (
     Trail,
     moment,
 )
-from omnia_runtime.providers.port import ProviderError, Usage
+from omnia_runtime.providers.port import ProviderError
 
 MOST_RECORDS = 1000  # of a turn, of each kind
 _LONGEST_DETAIL = 500

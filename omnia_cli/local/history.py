@@ -102,6 +102,6 @@ def _process(key: _Key, port: int, inherited: Mapping[str, str]) -> ProcessSpec:
     values = {each.name: url if each.secret else each.value or "" for each in env.render()}
     return ProcessSpec(
         title="history/api",
-        command=(sys.executable, "-m", "omnia_operator.history"),
+        command=(sys.executable, "-m", "omnia_history"),
         environment={**inherited, **values},
     )

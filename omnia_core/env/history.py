@@ -10,7 +10,7 @@ from omnia_core.env.facade import Port
 
 
 class HistoryEnv(EnvContract, frozen=True, kw_only=True):
-    """What `python -m omnia_operator.history` is told by its environment."""
+    """What `python -m omnia_history` is told by its environment."""
 
     variables: ClassVar = {
         "url": "OMNIA_HISTORY_URL",

@@ -1,8 +1,8 @@
 """How an answer is kept that has no end."""
 
-from omnia_core.sessions.records import Message, ToolCall
-
-INTERRUPTED = "interrupted"
+from omnia_core.conversation.finish_reasons import INTERRUPTED
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions.records import Message
 
 _NOT_FINISHED = '{"error":"not finished"}'
 

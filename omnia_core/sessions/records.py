@@ -4,41 +4,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-
-class ToolCall(Struct, frozen=True, omit_defaults=True):
-    """A call that the model asked for; `arguments` is JSON text.
-
-    Attributes:
-        opaque: what the vendor wants back with the call, in a form that only its adapter reads.
-    """
-
-    id: str
-    name: str
-    arguments: str = "{}"
-    opaque: str = ""
-
-
-class Media(Struct, frozen=True, omit_defaults=True):
-    """Where the bytes of a part are: exactly one of the three places is set.
-
-    Attributes:
-        data: the bytes, base64.
-        url: https, http or data URL, or `mock://name` below the agent's media folder.
-        storage_ref: the name of an upload in the agent's media store.
-    """
-
-    mime_type: str = ""
-    data: str = ""
-    url: str = ""
-    storage_ref: str = ""
-
-
-class Part(Struct, frozen=True, omit_defaults=True):
-    """A piece of a message; `type` is text, image, audio, video or document."""
-
-    type: str
-    text: str = ""
-    media: Media | None = None
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall
 
 
 class Message(Struct, frozen=True, omit_defaults=True):

@@ -2,12 +2,12 @@
 
 from omnia_core import names
 from omnia_core.errors import code_of_status
-from omnia_core.rpc.client import Channel
-from omnia_core.rpc.client_call import ClientCall
-from omnia_core.rpc.messages import Take
-from omnia_core.rpc.status import RpcFailed
 from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream
+from omnia_rpc.client import Channel
+from omnia_rpc.client_call import ClientCall
+from omnia_rpc.messages import Take
+from omnia_rpc.status import RpcFailed
 
 
 class BuiltinTransport:

@@ -8,9 +8,9 @@ from grpc import aio
 
 from omnia_core import names
 from omnia_core.errors import Code, code_of_status
-from omnia_core.rpc.messages import Take
 from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream
+from omnia_rpc.messages import Take
 
 _OPTIONS = (
     ("grpc.max_send_message_length", names.MAX_MESSAGE_BYTES),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import assert_never
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.runtime_client.port import CancelRequest, Invocation, Outgoing
 from omnia_facade.turns.events import (
@@ -13,16 +15,13 @@ from omnia_facade.turns.events import (
     Failed,
     Hello,
     Interruption,
-    Media,
     MediaChunk,
-    Part,
     SessionConfig,
     ToolAnswer,
     ToolCall,
     ToolResult,
     TurnEvent,
     TurnRequest,
-    Usage,
 )
 from omnia_facade.turns.handler import Resume
 
@@ -137,7 +136,7 @@ def _tool_call(message: pb.ServerMessage) -> ToolCall:
 
 def _usage(usage: pb.Usage) -> Usage:
     # The cost is a 32-bit float on the wire, which holds seven decimal digits; the rest is noise.
-    return Usage(usage.input_tokens, usage.output_tokens, float(f"{usage.cost_usd:.7g}"))
+    return Usage(usage.input_tokens, usage.output_tokens, cost_usd=float(f"{usage.cost_usd:.7g}"))
 
 
 def _to_part(part: Part) -> pb.ContentPart:

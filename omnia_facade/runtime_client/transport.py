@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
-from omnia_core.rpc.messages import Take
+from omnia_rpc.messages import Take
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 

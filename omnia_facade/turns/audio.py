@@ -5,7 +5,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from omnia_facade.turns.events import Audio, CallRequest, ErrorCode, Failed, SessionConfig
+from omnia_core.conversation.error_codes import ErrorCode
+from omnia_facade.turns.events import Audio, CallRequest, Failed, SessionConfig
 
 SAMPLE_RATES = range(8_000, 192_001)
 CHANNELS = range(1, 9)

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator
 
 import structlog
 
+from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.names import Capability
 from omnia_facade.runtime_client.port import CancelRequest, ConverseStream, RuntimeFailed
 from omnia_facade.turns import failures
 from omnia_facade.turns.audio import NO_AUDIO, AudioQueue, agreed
 from omnia_facade.turns.events import (
-    CANCELLED,
     AnswerEnded,
     CallRequest,
     Chunk,

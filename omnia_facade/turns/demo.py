@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 
+from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_facade.auth.principal import Principal
 from omnia_facade.sessions import AnnouncedSessions
 from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
 from omnia_facade.turns.events import (
-    CANCELLED,
     CallRequest,
     Chunk,
     Done,

@@ -1,37 +1,11 @@
 """What goes into a turn and what comes out of it, in no wire's format."""
 
-from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct, field
 
-
-class Media(Struct, frozen=True, omit_defaults=True):
-    """Content that is not text: inline (base64), at an address, or stored.
-
-    What stands after `storage_ref` describes it; a runtime's wire has no place for that.
-    """
-
-    mime_type: str = ""
-    data: str = ""
-    url: str = ""
-    storage_ref: str = ""
-    filename: str | None = None
-    size_bytes: int | None = None
-    width: int | None = None
-    height: int | None = None
-    detail: Literal["low", "high", "auto"] | None = None
-    duration_ms: int | None = None
-    sample_rate: int | None = None
-    channels: int | None = None
-
-
-class Part(Struct, frozen=True, omit_defaults=True):
-    """A piece of a message; `type` is text, image, audio, video or file."""
-
-    type: str
-    text: str = ""
-    media: Media | None = None
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.usage import Usage
 
 
 class TurnRequest(Struct, frozen=True):
@@ -77,14 +51,6 @@ class ToolAnswer(Struct, frozen=True):
     call_id: str
     result_json: str = ""
     rejection: str | None = None
-
-
-class Usage(Struct, frozen=True):
-    """What a turn or a call consumed."""
-
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float
 
 
 class Chunk(Struct, frozen=True):
@@ -151,23 +117,6 @@ class Done(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
 
 
-class ErrorCode(StrEnum):
-    """What a client may have to react to. A runtime's own codes are passed on as they are."""
-
-    INVALID_MESSAGE = "INVALID_MESSAGE"
-    SESSION_NOT_FOUND = "SESSION_NOT_FOUND"
-    SESSION_EXPIRED = "SESSION_EXPIRED"
-    INTERNAL_ERROR = "INTERNAL_ERROR"
-    AGENT_UNAVAILABLE = "AGENT_UNAVAILABLE"
-    TOOL_FAILED = "TOOL_FAILED"
-    MEDIA_NOT_ENABLED = "MEDIA_NOT_ENABLED"
-    UPLOAD_FAILED = "UPLOAD_FAILED"
-    RATE_LIMITED = "RATE_LIMITED"
-    DUPLEX_UNSUPPORTED = "DUPLEX_UNSUPPORTED"
-    DUPLEX_ERROR = "DUPLEX_ERROR"
-    UNSATISFIABLE_FORMAT = "UNSATISFIABLE_FORMAT"
-
-
 class Failed(Struct, frozen=True):
     """The turn's end when there is no answer."""
 
@@ -192,5 +141,3 @@ TurnEvent: TypeAlias = (
     | Done
     | Failed
 )
-
-CANCELLED = "cancelled"

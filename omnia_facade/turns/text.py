@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 import structlog
 
+from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_facade.auth.principal import Principal
 from omnia_facade.runtime_client.port import (
     CancelRequest,
@@ -13,7 +14,6 @@ from omnia_facade.runtime_client.port import (
     RuntimeFailed,
 )
 from omnia_facade.turns.events import (
-    CANCELLED,
     Chunk,
     Done,
     Failed,

@@ -6,10 +6,10 @@ from contextlib import aclosing
 
 from msgspec import structs
 
+from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.telemetry.tracing import Kind, Span, Tracer, names
 from omnia_facade.turns.audio import AudioQueue
 from omnia_facade.turns.events import (
-    CANCELLED,
     CallRequest,
     Chunk,
     Done,

@@ -2,7 +2,9 @@
 
 from enum import Enum, auto
 
-from omnia_facade.turns.events import CANCELLED, CallRequest, Done, ErrorCode, TurnRequest
+from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.conversation.finish_reasons import CANCELLED
+from omnia_facade.turns.events import CallRequest, Done, TurnRequest
 from omnia_facade.turns.handler import Resume
 from omnia_facade.ws import frames
 from omnia_facade.ws.effects import (

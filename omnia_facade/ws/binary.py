@@ -10,7 +10,7 @@ from enum import IntEnum
 import msgspec
 from msgspec import Struct
 
-from omnia_facade.turns.events import ErrorCode
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.ws.messages import Refused
 
 MAGIC = b"OMNI"

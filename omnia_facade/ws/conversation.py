@@ -1,5 +1,6 @@
 """The WebSocket protocol without I/O: a frame or an event in, effects out."""
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.media.port import UploadRequest
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.turns.events import (
@@ -8,7 +9,6 @@ from omnia_facade.turns.events import (
     CallRequest,
     Chunk,
     Done,
-    ErrorCode,
     Failed,
     ToolCall,
     TurnEvent,

@@ -7,16 +7,10 @@ from typing import Any, TypeAlias
 import msgspec
 import orjson
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.media.port import Stored, Ticket
-from omnia_facade.turns.events import (
-    Done,
-    ErrorCode,
-    MediaChunk,
-    SessionConfig,
-    ToolCall,
-    ToolResult,
-)
+from omnia_facade.turns.events import Done, MediaChunk, SessionConfig, ToolCall, ToolResult
 
 PROTOCOL_VERSION = 1
 
@@ -125,7 +119,12 @@ def done(session_id: str, event: Done) -> bytes:
     if event.parts:
         fields["parts"] = msgspec.to_builtins(event.parts)
     if event.usage:
-        fields["usage"] = msgspec.to_builtins(event.usage)
+        usage = event.usage
+        fields["usage"] = {
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost_usd": usage.cost_usd,
+        }
     return _frame("done", session_id, **fields, finish_reason=event.finish_reason)
 
 

@@ -5,9 +5,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeAlias
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.metrics.media import VoiceMetrics
 from omnia_facade.turns.audio import AudioQueue
-from omnia_facade.turns.events import Audio, ErrorCode
+from omnia_facade.turns.events import Audio
 from omnia_facade.turns.handler import Dialogue
 from omnia_facade.ws.binary import BinaryFrame, FrameType, decode
 from omnia_facade.ws.brake import Brake

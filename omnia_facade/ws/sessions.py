@@ -1,6 +1,6 @@
 """The sessions of one connection."""
 
-from omnia_facade.turns.events import ErrorCode
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.turns.handler import Resume
 from omnia_facade.ws import frames
 from omnia_facade.ws.messages import Refused

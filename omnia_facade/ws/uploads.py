@@ -9,9 +9,9 @@ from typing import Protocol, TypeAlias
 import structlog
 from msgspec import Struct
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.auth.principal import Principal
 from omnia_facade.media.port import MediaRefused, Stored, UploadRequest, Uploads
-from omnia_facade.turns.events import ErrorCode
 from omnia_facade.ws import frames
 from omnia_facade.ws.binary import BinaryFrame
 from omnia_facade.ws.brake import Brake

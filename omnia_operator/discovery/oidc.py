@@ -6,15 +6,13 @@ import orjson
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.tokens.keys import public_keys
 from omnia_operator.discovery.failure import HttpStatus, sentence, shown
 from omnia_operator.resolve.issuers import Answer, IssuerKeys, NoKeys
 
 LIMIT_SECONDS = 10.0
 LARGEST = 512 * 1024
 WELL_KNOWN = "/.well-known/openid-configuration"
-# Secrets of issuers have no business in a file that everybody may read.
-_PUBLIC = frozenset({"kty", "kid", "use", "key_ops", "alg", "crv", "n", "e", "x", "y"})
-_TYPES = frozenset({"RSA", "EC", "OKP"})
 _SUCCESS = 200
 
 
@@ -31,23 +29,6 @@ async def discover(issuer: str) -> Answer:
         return IssuerKeys(issuer, public_keys(await _fetched(address)))
     except Exception as error:  # noqa: BLE001 - likewise
         return NoKeys("JWKSFetchFailed", sentence(error, shown(address), LIMIT_SECONDS))
-
-
-def public_keys(jwks: JsonObject) -> tuple[JsonObject, ...]:
-    """Return the keys of a JWK set that can sign tokens, without what is not public.
-
-    Raises:
-        ConfigurationError: there are none.
-    """
-    listed = jwks.get("keys")
-    keys = tuple(
-        {name: value for name, value in each.items() if name in _PUBLIC}
-        for each in (listed if isinstance(listed, list) else ())
-        if isinstance(each, dict) and each.get("kty") in _TYPES and each.get("use", "sig") == "sig"
-    )
-    if not keys:
-        raise ConfigurationError("it publishes no RSA, EC or OKP key for signatures")
-    return keys
 
 
 def _keys_address(document: JsonObject, issuer: str) -> str:

@@ -3,18 +3,20 @@
 from collections.abc import Collection
 from contextlib import aclosing
 
-from omnia_core.sessions import Message, Part, ToolCall
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
+from omnia_core.sessions import Message
 from omnia_runtime.agent.events import LimitReached, Listener
 from omnia_runtime.providers.port import (
     ChatModel,
     ChatRequest,
     Finished,
-    FinishReason,
     MediaProduced,
     ModelEvent,
     TextDelta,
     ToolCallRequest,
-    Usage,
 )
 from omnia_runtime.validators import OutputGate
 

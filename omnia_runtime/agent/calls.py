@@ -6,9 +6,9 @@ from typing import Protocol
 
 import orjson
 
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.sessions import Message
 from omnia_runtime.agent.limits import Allowance
-from omnia_runtime.tools.source import ToolResult
 from omnia_runtime.trail import note_refused
 
 

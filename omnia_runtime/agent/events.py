@@ -4,10 +4,11 @@ from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
-from omnia_core.sessions import Part, ToolCall
-from omnia_runtime.providers.port import FinishReason, Usage
-from omnia_runtime.tools.source import ToolResult
 
 
 class ToolCalled(Struct, frozen=True):

@@ -5,8 +5,8 @@ from collections import Counter
 import orjson
 from msgspec import Struct
 
-from omnia_core.sessions import ToolCall
-from omnia_runtime.providers.port import Usage
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 
 
 class Limits(Struct, frozen=True):

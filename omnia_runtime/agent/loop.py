@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import structs
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
 from omnia_runtime.agent.answer import Answer
 from omnia_runtime.agent.calls import Toolbox, answered, run_calls
@@ -15,7 +16,7 @@ from omnia_runtime.agent.events import (
     TurnFinished,
 )
 from omnia_runtime.agent.limits import Allowance, Limits
-from omnia_runtime.providers.port import ChatModel, ChatRequest, Usage
+from omnia_runtime.providers.port import ChatModel, ChatRequest
 from omnia_runtime.validators import Blocked, OutputBlocked, OutputGate
 
 

@@ -13,7 +13,9 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from omnia_core.sessions import Media, Message, Part, ToolCall
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.providers.port import OutputSchema, ToolSpec
 
 PER_MESSAGE = 4  # role and separators; also for each call within a message

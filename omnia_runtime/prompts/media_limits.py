@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from omnia_core.conversation.parts import Media, Part
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.pack import MediaConfig
 from omnia_core.files.pack.media import ImageLimits, MediaLimits
-from omnia_core.sessions import Media, Part
 from omnia_runtime.prompts.media_formats import matches_format
 
 _TEXT = "text"

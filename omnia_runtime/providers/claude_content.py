@@ -4,8 +4,8 @@ import base64
 import binascii
 from collections.abc import Sequence
 
+from omnia_core.conversation.parts import Media, Part
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Media, Part
 from omnia_runtime.providers.failure import VendorFailure
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")

@@ -3,16 +3,12 @@
 import msgspec
 from msgspec import structs
 
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.usage import Usage
 from omnia_runtime.providers import claude_events as events
 from omnia_runtime.providers.claude_thinking import Item, kept_layout
 from omnia_runtime.providers.failure import VendorFailure
-from omnia_runtime.providers.port import (
-    Finished,
-    FinishReason,
-    ModelEvent,
-    ToolCallRequest,
-    Usage,
-)
+from omnia_runtime.providers.port import Finished, ModelEvent, ToolCallRequest
 
 _REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",

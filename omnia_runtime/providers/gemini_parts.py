@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from omnia_core.conversation.parts import Media, Part
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Media, Part
 from omnia_runtime.providers.failure import VendorFailure
 
 _IMAGES = ("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif")

@@ -4,19 +4,13 @@ import secrets
 
 import msgspec
 
-from omnia_core.sessions import Media, Part
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
+from omnia_core.conversation.usage import Usage
 from omnia_runtime.providers import gemini_events as events
 from omnia_runtime.providers.failure import VendorFailure
 from omnia_runtime.providers.gemini_signature import kept_signature
-from omnia_runtime.providers.port import (
-    MEDIA_TYPES,
-    Finished,
-    FinishReason,
-    MediaProduced,
-    ModelEvent,
-    ToolCallRequest,
-    Usage,
-)
+from omnia_runtime.providers.port import Finished, MediaProduced, ModelEvent, ToolCallRequest
 
 _SAFETY = (
     "SAFETY",

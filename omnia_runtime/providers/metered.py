@@ -4,9 +4,10 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.sessions.trail import CallStatus
 from omnia_runtime.metrics import Metrics
-from omnia_runtime.providers.port import ChatModel, ChatRequest, Finished, ModelEvent, Usage
+from omnia_runtime.providers.port import ChatModel, ChatRequest, Finished, ModelEvent
 from omnia_runtime.trail import recorder
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Iterator
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.files.providers import ProviderConfig
 from omnia_runtime.providers.mock_answer import Answer, choose_answer
 from omnia_runtime.providers.mock_file import MockError, Responses
@@ -14,7 +15,6 @@ from omnia_runtime.providers.port import (
     ModelEvent,
     ProviderError,
     TextDelta,
-    Usage,
     is_retryable,
 )
 from omnia_runtime.providers.pricing import prices_of

@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 from msgspec import Struct
 
+from omnia_core.conversation.parts import Part
 from omnia_core.placeholders import lookup
-from omnia_core.sessions import Message, Part
+from omnia_core.sessions import Message
 from omnia_core.templates import Template, ValueMissing
 from omnia_runtime.providers.mock_file import MockCall, Pace, Responses, Rule, Scenario, Turn
 from omnia_runtime.providers.mock_media import media_parts

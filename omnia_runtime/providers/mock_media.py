@@ -5,8 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from omnia_core.sessions import Media, Part
-from omnia_runtime.providers.port import MEDIA_TYPES
+from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 
 _ANY = "application/octet-stream"
 

@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from omnia_core.sessions import Media, Message, Part
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.sessions import Message
 from omnia_runtime.providers.failure import VendorFailure
 
 _IMAGES = ("image/jpeg", "image/png", "image/gif", "image/webp")

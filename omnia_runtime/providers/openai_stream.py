@@ -5,15 +5,11 @@ import secrets
 import msgspec
 from msgspec import Struct, field
 
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.usage import Usage
 from omnia_runtime.providers.failure import VendorFailure
 from omnia_runtime.providers.openai_failure import stream_failure
-from omnia_runtime.providers.port import (
-    Finished,
-    FinishReason,
-    ModelEvent,
-    ToolCallRequest,
-    Usage,
-)
+from omnia_runtime.providers.port import Finished, ModelEvent, ToolCallRequest
 
 _NOTHING = msgspec.Raw()
 _REASONS: dict[str, FinishReason] = {

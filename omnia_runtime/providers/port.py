@@ -5,16 +5,15 @@ from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.pack import Parameters
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Message, Part
+from omnia_core.sessions import Message
 
-FinishReason: TypeAlias = Literal["stop", "max_output_tokens", "tool_use", "safety", "refusal"]
 ToolChoice: TypeAlias = Literal["auto", "required", "none"]
-
-# The types of a message's parts that are not text.
-MEDIA_TYPES = ("image", "audio", "video", "document")
 
 
 class ToolSpec(Struct, frozen=True):
@@ -54,23 +53,6 @@ class ChatRequest(Struct, frozen=True):
     parameters: Parameters = Parameters()
     metadata: Mapping[str, str] = {}
     output: OutputSchema | None = None
-
-
-class Usage(Struct, frozen=True):
-    """What a call cost. Cached tokens are part of the input tokens."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    cost_usd: float = 0.0
-
-    def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            self.input_tokens + other.input_tokens,
-            self.output_tokens + other.output_tokens,
-            self.cached_tokens + other.cached_tokens,
-            self.cost_usd + other.cost_usd,
-        )
 
 
 # Untracked by the garbage collector: they hold no cycles, and one is made for each chunk.

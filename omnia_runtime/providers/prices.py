@@ -2,7 +2,7 @@
 
 from msgspec import Struct, structs
 
-from omnia_runtime.providers.port import Usage
+from omnia_core.conversation.usage import Usage
 
 
 class Prices(Struct, frozen=True):

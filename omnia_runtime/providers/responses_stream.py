@@ -3,15 +3,11 @@
 import msgspec
 from msgspec import Raw, Struct
 
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.usage import Usage
 from omnia_runtime.providers.failure import VendorFailure
 from omnia_runtime.providers.openai_failure import stream_failure
-from omnia_runtime.providers.port import (
-    Finished,
-    FinishReason,
-    ModelEvent,
-    ToolCallRequest,
-    Usage,
-)
+from omnia_runtime.providers.port import Finished, ModelEvent, ToolCallRequest
 from omnia_runtime.providers.responses_reasoning import remembered
 
 _NOTHING = Raw()

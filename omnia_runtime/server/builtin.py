@@ -6,12 +6,12 @@ from typing import Any
 
 from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]
 
+from omnia_core.conversation.chunk import chunk_message
 from omnia_core.errors import GRPC_STATUS, OmniaError
 from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_core.rpc.server import Handler, Server, ServerCall
-from omnia_core.rpc.status import RpcFailed, StatusCode
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.server.chunk import chunk_message
+from omnia_rpc.server import Handler, Server, ServerCall
+from omnia_rpc.status import RpcFailed, StatusCode
 from omnia_runtime.server.port import PREFIX, SERVICE, Metadata, Service
 
 _HEALTH = "/grpc.health.v1.Health/"

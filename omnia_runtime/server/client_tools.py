@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition
-from omnia_core.sessions import ToolCall
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.tools.source import ToolResult
 
 Send = Callable[[pb.ServerMessage], Awaitable[None]]
 

@@ -4,19 +4,16 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
+from omnia_core.conversation.usage import Usage
 from omnia_core.names import Capability
-from omnia_core.sessions import Media, Part
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled
-from omnia_runtime.providers.port import MEDIA_TYPES, Usage
 from omnia_runtime.turns.invocation import Invoked
 from omnia_runtime.turns.turn import Turn
 
 CAPABILITIES = (Capability.INVOKE.value, Capability.CLIENT_TOOLS.value)
-
-INVALID_MESSAGE = "INVALID_MESSAGE"
-DUPLEX_UNSUPPORTED = "DUPLEX_UNSUPPORTED"
-CANCELLED = "cancelled"
 
 # A part's type on the wire, and its type here.
 _PART_TYPES = {"text": "text", "file": "document", **{each: each for each in MEDIA_TYPES}}
@@ -32,17 +29,22 @@ class Refused(Struct, frozen=True):
 def read_message(message: pb.ClientMessage) -> Turn | Refused:
     """Return the turn that a client's message begins, or why it begins none."""
     if message.HasField("duplex_start") or message.HasField("audio_input"):
-        return Refused(DUPLEX_UNSUPPORTED, "this runtime does not take part in voice sessions")
+        return Refused(
+            ErrorCode.DUPLEX_UNSUPPORTED, "this runtime does not take part in voice sessions"
+        )
     if not message.session_id:
-        return Refused(INVALID_MESSAGE, "session_id is empty")
+        return Refused(ErrorCode.INVALID_MESSAGE, "session_id is empty")
     if message.HasField("client_tool_result"):
         call = message.client_tool_result.call_id
-        return Refused(INVALID_MESSAGE, f'no call "{call}" waits for a result of the client')
+        return Refused(
+            ErrorCode.INVALID_MESSAGE, f'no call "{call}" waits for a result of the client'
+        )
     for part in message.parts:
         if part.type not in _PART_TYPES:
             known = ", ".join(_PART_TYPES)
             return Refused(
-                INVALID_MESSAGE, f'a part has the type "{part.type}"; expected one of {known}'
+                ErrorCode.INVALID_MESSAGE,
+                f'a part has the type "{part.type}"; expected one of {known}',
             )
     # parts win over content, as in the WebSocket protocol
     text = "\n".join(part.text for part in message.parts if part.type == "text")
@@ -50,7 +52,7 @@ def read_message(message: pb.ClientMessage) -> Turn | Refused:
     if not message.parts:
         text = message.content
     if not text and not media:
-        return Refused(INVALID_MESSAGE, "the message has neither content nor parts")
+        return Refused(ErrorCode.INVALID_MESSAGE, "the message has neither content nor parts")
     return Turn(message.session_id, text, media, dict(message.metadata), [], message.traceparent)
 
 

@@ -5,24 +5,18 @@ from collections.abc import AsyncIterator, Awaitable, Mapping
 
 import structlog
 
+from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.conversation.finish_reasons import CANCELLED
+from omnia_core.conversation.usage import Usage
 from omnia_core.eager import begin
 from omnia_core.errors import OmniaError
 from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.agent.events import AgentEvent, TurnFinished
-from omnia_runtime.providers.port import Usage
 from omnia_runtime.server.client_tools import ClientTools
-from omnia_runtime.server.errors import INTERNAL_ERROR, INTERNAL_MESSAGE, stream_code
+from omnia_runtime.server.errors import INTERNAL_MESSAGE, stream_code
 from omnia_runtime.server.inbox import Inbox, Waiting
-from omnia_runtime.server.mapping import (
-    CANCELLED,
-    Refused,
-    done,
-    event_message,
-    failed,
-    hello,
-    read_message,
-)
+from omnia_runtime.server.mapping import Refused, done, event_message, failed, hello, read_message
 from omnia_runtime.server.port import Peer
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.turn import Caller, Turn
@@ -140,7 +134,7 @@ class ConversationStream:
             _log.warning("turn failed", session=turn.session_id, reason=error.message)
             return failed(stream_code(error), error.message)
         _log.error("turn failed", session=turn.session_id, exc_info=error)
-        return failed(INTERNAL_ERROR, INTERNAL_MESSAGE)
+        return failed(ErrorCode.INTERNAL_ERROR, INTERNAL_MESSAGE)
 
     def say(self, text: str) -> bool:
         """Send a piece of the answer, as `Listener.say`."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import orjson
 
-from omnia_core.sessions import ToolCall
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_runtime.tools.manager import ToolManager
-from omnia_runtime.tools.source import CallContext, ToolResult
+from omnia_runtime.tools.source import CallContext
 from omnia_runtime.trail import note_refused
 from omnia_runtime.turns.turn import Caller
 

@@ -2,12 +2,12 @@
 
 import orjson
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition, ToolHandler
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import ToolCall
 from omnia_core.units import Duration
 from omnia_runtime.providers.port import ToolSpec
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult
+from omnia_runtime.tools.source import CallContext, ToolFailed
 
 
 class ClientSource:

@@ -8,6 +8,7 @@ import grpc.aio
 import orjson
 import structlog
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.files.toolservers import GRPCRetryPolicy
 from omnia_core.jsonvalue import JsonObject
@@ -18,7 +19,7 @@ from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools import grpc_mapping as mapping
 from omnia_runtime.tools.backoff import RECONNECT, Backoff
 from omnia_runtime.tools.grpc_connection import Connection
-from omnia_runtime.tools.source import CallContext, Changed, ToolFailed, ToolResult
+from omnia_runtime.tools.source import CallContext, Changed, ToolFailed
 
 ASK_SECONDS = 60.0
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import grpc
 import orjson
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.toolservers import GRPCRetryPolicy
 from omnia_core.names import METADATA_SESSION_ID
 from omnia_core.wire.tools.v1 import tools_pb2
 from omnia_runtime.providers.port import ToolSpec
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry
+from omnia_runtime.tools.source import CallContext, ToolFailed, ToolRetry
 
 _PREFIX = "x-omnia-"
 _MAX_ENTRIES = 32

@@ -5,12 +5,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions.trail import EventKind
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.breaker import Breaker
 from omnia_runtime.tools.credentials import CredentialUnusable
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolSource
+from omnia_runtime.tools.source import CallContext, ToolFailed, ToolSource
 from omnia_runtime.trail import note_event
 
 

@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 from msgspec import structs
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
@@ -14,7 +15,7 @@ from omnia_runtime.tools.http_exchange import Exchange
 from omnia_runtime.tools.http_request import WITHOUT_BODY, build_call, check_template, proven
 from omnia_runtime.tools.http_result import Reading
 from omnia_runtime.tools.mapping import check_expression
-from omnia_runtime.tools.source import CallContext, ToolResult
+from omnia_runtime.tools.source import CallContext
 
 
 class HTTPSource:

@@ -6,9 +6,10 @@ from typing import Any
 
 import msgspec
 
-from omnia_core.sessions import Media, Part
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolResult
 from omnia_runtime.tools.mapping import MappingFailed, apply_expression
-from omnia_runtime.tools.source import ToolFailed, ToolResult
+from omnia_runtime.tools.source import ToolFailed
 
 REDACTED = "[REDACTED]"
 _MAX_ERROR_BYTES = 512

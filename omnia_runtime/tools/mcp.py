@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.files.toolservers import RetryPolicy, ToolFilter
 from omnia_core.jsonvalue import JsonObject
@@ -13,7 +14,7 @@ from omnia_runtime.tools.backoff import RECONNECT, Backoff
 from omnia_runtime.tools.mcp_failure import Unprocessed
 from omnia_runtime.tools.mcp_keeper import Keeper
 from omnia_runtime.tools.mcp_target import target_of
-from omnia_runtime.tools.source import CallContext, Changed, ToolFailed, ToolResult
+from omnia_runtime.tools.source import CallContext, Changed, ToolFailed
 
 ASK_SECONDS = 60.0
 # What a call waits for a new connection when the old one turned out to be gone.

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import orjson
 from mcp import types
 
-from omnia_core.sessions import Media, Part
-from omnia_runtime.tools.source import ToolResult
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolResult
 
 _NOTHING = "(the tool returned nothing)"
 _MEDIA = ("image", "audio", "video")

@@ -10,6 +10,7 @@ import mcp
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.providers.port import ToolSpec
@@ -18,7 +19,7 @@ from omnia_runtime.tools.mcp_result import result_of
 from omnia_runtime.tools.mcp_target import Target
 from omnia_runtime.tools.mcp_transport import open_transport
 from omnia_runtime.tools.mcp_watch import FATE, Fate, Watch
-from omnia_runtime.tools.source import ToolFailed, ToolResult, ToolRetry
+from omnia_runtime.tools.source import ToolFailed, ToolRetry
 
 _MOST_PAGES = 50
 _MOST_TOOLS = 1000

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
@@ -19,7 +20,7 @@ from omnia_runtime.tools.http_exchange import Exchange
 from omnia_runtime.tools.http_result import Reading
 from omnia_runtime.tools.openapi_call import openapi_call
 from omnia_runtime.tools.openapi_document import DocumentMissing, fetch_document
-from omnia_runtime.tools.source import CallContext, Changed, ToolFailed, ToolResult
+from omnia_runtime.tools.source import CallContext, Changed, ToolFailed
 
 if TYPE_CHECKING:
     from omnia_core.openapi import Api, Operation

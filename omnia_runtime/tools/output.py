@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_runtime.tools.http_result import REDACTED
-from omnia_runtime.tools.source import ToolFailed, ToolResult
+from omnia_runtime.tools.source import ToolFailed
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation

@@ -5,9 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Part, ToolCall
 from omnia_runtime.providers.port import ToolSpec
 
 
@@ -26,18 +26,6 @@ class ToolFailed(Exception):
     def __init__(self, message: str, *, server_fault: bool = False) -> None:
         super().__init__(message)
         self.server_fault = server_fault
-
-
-class ToolResult(Struct, frozen=True):
-    """The answer of a tool, as text for the model (JSON where it is JSON).
-
-    Attributes:
-        parts: images and other media that the tool returned beside the text.
-    """
-
-    content: str
-    is_error: bool = False
-    parts: tuple[Part, ...] = ()
 
 
 class ClientExecutor(Protocol):

@@ -1,8 +1,7 @@
 """The span of a tool call."""
 
-from omnia_core.sessions import ToolCall
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.telemetry.tracing import Kind, Span, current_span, names
-from omnia_runtime.tools.source import ToolResult
 
 OPERATION = "execute_tool"
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import structlog
 from msgspec import structs
 
+from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
-from omnia_core.sessions.interruption import INTERRUPTED
 from omnia_core.sessions.trail import moment
 from omnia_runtime.turns.turn import Turn, closed
 

@@ -5,13 +5,13 @@ import time
 
 from msgspec import structs
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.trail import EventKind
 from omnia_runtime.agent.events import LimitReached, Listener, TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.prompts.media_limits import check_parts
-from omnia_runtime.providers.port import Usage
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.bound import BoundTools
 from omnia_runtime.tracing import RuntimeTracing, note_end, note_turn

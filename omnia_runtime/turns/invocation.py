@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message
 from omnia_core.sessions.trail import EventKind
@@ -13,7 +14,7 @@ from omnia_runtime.agent.events import LimitReached, Nobody, TurnFinished
 from omnia_runtime.agent.loop import run_turn
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.prompts.prompt import input_values
-from omnia_runtime.providers.port import ChatRequest, Usage
+from omnia_runtime.providers.port import ChatRequest
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.bound import BoundTools
 from omnia_runtime.tracing import RuntimeTracing, note_end, note_version

@@ -10,7 +10,8 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from msgspec import Struct, structs
 
-from omnia_core.sessions import Media, Message, Part
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.sessions import Message
 from omnia_runtime.turns.uploads import MediaInvalid, UploadFolder, Whose
 
 MAX_MEDIA_BYTES = 16 * 1024 * 1024

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.names import METADATA_USER_ID
-from omnia_core.sessions import Message, Part, ToolCall
+from omnia_core.sessions import Message
 from omnia_core.sessions.interruption import not_finished
 from omnia_runtime.tools.source import ClientExecutor
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from omnia_core.conversation.parts import Media
 from omnia_core.errors import Code, OmniaError
 from omnia_core.media import StorageRef, find
-from omnia_core.sessions import Media
 
 _AGAIN = "upload the file again"
 

@@ -12,7 +12,15 @@ import yaml
 from omnia_core.env.reference import render
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("omnia_core", "omnia_operator", "omnia_facade", "omnia_runtime", "omnia_cli")
+PACKAGES = (
+    "omnia_core",
+    "omnia_rpc",
+    "omnia_operator",
+    "omnia_history",
+    "omnia_facade",
+    "omnia_runtime",
+    "omnia_cli",
+)
 PROTOS = ("runtime/v1/runtime", "tools/v1/tools")
 
 

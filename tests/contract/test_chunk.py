@@ -2,9 +2,8 @@
 
 import pytest
 
+from omnia_core.conversation.chunk import chunk_message, chunk_text
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.runtime_client.chunk import chunk_text
-from omnia_runtime.server.chunk import chunk_message
 
 TEXTS = [
     "a",

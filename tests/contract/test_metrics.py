@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pytest
 from prometheus_client import CollectorRegistry
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import Effects
 from omnia_core.telemetry.tracing.begin import begin_tracing
@@ -14,7 +15,6 @@ from omnia_operator.metrics import Levels as OperatorLevels
 from omnia_operator.metrics import Metrics as OperatorMetrics
 from omnia_runtime.levels import Levels as RuntimeLevels
 from omnia_runtime.metrics import Metrics as RuntimeMetrics
-from omnia_runtime.providers.port import Usage
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources
 

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from omnia_core.sessions import Message, Session, SessionConflict, ToolCall, Trail
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions import Message, Session, SessionConflict, Trail
 from omnia_core.sessions.trail import ProviderCall
 from tests.core.session_beds import KINDS, TTL, Bed, bed_of
 

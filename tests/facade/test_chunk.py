@@ -3,8 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from omnia_core.conversation.chunk import chunk_text
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.runtime_client.chunk import chunk_text
 
 MESSAGES = st.one_of(
     st.builds(

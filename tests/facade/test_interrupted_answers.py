@@ -6,16 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Struct, structs
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall as StoredCall
 from omnia_core.sessions import Beginning, Message, Session
-from omnia_core.sessions import ToolCall as StoredCall
-from omnia_facade.turns.events import (
-    Media,
-    Part,
-    ToolAnswer,
-    ToolCall,
-    ToolResult,
-    TurnRequest,
-)
+from omnia_facade.turns.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
 from omnia_facade.turns.interrupted import Verdict, verdict
 from omnia_facade.turns.relayed import Kept, Relayed
 from omnia_runtime.turns.turn import closed

@@ -5,7 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from omnia_facade.turns.events import Done, Media, Part, ToolCall, ToolResult, Usage
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.usage import Usage
+from omnia_facade.turns.events import Done, ToolCall, ToolResult
 from omnia_facade.ws import frames
 from omnia_facade.ws.framing import text_frame
 from omnia_facade.ws.messages import Refused, parse
@@ -143,7 +145,7 @@ def test_a_chunk_is_the_same_json_as_if_it_were_built_the_long_way() -> None:
 
 
 def test_done_carries_the_text_the_usage_and_the_reason() -> None:
-    event = Done("text", Usage(1, 2, 0.0008), "stop", (Part("text", "text"),))
+    event = Done("text", Usage(1, 2, cost_usd=0.0008), "stop", (Part("text", "text"),))
     assert decoded(frames.done("s", event)) == {
         "type": "done",
         "session_id": "s",

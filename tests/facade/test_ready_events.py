@@ -5,8 +5,6 @@ from collections import deque
 from itertools import pairwise
 from typing import cast
 
-from omnia_core.rpc.client_call import ClientCall
-from omnia_core.rpc.messages import GZIP
 from omnia_facade.auth.principal import Principal
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
@@ -14,6 +12,8 @@ from omnia_facade.runtime_client.port import ConverseStream, Outgoing, RuntimeCl
 from omnia_facade.turns.events import Chunk, Done, Failed, Hello, TurnEvent, TurnRequest
 from omnia_facade.turns.handler import Say
 from omnia_facade.turns.text import RuntimeTurns
+from omnia_rpc.client_call import ClientCall
+from omnia_rpc.messages import GZIP
 from tests.facade.runtime_bed import unheard
 from tests.facade.scripted_runtime import chunk, done
 

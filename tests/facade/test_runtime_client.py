@@ -6,6 +6,8 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.usage import Usage
 from omnia_core.env.transport import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
@@ -15,21 +17,18 @@ from omnia_facade.turns.events import (
     Chunk,
     Done,
     Failed,
-    Media,
-    Part,
     ToolAnswer,
     ToolCall,
     ToolResult,
     TurnEvent,
     TurnRequest,
-    Usage,
 )
 from omnia_facade.turns.handler import Dialogue, Resume
 from omnia_facade.turns.runtime import RuntimeHandler
 from tests.facade.runtime_bed import client_of, unheard
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
-USAGE = Usage(3, 2, 0.0008)
+USAGE = Usage(3, 2, cost_usd=0.0008)
 
 
 def dialogue_of(

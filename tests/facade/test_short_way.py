@@ -12,9 +12,6 @@ import orjson
 from prometheus_client import CollectorRegistry
 from websockets.frames import Frame, Opcode
 
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.rpc.client_call import ClientCall
-from omnia_core.rpc.messages import GZIP, PREFIX, prefixed
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.metrics import Metrics
@@ -34,6 +31,9 @@ from omnia_facade.ws.conversation import Conversation
 from omnia_facade.ws.endpoint import Endpoint
 from omnia_facade.ws.limits import Limits
 from omnia_facade.ws.outgoing import Outgoing
+from omnia_rpc.client_call import ClientCall
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.messages import GZIP, PREFIX, prefixed
 from tests.facade.runtime_bed import unheard
 from tests.facade.scripted_runtime import LIMIT, chunk, done
 

@@ -11,9 +11,9 @@ from omnia_core.sessions import Message, Trail
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.trail import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.units import Duration
-from omnia_operator.history.access import Access
-from omnia_operator.history.database import Database
-from omnia_operator.history.routes import Routes
+from omnia_history.access import Access
+from omnia_history.database import Database
+from omnia_history.routes import Routes
 from tests.services import PostgresServer
 
 AT = "2026-03-01T12:00:00Z"

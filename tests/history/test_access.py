@@ -9,9 +9,9 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.tokens.jsontoken import Unauthorized
-from omnia_operator.history.access import FAILED_SECONDS, Access, ClusterKeys, fetch_cluster_keys
-from omnia_operator.history.database import Database
-from omnia_operator.history.routes import Routes
+from omnia_history.access import FAILED_SECONDS, Access, ClusterKeys, fetch_cluster_keys
+from omnia_history.database import Database
+from omnia_history.routes import Routes
 from tests.facade.signing import Issuer
 from tests.operator.openid import serving
 

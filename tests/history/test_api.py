@@ -9,8 +9,8 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
-from omnia_operator.history.database import Database
-from omnia_operator.history.refusals import Refused
+from omnia_history.database import Database
+from omnia_history.refusals import Refused
 from tests.history.history_bed import ANSWER, HELLO, api, database, get, ids
 from tests.services import PostgresServer, free_port
 

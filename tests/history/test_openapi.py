@@ -7,7 +7,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from omnia_operator.history.openapi import document
+from omnia_history.openapi import document
 from tests.history.history_bed import api
 
 # A session of the data, and values that each parameter takes.

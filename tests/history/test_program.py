@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def test_a_bad_environment_is_one_line_and_exit_code_2(url: str | None, says: str) -> None:
     given = {"OMNIA_HISTORY_URL": url} if url else {}
     done = subprocess.run(
-        [sys.executable, "-m", "omnia_operator.history"],
+        [sys.executable, "-m", "omnia_history"],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **given},
         capture_output=True,

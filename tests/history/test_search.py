@@ -6,13 +6,14 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions import Message
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.units import Duration
-from omnia_operator.history.database import Database
-from omnia_operator.history.refusals import Refused
-from omnia_operator.history.routes import Routes
-from omnia_operator.history.search import Piece
+from omnia_history.database import Database
+from omnia_history.refusals import Refused
+from omnia_history.routes import Routes
+from omnia_history.search import Piece
 from tests.history.history_bed import api, database, get, ids
 from tests.services import PostgresServer
 

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import hpack
 
-from omnia_core.http2 import frames
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.fields import encode
-from omnia_core.http2.frames import Setting
-from omnia_core.rpc.messages import PREFIX, prefixed
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.fields import encode
+from omnia_rpc.http2.frames import Setting
+from omnia_rpc.messages import PREFIX, prefixed
 from tests.http2.ends import REQUEST
 
 PATHS = ("/t.S/Echo", "/t.S/Flood", "/t.S/Nothing")

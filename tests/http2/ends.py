@@ -1,11 +1,11 @@
 """Two ends of a connection without a socket between them, and frames of a peer by hand."""
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Connection, Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.fields import Fields, encode
-from omnia_core.http2.receiving import Receiver
-from omnia_core.http2.stream import Stream
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Connection, Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.fields import Fields, encode
+from omnia_rpc.http2.receiving import Receiver
+from omnia_rpc.http2.stream import Stream
 
 REQUEST = encode(
     ((":method", "POST"), (":scheme", "http"), (":path", "/s/M"), ("content-type", "x"))

@@ -7,13 +7,13 @@ import asyncio
 import random
 import time
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.stream import Stream
-from omnia_core.rpc.messages import PREFIX, Inbox, prefixed
-from omnia_core.rpc.server import Server, ServerCall
-from omnia_core.rpc.status import RpcFailed
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.stream import Stream
+from omnia_rpc.messages import PREFIX, Inbox, prefixed
+from omnia_rpc.server import Server, ServerCall
+from omnia_rpc.status import RpcFailed
 from tests.http2.broken_peer import Peer, damaged
 from tests.http2.ends import REQUEST, RESPONSE, TRAILERS, End, Heard, kinds
 

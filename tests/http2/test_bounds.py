@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.frames import Setting
-from omnia_core.http2.stream import HIGH_WATER
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.frames import Setting
+from omnia_rpc.http2.stream import HIGH_WATER
 from tests.http2.ends import RESPONSE, TRAILERS, End, data, greeted, headers, kinds, pair, talk
 
 MANY = 10_000

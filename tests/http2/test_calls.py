@@ -12,11 +12,11 @@ import grpc
 import pytest
 from grpc import aio
 
-from omnia_core.http2.connection import Limits
-from omnia_core.rpc.client import Channel
-from omnia_core.rpc.endpoint import Keepalive
-from omnia_core.rpc.server import Server, ServerCall
-from omnia_core.rpc.status import RpcFailed, StatusCode
+from omnia_rpc.client import Channel
+from omnia_rpc.endpoint import Keepalive
+from omnia_rpc.http2.connection import Limits
+from omnia_rpc.server import Server, ServerCall
+from omnia_rpc.status import RpcFailed, StatusCode
 from tests.services import free_port
 
 MIB = 1024 * 1024

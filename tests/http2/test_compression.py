@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnia_core.http2 import frames
-from omnia_core.http2.blocks import MAX_BLOCK_BYTES
-from omnia_core.http2.compression import MAX_LIST_BYTES, FieldDecoder, FieldsRefused
-from omnia_core.http2.errors import ConnectionFailed, ErrorCode
-from omnia_core.http2.fields import encode
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.blocks import MAX_BLOCK_BYTES
+from omnia_rpc.http2.compression import MAX_LIST_BYTES, FieldDecoder, FieldsRefused
+from omnia_rpc.http2.errors import ConnectionFailed, ErrorCode
+from omnia_rpc.http2.fields import encode
 from tests.http2.ends import REQUEST, RESPONSE, greeted, headers, kinds, pair
 
 NAMES = st.sampled_from([":path", ":status", "content-type", "x-a", "x-b", "grpc-status"])

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.frames import Setting
-from omnia_core.rpc.messages import PREFIX, Inbox, prefixed
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.frames import Setting
+from omnia_rpc.messages import PREFIX, Inbox, prefixed
 from tests.http2.ends import REQUEST, RESPONSE, TRAILERS, End, data, headers, kinds, pair, talk
 
 

@@ -6,16 +6,16 @@ import gc
 
 import pytest
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Connection, Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.fields import encode
-from omnia_core.http2.frames import Setting
-from omnia_core.rpc.client import Channel
-from omnia_core.rpc.client_call import ClientCall
-from omnia_core.rpc.messages import prefixed
-from omnia_core.rpc.server import Server, ServerCall
-from omnia_core.rpc.status import RpcFailed, StatusCode, of_trailers, trailers
+from omnia_rpc.client import Channel
+from omnia_rpc.client_call import ClientCall
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Connection, Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.fields import encode
+from omnia_rpc.http2.frames import Setting
+from omnia_rpc.messages import prefixed
+from omnia_rpc.server import Server, ServerCall
+from omnia_rpc.status import RpcFailed, StatusCode, of_trailers, trailers
 from tests.http2.ends import REQUEST, TRAILERS, End, data, greeted, headers, kinds, pair, talk
 from tests.http2.test_calls import LIMIT, Ours, channel, our_server
 

@@ -6,12 +6,12 @@ import socket
 import grpc
 import pytest
 
-from omnia_core.http2 import frames
-from omnia_core.http2.fields import encode
-from omnia_core.rpc.client import Channel
-from omnia_core.rpc.metadata import from_fields
-from omnia_core.rpc.server import Server, ServerCall
-from omnia_core.rpc.status import RpcFailed, StatusCode
+from omnia_rpc.client import Channel
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.fields import encode
+from omnia_rpc.metadata import from_fields
+from omnia_rpc.server import Server, ServerCall
+from omnia_rpc.status import RpcFailed, StatusCode
 from tests.http2.ends import End, headers, kinds
 from tests.http2.test_calls import LIMIT, Ours, channel, dialled, our_server
 

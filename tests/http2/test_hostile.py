@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.frames import Setting
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.frames import Setting
 from tests.http2.ends import REQUEST, RESPONSE, End, data, greeted, headers, kinds, pair
 
 STRICT = Limits(idle_frames=1000, answers=500)

@@ -5,12 +5,12 @@ import contextlib
 
 import pytest
 
-from omnia_core.http2 import frames
-from omnia_core.http2.connection import Limits
-from omnia_core.http2.errors import ErrorCode
-from omnia_core.http2.fields import encode
-from omnia_core.rpc.client import Channel
-from omnia_core.rpc.status import RpcFailed, StatusCode
+from omnia_rpc.client import Channel
+from omnia_rpc.http2 import frames
+from omnia_rpc.http2.connection import Limits
+from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.fields import encode
+from omnia_rpc.status import RpcFailed, StatusCode
 from tests.http2.ends import data, headers
 from tests.http2.test_calls import LIMIT, channel, our_server
 from tests.services import free_port

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from grpc import aio
 
-from omnia_core.http2.connection import Connection
-from omnia_core.rpc.client import KEEPALIVE, Channel
-from omnia_core.rpc.endpoint import Keepalive
-from omnia_core.rpc.server import Server
+from omnia_rpc.client import KEEPALIVE, Channel
+from omnia_rpc.endpoint import Keepalive
+from omnia_rpc.http2.connection import Connection
+from omnia_rpc.server import Server
 from tests.http2.test_calls import BIG, LIMIT, Ours, Theirs
 
 MINUTES = 600

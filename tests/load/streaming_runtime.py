@@ -12,8 +12,8 @@ import time
 import uvloop
 
 from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_core.rpc.server import Server, ServerCall
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_rpc.server import Server, ServerCall
 
 SERVICE = "/omnia.runtime.v1.RuntimeService/"
 

@@ -14,8 +14,8 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.relay.build import OUT, build
-from omnia_core.rpc.server import Server, ServerCall
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_rpc.server import Server, ServerCall
 from tests.facade.conftest import running
 from tests.services import free_port, wait_listening
 

@@ -4,9 +4,11 @@ import asyncio
 import base64
 from typing import Any
 
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.claude import ClaudeModel
 from omnia_runtime.providers.port import (
@@ -15,7 +17,6 @@ from omnia_runtime.providers.port import (
     TextDelta,
     ToolCallRequest,
     ToolSpec,
-    Usage,
 )
 from tests.runtime.sdks import anthropic
 from tests.runtime.vendors import claude_answer, claude_call, claude_text

@@ -4,18 +4,14 @@ import asyncio
 import base64
 from typing import Any
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.usage import Usage
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
-from omnia_core.sessions import Media, Message, Part
+from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.gemini import GeminiModel
-from omnia_runtime.providers.port import (
-    ChatRequest,
-    ModelEvent,
-    TextDelta,
-    ToolSpec,
-    Usage,
-)
+from omnia_runtime.providers.port import ChatRequest, ModelEvent, TextDelta, ToolSpec
 from tests.runtime.sdks import genai
 from tests.runtime.vendors import gemini_chunk
 

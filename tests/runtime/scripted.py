@@ -9,8 +9,9 @@ import orjson
 import yaml
 from prometheus_client import CollectorRegistry
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.usage import Usage
 from omnia_core.env import RuntimeEnv
-from omnia_core.sessions import ToolCall
 from omnia_runtime.agent.events import AgentEvent
 from omnia_runtime.metrics import Metrics
 from omnia_runtime.providers.port import (
@@ -20,9 +21,7 @@ from omnia_runtime.providers.port import (
     ProviderError,
     TextDelta,
     ToolCallRequest,
-    Usage,
 )
-from omnia_runtime.tools.source import ToolResult
 from tests.services import free_port
 from tests.transport import VARIABLES
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import orjson
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import ToolCall
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.bound import BoundTools, CallRate
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext, ToolResult
+from omnia_runtime.tools.source import CallContext
 from omnia_runtime.turns.turn import Caller
 from tests.runtime.program import Program, Stream, client, said
 from tests.runtime.scripted import Mounted, metrics, pack

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from omnia_core.sessions import Message, SessionStore, StoreUnavailable, ToolCall, Trail
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions import Message, SessionStore, StoreUnavailable, Trail
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.redis import RedisSessionStore

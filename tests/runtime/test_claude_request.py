@@ -7,9 +7,11 @@ import pytest
 from aiohttp import web
 from msgspec import structs
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.sessions import Media, Message, Part, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.providers.claude_parameters import claude_parameters
 from omnia_runtime.providers.claude_request import messages_body, messages_url
 from omnia_runtime.providers.claude_schema import output_schema

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import Code
 from omnia_core.files.providers import ProviderDefaults
-from omnia_core.sessions import Media, Message, Part, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.agent.context import DoesNotFit, Fitted, Window, fit, window_of
 from omnia_runtime.agent.tokens import (
     Calibration,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.files.providers import Pricing, ProviderDefaults
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
@@ -19,7 +20,6 @@ from omnia_runtime.providers.port import (
     ProviderError,
     TextDelta,
     ToolCallRequest,
-    Usage,
 )
 from tests.runtime.gemini_calls import (
     HI,

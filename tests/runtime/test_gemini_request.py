@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.sessions import Media, Message, Part, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.providers.gemini_request import generate_body, generate_url
 from omnia_runtime.providers.port import (
     ChatRequest,

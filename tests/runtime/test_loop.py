@@ -6,8 +6,11 @@ from collections.abc import Sequence
 import pytest
 from msgspec import structs
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 from omnia_core.files.validators import parse_validators
-from omnia_core.sessions import Media, Message, Part, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.agent.events import (
     AgentEvent,
     LimitReached,
@@ -27,7 +30,6 @@ from omnia_runtime.providers.port import (
     ToolCallRequest,
     ToolChoice,
     ToolSpec,
-    Usage,
 )
 from omnia_runtime.turns.asking import Asking, Context
 from omnia_runtime.turns.turn import closed

@@ -14,13 +14,14 @@ import orjson
 import pytest
 from aiohttp import web
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Media, Part
 from omnia_runtime.tools.backoff import Backoff
 from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.mcp import MCPSource
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult, ToolRetry
+from omnia_runtime.tools.source import CallContext, ToolFailed, ToolRetry
 from tests.runtime.mcp_server import LEFT_OPEN, Served, forget, running, serving
 from tests.runtime.servers import serving as web_server
 from tests.services import LIMIT, free_port

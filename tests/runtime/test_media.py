@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from omnia_core.sessions import Media, Message, Part
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.sessions import Message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaFolder
 from omnia_runtime.turns.uploads import MediaInvalid
@@ -30,8 +31,8 @@ def folder(tmp_path: Path) -> MediaFolder:
     return MediaFolder(base)
 
 
-def image(**media: str) -> Part:
-    return Part("image", media=Media(**media))
+def image(mime_type: str = "", data: str = "", url: str = "", storage_ref: str = "") -> Part:
+    return Part("image", media=Media(mime_type, data, url, storage_ref))
 
 
 @pytest.mark.parametrize(

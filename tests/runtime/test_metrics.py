@@ -3,6 +3,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message, SessionConflict, StoreUnavailable
 from omnia_core.sessions.memory import MemorySessionStore
@@ -12,7 +13,7 @@ from omnia_runtime.metrics import Metrics
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.breaker import FAULTS
 from omnia_runtime.tools.guarded import GuardedSource
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolResult
+from omnia_runtime.tools.source import CallContext, ToolFailed
 from omnia_runtime.turns.metered_store import MeteredSessionStore
 
 AGENT = {"agent": "a", "namespace": "n"}

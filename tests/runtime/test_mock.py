@@ -10,9 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.providers import Pricing, ProviderConfig
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.providers.mock import MockModel, split
 from omnia_runtime.providers.mock_answer import choose_answer
 from omnia_runtime.providers.mock_file import Responses, parse_responses

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 from omnia_core.env import SecretStr
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.openai import OpenAIModel
 from omnia_runtime.providers.openai_request import api_url, chat_body
@@ -22,7 +24,6 @@ from omnia_runtime.providers.port import (
     TextDelta,
     ToolCallRequest,
     ToolSpec,
-    Usage,
 )
 from omnia_runtime.providers.responses_request import responses_body
 from tests.runtime.sdks import openai

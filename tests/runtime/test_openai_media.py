@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
-from omnia_core.sessions import Media, Message, Part, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.providers.failure import VendorFailure
 from omnia_runtime.providers.openai_request import chat_body
 from omnia_runtime.providers.port import ChatRequest, ProviderError

@@ -3,8 +3,8 @@
 import pytest
 from structlog.testing import capture_logs
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.files.providers import Pricing, ProviderConfig
-from omnia_runtime.providers.port import Usage
 from omnia_runtime.providers.prices import Prices
 from omnia_runtime.providers.pricing import prices_of
 

@@ -5,9 +5,11 @@ from typing import Any
 import orjson
 import pytest
 
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, Pricing, ProviderConfig
-from omnia_core.sessions import Message, ToolCall
+from omnia_core.sessions import Message
 from omnia_runtime.providers.failure import VendorFailure
 from omnia_runtime.providers.port import (
     ChatRequest,
@@ -18,7 +20,6 @@ from omnia_runtime.providers.port import (
     TextDelta,
     ToolCallRequest,
     ToolSpec,
-    Usage,
 )
 from omnia_runtime.providers.responses_reasoning import recalled
 from omnia_runtime.providers.responses_request import responses_body

@@ -159,6 +159,7 @@ async def test_a_cut_stream_cancels_the_turn_and_keeps_what_was_said(
         assert said(await Stream(stub).ask("again")) == "after"
 
 
+@pytest.mark.covers("websocket.md#session-conflict")
 async def test_two_turns_of_one_session_do_not_interleave(mounted: Mounted, start: Start) -> None:
     mounted.write_responses(SCRIPT)
     start()

@@ -4,12 +4,12 @@ from itertools import permutations
 
 import pytest
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import ToolCall
 from omnia_runtime.providers.port import ToolSpec
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext, ToolResult
+from omnia_runtime.tools.source import CallContext
 from tests.runtime.scripted import metrics
 
 

@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, Session, StoreUnavailable, Trail
 from omnia_core.sessions.memory import MemorySessionStore
@@ -16,7 +17,7 @@ from omnia_runtime.configuration import Loader
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
-from omnia_runtime.providers.port import ChatModel, ChatRequest, ProviderError, Usage
+from omnia_runtime.providers.port import ChatModel, ChatRequest, ProviderError
 from omnia_runtime.providers.retry import RetryingModel, Timing
 from omnia_runtime.reload import Live
 from omnia_runtime.tools.sources import Sources

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from omnia_core.conversation.parts import Media, Part
 from omnia_core.media import META, MediaRecord, StorageRef, folder_name
 from omnia_core.names import METADATA_USER_ID
-from omnia_core.sessions import Media, Message, Part
+from omnia_core.sessions import Message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.providers.port import ChatRequest
 from omnia_runtime.turns.asking import Asking, Context

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import yaml
 
-from omnia_core.sessions import ToolCall
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext, ToolResult
+from omnia_runtime.tools.source import CallContext
 from omnia_runtime.tools.sources import Sources
 from tests.runtime.scripted import metrics
 

@@ -1,0 +1,1 @@
+"""The vocabulary of a conversation, which facade, runtime and session stores share."""

@@ -34,7 +34,7 @@ from omnia_operator.cluster.client import ClusterClient
 from omnia_operator.manifests import Manifest, render
 from omnia_operator.plan import Settings, plan
 from omnia_operator.resolve import Found
-from omnia_operator.waking.queue import CONCURRENCY
+from omnia_operator.scheduling.queue import CONCURRENCY
 from tests.cluster import fleet
 from tests.cluster.local_operator import LocalOperator
 from tests.operator import world

@@ -35,11 +35,11 @@ from benchmarks.provider_turn import whole_turn
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.metrics import Metrics
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.model import ChatModel, ChatRequest, TextDelta
 from omnia_runtime.providers.choose import open_models
-from omnia_runtime.providers.openai import OpenAIModel
-from omnia_runtime.providers.openai_request import chat_body
-from omnia_runtime.providers.port import ChatModel, ChatRequest, TextDelta
+from omnia_runtime.providers.openai.adapter import OpenAIModel
+from omnia_runtime.providers.openai.request import chat_body
 from omnia_runtime.providers.sse import SSEParser
 
 ROOT = Path(__file__).parents[1]

@@ -12,16 +12,16 @@ from benchmarks.pack import PACK
 from omnia_core.env import RuntimeEnv
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.telemetry.tracing.begin import begin_tracing
-from omnia_runtime.agent.events import Nobody
-from omnia_runtime.configuration import Loader
+from omnia_runtime.configuration.loader import Loader
+from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.reload import Live
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.listener import Nobody
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.tracing import RuntimeTracing
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, Turn
 
 

@@ -16,11 +16,11 @@ from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidators
-from omnia_facade.capacity import Capacity
 from omnia_facade.conversations import endpoints, open_keeper, turn_handler
-from omnia_facade.door import Door
-from omnia_facade.house import Front, House, Upgrade
-from omnia_facade.http.admission import is_loopback
+from omnia_facade.entrance.admission import is_loopback
+from omnia_facade.entrance.capacity import Capacity
+from omnia_facade.entrance.context import EntranceContext, StaticFrontPage, Upgrade
+from omnia_facade.entrance.router import ConnectionRouter
 from omnia_facade.metrics import Metrics
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.runtime_client.opening import open_client
@@ -64,7 +64,7 @@ class Facade:
         self._client = open_client(env)
         self._uploads: UploadDesk | None = None
         self._end_http: Callable[[], Coroutine[Any, Any, None]] | None = None
-        self._house = House(
+        self._house = EntranceContext(
             self._authenticator,
             Capacity(env.max_connections, env.max_connections_per_user),
             self._metrics.rejected,
@@ -87,7 +87,7 @@ class Facade:
             await self._begin_http(stack)
             if self._env.mode is Mode.AGENT:
                 self._house.upgrade = self._conversations(stack)
-            server = await listen(self._env, lambda: Door(self._house))
+            server = await listen(self._env, lambda: ConnectionRouter(self._house))
             stack.callback(server.close)
             ready = partial(readiness, self._house, self._client)
             stack.callback(serve_health(self._env, ready, self._registry).stop)
@@ -158,7 +158,7 @@ def serves_http(env: FacadeEnv) -> bool:
     return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
 
 
-def _front(env: FacadeEnv) -> Front | None:
+def _front(env: FacadeEnv) -> StaticFrontPage | None:
     if not env.console:
         return None
     from omnia_facade.console.front import console_front  # noqa: PLC0415 - memory, per pod

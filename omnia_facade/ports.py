@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
-from omnia_facade.house import House
+from omnia_facade.entrance.context import EntranceContext
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 
 
@@ -39,7 +39,7 @@ def serve_health(
     return health
 
 
-async def readiness(house: House, client: RuntimeClient | None) -> Readiness:
+async def readiness(house: EntranceContext, client: RuntimeClient | None) -> Readiness:
     """Say whether new clients are welcome: not while draining, nor without a healthy runtime."""
     if house.draining:
         return Readiness(ready=False, detail="draining")

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from omnia_core.env import FacadeEnv
-from omnia_core.telemetry.tracing import TRACEPARENT, Kind, Span, Tracer, names
-from omnia_facade.turns.handler import Dialogue
+from omnia_core.telemetry.tracing import TRACEPARENT, Span, SpanKind, Tracer, names
+from omnia_facade.dialogue.handler import Dialogue
 
 FUNCTION_SPAN = "omnia.facade.function"
 
@@ -32,7 +32,7 @@ class FacadeTracing:
     def function(self, name: str, headers: Mapping[str, str]) -> Span:
         """Begin the span of a call with these headers."""
         remote = headers.get(TRACEPARENT, "")
-        span = self._tracer.start(FUNCTION_SPAN, Kind.SERVER, remote=remote)
+        span = self._tracer.start(FUNCTION_SPAN, SpanKind.SERVER, remote=remote)
         if span.recording:
             self.describe(span)
             span.note(names.OMNIA_FUNCTION, name)

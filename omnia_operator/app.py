@@ -16,16 +16,16 @@ from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
 from omnia_operator.cluster.port import ClusterError
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
-from omnia_operator.discovery import Issuers, Lookout, ServerDiscovery
+from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.oidc import discover
 from omnia_operator.handlers import register, tuned
 from omnia_operator.leader import Election
 from omnia_operator.metrics import Levels, Metrics, held_agents, ready_agents
 from omnia_operator.reconcile import reconcile
+from omnia_operator.scheduling import EventIntake, Item, WorkQueues
+from omnia_operator.scheduling.watches import Watches
 from omnia_operator.settings import settings_of
 from omnia_operator.sweep import Sweeper
-from omnia_operator.waking import Inbox, Item, WorkQueues
-from omnia_operator.waking.watches import Watches
 
 _log = structlog.get_logger()
 
@@ -39,10 +39,10 @@ class Operator:
         self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
         store = Store()
         self._cluster = WatchedCluster(self._client, store)
-        self._lookout = Lookout(ServerDiscovery())
+        self._lookout = DiscoveryCache(ServerDiscovery())
         self._issuers = Issuers(discover)
         self._queue = WorkQueues(self._reconcile)
-        self._inbox = Inbox(store, self._queue)
+        self._inbox = EventIntake(store, self._queue)
         self._watches = Watches(time.monotonic)
         self._sweeper = Sweeper(self._client, self._inbox, self._watches, env.watch_namespaces)
         self._election = Election(

@@ -11,8 +11,8 @@ from omnia_operator.cluster.client import ClusterClient
 from omnia_operator.cluster.kinds import CUSTOM, WATCHED, ObjectKind
 from omnia_operator.cluster.port import ClusterError
 from omnia_operator.handlers.tuning import LABEL_SELECTOR, LABELLED
-from omnia_operator.waking import Inbox
-from omnia_operator.waking.watches import Watches
+from omnia_operator.scheduling import EventIntake
+from omnia_operator.scheduling.watches import Watches
 
 # Watches do the daily work. At this pace 500 agents are looked at once a second or so.
 INTERVAL_SECONDS = 600.0
@@ -26,7 +26,7 @@ class Sweeper:
     def __init__(
         self,
         client: ClusterClient,
-        inbox: Inbox,
+        inbox: EventIntake,
         watches: Watches,
         namespaces: tuple[str, ...],
     ) -> None:

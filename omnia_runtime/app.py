@@ -17,20 +17,20 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
 from omnia_core.sessions.opening import open_sessions
 from omnia_core.telemetry.tracing.begin import begin_tracing
-from omnia_runtime.configuration import Loader
+from omnia_runtime.configuration.loader import Loader
+from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.levels import Levels
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.reload import Live
+from omnia_runtime.observe.gauges import Levels
+from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.server.port import Transport
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.tracing import RuntimeTracing
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.invocation_record import InvocationRecords
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.uploads import UploadFolder
 
 # What a turn that is cut at the end of the drain has for storing what was said.

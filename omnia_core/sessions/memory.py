@@ -5,10 +5,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import Beginning, Message, Session
 from omnia_core.sessions.retention import Effects, Note, Retention, first_kept, unnoted
 from omnia_core.sessions.store import SessionConflict, SessionStore
-from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
 
 
@@ -49,7 +49,7 @@ class MemorySessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,  # noqa: ARG002 - only a database keeps it
+        trail: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
     ) -> int:
         entry = self._touch(session_id) or _Entry(Session(session_id), 0)
         known = entry.session

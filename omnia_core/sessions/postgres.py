@@ -10,16 +10,16 @@ from typing import Any
 
 import msgspec
 
+from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.postgres_audit import encoded
 from omnia_core.sessions.postgres_policy import note_counts, terms
 from omnia_core.sessions.postgres_pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres_sweep import SWEEP_BATCH, SWEEP_SECONDS
 from omnia_core.sessions.postgres_text import read, written
-from omnia_core.sessions.postgres_trail import encoded
 from omnia_core.sessions.postgres_upkeep import Upkeep
 from omnia_core.sessions.records import Beginning, Message, Session
 from omnia_core.sessions.retention import Note, Retention, unnoted
 from omnia_core.sessions.store import SessionConflict, SessionStore
-from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
 
 _PLACES = ", ".join(f"${each}" for each in range(1, 17))
@@ -92,7 +92,7 @@ class PostgresSessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,
+        trail: AuditTrail | None = None,
     ) -> int:
         if not messages:
             session = await self.load(session_id)

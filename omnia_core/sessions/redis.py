@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 import msgspec
 from redis.exceptions import RedisError
 
+from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import Beginning, Message, Session
 from omnia_core.sessions.redis_client import TIMEOUT_SECONDS, redis_client, replicas_of
 from omnia_core.sessions.redis_scripts import APPEND, APPEND_BOUNDED, CHECKPOINT, LOAD
@@ -23,7 +24,6 @@ from omnia_core.sessions.store import (
     StoreUnavailable,
     WriteUnconfirmed,
 )
-from omnia_core.sessions.trail import Trail
 from omnia_core.units import Duration
 
 _Past: TypeAlias = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
@@ -90,7 +90,7 @@ class RedisSessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,  # noqa: ARG002 - only a database keeps it
+        trail: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
     ) -> int:
         encoded = [msgspec.json.encode(message) for message in messages]
         arguments: list[int | str | bytes] = [

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from omnia_core.errors import Code, OmniaError
+from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import Message, Session
-from omnia_core.sessions.trail import Trail
 
 
 class SessionConflict(OmniaError):
@@ -67,7 +67,7 @@ class SessionStore(Protocol):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,
+        trail: AuditTrail | None = None,
     ) -> int:
         """Append all of `messages` and their trail, or nothing, and return the new length.
 

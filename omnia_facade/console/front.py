@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from omnia_core.names import Mode
 from omnia_facade.console.page import METHODS, PATH, console_page
-from omnia_facade.http.head import RequestHead
+from omnia_facade.entrance.head import RequestHead
 
 
 def console_front(mode: Mode, agent_name: str) -> Callable[[RequestHead], bytes | None]:

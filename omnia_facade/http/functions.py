@@ -9,6 +9,7 @@ from aiohttp import web
 
 from omnia_core.telemetry.tracing import names
 from omnia_facade.auth.principal import Principal
+from omnia_facade.entrance.rejections import Rejection
 from omnia_facade.functions.call import Call, Outcome, failed
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
@@ -18,7 +19,6 @@ from omnia_facade.http.route import HttpError
 from omnia_facade.http.statuses import HEADERS, STATUS
 from omnia_facade.idempotency.once import Once
 from omnia_facade.metrics import Metrics
-from omnia_facade.rejections import Rejection
 from omnia_facade.timings import Timings
 from omnia_facade.tracing import FacadeTracing
 

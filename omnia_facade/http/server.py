@@ -7,11 +7,11 @@ from aiohttp import web
 
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.http.admission import AUTHENTICATE
+from omnia_facade.entrance.admission import AUTHENTICATE
+from omnia_facade.entrance.head import joined
+from omnia_facade.entrance.rejections import Rejection
 from omnia_facade.http.connection import ConnectionServer
-from omnia_facade.http.head import joined
 from omnia_facade.http.route import HttpError, Route
-from omnia_facade.rejections import Rejection
 from omnia_facade.timings import USUAL, Timings
 
 _log = structlog.get_logger()

@@ -2,9 +2,9 @@
 
 from prometheus_client import CollectorRegistry
 
+from omnia_facade.entrance.rejections import Rejection
 from omnia_facade.metrics.media import MediaMetrics, VoiceMetrics
 from omnia_facade.metrics.series import DURATION_BUCKETS, LATENCY_BUCKETS, WAIT_BUCKETS, Series
-from omnia_facade.rejections import Rejection
 from omnia_facade.turns.relayed import Kept
 
 __all__ = ["Metrics"]

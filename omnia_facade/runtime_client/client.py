@@ -5,12 +5,12 @@ from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
+from omnia_facade.dialogue.events import Chunk, Hello, TurnEvent
+from omnia_facade.dialogue.handler import Resume, Say
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.caller import caller_metadata
 from omnia_facade.runtime_client.port import Invocation, Outgoing, RuntimeHealth
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream, Transport
-from omnia_facade.turns.events import Chunk, Hello, TurnEvent
-from omnia_facade.turns.handler import Resume, Say
 from omnia_rpc.messages import Take
 
 HEALTH_SECONDS = 2.0

@@ -6,8 +6,7 @@ from typing import assert_never
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.runtime_client.port import CancelRequest, Invocation, Outgoing
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     Audio,
     CallRequest,
     Chunk,
@@ -23,7 +22,8 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.handler import Resume
+from omnia_facade.runtime_client.port import CancelRequest, Invocation, Outgoing
 
 
 def to_client_message(session_id: str, message: Outgoing) -> pb.ClientMessage:

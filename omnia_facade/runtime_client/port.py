@@ -7,8 +7,15 @@ from msgspec import Struct
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_facade.auth.principal import Principal
-from omnia_facade.turns.events import Audio, CallRequest, Hello, ToolAnswer, TurnEvent, TurnRequest
-from omnia_facade.turns.handler import Resume, Say
+from omnia_facade.dialogue.events import (
+    Audio,
+    CallRequest,
+    Hello,
+    ToolAnswer,
+    TurnEvent,
+    TurnRequest,
+)
+from omnia_facade.dialogue.handler import Resume, Say
 
 
 class RuntimeFailed(OmniaError):

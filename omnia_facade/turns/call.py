@@ -7,10 +7,8 @@ import structlog
 
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.names import Capability
-from omnia_facade.runtime_client.port import CancelRequest, ConverseStream, RuntimeFailed
-from omnia_facade.turns import failures
-from omnia_facade.turns.audio import NO_AUDIO, AudioQueue, agreed
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue, agreed
+from omnia_facade.dialogue.events import (
     AnswerEnded,
     CallRequest,
     Chunk,
@@ -21,6 +19,8 @@ from omnia_facade.turns.events import (
     ToolCall,
     TurnEvent,
 )
+from omnia_facade.runtime_client.port import CancelRequest, ConverseStream, RuntimeFailed
+from omnia_facade.turns import failures
 from omnia_facade.turns.silence import SilenceWatch
 
 HELLO_SECONDS = 10.0

@@ -8,9 +8,8 @@ from msgspec import Struct
 
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_facade.auth.principal import Principal
-from omnia_facade.sessions import AnnouncedSessions
-from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue
+from omnia_facade.dialogue.events import (
     CallRequest,
     Chunk,
     Done,
@@ -20,7 +19,8 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue, Resume, Say
+from omnia_facade.dialogue.handler import Dialogue, Resume, Say
+from omnia_facade.turns.announced import AnnouncedSessions
 
 WORD_SECONDS = 0.02
 

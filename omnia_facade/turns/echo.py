@@ -3,10 +3,10 @@
 from collections.abc import AsyncGenerator
 
 from omnia_facade.auth.principal import Principal
-from omnia_facade.sessions import AnnouncedSessions
-from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
-from omnia_facade.turns.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
-from omnia_facade.turns.handler import Dialogue, Resume, Say
+from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue
+from omnia_facade.dialogue.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
+from omnia_facade.dialogue.handler import Dialogue, Resume, Say
+from omnia_facade.turns.announced import AnnouncedSessions
 
 
 class EchoHandler:

@@ -4,9 +4,9 @@ from msgspec import structs
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.errors import Code
+from omnia_facade.dialogue.audio import NO_AUDIO
+from omnia_facade.dialogue.events import Failed
 from omnia_facade.runtime_client.port import RuntimeFailed
-from omnia_facade.turns.audio import NO_AUDIO
-from omnia_facade.turns.events import Failed
 
 _AGAIN = "send the message again"
 _CALL_AGAIN = "call again"

@@ -10,7 +10,7 @@ from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.tools import ToolCall as StoredCall
 from omnia_core.sessions import Message, Session
 from omnia_core.sessions.interruption import closes, not_finished
-from omnia_facade.turns.events import ToolAnswer, ToolResult, TurnRequest
+from omnia_facade.dialogue.events import ToolAnswer, ToolResult, TurnRequest
 from omnia_facade.turns.relayed import Kept, Relayed
 
 

@@ -9,9 +9,9 @@ from prometheus_client import Counter
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import SessionStore
+from omnia_core.sessions.audit import moment
 from omnia_core.sessions.opening import open_sessions, session_url
-from omnia_core.sessions.trail import moment
-from omnia_facade.turns.events import TurnRequest
+from omnia_facade.dialogue.events import TurnRequest
 from omnia_facade.turns.interrupted import Verdict, verdict
 from omnia_facade.turns.relayed import Keeper, Kept, Relayed
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-from omnia_facade.turns.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
+from omnia_facade.dialogue.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
 
 
 class Relayed:

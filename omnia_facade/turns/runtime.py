@@ -8,12 +8,12 @@ import structlog
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.errors import Code
 from omnia_facade.auth.principal import Principal
+from omnia_facade.dialogue.audio import AudioQueue
+from omnia_facade.dialogue.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
+from omnia_facade.dialogue.handler import Dialogue, Resume, Say
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 from omnia_facade.timings import USUAL
-from omnia_facade.turns.audio import AudioQueue
 from omnia_facade.turns.call import RuntimeCall
-from omnia_facade.turns.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
-from omnia_facade.turns.handler import Dialogue, Resume, Say
 from omnia_facade.turns.relayed import Keeper
 from omnia_facade.turns.text import RuntimeTurns
 

@@ -7,13 +7,7 @@ import structlog
 
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_facade.auth.principal import Principal
-from omnia_facade.runtime_client.port import (
-    CancelRequest,
-    ConverseStream,
-    RuntimeClient,
-    RuntimeFailed,
-)
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     Chunk,
     Done,
     Failed,
@@ -24,8 +18,14 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
+from omnia_facade.dialogue.handler import Say
+from omnia_facade.runtime_client.port import (
+    CancelRequest,
+    ConverseStream,
+    RuntimeClient,
+    RuntimeFailed,
+)
 from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent, told
-from omnia_facade.turns.handler import Say
 from omnia_facade.turns.relayed import Keeper, Relayed
 from omnia_facade.turns.silence import SilenceWatch
 

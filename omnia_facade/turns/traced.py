@@ -7,9 +7,9 @@ from contextlib import aclosing
 from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import CANCELLED
-from omnia_core.telemetry.tracing import Kind, Span, Tracer, names
-from omnia_facade.turns.audio import AudioQueue
-from omnia_facade.turns.events import (
+from omnia_core.telemetry.tracing import Span, SpanKind, Tracer, names
+from omnia_facade.dialogue.audio import AudioQueue
+from omnia_facade.dialogue.events import (
     CallRequest,
     Chunk,
     Done,
@@ -18,7 +18,7 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue, Resume, Say
+from omnia_facade.dialogue.handler import Dialogue, Resume, Say
 
 MESSAGE_SPAN = "omnia.facade.message"
 CALL_SPAN = "omnia.facade.call"
@@ -54,7 +54,7 @@ class TracedDialogue:
     async def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
         last: Done | Failed | None = None
         with self._tracer.start(
-            MESSAGE_SPAN, Kind.SERVER, remote=self._remote, session_id=request.session_id
+            MESSAGE_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
         ) as span:
             self._describe(span)
             first = _FirstChunk(span)
@@ -77,7 +77,7 @@ class TracedDialogue:
     ) -> AsyncGenerator[TurnEvent, None]:
         last: Done | Failed | None = None
         with self._tracer.start(
-            CALL_SPAN, Kind.SERVER, remote=self._remote, session_id=request.session_id
+            CALL_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
         ) as span:
             self._describe(span)
             async with aclosing(self._inner.call(request, audio)) as events:

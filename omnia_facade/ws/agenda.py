@@ -4,8 +4,8 @@ from enum import Enum, auto
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.finish_reasons import CANCELLED
-from omnia_facade.turns.events import CallRequest, Done, TurnRequest
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.events import CallRequest, Done, TurnRequest
+from omnia_facade.dialogue.handler import Resume
 from omnia_facade.ws import frames
 from omnia_facade.ws.effects import (
     Abandon,

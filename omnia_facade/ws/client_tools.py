@@ -5,8 +5,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
+from omnia_facade.dialogue.events import ToolAnswer
 from omnia_facade.timings import USUAL, Timings
-from omnia_facade.turns.events import ToolAnswer
 from omnia_facade.ws.messages import ClientFrame, Refused
 
 NOT_ACKNOWLEDGED = "client did not acknowledge tool call within timeout"

@@ -1,9 +1,7 @@
 """The WebSocket protocol without I/O: a frame or an event in, effects out."""
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.media.port import UploadRequest
-from omnia_facade.timings import USUAL, Timings
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     AnswerEnded,
     Audio,
     CallRequest,
@@ -13,7 +11,9 @@ from omnia_facade.turns.events import (
     ToolCall,
     TurnEvent,
 )
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.handler import Resume
+from omnia_facade.media.port import UploadRequest
+from omnia_facade.timings import USUAL, Timings
 from omnia_facade.ws import frames
 from omnia_facade.ws.agenda import Agenda, Phase
 from omnia_facade.ws.binary import BinaryFrame

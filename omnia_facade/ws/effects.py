@@ -4,8 +4,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from omnia_facade.dialogue.events import Audio, CallRequest, ToolAnswer, TurnRequest
 from omnia_facade.media.port import UploadRequest
-from omnia_facade.turns.events import Audio, CallRequest, ToolAnswer, TurnRequest
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from omnia_facade.turns.audio import AudioQueue
-from omnia_facade.turns.events import ToolAnswer
-from omnia_facade.turns.handler import Dialogue
+from omnia_facade.dialogue.audio import AudioQueue
+from omnia_facade.dialogue.events import ToolAnswer
+from omnia_facade.dialogue.handler import Dialogue
 from omnia_facade.ws import effects
 from omnia_facade.ws.calls import Calls
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline

@@ -9,8 +9,8 @@ import orjson
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.names import MAX_MESSAGE_BYTES
+from omnia_facade.dialogue.events import Done, MediaChunk, SessionConfig, ToolCall, ToolResult
 from omnia_facade.media.port import Stored, Ticket
-from omnia_facade.turns.events import Done, MediaChunk, SessionConfig, ToolCall, ToolResult
 
 PROTOCOL_VERSION = 1
 

@@ -8,7 +8,7 @@ from websockets.typing import Subprotocol
 
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.auth.bearer import SUBPROTOCOL
-from omnia_facade.http.answer import answer
+from omnia_facade.entrance.answer import answer
 
 OURS = Subprotocol(SUBPROTOCOL)
 _UNREADABLE = answer(400, "bad_request", "the upgrade is not as RFC 6455 wants it")

@@ -1,8 +1,8 @@
 """What one connection may send: not too fast, and not more than the pod can hold."""
 
 from omnia_core.conversation.error_codes import ErrorCode
+from omnia_facade.entrance.rejections import Rejection
 from omnia_facade.metrics import Metrics
-from omnia_facade.rejections import Rejection
 from omnia_facade.ws.limits import Limits, MessageLimit, Verdict
 from omnia_facade.ws.messages import Refused
 from omnia_facade.ws.received import LARGE, Received

@@ -5,7 +5,7 @@ from hashlib import blake2b
 
 from msgspec import structs
 
-from omnia_facade.turns.events import Interruption, MediaChunk, SessionConfig
+from omnia_facade.dialogue.events import Interruption, MediaChunk, SessionConfig
 from omnia_facade.ws import binary, frames
 from omnia_facade.ws.effects import Effect, Send, SendMedia
 

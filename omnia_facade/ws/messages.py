@@ -8,7 +8,7 @@ from msgspec import Meta, Raw, Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
-from omnia_facade.turns.events import TurnRequest
+from omnia_facade.dialogue.events import TurnRequest
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PART_TYPES = ("text", "image", "audio", "video", "file")

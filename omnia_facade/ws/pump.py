@@ -7,9 +7,9 @@ import structlog
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.eager import begin
-from omnia_facade.turns.audio import AudioQueue
-from omnia_facade.turns.events import Chunk, Done, Failed, TurnEvent
-from omnia_facade.turns.handler import Dialogue, Resume, Say
+from omnia_facade.dialogue.audio import AudioQueue
+from omnia_facade.dialogue.events import Chunk, Done, Failed, TurnEvent
+from omnia_facade.dialogue.handler import Dialogue, Resume, Say
 from omnia_facade.ws.calls import Calls
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import Conversation

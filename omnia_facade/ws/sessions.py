@@ -1,7 +1,7 @@
 """The sessions of one connection."""
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.handler import Resume
 from omnia_facade.ws import frames
 from omnia_facade.ws.messages import Refused
 

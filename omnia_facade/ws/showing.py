@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     Chunk,
     Interruption,
     MediaChunk,

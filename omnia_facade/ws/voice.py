@@ -4,8 +4,8 @@ import re
 from enum import Enum, auto
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.turns.audio import CHANNELS, SAMPLE_RATES
-from omnia_facade.turns.events import Audio, CallRequest
+from omnia_facade.dialogue.audio import CHANNELS, SAMPLE_RATES
+from omnia_facade.dialogue.events import Audio, CallRequest
 from omnia_facade.ws.binary import BinaryFrame
 from omnia_facade.ws.messages import SESSION_ID_PATTERN, Refused, bad_session_id
 

@@ -4,7 +4,7 @@ import time
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_facade.turns.events import CallRequest, TurnRequest
+from omnia_facade.dialogue.events import CallRequest, TurnRequest
 from omnia_facade.ws.messages import Refused
 
 MAX_WAITING = 8

@@ -3,11 +3,11 @@
 import kopf
 
 from omnia_operator.cluster.kinds import WATCHED, ObjectKind
-from omnia_operator.waking import Inbox
-from omnia_operator.waking.watches import Watches
+from omnia_operator.scheduling import EventIntake
+from omnia_operator.scheduling.watches import Watches
 
 
-def register(registry: kopf.OperatorRegistry, inbox: Inbox, watches: Watches) -> None:
+def register(registry: kopf.OperatorRegistry, inbox: EventIntake, watches: Watches) -> None:
     """Tell kopf what to watch.
 
     The handlers are for raw events: these need no finalizers, leave no annotations and write no
@@ -19,7 +19,7 @@ def register(registry: kopf.OperatorRegistry, inbox: Inbox, watches: Watches) ->
 
 
 def _watch(
-    registry: kopf.OperatorRegistry, kind: ObjectKind, inbox: Inbox, watches: Watches
+    registry: kopf.OperatorRegistry, kind: ObjectKind, inbox: EventIntake, watches: Watches
 ) -> None:
     @kopf.on.event(kind.group, kind.version, kind.plural, id=kind.plural, registry=registry)
     async def observe(event: kopf.RawEvent, **_: object) -> None:

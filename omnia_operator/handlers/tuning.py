@@ -7,7 +7,7 @@ from omnia_operator import labels
 from omnia_operator.cluster.client import PAGE
 from omnia_operator.cluster.kinds import CONFIG_MAP as CONFIG_MAPS
 from omnia_operator.cluster.kinds import OWNED, POD, SECRET, SERVICE, WATCHED
-from omnia_operator.waking.watches import SERVER_SECONDS, SILENCE_SECONDS, Watches
+from omnia_operator.scheduling.watches import SERVER_SECONDS, SILENCE_SECONDS, Watches
 
 # Anything of these kinds may be referred to, whoever made it.
 _ANYBODYS = (CONFIG_MAPS, SECRET, SERVICE)

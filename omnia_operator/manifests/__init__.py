@@ -1,6 +1,6 @@
 """From a plan to the objects of a cluster."""
 
-from omnia_operator.manifests.manifest import Manifest, redacted
+from omnia_operator.cluster.manifest import Manifest, redacted
 from omnia_operator.manifests.rendering import render
 from omnia_operator.manifests.same import same
 from omnia_operator.manifests.secrets import secrets

@@ -13,7 +13,7 @@ from jinja2.runtime import Context
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import OWNED, SECRET
-from omnia_operator.manifests.manifest import Manifest
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.plan import AgentPlan
 
 try:

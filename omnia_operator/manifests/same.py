@@ -4,7 +4,7 @@ import re
 from decimal import Decimal
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.manifests.manifest import Manifest, redacted
+from omnia_operator.cluster.manifest import Manifest, redacted
 
 _UNITS = {
     "n": Decimal("1e-9"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from omnia_operator.cluster.kinds import SECRET
-from omnia_operator.manifests.manifest import Manifest
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.plan import AgentPlan, SecretCopy
 
 

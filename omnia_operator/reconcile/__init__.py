@@ -9,7 +9,7 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.discovery import Issuers, Lookout
+from omnia_operator.discovery import DiscoveryCache, Issuers
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
 from omnia_operator.reconcile.pack import reconcile_pack
@@ -26,7 +26,7 @@ async def reconcile(
     kind: ObjectKind,
     key: Key,
     settings: Settings,
-    lookout: Lookout,
+    lookout: DiscoveryCache,
     now: str,
     issuers: Issuers,
 ) -> bool | float:

@@ -6,8 +6,8 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import PromptPack
 from omnia_operator.api.promptpack import PromptPackStatus
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROMPT_PACK
+from omnia_operator.cluster.manifest import digest
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.manifests.manifest import digest
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
 from omnia_operator.reconcile.fetch import World
 from omnia_operator.reconcile.publish import publish

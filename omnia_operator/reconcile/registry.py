@@ -4,7 +4,7 @@ from omnia_operator.api import ToolRegistry
 from omnia_operator.api.toolregistry import ToolRegistryStatus
 from omnia_operator.cluster.kinds import TOOL_REGISTRY
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.discovery import Lookout, Seen
+from omnia_operator.discovery import DiscoveryCache, Seen
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
 from omnia_operator.reconcile.publish import publish
 from omnia_operator.reconcile.servers import context_of
@@ -13,7 +13,7 @@ from omnia_operator.status import registry_status
 
 
 async def reconcile_registry(
-    cluster: Cluster, key: Key, lookout: Lookout, now: str
+    cluster: Cluster, key: Key, lookout: DiscoveryCache, now: str
 ) -> bool | float:
     """Say which tools a ToolRegistry has; return the seconds until its servers are due again."""
     document = await cluster.get(TOOL_REGISTRY, key)
@@ -38,6 +38,8 @@ async def reconcile_registry(
     return False if seen is None else seen.again
 
 
-async def _look(cluster: Cluster, key: Key, registry: ToolRegistry, lookout: Lookout) -> Seen:
+async def _look(
+    cluster: Cluster, key: Key, registry: ToolRegistry, lookout: DiscoveryCache
+) -> Seen:
     context = await context_of(cluster, registry)
     return await lookout.look(key, registry.spec.handlers, context)

@@ -8,8 +8,8 @@ from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.agent.events import LimitReached, Listener
-from omnia_runtime.providers.port import (
+from omnia_runtime.ports.listener import LimitReached, Listener
+from omnia_runtime.ports.model import (
     ChatModel,
     ChatRequest,
     Finished,

@@ -9,7 +9,7 @@ import orjson
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.sessions import Message
 from omnia_runtime.agent.limits import Allowance
-from omnia_runtime.trail import note_refused
+from omnia_runtime.observe.audit import note_refused
 
 
 class Toolbox(Protocol):

@@ -9,14 +9,9 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
 from omnia_runtime.agent.answer import Answer
 from omnia_runtime.agent.calls import Toolbox, answered, run_calls
-from omnia_runtime.agent.events import (
-    Listener,
-    ToolAnswered,
-    ToolCalled,
-    TurnFinished,
-)
 from omnia_runtime.agent.limits import Allowance, Limits
-from omnia_runtime.providers.port import ChatModel, ChatRequest
+from omnia_runtime.ports.listener import Listener, ToolAnswered, ToolCalled, TurnFinished
+from omnia_runtime.ports.model import ChatModel, ChatRequest
 from omnia_runtime.validators import Blocked, OutputBlocked, OutputGate
 
 

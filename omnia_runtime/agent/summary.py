@@ -7,13 +7,7 @@ from contextlib import aclosing
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.pack import Parameters
 from omnia_core.sessions import Message
-from omnia_runtime.providers.port import (
-    ChatModel,
-    ChatRequest,
-    Finished,
-    ProviderError,
-    TextDelta,
-)
+from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ProviderError, TextDelta
 
 MAX_TOKENS = 500
 _SECONDS = 60.0

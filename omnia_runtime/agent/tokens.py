@@ -16,7 +16,7 @@ from msgspec import Struct
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.sessions import Message
-from omnia_runtime.providers.port import OutputSchema, ToolSpec
+from omnia_runtime.ports.model import OutputSchema, ToolSpec
 
 PER_MESSAGE = 4  # role and separators; also for each call within a message
 PER_TOOL = 8

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct, structs
 
 from omnia_core.files.pack import Pack, Prompt
-from omnia_runtime.providers.port import ToolSpec
+from omnia_runtime.ports.model import ToolSpec
 
 
 class Offer(Struct, frozen=True):

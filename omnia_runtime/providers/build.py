@@ -7,7 +7,7 @@ from omnia_core.env import RuntimeEnv, Secret, SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.providers import ProviderConfig
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.port import ChatModel
+from omnia_runtime.ports.model import ChatModel
 
 Adapter: TypeAlias = Callable[[ProviderConfig, SecretStr | None, str, HTTPClient], ChatModel]
 
@@ -42,15 +42,15 @@ def key_variable(name: str) -> str:
 
 def _adapter(config: ProviderConfig) -> Adapter:
     if config.type in ("openai", "ollama", "vllm"):
-        from omnia_runtime.providers.openai import OpenAIModel  # noqa: PLC0415 - when used
+        from omnia_runtime.providers.openai.adapter import OpenAIModel  # noqa: PLC0415 - when used
 
         return OpenAIModel
     if config.type == "claude":
-        from omnia_runtime.providers.claude import ClaudeModel  # noqa: PLC0415 - when used
+        from omnia_runtime.providers.claude.adapter import ClaudeModel  # noqa: PLC0415 - when used
 
         return ClaudeModel
     if config.type == "gemini":
-        from omnia_runtime.providers.gemini import GeminiModel  # noqa: PLC0415 - when used
+        from omnia_runtime.providers.gemini.adapter import GeminiModel  # noqa: PLC0415 - when used
 
         return GeminiModel
     raise ConfigurationError(
@@ -60,8 +60,8 @@ def _adapter(config: ProviderConfig) -> Adapter:
 
 
 def _mock(config: ProviderConfig) -> ChatModel:
-    from omnia_runtime.providers.mock import MockModel  # noqa: PLC0415 - when used
-    from omnia_runtime.providers.mock_file import read_responses  # noqa: PLC0415 - when used
+    from omnia_runtime.providers.mock.adapter import MockModel  # noqa: PLC0415 - when used
+    from omnia_runtime.providers.mock.file import read_responses  # noqa: PLC0415 - when used
 
     path = config.mock_responses_path
     return MockModel(config, read_responses(path) if path else None)

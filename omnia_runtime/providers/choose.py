@@ -10,12 +10,12 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.providers import ProviderConfig, ProvidersFile
 from omnia_core.files.reading import decode_yaml, read_text
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.metrics import Metrics
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.model import ChatModel
 from omnia_runtime.providers.build import build_model
 from omnia_runtime.providers.defaulted import DefaultedModel
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
-from omnia_runtime.providers.port import ChatModel
 from omnia_runtime.providers.retry import RetryingModel
 from omnia_runtime.providers.traced import TracedModel
 

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderDefaults
-from omnia_runtime.providers.port import ChatModel, ChatRequest, ModelEvent
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent
 
 
 class DefaultedModel:

@@ -5,9 +5,9 @@ from contextlib import aclosing
 
 import structlog
 
-from omnia_core.sessions.trail import EventKind
-from omnia_runtime.providers.port import ChatModel, ChatRequest, ModelEvent, ProviderError
-from omnia_runtime.trail import note_event
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.observe.audit import note_event
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent, ProviderError
 
 _log = structlog.get_logger()
 

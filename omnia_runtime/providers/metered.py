@@ -5,10 +5,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from omnia_core.conversation.usage import Usage
-from omnia_core.sessions.trail import CallStatus
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.providers.port import ChatModel, ChatRequest, Finished, ModelEvent
-from omnia_runtime.trail import recorder
+from omnia_core.sessions.audit import CallStatus
+from omnia_runtime.observe.audit import recorder
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ModelEvent
 
 
 class MeteredModel:

@@ -2,7 +2,7 @@
 
 import orjson
 
-from omnia_runtime.providers.port import OutputSchema
+from omnia_runtime.ports.model import OutputSchema
 
 
 def with_instruction(system: str, output: OutputSchema) -> str:

@@ -9,9 +9,9 @@ from contextlib import aclosing
 import structlog
 from msgspec import Struct
 
-from omnia_runtime.providers.port import ChatModel, ChatRequest, ModelEvent, ProviderError
+from omnia_runtime.observe.audit import recorder
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent, ProviderError
 from omnia_runtime.providers.retry_budget import RetryBudget
-from omnia_runtime.trail import recorder
 
 _log = structlog.get_logger()
 

@@ -5,9 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.telemetry.tracing import Kind, Span, current_span, names
-from omnia_runtime.providers import traced_content
-from omnia_runtime.providers.port import (
+from omnia_core.telemetry.tracing import Span, SpanKind, current_span, names
+from omnia_runtime.ports.model import (
     ChatModel,
     ChatRequest,
     Finished,
@@ -16,6 +15,7 @@ from omnia_runtime.providers.port import (
     TextDelta,
     ToolCallRequest,
 )
+from omnia_runtime.providers import traced_content
 
 OPERATION = "chat"
 FIRST_CHUNK = "first chunk"
@@ -38,7 +38,7 @@ class TracedModel:
 
     async def _traced(self, turn: Span, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         said: list[ModelEvent] = []
-        with turn.child(f"{OPERATION} {self._config.model}", Kind.CLIENT) as span:
+        with turn.child(f"{OPERATION} {self._config.model}", SpanKind.CLIENT) as span:
             self._note_request(span, request)
             began, silent, content = time.perf_counter(), True, span.content
             try:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from omnia_core.sessions import Message
-from omnia_runtime.providers.port import ModelEvent, TextDelta, ToolCallRequest
+from omnia_runtime.ports.model import ModelEvent, TextDelta, ToolCallRequest
 
 
 def system(text: str) -> str:

@@ -13,9 +13,9 @@ from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.model import ProviderError, is_retryable
 from omnia_runtime.providers.error_text import error_text
-from omnia_runtime.providers.google_error import refuses_key, retry_delay
-from omnia_runtime.providers.port import ProviderError, is_retryable
+from omnia_runtime.providers.gemini.failure import refuses_key, retry_delay
 from omnia_runtime.providers.retry_after import retry_after
 from omnia_runtime.providers.sse import EventTooLong, SSEParser
 from omnia_runtime.providers.watchdog import Watchdog

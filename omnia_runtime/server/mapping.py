@@ -9,7 +9,7 @@ from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.names import Capability
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled
+from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.turns.invocation import Invoked
 from omnia_runtime.turns.turn import Turn
 

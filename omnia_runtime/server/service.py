@@ -10,7 +10,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.names import CONTRACT_VERSION
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.reload import Live
+from omnia_runtime.configuration.reload import Live
 from omnia_runtime.server.errors import INTERNAL_MESSAGE
 from omnia_runtime.server.mapping import capabilities, invocation_response
 from omnia_runtime.server.port import Metadata, Peer

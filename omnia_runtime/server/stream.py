@@ -12,7 +12,7 @@ from omnia_core.eager import begin
 from omnia_core.errors import OmniaError
 from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.agent.events import AgentEvent, TurnFinished
+from omnia_runtime.ports.listener import AgentEvent, TurnFinished
 from omnia_runtime.server.client_tools import ClientTools
 from omnia_runtime.server.errors import INTERNAL_MESSAGE, stream_code
 from omnia_runtime.server.inbox import Inbox, Waiting

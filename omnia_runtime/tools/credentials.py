@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from omnia_core.files.tools import ToolAuth
-from omnia_runtime.tools.source import ToolFailed
+from omnia_runtime.ports.tools import ToolFailed
 
 _BEARER = frozenset({"bearer", "serviceAccount"})
 _LARGEST = 64 * 1024

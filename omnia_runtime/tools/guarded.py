@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions.trail import EventKind
-from omnia_runtime.providers.port import ToolSpec
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.observe.audit import note_event
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolSource
 from omnia_runtime.tools.breaker import Breaker
 from omnia_runtime.tools.credentials import CredentialUnusable
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolSource
-from omnia_runtime.trail import note_event
 
 
 class ToolTimeout(ToolFailed):

@@ -9,8 +9,8 @@ from omnia_core.files.reading import decode_yaml, read_text
 from omnia_core.files.tools import ToolHandler
 from omnia_core.units import Duration
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.tools import ToolSource
 from omnia_runtime.tools.credentials import Credential
-from omnia_runtime.tools.source import ToolSource
 
 
 class _Handlers(msgspec.Struct):
@@ -56,11 +56,11 @@ def open_handler(
     credential = Credential(handler.auth)
     match handler.type:
         case "http":
-            from omnia_runtime.tools.http import HTTPSource  # noqa: PLC0415 - as above
+            from omnia_runtime.tools.http.handler import HTTPSource  # noqa: PLC0415 - as above
 
             return HTTPSource(handler, credential, client)
         case "openapi":
-            from omnia_runtime.tools.openapi import OpenAPISource  # noqa: PLC0415 - as above
+            from omnia_runtime.tools.openapi.handler import OpenAPISource  # noqa: PLC0415 - as above
 
             return OpenAPISource(handler, credential, client)
         case "grpc":
@@ -69,15 +69,15 @@ def open_handler(
                     "servers of type grpc cannot be kept to public addresses, which is all that is"
                     " allowed here"
                 )
-            from omnia_runtime.tools.grpc import GRPCSource  # noqa: PLC0415 - as above
+            from omnia_runtime.tools.grpc.handler import GRPCSource  # noqa: PLC0415 - as above
 
             return GRPCSource(handler, credential.headers)
         case "mcp":
-            from omnia_runtime.tools.mcp import MCPSource  # noqa: PLC0415 - as above
+            from omnia_runtime.tools.mcp.handler import MCPSource  # noqa: PLC0415 - as above
 
             return MCPSource(handler, credential.headers, deny_private=deny_private)
         case "client":
-            from omnia_runtime.tools.client import ClientSource  # noqa: PLC0415 - as above
+            from omnia_runtime.tools.client.handler import ClientSource  # noqa: PLC0415 - as above
 
             return ClientSource(handler)
         case _:

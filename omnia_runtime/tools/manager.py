@@ -8,14 +8,14 @@ import structlog
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions.trail import ToolStatus
-from omnia_runtime.metrics import Metrics
+from omnia_core.sessions.audit import ToolStatus
+from omnia_runtime.observe.audit import note_refused, note_tool
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.coercion import coerce
 from omnia_runtime.tools.guarded import ToolTimeout
 from omnia_runtime.tools.routes import Route, route_tools
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.traced import note_result, tool_span
-from omnia_runtime.trail import note_refused, note_tool
 
 __all__ = ["MAX_RESULT_BYTES", "Route", "ToolManager", "bounded", "route_tools"]
 

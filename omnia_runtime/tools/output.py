@@ -6,8 +6,8 @@ import msgspec
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
-from omnia_runtime.tools.http_result import REDACTED
-from omnia_runtime.tools.source import ToolFailed
+from omnia_runtime.ports.tools import ToolFailed
+from omnia_runtime.tools.http.result import REDACTED
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.providers.port import ToolSpec
-from omnia_runtime.tools.source import ToolFailed, ToolSource
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import ToolFailed, ToolSource
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation

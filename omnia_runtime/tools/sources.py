@@ -10,11 +10,11 @@ from msgspec import Struct
 
 from omnia_core.files.tools import ToolHandler
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.tools import LiveSource, ToolSource
 from omnia_runtime.tools.addresses import public_connector
 from omnia_runtime.tools.guarded import GuardedSource
 from omnia_runtime.tools.handlers import open_handler, read_handlers
 from omnia_runtime.tools.output import OutputCheck
-from omnia_runtime.tools.source import LiveSource, ToolSource
 
 # What a connection has for its end.
 CLOSE_SECONDS = 5.0

@@ -1,7 +1,7 @@
 """The span of a tool call."""
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
-from omnia_core.telemetry.tracing import Kind, Span, current_span, names
+from omnia_core.telemetry.tracing import Span, SpanKind, current_span, names
 
 OPERATION = "execute_tool"
 
@@ -10,8 +10,8 @@ def tool_span(call: ToolCall, handler: str) -> Span:
     """Begin the span of a call, within the turn that it is made for."""
     turn = current_span()
     if not turn.recording:
-        return turn.child(OPERATION, Kind.INTERNAL)
-    span = turn.child(f"{OPERATION} {call.name}", Kind.INTERNAL)
+        return turn.child(OPERATION, SpanKind.INTERNAL)
+    span = turn.child(f"{OPERATION} {call.name}", SpanKind.INTERNAL)
     span.note(names.OPERATION, OPERATION)
     span.note(names.TOOL, call.name)
     span.note(names.TOOL_TYPE, "function")

@@ -6,12 +6,12 @@ from msgspec import Struct
 
 from omnia_core.sessions import Message
 from omnia_runtime.agent.limits import Limits
+from omnia_runtime.ports.model import ChatModel, ChatRequest
 from omnia_runtime.prompts.offer import Offer
 from omnia_runtime.prompts.prompt import CompiledPrompt
-from omnia_runtime.providers.port import ChatModel, ChatRequest
-from omnia_runtime.tools.bound import CallRate
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.turns.asking import Context
+from omnia_runtime.turns.bound_tools import CallRate
 from omnia_runtime.turns.structured import StructuredOutput
 from omnia_runtime.validators import Validators
 

@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 
 from omnia_core.eager import begin
 from omnia_core.errors import OmniaError
-from omnia_core.sessions import Message, SessionStore, Trail
-from omnia_core.sessions.trail import EventKind, SessionStatus
-from omnia_runtime.agent.events import LimitReached
-from omnia_runtime.trail import Recorder, note_held, recorder, recording
+from omnia_core.sessions import AuditTrail, Message, SessionStore
+from omnia_core.sessions.audit import EventKind, SessionStatus
+from omnia_runtime.observe.audit import Recorder, note_held, recorder, recording
+from omnia_runtime.ports.listener import LimitReached
 from omnia_runtime.turns.checkpoints import stamped
 from omnia_runtime.turns.turn import closed
 
@@ -65,7 +65,7 @@ class Appends:
         transcript: Sequence[Message],
         known: int,
         first: int,
-        trail: Trail | None,
+        trail: AuditTrail | None,
     ) -> asyncio.Task[int]:
         fresh = stamped(transcript[known:])
         write = self._store.append(session_id, fresh, expected_length=first + known, trail=trail)

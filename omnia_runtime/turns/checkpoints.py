@@ -9,7 +9,7 @@ from msgspec import structs
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
-from omnia_core.sessions.trail import moment
+from omnia_core.sessions.audit import moment
 from omnia_runtime.turns.turn import Turn, closed
 
 PERIOD_SECONDS = 1.0

@@ -8,21 +8,21 @@ from msgspec import Struct, structs
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message
-from omnia_core.sessions.trail import EventKind
+from omnia_core.sessions.audit import EventKind
 from omnia_core.telemetry.tracing import current_span
-from omnia_runtime.agent.events import LimitReached, Nobody, TurnFinished
 from omnia_runtime.agent.loop import run_turn
-from omnia_runtime.metrics import Metrics
+from omnia_runtime.configuration.reload import Live
+from omnia_runtime.observe.audit import note_event, note_held
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.listener import LimitReached, Nobody, TurnFinished
+from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.prompts.prompt import input_values
-from omnia_runtime.providers.port import ChatRequest
-from omnia_runtime.reload import Live
-from omnia_runtime.tools.bound import BoundTools
-from omnia_runtime.tracing import RuntimeTracing, note_end, note_version
-from omnia_runtime.trail import note_event, note_held
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.asking import Asking
+from omnia_runtime.turns.bound_tools import BoundTools
 from omnia_runtime.turns.invocation_record import InvocationRecord, InvocationRecords
 from omnia_runtime.turns.structured import repair_request, unwrapped
+from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller
 
 # A model that was stopped for these reasons gives no better answer when it is asked again.

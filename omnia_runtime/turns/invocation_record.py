@@ -10,9 +10,9 @@ from msgspec import structs
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message, SessionStore
-from omnia_core.sessions.trail import EventKind
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.trail import Recorder, note_event, recording
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.observe.audit import Recorder, note_event, recording
+from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.turns.appends import Ending, cut_by, finished_with
 from omnia_runtime.turns.checkpoints import stamped
 from omnia_runtime.turns.turn import closed

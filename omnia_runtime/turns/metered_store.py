@@ -5,14 +5,14 @@ import time
 from collections.abc import Sequence
 
 from omnia_core.sessions import (
+    AuditTrail,
     Message,
     Session,
     SessionConflict,
     SessionStore,
     StoreUnavailable,
-    Trail,
 )
-from omnia_runtime.metrics import Metrics
+from omnia_runtime.observe.metrics import Metrics
 
 
 class MeteredSessionStore:
@@ -36,7 +36,7 @@ class MeteredSessionStore:
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,
+        trail: AuditTrail | None = None,
     ) -> int:
         with _Operation("append", self._metrics):
             return await self._store.append(

@@ -1,6 +1,6 @@
 """What a turn says, noted for whoever ends it early, and passed on."""
 
-from omnia_runtime.agent.events import AgentEvent, Listener
+from omnia_runtime.ports.listener import AgentEvent, Listener
 from omnia_runtime.turns.checkpoints import Checkpoints
 from omnia_runtime.turns.turn import Turn
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from omnia_core.files.function import FunctionFile
-from omnia_runtime.providers.port import OutputSchema
+from omnia_runtime.ports.model import OutputSchema
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema

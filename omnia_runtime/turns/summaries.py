@@ -8,11 +8,11 @@ import structlog
 
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
-from omnia_core.sessions.trail import EventKind
+from omnia_core.sessions.audit import EventKind
 from omnia_runtime.agent.context import Fitted
 from omnia_runtime.agent.summary import summarize
-from omnia_runtime.providers.port import ChatModel
-from omnia_runtime.trail import Recorder, recording
+from omnia_runtime.observe.audit import Recorder, recording
+from omnia_runtime.ports.model import ChatModel
 
 _log = structlog.get_logger()
 

@@ -9,7 +9,7 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
 from omnia_core.sessions.interruption import not_finished
-from omnia_runtime.tools.source import ClientExecutor
+from omnia_runtime.ports.tools import ClientExecutor
 
 
 class Caller(Struct, frozen=True):

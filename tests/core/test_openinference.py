@@ -7,7 +7,7 @@ from openinference.semconv.trace import OpenInferenceSpanKindValues, SpanAttribu
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
-from omnia_core.telemetry.tracing import Kind, Value, names, openinference
+from omnia_core.telemetry.tracing import SpanKind, Value, names, openinference
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_core.telemetry.tracing.recording import LONGEST_VALUE
 from tests.collector import Spans, grpc_collector
@@ -83,7 +83,7 @@ def test_a_span_has_the_kind_and_the_names_of_openinference(
             tracing_openinference=True,
         )
         tracer = begin_tracing(env, CollectorRegistry())
-        with tracer.start("work", Kind.SERVER, session_id="s1") as span:
+        with tracer.start("work", SpanKind.SERVER, session_id="s1") as span:
             for name, value in noted.items():
                 span.note(name, value)
         tracer.close(LIMIT)

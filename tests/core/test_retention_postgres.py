@@ -11,11 +11,11 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from omnia_core.sessions import Message, Session, SessionConflict, Trail
+from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict
 from omnia_core.sessions.migrations import migrate, migrations
 from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.postgres_audit import encoded
 from omnia_core.sessions.postgres_sweep import Sweep
-from omnia_core.sessions.postgres_trail import encoded
 from omnia_core.sessions.retention import Effects, Retention
 from omnia_core.units import Duration
 from tests.core.session_beds import Counted, connected
@@ -312,7 +312,7 @@ async def test_turns_of_the_version_before_that_wait_for_the_migration_are_store
     database: Database, postgres: PostgresServer
 ) -> None:
     await of_the_version_before(database.connection)
-    arguments = (uuid.uuid4(), 0, ["user"], ["1.0.0"], [b"{}"], "", encoded(Trail(turns=1)))
+    arguments = (uuid.uuid4(), 0, ["user"], ["1.0.0"], [b"{}"], "", encoded(AuditTrail(turns=1)))
     async with AsyncExitStack() as stack:
         new, appends, loads = [
             await stack.enter_async_context(connected(postgres.url)) for _ in range(3)

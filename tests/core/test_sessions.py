@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from omnia_core.conversation.tools import ToolCall
-from omnia_core.sessions import Message, Session, SessionConflict, Trail
-from omnia_core.sessions.trail import ProviderCall
+from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict
+from omnia_core.sessions.audit import ProviderCall
 from tests.core.session_beds import KINDS, TTL, Bed, bed_of
 
 HELLO = Message(role="user", content="hello")
@@ -144,7 +144,7 @@ async def test_a_session_that_ended_is_not_continued(bed: Bed) -> None:
 
 async def test_a_trail_goes_with_its_append_and_changes_nothing_of_the_messages(bed: Bed) -> None:
     call = ProviderCall("2026-01-01T00:00:00Z", "default", "m", "success", cost_usd=0.5)
-    trail = Trail("completed", turns=1, turn_ms=12.5, provider_calls=(call,))
+    trail = AuditTrail("completed", turns=1, turn_ms=12.5, provider_calls=(call,))
     assert await bed.store.append("a", [HELLO], expected_length=0, trail=trail) == 1
     assert await bed.other.append("a", [ANSWER], expected_length=1, trail=trail) == 2
     with pytest.raises(SessionConflict):

@@ -18,7 +18,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.telemetry.tracing import (
     NO_SPAN,
     NO_TRACER,
-    Kind,
+    SpanKind,
     Tracer,
     Value,
     current_span,
@@ -63,7 +63,10 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 def test_tracing_that_is_off_records_nothing_and_names_no_trace() -> None:
     env = RuntimeEnv(agent_name="jam")
     assert begin_tracing(env, CollectorRegistry()) is NO_TRACER
-    with NO_TRACER.start("turn", Kind.SERVER, remote=SAMPLED) as span, span.child("a", Kind.CLIENT):
+    with (
+        NO_TRACER.start("turn", SpanKind.SERVER, remote=SAMPLED) as span,
+        span.child("a", SpanKind.CLIENT),
+    ):
         span.note("a", 1)
         span.event("b")
         span.fail("c")
@@ -88,7 +91,7 @@ def test_spans_reach_a_collector_with_their_attributes(
     with collector(spans) as endpoint:
         with (
             tracing(endpoint) as (tracer, registry),
-            tracer.start("turn", Kind.SERVER, session_id="s1") as turn,
+            tracer.start("turn", SpanKind.SERVER, session_id="s1") as turn,
         ):
             turn.note("text", "ä")
             turn.note("number", 7)
@@ -96,7 +99,7 @@ def test_spans_reach_a_collector_with_their_attributes(
             turn.note("yes", True)
             turn.note("several", ("a", "b"))
             turn.event("first chunk")
-            with turn.child("chat", Kind.CLIENT):
+            with turn.child("chat", SpanKind.CLIENT):
                 pass
         seen = spans.named("turn", "chat")
     assert seen["turn"].own == {
@@ -121,9 +124,9 @@ def test_spans_reach_a_collector_with_their_attributes(
 def test_a_span_is_the_current_one_until_it_ends() -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint, tracing(endpoint) as (tracer, _):
-        with tracer.start("turn", Kind.SERVER, remote=SAMPLED) as turn:
+        with tracer.start("turn", SpanKind.SERVER, remote=SAMPLED) as turn:
             assert current_span() is turn
-            with turn.child("chat", Kind.CLIENT) as chat:
+            with turn.child("chat", SpanKind.CLIENT) as chat:
                 assert trace_headers() == {"traceparent": chat.traceparent}
             assert current_span() is turn
         assert current_span() is NO_SPAN
@@ -136,7 +139,7 @@ async def test_a_generator_that_is_closed_elsewhere_ends_its_span() -> None:
     spans = Spans()
 
     async def talk(tracer: Tracer) -> AsyncGenerator[int, None]:
-        with tracer.start("talk", Kind.CLIENT):
+        with tracer.start("talk", SpanKind.CLIENT):
             yield 1
             yield 2
 
@@ -157,7 +160,7 @@ def test_a_failure_is_told_by_its_type_and_never_by_its_text() -> None:
         with (
             tracing(endpoint) as (tracer, _),
             contextlib.suppress(ValueError),
-            tracer.start("turn", Kind.SERVER),
+            tracer.start("turn", SpanKind.SERVER),
         ):
             raise ValueError("sk-secret")
         seen = spans.named("turn")
@@ -169,7 +172,7 @@ def test_a_failure_is_told_by_its_type_and_never_by_its_text() -> None:
 def test_a_long_value_is_cut() -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint:
-        with tracing(endpoint) as (tracer, _), tracer.start("turn", Kind.SERVER) as turn:
+        with tracing(endpoint) as (tracer, _), tracer.start("turn", SpanKind.SERVER) as turn:
             turn.note("long", "x" * (LONGEST_VALUE + 1))
         seen = spans.named("turn")
     assert len(seen["turn"].own["long"]) == LONGEST_VALUE
@@ -190,12 +193,12 @@ def test_the_caller_decides_what_is_sampled_and_else_the_rate(
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     with tracing(address, tracing_sample_rate=rate) as (tracer, _):
-        span = tracer.start("turn", Kind.SERVER, remote=remote)
+        span = tracer.start("turn", SpanKind.SERVER, remote=remote)
         assert span.recording is recorded
-        assert span.child("a", Kind.CLIENT).recording is recorded
+        assert span.child("a", SpanKind.CLIENT).recording is recorded
         assert span.traceparent.endswith("-01" if recorded else "-00")
         if remote == UNSAMPLED:
-            with span, span.child("a", Kind.CLIENT):
+            with span, span.child("a", SpanKind.CLIENT):
                 assert trace_headers()["traceparent"].startswith(f"00-{TRACE}-")
                 assert trace_headers()["traceparent"].endswith("-00")
 
@@ -341,7 +344,7 @@ def test_a_collector_that_is_away_is_told_once_a_minute() -> None:
     address = f"127.0.0.1:{free_port()}"
     with structlog.testing.capture_logs() as lines, tracing(address) as (tracer, registry):
         for _ in range(3 * BATCH):
-            with tracer.start("turn", Kind.SERVER):
+            with tracer.start("turn", SpanKind.SERVER):
                 pass
     assert [each["event"] for each in lines] == ["spans do not reach the collector"]
     assert value(registry, "omnia_tracing_spans_dropped_total", reason="not_sent") == 3 * BATCH
@@ -355,7 +358,7 @@ def test_a_busy_collector_gets_the_spans_a_little_later(
     spans = Spans()
     spans.refuses = 1
     with collector(spans) as endpoint, tracing(endpoint) as (tracer, registry):
-        with tracer.start("turn", Kind.SERVER):
+        with tracer.start("turn", SpanKind.SERVER):
             pass
         spans.named("turn")
     assert value(registry, "omnia_tracing_spans_sent_total") == 1
@@ -381,7 +384,7 @@ def test_what_is_encoded_by_hand_is_what_the_official_package_reads(
 ) -> None:
     kept: list[RecordedSpan] = []
     context = TraceContext(int(TRACE, 16), int(SPAN, 16), sampled=True)
-    with RecordedSpan(kept.append, context, 7, name, Kind.CLIENT, "", content=False) as span:
+    with RecordedSpan(kept.append, context, 7, name, SpanKind.CLIENT, "", content=False) as span:
         for each, noted in attributes.items():
             span.note(each, noted)
         span.event(name)
@@ -419,7 +422,7 @@ def test_what_is_encoded_by_hand_is_what_the_official_package_reads(
 def test_a_value_that_otlp_cannot_hold_costs_no_other_span(noted: Value, read: Value) -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint:
-        with tracing(endpoint) as (tracer, _), tracer.start("turn", Kind.SERVER) as turn:
+        with tracing(endpoint) as (tracer, _), tracer.start("turn", SpanKind.SERVER) as turn:
             turn.note("odd", noted)
         assert spans.named("turn")["turn"].own == {"odd": read}
 

@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 
-from omnia_core.sessions import Message, Trail
+from omnia_core.sessions import AuditTrail, Message
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.sessions.latency import BOUNDS, counted, quantile
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.postgres_text import read, written
-from omnia_core.sessions.trail import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.units import Duration
 from tests.loopback_proxy import Proxy
 from tests.services import PostgresServer
@@ -25,8 +25,8 @@ FAILED = ProviderCall(AT, "default", "m-1", "error", "overloaded", 1, duration_m
 TOOL = ToolExecution(AT, "1", "look_up", "crm", '{"a": "\\u0000"}', "success", 3.5)
 BEGAN = RuntimeEvent(AT, EventKind.TURN_BEGAN)
 ENDED = RuntimeEvent(AT, EventKind.TURN_ENDED, "stop\0")
-FIRST = Trail("active", turns=1, events=(BEGAN,))
-LAST = Trail("completed", "agent", 0, 40.0, (FAILED, CALL), (TOOL,), (ENDED,))
+FIRST = AuditTrail("active", turns=1, events=(BEGAN,))
+LAST = AuditTrail("completed", "agent", 0, 40.0, (FAILED, CALL), (TOOL,), (ENDED,))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_turns_that_end_at_once_are_all_counted(
 ) -> None:
     stores = [store_at(postgres.url), store_at(postgres.url)]
     other = ProviderCall(AT, "fallback", "m-2", "success")
-    trail = Trail("completed", turns=1, turn_ms=1.0, provider_calls=(CALL, other))
+    trail = AuditTrail("completed", turns=1, turn_ms=1.0, provider_calls=(CALL, other))
     await stores[0].load("made")
     await asyncio.gather(
         *(

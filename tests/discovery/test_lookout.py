@@ -7,9 +7,9 @@ from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import Probe, RegistryPhase, ToolStatus
 from omnia_operator.discovery import (
     Context,
+    DiscoveryCache,
     FoundTool,
     HandlerTools,
-    Lookout,
     ServerDiscovery,
     discover_all,
     discovered_tools,
@@ -42,7 +42,7 @@ def answer(name: str, status: ToolStatus, *tools: str) -> HandlerTools:
 
 async def test_a_server_is_asked_again_when_it_is_time_and_not_before() -> None:
     answers, now = Answers(), 0.0
-    lookout = Lookout(answers, clock=lambda: now, spread=lambda: 0.0)
+    lookout = DiscoveryCache(answers, clock=lambda: now, spread=lambda: 0.0)
     first = await lookout.look(KEY, [http("http://a")], CONTEXT)
     now = 59.0
     early = await lookout.look(KEY, [http("http://a")], CONTEXT)
@@ -56,7 +56,7 @@ async def test_a_server_is_asked_again_when_it_is_time_and_not_before() -> None:
 async def test_only_the_server_that_is_away_is_asked_again_soon_and_then_less_often() -> None:
     answers, now = Answers(), 0.0
     answers.away = {"weather"}
-    lookout = Lookout(answers, clock=lambda: now, spread=lambda: 0.0)
+    lookout = DiscoveryCache(answers, clock=lambda: now, spread=lambda: 0.0)
     handlers = [http("http://a"), mcp("http://b")]
     waits = []
     for _ in range(4):
@@ -73,7 +73,7 @@ async def test_only_the_server_that_is_away_is_asked_again_soon_and_then_less_of
 
 async def test_a_change_of_handler_or_credential_asks_at_once() -> None:
     answers = Answers()
-    lookout = Lookout(answers, clock=lambda: 0.0, spread=lambda: 0.0)
+    lookout = DiscoveryCache(answers, clock=lambda: 0.0, spread=lambda: 0.0)
     secret = Context("shop", credentials={"orders": SecretStr("new")})
     for handler, context in [
         (http("http://a"), CONTEXT),

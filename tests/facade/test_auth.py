@@ -6,7 +6,7 @@ import pytest
 
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.http.head import parse_head
+from omnia_facade.entrance.head import parse_head
 
 
 class Token:

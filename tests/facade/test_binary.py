@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_facade.turns.events import Interruption, MediaChunk, SessionConfig
+from omnia_facade.dialogue.events import Interruption, MediaChunk, SessionConfig
 from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata, decode, encode
 from omnia_facade.ws.effects import Effect, Send, SendMedia
 from omnia_facade.ws.media_frames import MAX_PAYLOAD, PIECE, MediaFrames

@@ -12,11 +12,8 @@ from omnia_core.env.transport import GrpcTransport
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.sessions import AnnouncedSessions
-from omnia_facade.turns.audio import NO_AUDIO, AudioQueue
-from omnia_facade.turns.echo import EchoHandler
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue
+from omnia_facade.dialogue.events import (
     Audio,
     CallRequest,
     Done,
@@ -26,7 +23,10 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue
+from omnia_facade.dialogue.handler import Dialogue
+from omnia_facade.runtime_client.port import RuntimeClient
+from omnia_facade.turns.announced import AnnouncedSessions
+from omnia_facade.turns.echo import EchoHandler
 from omnia_facade.turns.runtime import RuntimeHandler
 from omnia_facade.turns.traced import TracedDialogue
 from tests.collector import Spans, http_collector

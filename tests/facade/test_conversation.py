@@ -5,8 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from omnia_facade.media.port import UploadRequest
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     Audio,
     CallRequest,
     Chunk,
@@ -16,7 +15,8 @@ from omnia_facade.turns.events import (
     ToolCall,
     ToolResult,
 )
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.handler import Resume
+from omnia_facade.media.port import UploadRequest
 from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
 from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED, ClearDeadline, SetDeadline
 from omnia_facade.ws.conversation import Conversation

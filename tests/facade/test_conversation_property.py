@@ -14,7 +14,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     AnswerEnded,
     CallRequest,
     Chunk,
@@ -28,7 +28,7 @@ from omnia_facade.turns.events import (
     ToolResult,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.handler import Resume
 from omnia_facade.ws import binary
 from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline

@@ -15,6 +15,7 @@ from omnia_core.files.function import FunctionFile
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.dialogue.handler import Resume
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
 from omnia_facade.http.functions import FunctionRoute
@@ -26,7 +27,6 @@ from omnia_facade.metrics import Metrics
 from omnia_facade.runtime_client.port import ConverseStream, Invocation, RuntimeHealth
 from omnia_facade.timings import USUAL
 from omnia_facade.tracing import FacadeTracing
-from omnia_facade.turns.handler import Resume
 from tests.facade.scripted_runtime import LIMIT
 
 

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall as StoredCall
 from omnia_core.sessions import Beginning, Message, Session
-from omnia_facade.turns.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
+from omnia_facade.dialogue.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
 from omnia_facade.turns.interrupted import Verdict, verdict
 from omnia_facade.turns.relayed import Kept, Relayed
 from omnia_runtime.turns.turn import closed

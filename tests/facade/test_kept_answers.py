@@ -17,8 +17,8 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.opening import open_sessions
 from omnia_core.units import Duration
 from omnia_facade.auth.principal import Principal
+from omnia_facade.dialogue.events import Done, TurnRequest
 from omnia_facade.metrics import Metrics
-from omnia_facade.turns.events import Done, TurnRequest
 from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Keeper, Kept, Relayed
 from omnia_facade.turns.runtime import RuntimeHandler

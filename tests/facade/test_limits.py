@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError
-from omnia_facade.capacity import MAX_OUTSIDE, Capacity, Counted, Place
+from omnia_facade.entrance.capacity import MAX_OUTSIDE, Admission, Capacity, Counted
 from omnia_facade.ws.limits import PATIENCE, Limits, MessageLimit, Pace, Rate, TokenBucket, Verdict
 
 
@@ -69,10 +69,16 @@ def test_who_goes_on_hammering_is_cut_off() -> None:
 def test_connections_beyond_the_limit_stand_outside_and_more_nowhere() -> None:
     capacity = Capacity(limit=2, user_limit=1)
     places = [capacity.enter() for _ in range(3 + MAX_OUTSIDE)]
-    assert places == [Place.INSIDE] * 2 + [Place.OUTSIDE] * MAX_OUTSIDE + [Place.NOWHERE]
+    assert places == [Admission.INSIDE] * 2 + [Admission.OUTSIDE] * MAX_OUTSIDE + [
+        Admission.NOWHERE
+    ]
     for place in places:
         capacity.leave(place)
-    assert [capacity.enter() for _ in range(3)] == [Place.INSIDE, Place.INSIDE, Place.OUTSIDE]
+    assert [capacity.enter() for _ in range(3)] == [
+        Admission.INSIDE,
+        Admission.INSIDE,
+        Admission.OUTSIDE,
+    ]
 
 
 def test_each_user_has_a_count_of_its_own_and_nobody_has_none() -> None:
@@ -124,7 +130,7 @@ def test_a_counted_connection_is_handed_everything_and_counted_until_its_end(
     counted.pause_writing()
     counted.resume_writing()
     assert counted.eof_received() is True
-    assert (capacity.enter(), capacity.enter_user("ann")) == (Place.OUTSIDE, False)
+    assert (capacity.enter(), capacity.enter_user("ann")) == (Admission.OUTSIDE, False)
     counted.connection_lost(error)
     assert seen.told == [transport, b"x", "pause", "resume", "eof", error]
-    assert (capacity.enter(), capacity.enter_user("ann")) == (Place.INSIDE, True)
+    assert (capacity.enter(), capacity.enter_user("ann")) == (Admission.INSIDE, True)

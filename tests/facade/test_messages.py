@@ -7,7 +7,7 @@ import pytest
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.usage import Usage
-from omnia_facade.turns.events import Done, ToolCall, ToolResult
+from omnia_facade.dialogue.events import Done, ToolCall, ToolResult
 from omnia_facade.ws import frames
 from omnia_facade.ws.framing import text_frame
 from omnia_facade.ws.messages import Refused, parse

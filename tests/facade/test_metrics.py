@@ -7,9 +7,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.entrance.rejections import Rejection
 from omnia_facade.metrics.media import MediaMetrics, VoiceMetrics
 from omnia_facade.metrics.series import Series
-from omnia_facade.rejections import Rejection
 from tests.facade.conftest import Running, connected
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
 from tests.facade.test_admission import counted

@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import cast
 
 from omnia_facade.auth.principal import Principal
+from omnia_facade.dialogue.events import Chunk, Done, Failed, Hello, TurnEvent, TurnRequest
+from omnia_facade.dialogue.handler import Say
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
 from omnia_facade.runtime_client.port import ConverseStream, Outgoing, RuntimeClient
-from omnia_facade.turns.events import Chunk, Done, Failed, Hello, TurnEvent, TurnRequest
-from omnia_facade.turns.handler import Say
 from omnia_facade.turns.text import RuntimeTurns
 from omnia_rpc.client_call import ClientCall
 from omnia_rpc.messages import GZIP

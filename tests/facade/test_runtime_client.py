@@ -12,8 +12,7 @@ from omnia_core.env.transport import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     Chunk,
     Done,
     Failed,
@@ -23,7 +22,8 @@ from omnia_facade.turns.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.turns.handler import Dialogue, Resume
+from omnia_facade.dialogue.handler import Dialogue, Resume
+from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 from omnia_facade.turns.runtime import RuntimeHandler
 from tests.facade.runtime_bed import client_of, unheard
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving

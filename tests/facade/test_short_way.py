@@ -14,15 +14,15 @@ from websockets.frames import Frame, Opcode
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
+from omnia_facade.dialogue.events import Failed, TurnEvent, TurnRequest
+from omnia_facade.dialogue.handler import Dialogue, Say
 from omnia_facade.metrics import Metrics
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
 from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.sessions import AnnouncedSessions
+from omnia_facade.turns.announced import AnnouncedSessions
 from omnia_facade.turns.echo import EchoHandler
-from omnia_facade.turns.events import Failed, TurnEvent, TurnRequest
 from omnia_facade.turns.failures import ENDED
-from omnia_facade.turns.handler import Dialogue, Say
 from omnia_facade.turns.runtime import RuntimeHandler
 from omnia_facade.turns.text import MAX_IN_A_ROW, RuntimeTurns
 from omnia_facade.ws.calls import Calls

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from omnia_facade.turns.events import (
+from omnia_facade.dialogue.events import (
     AnswerEnded,
     Chunk,
     Done,
@@ -16,7 +16,7 @@ from omnia_facade.turns.events import (
     ToolCall,
     TurnEvent,
 )
-from omnia_facade.turns.handler import Resume
+from omnia_facade.dialogue.handler import Resume
 from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
 from omnia_facade.ws.conversation import Conversation

@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from aiohttp.test_utils import TestClient, TestServer
 
-from omnia_core.sessions import Message, Trail
+from omnia_core.sessions import AuditTrail, Message
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.trail import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.units import Duration
 from omnia_history.access import Access
 from omnia_history.database import Database
@@ -21,13 +21,15 @@ HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
 ANSWER = Message("assistant", "hi", finish_reason="stop")
 
 
-def trail(provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent") -> Trail:
+def trail(
+    provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent"
+) -> AuditTrail:
     call = ProviderCall(
         AT, provider, "m-1", "success", input_tokens=10, cost_usd=cost, duration_ms=600
     )
     tool = ToolExecution(AT, "1", "look_up", "crm", "{}", "success", 3.5)
     events = (RuntimeEvent(AT, EventKind.TURN_BEGAN), RuntimeEvent(AT, EventKind.TURN_ENDED))
-    return Trail(status, tag, 1, 900.0, (call,), (tool,), events)
+    return AuditTrail(status, tag, 1, 900.0, (call,), (tool,), events)
 
 
 async def fill(postgres: PostgresServer) -> str:
@@ -50,7 +52,7 @@ async def database(postgres: PostgresServer, name: str) -> str:
 
 
 async def keep(
-    url: str, agent: str, session_id: str, what: Trail, namespace: str = "default"
+    url: str, agent: str, session_id: str, what: AuditTrail, namespace: str = "default"
 ) -> None:
     store = PostgresSessionStore(url, Duration.parse("1h"), namespace=namespace, agent=agent)
     await store.append(session_id, [HELLO, ANSWER], expected_length=0, trail=what)

@@ -18,7 +18,7 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.ownership import owned, owner_of, taken
 from omnia_operator.cluster.port import ClusterError, KindMissing
-from omnia_operator.discovery import Issuers, Lookout, ServerDiscovery
+from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.oidc import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.manifests import Manifest, redacted
@@ -39,7 +39,7 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
-        self.lookout = Lookout(ServerDiscovery())
+        self.lookout = DiscoveryCache(ServerDiscovery())
         self.issuers = Issuers(discover)
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda

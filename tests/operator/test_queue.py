@@ -9,8 +9,8 @@ import pytest
 from omnia_core.errors import Code
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, TOOL_REGISTRY
 from omnia_operator.cluster.port import ClusterError
-from omnia_operator.waking import Item, WorkQueue, WorkQueues
-from omnia_operator.waking import queue as queue_module
+from omnia_operator.scheduling import Item, WorkQueue, WorkQueues
+from omnia_operator.scheduling import queue as queue_module
 
 A = Item(AGENT_RUNTIME, ("default", "a"))
 B = Item(AGENT_RUNTIME, ("default", "b"))

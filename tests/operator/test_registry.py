@@ -10,7 +10,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.cluster.kinds import CONFIG_MAP, SERVICE, TOOL_REGISTRY
-from omnia_operator.discovery import Context, FoundTool, HandlerTools, Lookout
+from omnia_operator.discovery import Context, DiscoveryCache, FoundTool, HandlerTools
 from omnia_operator.reconcile import reconcile
 from tests.operator import objects
 from tests.operator.cluster import NOW, SETTINGS, FakeCluster, everything, secret
@@ -58,7 +58,7 @@ class Scene:
         self.servers = Servers()
         self.seconds = 0.0
         self.cluster = FakeCluster(*documents)
-        self.cluster.lookout = Lookout(self.servers, lambda: self.seconds, lambda: 0.0)
+        self.cluster.lookout = DiscoveryCache(self.servers, lambda: self.seconds, lambda: 0.0)
 
     async def reconcile(self, now: str = NOW) -> bool | float:
         return await reconcile(

@@ -17,8 +17,8 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.handlers import register, tuned
 from omnia_operator.plan import plan
+from omnia_operator.scheduling.watches import OLDEST, Watches
 from omnia_operator.settings import settings_of
-from omnia_operator.waking.watches import OLDEST, Watches
 from tests.operator import objects, world
 
 ENV = OperatorEnv(

@@ -14,10 +14,10 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.store import Store
+from omnia_operator.scheduling import EventIntake, WorkQueues
+from omnia_operator.scheduling.queue import Item
+from omnia_operator.scheduling.watches import OLDEST, Watches
 from omnia_operator.sweep import Sweeper
-from omnia_operator.waking import Inbox, WorkQueues
-from omnia_operator.waking.queue import Item
-from omnia_operator.waking.watches import OLDEST, Watches
 from tests.operator.test_client import SERVER_CONFIG
 
 
@@ -30,7 +30,7 @@ class Cluster:
         self.watches = Watches(lambda: self.now)
         transport = httpx2.MockTransport(self._answer)
         client = AsyncClient(SERVER_CONFIG, field_manager=FIELD_MANAGER, transport=transport)
-        inbox = Inbox(Store(), WorkQueues(_never))
+        inbox = EventIntake(Store(), WorkQueues(_never))
         self.sweeper = Sweeper(ClusterClient(client), inbox, self.watches, ("one", "two"))
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:

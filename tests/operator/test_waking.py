@@ -21,8 +21,8 @@ from omnia_operator.cluster.kinds import (
     kind_of,
 )
 from omnia_operator.cluster.store import Store
-from omnia_operator.waking import Inbox, Item
-from omnia_operator.waking.watches import OLDEST, Watches
+from omnia_operator.scheduling import EventIntake, Item
+from omnia_operator.scheduling.watches import OLDEST, Watches
 from tests.operator import objects
 from tests.operator.cluster import config_map, secret
 
@@ -42,7 +42,7 @@ class Scene:
     def __init__(self, *documents: JsonObject) -> None:
         self.queue = Recorder()
         self.store = Store()
-        self.inbox = Inbox(self.store, self.queue)  # type: ignore[arg-type]
+        self.inbox = EventIntake(self.store, self.queue)  # type: ignore[arg-type]
         self.version = 0
         for document in documents:
             self.see(document)

@@ -10,14 +10,8 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.claude import ClaudeModel
-from omnia_runtime.providers.port import (
-    ChatRequest,
-    ModelEvent,
-    TextDelta,
-    ToolCallRequest,
-    ToolSpec,
-)
+from omnia_runtime.ports.model import ChatRequest, ModelEvent, TextDelta, ToolCallRequest, ToolSpec
+from omnia_runtime.providers.claude.adapter import ClaudeModel
 from tests.runtime.sdks import anthropic
 from tests.runtime.vendors import claude_answer, claude_call, claude_text
 

@@ -10,8 +10,8 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.gemini import GeminiModel
-from omnia_runtime.providers.port import ChatRequest, ModelEvent, TextDelta, ToolSpec
+from omnia_runtime.ports.model import ChatRequest, ModelEvent, TextDelta, ToolSpec
+from omnia_runtime.providers.gemini.adapter import GeminiModel
 from tests.runtime.sdks import genai
 from tests.runtime.vendors import gemini_chunk
 

@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import RuntimeEnv
-from omnia_runtime.agent.events import AgentEvent
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.providers.port import (
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.listener import AgentEvent
+from omnia_runtime.ports.model import (
     ChatRequest,
     Finished,
     ModelEvent,

@@ -6,11 +6,11 @@ import orjson
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.providers.port import ToolSpec
-from omnia_runtime.tools.bound import BoundTools, CallRate
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext
+from omnia_runtime.turns.bound_tools import BoundTools, CallRate
 from omnia_runtime.turns.turn import Caller
 from tests.runtime.program import Program, Stream, client, said
 from tests.runtime.scripted import Mounted, metrics, pack

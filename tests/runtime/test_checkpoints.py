@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from omnia_core.conversation.tools import ToolCall
-from omnia_core.sessions import Message, SessionStore, StoreUnavailable, Trail
+from omnia_core.sessions import AuditTrail, Message, SessionStore, StoreUnavailable
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.redis import RedisSessionStore
@@ -188,7 +188,7 @@ class HeldStore(MemorySessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,
+        trail: AuditTrail | None = None,
     ) -> int:
         self.asked.set()
         await self.free.wait()

@@ -8,13 +8,8 @@ import pytest
 
 from omnia_core.files.providers import Pricing, ProviderDefaults
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.claude import ClaudeModel
-from omnia_runtime.providers.port import (
-    Finished,
-    ProviderError,
-    TextDelta,
-    ToolCallRequest,
-)
+from omnia_runtime.ports.model import Finished, ProviderError, TextDelta, ToolCallRequest
+from omnia_runtime.providers.claude.adapter import ClaudeModel
 from tests.runtime.claude_calls import (
     HI,
     KEY,

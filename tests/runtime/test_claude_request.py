@@ -12,17 +12,11 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
-from omnia_runtime.providers.claude_parameters import claude_parameters
-from omnia_runtime.providers.claude_request import messages_body, messages_url
-from omnia_runtime.providers.claude_schema import output_schema
-from omnia_runtime.providers.claude_version import abilities
-from omnia_runtime.providers.port import (
-    ChatRequest,
-    Finished,
-    OutputSchema,
-    ProviderError,
-    ToolSpec,
-)
+from omnia_runtime.ports.model import ChatRequest, Finished, OutputSchema, ProviderError, ToolSpec
+from omnia_runtime.providers.claude.parameters import claude_parameters
+from omnia_runtime.providers.claude.request import messages_body, messages_url
+from omnia_runtime.providers.claude.schema import output_schema
+from omnia_runtime.providers.claude.version import abilities
 from tests.runtime.claude_calls import (
     CONFIG,
     GET,

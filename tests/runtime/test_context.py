@@ -21,7 +21,7 @@ from omnia_runtime.agent.tokens import (
     of_text,
     of_tools,
 )
-from omnia_runtime.providers.port import OutputSchema, ToolSpec
+from omnia_runtime.ports.model import OutputSchema, ToolSpec
 
 
 def said(user: str, answer: str = "Yes.") -> list[Message]:

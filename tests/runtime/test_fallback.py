@@ -12,10 +12,10 @@ from omnia_core.env import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.metrics import Metrics
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError, TextDelta
 from omnia_runtime.providers.choose import Models, open_models
 from omnia_runtime.providers.fallback import FallbackModel
-from omnia_runtime.providers.port import ChatModel, ChatRequest, ProviderError, TextDelta
 from tests.runtime.conftest import Start
 from tests.runtime.faulty import FaultyServer, status
 from tests.runtime.program import Stream, client

@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 
 from omnia_core.sessions import Message
-from omnia_runtime.agent.events import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
 from omnia_runtime.agent.limits import Limits
 from omnia_runtime.agent.loop import run_turn
-from omnia_runtime.providers.port import ChatRequest
+from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
+from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.turns.asking import Asking, Context
 from tests.runtime import grpc_server, mcp_server
 from tests.runtime.scripted import Heard, ScriptedModel, asks, says

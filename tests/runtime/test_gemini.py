@@ -12,8 +12,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.files.providers import Pricing, ProviderDefaults
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.gemini import GeminiModel
-from omnia_runtime.providers.port import (
+from omnia_runtime.ports.model import (
     ChatRequest,
     Finished,
     MediaProduced,
@@ -21,6 +20,7 @@ from omnia_runtime.providers.port import (
     TextDelta,
     ToolCallRequest,
 )
+from omnia_runtime.providers.gemini.adapter import GeminiModel
 from tests.runtime.gemini_calls import (
     HI,
     KEY,

@@ -9,13 +9,8 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
-from omnia_runtime.providers.gemini_request import generate_body, generate_url
-from omnia_runtime.providers.port import (
-    ChatRequest,
-    OutputSchema,
-    ProviderError,
-    ToolCallRequest,
-)
+from omnia_runtime.ports.model import ChatRequest, OutputSchema, ProviderError, ToolCallRequest
+from omnia_runtime.providers.gemini.request import generate_body, generate_url
 from tests.runtime.gemini_calls import (
     GET,
     HI,

@@ -15,10 +15,10 @@ from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import METADATA_SESSION_ID
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.backoff import Backoff
 from omnia_runtime.tools.credentials import CredentialUnusable
-from omnia_runtime.tools.grpc import GRPCSource
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.tools.grpc.handler import GRPCSource
 from tests.runtime.grpc_server import GRPCTools, certificate, serving
 from tests.services import LIMIT, free_port
 

@@ -13,10 +13,10 @@ from aiohttp import web
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import HTTPConfig
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.tools.http_exchange import MAX_RESPONSE_BYTES
-from omnia_runtime.tools.http_request import build_call
+from omnia_runtime.ports.tools import ToolRetry
+from omnia_runtime.tools.http.exchange import MAX_RESPONSE_BYTES
+from omnia_runtime.tools.http.request import build_call
 from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager, bounded, route_tools
-from omnia_runtime.tools.source import ToolRetry
 from omnia_runtime.tools.sources import Sources
 from tests.runtime.scripted import http_tool, metrics
 from tests.runtime.servers import serving

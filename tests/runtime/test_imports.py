@@ -51,12 +51,12 @@ OWN = [
     "omnia_core.sessions.postgres",
     "omnia_core.sessions.redis",
     "omnia_core.wire.tools",
-    "omnia_runtime.providers.claude",
-    "omnia_runtime.providers.gemini",
-    "omnia_runtime.providers.openai",
+    "omnia_runtime.providers.claude.adapter",
+    "omnia_runtime.providers.gemini.adapter",
+    "omnia_runtime.providers.openai.adapter",
     "omnia_runtime.providers.vendor_http",
-    "omnia_runtime.tools.grpc",
-    "omnia_runtime.tools.http",
+    "omnia_runtime.tools.grpc.handler",
+    "omnia_runtime.tools.http.handler",
 ]
 
 
@@ -74,7 +74,7 @@ def loaded(mounted: Mounted) -> set[str]:
 
 def test_an_idle_runtime_has_loaded_nothing_that_it_does_not_use(mounted: Mounted) -> None:
     there = loaded(mounted)
-    assert "omnia_runtime.providers.mock" in there
+    assert "omnia_runtime.providers.mock.adapter" in there
     assert {name for name in (*LIBRARIES, *OWN) if name in there} == set()
 
 
@@ -86,9 +86,9 @@ def test_each_name_here_is_that_of_a_module(name: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "module"),
     [
-        ("openai", "omnia_runtime.providers.openai"),
-        ("claude", "omnia_runtime.providers.claude"),
-        ("gemini", "omnia_runtime.providers.gemini"),
+        ("openai", "omnia_runtime.providers.openai.adapter"),
+        ("claude", "omnia_runtime.providers.claude.adapter"),
+        ("gemini", "omnia_runtime.providers.gemini.adapter"),
     ],
 )
 def test_a_provider_loads_its_own_adapter_and_no_http_before_its_first_call(

@@ -11,7 +11,9 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Message
-from omnia_runtime.agent.events import (
+from omnia_runtime.agent.limits import Limits
+from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.ports.listener import (
     AgentEvent,
     LimitReached,
     Nobody,
@@ -19,9 +21,7 @@ from omnia_runtime.agent.events import (
     ToolCalled,
     TurnFinished,
 )
-from omnia_runtime.agent.limits import Limits
-from omnia_runtime.agent.loop import run_turn
-from omnia_runtime.providers.port import (
+from omnia_runtime.ports.model import (
     ChatRequest,
     Finished,
     MediaProduced,

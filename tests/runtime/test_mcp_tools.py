@@ -18,10 +18,10 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.backoff import Backoff
 from omnia_runtime.tools.credentials import CredentialUnusable
-from omnia_runtime.tools.mcp import MCPSource
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.tools.mcp.handler import MCPSource
 from tests.runtime.mcp_server import LEFT_OPEN, Served, forget, running, serving
 from tests.runtime.servers import serving as web_server
 from tests.services import LIMIT, free_port
@@ -568,7 +568,7 @@ def test_the_sdk_is_loaded_by_handlers_that_need_it_only() -> None:
 import sys
 import omnia_runtime.app
 import omnia_runtime.tools.handlers
-import omnia_runtime.tools.mcp
+import omnia_runtime.tools.mcp.handler
 assert not {"mcp", "pydantic", "httpx2", "anyio"} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=LIMIT)

@@ -8,12 +8,12 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message, SessionConflict, StoreUnavailable
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
-from omnia_runtime.levels import Levels
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.providers.port import ToolSpec
+from omnia_runtime.observe.gauges import Levels
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext, ToolFailed
 from omnia_runtime.tools.breaker import FAULTS
 from omnia_runtime.tools.guarded import GuardedSource
-from omnia_runtime.tools.source import CallContext, ToolFailed
 from omnia_runtime.turns.metered_store import MeteredSessionStore
 
 AGENT = {"agent": "a", "namespace": "n"}

@@ -14,10 +14,7 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Message
-from omnia_runtime.providers.mock import MockModel, split
-from omnia_runtime.providers.mock_answer import choose_answer
-from omnia_runtime.providers.mock_file import Responses, parse_responses
-from omnia_runtime.providers.port import (
+from omnia_runtime.ports.model import (
     ChatRequest,
     Finished,
     ModelEvent,
@@ -25,6 +22,9 @@ from omnia_runtime.providers.port import (
     TextDelta,
     ToolCallRequest,
 )
+from omnia_runtime.providers.mock.adapter import MockModel, split
+from omnia_runtime.providers.mock.answer import choose_answer
+from omnia_runtime.providers.mock.file import Responses, parse_responses
 
 PAGE = Path(__file__).parents[2] / "docs/reference/mock-provider.md"
 CALLED = Message("assistant", "", tool_calls=(ToolCall("call_0_get", "get"),))

@@ -13,9 +13,7 @@ from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.openai import OpenAIModel
-from omnia_runtime.providers.openai_request import api_url, chat_body
-from omnia_runtime.providers.port import (
+from omnia_runtime.ports.model import (
     ChatRequest,
     Finished,
     ModelEvent,
@@ -25,7 +23,9 @@ from omnia_runtime.providers.port import (
     ToolCallRequest,
     ToolSpec,
 )
-from omnia_runtime.providers.responses_request import responses_body
+from omnia_runtime.providers.openai.adapter import OpenAIModel
+from omnia_runtime.providers.openai.request import api_url, chat_body
+from omnia_runtime.providers.openai.responses_request import responses_body
 from tests.runtime.sdks import openai
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
 from tests.services import free_port

@@ -9,10 +9,10 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
+from omnia_runtime.ports.model import ChatRequest, ProviderError
 from omnia_runtime.providers.failure import VendorFailure
-from omnia_runtime.providers.openai_request import chat_body
-from omnia_runtime.providers.port import ChatRequest, ProviderError
-from omnia_runtime.providers.responses_request import responses_body
+from omnia_runtime.providers.openai.request import chat_body
+from omnia_runtime.providers.openai.responses_request import responses_body
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, chunk, serving
 from tests.runtime.test_openai import ask, config

@@ -12,14 +12,14 @@ from aiohttp import web
 
 from omnia_core.files.tools import ToolHandler
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.backoff import Backoff
 from omnia_runtime.tools.credentials import Credential
-from omnia_runtime.tools.http_exchange import MAX_RESPONSE_BYTES
+from omnia_runtime.tools.http.exchange import MAX_RESPONSE_BYTES
 from omnia_runtime.tools.manager import ToolManager
-from omnia_runtime.tools.openapi import OpenAPISource
-from omnia_runtime.tools.openapi_document import LARGEST
+from omnia_runtime.tools.openapi.document import LARGEST
+from omnia_runtime.tools.openapi.handler import OpenAPISource
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext
 from tests.runtime.scripted import http_tool, metrics
 from tests.runtime.servers import serving
 from tests.runtime.test_tools_retry import Flaky

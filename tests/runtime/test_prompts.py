@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Parameters, ToolPolicy, parse_pack
+from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.prompts.offer import offer
 from omnia_runtime.prompts.prompt import (
     CompiledPrompt,
@@ -19,7 +20,6 @@ from omnia_runtime.prompts.prompt import (
     compile_prompt,
     input_values,
 )
-from omnia_runtime.providers.port import ToolSpec
 from tests.runtime.scripted import pack
 
 NOON = datetime(2026, 3, 7, 9, 5, 1, 999, tzinfo=UTC)

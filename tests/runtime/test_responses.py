@@ -10,8 +10,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, Pricing, ProviderConfig
 from omnia_core.sessions import Message
-from omnia_runtime.providers.failure import VendorFailure
-from omnia_runtime.providers.port import (
+from omnia_runtime.ports.model import (
     ChatRequest,
     Finished,
     ModelEvent,
@@ -21,9 +20,10 @@ from omnia_runtime.providers.port import (
     ToolCallRequest,
     ToolSpec,
 )
-from omnia_runtime.providers.responses_reasoning import recalled
-from omnia_runtime.providers.responses_request import responses_body
-from omnia_runtime.providers.responses_stream import ResponseStream
+from omnia_runtime.providers.failure import VendorFailure
+from omnia_runtime.providers.openai.responses_reasoning import recalled
+from omnia_runtime.providers.openai.responses_request import responses_body
+from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, serving
 from tests.runtime.test_openai import KEY, SCHEMA, ask

@@ -17,22 +17,22 @@ from omnia_core.sessions.migrations import migrate
 from omnia_core.sessions.opening import open_sessions
 from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
+from omnia_facade.dialogue.events import TurnRequest
 from omnia_facade.metrics import Metrics as FacadeMetrics
-from omnia_facade.turns.events import TurnRequest
 from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Relayed
 from omnia_runtime.agent.context import Fitted, Window, fit
-from omnia_runtime.agent.events import Listener, Nobody
-from omnia_runtime.configuration import Loader
+from omnia_runtime.configuration.loader import Loader
+from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.metrics import Metrics
-from omnia_runtime.reload import Live
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.listener import Listener, Nobody
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.tracing import RuntimeTracing
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
 from omnia_runtime.turns.summaries import Summaries
+from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, Turn
 from tests.runtime.program import LIMIT, Program
 from tests.runtime.scripted import Heard, Mounted, ScriptedModel, says

@@ -8,8 +8,8 @@ import pytest
 from omnia_core.files.providers import ProviderConfig, ProviderDefaults
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.openai import OpenAIModel
-from omnia_runtime.providers.port import ChatRequest, ModelEvent, ProviderError, TextDelta
+from omnia_runtime.ports.model import ChatRequest, ModelEvent, ProviderError, TextDelta
+from omnia_runtime.providers.openai.adapter import OpenAIModel
 from omnia_runtime.providers.retry import RetryingModel, RetryPolicy, Timing
 from omnia_runtime.providers.retry_after import retry_after
 from omnia_runtime.providers.retry_budget import RetryBudget

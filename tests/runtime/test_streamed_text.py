@@ -12,7 +12,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_rpc.messages import PREFIX
 from omnia_rpc.server import ServerCall
-from omnia_runtime.agent.events import Listener, ToolCalled, TurnFinished
+from omnia_runtime.ports.listener import Listener, ToolCalled, TurnFinished
 from omnia_runtime.server import builtin, grpcio
 from omnia_runtime.server.port import Peer
 from omnia_runtime.server.stream import ConversationStream

@@ -7,7 +7,7 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message
 from omnia_runtime.agent.summary import summarize
-from omnia_runtime.providers.port import Finished, ProviderError, TextDelta
+from omnia_runtime.ports.model import Finished, ProviderError, TextDelta
 from tests.runtime.scripted import Round, ScriptedModel, says
 
 TALK = [

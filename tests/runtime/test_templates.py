@@ -11,6 +11,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import parse_pack
 from omnia_core.templates import ValueMissing, compile_template
+from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.prompts.offer import offer
 from omnia_runtime.prompts.prompt import (
     CompiledPrompt,
@@ -18,7 +19,6 @@ from omnia_runtime.prompts.prompt import (
     compile_prompt,
     input_values,
 )
-from omnia_runtime.providers.port import ToolSpec
 from tests.runtime.scripted import pack
 
 VALUES = {

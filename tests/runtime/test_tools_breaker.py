@@ -7,10 +7,10 @@ import pytest
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.providers.port import ToolSpec
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.breaker import FAULTS, OPEN_SECONDS
 from omnia_runtime.tools.guarded import GuardedSource, ToolTimeout
-from omnia_runtime.tools.source import CallContext, ToolFailed, ToolRetry
 
 FAULT = ToolFailed("down", server_fault=True)
 REFUSAL = ToolFailed("no such order")

@@ -6,10 +6,10 @@ import pytest
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.providers.port import ToolSpec
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext
 from tests.runtime.scripted import metrics
 
 

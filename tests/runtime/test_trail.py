@@ -8,25 +8,25 @@ import pytest
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import OmniaError
-from omnia_core.sessions import Message, Session, StoreUnavailable, Trail
+from omnia_core.sessions import AuditTrail, Message, Session, StoreUnavailable
+from omnia_core.sessions.audit import EventKind
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.trail import EventKind
 from omnia_core.units import Duration
-from omnia_runtime.agent.events import Listener, Nobody
-from omnia_runtime.configuration import Loader
+from omnia_runtime.configuration.loader import Loader
+from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.observe.audit import MOST_RECORDS, Recorder, note_event, recording
+from omnia_runtime.ports.listener import Listener, Nobody
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
-from omnia_runtime.providers.port import ChatModel, ChatRequest, ProviderError
 from omnia_runtime.providers.retry import RetryingModel, Timing
-from omnia_runtime.reload import Live
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.tracing import RuntimeTracing
-from omnia_runtime.trail import MOST_RECORDS, Recorder, note_event, recording
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.invocation_record import MOST_WAITING, InvocationRecords
 from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, Turn
 from tests.runtime.scripted import Mounted, ScriptedModel, http_tool, metrics, pack, says
 from tests.services import free_port
@@ -41,7 +41,7 @@ class KeepingStore(MemorySessionStore):
 
     def __init__(self) -> None:
         super().__init__(Duration.parse("1h"))
-        self.trails: list[Trail] = []
+        self.trails: list[AuditTrail] = []
         self.loads = 0
         self.away = False
         self.let_go = asyncio.Event()
@@ -57,7 +57,7 @@ class KeepingStore(MemorySessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: Trail | None = None,
+        trail: AuditTrail | None = None,
     ) -> int:
         await self.let_go.wait()
         if self.away:
@@ -133,7 +133,7 @@ class Stalled(Nobody):
         await asyncio.Event().wait()
 
 
-def kinds(trail: Trail) -> list[str]:
+def kinds(trail: AuditTrail) -> list[str]:
     return [str(each.kind) for each in trail.events]
 
 
@@ -254,7 +254,7 @@ def test_outside_of_a_turn_nothing_is_noted() -> None:
     recorder = Recorder()
     recorder.provider_called("p", "m", "success", 0.1, Usage(), None)
     assert len(recorder.beside().provider_calls) == 1
-    assert recorder.beside() == Trail()
+    assert recorder.beside() == AuditTrail()
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.providers.claude import ClaudeModel
-from omnia_runtime.providers.gemini import GeminiModel
-from omnia_runtime.providers.port import ChatRequest, ProviderError
+from omnia_runtime.ports.model import ChatRequest, ProviderError
+from omnia_runtime.providers.claude.adapter import ClaudeModel
+from omnia_runtime.providers.gemini.adapter import GeminiModel
 from omnia_runtime.providers.retry import RetryingModel, RetryPolicy
 from tests.runtime.claude_calls import THOUGHT
 from tests.runtime.program import Program, Stream, client, said

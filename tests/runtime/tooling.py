@@ -11,9 +11,9 @@ import yaml
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.source import CallContext
 from omnia_runtime.tools.sources import Sources
 from tests.runtime.scripted import metrics
 

@@ -8,7 +8,7 @@ from typing import Self, TypeAlias
 from omnia_core.telemetry.tracing import names
 from omnia_core.telemetry.tracing.context import TraceContext, new_trace, parse
 from omnia_core.telemetry.tracing.queue import SpanQueue
-from omnia_core.telemetry.tracing.span import CURRENT, NO_SPAN, Kind, Span, Value
+from omnia_core.telemetry.tracing.span import CURRENT, NO_SPAN, Span, SpanKind, Value
 from omnia_core.telemetry.tracing.unsampled import UnsampledSpan
 
 LONGEST_VALUE = 32 * 1024
@@ -51,7 +51,7 @@ class RecordedSpan:
         context: TraceContext,
         parent_id: int,
         name: str,
-        kind: Kind,
+        kind: SpanKind,
         session_id: str,
         *,
         content: bool,
@@ -75,7 +75,7 @@ class RecordedSpan:
     def traceparent(self) -> str:
         return self.context.header
 
-    def child(self, name: str, kind: Kind) -> "RecordedSpan":
+    def child(self, name: str, kind: SpanKind) -> "RecordedSpan":
         return RecordedSpan(
             self._keep,
             self.context.child(),
@@ -145,7 +145,7 @@ class RecordingTracer:
         self._rate = rate
         self._content = content
 
-    def start(self, name: str, kind: Kind, *, remote: str = "", session_id: str = "") -> Span:
+    def start(self, name: str, kind: SpanKind, *, remote: str = "", session_id: str = "") -> Span:
         parent = parse(remote) if remote else None
         context = parent.child() if parent else new_trace(self._rate)
         if not context.sampled:

@@ -15,7 +15,7 @@ TRACEPARENT = "traceparent"
 Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 
 
-class Kind(IntEnum):
+class SpanKind(IntEnum):
     """How a span is related to its parent, with the numbers of OTLP."""
 
     INTERNAL = 1
@@ -43,7 +43,7 @@ class Span(Protocol):
     @property
     def session_id(self) -> str: ...
 
-    def child(self, name: str, kind: Kind) -> "Span":
+    def child(self, name: str, kind: SpanKind) -> "Span":
         """Begin a span within this one."""
 
     def note(self, name: str, value: Value) -> None:
@@ -74,7 +74,7 @@ class Tracer(Protocol):
     @property
     def enabled(self) -> bool: ...
 
-    def start(self, name: str, kind: Kind, *, remote: str = "", session_id: str = "") -> Span:
+    def start(self, name: str, kind: SpanKind, *, remote: str = "", session_id: str = "") -> Span:
         """Begin the first span of this program in a trace.
 
         Args:
@@ -94,7 +94,7 @@ class _NoSpan:
     traceparent = ""
     session_id = ""
 
-    def child(self, name: str, kind: Kind) -> Span:  # noqa: ARG002 - the port's
+    def child(self, name: str, kind: SpanKind) -> Span:  # noqa: ARG002 - the port's
         return self
 
     def note(self, name: str, value: Value) -> None:
@@ -124,7 +124,7 @@ class _NoTracer:
     def start(
         self,
         name: str,  # noqa: ARG002 - the port's
-        kind: Kind,  # noqa: ARG002 - the port's
+        kind: SpanKind,  # noqa: ARG002 - the port's
         *,
         remote: str = "",  # noqa: ARG002 - the port's
         session_id: str = "",  # noqa: ARG002 - the port's

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self
 
-from omnia_core.telemetry.tracing.span import CURRENT, NO_SPAN, Kind, Span, Value
+from omnia_core.telemetry.tracing.span import CURRENT, NO_SPAN, Span, SpanKind, Value
 
 
 class UnsampledSpan:
@@ -19,7 +19,7 @@ class UnsampledSpan:
         self.traceparent = traceparent
         self.session_id = session_id
 
-    def child(self, name: str, kind: Kind) -> "UnsampledSpan":  # noqa: ARG002 - the port's
+    def child(self, name: str, kind: SpanKind) -> "UnsampledSpan":  # noqa: ARG002 - the port's
         return UnsampledSpan(self.traceparent, self.session_id)
 
     def note(self, name: str, value: Value) -> None:

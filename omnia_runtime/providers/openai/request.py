@@ -1,0 +1,187 @@
+"""From a chat request to the body of OpenAI's chat completions."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import urlsplit
+
+from omnia_core.files.pack import Parameters
+from omnia_core.files.providers import ProviderConfig
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions import Message
+from omnia_runtime.ports.model import ChatRequest, OutputSchema, ToolSpec
+from omnia_runtime.providers.failure import VendorFailure
+from omnia_runtime.providers.openai.media import (
+    Audio,
+    File,
+    Image,
+    Piece,
+    Text,
+    pieces_of,
+    tool_pieces,
+)
+from omnia_runtime.providers.openai.models import at_openai, reasons
+
+_BASE_URLS = {
+    "openai": "https://api.openai.com/v1",
+    "ollama": "http://localhost:11434/v1",
+    "vllm": "http://localhost:8000/v1",
+}
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+
+def api_url(config: ProviderConfig, path: str) -> str:
+    """Return the URL of an API, such as `/chat/completions`.
+
+    Raises:
+        ValueError: the base URL is none.
+    """
+    base = config.base_url or _BASE_URLS[config.type]
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f'baseURL must be an http or https URL, found "{base}"')
+    return base.rstrip("/") + path
+
+
+def chat_body(config: ProviderConfig, request: ChatRequest) -> JsonObject:
+    """Map a request; what is not set is left out, so that the server's own default holds.
+
+    Raises:
+        VendorFailure: the API does not take the media of a message.
+    """
+    body: JsonObject = {
+        "model": config.model,
+        "messages": _messages(request),
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if offers_tools(config, request):
+        body["tools"] = [_tool(tool) for tool in request.tools]
+        body["tool_choice"] = request.tool_choice
+        if config.openai.parallel_tool_calls is not None:
+            body["parallel_tool_calls"] = config.openai.parallel_tool_calls
+    if request.output:
+        body["response_format"] = _response_format(request.output)
+    return body | _parameters(config, request.parameters)
+
+
+def offers_tools(config: ProviderConfig, request: ChatRequest) -> bool:
+    """Whether the tools are sent. They stay when none may be called, so that the request begins
+    like the ones before it, which the vendor has cached; but Ollama would call them.
+    """
+    forbidden = request.tool_choice == "none" and config.type == "ollama"
+    return bool(request.tools) and not forbidden
+
+
+def schema_name(output: OutputSchema) -> str:
+    """Return the name of a schema in the letters that the APIs take."""
+    return _NOT_IN_NAME.sub("_", output.name)[:64]
+
+
+def _messages(request: ChatRequest) -> list[JsonObject]:
+    mapped: list[JsonObject] = []
+    if request.system:
+        mapped.append({"role": "system", "content": request.system})
+    returned: list[JsonObject] = []
+    for message in request.messages:
+        if message.role == "tool":
+            returned += _returned(message)
+        elif returned:
+            mapped.append({"role": "user", "content": returned})
+            returned = []
+        # an answer that was cut before its first word says nothing
+        if message.content or message.tool_calls or message.role != "assistant":
+            mapped.append(_message(message))
+    if returned:
+        mapped.append({"role": "user", "content": returned})
+    return mapped
+
+
+def _message(message: Message) -> JsonObject:
+    if message.role == "tool":
+        return {
+            "role": "tool",
+            "tool_call_id": message.tool_call_id,
+            "content": message.content,
+        }
+    if message.role == "user" and message.parts:
+        return {"role": "user", "content": _content(pieces_of(message))}
+    mapped: JsonObject = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        mapped["content"] = message.content or None
+        mapped["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    return mapped
+
+
+def _returned(message: Message) -> list[JsonObject]:
+    """A tool message holds text only: media go into a user message after the tool messages."""
+    pieces = tool_pieces(message.parts)
+    if not pieces:
+        return []
+    return _content([Text(f"The tool call {message.tool_call_id} returned:"), *pieces])
+
+
+def _content(pieces: Iterable[Piece]) -> list[JsonObject]:
+    return [_piece(piece) for piece in pieces]
+
+
+def _piece(piece: Piece) -> JsonObject:
+    match piece:
+        case Text(text):
+            return {"type": "text", "text": text}
+        case Image(url):
+            return {"type": "image_url", "image_url": {"url": url}}
+        case Audio(data, format_):
+            return {"type": "input_audio", "input_audio": {"data": data, "format": format_}}
+        case File(url=url) if url:
+            raise VendorFailure(
+                "takes a document by its URL only through the Responses API; send its data, or set "
+                "openai.api: responses in the Provider"
+            )
+        case File(name, data_url):
+            return {"type": "file", "file": {"filename": name, "file_data": data_url}}
+
+
+def _tool(tool: ToolSpec) -> JsonObject:
+    return {
+        "type": "function",
+        "function": {
+            "name": tool.name,
+            "description": tool.description,
+            "parameters": tool.input_schema,
+        },
+    }
+
+
+def _response_format(output: OutputSchema) -> JsonObject:
+    # Not strict: strict mode takes a subset of JSON Schema, and the facade checks the whole anyway.
+    return {
+        "type": "json_schema",
+        "json_schema": {"name": schema_name(output), "schema": output.schema},
+    }
+
+
+def _parameters(config: ProviderConfig, parameters: Parameters) -> JsonObject:
+    # OpenAI itself renamed the limit; compatible servers know the old name best.
+    limit = "max_completion_tokens" if at_openai(config) else "max_tokens"
+    values: dict[str, Any] = {
+        limit: parameters.max_tokens,
+        "reasoning_effort": config.openai.reasoning_effort,
+    }
+    if not reasons(config):
+        values |= {
+            "temperature": parameters.temperature,
+            "top_p": parameters.top_p,
+            "frequency_penalty": parameters.frequency_penalty,
+            "presence_penalty": parameters.presence_penalty,
+        }
+    if config.type == "vllm":
+        values["top_k"] = parameters.top_k
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,37 @@
+"""Tools that the client of the conversation executes."""
+
+import orjson
+
+from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.files.tools import ClientConfig, ToolDefinition, ToolHandler
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.units import Duration
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext, ToolFailed
+
+
+class ClientSource:
+    """One handler with one tool. Its timeout is how long the client may take for the answer."""
+
+    def __init__(self, handler: ToolHandler) -> None:
+        """Take the handler's tool.
+
+        Raises:
+            ValueError: it has none, or its timeout is no duration.
+        """
+        if handler.tool is None:
+            raise ValueError("a handler of type client needs tool")
+        self.name = handler.name
+        self.timeout = Duration.parse(handler.timeout).seconds
+        self._definition: ToolDefinition = handler.tool
+        self._config = handler.client_config or ClientConfig()
+
+    def specs(self) -> list[ToolSpec]:
+        tool = self._definition
+        return [ToolSpec(tool.name, tool.description, tool.input_schema, on_client=True)]
+
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        if context.client is None:
+            raise ToolFailed(f'"{tool}" runs on the client of a conversation, and there is none')
+        call = ToolCall(context.call_id, tool, orjson.dumps(arguments).decode())
+        return await context.client.execute(call, self._definition, self._config)

@@ -1,0 +1,142 @@
+"""Between tool calls and the messages of `omnia.tools.v1`."""
+
+from collections.abc import Sequence
+
+import grpc
+import orjson
+
+from omnia_core.conversation.tools import ToolResult
+from omnia_core.files.toolservers import GRPCRetryPolicy
+from omnia_core.names import METADATA_SESSION_ID
+from omnia_core.wire.tools.v1 import tools_pb2
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
+
+_PREFIX = "x-omnia-"
+_MAX_ENTRIES = 32
+_MAX_VALUE = 1024
+_MAX_ERROR = 512
+_MAX_TOOLS = 1000
+
+_Code = grpc.StatusCode
+_MENDED_BY_THE_MODEL = frozenset({_Code.INVALID_ARGUMENT, _Code.OUT_OF_RANGE})
+_CREDENTIAL = frozenset({_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED})
+_SERVER_FAULT = frozenset(
+    {
+        _Code.UNAVAILABLE,
+        _Code.DEADLINE_EXCEEDED,
+        _Code.INTERNAL,
+        _Code.UNKNOWN,
+        _Code.DATA_LOSS,
+        _Code.RESOURCE_EXHAUSTED,
+    }
+)
+
+
+def call_metadata(tool: str, context: CallContext) -> dict[str, str]:
+    """Return what a server is told about who calls: our own names only, and only so many."""
+    own = {
+        name: value[:_MAX_VALUE]
+        for name, value in context.metadata.items()
+        if name.startswith(_PREFIX)
+    }
+    bounded = dict(list(own.items())[:_MAX_ENTRIES])
+    more = {
+        METADATA_SESSION_ID: context.session_id,
+        "x-omnia-tool-name": tool,
+        "x-omnia-tool-call-id": context.call_id,
+    }
+    return bounded | {name: value for name, value in more.items() if value}
+
+
+def result_of(response: tools_pb2.ToolResponse) -> ToolResult:
+    """Return an answer as a result; text that is no JSON is wrapped."""
+    if not response.is_error:
+        return ToolResult(_as_json(response.result_json))
+    failed: dict[str, object] = {"error": response.error_message or "the tool failed"}
+    if response.result_json:
+        failed["result"] = orjson.Fragment(_as_json(response.result_json))
+    return ToolResult(orjson.dumps(failed).decode(), is_error=True)
+
+
+def specs_of(tools: Sequence[tools_pb2.ToolInfo]) -> tuple[list[ToolSpec], str]:
+    """Return the tools that a server lists, and what is wrong with those that are left out."""
+    specs, wrong = [], []
+    for each in tools[:_MAX_TOOLS]:
+        try:
+            schema = orjson.loads(each.input_schema or '{"type": "object"}')
+        except orjson.JSONDecodeError:
+            schema = None
+        if each.name and isinstance(schema, dict):
+            specs.append(ToolSpec(each.name, each.description, schema))
+        else:
+            wrong.append(each.name or "(unnamed)")
+    if len(tools) > _MAX_TOOLS:
+        wrong.append(f"all after the first {_MAX_TOOLS}")
+    if not wrong:
+        return specs, ""
+    left = ", ".join(wrong[:5])
+    return specs, f"lists tools without a name or a JSON Schema, which are left out: {left}"
+
+
+def said_of(code: grpc.StatusCode, details: str, timeout: float) -> str:
+    """Say what a server did instead of answering, in words that follow its name."""
+    if _too_large(details):
+        return "answered with a message that is too large"
+    if code is _Code.UNAVAILABLE:
+        return "cannot be reached: check that it runs and that its address and tls are right"
+    if code is _Code.DEADLINE_EXCEEDED:
+        return f"did not answer in {timeout:g} s"
+    if code in _CREDENTIAL:
+        return f"refuses the credential ({code.name}): correct auth or its Secret"
+    if code is _Code.UNIMPLEMENTED:
+        return "does not speak omnia.tools.v1 (UNIMPLEMENTED): correct its address or type"
+    return f"answered {code.name}: {details[:_MAX_ERROR]}"
+
+
+def error_of(name: str, error: grpc.aio.AioRpcError, timeout: float) -> ToolRetry | ToolFailed:
+    """Return what a call that was not answered means for the model."""
+    code, details = error.code(), error.details() or ""
+    said = f'handler "{name}" {said_of(code, details, timeout)}'
+    if code in _MENDED_BY_THE_MODEL:
+        return ToolRetry(said)
+    return ToolFailed(said, server_fault=code in _SERVER_FAULT and not _too_large(details))
+
+
+def retried_codes(policy: GRPCRetryPolicy) -> frozenset[grpc.StatusCode]:
+    """Return the codes that a policy names, however they are spelled.
+
+    Raises:
+        ValueError: a name is none of a code.
+    """
+    known = {_letters(code.name): code for code in _Code}
+    for name in policy.retryable_status_codes:
+        if _letters(name) not in known:
+            codes = ", ".join(code.name for code in _Code if code is not _Code.OK)
+            raise ValueError(
+                "grpcConfig.retryPolicy.retryableStatusCodes: expected names of gRPC status codes"
+                f' ({codes}), found "{name}"'
+            )
+    return frozenset(known[_letters(name)] for name in policy.retryable_status_codes)
+
+
+def is_worth_retrying(error: grpc.aio.AioRpcError, codes: frozenset[grpc.StatusCode]) -> bool:
+    """Whether another attempt may succeed. The same answer would be too large again."""
+    return error.code() in codes and not _too_large(error.details() or "")
+
+
+def _too_large(details: str) -> bool:
+    # gRPC's own words; it has no code of its own for it
+    return "larger than max" in details
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.upper() if letter.isalpha())
+
+
+def _as_json(text: str) -> str:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return orjson.dumps({"result": text}).decode()
+    return text

@@ -1,0 +1,59 @@
+"""Tools behind a plain HTTP endpoint."""
+
+from urllib.parse import urlsplit
+
+from msgspec import structs
+
+from omnia_core.conversation.tools import ToolResult
+from omnia_core.files.tools import ToolHandler
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.units import Duration
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.ports.tools import CallContext
+from omnia_runtime.tools.credentials import Credential
+from omnia_runtime.tools.http.exchange import Exchange
+from omnia_runtime.tools.http.mapping import check_expression
+from omnia_runtime.tools.http.request import WITHOUT_BODY, build_call, check_template, proven
+from omnia_runtime.tools.http.result import Reading
+
+
+class HTTPSource:
+    """One handler with one tool. Nothing of the caller, its token included, is forwarded."""
+
+    def __init__(self, handler: ToolHandler, credential: Credential, client: HTTPClient) -> None:
+        """Take the handler's tool.
+
+        Raises:
+            ValueError: says what the handler lacks.
+        """
+        config, tool = handler.http_config, handler.tool
+        if config is None or tool is None:
+            raise ValueError("a handler of type http needs tool and httpConfig")
+        if urlsplit(config.endpoint).scheme not in ("http", "https"):
+            raise ValueError("httpConfig.endpoint must be an http or https URL")
+        if config.body_mapping is not None and config.method.upper() in WITHOUT_BODY:
+            raise ValueError("httpConfig.bodyMapping needs a method with a body, such as POST")
+        check_template(config.url_template)
+        check_expression(config.body_mapping, "httpConfig.bodyMapping")
+        check_expression(config.response_mapping, "httpConfig.responseMapping")
+        self.name = handler.name
+        self.timeout = Duration.parse(handler.timeout).seconds
+        self._definition = tool
+        self._config = structs.replace(config, method=config.method.upper())
+        self._reading = Reading(handler.name, frozenset(config.redact), config.response_mapping)
+        self._credential = credential
+        self._exchange = Exchange(handler.name, client, config.retry_policy, self.timeout)
+
+    def specs(self) -> list[ToolSpec]:
+        tool = self._definition
+        return [ToolSpec(tool.name, tool.description, tool.input_schema)]
+
+    async def call(
+        self,
+        tool: str,  # noqa: ARG002 - it has one
+        arguments: JsonObject,
+        context: CallContext,  # noqa: ARG002 - nothing of the turn is forwarded
+    ) -> ToolResult:
+        request = proven(build_call(self._config, arguments), self._credential.headers())
+        return self._reading.result(await self._exchange.send(request))

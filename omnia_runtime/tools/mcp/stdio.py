@@ -1,0 +1,163 @@
+"""An MCP server that is a program: messages are lines of its input and output."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+
+import anyio
+import structlog
+from mcp import types
+from mcp.client.stdio import get_default_environment
+from mcp.shared.message import SessionMessage
+
+from omnia_core.files.toolservers import MCPConfig
+from omnia_runtime.tools.mcp.watch import LARGEST, Watch
+
+# How long the program has to end by itself, and again after it was asked to.
+_END_SECONDS = 1.0
+_LONGEST_LOG_LINE = 500
+
+_log = structlog.get_logger()
+
+_Streams = tuple[
+    "anyio.streams.memory.MemoryObjectReceiveStream[SessionMessage | Exception]",
+    "anyio.streams.memory.MemoryObjectSendStream[SessionMessage]",
+]
+
+
+@contextlib.asynccontextmanager
+async def program(config: MCPConfig, name: str, watch: Watch) -> AsyncIterator[_Streams]:
+    """Run the program of a handler; at the end, it and all that it started are ended.
+
+    Its environment is what the handler gives it and where programs are found: the runtime's own
+    holds keys.
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    process = await asyncio.create_subprocess_exec(
+        config.command,
+        *config.args,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**get_default_environment(), **config.env},
+        cwd=config.work_dir or None,
+        start_new_session=True,
+        limit=LARGEST,
+    )
+    received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    outgoing, sent = anyio.create_memory_object_stream[SessionMessage](0)
+    tasks = [
+        asyncio.create_task(_read(process, received, watch), name=f"output of {name}"),
+        asyncio.create_task(_write(process, sent, watch), name=f"input of {name}"),
+        asyncio.create_task(_log_errors(process, name), name=f"errors of {name}"),
+    ]
+    try:
+        yield incoming, outgoing
+    finally:
+        for task in tasks:
+            task.cancel()
+        for stream in (received, incoming, outgoing, sent):
+            stream.close()
+        await _to_its_end(asyncio.create_task(_end(process), name=f"end of {name}"))
+        await asyncio.wait(tasks)
+
+
+async def _read(
+    process: asyncio.subprocess.Process,
+    received: "anyio.streams.memory.MemoryObjectSendStream[SessionMessage | Exception]",
+    watch: Watch,
+) -> None:
+    assert process.stdout  # noqa: S101 - it was opened with a pipe
+    try:
+        with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            while line := await process.stdout.readline():
+                await received.send(_parsed(line))
+            await _ended(process)
+            watch.ended(_ending(process))
+    except ValueError:
+        watch.ended(f"has sent a message that is too large: more than {LARGEST >> 20} MiB")
+    finally:
+        received.close()
+
+
+def _parsed(line: bytes) -> SessionMessage | Exception:
+    try:
+        return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+    except ValueError as error:
+        return error
+
+
+def _ending(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode
+    return "has closed its output" if code is None else f"has ended with code {code}"
+
+
+async def _write(
+    process: asyncio.subprocess.Process,
+    sent: "anyio.streams.memory.MemoryObjectReceiveStream[SessionMessage]",
+    watch: Watch,
+) -> None:
+    assert process.stdin  # noqa: S101 - it was opened with a pipe
+    try:
+        async for each in sent:
+            line = each.message.model_dump_json(by_alias=True, exclude_unset=True)
+            process.stdin.write(line.encode() + b"\n")
+            await process.stdin.drain()
+    except OSError:
+        watch.ended(_ending(process))
+    finally:
+        sent.close()
+
+
+async def _log_errors(process: asyncio.subprocess.Process, name: str) -> None:
+    assert process.stderr  # noqa: S101 - it was opened with a pipe
+    while chunk := await process.stderr.read(64 * 1024):
+        for line in chunk.splitlines():
+            text = line[:_LONGEST_LOG_LINE].decode(errors="replace")
+            _log.debug("MCP server", handler=name, line=text)
+
+
+async def _to_its_end(task: asyncio.Task[None]) -> None:
+    """Wait for a task that takes seconds at most, and be cancelled only then."""
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the program and its group: first by closing its input, last by force."""
+    if process.stdin:
+        process.stdin.close()
+    if not await _ended(process):
+        _signal(process.pid, signal.SIGTERM)
+        if not await _ended(process):
+            _signal(process.pid, signal.SIGKILL)
+            await _ended(process)
+    # what it left behind
+    _signal(process.pid, signal.SIGKILL)
+    # a child that left the group may hold the pipes open for ever
+    process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way
+
+
+async def _ended(process: asyncio.subprocess.Process) -> bool:
+    deadline = asyncio.get_running_loop().time() + _END_SECONDS
+    while process.returncode is None:
+        if asyncio.get_running_loop().time() > deadline:
+            return False
+        # `wait` waits for the pipes too, which a child of the program may hold open
+        await asyncio.sleep(0.01)
+    return True
+
+
+def _signal(group: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)

@@ -31,7 +31,8 @@ from benchmarks.operator_cluster import BenchCluster
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import PromptPack, Provider, ToolRegistry, parse
 from omnia_operator.cluster.client import ClusterClient
-from omnia_operator.manifests import Manifest, render
+from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.manifests import render
 from omnia_operator.plan import Settings, plan
 from omnia_operator.resolve import Found
 from omnia_operator.scheduling.queue import CONCURRENCY

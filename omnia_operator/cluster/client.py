@@ -14,11 +14,11 @@ from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import EVENT, LEASE, OPTIONAL, SECRET, ObjectKind
+from omnia_operator.cluster.manifest import Manifest, redacted
 from omnia_operator.cluster.ownership import owned, owner_of, taken
 from omnia_operator.cluster.port import ClusterError, KindMissing
 from omnia_operator.cluster.refusals import CONFLICT, INVALID, NOT_FOUND, mapped
 from omnia_operator.cluster.store import version_of
-from omnia_operator.manifests import Manifest, redacted
 from omnia_operator.resolve import IssuerKeys, Key
 
 FIELD_MANAGER = labels.OPERATOR

@@ -3,8 +3,8 @@
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.port import ClusterError
-from omnia_operator.manifests import Manifest
 
 
 def owned(live: JsonObject, uid: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Protocol
 from omnia_core.errors import Code, OmniaError
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.manifests import Manifest
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.resolve import IssuerKeys, Key
 
 

@@ -6,7 +6,7 @@ import json
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import CONFIG_MAP, POD, SECRET, SERVICE, ObjectKind
-from omnia_operator.manifests import redacted
+from omnia_operator.cluster.manifest import redacted
 
 _NOISE = frozenset({"managedFields", "resourceVersion", "selfLink"})
 DIGEST = "contentDigest"

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import ClusterClient
 from omnia_operator.cluster.kinds import CONFIG_MAP, POD, ObjectKind
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.remembered import DIGEST
 from omnia_operator.cluster.store import Store
-from omnia_operator.manifests import Manifest
 from omnia_operator.resolve import IssuerKeys, Key
 
 

@@ -1,8 +1,7 @@
 """From a plan to the objects of a cluster."""
 
-from omnia_operator.cluster.manifest import Manifest, redacted
 from omnia_operator.manifests.rendering import render
 from omnia_operator.manifests.same import same
 from omnia_operator.manifests.secrets import secrets
 
-__all__ = ["Manifest", "redacted", "render", "same", "secrets"]
+__all__ = ["render", "same", "secrets"]

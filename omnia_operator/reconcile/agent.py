@@ -8,10 +8,11 @@ from omnia_operator import labels
 from omnia_operator.api import AgentRuntime
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.ownership import owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
-from omnia_operator.manifests import Manifest, render, secrets
+from omnia_operator.manifests import render, secrets
 from omnia_operator.plan import AgentPlan, Settings, config_hash, files_hash, plan
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
 from omnia_operator.reconcile.fetch import World

@@ -11,9 +11,10 @@ from omnia_operator.cluster.kinds import (
     SECRET,
     SERVICE,
 )
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.ownership import owned, taken
 from omnia_operator.cluster.port import Cluster, ClusterError, KindMissing
-from omnia_operator.manifests import Manifest, same
+from omnia_operator.manifests import same
 from omnia_operator.plan import AgentPlan
 from omnia_operator.resolve import Problem
 

@@ -16,12 +16,12 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
     kind_of,
 )
+from omnia_operator.cluster.manifest import Manifest, redacted
 from omnia_operator.cluster.ownership import owned, owner_of, taken
 from omnia_operator.cluster.port import ClusterError, KindMissing
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.oidc import discover
 from omnia_operator.labels import INSTANCE
-from omnia_operator.manifests import Manifest, redacted
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import reconcile
 from omnia_operator.resolve import IssuerKeys, Key

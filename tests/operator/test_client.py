@@ -16,8 +16,8 @@ from omnia_operator.cluster.kinds import (
     SERVICE,
     ObjectKind,
 )
+from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.port import ClusterError, KindMissing
-from omnia_operator.manifests import Manifest
 from omnia_operator.resolve import IssuerKeys
 
 MINE = {"uid": "mine", "name": "helper", "kind": "AgentRuntime"}

@@ -12,7 +12,8 @@ from jinja2 import UndefinedError
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, OWNED, kind_of
-from omnia_operator.manifests import Manifest, render, rendering
+from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.manifests import render, rendering
 from omnia_operator.plan import plan
 from tests.operator import objects, world
 from tests.operator.cluster import SETTINGS, FakeCluster

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_operator.cluster.kinds import DEPLOYMENT
-from omnia_operator.manifests import Manifest, same
+from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.manifests import same
 
 
 def compare(wanted: Any, found: Any) -> bool:

@@ -13,10 +13,9 @@ from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
 from omnia_cli.running import announce, announced
 from omnia_cli.validate import check
+from omnia_core.files.changes import Signature, signature
 
 POLL_SECONDS = 0.15
-
-Signature = tuple[tuple[str, int, int], ...]
 
 
 async def up(paths: Sequence[Path], reporter: Reporter, environ: Mapping[str, str]) -> int:
@@ -75,7 +74,7 @@ async def _serve(
         places = ", ".join(str(path) for path in paths)
         reporter.failed(places, "there is no AgentRuntime among the manifests; add one")
         return 1
-    signature = _signature(paths)
+    applied = _signature(paths)
     starting = asyncio.ensure_future(runner.apply(documents, first=True))
     stopping = asyncio.ensure_future(stop.wait())
     await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +86,7 @@ async def _serve(
     if not starting.result():
         return 1
     reporter.serving(runner.serving())
-    await _follow(runner, reporter, paths, documents, signature, stop)
+    await _follow(runner, reporter, paths, documents, applied, stop)
     stopping.cancel()
     return 0
 
@@ -137,7 +136,6 @@ async def _reload(
 
 def _signature(paths: Sequence[Path]) -> Signature:
     try:
-        stats = [(file, file.stat()) for file in manifest_files(paths)]
+        return signature(manifest_files(paths))
     except (ManifestError, OSError):
         return ()
-    return tuple((str(file), stat.st_mtime_ns, stat.st_size) for file, stat in stats)

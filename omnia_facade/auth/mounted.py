@@ -1,11 +1,8 @@
 """The chain as the mounted files want it now: they change under a running pod."""
 
-import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 import structlog
 from msgspec import Struct
@@ -13,6 +10,7 @@ from msgspec import Struct
 from omnia_core import names
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.auth import AuthFile
+from omnia_core.files.changes import Signature, signature
 from omnia_core.files.reading import decode_json, read_text
 from omnia_facade.auth.chain import Unauthorized, Validator
 from omnia_facade.auth.clientkeys import ClientKeys
@@ -25,8 +23,6 @@ from omnia_facade.auth.userid import identified
 
 # How old what is known of the files may be when somebody asks. Nobody looks while nobody asks.
 LOOK_SECONDS = 2.0
-
-_Stamp: TypeAlias = tuple[tuple[str, int, int, int], ...]
 
 _log = structlog.get_logger()
 
@@ -49,7 +45,7 @@ class MountedValidators:
         self._folder = Path(folder)
         self._clock = clock
         self._looked: float | None = None
-        self._stamp: _Stamp | None = None
+        self._signature: Signature | None = None
         self._chain = _Chain()
 
     @property
@@ -69,10 +65,10 @@ class MountedValidators:
     def _current(self) -> _Chain:
         now = self._clock()
         if self._looked is None or now - self._looked >= LOOK_SECONDS:
-            stamp = _stamp(self._path, self._folder)
-            if stamp != self._stamp:
+            current = signature([self._path, self._folder])
+            if current != self._signature:
                 self._chain = self._read()
-                self._stamp = stamp
+                self._signature = current
             self._looked = now
         return self._chain
 
@@ -104,19 +100,3 @@ class MountedValidators:
             yield OidcTokens(file.oidc)
         if file.edge_trust is not None:
             yield EdgeHeaders(file.edge_trust)
-
-
-def _stamp(path: Path, folder: Path) -> _Stamp:
-    """Return what changes when a file does; a mounted file is replaced, never written in place."""
-    found = [_of(path)]
-    with contextlib.suppress(OSError):
-        found += sorted(_of(Path(each.path)) for each in os.scandir(folder))
-    return tuple(found)
-
-
-def _of(path: Path) -> tuple[str, int, int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return str(path), 0, 0, 0
-    return str(path), stat.st_ino, stat.st_mtime_ns, stat.st_size

@@ -1,24 +1,18 @@
-"""Keeps the configuration fresh: a changed file is in use from the next turn on.
-
-The files' stats are polled. The kubelet replaces a mounted ConfigMap by swapping a symbolic link,
-which file system events of the file itself do not show.
-"""
+"""Keeps the configuration fresh: a changed file is in use from the next turn on."""
 
 import asyncio
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 import structlog
 
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.changes import signature
 from omnia_runtime.configuration.loader import Configuration
 
 POLL_SECONDS = 0.3
 
 _log = structlog.get_logger()
-
-Signature: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
 class Source(Protocol):
@@ -84,16 +78,3 @@ class Live:
             self._seen = signature(fresh)
         _log.info("configuration reloaded")
         return True
-
-
-def signature(paths: Iterable[Path]) -> Signature:
-    """Return what changes when a file does; None stands for a file that is absent."""
-    return tuple(_stat(path) for path in paths)
-
-
-def _stat(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size

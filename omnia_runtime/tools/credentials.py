@@ -4,13 +4,12 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 
+from omnia_core.files.changes import Signature, signature
 from omnia_core.files.tools import ToolAuth
 from omnia_runtime.ports.tools import ToolFailed
 
 _BEARER = frozenset({"bearer", "serviceAccount"})
 _LARGEST = 64 * 1024
-
-_Stat = tuple[int, int, int]
 
 
 class CredentialUnusable(ToolFailed):
@@ -32,7 +31,7 @@ class Credential:
                 " serviceAccount"
             )
         self._auth = auth
-        self._seen: _Stat | None = None
+        self._seen: Signature | None = None
         self._value = ""
 
     def headers(self) -> Mapping[str, str]:
@@ -58,8 +57,7 @@ class Credential:
             return ""
         path = Path(self._auth.path)
         try:
-            found = path.stat()
-            seen = (found.st_mtime_ns, found.st_ino, found.st_size)
+            seen = signature([path])
             if seen != self._seen:
                 self._value = self._read(path)
                 self._seen = seen

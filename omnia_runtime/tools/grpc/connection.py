@@ -5,6 +5,7 @@ from pathlib import Path
 import grpc.aio
 from msgspec import Struct
 
+from omnia_core.files.changes import Signature, signature
 from omnia_core.files.toolservers import GRPCConfig
 from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
 
@@ -22,8 +23,6 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.enable_http_proxy", 0),
 )
-
-_Stamp = tuple[tuple[int, int] | None, ...]
 
 
 class ToolCalls(Struct, frozen=True):
@@ -58,7 +57,7 @@ class Connection:
         self._target = config.endpoint.removeprefix("grpc://")
         paths = (config.tls_ca_path, config.tls_cert_path, config.tls_key_path)
         self._files = [Path(path) for path in paths if path and config.tls]
-        self._stamp: _Stamp = ()
+        self._signature: Signature = ()
         self._channel: grpc.aio.Channel | None = None
         self._calls: ToolCalls | None = None
         self._old: list[grpc.aio.Channel] = []
@@ -69,14 +68,14 @@ class Connection:
         Raises:
             OSError: a file of its TLS cannot be read.
         """
-        stamp = tuple(_stat(path) for path in self._files)
-        if self._calls is None or stamp != self._stamp:
+        current = signature(self._files)
+        if self._calls is None or current != self._signature:
             channel = self._open()
             if self._channel:
                 # its running calls shall end as they can
                 self._old.append(self._channel)
             stub = tools_pb2_grpc.ToolServiceStub(channel)  # type: ignore[no-untyped-call] # generated
-            self._channel, self._stamp = channel, stamp
+            self._channel, self._signature = channel, current
             self._calls = ToolCalls(stub.Execute, stub.ListTools)
         return self._calls
 
@@ -105,11 +104,3 @@ class Connection:
 
 def _read(path: str) -> bytes | None:
     return Path(path).read_bytes() if path else None
-
-
-def _stat(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino

@@ -18,7 +18,7 @@ import asyncpg  # type: ignore[import-untyped]
 from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.sessions.latency import BUCKETS
-from omnia_core.sessions.migrations import migrate
+from omnia_core.sessions.postgres.migrations import migrate
 from omnia_history import queries, search
 from omnia_history.database import Database
 from omnia_history.filters import After, aggregate_filter, session_filter

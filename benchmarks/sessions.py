@@ -12,10 +12,10 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from omnia_core.sessions import Message, SessionStore
+from omnia_core.sessions import Message, SessionSettings, SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.units import Duration
 from tests.services import postgres_server, redis_server
 
@@ -65,10 +65,14 @@ def main() -> None:
         raise SystemExit("redis-server is not on this machine: apt-get install redis-server")
     namespace, agent = "default", "bench"
     with tempfile.TemporaryDirectory() as folder, redis_server(redis, folder) as url:
-        redis_store = RedisSessionStore(url, TTL, namespace=namespace, agent=agent)
+        redis_store = RedisSessionStore(
+            url, SessionSettings(ttl=TTL, namespace=namespace, agent=agent)
+        )
         asyncio.run(measure("redis", redis_store))
     with postgres_server(programs) as server:
-        postgres = PostgresSessionStore(server.url, TTL, namespace=namespace, agent=agent)
+        postgres = PostgresSessionStore(
+            server.url, SessionSettings(ttl=TTL, namespace=namespace, agent=agent)
+        )
         asyncio.run(measure("postgres", postgres))
 
 

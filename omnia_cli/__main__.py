@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from omnia_cli.sessions import app as sessions
-from omnia_core.env.cli import CliEnv
+from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _target(
 
 
 def _token(given: str | None) -> str | None:
-    from omnia_core.env.secret import SecretStr
+    from omnia_core.env.contract import SecretStr
 
     # A token on a command line is in the shell's history and in every list of processes.
     known = CliEnv.parse(os.environ).token

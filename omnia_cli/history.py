@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 
 from omnia_cli.running import running
-from omnia_core.env.cli import CliEnv
+from omnia_core.env.operator import CliEnv
 from omnia_core.jsonvalue import JsonObject
 
 _TIMEOUT_SECONDS = 10.0

@@ -11,7 +11,7 @@ from omnia_cli.findings import Finding, Severity, about
 from omnia_cli.manifests import Document, ValuePath
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
-from omnia_core.files.pack.issue import Place
+from omnia_core.files.pack.issues import IssuePath
 from omnia_core.files.pack.parse import read_pack
 
 # `pack.json: |`: every line of the text is a line of the file
@@ -71,7 +71,7 @@ def _broken(text: str) -> int:
     return 0
 
 
-def _line_of(text: str, place: Place) -> int:
+def _line_of(text: str, place: IssuePath) -> int:
     """Return the line of a place in JSON, or of the nearest one that contains it."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)

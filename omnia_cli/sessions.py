@@ -12,8 +12,8 @@ from omnia_cli.cluster import KubectlFailed
 from omnia_cli.connect import history_in_cluster
 from omnia_cli.history import HistoryClient, HistoryFailed, history_url, lines
 from omnia_cli.session_lines import as_json, table, told
-from omnia_core.env.cli import CliEnv
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
+from omnia_core.env.operator import CliEnv
 
 POLL_SECONDS = 1.0
 

@@ -1,4 +1,4 @@
-"""Tasks that begin at once."""
+"""Eager start of asyncio tasks."""
 
 import asyncio
 import sys
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def begin(coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """Run a coroutine in a task, up to its first wait before this returns.
+    """Run a coroutine in a task, up to its first suspension before this returns.
 
-    What waits for nothing has then ended, without a round of the event loop. CPython 3.11 begins
-    it in the next round.
+    A coroutine that never suspends is then done, without a round of the event loop. CPython 3.11
+    does not support this and starts the task in the next round.
     """
     loop = asyncio.get_running_loop()
     if sys.version_info < (3, 12):

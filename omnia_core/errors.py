@@ -1,10 +1,10 @@
-"""One root error with a code, and the code's gRPC status at both ends of the wire."""
+"""The root exception with its error code, and the gRPC status of each code."""
 
 from enum import StrEnum
 
 
 class Code(StrEnum):
-    """What went wrong, in gRPC's vocabulary."""
+    """Error codes, named like the gRPC status codes."""
 
     CANCELLED = "cancelled"
     INVALID_ARGUMENT = "invalid_argument"
@@ -17,7 +17,7 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-# Status numbers of gRPC (grpc/grpc, doc/statuscodes.md).
+# Numbers of the gRPC status codes (grpc/grpc, doc/statuscodes.md).
 GRPC_STATUS: dict[Code, int] = {
     Code.CANCELLED: 1,
     Code.INVALID_ARGUMENT: 3,
@@ -33,12 +33,12 @@ _CODE_OF_STATUS = {status: code for code, status in GRPC_STATUS.items()}
 
 
 def code_of_status(status: int) -> Code:
-    """Return the code of a gRPC status number; `INTERNAL` for one without a row in the table."""
+    """Return the code of a gRPC status number; `INTERNAL` for a number without a code."""
     return _CODE_OF_STATUS.get(status, Code.INTERNAL)
 
 
 class OmniaError(Exception):
-    """An expected failure: `message` may be shown to whoever asked, `code` says how to react."""
+    """An expected failure: `message` may be shown to the caller, `code` tells how to react."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class OmniaError(Exception):
 
 
 class ConfigurationError(OmniaError):
-    """A program was configured wrongly: its user must change the named setting or file."""
+    """The configuration is invalid: the message names the setting or file to change."""
 
     def __init__(self, message: str) -> None:
         super().__init__(Code.FAILED_PRECONDITION, message)

@@ -1,6 +1,6 @@
-"""`/healthz`, `/readyz` and `/metrics` of every program, on a port of their own.
+"""The HTTP server for `/healthz`, `/readyz` and `/metrics`, which every program has.
 
-A thread serves them, so that a scrape of many series never delays a turn.
+It runs in a thread on a port of its own, so that a large scrape does not delay turns.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-# A loop that does not answer for this long is stuck, and the pod is better restarted.
+# An event loop that does not answer for this long is stuck, and the pod has to be restarted.
 LOOP_SECONDS = 5.0
 READY_SECONDS = 5.0
 
 
 class Readiness(NamedTuple):
-    """Whether traffic may come, and the reason when it may not."""
+    """Whether the program is ready for traffic, and the reason when it is not."""
 
     ready: bool
     detail: str = ""
@@ -30,7 +30,7 @@ ReadinessCheck = Callable[[], Awaitable[Readiness]]
 
 
 class HealthServer:
-    """Serves health in a thread and asks the event loop of its maker."""
+    """Serves health endpoints in a thread; the checks run on the event loop that starts it."""
 
     def __init__(
         self,
@@ -44,12 +44,12 @@ class HealthServer:
         self._server: ThreadingHTTPServer | None = None
 
     def start(self, host: str | None, port: int) -> int:
-        """Serve until `stop`, and return the port (chosen by the system where `port` is 0).
+        """Serve until `stop`, and return the port (chosen by the system when `port` is 0).
 
-        Call it from the event loop that the checks are to run on.
+        Call it on the event loop that the checks run on.
 
         Raises:
-            OSError: the port is occupied.
+            OSError: the port is in use.
         """
         loop = asyncio.get_running_loop()
         health = self
@@ -60,19 +60,19 @@ class HealthServer:
 
         self._server = ThreadingHTTPServer((host or "0.0.0.0", port), Handler)
         self._server.daemon_threads = True
-        # The interval is how long `stop` waits.
+        # `stop` waits up to this interval.
         serve = functools.partial(self._server.serve_forever, poll_interval=0.1)
         threading.Thread(target=serve, name="health", daemon=True).start()
         return int(self._server.server_address[1])
 
     def stop(self) -> None:
-        """End serving."""
+        """Stop the server."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()
 
     def respond(self, path: str, loop: asyncio.AbstractEventLoop) -> tuple[int, str, bytes]:
-        """Return status, content type and body of a GET, from a thread other than the loop's."""
+        """Return status, content type and body of a GET; called outside the thread of `loop`."""
         match path.partition("?")[0]:
             case "/healthz":
                 alive = _ask(self._alive(), loop, LOOP_SECONDS)
@@ -122,5 +122,5 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Probes every few seconds are no news."""
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
+        """Log nothing: probes come every few seconds."""

@@ -1,4 +1,4 @@
-"""JSON Schema (draft 2020-12): compile once, check often, list violations with JSON pointers."""
+"""JSON Schema (draft 2020-12): compiled schemas that list violations with JSON pointers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +10,10 @@ from omnia_core.jsonvalue import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One way in which a value differs from its schema.
+    """A difference between a value and its schema.
 
     Attributes:
-        pointer: where in the value (RFC 6901), "" for the value itself.
+        pointer: the place in the value (RFC 6901); "" for the value itself.
         message: what was expected and found.
     """
 
@@ -28,7 +28,7 @@ class SchemaInvalid(ValueError):
     """A schema that does not compile.
 
     Attributes:
-        pointer: where in the schema (RFC 6901).
+        pointer: the place in the schema (RFC 6901).
     """
 
     def __init__(self, pointer: str, message: str) -> None:
@@ -57,13 +57,13 @@ class Schema:
 
 
 def compile_schema(schema: JsonObject | bool) -> Schema:
-    """Compile a schema. References to other documents are refused: nothing is fetched.
+    """Compile a schema. References to other documents are refused, never fetched.
 
     Raises:
-        SchemaInvalid: the schema is none; the error holds the place.
+        SchemaInvalid: the schema is invalid; the error has the place.
     """
     try:
-        # format is an assertion here: a caller who writes `format: email` expects it checked
+        # `format` is an assertion here: authors who write `format: email` expect a check.
         return Schema(
             jsonschema_rs.Draft202012Validator(
                 schema, validate_formats=True, retriever=_refuse_to_fetch

@@ -1,7 +1,7 @@
-"""Where uploads lie on the volume that the programs of a pod share, and how they are named.
+"""Files and names of uploads on the volume that the containers of a pod share.
 
-<root>/<folder of the session>/<media id>         the bytes
-<root>/<folder of the session>/<media id>.meta    a `MediaRecord`, JSON; there last
+<root>/<folder of the session>/<media id>         the content
+<root>/<folder of the session>/<media id>.meta    a `MediaRecord` as JSON; written last
 """
 
 import errno
@@ -20,16 +20,16 @@ from msgspec import Meta, Struct
 
 META = ".meta"
 
-# What msgspec raises for bytes that are no JSON of a type, whoever wrote them.
+# The errors of msgspec for bytes that are not the JSON of a type.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 Time: TypeAlias = Annotated[datetime, Meta(tz=True)]
 
-# What a WebSocket takes for the id of a session.
+# The session ids that the WebSocket protocol accepts.
 _SESSION_ID = r"[A-Za-z0-9._:-]{1,128}"
 _MEDIA_ID = r"[0-9a-f]{32}"
 _REFERENCE = re.compile(f"omnia://sessions/({_SESSION_ID})/media/({_MEDIA_ID})")
-# A file system may not tell upper case from lower, and `..` is a folder of its own.
+# A file system may be case-insensitive, and `..` is the parent folder.
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 _HASHED = "="
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -43,10 +43,10 @@ class StorageRef(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a reference.
+        """Parse a reference.
 
         Raises:
-            ValueError: it is none; the message says what one looks like.
+            ValueError: the text is not a reference; the message shows the format.
         """
         found = _REFERENCE.fullmatch(text)
         if found is None:
@@ -58,10 +58,10 @@ class StorageRef(Struct, frozen=True):
 
     @classmethod
     def of(cls, session_id: str, media_id: str) -> Self:
-        """Make a reference of its two ids.
+        """Make a reference from its two ids.
 
         Raises:
-            ValueError: one of them cannot be an id.
+            ValueError: an id is invalid.
         """
         return cls.parse(f"omnia://sessions/{session_id}/media/{media_id}")
 
@@ -70,11 +70,11 @@ class StorageRef(Struct, frozen=True):
 
 
 class MediaRecord(Struct, frozen=True):
-    """What is known of an upload.
+    """The record of an upload.
 
     Attributes:
-        user_id: who uploaded it; "" where nobody had to say.
-        expires_at: from then on it is not given to anybody.
+        user_id: the user who uploaded it; "" when anonymous.
+        expires_at: from then on it is not served.
     """
 
     session_id: str
@@ -87,22 +87,22 @@ class MediaRecord(Struct, frozen=True):
     expires_at: Time
 
     def open_to(self, user_id: str) -> bool:
-        """Whether somebody may have it: who uploaded it or, if that is not known, all."""
+        """Whether a user may download it; an anonymous upload is open to everybody."""
         return self.user_id in ("", user_id)
 
 
 def is_session_id(text: str) -> bool:
-    """Whether a text can be the id of a session that has uploads."""
+    """Whether a text is a valid id of a session with uploads."""
     return re.fullmatch(_SESSION_ID, text) is not None
 
 
 def is_media_id(text: str) -> bool:
-    """Whether a text can be the id of an upload."""
+    """Whether a text is a valid id of an upload."""
     return re.fullmatch(_MEDIA_ID, text) is not None
 
 
 def folder_name(session_id: str) -> str:
-    """Return the folder of a session: its id or, where that is no safe name, a hash of it."""
+    """Return the folder of a session: its id or, if that is not a safe name, a hash of it."""
     if _PLAIN.fullmatch(session_id):
         return session_id
     return _HASHED + sha256(session_id.encode()).hexdigest()
@@ -110,7 +110,7 @@ def folder_name(session_id: str) -> str:
 
 @contextmanager
 def opened_folder(path: Path) -> Iterator[int]:
-    """Open a folder that is no symbolic link, for use as `dir_fd`.
+    """Open a folder for use as `dir_fd`; symbolic links are refused.
 
     Raises:
         OSError: there is no such folder.
@@ -123,22 +123,22 @@ def opened_folder(path: Path) -> Iterator[int]:
 
 
 def open_file(folder: int, name: str) -> int:
-    """Open a regular file of a folder; one that a symbolic link leads to is none.
+    """Open a regular file of a folder; symbolic links are refused.
 
     Raises:
         OSError: there is no such file.
     """
-    # A pipe would keep whoever opens it waiting.
+    # Opening a pipe would block.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(name, flags, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise FileNotFoundError(errno.ENOENT, "no regular file", name)
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", name)
     return descriptor
 
 
 def read_file(folder: int, name: str) -> bytes:
-    """Return what a file of a folder holds.
+    """Return the content of a file in a folder.
 
     Raises:
         OSError: it cannot be read.
@@ -148,9 +148,9 @@ def read_file(folder: int, name: str) -> bytes:
 
 
 def find(root: Path, ref: StorageRef) -> tuple[MediaRecord, int] | None:
-    """Return the record of an upload and a descriptor of its bytes, which the caller closes.
+    """Return the record of an upload and a descriptor of its content, which the caller closes.
 
-    The descriptor is -1 when the bytes are gone already. None: there is no such upload.
+    The descriptor is -1 when the content is deleted already. None: there is no such upload.
 
     Raises:
         OSError: the volume cannot be read.
@@ -168,7 +168,7 @@ def find(root: Path, ref: StorageRef) -> tuple[MediaRecord, int] | None:
 
 
 def read_record(folder: int, media_id: str) -> MediaRecord | None:
-    """Return the record of an upload in a session's folder; None when it is none.
+    """Return the record of an upload in the folder of a session; None when it is invalid.
 
     Raises:
         OSError: it cannot be read.
@@ -180,7 +180,7 @@ def read_record(folder: int, media_id: str) -> MediaRecord | None:
 
 
 def is_absence(error: OSError) -> bool:
-    """Whether an error says that something is not there, or is a symbolic link."""
+    """Whether an error means that a file does not exist, or is a symbolic link."""
     return error.errno in _ABSENT
 
 

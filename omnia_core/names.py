@@ -25,7 +25,7 @@ class Mode(StrEnum):
 
 
 class Handler(StrEnum):
-    """Who answers a turn in the facade."""
+    """The handler of turns in the facade."""
 
     RUNTIME = "runtime"
     DEMO = "demo"
@@ -45,8 +45,8 @@ RUNTIME_GRPC_PORT = 9000
 RUNTIME_HEALTH_PORT = 9001
 HISTORY_PORT = 8090
 
-# The mounted files, each in a folder of its own because a ConfigMap volume is a folder. That of
-# the PromptPack holds several files.
+# The mounted files, each in its own folder because a ConfigMap volume is a folder. The folder of
+# the PromptPack contains several files.
 PACK_PATH = "/etc/omnia/pack"
 TOOLS_PATH = "/etc/omnia/tools/tools.yaml"
 PROVIDERS_PATH = "/etc/omnia/providers/providers.yaml"
@@ -54,8 +54,8 @@ PROVIDERS_PATH = "/etc/omnia/providers/providers.yaml"
 TOOL_SECRETS_PATH = "/etc/omnia/tool-secrets"
 FUNCTION_PATH = "/etc/omnia/function/function.json"
 MEDIA_BASE_PATH = "/etc/omnia/media"
-# Whose credentials the facade accepts, and the Secret's files that go with it: of each client key
-# `<id>.keyHash`, `<id>.scopes` and `<id>.expiresAt`, and the key of the user ids.
+# The credentials that the facade accepts, and the files of the Secret beside it: `<id>.keyHash`,
+# `<id>.scopes` and `<id>.expiresAt` of each client key, and the key for user ids.
 AUTH_PATH = "/etc/omnia/auth/auth.json"
 AUTH_SECRETS_PATH = "/etc/omnia/auth-secrets"
 CLIENT_KEY_HASH = "keyHash"
@@ -63,7 +63,7 @@ CLIENT_KEY_SCOPES = "scopes"
 CLIENT_KEY_EXPIRY = "expiresAt"
 USER_ID_KEY = "user-id-key"
 
-# A token of the cluster's ServiceAccounts is for one agent: `omnia://<namespace>/<agent>`.
+# The audience of a ServiceAccount token is one agent: `omnia://<namespace>/<agent>`.
 AUDIENCE_SCHEME = "omnia://"
 
 # gRPC call metadata between facade and runtime.
@@ -75,15 +75,15 @@ METADATA_USER_ID = "x-omnia-user-id"
 METADATA_USER_EMAIL = "x-omnia-user-email"
 METADATA_ORIGIN = "x-omnia-origin"
 METADATA_CLAIM = "x-omnia-claim-"
-# A facade that sends "true" is shown the tool calls and results that the runtime executes itself.
+# With the value "true", the runtime sends the tool calls and results that it executes itself.
 METADATA_SHOW_TOOLS = "omnia-show-tools"
 
 # The version of the contract omnia.runtime.v1.
 CONTRACT_VERSION = "1.3.0"
 
 
-class Capability(StrEnum):
-    """What a runtime of contract 1.3.0 may say that it can do. The set is open."""
+class RuntimeCapability(StrEnum):
+    """Capabilities that a runtime of contract 1.3.0 may declare. The set is open."""
 
     INVOKE = "invoke"
     CLIENT_TOOLS = "client_tools"

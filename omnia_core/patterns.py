@@ -1,4 +1,4 @@
-"""Regular expressions of packs: RE2, whose time grows with the text and with nothing else."""
+"""Regular expressions of packs, matched by RE2 in time linear in the text."""
 
 from typing import Protocol
 
@@ -7,11 +7,11 @@ class Pattern(Protocol):
     """A compiled pattern; texts are UTF-8 bytes."""
 
     def search(self, text: bytes) -> object | None:
-        """Return the first match anywhere in the text, None without one."""
+        """Return the first match anywhere in the text, or None."""
 
 
 class PatternInvalid(ValueError):
-    """A pattern that RE2 refuses, and why."""
+    """RE2 refuses a pattern; the message says why."""
 
 
 def compile_pattern(pattern: str) -> Pattern:
@@ -20,7 +20,7 @@ def compile_pattern(pattern: str) -> Pattern:
     Raises:
         PatternInvalid: RE2 refuses it: look-around, back-references, wrong syntax.
     """
-    import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - loaded for the first pattern
+    import re2  # type: ignore[import-untyped]  # noqa: PLC0415 - loaded with the first pattern
 
     options = re2.Options()
     options.log_errors = False
@@ -29,13 +29,13 @@ def compile_pattern(pattern: str) -> Pattern:
     except re2.error as error:
         raise PatternInvalid(_reason(error)) from error
     except UnicodeEncodeError as error:
-        raise PatternInvalid("it holds half of a surrogate pair") from error
+        raise PatternInvalid("it contains half of a surrogate pair") from error
     return compiled
 
 
 def finds(pattern: Pattern, text: str) -> bool:
     """Whether the pattern matches anywhere in `text`."""
-    # Half of a surrogate pair can reach us in JSON; it must not break the search.
+    # JSON may contain half of a surrogate pair, which UTF-8 cannot encode.
     return pattern.search(text.encode("utf-8", "replace")) is not None
 
 

@@ -1,25 +1,31 @@
-"""Templates: compiled once to literals and paths, rendered in one pass.
+"""Templates with placeholders such as `{{customer.name}}`.
 
-A value is never scanned again: what a user or a tool writes is text, whatever it looks like.
+A template is compiled once and rendered in one pass. Values are never expanded again, so text of a
+user or a tool cannot inject placeholders.
 """
 
 import json
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from omnia_core.placeholders import (
-    MISSING,
-    NAME,
-    PLACEHOLDER,
-    SUPPORTED,
-    Path,
-    TemplateInvalid,
-    lookup,
-    read_path,
+from omnia_core.errors import ConfigurationError
+
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_PATH = re.compile(rf"{NAME}(?:\.(?:{NAME}|[0-9]+)|\[[0-9]+\])*")
+_STEP = re.compile(rf"({NAME})|\[?([0-9]+)\]?")
+
+MISSING = object()
+"""The result of `lookup` for a path without a value."""
+
+SUPPORTED = (
+    "expected a name such as {{customer}}, {{customer.name}} or {{items[0].title}}; there are no "
+    "conditionals, loops or filters (text with braces can stand in a variable's default)"
 )
+"""The supported syntax, for error messages."""
 
 _LOGIC = re.compile(
     r"\{%[-+]?\s*(?:if|elif|else|for|set|block|include|import|from|extends|macro|call|filter|raw|with"
@@ -28,11 +34,36 @@ _LOGIC = re.compile(
 )
 _FRAGMENT = re.compile(rf"fragments?\s*[:.]\s*({NAME}(?:-[A-Za-z0-9_]+)*)")
 
+
+class Path(Struct, frozen=True):
+    """A placeholder: its path in the values, and its source text."""
+
+    steps: tuple[str | int, ...]
+    source: str
+
+    @property
+    def root(self) -> str:
+        """The variable at the beginning of the path."""
+        return str(self.steps[0])
+
+
+class TemplateInvalid(ConfigurationError):
+    """A template that does not compile.
+
+    Attributes:
+        problem: the message without its place.
+    """
+
+    def __init__(self, what: str, problem: str) -> None:
+        super().__init__(f"{what}: {problem}")
+        self.problem = problem
+
+
 Part: TypeAlias = str | Path
 
 
 class ValueMissing(ValueError):
-    """A placeholder for which there is no value."""
+    """A placeholder has no value."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(f'no value for "{path.source}"')
@@ -45,16 +76,16 @@ class Template(Struct, frozen=True):
     parts: tuple[Part, ...]
 
     def paths(self) -> list[Path]:
-        """Return the placeholders in their order."""
+        """Return the placeholders, in order."""
         return [part for part in self.parts if isinstance(part, Path)]
 
     def render(self, values: Mapping[str, Any], optional: Collection[str] = ()) -> str:
-        """Put the values in. Strings stand as they are, everything else as JSON.
+        """Replace the placeholders: strings as they are, other values as JSON.
 
-        A path that leads nowhere is empty where its variable is `optional`.
+        A placeholder without a value becomes empty if its variable is `optional`.
 
         Raises:
-            ValueMissing: a path leads nowhere.
+            ValueMissing: a placeholder has no value.
         """
         return "".join(
             part if isinstance(part, str) else _text(_resolve(part, values, optional))
@@ -62,10 +93,10 @@ class Template(Struct, frozen=True):
         )
 
     def value(self, values: Mapping[str, Any]) -> Any:
-        """Render, but keep the type of the value where the template is one placeholder alone.
+        """Render; a template that is a single placeholder keeps the type of its value.
 
         Raises:
-            ValueMissing: a path leads nowhere.
+            ValueMissing: a placeholder has no value.
         """
         if len(self.parts) == 1 and isinstance(self.parts[0], Path):
             return _resolve(self.parts[0], values, ())
@@ -78,13 +109,13 @@ def compile_template(
     fragments: Mapping[str, str] | None = None,
     variables: Collection[str] = (),
 ) -> Template:
-    """Compile a template, with the fragments that it names in place.
+    """Compile a template; fragments are inserted.
 
-    A bare `{{name}}` is a fragment when there is one and no variable has that name.
+    `{{name}}` is a fragment if there is one with this name and no such variable.
 
     Raises:
-        TemplateInvalid: `what` says where; a placeholder is malformed, a fragment is missing or
-            contains itself, or there is logic such as `{% if %}`.
+        TemplateInvalid: a placeholder is malformed, a fragment is missing or contains itself, or
+            there is logic such as `{% if %}`; the message begins with `what`.
     """
 
     def expand(source: str, inside: tuple[str, ...]) -> list[Part]:
@@ -100,12 +131,53 @@ def compile_template(
             if name is None:
                 parts.append(read_path(inner, what))
             else:
-                _check(name, inside, fragments or {}, what)
+                _check_fragment(name, inside, fragments or {}, what)
                 parts += expand((fragments or {})[name], (*inside, name))
         parts.append(source[position:])
         return parts
 
     return Template(_merged(expand(text, ())))
+
+
+def read_path(inner: str, what: str) -> Path:
+    """Parse the text between the braces.
+
+    Raises:
+        TemplateInvalid: it is not a path; the message begins with `what`.
+    """
+    if not _PATH.fullmatch(inner):
+        raise TemplateInvalid(what, f"{{{{{inner}}}}} is not a placeholder; {SUPPORTED}")
+    steps = tuple(name or int(index) for name, index in _STEP.findall(inner))
+    return Path(steps, inner)
+
+
+def lookup(steps: tuple[str | int, ...], values: Any, absent: Any = MISSING) -> Any:
+    """Return the value at a path in JSON values, or `absent`."""
+    for step in steps:
+        if isinstance(values, Mapping):
+            values = values.get(str(step), MISSING)
+        elif isinstance(values, list) and isinstance(step, int) and step < len(values):
+            values = values[step]
+        else:
+            return absent
+        if values is MISSING:
+            return absent
+    return values
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text is exactly one placeholder, such as `{{variable}}`."""
+    match = PLACEHOLDER.fullmatch(text.strip())
+    return match is not None and _PATH.fullmatch(match[1].strip()) is not None
+
+
+def parse_path(text: str, what: str) -> tuple[str | int, ...]:
+    """Parse a dotted path.
+
+    Raises:
+        ConfigurationError: it is not a path; the message begins with `what`.
+    """
+    return read_path(text.strip(), what).steps
 
 
 def _fragment_name(
@@ -116,7 +188,9 @@ def _fragment_name(
     return inner if inner in fragments and inner not in variables else None
 
 
-def _check(name: str, inside: tuple[str, ...], fragments: Mapping[str, str], what: str) -> None:
+def _check_fragment(
+    name: str, inside: tuple[str, ...], fragments: Mapping[str, str], what: str
+) -> None:
     if name in inside:
         raise TemplateInvalid(what, f"a fragment contains itself: {' > '.join([*inside, name])}")
     if name not in fragments:
@@ -141,17 +215,6 @@ def _resolve(path: Path, values: Mapping[str, Any], optional: Collection[str]) -
     if path.root in optional:
         return ""
     raise ValueMissing(path)
-
-
-def map_strings(value: Any, change: Callable[[str], Any]) -> Any:
-    """Return a JSON value with each of its string leaves changed; keys stay."""
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: map_strings(each, change) for key, each in value.items()}
-    if isinstance(value, list):
-        return [map_strings(each, change) for each in value]
-    return value
 
 
 def _text(value: Any) -> str:

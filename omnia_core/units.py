@@ -1,4 +1,4 @@
-"""Durations and byte sizes as they are written in manifests."""
+"""Durations and byte sizes, parsed and formatted as in manifests."""
 
 import re
 from dataclasses import dataclass
@@ -25,16 +25,16 @@ _BYTES = {
 
 @dataclass(frozen=True, order=True, slots=True)
 class Duration:
-    """A length of time in whole milliseconds, written as in Go: `24h`, `1h30m`, `500ms`."""
+    """A duration in whole milliseconds, written as in Go: `24h`, `1h30m`, `500ms`."""
 
     milliseconds: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `text`.
+        """Parse `text`.
 
         Raises:
-            ValueError: `text` is not a duration; the message says what one looks like.
+            ValueError: `text` is not a duration; the message shows examples.
         """
         if not re.fullmatch(DURATION_PATTERN, text):
             raise ValueError(f'expected a duration such as "30s", "5m" or "1h30m", found "{text}"')
@@ -43,7 +43,7 @@ class Duration:
 
     @property
     def seconds(self) -> float:
-        """The same length in seconds."""
+        """The duration in seconds."""
         return self.milliseconds / 1000
 
     def __str__(self) -> str:
@@ -64,10 +64,10 @@ class ByteSize:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `text`.
+        """Parse `text`.
 
         Raises:
-            ValueError: `text` is not a whole number of bytes; the message says what one looks like.
+            ValueError: `text` is not a whole number of bytes; the message shows examples.
         """
         if not re.fullmatch(BYTE_SIZE_PATTERN, text):
             raise ValueError(f'expected a size such as "10Mi", "512k" or "1048576", found "{text}"')

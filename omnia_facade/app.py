@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.media import MediaStorageType
+from omnia_core.env.shared import MediaStorageType
 from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator

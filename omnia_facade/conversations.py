@@ -5,7 +5,7 @@ import uuid
 from functools import partial
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 from omnia_core.names import Handler
 from omnia_facade.auth.principal import Principal
 from omnia_facade.dialogue.handler import TurnHandler

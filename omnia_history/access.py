@@ -14,9 +14,8 @@ from msgspec import Struct
 from omnia_core.errors import OmniaError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import AUDIENCE_SCHEME
-from omnia_core.tokens.accounts import AccountTokens
-from omnia_core.tokens.jsontoken import Unauthorized
-from omnia_core.tokens.keys import public_keys
+from omnia_core.tokens.jwt import Unauthorized, public_keys
+from omnia_core.tokens.service_accounts import ServiceAccountTokens
 
 FRESH_SECONDS = 60.0
 FAILED_SECONDS = 5.0
@@ -50,7 +49,7 @@ class Access:
         self._fetch = fetch
         self._clock = clock
         self._known: ClusterKeys | None = None
-        self._tokens: AccountTokens | None = None
+        self._tokens: ServiceAccountTokens | None = None
         self._until = 0.0
         self._fetching = asyncio.Lock()
 
@@ -77,7 +76,7 @@ class Access:
     def _expected(self) -> str:
         return f"expected a ServiceAccount's token for the audience {self.audience}"
 
-    async def _current(self) -> AccountTokens:
+    async def _current(self) -> ServiceAccountTokens:
         async with self._fetching:
             if self._clock() >= self._until:
                 await self._refresh()
@@ -95,7 +94,7 @@ class Access:
         self._until = self._clock() + FRESH_SECONDS
         if found != self._known:
             self._known = found
-            self._tokens = AccountTokens(found.issuer, self.audience, found.keys)
+            self._tokens = ServiceAccountTokens(found.issuer, self.audience, found.keys)
 
 
 async def fetch_cluster_keys(api_server: str, account: Path) -> ClusterKeys:

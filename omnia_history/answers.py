@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from omnia_core.sessions.latency import quantile
-from omnia_core.sessions.postgres_text import read
+from omnia_core.sessions.postgres.encoding import unescape_nul
 
 
 class SessionView(Struct, frozen=True):
@@ -107,7 +107,7 @@ class Aggregates(Struct, frozen=True):
 def session_view(row: Mapping[str, Any]) -> SessionView:
     """Read a row of a session."""
     values = {name: row[name] for name in SessionView.__struct_fields__}
-    values["id"], values["user_id"] = read(row["id"]), read(row["user_id"])
+    values["id"], values["user_id"] = unescape_nul(row["id"]), unescape_nul(row["user_id"])
     return SessionView(**values)
 
 

@@ -3,7 +3,7 @@
 from typing import Any, TypeAlias
 
 from omnia_core.sessions.latency import BUCKETS
-from omnia_core.sessions.postgres_text import written
+from omnia_core.sessions.postgres.encoding import escape_nul
 from omnia_history.filters import AggregateFilter, Page, SessionFilter
 
 Query: TypeAlias = tuple[str, list[Any]]
@@ -67,7 +67,7 @@ def listed(namespace: str, wanted: SessionFilter) -> Where:
     where = Where(namespace)
     where.add("agent = {}", wanted.agent)
     where.add("tag = {}", wanted.tag)
-    where.add("user_id = {}", wanted.user and written(wanted.user))
+    where.add("user_id = {}", wanted.user and escape_nul(wanted.user))
     where.add("status = {}", wanted.status)
     if wanted.status and wanted.status != "completed":
         where.add("status <> 'completed'")  # says that the partial index has them all
@@ -90,7 +90,7 @@ def sessions(namespace: str, wanted: SessionFilter) -> Query:
 def session(namespace: str, session_id: str, wanted: Page) -> Query:
     """Find one session; of several of one id, of several agents or in turn, the newest."""
     where = Where(namespace)
-    where.add("id = {}", written(session_id))
+    where.add("id = {}", escape_nul(session_id))
     where.add("agent = {}", wanted.agent)
     where.add("begun_at = {}", wanted.begun_at)
     return f"{OF_SESSIONS} WHERE {where} ORDER BY begun_at DESC, key DESC LIMIT 1", where.arguments

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from omnia_core.tokens.jsontoken import Unauthorized
+from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
 from omnia_history.access import Access
 from omnia_history.answers import Aggregates, Records, Sessions, SessionView

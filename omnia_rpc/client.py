@@ -1,26 +1,26 @@
-"""The calling end: one connection to a server, made when it is needed and made anew when lost."""
+"""The client: one connection to a server, opened on demand and reopened when it is lost."""
 
 import asyncio
 import contextlib
 from collections import OrderedDict
 
 from omnia_rpc.client_call import ClientCall
-from omnia_rpc.endpoint import Endpoint, Keepalive
-from omnia_rpc.http2.connection import Limits
+from omnia_rpc.endpoint import Http2Endpoint, Keepalive
+from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.fields import encode
-from omnia_rpc.metadata import Metadata, timeout_text, to_fields
+from omnia_rpc.metadata import Metadata, encode_timeout, to_fields
 from omnia_rpc.status import RpcFailed, StatusCode
 
 CONNECT_SECONDS = 5.0
-# Servers of gRPC take more frequent pings for an attack.
+# gRPC servers close connections that send PING more often.
 KEEPALIVE = Keepalive(330.0)
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 1.0
-_SLOW = f"no answer within {CONNECT_SECONDS:.0f} s"
+INITIAL_BACKOFF = 0.1
+MAX_BACKOFF = 1.0
+_TIMED_OUT = f"timed out after {CONNECT_SECONDS:.0f} s"
 
 
 class Channel:
-    """Calls to one server. A call that is made while there is no way there fails soon."""
+    """Calls to one server. A call fails soon when the server cannot be reached."""
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class Channel:
         *,
         max_message_bytes: int,
         user_agent: str,
-        limits: Limits | None = None,
+        limits: PeerLimits | None = None,
         keepalive: Keepalive = KEEPALIVE,
     ) -> None:
         self._host, self._port = host, port
         self._max_message_bytes = max_message_bytes
-        self._limits = limits or Limits()
+        self._limits = limits or PeerLimits()
         self._keepalive = keepalive
-        self._common = encode(
+        self._common_fields = encode(
             (
                 (":method", "POST"),
                 (":scheme", "http"),
@@ -47,45 +47,45 @@ class Channel:
                 ("grpc-accept-encoding", "identity,gzip"),
             )
         )
-        self._paths: dict[str, bytes] = {}
-        self._endpoint: Endpoint | None = None
-        self._old: set[Endpoint] = set()
+        self._blocks: dict[str, bytes] = {}
+        self._endpoint: Http2Endpoint | None = None
+        self._draining: set[Http2Endpoint] = set()
         self._waiting: OrderedDict[ClientCall, None] = OrderedDict()
         self._connecting: asyncio.Task[None] | None = None
-        self._pause = 0.0
-        self._not_before = 0.0
-        self._refused = ""
+        self._backoff = 0.0
+        self._retry_at = 0.0
+        self._connect_error = ""
         self._closed = False
 
     def call(self, path: str, metadata: Metadata = (), timeout: float | None = None) -> ClientCall:
-        """Begin a call to `/package.Service/Method`; what goes wrong shows at its `read`.
+        """Start a call to `/package.Service/Method`; its `read` raises what goes wrong.
 
         Raises:
             ValueError: the metadata cannot be sent.
         """
         fields = to_fields(metadata)
         if timeout is not None:
-            fields.append(("grpc-timeout", timeout_text(timeout)))
-        block = self._path(path) + encode(fields)
-        call = ClientCall(self._forget, block, self._max_message_bytes, timeout)
-        endpoint = self._usable()
-        if endpoint and endpoint.connection.can_open and not self._waiting:
-            call.begin(endpoint)
+            fields.append(("grpc-timeout", encode_timeout(timeout)))
+        block = self._request_block(path) + encode(fields)
+        call = ClientCall(self._stop_waiting, block, self._max_message_bytes, timeout)
+        endpoint = self._usable_endpoint()
+        if endpoint and endpoint.connection.can_open_stream and not self._waiting:
+            call.start(endpoint)
         else:
-            self._wait(call)
+            self._enqueue(call)
         return call
 
     async def unary(
         self, path: str, request: bytes, metadata: Metadata = (), timeout: float | None = None
     ) -> bytes:
-        """Make a call of one message each way.
+        """Make a unary call: one request, one response.
 
         Raises:
-            RpcFailed: there is no answer.
+            RpcFailed: the call failed, or has no response.
         """
         call = self.call(path, metadata, timeout)
         try:
-            with contextlib.suppress(RpcFailed):  # `read` knows better why
+            with contextlib.suppress(RpcFailed):  # `read` raises the reason
                 await call.write(request)
             call.end()
             response = await call.read()
@@ -94,50 +94,50 @@ class Channel:
         finally:
             call.cancel()
         if response is None:
-            raise RpcFailed(StatusCode.INTERNAL, "the call ended without an answer")
+            raise RpcFailed(StatusCode.INTERNAL, "the call ended without a response")
         return response
 
     async def close(self) -> None:
-        """End every call and the connection."""
+        """End every call and close the connection."""
         self._closed = True
         if self._connecting:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
         self._fail_waiting("the channel is closed")
-        for endpoint in (self._endpoint, *self._old):
+        for endpoint in (self._endpoint, *self._draining):
             if endpoint:
                 endpoint.close()
 
-    def _forget(self, call: ClientCall) -> None:
-        """Let a call that is over wait no longer for its beginning."""
+    def _stop_waiting(self, call: ClientCall) -> None:
         self._waiting.pop(call, None)
 
-    def _path(self, path: str) -> bytes:
-        block = self._paths.get(path)
+    def _request_block(self, path: str) -> bytes:
+        block = self._blocks.get(path)
         if block is None:
-            # Pseudo-fields come first.
-            block = self._paths[path] = encode(((":path", path),)) + self._common
+            # Pseudo-header fields have to come first.
+            block = self._blocks[path] = encode(((":path", path),)) + self._common_fields
         return block
 
-    def _usable(self) -> Endpoint | None:
+    def _usable_endpoint(self) -> Http2Endpoint | None:
         endpoint = self._endpoint
         if endpoint is None:
             return None
         connection = endpoint.connection
         if connection.failed or not endpoint.usable:
             self._endpoint = None
-        elif connection.peer_gone_at is not None or connection.is_used_up:
-            # Its calls go on; `_begin_waiting` closes it after the last one.
-            self._old = {each for each in self._old if each.usable} | {endpoint}
+        elif connection.goaway_last_id is not None or connection.ids_exhausted:
+            # Its calls go on; `_start_waiting` closes it after the last one.
+            still_open = {draining for draining in self._draining if draining.usable}
+            self._draining = still_open | {endpoint}
             self._endpoint = None
         return self._endpoint
 
-    def _wait(self, call: ClientCall) -> None:
+    def _enqueue(self, call: ClientCall) -> None:
         loop = asyncio.get_running_loop()
         if self._closed:
             call.fail(RpcFailed(StatusCode.CANCELLED, "the channel is closed"))
-        elif self._endpoint is None and loop.time() < self._not_before:
-            call.fail(RpcFailed(StatusCode.UNAVAILABLE, self._refused))
+        elif self._endpoint is None and loop.time() < self._retry_at:
+            call.fail(RpcFailed(StatusCode.UNAVAILABLE, self._connect_error))
         else:
             self._waiting[call] = None
             if self._endpoint is None and self._connecting is None:
@@ -148,30 +148,32 @@ class Channel:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, endpoint = await loop.create_connection(
-                    lambda: Endpoint(self._limits, self._keepalive), self._host, self._port
+                    lambda: Http2Endpoint(self._limits, self._keepalive), self._host, self._port
                 )
-        # A name that no resolver takes is a ValueError, a port beyond 65535 an OverflowError.
+        # An invalid host name is a ValueError, a port above 65535 an OverflowError.
         except (OSError, ValueError, OverflowError) as error:
-            self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
-            self._not_before = loop.time() + self._pause
-            self._refused = f"{self._host}:{self._port} cannot be reached: {str(error) or _SLOW}"
-            self._fail_waiting(self._refused)
+            self._backoff = min(MAX_BACKOFF, self._backoff * 2 or INITIAL_BACKOFF)
+            self._retry_at = loop.time() + self._backoff
+            self._connect_error = (
+                f"{self._host}:{self._port} cannot be reached: {str(error) or _TIMED_OUT}"
+            )
+            self._fail_waiting(self._connect_error)
             return
         finally:
             self._connecting = None
-        self._pause = 0.0
+        self._backoff = 0.0
         self._endpoint = endpoint
-        endpoint.connection.opened = self._begin_waiting
-        self._begin_waiting()
+        endpoint.connection.on_capacity = self._start_waiting
+        self._start_waiting()
 
-    def _begin_waiting(self) -> None:
-        """Begin what waits, on a new connection after a lost one; close old ones without calls."""
-        endpoint = self._usable()
-        for old in [each for each in self._old if not each.connection.streams]:
-            self._old.discard(old)
+    def _start_waiting(self) -> None:
+        """Start waiting calls, reconnecting if needed; close draining connections without calls."""
+        endpoint = self._usable_endpoint()
+        for old in [old for old in self._draining if not old.connection.streams]:
+            self._draining.discard(old)
             asyncio.get_running_loop().call_soon(old.close)
-        while self._waiting and endpoint and endpoint.connection.can_open:
-            self._waiting.popitem(last=False)[0].begin(endpoint)
+        while self._waiting and endpoint and endpoint.connection.can_open_stream:
+            self._waiting.popitem(last=False)[0].start(endpoint)
         if self._waiting and endpoint is None and self._connecting is None and not self._closed:
             self._connecting = asyncio.get_running_loop().create_task(self._connect())
 

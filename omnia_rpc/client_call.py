@@ -1,46 +1,46 @@
-"""A call at the calling end."""
+"""A call at the client."""
 
 import asyncio
 from collections.abc import Callable
 
-from omnia_rpc.call import Call
-from omnia_rpc.endpoint import Endpoint
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.call import RpcCall
+from omnia_rpc.endpoint import Http2Endpoint
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import Fields
 from omnia_rpc.messages import IDENTITY
 from omnia_rpc.metadata import is_grpc
-from omnia_rpc.status import RpcFailed, StatusCode, of_trailers
+from omnia_rpc.status import RpcFailed, StatusCode, failure_from_trailers
 
 
-class ClientCall(Call):
-    """A call to a server. `read` raises what the server, or the way there, ended it with."""
+class ClientCall(RpcCall):
+    """A call to a server. `read` raises the error of the server or of the connection."""
 
-    __slots__ = ("_begun", "_block", "_forget", "_timer", "_trailers")
+    __slots__ = ("_block", "_on_never_started", "_started", "_timer", "_trailers")
 
     def __init__(
         self,
-        forget: Callable[["ClientCall"], None],
+        on_never_started: Callable[["ClientCall"], None],
         block: bytes,
         limit: int,
         timeout: float | None,
     ) -> None:
-        """Wait for `begin`.
+        """Create a call that waits for `start`.
 
         Args:
-            forget: is told when the call is over before it has begun.
-            block: the fields that it begins with.
+            on_never_started: called when the call is over before it was started.
+            block: the header block of the request.
             limit: the size of the largest message, in bytes.
-            timeout: seconds; None is no end.
+            timeout: seconds; None: no deadline.
         """
         super().__init__(limit)
-        self._forget = forget
+        self._on_never_started = on_never_started
         self._block = block
-        self._begun: asyncio.Future[None] | None = None
+        self._started: asyncio.Future[None] | None = None
         self._trailers: Fields | None = None
         self._timer: asyncio.TimerHandle | None = None
         if timeout is not None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(timeout, self._too_late)
+            self._timer = loop.call_later(timeout, self._deadline_passed)
 
     @property
     def done(self) -> bool:
@@ -49,7 +49,7 @@ class ClientCall(Call):
 
     async def write(self, message: bytes) -> None:
         if self._stream is None and not self._over:
-            await self._beginning()
+            await self._wait_for_start()
         await super().write(message)
 
     def end(self) -> None:
@@ -59,41 +59,41 @@ class ClientCall(Call):
 
     def cancel(self) -> None:
         """End the call at once."""
-        self._abandon(RpcFailed(StatusCode.CANCELLED, "the call was cancelled here"))
+        self._reset(RpcFailed(StatusCode.CANCELLED, "the client cancelled the call"))
 
-    def begin(self, endpoint: Endpoint) -> None:
-        """Open the stream, unless the call has ended meanwhile."""
+    def start(self, endpoint: Http2Endpoint) -> None:
+        """Open the stream, unless the call is over already."""
         if not self._over:
-            self._stream = endpoint.connection.open(self._block, self)
-        self._settle()
+            self._stream = endpoint.connection.open_stream(self._block, self)
+        self._wake_writers()
 
     def fail(self, failed: RpcFailed) -> None:
-        """End a call that was never begun."""
+        """End a call that was never started."""
         self._finish(failed)
 
-    def headers(self, fields: Fields, *, end: bool) -> None:
+    def on_headers(self, fields: Fields, *, end: bool) -> None:
         if end:
             self._trailers = fields
             return
         given = dict(fields)
         status, kind = given.get(":status"), given.get("content-type", "")
         if status != "200" or not is_grpc(kind):
-            failed = of_trailers([(":status", status or "")])
+            failed = failure_from_trailers([(":status", status or "")])
             detail = failed.details if failed else ""
             code = failed.code if failed else StatusCode.UNKNOWN
-            self._abandon(RpcFailed(code, f"{detail}; content-type {kind[:64]!r}"))
-        self._inbox.encoding = given.get("grpc-encoding", IDENTITY)
+            self._reset(RpcFailed(code, f"{detail}; content-type {kind[:64]!r}"))
+        self._received.encoding = given.get("grpc-encoding", IDENTITY)
 
-    def ended(self) -> None:
-        failed = of_trailers(self._trailers or ())
-        if failed is None and self._inbox.broken_off:
-            failed = RpcFailed(StatusCode.INTERNAL, "the answer breaks off inside a message")
+    def on_end(self) -> None:
+        failed = failure_from_trailers(self._trailers or ())
+        if failed is None and self._received.is_incomplete:
+            failed = RpcFailed(StatusCode.INTERNAL, "the response ends inside a message")
         stream = self._stream
         self._finish(failed)
         if stream and stream.local_open:
-            # The server has said how the call ended: it reads nothing more.
-            stream.reset(ErrorCode.NO_ERROR)
-            self.writable()
+            # The server has sent the status of the call, so it reads nothing more.
+            stream.reset(Http2ErrorCode.NO_ERROR)
+            self.on_writable()
 
     def _finish(self, failed: RpcFailed | None) -> None:
         super()._finish(failed)
@@ -101,30 +101,30 @@ class ClientCall(Call):
             self._timer.cancel()
             self._timer = None
         if self._stream is None:
-            self._forget(self)
-        self._settle()
+            self._on_never_started(self)
+        self._wake_writers()
 
     def _refuse(self, failed: RpcFailed) -> None:
-        self._abandon(failed)
+        self._reset(failed)
 
-    def _abandon(self, failed: RpcFailed) -> None:
+    def _reset(self, failed: RpcFailed) -> None:
         if self._over:
             return
         if self._stream:
-            self._stream.reset(ErrorCode.CANCEL)
-        self._inbox.clear()
+            self._stream.reset(Http2ErrorCode.CANCEL)
+        self._received.clear()
         self._finish(failed)
-        self.writable()
+        self.on_writable()
 
-    def _too_late(self) -> None:
+    def _deadline_passed(self) -> None:
         self._timer = None
-        self._abandon(RpcFailed(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed"))
+        self._reset(RpcFailed(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed"))
 
-    async def _beginning(self) -> None:
-        if self._begun is None:
-            self._begun = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._begun)
+    async def _wait_for_start(self) -> None:
+        if self._started is None:
+            self._started = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._started)
 
-    def _settle(self) -> None:
-        if self._begun and not self._begun.done():
-            self._begun.set_result(None)
+    def _wake_writers(self) -> None:
+        if self._started and not self._started.done():
+            self._started.set_result(None)

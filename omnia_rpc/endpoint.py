@@ -1,50 +1,51 @@
-"""A socket with a connection on it: one write for each turn of the loop, and signs of life."""
+"""An HTTP/2 connection on a socket: one write per round of the event loop, and keepalive."""
 
 import asyncio
 import math
 from dataclasses import dataclass
 from typing import cast
 
-from omnia_rpc.http2.connection import Accept, Connection, Limits
-from omnia_rpc.http2.errors import ErrorCode
-from omnia_rpc.http2.receiving import Receiver
+from omnia_rpc.http2.connection import AcceptStream, Http2Connection, PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
+from omnia_rpc.http2.receiver import FrameReceiver
 
-# How long what is left to say may take when the connection ends.
+# How long the last bytes may take when the connection is closed.
 LINGER_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Keepalive:
-    """When the peer of a connection with open streams is pinged, and given up.
+    """When the peer of a connection with open streams is pinged, and when it counts as lost.
 
     Attributes:
-        silence: seconds of silence before a ping.
-        answer: seconds that the answer may take.
+        interval: seconds without received data before a PING.
+        timeout: seconds that the peer may take to reply.
     """
 
-    silence: float
-    answer: float = 20.0
+    interval: float
+    timeout: float = 20.0
 
 
-class Endpoint(asyncio.Protocol):
-    """Either end of a connection.
+class Http2Endpoint(asyncio.Protocol):
+    """One end of a connection.
 
     Attributes:
-        connection: its state.
+        connection: the state of the connection.
     """
 
-    def __init__(self, limits: Limits, keepalive: Keepalive, accept: Accept | None = None) -> None:
+    def __init__(
+        self, limits: PeerLimits, keepalive: Keepalive, accept: AcceptStream | None = None
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._scheduled = False
         self._paused = False
         self._keepalive = keepalive
-        self._heard = self._loop.time()
-        # When the peer was last asked for a sign of life.
-        self._asked = -math.inf
+        self._received_at = self._loop.time()
+        self._pinged_at = -math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self.connection = Connection(wake=self._wake, limits=limits, accept=accept)
-        self._receiver = Receiver(self.connection)
+        self.connection = Http2Connection(wake=self._wake, limits=limits, accept=accept)
+        self._receiver = FrameReceiver(self.connection)
 
     @property
     def usable(self) -> bool:
@@ -54,10 +55,10 @@ class Endpoint(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._flush()
-        self._watch(self._keepalive.silence)
+        self._check_after(self._keepalive.interval)
 
     def data_received(self, data: bytes) -> None:
-        self._heard = self._loop.time()
+        self._received_at = self._loop.time()
         self._receiver.receive(data)
 
     def eof_received(self) -> bool:
@@ -68,7 +69,7 @@ class Endpoint(asyncio.Protocol):
         if self._timer:
             self._timer.cancel()
         reason = f"the connection was lost: {exc}" if exc else "the connection was closed"
-        self.connection.end(ErrorCode.REFUSED_STREAM, reason)
+        self.connection.close(Http2ErrorCode.REFUSED_STREAM, reason)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -78,12 +79,12 @@ class Endpoint(asyncio.Protocol):
         self._wake()
 
     def close(self) -> None:
-        """Say goodbye and close; streams that are open end now."""
-        self.connection.end()
+        """Send GOAWAY, end the open streams, and close the socket."""
+        self.connection.close()
         self._flush()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the socket without sending anything more."""
         if self._transport:
             self._transport.abort()
 
@@ -98,33 +99,33 @@ class Endpoint(asyncio.Protocol):
         transport = self._transport
         if transport is None or (self._paused and not self.connection.failed):
             return
-        data = self.connection.take()
+        data = self.connection.data_to_send()
         if data:
             transport.write(data)
         if self.connection.failed:
-            self._end(transport)
-        elif self.connection.outbox.wants_to_write:
+            self._close(transport)
+        elif self.connection.sender.wants_to_write:
             self._wake()
 
-    def _end(self, transport: asyncio.Transport) -> None:
+    def _close(self, transport: asyncio.Transport) -> None:
         if not transport.is_closing():
             transport.close()
-            # A peer that does not read would keep the socket open for ever.
+            # A peer that does not read would keep the socket open forever.
             self._loop.call_later(LINGER_SECONDS, transport.abort)
 
-    def _watch(self, seconds: float) -> None:
-        self._timer = self._loop.call_later(seconds, self._check)
+    def _check_after(self, seconds: float) -> None:
+        self._timer = self._loop.call_later(seconds, self._check_peer)
 
-    def _check(self) -> None:
+    def _check_peer(self) -> None:
         now, keepalive = self._loop.time(), self._keepalive
-        silent = now - self._heard
-        if self._asked > self._heard:
+        silent = now - self._received_at
+        if self._pinged_at > self._received_at:
             self.abort()
-        elif silent < keepalive.silence:
-            self._watch(keepalive.silence - silent)
+        elif silent < keepalive.interval:
+            self._check_after(keepalive.interval - silent)
         elif not self.connection.streams:
-            self._watch(min(keepalive.silence, keepalive.answer))
+            self._check_after(min(keepalive.interval, keepalive.timeout))
         else:
-            self._asked = now
-            self.connection.ping()
-            self._watch(keepalive.answer)
+            self._pinged_at = now
+            self.connection.send_ping()
+            self._check_after(keepalive.timeout)

@@ -1,4 +1,4 @@
-"""Messages in a body: five bytes of prefix and the message (gRPC over HTTP/2, section Requests)."""
+"""Length-prefixed gRPC messages: framing, buffering and decompression (gRPC over HTTP/2)."""
 
 import zlib
 from collections import deque
@@ -8,162 +8,166 @@ from typing import TypeAlias
 
 from omnia_rpc.status import RpcFailed, StatusCode
 
-PREFIX = 5
+# The compressed flag and the length, before each message.
+PREFIX_BYTES = 5
 _read_prefix = Struct(">BI").unpack_from
 _write_prefix = Struct(">BI").pack
 GZIP = "gzip"
 IDENTITY = "identity"
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
-Take: TypeAlias = Callable[[bytes], bool]
-"""Is offered a message the moment it is here, and says whether it has taken it. Must not raise."""
+MessageConsumer: TypeAlias = Callable[[bytes], bool]
+"""Called with a message as soon as it is received; True: it is consumed. Must not raise."""
 
 
-def prefixed(message: bytes) -> bytes:
-    """Return a message as it stands in a body."""
+def with_prefix(message: bytes) -> bytes:
+    """Return a message with its prefix, as it is sent."""
     return _write_prefix(0, len(message)) + message
 
 
-class Inbox:
-    """Messages that have come and were not read.
+class MessageBuffer:
+    """Received messages of a call that were not read yet.
 
-    What is kept is bounded by the stream's window and by one message in parts.
+    The stream's flow-control window bounds what is kept, except for one message larger than it.
+    The methods return the number of bytes whose credit may go back to the sender.
 
     Attributes:
-        encoding: how compressed messages are compressed, as the peer says.
+        encoding: the compression of messages whose compressed flag is set, as the peer named it.
     """
 
-    __slots__ = ("_held", "_limit", "_needed", "_part", "_ready", "encoding")
+    __slots__ = ("_limit", "_partial", "_partial_size", "_ready", "_uncredited", "encoding")
 
     def __init__(self, limit: int) -> None:
         """`limit` is the size of the largest message, in bytes."""
         self.encoding = IDENTITY
         self._limit = limit
-        # The beginning of a message, and how long it has to be to say more.
-        self._part = bytearray()
-        self._needed = 0
-        # How many of its bytes still take place in the window.
-        self._held = 0
-        # Messages; those that are compressed or came in parts with what is told of them.
-        self._ready: deque[bytes | _Special] = deque()
+        # The beginning of a message, and the size at which it has to be looked at again.
+        self._partial = bytearray()
+        self._partial_size = 0
+        # How many bytes of the partial message have no credit returned yet.
+        self._uncredited = 0
+        # Plain messages, and those that need more attention with what is known of them.
+        self._ready: deque[bytes | _SpecialMessage] = deque()
 
     def __bool__(self) -> bool:
         return bool(self._ready)
 
     @property
-    def broken_off(self) -> bool:
-        """Whether the body ended inside a message."""
-        return bool(self._part)
+    def is_incomplete(self) -> bool:
+        """Whether the received data ends inside a message."""
+        return bool(self._partial)
 
-    def feed(self, data: bytes, take: Take | None = None) -> int:
-        """Take data, and return of how many bytes the place is free again at once.
+    def receive(self, data: bytes, consumer: MessageConsumer | None = None) -> int:
+        """Add received data; return how many bytes may be credited to the sender at once.
 
-        Messages that `take` takes are not kept; from the first that it leaves on, all are.
+        Messages that `consumer` consumes are not kept. From the first one that it does not
+        consume, all are kept.
 
         Raises:
             RpcFailed: a message is too large.
         """
-        if not self._part:
-            return self._split(data, 0, None if self._ready else take)
-        self._part += data
-        if len(self._part) < self._needed:
+        if not self._partial:
+            return self._split(data, 0, None if self._ready else consumer)
+        self._partial += data
+        if len(self._partial) < self._partial_size:
             return self._hold(len(data))
-        freed = len(self._part) - len(data) - self._held
-        whole, self._part, self._held = bytes(self._part), bytearray(), 0
-        return self._split(whole, freed, None if self._ready else take)
+        credited = len(self._partial) - len(data) - self._uncredited
+        whole, self._partial, self._uncredited = bytes(self._partial), bytearray(), 0
+        return self._split(whole, credited, None if self._ready else consumer)
 
-    def take(self) -> tuple[bytes, int]:
-        """Return the next message, and how many bytes' place is free again.
+    def pop(self) -> tuple[bytes, int]:
+        """Return the next message, and how many bytes may be credited to the sender.
 
         Raises:
-            RpcFailed: it cannot be decompressed.
+            RpcFailed: the message cannot be decompressed.
         """
         item = self._ready.popleft()
         if self._ready:
-            free = 0
+            credit = 0
         else:
-            # Somebody waits for the rest of what there is only a part of.
-            free, self._held = self._held, 0
+            # The reader now waits for the rest of the partial message.
+            credit, self._uncredited = self._uncredited, 0
         if isinstance(item, bytes):
-            return item, len(item) + PREFIX + free
-        message = self._inflated(item.message) if item.compressed else item.message
-        return message, item.held + free
+            return item, len(item) + PREFIX_BYTES + credit
+        message = self._decompressed(item.message) if item.compressed else item.message
+        return message, item.credit + credit
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Discard everything."""
         self._ready.clear()
-        self._part.clear()
-        self._held = 0
+        self._partial.clear()
+        self._uncredited = 0
 
-    def _split(self, data: bytes, freed: int, take: Take | None) -> int:
-        """Find the messages; the place of the first `freed` bytes is free already."""
-        position, size, taken = 0, len(data), 0
-        while size - position >= PREFIX:
-            start = position + PREFIX
+    def _split(self, data: bytes, credited: int, consumer: MessageConsumer | None) -> int:
+        """Split data into messages; the first `credited` bytes are credited already."""
+        position, size, credit = 0, len(data), 0
+        while size - position >= PREFIX_BYTES:
+            start = position + PREFIX_BYTES
             compressed, length = _read_prefix(data, position)
             if length > self._limit:
                 raise RpcFailed(
                     StatusCode.RESOURCE_EXHAUSTED,
-                    f"a message of {length} bytes; at most {self._limit} are taken",
+                    f"a message of {length} bytes; at most {self._limit} are accepted",
                 )
             end = start + length
             if end > size:
                 break
-            message, place = data[start:end], end - position
-            item: bytes | _Special = message
-            if compressed or freed:
-                place, freed = max(0, place - freed), 0
-                item = _Special(message, place, bool(compressed))
-            if take and not compressed and take(message):
-                taken += place
+            message, cost = data[start:end], end - position
+            item: bytes | _SpecialMessage = message
+            if compressed or credited:
+                cost, credited = max(0, cost - credited), 0
+                item = _SpecialMessage(message, cost, bool(compressed))
+            if consumer and not compressed and consumer(message):
+                credit += cost
             else:
-                take = None
+                consumer = None
                 self._ready.append(item)
             position = end
         rest = size - position
         if not rest:
-            return taken
-        self._part += data[position:]
-        self._needed = PREFIX + length if rest >= PREFIX else PREFIX
-        return taken + self._hold(rest - freed)
+            return credit
+        self._partial += data[position:]
+        self._partial_size = PREFIX_BYTES + length if rest >= PREFIX_BYTES else PREFIX_BYTES
+        return credit + self._hold(rest - credited)
 
     def _hold(self, size: int) -> int:
-        """Keep bytes of a part; return of how many the place is free again at once.
+        """Keep bytes of a partial message; return how many may be credited at once.
 
-        A message may be larger than the window, so a part that somebody waits for takes no place.
+        A message may be larger than the window, so one that the reader waits for is credited
+        while it arrives.
         """
         if self._ready:
-            self._held += size
+            self._uncredited += size
             return 0
         return size
 
-    def _inflated(self, message: bytes) -> bytes:
+    def _decompressed(self, message: bytes) -> bytes:
         if self.encoding != GZIP:
             raise RpcFailed(
                 StatusCode.UNIMPLEMENTED,
                 f"a message compressed with {self.encoding[:32]}; expected gzip",
             )
-        inflate = zlib.decompressobj(_GZIP_WINDOW)
+        decompressor = zlib.decompressobj(_GZIP_WINDOW)
         try:
-            whole = inflate.decompress(message, self._limit)
+            whole = decompressor.decompress(message, self._limit)
         except zlib.error as error:
-            raise RpcFailed(StatusCode.INTERNAL, "a message is not gzip") from error
-        if inflate.unconsumed_tail:
+            raise RpcFailed(StatusCode.INTERNAL, "a message is not valid gzip") from error
+        if decompressor.unconsumed_tail:
             raise RpcFailed(
                 StatusCode.RESOURCE_EXHAUSTED,
-                f"a message that unpacks to more than {self._limit} bytes",
+                f"a message that decompresses to more than {self._limit} bytes",
             )
-        if not inflate.eof:
-            raise RpcFailed(StatusCode.INTERNAL, "a message breaks off inside its gzip")
+        if not decompressor.eof:
+            raise RpcFailed(StatusCode.INTERNAL, "the gzip data of a message is truncated")
         return whole
 
 
-class _Special:
-    """A message that is compressed, or the place of whose beginning is free already."""
+class _SpecialMessage:
+    """A message that is compressed, or whose beginning is credited to the sender already."""
 
-    __slots__ = ("compressed", "held", "message")
+    __slots__ = ("compressed", "credit", "message")
 
-    def __init__(self, message: bytes, held: int, compressed: bool) -> None:
+    def __init__(self, message: bytes, credit: int, compressed: bool) -> None:
         self.message = message
-        self.held = held
+        self.credit = credit
         self.compressed = compressed

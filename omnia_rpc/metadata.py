@@ -1,4 +1,4 @@
-"""Metadata and timeouts of calls as header fields (gRPC over HTTP/2, section Requests)."""
+"""Converts call metadata and timeouts to and from header fields (gRPC over HTTP/2, Requests)."""
 
 import base64
 import binascii
@@ -8,48 +8,50 @@ from typing import TypeAlias
 from omnia_rpc.http2.fields import Fields
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
-Received: TypeAlias = dict[str, str | bytes | tuple[bytes, ...]]
+ReceivedMetadata: TypeAlias = dict[str, str | bytes | tuple[bytes, ...]]
 
 CONTENT_TYPE = "application/grpc"
 _BINARY = "-bin"
 _RESERVED = ("grpc-", ":")
-_OWN = frozenset(("te", "content-type", "user-agent"))
+_PROTOCOL_FIELDS = frozenset(("te", "content-type", "user-agent"))
 _UNITS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _DIGITS = 8
 
 
 def to_fields(metadata: Metadata) -> list[tuple[str, str]]:
-    """Return metadata as fields.
+    """Return metadata as header fields.
 
     Raises:
-        ValueError: a name or a value cannot be sent.
+        ValueError: a name or a value is not allowed; the message names it.
     """
     fields: list[tuple[str, str]] = []
     for name, value in metadata:
         if isinstance(value, bytes):
             if not name.endswith(_BINARY):
-                raise ValueError(f"the metadata {name} has bytes, so its name must end with -bin")
+                raise ValueError(
+                    f"the metadata {name} has bytes as value, so its name has to end with -bin"
+                )
             fields.append((name, base64.b64encode(value).rstrip(b"=").decode()))
         elif name != name.lower() or not (value.isascii() and value.isprintable()):
-            raise ValueError(f"the metadata {name} is not lower-case, or not printable ASCII")
+            raise ValueError(f"the metadata {name}: expected a lower-case name and printable ASCII")
         else:
             fields.append((name, value))
     return fields
 
 
-def from_fields(fields: Fields) -> Received:
-    """Return what of a request's fields is metadata.
+def from_fields(fields: Fields) -> ReceivedMetadata:
+    """Return the metadata among the fields of a request.
 
-    A name that comes more than once has its texts joined by commas, or all its bytes in order.
+    The texts of a repeated name are joined by commas; its bytes become a tuple, in order.
     """
-    metadata: Received = {}
+    metadata: ReceivedMetadata = {}
     binary: dict[str, tuple[bytes, ...]] = {}
     for name, value in fields:
-        if name.startswith(_RESERVED) or name in _OWN:
+        if name.startswith(_RESERVED) or name in _PROTOCOL_FIELDS:
             continue
         if name.endswith(_BINARY):
-            # Several values may also come as one, and base64 has no comma.
-            values = tuple(_bytes(each.strip()) for each in value.split(","))
+            # Several values may be joined by commas, which base64 does not contain.
+            values = tuple(_decode_base64(part.strip()) for part in value.split(","))
             binary[name] = binary.get(name, ()) + values
         elif name in metadata:
             metadata[name] = f"{metadata[name]!s}, {value}"
@@ -61,13 +63,13 @@ def from_fields(fields: Fields) -> Received:
 
 
 def is_grpc(content_type: str) -> bool:
-    """Whether a body is gRPC's, whatever its messages are; grpc-web is another protocol."""
+    """Whether a content type is gRPC with any message format; grpc-web is another protocol."""
     rest = content_type.removeprefix(CONTENT_TYPE)
     return rest != content_type and (not rest or rest[0] in "+;")
 
 
-def timeout_text(seconds: float) -> str:
-    """Return the value of `grpc-timeout`: at most eight digits, rounded up."""
+def encode_timeout(seconds: float) -> str:
+    """Return `grpc-timeout` for a number of seconds: at most eight digits, rounded up."""
     for unit, size in (("m", 1e-3), ("S", 1.0), ("M", 60.0), ("H", 3600.0)):
         count = max(1, -int(-seconds // size))
         if len(str(count)) <= _DIGITS:
@@ -75,8 +77,8 @@ def timeout_text(seconds: float) -> str:
     return "99999999H"
 
 
-def timeout_seconds(text: str) -> float | None:
-    """Return the value of `grpc-timeout`, or None when it is none."""
+def decode_timeout(text: str) -> float | None:
+    """Return the seconds of a `grpc-timeout`; None when it is malformed."""
     size = _UNITS.get(text[-1:])
     digits = text[:-1]
     if size is None or not digits.isascii() or not digits.isdecimal() or len(digits) > _DIGITS:
@@ -84,7 +86,7 @@ def timeout_seconds(text: str) -> float | None:
     return int(digits) * size
 
 
-def _bytes(value: str) -> bytes:
+def _decode_base64(value: str) -> bytes:
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError):

@@ -1,4 +1,4 @@
-"""The answering end: a task for each call, and an orderly end."""
+"""The server: one task per call, and a graceful shutdown."""
 
 import asyncio
 import socket
@@ -6,20 +6,19 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
-from omnia_rpc.call import Call
-from omnia_rpc.endpoint import Endpoint, Keepalive
-from omnia_rpc.foreign import NotGrpc
-from omnia_rpc.http2.compression import FieldsRefused
-from omnia_rpc.http2.connection import Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.call import RpcCall
+from omnia_rpc.endpoint import Http2Endpoint, Keepalive
+from omnia_rpc.http2.connection import PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import Fields, encode
-from omnia_rpc.http2.stream import Listener, Stream
+from omnia_rpc.http2.hpack import FieldsRefused
+from omnia_rpc.http2.stream import Http2Stream, StreamListener
 from omnia_rpc.messages import IDENTITY
-from omnia_rpc.metadata import CONTENT_TYPE, from_fields, is_grpc, timeout_seconds
-from omnia_rpc.status import RpcFailed, StatusCode, of_reset, trailers
+from omnia_rpc.metadata import CONTENT_TYPE, decode_timeout, from_fields, is_grpc
+from omnia_rpc.status import RpcFailed, StatusCode, failure_from_reset, status_trailers
 
 KEEPALIVE = Keepalive(7200.0)
-_ANY = "::"
+_ANY_ADDRESS = "::"
 _BACKLOG = 1024
 
 _log = structlog.get_logger()
@@ -31,79 +30,82 @@ _HEADERS = encode(
         ("grpc-accept-encoding", "identity,gzip"),
     )
 )
-_OK = encode(trailers(None))
+_OK = encode(status_trailers(None))
+_NOT_POST = "405", "This server speaks gRPC: expected the method POST.\n"
+_NOT_GRPC = "415", "This server speaks gRPC: expected the content type application/grpc.\n"
 
 
-class ServerCall(Call):
+class ServerCall(RpcCall):
     """A call of a client.
 
     Attributes:
-        metadata: what the client sent with it.
+        metadata: the metadata of the request.
     """
 
-    __slots__ = ("_answered", "_task", "_timer", "metadata")
+    __slots__ = ("_headers_sent", "_task", "_timer", "metadata")
 
-    def __init__(self, stream: Stream, fields: Fields, limit: int) -> None:
+    def __init__(self, stream: Http2Stream, fields: Fields, limit: int) -> None:
         super().__init__(limit)
         self._stream = stream
-        self._answered = False
+        self._headers_sent = False
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.metadata = from_fields(fields)
 
-    def push(self, message: bytes) -> bool:
-        if not self._answered and self._stream:
-            self._answered = True
+    def try_write(self, message: bytes) -> bool:
+        if not self._headers_sent and self._stream:
+            self._headers_sent = True
             self._stream.send_headers(_HEADERS)
-        return super().push(message)
+        return super().try_write(message)
 
     def run(self, handle: "Handler", fields: Mapping[str, str]) -> "asyncio.Task[None]":
-        """Answer in a task of its own, within the deadline that the client gave."""
+        """Handle the call in a new task, within the deadline of the client; return the task."""
         loop = asyncio.get_running_loop()
-        self._inbox.encoding = fields.get("grpc-encoding", IDENTITY)
+        self._received.encoding = fields.get("grpc-encoding", IDENTITY)
         self._task = loop.create_task(self._run(handle))
-        seconds = timeout_seconds(fields.get("grpc-timeout", ""))
+        seconds = decode_timeout(fields.get("grpc-timeout", ""))
         if seconds is not None:
-            self._timer = loop.call_later(seconds, self._too_late)
+            self._timer = loop.call_later(seconds, self._deadline_passed)
         return self._task
 
-    def headers(self, fields: Fields, *, end: bool) -> None:
-        """Ignore the trailers of a client: gRPC has none."""
+    def on_headers(self, fields: Fields, *, end: bool) -> None:
+        """Ignore trailers: a gRPC client sends none."""
 
-    def ended(self) -> None:
-        broken = RpcFailed(StatusCode.INTERNAL, "the request breaks off inside a message")
-        self._finish(broken if self._inbox.broken_off else None)
+    def on_end(self) -> None:
+        truncated = RpcFailed(StatusCode.INTERNAL, "the request ends inside a message")
+        self._finish(truncated if self._received.is_incomplete else None)
 
-    def reset(self, code: ErrorCode, reason: str) -> None:
-        super().reset(code, reason)
-        self._inbox.clear()
+    def on_reset(self, code: Http2ErrorCode, reason: str) -> None:
+        super().on_reset(code, reason)
+        self._received.clear()
         self._cancel()
 
-    def finish(self, failed: RpcFailed | None) -> None:
-        """Tell the client how the call ended."""
+    def send_status(self, failed: RpcFailed | None) -> None:
+        """Send the status of the call; `failed` None is OK."""
         self._stop_timer()
         stream = self._stream
         if stream is None or not stream.local_open or stream.ending:
             return
-        block = _OK if failed is None else encode(trailers(failed))
-        stream.end(block if self._answered else _HEADERS + block)
+        block = _OK if failed is None else encode(status_trailers(failed))
+        stream.end(block if self._headers_sent else _HEADERS + block)
 
     async def _run(self, handle: "Handler") -> None:
         try:
             await handle(self)
         except RpcFailed as failed:
-            self.finish(failed)
+            self.send_status(failed)
         except asyncio.CancelledError:
-            self.finish(RpcFailed(StatusCode.CANCELLED, "the server ended the call"))
+            self.send_status(RpcFailed(StatusCode.CANCELLED, "the server ended the call"))
             raise
         except Exception:  # noqa: BLE001 - the client gets a status whatever happens
             _log.exception("call crashed")
-            self.finish(RpcFailed(StatusCode.UNKNOWN, "the call failed"))
+            self.send_status(RpcFailed(StatusCode.UNKNOWN, "the call failed"))
         else:
-            self.finish(None)
+            self.send_status(None)
 
     def _cancel(self) -> None:
-        # `_run` never begins when this comes at once, and a second cancel would cut its clean-up.
+        # A task that is cancelled before its first step never runs and sends no status, so the
+        # timer is stopped here. A second cancel would interrupt the clean-up of the handler.
         self._stop_timer()
         task, self._task = self._task, None
         if task:
@@ -115,12 +117,12 @@ class ServerCall(Call):
             self._timer = None
 
     def _refuse(self, failed: RpcFailed) -> None:
-        self._inbox.clear()
-        self.finish(failed)
+        self._received.clear()
+        self.send_status(failed)
         self._finish(failed)
         self._cancel()
 
-    def _too_late(self) -> None:
+    def _deadline_passed(self) -> None:
         self._timer = None
         self._refuse(RpcFailed(StatusCode.DEADLINE_EXCEEDED, "the deadline has passed"))
 
@@ -129,48 +131,48 @@ Handler = Callable[[ServerCall], Awaitable[None]]
 
 
 class Server:
-    """Serves methods by their paths, `/package.Service/Method`."""
+    """Serves methods by path: `/package.Service/Method`."""
 
     def __init__(
         self,
         handlers: Mapping[str, Handler],
         *,
         max_message_bytes: int,
-        limits: Limits | None = None,
+        limits: PeerLimits | None = None,
         keepalive: Keepalive = KEEPALIVE,
     ) -> None:
         self._handlers = handlers
         self._max_message_bytes = max_message_bytes
-        self._limits = limits or Limits()
+        self._limits = limits or PeerLimits()
         self._keepalive = keepalive
         self._endpoints: set[_ServerEndpoint] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> int:
-        """Listen, and return the port; "::" takes IPv4 as well, as gRPC's other servers do.
+        """Listen, and return the port. The host "::" accepts IPv4 too, as other gRPC servers do.
 
         Raises:
-            OSError: the port cannot be had.
+            OSError: the address cannot be bound.
         """
         loop = asyncio.get_running_loop()
-        if host == _ANY and socket.has_dualstack_ipv6():
-            # asyncio makes its own sockets for IPv6 alone.
-            both = socket.create_server(
+        if host == _ANY_ADDRESS and socket.has_dualstack_ipv6():
+            # asyncio creates IPv6 sockets that refuse IPv4.
+            dual = socket.create_server(
                 (host, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
             )
-            self._server = await loop.create_server(self._connected, sock=both, backlog=_BACKLOG)
+            self._server = await loop.create_server(self._connected, sock=dual, backlog=_BACKLOG)
         else:
             self._server = await loop.create_server(self._connected, host, port, backlog=_BACKLOG)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
     async def stop(self, grace: float) -> None:
-        """Take no more connections, let calls end within `grace` seconds, and close."""
+        """Accept no more connections, let calls finish within `grace` seconds, and close."""
         if self._server:
             self._server.close()
         for endpoint in self._endpoints:
-            endpoint.connection.announce_end()
+            endpoint.connection.announce_shutdown()
         if self._tasks and grace > 0:
             await asyncio.wait(self._tasks, timeout=grace)
         for endpoint in list(self._endpoints):
@@ -180,22 +182,22 @@ class Server:
         for endpoint in list(self._endpoints):
             endpoint.abort()
 
-    def accept(self, stream: Stream, fields: Fields) -> Listener | None:
-        """Begin a call, or refuse it where too many handlers of cancelled calls still run."""
+    def accept(self, stream: Http2Stream, fields: Fields) -> StreamListener | None:
+        """Start a call; refuse it while too many handlers of cancelled calls still run."""
         if len(self._tasks) >= self._limits.streams:
             return None
         given = dict(fields)
         method = given[":method"]
         if method != "POST" or not is_grpc(given.get("content-type", "")):
-            return NotGrpc(stream, method)
+            return NonGrpcResponder(stream, method)
         call = ServerCall(stream, fields, self._max_message_bytes)
         task = call.run(self._handler(given[":path"]), given)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return call
 
-    def lost(self, endpoint: "_ServerEndpoint") -> None:
-        """Forget a connection."""
+    def connection_lost(self, endpoint: "_ServerEndpoint") -> None:
+        """Called when a connection is closed."""
         self._endpoints.discard(endpoint)
 
     def _connected(self) -> "_ServerEndpoint":
@@ -211,20 +213,20 @@ class Server:
         return handler
 
 
-class _ServerEndpoint(Endpoint):
-    def __init__(self, server: Server, limits: Limits, keepalive: Keepalive) -> None:
+class _ServerEndpoint(Http2Endpoint):
+    def __init__(self, server: Server, limits: PeerLimits, keepalive: Keepalive) -> None:
         super().__init__(limits, keepalive, server.accept)
-        self.connection.explain = _explained
+        self.connection.explain_refusal = _refusal_block
         self._owner = server
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
-        self._owner.lost(self)
+        self._owner.connection_lost(self)
 
 
-def _explained(refused: FieldsRefused) -> bytes:
-    failed = of_reset(refused.code, refused.reason)
-    return _HEADERS + encode(trailers(failed))
+def _refusal_block(refused: FieldsRefused) -> bytes:
+    failed = failure_from_reset(refused.code, refused.reason)
+    return _HEADERS + encode(status_trailers(failed))
 
 
 def _refusing(failed: RpcFailed) -> Handler:
@@ -232,3 +234,41 @@ def _refusing(failed: RpcFailed) -> Handler:
         raise failed
 
     return refuse
+
+
+class NonGrpcResponder:
+    """Answers a request that is not gRPC with an HTTP error, and discards its body."""
+
+    def __init__(self, stream: Http2Stream, method: str) -> None:
+        self._stream = stream
+        self._method = method
+
+    def on_headers(self, fields: Fields, *, end: bool) -> None:
+        """Ignore trailers."""
+
+    def on_data(self, data: bytes) -> None:
+        self._stream.consumed(len(data))
+
+    def on_end(self) -> None:
+        """Answer when the request is complete, as clients expect."""
+        status, text = _NOT_GRPC if self._method == "POST" else _NOT_POST
+        fields = encode(
+            (
+                (":status", status),
+                ("content-type", "text/plain"),
+                ("content-length", str(len(text))),
+                *((("allow", "POST"),) if status == _NOT_POST[0] else ()),
+            )
+        )
+        if self._method == "HEAD":
+            self._stream.end(fields)
+            return
+        self._stream.send_headers(fields)
+        self._stream.send(text.encode())
+        self._stream.end()
+
+    def on_reset(self, code: Http2ErrorCode, reason: str) -> None:
+        """Ignored: there is no more to send."""
+
+    def on_writable(self) -> None:
+        """Ignored: the answer is small."""

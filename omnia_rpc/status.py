@@ -1,16 +1,16 @@
-"""How calls end: gRPC's status, and what it is when HTTP/2 ended the call instead."""
+"""gRPC status codes, and how HTTP/2 errors and trailers become a status."""
 
 from enum import IntEnum
 from urllib.parse import quote, unquote
 
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import Fields
 
 _MAX_DETAILS = 1024
 
 
 class StatusCode(IntEnum):
-    """gRPC's status codes."""
+    """Status codes of gRPC."""
 
     OK = 0
     CANCELLED = 1
@@ -32,7 +32,7 @@ class StatusCode(IntEnum):
 
 
 class RpcFailed(Exception):
-    """A call that did not end with OK."""
+    """The call ended with a status other than OK."""
 
     def __init__(self, code: StatusCode, details: str) -> None:
         super().__init__(f"{code.name}: {details or 'no details'}")
@@ -41,14 +41,14 @@ class RpcFailed(Exception):
 
 
 # gRPC over HTTP/2, "HTTP2 Transport Mapping", section Errors.
-_OF_RESET = {
-    ErrorCode.REFUSED_STREAM: StatusCode.UNAVAILABLE,
-    ErrorCode.CANCEL: StatusCode.CANCELLED,
-    ErrorCode.ENHANCE_YOUR_CALM: StatusCode.RESOURCE_EXHAUSTED,
-    ErrorCode.INADEQUATE_SECURITY: StatusCode.PERMISSION_DENIED,
+_STATUS_OF_RESET = {
+    Http2ErrorCode.REFUSED_STREAM: StatusCode.UNAVAILABLE,
+    Http2ErrorCode.CANCEL: StatusCode.CANCELLED,
+    Http2ErrorCode.ENHANCE_YOUR_CALM: StatusCode.RESOURCE_EXHAUSTED,
+    Http2ErrorCode.INADEQUATE_SECURITY: StatusCode.PERMISSION_DENIED,
 }
 # gRPC, "HTTP to gRPC Status Code Mapping".
-_OF_HTTP = {
+_STATUS_OF_HTTP = {
     "400": StatusCode.INTERNAL,
     "401": StatusCode.UNAUTHENTICATED,
     "403": StatusCode.PERMISSION_DENIED,
@@ -60,35 +60,35 @@ _OF_HTTP = {
 }
 
 
-def of_reset(code: ErrorCode, reason: str) -> RpcFailed:
-    """Return the end of a call whose stream was reset."""
-    return RpcFailed(_OF_RESET.get(code, StatusCode.INTERNAL), reason)
+def failure_from_reset(code: Http2ErrorCode, reason: str) -> RpcFailed:
+    """Return the failure of a call whose stream was reset."""
+    return RpcFailed(_STATUS_OF_RESET.get(code, StatusCode.INTERNAL), reason)
 
 
-def of_trailers(fields: Fields) -> RpcFailed | None:
-    """Return the end that the last fields of a call tell; None is OK."""
+def failure_from_trailers(fields: Fields) -> RpcFailed | None:
+    """Return the failure in the trailers of a call; None for the status OK."""
     given = dict(fields)
     text = given.get("grpc-status")
     if text is None:
         status = given.get(":status", "200")
-        code = _OF_HTTP.get(status, StatusCode.UNKNOWN)
-        return RpcFailed(code, f"the call ended without a status of gRPC (HTTP {status})")
+        code = _STATUS_OF_HTTP.get(status, StatusCode.UNKNOWN)
+        return RpcFailed(code, f"the call ended without a gRPC status (HTTP {status})")
     try:
         code = StatusCode(int(text))
     except ValueError:
-        return RpcFailed(StatusCode.UNKNOWN, f"the status {text[:16]} is not one of gRPC's")
+        return RpcFailed(StatusCode.UNKNOWN, f"{text[:16]} is not a gRPC status")
     if code is StatusCode.OK:
         return None
     return RpcFailed(code, unquote(given.get("grpc-message", ""), errors="replace"))
 
 
-def trailers(failed: RpcFailed | None) -> list[tuple[str, str]]:
-    """Return the last fields of a call."""
+def status_trailers(failed: RpcFailed | None) -> list[tuple[str, str]]:
+    """Return the trailers of a call; `failed` None is the status OK."""
     if failed is None:
         return [("grpc-status", "0")]
     fields = [("grpc-status", str(int(failed.code)))]
     if failed.details:
-        # Each byte may become three, and grpcio's clients refuse more than 8 KiB of metadata.
+        # Quoting may triple the bytes, and grpcio clients refuse more than 8 KiB of metadata.
         text = failed.details.encode(errors="replace")[:_MAX_DETAILS].decode(errors="ignore")
         fields.append(("grpc-message", quote(text, safe=" !#$&'()*+,/:;=?@[]")))
     return fields

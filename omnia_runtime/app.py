@@ -11,11 +11,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
-from omnia_core.env.media import MediaStorageType
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport, MediaStorageType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
-from omnia_core.sessions.opening import open_sessions
+from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import Live

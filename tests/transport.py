@@ -3,7 +3,7 @@
 import os
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 
 TRANSPORT = GrpcTransport(os.environ.get("TRANSPORT", GrpcTransport.BUILTIN))
 # The variable has the same name in the facade and in the runtime.

@@ -26,7 +26,7 @@ def chunk_message(text: str) -> bytes:
 def chunk_text(data: bytes) -> str | None:
     """Return the text of a ServerMessage that is a chunk with text and nothing else.
 
-    None stands for every other message, and for one that is better left to the library.
+    None: any other message; the caller has to parse it with the protobuf library.
     """
     whole = len(data)
     if whole in _SHORT_MESSAGE and data[1] == whole - 2 and data[3] == whole - 4:
@@ -42,7 +42,7 @@ def chunk_text(data: bytes) -> str | None:
 
 
 def _long(data: bytes) -> int:
-    """Return where the text begins, 0 when it is no such message."""
+    """Return the position of the text; 0 when the message is not such a chunk."""
     if not data or data[0] != _TAG_BYTE:
         return 0
     size, at = _length(data, 1)
@@ -53,7 +53,7 @@ def _long(data: bytes) -> int:
 
 
 def _length(data: bytes, at: int) -> tuple[int, int]:
-    """Return a length and the place after it; -1 where it is not one of up to three bytes."""
+    """Return a length of up to three bytes and the position after it; -1 when it is longer."""
     size = shift = 0
     for byte in data[at : at + 3]:
         at += 1

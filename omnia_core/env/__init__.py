@@ -1,21 +1,18 @@
-"""Environment contracts: the only place where an environment variable of the project is named."""
+"""The environment variables of all programs. They are named only here."""
 
-from omnia_core.env.cli import CliEnv
-from omnia_core.env.contract import EnvContract, EnvVar, Secret
+from omnia_core.env.contract import EnvContract, RenderedVariable, Secret, SecretKeyRef, SecretStr
 from omnia_core.env.facade import FacadeEnv
-from omnia_core.env.history import HistoryEnv
-from omnia_core.env.operator import OperatorEnv
+from omnia_core.env.operator import CliEnv, HistoryEnv, OperatorEnv
 from omnia_core.env.runtime import RuntimeEnv
-from omnia_core.env.secret import SecretKeyRef, SecretStr
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 
 __all__ = [
     "CliEnv",
     "EnvContract",
-    "EnvVar",
     "FacadeEnv",
     "HistoryEnv",
     "OperatorEnv",
+    "RenderedVariable",
     "RuntimeEnv",
     "Secret",
     "SecretKeyRef",

@@ -1,4 +1,4 @@
-"""An environment contract: one class, rendered by the operator, parsed by the container."""
+"""The base class of environment contracts: rendered by the operator, parsed by the container."""
 
 import types
 from collections.abc import Mapping
@@ -6,23 +6,54 @@ from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin, 
 
 import msgspec
 
-from omnia_core.env.secret import SecretKeyRef, SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.units import ByteSize, Duration
+
+
+class SecretStr:
+    """The value of a secret, hidden in logs, errors and debuggers."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret; call this only to send it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "SecretStr('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretStr) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class SecretKeyRef(msgspec.Struct, frozen=True):
+    """A key of a Secret in the namespace of the agent."""
+
+    name: str
+    key: str
+
 
 Secret = SecretStr | SecretKeyRef
 
 
-class EnvVar(msgspec.Struct, frozen=True):
-    """One environment variable of a container: a value, or a reference to a key of a Secret."""
+class RenderedVariable(msgspec.Struct, frozen=True):
+    """An environment variable of a container: a value, or a reference to a key of a Secret."""
 
     name: str
     value: str | None = None
     secret: SecretKeyRef | None = None
 
 
-class Variable(msgspec.Struct, frozen=True):
-    """How a field of a contract appears in the environment, for the reference page."""
+class VariableDoc(msgspec.Struct, frozen=True):
+    """The description of an environment variable, for the reference page."""
 
     field: str
     name: str
@@ -33,23 +64,23 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
-    """Base of the contracts.
+    """The base of the contracts.
 
-    A field `port` is the variable `OMNIA_PORT`, unless `variables` names another.
+    The field `port` is the variable `OMNIA_PORT`, unless `variables` maps it to another name.
 
-    A field whose variable name holds `*` is a mapping: one variable for each of its keys, which are
-    written in lower case with dashes and found in the environment in upper case with underscores.
+    A field whose variable name contains `*` is a mapping with one variable for each key. Keys are
+    lower case with dashes; in variable names they are upper case with underscores.
     """
 
     variables: ClassVar[Mapping[str, str]] = {}
 
-    def render(self, *, defaults: bool = False) -> list[EnvVar]:
-        """Return the variables that differ from the defaults (or all), sorted as the fields are.
+    def render(self, *, defaults: bool = False) -> list[RenderedVariable]:
+        """Return the variables that differ from the defaults (or all), in the order of the fields.
 
         Raises:
-            TypeError: a field holds a `SecretStr`: a literal secret never reaches a manifest.
+            TypeError: a field is a `SecretStr`; a literal secret must not get into a manifest.
         """
-        rendered: list[EnvVar] = []
+        rendered: list[RenderedVariable] = []
         for field in msgspec.structs.fields(self):
             value = getattr(self, field.name)
             if value is None or (not defaults and not field.required and value == field.default):
@@ -57,7 +88,7 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
             name = self.variable(field.name)
             if isinstance(value, Mapping):
                 rendered += [
-                    _render(name.replace("*", _upper(key)), each) for key, each in value.items()
+                    _render(name.replace("*", _upper(key)), item) for key, item in value.items()
                 ]
             else:
                 rendered.append(_render(name, value))
@@ -65,10 +96,11 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> Self:
-        """Read the contract from an environment; variables that no field names are ignored.
+        """Parse an environment; unknown variables are ignored.
 
         Raises:
-            ConfigurationError: names each variable that is missing or malformed, never a value.
+            ConfigurationError: the message names each variable that is missing or malformed, but
+                never a value.
         """
         hints = get_type_hints(cls, include_extras=True)
         values: dict[str, Any] = {}
@@ -85,38 +117,38 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
             elif field.required:
                 faults.append(f"{name}: missing")
         if faults:
-            raise ConfigurationError("The environment is not usable. " + "; ".join(faults))
+            raise ConfigurationError("The environment is invalid. " + "; ".join(faults))
         return cls(**values)
 
     @classmethod
     def variable(cls, field: str) -> str:
-        """Return the name of the variable that holds a field."""
+        """Return the name of the variable of a field."""
         return cls.variables.get(field, f"OMNIA_{field.upper()}")
 
     @classmethod
-    def reference(cls) -> list[Variable]:
+    def reference(cls) -> list[VariableDoc]:
         """Describe every variable of the contract, in the order of the fields."""
         hints = get_type_hints(cls, include_extras=True)
         return [_describe(cls, field, hints[field.name]) for field in msgspec.structs.fields(cls)]
 
 
-def _render(name: str, value: Any) -> EnvVar:
+def _render(name: str, value: Any) -> RenderedVariable:
     if isinstance(value, SecretStr):
         raise TypeError(f"{name}: a literal secret cannot be rendered; use a SecretKeyRef")
     if isinstance(value, SecretKeyRef):
-        return EnvVar(name, secret=value)
+        return RenderedVariable(name, secret=value)
     if isinstance(value, bool):
-        return EnvVar(name, "true" if value else "false")
+        return RenderedVariable(name, "true" if value else "false")
     if isinstance(value, tuple):
-        return EnvVar(name, ",".join(value))
-    return EnvVar(name, str(value))
+        return RenderedVariable(name, ",".join(value))
+    return RenderedVariable(name, str(value))
 
 
 def _convert(text: str, annotation: Any) -> Any:
     """Parse one variable.
 
     Raises:
-        ValueError: says what was expected, without the value, which may be secret.
+        ValueError: the message says what was expected, without the value, which may be secret.
     """
     target, choices = _target(annotation)
     try:
@@ -133,13 +165,13 @@ def _convert(text: str, annotation: Any) -> Any:
 
 
 def _target(annotation: Any) -> tuple[Any, list[str]]:
-    """Return the bare type (without `None` and `SecretKeyRef`), and the values of an enum."""
+    """Return the plain type (without `None` and `SecretKeyRef`), and the values of an enum."""
     if get_origin(annotation) is Annotated:
         annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, types.UnionType):
         arms = [arm for arm in get_args(annotation) if arm not in (type(None), SecretKeyRef)]
         annotation = arms[0]
-    if get_origin(annotation) is Annotated:  # an arm with bounds of its own
+    if get_origin(annotation) is Annotated:  # the alternative has bounds of its own
         annotation = get_args(annotation)[0]
     choices = [member.value for member in annotation] if hasattr(annotation, "__members__") else []
     return annotation, choices
@@ -176,14 +208,14 @@ def _upper(key: str) -> str:
     return key.upper().replace("-", "_")
 
 
-def _describe(cls: type[EnvContract], field: Any, annotation: Any) -> Variable:
-    # A named type such as a port brings a bound of its own, without a description.
+def _describe(cls: type[EnvContract], field: Any, annotation: Any) -> VariableDoc:
+    # A named type such as `Port` has a Meta with bounds and without a description.
     metas = [arg for arg in get_args(annotation) if isinstance(arg, msgspec.Meta)]
     target, choices = _target(annotation)
     default = (
         None if field.required or field.default in (None, msgspec.NODEFAULT) else field.default
     )
-    return Variable(
+    return VariableDoc(
         field=field.name,
         name=cls.variable(field.name).replace("*", "<NAME>"),
         type=" or ".join(choices)

@@ -1,4 +1,4 @@
-"""The environment of the facade container."""
+"""The environment contract of the facade container."""
 
 from typing import Annotated, ClassVar
 
@@ -6,31 +6,31 @@ from msgspec import Meta
 
 from omnia_core import names
 from omnia_core.env.contract import EnvContract
-from omnia_core.env.media import (
+from omnia_core.env.shared import (
+    DEFAULT_ENDPOINT,
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
+    GrpcTransport,
+    GrpcTransportField,
     MediaMaxFileSize,
     MediaStoragePath,
     MediaStorageType,
     MediaStorageTypeField,
-)
-from omnia_core.env.sessions import SessionType, SessionTypeField, SessionUrl
-from omnia_core.env.tracing import (
-    DEFAULT_ENDPOINT,
+    Port,
+    SessionType,
+    SessionTypeField,
+    SessionUrl,
     TracingContent,
     TracingEnabled,
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
 )
-from omnia_core.env.transport import GrpcTransport, GrpcTransportField
 from omnia_core.units import ByteSize, Duration
-
-Port = Annotated[int, Meta(ge=1, le=65535)]
 
 
 class FacadeEnv(EnvContract, frozen=True, kw_only=True):
-    """What the facade is told by its environment."""
+    """The environment of the facade."""
 
     variables: ClassVar = {
         "allow_unauthenticated": "OMNIA_FACADE_ALLOW_UNAUTHENTICATED",

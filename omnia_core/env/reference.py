@@ -1,12 +1,10 @@
-"""Write docs/reference/environment.md from the contracts: `python -m omnia_core.env.reference`."""
+"""Writes docs/reference/environment.md: `python -m omnia_core.env.reference`."""
 
 from pathlib import Path
 
-from omnia_core.env.cli import CliEnv
-from omnia_core.env.contract import EnvContract, Variable
+from omnia_core.env.contract import EnvContract, VariableDoc
 from omnia_core.env.facade import FacadeEnv
-from omnia_core.env.history import HistoryEnv
-from omnia_core.env.operator import OperatorEnv
+from omnia_core.env.operator import CliEnv, HistoryEnv, OperatorEnv
 from omnia_core.env.runtime import RuntimeEnv
 
 PAGE = Path("docs/reference/environment.md")
@@ -29,15 +27,15 @@ def render() -> str:
         "History": HistoryEnv,
         "Command line": CliEnv,
     }
-    return "\n".join([HEAD, *(_table(title, each) for title, each in contracts.items())])
+    return "\n".join([HEAD, *(_table(title, contract) for title, contract in contracts.items())])
 
 
 def _table(title: str, contract: type[EnvContract]) -> str:
-    rows = "".join(_row(each) for each in contract.reference())
+    rows = "".join(_row(variable) for variable in contract.reference())
     return f"## {title}\n\n| variable | value | default | meaning |\n|---|---|---|---|\n{rows}"
 
 
-def _row(variable: Variable) -> str:
+def _row(variable: VariableDoc) -> str:
     default = "required" if variable.required else f"`{variable.default or 'unset'}`"
     return f"| `{variable.name}` | {variable.type} | {default} | {variable.description} |\n"
 

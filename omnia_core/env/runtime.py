@@ -1,4 +1,4 @@
-"""The environment of the runtime container."""
+"""The environment contract of the runtime container."""
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar
@@ -7,30 +7,31 @@ from msgspec import Meta
 
 from omnia_core import names
 from omnia_core.env.contract import EnvContract, Secret
-from omnia_core.env.facade import Port
-from omnia_core.env.media import (
+from omnia_core.env.shared import (
+    DEFAULT_ENDPOINT,
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
+    GrpcTransport,
+    GrpcTransportField,
     MediaMaxFileSize,
     MediaStoragePath,
     MediaStorageType,
     MediaStorageTypeField,
-)
-from omnia_core.env.sessions import SessionType, SessionTypeField, SessionUrl
-from omnia_core.env.tracing import (
-    DEFAULT_ENDPOINT,
+    Port,
+    SessionType,
+    SessionTypeField,
+    SessionUrl,
     TracingContent,
     TracingEnabled,
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
 )
-from omnia_core.env.transport import GrpcTransport, GrpcTransportField
 from omnia_core.units import Duration
 
 
 class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
-    """What the runtime is told by its environment."""
+    """The environment of the runtime."""
 
     variables: ClassVar = {
         "promptpack_path": "OMNIA_PROMPTPACK_PATH",

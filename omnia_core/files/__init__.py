@@ -1,1 +1,1 @@
-"""The mounted files: written by the operator, read by the facade or the runtime."""
+"""The mounted files: written by the operator, read by the facade and the runtime."""

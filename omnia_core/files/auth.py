@@ -1,5 +1,6 @@
-"""auth.json: whose credentials an agent accepts. Its keys are public; client keys, of which only
-hashes are kept, are files of a Secret beside it.
+"""auth.json: the credentials that an agent accepts.
+
+The file has public keys only. Hashes of client keys are in a Secret that is mounted beside it.
 """
 
 from enum import StrEnum
@@ -10,7 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 
 
 class Role(StrEnum):
-    """What a caller may do, for the runtime and its tools to act on."""
+    """The role of a caller; the runtime and its tools decide what it allows."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -18,13 +19,13 @@ class Role(StrEnum):
 
 
 class ManagementAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Tokens of the cluster's ServiceAccounts.
+    """Tokens of ServiceAccounts of the cluster.
 
     Attributes:
-        issuer: who the tokens have to be from.
-        audience: who they have to be for.
-        namespaces: where their ServiceAccounts have to be.
-        keys: the issuer's public keys, as JWKs (RFC 7517).
+        issuer: the required issuer.
+        audience: the required audience.
+        namespaces: the namespaces of accepted ServiceAccounts.
+        keys: the public keys of the issuer, as JWKs (RFC 7517).
     """
 
     issuer: str
@@ -34,11 +35,11 @@ class ManagementAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ClientKeyAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Keys that the agent's owner hands out.
+    """Client keys, which the owner of the agent distributes.
 
     Attributes:
-        trust_end_user_header: whether `X-End-User-Id` names the person behind a key.
-        default_role: the role of keys whose scopes name none.
+        trust_end_user_header: whether `X-End-User-Id` names the end user of a client.
+        default_role: the role of keys whose scopes contain none.
     """
 
     trust_end_user_header: bool = False
@@ -49,13 +50,13 @@ class OidcAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Tokens of an OpenID provider.
 
     Attributes:
-        issuer: who the tokens have to be from.
-        audience: who they have to be for.
-        subject: the claim that says who the token is for.
-        end_user: the claim that names the person behind it, where that is somebody else.
+        issuer: the required issuer.
+        audience: the required audience.
+        subject: the claim with the id of the caller.
+        end_user: the claim with the id of the end user, when the caller acts for one.
         role: the claim with the role.
-        claims: the claims that the runtime is told.
-        keys: the issuer's public keys, as JWKs (RFC 7517).
+        claims: the claims that are passed on to the runtime.
+        keys: the public keys of the issuer, as JWKs (RFC 7517).
     """
 
     issuer: str
@@ -68,14 +69,14 @@ class OidcAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class EdgeTrust(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Headers of a proxy that has checked who is asking, and lets nobody else set them.
+    """Headers of a proxy that authenticates callers and overwrites these headers of clients.
 
     Attributes:
-        subject: the header that says who is asking; without it the request is nobody's.
-        end_user: the header that names the person behind, where that is somebody else.
+        subject: the header with the id of the caller; a request without it is not authenticated.
+        end_user: the header with the id of the end user, when the caller acts for one.
         email: the header with the e-mail address.
         role: the header with the role.
-        claims: for each claim that the runtime is told, the header with its value.
+        claims: maps the claims that are passed on to the runtime to their headers.
     """
 
     subject: str = "x-user-id"
@@ -86,11 +87,11 @@ class EdgeTrust(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class AuthFile(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The file. What is not there is not accepted.
+    """The content of auth.json. A kind of credential that is not configured is not accepted.
 
     Attributes:
-        keyed_user_ids: whether user ids are made with the key beside the client keys, so that
-            nobody without it can tell whose they are.
+        keyed_user_ids: whether user ids are derived with the secret key beside the client keys, so
+            that they cannot be linked to users without it.
     """
 
     management: ManagementAuth | None = None

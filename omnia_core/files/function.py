@@ -1,4 +1,4 @@
-"""function.json: the name and the two schemas of a function."""
+"""function.json: the name and the schemas of a function."""
 
 from msgspec import Struct
 
@@ -6,7 +6,7 @@ from omnia_core.jsonvalue import JsonObject
 
 
 class FunctionFile(Struct, frozen=True, rename="camel"):
-    """The file. The schemas are JSON Schemas, draft 2020-12."""
+    """The content of function.json. The schemas are JSON Schemas, draft 2020-12."""
 
     name: str
     input_schema: JsonObject

@@ -1,10 +1,10 @@
-"""The folder of a PromptPack: each version in use as `<version>.json`, and `placement.json`, which
-says which of them new sessions get.
+"""The folder of a PromptPack: each version as `<version>.json`, and `placement.json`.
 
-A session's place is a number from 0 to 9999: the first eight bytes of the SHA-256 of its id, read
-as a big-endian fraction of one, times 10000, rounded down. A session whose place is below a
-hundred times the weight gets the candidate. The place never changes, so that a growing weight
-moves sessions to the candidate only, and every runtime places a session alike.
+`placement.json` decides which version a new session gets. The bucket of a session is a number from
+0 to 9999: the first eight bytes of the SHA-256 of its id, read as a big-endian fraction of one,
+times 10000, rounded down. Sessions whose bucket is below 100 times the weight get the candidate.
+The bucket never changes, so a growing weight moves sessions only to the candidate, and every
+runtime decides alike.
 """
 
 import hashlib
@@ -17,16 +17,16 @@ from msgspec import Meta, Struct
 from omnia_core.files.reading import decode_json
 
 PLACEMENT_FILE = "placement.json"
-PLACES = 10_000
+BUCKETS = 10_000
 
 _SUFFIX = ".json"
 
 
 class Placement(Struct, frozen=True, omit_defaults=True):
-    """Which versions new sessions get.
+    """The versions that new sessions get.
 
     Attributes:
-        candidate: the version that is taking over; "" when there is none.
+        candidate: the version that is rolled out; "" when there is none.
         weight: percentage of new sessions that get the candidate.
     """
 
@@ -36,39 +36,39 @@ class Placement(Struct, frozen=True, omit_defaults=True):
 
 
 def place(session_id: str, placement: Placement) -> str:
-    """Return the version that a session begins with."""
-    chosen = place_of(session_id) < placement.weight * PLACES // 100
+    """Return the version of a new session."""
+    chosen = bucket_of(session_id) < placement.weight * BUCKETS // 100
     return placement.candidate if placement.candidate and chosen else placement.stable
 
 
-def place_of(session_id: str) -> int:
-    """Return the place of a session: 0 to 9999."""
+def bucket_of(session_id: str) -> int:
+    """Return the bucket of a session: 0 to 9999."""
     digest = hashlib.sha256(session_id.encode()).digest()
-    return int.from_bytes(digest[:8], "big") * PLACES >> 64
+    return int.from_bytes(digest[:8], "big") * BUCKETS >> 64
 
 
 def file_of(version: str) -> str:
-    """Return the name of a version's file. A ConfigMap's key has no `+`, a version no `_`."""
+    """Return the file name of a version; `+` is not allowed in ConfigMap keys, and becomes `_`."""
     return version.replace("+", "_") + _SUFFIX
 
 
 def version_of(file: str) -> str | None:
-    """Return the version whose content a file holds; None when it is no version's file."""
+    """Return the version in a file; None when it is not the file of a version."""
     if file == PLACEMENT_FILE or file.startswith(".") or not file.endswith(_SUFFIX):
         return None
     return file.removesuffix(_SUFFIX).replace("_", "+")
 
 
 def parse_placement(text: str, what: str) -> Placement:
-    """Parse a placement; `what` begins the error message.
+    """Parse placement.json; error messages begin with `what`.
 
     Raises:
-        ConfigurationError: names the line and column, or the path of the wrong value.
+        ConfigurationError: the text is invalid; the message names line and column, or a path.
     """
     return decode_json(text, Placement, what)
 
 
 def folder_content(placement: Placement, packs: Mapping[str, str]) -> dict[str, str]:
-    """Return the files of the folder by name; `packs` are the versions' contents as JSON text."""
+    """Return the files of the folder by name; `packs` maps versions to JSON text."""
     files = {file_of(version): text for version, text in packs.items()}
     return {**files, PLACEMENT_FILE: msgspec.json.encode(placement).decode()}

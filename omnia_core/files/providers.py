@@ -1,4 +1,4 @@
-"""providers.yaml: everything about an agent's providers that is not secret."""
+"""providers.yaml: the providers of an agent, without their secrets."""
 
 from typing import Literal
 
@@ -8,10 +8,10 @@ from omnia_core.units import Duration
 
 
 class ProviderDefaults(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Parameters of every call; those of a pack win. None is "not set".
+    """Default parameters of calls; those of a pack take precedence. None: not set.
 
     Attributes:
-        context_window: tokens that a request and its answer may have together.
+        context_window: the tokens of a request and its answer together.
         truncation_strategy: sliding, summarize or custom; custom acts as sliding.
     """
 
@@ -33,12 +33,12 @@ class Pricing(Struct, frozen=True, omit_defaults=True):
 
 
 class OpenAISettings(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What only OpenAI's APIs know.
+    """Settings of the OpenAI APIs.
 
     Attributes:
-        api: completions or responses; None is "what the model needs".
-        reasoning_effort: none, minimal, low, medium, high, … as the model knows them.
-        parallel_tool_calls: whether one answer may call several tools; None is the vendor's choice.
+        api: completions or responses; None: the one that the model needs.
+        reasoning_effort: none, minimal, low, medium, high, … as the model supports.
+        parallel_tool_calls: whether one answer may call several tools; None: the vendor decides.
     """
 
     api: Literal["completions", "responses"] | None = None
@@ -46,7 +46,7 @@ class OpenAISettings(Struct, frozen=True, rename="camel", omit_defaults=True):
     parallel_tool_calls: bool | None = None
 
 
-# One object, so that a provider that sets none of it is written without an empty block.
+# One shared object, so that providers without these settings are written without an empty block.
 NO_OPENAI_SETTINGS = OpenAISettings()
 
 
@@ -54,9 +54,9 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One provider.
 
     Attributes:
-        name: the logical name in the AgentRuntime; the key is `OMNIA_PROVIDER_<NAME>_API_KEY`.
+        name: the name in the AgentRuntime; its API key is in `OMNIA_PROVIDER_<NAME>_API_KEY`.
         type: claude, openai, gemini, ollama, vllm or mock.
-        mock_responses_path: the mock provider's response file.
+        mock_responses_path: the response file of the mock provider.
     """
 
     name: str
@@ -71,15 +71,17 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ProvidersFile(Struct, frozen=True):
-    """The file. The provider named `default`, else the first, answers turns; `fallback`, and names
-    that begin with `fallback-`, step in for it in their order; others are used only by name.
+    """The content of providers.yaml.
+
+    The provider named `default`, else the first one, answers turns. `fallback` and names that begin
+    with `fallback-` are its fallbacks, in this order. Others are used only by name.
     """
 
     providers: list[ProviderConfig] = field(default_factory=list)
 
 
 def timeout_seconds(text: str | None, default: float) -> float:
-    """Return a duration setting in seconds.
+    """Return a duration in seconds; `default` when it is not set.
 
     Raises:
         ValueError: `text` is not a duration.

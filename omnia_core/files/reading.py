@@ -1,4 +1,4 @@
-"""Read a mounted file into its type, or say what is wrong with it and where."""
+"""Reads mounted files and decodes them into their types."""
 
 from pathlib import Path
 from typing import TypeVar
@@ -23,10 +23,10 @@ def read_text(path: str) -> str:
 
 
 def decode_json(text: str, shape: type[T], what: str) -> T:
-    """Decode JSON text; `what` begins the error message.
+    """Decode JSON text; error messages begin with `what`.
 
     Raises:
-        ConfigurationError: names the line and column, or the path of the wrong value.
+        ConfigurationError: the text is invalid; the message names line and column, or a path.
     """
     try:
         return msgspec.json.decode(text, type=shape)
@@ -37,10 +37,10 @@ def decode_json(text: str, shape: type[T], what: str) -> T:
 
 
 def decode_yaml(text: str, shape: type[T], what: str) -> T:
-    """Decode YAML text; `what` begins the error message.
+    """Decode YAML text; error messages begin with `what`.
 
     Raises:
-        ConfigurationError: names the line and column, or the path of the wrong value.
+        ConfigurationError: the text is invalid; the message names line and column, or a path.
     """
     try:
         return msgspec.yaml.decode(text, type=shape)
@@ -54,7 +54,7 @@ def encode_yaml(value: object) -> str:
 
 
 def _syntax_error(text: str, error: msgspec.DecodeError) -> str:
-    import json  # noqa: PLC0415 - needed only to find the line of a broken file
+    import json  # noqa: PLC0415 - needed only to find the line of an error
 
     try:
         json.loads(text)

@@ -1,15 +1,16 @@
 """tools.yaml: the handlers of an agent's ToolRegistry."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct, field
 
-from omnia_core.files.toolservers import GRPCConfig, MCPConfig
 from omnia_core.jsonvalue import JsonObject
 
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
 
 
 class ToolDefinition(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What the model is told about a tool. The schemas are JSON Schemas."""
+    """A tool as the model sees it. The schemas are JSON Schemas."""
 
     name: str
     description: str
@@ -18,13 +19,13 @@ class ToolDefinition(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ToolAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """How the runtime proves who it is.
+    """The credential that the runtime sends to a tool server.
 
     Attributes:
         type: bearer, basic or serviceAccount.
-        path: the file that holds the token, or `user:password` for basic. It is read again when it
+        path: the file with the token, or `user:password` for basic. It is read again when it
             changes.
-        origin: where the file comes from, for people: `key "token" of the Secret "crm"`.
+        origin: where the file comes from, for messages: `key "token" of the Secret "crm"`.
     """
 
     type: str
@@ -33,11 +34,11 @@ class ToolAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class HTTPRetryPolicy(Struct, frozen=True, rename="camel"):
-    """When an HTTP call is tried again; the waits are duration texts.
+    """When an HTTP call is retried; backoffs are durations as text.
 
     Attributes:
-        max_attempts: the first included.
-        respect_retry_after: whether `Retry-After` is waited for, at most `max_backoff`.
+        max_attempts: attempts in all, including the first.
+        respect_retry_after: whether to wait for `Retry-After`, at most `max_backoff`.
     """
 
     max_attempts: int
@@ -53,13 +54,13 @@ class HTTPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How an HTTP tool is called.
 
     Attributes:
-        endpoint: URL; arguments go into the body, or into the query when `method` has none.
-        url_template: replaces the endpoint's path; `{name}` takes the encoded argument.
+        endpoint: URL; arguments go into the body, or into the query when `method` has no body.
+        url_template: replaces the path of the endpoint; `{name}` is the encoded argument.
         query_params: names of arguments that go into the query.
-        header_params: argument → header that carries it.
-        body_mapping: JMESPath expression that makes the body from the arguments that are left.
-        response_mapping: JMESPath expression that picks the result from the response.
-        redact: names of fields whose values the model does not see, at any depth.
+        header_params: maps arguments to headers.
+        body_mapping: JMESPath expression that makes the body from the remaining arguments.
+        response_mapping: JMESPath expression that selects the result in the response.
+        redact: names of fields, at any depth, whose values are hidden from the model.
     """
 
     endpoint: str
@@ -81,8 +82,8 @@ class OpenAPIConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How the operations of an OpenAPI document become tools.
 
     Attributes:
-        base_url: address of the API; without it, the document's first server.
-        operation_filter: operation ids that become tools; without any, all.
+        base_url: the URL of the API; by default, the first server of the document.
+        operation_filter: operation ids that become tools; empty: all.
     """
 
     spec_url: str = field(name="specURL")
@@ -90,6 +91,78 @@ class OpenAPIConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     operation_filter: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     retry_policy: HTTPRetryPolicy | None = None
+
+
+class RetryPolicy(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """When a call is retried; backoffs are durations as text.
+
+    Attributes:
+        max_attempts: attempts in all, including the first.
+    """
+
+    max_attempts: int = 1
+    initial_backoff: str = "100ms"
+    backoff_multiplier: float = 2.0
+    max_backoff: str = "30s"
+
+
+class GRPCRetryPolicy(RetryPolicy, frozen=True, rename="camel", omit_defaults=True):
+    """When a gRPC call is retried; codes are names of gRPC status codes."""
+
+    retryable_status_codes: tuple[str, ...] = (
+        "UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+        "RESOURCE_EXHAUSTED",
+    )
+
+
+class GRPCConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How a gRPC tool server is called.
+
+    Attributes:
+        endpoint: host and port.
+        tls_cert_path: PEM file with the client certificate.
+        tls_key_path: PEM file with its key.
+        tls_ca_path: PEM file with the certificate authority.
+    """
+
+    endpoint: str
+    tls: bool = False
+    tls_cert_path: str = ""
+    tls_key_path: str = ""
+    tls_ca_path: str = field(default="", name="tlsCAPath")
+    tls_insecure_skip_verify: bool = False
+    retry_policy: GRPCRetryPolicy | None = None
+
+
+class ToolFilter(Struct, frozen=True, omit_defaults=True):
+    """Which tools of a server are offered, see `passes_filter`."""
+
+    allowlist: tuple[str, ...] = ()
+    blocklist: tuple[str, ...] = ()
+
+    def allows(self, name: str) -> bool:
+        """Whether a tool is offered."""
+        return passes_filter(name, self.allowlist, self.blocklist)
+
+
+class MCPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """How an MCP server is reached.
+
+    Attributes:
+        transport: streamable-http, sse or stdio.
+        endpoint: URL, unless the transport is stdio.
+        command: the server program for stdio; it is run with `args` and `env` in `work_dir`.
+    """
+
+    transport: str
+    endpoint: str = ""
+    command: str = ""
+    args: tuple[str, ...] = ()
+    work_dir: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    tool_filter: ToolFilter | None = None
+    retry_policy: RetryPolicy | None = None
 
 
 class ClientConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -100,7 +173,7 @@ class ClientConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ToolHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """One handler. `type` is http, openapi, grpc, mcp or client; `timeout` is a duration text."""
+    """A tool handler. `type` is http, openapi, grpc, mcp or client; `timeout` is a duration."""
 
     name: str
     type: str
@@ -115,6 +188,16 @@ class ToolHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ToolsFile(Struct, frozen=True):
-    """The file."""
+    """The content of tools.yaml."""
 
     handlers: list[ToolHandler] = field(default_factory=list)
+
+
+def passes_filter(name: str, allowlist: Sequence[str], blocklist: Sequence[str]) -> bool:
+    """Whether a filter allows a tool. An entry may end in `*`; an empty allowlist allows all."""
+    allowed = not allowlist or any(_matches(entry, name) for entry in allowlist)
+    return allowed and not any(_matches(entry, name) for entry in blocklist)
+
+
+def _matches(entry: str, name: str) -> bool:
+    return name.startswith(entry[:-1]) if entry.endswith("*") else name == entry

@@ -1,4 +1,4 @@
-"""Read the parameters of a validator: each by its spellings, and none that nobody knows."""
+"""Reads the parameters of a validator, and refuses unknown ones."""
 
 import json
 from collections.abc import Sequence
@@ -7,13 +7,14 @@ from typing import Any, NoReturn
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 
-_SHOWN = 60  # characters of a wrong value that a message repeats
+_SHOWN = 60  # characters of an invalid value that a message repeats
 
 
 class Params:
     """The parameters of one validator.
 
-    A method that reads one takes all of its spellings and raises ConfigurationError with its place.
+    The methods take the names of a parameter; aliases mean the same. They raise ConfigurationError
+    with the place of the parameter.
     """
 
     def __init__(self, values: JsonObject, where: str) -> None:
@@ -23,7 +24,7 @@ class Params:
         self._known: list[str] = []
 
     def count(self, *names: str) -> int | None:
-        """Return a whole number from 1 on, None when it is not given."""
+        """Return a whole number from 1 on; None when it is not given."""
         name, value = self._given(names)
         if value is None:
             return None
@@ -33,19 +34,19 @@ class Params:
         return whole
 
     def texts(self, *names: str) -> tuple[str, ...]:
-        """Return a list of texts, which must be there and hold at least one."""
+        """Return a required list with at least one text."""
         name, value = self._given(names)
         if value is None:
             self.missing(*names)
         if not isinstance(value, list) or not value:
             self.refuse(name, f"expected a list of texts with at least one, found {_shown(value)}")
-        for index, each in enumerate(value):
-            if not isinstance(each, str) or not each:
-                self.refuse(f"{name}[{index}]", f"expected a text, found {_shown(each)}")
+        for index, text in enumerate(value):
+            if not isinstance(text, str) or not text:
+                self.refuse(f"{name}[{index}]", f"expected a text, found {_shown(text)}")
         return tuple(value)
 
     def text(self, name: str) -> str | None:
-        """Return a text that is not empty, None when it is not given."""
+        """Return a non-empty text; None when it is not given."""
         _, value = self._given([name])
         if value is not None and (not isinstance(value, str) or not value):
             self.refuse(name, f"expected a text, found {_shown(value)}")
@@ -70,7 +71,7 @@ class Params:
         return str(value)
 
     def object(self, name: str) -> JsonObject:
-        """Return an object, which must be there."""
+        """Return a required object."""
         _, value = self._given([name])
         if value is None:
             self.missing(name)
@@ -79,7 +80,7 @@ class Params:
         return value
 
     def finish(self) -> None:
-        """Refuse what nobody has asked for: a misspelt parameter would guard nothing."""
+        """Refuse parameters that were not read: a misspelt parameter would have no effect."""
         for name in self._values:
             if name not in self._known:
                 self.refuse(name, f"is not known; known here: {', '.join(self._known)}")
@@ -89,12 +90,12 @@ class Params:
         raise ConfigurationError(f"{self._where}.{name}: {problem}")
 
     def missing(self, *names: str) -> NoReturn:
-        """Raise ConfigurationError for a parameter that is not there under any of its names."""
+        """Raise ConfigurationError for a required parameter that is not given."""
         also = f"; another name for it: {', '.join(names[1:])}" if names[1:] else ""
         self.refuse(names[0], f"is required and missing{also}")
 
     def _given(self, names: Sequence[str]) -> tuple[str, Any]:
-        """Return the spelling that is used, and the value; null is "not given"."""
+        """Return the name that is used, and the value; null counts as not given."""
         self._known += [name for name in names if name not in self._known]
         used = [name for name in names if self._values.get(name) is not None]
         if len(used) > 1:

@@ -1,7 +1,7 @@
-"""OpenAPI operations as tools: their names, their arguments, and where each argument goes."""
+"""Turns the operations of an OpenAPI document into tools, and tool arguments into requests."""
 
 from omnia_core.openapi.api import Api, Omission, read_api
-from omnia_core.openapi.operation import ApiKey, Body, Operation, Parameter, Place
+from omnia_core.openapi.operation import ApiKey, Body, Operation, Parameter, ParameterLocation
 from omnia_core.openapi.request import ArgumentUnusable, Request, build_request
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "Omission",
     "Operation",
     "Parameter",
-    "Place",
+    "ParameterLocation",
     "Request",
     "build_request",
     "read_api",

@@ -1,5 +1,7 @@
-"""A document's operations as tools."""
+"""Reads an OpenAPI document and returns its operations as tools."""
 
+import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -8,26 +10,26 @@ from msgspec import Struct
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonschema import SchemaInvalid, compile_schema
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi import names
-from omnia_core.openapi.arguments import arguments, raw_parameters
-from omnia_core.openapi.body import raw_body
+from omnia_core.openapi.arguments import RawParameter, arguments, raw_body, raw_parameters
 from omnia_core.openapi.document import base_url, follow, read_document
-from omnia_core.openapi.operation import Operation, Place
-from omnia_core.openapi.security import api_key, is_key
+from omnia_core.openapi.operation import ApiKey, Operation, ParameterLocation
 
-# The others say something about a resource without using it.
+# HEAD, OPTIONS and TRACE are not useful as tools.
 _METHODS = ("get", "put", "post", "delete", "patch")
+_KEY_LOCATIONS = {"header": ParameterLocation.HEADER, "query": ParameterLocation.QUERY}
+MAX_NAME_LENGTH = 64
+_HASH_LENGTH = 8
 
 
 class Omission(Struct, frozen=True):
-    """An operation that is no tool, and what has to change for it to become one."""
+    """An operation that cannot be a tool; `reason` says what has to change."""
 
     operation: str
     reason: str
 
 
 class Api(Struct, frozen=True):
-    """What a document offers."""
+    """The API of a document."""
 
     title: str
     operations: tuple[Operation, ...]
@@ -35,7 +37,7 @@ class Api(Struct, frozen=True):
 
 
 class _Entry(NamedTuple):
-    """An operation as the document has it."""
+    """An operation of the document."""
 
     path: str
     method: str
@@ -53,21 +55,21 @@ class _Entry(NamedTuple):
 
 
 def read_api(text: str, where: str, *, only: Iterable[str] = (), base: str | None = None) -> Api:
-    """Read an OpenAPI 3.0 or 3.1 document. One bad operation leaves the others usable.
+    """Read an OpenAPI 3.0 or 3.1 document. An invalid operation does not affect the others.
 
     Args:
         text: JSON or YAML.
-        where: address of the document: errors name it, and a relative server starts from it.
-        only: operation ids or tool names that are wanted; without any, all.
-        base: address of the API instead of the document's server.
+        where: the URL of the document: errors name it, relative server URLs are resolved by it.
+        only: the operation ids or tool names to return; empty: all.
+        base: the URL of the API, instead of the servers in the document.
 
     Raises:
-        ConfigurationError: the text is no such document.
+        ConfigurationError: the text is not an OpenAPI 3 document.
     """
     document = read_document(text, where)
     try:
         entries = list(_entries(document, where))
-        tools = names.unique(_name(each) for each in entries)
+        tools = unique_names(_tool_name(entry) for entry in entries)
         return _api(document, list(zip(tools, entries, strict=True)), where, list(only), base)
     except RecursionError as error:
         raise ConfigurationError(
@@ -82,10 +84,10 @@ def _api(
     only: list[str],
     base: str | None,
 ) -> Api:
-    operations, omitted, met = [], [], set()
+    operations, omitted, found = [], [], set()
     for name, entry in named:
         called = {name, entry.operation_id or name} & set(only)
-        met |= called
+        found |= called
         if only and not called:
             continue
         try:
@@ -93,9 +95,9 @@ def _api(
         except ConfigurationError as error:
             omitted.append(Omission(entry.operation_id or entry.place, error.message))
     omitted += [
-        Omission(each, "the document has no operation of this name: correct operationFilter")
-        for each in dict.fromkeys(only)
-        if each not in met
+        Omission(name, "the document has no operation with this name: correct operationFilter")
+        for name in dict.fromkeys(only)
+        if name not in found
     ]
     info = document.get("info")
     title = str(info.get("title", "")) if isinstance(info, dict) else ""
@@ -115,25 +117,24 @@ def _entries(document: JsonObject, where: str) -> Iterator[_Entry]:
                 yield _Entry(str(path), method, item, item[method])
 
 
-def _name(entry: _Entry) -> str:
-    spelt = names.tool_name(entry.operation_id or "")
-    return spelt or names.tool_name(f"{entry.method} {entry.path}")
-
-
 def _operation(
     document: JsonObject, name: str, entry: _Entry, where: str, base: str | None
 ) -> Operation:
     item, raw, place = entry.item, entry.raw, entry.place
     parameters = raw_parameters(document, item.get("parameters"), raw.get("parameters"), place)
-    key = api_key(document, raw)
-    # what is secret is no argument: the handler has it
-    parameters = [each for each in parameters if not is_key(each, key)]
-    in_path = {each.name for each in parameters if each.place is Place.PATH}
-    for variable in _variables(entry.path) - in_path:
-        raise ConfigurationError(f"{place}: the path's {{{variable}}} is no parameter: describe it")
+    key = _api_key(document, raw)
+    # The handler adds the credential; it is not an argument.
+    parameters = [parameter for parameter in parameters if not _is_key(parameter, key)]
+    in_path = {
+        parameter.name for parameter in parameters if parameter.place is ParameterLocation.PATH
+    }
+    for variable in _path_variables(entry.path) - in_path:
+        raise ConfigurationError(
+            f"{place}: {{{variable}}} of the path is not described: add the parameter"
+        )
     body = raw_body(document, raw.get("requestBody"), place)
-    found = arguments(document, parameters, body, place)
-    _check(found.schema, place)
+    built = arguments(document, parameters, body, place)
+    _check_schema(built.schema, place)
     levels = (raw.get("servers"), item.get("servers"), document.get("servers"))
     return Operation(
         name=name,
@@ -141,29 +142,108 @@ def _operation(
         method=entry.method.upper(),
         path=entry.path,
         base_url=base.rstrip("/") if base else base_url(levels, where),
-        parameters=found.parameters,
-        body=found.body,
-        input_schema=found.schema,
+        parameters=built.parameters,
+        body=built.body,
+        input_schema=built.schema,
         operation_id=entry.operation_id,
         key=key,
     )
 
 
-def _variables(path: str) -> set[str]:
+def _api_key(document: JsonObject, raw: JsonObject) -> ApiKey | None:
+    """Return where the API key of an operation goes; None: into the `Authorization` header.
+
+    An operation that accepts both, or declares nothing, gets the header.
+    """
+    required = raw.get("security", document.get("security"))
+    keys = []
+    for scheme in _schemes(document, required):
+        place, name = _KEY_LOCATIONS.get(str(scheme.get("in"))), scheme.get("name")
+        if scheme.get("type") != "apiKey":
+            return None
+        if place is not None and isinstance(name, str) and name:
+            keys.append(ApiKey(name, place))
+    return keys[0] if keys else None
+
+
+def _is_key(parameter: RawParameter, key: ApiKey | None) -> bool:
+    """Whether a parameter is the API key."""
+    if key is None or parameter.place is not key.place:
+        return False
+    if key.place is ParameterLocation.HEADER:
+        return parameter.name.lower() == key.name.lower()
+    return parameter.name == key.name
+
+
+def _schemes(document: JsonObject, required: object) -> Iterator[JsonObject]:
+    components = document.get("components")
+    known = components.get("securitySchemes") if isinstance(components, dict) else None
+    for alternative in required if isinstance(required, list) else []:
+        for name in alternative if isinstance(alternative, dict) else []:
+            scheme = known.get(name) if isinstance(known, dict) else None
+            if isinstance(scheme, dict):
+                yield scheme
+
+
+def _path_variables(path: str) -> set[str]:
     return {part.partition("}")[0] for part in path.split("{")[1:]}
 
 
-def _check(schema: JsonObject, place: str) -> None:
+def _check_schema(schema: JsonObject, place: str) -> None:
     try:
         compile_schema(schema)
     except SchemaInvalid as error:
         raise ConfigurationError(
-            f"{place}: the schema of the arguments is wrong: {error}"
+            f"{place}: the schema of the arguments is invalid: {error}"
         ) from error
 
 
 def _description(raw: JsonObject, item: JsonObject, place: str) -> str:
-    """Return summary and description, which often say different things."""
-    said = [str(raw.get(key) or item.get(key) or "").strip() for key in ("summary", "description")]
-    different = dict.fromkeys(each for each in said if each)
+    """Return summary and description, which often differ."""
+    texts = [str(raw.get(key) or item.get(key) or "").strip() for key in ("summary", "description")]
+    different = dict.fromkeys(text for text in texts if text)
     return "\n\n".join(different) or place
+
+
+def _tool_name(entry: _Entry) -> str:
+    return tool_name(entry.operation_id or "") or tool_name(f"{entry.method} {entry.path}")
+
+
+def tool_name(text: str) -> str:
+    """Return `text` in snake case, matching `^[a-z][a-z0-9_]*$`; "" if nothing is left of it."""
+    words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", words)
+    name = re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
+    if name[:1].isdigit():
+        name = f"op_{name}"
+    return _shortened(name, text)
+
+
+def _shortened(name: str, text: str) -> str:
+    if len(name) <= MAX_NAME_LENGTH:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{name[: MAX_NAME_LENGTH - _HASH_LENGTH - 1]}_{digest}"
+
+
+def unique_names(names: Iterable[str]) -> list[str]:
+    """Return unique names: the first keeps its name, later ones become `name_2`, `name_3`."""
+    wanted = list(names)
+    taken = set(wanted)
+    seen: set[str] = set()
+    result = []
+    for name in wanted:
+        result.append(_numbered(name, taken) if name in seen else name)
+        seen.add(name)
+        taken.add(result[-1])
+    return result
+
+
+def _numbered(name: str, taken: set[str]) -> str:
+    number = 2
+    while True:
+        suffix = f"_{number}"
+        candidate = name[: MAX_NAME_LENGTH - len(suffix)] + suffix
+        if candidate not in taken:
+            return candidate
+        number += 1

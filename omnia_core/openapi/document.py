@@ -1,4 +1,4 @@
-"""An OpenAPI document: its text read, its inner references followed."""
+"""Reads an OpenAPI document, and resolves its references and servers."""
 
 from typing import Any
 from urllib.parse import unquote, urljoin
@@ -10,27 +10,27 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 
 _LONGEST_CHAIN = 32
-# YAML's aliases can make a short text endless.
+# YAML aliases can expand a short text without limit.
 _MOST_VALUES = 1_000_000
 
-# libyaml reads megabytes in the time that Python's own parser needs for a few kilobytes.
+# libyaml is orders of magnitude faster than the parser in Python.
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_BASE):  # type: ignore[misc] # libyaml's loader, where PyYAML was built with it
-    """YAML's values that JSON has too: a date stays the text that it is."""
+    """Reads only values that JSON has too: a date stays text."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the attribute of PyYAML
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
 def read_document(text: str, where: str) -> JsonObject:
-    """Read JSON or YAML text; `where` begins the error message.
+    """Read JSON or YAML text; error messages begin with `where`.
 
     Raises:
-        ConfigurationError: the text is no OpenAPI 3 document.
+        ConfigurationError: the text is not an OpenAPI 3 document.
     """
     try:
         document = _parsed(text)
@@ -58,13 +58,13 @@ def _parsed(text: str) -> Any:
         try:
             return msgspec.json.decode(text.lstrip("\ufeff"))
         except msgspec.DecodeError:
-            pass  # YAML's flow style begins like JSON
+            pass  # YAML in flow style begins like JSON
     document = yaml.load(text, Loader=_Loader)  # noqa: S506 - derived from a safe loader
-    _refuse_endless(document)
+    _check_size(document)
     return document
 
 
-def _refuse_endless(document: object) -> None:
+def _check_size(document: object) -> None:
     waiting, seen = [document], 0
     while waiting:
         value = waiting.pop()
@@ -73,19 +73,19 @@ def _refuse_endless(document: object) -> None:
             waiting += inner
             seen += len(inner)
         if seen > _MOST_VALUES:
-            raise ValueError("the aliases unfold without end")
+            raise ValueError("the document has too many values, or its aliases never end")
 
 
 def lookup(document: JsonObject, reference: object, place: str) -> Any:
-    """Return what a reference such as `#/components/schemas/Pet` stands for.
+    """Return the target of a reference such as `#/components/schemas/Pet`.
 
     Raises:
-        ConfigurationError: it leads out of the document, or to nothing.
+        ConfigurationError: the reference leads out of the document, or has no target.
     """
     if not isinstance(reference, str) or not reference.startswith("#/"):
         raise ConfigurationError(
-            f'{place}: the reference "{reference}" leads out of the document: bring what it stands'
-            " for into components"
+            f'{place}: the reference "{reference}" leads out of the document: put its'
+            " target into components"
         )
     found: Any = document
     for part in reference[2:].split("/"):
@@ -96,17 +96,17 @@ def lookup(document: JsonObject, reference: object, place: str) -> Any:
             found = found[key]
         else:
             raise ConfigurationError(
-                f'{place}: nothing stands at the reference "{reference}": add it, or correct the'
-                " reference"
+                f'{place}: the reference "{reference}" has no target: add the target, or correct'
+                " the reference"
             )
     return found
 
 
 def follow(document: JsonObject, node: object, place: str) -> JsonObject:
-    """Return the object that a node is or refers to.
+    """Return a node that is an object; a reference is followed.
 
     Raises:
-        ConfigurationError: it is no object, or refers to itself.
+        ConfigurationError: the node is not an object, or refers to itself.
     """
     for _ in range(_LONGEST_CHAIN):
         if not isinstance(node, dict):
@@ -118,13 +118,15 @@ def follow(document: JsonObject, node: object, place: str) -> JsonObject:
 
 
 def base_url(levels: tuple[object, ...], where: str) -> str:
-    """Return the address of the API by the innermost `servers` list that has an entry.
+    """Return the base URL of the API, from the innermost `servers` list that has an entry.
 
     Args:
-        levels: the `servers` of operation, path and document.
-        where: address of the document, which a relative one starts from.
+        levels: the `servers` of the operation, the path and the document.
+        where: the URL of the document; a relative server URL is resolved against it.
     """
-    servers: list[object] = next((e for e in levels if isinstance(e, list) and e), [{}])
+    servers: list[object] = next(
+        (list_ for list_ in levels if isinstance(list_, list) and list_), [{}]
+    )
     server = servers[0] if isinstance(servers[0], dict) else {}
     url = str(server.get("url", "/"))
     variables = server.get("variables")

@@ -1,4 +1,4 @@
-"""An operation as a tool: what the model is told, and what a caller needs to make the request."""
+"""An operation as a tool: what the model sees, and what is needed to build the request."""
 
 from enum import StrEnum
 
@@ -7,8 +7,8 @@ from msgspec import Struct, field
 from omnia_core.jsonvalue import JsonObject
 
 
-class Place(StrEnum):
-    """Part of a request that carries a parameter; the order is that in which names are given."""
+class ParameterLocation(StrEnum):
+    """Where a request carries a parameter, in the order in which arguments get their names."""
 
     PATH = "path"
     QUERY = "query"
@@ -16,20 +16,20 @@ class Place(StrEnum):
 
 
 class Parameter(Struct, frozen=True):
-    """One argument outside the body.
+    """An argument outside the body.
 
     Attributes:
-        argument: its name in the tool's arguments.
-        name: its name in the request.
+        argument: the name among the arguments of the tool.
+        name: the name in the request.
         schema: may refer to `$defs` of the operation's input schema.
-        style: how lists and objects are written, in OpenAPI's words.
-        explode: whether each item of them stands for itself.
-        content_type: set when the value is written as a document, such as JSON, instead.
+        style: how lists and objects are serialized, as in OpenAPI.
+        explode: whether each item is serialized separately, as in OpenAPI.
+        content_type: set when the value is serialized as a document, such as JSON, instead.
     """
 
     argument: str
     name: str
-    place: Place
+    place: ParameterLocation
     required: bool
     schema: JsonObject | bool
     style: str
@@ -41,8 +41,8 @@ class Body(Struct, frozen=True):
     """The JSON body.
 
     Attributes:
-        argument: the one argument that is the whole body; None when `fields` make it.
-        fields: argument → field of the body.
+        argument: the argument that is the whole body; None when the body is made of `fields`.
+        fields: maps arguments to fields of the body.
     """
 
     content_type: str
@@ -55,20 +55,20 @@ class ApiKey(Struct, frozen=True):
     """The header or query parameter that carries the credential."""
 
     name: str
-    place: Place
+    place: ParameterLocation
 
 
 class Operation(Struct, frozen=True):
     """One operation of an API.
 
     Attributes:
-        name: the tool's name, unique in the document.
-        operation_id: the name that the document gives it.
-        method: in capitals.
-        path: a template; `{name}` is the parameter of that `name` whose place is the path.
-        base_url: goes before the path; it has no slash at its end.
-        input_schema: of all arguments in one object.
-        key: where the credential goes; None for the `Authorization` header.
+        name: the name of the tool, unique in the document.
+        operation_id: the `operationId` of the document.
+        method: in upper case.
+        path: a template with the path parameters as `{name}`.
+        base_url: the URL before the path, without a slash at the end.
+        input_schema: the schema of all arguments as one object.
+        key: where the credential goes; None: the `Authorization` header.
     """
 
     name: str
@@ -84,5 +84,5 @@ class Operation(Struct, frozen=True):
 
     @property
     def url(self) -> str:
-        """The address, with the path's parameters still open."""
+        """The URL, with the path parameters as placeholders."""
         return self.base_url + self.path

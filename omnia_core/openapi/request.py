@@ -1,24 +1,26 @@
-"""From the arguments of a tool to the request of an operation."""
+"""Builds the HTTP request of an operation from the arguments of a tool."""
 
 import re
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi.operation import Operation, Parameter, Place
-from omnia_core.openapi.styles import header_text, path_text, plain, query_pairs
+from omnia_core.openapi.operation import Operation, Parameter, ParameterLocation
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
+_SEPARATORS = {"form": ",", "simple": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 
 class ArgumentUnusable(ValueError):
-    """An argument is missing, or cannot stand where the operation wants it."""
+    """An argument is missing, or its value cannot be sent where the operation expects it."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A request, ready to be sent; `url` is encoded already."""
+    """A request to send; `url` is percent-encoded."""
 
     method: str
     url: str
@@ -27,23 +29,23 @@ class Request(msgspec.Struct, frozen=True):
 
 
 def build_request(operation: Operation, arguments: JsonObject) -> Request:
-    """Put each argument where the operation wants it. An optional one that is null is left out.
+    """Return the request; optional arguments that are null are left out.
 
     Raises:
-        ArgumentUnusable: names the argument.
+        ArgumentUnusable: an argument is missing or cannot be sent; the message names it.
     """
     given = {name: value for name, value in arguments.items() if value is not None}
-    present = [each for each in operation.parameters if each.argument in given]
+    present = [item for item in operation.parameters if item.argument in given]
     query = [
         pair
-        for each in present
-        if each.place is Place.QUERY
-        for pair in _query(each, given[each.argument])
+        for item in present
+        if item.place is ParameterLocation.QUERY
+        for pair in _query(item, given[item.argument])
     ]
     headers = {
-        each.name: _header(each, given[each.argument])
-        for each in present
-        if each.place is Place.HEADER
+        item.name: _header(item, given[item.argument])
+        for item in present
+        if item.place is ParameterLocation.HEADER
     }
     body = _body(operation, arguments)
     if body is not None and operation.body is not None:
@@ -55,22 +57,24 @@ def build_request(operation: Operation, arguments: JsonObject) -> Request:
 
 
 def _path(operation: Operation, given: JsonObject) -> str:
-    by_name = {each.name: each for each in operation.parameters if each.place is Place.PATH}
+    by_name = {
+        item.name: item for item in operation.parameters if item.place is ParameterLocation.PATH
+    }
 
     def fill(match: re.Match[str]) -> str:
-        each = by_name[match[1]]
-        if each.argument not in given:
+        item = by_name[match[1]]
+        if item.argument not in given:
             raise ArgumentUnusable(
-                f'the argument "{each.argument}" is missing: it is part of the URL'
+                f'the argument "{item.argument}" is missing: it is part of the URL'
             )
-        value = given[each.argument]
-        if each.content_type is not None:
+        value = given[item.argument]
+        if item.content_type is not None:
             value = msgspec.json.encode(value).decode()
-        text = path_text(each.name, value, each.style, explode=each.explode)
-        # dots alone would climb the path, however they are encoded
+        text = path_text(item.name, value, item.style, explode=item.explode)
+        # "." and ".." would change the path, even if they are percent-encoded.
         if text in ("", ".", ".."):
             raise ArgumentUnusable(
-                f'the argument "{each.argument}" cannot be "{text}": it is part of the URL'
+                f'the argument "{item.argument}" cannot be "{text}": it is part of the URL'
             )
         return text
 
@@ -90,7 +94,7 @@ def _header(parameter: Parameter, value: Any) -> str:
         text = plain(value)
     if _FORBIDDEN_IN_HEADER.search(text) or not text.isascii():
         raise ArgumentUnusable(
-            f'the argument "{parameter.argument}" holds characters that a header cannot carry'
+            f'the argument "{parameter.argument}" has characters that are not allowed in a header'
         )
     return text
 
@@ -111,3 +115,70 @@ def _body(operation: Operation, arguments: JsonObject) -> bytes | None:
     if body.required:
         raise ArgumentUnusable(f'the argument "{body.argument}" is missing: it is the body')
     return None
+
+
+def plain(value: Any) -> str:
+    """Return a string as it is, and any other value as JSON text."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def encoded(value: Any) -> str:
+    """Return a value as percent-encoded text."""
+    return quote(plain(value), safe="")
+
+
+def path_text(name: str, value: Any, style: str, *, explode: bool) -> str:
+    """Serialize a path parameter in the style simple, label or matrix."""
+    match style:
+        case "label":
+            mark = "." if explode else ","
+            return "." + mark.join(_items(value, encoded, explode=explode))
+        case "matrix":
+            return _matrix(name, value, explode=explode)
+        case _:
+            return ",".join(_items(value, encoded, explode=explode))
+
+
+def header_text(value: Any, *, explode: bool) -> str:
+    """Serialize a header parameter; the style is always simple."""
+    return ",".join(_items(value, plain, explode=explode))
+
+
+def query_pairs(name: str, value: Any, style: str, *, explode: bool) -> list[str]:
+    """Serialize a query parameter as `name=value` pairs; an empty list or object has none.
+
+    The style is form, spaceDelimited, pipeDelimited or deepObject.
+    """
+    key = encoded(name)
+    if isinstance(value, dict):
+        if style == "deepObject":
+            return [f"{key}%5B{encoded(name)}%5D={encoded(item)}" for name, item in value.items()]
+        if explode:
+            return list(_items(value, encoded, explode=True))
+    elif isinstance(value, list):
+        if explode:
+            return [f"{key}={encoded(item)}" for item in value]
+    else:
+        return [f"{key}={encoded(value)}"]
+    joined = _SEPARATORS.get(style, ",").join(_items(value, encoded, explode=False))
+    return [f"{key}={joined}"] if value else []
+
+
+def _matrix(name: str, value: Any, *, explode: bool) -> str:
+    key = encoded(name)
+    if isinstance(value, list) and explode:
+        return "".join(f";{key}={encoded(item)}" for item in value)
+    if isinstance(value, dict) and explode:
+        return "".join(f";{item}" for item in _items(value, encoded, explode=True))
+    text = ",".join(_items(value, encoded, explode=False))
+    return f";{key}={text}" if text else f";{key}"
+
+
+def _items(value: Any, write: Callable[[Any], str], *, explode: bool) -> Iterable[str]:
+    if isinstance(value, list):
+        return [write(item) for item in value]
+    if not isinstance(value, dict):
+        return [write(value)]
+    if explode:
+        return [f"{write(key)}={write(item)}" for key, item in value.items()]
+    return [write(part) for pair in value.items() for part in pair]

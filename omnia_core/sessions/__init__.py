@@ -1,15 +1,21 @@
-"""What a conversation leaves behind, and where it is kept."""
+"""Session records and audit trails, and the stores that keep them."""
 
 from omnia_core.sessions.audit import AuditTrail
-from omnia_core.sessions.records import Beginning, Message, Session
-from omnia_core.sessions.store import SessionConflict, SessionStore, StoreUnavailable
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.store import (
+    SessionConflict,
+    SessionSettings,
+    SessionStore,
+    StoreUnavailable,
+)
 
 __all__ = [
     "AuditTrail",
-    "Beginning",
+    "DeletedMessages",
     "Message",
     "Session",
     "SessionConflict",
+    "SessionSettings",
     "SessionStore",
     "StoreUnavailable",
 ]

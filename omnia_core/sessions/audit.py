@@ -1,4 +1,4 @@
-"""What happened in a session beside its messages: calls of models and tools, and events."""
+"""Audit records of a session: model calls, tool executions and events."""
 
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,7 +16,7 @@ ProviderFault: TypeAlias = Literal[
 
 
 class EventKind(StrEnum):
-    """What may happen in a turn; the set is closed."""
+    """The kinds of events in a turn; the set is closed."""
 
     TURN_BEGAN = "turn_began"
     TURN_ENDED = "turn_ended"
@@ -37,14 +37,15 @@ class EventKind(StrEnum):
 
 
 class ProviderCall(Struct, frozen=True):
-    """One request to a model, retries counted apart.
+    """One request to a model; each retry is a request of its own.
 
     Attributes:
-        began_at: RFC 3339, UTC, as in every record of the trail.
-        provider: its name in the agent.
-        fault: the kind of the error, "" without one.
-        attempt: from 1; of the same answer, before it has begun.
-        duration_ms: to the end of the answer.
+        began_at: RFC 3339, UTC, as in every audit record.
+        provider: the name of the provider in the agent.
+        fault: the kind of the error; "" without an error.
+        attempt: counts the requests for one answer, from 1; only a request whose answer has not
+            begun is retried.
+        duration_ms: until the end of the answer.
     """
 
     began_at: str
@@ -64,8 +65,8 @@ class ToolExecution(Struct, frozen=True):
     """One tool call, executed or refused.
 
     Attributes:
-        call_id: that of the message's `ToolCall`.
-        handler: who executed it, "" when no handler has the tool.
+        call_id: the id of the `ToolCall` in the message.
+        handler: the handler that executed it; "" when no handler has the tool.
         arguments: JSON text, as the model wrote it.
     """
 
@@ -79,7 +80,7 @@ class ToolExecution(Struct, frozen=True):
 
 
 class RuntimeEvent(Struct, frozen=True):
-    """Something that happened; `detail` is a name or a reason, never what somebody said."""
+    """An event; `detail` is a name or a reason, never content of the conversation."""
 
     at: str
     kind: EventKind
@@ -87,13 +88,13 @@ class RuntimeEvent(Struct, frozen=True):
 
 
 class AuditTrail(Struct, frozen=True):
-    """What an append tells beside its messages.
+    """The audit records that are stored with an append.
 
     Attributes:
-        status: how the session stands after it; None leaves that as it is.
-        tag: agent for a conversation, function for a call of one.
-        turns: how many turns begin with it.
-        turn_ms: how long the turn took that ends with it, None when none does.
+        status: the status of the session after the append; None: unchanged.
+        tag: `agent` for a conversation, `function` for a function call.
+        turns: how many turns begin with the append.
+        turn_ms: the duration of the turn that ends with the append; None when no turn ends.
     """
 
     status: SessionStatus | None = None
@@ -105,7 +106,7 @@ class AuditTrail(Struct, frozen=True):
     events: tuple[RuntimeEvent, ...] = ()
 
 
-def moment(when: datetime | None = None) -> str:
-    """Write a time, by default now, as records have it."""
+def timestamp(when: datetime | None = None) -> str:
+    """Return a time, by default now, in the format of the records: RFC 3339, UTC, milliseconds."""
     text = (when or datetime.now(UTC)).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

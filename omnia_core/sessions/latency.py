@@ -1,10 +1,10 @@
-"""Latencies as counts in buckets, so that those of many days add up."""
+"""Latency histograms with fixed buckets, which can be summed over days."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-# Upper bounds in milliseconds; one more bucket has what is longer. Never changed in place: rows
-# that were written with other bounds could not be read.
+# Upper bounds in milliseconds; the last bucket has what is longer. The bounds must not change:
+# stored rows depend on them.
 BOUNDS = (
     *(25, 50, 100, 250, 500, 1000, 2000, 3000, 5000, 8000),
     *(12_000, 20_000, 30_000, 60_000, 120_000),
@@ -12,18 +12,19 @@ BOUNDS = (
 BUCKETS = len(BOUNDS) + 1
 
 
-def counted(milliseconds: Iterable[float]) -> list[int]:
-    """Return how many of the times are in each bucket."""
+def histogram(milliseconds: Iterable[float]) -> list[int]:
+    """Return the number of durations in each bucket."""
     buckets = [0] * BUCKETS
-    for each in milliseconds:
-        buckets[bisect_left(BOUNDS, each)] += 1
+    for duration in milliseconds:
+        buckets[bisect_left(BOUNDS, duration)] += 1
     return buckets
 
 
 def quantile(buckets: Sequence[int], share: float) -> float | None:
-    """Estimate the time in ms that a share of all stays below, None when there are none.
+    """Estimate a quantile in milliseconds; None for an empty histogram.
 
-    Within a bucket the times are taken as spread evenly; beyond the last bound it is that bound.
+    It assumes that durations are spread evenly within a bucket. In the last bucket, which has no
+    upper bound, it returns the lower bound.
     """
     wanted = sum(buckets) * share
     if not wanted:

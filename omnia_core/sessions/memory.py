@@ -1,4 +1,4 @@
-"""Sessions in the memory of one process: gone when it ends, seen by no other pod."""
+"""Sessions in the memory of one process: lost when it ends, invisible to other pods."""
 
 import time
 from collections import OrderedDict
@@ -6,8 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from omnia_core.sessions.audit import AuditTrail
-from omnia_core.sessions.records import Beginning, Message, Session
-from omnia_core.sessions.retention import Effects, Note, Retention, first_kept, unnoted
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.retention import (
+    EffectsCallback,
+    Retention,
+    RetentionEffects,
+    first_kept,
+    ignore_effects,
+)
 from omnia_core.sessions.store import SessionConflict, SessionStore
 from omnia_core.units import Duration
 
@@ -17,25 +23,25 @@ class _Entry:
     session: Session
     expires_at: float
     trial_first: int = 0
-    """The position of the first message that a policy on trial would have kept."""
+    """The position of the first message that a dry-run policy would have kept."""
 
 
 class MemorySessionStore(SessionStore):
-    """Keeps sessions in order of their last use, so that expiring them costs nothing per turn."""
+    """Keeps sessions ordered by their last use, so that expiring them is cheap."""
 
     def __init__(
         self,
         ttl: Duration,
         *,
         retention: Retention | None = None,
-        note: Note = unnoted,
+        on_retention: EffectsCallback = ignore_effects,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` returns seconds that only grow."""
+        """`clock` returns monotonic seconds."""
         self._ttl = ttl.seconds
         self._retention = retention or Retention()
         self._trial_ttl = self._retention.bounded(ttl).seconds
-        self._note = note
+        self._on_retention = on_retention
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
@@ -49,14 +55,14 @@ class MemorySessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
     ) -> int:
         entry = self._touch(session_id) or _Entry(Session(session_id), 0)
         known = entry.session
         if known.length != expected_length:
             raise SessionConflict(session_id, expected_length, known.length)
         grown = Session(session_id, (*known.messages, *messages), (), known.deleted)
-        # the first append is one turn, be it that a function asked its model twice
+        # The first append is one turn, even if a function called its model twice: it stays whole.
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
@@ -74,22 +80,22 @@ class MemorySessionStore(SessionStore):
         self._entries.clear()
 
     def _touch(self, session_id: str) -> _Entry | None:
-        now, over = self._clock(), 0
+        now, ended = self._clock(), 0
         while self._entries and next(iter(self._entries.values())).expires_at <= now:
             self._entries.popitem(last=False)
-            over += 1
-        if over:
-            self._note(Effects(over, over))
+            ended += 1
+        if ended:
+            self._on_retention(RetentionEffects(ended, ended))
         entry = self._entries.get(session_id)
         if entry:
             if self._retention.dry_run and now - entry.expires_at + self._ttl >= self._trial_ttl:
-                self._note(Effects(1, 1, dry_run=True))
+                self._on_retention(RetentionEffects(1, 1, dry_run=True))
             entry.expires_at = now + self._ttl
             self._entries.move_to_end(session_id)
         return entry
 
     def _trimmed(self, entry: _Entry, session: Session) -> Session:
-        """Delete what is too much, or count what would be deleted."""
+        """Delete the messages above the limit or, in a dry run, count them."""
         most, dry_run = self._retention.max_messages, self._retention.dry_run
         known = max(session.first, entry.trial_first) if dry_run else session.first
         if most is None or session.length - known <= most:
@@ -98,7 +104,7 @@ class MemorySessionStore(SessionStore):
         gone = session.first + at - known
         if gone <= 0:
             return session
-        self._note(Effects(messages_deleted=gone, dry_run=dry_run))
+        self._on_retention(RetentionEffects(messages_deleted=gone, dry_run=dry_run))
         if dry_run:
             entry.trial_first = session.first + at
             return session
@@ -107,9 +113,9 @@ class MemorySessionStore(SessionStore):
 
 def _without(session: Session, count: int) -> Session:
     """Return a session without its first messages."""
-    turns = sum(each.role == "user" for each in session.messages[:count])
+    turns = sum(message.role == "user" for message in session.messages[:count])
     before = session.deleted.turns if session.deleted else 0
-    deleted = Beginning(
+    deleted = DeletedMessages(
         session.first + count, before + turns, session.pack_version, session.user_id
     )
     return Session(session.id, session.messages[count:], session.interrupted, deleted)

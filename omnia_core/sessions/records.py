@@ -1,30 +1,33 @@
-"""The records of a session, in the form in which every driver keeps them."""
+"""The records of a session, as every store keeps them."""
 
 from typing import Literal
 
 from msgspec import Struct, field
 
+from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
+
+_NOT_FINISHED = '{"error":"not finished"}'
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
     """One message of a conversation.
 
     Attributes:
-        role: system prompts are not kept; they are rendered for each turn. A `summary` is not
-            part of the conversation: it stands for the messages before it that it covers.
-        content: the text; of a `tool` message the result, as JSON text where it is JSON.
-        parts: what is not text, in order; the text of a message is always in `content` too.
-        tool_calls: of an `assistant` message, the calls that it asks for.
-        tool_call_id: of a `tool` message, the call that it answers.
+        role: system prompts are not stored; they are rendered for each turn. A `summary` replaces
+            the messages before it that it covers when a model is called.
+        content: the text; of a `tool` message the result, JSON text when the tool returned JSON.
+        parts: the parts of a message with media, in order; its text is in `content` too.
+        tool_calls: of an `assistant` message, the tool calls that the model requested.
+        tool_call_id: of a `tool` message, the id of the call.
         is_error: of a `tool` message, whether the call failed.
         finish_reason: of an `assistant` message; "cancelled", "error" or "interrupted" (the
             runtime died) marks a partial answer.
-        pack_version: of a `user` message, the version of the PromptPack that answers it.
-        user_id: of a `user` message, who sent it; "" where nobody had to say.
-        covers: of a `summary`, the number of messages from the session's beginning, earlier
-            summaries counted, that it stands for.
+        pack_version: of a `user` message, the version of the PromptPack that answered it.
+        user_id: of a `user` message, the sender; "" when anonymous.
+        covers: of a `summary`, how many messages from the beginning of the session it covers,
+            earlier summaries included.
         created_at: RFC 3339, UTC.
     """
 
@@ -41,14 +44,14 @@ class Message(Struct, frozen=True, omit_defaults=True):
     created_at: str = ""
 
 
-class Beginning(Struct, frozen=True):
-    """What is still known of messages that were deleted from the beginning of a session.
+class DeletedMessages(Struct, frozen=True):
+    """What is still known of the deleted messages at the beginning of a session.
 
     Attributes:
-        messages: how many they were: the position of the first one that is kept.
-        turns: how many messages of a user were among them.
-        pack_version: what the first of them said, as in `Message`.
-        user_id: likewise.
+        messages: their number, which is the position of the first message that is kept.
+        turns: how many of them were `user` messages.
+        pack_version: of the first message of the session.
+        user_id: of the first message of the session.
     """
 
     messages: int = 0
@@ -58,19 +61,19 @@ class Beginning(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A conversation so far.
+    """A session with its messages.
 
     Attributes:
-        messages: what was appended and is kept.
-        interrupted: the last checkpoint of a turn that no append followed. It runs, or its runtime
-            died; the next append begins with these messages if they shall be kept.
-        deleted: what stood before `messages`, None while nothing is deleted.
+        messages: the appended messages that are kept.
+        interrupted: the last checkpoint of a turn that was not appended yet. The turn is running,
+            or its runtime died; then the next append may begin with these messages.
+        deleted: the deleted messages before `messages`; None when nothing is deleted.
     """
 
     id: str
     messages: tuple[Message, ...] = field(default=())
     interrupted: tuple[Message, ...] = field(default=())
-    deleted: Beginning | None = None
+    deleted: DeletedMessages | None = None
 
     @property
     def first(self) -> int:
@@ -84,18 +87,30 @@ class Session(Struct, frozen=True):
 
     @property
     def pack_version(self) -> str:
-        """The version of the PromptPack that the session began with, "" when none is known."""
+        """The PromptPack version that the session began with; "" when unknown."""
         if self.deleted:
             return self.deleted.pack_version
         return self.messages[0].pack_version if self.messages else ""
 
     @property
     def user_id(self) -> str:
-        """Who began the session, "" when nobody had to say."""
+        """The user who began the session; "" when anonymous."""
         if self.deleted:
             return self.deleted.user_id
         return self.messages[0].user_id if self.messages else ""
 
     def open_to(self, user_id: str) -> bool:
-        """Whether somebody may continue the session: who began it or, if that is not known, all."""
+        """Whether a user may continue the session; an anonymous session is open to everybody."""
         return self.user_id in ("", user_id)
+
+
+def placeholder_result(call: ToolCall) -> Message:
+    """Return a result for a tool call of an interrupted answer: models require one for each."""
+    return Message("tool", _NOT_FINISHED, tool_call_id=call.id, is_error=True)
+
+
+def is_placeholder(message: Message) -> bool:
+    """Whether a message was added to complete an interrupted answer; the real one replaces it."""
+    if message.role == "tool":
+        return message.is_error and message.content == _NOT_FINISHED
+    return message.finish_reason == INTERRUPTED

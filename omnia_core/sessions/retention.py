@@ -1,4 +1,4 @@
-"""What a retention policy says about sessions, and what follows from it; pure."""
+"""Retention policies: what they bound, and what applying them did."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
@@ -12,13 +12,13 @@ _DAY_MILLISECONDS = 86_400_000
 
 
 class Retention(Struct, frozen=True):
-    """The bounds of a SessionRetentionPolicy, as it is written; without any, nothing is bounded.
+    """The bounds of a SessionRetentionPolicy; a bound that is None is not applied.
 
     Attributes:
-        ttl: a session that nobody used for this long ends.
-        days: what is kept of a session is deleted so many days after its last use.
+        ttl: a session ends this long after its last use.
+        days: a session is deleted this many days after its last use.
         max_messages: older messages of a session are deleted, in whole turns.
-        dry_run: the policy is on trial: nothing of this happens, what would happen is counted.
+        dry_run: the policy is not applied; what it would delete is only counted.
     """
 
     ttl: Duration | None = None
@@ -28,21 +28,21 @@ class Retention(Struct, frozen=True):
 
     @property
     def bounds_anything(self) -> bool:
-        """Whether there is a policy at all."""
+        """Whether any bound is set."""
         return (self.ttl, self.days, self.max_messages) != (None, None, None)
 
     @property
     def kept(self) -> Duration | None:
-        """The days as a duration."""
+        """`days` as a duration."""
         return None if self.days is None else Duration(self.days * _DAY_MILLISECONDS)
 
     def bounded(self, own: Duration) -> Duration:
-        """Return an agent's time to live, `own`, within the bounds; on trial too."""
-        return min(each for each in (own, self.ttl, self.kept) if each is not None)
+        """Return the shortest of an agent's own time to live and the bounds, `dry_run` or not."""
+        return min(limit for limit in (own, self.ttl, self.kept) if limit is not None)
 
 
-class Effects(Struct, frozen=True):
-    """What retention did; `dry_run` says that it would have done it."""
+class RetentionEffects(Struct, frozen=True):
+    """What applying a policy did or, with `dry_run`, would have done."""
 
     sessions_ended: int = 0
     sessions_deleted: int = 0
@@ -53,18 +53,18 @@ class Effects(Struct, frozen=True):
         return bool(self.sessions_ended or self.sessions_deleted or self.messages_deleted)
 
 
-Note: TypeAlias = Callable[[Effects], None]
+EffectsCallback: TypeAlias = Callable[[RetentionEffects], None]
 
 
-def unnoted(effects: Effects) -> None:
-    """Count nothing."""
+def ignore_effects(effects: RetentionEffects) -> None:
+    """The callback that does nothing."""
 
 
 def first_kept(messages: Sequence[Message], most: int) -> int:
-    """Return the index of the first message to keep, of which there may be `most`.
+    """Return the index of the first message to keep when at most `most` are kept.
 
-    It is where a turn begins, and be it the last one, which is never cut.
+    A turn begins there. The last turn is kept as a whole, even if it is longer than `most`.
     """
-    begins = [at for at, each in enumerate(messages) if each.role == "user"]
+    begins = [at for at, message in enumerate(messages) if message.role == "user"]
     within = (at for at in begins if at >= len(messages) - most)
     return next(within, begins[-1] if begins else 0)

@@ -1,15 +1,19 @@
-"""The port behind which sessions are kept."""
+"""The port of session stores, and its errors."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
+from msgspec import Struct
+
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import Message, Session
+from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
+from omnia_core.units import Duration
 
 
 class SessionConflict(OmniaError):
-    """The session is longer than its writer knew: another writer was there first."""
+    """The session is longer than the writer expected: another writer appended first."""
 
     def __init__(self, session_id: str, expected: int, found: int) -> None:
         super().__init__(
@@ -20,7 +24,7 @@ class SessionConflict(OmniaError):
 
 
 class StoreUnavailable(OmniaError):
-    """The store could not be reached; nothing is known about the session."""
+    """The store cannot be reached; nothing is known about the session."""
 
     def __init__(self, detail: str) -> None:
         super().__init__(
@@ -29,37 +33,55 @@ class StoreUnavailable(OmniaError):
 
 
 class WriteUnconfirmed(StoreUnavailable):
-    """The store has a write, and cannot promise to keep it."""
+    """The store accepted a write, and too few replicas confirmed it."""
 
-    def __init__(self, having: int, wanted: int) -> None:
+    def __init__(self, confirmed: int, required: int) -> None:
         OmniaError.__init__(
             self,
             Code.UNAVAILABLE,
-            f"the session store has not confirmed the write ({having} of {wanted} replicas have"
-            " it): it may be kept all the same, and what is sent again may be there twice",
+            f"the session store has not confirmed the write ({confirmed} of {required} replicas"
+            " have it): it may be kept all the same, and what is sent again may be stored twice",
         )
 
 
-class SessionStore(Protocol):
-    """Sessions with a sliding time to live: each read and each append begins it anew.
-
-    A store that was told a retention policy keeps the last messages of a session only, from an
-    append on that makes them too many. Lengths and positions count what was deleted too.
-
-    Every method raises `StoreUnavailable` when the store cannot answer.
+class SessionSettings(Struct, frozen=True, kw_only=True):
+    """The sessions that a store keeps, and for how long.
 
     Attributes:
-        keeps_trail: whether it keeps what an append tells beside its messages.
+        ttl: a session ends this long after its last use.
+        namespace: the namespace of the agent.
+        agent: the name of the agent whose sessions these are.
+        retention: the policy; None: unknown to this program, sessions keep what others set.
+        on_retention: called with what the policy did.
     """
 
-    keeps_trail: bool = False
+    ttl: Duration
+    namespace: str
+    agent: str
+    retention: Retention | None = None
+    on_retention: EffectsCallback = ignore_effects
+
+
+class SessionStore(Protocol):
+    """Keeps sessions with a sliding time to live: each read and each append renews it.
+
+    With a retention policy, an append deletes the oldest messages of a session that has too many.
+    Lengths and positions count deleted messages too.
+
+    Every method raises `StoreUnavailable` when the store cannot be reached.
+
+    Attributes:
+        keeps_audit: whether the store keeps audit records.
+    """
+
+    keeps_audit: bool = False
 
     def start(self) -> None:
-        """Begin what a retention policy wants of the store beside its operations."""
+        """Start the background work that a retention policy requires."""
         return
 
     async def load(self, session_id: str) -> Session | None:
-        """Return the session, or None when it never was or has expired."""
+        """Return the session; None when it does not exist or has expired."""
 
     async def append(
         self,
@@ -67,11 +89,11 @@ class SessionStore(Protocol):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: AuditTrail | None = None,
+        audit: AuditTrail | None = None,
     ) -> int:
-        """Append all of `messages` and their trail, or nothing, and return the new length.
+        """Append all of `messages` and their audit records, or nothing; return the new length.
 
-        A session begins with its first append, at length 0.
+        The first append, with the expected length 0, creates the session.
 
         Raises:
             SessionConflict: the session's length is not `expected_length`.
@@ -80,11 +102,11 @@ class SessionStore(Protocol):
     async def checkpoint(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int
     ) -> None:
-        """Keep `messages` beside the session, in the place of those of the last checkpoint.
+        """Store `messages` as the checkpoint of the session, replacing the previous one.
 
-        They are `Session.interrupted` until the next append, which forgets them. A session that
-        has another length by now, or has ended, is left as it is.
+        They are `Session.interrupted` until the next append, which deletes them. A session that
+        has another length, or has ended, stays as it is.
         """
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections and stop background work."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
 
 REDACTED = "***"
 

@@ -1,1 +1,1 @@
-"""Bearer tokens that several programs check: no secret is needed for it, only public keys."""
+"""Verification of bearer tokens with public keys."""

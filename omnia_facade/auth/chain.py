@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from omnia_core.tokens.jsontoken import Unauthorized
+from omnia_core.tokens.jwt import Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
 
 __all__ = ["Authenticator", "Unauthorized", "Validator"]

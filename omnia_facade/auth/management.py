@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from omnia_core.files.auth import ManagementAuth
-from omnia_core.tokens.accounts import AccountTokens
-from omnia_core.tokens.jsontoken import Unauthorized
+from omnia_core.tokens.jwt import Unauthorized
+from omnia_core.tokens.service_accounts import ServiceAccountTokens
 from omnia_facade.auth.bearer import bearer
 from omnia_facade.auth.principal import Origin, Principal
 
@@ -14,7 +14,7 @@ class ManagementTokens:
 
     def __init__(self, rules: ManagementAuth) -> None:
         self._rules = rules
-        self._tokens = AccountTokens(rules.issuer, rules.audience, rules.keys)
+        self._tokens = ServiceAccountTokens(rules.issuer, rules.audience, rules.keys)
 
     @property
     def expected(self) -> str:

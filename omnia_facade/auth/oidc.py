@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from omnia_core.files.auth import OidcAuth
-from omnia_core.tokens.jsontoken import TokenVerifier, unverified
+from omnia_core.tokens.jwt import TokenVerifier, read_unverified
 from omnia_facade.auth.bearer import bearer
 from omnia_facade.auth.chain import Unauthorized
 from omnia_facade.auth.claims import chosen, find
@@ -23,7 +23,7 @@ class OidcTokens:
 
     async def validate(self, headers: Mapping[str, str]) -> Principal | None:
         token, rules = bearer(headers), self._rules
-        read = unverified(token) if token else None
+        read = read_unverified(token) if token else None
         if token is None or read is None or read.issuer != rules.issuer:
             return None
         claims = await self._verifier.verify(token, read)

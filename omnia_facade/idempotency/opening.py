@@ -1,10 +1,10 @@
 """The store of replies that the environment names."""
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
-from omnia_core.sessions.opening import session_url
+from omnia_core.sessions.factory import session_url
 from omnia_facade.idempotency.memory import MemoryReplyStore
 from omnia_facade.idempotency.port import ReplyStore, Standing
 

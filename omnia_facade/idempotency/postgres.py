@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from omnia_core.sessions.postgres_pool import PostgresPool
-from omnia_core.sessions.postgres_sweep import SWEEP_BATCH, SWEEP_SECONDS, Sweep
+from omnia_core.sessions.postgres.pool import PostgresPool
+from omnia_core.sessions.postgres.retention import SWEEP_BATCH, SWEEP_SECONDS, BatchTask
 from omnia_facade.idempotency.port import ReplyStore, Standing
 
 _CLAIM = "SELECT * FROM omnia.claim_reply($1, $2, $3, $4, $5, $6)"
@@ -36,14 +36,14 @@ class PostgresReplyStore(ReplyStore):
         self._pool = PostgresPool(url)
         self._owner = (namespace, agent)
         self._batch = sweep_batch
-        self._sweep = Sweep(self._delete_expired, seconds=sweep_seconds)
+        self._sweep = BatchTask(self._delete_expired, seconds=sweep_seconds)
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
     ) -> Standing | None:
         lease = timedelta(seconds=lease_seconds)
         rows = await self._pool.fetch(_CLAIM, *self._owner, scope, fingerprint, holder, lease)
-        self._sweep.when_due()
+        self._sweep.start_when_due()
         return Standing(*rows[0]) if rows else None
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:

@@ -6,7 +6,7 @@ from typing import cast
 from redis.exceptions import RedisError
 
 from omnia_core.sessions import StoreUnavailable
-from omnia_core.sessions.redis_client import redis_client, replicas_of
+from omnia_core.sessions.redis.client import redis_client, split_replicas
 from omnia_facade.idempotency.port import ReplyStore, Standing
 
 # KEYS: the hash. ARGV: holder, fingerprint, lease in ms.
@@ -45,7 +45,7 @@ class RedisReplyStore(ReplyStore):
             ConfigurationError: `url` is no Redis URL; the message does not show it.
         """
         # A reply that dies with its master is asked for again: no write waits for replicas.
-        address, _ = replicas_of(url)
+        address, _ = split_replicas(url)
         self._redis = redis_client(address)
         self._claim = self._redis.register_script(_CLAIM)
         self._keep = self._redis.register_script(_KEEP)

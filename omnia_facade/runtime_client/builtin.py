@@ -6,7 +6,7 @@ from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream
 from omnia_rpc.client import Channel
 from omnia_rpc.client_call import ClientCall
-from omnia_rpc.messages import Take
+from omnia_rpc.messages import MessageConsumer
 from omnia_rpc.status import RpcFailed
 
 
@@ -53,7 +53,7 @@ class BuiltinStream:
             return False
         return True
 
-    async def read(self, take: Take | None = None) -> bytes | None:
+    async def read(self, take: MessageConsumer | None = None) -> bytes | None:
         try:
             return await self._call.read(take)
         except RpcFailed as failed:

@@ -11,7 +11,7 @@ from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.caller import caller_metadata
 from omnia_facade.runtime_client.port import Invocation, Outgoing, RuntimeHealth
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream, Transport
-from omnia_rpc.messages import Take
+from omnia_rpc.messages import MessageConsumer
 
 HEALTH_SECONDS = 2.0
 PROBE_SECONDS = 5.0
@@ -112,7 +112,7 @@ class RuntimeStream:
         self._stream.cancel()
 
 
-def _taking(say: Say) -> Take:
+def _taking(say: Say) -> MessageConsumer:
     def take(data: bytes) -> bool:
         text = chunk_text(data)
         return text is not None and say(text)

@@ -10,7 +10,7 @@ from omnia_core import names
 from omnia_core.errors import Code, code_of_status
 from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import Metadata, RemoteStream
-from omnia_rpc.messages import Take
+from omnia_rpc.messages import MessageConsumer
 
 _OPTIONS = (
     ("grpc.max_send_message_length", names.MAX_MESSAGE_BYTES),
@@ -71,7 +71,7 @@ class GrpcioStream:
             return False
         return True
 
-    async def read(self, take: Take | None = None) -> bytes | None:
+    async def read(self, take: MessageConsumer | None = None) -> bytes | None:
         while (message := await self._read()) is not None:
             if take is None or not take(message):
                 break

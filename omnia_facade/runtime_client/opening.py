@@ -1,7 +1,7 @@
 """The client of the runtime, over the transport that the environment names."""
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.names import Handler
 from omnia_facade.runtime_client.port import RuntimeClient

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol, TypeAlias
 
-from omnia_rpc.messages import Take
+from omnia_rpc.messages import MessageConsumer
 
 Metadata: TypeAlias = Sequence[tuple[str, str]]
 
@@ -18,7 +18,7 @@ class RemoteStream(Protocol):
     async def write(self, message: bytes) -> bool:
         """Send, or return False when the call had ended; waits while the peer takes nothing."""
 
-    async def read(self, take: Take | None = None) -> bytes | None:
+    async def read(self, take: MessageConsumer | None = None) -> bytes | None:
         """Return the next message that `take` leaves, or None when the peer has ended the call.
 
         Raises:

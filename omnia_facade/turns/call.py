@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 import structlog
 
 from omnia_core.conversation.finish_reasons import CANCELLED
-from omnia_core.names import Capability
+from omnia_core.names import RuntimeCapability
 from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue, agreed
 from omnia_facade.dialogue.events import (
     AnswerEnded,
@@ -127,7 +127,7 @@ class RuntimeCall:
             return failures.not_taken(self._watch.seconds)
         if isinstance(hello, Failed | Done):
             return hello
-        if not isinstance(hello, Hello) or Capability.DUPLEX_AUDIO not in hello.capabilities:
+        if not isinstance(hello, Hello) or RuntimeCapability.DUPLEX_AUDIO not in hello.capabilities:
             return NO_AUDIO
         self._watch = SilenceWatch(self._silence_seconds)
         self._watch.start(self._stream.cancel)

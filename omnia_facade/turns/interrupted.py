@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.conversation.tools import ToolCall as StoredCall
 from omnia_core.sessions import Message, Session
-from omnia_core.sessions.interruption import closes, not_finished
+from omnia_core.sessions.records import is_placeholder, placeholder_result
 from omnia_facade.dialogue.events import ToolAnswer, ToolResult, TurnRequest
 from omnia_facade.turns.relayed import Kept, Relayed
 
@@ -66,7 +66,7 @@ class _Answer:
         self._rest = ""
         self._rounds: list[_Round] = []
         for each in checkpoint:
-            if closes(each):
+            if is_placeholder(each):
                 continue
             if each.role == "assistant":
                 self._rounds.append(_Round(each, {}))
@@ -103,7 +103,8 @@ class _Answer:
         for each in self._rounds:
             messages.append(each.message)
             messages += [
-                each.results.get(call.id) or not_finished(call) for call in each.message.tool_calls
+                each.results.get(call.id) or placeholder_result(call)
+                for call in each.message.tool_calls
             ]
         messages.append(Message("assistant", self._rest, finish_reason=INTERRUPTED))
         return [

@@ -9,8 +9,8 @@ from prometheus_client import Counter
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import SessionStore
-from omnia_core.sessions.audit import moment
-from omnia_core.sessions.opening import open_sessions, session_url
+from omnia_core.sessions.audit import timestamp
+from omnia_core.sessions.factory import open_sessions, session_url
 from omnia_facade.dialogue.events import TurnRequest
 from omnia_facade.turns.interrupted import Verdict, verdict
 from omnia_facade.turns.relayed import Keeper, Kept, Relayed
@@ -76,7 +76,7 @@ class StoreKeeper(Keeper):
             await asyncio.wait(self._writes, timeout=WRITE_SECONDS)
 
     async def _keep(self, request: TurnRequest, relayed: Relayed) -> bool:
-        outcome, reason, now = Kept.FAILED, "", moment()
+        outcome, reason, now = Kept.FAILED, "", timestamp()
         self._writing += 1
         try:
             async with asyncio.timeout(WRITE_SECONDS):

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import Probe, ToolStatus

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.files.toolservers import is_let_through
+from omnia_core.files.tools import passes_filter
 from omnia_operator.api.toolconfig import McpConfig, McpTransport, ToolFilter
 from omnia_operator.discovery.failure import HttpStatus
 from omnia_operator.discovery.port import FoundTool, OnlyTheAgentKnows
@@ -99,7 +99,7 @@ async def _listed(client: "mcp.Client") -> list["Tool"]:
 
 
 def _filtered(tools: list["Tool"], chosen: ToolFilter) -> list["Tool"]:
-    return [each for each in tools if is_let_through(each.name, chosen.allowlist, chosen.blocklist)]
+    return [each for each in tools if passes_filter(each.name, chosen.allowlist, chosen.blocklist)]
 
 
 def _is_timeout(error: BaseException) -> bool:

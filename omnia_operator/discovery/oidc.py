@@ -6,7 +6,7 @@ import orjson
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.tokens.keys import public_keys
+from omnia_core.tokens.jwt import public_keys
 from omnia_operator.discovery.failure import HttpStatus, sentence, shown
 from omnia_operator.resolve.issuers import Answer, IssuerKeys, NoKeys
 

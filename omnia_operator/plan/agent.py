@@ -6,7 +6,7 @@ import msgspec
 
 from omnia_core import names
 from omnia_core.env import FacadeEnv, RuntimeEnv, SecretKeyRef
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_operator.api.agentruntime import AgentRuntimeSpec

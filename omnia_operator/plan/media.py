@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import msgspec
 
 from omnia_core.env import FacadeEnv, RuntimeEnv
-from omnia_core.env.media import MediaStorageType
+from omnia_core.env.shared import MediaStorageType
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.facade import FacadeMedia
 from omnia_operator.plan.shapes import Mount

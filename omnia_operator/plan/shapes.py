@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
 
-from omnia_core.env import EnvVar, FacadeEnv, RuntimeEnv, SecretKeyRef
+from omnia_core.env import FacadeEnv, RenderedVariable, RuntimeEnv, SecretKeyRef
 from omnia_core.env.operator import PROMETHEUS
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.resolve import SecretSource
@@ -109,7 +109,7 @@ class ContainerPlan(Generic[EnvT_co]):
 EnvContainer: TypeAlias = ContainerPlan[FacadeEnv] | ContainerPlan[RuntimeEnv]
 
 
-def _variable(variable: EnvVar) -> JsonObject:
+def _variable(variable: RenderedVariable) -> JsonObject:
     if variable.secret is None:
         return {"name": variable.name, "value": variable.value or ""}
     reference = {"name": variable.secret.name, "key": variable.secret.key}

@@ -7,13 +7,14 @@ import msgspec
 
 from omnia_core.files.tools import (
     ClientConfig,
+    GRPCConfig,
     HTTPConfig,
+    MCPConfig,
     OpenAPIConfig,
     ToolDefinition,
     ToolsFile,
 )
 from omnia_core.files.tools import ToolHandler as HandlerFile
-from omnia_core.files.toolservers import GRPCConfig, MCPConfig
 from omnia_operator.api.model import Model
 from omnia_operator.api.toolhandler import HandlerType, Tool, ToolHandler
 from omnia_operator.plan.toolsecrets import tool_auth

@@ -4,7 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
 from omnia_operator.api import ToolRegistry
 from omnia_operator.cluster.kinds import SERVICE
 from omnia_operator.cluster.port import Cluster

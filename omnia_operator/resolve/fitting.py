@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack, Prompt, parse_pack
-from omnia_core.files.pack.overrides import for_model
+from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.vocabulary import template_of
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.resolve.found import Problem

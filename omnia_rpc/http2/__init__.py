@@ -1,4 +1,4 @@
-"""HTTP/2 (RFC 9113) without I/O: bytes in, calls to a listener and bytes out.
+"""HTTP/2 (RFC 9113) without I/O: received bytes go in, callbacks and bytes to send come out.
 
-Only what gRPC needs is here: no push, no priorities, no upgrade from HTTP/1.1.
+It has what gRPC needs: no push, no priorities, no upgrade from HTTP/1.1.
 """

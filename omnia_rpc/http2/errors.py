@@ -1,9 +1,9 @@
-"""What can be wrong with a peer (RFC 9113, section 7)."""
+"""HTTP/2 error codes and errors (RFC 9113, section 7)."""
 
 from enum import IntEnum
 
 
-class ErrorCode(IntEnum):
+class Http2ErrorCode(IntEnum):
     """Error codes of RST_STREAM and GOAWAY."""
 
     NO_ERROR = 0x0
@@ -23,18 +23,18 @@ class ErrorCode(IntEnum):
 
 
 class ConnectionFailed(Exception):
-    """The peer broke a rule after which nothing that it sends can be trusted."""
+    """A connection error: the peer violated the protocol, and the connection has to be closed."""
 
-    def __init__(self, code: ErrorCode, reason: str) -> None:
+    def __init__(self, code: Http2ErrorCode, reason: str) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
 
 
 class StreamFailed(Exception):
-    """The peer broke a rule that concerns one stream only."""
+    """A stream error: the peer violated the protocol, and only this stream has to be reset."""
 
-    def __init__(self, stream_id: int, code: ErrorCode, reason: str) -> None:
+    def __init__(self, stream_id: int, code: Http2ErrorCode, reason: str) -> None:
         super().__init__(reason)
         self.stream_id = stream_id
         self.code = code
@@ -42,10 +42,10 @@ class StreamFailed(Exception):
 
 
 def protocol_error(reason: str) -> ConnectionFailed:
-    """Return the error of most broken rules."""
-    return ConnectionFailed(ErrorCode.PROTOCOL_ERROR, reason)
+    """Return a connection error with the code PROTOCOL_ERROR."""
+    return ConnectionFailed(Http2ErrorCode.PROTOCOL_ERROR, reason)
 
 
 def frame_size_error(reason: str) -> ConnectionFailed:
-    """Return the error of a frame that has another size than its type allows."""
-    return ConnectionFailed(ErrorCode.FRAME_SIZE_ERROR, reason)
+    """Return the connection error of a frame whose size its type does not allow."""
+    return ConnectionFailed(Http2ErrorCode.FRAME_SIZE_ERROR, reason)

@@ -1,4 +1,4 @@
-"""Fields as we send them, and what makes a list of fields well-formed."""
+"""Encodes header fields, and validates received ones (RFC 9113, section 8)."""
 
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
@@ -10,19 +10,22 @@ _SEVEN_BITS = 127
 _REQUEST = frozenset((":method", ":scheme", ":authority", ":path"))
 _REQUIRED = frozenset((":method", ":scheme", ":path"))
 _RESPONSE = frozenset((":status",))
-_OF_CONNECTIONS = frozenset(
+_CONNECTION_SPECIFIC = frozenset(
     ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
 )
 
 
 def encode(fields: Iterable[tuple[str, str]]) -> bytes:
-    """Return a block of literals that no table remembers: any order, any time, any connection."""
+    """Return a header block of literals without indexing (RFC 7541, section 6.2.2).
+
+    It depends on no table, so it can be cached, and concatenated with other such blocks.
+    """
     return b"".join(
-        b"\x00" + _text(name.encode()) + _text(value.encode()) for name, value in fields
+        b"\x00" + _string(name.encode()) + _string(value.encode()) for name, value in fields
     )
 
 
-def _text(data: bytes) -> bytes:
+def _string(data: bytes) -> bytes:
     size = len(data)
     if size < _SEVEN_BITS:
         return bytes((size,)) + data
@@ -35,7 +38,7 @@ def _text(data: bytes) -> bytes:
 
 
 def request_problem(fields: Fields) -> str:
-    """Return why these are not the fields of a request, or "" (RFC 9113, section 8.3)."""
+    """Return what is wrong with the fields of a request, or "" (RFC 9113, section 8.3)."""
     problem, pseudo = _split(fields, _REQUEST)
     if problem:
         return problem
@@ -46,7 +49,7 @@ def request_problem(fields: Fields) -> str:
 
 
 def response_problem(fields: Fields) -> str:
-    """Return why these are not the fields of a response, or ""."""
+    """Return what is wrong with the fields of a response, or ""."""
     problem, pseudo = _split(fields, _RESPONSE)
     if problem:
         return problem
@@ -54,7 +57,7 @@ def response_problem(fields: Fields) -> str:
 
 
 def trailers_problem(fields: Fields) -> str:
-    """Return why these cannot follow a body, or ""."""
+    """Return what is wrong with the fields of trailers, or ""."""
     return _split(fields, frozenset())[0]
 
 
@@ -68,7 +71,7 @@ def _split(fields: Fields, allowed: frozenset[str]) -> tuple[str, dict[str, str]
             if problem:
                 return problem, pseudo
         elif regular:
-            return f"{name} after other fields", pseudo
+            return f"{name} after regular fields", pseudo
         elif name not in allowed or name in pseudo:
             return f"unexpected {name[:32]}", pseudo
         else:
@@ -78,9 +81,9 @@ def _split(fields: Fields, allowed: frozenset[str]) -> tuple[str, dict[str, str]
 
 def _regular_problem(name: str, value: str) -> str:
     if not name or name != name.lower() or " " in name:
-        return "a field name that is empty, has a space or is not in lower case"
-    if name in _OF_CONNECTIONS or (name == "te" and value != "trailers"):
-        return f"the field {name} has no meaning in HTTP/2"
+        return "a field name that is empty, contains a space or is not lower-case"
+    if name in _CONNECTION_SPECIFIC or (name == "te" and value != "trailers"):
+        return f"the field {name} is not allowed in HTTP/2"
     if "\r" in value or "\n" in value or "\0" in value:
-        return f"the field {name} has more than one line"
+        return f"the field {name} contains a line break or NUL"
     return ""

@@ -1,13 +1,13 @@
-"""Frames as bytes (RFC 9113, sections 4 and 6)."""
+"""Encodes frames, and removes padding (RFC 9113, sections 4 and 6)."""
 
 import struct
 from enum import IntEnum
 
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.errors import Http2ErrorCode, frame_size_error, protocol_error
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HEAD_BYTES = 9
-# The largest payload that either side may send unless the other allows more; nobody here does.
+# The largest payload without a SETTINGS_MAX_FRAME_SIZE; this implementation never allows more.
 MAX_PAYLOAD = 16_384
 MAX_WINDOW = 2**31 - 1
 DEFAULT_WINDOW = 65_535
@@ -31,7 +31,7 @@ PRIORITISED = 0x20
 
 
 class Setting(IntEnum):
-    """Names of settings (RFC 9113, section 6.5.2)."""
+    """Identifiers of settings (RFC 9113, section 6.5.2)."""
 
     HEADER_TABLE_SIZE = 0x1
     ENABLE_PUSH = 0x2
@@ -42,7 +42,7 @@ class Setting(IntEnum):
 
 
 def head(length: int, kind: int, flags: int, stream_id: int) -> bytes:
-    """Return the nine bytes before a payload of `length` bytes."""
+    """Return the nine bytes of a frame header; `length` is that of the payload."""
     return (length << 48 | kind << 40 | flags << 32 | stream_id).to_bytes(HEAD_BYTES, "big")
 
 
@@ -58,23 +58,23 @@ def settings(values: dict[int, int]) -> bytes:
 
 
 def window_update(stream_id: int, increment: int) -> bytes:
-    """Return a frame that lets the peer send so many bytes more."""
+    """Return a WINDOW_UPDATE frame; `stream_id` 0 is the connection."""
     return frame(WINDOW_UPDATE, 0, stream_id, increment.to_bytes(4, "big"))
 
 
-def rst_stream(stream_id: int, code: ErrorCode) -> bytes:
-    """Return a frame that ends a stream at once."""
+def rst_stream(stream_id: int, code: Http2ErrorCode) -> bytes:
+    """Return a RST_STREAM frame."""
     return frame(RST_STREAM, 0, stream_id, code.to_bytes(4, "big"))
 
 
-def goaway(last_stream_id: int, code: ErrorCode, reason: str) -> bytes:
-    """Return a frame that says which streams were seen, and why there will be no more."""
+def goaway(last_stream_id: int, code: Http2ErrorCode, reason: str) -> bytes:
+    """Return a GOAWAY frame; streams after `last_stream_id` are not processed."""
     payload = last_stream_id.to_bytes(4, "big") + code.to_bytes(4, "big") + reason.encode()
     return frame(GOAWAY, 0, 0, payload)
 
 
 def header_frames(stream_id: int, block: bytes, *, end_stream: bool) -> bytes:
-    """Return a header block as HEADERS and, where it is long, CONTINUATION frames."""
+    """Return a header block as a HEADERS frame and, when it is long, CONTINUATION frames."""
     flags = END_STREAM if end_stream else 0
     if len(block) <= MAX_PAYLOAD:
         return frame(HEADERS, flags | END_HEADERS, stream_id, block)
@@ -84,3 +84,28 @@ def header_frames(stream_id: int, block: bytes, *, end_stream: bool) -> bytes:
         frame(CONTINUATION, END_HEADERS if number == last else 0, stream_id, piece)
         for number, piece in enumerate(pieces[1:], 1)
     )
+
+
+def unpadded(payload: bytes, flags: int) -> bytes:
+    """Return the payload of DATA or HEADERS without its padding.
+
+    Raises:
+        ConnectionFailed: the padding is malformed.
+    """
+    if not flags & PADDED:
+        return payload
+    if not payload:
+        raise frame_size_error("a padded frame without a padding length")
+    if payload[0] >= len(payload):
+        raise protocol_error("the padding is longer than the frame")
+    return payload[1 : len(payload) - payload[0]]
+
+
+def check_dependency(stream_id: int, data: bytes) -> None:
+    """Check the priority at the beginning of `data`; it is ignored (RFC 9113, section 5.3).
+
+    Raises:
+        ConnectionFailed: the stream depends on itself.
+    """
+    if int.from_bytes(data[:4], "big") & 0x7FFFFFFF == stream_id:
+        raise protocol_error("a stream that depends on itself")

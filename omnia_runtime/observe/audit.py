@@ -19,7 +19,7 @@ from omnia_core.sessions.audit import (
     SessionTag,
     ToolExecution,
     ToolStatus,
-    moment,
+    timestamp,
 )
 from omnia_runtime.ports.model import ProviderError
 
@@ -93,11 +93,11 @@ class Recorder:
     def event(self, kind: EventKind, detail: str = "") -> None:
         """Note something that happened; `detail` is nothing that somebody said."""
         if self._room(self._events):
-            self._events.append(RuntimeEvent(moment(), kind, detail[:_LONGEST_DETAIL]))
+            self._events.append(RuntimeEvent(timestamp(), kind, detail[:_LONGEST_DETAIL]))
 
     def begun(self) -> AuditTrail:
         """Return what the append says that begins a turn."""
-        self._events.append(RuntimeEvent(moment(), EventKind.TURN_BEGAN))
+        self._events.append(RuntimeEvent(timestamp(), EventKind.TURN_BEGAN))
         return self._taken("active", turns=1)
 
     def ended(
@@ -106,9 +106,9 @@ class Recorder:
         """Return what the append says that ends the turn."""
         if self._dropped:
             self._events.append(
-                RuntimeEvent(moment(), EventKind.RECORDS_DROPPED, str(self._dropped))
+                RuntimeEvent(timestamp(), EventKind.RECORDS_DROPPED, str(self._dropped))
             )
-        self._events.append(RuntimeEvent(moment(), kind, detail[:_LONGEST_DETAIL]))
+        self._events.append(RuntimeEvent(timestamp(), kind, detail[:_LONGEST_DETAIL]))
         return self._taken(status, turns=turns, ended=True)
 
     def beside(self) -> AuditTrail:
@@ -192,7 +192,7 @@ def fault_of(error: Exception) -> ProviderFault:
 
 
 def _ago(seconds: float) -> str:
-    return moment(datetime.now(UTC) - timedelta(seconds=seconds))
+    return timestamp(datetime.now(UTC) - timedelta(seconds=seconds))
 
 
 def _milliseconds(seconds: float) -> float:

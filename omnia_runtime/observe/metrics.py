@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from omnia_core.conversation.usage import Usage
-from omnia_core.sessions.retention import Effects
+from omnia_core.sessions.retention import RetentionEffects
 
 _TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 _CALL_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -153,7 +153,7 @@ class Metrics:
         self._of(self._stored, operation, status).inc()
         self._of(self._store_seconds, operation).observe(seconds)
 
-    def retained(self, effects: Effects) -> None:
+    def retained(self, effects: RetentionEffects) -> None:
         """Count what retention did to sessions, or would have done."""
         dry_run = str(effects.dry_run).lower()
         self._of(self._ended, dry_run).inc(effects.sessions_ended)

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.function import FunctionFile
-from omnia_core.files.pack import Pack, Parameters, Prompt, ToolPolicy, Variable
-from omnia_core.files.pack.overrides import for_model
+from omnia_core.files.pack import Pack, Parameters, Prompt, PromptVariable, ToolPolicy
+from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.values import from_text, problem
 from omnia_core.files.pack.vocabulary import ARTIFACTS, INPUT, input_fields, template_of
 from omnia_core.templates import Template, ValueMissing
@@ -35,7 +35,7 @@ class CompiledPrompt(Struct, frozen=True):
 
     prompt: Prompt
     template: Template
-    variables: dict[str, Variable]
+    variables: dict[str, PromptVariable]
     optional: frozenset[str]
     timed: bool
 
@@ -134,7 +134,7 @@ def input_values(text: str) -> dict[str, Any]:
     return {**(value if isinstance(value, dict) else {}), INPUT: value}
 
 
-def _typed(variable: Variable, value: Any) -> Any:
+def _typed(variable: PromptVariable, value: Any) -> Any:
     """Read a text into the declared type, for metadata of a client is text only, and check it."""
     if isinstance(value, str):
         value = from_text(variable, value)

@@ -53,13 +53,13 @@ class _Peer:
         self._call = call
 
     def say(self, text: str) -> bool:
-        return self._call.push(chunk_message(text))
+        return self._call.try_write(chunk_message(text))
 
     async def room(self) -> None:
         # One round of the event loop until it is written, and one until the socket has it.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        await self._call.room()
+        await self._call.drain()
 
     async def write(self, message: pb.ServerMessage) -> None:
         await self._call.write(message.SerializeToString())

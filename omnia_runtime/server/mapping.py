@@ -7,13 +7,13 @@ from msgspec import Struct
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
-from omnia_core.names import Capability
+from omnia_core.names import RuntimeCapability
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.turns.invocation import Invoked
 from omnia_runtime.turns.turn import Turn
 
-CAPABILITIES = (Capability.INVOKE.value, Capability.CLIENT_TOOLS.value)
+CAPABILITIES = (RuntimeCapability.INVOKE.value, RuntimeCapability.CLIENT_TOOLS.value)
 
 # A part's type on the wire, and its type here.
 _PART_TYPES = {"text": "text", "file": "document", **{each: each for each in MEDIA_TYPES}}
@@ -82,7 +82,7 @@ def part_message(part: Part) -> pb.ContentPart:
 
 def capabilities(*, uploads: bool) -> tuple[str, ...]:
     """Return what this runtime can do; `uploads`: whether a message may mention one."""
-    return (*CAPABILITIES, Capability.MEDIA_STORAGE_REF.value) if uploads else CAPABILITIES
+    return (*CAPABILITIES, RuntimeCapability.MEDIA_STORAGE_REF.value) if uploads else CAPABILITIES
 
 
 def hello(*, uploads: bool) -> pb.ServerMessage:

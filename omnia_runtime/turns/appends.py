@@ -23,7 +23,7 @@ class Appends:
 
     def recording(self) -> AbstractContextManager[Recorder | None]:
         """Note what happens within, where the store keeps it."""
-        return recording(Recorder() if self._store.keeps_trail else None)
+        return recording(Recorder() if self._store.keeps_audit else None)
 
     async def begin(
         self, session_id: str, transcript: Sequence[Message], known: int, first: int = 0
@@ -68,7 +68,7 @@ class Appends:
         trail: AuditTrail | None,
     ) -> asyncio.Task[int]:
         fresh = stamped(transcript[known:])
-        write = self._store.append(session_id, fresh, expected_length=first + known, trail=trail)
+        write = self._store.append(session_id, fresh, expected_length=first + known, audit=trail)
         task = begin(write)
         if not task.done():
             self._writes.add(task)

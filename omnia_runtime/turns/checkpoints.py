@@ -9,7 +9,7 @@ from msgspec import structs
 from omnia_core.conversation.finish_reasons import INTERRUPTED
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
-from omnia_core.sessions.audit import moment
+from omnia_core.sessions.audit import timestamp
 from omnia_runtime.turns.turn import Turn, closed
 
 PERIOD_SECONDS = 1.0
@@ -85,5 +85,5 @@ class Checkpoints:
 
 def stamped(messages: Sequence[Message]) -> list[Message]:
     """Give messages the time at which they are stored, unless they have one."""
-    now = moment()
+    now = timestamp()
     return [each if each.created_at else structs.replace(each, created_at=now) for each in messages]

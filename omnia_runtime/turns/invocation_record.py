@@ -56,7 +56,7 @@ class InvocationRecords:
     @contextmanager
     def kept(self, record: InvocationRecord) -> Iterator[None]:
         """Note what happens within, and store it at the end, where the store keeps it."""
-        if not self._store.keeps_trail:
+        if not self._store.keeps_audit:
             yield
             return
         recorder = Recorder("function")
@@ -85,7 +85,7 @@ class InvocationRecords:
             self._metrics.stored("append", "dropped", 0.0)
             return
         trail = recorder.ended(*ending, turns=1)
-        write = self._store.append(session_id, stamped(messages), expected_length=0, trail=trail)
+        write = self._store.append(session_id, stamped(messages), expected_length=0, audit=trail)
         task = asyncio.create_task(_told(session_id, write))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)

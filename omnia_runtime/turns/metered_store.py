@@ -21,7 +21,7 @@ class MeteredSessionStore:
     def __init__(self, store: SessionStore, metrics: Metrics) -> None:
         self._store = store
         self._metrics = metrics
-        self.keeps_trail = store.keeps_trail
+        self.keeps_audit = store.keeps_audit
 
     def start(self) -> None:
         self._store.start()
@@ -36,11 +36,11 @@ class MeteredSessionStore:
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: AuditTrail | None = None,
+        audit: AuditTrail | None = None,
     ) -> int:
         with _Operation("append", self._metrics):
             return await self._store.append(
-                session_id, messages, expected_length=expected_length, trail=trail
+                session_id, messages, expected_length=expected_length, audit=audit
             )
 
     async def checkpoint(

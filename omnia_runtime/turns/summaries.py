@@ -86,7 +86,7 @@ class Summaries:
                         session_id,
                         [summary],
                         expected_length=session.length,
-                        trail=trail.beside(),
+                        audit=trail.beside(),
                     )
         except (OmniaError, TimeoutError) as error:
             _log.warning("a conversation was not summarised", session=session_id, reason=str(error))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.names import METADATA_REQUEST_ID
-from omnia_core.sessions import Beginning, Message
+from omnia_core.sessions import DeletedMessages, Message
 from omnia_core.telemetry.tracing import (
     NO_TRACER,
     TRACEPARENT,
@@ -67,7 +67,7 @@ class RuntimeTracing:
 
 
 def note_turn(
-    agent: AgentVersion, history: Sequence[Message], deleted: Beginning | None = None
+    agent: AgentVersion, history: Sequence[Message], deleted: DeletedMessages | None = None
 ) -> None:
     """Note in the current span which turn of a session it is, and who answers it.
 

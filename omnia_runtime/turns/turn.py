@@ -8,7 +8,7 @@ from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
-from omnia_core.sessions.interruption import not_finished
+from omnia_core.sessions.records import placeholder_result
 from omnia_runtime.ports.tools import ClientExecutor
 
 
@@ -63,7 +63,7 @@ def closed(transcript: Sequence[Message], known: int, said: str, reason: str) ->
 
     `said` is all the text of the turn; what earlier rounds said stands in `transcript` already.
     """
-    messages = [*transcript, *map(not_finished, _unanswered(transcript))]
+    messages = [*transcript, *map(placeholder_result, _unanswered(transcript))]
     stored = sum(len(each.content) for each in transcript[known:] if each.role == "assistant")
     messages.append(Message("assistant", said[stored:], finish_reason=reason))
     return messages

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from omnia_core.files.validator_rules import (
+from omnia_core.files.validators import (
     Excludes,
     Includes,
     Json,
@@ -13,8 +13,8 @@ from omnia_core.files.validator_rules import (
     MaxSentences,
     MinLength,
     NoPersonalData,
+    ValidatorSpec,
 )
-from omnia_core.files.validators import ValidatorSpec
 from omnia_runtime.validators import whole
 from omnia_runtime.validators.gate import Guard, OutputGate
 from omnia_runtime.validators.personal_data import PersonalDataWatch

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from omnia_core.files.validator_rules import Json
+from omnia_core.files.validators import Json
 
 _FENCED = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
 _MARK = re.compile(r'["\\{}\[\]]')

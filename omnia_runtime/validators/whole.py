@@ -2,14 +2,7 @@
 
 from collections.abc import Callable
 
-from omnia_core.files.validator_rules import (
-    Includes,
-    Json,
-    Matches,
-    MaxLength,
-    MaxSentences,
-    MinLength,
-)
+from omnia_core.files.validators import Includes, Json, Matches, MaxLength, MaxSentences, MinLength
 from omnia_core.patterns import compile_pattern, finds
 from omnia_runtime.validators.folding import fold
 from omnia_runtime.validators.json_text import NoJson, read_json

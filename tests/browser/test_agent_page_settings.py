@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from omnia_core.env.media import MediaStorageType
+from omnia_core.env.shared import MediaStorageType
 from omnia_core.files.auth import AuthFile, ClientKeyAuth
 from tests.browser.served import PageRuntime, served
 from tests.browser.tab import Tab

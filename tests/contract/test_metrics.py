@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
-from omnia_core.sessions.retention import Effects
+from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_operator.metrics import Levels as OperatorLevels
@@ -48,7 +48,7 @@ def runtime() -> CollectorRegistry:
     metrics.tool_called("h", "t", "success", 1.0)
     metrics.held("max_rounds: 5", "banned_words")
     metrics.stored("load", "success", 1.0)
-    metrics.retained(Effects(1, 1, 1))
+    metrics.retained(RetentionEffects(1, 1, 1))
     metrics.turn_ended("success", 1.0)
     registry.register(RuntimeLevels("a", "n", lambda: 1, lambda: {"h": True}))
     return registry

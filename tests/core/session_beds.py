@@ -9,11 +9,11 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from redis.asyncio import Redis
 
-from omnia_core.sessions import SessionStore
+from omnia_core.sessions import SessionSettings, SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.redis import RedisSessionStore
-from omnia_core.sessions.retention import Effects, Retention
+from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.sessions.redis.store import RedisSessionStore
+from omnia_core.sessions.retention import Retention, RetentionEffects
 from omnia_core.units import Duration
 
 TTL = Duration.parse("60s")
@@ -29,14 +29,14 @@ _PASS = (
 class Counted:
     """What stores said that retention did, and would have done."""
 
-    done: list[Effects] = field(default_factory=list)
+    done: list[RetentionEffects] = field(default_factory=list)
 
-    def note(self, effects: Effects) -> None:
+    def note(self, effects: RetentionEffects) -> None:
         self.done.append(effects)
 
-    def total(self, *, dry_run: bool = False) -> Effects:
+    def total(self, *, dry_run: bool = False) -> RetentionEffects:
         found = [each for each in self.done if each.dry_run is dry_run]
-        return Effects(
+        return RetentionEffects(
             sum(each.sessions_ended for each in found),
             sum(each.sessions_deleted for each in found),
             sum(each.messages_deleted for each in found),
@@ -90,7 +90,10 @@ def redis_store(
 ) -> RedisSessionStore:
     note = (counted or Counted()).note
     return RedisSessionStore(
-        url, TTL, namespace="default", agent="a", retention=retention, note=note
+        url,
+        SessionSettings(
+            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+        ),
     )
 
 
@@ -99,7 +102,10 @@ def postgres_store(
 ) -> PostgresSessionStore:
     note = (counted or Counted()).note
     return PostgresSessionStore(
-        url, TTL, namespace="default", agent="a", retention=retention, note=note
+        url,
+        SessionSettings(
+            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+        ),
     )
 
 
@@ -119,7 +125,9 @@ def _memory_bed(retention: Retention | None, counted: Counted) -> Bed:
         nonlocal now
         now += seconds
 
-    store = MemorySessionStore(TTL, retention=retention, note=counted.note, clock=lambda: now)
+    store = MemorySessionStore(
+        TTL, retention=retention, on_retention=counted.note, clock=lambda: now
+    )
     return Bed(store, store, advance, counted)
 
 

@@ -8,8 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_core.openapi import ApiKey, ArgumentUnusable, Operation, Place, build_request, read_api
-from omnia_core.openapi.styles import header_text, path_text, query_pairs
+from omnia_core.openapi import (
+    ApiKey,
+    ArgumentUnusable,
+    Operation,
+    ParameterLocation,
+    build_request,
+    read_api,
+)
+from omnia_core.openapi.request import header_text, path_text, query_pairs
 
 COLOURS = ["blue", "black", "brown"]
 RGB = {"R": 100, "G": 200, "B": 150}
@@ -237,9 +244,9 @@ SCHEMES = {
     [
         (None, None),
         ([], None),
-        ([{"head": []}], ApiKey("X-Key", Place.HEADER)),
-        ([{"query": []}], ApiKey("k", Place.QUERY)),
-        ([{"cookie": []}, {"query": []}], ApiKey("k", Place.QUERY)),
+        ([{"head": []}], ApiKey("X-Key", ParameterLocation.HEADER)),
+        ([{"query": []}], ApiKey("k", ParameterLocation.QUERY)),
+        ([{"cookie": []}, {"query": []}], ApiKey("k", ParameterLocation.QUERY)),
         ([{"head": []}, {"bearer": []}], None),
         ([{"oauth": ["read"]}], None),
         ([{"unknown": []}], None),

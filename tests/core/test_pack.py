@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack, parse_pack
 from omnia_core.files.pack.check import may_have
+from omnia_core.files.pack.issues import differences
 from omnia_core.files.pack.parse import read_pack
-from omnia_core.files.pack.shape import differences
 from omnia_core.jsonvalue import JsonObject
 from tests.core.packs import pack, prompt, text, with_prompt
 from tests.core.whole_pack import WHOLE
@@ -240,7 +240,7 @@ def test_a_text_that_is_no_pack_says_where(written: str, expected: str) -> None:
             "prompts.a.validators[0].params.max: ",
         ),
         (with_prompt(validators=[{"type": "pii_leakge"}]), "prompts.a.validators[0].type: "),
-        (with_prompt(provider="judge"), 'prompts.a.provider: "judge" is no key of requires'),
+        (with_prompt(provider="judge"), 'prompts.a.provider: "judge" is not a key of requires'),
         (pack(requires={"providers": ["x", "x"]}), 'requires.providers[1]: the key "x" stands'),
         (
             pack(compositions={"c": {"version": 2, "steps": []}}),
@@ -289,7 +289,7 @@ def test_every_error_is_listed_and_not_only_the_first() -> None:
         ),
         (
             with_prompt(variables=[{"name": "a", "type": "integer", "required": False}]),
-            'prompts.a.variables[0].type: "integer" is none of string',
+            'prompts.a.variables[0].type: expected string, number, boolean, object, array, found "int',
         ),
         (
             pack(tools={"a": {"name": "b", "description": "d"}}),
@@ -297,7 +297,7 @@ def test_every_error_is_listed_and_not_only_the_first() -> None:
         ),
         (
             with_prompt(media={"enabled": True, "supported_types": ["audio"], "image": {}}),
-            "prompts.a.media.image: supported_types leaves image out",
+            "prompts.a.media.image: supported_types does not list image",
         ),
     ],
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from omnia_core.files.pack.issue import Issue
+from omnia_core.files.pack.issues import Issue
 from omnia_core.files.pack.parse import read_pack
 from tests.core.packs import text
 from tests.core.whole_pack import WHOLE

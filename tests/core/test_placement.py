@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.placement import (
+    BUCKETS,
     PLACEMENT_FILE,
-    PLACES,
     Placement,
+    bucket_of,
     file_of,
     folder_content,
     parse_placement,
     place,
-    place_of,
     version_of,
 )
 
@@ -35,8 +35,8 @@ def canary(weight: int) -> Placement:
     # Written down, so that no later version places the same sessions differently.
     [("", 8894), ("a", 7913), ("3f1c2b9e-5c1b-4a57-9d1c-0a8a3a3cf0d2", 5373), ("Zoë", 7758)],
 )
-def test_the_place_of_a_session_never_changes(session: str, expected: int) -> None:
-    assert place_of(session) == expected
+def test_the_bucket_of_a_session_never_changes(session: str, expected: int) -> None:
+    assert bucket_of(session) == expected
 
 
 @given(SESSIONS, WEIGHTS, WEIGHTS)
@@ -55,7 +55,7 @@ def test_no_session_gets_a_candidate_without_weight_and_every_session_one_with_a
     assert place(session, canary(0)) == "1.0.0"
     assert place(session, canary(100)) == "2.0.0"
     assert place(session, Placement("1.0.0", weight=100)) == "1.0.0"
-    assert 0 <= place_of(session) < PLACES
+    assert 0 <= bucket_of(session) < BUCKETS
 
 
 @pytest.mark.parametrize("weight", range(0, 101, 5))

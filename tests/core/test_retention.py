@@ -7,9 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from omnia_core.env import FacadeEnv, RuntimeEnv
-from omnia_core.sessions import Beginning, Message, Session, SessionConflict
-from omnia_core.sessions.opening import open_sessions, retention_of
-from omnia_core.sessions.retention import Effects, Retention, first_kept
+from omnia_core.sessions import DeletedMessages, Message, Session, SessionConflict
+from omnia_core.sessions.factory import open_sessions, retention_of
+from omnia_core.sessions.retention import Retention, RetentionEffects, first_kept
 from omnia_core.units import Duration
 from tests.core.session_beds import KINDS, TTL, Bed, bed_of, redis_store
 
@@ -53,10 +53,10 @@ async def test_a_session_keeps_its_last_turns_and_counts_on(opened: Open) -> Non
         session = await bed.store.load("s")
         counted = bed.counted.total()
     assert session == Session(
-        "s", (user("3"), ANSWER, user("4"), ANSWER), (), Beginning(6, 3, "1.0.0")
+        "s", (user("3"), ANSWER, user("4"), ANSWER), (), DeletedMessages(6, 3, "1.0.0")
     )
     assert (session.first, session.length, length) == (6, 10, 10)
-    assert counted == Effects(messages_deleted=6)
+    assert counted == RetentionEffects(messages_deleted=6)
 
 
 async def test_what_is_kept_begins_with_a_message_of_the_user(opened: Open) -> None:
@@ -101,7 +101,7 @@ async def test_what_a_session_began_with_outlives_its_first_message(opened: Open
         anybodys = await bed.other.load("open")
     assert session
     assert session.messages == (user("2", "2.0.0", "ben"), ANSWER)
-    assert session.deleted == Beginning(6, 3, "1.0.0 \\ \0", "mia \\ \0")
+    assert session.deleted == DeletedMessages(6, 3, "1.0.0 \\ \0", "mia \\ \0")
     assert (session.pack_version, session.user_id) == ("1.0.0 \\ \0", "mia \\ \0")
     assert anybodys
     assert (anybodys.first, anybodys.user_id) == (2, "")
@@ -187,7 +187,7 @@ async def test_a_session_that_a_policy_on_trial_would_have_ended_is_counted_once
         assert await turn(bed, 4, user("c")) == 6
         would, did = bed.counted.total(dry_run=True), bed.counted.total()
     assert (would.sessions_ended, would.sessions_deleted) == (2, 2)
-    assert did == Effects()
+    assert did == RetentionEffects()
 
 
 async def test_a_trimmed_session_goes_on_without_the_policy(redis_url: str) -> None:

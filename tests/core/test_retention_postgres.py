@@ -11,12 +11,12 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict
-from omnia_core.sessions.migrations import migrate, migrations
-from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.postgres_audit import encoded
-from omnia_core.sessions.postgres_sweep import Sweep
-from omnia_core.sessions.retention import Effects, Retention
+from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict, SessionSettings
+from omnia_core.sessions.postgres.encoding import encode_audit
+from omnia_core.sessions.postgres.migrations import migrate, migrations
+from omnia_core.sessions.postgres.retention import BatchTask
+from omnia_core.sessions.postgres.store import PostgresSessionStore, PostgresTimings
+from omnia_core.sessions.retention import Retention, RetentionEffects
 from omnia_core.units import Duration
 from tests.core.session_beds import Counted, connected
 from tests.services import LIMIT, PostgresServer
@@ -41,12 +41,14 @@ class Database:
     ) -> PostgresSessionStore:
         made = PostgresSessionStore(
             self.url,
-            Duration.parse(ttl),
-            namespace="n",
-            agent="a",
-            retention=retention,
-            note=self.counted.note,
-            **timing,
+            SessionSettings(
+                ttl=Duration.parse(ttl),
+                namespace="n",
+                agent="a",
+                retention=retention,
+                on_retention=self.counted.note,
+            ),
+            PostgresTimings(**timing),
         )
         self.stores.append(made)
         return made
@@ -80,13 +82,13 @@ async def database(postgres: PostgresServer) -> AsyncIterator[Database]:
 
 async def swept(store: PostgresSessionStore) -> None:
     """Do what is done beside the operations, as `start` does."""
-    store._upkeep._trial_due = 0.0
+    store._worker._trial_due = 0.0
     store.start()
-    running = store._upkeep._loop
+    running = store._worker._loop
     assert running
     await asyncio.sleep(0)
-    assert store._upkeep.sweep.running
-    await asyncio.wait({store._upkeep.sweep.running})
+    assert store._worker.sweep.running
+    await asyncio.wait({store._worker.sweep.running})
     running.cancel()
 
 
@@ -102,7 +104,7 @@ async def test_what_is_kept_of_a_session_outlives_its_end(database: Database) ->
     await swept(store)
     assert await database.sessions() == []
     assert await database.connection.fetchval("SELECT count(*) FROM omnia.messages") == 0
-    assert database.counted.total() == Effects(sessions_ended=1, sessions_deleted=1)
+    assert database.counted.total() == RetentionEffects(sessions_ended=1, sessions_deleted=1)
 
 
 async def test_all_that_is_over_is_deleted_at_the_start_be_it_many_batches(
@@ -117,7 +119,7 @@ async def test_all_that_is_over_is_deleted_at_the_start_be_it_many_batches(
     store = database.store(MONTH, sweep_batch=7)
     store.start()
     async with asyncio.timeout(LIMIT):
-        while database.counted.total() != Effects(25, 50):  # noqa: ASYNC110 - of another task
+        while database.counted.total() != RetentionEffects(25, 50):  # noqa: ASYNC110 - of another task
             await asyncio.sleep(0.01)
     assert await database.sessions() == []
 
@@ -135,12 +137,12 @@ async def test_sessions_that_take_long_to_delete_are_deleted_in_smaller_batches(
         " CREATE TRIGGER slow BEFORE DELETE ON omnia.sessions FOR EACH ROW"
         " EXECUTE FUNCTION omnia.slow()"
     )
-    assert not await store._upkeep.sweep.begin()
+    assert not await store._worker.sweep.start()
     assert len(await database.sessions()) == 16
     async with asyncio.timeout(LIMIT):
         while await database.sessions():
-            await store._upkeep.sweep.begin()
-    assert database.counted.total() == Effects(16, 16)
+            await store._worker.sweep.start()
+    assert database.counted.total() == RetentionEffects(16, 16)
 
 
 async def test_every_use_begins_the_days_anew(database: Database) -> None:
@@ -169,7 +171,7 @@ async def test_the_id_of_a_session_that_ended_begins_another_one(database: Datab
     assert await store.load("s") == Session("s", (HELLO, ANSWER))
     assert [ended for _, _, ended in await database.sessions()] == [True, True, False]
     assert await database.connection.fetchval("SELECT count(*) FROM omnia.messages") == 6
-    assert database.counted.total() == Effects(sessions_ended=2)
+    assert database.counted.total() == RetentionEffects(sessions_ended=2)
 
 
 async def test_a_session_that_a_refused_append_ends_is_counted(database: Database) -> None:
@@ -179,7 +181,7 @@ async def test_a_session_that_a_refused_append_ends_is_counted(database: Databas
     with pytest.raises(SessionConflict, match="has 0 messages where 1"):
         await store.append("s", [ANSWER], expected_length=1)
     assert [ended for _, _, ended in await database.sessions()] == [True]
-    assert database.counted.total() == Effects(sessions_ended=1)
+    assert database.counted.total() == RetentionEffects(sessions_ended=1)
 
 
 async def test_of_many_writers_that_begin_a_session_anew_one_wins(database: Database) -> None:
@@ -213,8 +215,8 @@ async def test_sessions_that_nobody_uses_follow_a_changed_policy(
     await database.advance(timedelta(minutes=50))
     new = database.store(after, ttl, sweep_seconds=0)
     await new.append("new", [HELLO], expected_length=0)
-    assert new._upkeep.sweep.running
-    await asyncio.wait({new._upkeep.sweep.running})
+    assert new._worker.sweep.running
+    await asyncio.wait({new._worker.sweep.running})
     assert await database.sessions() == [(*times, False)] * 4
 
 
@@ -256,10 +258,10 @@ async def test_a_policy_on_trial_does_not_look_at_all_sessions_at_each_sweep(
     await many_sessions(database)
     store = database.store(Retention(ttl=Duration.parse("1h"), dry_run=True))
     await swept(store)
-    assert database.counted.total(dry_run=True) == Effects(1100, 1100, dry_run=True)
+    assert database.counted.total(dry_run=True) == RetentionEffects(1100, 1100, dry_run=True)
     await database.connection.execute("UPDATE omnia.sessions SET trial_stage = 0")
-    await store._upkeep.sweep.begin()
-    assert database.counted.total(dry_run=True) == Effects(1100, 1100, dry_run=True)
+    await store._worker.sweep.start()
+    assert database.counted.total(dry_run=True) == RetentionEffects(1100, 1100, dry_run=True)
 
 
 async def test_who_knows_no_policy_leaves_it_as_it_is(database: Database) -> None:
@@ -281,14 +283,14 @@ async def test_what_a_policy_on_trial_would_delete_is_counted_once_by_all_pods(
     for _ in range(2):
         await database.advance(timedelta(hours=2))
         await asyncio.gather(*(swept(each) for each in pods))
-    assert database.counted.total(dry_run=True) == Effects(4, 0, dry_run=True)
+    assert database.counted.total(dry_run=True) == RetentionEffects(4, 0, dry_run=True)
     assert await pods[0].load("s0")
     await database.advance(2 * DAY)
     await asyncio.gather(*(swept(each) for each in pods))
-    assert database.counted.total(dry_run=True) == Effects(5, 4, dry_run=True)
+    assert database.counted.total(dry_run=True) == RetentionEffects(5, 4, dry_run=True)
     assert await pods[1].append("s1", [ANSWER], expected_length=1) == 2
-    assert database.counted.total(dry_run=True) == Effects(5, 4, dry_run=True)
-    assert database.counted.total() == Effects()
+    assert database.counted.total(dry_run=True) == RetentionEffects(5, 4, dry_run=True)
+    assert database.counted.total() == RetentionEffects()
     assert len(await database.sessions()) == 4
 
 
@@ -312,7 +314,15 @@ async def test_turns_of_the_version_before_that_wait_for_the_migration_are_store
     database: Database, postgres: PostgresServer
 ) -> None:
     await of_the_version_before(database.connection)
-    arguments = (uuid.uuid4(), 0, ["user"], ["1.0.0"], [b"{}"], "", encoded(AuditTrail(turns=1)))
+    arguments = (
+        uuid.uuid4(),
+        0,
+        ["user"],
+        ["1.0.0"],
+        [b"{}"],
+        "",
+        encode_audit(AuditTrail(turns=1)),
+    )
     async with AsyncExitStack() as stack:
         new, appends, loads = [
             await stack.enter_async_context(connected(postgres.url)) for _ in range(3)
@@ -322,7 +332,7 @@ async def test_turns_of_the_version_before_that_wait_for_the_migration_are_store
             await database.connection.execute("SELECT count(*) FROM omnia.sessions")
             waiting = []
             for begun in (
-                migrate(new, table_milliseconds=60_000),
+                migrate(new, lock_timeout_ms=60_000),
                 appends.fetch(OLD_APPEND, "old", *arguments),
                 loads.fetch("SELECT * FROM omnia.load('n', 'a', 'old', '24h')"),
             ):
@@ -344,7 +354,7 @@ async def test_a_migration_does_not_wait_behind_a_long_dump(
         async with database.connection.transaction():
             await database.connection.execute("SELECT count(*) FROM omnia.sessions")
             with pytest.raises(asyncpg.LockNotAvailableError):
-                await migrate(new, table_milliseconds=20)
+                await migrate(new, lock_timeout_ms=20)
         await migrate(new)
     assert await database.store(MONTH).append("s", [HELLO], expected_length=0) == 1
 
@@ -418,8 +428,8 @@ async def test_a_sweep_that_fails_in_an_unforeseen_way_is_told_and_comes_again()
             raise RuntimeError("no such thing")
         return True
 
-    sweep = Sweep(work, seconds=60)
+    sweep = BatchTask(work, seconds=60)
     with capture_logs() as logs:
-        assert await sweep.begin() is False
+        assert await sweep.start() is False
     assert [each["log_level"] for each in logs] == ["error"]
-    assert await sweep.begin() is True
+    assert await sweep.start() is True

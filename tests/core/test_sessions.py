@@ -142,13 +142,13 @@ async def test_a_session_that_ended_is_not_continued(bed: Bed) -> None:
     assert await bed.store.load("a") == Session("a", (ANSWER,))
 
 
-async def test_a_trail_goes_with_its_append_and_changes_nothing_of_the_messages(bed: Bed) -> None:
+async def test_an_audit_goes_with_its_append_and_changes_nothing_of_the_messages(bed: Bed) -> None:
     call = ProviderCall("2026-01-01T00:00:00Z", "default", "m", "success", cost_usd=0.5)
-    trail = AuditTrail("completed", turns=1, turn_ms=12.5, provider_calls=(call,))
-    assert await bed.store.append("a", [HELLO], expected_length=0, trail=trail) == 1
-    assert await bed.other.append("a", [ANSWER], expected_length=1, trail=trail) == 2
+    audit = AuditTrail("completed", turns=1, turn_ms=12.5, provider_calls=(call,))
+    assert await bed.store.append("a", [HELLO], expected_length=0, audit=audit) == 1
+    assert await bed.other.append("a", [ANSWER], expected_length=1, audit=audit) == 2
     with pytest.raises(SessionConflict):
-        await bed.store.append("a", [ANSWER], expected_length=1, trail=trail)
+        await bed.store.append("a", [ANSWER], expected_length=1, audit=audit)
     assert await bed.store.load("a") == Session("a", (HELLO, ANSWER))
 
 

@@ -12,8 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import Message, SessionConflict, StoreUnavailable
-from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions import Message, SessionConflict, SessionSettings, StoreUnavailable
+from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.units import Duration
 from tests.loopback_proxy import Proxy
 from tests.services import free_port, wait_listening
@@ -63,7 +63,7 @@ async def replicating(master: Server, replica: Server) -> None:
 @contextlib.asynccontextmanager
 async def store_at(port: int, query: str = "?replicas=1") -> AsyncIterator[RedisSessionStore]:
     url = f"redis://127.0.0.1:{port}/0{query}"
-    store = RedisSessionStore(url, TTL, namespace="default", agent="failover")
+    store = RedisSessionStore(url, SessionSettings(ttl=TTL, namespace="default", agent="failover"))
     try:
         yield store
     finally:
@@ -131,19 +131,22 @@ async def test_a_write_that_no_replica_has_is_told(servers: tuple[Server, Server
         ):
             assert isinstance(told, StoreUnavailable)
             assert "has not confirmed the write (0 of 1 replicas have it)" in told.message
-            assert "may be there twice" in told.message
+            assert "may be stored twice" in told.message
 
 
 @pytest.mark.parametrize("query", ["?replicas=many", "?replicas=-1", "?replicas="])
 def test_a_number_of_replicas_that_is_none_is_refused(query: str) -> None:
     with pytest.raises(ConfigurationError, match="expected a digit"):
-        RedisSessionStore(f"redis://127.0.0.1:1/0{query}", TTL, namespace="default", agent="a")
+        RedisSessionStore(
+            f"redis://127.0.0.1:1/0{query}",
+            SessionSettings(ttl=TTL, namespace="default", agent="a"),
+        )
 
 
 @pytest.mark.parametrize("url", ["redis://:s3cret@[::1/0", "redis://:s3cret\u2100@localhost/0"])
 def test_a_url_that_is_none_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError, match="expected redis://") as refused:
-        RedisSessionStore(url, TTL, namespace="default", agent="a")
+        RedisSessionStore(url, SessionSettings(ttl=TTL, namespace="default", agent="a"))
     assert "s3cret" not in str(refused.value)
 
 

@@ -10,9 +10,9 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import Message, Session, SessionConflict, StoreUnavailable
-from omnia_core.sessions.migrations import migrations
-from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions import Message, Session, SessionConflict, SessionSettings, StoreUnavailable
+from omnia_core.sessions.postgres.migrations import migrations
+from omnia_core.sessions.postgres.store import PostgresSessionStore, PostgresTimings
 from omnia_core.units import Duration
 from tests.loopback_proxy import Proxy
 from tests.services import PostgresServer, free_port, postgres_server
@@ -23,7 +23,9 @@ ANSWER = Message(role="assistant", content="hi", finish_reason="stop")
 
 
 def store_at(url: str, agent: str = "a", **timing: Any) -> PostgresSessionStore:
-    return PostgresSessionStore(url, TTL, namespace="default", agent=agent, **timing)
+    return PostgresSessionStore(
+        url, SessionSettings(ttl=TTL, namespace="default", agent=agent), PostgresTimings(**timing)
+    )
 
 
 @asynccontextmanager
@@ -166,8 +168,8 @@ async def test_expired_sessions_are_deleted_a_batch_at_a_time(
             while left[-1]:
                 length = len(left) - 1
                 await store.append("kept", [HELLO], expected_length=length)
-                if store._upkeep.sweep.running:
-                    await asyncio.wait({store._upkeep.sweep.running})
+                if store._worker.sweep.running:
+                    await asyncio.wait({store._worker.sweep.running})
                 left.append(
                     await connection.fetchval(
                         "SELECT count(*) FROM omnia.sessions WHERE agent = 'old'"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.files.validator_rules import (
+from omnia_core.files.validators import (
     Excludes,
     Includes,
     Json,
@@ -15,8 +15,9 @@ from omnia_core.files.validator_rules import (
     MinLength,
     NoPersonalData,
     Rule,
+    ValidatorSpec,
+    parse_validators,
 )
-from omnia_core.files.validators import ValidatorSpec, parse_validators
 
 WHERE = "prompts.support.validators"
 SCHEMA = {"type": "object"}

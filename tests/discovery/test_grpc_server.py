@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
 from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import Context

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
 from omnia_core.units import Duration
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import Probe, RegistryPhase, ToolStatus

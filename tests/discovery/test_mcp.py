@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
-from omnia_core.env.secret import SecretStr
+from omnia_core.env.contract import SecretStr
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import Context
 from tests.discovery.given import discover, handler, mcp, silent_server, web_server

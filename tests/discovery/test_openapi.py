@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonschema import compile_schema
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi import Operation, Place, read_api
-from omnia_core.openapi.names import tool_name, unique
+from omnia_core.openapi import Operation, ParameterLocation, read_api
+from omnia_core.openapi.api import tool_name, unique_names
 
 WHERE = "https://shop.example/api/openapi.json"
 
@@ -49,10 +49,10 @@ def test_names_are_spelt_for_models(text: str, name: str) -> None:
 
 @given(st.lists(st.text(max_size=90)))
 def test_names_are_valid_and_unique_and_always_the_same(texts: list[str]) -> None:
-    names = unique(tool_name(each) or "operation" for each in texts)
+    names = unique_names(tool_name(each) or "operation" for each in texts)
     assert len(set(names)) == len(names) == len(texts)
     assert all(re.fullmatch(r"[a-z][a-z0-9_]{0,63}", each) for each in names)
-    assert names == unique(tool_name(each) or "operation" for each in texts)
+    assert names == unique_names(tool_name(each) or "operation" for each in texts)
 
 
 def test_an_operation_without_an_id_is_named_by_method_and_path() -> None:
@@ -80,7 +80,10 @@ def test_arguments_of_the_same_name_are_prefixed_with_their_place() -> None:
         path="/x",
     )
     found = [(each.argument, each.name, each.place) for each in operation.parameters]
-    assert found == [("id", "id", Place.QUERY), ("header_id", "id", Place.HEADER)]
+    assert found == [
+        ("id", "id", ParameterLocation.QUERY),
+        ("header_id", "id", ParameterLocation.HEADER),
+    ]
     assert operation.body is not None
     assert operation.body.fields == {"body_id": "id", "note": "note"}
     assert operation.input_schema["required"] == ["body_id"]

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pytest
 
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 from tests.services import free_port
 from tests.transport import TRANSPORT, VARIABLES
 

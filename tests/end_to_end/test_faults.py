@@ -13,7 +13,8 @@ import pytest
 from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect
 
-from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions import SessionSettings
+from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.units import Duration
 from tests.end_to_end.conftest import LIMIT, Start, Up
 from tests.runtime.servers import chunk, serving
@@ -138,7 +139,9 @@ async def tough(
 @asynccontextmanager
 async def stored_by(redis: RedisServer) -> AsyncIterator[RedisSessionStore]:
     """Look into the store of the agent."""
-    store = RedisSessionStore(redis.url, Duration.parse("24h"), namespace="default", agent="tough")
+    store = RedisSessionStore(
+        redis.url, SessionSettings(ttl=Duration.parse("24h"), namespace="default", agent="tough")
+    )
     yield store
     await store.close()
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from websockets.asyncio.client import connect
 
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 from tests.end_to_end.conftest import EXAMPLES, LIMIT, Example, Start
 from tests.transport import TRANSPORT
 

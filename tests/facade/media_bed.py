@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from omnia_core.env.media import MediaStorageType
+from omnia_core.env.shared import MediaStorageType
 from omnia_core.files.auth import AuthFile, EdgeTrust
 from omnia_core.names import Handler
 from tests.facade.auth_files import Mounted

@@ -1,7 +1,7 @@
 """A client of the runtime for tests, over either transport."""
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.runtime_client.port import RuntimeClient
 from tests.transport import TRANSPORT

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.tokens.jsontoken import TokenVerifier, Unauthorized, unverified
+from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, read_unverified
 from tests.facade.signing import CURVES, ISSUER, Issuer, b64, forged
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA")
@@ -81,7 +81,7 @@ def issuer() -> Issuer:
 
 
 async def verify(token: str, keys: list[JsonObject], audience: str = "agent") -> Any:
-    read = unverified(token)
+    read = read_unverified(token)
     assert read
     return await TokenVerifier(ISSUER, audience, keys).verify(token, read)
 
@@ -114,7 +114,7 @@ async def test_the_signatures_of_rfc_7515_are_good_and_its_tokens_are_for_nobody
     token: str, key: JsonObject
 ) -> None:
     # The signature is checked before the claims: what lacks an audience is well signed.
-    read = unverified(token)
+    read = read_unverified(token)
     assert read
     with pytest.raises(Unauthorized, match='no claim "aud"'):
         await TokenVerifier("joe", "agent", [key]).verify(token, read)
@@ -136,13 +136,13 @@ async def test_the_keys_of_rfc_7520_and_rfc_8037_work(algorithm: str) -> None:
 
 
 def test_what_is_signed_and_no_json_is_no_token() -> None:
-    assert unverified(RFC_OKP_TOKEN) is None
-    assert unverified("a-client-key") is None
-    assert unverified("a.b.c") is None
-    assert unverified(f"{b64(b'[]')}.{b64(b'{}')}.") is None
-    assert unverified(forged({"alg": "ES256"}, {"exp": float("inf")})) is None
+    assert read_unverified(RFC_OKP_TOKEN) is None
+    assert read_unverified("a-client-key") is None
+    assert read_unverified("a.b.c") is None
+    assert read_unverified(f"{b64(b'[]')}.{b64(b'{}')}.") is None
+    assert read_unverified(forged({"alg": "ES256"}, {"exp": float("inf")})) is None
     deep = b'{"a":' + b"[" * 20_000 + b"]" * 20_000 + b"}"
-    assert unverified(f"{b64(b'{}')}.{b64(deep)}.") is None
+    assert read_unverified(f"{b64(b'{}')}.{b64(deep)}.") is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal

@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 
 from omnia_core.env import SecretStr
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 from omnia_core.files.auth import AuthFile, ClientKeyAuth
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running

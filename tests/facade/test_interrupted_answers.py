@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall as StoredCall
-from omnia_core.sessions import Beginning, Message, Session
+from omnia_core.sessions import DeletedMessages, Message, Session
 from omnia_facade.dialogue.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
 from omnia_facade.turns.interrupted import Verdict, verdict
 from omnia_facade.turns.relayed import Kept, Relayed
@@ -85,7 +85,7 @@ def played(rounds: Sequence[Round]) -> list[tuple[tuple[Event, ...], list[Messag
 
 
 def test_what_is_kept_belongs_to_the_length_that_the_session_ever_had() -> None:
-    session = Session("s", (ASKED,), (), Beginning(6, 3))
+    session = Session("s", (ASKED,), (), DeletedMessages(6, 3))
     decided = verdict(session, TurnRequest("s", "hi"), relayed_of("Hel"), NOW)
     assert (decided.outcome, decided.length) == (Kept.STORED, 7)
 

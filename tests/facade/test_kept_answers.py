@@ -10,11 +10,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv, SecretStr
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, Session, SessionStore
+from omnia_core.sessions.factory import open_sessions
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.opening import open_sessions
 from omnia_core.units import Duration
 from omnia_facade.auth.principal import Principal
 from omnia_facade.dialogue.events import Done, TurnRequest

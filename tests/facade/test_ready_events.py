@@ -79,15 +79,15 @@ def body(message: bytes, *, compressed: bool = False) -> bytes:
 
 async def test_nothing_is_passed_on_of_what_follows_a_message_that_cannot_be_read() -> None:
     call = ClientCall(lambda _: None, b"", 1 << 20, None)
-    call._inbox.encoding = GZIP
+    call._received.encoding = GZIP
     lost = body(b"this is not gzip", compressed=True)
-    call.data(
+    call.on_data(
         body(chunk("one ").SerializeToString())
         + lost
         + body(chunk("three").SerializeToString())
         + body(done("").SerializeToString())
     )
-    call.ended()
+    call.on_end()
     stream = BuiltinStream(call)
     events = turns_on(cast("ConverseStream", Sent(stream))).run(TurnRequest("s", "hi"), unheard)
 

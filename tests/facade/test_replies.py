@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from omnia_core.env import FacadeEnv, SecretStr
-from omnia_core.env.sessions import SessionType
+from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.idempotency.memory import MemoryReplyStore

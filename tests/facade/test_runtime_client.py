@@ -8,7 +8,7 @@ import pytest
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.usage import Usage
-from omnia_core.env.transport import GrpcTransport
+from omnia_core.env.shared import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal

@@ -32,8 +32,8 @@ from omnia_facade.ws.endpoint import Endpoint
 from omnia_facade.ws.limits import Limits
 from omnia_facade.ws.outgoing import Outgoing
 from omnia_rpc.client_call import ClientCall
-from omnia_rpc.http2.errors import ErrorCode
-from omnia_rpc.messages import GZIP, PREFIX, prefixed
+from omnia_rpc.http2.errors import Http2ErrorCode
+from omnia_rpc.messages import GZIP, PREFIX_BYTES, with_prefix
 from tests.facade.runtime_bed import unheard
 from tests.facade.scripted_runtime import LIMIT, chunk, done
 
@@ -57,12 +57,12 @@ class Wire:
         self.freed = 0
 
     def send(self, data: bytes) -> None:
-        self.sent.append(pb.ClientMessage.FromString(data[PREFIX:]))
+        self.sent.append(pb.ClientMessage.FromString(data[PREFIX_BYTES:]))
 
     def consumed(self, count: int) -> None:
         self.freed += count
 
-    def reset(self, code: ErrorCode) -> None:  # noqa: ARG002 - the stream's
+    def reset(self, code: Http2ErrorCode) -> None:  # noqa: ARG002 - the stream's
         self.local_open = False
 
 
@@ -223,10 +223,10 @@ class Play:
     async def pieces(self, messages: Sequence[pb.ServerMessage]) -> None:
         body = b"".join(map(self.framed, messages))
         (call,) = self.runtime.calls
-        call._inbox.encoding = GZIP
+        call._received.encoding = GZIP
         while body:
             size = self.chance.choice([1, 3, 20, 200, 2000])
-            call.data(body[:size])
+            call.on_data(body[:size])
             self.fed += len(body[:size])
             body = body[size:]
             match self.chance.randrange(6):
@@ -242,7 +242,7 @@ class Play:
     def framed(self, message: pb.ServerMessage) -> bytes:
         data: bytes = message.SerializeToString()
         if self.chance.random() < 0.9:
-            return prefixed(data)
+            return with_prefix(data)
         compressed = gzip.compress(data)
         return b"\x01" + len(compressed).to_bytes(4, "big") + compressed
 
@@ -275,7 +275,7 @@ async def test_a_client_that_goes_away_at_any_moment_leaves_nothing_behind() -> 
         with contextlib.suppress(asyncio.CancelledError):
             await playing
         for call in play.runtime.calls:
-            call.data(prefixed(chunk("too late").SerializeToString()))
+            call.on_data(with_prefix(chunk("too late").SerializeToString()))
         await rounds_of_the_loop(10)
 
         assert all(call.done for call in play.runtime.calls), seed
@@ -318,7 +318,7 @@ def turns_of(runtime: OneCall) -> RuntimeTurns:
 
 
 def say_back(runtime: OneCall, *messages: pb.ServerMessage) -> None:
-    runtime.calls[-1].data(b"".join(prefixed(each.SerializeToString()) for each in messages))
+    runtime.calls[-1].on_data(b"".join(with_prefix(each.SerializeToString()) for each in messages))
 
 
 async def test_a_message_whose_answer_has_begun_is_not_sent_again() -> None:
@@ -332,8 +332,8 @@ async def test_a_message_whose_answer_has_begun_is_not_sent_again() -> None:
     second = asyncio.create_task(begun(turns, "two", heard))
     await rounds_of_the_loop(2)
     say_back(runtime, chunk("half an ans"))
-    runtime.calls[-1].headers([("grpc-status", "0")], end=True)
-    runtime.calls[-1].ended()
+    runtime.calls[-1].on_headers([("grpc-status", "0")], end=True)
+    runtime.calls[-1].on_end()
 
     async with asyncio.timeout(LIMIT):
         assert await second == [ENDED]

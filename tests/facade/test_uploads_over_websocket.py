@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import pytest
 
-from omnia_core.env.media import MediaStorageType
+from omnia_core.env.shared import MediaStorageType
 from omnia_core.names import Handler
 from omnia_facade.auth.principal import Principal
 from omnia_facade.media.port import (

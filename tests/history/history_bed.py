@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from aiohttp.test_utils import TestClient, TestServer
 
-from omnia_core.sessions import AuditTrail, Message
+from omnia_core.sessions import AuditTrail, Message, SessionSettings
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
-from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.units import Duration
 from omnia_history.access import Access
 from omnia_history.database import Database
@@ -21,7 +21,7 @@ HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
 ANSWER = Message("assistant", "hi", finish_reason="stop")
 
 
-def trail(
+def audit(
     provider: str, cost: float, *, status: Any = "completed", tag: Any = "agent"
 ) -> AuditTrail:
     call = ProviderCall(
@@ -34,12 +34,12 @@ def trail(
 
 async def fill(postgres: PostgresServer) -> str:
     url = await database(postgres, "filled")
-    await keep(url, "shop", "s1", trail("default", 0.25))
-    await keep(url, "shop", "s2", trail("default", 0.5, status="error"))
-    await keep(url, "desk", "s1", trail("fallback", 1.0))
-    await keep(url, "desk", "a\0 odd/id", trail("default", 2.0))
-    await keep(url, "sum", "call-1", trail("default", 4.0, tag="function"))
-    await keep(url, "shop", "theirs", trail("default", 8.0), namespace="other")
+    await keep(url, "shop", "s1", audit("default", 0.25))
+    await keep(url, "shop", "s2", audit("default", 0.5, status="error"))
+    await keep(url, "desk", "s1", audit("fallback", 1.0))
+    await keep(url, "desk", "a\0 odd/id", audit("default", 2.0))
+    await keep(url, "sum", "call-1", audit("default", 4.0, tag="function"))
+    await keep(url, "shop", "theirs", audit("default", 8.0), namespace="other")
     return url
 
 
@@ -54,8 +54,10 @@ async def database(postgres: PostgresServer, name: str) -> str:
 async def keep(
     url: str, agent: str, session_id: str, what: AuditTrail, namespace: str = "default"
 ) -> None:
-    store = PostgresSessionStore(url, Duration.parse("1h"), namespace=namespace, agent=agent)
-    await store.append(session_id, [HELLO, ANSWER], expected_length=0, trail=what)
+    store = PostgresSessionStore(
+        url, SessionSettings(ttl=Duration.parse("1h"), namespace=namespace, agent=agent)
+    )
+    await store.append(session_id, [HELLO, ANSWER], expected_length=0, audit=what)
     await store.close()
 
 

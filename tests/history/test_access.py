@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from omnia_core.tokens.jsontoken import Unauthorized
+from omnia_core.tokens.jwt import Unauthorized
 from omnia_history.access import FAILED_SECONDS, Access, ClusterKeys, fetch_cluster_keys
 from omnia_history.database import Database
 from omnia_history.routes import Routes

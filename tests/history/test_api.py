@@ -6,7 +6,8 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions import SessionSettings
+from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
 from omnia_history.database import Database
@@ -97,7 +98,10 @@ async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: Postgres
     url = await database(postgres, "kept")
     policy = Retention(days=30, max_messages=2)
     store = PostgresSessionStore(
-        url, Duration.parse("1h"), namespace="default", agent="shop", retention=policy
+        url,
+        SessionSettings(
+            ttl=Duration.parse("1h"), namespace="default", agent="shop", retention=policy
+        ),
     )
     for length in (0, 2, 4):
         await store.append("s", [HELLO, ANSWER], expected_length=length)

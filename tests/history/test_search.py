@@ -7,8 +7,8 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.conversation.tools import ToolCall
-from omnia_core.sessions import Message
-from omnia_core.sessions.postgres import PostgresSessionStore
+from omnia_core.sessions import Message, SessionSettings
+from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.units import Duration
 from omnia_history.database import Database
 from omnia_history.refusals import Refused
@@ -39,7 +39,9 @@ def said(postgres: PostgresServer) -> str:
 
 async def fill(postgres: PostgresServer) -> str:
     url = await database(postgres, "said")
-    store = PostgresSessionStore(url, Duration.parse("1h"), namespace="default", agent="shop")
+    store = PostgresSessionStore(
+        url, SessionSettings(ttl=Duration.parse("1h"), namespace="default", agent="shop")
+    )
     for session_id, messages in SAID.items():
         await store.append(session_id, messages, expected_length=0)
     await store.close()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 import hpack
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import encode
 from omnia_rpc.http2.frames import Setting
-from omnia_rpc.messages import PREFIX, prefixed
+from omnia_rpc.messages import PREFIX_BYTES, with_prefix
 from tests.http2.ends import REQUEST
 
 PATHS = ("/t.S/Echo", "/t.S/Flood", "/t.S/Nothing")
@@ -34,7 +34,7 @@ class Peer:
             self._data,
             self._window,
             self._setting,
-            lambda: frames.rst_stream(self._stream(), chance.choice(list(ErrorCode))),
+            lambda: frames.rst_stream(self._stream(), chance.choice(list(Http2ErrorCode))),
             lambda: frames.frame(frames.PING, chance.randrange(2), 0, b"12345678"),
             lambda: frames.frame(frames.SETTINGS, frames.ACK, 0),
             lambda: frames.frame(frames.PRIORITY, 0, self._stream(), bytes(5)),
@@ -48,7 +48,7 @@ class Peer:
             return chance.choice(self.makers)()
         stream = chance.choice((0, 1, 2, 3, self.last, self.last + 2, self._number(31)))
         if chance.random() < 0.2:
-            return frames.goaway(stream, chance.choice(list(ErrorCode)), "☃")
+            return frames.goaway(stream, chance.choice(list(Http2ErrorCode)), "☃")
         payload = chance.choice((b"", REQUEST, chance.randbytes(chance.randrange(40))))
         return frames.frame(chance.randrange(12), chance.randrange(256), stream, payload)
 
@@ -101,9 +101,9 @@ class Peer:
 
     def _data(self) -> bytes:
         chance = self.chance
-        body = prefixed(chance.randbytes(chance.choice((0, 3, 200, 4000))))
+        body = with_prefix(chance.randbytes(chance.choice((0, 3, 200, 4000))))
         if chance.random() < self.wild:
-            body = bytes((chance.randrange(3),)) + chance.randbytes(PREFIX) + body
+            body = bytes((chance.randrange(3),)) + chance.randbytes(PREFIX_BYTES) + body
         if chance.random() < 0.1:
             body = body[: chance.randrange(len(body))]
         flags = chance.choice((0, 0, 0, 0, frames.END_STREAM))

@@ -1,11 +1,11 @@
 """Two ends of a connection without a socket between them, and frames of a peer by hand."""
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Connection, Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.connection import Http2Connection, PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import Fields, encode
-from omnia_rpc.http2.receiving import Receiver
-from omnia_rpc.http2.stream import Stream
+from omnia_rpc.http2.receiver import FrameReceiver
+from omnia_rpc.http2.stream import Http2Stream
 
 REQUEST = encode(
     ((":method", "POST"), (":scheme", "http"), (":path", "/s/M"), ("content-type", "x"))
@@ -17,60 +17,60 @@ TRAILERS = encode((("grpc-status", "0"),))
 class Heard:
     """A listener that writes down what it hears."""
 
-    def __init__(self, stream: Stream | None = None) -> None:
+    def __init__(self, stream: Http2Stream | None = None) -> None:
         self.stream = stream
         self.fields: list[Fields] = []
         self.body = bytearray()
         self.over = False
-        self.was_reset: ErrorCode | None = None
+        self.was_reset: Http2ErrorCode | None = None
         self.woken = 0
 
-    def headers(self, fields: Fields, *, end: bool) -> None:  # noqa: ARG002 - the port's
+    def on_headers(self, fields: Fields, *, end: bool) -> None:  # noqa: ARG002 - the port's
         assert not self.over
         self.fields.append(fields)
 
-    def data(self, data: bytes) -> None:
+    def on_data(self, data: bytes) -> None:
         assert not self.over
         self.body += data
 
-    def ended(self) -> None:
+    def on_end(self) -> None:
         assert not self.over
         self.over = True
 
-    def reset(self, code: ErrorCode, reason: str) -> None:
+    def on_reset(self, code: Http2ErrorCode, reason: str) -> None:
         assert self.was_reset is None
         assert reason
         self.was_reset = code
 
-    def writable(self) -> None:
+    def on_writable(self) -> None:
         self.woken += 1
 
 
 class End:
     """One end."""
 
-    def __init__(self, *, server: bool, limits: Limits | None = None) -> None:
+    def __init__(self, *, server: bool, limits: PeerLimits | None = None) -> None:
         self.calls: list[Heard] = []
-        self.connection = Connection(
-            wake=lambda: None, limits=limits or Limits(), accept=self.accept if server else None
+        self.connection = Http2Connection(
+            wake=lambda: None, limits=limits or PeerLimits(), accept=self.accept if server else None
         )
-        self.receiver = Receiver(self.connection)
+        self.receiver = FrameReceiver(self.connection)
 
-    def accept(self, stream: Stream, fields: Fields) -> Heard:
+    def accept(self, stream: Http2Stream, fields: Fields) -> Heard:
         heard = Heard(stream)
         heard.fields.append(fields)
         self.calls.append(heard)
         return heard
 
-    def call(self) -> tuple[Stream, Heard]:
+    def call(self) -> tuple[Http2Stream, Heard]:
         heard = Heard()
-        heard.stream = self.connection.open(REQUEST, heard)
+        heard.stream = self.connection.open_stream(REQUEST, heard)
         return heard.stream, heard
 
     def take(self) -> bytes:
         """Return everything that can be sent now."""
         said = b""
-        while more := self.connection.take():
+        while more := self.connection.data_to_send():
             said += more
         return said
 
@@ -87,14 +87,14 @@ def talk(*ends: End) -> None:
     raise AssertionError("they never stop")
 
 
-def pair(limits: Limits | None = None) -> tuple[End, End]:
+def pair(limits: PeerLimits | None = None) -> tuple[End, End]:
     """Return a client and a server that know each other's settings."""
     client, server = End(server=False), End(server=True, limits=limits)
     talk(client, server)
     return client, server
 
 
-def greeted(limits: Limits | None = None) -> End:
+def greeted(limits: PeerLimits | None = None) -> End:
     """Return a server to whom a client by hand has said its settings."""
     server = End(server=True, limits=limits)
     server.receiver.receive(frames.PREFACE + frames.settings({}))

@@ -8,16 +8,16 @@ import random
 import time
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Limits
-from omnia_rpc.http2.errors import ErrorCode
-from omnia_rpc.http2.stream import Stream
-from omnia_rpc.messages import PREFIX, Inbox, prefixed
+from omnia_rpc.http2.connection import PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
+from omnia_rpc.http2.stream import Http2Stream
+from omnia_rpc.messages import PREFIX_BYTES, MessageBuffer, with_prefix
 from omnia_rpc.server import Server, ServerCall
 from omnia_rpc.status import RpcFailed
 from tests.http2.broken_peer import Peer, damaged
 from tests.http2.ends import REQUEST, RESPONSE, TRAILERS, End, Heard, kinds
 
-LIMITS = Limits(streams=20, stream_window=20_000, connection_window=200_000, idle_frames=300)
+LIMITS = PeerLimits(streams=20, stream_window=20_000, connection_window=200_000, idle_frames=300)
 MESSAGE_BYTES = 5000
 # Of CPU; a round takes a few milliseconds.
 SLOW_SECONDS = 2.0
@@ -26,30 +26,33 @@ SLOW_SECONDS = 2.0
 class Reader(Heard):
     """Reads messages, and answers or goes when chance says so."""
 
-    def __init__(self, chance: random.Random, stream: Stream | None = None) -> None:
+    def __init__(self, chance: random.Random, stream: Http2Stream | None = None) -> None:
         super().__init__(stream)
         self.chance = chance
-        self.inbox = Inbox(MESSAGE_BYTES)
+        self.received = MessageBuffer(MESSAGE_BYTES)
         self.unread = 0
 
-    def data(self, data: bytes) -> None:
-        super().data(data)
+    def on_data(self, data: bytes) -> None:
+        super().on_data(data)
         self.unread += len(data)
         assert self.unread <= LIMITS.stream_window
         assert self.stream
         try:
-            free = self.inbox.feed(data)
-            while self.inbox and self.chance.random() < 0.7:
-                free += self.inbox.take()[1]
+            free = self.received.receive(data)
+            while self.received and self.chance.random() < 0.7:
+                free += self.received.pop()[1]
         except RpcFailed:
-            self.stream.reset(ErrorCode.CANCEL)
+            self.stream.reset(Http2ErrorCode.CANCEL)
             return
         self.unread -= free
         self.stream.consumed(free)
         # What is kept is a part of one message, and what the window was opened for less.
-        assert len(self.inbox._part) < PREFIX + MESSAGE_BYTES
+        assert len(self.received._partial) < PREFIX_BYTES + MESSAGE_BYTES
         assert self.unread >= 0
-        assert self.stream.window + self.stream._unsaid + self.unread == LIMITS.stream_window
+        assert (
+            self.stream.receive_window + self.stream._uncredited + self.unread
+            == LIMITS.stream_window
+        )
 
     def act(self) -> None:
         """Do something with the stream."""
@@ -62,33 +65,35 @@ class Reader(Heard):
                     not self.stream.full and self.stream.local_open and self.chance.random() < 0.8
                 ):
                     body = bytes(self.chance.randrange(3000))
-                    self.stream.send(self.chance.choice((prefixed(body), prefixed(body), b"")))
+                    self.stream.send(
+                        self.chance.choice((with_prefix(body), with_prefix(body), b""))
+                    )
                     if self.stream.ending:
                         break
             case 4:
                 self.stream.end(self.chance.choice((b"", TRAILERS)))
             case 5 if self.chance.random() < 0.3:
-                self.stream.reset(self.chance.choice(list(ErrorCode)))
+                self.stream.reset(self.chance.choice(list(Http2ErrorCode)))
 
 
 def check(end: End) -> None:
     """Hold an end to what is true at any time."""
-    connection, outbox = end.connection, end.connection.outbox
+    connection, sender = end.connection, end.connection.sender
     streams = connection.streams.values()
     if connection.failed:
         assert not streams
     if connection.is_server:
         assert len(streams) <= LIMITS.streams
     held = sum(each.buffered for each in streams)
-    assert 0 <= outbox.held <= held <= outbox.held + 2048 * len(streams)
-    assert outbox.window <= frames.MAX_WINDOW
+    assert 0 <= sender.buffered <= held <= sender.buffered + 2048 * len(streams)
+    assert sender.window <= frames.MAX_WINDOW
     for each in streams:
-        assert each.buffered == sum(len(piece) for piece in each.waiting)
-        assert each.allowed <= frames.MAX_WINDOW
-        assert each.window <= LIMITS.stream_window
+        assert each.buffered == sum(len(piece) for piece in each.pending)
+        assert each.send_window <= frames.MAX_WINDOW
+        assert each.receive_window <= LIMITS.stream_window
         assert each.local_open or each.remote_open
         # Nobody may wait for a turn that never comes.
-        wants = bool(each.waiting) and each.allowed > 0
+        wants = bool(each.pending) and each.send_window > 0
         assert each.queued or not wants
     assert len(end.receiver._buffer) <= frames.MAX_PAYLOAD + frames.HEAD_BYTES
 
@@ -122,11 +127,11 @@ class Fuzzer:
         if kind == 0:
             for _ in range(chance.randrange(1, 6)):
                 reader = Reader(chance)
-                reader.stream = end.connection.open(REQUEST, reader)
+                reader.stream = end.connection.open_stream(REQUEST, reader)
                 readers.append(reader)
         elif kind == 1:
 
-            def accept(stream: Stream, _: object) -> Reader:
+            def accept(stream: Http2Stream, _: object) -> Reader:
                 readers.append(Reader(chance, stream))
                 return readers[-1]
 
@@ -134,10 +139,10 @@ class Fuzzer:
         else:
             served = Server(HANDLERS, max_message_bytes=MESSAGE_BYTES, limits=LIMITS)
             end.connection.accept = served.accept
-            end.connection.explain = lambda _: RESPONSE
+            end.connection.explain_refusal = lambda _: RESPONSE
         await self._talk(end, chance, readers)
         if served:
-            end.connection.end()
+            end.connection.close()
             for _ in range(3):
                 await asyncio.sleep(0)
             assert not served._tasks
@@ -163,7 +168,7 @@ class Fuzzer:
                 chance.choice(readers).act()
             check(end)
             if chance.random() < 0.7:
-                out = end.take() if chance.random() < 0.5 else end.connection.take()
+                out = end.take() if chance.random() < 0.5 else end.connection.data_to_send()
                 kinds(out.removeprefix(frames.PREFACE))
             if not readers:
                 await asyncio.sleep(0)

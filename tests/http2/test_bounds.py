@@ -5,8 +5,8 @@ import time
 import pytest
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.connection import PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.frames import Setting
 from omnia_rpc.http2.stream import HIGH_WATER
 from tests.http2.ends import RESPONSE, TRAILERS, End, data, greeted, headers, kinds, pair, talk
@@ -19,7 +19,7 @@ def window_setting(size: int) -> bytes:
     return frames.settings({int(Setting.INITIAL_WINDOW_SIZE): size})
 
 
-def crowd(count: int, limits: Limits | None = None) -> End:
+def crowd(count: int, limits: PeerLimits | None = None) -> End:
     """Return a server with so many calls, all of them answered with fields."""
     server = greeted(limits)
     server.receiver.receive(b"".join(headers(2 * number + 1) for number in range(count)))
@@ -30,7 +30,7 @@ def crowd(count: int, limits: Limits | None = None) -> End:
     return server
 
 
-def failure(end: End) -> ErrorCode | None:
+def failure(end: End) -> Http2ErrorCode | None:
     return end.connection.failed.code if end.connection.failed else None
 
 
@@ -41,8 +41,8 @@ def test_settings_that_touch_every_stream_end_the_connection_though_data_comes_b
         server.receiver.receive(window_setting(1000 + count % 2) + data(1, b"x"))
         server.take()
         count += 1
-    assert failure(server) is ErrorCode.ENHANCE_YOUR_CALM
-    assert count <= Limits().touches // MANY + 1
+    assert failure(server) is Http2ErrorCode.ENHANCE_YOUR_CALM
+    assert count <= PeerLimits().stream_visits // MANY + 1
     assert time.process_time() - began < 5
 
 
@@ -50,18 +50,18 @@ def test_one_frame_with_many_window_sizes_ends_the_connection() -> None:
     server = crowd(MANY)
     pieces = [window_setting(1000 + number % 2)[9:] for number in range(2700)]
     server.receiver.receive(frames.frame(frames.SETTINGS, 0, 0, b"".join(pieces)))
-    assert failure(server) is ErrorCode.ENHANCE_YOUR_CALM
+    assert failure(server) is Http2ErrorCode.ENHANCE_YOUR_CALM
 
 
 def test_a_window_size_that_changes_nothing_costs_nothing() -> None:
-    server = crowd(10, Limits(touches=0))
+    server = crowd(10, PeerLimits(stream_visits=0))
     server.receiver.receive(window_setting(frames.DEFAULT_WINDOW))
     assert failure(server) is None
 
 
 def test_windows_may_change_for_ever_where_data_flows() -> None:
     """As clients do that measure the way: they enlarge their windows while they are answered."""
-    client, server = pair(Limits(touches=1000))
+    client, server = pair(PeerLimits(stream_visits=1000))
     stream, _ = client.call()
     others = [client.call() for _ in range(99)]
     talk(client, server)
@@ -82,18 +82,18 @@ def test_a_server_that_says_goodbye_again_and_again_is_left() -> None:
         client.call()
     client.take()
     for last in range(2 * MANY, 0, -2):
-        client.receiver.receive(frames.goaway(last, ErrorCode.NO_ERROR, ""))
+        client.receiver.receive(frames.goaway(last, Http2ErrorCode.NO_ERROR, ""))
         client.receiver.receive(data(1, b""))
         if client.connection.failed:
             break
-    assert failure(client) is ErrorCode.ENHANCE_YOUR_CALM
+    assert failure(client) is Http2ErrorCode.ENHANCE_YOUR_CALM
     assert last > 2 * MANY - 2 * 120
 
 
 def blocked(count: int) -> End:
     """Return a server with an answer waiting on each stream for the connection's window."""
     server = crowd(count)
-    server.connection.outbox.window = 0
+    server.connection.sender.window = 0
     for call in server.calls:
         assert call.stream
         call.stream.send(b"x" * 100)
@@ -105,9 +105,9 @@ def test_streams_that_wait_for_the_connections_window_are_not_looked_at_again_an
     began = time.process_time()
     for _ in range(500):
         server.receiver.receive(frames.frame(frames.PING, 0, 0, b"12345678"))
-        assert server.connection.outbox.wants_to_write
+        assert server.connection.sender.wants_to_write
         server.take()
-        assert not server.connection.outbox.wants_to_write
+        assert not server.connection.sender.wants_to_write
     assert time.process_time() - began < 0.5
     server.receiver.receive(frames.window_update(0, 2_000_000))
     sent = [stream for kind, stream in kinds(server.take()) if kind == frames.DATA]
@@ -125,7 +125,7 @@ def test_ends_pass_what_waits_for_a_window() -> None:
 
 def test_what_waited_on_streams_that_the_peer_has_reset_is_forgotten() -> None:
     server = crowd(1)
-    server.connection.outbox.window = 0
+    server.connection.sender.window = 0
     for number in range(3, 10_003, 2):
         server.receiver.receive(headers(number))
         stream = server.calls.pop().stream
@@ -133,21 +133,21 @@ def test_what_waited_on_streams_that_the_peer_has_reset_is_forgotten() -> None:
         stream.send_headers(RESPONSE)
         stream.send(b"x" * 10_000)
         server.take()
-        server.receiver.receive(frames.rst_stream(number, ErrorCode.CANCEL))
+        server.receiver.receive(frames.rst_stream(number, Http2ErrorCode.CANCEL))
     assert failure(server) is None
-    assert server.connection.outbox.held == 0
-    assert len(server.connection.outbox._ready) < 200
+    assert server.connection.sender.buffered == 0
+    assert len(server.connection.sender._data_queue) < 200
 
 
 def test_answers_that_the_peer_never_reads_do_not_count_as_answers() -> None:
-    server = greeted(Limits(idle_frames=500, answers=500))
+    server = greeted(PeerLimits(idle_frames=500, replies=500))
     for number in range(1, 20_001, 2):
         server.receiver.receive(headers(number))
         stream = server.calls.pop().stream if server.calls else None
         if stream:
             stream.send_headers(RESPONSE)
-        server.receiver.receive(frames.rst_stream(number, ErrorCode.CANCEL))
-    assert failure(server) is ErrorCode.ENHANCE_YOUR_CALM
+        server.receiver.receive(frames.rst_stream(number, Http2ErrorCode.CANCEL))
+    assert failure(server) is Http2ErrorCode.ENHANCE_YOUR_CALM
     assert len(server.take()) < 100_000
 
 
@@ -155,7 +155,7 @@ def test_answers_that_the_peer_never_reads_do_not_count_as_answers() -> None:
 def test_what_waits_for_a_peer_that_opens_no_window_is_bounded_for_the_connection(
     size: int,
 ) -> None:
-    server = crowd(500, Limits(unsent=MIB))
+    server = crowd(500, PeerLimits(unsent=MIB))
     server.receiver.receive(window_setting(0))
     server.take()
     for call in server.calls:
@@ -168,7 +168,7 @@ def test_what_waits_for_a_peer_that_opens_no_window_is_bounded_for_the_connectio
     assert not server.take()
     server.receiver.receive(window_setting(100_000) + frames.window_update(0, 2**30))
     server.take()
-    assert server.connection.outbox.held == 0
+    assert server.connection.sender.buffered == 0
     assert all(call.woken == 1 for call in server.calls)
     assert not any(call.stream.full for call in server.calls if call.stream)
 
@@ -178,8 +178,8 @@ def test_an_empty_message_is_not_sent_and_takes_one_turn_only() -> None:
     stream, _ = client.call()
     talk(client, server)
     stream.send(b"")
-    assert client.connection.take() == b""
-    assert not client.connection.outbox.wants_to_write
+    assert client.connection.data_to_send() == b""
+    assert not client.connection.sender.wants_to_write
     stream.send(b"x")
     stream.end()
     talk(client, server)

@@ -14,7 +14,7 @@ from grpc import aio
 
 from omnia_rpc.client import Channel
 from omnia_rpc.endpoint import Keepalive
-from omnia_rpc.http2.connection import Limits
+from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.server import Server, ServerCall
 from omnia_rpc.status import RpcFailed, StatusCode
 from tests.services import free_port
@@ -103,7 +103,7 @@ class Theirs(grpc.GenericRpcHandler):
 
 @contextlib.asynccontextmanager
 async def our_server(
-    ours: Ours | None = None, limits: Limits | None = None, port: int = 0
+    ours: Ours | None = None, limits: PeerLimits | None = None, port: int = 0
 ) -> AsyncIterator[int]:
     server = Server((ours or Ours()).handlers, max_message_bytes=BIG, limits=limits)
     bound = await server.start("127.0.0.1", port)

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.blocks import MAX_BLOCK_BYTES
-from omnia_rpc.http2.compression import MAX_LIST_BYTES, FieldDecoder, FieldsRefused
-from omnia_rpc.http2.errors import ConnectionFailed, ErrorCode
+from omnia_rpc.http2.errors import ConnectionFailed, Http2ErrorCode
 from omnia_rpc.http2.fields import encode
+from omnia_rpc.http2.header_frames import MAX_BLOCK_BYTES
+from omnia_rpc.http2.hpack import MAX_LIST_BYTES, FieldsRefused, HpackDecoder
 from tests.http2.ends import REQUEST, RESPONSE, greeted, headers, kinds, pair
 
 NAMES = st.sampled_from([":path", ":status", "content-type", "x-a", "x-b", "grpc-status"])
@@ -22,7 +22,7 @@ LISTS = st.lists(st.tuples(NAMES, VALUES), max_size=12)
 def test_what_another_encoder_says_is_understood_block_after_block(
     blocks: list[tuple[list[tuple[str, str]], bool, int | None]],
 ) -> None:
-    encoder, decoder = hpack.Encoder(), FieldDecoder()
+    encoder, decoder = hpack.Encoder(), HpackDecoder()
     for fields, huffman, size in blocks:
         if size is not None:
             encoder.header_table_size = size
@@ -32,7 +32,7 @@ def test_what_another_encoder_says_is_understood_block_after_block(
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.binary(max_size=40), max_size=5))
 def test_noise_is_read_or_refused_as_another_decoder_does(blocks: list[bytes]) -> None:
-    theirs, ours = hpack.Decoder(), FieldDecoder()
+    theirs, ours = hpack.Decoder(), HpackDecoder()
     for block in blocks:
         try:
             expected = [(str(name), str(value)) for name, value in theirs.decode(block)]
@@ -58,12 +58,12 @@ def test_noise_is_read_or_refused_as_another_decoder_does(blocks: list[bytes]) -
 )
 def test_a_broken_block_ends_the_connection(block: bytes) -> None:
     with pytest.raises(ConnectionFailed) as failed:
-        FieldDecoder().decode(block)
-    assert failed.value.code is ErrorCode.COMPRESSION_ERROR
+        HpackDecoder().decode(block)
+    assert failed.value.code is Http2ErrorCode.COMPRESSION_ERROR
 
 
 def test_a_block_that_was_remembered_is_read_anew_where_the_table_decides() -> None:
-    encoder, decoder = hpack.Encoder(), FieldDecoder()
+    encoder, decoder = hpack.Encoder(), HpackDecoder()
     for value in ("1", "2", "1"):
         block = encoder.encode([("x-a", value)])
         assert decoder.decode(block) == (("x-a", value),)
@@ -93,7 +93,7 @@ def test_too_many_fields_of_an_answer_cost_its_call() -> None:
     server.receiver.receive(client.take())
     block = RESPONSE + encode([("x-large", "v" * MAX_LIST_BYTES)])
     client.receiver.receive(headers(1, block=block) + headers(3, block=RESPONSE))
-    assert [call.was_reset for call in calls] == [ErrorCode.ENHANCE_YOUR_CALM, None]
+    assert [call.was_reset for call in calls] == [Http2ErrorCode.ENHANCE_YOUR_CALM, None]
     assert len(calls[1].fields) == 1
 
 
@@ -109,7 +109,7 @@ def test_a_block_that_is_no_mistake_ends_the_connection(size: int) -> None:
     server = greeted()
     server.receiver.receive(headers(1, block=large(size)))
     assert server.connection.failed
-    assert server.connection.failed.code is ErrorCode.ENHANCE_YOUR_CALM
+    assert server.connection.failed.code is Http2ErrorCode.ENHANCE_YOUR_CALM
 
 
 def test_calls_with_too_many_fields_end_the_connection_when_there_are_many() -> None:

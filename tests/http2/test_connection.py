@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.connection import PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.frames import Setting
-from omnia_rpc.messages import PREFIX, Inbox, prefixed
+from omnia_rpc.messages import PREFIX_BYTES, MessageBuffer, with_prefix
 from tests.http2.ends import REQUEST, RESPONSE, TRAILERS, End, data, headers, kinds, pair, talk
 
 
@@ -51,7 +51,7 @@ def test_bytes_may_come_in_any_pieces(sizes: list[int]) -> None:
 
 
 def test_nothing_is_sent_beyond_what_the_reader_has_read() -> None:
-    client, server = pair(Limits(stream_window=100_000))
+    client, server = pair(PeerLimits(stream_window=100_000))
     stream, _ = client.call()
     stream.send(b"x" * 300_000)
     stream.end()
@@ -70,7 +70,7 @@ def test_nothing_is_sent_beyond_what_the_reader_has_read() -> None:
 
 
 def test_a_writer_is_told_when_there_is_room_again() -> None:
-    client, server = pair(Limits(stream_window=100_000))
+    client, server = pair(PeerLimits(stream_window=100_000))
     stream, heard = client.call()
     stream.send(b"x" * 200_000)
     talk(client, server)
@@ -96,7 +96,7 @@ def test_a_large_stream_does_not_make_a_small_one_wait() -> None:
 
 
 def test_one_stuck_stream_leaves_the_others_their_windows() -> None:
-    client, server = pair(Limits(stream_window=65_536))
+    client, server = pair(PeerLimits(stream_window=65_536))
     stuck, _ = client.call()
     stuck.send(b"x" * 10_000_000)
     talk(client, server)
@@ -127,37 +127,37 @@ def test_a_reset_of_either_side_ends_the_stream_at_both() -> None:
     stream, _ = client.call()
     stream.send(b"x" * 1_000_000)
     talk(client, server)
-    stream.reset(ErrorCode.CANCEL)
+    stream.reset(Http2ErrorCode.CANCEL)
     talk(client, server)
-    assert server.calls[0].was_reset is ErrorCode.CANCEL
+    assert server.calls[0].was_reset is Http2ErrorCode.CANCEL
     assert not server.connection.streams
     assert not client.connection.streams
 
 
 def test_data_that_was_under_way_when_a_stream_was_reset_is_counted_and_ignored() -> None:
-    client, server = pair(Limits(connection_window=200_000))
+    client, server = pair(PeerLimits(connection_window=200_000))
     for _ in range(20):
         stream, _ = client.call()
         client.take()
         server.receiver.receive(headers(stream.id))
         opened = server.calls[-1].stream
         assert opened is not None
-        opened.reset(ErrorCode.CANCEL)
+        opened.reset(Http2ErrorCode.CANCEL)
         said = data(stream.id, b"x" * 16_000)
-        client.connection.outbox.window -= 16_000
+        client.connection.sender.window -= 16_000
         server.receiver.receive(said)
         talk(client, server)
     assert server.connection.failed is None
-    assert client.connection.outbox.window > 100_000
+    assert client.connection.sender.window > 100_000
 
 
 def test_an_end_that_is_announced_lets_calls_finish() -> None:
     client, server = pair()
     stream, heard = client.call()
     talk(client, server)
-    server.connection.announce_end()
+    server.connection.announce_shutdown()
     talk(client, server)
-    assert not client.connection.can_open
+    assert not client.connection.can_open_stream
     assert heard.was_reset is None
     call = server.calls[0].stream
     assert call is not None
@@ -172,11 +172,11 @@ def test_the_end_of_a_connection_ends_every_stream_once() -> None:
     client, server = pair()
     heard = [client.call()[1] for _ in range(3)]
     talk(client, server)
-    server.connection.end(ErrorCode.INTERNAL_ERROR, "broken")
+    server.connection.close(Http2ErrorCode.INTERNAL_ERROR, "broken")
     client.receiver.receive(server.take())
-    client.connection.end(ErrorCode.REFUSED_STREAM, "the connection was closed")
-    assert all(each.was_reset is ErrorCode.REFUSED_STREAM for each in heard)
-    assert all(each.was_reset is ErrorCode.INTERNAL_ERROR for each in server.calls)
+    client.connection.close(Http2ErrorCode.REFUSED_STREAM, "the connection was closed")
+    assert all(each.was_reset is Http2ErrorCode.REFUSED_STREAM for each in heard)
+    assert all(each.was_reset is Http2ErrorCode.INTERNAL_ERROR for each in server.calls)
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
@@ -196,16 +196,16 @@ def test_an_answer_that_is_cut_at_any_frame_is_an_error_and_leaves_nothing(cut: 
     for _ in range(cut):
         position += 9 + int.from_bytes(said[position : position + 3], "big")
     client.receiver.receive(said[:position])
-    client.connection.end(ErrorCode.REFUSED_STREAM, "the connection was lost")
-    assert (heard.over, heard.was_reset) == (False, ErrorCode.REFUSED_STREAM)
+    client.connection.close(Http2ErrorCode.REFUSED_STREAM, "the connection was lost")
+    assert (heard.over, heard.was_reset) == (False, Http2ErrorCode.REFUSED_STREAM)
     assert not client.connection.streams
 
 
 def test_streams_beyond_what_the_server_allows_wait_for_their_turn() -> None:
-    client, server = pair(Limits(streams=2))
+    client, server = pair(PeerLimits(streams=2))
     client.call()
     client.call()
-    assert not client.connection.can_open
+    assert not client.connection.can_open_stream
     talk(client, server)
     assert len(server.calls) == 2
     third = client.connection.next_id
@@ -216,7 +216,7 @@ def test_streams_beyond_what_the_server_allows_wait_for_their_turn() -> None:
 def test_a_long_header_block_comes_in_several_frames() -> None:
     client, server = pair()
     block = REQUEST + b"\x00\x03key" + b"\x7f\x81\x9c\x01" + b"v" * (127 + 1 + 28 * 128 + 16384)
-    client.connection.open(block, End(server=False).accept)  # type: ignore[arg-type]
+    client.connection.open_stream(block, End(server=False).accept)  # type: ignore[arg-type]
     said = client.take()
     assert [kind for kind, _ in kinds(said)] == [frames.HEADERS, frames.CONTINUATION]
     server.receiver.receive(said)
@@ -234,24 +234,24 @@ def test_what_is_not_read_takes_its_place_in_the_window(
     cuts: list[int],
     eager: bool,
 ) -> None:
-    body = b"".join(prefixed(bytes([number % 256]) * size) for number, size in enumerate(sizes))
-    inbox, freed, fed, read = Inbox(1000), 0, 0, []
+    body = b"".join(with_prefix(bytes([number % 256]) * size) for number, size in enumerate(sizes))
+    inbox, freed, fed, read = MessageBuffer(1000), 0, 0, []
     cuts = cuts * len(body)
     while fed < len(body):
         piece = body[fed : fed + cuts.pop()]
         fed += len(piece)
-        freed += inbox.feed(piece)
+        freed += inbox.receive(piece)
         while eager and inbox:
-            message, held = inbox.take()
+            message, held = inbox.pop()
             freed += held
             read.append(message)
         if not inbox:
             assert freed == fed
     if not eager:
         # All is held but what came of the first message while nothing was whole.
-        assert fed - freed >= len(body) - sizes[0] - PREFIX
+        assert fed - freed >= len(body) - sizes[0] - PREFIX_BYTES
     while inbox:
-        message, held = inbox.take()
+        message, held = inbox.pop()
         freed += held
         read.append(message)
     assert freed == fed

@@ -9,13 +9,13 @@ import pytest
 from omnia_rpc.client import Channel
 from omnia_rpc.client_call import ClientCall
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Connection, Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.connection import Http2Connection, PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import encode
 from omnia_rpc.http2.frames import Setting
-from omnia_rpc.messages import prefixed
+from omnia_rpc.messages import with_prefix
 from omnia_rpc.server import Server, ServerCall
-from omnia_rpc.status import RpcFailed, StatusCode, of_trailers, trailers
+from omnia_rpc.status import RpcFailed, StatusCode, failure_from_trailers, status_trailers
 from tests.http2.ends import REQUEST, TRAILERS, End, data, greeted, headers, kinds, pair, talk
 from tests.http2.test_calls import LIMIT, Ours, channel, our_server
 
@@ -30,7 +30,7 @@ def test_a_window_that_shrinks_below_zero_while_data_waits_its_turn_counts_right
     stream.send(b"y" * 10)
     client.receiver.receive(SHRUNK)
     client.take()
-    assert (stream.allowed, stream.buffered) == (-10_000, 10)
+    assert (stream.send_window, stream.buffered) == (-10_000, 10)
 
 
 def test_an_end_needs_no_window() -> None:
@@ -44,7 +44,7 @@ def test_an_end_needs_no_window() -> None:
 
 
 def test_streams_that_were_answered_may_be_reset_for_ever() -> None:
-    limits = Limits(idle_frames=50)
+    limits = PeerLimits(idle_frames=50)
     server = greeted(limits)
     for number in range(1, 400, 2):
         server.receiver.receive(headers(number))
@@ -53,23 +53,23 @@ def test_streams_that_were_answered_may_be_reset_for_ever() -> None:
         stream.send_headers(REQUEST)
         stream.send(b"hello")
         server.take()
-        server.receiver.receive(frames.rst_stream(number, ErrorCode.CANCEL))
+        server.receiver.receive(frames.rst_stream(number, Http2ErrorCode.CANCEL))
     assert server.connection.failed is None
 
 
 def test_fields_under_way_on_streams_that_were_all_reset_end_nothing() -> None:
-    limits = Limits(answers=5)
+    limits = PeerLimits(replies=5)
     client = End(server=False, limits=limits)
     client.receiver.receive(frames.settings({}))
     streams = [client.call()[0] for _ in range(20)]
     for stream in streams:
-        stream.reset(ErrorCode.CANCEL)
+        stream.reset(Http2ErrorCode.CANCEL)
     client.receiver.receive(headers(1, block=TRAILERS, end=True))
     assert client.connection.failed is None
 
 
 def test_a_client_that_does_not_read_its_refusals_is_cut_off() -> None:
-    server = greeted(Limits(answers=50))
+    server = greeted(PeerLimits(replies=50))
     server.connection.accept = lambda _, __: None
     for number in range(1, 400, 2):
         server.receiver.receive(headers(number))
@@ -88,9 +88,9 @@ def test_fields_are_not_sent_after_the_end_is_decided() -> None:
 
 
 def test_details_that_are_long_and_not_ascii_stay_below_what_grpcio_takes() -> None:
-    fields = trailers(RpcFailed(StatusCode.INTERNAL, "雪" * 5000))
+    fields = status_trailers(RpcFailed(StatusCode.INTERNAL, "雪" * 5000))
     assert sum(len(name) + len(value) for name, value in fields) < 4096
-    failed = of_trailers(fields)
+    failed = failure_from_trailers(fields)
     assert failed is not None
     assert set(failed.details) == {"雪"}
 
@@ -141,7 +141,7 @@ async def test_data_after_a_message_that_is_too_large_cancels_nothing_again() ->
     )
     end.receiver.receive(frames.PREFACE + frames.settings({}) + headers(1, block=block))
     await asyncio.sleep(0)
-    end.receiver.receive(data(1, prefixed(b"\xff" * 100)) + data(1, b"\xff" * 100))
+    end.receiver.receive(data(1, with_prefix(b"\xff" * 100)) + data(1, b"\xff" * 100))
     await asyncio.wait_for(cancelled.wait(), LIMIT)
     assert counts == [1]
 
@@ -163,7 +163,7 @@ async def test_no_timer_holds_a_call_that_was_reset_before_it_began() -> None:
     call = end.connection.streams[1].listener
     assert isinstance(call, ServerCall)
     assert len({call._timer, call._task} - {None}) == 2
-    end.receiver.receive(frames.rst_stream(1, ErrorCode.CANCEL))
+    end.receiver.receive(frames.rst_stream(1, Http2ErrorCode.CANCEL))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert {call._timer, call._task} == {None}
@@ -199,8 +199,8 @@ async def test_calls_that_wait_fail_or_move_on_when_the_connection_is_lost() -> 
         assert connection.failed
 
 
-async def _allowed_none(ours: Channel) -> Connection:
-    while not (ours._endpoint and ours._endpoint.connection.peer_streams == 0):  # noqa: ASYNC110
+async def _allowed_none(ours: Channel) -> Http2Connection:
+    while not (ours._endpoint and ours._endpoint.connection.peer_max_streams == 0):  # noqa: ASYNC110
         await asyncio.sleep(0.005)
     return ours._endpoint.connection
 
@@ -251,4 +251,4 @@ async def test_a_call_that_was_cancelled_is_freed_without_the_collector() -> Non
 )
 def test_the_authority_of_an_ipv6_address_has_brackets(host: str, authority: bytes) -> None:
     ours = Channel(host, 50, max_message_bytes=10, user_agent="tests")
-    assert authority in ours._path("/t.S/Echo")
+    assert authority in ours._request_block("/t.S/Echo")

@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.connection import PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.frames import Setting
 from tests.http2.ends import REQUEST, RESPONSE, End, data, greeted, headers, kinds, pair
 
-STRICT = Limits(idle_frames=1000, answers=500)
+STRICT = PeerLimits(idle_frames=1000, replies=500)
 
 
-def failure(end: End) -> ErrorCode | None:
+def failure(end: End) -> Http2ErrorCode | None:
     return end.connection.failed.code if end.connection.failed else None
 
 
-def flood(server: End, make: "object", *, drain: bool = False) -> ErrorCode | None:
+def flood(server: End, make: "object", *, drain: bool = False) -> Http2ErrorCode | None:
     """Send up to 100,000 frames; return why the connection ended."""
     assert callable(make)
     for number in range(100_000):
@@ -37,10 +37,10 @@ def test_streams_that_are_opened_and_reset_at_once_end_the_connection() -> None:
     reset = frames.rst_stream
     code = flood(
         server,
-        lambda n: headers(2 * n + 1) + reset(2 * n + 1, ErrorCode.CANCEL),
+        lambda n: headers(2 * n + 1) + reset(2 * n + 1, Http2ErrorCode.CANCEL),
         drain=True,
     )
-    assert code is ErrorCode.ENHANCE_YOUR_CALM
+    assert code is Http2ErrorCode.ENHANCE_YOUR_CALM
     assert len(server.calls) <= STRICT.idle_frames + 1
     assert not server.connection.streams
 
@@ -60,28 +60,28 @@ def test_streams_that_are_opened_and_reset_at_once_end_the_connection() -> None:
 @pytest.mark.parametrize("drain", [True, False])
 def test_frames_that_move_nothing_end_the_connection(frame: bytes, *, drain: bool) -> None:
     server = greeted(STRICT)
-    assert flood(server, lambda _: frame, drain=drain) is ErrorCode.ENHANCE_YOUR_CALM
+    assert flood(server, lambda _: frame, drain=drain) is Http2ErrorCode.ENHANCE_YOUR_CALM
     assert len(server.take()) < 100_000
 
 
 def test_empty_data_ends_the_connection() -> None:
     server = greeted(STRICT)
     server.receiver.receive(headers(1))
-    assert flood(server, lambda _: data(1, b"")) is ErrorCode.ENHANCE_YOUR_CALM
+    assert flood(server, lambda _: data(1, b"")) is Http2ErrorCode.ENHANCE_YOUR_CALM
 
 
 def test_a_header_block_without_end_ends_the_connection() -> None:
     server = greeted(STRICT)
     server.receiver.receive(frames.frame(frames.HEADERS, 0, 1, b"\x00"))
     more = frames.frame(frames.CONTINUATION, 0, 1, b"\x00" * 16_000)
-    assert flood(server, lambda _: more) is ErrorCode.ENHANCE_YOUR_CALM
+    assert flood(server, lambda _: more) is Http2ErrorCode.ENHANCE_YOUR_CALM
 
 
 def test_empty_continuations_end_the_connection() -> None:
     server = greeted(STRICT)
     server.receiver.receive(frames.frame(frames.HEADERS, 0, 1, b"\x00"))
     more = frames.frame(frames.CONTINUATION, 0, 1, b"")
-    assert flood(server, lambda _: more) is ErrorCode.ENHANCE_YOUR_CALM
+    assert flood(server, lambda _: more) is Http2ErrorCode.ENHANCE_YOUR_CALM
 
 
 def test_a_few_bytes_that_unpack_to_many_fields_end_the_connection() -> None:
@@ -89,16 +89,16 @@ def test_a_few_bytes_that_unpack_to_many_fields_end_the_connection() -> None:
     # One field of 4 KB goes into the table, then each byte of the block repeats it.
     block = REQUEST + b"\x40\x01a\x7f\x81\x1e" + b"v" * (127 + 1 + 30 * 128) + b"\xbe" * 10_000
     server.receiver.receive(headers(1, block=block))
-    assert failure(server) is ErrorCode.ENHANCE_YOUR_CALM
+    assert failure(server) is Http2ErrorCode.ENHANCE_YOUR_CALM
     assert not server.calls
 
 
 def test_more_data_than_the_windows_allow_is_refused() -> None:
-    server = greeted(Limits(stream_window=65_536, connection_window=100_000))
+    server = greeted(PeerLimits(stream_window=65_536, connection_window=100_000))
     server.receiver.receive(headers(1))
     for _ in range(5):
         server.receiver.receive(data(1, b"x" * 16_384))
-    assert server.calls[0].was_reset is ErrorCode.FLOW_CONTROL_ERROR
+    assert server.calls[0].was_reset is Http2ErrorCode.FLOW_CONTROL_ERROR
     assert failure(server) is None
 
 
@@ -109,10 +109,10 @@ def test_a_window_that_overflows_is_refused(stream: int) -> None:
     server.receiver.receive(frames.window_update(stream, 2**31 - 1))
     server.receiver.receive(frames.window_update(stream, 2**31 - 1))
     if stream:
-        assert server.calls[0].was_reset is ErrorCode.FLOW_CONTROL_ERROR
+        assert server.calls[0].was_reset is Http2ErrorCode.FLOW_CONTROL_ERROR
     else:
-        assert failure(server) is ErrorCode.FLOW_CONTROL_ERROR
-        assert server.connection.outbox.window <= frames.MAX_WINDOW
+        assert failure(server) is Http2ErrorCode.FLOW_CONTROL_ERROR
+        assert server.connection.sender.window <= frames.MAX_WINDOW
 
 
 def test_a_client_that_never_reads_costs_what_its_window_allows() -> None:
@@ -136,7 +136,7 @@ def test_a_client_that_never_reads_costs_what_its_window_allows() -> None:
         headers(2, block=RESPONSE),
         headers(3, block=RESPONSE),
         data(5, b"never opened"),
-        frames.rst_stream(7, ErrorCode.CANCEL),
+        frames.rst_stream(7, Http2ErrorCode.CANCEL),
         frames.frame(frames.DATA, 0, 0, b"x"),
         b"\xff" * 64,
         frames.settings({int(Setting.ENABLE_PUSH): 1}),
@@ -163,7 +163,7 @@ def test_a_malformed_response_costs_its_call_only(block: bytes) -> None:
     _, fine = client.call()
     server.receiver.receive(client.take())
     client.receiver.receive(headers(1, block=block) + headers(3, block=RESPONSE))
-    assert broken.was_reset is ErrorCode.PROTOCOL_ERROR
+    assert broken.was_reset is Http2ErrorCode.PROTOCOL_ERROR
     assert len(fine.fields) == 1
     assert failure(client) is None
 

@@ -7,8 +7,8 @@ import pytest
 
 from omnia_rpc.client import Channel
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.connection import Limits
-from omnia_rpc.http2.errors import ErrorCode
+from omnia_rpc.http2.connection import PeerLimits
+from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.fields import encode
 from omnia_rpc.status import RpcFailed, StatusCode
 from tests.http2.ends import data, headers
@@ -24,9 +24,9 @@ SCRIPTS = {
     "closes at once": (b"", UNAVAILABLE),
     "noise": (b"\xff" * 200, BROKEN),
     "HTTP/1.1": (b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", BROKEN),
-    "says goodbye": (GREETING + frames.goaway(0, ErrorCode.NO_ERROR, ""), UNAVAILABLE),
-    "resets": (GREETING + frames.rst_stream(1, ErrorCode.INTERNAL_ERROR), BROKEN),
-    "refuses": (GREETING + frames.rst_stream(1, ErrorCode.REFUSED_STREAM), UNAVAILABLE),
+    "says goodbye": (GREETING + frames.goaway(0, Http2ErrorCode.NO_ERROR, ""), UNAVAILABLE),
+    "resets": (GREETING + frames.rst_stream(1, Http2ErrorCode.INTERNAL_ERROR), BROKEN),
+    "refuses": (GREETING + frames.rst_stream(1, Http2ErrorCode.REFUSED_STREAM), UNAVAILABLE),
     "pushes": (GREETING + frames.frame(frames.PUSH_PROMISE, 4, 1, b"\0\0\0\2\x88"), BROKEN),
     "no status of gRPC": (GREETING + headers(1, block=ANSWER) + data(1, b"", 1), BROKEN),
     "a page": (
@@ -96,7 +96,7 @@ async def test_the_call_fails_and_the_next_server_is_found(name: str) -> None:
 async def test_a_server_that_leaves_says_why_to_the_calls_that_it_has_not_seen() -> None:
     """And to those that it has seen and does not end."""
     over = asyncio.Event()
-    goodbye = frames.goaway(1, ErrorCode.ENHANCE_YOUR_CALM, "too\nmany pings")
+    goodbye = frames.goaway(1, Http2ErrorCode.ENHANCE_YOUR_CALM, "too\nmany pings")
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -116,7 +116,7 @@ async def test_a_server_that_leaves_says_why_to_the_calls_that_it_has_not_seen()
         await first.write(b"first")
         await second.write(b"second")
         said = r"shutting down \(ENHANCE_YOUR_CALM: too many pings\)"
-        with pytest.raises(RpcFailed, match=said + "; it has not seen this call") as failed:
+        with pytest.raises(RpcFailed, match=said + "; it has not processed this call") as failed:
             await second.read()
         assert failed.value.code is StatusCode.UNAVAILABLE
         assert not first.done
@@ -149,7 +149,7 @@ async def test_data_beyond_the_window_costs_the_call() -> None:
         with contextlib.suppress(RpcFailed):
             while await call.read() is not None:
                 heard += 16_379
-        assert 0 < heard <= Limits().stream_window
+        assert 0 < heard <= PeerLimits().stream_window
 
 
 async def _again(ours: Channel) -> bytes:

@@ -10,7 +10,7 @@ from grpc import aio
 
 from omnia_rpc.client import KEEPALIVE, Channel
 from omnia_rpc.endpoint import Keepalive
-from omnia_rpc.http2.connection import Connection
+from omnia_rpc.http2.connection import Http2Connection
 from omnia_rpc.server import Server
 from tests.http2.test_calls import BIG, LIMIT, Ours, Theirs
 
@@ -33,7 +33,7 @@ def options(seconds: int, *, pings: bool) -> list[tuple[str, int]]:
         ]
     # What it bears of a client of ours as it is shipped, it has to bear without an option.
     short = [("grpc.http2.min_ping_interval_without_data_ms", 1)]
-    return short if seconds < KEEPALIVE.silence else []
+    return short if seconds < KEEPALIVE.interval else []
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +94,7 @@ async def theirs_to_ours(seconds: int, *, client_pings: bool) -> int:
 
 async def ours_to_theirs(seconds: int, *, client_pings: bool) -> int:
     """Be silent with a client as it is shipped: grpcio takes more pings for an attack."""
-    busy = KEEPALIVE if seconds > KEEPALIVE.silence else often(seconds)
+    busy = KEEPALIVE if seconds > KEEPALIVE.interval else often(seconds)
     async with (
         their_server(seconds, pings=not client_pings) as port,
         our_client(port, busy if client_pings else NEVER) as channel,
@@ -119,13 +119,13 @@ async def speak(channel: Any, call: Any) -> None:
         assert await channel.unary_unary("/t.S/Echo")(b"y") == b"y"
 
 
-async def silence(connection: Connection, seconds: int, *, ours: bool) -> int:
+async def silence(connection: Http2Connection, seconds: int, *, ours: bool) -> int:
     """Be silent; return how many pings of ours were answered, or how many the peer sent."""
     answered: list[None] = []
-    connection.pinged = lambda: answered.append(None)
-    before = connection.patience
+    connection.on_pong = lambda: answered.append(None)
+    before = connection.idle_frames_left
     await asyncio.sleep(seconds)
-    return len(answered) if ours else before - connection.patience
+    return len(answered) if ours else before - connection.idle_frames_left
 
 
 LONG = [pytest.mark.soak, pytest.mark.timeout(MINUTES + 100)]

@@ -36,7 +36,7 @@ def test_a_placeholder_that_no_turn_can_fill_is_a_problem_of_the_agent() -> None
     ((condition, reason, message),) = problems({}, prompts=prompt(system_template="Read {{text}}"))
     assert (condition, reason) == ("PromptPackReady", "PromptPackInvalid")
     assert message.startswith(
-        'PromptPack "pack" 1.0.0: prompts.main.system_template: {{text}} is declared nowhere'
+        'PromptPack "pack" 1.0.0: prompts.main.system_template: {{text}} is not declared'
     )
 
 
@@ -51,7 +51,7 @@ def test_a_function_gives_the_fields_of_its_input_to_the_template() -> None:
 def test_the_template_of_every_override_must_fit() -> None:
     overrides = {"m": {"system_template_suffix": "{{text}}"}}
     ((_, _, message),) = problems({}, prompts=prompt(model_overrides=overrides))
-    assert "{{text}} is declared nowhere" in message
+    assert "{{text}} is not declared" in message
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_provider_that_may_be_missing_and_the_default_need_no_binding() -> Non
 @pytest.mark.parametrize(
     ("system", "told"),
     [
-        ("Greet {{name}}.", "spec.prompt.system: {{name}} is declared nowhere"),
+        ("Greet {{name}}.", "spec.prompt.system: {{name}} is not declared"),
         ("{% if a %}x{% endif %}", "system_template: {% if a %} is not supported"),
         ("{{a b}}", "system_template: {{a b}} is no placeholder"),
     ],

@@ -9,13 +9,7 @@ from omnia_core.env import OperatorEnv, SecretKeyRef, SessionType
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.providers import OpenAISettings, ProvidersFile
 from omnia_core.files.reading import decode_json, decode_yaml
-from omnia_core.files.tools import (
-    HTTPConfig,
-    HTTPRetryPolicy,
-    OpenAPIConfig,
-    ToolAuth,
-    ToolsFile,
-)
+from omnia_core.files.tools import HTTPConfig, HTTPRetryPolicy, OpenAPIConfig, ToolAuth, ToolsFile
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration

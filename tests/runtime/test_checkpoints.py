@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from omnia_core.conversation.tools import ToolCall
-from omnia_core.sessions import AuditTrail, Message, SessionStore, StoreUnavailable
+from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionStore, StoreUnavailable
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.postgres import PostgresSessionStore
-from omnia_core.sessions.redis import RedisSessionStore
+from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.units import Duration
 from omnia_runtime.turns.appends import Appends
 from omnia_runtime.turns.checkpoints import Checkpoints
@@ -39,12 +39,12 @@ async def test_after_a_runtime_was_killed_the_next_one_goes_on_from_what_it_had_
     driver = RedisSessionStore if kind == "redis" else PostgresSessionStore
     sessions = {"OMNIA_SESSION_TYPE": kind, "OMNIA_SESSION_URL": url}
     environment = mounted.environment(**sessions)
-    store = driver(
-        url,
-        TTL,
+    settings = SessionSettings(
+        ttl=TTL,
         namespace=environment.get("OMNIA_NAMESPACE", "default"),
         agent=environment["OMNIA_AGENT_NAME"],
     )
+    store = driver(url, settings)
     server = ChatServer([chunk({"content": "Hel"}), chunk({"content": "lo wor"})], hold=True)
     async with serving(server) as model:
         mounted.write_provider(type="openai", baseURL=f"{model}/v1")
@@ -188,12 +188,12 @@ class HeldStore(MemorySessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: AuditTrail | None = None,
+        audit: AuditTrail | None = None,
     ) -> int:
         self.asked.set()
         await self.free.wait()
         return await super().append(
-            session_id, messages, expected_length=expected_length, trail=trail
+            session_id, messages, expected_length=expected_length, audit=audit
         )
 
 

@@ -48,8 +48,8 @@ LIBRARIES = [
 ]
 OWN = [
     "omnia_core.openapi",
-    "omnia_core.sessions.postgres",
-    "omnia_core.sessions.redis",
+    "omnia_core.sessions.postgres.store",
+    "omnia_core.sessions.redis.store",
     "omnia_core.wire.tools",
     "omnia_runtime.providers.claude.adapter",
     "omnia_runtime.providers.gemini.adapter",

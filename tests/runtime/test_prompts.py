@@ -116,7 +116,7 @@ def test_a_default_that_breaks_its_own_rule_fails_at_load(
             variable(validation={"min_length": 3, "max_length": 2}),
             "min_length 3 is above max_length",
         ),
-        (variable("number", validation={"minimum": 1, "maximum": 0}), "no value can be right"),
+        (variable("number", validation={"minimum": 1, "maximum": 0}), "no value can satisfy it"),
         (variable(validation={"enum": []}), "enum is empty"),
         (variable("number", default="5"), "the default of"),
         (variable("boolean", default=1), "must be true or false"),

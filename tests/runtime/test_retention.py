@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from omnia_core.env import FacadeEnv
 from omnia_core.sessions import Message, Session, SessionStore
+from omnia_core.sessions.factory import open_sessions
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.migrations import migrate
-from omnia_core.sessions.opening import open_sessions
+from omnia_core.sessions.postgres.migrations import migrate
 from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
 from omnia_facade.dialogue.events import TurnRequest

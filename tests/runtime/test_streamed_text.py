@@ -10,7 +10,7 @@ import pytest
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_rpc.messages import PREFIX
+from omnia_rpc.messages import PREFIX_BYTES
 from omnia_rpc.server import ServerCall
 from omnia_runtime.ports.listener import Listener, ToolCalled, TurnFinished
 from omnia_runtime.server import builtin, grpcio
@@ -47,7 +47,7 @@ class Stream(Facade):
         """They do not matter here."""
 
     def send(self, data: bytes) -> None:
-        self.got.append(pb.ServerMessage.FromString(data[PREFIX:]))
+        self.got.append(pb.ServerMessage.FromString(data[PREFIX_BYTES:]))
         if not self.full and self.chance.random() < 0.3:
             self.full = True
             self.reading = asyncio.create_task(self.read())
@@ -55,7 +55,7 @@ class Stream(Facade):
     async def read(self) -> None:
         await self.reads()
         self.full = False
-        self.call.writable()
+        self.call.on_writable()
 
 
 class Context(Facade):

@@ -123,7 +123,7 @@ def test_a_missing_or_mistyped_variable_is_named(values: dict[str, str], named: 
 
 
 def test_an_undeclared_placeholder_fails_at_load_and_names_what_there_is() -> None:
-    with pytest.raises(ConfigurationError, match=r"\{\{shopp\}\} is declared nowhere.*shop"):
+    with pytest.raises(ConfigurationError, match=r"\{\{shopp\}\} is not declared.*shop"):
         compiled("{{shopp}}", variables=VARIABLES)
 
 

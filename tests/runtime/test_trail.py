@@ -37,7 +37,7 @@ CALLS = {"tool_calls": [{"name": "lookup", "arguments": {"id": 7}}]}
 class KeepingStore(MemorySessionStore):
     """Keeps trails; refuses appends while `away`, and holds them until `let_go`."""
 
-    keeps_trail = True
+    keeps_audit = True
 
     def __init__(self) -> None:
         super().__init__(Duration.parse("1h"))
@@ -57,13 +57,13 @@ class KeepingStore(MemorySessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        trail: AuditTrail | None = None,
+        audit: AuditTrail | None = None,
     ) -> int:
         await self.let_go.wait()
         if self.away:
             raise StoreUnavailable("gone")
-        assert trail
-        self.trails.append(trail)
+        assert audit
+        self.trails.append(audit)
         return await super().append(session_id, messages, expected_length=expected_length)
 
 

@@ -1,15 +1,21 @@
-"""The compiled PromptPack (promptpack.org, formats 1.0 to 1.9): its types, and what is wrong with
-one.
+"""The compiled PromptPack (promptpack.org, formats 1.0 to 1.9): its types and its validation.
 
-The types are the format: what decodes into them is valid in its shape, in a pod as in the
-operator. `check` finds what a type cannot say.
+The types define the format: JSON that decodes into them has a valid shape. `check` finds errors
+that types cannot express.
 """
 
 from omnia_core.files.pack.document import DEFAULT_PROMPT, Pack, TemplateEngine
 from omnia_core.files.pack.media import MediaConfig
 from omnia_core.files.pack.parse import parse_pack
-from omnia_core.files.pack.prompt import ModelOverride, Parameters, Prompt, Validation, Variable
-from omnia_core.files.pack.tools import PackTool, ToolPolicy
+from omnia_core.files.pack.prompt import (
+    ModelOverride,
+    PackTool,
+    Parameters,
+    Prompt,
+    PromptVariable,
+    ToolPolicy,
+    Validation,
+)
 
 __all__ = [
     "DEFAULT_PROMPT",
@@ -19,9 +25,9 @@ __all__ = [
     "PackTool",
     "Parameters",
     "Prompt",
+    "PromptVariable",
     "TemplateEngine",
     "ToolPolicy",
     "Validation",
-    "Variable",
     "parse_pack",
 ]

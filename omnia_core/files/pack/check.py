@@ -1,38 +1,38 @@
-"""What the types of a pack cannot say: names that must fit together, values that must be right."""
+"""Checks of a pack that its types cannot express: references between its parts, and values."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.files.pack.check_flow import flow_issues
-from omnia_core.files.pack.check_governance import governance_issues
 from omnia_core.files.pack.check_prompt import prompt_issues
-from omnia_core.files.pack.composition import Step
 from omnia_core.files.pack.document import Pack
-from omnia_core.files.pack.issue import Issue, warning
+from omnia_core.files.pack.governance import Governance
+from omnia_core.files.pack.issues import Issue, IssuePath, warning
 from omnia_core.files.pack.media import MediaConfig
-from omnia_core.files.pack.terms import OpenPart
-from omnia_core.files.pack.tools import PackTool
-from omnia_core.placeholders import is_placeholder
+from omnia_core.files.pack.prompt import PackTool
+from omnia_core.files.pack.terms import OpenPackObject
+from omnia_core.files.pack.workflow import CompositionStep
+from omnia_core.templates import is_placeholder
 
 _LOGIC = ("conditionals", "loops", "filters")
 _KINDS = ("prompt", "agent", "tool", "branch", "parallel")
 
 
 def may_have(shape: type[Struct], value: Mapping[str, Any], key: str) -> bool:
-    """Whether an object of the pack may have a key that its type lacks."""
-    if shape is Step:
+    """Whether an object of the pack may have a key that its type does not define."""
+    if shape is CompositionStep:
         return value.get("kind") not in _KINDS
     if shape is MediaConfig:
         listed = value.get("supported_types")
         return isinstance(listed, list) and key in listed
-    return issubclass(shape, OpenPart)
+    return issubclass(shape, OpenPackObject)
 
 
 def findings(pack: Pack) -> list[Issue]:
-    """List what is wrong with a pack whose shape is right."""
-    found = [*_engine(pack), *_tools(pack), *_requires(pack), *governance_issues(pack)]
+    """Return the issues of a pack whose shape is valid."""
+    found = [*_engine(pack), *_tools(pack), *_requires(pack), *_governance(pack)]
     for key, prompt in pack.prompts.items():
         found += prompt_issues(pack, key, prompt)
     return [*found, *flow_issues(pack)]
@@ -63,7 +63,7 @@ def _tools(pack: Pack) -> Iterator[Issue]:
         place = ("tools", key)
         if tool.name != key:
             yield warning(
-                (*place, "name"), f'"{tool.name}" differs from its key: the key "{key}" counts'
+                (*place, "name"), f'"{tool.name}" differs from its key: the key "{key}" is used'
             )
         yield from _signature(tool, (*place, "parameters"))
 
@@ -76,11 +76,11 @@ def _signature(tool: PackTool, place: tuple[str, ...]) -> Iterator[Issue]:
     if not isinstance(properties, dict):
         yield Issue((*place, "properties"), "expected an object with a schema for each parameter")
         return
-    for name, each in properties.items():
-        if not isinstance(each, dict):
+    for name, schema_of_name in properties.items():
+        if not isinstance(schema_of_name, dict):
             yield Issue((*place, "properties", name), "expected a JSON Schema as an object")
     required = schema.get("required", [])
-    if not isinstance(required, list) or any(not isinstance(each, str) for each in required):
+    if not isinstance(required, list) or any(not isinstance(name, str) for name in required):
         yield Issue((*place, "required"), "expected a list of names of parameters")
 
 
@@ -91,4 +91,21 @@ def _requires(pack: Pack) -> Iterator[Issue]:
         if not key:
             yield Issue(place, "expected the key of a provider, found an empty text")
         if key in keys[:index]:
-            yield Issue(place, f'the key "{key}" stands here twice')
+            yield Issue(place, f'the key "{key}" is listed twice')
+
+
+def _governance(pack: Pack) -> Iterator[Issue]:
+    for place, governance in _declared(pack):
+        for index, obligation in enumerate(governance.obligations):
+            for at, control in enumerate(obligation.controls):
+                if sum(value is not None for value in structs.astuple(control)) != 1:
+                    where = (*place, "obligations", index, "controls", at)
+                    yield Issue(where, "expected one of: field, validator, eval, external")
+
+
+def _declared(pack: Pack) -> Iterator[tuple[IssuePath, Governance]]:
+    if pack.metadata and pack.metadata.governance:
+        yield ("metadata", "governance"), pack.metadata.governance
+    for name, member in pack.agents.members.items() if pack.agents else ():
+        if member.governance:
+            yield ("agents", "members", name, "governance"), member.governance

@@ -1,12 +1,18 @@
-"""Workflow, agents, skills and compositions: every name leads somewhere."""
+"""Checks workflow, agents, skills and compositions: every referenced name has to exist."""
 
 from collections.abc import Collection, Iterator
 
 from omnia_core.files.pack.check_prompt import provider_issues
-from omnia_core.files.pack.composition import Composition, Predicate, Step
 from omnia_core.files.pack.document import Pack
-from omnia_core.files.pack.issue import Issue, Place, unknown, warning
-from omnia_core.files.pack.workflow import Skill, State, Workflow
+from omnia_core.files.pack.issues import Issue, IssuePath, unknown, warning
+from omnia_core.files.pack.workflow import (
+    Composition,
+    CompositionStep,
+    Predicate,
+    Skill,
+    State,
+    Workflow,
+)
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_task",),
@@ -18,7 +24,7 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 
 
 def flow_issues(pack: Pack) -> Iterator[Issue]:
-    """Yield what is wrong with how the parts of a pack name each other."""
+    """Yield the issues of workflow, agents, skills and compositions."""
     if pack.workflow is not None:
         yield from _workflow(pack, pack.workflow)
     yield from _agents(pack)
@@ -29,7 +35,7 @@ def flow_issues(pack: Pack) -> Iterator[Issue]:
         yield from _composition(pack, composition, ("compositions", name))
 
 
-def _named(what: str, name: str, there: Collection[str], place: Place) -> Iterator[Issue]:
+def _named(what: str, name: str, there: Collection[str], place: IssuePath) -> Iterator[Issue]:
     if name not in there:
         yield Issue(place, f"{unknown(what, name, there)}; there are: {', '.join(there)}")
 
@@ -45,7 +51,7 @@ def _workflow(pack: Pack, workflow: Workflow) -> Iterator[Issue]:
         if state.on_max_visits:
             yield from _named("state", state.on_max_visits, states, (*place, "on_max_visits"))
         if state.terminal and state.on_event:
-            yield warning((*place, "on_event"), "a terminal state has no successor")
+            yield warning((*place, "on_event"), "a terminal state cannot have a successor")
     entry = states.get(workflow.entry)
     if entry is not None and entry.orchestration == "composition":
         yield warning(
@@ -55,7 +61,7 @@ def _workflow(pack: Pack, workflow: Workflow) -> Iterator[Issue]:
         )
 
 
-def _work(pack: Pack, state: State, place: Place) -> Iterator[Issue]:
+def _work(pack: Pack, state: State, place: IssuePath) -> Iterator[Issue]:
     if state.orchestration == "composition":
         yield from _named(
             "composition", state.composition, pack.compositions, (*place, "composition")
@@ -72,7 +78,7 @@ def _agents(pack: Pack) -> Iterator[Issue]:
         return
     yield from _named("prompt", agents.entry, pack.prompts, ("agents", "entry"))
     if agents.entry not in agents.members:
-        yield warning(("agents", "entry"), f'"{agents.entry}" is none of the members')
+        yield warning(("agents", "entry"), f'"{agents.entry}" is not one of the members')
     states = pack.workflow.states if pack.workflow else {}
     for name, member in agents.members.items():
         place = ("agents", "members", name)
@@ -81,16 +87,16 @@ def _agents(pack: Pack) -> Iterator[Issue]:
             yield from _named("state", member.state, states, (*place, "state"))
 
 
-def _skill(skill: Skill, place: Place) -> Iterator[Issue]:
+def _skill(skill: Skill, place: IssuePath) -> Iterator[Issue]:
     inline = {key: getattr(skill, key) for key in ("name", "description", "instructions")}
     given = [key for key, value in inline.items() if value is not None]
     if skill.path is None and len(given) < len(inline):
-        yield Issue(place, "a skill has either path, or name, description and instructions")
+        yield Issue(place, "a skill needs either path, or name, description and instructions")
     elif skill.path is not None and given:
-        yield Issue(place, f"a skill with path has no {given[0]}")
+        yield Issue(place, f"a skill with path cannot have {given[0]}")
 
 
-def _composition(pack: Pack, composition: Composition, place: Place) -> Iterator[Issue]:
+def _composition(pack: Pack, composition: Composition, place: IssuePath) -> Iterator[Issue]:
     steps = list(_every(composition.steps, (*place, "steps")))
     ids = [step.id for _, step in steps]
     for where, step in steps:
@@ -101,17 +107,19 @@ def _composition(pack: Pack, composition: Composition, place: Place) -> Iterator
         yield from _named("step", composition.output, ids, (*place, "output"))
 
 
-def _every(steps: list[Step], place: Place) -> Iterator[tuple[Place, Step]]:
+def _every(
+    steps: list[CompositionStep], place: IssuePath
+) -> Iterator[tuple[IssuePath, CompositionStep]]:
     for index, step in enumerate(steps):
         where = (*place, index)
         yield where, step
         yield from _every(step.branches or [], (*where, "branches"))
 
 
-def _step(pack: Pack, step: Step, ids: list[str], place: Place) -> Iterator[Issue]:
+def _step(pack: Pack, step: CompositionStep, ids: list[str], place: IssuePath) -> Iterator[Issue]:
     if step.kind not in _NEEDS and "." not in step.kind:
         known = ", ".join(_NEEDS)
-        yield Issue((*place, "kind"), f'"{step.kind}" is none of {known}, vendor.kind')
+        yield Issue((*place, "kind"), f'expected {known} or vendor.kind, found "{step.kind}"')
     for key in _NEEDS.get(step.kind, ()):
         if getattr(step, key) is None:
             yield Issue(place, f'the key "{key}" is missing: a {step.kind} step needs it')
@@ -123,9 +131,11 @@ def _step(pack: Pack, step: Step, ids: list[str], place: Place) -> Iterator[Issu
     yield from _step_names(pack, step, ids, place)
 
 
-def _step_names(pack: Pack, step: Step, ids: list[str], place: Place) -> Iterator[Issue]:
-    for index, each in enumerate(step.depends_on):
-        yield from _named("step", each, ids, (*place, "depends_on", index))
+def _step_names(
+    pack: Pack, step: CompositionStep, ids: list[str], place: IssuePath
+) -> Iterator[Issue]:
+    for index, name in enumerate(step.depends_on):
+        yield from _named("step", name, ids, (*place, "depends_on", index))
     for key, target in (("then", step.then), ("else", step.else_)):
         if target is not None:
             yield from _named("step", target, ids, (*place, key))
@@ -136,13 +146,13 @@ def _step_names(pack: Pack, step: Step, ids: list[str], place: Place) -> Iterato
     yield from provider_issues(pack, step.provider, place)
 
 
-def _predicate(predicate: Predicate, place: Place) -> Iterator[Issue]:
+def _predicate(predicate: Predicate, place: IssuePath) -> Iterator[Issue]:
     if len(predicate.forms()) != 1:
         yield Issue(
             place, "expected one of: path with op and value, path with exists, all_of, any_of, not"
         )
     for key, several in (("all_of", predicate.all_of), ("any_of", predicate.any_of)):
-        for index, each in enumerate(several or []):
-            yield from _predicate(each, (*place, key, index))
+        for index, inner in enumerate(several or []):
+            yield from _predicate(inner, (*place, key, index))
     if predicate.not_ is not None:
         yield from _predicate(predicate.not_, (*place, "not"))

@@ -1,29 +1,28 @@
-"""One prompt: templates, variables, tools, provider, validators."""
+"""Checks a prompt: templates, variables, tools, provider, validators, media."""
 
 import re
 from collections.abc import Iterator
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack.document import Pack
-from omnia_core.files.pack.issue import Issue, Place, unknown, warning
+from omnia_core.files.pack.issues import Issue, IssuePath, unknown, warning
 from omnia_core.files.pack.media import MediaConfig
-from omnia_core.files.pack.overrides import for_model
-from omnia_core.files.pack.prompt import Prompt, Variable
+from omnia_core.files.pack.prompt import Prompt, PromptVariable, for_model
 from omnia_core.files.pack.values import TYPES, contradictions, problem
 from omnia_core.files.pack.vocabulary import compiled_template
 from omnia_core.files.validators import parse_validators
-from omnia_core.placeholders import TemplateInvalid
+from omnia_core.templates import TemplateInvalid
 
 DEFAULT_PROVIDER = "default"
-"""The key of the provider that answers turns; no pack has to ask for it."""
+"""The key of the provider that answers turns; a pack need not require it."""
 
-# The place at the beginning of a message about validators: [0].params.max
+# The path at the beginning of a message about validators: [0].params.max
 _PLACE = re.compile(r"((?:\[[0-9]+\]|\.?[A-Za-z_][A-Za-z0-9_]*)+):? (.*)", re.DOTALL)
 _STEP = re.compile(r"\[([0-9]+)\]|([^.\[\]]+)")
 
 
 def prompt_issues(pack: Pack, key: str, prompt: Prompt) -> list[Issue]:
-    """List what is wrong with a prompt."""
+    """Return the issues of a prompt."""
     place = ("prompts", key)
     return [
         *_templates(pack, prompt, place),
@@ -35,17 +34,17 @@ def prompt_issues(pack: Pack, key: str, prompt: Prompt) -> list[Issue]:
     ]
 
 
-def provider_issues(pack: Pack, key: str, place: Place) -> Iterator[Issue]:
-    """Yield what is wrong with the key of a provider; "" is none."""
+def provider_issues(pack: Pack, key: str, place: IssuePath) -> Iterator[Issue]:
+    """Yield the issues of a provider key; "" is no key."""
     there = [DEFAULT_PROVIDER, *(pack.requires.keys() if pack.requires else [])]
     if key and key not in there:
         yield Issue(
             (*place, "provider"),
-            f'"{key}" is no key of requires.providers; expected one of {", ".join(there)}',
+            f'"{key}" is not a key of requires.providers; expected one of {", ".join(there)}',
         )
 
 
-def _templates(pack: Pack, prompt: Prompt, place: Place) -> Iterator[Issue]:
+def _templates(pack: Pack, prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
     for model in ("", *prompt.model_overrides):
         where = (*place, "model_overrides", model) if model else (*place, "system_template")
         shown = for_model(prompt, model)
@@ -57,31 +56,31 @@ def _templates(pack: Pack, prompt: Prompt, place: Place) -> Iterator[Issue]:
             yield Issue(where, error.problem)
 
 
-def _variables(prompt: Prompt, place: Place) -> Iterator[Issue]:
+def _variables(prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
     seen: set[str] = set()
     for index, variable in enumerate(prompt.variables):
         where = (*place, "variables", index)
         if variable.name in seen:
-            yield Issue((*where, "name"), f'the variable "{variable.name}" stands here twice')
+            yield Issue((*where, "name"), f'the variable "{variable.name}" is declared twice')
         seen.add(variable.name)
         yield from _variable(variable, where)
 
 
-def _variable(variable: Variable, where: Place) -> Iterator[Issue]:
+def _variable(variable: PromptVariable, where: IssuePath) -> Iterator[Issue]:
     if variable.type not in TYPES:
         yield warning(
             (*where, "type"),
-            f'"{variable.type}" is none of {", ".join(TYPES)}: values of any type are taken',
+            f'expected {", ".join(TYPES)}, found "{variable.type}": its values are not checked',
         )
     if variable.validation is not None:
-        for each in contradictions(variable.validation):
-            yield Issue((*where, "validation"), each)
+        for contradiction in contradictions(variable.validation):
+            yield Issue((*where, "validation"), contradiction)
     wrong = problem(variable, variable.default) if variable.default is not None else None
     if wrong:
         yield Issue((*where, "default"), f'the default of "{variable.name}" {wrong}')
 
 
-def _tools(pack: Pack, prompt: Prompt, place: Place) -> Iterator[Issue]:
+def _tools(pack: Pack, prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
     for index, name in enumerate(prompt.tools):
         if pack.tools and not name.endswith("*") and name not in pack.tools:
             yield warning(
@@ -90,7 +89,7 @@ def _tools(pack: Pack, prompt: Prompt, place: Place) -> Iterator[Issue]:
             )
 
 
-def _validators(prompt: Prompt, place: Place) -> Iterator[Issue]:
+def _validators(prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
     try:
         parse_validators(prompt.validators, "")
     except ConfigurationError as error:
@@ -100,10 +99,10 @@ def _validators(prompt: Prompt, place: Place) -> Iterator[Issue]:
         yield Issue((*place, "validators", *steps), message)
 
 
-def _media(media: MediaConfig, place: Place) -> Iterator[Issue]:
+def _media(media: MediaConfig, place: IssuePath) -> Iterator[Issue]:
     for kind in ("image", "audio", "video", "document"):
         limits = getattr(media, kind)
         if limits is not None and media.supported_types and kind not in media.supported_types:
             yield warning(
-                (*place, kind), f"supported_types leaves {kind} out: these limits mean nothing"
+                (*place, kind), f"supported_types does not list {kind}: these limits have no effect"
             )

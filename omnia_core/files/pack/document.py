@@ -1,29 +1,26 @@
-"""A compiled PromptPack as a whole."""
+"""The root type of a compiled PromptPack."""
 
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, field
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.files.pack.composition import Composition
-from omnia_core.files.pack.evals import Eval
-from omnia_core.files.pack.governance import Compilation, Metadata, Requires
-from omnia_core.files.pack.prompt import Prompt
-from omnia_core.files.pack.terms import PackId, Part, Version, since
-from omnia_core.files.pack.tools import PackTool
-from omnia_core.files.pack.workflow import Agents, Skill, Workflow
+from omnia_core.files.pack.governance import Compilation, PackMetadata, Requires
+from omnia_core.files.pack.prompt import Eval, PackTool, Prompt
+from omnia_core.files.pack.terms import PackId, PackObject, Version, since
+from omnia_core.files.pack.workflow import Agents, Composition, Skill, Workflow
 
 PackName = Annotated[
     str, Meta(min_length=1, max_length=200, description="a text of 1 to 200 characters")
 ]
 Description = Annotated[str, Meta(max_length=5000, description="a text of 5000 characters at most")]
 DEFAULT_PROMPT = "default"
-"""The prompt of a pack that has several and names no entry, unless the host names one."""
+"""The prompt of a pack with several prompts and no declared entry, unless the host names one."""
 
 Feature = Literal["basic_substitution", "fragments", "conditionals", "loops", "filters"]
 
 
-class TemplateEngine(Part, frozen=True, omit_defaults=True):
+class TemplateEngine(PackObject, frozen=True, omit_defaults=True):
     """The declared template syntax."""
 
     version: str
@@ -31,7 +28,7 @@ class TemplateEngine(Part, frozen=True, omit_defaults=True):
     features: list[Feature] = field(default_factory=list)
 
 
-class Pack(Part, frozen=True, omit_defaults=True):
+class Pack(PackObject, frozen=True, omit_defaults=True):
     """A compiled PromptPack."""
 
     id: PackId
@@ -48,13 +45,13 @@ class Pack(Part, frozen=True, omit_defaults=True):
     skills: Annotated[list[str | Skill], since("1.3.1")] = field(default_factory=list)
     compositions: Annotated[dict[str, Composition], since("1.5")] = field(default_factory=dict)
     requires: Annotated[Requires | None, since("1.5.1")] = None
-    metadata: Metadata | None = None
+    metadata: PackMetadata | None = None
     compilation: Compilation | None = None
     schema_: str = field(default="", name="$schema")
 
     @property
     def entry(self) -> str:
-        """The key of the prompt at which the pack says that a conversation begins, else ""."""
+        """The key of the prompt with which the pack declares that conversations begin, or ""."""
         if self.workflow is not None:
             state = self.workflow.states.get(self.workflow.entry)
             return state.prompt_task if state else ""
@@ -64,7 +61,7 @@ class Pack(Part, frozen=True, omit_defaults=True):
         """Choose the prompt of a conversation: the declared entry, the only one, or `name`.
 
         Raises:
-            ConfigurationError: names the prompts that there are.
+            ConfigurationError: there is no such prompt; the message names those that exist.
         """
         if not self.entry and len(self.prompts) == 1:
             return next(iter(self.prompts.values()))
@@ -75,13 +72,13 @@ class Pack(Part, frozen=True, omit_defaults=True):
         return self.prompts[chosen]
 
     def not_applied(self) -> list[str]:
-        """List what the pack declares and this version of the runtime does not act on."""
+        """Return what the pack declares and this version of the runtime ignores."""
         found = [key for key in ("evals", "skills", "compositions", "agents") if getattr(self, key)]
         if self.workflow is not None:
             found.append("workflow (but for the prompt of its entry)")
         for name, prompt in self.prompts.items():
             found += [f"prompts.{name}.{key}" for key in _not_applied(prompt)]
-        return [f"{each}: accepted, not acted on by this version" for each in found]
+        return [f"{name}: accepted, not acted on by this version" for name in found]
 
 
 def _not_applied(prompt: Prompt) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a pack says about itself: what it is for, who answers for it, which models it needs."""
+"""Metadata, governance and required providers of a pack."""
 
 from typing import Annotated, Literal
 
@@ -10,8 +10,8 @@ from omnia_core.files.pack.terms import (
     Language,
     MediaType,
     NotNegative,
-    OpenPart,
-    Part,
+    OpenPackObject,
+    PackObject,
     Period,
     Positive,
     ProviderKey,
@@ -20,8 +20,8 @@ from omnia_core.files.pack.terms import (
 from omnia_core.jsonvalue import JsonObject
 
 
-class Independence(Part, frozen=True, omit_defaults=True):
-    """In what the producer of an agent's input must differ from the agent."""
+class Independence(PackObject, frozen=True, omit_defaults=True):
+    """The aspects in which the producer of an agent's input has to differ from the agent."""
 
     axes: Annotated[
         list[Literal["model", "provider", "tools", "prompts", "accountable_owner"]],
@@ -30,16 +30,16 @@ class Independence(Part, frozen=True, omit_defaults=True):
     enforcement: Literal["strict", "advisory"] = "advisory"
 
 
-class Trigger(Part, frozen=True, omit_defaults=True):
-    """What an obligation follows from."""
+class Trigger(PackObject, frozen=True, omit_defaults=True):
+    """What triggers an obligation."""
 
     capability: str = ""
     data_class: str = ""
     risk_classification: str = ""
 
 
-class Control(Part, frozen=True, omit_defaults=True):
-    """What discharges an obligation: exactly one of the four."""
+class Control(PackObject, frozen=True, omit_defaults=True):
+    """A control that fulfils an obligation: exactly one of the four."""
 
     field: str | None = None
     validator: str | None = None
@@ -47,7 +47,7 @@ class Control(Part, frozen=True, omit_defaults=True):
     external: str | None = None
 
 
-class Obligation(Part, frozen=True, omit_defaults=True):
+class Obligation(PackObject, frozen=True, omit_defaults=True):
     """An obligation and its controls."""
 
     id: str
@@ -58,7 +58,7 @@ class Obligation(Part, frozen=True, omit_defaults=True):
     extensions: Extensions = None
 
 
-class Review(Part, frozen=True, omit_defaults=True):
+class Review(PackObject, frozen=True, omit_defaults=True):
     """An obligation that recurs."""
 
     id: str
@@ -70,8 +70,8 @@ class Review(Part, frozen=True, omit_defaults=True):
     extensions: Extensions = None
 
 
-class Governance(Part, frozen=True, omit_defaults=True):
-    """What people declare about an agent; nothing is decided by it."""
+class Governance(PackObject, frozen=True, omit_defaults=True):
+    """Declarations about an agent; the runtime does not act on them."""
 
     vocabularies: dict[str, str] = field(default_factory=dict)
     intended_purpose: str = ""
@@ -92,7 +92,7 @@ class Governance(Part, frozen=True, omit_defaults=True):
     reviews: Annotated[list[Review], since("1.8")] = field(default_factory=list)
 
 
-class CostEstimate(OpenPart, frozen=True, omit_defaults=True):
+class CostEstimate(OpenPackObject, frozen=True, omit_defaults=True):
     """US dollars for one use."""
 
     min_cost_usd: NotNegative | None = None
@@ -100,8 +100,8 @@ class CostEstimate(OpenPart, frozen=True, omit_defaults=True):
     avg_cost_usd: NotNegative | None = None
 
 
-class Metadata(OpenPart, frozen=True, omit_defaults=True):
-    """Where a pack belongs; keys of its author's own may stand beside these."""
+class PackMetadata(OpenPackObject, frozen=True, omit_defaults=True):
+    """Metadata of a pack; it may have additional keys of its author."""
 
     domain: str = ""
     language: Language | None = None
@@ -110,8 +110,8 @@ class Metadata(OpenPart, frozen=True, omit_defaults=True):
     governance: Annotated[Governance | None, since("1.6")] = None
 
 
-class Compilation(OpenPart, frozen=True, omit_defaults=True):
-    """How the pack was made."""
+class Compilation(OpenPackObject, frozen=True, omit_defaults=True):
+    """How the pack was compiled."""
 
     compiled_with: str
     created_at: DateTime
@@ -119,7 +119,7 @@ class Compilation(OpenPart, frozen=True, omit_defaults=True):
     source: str = ""
 
 
-class Capabilities(OpenPart, frozen=True, omit_defaults=True):
+class Capabilities(OpenPackObject, frozen=True, omit_defaults=True):
     """What a provider should be able to do."""
 
     modalities: list[MediaType] = field(default_factory=list)
@@ -129,8 +129,8 @@ class Capabilities(OpenPart, frozen=True, omit_defaults=True):
     embedding_dimensions: Positive | None = None
 
 
-class ProviderNeed(Part, frozen=True, omit_defaults=True):
-    """A provider that the pack needs; in the file a text alone is its key, its role `llm`."""
+class ProviderNeed(PackObject, frozen=True, omit_defaults=True):
+    """A provider that the pack requires; plain text in the file is a key with the role `llm`."""
 
     key: ProviderKey
     role: str
@@ -139,11 +139,11 @@ class ProviderNeed(Part, frozen=True, omit_defaults=True):
     capabilities: Capabilities | None = None
 
 
-class Requires(Part, frozen=True, omit_defaults=True):
-    """What a pack needs from its host."""
+class Requires(PackObject, frozen=True, omit_defaults=True):
+    """What a pack requires from its host."""
 
     providers: list[str | ProviderNeed] = field(default_factory=list)
 
     def keys(self) -> list[str]:
         """Return the keys of the providers."""
-        return [each if isinstance(each, str) else each.key for each in self.providers]
+        return [need if isinstance(need, str) else need.key for need in self.providers]

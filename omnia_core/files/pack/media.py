@@ -1,19 +1,19 @@
-"""Media that a prompt accepts, and how much of them."""
+"""Media that a prompt accepts, and their limits."""
 
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
-from omnia_core.files.pack.terms import MediaType, OpenPart, Part, Positive
+from omnia_core.files.pack.terms import MediaType, OpenPackObject, PackObject, Positive
 
 Detail = Literal["low", "high", "auto"]
 
 
-class MediaLimits(Part, frozen=True, omit_defaults=True):
-    """What every type of media may be limited by.
+class MediaLimits(PackObject, frozen=True, omit_defaults=True):
+    """Limits of every type of media.
 
     Attributes:
-        max_size_mb: of one file, in units of 1024 * 1024 bytes.
+        max_size_mb: the size of one file, in units of 1024 * 1024 bytes.
         allowed_formats: names such as `png`; None accepts all.
     """
 
@@ -44,8 +44,8 @@ class DocumentLimits(MediaLimits, frozen=True, omit_defaults=True):
     extraction_mode: Literal["text", "structured", "raw"] = "text"
 
 
-class MediaReference(Part, frozen=True, omit_defaults=True):
-    """Where the bytes of an example are."""
+class MediaReference(PackObject, frozen=True, omit_defaults=True):
+    """The content of an example, or where it is."""
 
     mime_type: str
     file_path: str = ""
@@ -55,16 +55,16 @@ class MediaReference(Part, frozen=True, omit_defaults=True):
     caption: str = ""
 
 
-class ExamplePart(Part, frozen=True, omit_defaults=True):
-    """A piece of an example."""
+class ExamplePart(PackObject, frozen=True, omit_defaults=True):
+    """A part of an example."""
 
     type: MediaType
     text: str = ""
     media: MediaReference | None = None
 
 
-class MediaExample(Part, frozen=True, omit_defaults=True):
-    """A message that shows how to use media with a prompt."""
+class MediaExample(PackObject, frozen=True, omit_defaults=True):
+    """An example message with media."""
 
     name: str
     role: Literal["user", "assistant", "system"]
@@ -72,9 +72,8 @@ class MediaExample(Part, frozen=True, omit_defaults=True):
     description: str = ""
 
 
-class MediaConfig(OpenPart, frozen=True, omit_defaults=True):
-    """The media that a prompt accepts. Limits of types of the author's own are left alone: no
-    message can hold such a part.
+class MediaConfig(OpenPackObject, frozen=True, omit_defaults=True):
+    """The media that a prompt accepts. Limits of unknown types are ignored.
 
     Attributes:
         supported_types: types of parts; empty accepts all.

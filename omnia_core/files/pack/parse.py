@@ -1,4 +1,4 @@
-"""From JSON text to a checked pack."""
+"""Parses and checks a pack from JSON text."""
 
 import msgspec
 from msgspec import Struct
@@ -7,20 +7,19 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack.check import findings, may_have
 from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.formats import lowest_format, schema_issues
-from omnia_core.files.pack.issue import Issue, errors
-from omnia_core.files.pack.shape import differences
+from omnia_core.files.pack.issues import Issue, differences, errors
 from omnia_core.files.reading import decode_json
 
 _SHOWN = 5
 
 
 class ReadPack(Struct, frozen=True):
-    """The outcome of reading: `pack` is None when its shape is wrong.
+    """A pack with its issues; `pack` is None when its shape is invalid.
 
     Attributes:
-        issues: errors and warnings, those of the shape first.
-        format: the lowest version of the format that has all of the pack's keys; "" when there is
-            none, for the pack uses additions of this platform, or its shape is wrong.
+        issues: errors and warnings; those of the shape come first.
+        format: the lowest version of the format that has all keys of the pack; "" when the pack
+            uses additions of this platform, or its shape is invalid.
     """
 
     pack: Pack | None
@@ -29,10 +28,11 @@ class ReadPack(Struct, frozen=True):
 
 
 def read_pack(text: str, what: str = "the PromptPack") -> ReadPack:
-    """Read a compiled PromptPack from JSON text, and everything that is wrong with it.
+    """Read a compiled PromptPack from JSON text, with all of its issues.
 
     Raises:
-        ConfigurationError: it is not JSON; names the line and column. Or it is nested too deeply.
+        ConfigurationError: the text is invalid JSON (the message names line and column), or is
+            nested too deeply.
     """
     try:
         return _read(text, what)
@@ -44,7 +44,7 @@ def parse_pack(text: str, what: str = "the PromptPack") -> Pack:
     """Parse and check a compiled PromptPack from JSON text.
 
     Raises:
-        ConfigurationError: names the line and column, or the paths of what is wrong.
+        ConfigurationError: the pack is invalid; the message names line and column, or paths.
     """
     try:
         pack = msgspec.json.decode(text, type=Pack)

@@ -1,37 +1,41 @@
-"""A prompt of a pack: template, variables, parameters, and what it declares beside them."""
+"""The types of a prompt: template, variables, parameters, tools, evaluations."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
-from omnia_core.files.pack.evals import Eval
 from omnia_core.files.pack.media import MediaConfig
 from omnia_core.files.pack.terms import (
+    ADDITION,
     NULLABLE,
     Date,
     Extensions,
     Identifier,
     KeyId,
+    MetricName,
     Natural,
     NotEmpty,
     NotNegative,
-    Part,
+    OpenPackObject,
+    PackObject,
     Positive,
     Share,
     Version,
     since,
 )
-from omnia_core.files.pack.tools import ToolPolicy
 from omnia_core.jsonvalue import JsonObject
 
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
+ToolChoice = Literal["auto", "required", "none"]
+TRIGGERS = ("every_turn", "on_session_complete", "sample_turns", "sample_sessions")
+"""The triggers of format 1.6 and older; later formats allow any word."""
 
 
-class Validation(Part, frozen=True, omit_defaults=True):
-    """Rules for a variable's value. Lengths count characters.
+class Validation(PackObject, frozen=True, omit_defaults=True):
+    """Rules for the value of a variable. Lengths are in characters.
 
     Attributes:
-        pattern: an RE2 pattern, searched for in the text; ^ and $ bind it to the ends.
+        pattern: an RE2 pattern that has to match anywhere in the text; ^ and $ anchor it.
     """
 
     pattern: str | None = None
@@ -42,8 +46,8 @@ class Validation(Part, frozen=True, omit_defaults=True):
     enum: list[Any] | None = None
 
 
-class Binding(Part, frozen=True, omit_defaults=True):
-    """Where a host may take a variable's value from."""
+class Binding(PackObject, frozen=True, omit_defaults=True):
+    """Where a host may get the value of a variable from."""
 
     kind: str = ""
     field: str = ""
@@ -51,12 +55,12 @@ class Binding(Part, frozen=True, omit_defaults=True):
     filter: str = ""
 
 
-class Variable(Part, frozen=True, omit_defaults=True):
+class PromptVariable(PackObject, frozen=True, omit_defaults=True):
     """A variable of a template.
 
     Attributes:
-        type: string, number, boolean, object or array; of another type nothing is checked.
-        default: of any JSON type; None is "no default".
+        type: string, number, boolean, object or array; other types are not checked.
+        default: of any JSON type; None: no default.
     """
 
     name: Identifier
@@ -69,8 +73,8 @@ class Variable(Part, frozen=True, omit_defaults=True):
     binding: Annotated[Binding | None, since("1.9")] = None
 
 
-class Parameters(Part, frozen=True, omit_defaults=True):
-    """Parameters of the model; None is "not set", which differs from 0."""
+class Parameters(PackObject, frozen=True, omit_defaults=True):
+    """Parameters of the model; None: not set, which differs from 0."""
 
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     max_tokens: Positive | None = None
@@ -80,10 +84,8 @@ class Parameters(Part, frozen=True, omit_defaults=True):
     presence_penalty: Penalty | None = None
 
 
-class ModelOverride(Part, frozen=True, omit_defaults=True):
-    """What differs for one model. Prefix and suffix stand around the template, or around what
-    replaces it.
-    """
+class ModelOverride(PackObject, frozen=True, omit_defaults=True):
+    """Overrides for one model. Prefix and suffix surround the template or its replacement."""
 
     system_template_prefix: str = ""
     system_template_suffix: str = ""
@@ -91,22 +93,102 @@ class ModelOverride(Part, frozen=True, omit_defaults=True):
     parameters: Parameters | None = None
 
 
-class Middleware(Part, frozen=True, omit_defaults=True):
-    """A step of another runtime's pipeline."""
+class ToolPolicy(PackObject, frozen=True, omit_defaults=True):
+    """Limits of the tool loop, per turn. The fields after `blocklist` are additions to the format.
+
+    Attributes:
+        max_identical_tool_calls: the same tool with the same arguments.
+        max_cost_usd: of the model calls of a turn; None: no limit, as for `max_total_tokens`.
+        stop_on_tool: names of tools whose call ends the turn.
+    """
+
+    tool_choice: ToolChoice = "auto"
+    max_rounds: Positive = 5
+    max_tool_calls_per_turn: Positive = 10
+    blocklist: list[str] = field(default_factory=list)
+    max_parallel_tool_calls: Annotated[Positive, ADDITION] = 10
+    max_identical_tool_calls: Annotated[Positive, ADDITION] = 3
+    max_calls_per_minute: Annotated[Positive | None, ADDITION] = None
+    max_cost_usd: Annotated[Annotated[float, Meta(gt=0)] | None, ADDITION] = None
+    max_total_tokens: Annotated[Positive | None, ADDITION] = None
+    stop_on_tool: Annotated[list[str], ADDITION] = field(default_factory=list)
+
+
+class ActionScope(PackObject, frozen=True, omit_defaults=True):
+    """What a tool can affect, as its author declares; the runtime does not act on it."""
+
+    effect: Literal["read", "write", "external"] | None = None
+    reversibility: Literal["reversible", "compensable", "irreversible"] | None = None
+    data_classes: list[str] = field(default_factory=list)
+    extensions: Extensions = None
+
+
+class PackTool(PackObject, frozen=True, omit_defaults=True):
+    """A tool as the model sees it. The ToolRegistry configures who executes it."""
+
+    name: Identifier
+    description: NotEmpty
+    parameters: JsonObject = field(default_factory=lambda: {"type": "object", "properties": {}})
+    action_scope: Annotated[ActionScope | None, since("1.6")] = None
+    extensions: Extensions = None
+
+
+class MetricRange(OpenPackObject, frozen=True, omit_defaults=True):
+    """The expected range of a metric."""
+
+    min: float | None = None
+    max: float | None = None
+
+
+class Metric(OpenPackObject, frozen=True, omit_defaults=True):
+    """The Prometheus metric of an evaluation."""
+
+    name: MetricName
+    type: Literal["gauge", "counter", "histogram", "boolean"]
+    range: MetricRange | None = None
+
+
+class Threshold(PackObject, frozen=True, omit_defaults=True):
+    """The score at which an evaluation passes."""
+
+    operator: str = ""
+    value: float | None = None
+
+
+class Eval(PackObject, frozen=True, omit_defaults=True):
+    """An evaluation; `sample_percentage` applies to the sampling triggers."""
+
+    id: NotEmpty
+    type: NotEmpty
+    trigger: str
+    description: str = ""
+    sample_percentage: Annotated[float, Meta(ge=0, le=100)] = 5.0
+    enabled: bool = True
+    params: JsonObject = field(default_factory=dict)
+    metric: Metric | None = None
+    threshold: Annotated[Threshold | None, since("1.7")] = None
+    message: Annotated[str, since("1.7")] = ""
+    when: Annotated[JsonObject | None, since("1.7")] = None
+    groups: Annotated[list[str], since("1.7")] = field(default_factory=list)
+    extensions: Extensions = None
+
+
+class Middleware(PackObject, frozen=True, omit_defaults=True):
+    """A pipeline step of another runtime."""
 
     type: str
     config: JsonObject = field(default_factory=dict)
 
 
-class Pipeline(Part, frozen=True, omit_defaults=True):
-    """The order of another runtime's steps; this one has its own."""
+class Pipeline(PackObject, frozen=True, omit_defaults=True):
+    """The pipeline of another runtime; ignored here."""
 
     stages: list[str]
     middleware: list[Middleware] = field(default_factory=list)
 
 
-class TestedModel(Part, frozen=True, omit_defaults=True):
-    """How a model did with the prompt."""
+class TestedModel(PackObject, frozen=True, omit_defaults=True):
+    """Test results of the prompt with a model."""
 
     provider: str
     model: str
@@ -118,12 +200,12 @@ class TestedModel(Part, frozen=True, omit_defaults=True):
     notes: str = ""
 
 
-class Prompt(Part, frozen=True, omit_defaults=True):
+class Prompt(PackObject, frozen=True, omit_defaults=True):
     """One prompt of a pack.
 
     Attributes:
-        validators: as in the file; `omnia_core.files.validators` reads them.
-        provider: the key of the provider that answers; "" is `default`.
+        validators: as in the file; `omnia_core.files.validators` parses them.
+        provider: the key of the provider; "" is `default`.
     """
 
     id: KeyId
@@ -131,7 +213,7 @@ class Prompt(Part, frozen=True, omit_defaults=True):
     version: Version
     system_template: NotEmpty
     description: str = ""
-    variables: list[Variable] = field(default_factory=list)
+    variables: list[PromptVariable] = field(default_factory=list)
     tools: list[str] = field(default_factory=list)
     tool_policy: ToolPolicy | None = None
     parameters: Parameters | None = None
@@ -143,3 +225,26 @@ class Prompt(Part, frozen=True, omit_defaults=True):
     tested_models: list[TestedModel] = field(default_factory=list)
     provider: Annotated[str, since("1.9")] = ""
     extensions: Extensions = None
+
+
+def for_model(prompt: Prompt, model: str) -> Prompt:
+    """Return the prompt with its override for exactly this model, if it has one.
+
+    Parameters that the override sets take precedence.
+    """
+    override = prompt.model_overrides.get(model)
+    if override is None:
+        return prompt
+    template = override.system_template or prompt.system_template
+    return structs.replace(
+        prompt,
+        system_template=(
+            override.system_template_prefix + template + override.system_template_suffix
+        ),
+        parameters=_merged(prompt.parameters or Parameters(), override.parameters or Parameters()),
+    )
+
+
+def _merged(own: Parameters, override: Parameters) -> Parameters:
+    changes = {key: value for key, value in structs.asdict(override).items() if value is not None}
+    return structs.replace(own, **changes)

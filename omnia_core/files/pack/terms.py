@@ -1,4 +1,4 @@
-"""The words of the format's types: patterns, bounds, and since when a key exists."""
+"""Building blocks of the types: patterns, bounds, and the version that introduced a key."""
 
 from typing import Annotated, Any, TypeAlias
 
@@ -74,7 +74,7 @@ DateTime: TypeAlias = Annotated[
         description='a time such as "2026-01-31T12:00:00Z"',
     ),
 ]
-# A period of ISO 8601 that is not empty, such as P3M.
+# A non-empty ISO 8601 period such as P3M.
 Period: TypeAlias = Annotated[
     str,
     Meta(
@@ -89,25 +89,25 @@ Natural: TypeAlias = Annotated[int, Meta(ge=0)]
 NotNegative: TypeAlias = Annotated[float, Meta(ge=0)]
 Share: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
-# Annotations for other programs: whatever they hold is kept and never read.
+# Annotations for other programs; never read here.
 Extensions: TypeAlias = Annotated[dict[str, Any] | None, Meta(extra={"since": "1.8"})]
 
 
-class Part(Struct, frozen=True, omit_defaults=True):
-    """An object of the format. A key that it does not have is a warning."""
+class PackObject(Struct, frozen=True, omit_defaults=True):
+    """An object of the format. Unknown keys are warnings."""
 
 
-class OpenPart(Part, frozen=True, omit_defaults=True):
-    """An object that may have keys of its author's own."""
+class OpenPackObject(PackObject, frozen=True, omit_defaults=True):
+    """An object that may have additional keys of its author."""
 
 
 def since(version: str) -> Meta:
-    """Mark a key with the first version of the format that has it."""
+    """Mark a key with the version of the format that introduced it."""
     return Meta(extra={"since": version})
 
 
-# A key whose null means something: "no limit".
+# Marks a key whose null has a meaning: "no limit".
 NULLABLE = Meta(extra={"null": True})
 
-# A key of this platform, which no version of the format has.
+# Marks a key of this platform that no version of the format has.
 ADDITION = Meta(extra={"since": ""})

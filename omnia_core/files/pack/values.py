@@ -1,4 +1,4 @@
-"""A variable's value: read from text, and held against what the pack declares."""
+"""Parses and validates the values of prompt variables."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -6,20 +6,20 @@ from typing import Any
 
 import msgspec
 
-from omnia_core.files.pack.prompt import Validation, Variable
+from omnia_core.files.pack.prompt import PromptVariable, Validation
 from omnia_core.patterns import Pattern, PatternInvalid, compile_pattern, finds
 
 TYPES = ("string", "number", "boolean", "object", "array")
-"""The types of the format; of another type nothing is checked."""
+"""The types of the format; other types are not checked."""
 
-_MADE_OF: dict[str, tuple[type, ...]] = {
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "number": (int, float),
     "boolean": (bool,),
     "object": (dict,),
     "array": (list,),
 }
-_WRITTEN = {
+_TYPE_NAMES = {
     "string": "a text",
     "number": "a number",
     "boolean": "true or false",
@@ -28,8 +28,8 @@ _WRITTEN = {
 }
 
 
-def from_text(variable: Variable, text: str) -> Any:
-    """Read a text into the declared type; the text itself where it is no such JSON."""
+def from_text(variable: PromptVariable, text: str) -> Any:
+    """Parse text as the declared type; return the text itself when it is not JSON."""
     if variable.type == "string" or variable.type not in TYPES:
         return text
     try:
@@ -38,25 +38,25 @@ def from_text(variable: Variable, text: str) -> Any:
         return text
 
 
-def problem(variable: Variable, value: Any) -> str | None:
-    """Return what is wrong with a value, as the end of a sentence; None when nothing is.
+def problem(variable: PromptVariable, value: Any) -> str | None:
+    """Return what is wrong with a value, as the end of a sentence; None when it is valid.
 
-    A pattern that is none itself is not held against the value: `contradictions` names it.
+    An invalid pattern is ignored here; `contradictions` reports it.
     """
     if variable.type in TYPES and not _is(value, variable.type):
-        return f"must be {_WRITTEN[variable.type]}"
+        return f"must be {_TYPE_NAMES[variable.type]}"
     return next(_violations(variable.validation or Validation(), value), None)
 
 
 def contradictions(validation: Validation) -> Iterator[str]:
-    """Yield in what no value can satisfy the rules."""
+    """Yield the rules that no value can satisfy."""
     bounds = (("min_length", "max_length"), ("minimum", "maximum"))
     for low, high in bounds:
         least, most = getattr(validation, low), getattr(validation, high)
         if least is not None and most is not None and least > most:
-            yield f"{low} {least:g} is above {high} {most:g}: no value can be right"
+            yield f"{low} {least:g} is above {high} {most:g}: no value can satisfy it"
     if validation.enum == []:
-        yield "enum is empty: no value can be right"
+        yield "enum is empty: no value can satisfy it"
     if validation.pattern:
         try:
             compile_pattern(validation.pattern)
@@ -67,23 +67,23 @@ def contradictions(validation: Validation) -> Iterator[str]:
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool) and kind != "boolean":
         return False
-    return isinstance(value, _MADE_OF[kind])
+    return isinstance(value, _PYTHON_TYPES[kind])
 
 
 def _violations(rules: Validation, value: Any) -> Iterator[str]:
     if isinstance(value, str):
-        yield from _of_text(rules, value)
+        yield from _text_violations(rules, value)
     elif _is(value, "number"):
         if rules.minimum is not None and value < rules.minimum:
             yield f"must be at least {rules.minimum:g}"
         if rules.maximum is not None and value > rules.maximum:
             yield f"must be at most {rules.maximum:g}"
-    if rules.enum is not None and not any(_same(value, each) for each in rules.enum):
-        allowed = ", ".join(msgspec.json.encode(each).decode() for each in rules.enum)
-        yield f"must be one of {allowed}"
+    if rules.enum is not None and not any(_same(value, allowed) for allowed in rules.enum):
+        expected = ", ".join(msgspec.json.encode(item).decode() for item in rules.enum)
+        yield f"must be one of {expected}"
 
 
-def _of_text(rules: Validation, value: str) -> Iterator[str]:
+def _text_violations(rules: Validation, value: str) -> Iterator[str]:
     if rules.min_length is not None and len(value) < rules.min_length:
         yield f"must have at least {rules.min_length} characters"
     if rules.max_length is not None and len(value) > rules.max_length:
@@ -94,7 +94,7 @@ def _of_text(rules: Validation, value: str) -> Iterator[str]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    # True == 1 in Python, and not in JSON
+    # True == 1 in Python, but not in JSON.
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 

@@ -1,14 +1,13 @@
-"""What the templates of a prompt may name."""
+"""The names that the templates of a prompt may use."""
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.prompt import Prompt
-from omnia_core.placeholders import Path
-from omnia_core.templates import Template, compile_template
+from omnia_core.templates import Path, Template, compile_template
 
 INPUT = "input"
-"""What a function's template may use beside the fields of its input."""
+"""The whole input of a function, beside the fields of the input."""
 
 TIME = (
     "current_time",
@@ -18,17 +17,17 @@ TIME = (
     "current_weekday",
     "current_hour",
 )
-"""Variables that have a value without being declared."""
+"""Variables that always have a value."""
 
 ARTIFACTS = "artifacts"
-"""What the states of a workflow hand on."""
+"""The artifacts of a workflow."""
 
 
 def compiled_template(pack: Pack, prompt: Prompt, where: str) -> Template:
-    """Compile the template of a prompt, with the pack's fragments in place.
+    """Compile the template of a prompt, including the fragments of the pack.
 
     Raises:
-        TemplateInvalid: `where` says where.
+        TemplateInvalid: the template is invalid; the message begins with `where`.
     """
     variables = {variable.name for variable in prompt.variables}
     return compile_template(prompt.system_template, where, pack.fragments, variables)
@@ -38,7 +37,8 @@ def template_of(pack: Pack, prompt: Prompt, function: FunctionFile | None, where
     """Compile the template of a prompt for an agent, or for a function and its input.
 
     Raises:
-        ConfigurationError: `where` says where; a placeholder that nothing gives a value is named.
+        ConfigurationError: the template is invalid, or a placeholder has no value; the message
+            begins with `where`.
     """
     template = compiled_template(pack, prompt, where)
     for path in undeclared(template, pack, prompt, function):
@@ -46,8 +46,7 @@ def template_of(pack: Pack, prompt: Prompt, function: FunctionFile | None, where
         given = [*fields, INPUT] if function else []
         known = sorted({*vocabulary(pack, prompt), *pack.fragments, *given})
         raise ConfigurationError(
-            f"{where}: {{{{{path.source}}}}} is declared nowhere; "
-            f"the prompt knows: {', '.join(known)}"
+            f"{where}: {{{{{path.source}}}}} is not declared; the prompt knows: {', '.join(known)}"
         )
     return template
 
@@ -55,9 +54,9 @@ def template_of(pack: Pack, prompt: Prompt, function: FunctionFile | None, where
 def undeclared(
     template: Template, pack: Pack, prompt: Prompt, function: FunctionFile | None = None
 ) -> list[Path]:
-    """List the placeholders that nothing can give a value; a function's input has its fields.
+    """Return the placeholders that can never have a value.
 
-    None are listed for a function whose input may have any field.
+    The list is empty for a function whose input may have any field.
     """
     fields = input_fields(function)
     if fields is None:
@@ -67,13 +66,13 @@ def undeclared(
 
 
 def vocabulary(pack: Pack, prompt: Prompt) -> set[str]:
-    """Return the names that have a value in every conversation, or an empty one."""
+    """Return the names that are defined in every conversation; their value may be empty."""
     declared = {variable.name for variable in prompt.variables}
     return {*declared, *TIME, *([ARTIFACTS] if pack.workflow else [])}
 
 
 def input_fields(function: FunctionFile | None) -> dict[str, bool] | None:
-    """Return the fields of the input and whether each is required; None when any may come."""
+    """Return the input fields and whether each is required; None: any field is allowed."""
     if function is None:
         return {}
     schema = function.input_schema

@@ -7,9 +7,8 @@ import orjson
 from msgspec import Struct
 
 from omnia_core.conversation.parts import Part
-from omnia_core.placeholders import lookup
 from omnia_core.sessions import Message
-from omnia_core.templates import Template, ValueMissing
+from omnia_core.templates import Template, ValueMissing, lookup
 from omnia_runtime.ports.model import ChatRequest, ProviderError, ToolCallRequest
 from omnia_runtime.providers.mock.file import MockCall, Pace, Responses, Rule, Scenario, Turn
 from omnia_runtime.providers.mock.media import media_parts

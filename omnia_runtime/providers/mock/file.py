@@ -8,8 +8,8 @@ from msgspec import Struct, field
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.reading import decode_yaml, read_text
-from omnia_core.placeholders import parse_path
-from omnia_core.templates import Template, compile_template, map_strings
+from omnia_core.jsonvalue import map_strings
+from omnia_core.templates import Template, compile_template, parse_path
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ import grpc.aio
 from msgspec import Struct
 
 from omnia_core.files.changes import Signature, signature
-from omnia_core.files.toolservers import GRPCConfig
+from omnia_core.files.tools import GRPCConfig
 from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024

@@ -9,8 +9,7 @@ import orjson
 import structlog
 
 from omnia_core.conversation.tools import ToolResult
-from omnia_core.files.tools import ToolHandler
-from omnia_core.files.toolservers import GRPCRetryPolicy
+from omnia_core.files.tools import GRPCRetryPolicy, ToolHandler
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.units import Duration

@@ -6,7 +6,7 @@ import grpc
 import orjson
 
 from omnia_core.conversation.tools import ToolResult
-from omnia_core.files.toolservers import GRPCRetryPolicy
+from omnia_core.files.tools import GRPCRetryPolicy
 from omnia_core.names import METADATA_SESSION_ID
 from omnia_core.wire.tools.v1 import tools_pb2
 from omnia_runtime.ports.model import ToolSpec

@@ -5,8 +5,7 @@ import random
 from collections.abc import Callable, Mapping
 
 from omnia_core.conversation.tools import ToolResult
-from omnia_core.files.tools import ToolHandler
-from omnia_core.files.toolservers import RetryPolicy, ToolFilter
+from omnia_core.files.tools import RetryPolicy, ToolFilter, ToolHandler
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
 from omnia_runtime.ports.model import ToolSpec
@@ -122,7 +121,7 @@ class MCPSource:
         )
 
     def _listed(self, tools: list[ToolSpec]) -> None:
-        found = [each for each in tools if self._filter.lets_through(each.name)]
+        found = [each for each in tools if self._filter.allows(each.name)]
         if found != self._specs:
             self._specs = found
             if self._changed:

@@ -12,7 +12,7 @@ from mcp import types
 from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 
-from omnia_core.files.toolservers import MCPConfig
+from omnia_core.files.tools import MCPConfig
 from omnia_runtime.tools.mcp.watch import LARGEST, Watch
 
 # How long the program has to end by itself, and again after it was asked to.

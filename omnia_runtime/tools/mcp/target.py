@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from omnia_core.files.tools import ToolHandler
-from omnia_core.files.toolservers import MCPConfig
+from omnia_core.files.tools import MCPConfig, ToolHandler
 from omnia_core.units import Duration
 
 _TRANSPORTS = ("streamable-http", "sse", "stdio")

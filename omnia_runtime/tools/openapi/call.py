@@ -29,7 +29,7 @@ def openapi_call(
     """
     from omnia_core.openapi import (  # noqa: PLC0415 - loaded with the first document
         ArgumentUnusable,
-        Place,
+        ParameterLocation,
         build_request,
     )
 
@@ -42,7 +42,7 @@ def openapi_call(
     key, value = operation.key, credential.value()
     if key is None or not value:
         return proven(call, credential.headers())
-    if key.place is Place.HEADER:
+    if key.place is ParameterLocation.HEADER:
         return proven(call, {key.name: value})
     return structs.replace(call, url=_with_key(call.url, quote(key.name, safe=""), value))
 

@@ -1,0 +1,63 @@
+"""Creates the session store that the environment configures."""
+
+from omnia_core.env import FacadeEnv, RuntimeEnv, SecretStr
+from omnia_core.env.shared import SessionType
+from omnia_core.errors import ConfigurationError
+from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
+from omnia_core.sessions.store import SessionSettings, SessionStore
+
+
+def session_url(env: FacadeEnv | RuntimeEnv) -> str:
+    """Return the URL of the session store.
+
+    Raises:
+        ConfigurationError: the variable is missing.
+    """
+    if not isinstance(env.session_url, SecretStr):
+        raise ConfigurationError(
+            f"{env.variable('session_url')}: missing; {env.variable('session_type')}="
+            f"{env.session_type} needs the URL of the store"
+        )
+    return env.session_url.reveal()
+
+
+def retention_of(env: RuntimeEnv) -> Retention:
+    """Return the retention policy in the environment of a runtime."""
+    return Retention(
+        env.retention_ttl, env.retention_days, env.retention_max_messages, env.retention_dry_run
+    )
+
+
+def open_sessions(
+    env: FacadeEnv | RuntimeEnv, on_retention: EffectsCallback = ignore_effects
+) -> SessionStore:
+    """Return the configured store, which connects when it is first used.
+
+    Args:
+        env: the environment; that of a runtime has the retention policy too.
+        on_retention: called with what the policy did.
+
+    Raises:
+        ConfigurationError: the URL is missing, or does not fit the type of the store.
+    """
+    retention = retention_of(env) if isinstance(env, RuntimeEnv) else None
+    # Each store is imported only when it is used: a driver costs up to 10 MB.
+    if env.session_type is SessionType.MEMORY:
+        from omnia_core.sessions.memory import MemorySessionStore  # noqa: PLC0415 - as above
+
+        return MemorySessionStore(env.session_ttl, retention=retention, on_retention=on_retention)
+    url = session_url(env)
+    settings = SessionSettings(
+        ttl=env.session_ttl,
+        namespace=env.namespace,
+        agent=env.agent_name,
+        retention=retention,
+        on_retention=on_retention,
+    )
+    if env.session_type is SessionType.REDIS:
+        from omnia_core.sessions.redis.store import RedisSessionStore  # noqa: PLC0415 - as above
+
+        return RedisSessionStore(url, settings)
+    from omnia_core.sessions.postgres.store import PostgresSessionStore  # noqa: PLC0415 - as above
+
+    return PostgresSessionStore(url, settings)

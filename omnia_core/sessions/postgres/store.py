@@ -1,0 +1,147 @@
+"""The session store in PostgreSQL: sessions survive restarts of pods and of the database.
+
+Each operation calls one database function (`migrations/`): one round trip and one transaction.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.postgres.encoding import encode_audit, escape_nul, unescape_nul
+from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
+from omnia_core.sessions.postgres.retention import (
+    SWEEP_BATCH,
+    SWEEP_SECONDS,
+    RetentionWorker,
+    report_effects,
+    retention_terms,
+)
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
+
+_PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
+_APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
+_LOAD = "SELECT * FROM omnia.load($1, $2, $3, $4, $5, $6, $7)"
+_CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)"
+
+
+class PostgresTimings(Struct, frozen=True, kw_only=True):
+    """Timeouts and intervals of the store.
+
+    Attributes:
+        command_seconds: limits one attempt of a statement.
+        sweep_seconds: between two batches of deletions.
+        sweep_batch: how many sessions one batch deletes at most.
+    """
+
+    command_seconds: float = COMMAND_SECONDS
+    sweep_seconds: float = SWEEP_SECONDS
+    sweep_batch: int = SWEEP_BATCH
+
+
+class PostgresSessionStore(SessionStore):
+    """Keeps sessions in the schema `omnia` of a database, which it creates when it is missing.
+
+    Expired sessions are deleted in the background after appends, one batch a minute; while batches
+    are full, one with each append. With a retention policy also once an hour.
+    """
+
+    keeps_audit = True
+
+    def __init__(
+        self, url: str, settings: SessionSettings, timings: PostgresTimings | None = None
+    ) -> None:
+        """Create a store that connects when it is first used.
+
+        Raises:
+            ConfigurationError: `url` is not a PostgreSQL URL; the message does not contain it.
+        """
+        timings = timings or PostgresTimings()
+        retention = settings.retention
+        self._pool = PostgresPool(url, timings.command_seconds)
+        self._terms = retention_terms(settings.ttl, retention)
+        self._bounded = retention is not None and retention.bounds_anything
+        self._on_retention = settings.on_retention
+        self._owner = (settings.namespace, settings.agent)
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Message)
+        self._worker = RetentionWorker(
+            self._pool,
+            self._owner,
+            self._terms,
+            settings.on_retention,
+            seconds=timings.sweep_seconds,
+            batch=timings.sweep_batch,
+        )
+
+    def start(self) -> None:
+        if self._bounded:
+            self._worker.start()
+
+    async def load(self, session_id: str) -> Session | None:
+        trial = (self._terms.trial_ttl, self._terms.trial_keep)
+        (found,) = await self._pool.fetch(_LOAD, *self._key(session_id), *trial)
+        records, checkpoint, first, turns, version, user, effects = found
+        if records is None:
+            return None
+        report_effects(self._on_retention, effects)
+        return Session(
+            session_id,
+            tuple(map(self._decoder.decode, records)),
+            tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
+            DeletedMessages(first, turns, unescape_nul(version), unescape_nul(user))
+            if first
+            else None,
+        )
+
+    async def append(
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        audit: AuditTrail | None = None,
+    ) -> int:
+        if not messages:
+            session = await self.load(session_id)
+            found = session.length if session else 0
+            if found != expected_length:
+                raise SessionConflict(session_id, expected_length, found)
+            return found
+        terms = self._terms
+        arguments: tuple[Any, ...] = (
+            *(terms.most, terms.trial_ttl, terms.trial_keep, terms.trial_most),
+            uuid.uuid4(),
+            expected_length,
+            [message.role for message in messages],
+            [escape_nul(message.pack_version) for message in messages],
+            [self._encoder.encode(message) for message in messages],
+            escape_nul(messages[0].user_id),
+            encode_audit(audit) if audit else None,
+        )
+        ((appended, length, effects),) = await self._pool.fetch(
+            _APPEND, *self._key(session_id), *arguments
+        )
+        # An append that is refused may have ended an expired session before.
+        report_effects(self._on_retention, effects)
+        if not appended:
+            raise SessionConflict(session_id, expected_length, length)
+        self._worker.sweep.start_when_due()
+        return int(length)
+
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        lines = self._encoder.encode_lines(messages)
+        await self._pool.fetch(_CHECKPOINT, *self._key(session_id), expected_length, lines)
+
+    async def close(self) -> None:
+        await self._worker.close()
+        await self._pool.close()
+
+    def _key(self, session_id: str) -> tuple[Any, ...]:
+        return (*self._owner, escape_nul(session_id), self._terms.ttl, self._terms.keep)

@@ -1,0 +1,162 @@
+"""The session store in Redis: sessions survive restarts of pods, and every pod sees them.
+
+A session has a list of messages (JSON, in order), the id of the last append, a checkpoint while a
+turn runs (JSON, one message per line), and a hash about deleted messages. They share a hash tag, so
+a cluster keeps them together; there is no index. Every operation is one script: one round trip.
+"""
+
+import uuid
+from collections.abc import Sequence
+from typing import TypeAlias, cast
+
+import msgspec
+from redis.exceptions import RedisError
+
+from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
+from omnia_core.sessions.redis.scripts import APPEND, APPEND_BOUNDED, CHECKPOINT, LOAD
+from omnia_core.sessions.retention import Retention, RetentionEffects
+from omnia_core.sessions.store import (
+    SessionConflict,
+    SessionSettings,
+    SessionStore,
+    StoreUnavailable,
+    WriteUnconfirmed,
+)
+
+_Past: TypeAlias = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
+_Loaded: TypeAlias = tuple[list[bytes], bytes | None, _Past, int]
+_Appended: TypeAlias = tuple[int, int, int, int, int]
+
+# Shorter than the socket timeout, so that the server gives up first.
+_REPLICA_MILLISECONDS = int(TIMEOUT_SECONDS * 500)
+
+
+class RedisSessionStore(SessionStore):
+    """Keeps sessions below `omnia:<namespace>:<agent>:`."""
+
+    def __init__(self, url: str, settings: SessionSettings) -> None:
+        """Create a store that connects when it is first used.
+
+        Raises:
+            ConfigurationError: `url` is not a Redis URL; the message does not contain it.
+        """
+        address, self._replicas = split_replicas(url)
+        self._redis = redis_client(address)
+        policy = settings.retention or Retention()
+        most = policy.max_messages or 0
+        self._most, self._trial_most = (0, most) if policy.dry_run else (most, 0)
+        self._trial_ttl = policy.bounded(settings.ttl).milliseconds if policy.dry_run else 0
+        self._append_script = APPEND_BOUNDED if most else APPEND
+        self._append = self._redis.register_script(self._append_script)
+        self._load = self._redis.register_script(LOAD)
+        self._checkpoint = self._redis.register_script(CHECKPOINT)
+        self._ttl = settings.ttl.milliseconds
+        self._on_retention = settings.on_retention
+        self._prefix = f"omnia:{settings.namespace}:{settings.agent}"
+        self._decoder = msgspec.json.Decoder(Message)
+
+    async def load(self, session_id: str) -> Session | None:
+        try:
+            arguments = [self._ttl, self._trial_ttl]
+            answer = await self._load(keys=self._keys(session_id), args=arguments)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        found, checkpoint, past, ended = cast("_Loaded", answer)
+        if not found:
+            return None
+        self._report(RetentionEffects(ended, ended, dry_run=True))
+        return Session(
+            session_id,
+            tuple(map(self._decoder.decode, found)),
+            tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
+            _beginning(past),
+        )
+
+    async def append(
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
+    ) -> int:
+        encoded = [msgspec.json.encode(message) for message in messages]
+        arguments: list[int | str | bytes] = [
+            self._ttl,
+            self._trial_ttl,
+            uuid.uuid4().hex,
+            expected_length,
+            self._most,
+            self._trial_most,
+            *encoded,
+        ]
+        try:
+            if self._replicas:
+                answer, confirmed = await self._write_replicated(
+                    self._append_script, session_id, arguments
+                )
+            else:
+                answer = await self._append(keys=self._keys(session_id), args=arguments)
+                confirmed = 0
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        appended, length, gone, would_end, would_go = cast("_Appended", answer)
+        if not appended:
+            raise SessionConflict(session_id, expected_length, length)
+        self._report(RetentionEffects(messages_deleted=gone))
+        self._report(RetentionEffects(would_end, would_end, would_go, dry_run=True))
+        self._require_replicas(confirmed)
+        return length
+
+    def _report(self, effects: RetentionEffects) -> None:
+        if effects:
+            self._on_retention(effects)
+
+    async def _write_replicated(
+        self, script: str, session_id: str, arguments: list[int | str | bytes]
+    ) -> tuple[object, int]:
+        """Run a script and WAIT in one round trip; return the reply and the confirmed replicas."""
+        keys = self._keys(session_id)
+        # WAIT counts the writes of its own connection; a pipeline uses one connection.
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            _ = pipeline.eval(script, len(keys), *keys, *arguments)
+            _ = pipeline.execute_command("WAIT", self._replicas, _REPLICA_MILLISECONDS)
+            answer, confirmed = await pipeline.execute()
+        return answer, int(confirmed)
+
+    def _require_replicas(self, confirmed: int) -> None:
+        if confirmed < self._replicas:
+            raise WriteUnconfirmed(confirmed, self._replicas)
+
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        lines = b"\n".join(map(msgspec.json.encode, messages))
+        arguments: list[int | str | bytes] = [self._ttl, expected_length, lines]
+        confirmed = 0
+        try:
+            if self._replicas:
+                _, confirmed = await self._write_replicated(CHECKPOINT, session_id, arguments)
+            else:
+                await self._checkpoint(keys=self._keys(session_id), args=arguments)
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        self._require_replicas(confirmed)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+    def _keys(self, session_id: str) -> list[str]:
+        key = f"{self._prefix}:{{{session_id}}}"
+        return [f"{key}:messages", f"{key}:last", f"{key}:checkpoint", f"{key}:past"]
+
+
+def _beginning(past: _Past) -> DeletedMessages | None:
+    messages, turns, version, user = past
+    if messages is None:
+        return None
+    return DeletedMessages(
+        int(messages), int(turns or 0), (version or b"").decode(), (user or b"").decode()
+    )

@@ -1,0 +1,160 @@
+"""Audit records in PostgreSQL, and the arithmetic of latencies."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg  # type: ignore[import-untyped]
+import pytest
+
+from omnia_core.sessions import AuditTrail, Message, SessionSettings
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.sessions.latency import BOUNDS, histogram, quantile
+from omnia_core.sessions.postgres.encoding import escape_nul, unescape_nul
+from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.units import Duration
+from tests.loopback_proxy import Proxy
+from tests.services import PostgresServer
+
+AT = "2026-03-01T12:00:00Z"
+HELLO = Message("user", "hello", user_id="mia")
+ANSWER = Message("assistant", "hi", finish_reason="stop")
+CALL = ProviderCall(
+    AT, "default", "m-1", "success", "", 1, input_tokens=10, output_tokens=5, cost_usd=0.5
+)
+FAILED = ProviderCall(AT, "default", "m-1", "error", "overloaded", 1, duration_ms=20)
+TOOL = ToolExecution(AT, "1", "look_up", "crm", '{"a": "\\u0000"}', "success", 3.5)
+BEGAN = RuntimeEvent(AT, EventKind.TURN_BEGAN)
+ENDED = RuntimeEvent(AT, EventKind.TURN_ENDED, "stop\0")
+FIRST = AuditTrail("active", turns=1, events=(BEGAN,))
+LAST = AuditTrail("completed", "agent", 0, 40.0, (FAILED, CALL), (TOOL,), (ENDED,))
+
+
+@pytest.fixture
+async def connection(postgres: PostgresServer) -> AsyncIterator[asyncpg.Connection]:
+    opened = await asyncpg.connect(postgres.url)
+    await opened.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
+    yield opened
+    await opened.close()
+
+
+def store_at(url: str, agent: str = "a") -> PostgresSessionStore:
+    return PostgresSessionStore(
+        url, SessionSettings(ttl=Duration.parse("60s"), namespace="default", agent=agent)
+    )
+
+
+async def test_what_happened_is_in_rows_and_added_up(
+    postgres: PostgresServer, connection: asyncpg.Connection
+) -> None:
+    store = store_at(postgres.url)
+    for length in (0, 2):
+        await store.append("s", [HELLO], expected_length=length, audit=FIRST)
+        await store.append("s", [ANSWER], expected_length=length + 1, audit=LAST)
+    await store.close()
+
+    session = await connection.fetchrow("SELECT * FROM omnia.sessions")
+    assert (session["tag"], session["user_id"], session["status"]) == ("agent", "mia", "completed")
+    assert (session["turns"], session["tool_calls"], session["length"]) == (2, 2, 4)
+    assert (session["provider_calls"], session["provider_errors"]) == (4, 2)
+    assert (session["input_tokens"], session["output_tokens"], session["cost_usd"]) == (20, 10, 1.0)
+    calls = await connection.fetch("SELECT * FROM omnia.provider_calls ORDER BY number")
+    assert [(each["turn"], each["status"], each["fault"]) for each in calls] == [
+        (turn, *how) for turn in (1, 2) for how in (("error", "overloaded"), ("success", ""))
+    ]
+    tools = await connection.fetch("SELECT * FROM omnia.tool_calls")
+    assert {(each["name"], each["handler"], each["arguments"]) for each in tools} == {
+        ("look_up", "crm", '{"a": "\\u0000"}')
+    }
+    events = await connection.fetch("SELECT * FROM omnia.runtime_events ORDER BY number")
+    assert [(each["turn"], each["kind"], each["detail"]) for each in events] == [
+        (turn, *what)
+        for turn in (1, 2)
+        for what in (("turn_began", ""), ("turn_ended", "stop\ufffd"))
+    ]
+    day = await connection.fetchrow("SELECT * FROM omnia.daily_calls")
+    assert (day["calls"], day["errors"], day["cost_usd"]) == (4, 2, 1.0)
+    assert day["buckets"] == histogram([0, 20, 0, 20])
+    turns = await connection.fetchrow("SELECT * FROM omnia.daily_turns")
+    assert (turns["turns"], turns["errors"], turns["buckets"]) == (2, 0, histogram([40, 40]))
+
+
+async def test_an_append_that_is_sent_again_leaves_its_audit_records_once(
+    postgres: PostgresServer, connection: asyncpg.Connection
+) -> None:
+    proxy = Proxy(postgres.port)
+    async with proxy.serving() as port:
+        store = store_at(f"postgresql://postgres@127.0.0.1:{port}/postgres")
+        await store.append("s", [HELLO], expected_length=0, audit=FIRST)
+        proxy.lose_answer = True
+        await store.append("s", [ANSWER], expected_length=1, audit=LAST)
+        await store.close()
+    assert proxy.lost == 1
+    assert await connection.fetchval("SELECT count(*) FROM omnia.provider_calls") == 2
+    assert await connection.fetchval("SELECT sum(calls) FROM omnia.daily_calls") == 2
+    assert await connection.fetchval("SELECT sum(turns) FROM omnia.daily_turns") == 1
+
+
+async def test_turns_that_end_at_once_are_all_counted(
+    postgres: PostgresServer, connection: asyncpg.Connection
+) -> None:
+    stores = [store_at(postgres.url), store_at(postgres.url)]
+    other = ProviderCall(AT, "fallback", "m-2", "success")
+    audit = AuditTrail("completed", turns=1, turn_ms=1.0, provider_calls=(CALL, other))
+    await stores[0].load("made")
+    await asyncio.gather(
+        *(
+            stores[number % 2].append(f"{number}", [HELLO], expected_length=0, audit=audit)
+            for number in range(40)
+        )
+    )
+    for store in stores:
+        await store.close()
+    assert await connection.fetchval("SELECT sum(turns) FROM omnia.daily_turns") == 40
+    assert await connection.fetchval("SELECT sum(calls) FROM omnia.daily_calls") == 80
+
+
+async def test_a_pod_of_the_version_before_still_appends(
+    postgres: PostgresServer, connection: asyncpg.Connection
+) -> None:
+    store = store_at(postgres.url)
+    await store.append("s", [HELLO], expected_length=0, audit=FIRST)
+    appended = await connection.fetchrow(
+        "SELECT * FROM omnia.append('default', 'a', 's', '60 s', gen_random_uuid(), 1,"
+        " ARRAY['assistant'], ARRAY[''], ARRAY[$1::bytea])",
+        b'{"role":"assistant","content":"old"}',
+    )
+    session = await store.load("s")
+    await store.close()
+    assert tuple(appended) == (True, 2)
+    assert session
+    assert session.messages[1].content == "old"
+
+
+async def test_a_session_that_ended_takes_its_audit_records_with_it(
+    postgres: PostgresServer, connection: asyncpg.Connection
+) -> None:
+    store = store_at(postgres.url)
+    await store.append("s", [HELLO, ANSWER], expected_length=0, audit=LAST)
+    await connection.execute("UPDATE omnia.sessions SET expires_at = clock_timestamp()")
+    await store.append("s", [HELLO], expected_length=0, audit=FIRST)
+    await store.close()
+    kinds = await connection.fetch("SELECT kind FROM omnia.runtime_events")
+    assert [each["kind"] for each in kinds] == ["turn_began"]
+    # what it cost was spent all the same
+    assert await connection.fetchval("SELECT sum(cost_usd) FROM omnia.daily_calls") == 0.5
+
+
+@pytest.mark.parametrize("text", ["a\0", "a\\0", "a\\\0", "\\\\", "0\0\0\\", "plain"])
+def test_a_text_comes_back_from_the_form_in_which_it_is_kept(text: str) -> None:
+    assert "\0" not in escape_nul(text)
+    assert unescape_nul(escape_nul(text)) == text
+
+
+def test_quantiles_are_within_the_bucket_of_the_true_one() -> None:
+    times = [float(each) for each in range(1, 2001)]
+    buckets = histogram(times)
+    assert sum(buckets) == len(times)
+    assert quantile(buckets, 0.5) == pytest.approx(1000, rel=0.05)
+    assert quantile(buckets, 0.95) == pytest.approx(1900, rel=0.05)
+    assert quantile(histogram([1e9]), 0.5) == BOUNDS[-1]
+    assert quantile(histogram([]), 0.5) is None

@@ -50,8 +50,8 @@ def issues(place: str, value: object) -> list[Issue]:
         ("agents.entry", "x", 'agents.entry: there is no prompt "x" here; there are: help'),
         ("agents.members.other", {}, 'agents.members.other: there is no prompt "other" here'),
         ("agents.members.help.state", "x", 'agents.members.help.state: there is no state "x" here'),
-        ("skills.0", {}, "skills[0]: a skill has either path, or name, description and"),
-        ("skills.1.name", "n", "skills[1]: a skill with path has no name"),
+        ("skills.0", {}, "skills[0]: a skill needs either path, or name, description and"),
+        ("skills.1.name", "n", "skills[1]: a skill with path cannot have name"),
         ("skills.2.instructions", "", "skills[2].instructions: expected a text that is not empty"),
         ("compositions.graph.output", "x", 'compositions.graph.output: there is no step "x" here'),
         (
@@ -67,7 +67,7 @@ def issues(place: str, value: object) -> list[Issue]:
         (
             "compositions.graph.steps.0.kind",
             "magic",
-            'compositions.graph.steps[0].kind: "magic" is',
+            'compositions.graph.steps[0].kind: expected prompt, agent,',
         ),
         (
             "compositions.graph.steps.1.termination",

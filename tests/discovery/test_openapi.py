@@ -151,11 +151,11 @@ def test_references_are_written_in_once_and_defined_when_used_again() -> None:
 @pytest.mark.parametrize(
     ("schema", "said"),
     [
-        ({"$ref": "#/components/schemas/None"}, "nothing stands at the reference"),
+        ({"$ref": "#/components/schemas/None"}, "has no target: add the target"),
         ({"$ref": "other.json#/Pet"}, "leads out of the document"),
         ({"$ref": "#/components/schemas/Loop"}, "is defined by itself"),
         ({"$ref": "#/components/schemas/Same"}, "is defined by itself"),
-        ({"type": "file"}, "the schema of the arguments is wrong"),
+        ({"type": "file"}, "the schema of the arguments is invalid"),
     ],
 )
 def test_a_bad_operation_is_left_out_and_the_others_stay(schema: JsonObject, said: str) -> None:
@@ -176,8 +176,8 @@ def test_a_bad_operation_is_left_out_and_the_others_stay(schema: JsonObject, sai
     ("operation", "said"),
     [
         ({"parameters": [{"name": "c", "in": "cookie", "required": True}]}, 'the cookie "c"'),
-        ({"requestBody": {"required": True, "content": {"text/xml": {}}}}, "a tool sends JSON"),
-        ({"parameters": [{"in": "query"}]}, "it has no name"),
+        ({"requestBody": {"required": True, "content": {"text/xml": {}}}}, "tools send JSON"),
+        ({"parameters": [{"in": "query"}]}, "the name is missing"),
     ],
 )
 def test_what_a_tool_cannot_send_is_said(operation: JsonObject, said: str) -> None:
@@ -187,7 +187,7 @@ def test_what_a_tool_cannot_send_is_said(operation: JsonObject, said: str) -> No
 
 def test_a_path_with_an_unknown_parameter_is_left_out() -> None:
     api = read_api(document({"/x/{id}": {"get": {}}}), WHERE)
-    assert "the path's {id} is no parameter" in api.omitted[0].reason
+    assert "{id} of the path is not described" in api.omitted[0].reason
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ async def test_the_filter_chooses_and_what_it_does_not_find_is_a_remark() -> Non
         found = await discover(openapi(url, operationFilter=["addPet", "sellPet"]))
     assert [each.name for each in found.tools] == ["add_pet"]
     assert found.remarks == (
-        "sellPet: the document has no operation of this name: correct operationFilter",
+        "sellPet: the document has no operation with this name: correct operationFilter",
     )
 
 

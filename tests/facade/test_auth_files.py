@@ -95,9 +95,9 @@ async def test_a_service_account_of_the_namespace_is_let_in(
         ({"aud": ["https://kubernetes.default.svc"]}, "no credential of a kind"),
         ({"exp": 1}, "expired"),
         ({"exp": None}, 'no claim "exp"'),
-        ({"sub": "mia"}, "no ServiceAccount's"),
-        ({"sub": "system:serviceaccount:space"}, "no ServiceAccount's"),
-        ({"sub": "system:serviceaccount:space:"}, "no ServiceAccount's"),
+        ({"sub": "mia"}, "not the token of a ServiceAccount"),
+        ({"sub": "system:serviceaccount:space"}, "not the token of a ServiceAccount"),
+        ({"sub": "system:serviceaccount:space:"}, "not the token of a ServiceAccount"),
         ({"iss": "https://issuer.example"}, "no credential of a kind"),
     ],
 )
@@ -231,7 +231,7 @@ async def test_rotated_keys_of_an_issuer_are_used_without_a_restart(
     mounted.rules(AuthFile(oidc=oidc(provider)))
     guard.later()
 
-    assert "no key of the token's key id" in await guard.refused(bearing(old))
+    assert "has no key with its key id" in await guard.refused(bearing(old))
     assert (await guard.ask(bearing(provider.sign("p2")))).subject == "mia"
 
 

@@ -49,7 +49,7 @@ async def test_a_service_account_of_the_namespace_may_read(
         ("omnia://other/history", {}, "for another audience"),
         ("https://kubernetes.default.svc", {}, "of another kind"),
         (AUDIENCE, {"sub": "system:serviceaccount:shop:x"}, "tokenNamespaces"),
-        (AUDIENCE, {"sub": "mia"}, "no ServiceAccount"),
+        (AUDIENCE, {"sub": "mia"}, "not the token of a ServiceAccount"),
         (AUDIENCE, {"exp": int(time.time()) - 3600}, "expired"),
         (AUDIENCE, {"iss": "https://elsewhere.example"}, "of another kind"),
     ],

@@ -84,7 +84,7 @@ def test_a_provider_that_may_be_missing_and_the_default_need_no_binding() -> Non
     [
         ("Greet {{name}}.", "spec.prompt.system: {{name}} is not declared"),
         ("{% if a %}x{% endif %}", "system_template: {% if a %} is not supported"),
-        ("{{a b}}", "system_template: {{a b}} is no placeholder"),
+        ("{{a b}}", "system_template: {{a b}} is not a placeholder"),
     ],
 )
 def test_an_inline_prompt_is_checked_like_a_pack(system: str, told: str) -> None:

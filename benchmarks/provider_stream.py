@@ -37,9 +37,9 @@ from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.model import ChatModel, ChatRequest, TextDelta
-from omnia_runtime.providers.choose import open_models
+from omnia_runtime.providers.models import open_models
 from omnia_runtime.providers.openai.adapter import OpenAIModel
-from omnia_runtime.providers.openai.request import chat_body
+from omnia_runtime.providers.openai.chat import chat_body
 from omnia_runtime.providers.sse import SSEParser
 
 ROOT = Path(__file__).parents[1]

@@ -17,7 +17,7 @@ from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.listener import Nobody
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
@@ -63,7 +63,7 @@ def _conversations(url: str, client: HTTPClient) -> Conversations:
             providers_path=str(folder / "providers.yaml"),
             tools_path=str(folder / "tools.yaml"),
         )
-        sources = Sources(client, lambda: None, deny_private=env.tools_deny_private_addresses)
+        sources = ToolSources(client, lambda: None, deny_private=env.tools_deny_private_addresses)
         live = Live(Loader(env, client, sources, metrics))
     store = MeteredSessionStore(MemorySessionStore(env.session_ttl), metrics)
     tracing = RuntimeTracing.of(begin_tracing(env, registry), env)

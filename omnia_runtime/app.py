@@ -23,7 +23,7 @@ from omnia_runtime.observe.gauges import Levels
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.server.port import Transport
 from omnia_runtime.server.service import RuntimeService
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.invocation_record import InvocationRecords
@@ -55,7 +55,7 @@ class Runtime:
         self._registry = CollectorRegistry()
         metrics = Metrics(self._registry, env.agent_name, env.namespace)
         self._client = HTTPClient()
-        self._sources = Sources(
+        self._sources = ToolSources(
             self._client, self._invalidate, deny_private=env.tools_deny_private_addresses
         )
         self._live = Live(Loader(env, self._client, self._sources, metrics))

@@ -1,6 +1,7 @@
-"""The HTTP client of the process, for models and tools, made when the first call needs it."""
+"""The HTTP client of the process, for models and tools, created by the first call."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,3 +39,35 @@ class HTTPClient:
         """Close every connection."""
         if self._session:
             await self._session.close()
+
+
+def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
+    """Return the seconds that a response asks to wait, None when it asks for none.
+
+    `Retry-After` contains seconds or a date (RFC 9110, 10.2.3); OpenAI and Anthropic may send the
+    more precise `retry-after-ms`. `now` is the current time in seconds since 1970.
+    """
+    precise = _number(headers.get("retry-after-ms"))
+    if precise is not None:
+        return precise / 1000
+    text = headers.get("Retry-After")
+    seconds = _number(text)
+    return seconds if seconds is not None or text is None else _until(text, now)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text or "")
+    except ValueError:
+        return None
+    return value if 0 <= value < float("inf") else None
+
+
+def _until(text: str, now: float | None) -> float | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - few vendors send a date
+
+    try:
+        moment = parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(moment - (time.time() if now is None else now), 0.0)

@@ -4,10 +4,11 @@ from typing import Any
 
 import orjson
 
+from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.tokens.jwt import public_keys
-from omnia_operator.discovery.failure import HttpStatus, sentence, shown
+from omnia_operator.discovery.failure import HttpStatus, sentence
 from omnia_operator.resolve.issuers import Answer, IssuerKeys, NoKeys
 
 LIMIT_SECONDS = 10.0
@@ -23,18 +24,18 @@ async def discover(issuer: str) -> Answer:
         document = await _fetched(configuration)
         address = _keys_address(document, issuer)
     except Exception as error:  # noqa: BLE001 - said of the agent, whatever it is
-        said = sentence(error, shown(configuration), LIMIT_SECONDS)
+        said = sentence(error, shown_address(configuration), LIMIT_SECONDS)
         return NoKeys("DiscoveryFailed", said)
     try:
         return IssuerKeys(issuer, public_keys(await _fetched(address)))
     except Exception as error:  # noqa: BLE001 - likewise
-        return NoKeys("JWKSFetchFailed", sentence(error, shown(address), LIMIT_SECONDS))
+        return NoKeys("JWKSFetchFailed", sentence(error, shown_address(address), LIMIT_SECONDS))
 
 
 def _keys_address(document: JsonObject, issuer: str) -> str:
     named, address = document.get("issuer"), document.get("jwks_uri")
     if named != issuer:
-        found = shown(named) if isinstance(named, str) else "nobody"
+        found = shown_address(named) if isinstance(named, str) else "nobody"
         raise ConfigurationError(
             f'it is the configuration of "{found}", not of "{issuer}": correct'
             " externalAuth.oidc.issuer, to the letter"

@@ -2,10 +2,11 @@
 
 import asyncio
 
+from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.openapi import Api, read_api
 from omnia_operator.api.toolconfig import OpenApiConfig
-from omnia_operator.discovery.failure import HttpStatus, shown
+from omnia_operator.discovery.failure import HttpStatus
 from omnia_operator.discovery.port import FoundTool
 
 LARGEST = 5 * 1024 * 1024
@@ -25,7 +26,7 @@ async def ask(
     url = config.spec_url or ""
     text = await _fetched(url, {**config.headers, **headers}, limit)
     api = await asyncio.to_thread(
-        read_api, text, shown(url), only=config.operation_filter, base=config.base_url
+        read_api, text, shown_address(url), only=config.operation_filter, base=config.base_url
     )
     remarks = tuple(f"{each.operation}: {each.reason}" for each in api.omitted)
     if not api.operations:

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterable
 
+from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolconfig import GrpcConfig
 from omnia_operator.api.toolhandler import HandlerType, ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import grpc, mcp, openapi
 from omnia_operator.discovery.credential import authorization
-from omnia_operator.discovery.failure import sentence, shown
+from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.port import (
     Context,
     Discovery,
@@ -102,8 +103,10 @@ def _answer(
     status: ToolStatus = ToolStatus.AVAILABLE,
     remarks: tuple[str, ...] = (),
 ) -> HandlerTools:
-    return HandlerTools(handler.name, status, tools, shown(endpoint(handler)), error, remarks)
+    return HandlerTools(
+        handler.name, status, tools, shown_address(endpoint(handler)), error, remarks
+    )
 
 
 def _called(handler: ToolHandler) -> str:
-    return f'the {handler.type.value} server "{handler.name}" at {shown(endpoint(handler))}'
+    return f'the {handler.type.value} server "{handler.name}" at {shown_address(endpoint(handler))}'

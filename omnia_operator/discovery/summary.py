@@ -4,9 +4,9 @@ from collections.abc import Container, Iterable, Iterator
 
 import msgspec
 
+from omnia_core.connection_failures import shown_address
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import DiscoveredTool, RegistryPhase, ToolStatus
-from omnia_operator.discovery.failure import shown
 from omnia_operator.discovery.port import FoundTool, HandlerTools
 
 # A resource in the API server has 1.5 MiB at most, and its spec needs some of it.
@@ -70,7 +70,7 @@ def _tool(answer: HandlerTools, tool: FoundTool, checked: str) -> DiscoveredTool
         name=tool.name,
         handler_name=answer.handler,
         description=tool.description[:_LONGEST_DESCRIPTION],
-        endpoint=shown(tool.endpoint),
+        endpoint=shown_address(tool.endpoint),
         status=answer.status,
         last_checked=checked,
         error=answer.error,

@@ -18,9 +18,10 @@ from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.prompts.offer import Offer, offer
 from omnia_runtime.prompts.placement import PackVersions, pack_files, read_packs
 from omnia_runtime.prompts.prompt import CompiledPrompt, compile_prompt
-from omnia_runtime.providers.choose import Models, open_models
-from omnia_runtime.tools.manager import Route, ToolManager, route_tools
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.providers.models import Models, open_models
+from omnia_runtime.tools.manager import ToolManager
+from omnia_runtime.tools.routes import ToolRoute, route_tools
+from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.asking import Context
 from omnia_runtime.turns.bound_tools import CallRate
@@ -45,7 +46,7 @@ class Loader:
     """Reads the mounted files."""
 
     def __init__(
-        self, env: RuntimeEnv, client: HTTPClient, sources: Sources, metrics: Metrics
+        self, env: RuntimeEnv, client: HTTPClient, sources: ToolSources, metrics: Metrics
     ) -> None:
         self._env = env
         self._client = client
@@ -95,7 +96,7 @@ class _Built:
         prompt_name: str,
         function: FunctionFile | None,
         models: Models,
-        routes: dict[str, Route],
+        routes: dict[str, ToolRoute],
         metrics: Metrics,
     ) -> None:
         self.warnings: list[str] = []

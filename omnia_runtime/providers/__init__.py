@@ -1,1 +1,1 @@
-"""The models: one port, one vendor a file."""
+"""The chat models: what all vendors share, and a folder for each vendor."""

@@ -1,4 +1,4 @@
-"""Gives each call of a model the parameters of its Provider."""
+"""Default parameters of a Provider."""
 
 from collections.abc import AsyncGenerator
 
@@ -10,7 +10,7 @@ from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent
 
 
 class DefaultedModel:
-    """A model whose Provider fills in what a request leaves open; a fallback has its own."""
+    """A model whose Provider gives the parameters that a request leaves open."""
 
     def __init__(self, model: ChatModel, defaults: ProviderDefaults) -> None:
         self._model = model
@@ -22,7 +22,7 @@ class DefaultedModel:
 
 
 def with_defaults(own: Parameters, defaults: ProviderDefaults) -> Parameters:
-    """Return `own` with what it leaves open taken from `defaults`; 0 is a value, None is none."""
+    """Fill in the parameters of `own` that are None from `defaults`."""
     return structs.replace(
         own,
         temperature=defaults.temperature if own.temperature is None else own.temperature,

@@ -1,4 +1,4 @@
-"""Several providers for one answer: the next is asked when one is unavailable."""
+"""Fallback to another provider when one is unavailable."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
@@ -13,9 +13,9 @@ _log = structlog.get_logger()
 
 
 class FallbackModel:
-    """Asks models in order until one begins to answer.
+    """Calls models in order until one begins to answer.
 
-    A failure that would not pass, such as a refused key, is not covered up: it ends the call.
+    A permanent failure, such as a refused key, ends the call: a fallback must not hide it.
     """
 
     def __init__(
@@ -23,9 +23,9 @@ class FallbackModel:
         models: Sequence[tuple[str, ChatModel]],
         fell_back: Callable[[str], None] | None = None,
     ) -> None:
-        """Take the models with the names of their providers.
+        """Wrap models, each with the name of its provider.
 
-        `fell_back` is told the name of a provider when the next one is asked in its place.
+        `fell_back` is called with the name of a provider when the next one is called instead.
         """
         self._models = tuple(models)
         self._fell_back = fell_back
@@ -50,7 +50,7 @@ class FallbackModel:
                 following = self._models[len(failures)][0]
                 note_event(EventKind.PROVIDER_FALLBACK, f"{name} to {following}")
                 _log.warning(
-                    "a provider is unavailable, the next one is asked",
+                    "a provider is unavailable, calling the next one",
                     provider=name,
                     next=following,
                     reason=error.message,
@@ -60,10 +60,10 @@ class FallbackModel:
 
 
 def _together(failures: list[ProviderError], answering: bool) -> ProviderError:
-    said = "; then ".join(failure.message for failure in failures)
-    waits = [each.retry_after for each in failures if each.retry_after is not None]
+    messages = "; then ".join(failure.message for failure in failures)
+    waits = [failure.retry_after for failure in failures if failure.retry_after is not None]
     return ProviderError(
-        said if answering else f"no provider answered: {said}",
+        messages if answering else f"no provider answered: {messages}",
         retryable=any(failure.retryable for failure in failures),
         status=failures[-1].status,
         retry_after=min(waits, default=None),

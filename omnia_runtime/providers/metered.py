@@ -1,4 +1,4 @@
-"""Counts the calls of a model."""
+"""Metrics and audit records of a model's calls."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -12,7 +12,7 @@ from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ModelEve
 
 
 class MeteredModel:
-    """A model whose calls are counted, and noted in the trail of the turn."""
+    """A model whose calls are counted, and recorded in the audit trail of the turn."""
 
     def __init__(self, model: ChatModel, provider: str, name: str, metrics: Metrics) -> None:
         self._model = model
@@ -23,12 +23,12 @@ class MeteredModel:
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         began = time.monotonic()
         status: CallStatus = "cancelled"
-        silent, usage, failure = True, Usage(), None
+        waiting, usage, failure = True, Usage(), None
         try:
             async with aclosing(self._model.stream(request)) as events:
                 async for event in events:
-                    if silent:
-                        silent = False
+                    if waiting:
+                        waiting = False
                         first = time.monotonic() - began
                         self._metrics.answering(self._provider, self._name, first)
                     if type(event) is Finished:

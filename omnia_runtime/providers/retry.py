@@ -1,4 +1,4 @@
-"""Asks a model again when it did not answer."""
+"""Retries a model call that failed before the answer began."""
 
 import asyncio
 import random
@@ -11,21 +11,20 @@ from msgspec import Struct
 
 from omnia_runtime.observe.audit import recorder
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent, ProviderError
-from omnia_runtime.providers.retry_budget import RetryBudget
 
 _log = structlog.get_logger()
 
 
-class RetryPolicy(Struct, frozen=True):
-    """When to ask again; times in seconds.
+class ModelRetryPolicy(Struct, frozen=True):
+    """When to retry; times in seconds.
 
     Attributes:
-        attempts: how often a model is asked, the first time counted.
-        first_wait: the longest wait before the second attempt; it doubles with each.
-        longest_wait: what the doubling ends at.
-        longest_asked_wait: the longest wait that a vendor may ask for; it is not tried again when
-            it asks for more.
-        patience: after this time since the call began no attempt is begun.
+        attempts: the number of attempts, including the first.
+        first_wait: the longest wait before the second attempt; it doubles with each attempt.
+        longest_wait: the limit of the doubling.
+        longest_asked_wait: the longest wait that a vendor may ask for; if it asks for a longer one,
+            there is no retry.
+        patience: no attempt begins later than this after the beginning of the call.
     """
 
     attempts: int = 3
@@ -36,17 +35,46 @@ class RetryPolicy(Struct, frozen=True):
 
 
 class Timing(Struct, frozen=True):
-    """The time and chance that waits are made of."""
+    """The clock, the sleep and the random numbers behind the waits; tests replace them."""
 
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
 
 
-class RetryingModel:
-    """A model that is asked again after a failure that may pass, until it has begun to answer.
+class RetryBudget:
+    """The retries that all conversations of a provider share: a token bucket.
 
-    What was said cannot be taken back: a stream that breaks after its first event is an error.
+    It keeps the load low on a vendor that is down.
+    """
+
+    def __init__(
+        self,
+        per_second: float = 5.0,
+        burst: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._clock = clock
+        self._tokens = burst
+        self._filled = clock()
+
+    def take(self) -> bool:
+        """Use one retry; False when none is left."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._per_second)
+        self._filled = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+
+class RetryingModel:
+    """A model whose calls are retried after a retryable failure.
+
+    There is no retry after the first event of an answer: what was streamed cannot be taken back.
     """
 
     def __init__(
@@ -54,15 +82,15 @@ class RetryingModel:
         model: ChatModel,
         provider: str,
         budget: RetryBudget | None = None,
-        policy: RetryPolicy | None = None,
+        policy: ModelRetryPolicy | None = None,
         timing: Timing | None = None,
         retried: Callable[[str], None] | None = None,
     ) -> None:
-        """Take a model and its provider's name, which `retried` is told when it is asked again."""
+        """Wrap a model; `retried` is called with the name of its provider for each retry."""
         self._model = model
         self._provider = provider
         self._budget = budget or RetryBudget()
-        self._policy = policy or RetryPolicy()
+        self._policy = policy or ModelRetryPolicy()
         self._timing = timing or Timing()
         self._retried = retried
 
@@ -78,14 +106,14 @@ class RetryingModel:
                         yield event
             except ProviderError as error:
                 if answering:
-                    raise _noted(error, "the answer was cut, so it is not asked again") from error
+                    raise _noted(error, "the answer was cut, so there is no retry") from error
                 wait = self._wait(error, attempt, began)
                 if (trail := recorder()) is not None:
                     trail.retried(self._provider, attempt + 1, error)
                 if self._retried:
                     self._retried(self._provider)
                 _log.warning(
-                    "a model is asked again",
+                    "retrying the call of a model",
                     provider=self._provider,
                     attempt=attempt + 1,
                     wait_seconds=round(wait, 3),
@@ -97,10 +125,10 @@ class RetryingModel:
             attempt += 1
 
     def _wait(self, error: ProviderError, attempt: int, began: float) -> float:
-        """Return how long to wait before the next attempt.
+        """Return the seconds to wait before the next attempt.
 
         Raises:
-            ProviderError: there is none; it says why.
+            ProviderError: there is no further attempt; the message says why.
         """
         policy = self._policy
         if not error.retryable and attempt == 1:
@@ -110,7 +138,7 @@ class RetryingModel:
         wait = self._jitter(attempt)
         reason = ""
         if error.retry_after is not None:
-            # never sooner than asked, and not everybody at the same moment
+            # Never earlier than asked, and not all callers at the same moment.
             wait += error.retry_after
             if error.retry_after > policy.longest_asked_wait:
                 reason = f"it asks to wait {error.retry_after:g} s"
@@ -119,7 +147,7 @@ class RetryingModel:
         if not reason and not self._budget.take():
             reason = "too many calls of this provider fail"
         if reason:
-            raise _noted(error, f"{_after(attempt)}; not asked again, since {reason}") from error
+            raise _noted(error, f"{_after(attempt)}; no retry, since {reason}") from error
         return wait
 
     def _jitter(self, attempt: int) -> float:

@@ -1,30 +1,30 @@
-"""Server-sent events, read from bytes that may be cut anywhere."""
+"""A parser of server-sent events, from bytes that may be cut anywhere."""
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
 class EventTooLong(ValueError):
-    """An event that does not end."""
+    """An event is longer than `MAX_EVENT_BYTES`."""
 
     def __init__(self) -> None:
         super().__init__(f"an event is longer than {MAX_EVENT_BYTES >> 20} MiB")
 
 
 class SSEParser:
-    """Collects the data of each event; names, ids, retries and comments are passed over."""
+    """Collects the data of each event; names, ids, retries and comments are ignored."""
 
     def __init__(self) -> None:
         self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """Return the data of the events that `piece` completes.
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the data of the events that `chunk` completes.
 
         Raises:
-            EventTooLong: an event does not end.
+            EventTooLong: an event is too long.
         """
-        lines = (self._rest + piece).split(b"\n")
+        lines = (self._rest + chunk).split(b"\n")
         self._rest = lines.pop()
         if len(self._rest) + self._size > MAX_EVENT_BYTES:
             raise EventTooLong
@@ -34,7 +34,7 @@ class SSEParser:
         return events
 
     def end(self) -> list[bytes]:
-        """Return the last event, where the peer did not close it with an empty line."""
+        """Return the last event, if the peer did not end it with an empty line."""
         return self.feed(b"\n\n")
 
     def _line(self, line: bytes, events: list[bytes]) -> None:

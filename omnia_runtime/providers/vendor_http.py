@@ -1,4 +1,4 @@
-"""A vendor's HTTP API: a request is posted, and its answer comes as server-sent events."""
+"""Calls of a vendor's HTTP API, whose answer is a stream of server-sent events."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -12,12 +12,10 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import trace_headers
-from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.model import ProviderError, is_retryable
-from omnia_runtime.providers.error_text import error_text
-from omnia_runtime.providers.gemini.failure import refuses_key, retry_delay
-from omnia_runtime.providers.retry_after import retry_after
 from omnia_runtime.providers.sse import EventTooLong, SSEParser
+from omnia_runtime.providers.vendor_errors import error_text, refuses_key, retry_delay
 from omnia_runtime.providers.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ _IDLE_SECONDS = 30.0
 _OK = 200
 _REFUSED = (401, 403)
 _MAX_ERROR_BYTES = 64 * 1024
-# How long the end of a body is waited for, so that its connection serves the next call.
+# How long to wait for the end of a body, so that its connection can serve the next call.
 _TAIL_SECONDS = 0.5
 
 
@@ -37,7 +35,7 @@ class _Silence(Exception):
 
 
 class VendorHTTP:
-    """Calls a vendor for one provider, and says in the provider's name what went wrong."""
+    """Calls a vendor for one provider, and puts the provider's name into the errors."""
 
     def __init__(
         self, config: ProviderConfig, key: SecretStr | None, key_variable: str, client: HTTPClient
@@ -45,7 +43,7 @@ class VendorHTTP:
         """Prepare the calls.
 
         Raises:
-            ValueError: a timeout of the provider is no duration.
+            ValueError: a timeout of the provider is not a duration.
         """
         defaults = config.defaults
         self._config = config
@@ -59,19 +57,19 @@ class VendorHTTP:
     async def events(
         self, url: str, headers: Mapping[str, str], body: JsonObject, *, thinks: bool = False
     ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
-        """Post `body`, and yield the data of the events that each piece of the answer completes.
+        """Post `body`, and yield the data of the events that each chunk of the answer completes.
 
-        Whoever leaves with the answer complete keeps the connection for the next call; leaving
-        with an error closes it, and with it the vendor's work.
+        The connection is kept for the next call if the block ends when the answer is complete. An
+        error in the block closes the connection, which also stops the vendor's work.
 
         Args:
-            url: must hold no secret, since errors name its host.
-            headers: the vendor's own, the credential among them; the Provider's are added.
+            url: must not contain a secret, since errors name its host.
+            headers: the vendor's own, including the credential; the Provider's are added.
             body: the request, sent as JSON.
-            thinks: whether the model may fall silent in mid-answer to think.
+            thinks: whether the model may pause within an answer to think.
 
         Raises:
-            ProviderError: no answer, or none to its end.
+            ProviderError: the vendor did not answer, or its answer broke off.
         """
         async with self._response(url, headers, body) as response:
             silence = _Silence()
@@ -82,7 +80,7 @@ class VendorHTTP:
             )
             try:
                 idle = max(self._idle, self._first_byte) if thinks else self._idle
-                yield _pieces(response.content, watchdog, idle)
+                yield _chunks(response.content, watchdog, idle)
             except _Silence as error:
                 raise self.error(f"was silent for {watchdog.seconds:g} s", retry=True) from error
             finally:
@@ -97,7 +95,7 @@ class VendorHTTP:
         retry: bool = False,
         retry_after: float | None = None,
     ) -> ProviderError:
-        """Return the error that says in the provider's name what is wrong, never with its key."""
+        """Return an error that begins with the provider's name; its key is masked."""
         if self._key:
             problem = problem.replace(self._key.reveal(), "***")
         return ProviderError(
@@ -128,7 +126,7 @@ class VendorHTTP:
                     allow_redirects=False,
                 )
         except TimeoutError as error:
-            raise self.error(f"did not answer in {self._first_byte:g} s", retry=True) from error
+            raise self.error(f"did not answer within {self._first_byte:g} s", retry=True) from error
         except (aiohttp.ClientError, OSError) as error:
             host, reason = urlsplit(url).netloc, type(error).__name__
             raise self.error(f"cannot be reached at {host} ({reason})", retry=True) from error
@@ -152,7 +150,7 @@ class VendorHTTP:
         if refuses_key(body):
             return self._refused_key(status)
         if self._key:
-            # before the text is shortened, which might leave half a key
+            # Masked before the text is shortened, which might leave half a key.
             body = body.replace(self._key.reveal().encode(), b"***")
         wait = retry_after(response.headers)
         return self.error(
@@ -170,22 +168,22 @@ class VendorHTTP:
         )
 
 
-async def _pieces(
+async def _chunks(
     content: "aiohttp.StreamReader", watchdog: Watchdog, idle: float
 ) -> AsyncGenerator[list[bytes], None]:
     parser, clock = SSEParser(), asyncio.get_running_loop().time
     began = False
     while True:
         watchdog.since = clock()
-        piece = await content.readany()
+        chunk = await content.readany()
         watchdog.since = None
-        if not piece:
+        if not chunk:
             yield parser.end()
             return
         if not began:
             began = True
             watchdog.change(idle)
-        yield parser.feed(piece)
+        yield parser.feed(chunk)
 
 
 async def _drain(response: "aiohttp.ClientResponse") -> None:

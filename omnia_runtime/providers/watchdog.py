@@ -1,4 +1,4 @@
-"""Notices a wait that takes too long, for many short waits one after another."""
+"""A timeout for many short waits, one after another."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,49 +6,49 @@ from typing import Protocol
 
 
 class Timers(Protocol):
-    """What of an event loop is used."""
+    """The timers of an event loop."""
 
     def time(self) -> float:
-        """Return the time, in seconds."""
+        """Return the time of the loop's clock, in seconds."""
 
     def call_at(self, when: float, callback: Callable[[], None], /) -> asyncio.TimerHandle:
-        """Call back at a time."""
+        """Call `callback` at the time `when`."""
 
 
 class Watchdog:
     """One timer for all the waits of a stream.
 
-    It looks at the clock when it fires, and not at each wait: setting and cancelling a timer for
-    every piece of an answer would cost more than decoding it.
+    It checks the clock when the timer fires, not at each wait: to set and cancel a timer for every
+    chunk of an answer would cost more than decoding the chunk.
 
     Attributes:
-        seconds: how long one wait may take.
-        since: when the current wait began, by the timers' clock; None while nothing is waited for.
+        seconds: the longest time that one wait may take.
+        since: when the current wait began, by the timers' clock; None between waits.
     """
 
     def __init__(self, seconds: float, expired: Callable[[], None], timers: Timers) -> None:
-        """Begin to watch; `expired` is called once, when a wait has taken `seconds`."""
+        """Start; `expired` is called once, when a wait has taken `seconds`."""
         self.since: float | None = None
         self.seconds = seconds
         self._expired = expired
         self._timers = timers
-        self._timer = timers.call_at(timers.time() + seconds, self._look)
+        self._timer = timers.call_at(timers.time() + seconds, self._check)
 
     def change(self, seconds: float) -> None:
-        """Allow another time from now on."""
+        """Change the time limit for this wait and the following ones."""
         self._timer.cancel()
         self.seconds = seconds
-        self._timer = self._timers.call_at(self._timers.time() + seconds, self._look)
+        self._timer = self._timers.call_at(self._timers.time() + seconds, self._check)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Cancel the timer."""
         self._timer.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._timers.time()
-        # a wait that begins after this look is over time after the next one at the earliest
+        # A wait that begins after this check cannot expire before the next one.
         due = (now if self.since is None else self.since) + self.seconds
         if due <= now:
             self._expired()
         else:
-            self._timer = self._timers.call_at(due, self._look)
+            self._timer = self._timers.call_at(due, self._check)

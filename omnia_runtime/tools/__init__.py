@@ -1,1 +1,1 @@
-"""The tools: one port, one manager, one adapter a file."""
+"""The tools of an agent: what all handlers share, and a folder for each kind of handler."""

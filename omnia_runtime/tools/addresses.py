@@ -1,5 +1,7 @@
-"""Which addresses tools may be at. Where private ones are refused, the address that is really
-connected to is looked at, so that a name that changes its address between two looks does not pass.
+"""The refusal of private addresses for tool servers.
+
+The address of the connection itself is checked, so that a name cannot change its address between
+the check and the connection (DNS rebinding).
 """
 
 import ipaddress
@@ -19,11 +21,11 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class AddressRefused(OSError):
-    """The address is not one that tools may be at."""
+    """The address of a tool server is private, which is not allowed here."""
 
     def __init__(self) -> None:
-        # one text for all addresses: a client that tried several shows this one
-        super().__init__("the address is private, and tools may not be at such an address here")
+        # The same text for all addresses: a client that tries several of them shows this one.
+        super().__init__("the address is private, where tools are not allowed here")
 
 
 def is_private(text: str) -> bool:
@@ -32,23 +34,24 @@ def is_private(text: str) -> bool:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return True
-    return any(not each.is_global or each.is_multicast for each in _meant(address))
+    return any(not target.is_global or target.is_multicast for target in _targets(address))
 
 
-def _meant(address: _Address) -> list[_Address]:
-    """Return an address and those IPv4 addresses that it leads to."""
+def _targets(address: _Address) -> list[_Address]:
+    """Return an address and the IPv4 addresses that it embeds."""
     found: list[_Address] = [address]
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return [address.ipv4_mapped]
-        found += [each for each in (address.sixtofour, *(address.teredo or ())) if each is not None]
+        embedded = (address.sixtofour, *(address.teredo or ()))
+        found += [target for target in embedded if target is not None]
         if address in _NAT64:
             found.append(ipaddress.IPv4Address(address.packed[-4:]))
     return found
 
 
 def public_socket(info: AddressInfo) -> socket.socket:
-    """Make the socket of a connection to a public address.
+    """Return the socket for a connection to a public address.
 
     Raises:
         AddressRefused: the address is not public.
@@ -60,14 +63,14 @@ def public_socket(info: AddressInfo) -> socket.socket:
 
 
 def public_connector() -> "aiohttp.TCPConnector":
-    """Return a connector that reaches public addresses only; call it on the event loop."""
+    """Return a connector to public addresses only; to be called on the event loop."""
     import aiohttp  # noqa: PLC0415 - loaded with the first call
 
     return aiohttp.TCPConnector(limit=0, socket_factory=public_socket)
 
 
 def is_refused(error: BaseException | None) -> bool:
-    """Whether an error of a client says that the address was refused."""
+    """Whether an error of a client was caused by a refused address."""
     while error is not None:
         if isinstance(error, AddressRefused) or isinstance(
             getattr(error, "os_error", None), AddressRefused

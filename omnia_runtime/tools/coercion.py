@@ -1,7 +1,7 @@
-"""Arguments that mean the right thing in the wrong type: `"12"` where a number is expected.
+"""Coercion of arguments with the wrong type, such as `"12"` where a number is expected.
 
-Applied only to arguments that do not fit their schema as they are, so that nothing that fits is
-ever changed. What cannot be read as the expected type stays, for the schema to complain about.
+It is applied only to arguments that violate their schema, so valid arguments are never changed. A
+value that cannot be read as the expected type stays as it is, and violates the schema again.
 """
 
 import re
@@ -16,11 +16,11 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 _TRUE = frozenset({"true", "yes", "1"})
 _FALSE = frozenset({"false", "no", "0"})
-_LONGEST_CHAIN = 32
+_MAX_REFERENCES = 32
 
 
 def coerce(schema: JsonObject, arguments: JsonObject) -> JsonObject:
-    """Return arguments that are closer to what the schema of a tool expects."""
+    """Return the arguments with values converted to the types in the schema of a tool."""
     return _Coercion(schema).fields(schema, arguments)
 
 
@@ -29,17 +29,17 @@ class _Coercion:
         self._root = root
 
     def fields(self, schema: JsonObject, value: JsonObject) -> JsonObject:
-        """Coerce an object; what is optional and empty is left out."""
+        """Coerce an object; optional properties with an empty value are left out."""
         properties = _dict(schema.get("properties"))
-        others = schema.get("additionalProperties")
+        additional = schema.get("additionalProperties")
         required = schema.get("required")
         needed = set(required) if isinstance(required, list) else set()
         result: JsonObject = {}
-        for name, each in value.items():
-            own = self._plain(properties.get(name, others))
-            if each in (None, "") and name not in needed and name in properties and _drops(own):
+        for name, field in value.items():
+            own = self._plain(properties.get(name, additional))
+            if field in (None, "") and name not in needed and name in properties and _drops(own):
                 continue
-            result[name] = self.value(own, each)
+            result[name] = self.value(own, field)
         return result
 
     def value(self, schema: JsonObject, value: Any) -> Any:
@@ -53,12 +53,12 @@ class _Coercion:
             value = _read(types, value)
         if isinstance(value, list):
             items = self._plain(schema.get("items"))
-            return [self.value(items, each) for each in value]
+            return [self.value(items, item) for item in value]
         return self.fields(schema, value) if isinstance(value, dict) else value
 
     def _plain(self, schema: object) -> JsonObject:
-        """Follow references, and take the one alternative that is not null."""
-        for _ in range(_LONGEST_CHAIN):
+        """Follow references, and choose the only alternative that is not null."""
+        for _ in range(_MAX_REFERENCES):
             if not isinstance(schema, dict):
                 return {}
             if isinstance(schema.get("$ref"), str):
@@ -67,7 +67,11 @@ class _Coercion:
             alternatives = schema.get("anyOf", schema.get("oneOf"))
             if "type" in schema or "enum" in schema or not isinstance(alternatives, list):
                 return schema
-            real = [each for each in alternatives if _dict(each).get("type") != "null"]
+            real = [
+                alternative
+                for alternative in alternatives
+                if _dict(alternative).get("type") != "null"
+            ]
             if len(real) != 1:
                 return {}
             schema = _nullable(real[0]) if len(real) < len(alternatives) else real[0]
@@ -81,7 +85,7 @@ class _Coercion:
 
 
 def _drops(schema: JsonObject) -> bool:
-    """Whether an empty value of an optional property says that there is none."""
+    """Whether an empty value of an optional property means that it is absent."""
     types = _types(schema)
     return "enum" in schema or (bool(types) and not types & {"string", "null"})
 
@@ -89,8 +93,10 @@ def _drops(schema: JsonObject) -> bool:
 def _choice(enum: object, value: Any) -> Any:
     if not isinstance(enum, list) or value in enum or not isinstance(value, str):
         return value
-    meant = [each for each in enum if isinstance(each, str) and _bare(each) == _bare(value)]
-    return meant[0] if len(meant) == 1 else value
+    matches = [
+        choice for choice in enum if isinstance(choice, str) and _bare(choice) == _bare(value)
+    ]
+    return matches[0] if len(matches) == 1 else value
 
 
 def _bare(text: str) -> str:
@@ -98,10 +104,10 @@ def _bare(text: str) -> str:
 
 
 def _read(types: set[str], value: Any) -> Any:
-    """Read a value as one of the types, from the strictest to the widest."""
+    """Read a value as one of the types, the strictest first."""
     if isinstance(value, str):
         return _read_text(types, value)
-    # a bool is an int too
+    # A bool is an int too.
     if isinstance(value, int) and not isinstance(value, bool):
         return bool(value) if "boolean" in types and value in (0, 1) else value
     return value
@@ -131,7 +137,7 @@ def _json(text: str) -> Any:
 
 
 def _fits(types: Iterable[str], value: Any) -> bool:
-    return any(_KINDS[each](value) for each in types if each in _KINDS)
+    return any(_KINDS[name](value) for name in types if name in _KINDS)
 
 
 _KINDS = {
@@ -150,7 +156,7 @@ def _types(schema: JsonObject) -> set[str]:
     if isinstance(kinds, str):
         return {kinds}
     if isinstance(kinds, list):
-        return {each for each in kinds if isinstance(each, str)}
+        return {kind for kind in kinds if isinstance(kind, str)}
     return {"object"} if "properties" in schema else set()
 
 

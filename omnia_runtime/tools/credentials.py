@@ -1,4 +1,4 @@
-"""What a tool server is shown to let the runtime in: a token from a mounted file."""
+"""Credentials for tool servers, from mounted files."""
 
 import base64
 from collections.abc import Mapping
@@ -9,36 +9,40 @@ from omnia_core.files.tools import ToolAuth
 from omnia_runtime.ports.tools import ToolFailed
 
 _BEARER = frozenset({"bearer", "serviceAccount"})
-_LARGEST = 64 * 1024
+_MAX_BYTES = 64 * 1024
+
+
+def no_headers() -> Mapping[str, str]:
+    """Return the headers for a server without auth."""
+    return {}
 
 
 class CredentialUnusable(ToolFailed):
-    """The file with the credential is missing or holds none. The message never quotes it."""
+    """The file with the credential is missing or invalid. The message never quotes it."""
 
 
 class Credential:
-    """The credential of one handler. A file that was replaced is read again at the next call."""
+    """The credential of one handler. A replaced file is read again at the next call."""
 
     def __init__(self, auth: ToolAuth | None) -> None:
-        """Take where the credential is; nothing is read yet.
+        """Prepare; nothing is read yet.
 
         Raises:
-            ValueError: the type is not one that the runtime knows.
+            ValueError: the type is not supported.
         """
         if auth is not None and auth.type not in _BEARER | {"basic"}:
             raise ValueError(
-                f"auth.type {auth.type} is not part of this version: use bearer, basic or"
-                " serviceAccount"
+                f"auth.type {auth.type} is not supported: use bearer, basic or serviceAccount"
             )
         self._auth = auth
         self._seen: Signature | None = None
         self._value = ""
 
     def headers(self) -> Mapping[str, str]:
-        """Return the header that proves who asks, none where the server wants no proof.
+        """Return the header with the credential, none without auth.
 
         Raises:
-            CredentialUnusable: says which Secret and key are wanted.
+            CredentialUnusable: the message names the Secret and key.
         """
         if self._auth is None:
             return {}
@@ -48,10 +52,10 @@ class Credential:
         return {"Authorization": f"Bearer {value}"}
 
     def value(self) -> str:
-        """Return the bare credential, "" where the server wants no proof.
+        """Return the credential itself, "" without auth.
 
         Raises:
-            CredentialUnusable: says which Secret and key are wanted.
+            CredentialUnusable: the message names the Secret and key.
         """
         if self._auth is None:
             return ""
@@ -64,23 +68,23 @@ class Credential:
         except OSError as error:
             self._seen = None
             raise CredentialUnusable(
-                f"{self._named()} is not there: add it ({path}: {error.strerror})"
+                f"{self._origin()} is missing: add it ({path}: {error.strerror})"
             ) from None
         return self._value
 
     def _read(self, path: Path) -> str:
         with path.open("rb") as file:
-            raw = file.read(_LARGEST + 1)
-        # a key that was made with `echo` ends with a line break
+            raw = file.read(_MAX_BYTES + 1)
+        # A key that was written with `echo` ends with a line break.
         value = raw.decode(errors="replace").strip()
         if not value:
-            raise CredentialUnusable(f"{self._named()} is empty: fill it in")
-        if len(raw) > _LARGEST or not (value.isascii() and value.isprintable()):
+            raise CredentialUnusable(f"{self._origin()} is empty: fill it in")
+        if len(raw) > _MAX_BYTES or not (value.isascii() and value.isprintable()):
             raise CredentialUnusable(
-                f"{self._named()} is no text that fits in a header: correct it"
+                f"{self._origin()} is not text that fits into a header: correct it"
             )
         return value
 
-    def _named(self) -> str:
+    def _origin(self) -> str:
         origin = self._auth.origin if self._auth else ""
         return origin or "the file with the credential"

@@ -1,4 +1,4 @@
-"""From tools.yaml to tool sources. A handler that is not usable is named and left out."""
+"""From tools.yaml to tool sources. Invalid handlers are reported and left out."""
 
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from omnia_runtime.tools.credentials import Credential
 
 
 class _Handlers(msgspec.Struct):
-    # converted one by one: a malformed handler must not hide the others
+    # Converted one by one: a malformed handler must not hide the others.
     handlers: list[Any] = msgspec.field(default_factory=list)
 
 
 def read_handlers(path: str) -> tuple[list[ToolHandler], list[str]]:
-    """Read tools.yaml; return its well-formed handlers, and what is wrong with the others.
+    """Read tools.yaml; return its well-formed handlers, and the problems of the others.
 
     Raises:
         ConfigurationError: the file as a whole cannot be read.
@@ -41,17 +41,17 @@ def read_handlers(path: str) -> tuple[list[ToolHandler], list[str]]:
 def open_handler(
     handler: ToolHandler, client: HTTPClient, *, deny_private: bool = False
 ) -> ToolSource:
-    """Make the source of a handler.
+    """Create the source of a handler.
 
     Args:
         handler: of any type.
-        client: for tools over HTTP; it reaches what it may reach.
-        deny_private: whether servers may be at public addresses only.
+        client: for tools over HTTP; it enforces `deny_private` itself.
+        deny_private: whether servers must be at public addresses.
 
     Raises:
-        ValueError: says what the handler lacks.
+        ValueError: the handler is invalid; the message says why.
     """
-    # Each adapter is imported here: an agent pays for the libraries of its own tools only.
+    # Imported here: an agent loads only the libraries of its own tools.
     Duration.parse(handler.timeout)
     credential = Credential(handler.auth)
     match handler.type:
@@ -66,7 +66,7 @@ def open_handler(
         case "grpc":
             if deny_private:
                 raise ValueError(
-                    "servers of type grpc cannot be kept to public addresses, which is all that is"
+                    "servers of type grpc cannot be limited to public addresses, and only these are"
                     " allowed here"
                 )
             from omnia_runtime.tools.grpc.handler import GRPCSource  # noqa: PLC0415 - as above
@@ -81,4 +81,4 @@ def open_handler(
 
             return ClientSource(handler)
         case _:
-            raise ValueError(f"handlers of type {handler.type} are not part of this version")
+            raise ValueError(f"handlers of type {handler.type} are not supported")

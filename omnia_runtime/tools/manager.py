@@ -1,4 +1,4 @@
-"""Routes tool calls: validates, bounds and records them. A call never raises."""
+"""Tool calls: routed, validated, limited and recorded. A call never raises."""
 
 import time
 from collections.abc import Collection, Mapping
@@ -14,15 +14,13 @@ from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.coercion import coerce
 from omnia_runtime.tools.guarded import ToolTimeout
-from omnia_runtime.tools.routes import Route, route_tools
+from omnia_runtime.tools.routes import ToolRoute
 from omnia_runtime.tools.traced import note_result, tool_span
 
-__all__ = ["MAX_RESULT_BYTES", "Route", "ToolManager", "bounded", "route_tools"]
-
 MAX_RESULT_BYTES = 1_000_000
-# Violations quote the arguments, which may be of any length.
+# Violations quote the arguments, which may have any length.
 _MAX_ERROR = 4000
-_NOBODY = CallContext()
+_NO_CONTEXT = CallContext()
 
 _log = structlog.get_logger()
 
@@ -30,24 +28,24 @@ _log = structlog.get_logger()
 class ToolManager:
     """The tools of one configuration.
 
-    Only `offered` tools are executed; `routes` may hold more.
+    Only `offered` tools are executed; `routes` may contain more.
     """
 
     def __init__(
-        self, routes: Mapping[str, Route], offered: Collection[str], metrics: Metrics
+        self, routes: Mapping[str, ToolRoute], offered: Collection[str], metrics: Metrics
     ) -> None:
         self._routes = {name: route for name, route in routes.items() if name in offered}
         self._metrics = metrics
 
-    async def call(self, call: ToolCall, context: CallContext = _NOBODY) -> ToolResult:
-        """Execute a call; whatever goes wrong is a result for the model."""
+    async def call(self, call: ToolCall, context: CallContext = _NO_CONTEXT) -> ToolResult:
+        """Execute a call; every failure is a result for the model."""
         route = self._routes.get(call.name)
         if route is None:
-            # the name comes from the model: as a label it could be anything
+            # The name comes from the model, so it must not become a label.
             self._metrics.tool_called("", "(unknown)", "refused", 0.0)
             note_refused(call)
-            there = ", ".join(self._routes) or "none"
-            return _error(f'there is no tool "{call.name}"; the tools are: {there}')
+            names = ", ".join(self._routes) or "none"
+            return _error(f'there is no tool "{call.name}"; the tools are: {names}')
         began = time.monotonic()
         status: ToolStatus = "cancelled"
         try:
@@ -64,7 +62,7 @@ class ToolManager:
 
 
 async def _execute(
-    route: Route, call: ToolCall, context: CallContext
+    route: ToolRoute, call: ToolCall, context: CallContext
 ) -> tuple[ToolResult, ToolStatus]:
     try:
         arguments = _arguments(route, call)
@@ -82,7 +80,7 @@ async def _execute(
     return msgspec.structs.replace(result, content=bounded(result.content)), status
 
 
-def _arguments(route: Route, call: ToolCall) -> JsonObject:
+def _arguments(route: ToolRoute, call: ToolCall) -> JsonObject:
     try:
         arguments = msgspec.json.decode(call.arguments or "{}")
     except msgspec.DecodeError as error:
@@ -98,7 +96,7 @@ def _arguments(route: Route, call: ToolCall) -> JsonObject:
 
 
 def bounded(text: str) -> str:
-    """Cut a result that is too long for a model, and say so in it."""
+    """Cut a result that is too long for a model, with a note at its end."""
     raw = text.encode()
     if len(raw) <= MAX_RESULT_BYTES:
         return text

@@ -1,5 +1,6 @@
-"""Results against the outputSchema that a handler declares."""
+"""Results of tools: checked against the handler's outputSchema, with redacted fields."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -7,45 +8,46 @@ import msgspec
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_runtime.ports.tools import ToolFailed
-from omnia_runtime.tools.http.result import REDACTED
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation
 
+REDACTED = "[REDACTED]"
+
 
 class OutputCheck:
-    """Checks the results of one handler's tool; nothing without an outputSchema."""
+    """Checks the results of one handler's tool, if the handler has an outputSchema."""
 
     def __init__(self, handler: ToolHandler) -> None:
-        """Take the schema; it is compiled with the first result."""
+        """Read the schema; it is compiled with the first result."""
         self._handler = handler.name
         self._declared = handler.tool.output_schema if handler.tool else None
         self._redact = frozenset(handler.http_config.redact if handler.http_config else ())
         self._schema: Schema | None = None
 
     def check(self, result: ToolResult) -> None:
-        """Check a result that is no error.
+        """Check a result, unless it is an error.
 
         Raises:
-            ToolFailed: it is not what the handler declares; the message says where.
+            ToolFailed: it does not match the schema; the message says where.
         """
         if self._declared is None or result.is_error:
             return
         value = _value(result.content)
-        wrong = [
-            each
-            for each in self._compiled(self._declared).violations(value)
-            if not self._is_redacted(each, value)
+        violations = [
+            violation
+            for violation in self._compiled(self._declared).violations(value)
+            if not self._is_redacted(violation, value)
         ]
-        if wrong:
+        if violations:
             raise ToolFailed(
                 f'the answer of handler "{self._handler}" does not fit its outputSchema: '
-                + "; ".join(map(str, wrong))
+                + "; ".join(map(str, violations))
             )
 
     def _compiled(self, declared: dict[str, Any]) -> "Schema":
         if self._schema is None:
-            # as for arguments: 5 MB that a pod saves whose tools are not called
+            # As for arguments: saves 5 MB in a pod whose tools are not called.
             from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - above
 
             try:
@@ -57,13 +59,23 @@ class OutputCheck:
         return self._schema
 
     def _is_redacted(self, violation: "Violation", value: Any) -> bool:
-        """Whether a value differs only because the model does not see it."""
+        """Whether a value violates the schema only because it is redacted."""
         if not self._redact:
             return False
         for part in violation.pointer.split("/")[1:]:
             key = part.replace("~1", "/").replace("~0", "~")
             value = value[int(key)] if isinstance(value, list) else value[key]
         return bool(value == REDACTED)
+
+
+def redacted(value: Any, names: Collection[str]) -> Any:
+    """Return parsed JSON with the values of the named fields replaced, at any depth."""
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if key in names else redacted(field, names)
+            for key, field in value.items()
+        }
+    return [redacted(item, names) for item in value] if isinstance(value, list) else value
 
 
 def _value(content: str) -> Any:

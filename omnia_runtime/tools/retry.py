@@ -1,22 +1,46 @@
-"""Whether an HTTP call is tried again, and after how long."""
+"""The waits between attempts to reach a tool server."""
 
 from msgspec import Struct
 
 from omnia_core.files.tools import HTTPRetryPolicy
 from omnia_core.units import Duration
 
-_SPREAD = 0.1
-# the exponent stops growing here: 10.0 ** 1000 is no float
-_MOST_GROWTH = 64
+# The exponent stops growing here: 2 ** 10000 does not fit into a float.
+_MAX_EXPONENT = 32
+_BACKOFF_SPREAD = 0.25
+_HTTP_SPREAD = 0.1
 
 
-class Retry(Struct, frozen=True):
-    """A retry policy; waits are in seconds.
+class Backoff(Struct, frozen=True):
+    """Waits that grow from `first` to `longest` seconds by `factor`."""
+
+    first: float
+    longest: float
+    factor: float = 2.0
+
+    def wait(self, failures: int, spread: float) -> float:
+        """Return the seconds to wait after consecutive failures, at least one.
+
+        Args:
+            failures: the number of failures.
+            spread: random, from 0 to 1: shortens the wait by up to a quarter, so that clients do
+                not retry at the same moment.
+        """
+        grown = self.first * self.factor ** min(max(failures - 1, 0), _MAX_EXPONENT)
+        return min(grown, self.longest) * (1 - _BACKOFF_SPREAD * spread)
+
+
+# For servers that are away: they are found soon after they return, and cost little if they do not.
+RECONNECT = Backoff(1.0, 60.0)
+
+
+class HTTPRetry(Struct, frozen=True):
+    """The retry policy of an HTTP handler; waits are in seconds.
 
     Attributes:
-        attempts: in all, the first included.
-        network: whether a connection that failed is worth another attempt.
-        respect: whether the server says how long to wait, at most `longest`.
+        attempts: in all, including the first.
+        network: whether to retry after a failed connection.
+        respect: whether to wait as long as the server asks, at most `longest`.
     """
 
     attempts: int = 1
@@ -28,11 +52,11 @@ class Retry(Struct, frozen=True):
     respect: bool = False
 
     @classmethod
-    def of(cls, policy: HTTPRetryPolicy | None) -> "Retry":
+    def of(cls, policy: HTTPRetryPolicy | None) -> "HTTPRetry":
         """Read a policy; without one there is one attempt.
 
         Raises:
-            ValueError: a wait is no duration, or there are no attempts.
+            ValueError: a wait is not a duration, or there are no attempts.
         """
         if policy is None:
             return cls()
@@ -49,14 +73,14 @@ class Retry(Struct, frozen=True):
         )
 
     def wait(self, attempt: int, asked: float | None, chance: float) -> float:
-        """Return the seconds to wait after an attempt that failed.
+        """Return the seconds to wait after a failed attempt.
 
         Args:
             attempt: its number, from 1.
-            asked: what the server's `Retry-After` says.
-            chance: at random from 0 to 1, so that not all come back at once.
+            asked: the seconds that the server's `Retry-After` asks for.
+            chance: random, from 0 to 1, so that clients do not retry at the same moment.
         """
         if asked is not None and self.respect:
             return min(asked, self.longest)
-        grown = self.first * self.factor ** min(attempt - 1, _MOST_GROWTH)
-        return min(grown, self.longest) * (1 + _SPREAD * (2 * chance - 1))
+        grown = self.first * self.factor ** min(attempt - 1, _MAX_EXPONENT)
+        return min(grown, self.longest) * (1 + _HTTP_SPREAD * (2 * chance - 1))

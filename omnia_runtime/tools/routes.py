@@ -1,4 +1,4 @@
-"""Which handler executes which tool, and under which name the model is offered it."""
+"""The routes from tool names, as the model sees them, to the handlers that execute them."""
 
 import hashlib
 import re
@@ -14,16 +14,16 @@ from omnia_runtime.ports.tools import ToolFailed, ToolSource
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation
 
-LONGEST_NAME = 64
-_HASH = 8
+MAX_NAME = 64
+_HASH_LENGTH = 8
 
 
-class Route(msgspec.Struct):
-    """Who executes a tool, and what its arguments must look like.
+class ToolRoute(msgspec.Struct):
+    """The source that executes a tool, and the schema of its arguments.
 
     Attributes:
-        spec: as the model is offered it.
-        tool: the name that the handler itself uses.
+        spec: as it is offered to the model.
+        tool: the name that the handler uses.
     """
 
     source: ToolSource
@@ -32,14 +32,14 @@ class Route(msgspec.Struct):
     _schema: "Schema | None" = None
 
     def violations(self, arguments: JsonObject) -> "list[Violation]":
-        """List what is wrong with arguments.
+        """List the violations of the tool's schema.
 
         Raises:
-            ToolFailed: the tool's own schema does not compile.
+            ToolFailed: the schema does not compile.
         """
         if self._schema is None:
-            # At the first call: 5 MB that a pod saves whose tools are not called. The operator
-            # and `omnia validate` have compiled the schema before.
+            # At the first call: saves 5 MB in a pod whose tools are not called. The operator and
+            # `omnia validate` have already compiled the schema.
             from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - as above
 
             try:
@@ -51,39 +51,39 @@ class Route(msgspec.Struct):
         return self._schema.violations(arguments)
 
 
-def route_tools(sources: Sequence[ToolSource]) -> tuple[dict[str, Route], list[str]]:
-    """Return the route of each tool, and which tools have another name than their handler's.
+def route_tools(sources: Sequence[ToolSource]) -> tuple[dict[str, ToolRoute], list[str]]:
+    """Return the route of each tool, and a message for each tool that is renamed.
 
-    The first handler in order keeps a name that several have; the others' tools are offered as
-    `handler__tool`. So is a tool whose name no model accepts.
+    If several handlers have a tool of the same name, the first one keeps it, and the others' tools
+    are offered as `handler__tool`. So is a tool whose name no model accepts.
     """
     offered = [(source, spec) for source in sources for spec in source.specs()]
-    # names of their own go first: a name that was made must not take one from a later handler
+    # Original names come first: a generated name must not take one from a later handler.
     own = {spec.name for _, spec in offered if _valid(spec.name) == spec.name}
-    routes: dict[str, Route] = {}
+    routes: dict[str, ToolRoute] = {}
     problems: list[str] = []
     for source, spec in offered:
         name = spec.name
         if name in routes or name not in own:
             name = _free(_valid(f"{source.name}__{spec.name}"), own | routes.keys())
             problems.append(_renamed(source, spec, name, routes))
-        routes[name] = Route(source, msgspec.structs.replace(spec, name=name), spec.name)
+        routes[name] = ToolRoute(source, msgspec.structs.replace(spec, name=name), spec.name)
     return routes, problems
 
 
-def _renamed(source: ToolSource, spec: ToolSpec, name: str, routes: dict[str, Route]) -> str:
+def _renamed(source: ToolSource, spec: ToolSpec, name: str, routes: dict[str, ToolRoute]) -> str:
     taken = routes.get(spec.name)
     why = f'handler "{taken.source.name}" has this name' if taken else "no model accepts this name"
     return f'tool "{spec.name}" of handler "{source.name}" is offered as "{name}": {why}'
 
 
 def _valid(text: str) -> str:
-    """Return a name that every vendor accepts: `^[A-Za-z0-9_-]{1,64}$`."""
+    """Return the text as a name that every vendor accepts: `^[A-Za-z0-9_-]{1,64}$`."""
     name = re.sub(r"[^A-Za-z0-9_-]", "_", text) or "tool"
-    if len(name) <= LONGEST_NAME:
+    if len(name) <= MAX_NAME:
         return name
-    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH]
-    return f"{name[: LONGEST_NAME - _HASH - 1]}_{digest}"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
+    return f"{name[: MAX_NAME - _HASH_LENGTH - 1]}_{digest}"
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -91,5 +91,5 @@ def _free(name: str, taken: set[str]) -> str:
     while candidate in taken:
         number += 1
         suffix = f"_{number}"
-        candidate = name[: LONGEST_NAME - len(suffix)] + suffix
+        candidate = name[: MAX_NAME - len(suffix)] + suffix
     return candidate

@@ -1,4 +1,4 @@
-"""The tool handlers of the process, kept over reloads with their connections."""
+"""The tool handlers of the process, which keep their connections over reloads."""
 
 import asyncio
 import weakref
@@ -16,14 +16,14 @@ from omnia_runtime.tools.guarded import GuardedSource
 from omnia_runtime.tools.handlers import open_handler, read_handlers
 from omnia_runtime.tools.output import OutputCheck
 
-# What a connection has for its end.
+# How long the end of a connection may take.
 CLOSE_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
 
-class Opened(Struct, frozen=True):
-    """The usable handlers in the order of the file, and what is wrong with the others."""
+class OpenedHandlers(Struct, frozen=True):
+    """The usable handlers in the order of the file, and the problems of the others."""
 
     sources: tuple[ToolSource, ...]
     problems: tuple[str, ...]
@@ -34,23 +34,23 @@ class _Held(Struct, frozen=True):
     source: GuardedSource
 
 
-class Sources:
-    """The sources of tools.yaml. An unchanged handler keeps its source, whatever else changes.
+class ToolSources:
+    """The sources of tools.yaml. An unchanged handler keeps its source when the file changes.
 
-    A source that the file does not have any more is closed when no configuration and no turn holds
-    it: what runs may go on.
+    A source that is no longer in the file is closed when no configuration and no turn refers to it,
+    so that running calls can complete.
     """
 
     def __init__(
         self, client: HTTPClient, changed: Callable[[], None], *, deny_private: bool = False
     ) -> None:
-        """Open nothing yet.
+        """Prepare; nothing is opened yet.
 
         Args:
             client: for tools over HTTP.
-            changed: is called on the event loop when a server has other tools than before; the
-                next `open` gives sources whose `specs` are the new ones.
-            deny_private: whether servers may be at public addresses only.
+            changed: called on the event loop when the tools of a server have changed; the next
+                `open` returns sources with the new `specs`.
+            deny_private: whether servers must be at public addresses.
         """
         self._own_client = HTTPClient(public_connector) if deny_private else None
         self._client = self._own_client or client
@@ -61,8 +61,8 @@ class Sources:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
-    def open(self, path: str) -> Opened:
-        """Read the file; one that is absent or empty holds no handlers.
+    def open(self, path: str) -> OpenedHandlers:
+        """Read the file; an absent or empty file has no handlers.
 
         Raises:
             ConfigurationError: the file as a whole cannot be read.
@@ -80,44 +80,44 @@ class Sources:
             for live in self._current()
             if live.problem
         ]
-        return Opened(tuple(each.source for each in held.values()), tuple(problems))
+        return OpenedHandlers(tuple(entry.source for entry in held.values()), tuple(problems))
 
     def broken(self) -> dict[str, bool]:
-        """Return for each handler whether its circuit breaker is open; any thread may ask."""
-        return {name: each.source.broken for name, each in self._held.items()}
+        """Return whether the circuit breaker of each handler is open; safe in any thread."""
+        return {name: entry.source.broken for name, entry in self._held.items()}
 
     def start(self) -> None:
-        """Begin to ask the servers for their tools; call it on the event loop."""
+        """Start to ask the servers for their tools; to be called on the event loop."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
             for live in self._live:
-                self._begin(live)
+                self._start(live)
 
     async def settled(self, seconds: float) -> None:
-        """Wait until every server has answered or failed once, at most so long."""
-        waiting = [asyncio.ensure_future(each.settled()) for each in self._current()]
+        """Wait until every server has answered or failed once, at most `seconds`."""
+        waiting = [asyncio.ensure_future(live.settled()) for live in self._current()]
         if not waiting:
             return
         done, late = await asyncio.wait(waiting, timeout=seconds)
-        for each in late:
-            each.cancel()
-        for each in done:
-            if not each.cancelled() and each.exception():
-                _log.error("a tool handler failed to start", exc_info=each.exception())
+        for future in late:
+            future.cancel()
+        for future in done:
+            if not future.cancelled() and future.exception():
+                _log.error("a tool handler failed to start", exc_info=future.exception())
 
     async def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         live, self._live, self._held = self._live, [], {}
         self._loop = None
-        await asyncio.gather(*self._closing, *(_close(each) for each in live))
+        await asyncio.gather(*self._closing, *(_close(source) for source in live))
         if self._own_client:
             await self._own_client.close()
 
     def _hold(self, handler: ToolHandler, held: dict[str, _Held]) -> _Held:
-        """Return what is held for a handler, or open it.
+        """Return the existing source of an unchanged handler, or open a new one.
 
         Raises:
-            ValueError: says what the handler lacks.
+            ValueError: the handler is invalid; the message says why.
         """
         if handler.name in held:
             raise ValueError("another handler has the same name: rename one")
@@ -126,27 +126,27 @@ class Sources:
             return known
         inner = open_handler(handler, self._client, deny_private=self._deny_private)
         check = OutputCheck(handler).check if handler.tool and handler.tool.output_schema else None
-        # a person who does not answer makes the client's tool unavailable for nobody else
+        # A user who does not answer must not make the client's tool unavailable for others.
         source = GuardedSource(inner, check=check, breaks=handler.type != "client")
         if _is_live(inner):
             self._live.append(inner)
-            weakref.finalize(source, self._let_go, inner).atexit = False
+            weakref.finalize(source, self._released, inner).atexit = False
             if self._loop:
-                self._begin(inner)
+                self._start(inner)
         return _Held(handler, source)
 
     def _current(self) -> list[LiveSource]:
-        inner = [each.source.inner for each in self._held.values()]
-        return [each for each in inner if _is_live(each)]
+        inner = [entry.source.inner for entry in self._held.values()]
+        return [source for source in inner if _is_live(source)]
 
-    def _begin(self, live: LiveSource) -> None:
+    def _start(self, live: LiveSource) -> None:
         try:
             live.start(self._changed)
         except Exception:  # noqa: BLE001 - one broken adapter must not stop the others
             _log.exception("a tool handler failed to start", handler=live.name)
 
-    def _let_go(self, live: LiveSource) -> None:
-        """Nobody holds the source any more. Garbage is collected in any thread."""
+    def _released(self, live: LiveSource) -> None:
+        """Called by the garbage collector, in any thread, when nothing refers to the source."""
         if self._loop is None:
             if live in self._live:
                 self._live.remove(live)
@@ -169,5 +169,5 @@ async def _close(live: LiveSource) -> None:
     try:
         async with asyncio.timeout(CLOSE_SECONDS):
             await live.close()
-    except Exception:  # noqa: BLE001 - the others are to be closed too
+    except Exception:  # noqa: BLE001 - the others have to be closed too
         _log.exception("a tool handler failed to close", handler=live.name)

@@ -241,7 +241,10 @@ def test_a_text_that_is_no_pack_says_where(written: str, expected: str) -> None:
         ),
         (with_prompt(validators=[{"type": "pii_leakge"}]), "prompts.a.validators[0].type: "),
         (with_prompt(provider="judge"), 'prompts.a.provider: "judge" is not a key of requires'),
-        (pack(requires={"providers": ["x", "x"]}), 'requires.providers[1]: the key "x" is listed twice'),
+        (
+            pack(requires={"providers": ["x", "x"]}),
+            'requires.providers[1]: the key "x" is listed twice',
+        ),
         (
             pack(compositions={"c": {"version": 2, "steps": []}}),
             "compositions.c.version: expected 1, found 2",
@@ -289,7 +292,7 @@ def test_every_error_is_listed_and_not_only_the_first() -> None:
         ),
         (
             with_prompt(variables=[{"name": "a", "type": "integer", "required": False}]),
-            'prompts.a.variables[0].type: expected string, number, boolean, object, array',
+            "prompts.a.variables[0].type: expected string, number, boolean, object, array",
         ),
         (
             pack(tools={"a": {"name": "b", "description": "d"}}),

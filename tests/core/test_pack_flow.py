@@ -67,7 +67,7 @@ def issues(place: str, value: object) -> list[Issue]:
         (
             "compositions.graph.steps.0.kind",
             "magic",
-            'compositions.graph.steps[0].kind: expected prompt, agent,',
+            "compositions.graph.steps[0].kind: expected prompt, agent,",
         ),
         (
             "compositions.graph.steps.1.termination",

@@ -214,7 +214,7 @@ async def test_a_silent_server_is_given_up() -> None:
 
 async def test_what_is_no_event_is_an_error() -> None:
     async with serving(VendorServer([{"type": 1}])) as url:
-        with pytest.raises(ProviderError, match="no event"):
+        with pytest.raises(ProviderError, match="malformed event"):
             await ask(config(url))
 
 

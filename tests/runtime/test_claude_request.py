@@ -13,10 +13,13 @@ from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, Finished, OutputSchema, ProviderError, ToolSpec
-from omnia_runtime.providers.claude.parameters import claude_parameters
-from omnia_runtime.providers.claude.request import messages_body, messages_url
+from omnia_runtime.providers.claude.request import (
+    claude_capabilities,
+    claude_parameters,
+    messages_body,
+    messages_url,
+)
 from omnia_runtime.providers.claude.schema import output_schema
-from omnia_runtime.providers.claude.version import abilities
 from tests.runtime.claude_calls import (
     CONFIG,
     GET,
@@ -386,7 +389,10 @@ def test_what_is_not_set_is_not_sent_but_the_token_limit() -> None:
     ],
 )
 def test_a_model_gets_the_parameters_that_it_takes(model: str, sent: dict[str, Any]) -> None:
-    assert claude_parameters(Parameters(temperature=0, top_p=1, top_k=2), abilities(model)) == sent
+    assert (
+        claude_parameters(Parameters(temperature=0, top_p=1, top_k=2), claude_capabilities(model))
+        == sent
+    )
 
 
 def test_penalties_are_not_sent() -> None:

@@ -88,7 +88,7 @@ async def test_a_client_that_does_not_answer_ends_the_call_and_not_the_turn(
     async with client(mounted) as stub:
         stream = Stream(stub)
         call = await called(stream)
-        assert "did not answer in 0.3 s" in said(await stream.turn())
+        assert "did not answer within 0.3 s" in said(await stream.turn())
         # what comes too late, in mid-turn, disturbs nobody
         late = pb.ClientToolResult(call_id=call.id, result_json="1")
         second = await _called_again(stream)

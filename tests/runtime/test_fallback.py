@@ -14,8 +14,8 @@ from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError, TextDelta
-from omnia_runtime.providers.choose import Models, open_models
 from omnia_runtime.providers.fallback import FallbackModel
+from omnia_runtime.providers.models import Models, open_models
 from tests.runtime.conftest import Start
 from tests.runtime.faulty import FaultyServer, status
 from tests.runtime.program import Stream, client
@@ -174,7 +174,7 @@ async def test_a_fallback_has_the_defaults_of_its_own_provider(providers: Provid
     ("wrong", "message"),
     [
         ({"type": "carrier-pigeon", "model": "m"}, "type carrier-pigeon, which .* not support"),
-        ({"type": "openai"}, "names no model"),
+        ({"type": "openai"}, "has no model"),
         ({"type": "openai", "model": "m", "baseURL": "x"}, "baseURL must be"),
         (
             {"type": "openai", "model": "m", "defaults": {"requestTimeout": "soon"}},
@@ -193,7 +193,7 @@ def test_a_judge_that_cannot_work_is_an_error_only_when_it_is_asked_for(
     providers: Providers,
 ) -> None:
     models = providers.open(mock("default"), {"name": "judge", "type": "openai"})
-    with pytest.raises(ConfigurationError, match='"judge" names no model'):
+    with pytest.raises(ConfigurationError, match='"judge" has no model'):
         models.named("judge")
 
 

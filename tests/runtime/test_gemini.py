@@ -274,7 +274,7 @@ async def test_a_silent_server_is_given_up() -> None:
 
 async def test_what_is_no_chunk_is_an_error() -> None:
     async with serving(VendorServer([{"candidates": 1}])) as url:
-        with pytest.raises(ProviderError, match="no chunk"):
+        with pytest.raises(ProviderError, match="malformed chunk"):
             await ask(config(url))
 
 

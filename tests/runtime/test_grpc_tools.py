@@ -16,9 +16,9 @@ from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import METADATA_SESSION_ID
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
-from omnia_runtime.tools.backoff import Backoff
 from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.grpc.handler import GRPCSource
+from omnia_runtime.tools.retry import Backoff
 from tests.runtime.grpc_server import GRPCTools, certificate, serving
 from tests.services import LIMIT, free_port
 
@@ -193,7 +193,7 @@ async def test_a_slow_server_has_as_long_as_the_handler_says() -> None:
         serving(GRPCTools("slow")) as address,
         calling(handler(address, TOOL, timeout="200ms")) as source,
     ):
-        with pytest.raises(ToolFailed, match=r"did not answer in 0.2 s") as failed:
+        with pytest.raises(ToolFailed, match=r"did not answer within 0.2 s") as failed:
             await call(source, "slow")
     assert failed.value.server_fault
 
@@ -328,7 +328,7 @@ async def test_a_refused_credential_is_no_fault_of_the_server() -> None:
 
 
 async def test_a_missing_credential_is_named_and_waited_for() -> None:
-    missing = ['the key "token" of the Secret "stock" is not there: add it']
+    missing = ['the key "token" of the Secret "stock" is missing: add it']
 
     def headers() -> Mapping[str, str]:
         if missing:
@@ -340,7 +340,7 @@ async def test_a_missing_credential_is_named_and_waited_for() -> None:
         started(GRPCSource(handler(address), headers, away=SOON)) as found,
     ):
         assert found.source.problem == missing[0]
-        with pytest.raises(ToolFailed, match="is not there: add it"):
+        with pytest.raises(ToolFailed, match="is missing: add it"):
             await call(found.source)
         missing.clear()
         await found.until("echo")

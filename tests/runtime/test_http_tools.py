@@ -14,10 +14,11 @@ from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import HTTPConfig
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.tools import ToolRetry
-from omnia_runtime.tools.http.exchange import MAX_RESPONSE_BYTES
-from omnia_runtime.tools.http.request import build_call
-from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager, bounded, route_tools
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.http.client import MAX_RESPONSE_BYTES
+from omnia_runtime.tools.http.request import build_request
+from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager, bounded
+from omnia_runtime.tools.routes import route_tools
+from omnia_runtime.tools.sources import ToolSources
 from tests.runtime.scripted import http_tool, metrics
 from tests.runtime.servers import serving
 from tests.runtime.tooling import opened
@@ -79,7 +80,7 @@ async def call(
     path.write_text(yaml.safe_dump({"handlers": list(handlers)}))
     client = HTTPClient()
     try:
-        routes, _ = route_tools(Sources(client, unchanged).open(str(path)).sources)
+        routes, _ = route_tools(ToolSources(client, unchanged).open(str(path)).sources)
         async with asyncio.timeout(LIMIT):
             return await ToolManager(routes, routes, metrics()).call(ToolCall("c", tool, arguments))
     finally:
@@ -116,13 +117,13 @@ async def test_arguments_go_where_the_handler_puts_them(
 def test_an_argument_cannot_climb_the_path(value: str) -> None:
     config = HTTPConfig("http://h/x", url_template="/o/{id}/y")
     with pytest.raises(ToolRetry, match='"id"'):
-        build_call(config, {"id": value})
+        build_request(config, {"id": value})
 
 
 def test_a_header_cannot_be_split() -> None:
     config = HTTPConfig("http://h/x", header_params={"h": "X-A"})
     with pytest.raises(ToolRetry, match='"h"'):
-        build_call(config, {"h": "a\r\nX-B: c"})
+        build_request(config, {"h": "a\r\nX-B: c"})
 
 
 async def test_a_text_answer_is_wrapped(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ async def test_one_bad_handler_does_not_take_the_others_down(tmp_path: Path) -> 
     async with serving(answer) as url:
         good = http_tool(f"{url}/x")
         result = await call(tmp_path, good, *bad)
-    found = Sources(HTTPClient(), unchanged).open(str(path))
+    found = ToolSources(HTTPClient(), unchanged).open(str(path))
     _, problems = route_tools(found.sources)
     assert not result.is_error
     wanted = ["mcp", "empty", "5", "ftp", "timed", "lookup-handler"]
@@ -241,11 +242,11 @@ async def test_a_mapping_makes_the_body(
     ("config", "arguments", "said"),
     [
         ({"bodyMapping": "sum(a)"}, '{"a": "x"}', "the arguments do not fit"),
-        ({"bodyMapping": "a", "staticBody": {"b": 1}}, '{"a": 1}', "makes no object"),
+        ({"bodyMapping": "a", "staticBody": {"b": 1}}, '{"a": 1}', "is not an object"),
         (
             {"bodyMapping": "a", "contentType": "application/x-www-form-urlencoded"},
             '{"a": 1}',
-            "makes no object",
+            "is not an object",
         ),
     ],
 )

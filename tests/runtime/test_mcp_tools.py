@@ -19,9 +19,9 @@ from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
-from omnia_runtime.tools.backoff import Backoff
 from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.mcp.handler import MCPSource
+from omnia_runtime.tools.retry import Backoff
 from tests.runtime.mcp_server import LEFT_OPEN, Served, forget, running, serving
 from tests.runtime.servers import serving as web_server
 from tests.services import LIMIT, free_port
@@ -273,7 +273,7 @@ async def test_a_server_that_is_dead_at_the_start_is_found_when_it_comes(transpo
         with pytest.raises(ToolFailed) as failed:
             await found.call()
         assert "is not connected: it does not accept connections" in str(failed.value)
-        assert str(failed.value).endswith("; it is tried again")
+        assert str(failed.value).endswith("; the runtime keeps trying")
         assert failed.value.server_fault
         async with serving(transport, port):
             await found.until("echo")
@@ -320,7 +320,7 @@ async def test_a_slow_server_has_as_long_as_the_handler_says(transport: str) -> 
         serving(transport, port) as served,
         started(handler(transport, port, timeout="1s")) as found,
     ):
-        with pytest.raises(ToolFailed, match="did not answer in 1 s") as failed:
+        with pytest.raises(ToolFailed, match="did not answer within 1 s") as failed:
             await found.call("slow")
         assert failed.value.server_fault
         await asyncio.wait_for(served.calls.cancelled.wait(), LIMIT)
@@ -365,7 +365,7 @@ async def test_a_silent_server_is_given_up_and_asked_again(transport: str) -> No
     server = await asyncio.start_server(say_nothing, "127.0.0.1", port)
     try:
         async with started(handler(transport, port, timeout="300ms")) as found:
-            assert "did not answer in 0.3 s" in found.source.problem
+            assert "did not answer within 0.3 s" in found.source.problem
             await until(lambda: connections > 1)
     finally:
         done.set()
@@ -457,7 +457,7 @@ async def test_a_refused_credential_is_told_and_tried_again(transport: str) -> N
 
 
 async def test_a_missing_credential_is_named_and_waited_for() -> None:
-    missing = ['the key "token" of the Secret "files" is not there: add it']
+    missing = ['the key "token" of the Secret "files" is missing: add it']
 
     def headers() -> Mapping[str, str]:
         if missing:
@@ -504,7 +504,7 @@ async def test_one_dead_server_does_not_touch_another() -> None:
         started(handler("stdio", command="/no/such/program")) as dead,
         started(handler("streamable-http", port)) as well,
     ):
-        assert "is no program that is there" in dead.source.problem
+        assert "is a program that does not exist" in dead.source.problem
         assert await well.call() == ToolResult("hi")
 
 

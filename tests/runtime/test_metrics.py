@@ -12,8 +12,7 @@ from omnia_runtime.observe.gauges import Levels
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed
-from omnia_runtime.tools.breaker import FAULTS
-from omnia_runtime.tools.guarded import GuardedSource
+from omnia_runtime.tools.guarded import FAULTS, GuardedSource
 from omnia_runtime.turns.metered_store import MeteredSessionStore
 
 AGENT = {"agent": "a", "namespace": "n"}

@@ -24,13 +24,13 @@ from omnia_runtime.ports.model import (
 )
 from omnia_runtime.providers.mock.adapter import MockModel, split
 from omnia_runtime.providers.mock.answer import choose_answer
-from omnia_runtime.providers.mock.file import Responses, parse_responses
+from omnia_runtime.providers.mock.response_file import MockResponses, parse_responses
 
 PAGE = Path(__file__).parents[2] / "docs/reference/mock-provider.md"
 CALLED = Message("assistant", "", tool_calls=(ToolCall("call_0_get", "get"),))
 
 
-def responses(content: dict[str, Any]) -> Responses:
+def responses(content: dict[str, Any]) -> MockResponses:
     return parse_responses(yaml.safe_dump(content), "mock.yaml")
 
 

@@ -24,8 +24,8 @@ from omnia_runtime.ports.model import (
     ToolSpec,
 )
 from omnia_runtime.providers.openai.adapter import OpenAIModel
-from omnia_runtime.providers.openai.request import api_url, chat_body
-from omnia_runtime.providers.openai.responses_request import responses_body
+from omnia_runtime.providers.openai.chat import api_url, chat_body
+from omnia_runtime.providers.openai.responses import responses_body
 from tests.runtime.sdks import openai
 from tests.runtime.servers import USAGE, ChatServer, call_piece, chunk, serving
 from tests.services import free_port

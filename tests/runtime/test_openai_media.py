@@ -10,9 +10,9 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, ProviderError
-from omnia_runtime.providers.failure import VendorFailure
-from omnia_runtime.providers.openai.request import chat_body
-from omnia_runtime.providers.openai.responses_request import responses_body
+from omnia_runtime.providers.openai.chat import chat_body
+from omnia_runtime.providers.openai.responses import responses_body
+from omnia_runtime.providers.vendor_errors import VendorFailure
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, chunk, serving
 from tests.runtime.test_openai import ask, config
@@ -91,12 +91,21 @@ def test_a_document_by_its_url_is_known_to_the_responses_api_alone() -> None:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        (part("video", "video/mp4", "QQ=="), 'takes no video of the media type "video/mp4"'),
-        (part("image", "image/tiff", "QQ=="), 'takes no image of the media type "image/tiff"'),
-        (part("audio", "audio/ogg", "QQ=="), 'takes no audio of the media type "audio/ogg"'),
-        (part("audio", "audio/wav", url="https://a/b"), "by its URL; it takes images"),
-        (part("document", "application/zip", "QQ=="), '"application/zip"; it takes images'),
-        (part("document", "text/plain", "/w=="), "no UTF-8 text"),
+        (
+            part("video", "video/mp4", "QQ=="),
+            'does not accept video parts of the media type "video/mp4"',
+        ),
+        (
+            part("image", "image/tiff", "QQ=="),
+            'does not accept image parts of the media type "image/tiff"',
+        ),
+        (
+            part("audio", "audio/ogg", "QQ=="),
+            'does not accept audio parts of the media type "audio/ogg"',
+        ),
+        (part("audio", "audio/wav", url="https://a/b"), "by its URL; it accepts images"),
+        (part("document", "application/zip", "QQ=="), '"application/zip"; it accepts images'),
+        (part("document", "text/plain", "/w=="), "not UTF-8 text"),
     ],
 )
 async def test_what_the_api_cannot_be_given_is_told_before_anything_is_sent(

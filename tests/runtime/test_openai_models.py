@@ -7,8 +7,8 @@ from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, ToolSpec
+from omnia_runtime.providers.openai.chat import chat_body
 from omnia_runtime.providers.openai.models import reasons, uses_responses
-from omnia_runtime.providers.openai.request import chat_body
 from tests.runtime.servers import ChatServer, chunk, serving
 from tests.runtime.test_openai import ask
 

@@ -5,8 +5,7 @@ from structlog.testing import capture_logs
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.providers import Pricing, ProviderConfig
-from omnia_runtime.providers.prices import Prices
-from omnia_runtime.providers.pricing import prices_of
+from omnia_runtime.providers.pricing import Prices, prices_of
 
 
 def prices(kind: str, model: str, own: Pricing | None = None) -> Prices:

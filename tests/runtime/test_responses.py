@@ -20,10 +20,12 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
     ToolSpec,
 )
-from omnia_runtime.providers.failure import VendorFailure
-from omnia_runtime.providers.openai.responses_reasoning import recalled
-from omnia_runtime.providers.openai.responses_request import responses_body
-from omnia_runtime.providers.openai.responses_stream import ResponseStream
+from omnia_runtime.providers.openai.responses import (
+    ResponseStream,
+    responses_body,
+    unpacked_reasoning,
+)
+from omnia_runtime.providers.vendor_errors import VendorFailure
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, serving
 from tests.runtime.test_openai import KEY, SCHEMA, ask
@@ -229,10 +231,10 @@ async def test_calls_of_tools_and_the_thoughts_before_them_go_there_and_back() -
 
 def test_thoughts_of_another_model_or_vendor_are_not_sent() -> None:
     own = '{"vendor":"openai","model":"gpt-5","items":[{"type":"reasoning"}]}'
-    assert recalled(own, "gpt-5") == [{"type": "reasoning"}]
-    assert recalled(own, "o3") == []
-    assert recalled('{"thinking":"sig"}', "gpt-5") == []
-    assert recalled("sig", "gpt-5") == []
+    assert unpacked_reasoning(own, "gpt-5") == [{"type": "reasoning"}]
+    assert unpacked_reasoning(own, "o3") == []
+    assert unpacked_reasoning('{"thinking":"sig"}', "gpt-5") == []
+    assert unpacked_reasoning("sig", "gpt-5") == []
 
 
 async def test_a_function_asks_for_its_output_schema_as_the_sdk_does() -> None:
@@ -334,5 +336,5 @@ async def test_a_stream_that_ends_without_its_last_event_is_an_error() -> None:
 def test_events_that_are_none_are_an_error_and_unknown_ones_are_passed_over() -> None:
     stream = ResponseStream(MODEL)
     assert stream.read(orjson.dumps({"type": "response.something.new", "delta": "x"})) == ""
-    with pytest.raises(VendorFailure, match="no event"):
+    with pytest.raises(VendorFailure, match="malformed event"):
         stream.read(b"{")

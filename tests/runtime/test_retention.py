@@ -27,7 +27,7 @@ from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.listener import Listener, Nobody
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
@@ -55,7 +55,7 @@ class Bed:
         metrics = Metrics(self.registry, "agent", "default")
         variables = {"OMNIA_SESSION_TYPE": kind, "OMNIA_SESSION_URL": url}
         env = mounted.env(OMNIA_RETENTION_MAX_MESSAGES=str(MOST), **variables)
-        live = Live(Loader(env, client, Sources(client, lambda: None), metrics))
+        live = Live(Loader(env, client, ToolSources(client, lambda: None), metrics))
         self.store: SessionStore = MeteredSessionStore(
             open_sessions(env, metrics.retained), metrics
         )

@@ -7,12 +7,10 @@ import pytest
 
 from omnia_core.files.providers import ProviderConfig, ProviderDefaults
 from omnia_core.sessions import Message
-from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.model import ChatRequest, ModelEvent, ProviderError, TextDelta
 from omnia_runtime.providers.openai.adapter import OpenAIModel
-from omnia_runtime.providers.retry import RetryingModel, RetryPolicy, Timing
-from omnia_runtime.providers.retry_after import retry_after
-from omnia_runtime.providers.retry_budget import RetryBudget
+from omnia_runtime.providers.retry import ModelRetryPolicy, RetryBudget, RetryingModel, Timing
 from tests.runtime.faulty import Fault, FaultyServer, hangs_up, late, status, streams
 from tests.runtime.scripted import Round, ScriptedModel, says
 from tests.services import free_port
@@ -153,7 +151,7 @@ async def test_a_refused_connection_is_tried_three_times() -> None:
 async def test_waits_double_up_to_the_longest_and_are_drawn_from_the_whole_range() -> None:
     clock = Clock(chance=0.5)
     model = ScriptedModel(*[failed()] * 5, says("well"))
-    policy = RetryPolicy(attempts=6, first_wait=1, longest_wait=4)
+    policy = ModelRetryPolicy(attempts=6, first_wait=1, longest_wait=4)
     assert await collect(RetryingModel(model, "p", None, policy, clock.timing()).stream(HI))
     assert clock.waits == [0.5, 1, 2, 2, 2]
 
@@ -161,7 +159,7 @@ async def test_waits_double_up_to_the_longest_and_are_drawn_from_the_whole_range
 async def test_no_attempt_begins_when_the_call_has_taken_long() -> None:
     clock = Clock()
     model = ScriptedModel(failed(429, 25), failed(429, 25), failed(429, 25), says("late"))
-    retrying = RetryingModel(model, "p", None, RetryPolicy(attempts=9), clock.timing())
+    retrying = RetryingModel(model, "p", None, ModelRetryPolicy(attempts=9), clock.timing())
     with pytest.raises(ProviderError, match=r"after 3 attempts; .* has taken 51 s"):
         await collect(retrying.stream(HI))
 

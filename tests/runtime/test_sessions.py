@@ -20,7 +20,7 @@ from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ProviderError
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.locks import WAIT_SECONDS
 from omnia_runtime.turns.media import MediaFolder
@@ -191,7 +191,9 @@ async def test_a_summary_waits_for_a_turn_that_began_meanwhile(mounted: Mounted)
     store = MemorySessionStore(Duration.parse("1h"))
     history = [Message("user", "hi"), Message("user", "ho")]
     await store.append("s", history, expected_length=0)
-    live = Live(Loader(mounted.env(), HTTPClient(), Sources(HTTPClient(), lambda: None), metrics()))
+    live = Live(
+        Loader(mounted.env(), HTTPClient(), ToolSources(HTTPClient(), lambda: None), metrics())
+    )
     media = MediaFolder(mounted.folder)
     conversations = Conversations(live, store, media, metrics(), RuntimeTracing())
     model = ScriptedModel(says("notes"))

@@ -110,7 +110,7 @@ async def test_a_document_at_a_private_address_is_not_fetched(tmp_path: Path) ->
 async def test_servers_that_cannot_be_kept_public_are_refused_altogether(tmp_path: Path) -> None:
     handler = {"name": "a", "type": "grpc", "grpcConfig": {"endpoint": "1.1.1.1:1"}}
     async with opened(tmp_path, handler, deny_private=True) as tools:
-        assert "cannot be kept to public addresses" in tools.problems
+        assert "cannot be limited to public addresses" in tools.problems
 
 
 def test_the_refusal_is_a_setting_of_the_runtime() -> None:

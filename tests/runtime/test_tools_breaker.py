@@ -9,8 +9,7 @@ from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
-from omnia_runtime.tools.breaker import FAULTS, OPEN_SECONDS
-from omnia_runtime.tools.guarded import GuardedSource, ToolTimeout
+from omnia_runtime.tools.guarded import FAULTS, OPEN_SECONDS, GuardedSource, ToolTimeout
 
 FAULT = ToolFailed("down", server_fault=True)
 REFUSAL = ToolFailed("no such order")
@@ -145,7 +144,7 @@ async def test_timeouts_count_and_a_turn_that_is_cancelled_does_not(
         await cut(server, source)
     server.timeout = 0.05
     for _ in range(FAULTS):
-        with pytest.raises(ToolTimeout, match=r"did not answer in 0\.05 s"):
+        with pytest.raises(ToolTimeout, match=r"did not answer within 0\.05 s"):
             await source.call("t", {}, CallContext())
     assert "unavailable" in await ended(source)
 

@@ -8,13 +8,13 @@ import pytest
 from aiohttp import web
 
 from omnia_core.files.tools import HTTPRetryPolicy
-from omnia_runtime.tools.breaker import FAULTS
-from omnia_runtime.tools.retry import Retry
+from omnia_runtime.tools.guarded import FAULTS
+from omnia_runtime.tools.retry import HTTPRetry
 from tests.runtime.scripted import http_tool
 from tests.runtime.servers import serving
 from tests.runtime.tooling import opened
 
-POLICY = Retry.of(HTTPRetryPolicy(5, "100ms", 2.0, "1s"))
+POLICY = HTTPRetry.of(HTTPRetryPolicy(5, "100ms", 2.0, "1s"))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_waits_grow_to_their_limit_and_the_server_may_ask_for_one(
 
 
 def test_a_server_is_not_heard_where_the_policy_says_so() -> None:
-    policy = Retry.of(HTTPRetryPolicy(5, "100ms", 2.0, "1s", respect_retry_after=False))
+    policy = HTTPRetry.of(HTTPRetryPolicy(5, "100ms", 2.0, "1s", respect_retry_after=False))
     assert policy.wait(1, 0.7, 0.5) == pytest.approx(0.1)
 
 
@@ -102,7 +102,7 @@ async def test_without_a_policy_there_is_one_attempt(tmp_path: Path) -> None:
 async def test_a_server_cannot_ask_for_more_than_the_longest_wait(
     tmp_path: Path, asked: str
 ) -> None:
-    server = Flaky(503, headers={"Retry-After": asked})
+    server = Flaky(503, headers={"HTTPRetry-After": asked})
     async with serving(server) as url, opened(tmp_path, retried(url)) as tools:
         assert not (await tools.call()).is_error
     assert len(server.bodies) == 2

@@ -21,7 +21,7 @@ from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.retry import RetryingModel, Timing
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.invocation_record import MOST_WAITING, InvocationRecords
@@ -74,7 +74,7 @@ class Bed:
         self.store, self.metrics = KeepingStore(), metrics()
         self.client = client = HTTPClient()
         env = mounted.env(**environment)
-        self.live = Live(Loader(env, client, Sources(client, lambda: None), self.metrics))
+        self.live = Live(Loader(env, client, ToolSources(client, lambda: None), self.metrics))
         tracing = RuntimeTracing()
         media = MediaFolder(mounted.folder)
         self.conversations = Conversations(self.live, self.store, media, self.metrics, tracing)

@@ -15,7 +15,7 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ProviderError
 from omnia_runtime.providers.claude.adapter import ClaudeModel
 from omnia_runtime.providers.gemini.adapter import GeminiModel
-from omnia_runtime.providers.retry import RetryingModel, RetryPolicy
+from omnia_runtime.providers.retry import ModelRetryPolicy, RetryingModel
 from tests.runtime.claude_calls import THOUGHT
 from tests.runtime.program import Program, Stream, client, said
 from tests.runtime.scripted import Mounted, http_tool, pack
@@ -45,7 +45,7 @@ async def test_a_key_that_a_vendor_repeats_is_in_no_log_and_no_error(
     async with serving(server) as url, asyncio.timeout(LIMIT):
         config = ProviderConfig("default", "claude", "m", base_url=url)
         vendor = make(config, SecretStr(KEY), "THE_KEY_VARIABLE", client)
-        model = RetryingModel(vendor, "default", policy=RetryPolicy(first_wait=0.0))
+        model = RetryingModel(vendor, "default", policy=ModelRetryPolicy(first_wait=0.0))
         with capture_logs() as logs, pytest.raises(ProviderError) as caught:
             await anext(model.stream(HI))
         await client.close()

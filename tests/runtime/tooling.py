@@ -14,7 +14,7 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.tools.sources import Sources
+from omnia_runtime.tools.sources import ToolSources
 from tests.runtime.scripted import metrics
 
 LIMIT = 10.0
@@ -30,7 +30,7 @@ class Tools:
     def __init__(self, path: Path, client: HTTPClient, *, deny_private: bool = False) -> None:
         self.path = path
         self.changes = asyncio.Event()
-        self.sources = Sources(client, self.changes.set, deny_private=deny_private)
+        self.sources = ToolSources(client, self.changes.set, deny_private=deny_private)
 
     def write(self, *handlers: dict[str, Any]) -> None:
         """Replace the file."""

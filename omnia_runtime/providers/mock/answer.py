@@ -1,78 +1,92 @@
-"""What the mock says: a pure choice from its response file and the conversation."""
+"""The mock's answer, chosen from its response file and the conversation; pure."""
 
 import json
+import mimetypes
+from collections.abc import Iterable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from msgspec import Struct
 
-from omnia_core.conversation.parts import Part
+from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.sessions import Message
 from omnia_core.templates import Template, ValueMissing, lookup
 from omnia_runtime.ports.model import ChatRequest, ProviderError, ToolCallRequest
-from omnia_runtime.providers.mock.file import MockCall, Pace, Responses, Rule, Scenario, Turn
-from omnia_runtime.providers.mock.media import media_parts
+from omnia_runtime.providers.mock.response_file import (
+    MockCall,
+    MockPlayback,
+    MockResponses,
+    MockRule,
+    MockScenario,
+    MockTurn,
+)
 
 _NOT_JSON = object()
+_ANY_TYPE = "application/octet-stream"
 
 
-class Answer(Struct, frozen=True):
-    """What to say, and how."""
+class MockAnswer(Struct, frozen=True):
+    """An answer, and how it is played back."""
 
     text: str
     calls: tuple[ToolCallRequest, ...] = ()
-    pace: Pace = Pace()
+    playback: MockPlayback = MockPlayback()
     parts: tuple[Part, ...] = ()
 
 
-def choose_answer(responses: Responses, request: ChatRequest, builtin: str) -> Answer:
-    """Choose in this order: step, turn, matches, the scenario's default, the file's, `builtin`.
+def choose_answer(responses: MockResponses, request: ChatRequest, builtin: str) -> MockAnswer:
+    """Choose in this order: step, turn, matches, default of the scenario, of the file, `builtin`.
 
     Raises:
-        ProviderError: a template of the file names a value that the conversation does not have.
+        ProviderError: a template of the file uses a value that the conversation does not have.
     """
     metadata = request.metadata
     name = metadata.get("mock_scenario_id") or metadata.get("mock_scenario") or "default"
-    scenario = responses.scenarios.get(name, Scenario())
+    scenario = responses.scenarios.get(name, MockScenario())
     turn = scenario.steps.get(metadata.get("composition_step_id", "")) or scenario.turns.get(
         turn_number(request)
     )
     if turn is not None:
-        return _scripted(turn, request, responses.pace)
-    matched = _first_match((*scenario.rules, *responses.rules), request, responses.pace)
+        return _scripted(turn, request, responses.playback)
+    matched = _first_match((*scenario.rules, *responses.rules), request, responses.playback)
     if matched is not None:
         return matched
     for text in (scenario.default, responses.default):
         if text is not None:
-            return Answer(text, pace=responses.pace)
-    return Answer(builtin, pace=responses.pace)
+            return MockAnswer(text, playback=responses.playback)
+    return MockAnswer(builtin, playback=responses.playback)
 
 
 def turn_number(request: ChatRequest) -> int:
-    """Count the turns as the model sees them: each of its messages so far was one."""
-    said = sum(message.role == "assistant" for message in request.messages)
+    """Count the turns as the model sees them: one for each of its messages so far."""
+    previous = sum(message.role == "assistant" for message in request.messages)
     wanted = request.metadata.get("mock_turn_number", "")
-    return max(said + 1, int(wanted) if wanted.isdecimal() else 0)
+    return max(previous + 1, int(wanted) if wanted.isdecimal() else 0)
 
 
-def _scripted(turn: Turn, request: ChatRequest, pace: Pace) -> Answer:
+def _scripted(turn: MockTurn, request: ChatRequest, playback: MockPlayback) -> MockAnswer:
     calls = _calls(turn.tool_calls, request)
-    return Answer(turn.said(), calls, turn.over(pace), tuple(media_parts(turn.parts)))
+    return MockAnswer(
+        turn.answer_text(), calls, turn.over(playback), tuple(_media_parts(turn.parts))
+    )
 
 
-def _first_match(rules: tuple[Rule, ...], request: ChatRequest, pace: Pace) -> Answer | None:
+def _first_match(
+    rules: tuple[MockRule, ...], request: ChatRequest, playback: MockPlayback
+) -> MockAnswer | None:
     last = request.messages[-1] if request.messages else Message("user")
     subject = "tool_result" if last.role == "tool" else "message"
     for rule in rules:
         if rule.match.when == subject:
             groups = _groups(rule, last.content)
             if groups is not None:
-                return _rendered(rule, {**_values(request), **groups}, request, pace)
+                return _rendered(rule, {**_values(request), **groups}, request, playback)
     return None
 
 
-def _groups(rule: Rule, text: str) -> dict[str, Any] | None:
-    """Return the named groups of a match, or None when the text does not match."""
+def _groups(rule: MockRule, text: str) -> dict[str, Any] | None:
+    """Return the named groups of a match, None when the text does not match."""
     if rule.path is not None:
         value = lookup(rule.path, _json(text), _NOT_JSON)
         if value is _NOT_JSON:
@@ -88,7 +102,7 @@ def _groups(rule: Rule, text: str) -> dict[str, Any] | None:
 
 
 def _values(request: ChatRequest) -> dict[str, Any]:
-    """Return what a template may use."""
+    """Return the values for templates."""
     values: dict[str, Any] = {"message": ""}
     for message in reversed(request.messages):
         parsed = _json(message.content)
@@ -102,13 +116,15 @@ def _values(request: ChatRequest) -> dict[str, Any]:
     return values
 
 
-def _rendered(rule: Rule, values: dict[str, Any], request: ChatRequest, pace: Pace) -> Answer:
+def _rendered(
+    rule: MockRule, values: dict[str, Any], request: ChatRequest, playback: MockPlayback
+) -> MockAnswer:
     def fill(tree: Any) -> Any:
         if isinstance(tree, Template):
             return tree.value(values)
         if isinstance(tree, dict):
-            return {key: fill(each) for key, each in tree.items()}
-        return [fill(each) for each in tree] if isinstance(tree, list) else tree
+            return {key: fill(value) for key, value in tree.items()}
+        return [fill(item) for item in tree] if isinstance(tree, list) else tree
 
     try:
         text = rule.content.render(values) if rule.content else ""
@@ -117,11 +133,11 @@ def _rendered(rule: Rule, values: dict[str, Any], request: ChatRequest, pace: Pa
         calls = [MockCall(call.name, fill(call.arguments)) for call in rule.calls]
     except ValueMissing as error:
         raise ProviderError(f"the mock's response file: {error}") from error
-    return Answer(text, _calls(calls, request), rule.match.over(pace))
+    return MockAnswer(text, _calls(calls, request), rule.match.over(playback))
 
 
 def _calls(calls: "list[MockCall]", request: ChatRequest) -> tuple[ToolCallRequest, ...]:
-    """Number the calls; a number that the conversation has used already is passed over."""
+    """Number the calls; a number that the conversation has already used is skipped."""
     used = {call.id for message in request.messages for call in message.tool_calls}
     numbered = []
     for index, call in enumerate(calls):
@@ -132,6 +148,24 @@ def _calls(calls: "list[MockCall]", request: ChatRequest) -> tuple[ToolCallReque
         used.add(call_id)
         numbered.append(ToolCallRequest(call_id, call.name, orjson.dumps(call.arguments).decode()))
     return tuple(numbered)
+
+
+def _media_parts(parts: Iterable[dict[str, Any]]) -> Iterator[Part]:
+    """Yield the media parts of a scripted turn: `{type: image, image_url: {url}}`."""
+    for part in parts:
+        part_type = part.get("type")
+        link = part.get(f"{part_type}_url")
+        if part_type in MEDIA_TYPES and isinstance(link, dict) and link.get("url"):
+            url = str(link["url"])
+            mime_type = link.get("mime_type") or _mime_type(url)
+            yield Part(str(part_type), media=Media(mime_type, url=url))
+
+
+def _mime_type(url: str) -> str:
+    if url.startswith("data:"):
+        return url.removeprefix("data:").partition(",")[0].partition(";")[0] or "text/plain"
+    parts = urlsplit(url)
+    return mimetypes.guess_type(parts.path or parts.netloc)[0] or _ANY_TYPE
 
 
 def _json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""What OpenAI's models do differently, by the beginnings of their names.
+"""Differences between OpenAI's models, by the prefixes of their names.
 
 Sources, read in 2026: https://developers.openai.com/api/docs/models,
 https://developers.openai.com/api/docs/guides/reasoning and .../guides/latest-model.
@@ -16,10 +16,10 @@ OPENAI_HOST = "api.openai.com"
 
 
 class ModelFamily(Struct, frozen=True):
-    """Models whose names begin alike.
+    """Models with the same prefix of their names.
 
     Attributes:
-        effort: how much they reason unless told otherwise, "" for models that do not reason.
+        effort: the default reasoning effort, "" for models that do not reason.
         responses: whether they answer, or call tools, only through the Responses API.
     """
 
@@ -35,7 +35,7 @@ _RESPONSES = ModelFamily("medium", responses=True)
 _GENERATION = re.compile(r"gpt-(\d+)")
 _NEWEST = 6
 
-# The longest beginning counts.
+# The longest prefix counts.
 _FAMILIES = {
     "o1": _REASONS,
     "o1-pro": _RESPONSES,
@@ -60,46 +60,46 @@ _FAMILIES = {
     "gpt-5.4": _MAY_REASON,
     "gpt-5.4-pro": _RESPONSES,
     "gpt-5.5-pro": _RESPONSES,
-    # with tools, chat completions takes them only without reasoning
+    # Chat completions accepts tools for these only without reasoning.
     "gpt-5.6": _RESPONSES,
     "gpt-6": _RESPONSES,
 }
 
 
 def family_of(config: ProviderConfig) -> ModelFamily:
-    """Return what is known of a provider's model; a server of one's own is taken as it is."""
+    """Return the family of a provider's model; a self-hosted model has the plain one."""
     if config.type != "openai":
         return _PLAIN
     model = config.model.rpartition("/")[2]
-    beginnings = [each for each in _FAMILIES if model.startswith(each)]
-    if beginnings:
-        return _FAMILIES[max(beginnings, key=len)]
-    # a generation that is newer than this table is taken to be like the newest in it
+    prefixes = [prefix for prefix in _FAMILIES if model.startswith(prefix)]
+    if prefixes:
+        return _FAMILIES[max(prefixes, key=len)]
+    # A generation newer than this table is assumed to be like the newest one in it.
     generation = _GENERATION.match(model)
     return _RESPONSES if generation and int(generation[1]) > _NEWEST else _PLAIN
 
 
 def reasons(config: ProviderConfig) -> bool:
-    """Whether the model thinks before it answers, and takes no temperature, top_p and penalties."""
+    """Whether the model reasons, and so does not support temperature, top_p and penalties."""
     family = family_of(config)
     effort = config.openai.reasoning_effort or family.effort
     return family.effort != "" and effort != "none"
 
 
-def not_taken(config: ProviderConfig, parameters: Parameters) -> list[str]:
-    """Name the parameters that are set and that the model, or its API, does not take."""
-    refused = [] if config.type == "vllm" else ["top_k"]
+def unsupported_parameters(config: ProviderConfig, parameters: Parameters) -> list[str]:
+    """List the parameters that are set, but that the model or its API does not support."""
+    unsupported = [] if config.type == "vllm" else ["top_k"]
     if uses_responses(config) or reasons(config):
-        refused += ["frequency_penalty", "presence_penalty"]
+        unsupported += ["frequency_penalty", "presence_penalty"]
     if reasons(config):
-        refused += ["temperature", "top_p"]
-    return [name for name in refused if getattr(parameters, name) is not None]
+        unsupported += ["temperature", "top_p"]
+    return [name for name in unsupported if getattr(parameters, name) is not None]
 
 
 def uses_responses(config: ProviderConfig) -> bool:
-    """Whether the Responses API is spoken: as the Provider says, else where the model needs it.
+    """Whether to use the Responses API: as the Provider says, else if the model needs it.
 
-    Compatible servers are taken to speak chat completions.
+    Compatible servers are assumed to offer chat completions only.
     """
     if config.openai.api:
         return config.openai.api == "responses"

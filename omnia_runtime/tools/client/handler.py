@@ -11,13 +11,13 @@ from omnia_runtime.ports.tools import CallContext, ToolFailed
 
 
 class ClientSource:
-    """One handler with one tool. Its timeout is how long the client may take for the answer."""
+    """One handler with one tool. Its timeout limits how long the client may take."""
 
     def __init__(self, handler: ToolHandler) -> None:
-        """Take the handler's tool.
+        """Read the configuration.
 
         Raises:
-            ValueError: it has none, or its timeout is no duration.
+            ValueError: the handler has no tool, or its timeout is not a duration.
         """
         if handler.tool is None:
             raise ValueError("a handler of type client needs tool")
@@ -32,6 +32,8 @@ class ClientSource:
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         if context.client is None:
-            raise ToolFailed(f'"{tool}" runs on the client of a conversation, and there is none')
+            raise ToolFailed(
+                f'"{tool}" runs on the client of a conversation, but this call has no client'
+            )
         call = ToolCall(context.call_id, tool, orjson.dumps(arguments).decode())
         return await context.client.execute(call, self._definition, self._config)

@@ -13,12 +13,12 @@ MAX_RESPONSE_BYTES = 10 * 1024 * 1024
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
-    # a server that is back is found within seconds
+    # A server that has returned is found within seconds.
     ("grpc.initial_reconnect_backoff_ms", 500),
     ("grpc.min_reconnect_backoff_ms", 500),
     ("grpc.max_reconnect_backoff_ms", 5000),
-    # longer than the five minutes below which servers take a ping for an attack; with it the
-    # kernel gives up what a vanished machine does not acknowledge for as long as the timeout says
+    # Servers treat more frequent pings than one in five minutes as an attack. The timeout also
+    # limits how long the kernel waits for acknowledgements from a machine that has vanished.
     ("grpc.keepalive_time_ms", 310_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.enable_http_proxy", 0),
@@ -34,25 +34,27 @@ class ToolCalls(Struct, frozen=True):
     )
 
 
-class Connection:
-    """Opens its channel with the first call, and again when a file of its TLS has changed.
+class GRPCToolConnection:
+    """Opens its channel with the first call, and a new one when a file of its TLS has changed.
 
-    A channel connects by itself, as often as it must.
+    A channel connects and reconnects by itself.
     """
 
     def __init__(self, config: GRPCConfig) -> None:
-        """Take the configuration.
+        """Read the configuration; nothing is connected yet.
 
         Raises:
-            ValueError: says what is wrong with it.
+            ValueError: the configuration is invalid; the message says why.
         """
         if config.tls and config.tls_insecure_skip_verify:
             raise ValueError(
-                "gRPC checks every certificate: name the one that signed the server's in"
-                " grpcConfig.tlsCAPath and remove tlsInsecureSkipVerify"
+                "gRPC always verifies certificates: set grpcConfig.tlsCAPath to the certificate"
+                " authority of the server, and remove tlsInsecureSkipVerify"
             )
         if bool(config.tls_cert_path) != bool(config.tls_key_path):
-            raise ValueError("grpcConfig.tlsCertPath and tlsKeyPath need each other: add the other")
+            raise ValueError(
+                "grpcConfig.tlsCertPath and tlsKeyPath need each other: add the missing one"
+            )
         self._config = config
         self._target = config.endpoint.removeprefix("grpc://")
         paths = (config.tls_ca_path, config.tls_cert_path, config.tls_key_path)
@@ -63,16 +65,16 @@ class Connection:
         self._old: list[grpc.aio.Channel] = []
 
     def calls(self) -> ToolCalls:
-        """Return the calls; use it on the event loop.
+        """Return the calls; to be used on the event loop.
 
         Raises:
-            OSError: a file of its TLS cannot be read.
+            OSError: a TLS file cannot be read.
         """
         current = signature(self._files)
         if self._calls is None or current != self._signature:
             channel = self._open()
             if self._channel:
-                # its running calls shall end as they can
+                # Its running calls may complete.
                 self._old.append(self._channel)
             stub = tools_pb2_grpc.ToolServiceStub(channel)  # type: ignore[no-untyped-call] # generated
             self._channel, self._signature = channel, current
@@ -80,7 +82,7 @@ class Connection:
         return self._calls
 
     async def retire(self, grace: float) -> None:
-        """Close the channels that were replaced, when their calls end or after `grace` seconds."""
+        """Close the replaced channels when their calls have ended, at the latest after `grace`."""
         channels, self._old = self._old, []
         for channel in channels:
             await channel.close(grace)

@@ -1,4 +1,4 @@
-"""Between tool calls and the messages of `omnia.tools.v1`."""
+"""Mapping between tool calls and the messages of `omnia.tools.v1`."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ _MAX_ERROR = 512
 _MAX_TOOLS = 1000
 
 _Code = grpc.StatusCode
-_MENDED_BY_THE_MODEL = frozenset({_Code.INVALID_ARGUMENT, _Code.OUT_OF_RANGE})
+_INVALID_ARGUMENTS = frozenset({_Code.INVALID_ARGUMENT, _Code.OUT_OF_RANGE})
 _CREDENTIAL = frozenset({_Code.UNAUTHENTICATED, _Code.PERMISSION_DENIED})
 _SERVER_FAULT = frozenset(
     {
@@ -34,7 +34,7 @@ _SERVER_FAULT = frozenset(
 
 
 def call_metadata(tool: str, context: CallContext) -> dict[str, str]:
-    """Return what a server is told about who calls: our own names only, and only so many."""
+    """Return the metadata of a call: only our own names, and at most `_MAX_ENTRIES`."""
     own = {
         name: value[:_MAX_VALUE]
         for name, value in context.metadata.items()
@@ -50,7 +50,7 @@ def call_metadata(tool: str, context: CallContext) -> dict[str, str]:
 
 
 def result_of(response: tools_pb2.ToolResponse) -> ToolResult:
-    """Return an answer as a result; text that is no JSON is wrapped."""
+    """Return a response as a result; text that is not JSON is wrapped into an object."""
     if not response.is_error:
         return ToolResult(_as_json(response.result_json))
     failed: dict[str, object] = {"error": response.error_message or "the tool failed"}
@@ -60,54 +60,54 @@ def result_of(response: tools_pb2.ToolResponse) -> ToolResult:
 
 
 def specs_of(tools: Sequence[tools_pb2.ToolInfo]) -> tuple[list[ToolSpec], str]:
-    """Return the tools that a server lists, and what is wrong with those that are left out."""
+    """Return the tools that a server lists, and what is wrong with the ones that are left out."""
     specs, wrong = [], []
-    for each in tools[:_MAX_TOOLS]:
+    for tool in tools[:_MAX_TOOLS]:
         try:
-            schema = orjson.loads(each.input_schema or '{"type": "object"}')
+            schema = orjson.loads(tool.input_schema or '{"type": "object"}')
         except orjson.JSONDecodeError:
             schema = None
-        if each.name and isinstance(schema, dict):
-            specs.append(ToolSpec(each.name, each.description, schema))
+        if tool.name and isinstance(schema, dict):
+            specs.append(ToolSpec(tool.name, tool.description, schema))
         else:
-            wrong.append(each.name or "(unnamed)")
+            wrong.append(tool.name or "(unnamed)")
     if len(tools) > _MAX_TOOLS:
         wrong.append(f"all after the first {_MAX_TOOLS}")
     if not wrong:
         return specs, ""
-    left = ", ".join(wrong[:5])
-    return specs, f"lists tools without a name or a JSON Schema, which are left out: {left}"
+    names = ", ".join(wrong[:5])
+    return specs, f"lists tools without a name or a JSON Schema, which are left out: {names}"
 
 
-def said_of(code: grpc.StatusCode, details: str, timeout: float) -> str:
-    """Say what a server did instead of answering, in words that follow its name."""
+def problem_of(code: grpc.StatusCode, details: str, timeout: float) -> str:
+    """Describe a status that is not OK, in words that follow the name of the server."""
     if _too_large(details):
         return "answered with a message that is too large"
     if code is _Code.UNAVAILABLE:
         return "cannot be reached: check that it runs and that its address and tls are right"
     if code is _Code.DEADLINE_EXCEEDED:
-        return f"did not answer in {timeout:g} s"
+        return f"did not answer within {timeout:g} s"
     if code in _CREDENTIAL:
         return f"refuses the credential ({code.name}): correct auth or its Secret"
     if code is _Code.UNIMPLEMENTED:
-        return "does not speak omnia.tools.v1 (UNIMPLEMENTED): correct its address or type"
+        return "does not implement omnia.tools.v1 (UNIMPLEMENTED): correct its address or type"
     return f"answered {code.name}: {details[:_MAX_ERROR]}"
 
 
 def error_of(name: str, error: grpc.aio.AioRpcError, timeout: float) -> ToolRetry | ToolFailed:
-    """Return what a call that was not answered means for the model."""
+    """Return the error of a failed call for the model."""
     code, details = error.code(), error.details() or ""
-    said = f'handler "{name}" {said_of(code, details, timeout)}'
-    if code in _MENDED_BY_THE_MODEL:
-        return ToolRetry(said)
-    return ToolFailed(said, server_fault=code in _SERVER_FAULT and not _too_large(details))
+    message = f'handler "{name}" {problem_of(code, details, timeout)}'
+    if code in _INVALID_ARGUMENTS:
+        return ToolRetry(message)
+    return ToolFailed(message, server_fault=code in _SERVER_FAULT and not _too_large(details))
 
 
 def retried_codes(policy: GRPCRetryPolicy) -> frozenset[grpc.StatusCode]:
-    """Return the codes that a policy names, however they are spelled.
+    """Return the codes that a policy names, in any spelling.
 
     Raises:
-        ValueError: a name is none of a code.
+        ValueError: a name is not a gRPC status code.
     """
     known = {_letters(code.name): code for code in _Code}
     for name in policy.retryable_status_codes:
@@ -121,12 +121,12 @@ def retried_codes(policy: GRPCRetryPolicy) -> frozenset[grpc.StatusCode]:
 
 
 def is_worth_retrying(error: grpc.aio.AioRpcError, codes: frozenset[grpc.StatusCode]) -> bool:
-    """Whether another attempt may succeed. The same answer would be too large again."""
+    """Whether another attempt may succeed; an answer that is too large stays too large."""
     return error.code() in codes and not _too_large(error.details() or "")
 
 
 def _too_large(details: str) -> bool:
-    # gRPC's own words; it has no code of its own for it
+    # The text of gRPC, which has no separate status code for this.
     return "larger than max" in details
 
 

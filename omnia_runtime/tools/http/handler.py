@@ -12,20 +12,25 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.credentials import Credential
-from omnia_runtime.tools.http.exchange import Exchange
-from omnia_runtime.tools.http.mapping import check_expression
-from omnia_runtime.tools.http.request import WITHOUT_BODY, build_call, check_template, proven
-from omnia_runtime.tools.http.result import Reading
+from omnia_runtime.tools.http.client import HTTPToolClient
+from omnia_runtime.tools.http.expressions import check_expression
+from omnia_runtime.tools.http.request import (
+    WITHOUT_BODY,
+    build_request,
+    check_template,
+    with_headers,
+)
+from omnia_runtime.tools.http.response import ResponseReader
 
 
 class HTTPSource:
-    """One handler with one tool. Nothing of the caller, its token included, is forwarded."""
+    """One handler with one tool. Nothing of the caller is forwarded, nor is its token."""
 
     def __init__(self, handler: ToolHandler, credential: Credential, client: HTTPClient) -> None:
-        """Take the handler's tool.
+        """Read the configuration.
 
         Raises:
-            ValueError: says what the handler lacks.
+            ValueError: the handler is invalid; the message says why.
         """
         config, tool = handler.http_config, handler.tool
         if config is None or tool is None:
@@ -41,9 +46,11 @@ class HTTPSource:
         self.timeout = Duration.parse(handler.timeout).seconds
         self._definition = tool
         self._config = structs.replace(config, method=config.method.upper())
-        self._reading = Reading(handler.name, frozenset(config.redact), config.response_mapping)
+        self._reader = ResponseReader(
+            handler.name, frozenset(config.redact), config.response_mapping
+        )
         self._credential = credential
-        self._exchange = Exchange(handler.name, client, config.retry_policy, self.timeout)
+        self._calls = HTTPToolClient(handler.name, client, config.retry_policy, self.timeout)
 
     def specs(self) -> list[ToolSpec]:
         tool = self._definition
@@ -51,9 +58,9 @@ class HTTPSource:
 
     async def call(
         self,
-        tool: str,  # noqa: ARG002 - it has one
+        tool: str,  # noqa: ARG002 - there is only one
         arguments: JsonObject,
         context: CallContext,  # noqa: ARG002 - nothing of the turn is forwarded
     ) -> ToolResult:
-        request = proven(build_call(self._config, arguments), self._credential.headers())
-        return self._reading.result(await self._exchange.send(request))
+        request = with_headers(build_request(self._config, arguments), self._credential.headers())
+        return self._reader.result(await self._calls.send(request))

@@ -1,4 +1,4 @@
-"""From the arguments of a model to an HTTP request."""
+"""From the arguments of a tool call to an HTTP request."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 from omnia_core.files.tools import HTTPConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
-from omnia_runtime.tools.http.mapping import MappingFailed, apply_expression
+from omnia_runtime.tools.http.expressions import ExpressionFailed, apply_expression
 
 WITHOUT_BODY = frozenset({"GET", "DELETE", "HEAD"})
 _FORM = "application/x-www-form-urlencoded"
@@ -19,8 +19,8 @@ _PARAMETER = re.compile(r"\{([^{}]+)\}")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
 
 
-class HTTPCall(Struct, frozen=True):
-    """A request, ready to be sent; `url` is encoded already."""
+class HTTPToolRequest(Struct, frozen=True):
+    """A request, ready to be sent; `url` is already encoded."""
 
     method: str
     url: str
@@ -28,20 +28,20 @@ class HTTPCall(Struct, frozen=True):
     body: bytes | None
 
 
-def build_call(config: HTTPConfig, arguments: JsonObject) -> HTTPCall:
-    """Put each argument where the handler wants it. What the handler fixes, no argument changes.
+def build_request(config: HTTPConfig, arguments: JsonObject) -> HTTPToolRequest:
+    """Put each argument in its place; no argument can change a value that the handler fixes.
 
     Raises:
-        ToolRetry: an argument is missing or cannot stand where it must.
-        ToolFailed: the handler's own mapping makes no body.
+        ToolRetry: an argument is missing, or does not fit its place.
+        ToolFailed: the handler's mapping does not result in a body.
     """
     rest = dict(arguments)
     url = _url(config, rest)
-    carried = {name: rest.pop(name) for name in config.header_params if name in rest}
+    in_headers = {name: rest.pop(name) for name in config.header_params if name in rest}
     headers = {
         config.header_params[name]: _header(name, value)
-        for name, value in carried.items()
-        # null has no text: outside a body it means that there is no value
+        for name, value in in_headers.items()
+        # null has no text form: outside a body it means no value.
         if value is not None
     }
     query = {name: rest.pop(name) for name in config.query_params if name in rest}
@@ -52,7 +52,7 @@ def build_call(config: HTTPConfig, arguments: JsonObject) -> HTTPCall:
     else:
         body = _body(config, rest)
         headers = {**without(headers, ["Content-Type"]), "Content-Type": config.content_type}
-    return HTTPCall(
+    return HTTPToolRequest(
         method,
         _with_query(url, {**query, **config.static_query}),
         {**without(headers, config.headers), **config.headers},
@@ -60,29 +60,29 @@ def build_call(config: HTTPConfig, arguments: JsonObject) -> HTTPCall:
     )
 
 
-def proven(call: HTTPCall, proof: Mapping[str, str]) -> HTTPCall:
-    """Return the request with the headers that prove who asks; they win over any other."""
-    return structs.replace(call, headers={**without(call.headers, proof), **proof})
+def with_headers(request: HTTPToolRequest, headers: Mapping[str, str]) -> HTTPToolRequest:
+    """Return the request with `headers`, which replace others of the same names."""
+    return structs.replace(request, headers={**without(request.headers, headers), **headers})
 
 
 def without(headers: Mapping[str, str], others: Iterable[str]) -> dict[str, str]:
-    """Return the headers whose names, whatever their case, are none of the others."""
+    """Return the headers without those that `others` names, in any case of letters."""
     taken = {name.lower() for name in others}
     return {name: value for name, value in headers.items() if name.lower() not in taken}
 
 
 def check_template(template: str | None) -> None:
-    """Refuse a template whose arguments would choose the server.
+    """Check that arguments cannot change the server in a URL template.
 
     Raises:
-        ValueError: it does.
+        ValueError: the template has arguments before its path.
     """
     if template and "://" in template and "{" in template.partition("://")[2].partition("/")[0]:
-        raise ValueError("httpConfig.urlTemplate takes arguments in its path and query only")
+        raise ValueError("httpConfig.urlTemplate may have arguments only in its path and query")
 
 
 def _url(config: HTTPConfig, rest: JsonObject) -> str:
-    """Fill the URL template; its arguments are taken out of `rest`."""
+    """Fill the URL template, and remove its arguments from `rest`."""
     if config.url_template is None:
         return config.endpoint
     taken = set()
@@ -92,7 +92,7 @@ def _url(config: HTTPConfig, rest: JsonObject) -> str:
         if rest.get(name) is None:
             raise ToolRetry(f'the argument "{name}" is missing: it is part of the URL')
         text = _plain(rest[name])
-        # dots alone would climb the path, however they are encoded
+        # Dots alone would go up the path, however they are encoded.
         if text in ("", ".", ".."):
             raise ToolRetry(f'the argument "{name}" cannot be "{text}": it is part of the URL')
         taken.add(name)
@@ -109,40 +109,42 @@ def _url(config: HTTPConfig, rest: JsonObject) -> str:
 
 def _with_query(url: str, query: Mapping[str, Any]) -> str:
     pairs = [
-        (name, _plain(each))
+        (name, _plain(item))
         for name, value in query.items()
         if value is not None
-        for each in (value if isinstance(value, list) else [value])
+        for item in (value if isinstance(value, list) else [value])
     ]
     return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}" if pairs else url
 
 
 def _body(config: HTTPConfig, rest: JsonObject) -> bytes:
-    whole = _mapped(config, rest)
+    value = _mapped(config, rest)
     if config.content_type.partition(";")[0].strip() == _FORM:
-        if not isinstance(whole, dict):
-            raise ToolFailed("the bodyMapping makes no object, and a form has to be one")
-        return urlencode({name: _plain(value) for name, value in whole.items()}).encode()
-    return msgspec.json.encode(whole)
+        if not isinstance(value, dict):
+            raise ToolFailed("the result of bodyMapping is not an object, which a form has to be")
+        return urlencode({name: _plain(field) for name, field in value.items()}).encode()
+    return msgspec.json.encode(value)
 
 
 def _mapped(config: HTTPConfig, rest: JsonObject) -> Any:
-    """Return the body's value. Fields that the handler fixes are added to an object only."""
+    """Return the value of the body. The fields of staticBody are added if it is an object."""
     if config.body_mapping is None:
         return {**rest, **config.static_body}
     try:
-        made = apply_expression(config.body_mapping, rest)
-    except MappingFailed as error:
+        result = apply_expression(config.body_mapping, rest)
+    except ExpressionFailed as error:
         raise ToolRetry(f"the arguments do not fit the handler's bodyMapping: {error}") from error
-    if config.static_body and not isinstance(made, dict):
-        raise ToolFailed("the bodyMapping makes no object, and staticBody adds fields to one")
-    return {**made, **config.static_body} if config.static_body else made
+    if config.static_body and not isinstance(result, dict):
+        raise ToolFailed(
+            "the result of bodyMapping is not an object, to which staticBody adds fields"
+        )
+    return {**result, **config.static_body} if config.static_body else result
 
 
 def _header(name: str, value: Any) -> str:
     text = _plain(value)
     if _FORBIDDEN_IN_HEADER.search(text) or not text.isascii():
-        raise ToolRetry(f'the argument "{name}" holds characters that a header cannot carry')
+        raise ToolRetry(f'the argument "{name}" has characters that are not allowed in a header')
     return text
 
 

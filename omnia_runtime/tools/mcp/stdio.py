@@ -1,4 +1,8 @@
-"""An MCP server that is a program: messages are lines of its input and output."""
+"""The stdio transport: an MCP server that is a program, with messages as lines of its pipes.
+
+Unlike the SDK's own, it limits the size of a message, logs the program's standard error, knows with
+which code the program ended, and kills all that the program has started.
+"""
 
 import asyncio
 import contextlib
@@ -13,9 +17,9 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 
 from omnia_core.files.tools import MCPConfig
-from omnia_runtime.tools.mcp.watch import LARGEST, Watch
+from omnia_runtime.tools.mcp.server import MAX_MESSAGE_BYTES, ConnectionState
 
-# How long the program has to end by itself, and again after it was asked to.
+# How long the program may take to end by itself, and again after SIGTERM.
 _END_SECONDS = 1.0
 _LONGEST_LOG_LINE = 500
 
@@ -28,14 +32,14 @@ _Streams = tuple[
 
 
 @contextlib.asynccontextmanager
-async def program(config: MCPConfig, name: str, watch: Watch) -> AsyncIterator[_Streams]:
-    """Run the program of a handler; at the end, it and all that it started are ended.
+async def program(config: MCPConfig, name: str, state: ConnectionState) -> AsyncIterator[_Streams]:
+    """Run the program of a handler; at the end of the block, kill it and all that it started.
 
-    Its environment is what the handler gives it and where programs are found: the runtime's own
-    holds keys.
+    Its environment contains the handler's variables and a few harmless ones such as PATH: that of
+    the runtime contains keys.
 
     Raises:
-        OSError: it cannot be run.
+        OSError: the program cannot be run.
     """
     process = await asyncio.create_subprocess_exec(
         config.command,
@@ -46,13 +50,13 @@ async def program(config: MCPConfig, name: str, watch: Watch) -> AsyncIterator[_
         env={**get_default_environment(), **config.env},
         cwd=config.work_dir or None,
         start_new_session=True,
-        limit=LARGEST,
+        limit=MAX_MESSAGE_BYTES,
     )
     received, incoming = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     outgoing, sent = anyio.create_memory_object_stream[SessionMessage](0)
     tasks = [
-        asyncio.create_task(_read(process, received, watch), name=f"output of {name}"),
-        asyncio.create_task(_write(process, sent, watch), name=f"input of {name}"),
+        asyncio.create_task(_read(process, received, state), name=f"output of {name}"),
+        asyncio.create_task(_write(process, sent, state), name=f"input of {name}"),
         asyncio.create_task(_log_errors(process, name), name=f"errors of {name}"),
     ]
     try:
@@ -62,24 +66,26 @@ async def program(config: MCPConfig, name: str, watch: Watch) -> AsyncIterator[_
             task.cancel()
         for stream in (received, incoming, outgoing, sent):
             stream.close()
-        await _to_its_end(asyncio.create_task(_end(process), name=f"end of {name}"))
+        await _uncancelled(asyncio.create_task(_end(process), name=f"end of {name}"))
         await asyncio.wait(tasks)
 
 
 async def _read(
     process: asyncio.subprocess.Process,
     received: "anyio.streams.memory.MemoryObjectSendStream[SessionMessage | Exception]",
-    watch: Watch,
+    state: ConnectionState,
 ) -> None:
-    assert process.stdout  # noqa: S101 - it was opened with a pipe
+    assert process.stdout  # noqa: S101 - opened with a pipe
     try:
         with contextlib.suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             while line := await process.stdout.readline():
                 await received.send(_parsed(line))
             await _ended(process)
-            watch.ended(_ending(process))
+            state.ended(_ending(process))
     except ValueError:
-        watch.ended(f"has sent a message that is too large: more than {LARGEST >> 20} MiB")
+        state.ended(
+            f"has sent a message that is too large: more than {MAX_MESSAGE_BYTES >> 20} MiB"
+        )
     finally:
         received.close()
 
@@ -99,30 +105,30 @@ def _ending(process: asyncio.subprocess.Process) -> str:
 async def _write(
     process: asyncio.subprocess.Process,
     sent: "anyio.streams.memory.MemoryObjectReceiveStream[SessionMessage]",
-    watch: Watch,
+    state: ConnectionState,
 ) -> None:
-    assert process.stdin  # noqa: S101 - it was opened with a pipe
+    assert process.stdin  # noqa: S101 - opened with a pipe
     try:
-        async for each in sent:
-            line = each.message.model_dump_json(by_alias=True, exclude_unset=True)
+        async for outgoing in sent:
+            line = outgoing.message.model_dump_json(by_alias=True, exclude_unset=True)
             process.stdin.write(line.encode() + b"\n")
             await process.stdin.drain()
     except OSError:
-        watch.ended(_ending(process))
+        state.ended(_ending(process))
     finally:
         sent.close()
 
 
 async def _log_errors(process: asyncio.subprocess.Process, name: str) -> None:
-    assert process.stderr  # noqa: S101 - it was opened with a pipe
+    assert process.stderr  # noqa: S101 - opened with a pipe
     while chunk := await process.stderr.read(64 * 1024):
         for line in chunk.splitlines():
             text = line[:_LONGEST_LOG_LINE].decode(errors="replace")
             _log.debug("MCP server", handler=name, line=text)
 
 
-async def _to_its_end(task: asyncio.Task[None]) -> None:
-    """Wait for a task that takes seconds at most, and be cancelled only then."""
+async def _uncancelled(task: asyncio.Task[None]) -> None:
+    """Wait for a short task, and delay a cancellation until it is done."""
     cancelled = False
     while not task.done():
         try:
@@ -134,7 +140,7 @@ async def _to_its_end(task: asyncio.Task[None]) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """End the program and its group: first by closing its input, last by force."""
+    """End the program and its process group: close its input, then SIGTERM, then SIGKILL."""
     if process.stdin:
         process.stdin.close()
     if not await _ended(process):
@@ -142,9 +148,9 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         if not await _ended(process):
             _signal(process.pid, signal.SIGKILL)
             await _ended(process)
-    # what it left behind
+    # Children that the program left behind.
     _signal(process.pid, signal.SIGKILL)
-    # a child that left the group may hold the pipes open for ever
+    # A child that left the group may keep the pipes open forever.
     process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001 - there is no other way
 
 
@@ -153,7 +159,7 @@ async def _ended(process: asyncio.subprocess.Process) -> bool:
     while process.returncode is None:
         if asyncio.get_running_loop().time() > deadline:
             return False
-        # `wait` waits for the pipes too, which a child of the program may hold open
+        # `wait` also waits for the pipes, which a child of the program may keep open.
         await asyncio.sleep(0.01)
     return True
 

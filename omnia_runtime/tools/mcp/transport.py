@@ -1,60 +1,78 @@
-"""How the messages of one connection travel."""
+"""The transports of the SDK, with current credentials, bounded answers and a watch on their end."""
 
 import contextlib
+import functools
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any, Self
 
+import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
-from omnia_runtime.tools.mcp.http import http_client
+from omnia_runtime.tools.addresses import AddressRefused, is_private
+from omnia_runtime.tools.mcp.server import (
+    FIRST_ERROR,
+    MAX_MESSAGE_BYTES,
+    TOO_LARGE,
+    ConnectionState,
+    MCPServer,
+)
 from omnia_runtime.tools.mcp.stdio import program
-from omnia_runtime.tools.mcp.target import Target
-from omnia_runtime.tools.mcp.watch import LARGEST, Watch
+
+_CONNECT_SECONDS = 10.0
+# The time limit of the DELETE request that ends a session.
+_END_SECONDS = 1.0
+_SESSION = "mcp-session-id"
+_STREAM = "text/event-stream"
 
 
 def open_transport(
-    target: Target, watch: Watch, stack: contextlib.AsyncExitStack
-) -> "tuple[_Ending, str]":
-    """Return the SDK's transport for a handler, and which versions of the protocol it speaks.
+    server: MCPServer, state: ConnectionState, stack: contextlib.AsyncExitStack
+) -> "tuple[_ObservedTransport, str]":
+    """Return the SDK's transport to a server, and the versions of the protocol to use on it.
 
-    What has to be closed after the transport goes onto `stack`.
+    What has to be closed after the transport is pushed onto `stack`.
     """
-    config = target.config
+    config = server.config
     if config.transport == "stdio":
-        return _Ending(program(config, target.name, watch), watch), "auto"
+        return _ObservedTransport(program(config, server.name, state), state), "auto"
     if config.transport == "sse":
 
-        def made(*_: Any, **__: Any) -> Any:
-            return http_client(target, watch, posts_matter=True)
+        def client_factory(*_: Any, **__: Any) -> Any:
+            return _http_client(server, state, posts_matter=True)
 
-        # nothing newer than the handshake is spoken over SSE
-        return _Ending(sse_client(config.endpoint, httpx_client_factory=made), watch), "legacy"
-    http = http_client(target, watch, posts_matter=False)
-    stack.push_async_callback(http.aclose)
-    new = streamable_http_client(config.endpoint, http_client=http, max_sse_event_size=LARGEST)
-    return _Ending(new, watch), "auto"
+        # SSE has no protocol newer than the one with a handshake.
+        sse = sse_client(config.endpoint, httpx_client_factory=client_factory)
+        return _ObservedTransport(sse, state), "legacy"
+    client = _http_client(server, state, posts_matter=False)
+    stack.push_async_callback(client.aclose)
+    streamable = streamable_http_client(
+        config.endpoint, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES
+    )
+    return _ObservedTransport(streamable, state), "auto"
 
 
-class _Ending:
-    """A transport that tells when nothing more is to be received."""
+class _ObservedTransport:
+    """A transport that updates the state when nothing more can be received."""
 
-    def __init__(self, transport: Any, watch: Watch) -> None:
+    def __init__(self, transport: Any, state: ConnectionState) -> None:
         self._transport = transport
-        self._watch = watch
+        self._state = state
 
     async def __aenter__(self) -> tuple[Any, Any]:
         received, sent = await self._transport.__aenter__()
-        return _Received(received, self._watch), sent
+        return _ObservedStream(received, self._state), sent
 
     async def __aexit__(self, *error: object) -> bool | None:
         suppressed: bool | None = await self._transport.__aexit__(*error)
         return suppressed
 
 
-class _Received:
-    def __init__(self, stream: Any, watch: Watch) -> None:
+class _ObservedStream:
+    def __init__(self, stream: Any, state: ConnectionState) -> None:
         self._stream = stream
-        self._watch = watch
+        self._state = state
 
     @property
     def last_context(self) -> Any:
@@ -73,7 +91,7 @@ class _Received:
         try:
             return await self._stream.__anext__()
         except BaseException:
-            self._watch.ended()
+            self._state.ended()
             raise
 
     async def __aenter__(self) -> Self:
@@ -83,3 +101,121 @@ class _Received:
     async def __aexit__(self, *error: object) -> bool | None:
         suppressed: bool | None = await self._stream.__aexit__(*error)
         return suppressed
+
+
+def _http_client(
+    server: MCPServer, state: ConnectionState, *, posts_matter: bool
+) -> httpx2.AsyncClient:
+    """Return an HTTP client for a transport of the SDK.
+
+    Args:
+        server: to connect to.
+        state: updated with every status.
+        posts_matter: whether the connection ends when the server refuses a message.
+    """
+    inner = httpx2.AsyncHTTPTransport(
+        verify=_tls_context(),
+        trust_env=False,
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
+    )
+    return httpx2.AsyncClient(
+        auth=_CredentialAuth(server.headers),
+        # The time limits are those of the messages; a stream may be silent for hours.
+        timeout=httpx2.Timeout(None, connect=_CONNECT_SECONDS),
+        transport=_ObservedHTTP(inner, state, server, posts_matter=posts_matter),
+        trust_env=False,
+    )
+
+
+@functools.cache
+def _tls_context() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+class _CredentialAuth(httpx2.Auth):
+    def __init__(self, headers: Callable[[], Mapping[str, str]]) -> None:
+        self._headers = headers
+
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        request.headers.update(self._headers())
+        yield request
+
+
+class _ObservedHTTP(httpx2.AsyncBaseTransport):
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        state: ConnectionState,
+        server: MCPServer,
+        *,
+        posts_matter: bool,
+    ) -> None:
+        self._inner = inner
+        self._server = server
+        self._state = state
+        self._posts_matter = posts_matter
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["accept-encoding"] = "identity"
+        if request.method == "DELETE":
+            request.extensions["timeout"] = httpx2.Timeout(_END_SECONDS).as_dict()
+        if self._server.deny_private:
+            request.extensions["trace"] = _check_address
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.TransportError:
+            if request.method == "POST":
+                self._state.ended()
+            raise
+        status = response.status_code
+        if request.method != "DELETE":
+            # A healthy server without a stream of its own answers GET with an error status.
+            relevant = request.method == "POST" or status < FIRST_ERROR or self._posts_matter
+            if relevant:
+                self._state.answered(status, in_session=_SESSION in request.headers)
+            if request.method == "POST" and self._posts_matter and status >= FIRST_ERROR:
+                self._state.ended()
+        # A compressed answer, which was not requested, could expand to any size.
+        response.headers.pop("content-encoding", None)
+        if isinstance(response.stream, httpx2.AsyncByteStream) and not _is_stream(response):
+            response.stream = _BoundedStream(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _check_address(event: str, info: Mapping[str, Any]) -> None:
+    """Check the address of a new connection before anything is sent to it."""
+    if event != "connection.connect_tcp.complete":
+        return
+    stream = info["return_value"]
+    if is_private(str(stream.get_extra_info("server_addr")[0])):
+        await stream.aclose()
+        raise AddressRefused
+
+
+def _is_stream(response: httpx2.Response) -> bool:
+    """Whether a response is a stream of events; the SDK limits the size of each event."""
+    return response.headers.get("content-type", "").lower().startswith(_STREAM)
+
+
+class _BoundedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._inner:
+            size += len(chunk)
+            if size > MAX_MESSAGE_BYTES:
+                # With this type of error only the call fails, not the connection.
+                raise httpx2.StreamError(
+                    f"its answer {TOO_LARGE}: more than {MAX_MESSAGE_BYTES >> 20} MiB"
+                )
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()

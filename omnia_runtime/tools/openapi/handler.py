@@ -1,57 +1,58 @@
 """Tools that are the operations of an OpenAPI document."""
 
 import asyncio
-import random
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import structlog
+from msgspec import structs
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.units import Duration
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.ports.tools import CallContext, Changed, ToolFailed
-from omnia_runtime.tools.backoff import RECONNECT, Backoff
+from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.credentials import Credential, CredentialUnusable
-from omnia_runtime.tools.http.exchange import Exchange
-from omnia_runtime.tools.http.result import Reading
-from omnia_runtime.tools.openapi.call import openapi_call
-from omnia_runtime.tools.openapi.document import DocumentMissing, fetch_document
+from omnia_runtime.tools.http.client import HTTPToolClient
+from omnia_runtime.tools.http.request import HTTPToolRequest, with_headers, without
+from omnia_runtime.tools.http.response import ResponseReader
+from omnia_runtime.tools.openapi.document import DocumentUnavailable, fetch_document
+from omnia_runtime.tools.polling import PolledSource, PollResult
+from omnia_runtime.tools.retry import RECONNECT, Backoff
 
 if TYPE_CHECKING:
     from omnia_core.openapi import Api, Operation
 
-ASK_SECONDS = 300.0
+POLL_SECONDS = 300.0
 
 _log = structlog.get_logger()
 
 
-class OpenAPISource:
-    """One document. It is fetched again and again; the last good one stays in use."""
+class OpenAPISource(PolledSource):
+    """One document. It is fetched at intervals; the last valid one stays in use."""
 
     def __init__(
         self,
         handler: ToolHandler,
         credential: Credential,
         client: HTTPClient,
-        interval: float = ASK_SECONDS,
+        interval: float = POLL_SECONDS,
         away: Backoff = RECONNECT,
     ) -> None:
-        """Take the configuration; nothing is fetched yet.
+        """Read the configuration; nothing is fetched yet.
 
         Args:
             handler: a handler of type openapi.
             credential: for the document and for the calls.
             client: for both.
-            interval: seconds from one fetch to the next.
-            away: the waits instead, while there is no document.
+            interval: seconds between two fetches.
+            away: the waits instead, while the document is not available.
 
         Raises:
-            ValueError: says what the handler lacks.
+            ValueError: the handler is invalid; the message says why.
         """
         config = handler.openapi_config
         if config is None:
@@ -59,36 +60,15 @@ class OpenAPISource:
         for url in (config.spec_url, config.base_url or config.spec_url):
             if urlsplit(url).scheme not in ("http", "https"):
                 raise ValueError("openAPIConfig needs http or https URLs")
-        self.name = handler.name
-        self.timeout = Duration.parse(handler.timeout).seconds
-        self.problem = ""
+        super().__init__(handler, interval, away)
         self._config = config
         self._credential = credential
         self._client = client
-        self._interval, self._away = interval, away
-        self._exchange = Exchange(handler.name, client, config.retry_policy, self.timeout)
-        self._reading = Reading(handler.name)
+        self._calls = HTTPToolClient(handler.name, client, config.retry_policy, self.timeout)
+        self._reader = ResponseReader(handler.name)
         self._text: str | None = None
         self._remarks = ""
         self._operations: dict[str, Operation] = {}
-        self._specs: list[ToolSpec] = []
-        self._asked = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-
-    def specs(self) -> list[ToolSpec]:
-        return list(self._specs)
-
-    def start(self, changed: Changed) -> None:
-        self._task = asyncio.create_task(self._keep_asking(changed), name=f"tools of {self.name}")
-
-    async def settled(self) -> None:
-        await self._asked.wait()
-
-    async def close(self) -> None:
-        if self._task:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        self._asked.set()
 
     async def call(
         self,
@@ -98,40 +78,28 @@ class OpenAPISource:
     ) -> ToolResult:
         operation = self._operations.get(tool)
         if operation is None:
-            raise ToolFailed(f'handler "{self.name}" has no operation "{tool}" any more')
-        request = openapi_call(operation, arguments, self._config.headers, self._credential)
-        return self._reading.result(await self._exchange.send(request))
+            raise ToolFailed(f'handler "{self.name}" no longer has an operation "{tool}"')
+        request = _request(operation, arguments, self._config.headers, self._credential)
+        return self._reader.result(await self._calls.send(request))
 
-    async def _keep_asking(self, changed: Changed) -> None:
-        failures = 0
-        while True:
-            problem = await self._ask(changed)
-            failures = failures + 1 if problem else 0
-            self._tell(problem or self._remarks)
-            self._asked.set()
-            wait = self._away.wait(failures, random.random()) if failures else self._interval  # noqa: S311 - no secret
-            await asyncio.sleep(wait)
-
-    async def _ask(self, changed: Changed) -> str:
-        """Fetch the document and use it; return why there is none."""
+    async def _poll(self) -> PollResult:
         try:
             async with asyncio.timeout(self.timeout):
                 text = await fetch_document(self._config, self._client, self._credential)
-            if text != self._text:
-                await self._read(text, changed)
+            specs = await self._read(text) if text != self._text else None
         except TimeoutError:
-            return f"the document did not come in {self.timeout:g} s"
-        except (DocumentMissing, CredentialUnusable) as error:
-            return str(error)
+            return _failed(f"the document did not arrive in {self.timeout:g} s")
+        except (DocumentUnavailable, CredentialUnusable) as error:
+            return _failed(str(error))
         except ConfigurationError as error:
-            return error.message
-        except Exception:  # noqa: BLE001 - an error of ours must not end the asking
+            return _failed(error.message)
+        except Exception:  # noqa: BLE001 - a bug in reading must not end the polling
             _log.exception("OpenAPI document", handler=self.name)
-            return "the document cannot be read"
-        return ""
+            return _failed("the document cannot be read")
+        return PollResult(specs, self._remarks)
 
-    async def _read(self, text: str, changed: Changed) -> None:
-        # 15 MB that an agent without OpenAPI documents does not need
+    async def _read(self, text: str) -> list[ToolSpec]:
+        # 15 MB that an agent without OpenAPI documents does not need.
         from omnia_core.openapi import read_api  # noqa: PLC0415 - as above
 
         config = self._config
@@ -139,32 +107,69 @@ class OpenAPISource:
             read_api, text, config.spec_url, only=config.operation_filter, base=config.base_url
         )
         self._text = text
-        self._use(api, changed)
+        return self._use(api)
 
-    def _use(self, api: "Api", changed: Changed) -> None:
+    def _use(self, api: "Api") -> list[ToolSpec]:
         operations = {
-            each.name: each
-            for each in api.operations
-            if urlsplit(each.base_url).scheme in ("http", "https")
+            operation.name: operation
+            for operation in api.operations
+            if urlsplit(operation.base_url).scheme in ("http", "https")
         }
-        said = [f"{each.operation}: {each.reason}" for each in api.omitted]
-        said += [
-            f"{each.operation_id or each.name}: its server is no http or https URL: set baseURL"
-            for each in api.operations
-            if each.name not in operations
+        remarks = [f"{omitted.operation}: {omitted.reason}" for omitted in api.omitted]
+        remarks += [
+            f"{operation.operation_id or operation.name}: its server is not an http or https URL:"
+            " set baseURL"
+            for operation in api.operations
+            if operation.name not in operations
         ]
-        if not api.operations and not said:
-            said = ["the document has no operations: add some"]
-        self._remarks = "; ".join(said)
-        specs = [ToolSpec(e.name, e.description, e.input_schema) for e in operations.values()]
+        if not api.operations and not remarks:
+            remarks = ["the document has no operations: add some"]
+        self._remarks = "; ".join(remarks)
         self._operations = operations
-        if specs != self._specs:
-            self._specs = specs
-            changed()
+        return [
+            ToolSpec(operation.name, operation.description, operation.input_schema)
+            for operation in operations.values()
+        ]
 
-    def _tell(self, problem: str) -> None:
-        if problem and problem != self.problem:
-            _log.warning("OpenAPI document", handler=self.name, problem=problem)
-        elif self.problem and not problem:
-            _log.info("OpenAPI document is well again", handler=self.name)
-        self.problem = problem
+
+def _failed(problem: str) -> PollResult:
+    return PollResult(problem=problem, answered=False)
+
+
+def _request(
+    operation: "Operation",
+    arguments: JsonObject,
+    fixed: Mapping[str, str],
+    credential: Credential,
+) -> HTTPToolRequest:
+    """Build the request. No argument can change a fixed header or the credential.
+
+    Raises:
+        ToolRetry: an argument does not fit its place in the request.
+        CredentialUnusable: the key that the operation needs is missing.
+    """
+    from omnia_core.openapi import (  # noqa: PLC0415 - loaded with the first document
+        ArgumentUnusable,
+        ParameterLocation,
+        build_request,
+    )
+
+    try:
+        request = build_request(operation, arguments)
+    except ArgumentUnusable as error:
+        raise ToolRetry(str(error)) from error
+    headers = {**without(request.headers, fixed), **fixed}
+    call = HTTPToolRequest(request.method, request.url, headers, request.body)
+    key, value = operation.key, credential.value()
+    if key is None or not value:
+        return with_headers(call, credential.headers())
+    if key.place is ParameterLocation.HEADER:
+        return with_headers(call, {key.name: value})
+    return structs.replace(call, url=_with_key(call.url, quote(key.name, safe=""), value))
+
+
+def _with_key(url: str, name: str, value: str) -> str:
+    path, _, query = url.partition("?")
+    pairs = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != name]
+    key = quote(value, safe="")
+    return f"{path}?{'&'.join([*pairs, f'{name}={key}'])}"

@@ -15,14 +15,14 @@ T = TypeVar("T")
 
 
 class MockCall(Struct, frozen=True):
-    """A tool call that the mock asks for."""
+    """A tool call that the mock requests."""
 
     name: str
     arguments: Any = field(default_factory=dict)
 
 
 class MockError(Struct, frozen=True):
-    """A failure that the mock plays: an HTTP status, or a kind in words."""
+    """A failure that the mock simulates: an HTTP status, or a kind of failure."""
 
     status: int = 0
     kind: Literal["", "rate_limit", "overloaded", "timeout", "connection", "auth", "invalid"] = ""
@@ -31,14 +31,14 @@ class MockError(Struct, frozen=True):
 
 
 class MockUsage(Struct, frozen=True):
-    """The tokens that the mock claims."""
+    """The token counts that the mock reports."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
 
 
-class Pace(Struct, frozen=True, kw_only=True):
-    """How an answer is played; None is "as the file says", and the file may say nothing."""
+class MockPlayback(Struct, frozen=True, kw_only=True):
+    """How an answer is played back; None means the default of the file, which may be None too."""
 
     latency_ms: float | None = None
     inter_chunk_ms: float | None = None
@@ -46,9 +46,9 @@ class Pace(Struct, frozen=True, kw_only=True):
     error: MockError | None = None
     usage: MockUsage | None = None
 
-    def over(self, base: "Pace") -> "Pace":
-        """Return this pace, with what it leaves open taken from `base`."""
-        return Pace(
+    def over(self, base: "MockPlayback") -> "MockPlayback":
+        """Fill in the fields that are None from `base`."""
+        return MockPlayback(
             latency_ms=base.latency_ms if self.latency_ms is None else self.latency_ms,
             inter_chunk_ms=base.inter_chunk_ms
             if self.inter_chunk_ms is None
@@ -59,8 +59,8 @@ class Pace(Struct, frozen=True, kw_only=True):
         )
 
 
-class Turn(Pace, frozen=True, kw_only=True):
-    """A scripted answer, taken literally."""
+class MockTurn(MockPlayback, frozen=True, kw_only=True):
+    """A scripted answer, without templates."""
 
     type: Literal["text", "tool_calls", "multimodal"] = "text"
     content: str | None = None
@@ -69,16 +69,16 @@ class Turn(Pace, frozen=True, kw_only=True):
     parts: list[dict[str, Any]] = field(default_factory=list)
     tool_calls: list[MockCall] = field(default_factory=list)
 
-    def said(self) -> str:
-        """Return the text of the answer: the first of the three keys, else the parts' texts."""
+    def answer_text(self) -> str:
+        """Return the text of the answer: the first of the three keys, or the texts of the parts."""
         for text in (self.content, self.text, self.response):
             if text is not None:
                 return text
         return "".join(str(part.get("text", "")) for part in self.parts)
 
 
-class Match(Pace, frozen=True, kw_only=True):
-    """An answer that depends on what was said; the strings of the answer are templates."""
+class MockMatch(MockPlayback, frozen=True, kw_only=True):
+    """An answer to messages that match; the strings of the answer are templates."""
 
     when: Literal["message", "tool_result"] = "message"
     path: str | None = None
@@ -89,10 +89,10 @@ class Match(Pace, frozen=True, kw_only=True):
     tool_calls: list[MockCall] = field(default_factory=list)
 
 
-class Rule(Struct, frozen=True):
+class MockRule(Struct, frozen=True):
     """A compiled match: the strings in `json` and in the arguments are `Template`s."""
 
-    match: Match
+    match: MockMatch
     path: tuple[str | int, ...] | None
     pattern: re.Pattern[str] | None
     content: Template | None
@@ -100,25 +100,25 @@ class Rule(Struct, frozen=True):
     calls: tuple[MockCall, ...]
 
 
-class Scenario(Struct, frozen=True):
+class MockScenario(Struct, frozen=True):
     """The answers of one scenario."""
 
-    turns: dict[int, Turn] = field(default_factory=dict)
-    steps: dict[str, Turn] = field(default_factory=dict)
-    rules: tuple[Rule, ...] = ()
+    turns: dict[int, MockTurn] = field(default_factory=dict)
+    steps: dict[str, MockTurn] = field(default_factory=dict)
+    rules: tuple[MockRule, ...] = ()
     default: str | None = None
 
 
-class Responses(Struct, frozen=True):
-    """The file."""
+class MockResponses(Struct, frozen=True):
+    """The parsed file."""
 
-    scenarios: dict[str, Scenario] = field(default_factory=dict)
-    rules: tuple[Rule, ...] = ()
+    scenarios: dict[str, MockScenario] = field(default_factory=dict)
+    rules: tuple[MockRule, ...] = ()
     default: str | None = None
-    pace: Pace = Pace()
+    playback: MockPlayback = MockPlayback()
 
 
-class _File(Pace, frozen=True, kw_only=True):
+class _File(MockPlayback, frozen=True, kw_only=True):
     default: str | None = field(default=None, name="defaultResponse")
     scenarios: dict[str, Any] | None = None
     matches: list[Any] | None = None
@@ -131,38 +131,38 @@ class _Scenario(Struct, frozen=True):
     matches: list[Any] | None = None
 
 
-def read_responses(path: str) -> Responses:
+def read_responses(path: str) -> MockResponses:
     """Read a response file.
 
     Raises:
-        ConfigurationError: names the file and the path of what is wrong.
+        ConfigurationError: the file is invalid; the message says where.
     """
     return parse_responses(read_text(path), path)
 
 
-def parse_responses(text: str, what: str) -> Responses:
-    """Parse a response file; `what` begins the error message.
+def parse_responses(text: str, what: str) -> MockResponses:
+    """Parse a response file; `what` begins error messages.
 
     Raises:
-        ConfigurationError: names the path of what is wrong.
+        ConfigurationError: the file is invalid; the message says where.
     """
     if not text.strip():
-        return Responses()
+        return MockResponses()
     file = _convert(decode_yaml(text, Any, what), _File, what)
-    return Responses(
+    return MockResponses(
         {
             name: _scenario(raw, f"{what}: scenarios.{name}")
             for name, raw in (file.scenarios or {}).items()
         },
         _rules(file.matches, what + ": "),
         file.default,
-        Pace().over(file),
+        MockPlayback().over(file),
     )
 
 
-def _scenario(raw: Any, where: str) -> Scenario:
+def _scenario(raw: Any, where: str) -> MockScenario:
     found = _convert({} if raw is None else raw, _Scenario, where)
-    return Scenario(
+    return MockScenario(
         {
             _number(number, where): _turn(turn, f"{where}.turns.{number}")
             for number, turn in (found.turns or {}).items()
@@ -178,22 +178,22 @@ def _scenario(raw: Any, where: str) -> Scenario:
 
 def _number(key: Any, where: str) -> int:
     if not str(key).isdecimal() or int(str(key)) < 1:
-        raise ConfigurationError(f"{where}.turns: expected numbers from 1 on, found {key!r}")
+        raise ConfigurationError(f"{where}.turns: expected a number of at least 1, found {key!r}")
     return int(str(key))
 
 
-def _turn(raw: Any, where: str) -> Turn:
+def _turn(raw: Any, where: str) -> MockTurn:
     if isinstance(raw, str):
-        return Turn(content=raw)
-    return _convert(raw, Turn, where)
+        return MockTurn(content=raw)
+    return _convert(raw, MockTurn, where)
 
 
-def _rules(raw: list[Any] | None, where: str) -> tuple[Rule, ...]:
-    return tuple(_rule(each, f"{where}matches[{index}]") for index, each in enumerate(raw or []))
+def _rules(raw: list[Any] | None, where: str) -> tuple[MockRule, ...]:
+    return tuple(_rule(match, f"{where}matches[{index}]") for index, match in enumerate(raw or []))
 
 
-def _rule(raw: Any, where: str) -> Rule:
-    match = _convert(raw, Match, where)
+def _rule(raw: Any, where: str) -> MockRule:
+    match = _convert(raw, MockMatch, where)
 
     def compiled(text: str) -> Template:
         return compile_template(text, where)
@@ -205,7 +205,7 @@ def _rule(raw: Any, where: str) -> Rule:
     calls = (
         MockCall(call.name, map_strings(call.arguments, compiled)) for call in match.tool_calls
     )
-    return Rule(
+    return MockRule(
         match,
         None if match.path is None else parse_path(match.path, f"{where}.path"),
         pattern,

@@ -7,15 +7,15 @@ if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
 
 
-class MappingFailed(Exception):
-    """An expression does not fit the value; the message says why."""
+class ExpressionFailed(Exception):
+    """An expression does not apply to a value; the message says why."""
 
 
 def check_expression(expression: str | None, field: str) -> None:
-    """Compile an expression, so that a wrong one is named before it is used.
+    """Compile an expression, so that an invalid one is found before it is used.
 
     Raises:
-        ValueError: it is no JMESPath; the message begins with `field`.
+        ValueError: it is not valid JMESPath; the message begins with `field`.
     """
     if expression is None:
         return
@@ -24,22 +24,22 @@ def check_expression(expression: str | None, field: str) -> None:
     try:
         _compiled(expression)
     except jmespath.exceptions.JMESPathError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{field} is no JMESPath expression: {said}") from error
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{field} is not a JMESPath expression: {reason}") from error
 
 
 def apply_expression(expression: str, value: Any) -> Any:
-    """Return what an expression makes of a value (parsed JSON).
+    """Apply an expression to a value (parsed JSON).
 
     Raises:
-        MappingFailed: a function of the expression does not take what the value holds.
+        ExpressionFailed: a function of the expression does not accept what the value contains.
     """
     import jmespath.exceptions  # noqa: PLC0415 - as above
 
     try:
         return _compiled(expression).search(value)
     except (jmespath.exceptions.JMESPathError, TypeError, ValueError) as error:
-        raise MappingFailed(" ".join(str(error).split())) from error
+        raise ExpressionFailed(" ".join(str(error).split())) from error
 
 
 @lru_cache(maxsize=256)

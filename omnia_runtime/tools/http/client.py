@@ -1,19 +1,18 @@
-"""An HTTP call to a tool server: its retries and its bounds."""
+"""HTTP calls to a tool server, with retries and limits."""
 
 import asyncio
 import random
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from omnia_core.connection_failures import shown_address
 from omnia_core.files.tools import HTTPRetryPolicy
 from omnia_core.telemetry.tracing import trace_headers
-from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.tools import ToolFailed
-from omnia_runtime.providers.retry_after import retry_after
 from omnia_runtime.tools.addresses import is_refused
-from omnia_runtime.tools.http.request import HTTPCall
-from omnia_runtime.tools.http.result import Answer
-from omnia_runtime.tools.retry import Retry
+from omnia_runtime.tools.http.request import HTTPToolRequest
+from omnia_runtime.tools.http.response import HTTPToolResponse
+from omnia_runtime.tools.retry import HTTPRetry
 
 if TYPE_CHECKING:
     import aiohttp
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
 
 
-class Exchange:
+class HTTPToolClient:
     """Calls the server of one handler."""
 
     def __init__(
@@ -31,43 +30,43 @@ class Exchange:
         policy: HTTPRetryPolicy | None,
         timeout: float,
     ) -> None:
-        """Take what all calls of a handler have in common.
+        """Prepare the calls of a handler.
 
         Raises:
-            ValueError: the policy is not usable.
+            ValueError: the policy is invalid.
         """
         self._handler = handler
         self._client = client
-        self._retry = Retry.of(policy)
+        self._retry = HTTPRetry.of(policy)
         self._timeout = timeout
 
-    async def send(self, request: HTTPCall) -> Answer:
-        """Send a request until it is answered with a status that is not worth another attempt.
+    async def send(self, request: HTTPToolRequest) -> HTTPToolResponse:
+        """Send a request; retry as the policy says, within the time limit of the handler.
 
         Raises:
-            ToolFailed: no attempt was answered, or the answer is too long.
+            ToolFailed: no attempt was answered, or the response is too large.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._timeout
         for attempt in range(1, self._retry.attempts + 1):
             outcome = await self._attempt(request)
-            last = attempt == self._retry.attempts or not self._worth_another(outcome)
-            asked = outcome.retry_after if isinstance(outcome, Answer) else None
+            last = attempt == self._retry.attempts or not self._is_worth_retrying(outcome)
+            asked = outcome.retry_after if isinstance(outcome, HTTPToolResponse) else None
             wait = self._retry.wait(attempt, asked, random.random())  # noqa: S311 - no secret
-            # what is known now says more than that the time is up
+            # This outcome says more than a timeout during the wait.
             if last or loop.time() + wait >= deadline:
                 break
             await asyncio.sleep(wait)
-        if isinstance(outcome, Answer):
+        if isinstance(outcome, HTTPToolResponse):
             return outcome
         raise outcome
 
-    def _worth_another(self, outcome: Answer | ToolFailed) -> bool:
-        if isinstance(outcome, Answer):
+    def _is_worth_retrying(self, outcome: HTTPToolResponse | ToolFailed) -> bool:
+        if isinstance(outcome, HTTPToolResponse):
             return outcome.status in self._retry.statuses
         return outcome.server_fault and self._retry.network
 
-    async def _attempt(self, request: HTTPCall) -> Answer | ToolFailed:
+    async def _attempt(self, request: HTTPToolRequest) -> HTTPToolResponse | ToolFailed:
         import aiohttp  # noqa: PLC0415 - loaded with the first call
         import yarl  # noqa: PLC0415 - likewise
 
@@ -77,10 +76,10 @@ class Exchange:
                 yarl.URL(request.url, encoded=True),
                 headers={**request.headers, **trace_headers()},
                 data=request.body,
-                # a redirect could lead the handler's headers to another server
+                # A redirect could send the handler's headers to another server.
                 allow_redirects=False,
             ) as response:
-                return Answer(
+                return HTTPToolResponse(
                     response.status,
                     response.content_type.lower(),
                     await self._read(response),
@@ -90,29 +89,24 @@ class Exchange:
             return self._unreachable(request, error)
 
     async def _read(self, response: "aiohttp.ClientResponse") -> bytes:
-        parts, size = [], 0
-        async for part in response.content.iter_any():
-            size += len(part)
+        chunks, size = [], 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
             if size > MAX_RESPONSE_BYTES:
                 response.close()
                 raise ToolFailed(
                     f'handler "{self._handler}" answered more than {MAX_RESPONSE_BYTES >> 20} MiB'
                 )
-            parts.append(part)
-        return b"".join(parts)
+            chunks.append(chunk)
+        return b"".join(chunks)
 
-    def _unreachable(self, request: HTTPCall, error: Exception) -> ToolFailed:
+    def _unreachable(self, request: HTTPToolRequest, error: Exception) -> ToolFailed:
         if is_refused(error):
             return ToolFailed(
-                f'handler "{self._handler}" is at a private address, which tools may not be at here'
+                f'handler "{self._handler}" is at a private address, where tools are not allowed'
+                " here"
             )
-        where, kind = _shown(request.url), type(error).__name__
-        said = f'handler "{self._handler}" cannot be reached at {where}: {kind}'
-        # a URL or header that cannot be sent is no fault of the server
-        return ToolFailed(said, server_fault=not isinstance(error, ValueError))
-
-
-def _shown(url: str) -> str:
-    """Return an address without what may be secret in it: user, password and query."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        address, kind = shown_address(request.url), type(error).__name__
+        message = f'handler "{self._handler}" cannot be reached at {address}: {kind}'
+        # A URL or header that cannot be sent is not a fault of the server.
+        return ToolFailed(message, server_fault=not isinstance(error, ValueError))

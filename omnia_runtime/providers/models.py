@@ -1,0 +1,197 @@
+"""The models of an agent: read from providers.yaml, each behind the adapter of its vendor."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import structlog
+
+from omnia_core.env import RuntimeEnv, Secret, SecretStr
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.providers import ProviderConfig, ProvidersFile
+from omnia_core.files.reading import decode_yaml, read_text
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.ports.model import ChatModel
+from omnia_runtime.providers.defaulted import DefaultedModel
+from omnia_runtime.providers.fallback import FallbackModel
+from omnia_runtime.providers.metered import MeteredModel
+from omnia_runtime.providers.retry import RetryingModel
+from omnia_runtime.providers.traced import TracedModel
+
+_Adapter: TypeAlias = Callable[[ProviderConfig, SecretStr | None, str, HTTPClient], ChatModel]
+
+_log = structlog.get_logger()
+
+
+class Models:
+    """The models of an agent, by the role that is the name of their provider.
+
+    `default` answers, or the first of the list. `fallback`, and every name that begins with
+    `fallback-`, is called in its place when it is unavailable, in the order of the list. All other
+    providers are only used by name.
+
+    Attributes:
+        paths: the files that the models were read from.
+    """
+
+    def __init__(
+        self,
+        configs: list[ProviderConfig],
+        models: Mapping[str, ChatModel | ConfigurationError],
+        paths: list[Path],
+        fell_back: Callable[[str], None] | None = None,
+    ) -> None:
+        """Combine providers, at least one, with the model of each, or the error in its settings.
+
+        `fell_back` is called with the name of a provider when another one is called instead.
+
+        Raises:
+            ConfigurationError: a provider that `chain()` uses is not usable.
+        """
+        self._configs = {config.name: config for config in configs}
+        self._models = models
+        self._fell_back = fell_back
+        self.paths = paths
+        self.chain()
+
+    def chain(self, name: str | None = None) -> ChatModel:
+        """Return the model of the provider `name`, or the default one, with its fallbacks.
+
+        Raises:
+            ConfigurationError: no provider has the name, or one of the chain is not usable.
+        """
+        first = self.config(name).name
+        roles = [first, *(role for role in self._configs if _is_fallback(role) and role != first)]
+        models = [(role, self._usable(role)) for role in roles]
+        return FallbackModel(models, self._fell_back) if len(models) > 1 else models[0][1]
+
+    def named(self, name: str) -> ChatModel | None:
+        """Return the model of one provider without fallbacks, None if there is no such provider.
+
+        Raises:
+            ConfigurationError: the provider is not usable.
+        """
+        return self._usable(name) if name in self._configs else None
+
+    def config(self, name: str | None = None) -> ProviderConfig:
+        """Return the provider that `chain(name)` calls first.
+
+        Raises:
+            ConfigurationError: no provider has the name.
+        """
+        if name is not None:
+            if name not in self._configs:
+                there = ", ".join(self._configs)
+                raise ConfigurationError(
+                    f'the agent has no provider named "{name}"; it has: {there}'
+                )
+            return self._configs[name]
+        return self._configs.get("default") or next(iter(self._configs.values()))
+
+    def _usable(self, name: str) -> ChatModel:
+        found = self._models[name]
+        if isinstance(found, ConfigurationError):
+            raise found
+        return found
+
+
+def open_models(
+    path: str, keys: Mapping[str, Secret], client: HTTPClient, metrics: Metrics
+) -> Models:
+    """Read providers.yaml, and build the model of each provider.
+
+    A provider that is only used by its name may be unusable: this is logged, and using it is an
+    error.
+
+    Raises:
+        ConfigurationError: the file is malformed or has no provider, or a provider that answers
+            turns is not usable.
+    """
+    text = read_text(path)
+    file = decode_yaml(text, ProvidersFile, path) if text.strip() else ProvidersFile()
+    if not file.providers:
+        raise ConfigurationError(f"{path}: there is no provider: an agent needs at least one")
+    models: dict[str, ChatModel | ConfigurationError] = {}
+    for config in file.providers:
+        if config.name in models:
+            raise ConfigurationError(f'{path}: two providers are named "{config.name}"')
+        try:
+            models[config.name] = _model(config, keys, client, metrics)
+        except ConfigurationError as error:
+            models[config.name] = error
+    responses = [
+        config.mock_responses_path for config in file.providers if config.mock_responses_path
+    ]
+    paths = [Path(name) for name in (path, *responses)]
+    found = Models(file.providers, models, paths, metrics.fell_back)
+    for model in models.values():
+        if isinstance(model, ConfigurationError):
+            _log.warning("a provider is not usable", reason=model.message)
+    return found
+
+
+def _is_fallback(name: str) -> bool:
+    return name == "fallback" or name.startswith("fallback-")
+
+
+def _model(
+    config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient, metrics: Metrics
+) -> ChatModel:
+    vendor = _build(config, keys, client)
+    metered = MeteredModel(vendor, config.name, config.model, metrics)
+    retrying = RetryingModel(metered, config.name, retried=metrics.retried)
+    return DefaultedModel(TracedModel(retrying, config), config.defaults)
+
+
+def _build(config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient) -> ChatModel:
+    """Build the model of a provider, and import the adapter of its vendor.
+
+    Raises:
+        ConfigurationError: its type is not supported, or a setting is invalid.
+    """
+    if config.type == "mock":
+        return _mock(config)
+    make = _adapter(config)
+    if not config.model:
+        raise ConfigurationError(f'provider "{config.name}" has no model: add one')
+    key = keys.get(config.name.lower())
+    try:
+        return make(
+            config, key if isinstance(key, SecretStr) else None, _key_variable(config.name), client
+        )
+    except ValueError as error:
+        raise ConfigurationError(f'provider "{config.name}": {error}') from error
+
+
+def _key_variable(name: str) -> str:
+    """Return the environment variable that contains the key of a provider."""
+    pattern = RuntimeEnv.variable("provider_api_keys")
+    return pattern.replace("*", name.upper().replace("-", "_"))
+
+
+def _adapter(config: ProviderConfig) -> _Adapter:
+    if config.type in ("openai", "ollama", "vllm"):
+        from omnia_runtime.providers.openai.adapter import OpenAIModel  # noqa: PLC0415 - when used
+
+        return OpenAIModel
+    if config.type == "claude":
+        from omnia_runtime.providers.claude.adapter import ClaudeModel  # noqa: PLC0415 - when used
+
+        return ClaudeModel
+    if config.type == "gemini":
+        from omnia_runtime.providers.gemini.adapter import GeminiModel  # noqa: PLC0415 - when used
+
+        return GeminiModel
+    raise ConfigurationError(
+        f'provider "{config.name}" has the type {config.type}, which this version does not '
+        "support; the supported types are claude, gemini, openai, ollama, vllm and mock"
+    )
+
+
+def _mock(config: ProviderConfig) -> ChatModel:
+    from omnia_runtime.providers.mock.adapter import MockModel  # noqa: PLC0415 - when used
+    from omnia_runtime.providers.mock.response_file import read_responses  # noqa: PLC0415 - when used
+
+    path = config.mock_responses_path
+    return MockModel(config, read_responses(path) if path else None)

@@ -18,9 +18,9 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.listener import Nobody
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, Turn
 

@@ -20,18 +20,15 @@ from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.gauges import Levels
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import Levels, Metrics
 from omnia_runtime.server.port import Transport
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.invocation import Invocations
-from omnia_runtime.turns.invocation_record import InvocationRecords
-from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.invocation import InvocationRecords, Invocations
+from omnia_runtime.turns.media import MediaFolder, UploadFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.tracing import RuntimeTracing
-from omnia_runtime.turns.uploads import UploadFolder
 
 # What a turn that is cut at the end of the drain has for storing what was said.
 _STORE_SECONDS = 2.0

@@ -12,18 +12,17 @@ from omnia_core.files.pack import Pack
 from omnia_core.files.reading import decode_json, read_text
 from omnia_core.files.validators import parse_validators
 from omnia_core.names import Mode
-from omnia_runtime.agent.context import window_of
+from omnia_runtime.agent.context_window import window_of
+from omnia_runtime.agent.request_builder import Context
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.prompts.offer import Offer, offer
-from omnia_runtime.prompts.placement import PackVersions, pack_files, read_packs
+from omnia_runtime.prompts.pack_versions import PackVersions, pack_files, read_packs
 from omnia_runtime.prompts.prompt import CompiledPrompt, compile_prompt
 from omnia_runtime.providers.choose import Models, open_models
 from omnia_runtime.tools.manager import Route, ToolManager, route_tools
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.turns.agent_version import AgentVersion
-from omnia_runtime.turns.asking import Context
-from omnia_runtime.turns.bound_tools import CallRate
+from omnia_runtime.turns.agent_version import AgentVersion, CallRate
 from omnia_runtime.turns.structured import StructuredOutput
 from omnia_runtime.validators import compile_validators
 

@@ -1,8 +1,11 @@
 """The metrics of a runtime."""
 
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions.retention import Effects
@@ -179,3 +182,34 @@ class Metrics:
         return Histogram(
             name, about, (*self._const, *labels), registry=self._registry, buckets=buckets
         )
+
+
+class Levels(Collector):
+    """Open streams, and tool handlers that are left alone."""
+
+    def __init__(
+        self,
+        agent: str,
+        namespace: str,
+        streams: Callable[[], int],
+        broken: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        self._const = {"agent": agent, "namespace": namespace}
+        self._streams = streams
+        self._broken = broken
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        values, labels = list(self._const.values()), list(self._const)
+        streams = GaugeMetricFamily(
+            "omnia_runtime_streams_active", "Streams of facades that are open.", labels=labels
+        )
+        streams.add_metric(values, self._streams())
+        yield streams
+        breakers = GaugeMetricFamily(
+            "omnia_tool_breaker_open",
+            "1 while the circuit breaker of a tool handler is open, else 0.",
+            labels=[*labels, "handler"],
+        )
+        for handler, broken in self._broken().items():
+            breakers.add_metric([*values, handler], float(broken))
+        yield breakers

@@ -1,7 +1,7 @@
 """A prompt of a pack, compiled for a model."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,7 +14,6 @@ from omnia_core.files.pack.overrides import for_model
 from omnia_core.files.pack.values import from_text, problem
 from omnia_core.files.pack.vocabulary import ARTIFACTS, INPUT, input_fields, template_of
 from omnia_core.templates import Template, ValueMissing
-from omnia_runtime.prompts.clock import TIME_VARIABLES, now_utc, time_variables
 
 
 class VariableInvalid(OmniaError):
@@ -141,3 +140,33 @@ def _typed(variable: Variable, value: Any) -> Any:
     if wrong := problem(variable, value):
         raise VariableInvalid(variable.name, wrong)
     return value
+
+
+# Not of the process's locale: a prompt reads the same everywhere.
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def now_utc() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
+
+
+def time_variables(now: datetime) -> dict[str, str]:
+    """Return the variables that every template may use: 2026-01-31T09:05:00Z, 2026-01-31, 2026,
+    January, Saturday, 09.
+    """
+    return {
+        "current_time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "current_date": now.date().isoformat(),
+        "current_year": str(now.year),
+        "current_month": _MONTHS[now.month - 1],
+        "current_weekday": _DAYS[now.weekday()],
+        "current_hour": f"{now.hour:02}",
+    }
+
+
+TIME_VARIABLES = frozenset(time_variables(datetime(2000, 1, 1, tzinfo=UTC)))

@@ -7,10 +7,13 @@ from msgspec import Struct
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
+from omnia_core.errors import Code, OmniaError
 from omnia_core.names import Capability
+from omnia_core.sessions import SessionConflict
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.turns.invocation import Invoked
+from omnia_runtime.turns.session_access import SessionBusy, SessionUnknown
 from omnia_runtime.turns.turn import Turn
 
 CAPABILITIES = (Capability.INVOKE.value, Capability.CLIENT_TOOLS.value)
@@ -144,3 +147,22 @@ def invocation_response(invocation_id: str, invoked: Invoked) -> pb.InvocationRe
         duration_ms=invoked.duration_ms,
         invocation_id=invocation_id,
     )
+
+
+INTERNAL_MESSAGE = "the agent failed; its log has the reason"
+
+# Codes of the WebSocket protocol, which the facade passes on. The set is open.
+_STREAM_CODES = {
+    Code.INVALID_ARGUMENT: ErrorCode.INVALID_MESSAGE,
+    Code.UNAVAILABLE: ErrorCode.AGENT_UNAVAILABLE,
+    Code.RESOURCE_EXHAUSTED: ErrorCode.TOOL_FAILED,
+}
+
+
+def stream_code(error: OmniaError) -> str:
+    """Return the code of an Error message on a Converse stream."""
+    if isinstance(error, SessionBusy | SessionConflict):
+        return ErrorCode.SESSION_CONFLICT
+    if isinstance(error, SessionUnknown):
+        return ErrorCode.SESSION_EXPIRED
+    return _STREAM_CODES.get(error.code, ErrorCode.INTERNAL_ERROR)

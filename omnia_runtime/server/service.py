@@ -11,12 +11,11 @@ from omnia_core.names import CONTRACT_VERSION
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.configuration.reload import Live
-from omnia_runtime.server.errors import INTERNAL_MESSAGE
-from omnia_runtime.server.mapping import capabilities, invocation_response
+from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
 from omnia_runtime.server.port import Metadata, Peer
 from omnia_runtime.server.stream import ConversationStream
-from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.invocation import Invocations
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.turn import Caller
 
 # Between two streams of a facade that opens one for each message.

@@ -1,6 +1,7 @@
 """One Converse stream: its turns, one after another."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Mapping
 
 import structlog
@@ -14,11 +15,18 @@ from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, TurnFinished
 from omnia_runtime.server.client_tools import ClientTools
-from omnia_runtime.server.errors import INTERNAL_MESSAGE, stream_code
-from omnia_runtime.server.inbox import Inbox, Waiting
-from omnia_runtime.server.mapping import Refused, done, event_message, failed, hello, read_message
+from omnia_runtime.server.mapping import (
+    INTERNAL_MESSAGE,
+    Refused,
+    done,
+    event_message,
+    failed,
+    hello,
+    read_message,
+    stream_code,
+)
 from omnia_runtime.server.port import Peer
-from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.turn import Caller, Turn
 
 MAX_WAITING = 8
@@ -167,3 +175,57 @@ class ConversationStream:
     async def _ask_client(self, message: pb.ServerMessage) -> None:
         # as above: the call that waits for the client may be cancelled, the write may not
         await asyncio.shield(asyncio.ensure_future(self._peer.write(message)))
+
+
+class Waiting:
+    """A message in the inbox; `cancelled` before its turn began."""
+
+    __slots__ = ("cancelled", "message")
+
+    def __init__(self, message: pb.ClientMessage) -> None:
+        self.message = message
+        self.cancelled = False
+
+
+class Inbox:
+    """A bounded queue with one reader and one writer.
+
+    When it is full the writer waits, and with it, through HTTP/2, the peer.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: deque[Waiting] = deque()
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    async def put(self, message: pb.ClientMessage) -> None:
+        """Add a message."""
+        while len(self._waiting) >= self._limit and not self._closed:
+            await self._wait()
+        self._waiting.append(Waiting(message))
+        self._changed.set()
+
+    async def next(self) -> Waiting | None:
+        """Take the oldest message; None when there will be no more."""
+        while not self._waiting:
+            if self._closed:
+                return None
+            await self._wait()
+        found = self._waiting.popleft()
+        self._changed.set()
+        return found
+
+    def cancel_first(self) -> None:
+        """Mark the oldest message, whose turn was about to begin."""
+        if self._waiting:
+            self._waiting[0].cancelled = True
+
+    def close(self) -> None:
+        """Let no more wait for messages that are not here yet."""
+        self._closed = True
+        self._changed.set()
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()

@@ -9,7 +9,7 @@ import structlog
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.audit import EventKind
-from omnia_runtime.agent.context import Fitted
+from omnia_runtime.agent.context_window import Fitted
 from omnia_runtime.agent.summary import summarize
 from omnia_runtime.observe.audit import Recorder, recording
 from omnia_runtime.ports.model import ChatModel

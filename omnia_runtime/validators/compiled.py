@@ -15,10 +15,10 @@ from omnia_core.files.validator_rules import (
     NoPersonalData,
 )
 from omnia_core.files.validators import ValidatorSpec
-from omnia_runtime.validators import whole
+from omnia_runtime.validators import text_checks
+from omnia_runtime.validators.checks import Blocked, Judge, Watch, judge_by
 from omnia_runtime.validators.gate import Guard, OutputGate
 from omnia_runtime.validators.personal_data import PersonalDataWatch
-from omnia_runtime.validators.verdict import Blocked, Judge, Watch, judge_by
 from omnia_runtime.validators.words import Words, WordWatch
 
 INPUT_MESSAGE = "This message cannot be answered: it goes against a rule of this assistant."
@@ -78,22 +78,22 @@ def compile_validators(specs: Sequence[ValidatorSpec]) -> Validators:
 def _compile(spec: ValidatorSpec) -> _Compiled:
     match spec.rule:
         case Excludes(texts, whole_words):
-            words = Words(texts, whole=whole_words)
+            words = Words(texts, text_checks=whole_words)
             return _watched(spec, lambda: WordWatch(words))
         case NoPersonalData():
             return _watched(spec, PersonalDataWatch)
         case Includes() as rule:
-            return _Compiled(spec, whole.includes(rule))
+            return _Compiled(spec, text_checks.includes(rule))
         case MaxLength() as rule:
-            return _Compiled(spec, whole.max_length(rule))
+            return _Compiled(spec, text_checks.max_length(rule))
         case MinLength() as rule:
-            return _Compiled(spec, whole.min_length(rule))
+            return _Compiled(spec, text_checks.min_length(rule))
         case MaxSentences() as rule:
-            return _Compiled(spec, whole.max_sentences(rule))
+            return _Compiled(spec, text_checks.max_sentences(rule))
         case Matches() as rule:
-            return _Compiled(spec, whole.matches(rule))
+            return _Compiled(spec, text_checks.matches(rule))
         case Json() as rule:
-            return _Compiled(spec, whole.json_value(rule))
+            return _Compiled(spec, text_checks.json_value(rule))
 
 
 def _watched(spec: ValidatorSpec, watch: Callable[[], Watch]) -> _Compiled:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from omnia_runtime.validators.length import Cutter
-from omnia_runtime.validators.verdict import Blocked, Finding, Judge, OutputBlocked, Watch
+from omnia_runtime.validators.checks import Blocked, Finding, Judge, OutputBlocked, Watch
+from omnia_runtime.validators.truncation import Cutter
 
 
 class Guard(Struct, frozen=True):

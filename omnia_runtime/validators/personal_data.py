@@ -7,7 +7,7 @@ Every pattern is bounded, so that only the end of the text has to be held back a
 import re
 from collections.abc import Iterator
 
-from omnia_runtime.validators.verdict import Finding
+from omnia_runtime.validators.checks import Finding
 
 _LOCAL, _LABEL, _LABELS = 64, 63, 8
 _LONGEST_ADDRESS = _LOCAL + 1 + _LABELS * (_LABEL + 1) + 1

@@ -6,10 +6,10 @@ back, and no more.
 
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from unicodedata import category
 
-from omnia_runtime.validators.folding import fold
-from omnia_runtime.validators.verdict import Finding
+from omnia_runtime.validators.checks import Finding
 
 
 class Words:
@@ -123,3 +123,16 @@ def _joins(char: str) -> bool:
 
 def _detail(word: str) -> str:
     return f'it contains "{word}"'
+
+
+def fold(text: str) -> str:
+    """Return `text` without case and as long as before: positions stay what they are."""
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_fold, text))
+
+
+@lru_cache(maxsize=4096)
+def _fold(char: str) -> str:
+    # "ß" would become "ss"
+    return next((each for each in (char.casefold(), char.lower()) if len(each) == 1), char)

@@ -13,7 +13,7 @@ from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_operator.metrics import Levels as OperatorLevels
 from omnia_operator.metrics import Metrics as OperatorMetrics
-from omnia_runtime.observe.gauges import Levels as RuntimeLevels
+from omnia_runtime.observe.metrics import Levels as RuntimeLevels
 from omnia_runtime.observe.metrics import Metrics as RuntimeMetrics
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources
@@ -23,7 +23,6 @@ MAKERS = {
     "omnia_core/telemetry/tracing/begin.py",
     "omnia_facade/metrics/series.py",
     "omnia_operator/metrics.py",
-    "omnia_runtime/observe/gauges.py",
     "omnia_runtime/observe/metrics.py",
 }
 

@@ -11,9 +11,8 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres import PostgresSessionStore
 from omnia_core.sessions.redis import RedisSessionStore
 from omnia_core.units import Duration
-from omnia_runtime.turns.appends import Appends
-from omnia_runtime.turns.checkpoints import Checkpoints
 from omnia_runtime.turns.turn import Turn
+from omnia_runtime.turns.turn_store import Appends, Checkpoints
 from tests.runtime.program import LIMIT, Program, Stream, client, said
 from tests.runtime.scripted import Mounted
 from tests.runtime.servers import ChatServer, chunk, serving

@@ -12,7 +12,7 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import Code
 from omnia_core.files.providers import ProviderDefaults
 from omnia_core.sessions import Message
-from omnia_runtime.agent.context import DoesNotFit, Fitted, Window, fit, window_of
+from omnia_runtime.agent.context_window import DoesNotFit, Fitted, Window, fit, window_of
 from omnia_runtime.agent.tokens import (
     Calibration,
     of_message,

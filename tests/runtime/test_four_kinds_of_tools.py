@@ -13,9 +13,9 @@ from aiohttp import web
 from omnia_core.sessions import Message
 from omnia_runtime.agent.limits import Limits
 from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.agent.request_builder import Asking, Context
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
-from omnia_runtime.turns.asking import Asking, Context
 from tests.runtime import grpc_server, mcp_server
 from tests.runtime.scripted import Heard, ScriptedModel, asks, says
 from tests.runtime.tooling import Tools, opened

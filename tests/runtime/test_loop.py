@@ -13,6 +13,7 @@ from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Message
 from omnia_runtime.agent.limits import Limits
 from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.agent.request_builder import Asking, Context
 from omnia_runtime.ports.listener import (
     AgentEvent,
     LimitReached,
@@ -31,7 +32,6 @@ from omnia_runtime.ports.model import (
     ToolChoice,
     ToolSpec,
 )
-from omnia_runtime.turns.asking import Asking, Context
 from omnia_runtime.turns.turn import closed
 from omnia_runtime.validators import OutputGate, compile_validators
 from tests.runtime.scripted import Heard, Round, ScriptedModel, ScriptedTools, asks, says

@@ -10,8 +10,7 @@ import pytest
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.sessions import Message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaFolder
-from omnia_runtime.turns.uploads import MediaInvalid
+from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaFolder, MediaInvalid
 from tests.runtime.program import Program, Stream, client
 from tests.runtime.scripted import Mounted
 

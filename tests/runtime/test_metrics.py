@@ -8,8 +8,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message, SessionConflict, StoreUnavailable
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
-from omnia_runtime.observe.gauges import Levels
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import Levels, Metrics
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed
 from omnia_runtime.tools.breaker import FAULTS

@@ -8,7 +8,7 @@ import pytest
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack
 from omnia_core.files.placement import Placement, folder_content, place
-from omnia_runtime.prompts.placement import pack_files, read_packs
+from omnia_runtime.prompts.pack_versions import pack_files, read_packs
 
 CANARY = Placement("1.0.0", "2.0.0", 50)
 OLD = "0.9.0"

@@ -8,7 +8,7 @@ import pytest
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.errors import Code
 from omnia_core.files.pack import MediaConfig, parse_pack
-from omnia_runtime.prompts.media_limits import MediaRefused, check_parts
+from omnia_runtime.prompts.media import MediaRefused, check_parts
 from tests.core.packs import text, with_prompt
 
 MEGABYTE = 1024 * 1024

@@ -21,16 +21,16 @@ from omnia_facade.dialogue.events import TurnRequest
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Relayed
-from omnia_runtime.agent.context import Fitted, Window, fit
+from omnia_runtime.agent.context_window import Fitted, Window, fit
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.listener import Listener, Nobody
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.turns.conversation import Conversations
 from omnia_runtime.turns.media import MediaFolder
 from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, Turn

@@ -15,15 +15,15 @@ from omnia_core.sessions import Message
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.agent.context import Fitted
+from omnia_runtime.agent.context_window import Fitted
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import Live
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.locks import WAIT_SECONDS
 from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.session_access import WAIT_SECONDS
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
 from tests.runtime.program import LIMIT, Program, Stream, client, kinds, said

@@ -16,7 +16,7 @@ from omnia_runtime.ports.listener import Listener, ToolCalled, TurnFinished
 from omnia_runtime.server import builtin, grpcio
 from omnia_runtime.server.port import Peer
 from omnia_runtime.server.stream import ConversationStream
-from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.turn import Caller, Turn
 
 ROUNDS = 60

@@ -22,10 +22,9 @@ from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.retry import RetryingModel, Timing
 from omnia_runtime.tools.sources import Sources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.invocation import Invocations
-from omnia_runtime.turns.invocation_record import MOST_WAITING, InvocationRecords
+from omnia_runtime.turns.invocation import MOST_WAITING, InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.session_turns import Conversations
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, Turn
 from tests.runtime.scripted import Mounted, ScriptedModel, http_tool, metrics, pack, says

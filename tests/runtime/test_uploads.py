@@ -14,10 +14,9 @@ from omnia_core.media import META, MediaRecord, StorageRef, folder_name
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.agent.request_builder import Asking, Context
 from omnia_runtime.ports.model import ChatRequest
-from omnia_runtime.turns.asking import Asking, Context
-from omnia_runtime.turns.media import Gone, MediaFolder
-from omnia_runtime.turns.uploads import MediaInvalid, UploadFolder, Whose
+from omnia_runtime.turns.media import Gone, MediaFolder, MediaInvalid, UploadFolder, Whose
 from tests.runtime.program import Program, Stream, client, said
 from tests.runtime.scripted import Mounted, pack
 from tests.runtime.servers import ChatServer, chunk, serving

@@ -1,16 +1,14 @@
 """What of a conversation a model is sent: all of it, or what fits into the context window."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.providers import ProviderDefaults
 from omnia_core.sessions import Message
-from omnia_runtime.agent.exchanges import Exchange, split, whole
-from omnia_runtime.agent.shortening import shorten_results
-from omnia_runtime.agent.tokens import Calibration, of_messages, of_text
+from omnia_runtime.agent.tokens import Calibration, of_message, of_messages, of_text
 
 # Shares of the room that messages have. The oldest messages go in steps and not one by one: the
 # beginning of the request then stays the same for several turns, and a vendor's cache knows it.
@@ -208,3 +206,116 @@ def _to_summarise(exchanges: Sequence[Exchange], room: int) -> range | None:
             break
         end = exchange.stop
     return range(exchanges[0].start, end) if end else None
+
+
+_NOT_FINISHED = '{"error":"not finished"}'
+
+
+class Exchange(Struct, frozen=True):
+    """Messages that belong together, without summaries.
+
+    Attributes:
+        start: index of its first record in the session.
+        stop: index after its last record that is no summary.
+        tokens: the estimate for `messages`.
+    """
+
+    start: int
+    stop: int
+    messages: tuple[Message, ...]
+    tokens: int
+
+
+def split(records: Sequence[Message]) -> list[Exchange]:
+    """Cut the records of a session into exchanges.
+
+    What precedes the first message of the user is an exchange too. Each call has its result, and
+    each result its call: a turn that was cut by the end of a process may have left one alone, and
+    a vendor refuses such a conversation for good.
+    """
+    return [
+        Exchange(start, stop, messages, of_messages(messages))
+        for start, stop, messages in _cut(records)
+    ]
+
+
+def whole(records: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the messages of all exchanges."""
+    return tuple(message for _, _, messages in _cut(records) for message in messages)
+
+
+def _cut(records: Sequence[Message]) -> Iterator[tuple[int, int, tuple[Message, ...]]]:
+    spoken = [(index, each) for index, each in enumerate(records) if each.role != "summary"]
+    starts = [at for at, (_, each) in enumerate(spoken) if at == 0 or each.role == "user"]
+    for start, stop in zip(starts, [*starts[1:], len(spoken)], strict=True):
+        messages = tuple(_paired([each for _, each in spoken[start:stop]]))
+        if messages:
+            yield spoken[start][0], spoken[stop - 1][0] + 1, messages
+
+
+def _paired(messages: Sequence[Message]) -> Iterator[Message]:
+    waiting: list[str] = []  # ids of the calls above that have no result yet
+    for message in messages:
+        if message.role == "tool":
+            if message.tool_call_id in waiting:
+                waiting.remove(message.tool_call_id)
+                yield message
+            continue
+        yield from map(_not_finished, waiting)
+        yield message
+        waiting = [call.id for call in message.tool_calls]
+    yield from map(_not_finished, waiting)
+
+
+def _not_finished(call_id: str) -> Message:
+    return Message("tool", _NOT_FINISHED, tool_call_id=call_id, is_error=True)
+
+
+def shorten_results(messages: Sequence[Message], room: int) -> tuple[Message, ...]:
+    """Shorten tool results, the oldest first and no more than needed, until all fit into `room`.
+
+    Media of a result go before its text. What cannot be shortened stays, whether it fits or not.
+    """
+    shortened = list(messages)
+    excess = of_messages(shortened) - room
+    for index, message in enumerate(shortened):
+        if excess <= 0:
+            break
+        if message.role == "tool":
+            shortened[index] = _shorter(message, excess)
+            excess -= of_message(message) - of_message(shortened[index])
+    return tuple(shortened)
+
+
+def _shorter(message: Message, excess: int) -> Message:
+    if message.parts:
+        marker = f"[{len(message.parts)} media left out: the context window is full]"
+        bare = structs.replace(message, parts=(), content=f"{message.content}\n{marker}".strip())
+        saved = of_message(message) - of_message(bare)
+        if saved > 0:
+            message, excess = bare, excess - saved
+    if excess <= 0:
+        return message
+    text = _beginning(message.content, of_text(message.content) - excess)
+    return structs.replace(message, content=text)
+
+
+def _beginning(text: str, tokens: int) -> str:
+    """Return as much of the text's beginning as fits, with the marker that says so.
+
+    A text that is as short as the marker is returned as it is.
+    """
+    least, most = 0, len(text)
+    while least < most:
+        middle = (least + most + 1) // 2
+        if of_text(_cut(text, middle)) <= tokens:
+            least = middle
+        else:
+            most = middle - 1
+    cut = _cut(text, least)
+    return cut if of_text(cut) < of_text(text) else text
+
+
+def _cut(text: str, length: int) -> str:
+    # The length of the whole, not of what is missing: the marker then has the same size for all.
+    return f"{text[:length]}… [the first {length:,} of {len(text):,} characters]"

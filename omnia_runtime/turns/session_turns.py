@@ -9,24 +9,19 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.audit import EventKind
 from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.agent.request_builder import Asking
 from omnia_runtime.configuration.reload import Live
 from omnia_runtime.observe.audit import note_event, note_held
 from omnia_runtime.observe.metrics import Metrics
 from omnia_runtime.ports.listener import LimitReached, Listener, TurnFinished
-from omnia_runtime.prompts.media_limits import check_parts
-from omnia_runtime.turns.agent_version import AgentVersion
-from omnia_runtime.turns.appends import Appends, cut_by, finished_with
-from omnia_runtime.turns.asking import Asking
-from omnia_runtime.turns.bound_tools import BoundTools
-from omnia_runtime.turns.checkpoints import Checkpoints
-from omnia_runtime.turns.locks import SessionBusy, SessionLocks
-from omnia_runtime.turns.media import MediaFolder, loaded_parts
-from omnia_runtime.turns.noted import Noted
-from omnia_runtime.turns.ownership import require_owner
+from omnia_runtime.prompts.media import check_parts
+from omnia_runtime.turns.agent_version import AgentVersion, BoundTools
+from omnia_runtime.turns.media import MediaFolder, Whose, loaded_parts
+from omnia_runtime.turns.session_access import SessionBusy, SessionLocks, require_owner
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_turn
 from omnia_runtime.turns.turn import Caller, Turn, asked, closed
-from omnia_runtime.turns.uploads import Whose
+from omnia_runtime.turns.turn_store import Appends, Checkpoints, Noted, cut_by, finished_with
 
 
 class Conversations:

@@ -7,7 +7,7 @@ from msgspec import structs
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.agent.context import Fitted, Window, fit
+from omnia_runtime.agent.context_window import Fitted, Window, fit
 from omnia_runtime.agent.tokens import Calibration, of_output, of_text, of_tools
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.turns.media import Gone, Loaded

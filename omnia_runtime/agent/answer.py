@@ -1,4 +1,4 @@
-"""One answer of the model, while it arrives."""
+"""The streamed answer of one model call."""
 
 from collections.abc import Collection
 from contextlib import aclosing
@@ -8,7 +8,8 @@ from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.ports.listener import LimitReached, Listener
+from omnia_runtime.agent.limits import LimitReached
+from omnia_runtime.ports.listener import AgentListener
 from omnia_runtime.ports.model import (
     ChatModel,
     ChatRequest,
@@ -21,49 +22,49 @@ from omnia_runtime.ports.model import (
 from omnia_runtime.validators import OutputGate
 
 
-class Answer:
-    """What the model has said in one call.
+class ModelAnswer:
+    """Collects the answer of one model call.
 
     Attributes:
-        calls: the tools that it asks for.
-        parts: the media that it made.
+        calls: the tool calls that the model requested.
+        parts: the media that it produced.
         usage: zero until the call has ended.
     """
 
     def __init__(self, limit: str, stop_on: Collection[str] = ()) -> None:
-        """Begin with nothing said.
+        """Create an empty answer.
 
         Args:
-            limit: what is used up, so that no tool can be called any more; "" when nothing is.
-            stop_on: tools after whose call the turn ends.
+            limit: the limit that the turn has reached, so that no tool may be called; "" if none.
+            stop_on: names of tools; the turn ends after a call of one of them.
         """
         self.calls: list[ToolCall] = []
         self.parts: list[Part] = []
         self.usage = Usage()
         self._limit = limit
         self._stop_on = stop_on
-        self._said: list[str] = []
-        self._spoke = False
+        self._sent: list[str] = []
+        self._has_text = False
         self._reason: FinishReason = "stop"
 
     @property
     def text(self) -> str:
-        """All text that was let through so far."""
-        return "".join(self._said)
+        """The text sent so far; text that the gate holds back is not included."""
+        return "".join(self._sent)
 
     @property
     def final(self) -> bool:
-        """Whether it calls no tools."""
+        """Whether no tools have to be run for it."""
         return bool(self._limit) or not self.calls
 
     @property
     def last(self) -> bool:
-        """Whether the turn ends with it, and with the tools that it calls."""
+        """Whether the turn ends after it and its tool calls."""
         return self.final or any(call.name in self._stop_on for call in self.calls)
 
     @property
     def reason(self) -> FinishReason:
-        """Why it ended, if it is final."""
+        """The finish reason of a final answer."""
         return "stop" if self._reason == "tool_use" else self._reason
 
     def message(self) -> Message:
@@ -72,39 +73,43 @@ class Answer:
         reason = self.reason if self.final else "tool_use"
         return Message("assistant", self.text, tuple(self.parts), calls, finish_reason=reason)
 
-    async def hear(
-        self, model: ChatModel, request: ChatRequest, gate: OutputGate | None, listener: Listener
+    async def receive(
+        self,
+        model: ChatModel,
+        request: ChatRequest,
+        gate: OutputGate | None,
+        listener: AgentListener,
     ) -> None:
-        """Ask the model, and say the text that may be shown.
+        """Call the model, and send the text that passes the gate.
 
         Raises:
-            ProviderError: no answer, or none to its end.
-            OutputBlocked: a validator does not let the text pass.
-            LimitReached: it asks for tools that it cannot have, and says nothing else.
+            ProviderError: the model call failed.
+            OutputBlocked: a validator blocks the text.
+            LimitReached: a limit is reached, and the model requested only tool calls.
         """
         async with aclosing(model.stream(request)) as events:
             async for event in events:
                 if type(event) is not TextDelta:
-                    self._take(event)
+                    self._collect(event)
                     continue
-                self._spoke = True
+                self._has_text = True
                 text = gate.feed(event.text) if gate else event.text
                 if text:
-                    self._said.append(text)
-                    if not listener.say(text):
-                        await listener.room()
+                    self._sent.append(text)
+                    if not listener.send_text(text):
+                        await listener.drain()
                 if gate and gate.cut:
                     self.calls.clear()
                     self._reason = "max_output_tokens"
                     return
-        if self._limit and self.calls and not self._spoke:
+        if self._limit and self.calls and not self._has_text:
             raise LimitReached(self._limit)
         if gate and self.last and (rest := gate.end()):
-            self._said.append(rest)
-            if not listener.say(rest):
-                await listener.room()
+            self._sent.append(rest)
+            if not listener.send_text(rest):
+                await listener.drain()
 
-    def _take(self, event: ModelEvent) -> None:
+    def _collect(self, event: ModelEvent) -> None:
         match event:
             case ToolCallRequest(call_id, name, arguments, opaque):
                 self.calls.append(ToolCall(call_id, name, arguments, opaque))
@@ -112,5 +117,5 @@ class Answer:
                 self.parts.append(part)
             case Finished(reason, usage):
                 self._reason, self.usage = reason, usage
-            case TextDelta(text):
-                self._said.append(text)
+            case TextDelta():
+                pass  # handled by `receive`

@@ -1,125 +1,132 @@
-"""The loop of one turn: ask the model, run the tools it asks for, ask again."""
+"""The agent loop: call the model, run the tools that it requests, call it again."""
 
 import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
 import orjson
-from msgspec import structs
+from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
-from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.agent.answer import Answer
-from omnia_runtime.agent.limits import Allowance, Limits
-from omnia_runtime.observe.audit import note_refused
-from omnia_runtime.ports.listener import Listener, ToolAnswered, ToolCalled, TurnFinished
+from omnia_runtime.agent.answer import ModelAnswer
+from omnia_runtime.agent.limits import Allowance, TurnLimits
+from omnia_runtime.agent.request_builder import RequestBuilder
+from omnia_runtime.observe.audit import record_refused_call
+from omnia_runtime.ports.listener import AgentListener, ToolAnswered, ToolCalled, TurnFinished
 from omnia_runtime.ports.model import ChatModel, ChatRequest
 from omnia_runtime.validators import Blocked, OutputBlocked, OutputGate
 
 
-class Shape(Protocol):
-    """Decides what the model is sent of what was said."""
-
-    def ask(self, request: ChatRequest, messages: Sequence[Message]) -> ChatRequest:
-        """Make the next call from the first one and what was said so far."""
-
-    def used(self, usage: Usage) -> None:
-        """Take what the vendor counted for that call."""
-
-
-async def run_turn(
-    model: ChatModel,
-    tools: Toolbox,
-    request: ChatRequest,
-    transcript: list[Message],
-    limits: Limits,
-    shape: Shape,
-    listener: Listener,
-    gate: OutputGate | None = None,
-) -> TurnFinished:
-    """Run a turn to its end, and say to `listener` what happens.
-
-    `transcript` holds the conversation so far. The loop appends each message as it is complete, so
-    that a caller who cancels knows what was done. When a limit is used up, the model answers once
-    more, without tools.
-
-    Raises:
-        ProviderError: the model did not answer.
-        LimitReached: the model wanted nothing but more tools when a limit was used up.
-    """
-    allowance = Allowance(limits)
-    on_client = frozenset(tool.name for tool in request.tools if tool.on_client)
-    while True:
-        if allowance.exhausted:
-            # The tools stay: some vendors refuse a history with calls of tools they do not know.
-            request = structs.replace(request, tool_choice="none")
-        answer = Answer(allowance.exhausted, limits.stop_on)
-        try:
-            await answer.hear(model, shape.ask(request, transcript), gate, listener)
-        except OutputBlocked as error:
-            allowance.spend(answer.usage)
-            if not listener.say(error.blocked.message):
-                await listener.room()
-            return _blocked(error.blocked, allowance, transcript)
-        allowance.spend(answer.usage)
-        shape.used(answer.usage)
-        transcript.append(answer.message())
-        if not answer.final:
-            for call in answer.calls:
-                await listener.tell(ToolCalled(call, call.name in on_client))
-            results = await run_calls(tools, answer.calls, allowance, limits.max_parallel)
-            for call, result in zip(answer.calls, results, strict=True):
-                transcript.append(answered(call, result))
-                await listener.tell(ToolAnswered(call, result, call.name in on_client))
-            allowance.end_round()
-        if answer.last:
-            return TurnFinished(
-                answer.text,
-                answer.reason,
-                allowance.usage,
-                tuple(answer.parts),
-                allowance.exhausted,
-            )
-        # A forced choice holds for the first round; it would otherwise never end.
-        request = structs.replace(request, tool_choice="auto")
-
-
-def _blocked(blocked: Blocked, allowance: Allowance, transcript: list[Message]) -> TurnFinished:
-    message, by = blocked.message, blocked.validator_type
-    transcript.append(Message("assistant", message, finish_reason="safety"))
-    return TurnFinished(message, "safety", allowance.usage, (), allowance.exhausted, by)
-
-
 class Toolbox(Protocol):
-    """The port behind which tools are called; a call never raises."""
+    """Executes tool calls."""
 
     async def call(self, call: ToolCall) -> ToolResult:
-        """Execute one call."""
+        """Execute one call. An error is a result; this never raises."""
 
 
-async def run_calls(
-    tools: Toolbox, calls: Sequence[ToolCall], allowance: Allowance, max_parallel: int
-) -> list[ToolResult]:
-    """Run the calls of a round; results come in the order of the calls.
+class AgentLoop(Struct, frozen=True):
+    """Runs one turn.
 
-    A call that is not admitted has a result that says why.
+    Attributes:
+        requests: makes the request of each model call.
+        gate: checks the answer; None lets everything pass.
     """
-    slots = asyncio.Semaphore(max(max_parallel, 1))
 
-    async def run(call: ToolCall, refusal: str) -> ToolResult:
-        if refusal:
-            note_refused(call)
-            return ToolResult(orjson.dumps({"error": refusal}).decode(), is_error=True)
-        async with slots:
-            return await tools.call(call)
+    model: ChatModel
+    tools: Toolbox
+    limits: TurnLimits
+    requests: RequestBuilder
+    gate: OutputGate | None = None
 
-    admitted = [(call, allowance.admit(call)) for call in calls]
-    return await asyncio.gather(*(run(call, refusal) for call, refusal in admitted))
+    async def run(
+        self, request: ChatRequest, transcript: list[Message], listener: AgentListener
+    ) -> TurnFinished:
+        """Run the turn to its end.
+
+        The loop appends each message to `transcript` when the message is complete, so a caller
+        that cancels the turn knows what was done. After a limit is reached, the model is called
+        once more, without tools.
+
+        Args:
+            request: the first model call.
+            transcript: the conversation so far.
+            listener: receives the text and the events of the turn.
+
+        Raises:
+            ProviderError: a model call failed.
+            LimitReached: a limit was reached, and the model requested only more tools.
+        """
+        allowance = Allowance(self.limits)
+        client_tools = frozenset(tool.name for tool in request.tools if tool.on_client)
+        while True:
+            if allowance.exhausted:
+                # The tools stay: some vendors reject a history with calls of undeclared tools.
+                request = structs.replace(request, tool_choice="none")
+            answer = ModelAnswer(allowance.exhausted, self.limits.stop_on)
+            built = self.requests.build(request, transcript)
+            try:
+                await answer.receive(self.model, built, self.gate, listener)
+            except OutputBlocked as error:
+                allowance.count_usage(answer.usage)
+                if not listener.send_text(error.blocked.message):
+                    await listener.drain()
+                return _finish_blocked(error.blocked, allowance, transcript)
+            allowance.count_usage(answer.usage)
+            self.requests.calibrate(answer.usage)
+            transcript.append(answer.message())
+            if not answer.final:
+                for call in answer.calls:
+                    await listener.send_event(ToolCalled(call, call.name in client_tools))
+                results = await self._run_calls(answer.calls, allowance)
+                for call, result in zip(answer.calls, results, strict=True):
+                    transcript.append(_result_message(call, result))
+                    event = ToolAnswered(call, result, call.name in client_tools)
+                    await listener.send_event(event)
+                allowance.end_round()
+            if answer.last:
+                return TurnFinished(
+                    text=answer.text,
+                    reason=answer.reason,
+                    usage=allowance.usage,
+                    parts=tuple(answer.parts),
+                    limit=allowance.exhausted,
+                )
+            # A forced tool choice applies to the first call only; otherwise the loop never ends.
+            request = structs.replace(request, tool_choice="auto")
+
+    async def _run_calls(self, calls: Sequence[ToolCall], allowance: Allowance) -> list[ToolResult]:
+        """Run the calls of one answer in parallel; results come in the order of the calls.
+
+        A call that is not admitted gets an error result.
+        """
+        slots = asyncio.Semaphore(max(self.limits.max_parallel, 1))
+
+        async def run(call: ToolCall, refusal: str) -> ToolResult:
+            if refusal:
+                record_refused_call(call)
+                return ToolResult(orjson.dumps({"error": refusal}).decode(), is_error=True)
+            async with slots:
+                return await self.tools.call(call)
+
+        admitted = [(call, allowance.admit(call)) for call in calls]
+        return await asyncio.gather(*(run(call, refusal) for call, refusal in admitted))
 
 
-def answered(call: ToolCall, result: ToolResult) -> Message:
-    """Return the message that tells the model the result of its call."""
+def _result_message(call: ToolCall, result: ToolResult) -> Message:
     return Message(
         "tool", result.content, result.parts, tool_call_id=call.id, is_error=result.is_error
+    )
+
+
+def _finish_blocked(
+    blocked: Blocked, allowance: Allowance, transcript: list[Message]
+) -> TurnFinished:
+    transcript.append(Message("assistant", blocked.message, finish_reason="safety"))
+    return TurnFinished(
+        text=blocked.message,
+        reason="safety",
+        usage=allowance.usage,
+        limit=allowance.exhausted,
+        blocked=blocked.validator_type,
     )

@@ -1,77 +1,94 @@
-"""What a model is sent in each call of a turn."""
+"""Builds the requests of a turn: the messages that fit into the context window, with media."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.agent.context_window import Fitted, Window, fit
-from omnia_runtime.agent.tokens import Calibration, of_output, of_text, of_tools
+from omnia_runtime.agent.context_window import ContextWindow, FittedMessages, fit_messages
+from omnia_runtime.agent.tokens import Calibration, estimate_output, estimate_text, estimate_tools
 from omnia_runtime.ports.model import ChatRequest
-from omnia_runtime.turns.media import Gone, Loaded
 
 
-class Context:
-    """The context window of a model, and what its own counts taught about the estimates."""
+class OmittedMedia(Struct, frozen=True):
+    """Replaces a part that is not sent again; the model sees the reason."""
 
-    def __init__(self, window: Window | None) -> None:
-        """`window` is None when nobody declared one: everything is sent."""
+    reason: str
+
+
+LoadedPart: TypeAlias = Part | OmittedMedia
+
+
+class ModelContext:
+    """The context window of a model, and the calibration of its token estimates."""
+
+    def __init__(self, window: ContextWindow | None) -> None:
+        """`window` is None if the provider declares none: everything is sent."""
         self.window = window
         self.calibration = Calibration()
 
 
-class Asking:
-    """Makes each call of a turn: what fits into the window, with the bytes of its media.
+class RequestBuilder:
+    """Builds each model request of one turn.
 
     Attributes:
-        first: what the first call sent; None before it.
+        first: the messages of the first request; None before it.
     """
 
-    def __init__(self, context: Context, media: Mapping[Part, Loaded], first: int = 0) -> None:
-        """Ask about messages of a session.
+    def __init__(
+        self, context: ModelContext, media: Mapping[Part, LoadedPart], first: int = 0
+    ) -> None:
+        """Create a builder.
 
-        `media` has the loaded part for each part that leads elsewhere; `first` is the position of
-        the first message in the session.
+        Args:
+            context: that of the model.
+            media: the loaded part for each part that refers to media elsewhere.
+            first: the position in the session of the first message.
         """
-        self.first: Fitted | None = None
+        self.first: FittedMessages | None = None
         self._context = context
         self._media = media
         self._position = first
         self._estimated = 0
 
-    def ask(self, request: ChatRequest, messages: Sequence[Message]) -> ChatRequest:
-        """Return the next call.
+    def build(self, request: ChatRequest, messages: Sequence[Message]) -> ChatRequest:
+        """Return the next request: `request` with the messages that fit.
 
         Raises:
-            DoesNotFit: the user's message is too large.
+            ContextWindowExceeded: the last user message is too large.
         """
         window = self._context.window
         fixed = 0
         if window is not None:
-            fixed = of_text(request.system) + of_tools(request.tools) + of_output(request.output)
-        fitted = fit(messages, fixed, window, self._context.calibration, self._position)
+            fixed = (
+                estimate_text(request.system)
+                + estimate_tools(request.tools)
+                + estimate_output(request.output)
+            )
+        fitted = fit_messages(messages, fixed, window, self._context.calibration, self._position)
         self.first = self.first or fitted
         self._estimated = fitted.tokens
         system = "\n\n".join(filter(None, (request.system, fitted.note)))
-        said = [self._loaded(each) for each in _without_failed_media(fitted.messages)]
-        return structs.replace(request, system=system, messages=said)
+        sent = [self._load_parts(message) for message in _hide_failed_media(fitted.messages)]
+        return structs.replace(request, system=system, messages=sent)
 
-    def used(self, usage: Usage) -> None:
-        """Learn from what the vendor counted for the last call."""
+    def calibrate(self, usage: Usage) -> None:
+        """Adjust the estimates to the token count that the vendor reported for the last call."""
         if self._context.window is not None:
-            learned = self._context.calibration.learned(self._estimated, usage.input_tokens)
-            self._context.calibration = learned
+            updated = self._context.calibration.updated(self._estimated, usage.input_tokens)
+            self._context.calibration = updated
 
-    def _loaded(self, message: Message) -> Message:
+    def _load_parts(self, message: Message) -> Message:
         if not message.parts:
             return message
         parts: list[Part] = []
         notes: list[str] = []
         for part in message.parts:
             match self._media.get(part, part):
-                case Gone(reason):
+                case OmittedMedia(reason):
                     notes.append(f"[not shown: {part.type}; {reason}]")
                 case loaded:
                     parts.append(loaded)
@@ -79,10 +96,10 @@ class Asking:
         return structs.replace(message, content=content, parts=tuple(parts))
 
 
-def _without_failed_media(messages: Sequence[Message]) -> Iterator[Message]:
-    """Yield the messages; what came with a turn that failed is not shown again.
+def _hide_failed_media(messages: Sequence[Message]) -> Iterator[Message]:
+    """Yield the messages, without the media of a turn that failed.
 
-    It may be why the turn failed, and would make every later one fail too.
+    The media may be the cause of the failure, and would make every later turn fail too.
     """
     if not any(message.parts for message in messages):
         yield from messages

@@ -1,4 +1,4 @@
-"""The metrics of a runtime."""
+"""The Prometheus metrics of a runtime."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
@@ -19,8 +19,8 @@ _STORE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 
 M = TypeVar("M", Counter, Histogram)
 
 
-class Metrics:
-    """Counts what the runtime does; every series carries the agent and its namespace."""
+class RuntimeMetrics:
+    """The metrics that the runtime writes; every series has the labels agent and namespace."""
 
     def __init__(self, registry: CollectorRegistry, agent: str, namespace: str) -> None:
         self._const = {"agent": agent, "namespace": namespace}
@@ -95,76 +95,68 @@ class Metrics:
         )
 
     def model_called(self, provider: str, model: str, status: str, seconds: float) -> None:
-        """Count a call of a model: success, error or cancelled."""
-        self._of(self._requests, provider, model, status).inc()
-        self._of(self._seconds, provider, model).observe(seconds)
+        """Count a model call; its status is success, error or cancelled."""
+        self._series_of(self._requests, provider, model, status).inc()
+        self._series_of(self._seconds, provider, model).observe(seconds)
 
     def used(self, provider: str, model: str, usage: Usage) -> None:
-        """Count what a call of a model used."""
-        self._of(self._input, provider, model).inc(usage.input_tokens)
-        self._of(self._output, provider, model).inc(usage.output_tokens)
-        self._of(self._cached, provider, model).inc(usage.cached_tokens)
-        self._of(self._cost, provider, model).inc(usage.cost_usd)
+        """Count the tokens and the cost of a model call."""
+        self._series_of(self._input, provider, model).inc(usage.input_tokens)
+        self._series_of(self._output, provider, model).inc(usage.output_tokens)
+        self._series_of(self._cached, provider, model).inc(usage.cached_tokens)
+        self._series_of(self._cost, provider, model).inc(usage.cost_usd)
 
     def answering(self, provider: str, model: str, seconds: float) -> None:
-        """Note how long a call of a model waited for the beginning of its answer."""
-        self._of(self._first, provider, model).observe(seconds)
+        """Observe the time from a model call to the first piece of its answer."""
+        self._series_of(self._first, provider, model).observe(seconds)
 
     def retried(self, provider: str) -> None:
-        """Count a call of a model that is made again."""
-        self._of(self._retries, provider).inc()
+        """Count a retry of a model call."""
+        self._series_of(self._retries, provider).inc()
 
     def fell_back(self, provider: str) -> None:
-        """Count an answer for which the provider after `provider` is asked."""
-        self._of(self._fallbacks, provider).inc()
+        """Count a fallback from `provider` to the next one."""
+        self._series_of(self._fallbacks, provider).inc()
 
     def tool_called(self, handler: str, tool: str, status: str, seconds: float) -> None:
-        """Count a tool call: success, invalid, error, timeout or refused."""
-        self._of(self._tools, handler, tool, status).inc()
-        self._of(self._tool_seconds, handler, tool).observe(seconds)
+        """Count a tool call; its status is success, invalid, error, timeout or refused."""
+        self._series_of(self._tools, handler, tool, status).inc()
+        self._series_of(self._tool_seconds, handler, tool).observe(seconds)
 
     def turn_began(self) -> None:
-        """Count a turn or an invocation in; `turn_ended` counts it out."""
+        """Count a turn or an invocation as in flight, until `turn_ended`."""
         self._inflight.inc()
 
     def turn_ended(self, status: str, seconds: float) -> None:
-        """Count a turn or an invocation: success, error or cancelled."""
+        """Count a turn or an invocation; its status is success, error or cancelled."""
         self._inflight.dec()
-        self._of(self._turns, status).observe(seconds)
+        self._series_of(self._turns, status).observe(seconds)
 
-    def held(self, limit: str, blocked: str = "") -> None:
-        """Note what held a turn back, "" being nothing.
-
-        Args:
-            limit: what was used up, as `Allowance.exhausted` says it.
-            blocked: the type of the validator that blocked its answer.
-        """
-        if limit:
-            self._of(self._limits, limit.partition(":")[0]).inc()
-        if blocked:
-            self.blocked(blocked, "output")
+    def limit_reached(self, limit: str) -> None:
+        """Count a turn that reached a limit, as in `Allowance.exhausted`."""
+        self._series_of(self._limits, limit.partition(":")[0]).inc()
 
     def blocked(self, validator_type: str, direction: str) -> None:
-        """Count a text that a validator blocked: the input, or the output."""
-        self._of(self._blocked, validator_type, direction).inc()
+        """Count a text that a validator blocked; `direction` is input or output."""
+        self._series_of(self._blocked, validator_type, direction).inc()
 
     def stored(self, operation: str, status: str, seconds: float) -> None:
         """Count an operation of the session store.
 
-        Its status is success, conflict, unavailable, cancelled or error.
+        The status is success, conflict, unavailable, cancelled or error.
         """
-        self._of(self._stored, operation, status).inc()
-        self._of(self._store_seconds, operation).observe(seconds)
+        self._series_of(self._stored, operation, status).inc()
+        self._series_of(self._store_seconds, operation).observe(seconds)
 
     def retained(self, effects: Effects) -> None:
-        """Count what retention did to sessions, or would have done."""
+        """Count the effects of retention; in a dry run, the effects that it would have had."""
         dry_run = str(effects.dry_run).lower()
-        self._of(self._ended, dry_run).inc(effects.sessions_ended)
-        self._of(self._deleted, dry_run).inc(effects.sessions_deleted)
-        self._of(self._messages, dry_run).inc(effects.messages_deleted)
+        self._series_of(self._ended, dry_run).inc(effects.sessions_ended)
+        self._series_of(self._deleted, dry_run).inc(effects.sessions_deleted)
+        self._series_of(self._messages, dry_run).inc(effects.messages_deleted)
 
-    def _of(self, metric: M, *labels: str) -> M:
-        """Return a series; finding it here costs a tenth of what the library takes."""
+    def _series_of(self, metric: M, *labels: str) -> M:
+        """Return a series. This cache takes a tenth of the time of the library's lookup."""
         found: M | None = self._series.get((metric, labels))
         if found is None:
             found = self._series[metric, labels] = metric.labels(*self._const.values(), *labels)
@@ -184,8 +176,8 @@ class Metrics:
         )
 
 
-class Levels(Collector):
-    """Open streams, and tool handlers that are left alone."""
+class ScrapedGauges(Collector):
+    """Gauges that are computed when Prometheus scrapes them: open streams, open breakers."""
 
     def __init__(
         self,
@@ -194,6 +186,14 @@ class Levels(Collector):
         streams: Callable[[], int],
         broken: Callable[[], Mapping[str, bool]],
     ) -> None:
+        """Create the collector.
+
+        Args:
+            agent: the label of every series.
+            namespace: the label of every series.
+            streams: returns the number of open streams.
+            broken: returns whether the circuit breaker is open, by handler.
+        """
         self._const = {"agent": agent, "namespace": namespace}
         self._streams = streams
         self._broken = broken

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import structlog
 from msgspec import Struct
 
-from omnia_runtime.observe.audit import recorder
+from omnia_runtime.observe.audit import current_recorder
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent, ProviderError
 from omnia_runtime.providers.retry_budget import RetryBudget
 
@@ -80,7 +80,7 @@ class RetryingModel:
                 if answering:
                     raise _noted(error, "the answer was cut, so it is not asked again") from error
                 wait = self._wait(error, attempt, began)
-                if (trail := recorder()) is not None:
+                if (trail := current_recorder()) is not None:
                     trail.retried(self._provider, attempt + 1, error)
                 if self._retried:
                     self._retried(self._provider)

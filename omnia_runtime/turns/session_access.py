@@ -1,4 +1,4 @@
-"""One writer of a session at a time, within this process."""
+"""Exclusive access to a session within this process, and the check of its owner."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,9 +9,9 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Session
 from omnia_runtime.turns.turn import Caller
 
-# A turn that was just cancelled is still storing its answer; the next one may wait for it.
+# A turn that was just cancelled is still storing its answer; the next turn may wait for it.
 WAIT_SECONDS = 1.0
-# A summary that is ready waits for the turn that began meanwhile: making it anew would cost more.
+# A finished summary waits for a turn that began meanwhile: a new summary would cost more.
 SUMMARY_WAIT_SECONDS = 600.0
 
 
@@ -26,53 +26,8 @@ class SessionBusy(OmniaError):
         )
 
 
-class _Lock(asyncio.Lock):
-    """A lock that is free may be promised already: to one who waits and is just waking up."""
-
-    waiting = 0
-
-
-class SessionLocks:
-    """A lock for each session that somebody writes to or waits for, and none for the others.
-
-    Each raises `SessionBusy` when the wait was in vain.
-    """
-
-    def __init__(self) -> None:
-        self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
-
-    def turn(self, session_id: str) -> AbstractAsyncContextManager[None]:
-        """Keep others away for a turn."""
-        return self._held(session_id, WAIT_SECONDS)
-
-    def summary(self, session_id: str) -> AbstractAsyncContextManager[None]:
-        """Keep others away while a summary is written."""
-        return self._held(session_id, SUMMARY_WAIT_SECONDS)
-
-    @asynccontextmanager
-    async def _held(self, session_id: str, patience: float) -> AsyncIterator[None]:
-        lock = self._locks.get(session_id)
-        if lock is None:
-            lock = self._locks[session_id] = _Lock()
-        if lock.locked() or lock.waiting:
-            lock.waiting += 1
-            try:
-                async with asyncio.timeout(patience):
-                    await lock.acquire()
-            except TimeoutError as error:
-                raise SessionBusy(session_id) from error
-            finally:
-                lock.waiting -= 1
-        else:
-            await lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-
 class SessionUnknown(OmniaError):
-    """There is no such session for this caller."""
+    """The session does not exist, or belongs to another user."""
 
     def __init__(self, session_id: str) -> None:
         super().__init__(
@@ -83,10 +38,59 @@ class SessionUnknown(OmniaError):
 
 
 def require_owner(session: Session | None, caller: Caller) -> None:
-    """Let nobody continue another user's session, or learn that there is one.
+    """Check that the session is new or open to the caller.
 
     Raises:
-        SessionUnknown: the session is somebody else's.
+        SessionUnknown: the session belongs to another user. The error is the same as for a session
+            that does not exist, so that a caller cannot find out which sessions exist.
     """
     if session is not None and not session.open_to(caller.user_id):
         raise SessionUnknown(session.id)
+
+
+class _Lock(asyncio.Lock):
+    """A lock with a count of its waiters.
+
+    A lock that is not locked may already belong to a waiter that is about to wake up.
+    """
+
+    waiters = 0
+
+
+class SessionLocks:
+    """One lock for each session in use.
+
+    Each context manager raises `SessionBusy` if the lock is not free in time.
+    """
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, _Lock] = WeakValueDictionary()
+
+    def turn(self, session_id: str) -> AbstractAsyncContextManager[None]:
+        """Lock the session for a turn."""
+        return self._lock(session_id, WAIT_SECONDS)
+
+    def summary(self, session_id: str) -> AbstractAsyncContextManager[None]:
+        """Lock the session while a summary is stored."""
+        return self._lock(session_id, SUMMARY_WAIT_SECONDS)
+
+    @asynccontextmanager
+    async def _lock(self, session_id: str, timeout: float) -> AsyncIterator[None]:
+        lock = self._locks.get(session_id)
+        if lock is None:
+            lock = self._locks[session_id] = _Lock()
+        if lock.locked() or lock.waiters:
+            lock.waiters += 1
+            try:
+                async with asyncio.timeout(timeout):
+                    await lock.acquire()
+            except TimeoutError as error:
+                raise SessionBusy(session_id) from error
+            finally:
+                lock.waiters -= 1
+        else:
+            await lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()

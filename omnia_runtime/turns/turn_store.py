@@ -1,4 +1,4 @@
-"""What a turn stores: the message that begins it, and all that followed, each with its trail."""
+"""Stores the messages of a turn: at its beginning, in checkpoints while it runs, at its end."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,41 +12,66 @@ from omnia_core.eager import begin
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import AuditTrail, Message, SessionStore
 from omnia_core.sessions.audit import EventKind, SessionStatus, moment
-from omnia_runtime.observe.audit import Recorder, note_held, recorder, recording
-from omnia_runtime.ports.listener import AgentEvent, LimitReached, Listener
-from omnia_runtime.turns.turn import Turn, closed
+from omnia_runtime.observe.audit import AuditRecorder, current_recorder, recording
+from omnia_runtime.ports.listener import AgentEvent, AgentListener
+from omnia_runtime.turns.turn import UserTurn, close_transcript
+
+CHECKPOINT_SECONDS = 1.0
+
+Ending = tuple[SessionStatus, EventKind, str]
+
+_log = structlog.get_logger()
 
 
-class Appends:
-    """Writes that are finished even when the turn that makes them is cancelled meanwhile."""
+def completed_ending(reason: str) -> Ending:
+    """Return the ending of a turn with an answer; `reason` is its finish reason."""
+    return "completed", EventKind.TURN_ENDED, reason
+
+
+def failed_ending(error: BaseException) -> Ending:
+    """Return the ending of a turn that was cancelled or failed.
+
+    The detail is the message that the caller gets.
+    """
+    if isinstance(error, asyncio.CancelledError):
+        return "cancelled", EventKind.TURN_CANCELLED, ""
+    if isinstance(error, OmniaError):
+        return "error", EventKind.TURN_FAILED, f"{error.code}: {error.message}"
+    return "error", EventKind.TURN_FAILED, "the agent failed; its log has the reason"
+
+
+class TurnStore:
+    """Appends the messages of turns. A write is completed even if its turn is cancelled."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._writes: set[asyncio.Task[int]] = set()
 
-    def recording(self) -> AbstractContextManager[Recorder | None]:
-        """Note what happens within, where the store keeps it."""
-        return recording(Recorder() if self._store.keeps_trail else None)
+    def recording(self) -> AbstractContextManager[AuditRecorder | None]:
+        """Record the audit of the turn inside the block, if the store keeps it."""
+        return recording(AuditRecorder() if self._store.keeps_trail else None)
 
     async def begin(
         self, session_id: str, transcript: Sequence[Message], known: int, first: int = 0
     ) -> int:
-        """Store what follows the `known` messages and ends in the user's; return how many are.
+        """Store the messages after the `known` ones, up to the user's message.
 
-        `first` is the position of the transcript's first message in the session.
+        If the turn is cancelled meanwhile, its end is stored too: the caller does not know yet
+        whether the turn began.
 
-        A turn that is cancelled meanwhile ends here: no other place knows that it began.
+        Returns:
+            The number of messages in `transcript` that are stored.
         """
-        current = recorder()
-        trail = current.begun() if current else None
-        task = self._started(session_id, transcript, known, first, trail)
+        recorder = current_recorder()
+        audit = recorder.begin_turn() if recorder else None
+        task = self._start_append(session_id, transcript, known, first, audit)
         try:
-            return await _finished(task) - first
+            return await _complete(task) - first
         except asyncio.CancelledError as error:
             if task.done() and not task.cancelled() and task.exception() is None:
                 stored = task.result() - first
-                cut = closed(transcript, stored, "", "cancelled")
-                await self.end(session_id, cut, stored, cut_by(error), first)
+                closed = close_transcript(transcript, stored, "", "cancelled")
+                await self.end(session_id, closed, stored, failed_ending(error), first)
             raise
 
     async def end(
@@ -54,24 +79,28 @@ class Appends:
         session_id: str,
         transcript: Sequence[Message],
         known: int,
-        ending: "Ending",
+        ending: Ending,
         first: int = 0,
     ) -> None:
-        """Store the turn, and how it ended."""
-        current = recorder()
-        trail = current.ended(*ending) if current else None
-        await _finished(self._started(session_id, transcript, known, first, trail))
+        """Store the messages after the `known` ones, and the ending of the turn.
 
-    def _started(
+        `first` is the position in the session of the transcript's first message, here as in
+        `begin`.
+        """
+        recorder = current_recorder()
+        audit = recorder.end_turn(*ending) if recorder else None
+        await _complete(self._start_append(session_id, transcript, known, first, audit))
+
+    def _start_append(
         self,
         session_id: str,
         transcript: Sequence[Message],
         known: int,
         first: int,
-        trail: AuditTrail | None,
+        audit: AuditTrail | None,
     ) -> asyncio.Task[int]:
-        fresh = stamped(transcript[known:])
-        write = self._store.append(session_id, fresh, expected_length=first + known, trail=trail)
+        fresh = with_timestamps(transcript[known:])
+        write = self._store.append(session_id, fresh, expected_length=first + known, trail=audit)
         task = begin(write)
         if not task.done():
             self._writes.add(task)
@@ -79,8 +108,8 @@ class Appends:
         return task
 
 
-async def _finished(task: asyncio.Task[int]) -> int:
-    """Wait for a write to its end, even when that is cancelled."""
+async def _complete(task: asyncio.Task[int]) -> int:
+    """Wait until a write has ended, even if the waiting task is cancelled."""
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
@@ -88,49 +117,31 @@ async def _finished(task: asyncio.Task[int]) -> int:
         raise
 
 
-Ending = tuple[SessionStatus, EventKind, str]
-
-
-def finished_with(reason: str) -> Ending:
-    """Return how a turn ended that has an answer."""
-    return "completed", EventKind.TURN_ENDED, reason
-
-
-def cut_by(error: BaseException) -> Ending:
-    """Return how a turn ended that has none; the detail is what its caller is told."""
-    if isinstance(error, asyncio.CancelledError):
-        return "cancelled", EventKind.TURN_CANCELLED, ""
-    if isinstance(error, LimitReached):
-        note_held(error.limit)
-    if isinstance(error, OmniaError):
-        return "error", EventKind.TURN_FAILED, f"{error.code}: {error.message}"
-    return "error", EventKind.TURN_FAILED, "the agent failed; its log has the reason"
-
-
-PERIOD_SECONDS = 1.0
-
-_log = structlog.get_logger()
-
-
 class Checkpoints:
-    """Stores what is new in a turn, a second after it came and at most once a second.
+    """Stores the progress of a turn at most once a period, one period after the first change.
 
-    Nothing that is stored is waited for: a write that comes after the turn's append changes
-    nothing, one that fails is told in the log. A turn that is shorter than a second sets one timer.
+    Nothing waits for a checkpoint. The store ignores one that comes after the turn's last append,
+    and one that fails is logged. A turn shorter than the period sets one timer.
     """
 
     def __init__(
         self,
         store: SessionStore,
-        turn: Turn,
+        turn: UserTurn,
         transcript: Sequence[Message],
         known: int,
         first: int = 0,
-        period: float = PERIOD_SECONDS,
+        period: float = CHECKPOINT_SECONDS,
     ) -> None:
-        """`transcript` grows while the turn runs; its first `known` messages are stored.
+        """Create the checkpoints of one turn.
 
-        `first` is the position of the very first one in the session.
+        Args:
+            store: the session store.
+            turn: the turn, which collects the answer.
+            transcript: grows while the turn runs.
+            known: the number of messages in `transcript` that are stored.
+            first: the position in the session of the transcript's first message.
+            period: in seconds.
         """
         self._period = period
         self._store = store
@@ -142,66 +153,69 @@ class Checkpoints:
         self._write: asyncio.Task[None] | None = None
         self._ended = False
 
-    def note(self) -> None:
-        """Say that there is something new."""
+    def schedule(self) -> None:
+        """Called when the turn has made progress."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._period, self._due)
+            self._timer = asyncio.get_running_loop().call_later(self._period, self._on_timer)
 
     def end(self) -> None:
-        """Store nothing from now on: the turn's append follows."""
+        """Store no more checkpoints: the turn's last append follows."""
         self._ended = True
         if self._timer:
             self._timer.cancel()
 
-    def _due(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if self._write is None:
-            self._write = asyncio.create_task(self._store_now())
+            self._write = asyncio.create_task(self._store_checkpoint())
         else:
-            # the store is slower than the answer: what is new goes with the next one
-            self.note()
+            # The store is slower than the answer: the next checkpoint contains the progress.
+            self.schedule()
 
-    async def _store_now(self) -> None:
-        cut = closed(self._transcript, self._known, self._turn.text, INTERRUPTED)[self._known :]
+    async def _store_checkpoint(self) -> None:
+        closed = close_transcript(self._transcript, self._known, self._turn.answer, INTERRUPTED)
         try:
             await self._store.checkpoint(
-                self._turn.session_id, stamped(cut), expected_length=self._length
+                self._turn.session_id,
+                with_timestamps(closed[self._known :]),
+                expected_length=self._length,
             )
         except OmniaError as error:
             if not self._ended:
                 _log.warning(
-                    "a checkpoint was not stored",
-                    session=self._turn.session_id,
-                    reason=str(error),
+                    "checkpoint not stored", session=self._turn.session_id, reason=str(error)
                 )
         finally:
             self._write = None
 
 
-def stamped(messages: Sequence[Message]) -> list[Message]:
-    """Give messages the time at which they are stored, unless they have one."""
-    now = moment()
-    return [each if each.created_at else structs.replace(each, created_at=now) for each in messages]
+class CheckpointingListener:
+    """Collects the answer, schedules checkpoints, and forwards everything to another listener."""
 
+    __slots__ = ("_checkpoints", "_listener", "_sent")
 
-class Noted:
-    """A listener before a listener."""
-
-    __slots__ = ("_checkpoints", "_listener", "_said")
-
-    def __init__(self, turn: Turn, checkpoints: Checkpoints, listener: Listener) -> None:
-        self._said = turn.said
+    def __init__(self, turn: UserTurn, checkpoints: Checkpoints, listener: AgentListener) -> None:
+        self._sent = turn.sent
         self._checkpoints = checkpoints
         self._listener = listener
 
-    def say(self, text: str) -> bool:
-        self._said.append(text)
-        self._checkpoints.note()
-        return self._listener.say(text)
+    def send_text(self, text: str) -> bool:
+        self._sent.append(text)
+        self._checkpoints.schedule()
+        return self._listener.send_text(text)
 
-    async def room(self) -> None:
-        await self._listener.room()
+    async def drain(self) -> None:
+        await self._listener.drain()
 
-    async def tell(self, event: AgentEvent) -> None:
-        self._checkpoints.note()
-        await self._listener.tell(event)
+    async def send_event(self, event: AgentEvent) -> None:
+        self._checkpoints.schedule()
+        await self._listener.send_event(event)
+
+
+def with_timestamps(messages: Sequence[Message]) -> list[Message]:
+    """Return the messages with the current time, unless they have one."""
+    now = moment()
+    return [
+        message if message.created_at else structs.replace(message, created_at=now)
+        for message in messages
+    ]

@@ -1,4 +1,4 @@
-"""What a validator decides about a text."""
+"""The two kinds of checks, streaming and whole-text, and their results."""
 
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeAlias
@@ -7,12 +7,12 @@ from msgspec import Struct
 
 
 class Blocked(Struct, frozen=True):
-    """A text that broke a rule.
+    """A text was blocked by a validator.
 
     Attributes:
         validator_type: as the pack declares it.
-        message: what the user is told instead.
-        detail: what was wrong, for records and logs; it repeats the pack, never the text.
+        message: the text that the user gets instead.
+        detail: what was wrong, for records and logs. It may quote the pack, never the text.
     """
 
     validator_type: str
@@ -22,50 +22,51 @@ class Blocked(Struct, frozen=True):
 
 
 class OutputBlocked(Exception):
-    """An answer may not be sent; what is already sent holds nothing of the violation."""
+    """An answer was blocked; the part that was already sent contains nothing forbidden."""
 
     def __init__(self, blocked: Blocked) -> None:
         super().__init__(f"{blocked.validator_type}: {blocked.detail}")
         self.blocked = blocked
 
 
-class Finding(Struct, frozen=True):
-    """A violation within a text.
+class TextViolation(Struct, frozen=True):
+    """A violation inside a text.
 
     Attributes:
-        position: how many characters of the text decide it, however they were split.
+        position: the number of characters after which the violation is certain. It does not depend
+            on how the text was split into pieces.
     """
 
     position: int
     detail: str
 
 
-class Watch(Protocol):
-    """Looks for forbidden pieces of one text while it comes in.
+class StreamingCheck(Protocol):
+    """Finds forbidden pieces of one text while the text arrives.
 
     Attributes:
-        safe: how many characters from the beginning can no longer be part of a violation.
+        safe: the number of characters, from the start, that can no longer be part of a violation.
     """
 
     safe: int
 
-    def feed(self, text: str) -> Finding | None:
-        """Take in more of the text; return the violation that is decided first."""
+    def feed(self, text: str) -> TextViolation | None:
+        """Add a piece of the text; return the first violation."""
 
     def end(self) -> str | None:
-        """Return the detail of the violation that the end of the text completes."""
+        """Return the detail of a violation that the end of the text completes."""
 
 
-# Judges a whole text: what is wrong, or None.
-Judge: TypeAlias = Callable[[str], str | None]
+# Checks a whole text; returns the detail of a violation, or None.
+TextCheck: TypeAlias = Callable[[str], str | None]
 
 
-def judge_by(watch: Callable[[], Watch]) -> Judge:
-    """Return the judge that lets a watch see the whole text at once."""
+def text_check(streaming: Callable[[], StreamingCheck]) -> TextCheck:
+    """Return a check of whole texts that uses a streaming check."""
 
-    def judge(text: str) -> str | None:
-        watching = watch()
-        found = watching.feed(text)
-        return found.detail if found else watching.end()
+    def check(text: str) -> str | None:
+        instance = streaming()
+        found = instance.feed(text)
+        return found.detail if found else instance.end()
 
-    return judge
+    return check

@@ -1,13 +1,22 @@
-"""An answer that ends where it becomes too long."""
+"""Cuts a streamed text at a maximal length, without splitting a grapheme cluster.
+
+Implements the rules of UAX 29 (unicode.org/reports/tr29) for marks, joiners, emoji modifiers,
+flags, Hangul syllables and line ends; not the rule for conjuncts of Indic scripts.
+"""
 
 from unicodedata import category
 
+LOOK_BACK = 32  # code points
 
-class Cutter:
+_JOINER = "\u200d"
+_MARKS = ("Mn", "Mc", "Me")
+
+
+class TextTruncator:
     """Passes a text on up to `limit` characters.
 
-    The last `LONGEST` characters before the limit wait until it is known whether more follows: a
-    cut may have to fall before the limit to leave a character whole.
+    The last `LOOK_BACK` characters before the limit are held until it is known whether more text
+    follows: the cut may have to be before the limit.
 
     Attributes:
         cut: whether the text was longer.
@@ -15,56 +24,50 @@ class Cutter:
 
     def __init__(self, limit: int) -> None:
         self.cut = False
-        self._room = limit
-        self._waiting = ""
+        self._left = limit
+        self._held = ""
 
     def feed(self, text: str) -> str:
-        """Take in more of the text; return what is passed on."""
+        """Add a piece of the text; return the text that is passed on."""
         if self.cut:
             return ""
-        text = self._waiting + text
-        if len(text) > self._room:
-            self.cut, self._waiting = True, ""
-            return text[: cut_before(text, self._room)]
-        passed = text[: max(0, self._room - LONGEST)]
-        self._waiting = text[len(passed) :]
-        self._room -= len(passed)
+        text = self._held + text
+        if len(text) > self._left:
+            self.cut, self._held = True, ""
+            return text[: last_boundary(text, self._left)]
+        passed = text[: max(0, self._left - LOOK_BACK)]
+        self._held = text[len(passed) :]
+        self._left -= len(passed)
         return passed
 
     def end(self) -> str:
-        """Return what has waited."""
-        waiting, self._waiting = self._waiting, ""
-        return waiting
+        """Return the text that is still held."""
+        held, self._held = self._held, ""
+        return held
 
 
-LONGEST = 32  # code points that are looked at
+def last_boundary(text: str, limit: int) -> int:
+    """Return the last grapheme boundary at or before `limit`; `text` must be longer.
 
-_JOINER = "\u200d"
-_MARKS = ("Mn", "Mc", "Me")
-
-
-def cut_before(text: str, limit: int) -> int:
-    """Return the last place from `limit` down at which `text`, which is longer, may be cut.
-
-    Only the last `LONGEST` code points before the limit are looked at; without a place among them
-    it is `limit`.
+    Only the last `LOOK_BACK` code points before the limit are examined; without a boundary among
+    them the result is `limit`.
     """
-    lowest = max(limit - LONGEST, 0)
+    lowest = max(limit - LOOK_BACK, 0)
     for place in range(limit, lowest, -1):
-        if _may_cut(text, place, lowest):
+        if _is_boundary(text, place, lowest):
             return place
     return limit
 
 
-def _may_cut(text: str, place: int, lowest: int) -> bool:
+def _is_boundary(text: str, place: int, lowest: int) -> bool:
     before, after = text[place - 1], text[place]
     if _extends(after) or before == _JOINER or (before, after) == ("\r", "\n"):
         return False
     if _is_flag_half(before) and _is_flag_half(after):
-        begin = place
-        while begin > lowest and _is_flag_half(text[begin - 1]):
-            begin -= 1
-        return (place - begin) % 2 == 0
+        start = place
+        while start > lowest and _is_flag_half(text[start - 1]):
+            start -= 1
+        return (place - start) % 2 == 0
     return True
 
 

@@ -7,8 +7,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 _CONNECT_SECONDS = 10.0
-# Users pause between turns for longer than the 15 s of aiohttp's default, and a new connection costs
-# a TLS handshake.
+# Users pause between turns for longer than aiohttp's default of 15 s, and a new connection costs a
+# TLS handshake.
 _KEEPALIVE_SECONDS = 60.0
 
 

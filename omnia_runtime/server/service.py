@@ -114,8 +114,8 @@ class RuntimeService:
         """Return the status of the runtime for people."""
         if self._draining:
             return "shutting down"
-        if self._configuration.problem:
-            return f"the last good configuration is served; reload failed: {self._configuration.problem}"
+        if problem := self._configuration.problem:
+            return f"the last good configuration is served; reload failed: {problem}"
         return "ready"
 
     def drain(self) -> None:

@@ -125,7 +125,7 @@ class ConverseStream:
             await asyncio.wait({reader})
 
     def close_when_idle(self) -> None:
-        """Close the stream after the queued messages and those that follow soon; at once if idle."""
+        """Close the stream: at once if idle, else after the queued messages and their followers."""
         self._draining = True
         if self._idle:
             self._queue.close()

@@ -128,6 +128,7 @@ class _AgentBuilder:
             tools=ToolManager(self._routes, tools, self._metrics),
             validators=compile_validators(checks),
             context=ModelContext(context_window(provider.defaults, prompt.parameters.max_tokens)),
+            metrics=self._metrics,
             rate=None if per_minute is None else CallRate(per_minute),
             output=StructuredOutput(function) if function else None,
         )

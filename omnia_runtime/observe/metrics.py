@@ -1,6 +1,9 @@
 """The Prometheus metrics of a runtime."""
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -123,14 +126,20 @@ class RuntimeMetrics:
         self._series_of(self._tools, handler, tool, status).inc()
         self._series_of(self._tool_seconds, handler, tool).observe(seconds)
 
-    def turn_began(self) -> None:
-        """Count a turn or an invocation as in flight, until `turn_ended`."""
+    @contextmanager
+    def measure_turn(self) -> Iterator[None]:
+        """Count the turn or the invocation inside the block: in flight, duration and status."""
+        began, status = time.monotonic(), "error"
         self._inflight.inc()
-
-    def turn_ended(self, status: str, seconds: float) -> None:
-        """Count a turn or an invocation; its status is success, error or cancelled."""
-        self._inflight.dec()
-        self._series_of(self._turns, status).observe(seconds)
+        try:
+            yield
+            status = "success"
+        except asyncio.CancelledError:
+            status = "cancelled"
+            raise
+        finally:
+            self._inflight.dec()
+            self._series_of(self._turns, status).observe(time.monotonic() - began)
 
     def limit_reached(self, limit: str) -> None:
         """Count a turn that reached a limit, as in `Allowance.exhausted`."""

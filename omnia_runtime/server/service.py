@@ -13,7 +13,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
-from omnia_runtime.server.stream import ConverseStream
+from omnia_runtime.server.stream import TurnStream
 from omnia_runtime.turns.invocation import Invocations
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.turn import Caller
@@ -38,14 +38,14 @@ class RuntimeService:
         self._store = store
         self._turns = turns
         self._invocations = invocations
-        self._streams: set[ConverseStream] = set()
+        self._streams: set[TurnStream] = set()
         self._handlers: set[asyncio.Task[object]] = set()
         self._draining = False
 
     async def converse(
         self, messages: AsyncIterator[pb.ClientMessage], writer: MessageWriter, metadata: Metadata
     ) -> None:
-        stream = ConverseStream(self._turns, writer, metadata)
+        stream = TurnStream(self._turns, writer, metadata)
         handler = asyncio.current_task()
         if handler:
             self._handlers.add(handler)

@@ -90,7 +90,7 @@ class MessageQueue:
         await self._changed.wait()
 
 
-class ConverseStream:
+class TurnStream:
     """Runs the turns of one stream, and is the listener of each turn.
 
     Messages are read while a turn runs, so that a cancel message reaches the turn.

@@ -10,10 +10,13 @@ from msgspec import Struct
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.sessions import Message
-from omnia_runtime.agent.limits import TurnLimits
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.agent.limits import LimitReached, TurnLimits
 from omnia_runtime.agent.loop import AgentLoop
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
-from omnia_runtime.observe.audit import record_refused_call
+from omnia_runtime.observe.audit import record_event, record_refused_call
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ChatModel, ChatRequest
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.prompts.offer import ToolOffer
@@ -21,7 +24,7 @@ from omnia_runtime.prompts.prompt import CompiledPrompt
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.turns.structured import StructuredOutput
 from omnia_runtime.turns.turn import Caller
-from omnia_runtime.validators import Validators
+from omnia_runtime.validators import Blocked, Validators
 
 _RATE_WINDOW_SECONDS = 60.0
 
@@ -87,6 +90,7 @@ class AgentVersion(Struct, frozen=True):
     tools: ToolManager
     validators: Validators
     context: ModelContext
+    metrics: RuntimeMetrics
     rate: CallRate | None = None
     output: StructuredOutput | None = None
 
@@ -114,6 +118,38 @@ class AgentVersion(Struct, frozen=True):
             requests=requests,
             gate=self.validators.gate(),
         )
+
+    def check_input(self, text: str) -> Blocked | None:
+        """Apply the input validators, and report a violation; None if the input passes."""
+        blocked = self.validators.check_input(text)
+        if blocked:
+            record_event(EventKind.INPUT_BLOCKED, blocked.validator_type)
+            self.metrics.blocked(blocked.validator_type, "input")
+        return blocked
+
+    async def run(
+        self,
+        loop: AgentLoop,
+        request: ChatRequest,
+        transcript: list[Message],
+        listener: AgentListener,
+    ) -> TurnFinished:
+        """Run the loop, as `AgentLoop.run`, and report limits and blocked answers."""
+        try:
+            finished = await loop.run(request, transcript, listener)
+        except LimitReached as error:
+            self._report_limit(error.limit)
+            raise
+        if finished.limit:
+            self._report_limit(finished.limit)
+        if finished.blocked:
+            record_event(EventKind.OUTPUT_BLOCKED, finished.blocked)
+            self.metrics.blocked(finished.blocked, "output")
+        return finished
+
+    def _report_limit(self, limit: str) -> None:
+        record_event(EventKind.LIMIT_REACHED, limit)
+        self.metrics.limit_reached(limit)
 
     def _limits(self) -> TurnLimits:
         policy = self.prompt.policy

@@ -20,7 +20,6 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.prompts.prompt import input_values
-from omnia_runtime.turns.agent_runner import AgentRunner
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
 from omnia_runtime.turns.structured import repair_request, strip_code_fence
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
@@ -62,7 +61,7 @@ class Invocations:
     ) -> None:
         self._agents = agents
         self._records = records
-        self._runner = AgentRunner(metrics)
+        self._metrics = metrics
         self._tracing = tracing
 
     async def close(self) -> None:
@@ -82,7 +81,7 @@ class Invocations:
             OmniaError: the call failed; the code is INVALID_ARGUMENT if the input is invalid.
         """
         began = time.monotonic()
-        with self._runner.measure(), self._tracing.invocation(call_metadata) as span:
+        with self._metrics.measure_turn(), self._tracing.invocation(call_metadata) as span:
             caller = Caller(call_metadata)
             record = InvocationRecord(invocation_id, input_json, caller.user_id)
             with self._records.recording(record):
@@ -102,7 +101,7 @@ class Invocations:
         record.set_pack_version(agent.version)
         note_version(current_span(), agent)
         system = agent.prompt.render(input_values(input_json))
-        if blocked := self._runner.check_input(agent, input_json):
+        if blocked := agent.check_input(input_json):
             raise OmniaError(Code.FAILED_PRECONDITION, blocked.message)
         request = agent.request(system, record.messages, metadata)
         finished = await self._run_agent(agent, request, record, caller)
@@ -119,7 +118,7 @@ class Invocations:
         """Run the agent once, and check the output against the schema."""
         loop = agent.loop(RequestBuilder(agent.context, {}), "", caller)
         listener = DiscardingListener()
-        finished = await self._runner.run(loop, request, record.messages, listener)
+        finished = await agent.run(loop, request, record.messages, listener)
         text = strip_code_fence(finished.text)
         record.reason = finished.reason
         record.fault = agent.output.fault(text) if agent.output else ""

@@ -12,7 +12,6 @@ from omnia_runtime.observe.audit import record_event
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.prompts.media import check_parts
-from omnia_runtime.turns.agent_runner import AgentRunner
 from omnia_runtime.turns.agent_version import AgentVersions
 from omnia_runtime.turns.media import MediaLoader, MediaOwner, loaded_parts
 from omnia_runtime.turns.session_access import SessionBusy, SessionLocks, require_owner
@@ -43,7 +42,7 @@ class SessionTurns:
         self._store = store
         self._media = media
         self._tracing = tracing
-        self._runner = AgentRunner(metrics)
+        self._metrics = metrics
         self._locks = SessionLocks()
         self._turns = TurnStore(store)
         self._summaries = Summaries(store, self._locks.summary)
@@ -65,7 +64,7 @@ class SessionTurns:
         Raises:
             OmniaError: the turn failed; the message says what to do.
         """
-        with self._runner.measure():
+        with self._metrics.measure_turn():
             try:
                 with self._tracing.turn(turn, caller.metadata) as span:
                     async with self._locks.turn(turn.session_id):
@@ -99,12 +98,12 @@ class SessionTurns:
         checkpoints = Checkpoints(self._store, turn, transcript, known, first)
         listener = CheckpointingListener(turn, checkpoints, listener)
         try:
-            if blocked := self._runner.check_input(agent, turn.content):
+            if blocked := agent.check_input(turn.content):
                 finished = await _send_blocked(blocked.message, transcript, listener)
             else:
                 loop = agent.loop(requests, turn.session_id, caller)
                 request = agent.request(system, transcript, turn.metadata)
-                finished = await self._runner.run(loop, request, transcript, listener)
+                finished = await agent.run(loop, request, transcript, listener)
                 parts = [await self._media.load(part) for part in finished.parts]
                 finished = structs.replace(finished, parts=tuple(parts))
         except BaseException as error:
@@ -116,10 +115,8 @@ class SessionTurns:
         checkpoints.end()
         ending = completed_ending(finished.reason)
         await self._turns.end(turn.session_id, transcript, known, ending, first)
-        if requests.first:
-            self._summaries.start_if_wanted(
-                turn.session_id, agent.model, requests.first, transcript, first
-            )
+        if requests.first and requests.first.wants_summary:
+            self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
 
 

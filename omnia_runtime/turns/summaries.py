@@ -34,7 +34,7 @@ class Summaries:
         self._lock = lock
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def start_if_wanted(
+    def start(
         self,
         session_id: str,
         model: ChatModel,
@@ -42,7 +42,7 @@ class Summaries:
         messages: list[Message],
         first: int = 0,
     ) -> None:
-        """Start a summary if `fitted` wants one and none is running.
+        """Start the summary that `fitted` wants, unless one of the session is running.
 
         `first` is the position in the session of the first of `messages`.
         """

@@ -37,7 +37,6 @@ def facade() -> CollectorRegistry:
 def runtime() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = RuntimeMetrics(registry, "a", "n")
-    metrics.turn_began()
     metrics.model_called("p", "m", "success", 1.0)
     metrics.used("p", "m", Usage())
     metrics.answering("p", "m", 1.0)
@@ -48,7 +47,8 @@ def runtime() -> CollectorRegistry:
     metrics.blocked("banned_words", "output")
     metrics.stored("load", "success", 1.0)
     metrics.retained(Effects(1, 1, 1))
-    metrics.turn_ended("success", 1.0)
+    with metrics.measure_turn():
+        pass
     registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))
     return registry
 

@@ -179,7 +179,7 @@ async def test_a_summary_of_a_trimmed_session_covers_what_was_deleted_too() -> N
     summaries = Summaries(store, nobody)
     wanted = FittedMessages((), wants_summary=range(2))
     model = ScriptedModel(says("notes"))
-    summaries.start_if_wanted("s", model, wanted, [*session.messages], session.first)
+    summaries.start("s", model, wanted, [*session.messages], session.first)
     assert (await stored(store, 9))[-1] == Message("summary", "notes", covers=6)
     await summaries.close()
     session = await store.load("s")

@@ -123,13 +123,13 @@ async def test_a_summary_is_made_beside_the_answers_and_stands_for_what_it_cover
     await store.append("s", history, expected_length=0)
 
     wanted = FittedMessages((), wants_summary=range(2))
-    summaries.start_if_wanted("s", model, wanted, history)
+    summaries.start("s", model, wanted, history)
     # a second wish for the same session while the first is at work is not followed
-    summaries.start_if_wanted("s", model, wanted, history)
+    summaries.start("s", model, wanted, history)
     kept = await stored(store, 4)
     assert kept[-1] == Message("summary", "They greeted.", covers=2)
 
-    summaries.start_if_wanted(
+    summaries.start(
         "s", model, FittedMessages((), "They greeted.", wants_summary=range(2, 3)), kept
     )
     assert (await stored(store, 5))[-1] == Message("summary", "They greeted and parted.", covers=3)
@@ -145,12 +145,10 @@ async def test_a_summary_that_fails_leaves_the_session_as_it_is() -> None:
     failing, good = ScriptedModel([ProviderError("gone")]), ScriptedModel(says("notes"))
     summaries = Summaries(store, nobody)
     async with asyncio.timeout(LIMIT):
-        summaries.start_if_wanted("s", failing, FittedMessages((), wants_summary=range(1)), history)
+        summaries.start("s", failing, FittedMessages((), wants_summary=range(1)), history)
         # the next wish is followed as soon as the failed one is over
         while good.rounds:
-            summaries.start_if_wanted(
-                "s", good, FittedMessages((), wants_summary=range(1)), history
-            )
+            summaries.start("s", good, FittedMessages((), wants_summary=range(1)), history)
             await asyncio.sleep(0.01)
     assert (await stored(store, 3))[-1].content == "notes"
 
@@ -202,7 +200,7 @@ async def test_a_summary_waits_for_a_turn_that_began_meanwhile(mounted: Mounted)
     conversations = SessionTurns(live, store, media, metrics(), RuntimeTracing())
     model = ScriptedModel(says("notes"))
     async with conversations._locks.turn("s"):
-        conversations._summaries.start_if_wanted(
+        conversations._summaries.start(
             "s", model, FittedMessages((), wants_summary=range(1)), history
         )
         # longer than a message waits for the turn before it

@@ -15,7 +15,7 @@ from omnia_rpc.server import ServerCall
 from omnia_runtime.ports.listener import AgentListener, ToolCalled, TurnFinished
 from omnia_runtime.server import builtin, grpcio
 from omnia_runtime.server.port import MessageWriter
-from omnia_runtime.server.stream import ConverseStream
+from omnia_runtime.server.stream import TurnStream
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.turn import Caller, UserTurn
 
@@ -134,7 +134,7 @@ async def test_all_that_was_said_comes_before_the_end_whatever_waits_and_wheneve
                     await asyncio.sleep(0)
                 yield pb.ClientMessage(session_id="s", cancel=True)
 
-        stream = ConverseStream(cast("SessionTurns", Played(script)), peer, SHOWING)
+        stream = TurnStream(cast("SessionTurns", Played(script)), peer, SHOWING)
         async with asyncio.timeout(LIMIT):
             await stream.serve(messages())
 

@@ -197,8 +197,8 @@ def _complete_messages(records: Sequence[Message]) -> tuple[Message, ...]:
 
 def _group(records: Sequence[Message]) -> Iterator[tuple[int, int, tuple[Message, ...]]]:
     """Yield start, stop and messages of each exchange."""
-    messages = [(index, each) for index, each in enumerate(records) if each.role != "summary"]
-    starts = [at for at, (_, each) in enumerate(messages) if at == 0 or each.role == "user"]
+    messages = [(index, record) for index, record in enumerate(records) if record.role != "summary"]
+    starts = [at for at, (_, message) in enumerate(messages) if at == 0 or message.role == "user"]
     for start, stop in zip(starts, [*starts[1:], len(messages)], strict=True):
         exchange = tuple(_pair_results([message for _, message in messages[start:stop]]))
         if exchange:

@@ -32,47 +32,52 @@ class RuntimeMetrics:
         self._gauge("omnia_runtime_info", "Always 1.").labels(**self._const).set(1)
         model = ("provider", "model")
         self._requests = self._counter(
-            "omnia_provider_requests_total", "Calls of models.", *model, "status"
+            "omnia_provider_requests_total", "Model calls.", *model, "status"
         )
         self._seconds = self._histogram(
-            "omnia_provider_request_duration_seconds", "Time of a call.", _CALL_SECONDS, *model
+            "omnia_provider_request_duration_seconds",
+            "Duration of a model call.",
+            _CALL_SECONDS,
+            *model,
         )
-        self._input = self._counter("omnia_provider_input_tokens_total", "Tokens in.", *model)
-        self._output = self._counter("omnia_provider_output_tokens_total", "Tokens out.", *model)
+        self._input = self._counter("omnia_provider_input_tokens_total", "Input tokens.", *model)
+        self._output = self._counter("omnia_provider_output_tokens_total", "Output tokens.", *model)
         self._cached = self._counter(
-            "omnia_provider_cached_tokens_total", "Tokens in that the vendor knew already.", *model
+            "omnia_provider_cached_tokens_total",
+            "Input tokens from the vendor's prompt cache.",
+            *model,
         )
-        self._cost = self._counter("omnia_provider_cost_total", "US dollars.", *model)
+        self._cost = self._counter("omnia_provider_cost_total", "Cost in US dollars.", *model)
         self._first = self._histogram(
             "omnia_provider_time_to_first_token_seconds",
-            "Time from a call to the beginning of its answer.",
+            "Time from a model call to the first piece of its answer.",
             _TOKEN_SECONDS,
             *model,
         )
         self._retries = self._counter(
-            "omnia_provider_retries_total", "Calls of models that were made again.", "provider"
+            "omnia_provider_retries_total", "Retries of model calls.", "provider"
         )
         self._fallbacks = self._counter(
             "omnia_provider_fallbacks_total",
-            "Answers for which the next provider was asked.",
+            "Fallbacks to the next provider.",
             "provider",
         )
         tool = ("handler", "tool")
         self._tools = self._counter("omnia_tool_calls_total", "Tool calls.", *tool, "status")
         self._tool_seconds = self._histogram(
-            "omnia_tool_call_duration_seconds", "Time of a tool call.", _TOOL_SECONDS, *tool
+            "omnia_tool_call_duration_seconds", "Duration of a tool call.", _TOOL_SECONDS, *tool
         )
         self._turns = self._histogram(
-            "omnia_pipeline_duration_seconds", "Time of a turn.", _TURN_SECONDS, "status"
+            "omnia_pipeline_duration_seconds", "Duration of a turn.", _TURN_SECONDS, "status"
         )
-        inflight = self._gauge("omnia_runtime_turns_inflight", "Turns that are being answered.")
+        inflight = self._gauge("omnia_runtime_turns_inflight", "Turns in flight.")
         self._inflight = inflight.labels(**self._const)
         self._limits = self._counter(
-            "omnia_turn_limits_reached_total", "Turns that used up a limit.", "limit"
+            "omnia_turn_limits_reached_total", "Turns that reached a limit.", "limit"
         )
         self._blocked = self._counter(
             "omnia_validations_blocked_total",
-            "Texts that a validator blocked.",
+            "Texts blocked by a validator.",
             "validator_type",
             "direction",
         )
@@ -84,16 +89,16 @@ class RuntimeMetrics:
         )
         self._store_seconds = self._histogram(
             "omnia_session_store_duration_seconds",
-            "Time of an operation of the session store.",
+            "Duration of an operation of the session store.",
             _STORE_SECONDS,
             "operation",
         )
         self._ended, self._deleted, self._messages = (
             self._counter(f"omnia_runtime_retention_{what}_total", about, "dry_run")
             for what, about in (
-                ("sessions_ended", "Sessions that nobody used for too long."),
-                ("sessions_deleted", "Sessions of which nothing is kept any more."),
-                ("messages_deleted", "Messages that were too many in their session."),
+                ("sessions_ended", "Sessions that ended because they were not used."),
+                ("sessions_deleted", "Sessions whose data was deleted."),
+                ("messages_deleted", "Messages deleted because their session had too many."),
             )
         )
 
@@ -210,7 +215,7 @@ class ScrapedGauges(Collector):
     def collect(self) -> Iterable[GaugeMetricFamily]:
         values, labels = list(self._const.values()), list(self._const)
         streams = GaugeMetricFamily(
-            "omnia_runtime_streams_active", "Streams of facades that are open.", labels=labels
+            "omnia_runtime_streams_active", "Open streams of facades.", labels=labels
         )
         streams.add_metric(values, self._streams())
         yield streams

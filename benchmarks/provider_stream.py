@@ -35,7 +35,7 @@ from benchmarks.provider_turn import whole_turn
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel, ChatRequest, TextDelta
 from omnia_runtime.providers.models import open_models
 from omnia_runtime.providers.openai.adapter import OpenAIModel
@@ -153,7 +153,7 @@ def _adapter(url: str, client: HTTPClient) -> ChatModel:
 
 
 def _chain(url: str, client: HTTPClient) -> ChatModel:
-    metrics = Metrics(CollectorRegistry(), "agent", "default")
+    metrics = RuntimeMetrics(CollectorRegistry(), "agent", "default")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "providers.yaml"
         provider = {"name": "default", "type": "vllm", "model": "m", "baseURL": url}

@@ -13,16 +13,16 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_runtime.configuration.loader import Loader
-from omnia_runtime.configuration.reload import Live
+from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.metrics import Metrics
-from omnia_runtime.ports.listener import Nobody
+from omnia_runtime.observe.metered_store import MeteredSessionStore
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.listener import DiscardingListener
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.media import MediaFolder
-from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.media import MediaLoader
+from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
-from omnia_runtime.turns.turn import Caller, Turn
+from omnia_runtime.turns.turn import Caller, UserTurn
 
 
 def whole_turn(url: str, client: HTTPClient, question: str) -> Callable[[], Awaitable[int]]:
@@ -31,27 +31,27 @@ def whole_turn(url: str, client: HTTPClient, question: str) -> Callable[[], Awai
 
     async def turn() -> int:
         counting = _Counting()
-        begun = Turn(str(uuid.uuid4()), question, (), {}, [])
+        begun = UserTurn(str(uuid.uuid4()), question, (), {}, [])
         await conversations.run(begun, counting, Caller())
         return counting.characters
 
     return turn
 
 
-class _Counting(Nobody):
+class _Counting(DiscardingListener):
     """Counts what is said."""
 
     def __init__(self) -> None:
         self.characters = 0
 
-    def say(self, text: str) -> bool:
+    def send_text(self, text: str) -> bool:
         self.characters += len(text)
         return True
 
 
-def _conversations(url: str, client: HTTPClient) -> Conversations:
+def _conversations(url: str, client: HTTPClient) -> SessionTurns:
     registry = CollectorRegistry()
-    metrics = Metrics(registry, "agent", "default")
+    metrics = RuntimeMetrics(registry, "agent", "default")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         provider = {"name": "default", "type": "vllm", "model": "m", "baseURL": url}
@@ -64,7 +64,7 @@ def _conversations(url: str, client: HTTPClient) -> Conversations:
             tools_path=str(folder / "tools.yaml"),
         )
         sources = ToolSources(client, lambda: None, deny_private=env.tools_deny_private_addresses)
-        live = Live(Loader(env, client, sources, metrics))
+        live = LiveConfiguration(Loader(env, client, sources, metrics))
     store = MeteredSessionStore(MemorySessionStore(env.session_ttl), metrics)
     tracing = RuntimeTracing.of(begin_tracing(env, registry), env)
-    return Conversations(live, store, MediaFolder(Path("media"), None), metrics, tracing)
+    return SessionTurns(live, store, MediaLoader(Path("media"), None), metrics, tracing)

@@ -1,9 +1,9 @@
 """`python -m omnia_operator`: the only place that reads the environment."""
 
-import asyncio
 import os
 import sys
 
+from omnia_core import event_loop
 from omnia_core.env import OperatorEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.telemetry.logs import configure_logs
@@ -27,12 +27,7 @@ def _serve(env: OperatorEnv) -> int:
     operator = Operator(env)
     lost: list[str] = []
     try:
-        try:
-            import uvloop  # noqa: PLC0415 - optional
-        except ImportError:
-            asyncio.run(operator.run())
-        else:
-            uvloop.run(operator.run())
+        event_loop.run(operator.run())
     except* LeadershipLost as group:
         lost = [str(each) for each in group.exceptions]
     if lost:

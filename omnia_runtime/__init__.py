@@ -1,1 +1,1 @@
-"""Turns in, calls to models and tools out."""
+"""Runs turns: gRPC in, calls of models and tools out."""

@@ -1,4 +1,4 @@
-"""The composition root: from an environment to a running server."""
+"""The composition root: builds and runs a runtime from its environment."""
 
 import asyncio
 import signal
@@ -17,60 +17,57 @@ from omnia_core.health import HealthServer, Readiness
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_runtime.configuration.loader import Loader
-from omnia_runtime.configuration.reload import Live
+from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.gauges import Levels
-from omnia_runtime.observe.metrics import Metrics
-from omnia_runtime.server.port import Transport
+from omnia_runtime.observe.metered_store import MeteredSessionStore
+from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
+from omnia_runtime.server.port import RuntimeServer
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.invocation import Invocations
-from omnia_runtime.turns.invocation_record import InvocationRecords
-from omnia_runtime.turns.media import MediaFolder
-from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.invocation import InvocationRecords, Invocations
+from omnia_runtime.turns.media import MediaLoader, UploadFolder
+from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
-from omnia_runtime.turns.uploads import UploadFolder
 
-# What a turn that is cut at the end of the drain has for storing what was said.
+# The time for a turn that is cancelled at the end of the drain to store its answer.
 _STORE_SECONDS = 2.0
-# What the last spans may take to reach the collector.
+# The time for the last spans to reach the collector.
 _TRACE_SECONDS = 2.0
-# How long the first turn is kept waiting for tool servers to say which tools they have.
+# The longest time that startup waits for tool servers to list their tools.
 _SETTLE_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
 
 class Runtime:
-    """A runtime that serves until it is told to end."""
+    """A runtime that serves until SIGTERM or SIGINT."""
 
     def __init__(self, env: RuntimeEnv) -> None:
         """Read the mounted files.
 
         Raises:
-            ConfigurationError: they, or the environment, are not usable.
+            ConfigurationError: a file or the environment is invalid.
         """
         self._env = env
         self._registry = CollectorRegistry()
-        metrics = Metrics(self._registry, env.agent_name, env.namespace)
+        metrics = RuntimeMetrics(self._registry, env.agent_name, env.namespace)
         self._client = HTTPClient()
         self._sources = ToolSources(
             self._client, self._invalidate, deny_private=env.tools_deny_private_addresses
         )
-        self._live = Live(Loader(env, self._client, self._sources, metrics))
+        self._configuration = LiveConfiguration(Loader(env, self._client, self._sources, metrics))
         self._store = MeteredSessionStore(open_sessions(env, metrics.retained), metrics)
-        media = MediaFolder(Path(env.media_base_path), _uploads(env))
+        media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = begin_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
-        self._conversations = Conversations(self._live, self._store, media, metrics, tracing)
+        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing)
         records = InvocationRecords(self._store, metrics)
-        self._invocations = Invocations(self._live, records, metrics, tracing)
+        self._invocations = Invocations(self._configuration, records, metrics, tracing)
         self._service = RuntimeService(
-            self._live, self._store, self._conversations, self._invocations
+            self._configuration, self._store, self._turns, self._invocations
         )
         self._registry.register(
-            Levels(
+            ScrapedGauges(
                 env.agent_name,
                 env.namespace,
                 lambda: self._service.streams,
@@ -80,36 +77,36 @@ class Runtime:
         self._serving = False
 
     async def run(self) -> None:
-        """Serve until SIGTERM or SIGINT, then end the running turns.
+        """Serve until SIGTERM or SIGINT, then finish the running turns.
 
         Raises:
-            ConfigurationError: a port is occupied.
+            ConfigurationError: a port is not available.
         """
-        ended = asyncio.Event()
+        stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, ended.set)
-        server = self._transport()
+            loop.add_signal_handler(number, stopped.set)
+        server = self._create_server()
         probes = HealthServer(self._ready, self._registry)
         try:
             probes.start(self._env.bind_address, self._env.health_port)
         except OSError as error:
-            raise self._occupied("health_port", error) from error
+            raise self._port_error("health_port", error) from error
         try:
             self._sources.start()
             await self._sources.settled(_SETTLE_SECONDS)
-            self._live.refresh()
+            self._configuration.refresh()
             await server.start(self._env.grpc_host, self._env.grpc_port)
             self._store.start()
             self._serving = True
-            watcher = asyncio.create_task(self._live.watch())
+            watcher = asyncio.create_task(self._configuration.watch())
             _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
-            await ended.wait()
+            await stopped.wait()
             await self._drain(server)
             watcher.cancel()
         finally:
             probes.stop()
-            await self._conversations.close()
+            await self._turns.close()
             await self._invocations.close()
             await self._sources.close()
             await self._client.close()
@@ -118,23 +115,23 @@ class Runtime:
                 await asyncio.to_thread(self._tracer.close, _TRACE_SECONDS)
 
     def _invalidate(self) -> None:
-        self._live.invalidate()
+        self._configuration.invalidate()
 
-    def _transport(self) -> Transport:
+    def _create_server(self) -> RuntimeServer:
         try:
             _probe(self._env.grpc_host, self._env.grpc_port)
         except OSError as error:
-            raise self._occupied("grpc_port", error) from error
-        # Imported here: a pod has one, and memory is counted per pod.
+            raise self._port_error("grpc_port", error) from error
+        # Imported here to save memory: a pod needs only one of the two.
         if self._env.grpc_transport is GrpcTransport.GRPCIO:
-            from omnia_runtime.server.grpcio import GrpcioTransport  # noqa: PLC0415 - as above
+            from omnia_runtime.server.grpcio import GrpcioServer  # noqa: PLC0415 - see above
 
-            return GrpcioTransport(self._service)
-        from omnia_runtime.server.builtin import BuiltinTransport  # noqa: PLC0415 - as above
+            return GrpcioServer(self._service)
+        from omnia_runtime.server.builtin import BuiltinServer  # noqa: PLC0415 - see above
 
-        return BuiltinTransport(self._service)
+        return BuiltinServer(self._service)
 
-    def _occupied(self, field: str, error: OSError) -> ConfigurationError:
+    def _port_error(self, field: str, error: OSError) -> ConfigurationError:
         port = getattr(self._env, field)
         return ConfigurationError(
             f"{self._env.variable(field)}: cannot listen on port {port}: {error.strerror}"
@@ -143,15 +140,15 @@ class Runtime:
     async def _ready(self) -> Readiness:
         return Readiness(ready=self._serving, detail=self._service.status())
 
-    async def _drain(self, server: Transport) -> None:
+    async def _drain(self, server: RuntimeServer) -> None:
         _log.info("shutting down")
         self._serving = False
         await server.leave()
         self._service.drain()
-        until = time.monotonic() + self._env.drain_timeout.seconds
-        await self._service.quiet(self._env.drain_timeout.seconds)
-        await server.stop(max(0.0, until - time.monotonic()))
-        await self._service.ended(_STORE_SECONDS)
+        deadline = time.monotonic() + self._env.drain_timeout.seconds
+        await self._service.wait_until_idle(self._env.drain_timeout.seconds)
+        await server.stop(max(0.0, deadline - time.monotonic()))
+        await self._service.wait_until_ended(_STORE_SECONDS)
 
 
 def _uploads(env: RuntimeEnv) -> UploadFolder | None:
@@ -161,10 +158,10 @@ def _uploads(env: RuntimeEnv) -> UploadFolder | None:
 
 
 def _probe(host: str, port: int) -> None:
-    """Find out whether a port is free: gRPC itself says it in several lines of its own format.
+    """Check that a port is available. grpcio logs several lines if it is not.
 
     Raises:
-        OSError: it is not.
+        OSError: the port is not available.
     """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with closing(socket.socket(family, socket.SOCK_STREAM)) as probe:

@@ -1,1 +1,1 @@
-"""The turn loop, over a model and tools, without a vendor and without a store."""
+"""The agent loop over two ports, model and tools. It knows no vendor and no store."""

@@ -1,88 +1,242 @@
-"""The loop of one turn: ask the model, run the tools it asks for, ask again."""
+"""The agent loop: call the model, run the tools that it requests, call it again."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
-from msgspec import structs
+import orjson
+from msgspec import Struct, structs
 
+from omnia_core.conversation.finish_reasons import FinishReason
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.agent.answer import Answer
-from omnia_runtime.agent.calls import Toolbox, answered, run_calls
-from omnia_runtime.agent.limits import Allowance, Limits
-from omnia_runtime.ports.listener import Listener, ToolAnswered, ToolCalled, TurnFinished
-from omnia_runtime.ports.model import ChatModel, ChatRequest
+from omnia_runtime.agent.limits import Allowance, LimitReached, TurnLimits
+from omnia_runtime.agent.request_builder import RequestBuilder
+from omnia_runtime.observe.audit import record_refused_call
+from omnia_runtime.ports.listener import AgentListener, ToolAnswered, ToolCalled, TurnFinished
+from omnia_runtime.ports.model import (
+    ChatModel,
+    ChatRequest,
+    Finished,
+    MediaProduced,
+    ModelEvent,
+    TextDelta,
+    ToolCallRequest,
+)
 from omnia_runtime.validators import Blocked, OutputBlocked, OutputGate
 
 
-class Shape(Protocol):
-    """Decides what the model is sent of what was said."""
+class Toolbox(Protocol):
+    """Executes tool calls."""
 
-    def ask(self, request: ChatRequest, messages: Sequence[Message]) -> ChatRequest:
-        """Make the next call from the first one and what was said so far."""
-
-    def used(self, usage: Usage) -> None:
-        """Take what the vendor counted for that call."""
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Execute one call. An error is a result; this never raises."""
 
 
-async def run_turn(
-    model: ChatModel,
-    tools: Toolbox,
-    request: ChatRequest,
-    transcript: list[Message],
-    limits: Limits,
-    shape: Shape,
-    listener: Listener,
-    gate: OutputGate | None = None,
-) -> TurnFinished:
-    """Run a turn to its end, and say to `listener` what happens.
+class AgentLoop(Struct, frozen=True):
+    """Runs one turn.
 
-    `transcript` holds the conversation so far. The loop appends each message as it is complete, so
-    that a caller who cancels knows what was done. When a limit is used up, the model answers once
-    more, without tools.
-
-    Raises:
-        ProviderError: the model did not answer.
-        LimitReached: the model wanted nothing but more tools when a limit was used up.
+    Attributes:
+        requests: makes the request of each model call.
+        gate: checks the answer; None lets everything pass.
     """
-    allowance = Allowance(limits)
-    on_client = frozenset(tool.name for tool in request.tools if tool.on_client)
-    while True:
-        if allowance.exhausted:
-            # The tools stay: some vendors refuse a history with calls of tools they do not know.
-            request = structs.replace(request, tool_choice="none")
-        answer = Answer(allowance.exhausted, limits.stop_on)
-        try:
-            await answer.hear(model, shape.ask(request, transcript), gate, listener)
-        except OutputBlocked as error:
-            allowance.spend(answer.usage)
-            if not listener.say(error.blocked.message):
-                await listener.room()
-            return _blocked(error.blocked, allowance, transcript)
-        allowance.spend(answer.usage)
-        shape.used(answer.usage)
-        transcript.append(answer.message())
-        if not answer.final:
-            for call in answer.calls:
-                await listener.tell(ToolCalled(call, call.name in on_client))
-            results = await run_calls(tools, answer.calls, allowance, limits.max_parallel)
-            for call, result in zip(answer.calls, results, strict=True):
-                transcript.append(answered(call, result))
-                await listener.tell(ToolAnswered(call, result, call.name in on_client))
-            allowance.end_round()
-        if answer.last:
-            return TurnFinished(
-                answer.text,
-                answer.reason,
-                allowance.usage,
-                tuple(answer.parts),
-                allowance.exhausted,
-            )
-        # A forced choice holds for the first round; it would otherwise never end.
-        request = structs.replace(request, tool_choice="auto")
+
+    model: ChatModel
+    tools: Toolbox
+    limits: TurnLimits
+    requests: RequestBuilder
+    gate: OutputGate | None = None
+
+    async def run(
+        self, request: ChatRequest, transcript: list[Message], listener: AgentListener
+    ) -> TurnFinished:
+        """Run the turn to its end.
+
+        The loop appends each message to `transcript` when the message is complete, so a caller
+        that cancels the turn knows what was done. After a limit is reached, the model is called
+        once more, without tools.
+
+        Args:
+            request: the first model call.
+            transcript: the conversation so far.
+            listener: receives the text and the events of the turn.
+
+        Raises:
+            ProviderError: a model call failed.
+            LimitReached: a limit was reached, and the model requested only more tools.
+        """
+        allowance = Allowance(self.limits)
+        client_tools = frozenset(tool.name for tool in request.tools if tool.on_client)
+        while True:
+            if allowance.exhausted:
+                # The tools stay: some vendors reject a history with calls of undeclared tools.
+                request = structs.replace(request, tool_choice="none")
+            answer = ModelAnswer(allowance.exhausted, self.limits.stop_on)
+            built = self.requests.build(request, transcript)
+            try:
+                await answer.receive(self.model, built, self.gate, listener)
+            except OutputBlocked as error:
+                allowance.count_usage(answer.usage)
+                if not listener.send_text(error.blocked.message):
+                    await listener.drain()
+                return _finish_blocked(error.blocked, allowance, transcript)
+            allowance.count_usage(answer.usage)
+            self.requests.calibrate(answer.usage)
+            transcript.append(answer.message())
+            if not answer.final:
+                for call in answer.calls:
+                    await listener.send_event(ToolCalled(call, call.name in client_tools))
+                results = await self._run_calls(answer.calls, allowance)
+                for call, result in zip(answer.calls, results, strict=True):
+                    transcript.append(_result_message(call, result))
+                    event = ToolAnswered(call, result, call.name in client_tools)
+                    await listener.send_event(event)
+                allowance.end_round()
+            if answer.last:
+                return TurnFinished(
+                    text=answer.text,
+                    reason=answer.reason,
+                    usage=allowance.usage,
+                    parts=tuple(answer.parts),
+                    limit=allowance.exhausted,
+                )
+            # A forced tool choice applies to the first call only; otherwise the loop never ends.
+            request = structs.replace(request, tool_choice="auto")
+
+    async def _run_calls(self, calls: Sequence[ToolCall], allowance: Allowance) -> list[ToolResult]:
+        """Run the calls of one answer in parallel; results come in the order of the calls.
+
+        A call that is not admitted gets an error result.
+        """
+        slots = asyncio.Semaphore(max(self.limits.max_parallel, 1))
+
+        async def run(call: ToolCall, refusal: str) -> ToolResult:
+            if refusal:
+                record_refused_call(call)
+                return ToolResult(orjson.dumps({"error": refusal}).decode(), is_error=True)
+            async with slots:
+                return await self.tools.call(call)
+
+        admitted = [(call, allowance.admit(call)) for call in calls]
+        return await asyncio.gather(*(run(call, refusal) for call, refusal in admitted))
 
 
-def _blocked(blocked: Blocked, allowance: Allowance, transcript: list[Message]) -> TurnFinished:
-    message, by = blocked.message, blocked.validator_type
-    transcript.append(Message("assistant", message, finish_reason="safety"))
-    return TurnFinished(message, "safety", allowance.usage, (), allowance.exhausted, by)
+def _result_message(call: ToolCall, result: ToolResult) -> Message:
+    return Message(
+        "tool", result.content, result.parts, tool_call_id=call.id, is_error=result.is_error
+    )
+
+
+def _finish_blocked(
+    blocked: Blocked, allowance: Allowance, transcript: list[Message]
+) -> TurnFinished:
+    transcript.append(Message("assistant", blocked.message, finish_reason="safety"))
+    return TurnFinished(
+        text=blocked.message,
+        reason="safety",
+        usage=allowance.usage,
+        limit=allowance.exhausted,
+        blocked=blocked.validator_type,
+    )
+
+
+class ModelAnswer:
+    """Collects the answer of one model call.
+
+    Attributes:
+        calls: the tool calls that the model requested.
+        parts: the media that it produced.
+        usage: zero until the call has ended.
+    """
+
+    def __init__(self, limit: str, stop_on: Collection[str] = ()) -> None:
+        """Create an empty answer.
+
+        Args:
+            limit: the limit that the turn has reached, so that no tool may be called; "" if none.
+            stop_on: names of tools; the turn ends after a call of one of them.
+        """
+        self.calls: list[ToolCall] = []
+        self.parts: list[Part] = []
+        self.usage = Usage()
+        self._limit = limit
+        self._stop_on = stop_on
+        self._sent: list[str] = []
+        self._has_text = False
+        self._reason: FinishReason = "stop"
+
+    @property
+    def text(self) -> str:
+        """The text sent so far; text that the gate holds back is not included."""
+        return "".join(self._sent)
+
+    @property
+    def final(self) -> bool:
+        """Whether no tools have to be run for it."""
+        return bool(self._limit) or not self.calls
+
+    @property
+    def last(self) -> bool:
+        """Whether the turn ends after it and its tool calls."""
+        return self.final or any(call.name in self._stop_on for call in self.calls)
+
+    @property
+    def reason(self) -> FinishReason:
+        """The finish reason of a final answer."""
+        return "stop" if self._reason == "tool_use" else self._reason
+
+    def message(self) -> Message:
+        """Return the record of the answer."""
+        calls = () if self.final else tuple(self.calls)
+        reason = self.reason if self.final else "tool_use"
+        return Message("assistant", self.text, tuple(self.parts), calls, finish_reason=reason)
+
+    async def receive(
+        self,
+        model: ChatModel,
+        request: ChatRequest,
+        gate: OutputGate | None,
+        listener: AgentListener,
+    ) -> None:
+        """Call the model, and send the text that passes the gate.
+
+        Raises:
+            ProviderError: the model call failed.
+            OutputBlocked: a validator blocks the text.
+            LimitReached: a limit is reached, and the model requested only tool calls.
+        """
+        async with aclosing(model.stream(request)) as events:
+            async for event in events:
+                if type(event) is not TextDelta:
+                    self._collect(event)
+                    continue
+                self._has_text = True
+                text = gate.feed(event.text) if gate else event.text
+                if text:
+                    self._sent.append(text)
+                    if not listener.send_text(text):
+                        await listener.drain()
+                if gate and gate.cut:
+                    self.calls.clear()
+                    self._reason = "max_output_tokens"
+                    return
+        if self._limit and self.calls and not self._has_text:
+            raise LimitReached(self._limit)
+        if gate and self.last and (rest := gate.end()):
+            self._sent.append(rest)
+            if not listener.send_text(rest):
+                await listener.drain()
+
+    def _collect(self, event: ModelEvent) -> None:
+        match event:
+            case ToolCallRequest(call_id, name, arguments, opaque):
+                self.calls.append(ToolCall(call_id, name, arguments, opaque))
+            case MediaProduced(part):
+                self.parts.append(part)
+            case Finished(reason, usage):
+                self._reason, self.usage = reason, usage
+            case TextDelta():
+                pass  # handled by `receive`

@@ -1,4 +1,4 @@
-"""A summary of the older part of a conversation, made beside an answer and never before it."""
+"""Summarises the older part of a conversation with one extra model call."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -10,12 +10,13 @@ from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ProviderError, TextDelta
 
 MAX_TOKENS = 500
-_SECONDS = 60.0
+_TIMEOUT_SECONDS = 60.0
 _TEMPERATURE = 0.2
 _BAD_REQUEST = 400
 # Characters of one message that the model reads; a tool's result matters less than its answer.
-_OF_TEXT, _OF_TOOL = 4000, 400
-_PER_TOKEN = 8  # characters, at most; a model that ignores its limit is cut there
+_TEXT_CHARACTERS, _TOOL_CHARACTERS = 4000, 400
+# The longest summary in characters; the answer of a model that ignores its limit is cut there.
+_CHARACTERS_PER_TOKEN = 8
 
 _TASK = (
     "You keep the notes of a conversation between a user and an assistant. Below are the notes so"
@@ -31,34 +32,34 @@ _TASK = (
 async def summarize(
     model: ChatModel, previous: str, messages: Sequence[Message], max_tokens: int = MAX_TOKENS
 ) -> str:
-    """Ask a model for a summary of `messages` that continues the summary `previous`.
+    """Return a summary of `messages` that continues the summary `previous`.
 
     Raises:
-        OmniaError: the model did not answer, or with nothing.
-        TimeoutError: it took longer than a minute.
+        OmniaError: the model call failed, or its answer was empty.
+        TimeoutError: the call took longer than a minute.
     """
     system = _TASK.format(words=max_tokens * 3 // 5)
-    asked = (Message("user", "\n".join(_told(previous, messages))),)
-    async with asyncio.timeout(_SECONDS):
+    prompt = (Message("user", "\n".join(_format_lines(previous, messages))),)
+    async with asyncio.timeout(_TIMEOUT_SECONDS):
         try:
             parameters = Parameters(temperature=_TEMPERATURE, max_tokens=max_tokens)
-            return await _answer(model, ChatRequest(system, asked, parameters=parameters))
+            return await _call(model, ChatRequest(system, prompt, parameters=parameters))
         except ProviderError as error:
             if error.status != _BAD_REQUEST:
                 raise
-        # Some models take no temperature but their own.
+        # Some models accept only their own temperature.
         parameters = Parameters(max_tokens=max_tokens)
-        return await _answer(model, ChatRequest(system, asked, parameters=parameters))
+        return await _call(model, ChatRequest(system, prompt, parameters=parameters))
 
 
-async def _answer(model: ChatModel, request: ChatRequest) -> str:
-    limit = (request.parameters.max_tokens or MAX_TOKENS) * _PER_TOKEN
-    said, length = [], 0
+async def _call(model: ChatModel, request: ChatRequest) -> str:
+    limit = (request.parameters.max_tokens or MAX_TOKENS) * _CHARACTERS_PER_TOKEN
+    pieces, length = [], 0
     async with aclosing(model.stream(request)) as stream:
         async for event in stream:
             match event:
                 case TextDelta(text):
-                    said.append(text)
+                    pieces.append(text)
                     length += len(text)
                     if length >= limit:
                         break
@@ -66,13 +67,13 @@ async def _answer(model: ChatModel, request: ChatRequest) -> str:
                     raise OmniaError(Code.INTERNAL, f"the model made no summary: {reason}")
                 case _:
                     continue
-    summary = "".join(said)[:limit].strip()
+    summary = "".join(pieces)[:limit].strip()
     if not summary:
         raise OmniaError(Code.INTERNAL, "the model made no summary: its answer was empty")
     return summary
 
 
-def _told(previous: str, messages: Sequence[Message]) -> Iterator[str]:
+def _format_lines(previous: str, messages: Sequence[Message]) -> Iterator[str]:
     if previous:
         yield f"Notes so far:\n{previous}\n"
     yield "What was said since:"
@@ -82,14 +83,16 @@ def _told(previous: str, messages: Sequence[Message]) -> Iterator[str]:
                 continue
             case "tool":
                 outcome = "failed" if message.is_error else "returned"
-                yield f"Tool {outcome}: {_short(message.content, _OF_TOOL)}"
+                yield f"Tool {outcome}: {_truncate(message.content, _TOOL_CHARACTERS)}"
             case role:
                 media = "".join(f" [{part.type}]" for part in message.parts if part.media)
                 if message.content or media:
-                    yield f"{role.capitalize()}: {_short(message.content, _OF_TEXT)}{media}"
+                    text = _truncate(message.content, _TEXT_CHARACTERS)
+                    yield f"{role.capitalize()}: {text}{media}"
         for call in message.tool_calls:
-            yield f"Assistant called {call.name} with {_short(call.arguments, _OF_TOOL)}"
+            arguments = _truncate(call.arguments, _TOOL_CHARACTERS)
+            yield f"Assistant called {call.name} with {arguments}"
 
 
-def _short(text: str, length: int) -> str:
+def _truncate(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}…"

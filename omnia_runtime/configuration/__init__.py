@@ -1,0 +1,1 @@
+"""The configuration of the agent, read from the mounted files and reloaded."""

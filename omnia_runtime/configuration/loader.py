@@ -1,4 +1,4 @@
-"""What the mounted files say, as one value that a turn keeps from its beginning to its end."""
+"""Builds the configuration of the agent from the mounted files."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,19 +12,18 @@ from omnia_core.files.pack import Pack
 from omnia_core.files.reading import decode_json, read_text
 from omnia_core.files.validators import parse_validators
 from omnia_core.names import Mode
-from omnia_runtime.agent.context import window_of
+from omnia_runtime.agent.context_window import context_window
+from omnia_runtime.agent.request_builder import ModelContext
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.metrics import Metrics
-from omnia_runtime.prompts.offer import Offer, offer
-from omnia_runtime.prompts.placement import PackVersions, pack_files, read_packs
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.prompts.offer import ToolOffer, offer_tools
+from omnia_runtime.prompts.pack_versions import PackVersions, pack_files, read_packs
 from omnia_runtime.prompts.prompt import CompiledPrompt, compile_prompt
-from omnia_runtime.providers.models import Models, open_models
+from omnia_runtime.providers.choose import Models, open_models
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import ToolRoute, route_tools
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.agent_version import AgentVersion
-from omnia_runtime.turns.asking import Context
-from omnia_runtime.turns.bound_tools import CallRate
+from omnia_runtime.turns.agent_version import AgentVersion, CallRate
 from omnia_runtime.turns.structured import StructuredOutput
 from omnia_runtime.validators import compile_validators
 
@@ -37,16 +36,12 @@ class Configuration(Struct, frozen=True):
     versions: PackVersions[AgentVersion]
     models: Models
 
-    def for_session(self, session_id: str, begun_with: str) -> AgentVersion:
-        """Return the version that answers a session; `begun_with` is "" for a new one."""
-        return self.versions.packs[self.versions.version_for(session_id, begun_with)]
-
 
 class Loader:
     """Reads the mounted files."""
 
     def __init__(
-        self, env: RuntimeEnv, client: HTTPClient, sources: ToolSources, metrics: Metrics
+        self, env: RuntimeEnv, client: HTTPClient, sources: ToolSources, metrics: RuntimeMetrics
     ) -> None:
         self._env = env
         self._client = client
@@ -57,16 +52,18 @@ class Loader:
         """Read every file.
 
         Raises:
-            ConfigurationError: names the file and its fault.
+            ConfigurationError: a file is invalid; the message names the file and the problem.
         """
         env = self._env
         packs = read_packs(env.promptpack_path)
         models = open_models(env.providers_path, env.provider_api_keys, self._client, self._metrics)
         opened = self._sources.open(env.tools_path)
         routes, problems = route_tools(opened.sources)
-        built = _Built(env.prompt_name, self._function(), models, routes, self._metrics)
-        versions = packs.built(built.version)
-        _warn([*opened.problems, *problems, *versions.problems, *built.warnings])
+        builder = _AgentBuilder(
+            env.prompt_name, self._read_function(), models, routes, self._metrics
+        )
+        versions = packs.map(builder.build)
+        _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
         return Configuration(versions, models)
 
     def paths(self, configuration: Configuration) -> list[Path]:
@@ -77,18 +74,18 @@ class Loader:
             paths.append(Path(env.function_path))
         return paths + configuration.models.paths
 
-    def _function(self) -> FunctionFile | None:
+    def _read_function(self) -> FunctionFile | None:
         if self._env.mode is not Mode.FUNCTION:
             return None
         path = self._env.function_path
         return decode_json(read_text(path), FunctionFile, path)
 
 
-class _Built:
+class _AgentBuilder:
     """Builds versions of the agent.
 
     Attributes:
-        warnings: what is left out of them.
+        warnings: what the versions built so far leave out.
     """
 
     def __init__(
@@ -97,7 +94,7 @@ class _Built:
         function: FunctionFile | None,
         models: Models,
         routes: dict[str, ToolRoute],
-        metrics: Metrics,
+        metrics: RuntimeMetrics,
     ) -> None:
         self.warnings: list[str] = []
         self._prompt_name = prompt_name
@@ -106,11 +103,11 @@ class _Built:
         self._routes = routes
         self._metrics = metrics
 
-    def version(self, pack: Pack) -> AgentVersion:
+    def build(self, pack: Pack) -> AgentVersion:
         """Build the version of a pack.
 
         Raises:
-            ConfigurationError: names the pack's fault and its place.
+            ConfigurationError: the pack is invalid; the message names the place and the problem.
         """
         function, key = self._function, pack.prompt(self._prompt_name).provider
         role = None if key in ("", "default") else key
@@ -121,33 +118,35 @@ class _Built:
             prompt.prompt.validators, f'pack "{pack.id}": prompts.{prompt.prompt.id}.validators'
         )
         per_minute = prompt.policy.max_calls_per_minute
-        self.warnings += _left_out(pack, offered)
+        self.warnings += _find_omissions(pack, offered)
+        tools = [tool.name for tool in offered.tools]
         return AgentVersion(
-            pack.version,
-            prompt,
-            self._models.chain(role),
-            offered,
-            ToolManager(self._routes, [tool.name for tool in offered.tools], self._metrics),
-            compile_validators(checks),
-            Context(window_of(provider.defaults, prompt.parameters.max_tokens)),
-            None if per_minute is None else CallRate(per_minute),
-            StructuredOutput(function) if function else None,
-            pack.id,
+            version=pack.version,
+            pack_id=pack.id,
+            prompt=prompt,
+            model=self._models.chain(role),
+            offer=offered,
+            tools=ToolManager(self._routes, tools, self._metrics),
+            validators=compile_validators(checks),
+            context=ModelContext(context_window(provider.defaults, prompt.parameters.max_tokens)),
+            metrics=self._metrics,
+            rate=None if per_minute is None else CallRate(per_minute),
+            output=StructuredOutput(function) if function else None,
         )
 
-    def _offer(self, pack: Pack, prompt: CompiledPrompt) -> Offer:
+    def _offer(self, pack: Pack, prompt: CompiledPrompt) -> ToolOffer:
         specs = {
             name: route.spec
             for name, route in self._routes.items()
-            # a tool is blocked under its own name, whatever it is offered as
+            # A blocklist names the tool itself, whatever name it is offered under.
             if route.tool not in prompt.policy.blocklist
-            # nobody is there to execute what a client would
+            # A function has no client that could execute client tools.
             and not (self._function and route.spec.on_client)
         }
-        return offer(pack, prompt.prompt, specs)
+        return offer_tools(pack, prompt.prompt, specs)
 
 
-def _left_out(pack: Pack, offered: Offer) -> Iterable[str]:
+def _find_omissions(pack: Pack, offered: ToolOffer) -> Iterable[str]:
     for name in offered.missing:
         yield f'the tool "{name}" that the prompt lists has no handler and is not offered'
     for ignored in pack.not_applied():

@@ -1,4 +1,4 @@
-"""Keeps the configuration fresh: a changed file is in use from the next turn on."""
+"""Reloads the configuration when a mounted file changes; it applies from the next turn on."""
 
 import asyncio
 from pathlib import Path
@@ -9,63 +9,68 @@ import structlog
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.changes import signature
 from omnia_runtime.configuration.loader import Configuration
+from omnia_runtime.turns.agent_version import AgentVersion
 
 POLL_SECONDS = 0.3
 
 _log = structlog.get_logger()
 
 
-class Source(Protocol):
-    """Where configurations come from."""
+class ConfigurationSource(Protocol):
+    """Reads configurations."""
 
     def load(self) -> Configuration:
         """Read the files.
 
         Raises:
-            ConfigurationError: they are not usable.
+            ConfigurationError: a file is invalid.
         """
 
     def paths(self, configuration: Configuration) -> list[Path]:
         """Return the files that `configuration` was read from."""
 
 
-class Live:
-    """The configuration in use.
+class LiveConfiguration:
+    """The configuration in use, kept up to date with the files.
 
     Attributes:
-        current: what the next turn uses.
-        problem: what is wrong with the files as they are now, "" when nothing is.
+        current: the configuration for the next turn.
+        problem: what is wrong with the files now; "" if they are valid.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ConfigurationSource) -> None:
         """Read the files for the first time.
 
         Raises:
-            ConfigurationError: they are not usable.
+            ConfigurationError: a file is invalid.
         """
         self._source = source
         self._stale = False
         self.current = source.load()
         self.problem = ""
-        self._seen = signature(source.paths(self.current))
+        self._signature = signature(source.paths(self.current))
+
+    def for_session(self, session_id: str, begun_with: str) -> AgentVersion:
+        """Return the version of the agent for a session, as `PackVersions.for_session`."""
+        return self.current.versions.for_session(session_id, begun_with)
 
     def invalidate(self) -> None:
-        """Read the files at the next look, changed or not."""
+        """Make the next refresh read the files, even if they are unchanged."""
         self._stale = True
 
     async def watch(self) -> None:
-        """Look for changes until cancelled."""
+        """Refresh periodically until cancelled."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             self.refresh()
 
     def refresh(self) -> bool:
-        """Read the files again if they changed, and say whether a new configuration is in use."""
+        """Read the files again if they changed; return whether the configuration was replaced."""
         paths = self._source.paths(self.current)
         now = signature(paths)
-        if now == self._seen and not self._stale:
+        if now == self._signature and not self._stale:
             return False
-        self._seen, self._stale = now, False
+        self._signature, self._stale = now, False
         try:
             self.current = self._source.load()
         except ConfigurationError as error:
@@ -73,8 +78,8 @@ class Live:
             _log.error("reload failed; the last good configuration stays", reason=error.message)
             return False
         self.problem = ""
-        # the new providers.yaml may name another response file
+        # The new providers.yaml may name another response file.
         if (fresh := self._source.paths(self.current)) != paths:
-            self._seen = signature(fresh)
+            self._signature = signature(fresh)
         _log.info("configuration reloaded")
         return True

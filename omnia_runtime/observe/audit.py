@@ -1,4 +1,4 @@
-"""What a turn does, noted while it does it, for the append that ends it."""
+"""Collects the audit records of a turn while it runs; the turn stores them with its messages."""
 
 import time
 from collections.abc import Iterator
@@ -23,15 +23,15 @@ from omnia_core.sessions.audit import (
 )
 from omnia_runtime.ports.model import ProviderError
 
-MOST_RECORDS = 1000  # of a turn, of each kind
-_LONGEST_DETAIL = 500
-_LONGEST_ARGUMENTS = 100_000
+MAX_RECORDS = 1000  # of each kind, in one turn
+_MAX_DETAIL = 500
+_MAX_ARGUMENTS = 100_000
 _FAULTS: dict[int, ProviderFault] = {401: "refused", 403: "refused", 429: "rate_limited"}
 _SERVER_FAULT = 500
 
 
-class Recorder:
-    """Collects the records of one turn, a bounded number of them."""
+class AuditRecorder:
+    """Collects a bounded number of audit records of one turn."""
 
     def __init__(self, tag: SessionTag = "agent") -> None:
         self._tag = tag
@@ -51,137 +51,131 @@ class Recorder:
         usage: Usage,
         failure: Exception | None,
     ) -> None:
-        """Note a request to a model, and the `failure` that ended it."""
+        """Record a model request; `failure` is the error that ended it."""
         attempt = self._attempts.pop(provider, 1)
-        if self._room(self._provider_calls):
+        if self._has_room(self._provider_calls):
             self._provider_calls.append(
                 ProviderCall(
-                    _ago(seconds),
-                    provider,
-                    model,
-                    status,
-                    fault_of(failure) if failure else "",
-                    attempt,
-                    usage.input_tokens,
-                    usage.output_tokens,
-                    usage.cached_tokens,
-                    usage.cost_usd,
-                    _milliseconds(seconds),
+                    began_at=_time_before(seconds),
+                    provider=provider,
+                    model=model,
+                    status=status,
+                    fault=classify_fault(failure) if failure else "",
+                    attempt=attempt,
+                    input_tokens=usage.input_tokens,
+                    output_tokens=usage.output_tokens,
+                    cached_tokens=usage.cached_tokens,
+                    cost_usd=usage.cost_usd,
+                    duration_ms=_milliseconds(seconds),
                 )
             )
 
     def retried(self, provider: str, attempt: int, error: ProviderError) -> None:
-        """Note that a model is asked again; `attempt` is the number of the next request."""
+        """Record a retry of a model request; `attempt` is the number of the next request."""
         self._attempts[provider] = attempt
-        self.event(EventKind.PROVIDER_RETRIED, f"{provider}: {fault_of(error)}")
+        self.event(EventKind.PROVIDER_RETRIED, f"{provider}: {classify_fault(error)}")
 
     def tool_called(self, call: ToolCall, handler: str, status: ToolStatus, seconds: float) -> None:
-        """Note a tool call."""
-        if self._room(self._tools):
+        """Record a tool call."""
+        if self._has_room(self._tools):
             self._tools.append(
                 ToolExecution(
-                    _ago(seconds),
-                    call.id,
-                    call.name,
-                    handler,
-                    call.arguments[:_LONGEST_ARGUMENTS],
-                    status,
-                    _milliseconds(seconds),
+                    began_at=_time_before(seconds),
+                    call_id=call.id,
+                    name=call.name,
+                    handler=handler,
+                    arguments=call.arguments[:_MAX_ARGUMENTS],
+                    status=status,
+                    duration_ms=_milliseconds(seconds),
                 )
             )
 
     def event(self, kind: EventKind, detail: str = "") -> None:
-        """Note something that happened; `detail` is nothing that somebody said."""
-        if self._room(self._events):
-            self._events.append(RuntimeEvent(timestamp(), kind, detail[:_LONGEST_DETAIL]))
+        """Record an event; `detail` must not contain text of the conversation."""
+        if self._has_room(self._events):
+            self._events.append(RuntimeEvent(timestamp(), kind, detail[:_MAX_DETAIL]))
 
-    def begun(self) -> AuditTrail:
-        """Return what the append says that begins a turn."""
+    def begin_turn(self) -> AuditTrail:
+        """Return the records to store with the message that begins the turn."""
         self._events.append(RuntimeEvent(timestamp(), EventKind.TURN_BEGAN))
-        return self._taken("active", turns=1)
+        return self._take("active", turns=1)
 
-    def ended(
+    def end_turn(
         self, status: SessionStatus, kind: EventKind, detail: str, turns: int = 0
     ) -> AuditTrail:
-        """Return what the append says that ends the turn."""
+        """Return the records to store with the messages that end the turn."""
         if self._dropped:
             self._events.append(
                 RuntimeEvent(timestamp(), EventKind.RECORDS_DROPPED, str(self._dropped))
             )
-        self._events.append(RuntimeEvent(timestamp(), kind, detail[:_LONGEST_DETAIL]))
-        return self._taken(status, turns=turns, ended=True)
+        self._events.append(RuntimeEvent(timestamp(), kind, detail[:_MAX_DETAIL]))
+        return self._take(status, turns=turns, ended=True)
 
-    def beside(self) -> AuditTrail:
-        """Return what an append says that neither begins nor ends a turn."""
-        return self._taken(None)
+    def take(self) -> AuditTrail:
+        """Return the records to store with messages that neither begin nor end a turn."""
+        return self._take(None)
 
-    def _taken(
+    def _take(
         self, status: SessionStatus | None, *, turns: int = 0, ended: bool = False
     ) -> AuditTrail:
-        trail = AuditTrail(
-            status,
-            self._tag,
-            turns,
-            _milliseconds(time.monotonic() - self._began) if ended else None,
-            tuple(self._provider_calls),
-            tuple(self._tools),
-            tuple(self._events),
+        audit = AuditTrail(
+            status=status,
+            tag=self._tag,
+            turns=turns,
+            turn_ms=_milliseconds(time.monotonic() - self._began) if ended else None,
+            provider_calls=tuple(self._provider_calls),
+            tool_calls=tuple(self._tools),
+            events=tuple(self._events),
         )
         self._provider_calls, self._tools, self._events = [], [], []
-        return trail
+        return audit
 
-    def _room(self, records: list[ProviderCall] | list[ToolExecution] | list[RuntimeEvent]) -> bool:
-        free = len(records) < MOST_RECORDS
+    def _has_room(
+        self, records: list[ProviderCall] | list[ToolExecution] | list[RuntimeEvent]
+    ) -> bool:
+        free = len(records) < MAX_RECORDS
         self._dropped += not free
         return free
 
 
-# Of the turn that the task runs; what happens outside of one is noted nowhere.
-_current: ContextVar[Recorder | None] = ContextVar("omnia_recorder", default=None)
-
-
-def recorder() -> Recorder | None:
-    """Return the recorder of the turn that runs here; None where none is kept."""
-    return _current.get()
-
-
-def note_event(kind: EventKind, detail: str = "") -> None:
-    """Note something in the turn that runs here."""
-    if (current := _current.get()) is not None:
-        current.event(kind, detail)
-
-
-def note_tool(call: ToolCall, handler: str, status: ToolStatus, seconds: float) -> None:
-    """Note a tool call in the turn that runs here."""
-    if (current := _current.get()) is not None:
-        current.tool_called(call, handler, status, seconds)
-
-
-def note_refused(call: ToolCall) -> None:
-    """Note a tool call that nobody was asked to execute."""
-    note_tool(call, "", "refused", 0.0)
-
-
-def note_held(limit: str, blocked: str = "") -> None:
-    """Note what kept the turn that runs here from going on; either may be ""."""
-    if limit:
-        note_event(EventKind.LIMIT_REACHED, limit)
-    if blocked:
-        note_event(EventKind.OUTPUT_BLOCKED, blocked)
+# The recorder of the turn that the current task runs.
+_current: ContextVar[AuditRecorder | None] = ContextVar("omnia_audit_recorder", default=None)
 
 
 @contextmanager
-def recording(made: Recorder | None) -> Iterator[Recorder | None]:
-    """Note in `made` what happens within, or nothing when it is None."""
-    token = _current.set(made)
+def recording(recorder: AuditRecorder | None) -> Iterator[AuditRecorder | None]:
+    """Make `recorder` the current one; with None nothing is recorded."""
+    token = _current.set(recorder)
     try:
-        yield made
+        yield recorder
     finally:
         _current.reset(token)
 
 
-def fault_of(error: Exception) -> ProviderFault:
-    """Return the kind of an error of a provider."""
+def current_recorder() -> AuditRecorder | None:
+    """Return the recorder of the current turn; None if the turn is not audited."""
+    return _current.get()
+
+
+def record_event(kind: EventKind, detail: str = "") -> None:
+    """Record an event of the current turn."""
+    if (recorder := _current.get()) is not None:
+        recorder.event(kind, detail)
+
+
+def record_tool_call(call: ToolCall, handler: str, status: ToolStatus, seconds: float) -> None:
+    """Record a tool call of the current turn."""
+    if (recorder := _current.get()) is not None:
+        recorder.tool_called(call, handler, status, seconds)
+
+
+def record_refused_call(call: ToolCall) -> None:
+    """Record a tool call that was refused before it reached a handler."""
+    record_tool_call(call, "", "refused", 0.0)
+
+
+def classify_fault(error: Exception) -> ProviderFault:
+    """Return the kind of a provider's error."""
     if not isinstance(error, ProviderError):
         return "failed"
     if error.status == 0:
@@ -191,7 +185,7 @@ def fault_of(error: Exception) -> ProviderFault:
     return _FAULTS.get(error.status, "invalid")
 
 
-def _ago(seconds: float) -> str:
+def _time_before(seconds: float) -> str:
     return timestamp(datetime.now(UTC) - timedelta(seconds=seconds))
 
 

@@ -1,4 +1,4 @@
-"""What the agent asks of a model, and what a model answers."""
+"""The port to a chat model: its requests, its events and its errors."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias
@@ -17,9 +17,10 @@ ToolChoice: TypeAlias = Literal["auto", "required", "none"]
 
 
 class ToolSpec(Struct, frozen=True):
-    """A tool as the model sees it; `input_schema` is a JSON Schema.
+    """A tool as the model sees it.
 
     Attributes:
+        input_schema: a JSON Schema.
         on_client: whether the client of the conversation executes it.
     """
 
@@ -30,20 +31,20 @@ class ToolSpec(Struct, frozen=True):
 
 
 class OutputSchema(Struct, frozen=True):
-    """The shape that the answer of a function must have."""
+    """The JSON Schema of a function's output."""
 
     name: str
     schema: JsonObject
 
 
 class ChatRequest(Struct, frozen=True):
-    """One call of a model.
+    """One model call.
 
     Attributes:
-        messages: what was said, without summaries; every media part holds its bytes in
-            `media.data`, or an http(s) URL that the vendor fetches itself.
-        metadata: what the client sent beside its message; a vendor never sees it.
-        output: set in function mode.
+        messages: the conversation, without summaries. Every media part has its bytes in
+            `media.data`, or an http(s) URL that the vendor fetches.
+        metadata: that of the client's message; it is never sent to a vendor.
+        output: the output schema, in function mode.
     """
 
     system: str
@@ -55,18 +56,19 @@ class ChatRequest(Struct, frozen=True):
     output: OutputSchema | None = None
 
 
-# Untracked by the garbage collector: they hold no cycles, and one is made for each chunk.
+# Not tracked by the garbage collector: there is one for each chunk, and none can be in a cycle.
 class TextDelta(Struct, frozen=True, gc=False):
-    """More of the answer's text."""
+    """A piece of the answer's text."""
 
     text: str
 
 
 class ToolCallRequest(Struct, frozen=True, gc=False):
-    """A complete tool call; `arguments` is JSON text as the model wrote it.
+    """A complete tool call.
 
     Attributes:
-        opaque: what the vendor wants back with the call.
+        arguments: JSON text, as the model wrote it.
+        opaque: vendor data that must be sent back with the call.
     """
 
     id: str
@@ -76,13 +78,13 @@ class ToolCallRequest(Struct, frozen=True, gc=False):
 
 
 class MediaProduced(Struct, frozen=True):
-    """An image or other media that the model made."""
+    """An image or other media that the model produced."""
 
     part: Part
 
 
 class Finished(Struct, frozen=True):
-    """The last event of every stream."""
+    """The last event of a complete stream."""
 
     reason: FinishReason
     usage: Usage = Usage()
@@ -95,20 +97,20 @@ class ChatModel(Protocol):
     """A model of a provider."""
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        """Answer, piece by piece. Closing the generator ends the call at once.
+        """Stream the answer. Closing the generator cancels the call.
 
         Raises:
-            ProviderError: no answer, or none to its end.
+            ProviderError: the call failed, possibly after a part of the answer.
         """
 
 
 class ProviderError(OmniaError):
-    """A provider that did not answer. The message holds no secret and may be shown.
+    """A model call failed. The message contains no secret and may be shown to users.
 
     Attributes:
         retryable: whether the same call may succeed later.
-        status: the HTTP status, 0 when there was none.
-        retry_after: seconds that the provider asked to wait.
+        status: the HTTP status; 0 if there was no response.
+        retry_after: the seconds to wait, if the provider sent them.
     """
 
     def __init__(
@@ -126,5 +128,5 @@ class ProviderError(OmniaError):
 
 
 def is_retryable(status: int) -> bool:
-    """Whether an HTTP status of a provider may be gone at the next attempt."""
+    """Whether a call that failed with this HTTP status may succeed later."""
     return status in (408, 425, 429) or status >= 500  # noqa: PLR2004 - HTTP statuses

@@ -1,4 +1,4 @@
-"""What the manager asks of an adapter, and how a call may end."""
+"""The ports to tool handlers, and to a client that executes tools."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -12,15 +12,15 @@ from omnia_runtime.ports.model import ToolSpec
 
 
 class ToolRetry(Exception):
-    """The arguments are wrong, and the model may mend them."""
+    """The arguments are invalid; the model may correct them."""
 
 
 class ToolFailed(Exception):
-    """The tool did not do it; the model is told why.
+    """The tool call failed; the message is for the model.
 
     Attributes:
-        server_fault: whether the server, and not the call, is at fault: such failures in a row
-            open the handler's circuit breaker.
+        server_fault: whether the server caused the failure, not the call. Consecutive failures of
+            the server open the handler's circuit breaker.
     """
 
     def __init__(self, message: str, *, server_fault: bool = False) -> None:
@@ -29,20 +29,20 @@ class ToolFailed(Exception):
 
 
 class ClientExecutor(Protocol):
-    """The client of a conversation, which executes tools itself."""
+    """A client that executes tools."""
 
     async def execute(
         self, call: ToolCall, tool: ToolDefinition, config: ClientConfig
     ) -> ToolResult:
-        """Ask the client, and wait for its answer; a refusal is a result with `is_error`."""
+        """Send the call to the client and wait for its result; a refusal has `is_error`."""
 
 
 class CallContext(Struct, frozen=True):
-    """Who a call is made for. The caller's token is not in it, and never reaches a tool.
+    """The context of a tool call. It does not contain the caller's token, which no tool may get.
 
     Attributes:
         metadata: gRPC call metadata of the turn, names in lower case (`x-omnia-session-id`, …).
-        client: None where nobody could execute a tool of the client, as in a function.
+        client: None if there is no client to execute tools, as in a function call.
     """
 
     call_id: str = ""
@@ -52,7 +52,7 @@ class CallContext(Struct, frozen=True):
 
 
 class ToolSource(Protocol):
-    """A handler: it names its tools and executes them."""
+    """A handler: lists its tools and executes them."""
 
     @property
     def name(self) -> str:
@@ -60,43 +60,43 @@ class ToolSource(Protocol):
 
     @property
     def timeout(self) -> float:
-        """Seconds that one call may take."""
+        """The timeout of one call in seconds."""
 
     def specs(self) -> list[ToolSpec]:
-        """Return the tools of this handler, as far as they are known now."""
+        """Return the tools of this handler that are known now."""
 
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         """Execute a tool.
 
         Raises:
-            ToolRetry: the model may mend its arguments.
-            ToolFailed: the tool did not do it.
+            ToolRetry: the arguments are invalid.
+            ToolFailed: the call failed.
         """
 
 
 class LiveSource(ToolSource, Protocol):
-    """A handler whose server says itself which tools it has.
+    """A handler that discovers its tools from its server.
 
-    It keeps asking in the background, from `start` to `close`, with a back-off while the server is
-    away. It changes its tools by calling what `start` was given.
+    From `start` to `close` it discovers them in the background, with back-off while the server is
+    unavailable.
     """
 
     @property
     def problem(self) -> str:
-        """What is wrong with the server now, "" when nothing is."""
+        """What is wrong with the server now; "" if it works."""
 
     def start(self, changed: "Changed") -> None:
-        """Begin to ask; call it on the event loop."""
+        """Start discovery, on the event loop; `changed` is called when the tools have changed."""
 
     async def settled(self) -> None:
-        """Wait until the first question is answered or has failed."""
+        """Wait until the first discovery has succeeded or failed."""
 
     async def close(self) -> None:
-        """Stop asking, and let go of connections. Running calls end with ToolFailed."""
+        """Stop discovery and close connections. Running calls end with ToolFailed."""
 
 
 class Changed(Protocol):
-    """Tells whoever holds a source that its tools are others now."""
+    """A callback for a change of a source's tools."""
 
     def __call__(self) -> None:
-        """`specs` returns something else than before."""
+        """Called when `specs` returns a new result."""

@@ -1,1 +1,1 @@
-"""From a PromptPack to the system prompt and the tools that a model is offered."""
+"""Turns a PromptPack into the system prompt and the tools that a model is offered."""

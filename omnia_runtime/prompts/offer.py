@@ -1,4 +1,4 @@
-"""Which tools a model is offered, decided from the pack and the ToolRegistry."""
+"""Selects the tools that a model is offered, from the pack and the ToolRegistry."""
 
 from collections.abc import Mapping
 
@@ -8,19 +8,20 @@ from omnia_core.files.pack import Pack, Prompt
 from omnia_runtime.ports.model import ToolSpec
 
 
-class Offer(Struct, frozen=True):
-    """The tools, sorted by name so that a provider's prompt cache stays warm.
+class ToolOffer(Struct, frozen=True):
+    """The tools of a prompt.
 
     Attributes:
-        missing: tools that the prompt lists and no handler executes.
+        tools: sorted by name, so that a provider's prompt cache stays valid.
+        missing: tools that the prompt lists, but no handler executes.
     """
 
     tools: tuple[ToolSpec, ...]
     missing: tuple[str, ...]
 
 
-def offer(pack: Pack, prompt: Prompt, registry: Mapping[str, ToolSpec]) -> Offer:
-    """Choose the tools: those that the prompt lists, or all of the registry's if it lists none.
+def offer_tools(pack: Pack, prompt: Prompt, registry: Mapping[str, ToolSpec]) -> ToolOffer:
+    """Select the tools that the prompt lists, or all tools of the registry if it lists none.
 
     A blocked tool is not offered. An entry of the list may end in `*`.
     """
@@ -33,16 +34,16 @@ def offer(pack: Pack, prompt: Prompt, registry: Mapping[str, ToolSpec]) -> Offer
         for entry in listed
         if not entry.endswith("*") and entry not in registry and entry not in blocked
     ]
-    tools = [_described(registry[name], pack) for name in sorted(names - blocked)]
-    return Offer(tuple(tools), tuple(missing))
+    tools = [_add_description(registry[name], pack) for name in sorted(names - blocked)]
+    return ToolOffer(tuple(tools), tuple(missing))
 
 
 def _matches(name: str, entry: str) -> bool:
     return name.startswith(entry[:-1]) if entry.endswith("*") else name == entry
 
 
-def _described(spec: ToolSpec, pack: Pack) -> ToolSpec:
-    """Fill in from the pack what the registry leaves out."""
+def _add_description(spec: ToolSpec, pack: Pack) -> ToolSpec:
+    """Take a missing description or schema from the pack."""
     known = pack.tools.get(spec.name)
     if known is None:
         return spec

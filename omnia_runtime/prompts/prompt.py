@@ -1,7 +1,7 @@
-"""A prompt of a pack, compiled for a model."""
+"""Compiles a prompt of a pack for a model, and renders it."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,23 +14,52 @@ from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.values import from_text, problem
 from omnia_core.files.pack.vocabulary import ARTIFACTS, INPUT, input_fields, template_of
 from omnia_core.templates import Template, ValueMissing
-from omnia_runtime.prompts.clock import TIME_VARIABLES, now_utc, time_variables
+
+# English names, independent of the locale of the process.
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def now_utc() -> datetime:
+    """Return the current time in UTC."""
+    return datetime.now(UTC)
+
+
+def time_variables(now: datetime) -> dict[str, str]:
+    """Return the variables that every template may use.
+
+    Their values look like 2026-01-31T09:05:00Z, 2026-01-31, 2026, January, Saturday and 09.
+    """
+    return {
+        "current_time": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "current_date": now.date().isoformat(),
+        "current_year": str(now.year),
+        "current_month": _MONTHS[now.month - 1],
+        "current_weekday": _DAYS[now.weekday()],
+        "current_hour": f"{now.hour:02}",
+    }
+
+
+TIME_VARIABLES = frozenset(time_variables(datetime(2000, 1, 1, tzinfo=UTC)))
 
 
 class VariableInvalid(OmniaError):
-    """A turn did not bring what its prompt needs."""
+    """A turn has no valid value for a variable of its prompt."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(Code.INVALID_ARGUMENT, f'the prompt\'s variable "{name}" {problem}')
 
 
 class CompiledPrompt(Struct, frozen=True):
-    """A prompt that renders.
+    """A compiled prompt.
 
     Attributes:
-        prompt: with what differs for the model.
-        optional: variables that are empty when they have no value.
-        timed: whether the time is asked for.
+        prompt: with the overrides for the model applied.
+        optional: variables that are empty if they have no value.
+        timed: whether the prompt uses the time.
     """
 
     prompt: Prompt
@@ -41,24 +70,25 @@ class CompiledPrompt(Struct, frozen=True):
 
     @property
     def parameters(self) -> Parameters:
-        """The parameters of the model; None is "not set"."""
+        """The parameters of the model; None means "not set"."""
         return self.prompt.parameters or Parameters()
 
     @property
     def policy(self) -> ToolPolicy:
-        """How tools may be used."""
+        """The tool policy of the prompt."""
         return self.prompt.tool_policy or ToolPolicy()
 
     def render(self, given: Mapping[str, Any], now: Callable[[], datetime] = now_utc) -> str:
-        """Return the system prompt; of `given`, what the template does not use is left alone.
+        """Return the system prompt.
 
-        What is given wins over the time, and that over a variable's default.
+        A given value takes precedence over the time, and the time over a variable's default.
+        Values that the template does not use are ignored.
 
         Raises:
-            VariableInvalid: names a required variable without a value, or one with a wrong value.
+            VariableInvalid: a required variable has no value, or a value is invalid.
         """
         time = self._time(now()) if self.timed else {}
-        values = {**self._defaults(), **time, **self._given(given)}
+        values = {**self._defaults(), **time, **self._convert(given)}
         for name, variable in self.variables.items():
             if variable.required and values.get(name) in (None, ""):
                 raise VariableInvalid(name, "is required and has no value")
@@ -79,7 +109,7 @@ class CompiledPrompt(Struct, frozen=True):
         }
 
     def _time(self, now: datetime) -> dict[str, Any]:
-        """Return the time; a prompt that declares one of its names otherwise keeps its own."""
+        """Return the time variables, without those that the prompt declares with another type."""
         values: dict[str, Any] = {}
         for name, text in time_variables(now).items():
             variable = self.variables.get(name)
@@ -88,26 +118,30 @@ class CompiledPrompt(Struct, frozen=True):
                 values[name] = value
         return values
 
-    def _given(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def _convert(self, given: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name, value in given.items():
             variable = self.variables.get(name)
             if variable is None:
                 values[name] = value
             elif value is not None:
-                values[name] = _typed(variable, value)
+                values[name] = _convert_value(variable, value)
         return values
 
 
 def compile_prompt(
     pack: Pack, name: str, function: FunctionFile | None, model: str = ""
 ) -> CompiledPrompt:
-    """Choose a prompt of a pack, and compile it for a model.
+    """Compile a prompt of a pack for a model.
 
-    `name` is that of the prompt where the pack names none, `model` one of its `model_overrides`.
+    Args:
+        pack: the pack.
+        name: the name of the prompt.
+        function: in function mode, the function; its input fields are variables of the prompt.
+        model: selects the `model_overrides`.
 
     Raises:
-        ConfigurationError: names the pack's fault and its place.
+        ConfigurationError: the pack is invalid; the message names the place and the problem.
     """
     prompt = for_model(pack.prompt(name), model)
     where = f'pack "{pack.id}": prompts.{prompt.id}.system_template'
@@ -122,10 +156,10 @@ def compile_prompt(
 
 
 def input_values(text: str) -> dict[str, Any]:
-    """Return what a function's template may use: the whole input, and each of its fields.
+    """Return the variables of a function's template: the whole input, and each of its fields.
 
     Raises:
-        OmniaError: INVALID_ARGUMENT, `text` is not JSON.
+        OmniaError: `text` is not JSON; the code is INVALID_ARGUMENT.
     """
     try:
         value = orjson.loads(text)
@@ -134,8 +168,8 @@ def input_values(text: str) -> dict[str, Any]:
     return {**(value if isinstance(value, dict) else {}), INPUT: value}
 
 
-def _typed(variable: PromptVariable, value: Any) -> Any:
-    """Read a text into the declared type, for metadata of a client is text only, and check it."""
+def _convert_value(variable: PromptVariable, value: Any) -> Any:
+    """Return the value in the declared type; the metadata of a client is always text."""
     if isinstance(value, str):
         value = from_text(variable, value)
     if wrong := problem(variable, value):

@@ -6,7 +6,7 @@ from contextlib import aclosing
 import structlog
 
 from omnia_core.sessions.audit import EventKind
-from omnia_runtime.observe.audit import note_event
+from omnia_runtime.observe.audit import record_event
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent, ProviderError
 
 _log = structlog.get_logger()
@@ -48,7 +48,7 @@ class FallbackModel:
                 if self._fell_back:
                     self._fell_back(name)
                 following = self._models[len(failures)][0]
-                note_event(EventKind.PROVIDER_FALLBACK, f"{name} to {following}")
+                record_event(EventKind.PROVIDER_FALLBACK, f"{name} to {following}")
                 _log.warning(
                     "a provider is unavailable, calling the next one",
                     provider=name,

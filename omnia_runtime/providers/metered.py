@@ -6,15 +6,15 @@ from contextlib import aclosing
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions.audit import CallStatus
-from omnia_runtime.observe.audit import recorder
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.audit import current_recorder
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ModelEvent
 
 
 class MeteredModel:
     """A model whose calls are counted, and recorded in the audit trail of the turn."""
 
-    def __init__(self, model: ChatModel, provider: str, name: str, metrics: Metrics) -> None:
+    def __init__(self, model: ChatModel, provider: str, name: str, metrics: RuntimeMetrics) -> None:
         self._model = model
         self._provider = provider
         self._name = name
@@ -41,5 +41,5 @@ class MeteredModel:
         finally:
             took = time.monotonic() - began
             self._metrics.model_called(self._provider, self._name, status, took)
-            if (trail := recorder()) is not None:
+            if (trail := current_recorder()) is not None:
                 trail.provider_called(self._provider, self._name, status, took, usage, failure)

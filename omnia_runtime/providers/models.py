@@ -11,7 +11,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.providers import ProviderConfig, ProvidersFile
 from omnia_core.files.reading import decode_yaml, read_text
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel
 from omnia_runtime.providers.defaulted import DefaultedModel
 from omnia_runtime.providers.fallback import FallbackModel
@@ -97,7 +97,7 @@ class Models:
 
 
 def open_models(
-    path: str, keys: Mapping[str, Secret], client: HTTPClient, metrics: Metrics
+    path: str, keys: Mapping[str, Secret], client: HTTPClient, metrics: RuntimeMetrics
 ) -> Models:
     """Read providers.yaml, and build the model of each provider.
 
@@ -136,7 +136,7 @@ def _is_fallback(name: str) -> bool:
 
 
 def _model(
-    config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient, metrics: Metrics
+    config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient, metrics: RuntimeMetrics
 ) -> ChatModel:
     vendor = _build(config, keys, client)
     metered = MeteredModel(vendor, config.name, config.model, metrics)

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import structlog
 from msgspec import Struct
 
-from omnia_runtime.observe.audit import recorder
+from omnia_runtime.observe.audit import current_recorder
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ModelEvent, ProviderError
 
 _log = structlog.get_logger()
@@ -108,7 +108,7 @@ class RetryingModel:
                 if answering:
                     raise _noted(error, "the answer was cut, so there is no retry") from error
                 wait = self._wait(error, attempt, began)
-                if (trail := recorder()) is not None:
+                if (trail := current_recorder()) is not None:
                     trail.retried(self._provider, attempt + 1, error)
                 if self._retried:
                     self._retried(self._provider)

@@ -1,1 +1,1 @@
-"""The gRPC service."""
+"""The gRPC service of the runtime, over the built-in transport or grpcio."""

@@ -1,4 +1,4 @@
-"""The service over the built-in transport."""
+"""Serves the runtime over the built-in gRPC transport."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,16 +12,16 @@ from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_rpc.server import Handler, Server, ServerCall
 from omnia_rpc.status import RpcFailed, StatusCode
-from omnia_runtime.server.port import PREFIX, SERVICE, Metadata, Service
+from omnia_runtime.server.port import PREFIX, SERVICE, Metadata, RuntimeServicer
 
 _HEALTH = "/grpc.health.v1.Health/"
 
 
-class BuiltinTransport:
-    """A server of our own."""
+class BuiltinServer:
+    """A gRPC server over `omnia_rpc`."""
 
-    def __init__(self, service: Service) -> None:
-        self._health = _StandardHealth()
+    def __init__(self, service: RuntimeServicer) -> None:
+        self._health = _HealthServicer()
         self._server = Server(
             {
                 PREFIX + "Converse": _converse(service),
@@ -46,17 +46,17 @@ class BuiltinTransport:
         await self._server.stop(grace)
 
 
-class _Peer:
+class _Writer:
     __slots__ = ("_call",)
 
     def __init__(self, call: ServerCall) -> None:
         self._call = call
 
-    def say(self, text: str) -> bool:
+    def send_text(self, text: str) -> bool:
         return self._call.try_write(chunk_message(text))
 
-    async def room(self) -> None:
-        # One round of the event loop until it is written, and one until the socket has it.
+    async def drain(self) -> None:
+        # One round of the event loop until the text is written, one until the socket has it.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await self._call.drain()
@@ -65,26 +65,26 @@ class _Peer:
         await self._call.write(message.SerializeToString())
 
 
-def _converse(service: Service) -> Handler:
+def _converse(service: RuntimeServicer) -> Handler:
     async def handle(call: ServerCall) -> None:
-        await service.converse(_messages(call), _Peer(call), _text(call))
+        await service.converse(_read_messages(call), _Writer(call), _text_metadata(call))
 
     return handle
 
 
-async def _messages(call: ServerCall) -> AsyncIterator[pb.ClientMessage]:
+async def _read_messages(call: ServerCall) -> AsyncIterator[pb.ClientMessage]:
     while (data := await call.read()) is not None:
         yield pb.ClientMessage.FromString(data)
 
 
-# Any: generated messages have no common type that says what they can do.
+# Any: generated messages have no common base type with these methods.
 def _unary(method: Callable[[Any, Metadata], Awaitable[Any]], request: Any) -> Handler:
     async def handle(call: ServerCall) -> None:
         data = await call.read()
         if data is None:
             raise RpcFailed(StatusCode.INTERNAL, "the call has no message")
         try:
-            response = await method(request.FromString(data), _text(call))
+            response = await method(request.FromString(data), _text_metadata(call))
         except OmniaError as error:
             raise RpcFailed(StatusCode(GRPC_STATUS[error.code]), error.message) from error
         await call.write(response.SerializeToString())
@@ -92,46 +92,46 @@ def _unary(method: Callable[[Any, Metadata], Awaitable[Any]], request: Any) -> H
     return handle
 
 
-def _text(call: ServerCall) -> dict[str, str]:
+def _text_metadata(call: ServerCall) -> dict[str, str]:
     return {name: value for name, value in call.metadata.items() if isinstance(value, str)}
 
 
-class _StandardHealth:
-    """grpc.health.v1, for the server as a whole ("") and for the service."""
+class _HealthServicer:
+    """grpc.health.v1, for the whole server ("") and for the service."""
 
     def __init__(self) -> None:
-        self._left = asyncio.Event()
+        self._leaving = asyncio.Event()
 
     def leave(self) -> None:
-        self._left.set()
+        self._leaving.set()
 
     async def check(self, call: ServerCall) -> None:
-        status = self._status(await self._asked(call))
+        status = self._status(await self._read_service(call))
         if status is None:
-            raise RpcFailed(StatusCode.NOT_FOUND, "there is no such service")
-        await call.write(_health(status))
+            raise RpcFailed(StatusCode.NOT_FOUND, "unknown service")
+        await call.write(_encode_status(status))
 
     async def watch(self, call: ServerCall) -> None:
-        name = await self._asked(call)
+        name = await self._read_service(call)
         response = health_pb2.HealthCheckResponse
-        await call.write(_health(self._status(name) or response.SERVICE_UNKNOWN))
-        await self._left.wait()
+        await call.write(_encode_status(self._status(name) or response.SERVICE_UNKNOWN))
+        await self._leaving.wait()
         if self._status(name):
-            await call.write(_health(response.NOT_SERVING))
+            await call.write(_encode_status(response.NOT_SERVING))
 
     def _status(self, service: str) -> int | None:
         if service not in ("", SERVICE):
             return None
         response = health_pb2.HealthCheckResponse
-        status: int = response.NOT_SERVING if self._left.is_set() else response.SERVING
+        status: int = response.NOT_SERVING if self._leaving.is_set() else response.SERVING
         return status
 
     @staticmethod
-    async def _asked(call: ServerCall) -> str:
+    async def _read_service(call: ServerCall) -> str:
         request = health_pb2.HealthCheckRequest.FromString(await call.read() or b"")
         return str(request.service)
 
 
-def _health(status: int) -> bytes:
+def _encode_status(status: int) -> bytes:
     response: bytes = health_pb2.HealthCheckResponse(status=status).SerializeToString()
     return response

@@ -1,4 +1,4 @@
-"""The tools that the client of one stream executes."""
+"""Tool calls that the client of a stream executes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,19 +9,19 @@ from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 
-Send = Callable[[pb.ServerMessage], Awaitable[None]]
+SendMessage = Callable[[pb.ServerMessage], Awaitable[None]]
 
-# Calls whose answer may still be on its way.
-_REMEMBERED = 64
+# The number of ended calls that are remembered, because a late result may still arrive.
+_MAX_ENDED = 64
 
 
-class ClientTools:
-    """Sends calls to the client, and hands its answers to whoever waits for them."""
+class ClientToolCalls:
+    """Sends calls to the client, and delivers its results to the waiting turn."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: SendMessage) -> None:
         self._send = send
         self._waiting: dict[str, asyncio.Future[ToolResult]] = {}
-        self._over: tuple[str, ...] = ()
+        self._ended: tuple[str, ...] = ()
 
     async def execute(
         self,
@@ -29,8 +29,8 @@ class ClientTools:
         tool: ToolDefinition,  # noqa: ARG002 - the client knows its tools by their names
         config: ClientConfig,
     ) -> ToolResult:
-        answer: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
-        self._waiting[call.id] = answer
+        result: asyncio.Future[ToolResult] = asyncio.get_running_loop().create_future()
+        self._waiting[call.id] = result
         try:
             await self._send(
                 pb.ServerMessage(
@@ -44,25 +44,22 @@ class ClientTools:
                     )
                 )
             )
-            return await answer
+            return await result
         finally:
             del self._waiting[call.id]
-            self._over = (*self._over, call.id)[-_REMEMBERED:]
+            self._ended = (*self._ended, call.id)[-_MAX_ENDED:]
 
-    def answer(self, result: pb.ClientToolResult) -> bool:
-        """Take an answer of the client; one that comes too late is dropped.
-
-        False when the client was not asked.
-        """
+    def resolve(self, result: pb.ClientToolResult) -> bool:
+        """Deliver a result of the client. A late result is dropped; False for an unknown call."""
         waiting = self._waiting.get(result.call_id)
         if waiting is None:
-            return result.call_id in self._over
+            return result.call_id in self._ended
         if not waiting.done():
-            waiting.set_result(_result(result))
+            waiting.set_result(_read_result(result))
         return True
 
 
-def _result(result: pb.ClientToolResult) -> ToolResult:
+def _read_result(result: pb.ClientToolResult) -> ToolResult:
     if result.is_rejected:
         reason = result.rejection_reason or "without a reason"
         text = orjson.dumps({"error": f"the user's client refused the call: {reason}"}).decode()

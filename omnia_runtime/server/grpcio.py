@@ -1,4 +1,4 @@
-"""The service over grpcio."""
+"""Serves the runtime over grpcio."""
 
 import asyncio
 from collections import deque
@@ -12,23 +12,23 @@ from omnia_core.errors import GRPC_STATUS, OmniaError
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc
-from omnia_runtime.server.port import SERVICE, Metadata, Service
+from omnia_runtime.server.port import SERVICE, Metadata, RuntimeServicer
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-    # two runtimes on one port would share its streams silently
+    # With port sharing, two runtimes would silently share the streams of one port.
     ("grpc.so_reuseport", 0),
 )
 _STATUS = {status.value[0]: status for status in grpc.StatusCode}
 
-_Context = Any  # grpc.aio.ServicerContext, whose types are those of the messages
+_Context = Any  # grpc.aio.ServicerContext, which is generic in the message types
 
 
-class GrpcioTransport:
-    """A server of grpcio."""
+class GrpcioServer:
+    """A gRPC server of grpcio."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: RuntimeServicer) -> None:
         self._server = grpc.aio.server(options=_OPTIONS)
         self._health = health.aio.HealthServicer()
         runtime_pb2_grpc.add_RuntimeServiceServicer_to_server(  # type: ignore[no-untyped-call] # generated
@@ -48,72 +48,72 @@ class GrpcioTransport:
         await self._server.stop(grace)
 
 
-class _Peer:
-    """grpcio takes one write at a time, so pieces of text wait for `room`."""
+class _Writer:
+    """grpcio accepts one write at a time, so pieces of text are queued until `drain`."""
 
     def __init__(self, context: _Context) -> None:
         self._context = context
-        self._said: deque[str] = deque()
+        self._queued: deque[str] = deque()
         self._writing = asyncio.Lock()
 
-    def say(self, text: str) -> bool:
-        self._said.append(text)
+    def send_text(self, text: str) -> bool:
+        self._queued.append(text)
         return False
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         async with self._writing:
-            await self._write_said()
+            await self._write_queued()
 
     async def write(self, message: pb.ServerMessage) -> None:
         async with self._writing:
-            await self._write_said()
+            await self._write_queued()
             await self._context.write(message)
 
-    async def _write_said(self) -> None:
-        while self._said:
-            text = self._said.popleft()
+    async def _write_queued(self) -> None:
+        while self._queued:
+            text = self._queued.popleft()
             await self._context.write(pb.ServerMessage(chunk=pb.Chunk(content=text)))
 
 
 class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: RuntimeServicer) -> None:
         self._service = service
 
-    async def Converse(  # noqa: N802 - the service's name for it
+    async def Converse(  # noqa: N802 - the method name of the service
         self, request_iterator: AsyncIterator[pb.ClientMessage], context: _Context
     ) -> None:
-        await self._service.converse(request_iterator, _Peer(context), _text(context))
+        await self._service.converse(request_iterator, _Writer(context), _text_metadata(context))
 
     async def Invoke(  # noqa: N802 - likewise
         self, request: pb.InvocationRequest, context: _Context
     ) -> pb.InvocationResponse:
-        response: pb.InvocationResponse = await _call(self._service.invoke, request, context)
+        response: pb.InvocationResponse = await _run(self._service.invoke, request, context)
         return response
 
     async def Health(  # noqa: N802 - likewise
         self, request: pb.HealthRequest, context: _Context
     ) -> pb.HealthResponse:
-        response: pb.HealthResponse = await _call(self._service.health, request, context)
+        response: pb.HealthResponse = await _run(self._service.health, request, context)
         return response
 
     async def HasConversation(  # noqa: N802 - likewise
         self, request: pb.HasConversationRequest, context: _Context
     ) -> pb.HasConversationResponse:
-        response: pb.HasConversationResponse = await _call(
+        response: pb.HasConversationResponse = await _run(
             self._service.has_conversation, request, context
         )
         return response
 
 
-async def _call(
+async def _run(
     method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context
 ) -> Any:
     try:
-        return await method(request, _text(context))
+        return await method(request, _text_metadata(context))
     except OmniaError as error:
         await context.abort(_STATUS[GRPC_STATUS[error.code]], error.message)
 
 
-def _text(context: _Context) -> dict[str, str]:
+def _text_metadata(context: _Context) -> dict[str, str]:
     pairs = context.invocation_metadata() or ()
     return {name: value for name, value in pairs if isinstance(value, str)}

@@ -1,4 +1,4 @@
-"""The port between the service and the transport that carries it."""
+"""The ports between the gRPC service and the two servers that can carry it."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
@@ -11,56 +11,56 @@ SERVICE = "omnia.runtime.v1.RuntimeService"
 Metadata = Mapping[str, str]
 
 
-class Peer(Protocol):
+class MessageWriter(Protocol):
     """The sending half of a stream."""
 
-    def say(self, text: str) -> bool:
-        """Send a chunk without waiting; False: `room` is to be waited for before the next."""
+    def send_text(self, text: str) -> bool:
+        """Send a chunk, as `TurnListener.send_text`. False: call `drain` before the next one."""
 
-    async def room(self) -> None:
-        """Wait while the peer takes nothing."""
+    async def drain(self) -> None:
+        """Wait until the peer accepts more text."""
 
     async def write(self, message: pb.ServerMessage) -> None:
-        """Send a message; waits while the peer takes none."""
+        """Send a message; returns when the peer accepts more."""
 
 
-class Service(Protocol):
-    """omnia.runtime.v1. A call that fails raises an `OmniaError`, whose message is for the caller.
+class RuntimeServicer(Protocol):
+    """The methods of omnia.runtime.v1. A failed call raises `OmniaError` with a public message.
 
-    Metadata is text: of what comes as bytes nothing is used.
+    Metadata contains text values only; binary metadata is not used.
     """
 
     async def converse(
-        self, messages: AsyncIterator[pb.ClientMessage], peer: Peer, metadata: Metadata
+        self, messages: AsyncIterator[pb.ClientMessage], writer: MessageWriter, metadata: Metadata
     ) -> None:
-        """Carry one session, turn after turn, until there are no more messages."""
+        """Run the turns of a stream until there are no more messages."""
 
     async def invoke(
         self, request: pb.InvocationRequest, metadata: Metadata
     ) -> pb.InvocationResponse:
-        """Answer one call of a function."""
+        """Run one function call."""
 
     async def health(self, request: pb.HealthRequest, metadata: Metadata) -> pb.HealthResponse:
-        """Say how the runtime is."""
+        """Return the health and the capabilities of the runtime."""
 
     async def has_conversation(
         self, request: pb.HasConversationRequest, metadata: Metadata
     ) -> pb.HasConversationResponse:
-        """Say whether the caller can continue a session."""
+        """Return whether the caller can continue a session."""
 
 
-class Transport(Protocol):
-    """Serves gRPC: the service, and grpc.health.v1."""
+class RuntimeServer(Protocol):
+    """Serves a `RuntimeServicer` and grpc.health.v1."""
 
     async def start(self, host: str, port: int) -> None:
         """Listen.
 
         Raises:
-            OSError: the port cannot be had.
+            OSError: the port is not available.
         """
 
     async def leave(self) -> None:
-        """Tell those who ask grpc.health.v1 that it serves no more."""
+        """Report NOT_SERVING through grpc.health.v1."""
 
     async def stop(self, grace: float) -> None:
-        """Take no more calls, and cut those that have not ended within `grace` seconds."""
+        """Accept no more calls, and cancel those still running after `grace` seconds."""

@@ -1,4 +1,4 @@
-"""The service omnia.runtime.v1."""
+"""Implements the gRPC service omnia.runtime.v1."""
 
 import asyncio
 import contextlib
@@ -10,50 +10,49 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.names import CONTRACT_VERSION
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.configuration.reload import Live
-from omnia_runtime.server.errors import INTERNAL_MESSAGE
-from omnia_runtime.server.mapping import capabilities, invocation_response
-from omnia_runtime.server.port import Metadata, Peer
-from omnia_runtime.server.stream import ConversationStream
-from omnia_runtime.turns.conversation import Conversations
+from omnia_runtime.configuration.reload import LiveConfiguration
+from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
+from omnia_runtime.server.port import MessageWriter, Metadata
+from omnia_runtime.server.stream import TurnStream
 from omnia_runtime.turns.invocation import Invocations
+from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.turn import Caller
 
-# Between two streams of a facade that opens one for each message.
-_GAP_SECONDS = 0.2
+# The longest pause between two streams of a facade that opens one stream per message.
+_STREAM_GAP_SECONDS = 0.2
 
 _log = structlog.get_logger()
 
 
 class RuntimeService:
-    """Maps calls to conversations and invocations."""
+    """Maps the gRPC methods to turns and function calls."""
 
     def __init__(
         self,
-        live: Live,
+        configuration: LiveConfiguration,
         store: SessionStore,
-        conversations: Conversations,
+        turns: SessionTurns,
         invocations: Invocations,
     ) -> None:
-        self._live = live
+        self._configuration = configuration
         self._store = store
-        self._conversations = conversations
+        self._turns = turns
         self._invocations = invocations
-        self._streams: set[ConversationStream] = set()
+        self._streams: set[TurnStream] = set()
         self._handlers: set[asyncio.Task[object]] = set()
         self._draining = False
 
     async def converse(
-        self, messages: AsyncIterator[pb.ClientMessage], peer: Peer, metadata: Metadata
+        self, messages: AsyncIterator[pb.ClientMessage], writer: MessageWriter, metadata: Metadata
     ) -> None:
-        stream = ConversationStream(self._conversations, peer, metadata)
+        stream = TurnStream(self._turns, writer, metadata)
         handler = asyncio.current_task()
         if handler:
             self._handlers.add(handler)
             handler.add_done_callback(self._handlers.discard)
         self._streams.add(stream)
         if self._draining:
-            stream.drain()
+            stream.close_when_idle()
         try:
             await stream.serve(messages)
         finally:
@@ -66,28 +65,28 @@ class RuntimeService:
             if not getattr(request, field):
                 raise OmniaError(Code.INVALID_ARGUMENT, f"{field} is empty")
         try:
-            invoked = await self._invocations.run(
+            result = await self._invocations.run(
                 request.invocation_id, request.input_json, dict(request.metadata), metadata
             )
         except OmniaError as error:
             _log.warning("invocation failed", id=request.invocation_id, reason=error.message)
             raise
         except Exception as error:
-            # whatever it is, its text stays in the log
+            # The text of an unexpected error goes to the log only.
             _log.exception("invocation failed", id=request.invocation_id)
             raise OmniaError(Code.INTERNAL, INTERNAL_MESSAGE) from error
-        return invocation_response(request.invocation_id, invoked)
+        return invocation_response(request.invocation_id, result)
 
     async def health(
         self,
-        request: pb.HealthRequest,  # noqa: ARG002 - empty
-        metadata: Metadata,  # noqa: ARG002 - of no use here
+        request: pb.HealthRequest,  # noqa: ARG002 - it has no fields
+        metadata: Metadata,  # noqa: ARG002 - not needed
     ) -> pb.HealthResponse:
         return pb.HealthResponse(
             healthy=not self._draining,
             status=self.status(),
             contract_version=CONTRACT_VERSION,
-            capabilities=capabilities(uploads=self._conversations.takes_uploads),
+            capabilities=capabilities(uploads=self._turns.accepts_uploads),
         )
 
     async def has_conversation(
@@ -108,32 +107,32 @@ class RuntimeService:
 
     @property
     def streams(self) -> int:
-        """How many streams are open."""
+        """The number of open streams."""
         return len(self._streams)
 
     def status(self) -> str:
-        """Say in words how the runtime is."""
+        """Return the status of the runtime for people."""
         if self._draining:
             return "shutting down"
-        if self._live.problem:
-            return f"the last good configuration is served; reload failed: {self._live.problem}"
+        if problem := self._configuration.problem:
+            return f"the last good configuration is served; reload failed: {problem}"
         return "ready"
 
     def drain(self) -> None:
-        """Let each stream end when what its facade has accepted is answered."""
+        """Close each stream after the messages that its facade has accepted are answered."""
         self._draining = True
         for stream in self._streams:
-            stream.drain()
+            stream.close_when_idle()
 
-    async def quiet(self, seconds: float) -> None:
-        """Wait, so long at most, until there is no stream, and no other follows the last one."""
+    async def wait_until_idle(self, seconds: float) -> None:
+        """Wait at most `seconds` until all streams have ended and no new one follows."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._handlers:
                     await asyncio.wait(self._handlers)
-                    await asyncio.sleep(_GAP_SECONDS)
+                    await asyncio.sleep(_STREAM_GAP_SECONDS)
 
-    async def ended(self, seconds: float) -> None:
-        """Wait until the streams that were cut have stored what was said."""
+    async def wait_until_ended(self, seconds: float) -> None:
+        """Wait at most `seconds` until cancelled streams have stored their answers."""
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=seconds)

@@ -1,6 +1,7 @@
-"""One Converse stream: its turns, one after another."""
+"""One Converse stream: runs its turns one after another."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Mapping
 
 import structlog
@@ -13,63 +14,127 @@ from omnia_core.errors import OmniaError
 from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, TurnFinished
-from omnia_runtime.server.client_tools import ClientTools
-from omnia_runtime.server.errors import INTERNAL_MESSAGE, stream_code
-from omnia_runtime.server.inbox import Inbox, Waiting
-from omnia_runtime.server.mapping import Refused, done, event_message, failed, hello, read_message
-from omnia_runtime.server.port import Peer
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.turn import Caller, Turn
+from omnia_runtime.server.client_tools import ClientToolCalls
+from omnia_runtime.server.mapping import (
+    INTERNAL_MESSAGE,
+    RejectedMessage,
+    done_message,
+    error_message,
+    event_message,
+    hello_message,
+    read_message,
+    stream_code,
+)
+from omnia_runtime.server.port import MessageWriter
+from omnia_runtime.turns.session_turns import SessionTurns
+from omnia_runtime.turns.turn import Caller, UserTurn
 
-MAX_WAITING = 8
-# How long a stream that drains is kept for the next message that its facade has accepted already.
+MAX_QUEUED = 8
+# While draining, a stream waits this long for messages that its facade has already accepted.
 LINGER_SECONDS = 1.0
 
 _log = structlog.get_logger()
 
 
-class ConversationStream:
-    """Reads ahead of the running turn, so that a cancel finds it."""
+class QueuedMessage:
+    """A queued message; `cancelled` if its turn was cancelled before it began."""
+
+    __slots__ = ("cancelled", "message")
+
+    def __init__(self, message: pb.ClientMessage) -> None:
+        self.message = message
+        self.cancelled = False
+
+
+class MessageQueue:
+    """A bounded queue with one reader and one writer.
+
+    When the queue is full the writer waits, and through HTTP/2 flow control the peer waits too.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._messages: deque[QueuedMessage] = deque()
+        self._changed = asyncio.Event()
+        self._closed = False
+
+    async def put(self, message: pb.ClientMessage) -> None:
+        """Add a message."""
+        while len(self._messages) >= self._limit and not self._closed:
+            await self._wait()
+        self._messages.append(QueuedMessage(message))
+        self._changed.set()
+
+    async def next(self) -> QueuedMessage | None:
+        """Remove and return the oldest message; None if the queue is closed and empty."""
+        while not self._messages:
+            if self._closed:
+                return None
+            await self._wait()
+        found = self._messages.popleft()
+        self._changed.set()
+        return found
+
+    def cancel_first(self) -> None:
+        """Mark the oldest message as cancelled; its turn was about to begin."""
+        if self._messages:
+            self._messages[0].cancelled = True
+
+    def close(self) -> None:
+        """End the waits for messages that have not arrived."""
+        self._closed = True
+        self._changed.set()
+
+    async def _wait(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+
+class TurnStream:
+    """Runs the turns of one stream, and is the listener of each turn.
+
+    Messages are read while a turn runs, so that a cancel message reaches the turn.
+    """
 
     def __init__(
-        self, conversations: Conversations, peer: Peer, metadata: Mapping[str, str]
+        self, turns: SessionTurns, writer: MessageWriter, metadata: Mapping[str, str]
     ) -> None:
-        """`metadata` is that of the call."""
-        self._conversations = conversations
-        self._peer = peer
+        """`metadata` is that of the gRPC call."""
+        self._turns = turns
+        self._writer = writer
         self._show_tools = metadata.get(METADATA_SHOW_TOOLS) == "true"
-        self._client = ClientTools(self._ask_client)
+        self._client = ClientToolCalls(self._send_to_client)
         self._caller = Caller(metadata, self._client)
-        self._inbox = Inbox(MAX_WAITING)
+        self._queue = MessageQueue(MAX_QUEUED)
         self._task: asyncio.Task[TurnFinished] | None = None
         self._writing = False
         self._stop_after_write = False
-        self._silent = True
+        self._first_text = True
         self._idle = False
         self._draining = False
 
     async def serve(self, messages: AsyncIterator[pb.ClientMessage]) -> None:
-        """Answer until the peer has no more messages."""
-        await self._peer.write(hello(uploads=self._conversations.takes_uploads))
+        """Serve until the peer sends no more messages."""
+        await self._writer.write(hello_message(uploads=self._turns.accepts_uploads))
         reader = asyncio.create_task(self._read(messages))
         try:
-            while (waiting := await self._next()) is not None:
-                await self._peer.write(await self._answer(waiting))
+            while (queued := await self._next()) is not None:
+                await self._writer.write(await self._run_turn(queued))
         finally:
             reader.cancel()
             await asyncio.wait({reader})
 
-    def drain(self) -> None:
-        """End when all is answered, and the messages that follow closely: at once when idle."""
+    def close_when_idle(self) -> None:
+        """Close the stream: at once if idle, else after the queued messages and their followers."""
         self._draining = True
         if self._idle:
-            self._inbox.close()
+            self._queue.close()
 
-    async def _next(self) -> Waiting | None:
+    async def _next(self) -> QueuedMessage | None:
         self._idle = not self._draining
         try:
             async with asyncio.timeout(LINGER_SECONDS if self._draining else None):
-                return await self._inbox.next()
+                return await self._queue.next()
         except TimeoutError:
             return None
         finally:
@@ -80,35 +145,35 @@ class ConversationStream:
             async for message in messages:
                 if message.cancel:
                     self._cancel()
-                elif not self._is_tool_result(message):
-                    await self._inbox.put(message)
+                elif not self._handle_tool_result(message):
+                    await self._queue.put(message)
         finally:
-            self._inbox.close()
+            self._queue.close()
 
-    def _is_tool_result(self, message: pb.ClientMessage) -> bool:
-        """Take a client's answer to a call; during a turn one to any other call is dropped."""
+    def _handle_tool_result(self, message: pb.ClientMessage) -> bool:
+        """Return whether the message is a tool result; during a turn, unknown ones are dropped."""
         if not message.HasField("client_tool_result"):
             return False
-        return self._client.answer(message.client_tool_result) or self._task is not None
+        return self._client.resolve(message.client_tool_result) or self._task is not None
 
     def _cancel(self) -> None:
         if self._task is None:
-            self._inbox.cancel_first()
+            self._queue.cancel_first()
         elif self._writing:
-            # a write that is cut in its middle would leave the stream unusable
+            # A write that is cut in the middle would make the stream unusable.
             self._stop_after_write = True
         else:
             self._task.cancel()
 
-    async def _answer(self, waiting: Waiting) -> pb.ServerMessage:
+    async def _run_turn(self, queued: QueuedMessage) -> pb.ServerMessage:
         """Run a turn and return its last message."""
-        turn = read_message(waiting.message)
-        if isinstance(turn, Refused):
-            return failed(turn.code, turn.message)
+        turn = read_message(queued.message)
+        if isinstance(turn, RejectedMessage):
+            return error_message(turn.code, turn.message)
         self._stop_after_write = False
-        self._silent = True
-        running = self._conversations.run(turn, self, self._caller)
-        if waiting.cancelled:
+        self._first_text = True
+        running = self._turns.run(turn, self, self._caller)
+        if queued.cancelled:
             self._task = task = asyncio.create_task(running)
             task.cancel()
         else:
@@ -118,44 +183,44 @@ class ConversationStream:
         finally:
             self._task = None
             if not task.done():
-                # the stream itself was cut: the turn stores what was said before it ends
+                # The stream itself was cancelled: the turn stores its answer before it ends.
                 task.cancel()
                 await asyncio.wait({task})
-        return self._outcome(task, turn)
+        return self._last_message(task, turn)
 
-    def _outcome(self, task: "asyncio.Task[TurnFinished]", turn: Turn) -> pb.ServerMessage:
+    def _last_message(self, task: "asyncio.Task[TurnFinished]", turn: UserTurn) -> pb.ServerMessage:
         if task.cancelled():
-            return done(turn.text, CANCELLED, Usage())
+            return done_message(turn.answer, CANCELLED, Usage())
         error = task.exception()
         if error is None:
             finished = task.result()
-            return done(finished.text, finished.reason, finished.usage, finished.parts)
+            return done_message(finished.text, finished.reason, finished.usage, finished.parts)
         if isinstance(error, OmniaError):
             _log.warning("turn failed", session=turn.session_id, reason=error.message)
-            return failed(stream_code(error), error.message)
+            return error_message(stream_code(error), error.message)
         _log.error("turn failed", session=turn.session_id, exc_info=error)
-        return failed(ErrorCode.INTERNAL_ERROR, INTERNAL_MESSAGE)
+        return error_message(ErrorCode.INTERNAL_ERROR, INTERNAL_MESSAGE)
 
-    def say(self, text: str) -> bool:
-        """Send a piece of the answer, as `Listener.say`."""
-        said = self._peer.say(text)
-        if self._silent:
-            # It is on its way before the model is asked for the next.
-            self._silent = False
+    def send_text(self, text: str) -> bool:
+        """Send a piece of the answer, as `TurnListener.send_text`."""
+        accepts_more = self._writer.send_text(text)
+        if self._first_text:
+            # The drain sends the first piece before the model is asked for the next one.
+            self._first_text = False
             return False
-        return said
+        return accepts_more
 
-    async def room(self) -> None:
-        """Wait while the facade takes nothing."""
-        await self._whole(self._peer.room())
+    async def drain(self) -> None:
+        """Wait until the facade accepts more text."""
+        await self._write(self._writer.drain())
 
-    async def tell(self, event: AgentEvent) -> None:
-        """Send what the facade wants to know beside the answer."""
+    async def send_event(self, event: AgentEvent) -> None:
+        """Send an event to the facade, if the client wants to see it."""
         message = event_message(event, show_tools=self._show_tools)
         if message is not None:
-            await self._whole(self._peer.write(message))
+            await self._write(self._writer.write(message))
 
-    async def _whole(self, writing: Awaitable[None]) -> None:
+    async def _write(self, writing: Awaitable[None]) -> None:
         self._writing = True
         try:
             await writing
@@ -164,6 +229,6 @@ class ConversationStream:
         if self._stop_after_write:
             raise asyncio.CancelledError
 
-    async def _ask_client(self, message: pb.ServerMessage) -> None:
-        # as above: the call that waits for the client may be cancelled, the write may not
-        await asyncio.shield(asyncio.ensure_future(self._peer.write(message)))
+    async def _send_to_client(self, message: pb.ServerMessage) -> None:
+        # Shielded: the call that waits for the client may be cancelled, the write may not.
+        await asyncio.shield(asyncio.ensure_future(self._writer.write(message)))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions.audit import EventKind
-from omnia_runtime.observe.audit import note_event
+from omnia_runtime.observe.audit import record_event
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolSource
 from omnia_runtime.tools.credentials import CredentialUnusable
@@ -83,7 +83,7 @@ class GuardedSource:
         self, breaker: "CircuitBreaker", tool: str, arguments: JsonObject, context: CallContext
     ) -> ToolResult:
         if wait := breaker.wait():
-            note_event(EventKind.BREAKER_OPEN, self.name)
+            record_event(EventKind.BREAKER_OPEN, self.name)
             raise ToolFailed(f'handler "{self.name}" keeps failing: unavailable {_until(wait)}')
         outcome = breaker.abandoned
         try:

@@ -9,8 +9,8 @@ import structlog
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions.audit import ToolStatus
-from omnia_runtime.observe.audit import note_refused, note_tool
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.audit import record_refused_call, record_tool_call
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
 from omnia_runtime.tools.coercion import coerce
 from omnia_runtime.tools.guarded import ToolTimeout
@@ -32,7 +32,7 @@ class ToolManager:
     """
 
     def __init__(
-        self, routes: Mapping[str, ToolRoute], offered: Collection[str], metrics: Metrics
+        self, routes: Mapping[str, ToolRoute], offered: Collection[str], metrics: RuntimeMetrics
     ) -> None:
         self._routes = {name: route for name, route in routes.items() if name in offered}
         self._metrics = metrics
@@ -43,9 +43,9 @@ class ToolManager:
         if route is None:
             # The name comes from the model, so it must not become a label.
             self._metrics.tool_called("", "(unknown)", "refused", 0.0)
-            note_refused(call)
-            names = ", ".join(self._routes) or "none"
-            return _error(f'there is no tool "{call.name}"; the tools are: {names}')
+            record_refused_call(call)
+            there = ", ".join(self._routes) or "none"
+            return _error(f'there is no tool "{call.name}"; the tools are: {there}')
         began = time.monotonic()
         status: ToolStatus = "cancelled"
         try:
@@ -54,7 +54,7 @@ class ToolManager:
                 note_result(span, result, status)
         finally:
             took = time.monotonic() - began
-            note_tool(call, route.source.name, status, took)
+            record_tool_call(call, route.source.name, status, took)
         self._metrics.tool_called(route.source.name, call.name, status, took)
         if result.is_error:
             _log.warning("tool call failed", tool=call.name, status=status)

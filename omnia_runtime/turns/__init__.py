@@ -1,1 +1,1 @@
-"""One turn: the session, what the model is sent of it, the loop, and what is kept."""
+"""Turns of sessions and function calls: load, run the agent, store."""

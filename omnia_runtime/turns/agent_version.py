@@ -1,66 +1,174 @@
-"""One version of the agent: a prompt, compiled, with the model and the tools that it uses."""
+"""One version of the agent: its compiled prompt, its model and its tools."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+import orjson
 from msgspec import Struct
 
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.sessions import Message
-from omnia_runtime.agent.limits import Limits
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.agent.limits import LimitReached, TurnLimits
+from omnia_runtime.agent.loop import AgentLoop
+from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
+from omnia_runtime.observe.audit import record_event, record_refused_call
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ChatModel, ChatRequest
-from omnia_runtime.prompts.offer import Offer
+from omnia_runtime.ports.tools import CallContext
+from omnia_runtime.prompts.offer import ToolOffer
 from omnia_runtime.prompts.prompt import CompiledPrompt
 from omnia_runtime.tools.manager import ToolManager
-from omnia_runtime.turns.asking import Context
-from omnia_runtime.turns.bound_tools import CallRate
 from omnia_runtime.turns.structured import StructuredOutput
-from omnia_runtime.validators import Validators
+from omnia_runtime.turns.turn import Caller
+from omnia_runtime.validators import Blocked, Validators
+
+_RATE_WINDOW_SECONDS = 60.0
+
+
+class CallRate:
+    """Limits the calls of each tool per minute, over all sessions of this process."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute = per_minute
+        self._clock = clock
+        self._calls: defaultdict[str, deque[float]] = defaultdict(deque)
+
+    def admit(self, tool: str) -> float:
+        """Count a call and return 0, or return the seconds until the next call is possible."""
+        calls, now = self._calls[tool], self._clock()
+        while calls and calls[0] <= now - _RATE_WINDOW_SECONDS:
+            calls.popleft()
+        if len(calls) >= self.per_minute:
+            return calls[0] + _RATE_WINDOW_SECONDS - now if calls else _RATE_WINDOW_SECONDS
+        calls.append(now)
+        return 0.0
+
+
+class BoundTools:
+    """The tools of one turn: called for its session and its caller."""
+
+    def __init__(
+        self, tools: ToolManager, rate: CallRate | None, session_id: str, caller: Caller
+    ) -> None:
+        self._tools = tools
+        self._rate = rate
+        self._session_id = session_id
+        self._caller = caller
+
+    async def call(self, call: ToolCall) -> ToolResult:
+        """Execute a call. An error is a result; this never raises."""
+        if self._rate and (wait := self._rate.admit(call.name)):
+            record_refused_call(call)
+            text = (
+                f"not called: {call.name} may be called {self._rate.per_minute} times a minute;"
+                f" the next call is possible in {max(round(wait), 1)} s"
+            )
+            return ToolResult(orjson.dumps({"error": text}).decode(), is_error=True)
+        context = CallContext(call.id, self._session_id, self._caller.metadata, self._caller.client)
+        return await self._tools.call(call, context)
 
 
 class AgentVersion(Struct, frozen=True):
-    """Everything that a turn needs beside its session.
+    """What a turn needs besides its session.
 
     Attributes:
-        version: that of the PromptPack.
-        output: the shape of the answer, in function mode.
-        pack_id: that of the PromptPack.
+        version: the version of the PromptPack.
+        pack_id: the ID of the PromptPack.
+        rate: None if tool calls are not rate limited.
+        output: the output schema; None outside of function mode.
     """
 
     version: str
+    pack_id: str
     prompt: CompiledPrompt
     model: ChatModel
-    offer: Offer
+    offer: ToolOffer
     tools: ToolManager
     validators: Validators
-    context: Context
-    rate: CallRate | None
-    output: StructuredOutput | None
-    pack_id: str = ""
-
-    @property
-    def limits(self) -> Limits:
-        """How much a turn may do with tools."""
-        policy = self.prompt.policy
-        return Limits(
-            max(policy.max_rounds, 0),
-            max(policy.max_tool_calls_per_turn, 0),
-            policy.max_parallel_tool_calls,
-            policy.max_identical_tool_calls,
-            policy.max_cost_usd,
-            policy.max_total_tokens,
-            frozenset(policy.stop_on_tool),
-        )
+    context: ModelContext
+    metrics: RuntimeMetrics
+    rate: CallRate | None = None
+    output: StructuredOutput | None = None
 
     def request(
         self, system: str, messages: Sequence[Message], metadata: Mapping[str, str]
     ) -> ChatRequest:
-        """Return the first call of a turn."""
+        """Return the first model request of a turn."""
         policy = self.prompt.policy
         return ChatRequest(
-            system,
-            messages,
-            () if policy.tool_choice == "none" else self.offer.tools,
-            policy.tool_choice,
-            self.prompt.parameters,
-            metadata,
-            self.output.schema if self.output else None,
+            system=system,
+            messages=messages,
+            tools=() if policy.tool_choice == "none" else self.offer.tools,
+            tool_choice=policy.tool_choice,
+            parameters=self.prompt.parameters,
+            metadata=metadata,
+            output=self.output.schema if self.output else None,
         )
+
+    def loop(self, requests: RequestBuilder, session_id: str, caller: Caller) -> AgentLoop:
+        """Return the agent loop for one turn; `session_id` is "" for a function call."""
+        return AgentLoop(
+            model=self.model,
+            tools=BoundTools(self.tools, self.rate, session_id, caller),
+            limits=self._limits(),
+            requests=requests,
+            gate=self.validators.gate(),
+        )
+
+    def check_input(self, text: str) -> Blocked | None:
+        """Apply the input validators, and report a violation; None if the input passes."""
+        blocked = self.validators.check_input(text)
+        if blocked:
+            record_event(EventKind.INPUT_BLOCKED, blocked.validator_type)
+            self.metrics.blocked(blocked.validator_type, "input")
+        return blocked
+
+    async def run(
+        self,
+        loop: AgentLoop,
+        request: ChatRequest,
+        transcript: list[Message],
+        listener: AgentListener,
+    ) -> TurnFinished:
+        """Run the loop, as `AgentLoop.run`, and report limits and blocked answers."""
+        try:
+            finished = await loop.run(request, transcript, listener)
+        except LimitReached as error:
+            self._report_limit(error.limit)
+            raise
+        if finished.limit:
+            self._report_limit(finished.limit)
+        if finished.blocked:
+            record_event(EventKind.OUTPUT_BLOCKED, finished.blocked)
+            self.metrics.blocked(finished.blocked, "output")
+        return finished
+
+    def _report_limit(self, limit: str) -> None:
+        record_event(EventKind.LIMIT_REACHED, limit)
+        self.metrics.limit_reached(limit)
+
+    def _limits(self) -> TurnLimits:
+        policy = self.prompt.policy
+        return TurnLimits(
+            max_rounds=max(policy.max_rounds, 0),
+            max_calls=max(policy.max_tool_calls_per_turn, 0),
+            max_parallel=policy.max_parallel_tool_calls,
+            max_identical=policy.max_identical_tool_calls,
+            max_cost_usd=policy.max_cost_usd,
+            max_tokens=policy.max_total_tokens,
+            stop_on=frozenset(policy.stop_on_tool),
+        )
+
+
+class AgentVersions(Protocol):
+    """The versions of the agent in the current configuration."""
+
+    def for_session(self, session_id: str, begun_with: str) -> AgentVersion:
+        """Return the version for the next turn of a session.
+
+        `begun_with` is the version with which the session began, "" for a new session.
+        """

@@ -1,36 +1,48 @@
-"""One call of a function: input in, the model's text out, nothing remembered but the record."""
+"""Runs function calls: input in, the model's text out. Each call is stored as its own session."""
 
+import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
+import structlog
 from msgspec import Struct, structs
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
-from omnia_core.sessions import Message
+from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.audit import EventKind
 from omnia_core.telemetry.tracing import current_span
-from omnia_runtime.agent.loop import run_turn
-from omnia_runtime.configuration.reload import Live
-from omnia_runtime.observe.audit import note_event, note_held
-from omnia_runtime.observe.metrics import Metrics
-from omnia_runtime.ports.listener import LimitReached, Nobody, TurnFinished
+from omnia_runtime.agent.request_builder import RequestBuilder
+from omnia_runtime.observe.audit import AuditRecorder, record_event, recording
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.prompts.prompt import input_values
-from omnia_runtime.turns.agent_version import AgentVersion
-from omnia_runtime.turns.asking import Asking
-from omnia_runtime.turns.bound_tools import BoundTools
-from omnia_runtime.turns.invocation_record import InvocationRecord, InvocationRecords
-from omnia_runtime.turns.structured import repair_request, unwrapped
+from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
+from omnia_runtime.turns.structured import repair_request, strip_code_fence
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
-from omnia_runtime.turns.turn import Caller
+from omnia_runtime.turns.turn import Caller, close_transcript
+from omnia_runtime.turns.turn_store import (
+    Ending,
+    completed_ending,
+    failed_ending,
+    with_timestamps,
+)
 
-# A model that was stopped for these reasons gives no better answer when it is asked again.
-_FINAL = frozenset({"safety", "refusal"})
+# The number of records that may wait for the store; more are dropped and counted.
+MAX_PENDING_RECORDS = 64
+# The time for the last records when the runtime ends.
+_CLOSE_SECONDS = 2.0
+# After these finish reasons, a second attempt gives no better answer.
+_FINAL_REASONS = frozenset({"safety", "refusal"})
+
+_log = structlog.get_logger()
 
 
-class Invoked(Struct, frozen=True):
-    """The answer of a function; `output` is the text as the model gave it."""
+class InvocationResult(Struct, frozen=True):
+    """The result of a function call; `output` is the text of the model."""
 
     output: str
     usage: Usage
@@ -42,18 +54,18 @@ class Invocations:
 
     def __init__(
         self,
-        live: Live,
-        records: InvocationRecords,
-        metrics: Metrics,
+        agents: AgentVersions,
+        records: "InvocationRecords",
+        metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
     ) -> None:
-        self._live = live
+        self._agents = agents
         self._records = records
         self._metrics = metrics
         self._tracing = tracing
 
     async def close(self) -> None:
-        """Wait a moment for the records of calls."""
+        """Wait shortly for the records of calls."""
         await self._records.close()
 
     async def run(
@@ -62,72 +74,140 @@ class Invocations:
         input_json: str,
         metadata: Mapping[str, str],
         call_metadata: Mapping[str, str],
-    ) -> Invoked:
+    ) -> InvocationResult:
         """Run a call; `call_metadata` is that of the gRPC call.
 
         Raises:
-            OmniaError: INVALID_ARGUMENT when the input is at fault, else the call failed.
+            OmniaError: the call failed; the code is INVALID_ARGUMENT if the input is invalid.
         """
-        began, status = time.monotonic(), "error"
-        self._metrics.turn_began()
-        try:
-            with self._tracing.invocation(call_metadata) as span:
-                caller = Caller(call_metadata)
-                record = InvocationRecord(invocation_id, input_json, caller.user_id)
-                with self._records.kept(record):
-                    finished = await self._run(record, input_json, metadata, caller)
-                note_end(span, finished)
-            status = "success"
-        except LimitReached as error:
-            self._metrics.held(error.limit)
-            raise
-        finally:
-            took = time.monotonic() - began
-            self._metrics.turn_ended(status, took)
-        return Invoked(finished.text, finished.usage, round(took * 1000))
+        began = time.monotonic()
+        with self._metrics.measure_turn(), self._tracing.invocation(call_metadata) as span:
+            caller = Caller(call_metadata)
+            record = InvocationRecord(invocation_id, input_json, caller.user_id)
+            with self._records.recording(record):
+                finished = await self._run(record, input_json, metadata, caller)
+            note_end(span, finished)
+        duration_ms = round((time.monotonic() - began) * 1000)
+        return InvocationResult(finished.text, finished.usage, duration_ms)
 
     async def _run(
         self,
-        record: InvocationRecord,
+        record: "InvocationRecord",
         input_json: str,
         metadata: Mapping[str, str],
         caller: Caller,
     ) -> TurnFinished:
-        agent = self._live.current.for_session(record.id, "")
-        record.answered_by(agent.version)
+        agent = self._agents.for_session(record.id, "")
+        record.set_pack_version(agent.version)
         note_version(current_span(), agent)
         system = agent.prompt.render(input_values(input_json))
-        if blocked := agent.validators.check_input(input_json):
-            self._metrics.blocked(blocked.validator_type, "input")
-            note_event(EventKind.INPUT_BLOCKED, blocked.validator_type)
+        if blocked := agent.check_input(input_json):
             raise OmniaError(Code.FAILED_PRECONDITION, blocked.message)
-        messages = record.messages
-        request = agent.request(system, messages, metadata)
-        finished = await self._turn(agent, request, messages, caller)
-        text = unwrapped(finished.text)
-        record.reason, record.fault = finished.reason, _fault(agent, text)
-        if not record.fault or finished.reason in _FINAL:
-            return structs.replace(finished, text=text)
-        messages.append(Message("user", repair_request(record.fault)))
-        again = structs.replace(request, tool_choice="none")
-        repaired = await self._turn(agent, again, messages, caller)
-        text = unwrapped(repaired.text)
-        record.reason, record.fault = repaired.reason, _fault(agent, text)
-        return structs.replace(repaired, text=text, usage=finished.usage + repaired.usage)
+        request = agent.request(system, record.messages, metadata)
+        finished = await self._run_agent(agent, request, record, caller)
+        if not record.fault or finished.reason in _FINAL_REASONS:
+            return finished
+        record.messages.append(Message("user", repair_request(record.fault)))
+        without_tools = structs.replace(request, tool_choice="none")
+        repaired = await self._run_agent(agent, without_tools, record, caller)
+        return structs.replace(repaired, usage=finished.usage + repaired.usage)
 
-    async def _turn(
-        self, agent: AgentVersion, request: ChatRequest, messages: list[Message], caller: Caller
+    async def _run_agent(
+        self, agent: AgentVersion, request: ChatRequest, record: "InvocationRecord", caller: Caller
     ) -> TurnFinished:
-        tools = BoundTools(agent.tools, agent.rate, "", caller)
-        gate = agent.validators.gate()
-        asking = Asking(agent.context, {})
-        finished = await run_turn(
-            agent.model, tools, request, messages, agent.limits, asking, Nobody(), gate
+        """Run the agent once, and check the output against the schema."""
+        loop = agent.loop(RequestBuilder(agent.context, {}), "", caller)
+        listener = DiscardingListener()
+        finished = await agent.run(loop, request, record.messages, listener)
+        text = strip_code_fence(finished.text)
+        record.reason = finished.reason
+        record.fault = agent.output.fault(text) if agent.output else ""
+        return structs.replace(finished, text=text)
+
+
+class InvocationRecord:
+    """The record of a call while it runs.
+
+    Attributes:
+        messages: the conversation; the first message is the input.
+        reason: the finish reason of the last answer; "" before it.
+        fault: the mismatch between the last answer and the output schema; "" if there is none.
+    """
+
+    def __init__(self, invocation_id: str, input_json: str, user_id: str) -> None:
+        self.id = invocation_id
+        self.messages = [Message("user", input_json, user_id=user_id)]
+        self.reason = ""
+        self.fault = ""
+
+    def set_pack_version(self, version: str) -> None:
+        """Record the version of the PromptPack."""
+        self.messages[0] = structs.replace(self.messages[0], pack_version=version)
+
+
+class InvocationRecords:
+    """Stores calls in the background: no caller waits, and a failed write fails no call."""
+
+    def __init__(self, store: SessionStore, metrics: RuntimeMetrics) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._writes: set[asyncio.Task[None]] = set()
+
+    @contextmanager
+    def recording(self, record: InvocationRecord) -> Iterator[None]:
+        """Record the call inside the block, and store it at the end, if the store keeps audit."""
+        if not self._store.keeps_audit:
+            yield
+            return
+        recorder = AuditRecorder("function")
+        with recording(recorder):
+            record_event(EventKind.TURN_BEGAN)
+            try:
+                yield
+            except BaseException as error:
+                reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
+                messages = close_transcript(record.messages, 0, "", reason)
+                self._start_write(record.id, messages, recorder, _failed_ending(error))
+                raise
+            self._start_write(record.id, record.messages, recorder, _ending(record))
+
+    async def close(self) -> None:
+        """Wait shortly for pending writes, then cancel them."""
+        if self._writes:
+            await asyncio.wait(self._writes, timeout=_CLOSE_SECONDS)
+        for task in self._writes:
+            task.cancel()
+
+    def _start_write(
+        self, session_id: str, messages: list[Message], recorder: AuditRecorder, ending: Ending
+    ) -> None:
+        if len(self._writes) >= MAX_PENDING_RECORDS:
+            self._metrics.stored("append", "dropped", 0.0)
+            return
+        audit = recorder.end_turn(*ending, turns=1)
+        write = self._store.append(
+            session_id, with_timestamps(messages), expected_length=0, audit=audit
         )
-        self._metrics.held(finished.limit, finished.blocked)
-        note_held(finished.limit, finished.blocked)
-        return finished
+        task = asyncio.create_task(_log_failure(session_id, write))
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
 
 
-def _fault(agent: AgentVersion, text: str) -> str:
-    return agent.output.fault(text) if agent.output else ""
+async def _log_failure(session_id: str, write: Coroutine[Any, Any, int]) -> None:
+    try:
+        await write
+    except OmniaError as error:
+        _log.warning("function call not stored", session=session_id, reason=error.message)
+
+
+def _ending(record: InvocationRecord) -> Ending:
+    if not record.fault:
+        return completed_ending(record.reason)
+    return "error", EventKind.OUTPUT_INVALID, record.fault
+
+
+def _failed_ending(error: BaseException) -> Ending:
+    status, kind, detail = failed_ending(error)
+    if isinstance(error, OmniaError) and error.code is Code.INVALID_ARGUMENT:
+        return status, EventKind.INPUT_INVALID, detail
+    return status, EventKind.RUNTIME_ERROR if kind is EventKind.TURN_FAILED else kind, detail

@@ -1,4 +1,4 @@
-"""Running summaries of long conversations, made beside the answers."""
+"""Summarises long conversations in the background."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,42 +9,42 @@ import structlog
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.audit import EventKind
-from omnia_runtime.agent.context import Fitted
+from omnia_runtime.agent.context_window import FittedMessages
 from omnia_runtime.agent.summary import summarize
-from omnia_runtime.observe.audit import Recorder, recording
+from omnia_runtime.observe.audit import AuditRecorder, recording
 from omnia_runtime.ports.model import ChatModel
 
 _log = structlog.get_logger()
 
 
 class Summaries:
-    """Makes summaries in the background, one of a session at a time.
+    """Makes summaries, at most one per session at a time.
 
-    A summary that fails, or that another pod was faster with, is thrown away: the next turn asks
-    for it again.
+    A summary that fails, or that conflicts with another pod's write, is discarded: the next turn
+    starts a new one.
     """
 
     def __init__(
         self,
         store: SessionStore,
-        alone: Callable[[str], AbstractAsyncContextManager[None]],
+        lock: Callable[[str], AbstractAsyncContextManager[None]],
     ) -> None:
-        """`alone` keeps turns of a session away while it is written to."""
+        """`lock` locks a session against turns while its summary is stored."""
         self._store = store
-        self._alone = alone
+        self._lock = lock
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    def want(
+    def start(
         self,
         session_id: str,
         model: ChatModel,
-        fitted: Fitted,
+        fitted: FittedMessages,
         messages: list[Message],
         first: int = 0,
     ) -> None:
-        """Begin a summary if the conversation has grown so long that it needs one.
+        """Start the summary that `fitted` wants, unless one of the session is running.
 
-        `first` is the position of the first of `messages` in the session.
+        `first` is the position in the session of the first of `messages`.
         """
         wanted = fitted.wants_summary
         if wanted is None or session_id in self._running:
@@ -57,7 +57,7 @@ class Summaries:
         task.add_done_callback(lambda _: self._running.pop(session_id, None))
 
     async def close(self) -> None:
-        """Give up what is not ready."""
+        """Cancel the running summaries."""
         running = list(self._running.values())
         for task in running:
             task.cancel()
@@ -72,23 +72,23 @@ class Summaries:
         covers: int,
     ) -> None:
         try:
-            # what it costs is the session's, not the turn's that it began in
-            trail = Recorder()
-            with recording(trail):
+            # The cost is recorded for the session, not for the turn that started the summary.
+            recorder = AuditRecorder()
+            with recording(recorder):
                 text = await summarize(model, previous, covered)
-            trail.event(EventKind.SUMMARY_MADE)
+            recorder.event(EventKind.SUMMARY_MADE)
             summary = Message("summary", text, covers=covers)
-            async with self._alone(session_id):
+            async with self._lock(session_id):
                 session = await self._store.load(session_id)
-                # a turn that another pod is at must not find the session longer than it knew
+                # A turn in another pod must not find the session longer than it expects.
                 if session is not None and not session.interrupted:
                     await self._store.append(
                         session_id,
                         [summary],
                         expected_length=session.length,
-                        audit=trail.beside(),
+                        audit=recorder.take(),
                     )
         except (OmniaError, TimeoutError) as error:
-            _log.warning("a conversation was not summarised", session=session_id, reason=str(error))
-        except Exception:  # noqa: BLE001 - nobody waits for this task
-            _log.exception("a conversation was not summarised", session=session_id)
+            _log.warning("conversation not summarised", session=session_id, reason=str(error))
+        except Exception:  # noqa: BLE001 - nothing awaits this task
+            _log.exception("conversation not summarised", session=session_id)

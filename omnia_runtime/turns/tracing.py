@@ -17,7 +17,7 @@ from omnia_core.telemetry.tracing import (
 from omnia_runtime.ports.listener import TurnFinished
 from omnia_runtime.providers import traced_content
 from omnia_runtime.turns.agent_version import AgentVersion
-from omnia_runtime.turns.turn import Turn
+from omnia_runtime.turns.turn import UserTurn
 
 OPERATION = "invoke_agent"
 
@@ -41,7 +41,7 @@ class RuntimeTracing:
         """Trace for the agent that an environment names."""
         return cls(tracer, env.agent_name, env.namespace)
 
-    def turn(self, turn: Turn, metadata: Mapping[str, str]) -> Span:
+    def turn(self, turn: UserTurn, metadata: Mapping[str, str]) -> Span:
         """Begin the span of a turn; `metadata` is that of the gRPC call."""
         remote = turn.traceparent or metadata.get(TRACEPARENT, "")
         span = self._begin(remote, turn.session_id)

@@ -1,4 +1,4 @@
-"""What begins a turn: the message, and who sent it."""
+"""The input of a turn: the user's message and its caller."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,11 +13,11 @@ from omnia_runtime.ports.tools import ClientExecutor
 
 
 class Caller(Struct, frozen=True):
-    """Whom a turn runs for.
+    """The caller of a turn.
 
     Attributes:
         metadata: that of the gRPC call.
-        client: executes the client's own tools; None where nobody could.
+        client: executes client tools; None if there is no client to do so.
     """
 
     metadata: Mapping[str, str] = {}
@@ -25,52 +25,61 @@ class Caller(Struct, frozen=True):
 
     @property
     def user_id(self) -> str:
-        """What the person is known by, "" when the facade does not know."""
+        """The ID of the user; "" for an anonymous user."""
         return self.metadata.get(METADATA_USER_ID, "")
 
 
-class Turn(Struct, frozen=True):
-    """A message of the user.
+class UserTurn(Struct, frozen=True):
+    """A message of the user, and the answer while it is streamed.
 
     Attributes:
-        metadata: what the client sent beside its message.
-        said: the answer so far, for whoever ends the turn early.
-        traceparent: the span that the turn continues, "" when the message names none.
+        metadata: that of the message.
+        sent: the pieces of the answer sent so far; needed when the turn is cut short.
+        traceparent: the span that the turn continues; "" if the message has none.
     """
 
     session_id: str
     content: str
     parts: tuple[Part, ...]
     metadata: Mapping[str, str]
-    said: list[str]
+    sent: list[str]
     traceparent: str = ""
 
     @property
-    def text(self) -> str:
-        """The answer so far."""
-        return "".join(self.said)
+    def answer(self) -> str:
+        """The answer sent so far."""
+        return "".join(self.sent)
 
 
-def asked(turn: Turn, caller: Caller, pack_version: str) -> Message:
-    """Return the record of the message that begins a turn."""
+def user_message(turn: UserTurn, caller: Caller, pack_version: str) -> Message:
+    """Return the record of the user's message."""
     return Message(
         "user", turn.content, turn.parts, pack_version=pack_version, user_id=caller.user_id
     )
 
 
-def closed(transcript: Sequence[Message], known: int, said: str, reason: str) -> list[Message]:
-    """End a transcript that was cut: every tool call gets an answer, the text said is marked.
+def close_transcript(
+    transcript: Sequence[Message], known: int, answer: str, reason: str
+) -> list[Message]:
+    """Return the transcript of a turn that was cut short, in a valid state.
 
-    `said` is all the text of the turn; what earlier rounds said stands in `transcript` already.
+    Every tool call gets a result, and the rest of the answer is added with `reason` as its finish
+    reason. `answer` is all text of the turn; the text of earlier model calls is already in
+    `transcript`, after the `known` messages of earlier turns.
     """
-    messages = [*transcript, *map(placeholder_result, _unanswered(transcript))]
-    stored = sum(len(each.content) for each in transcript[known:] if each.role == "assistant")
-    messages.append(Message("assistant", said[stored:], finish_reason=reason))
+    messages = [*transcript, *map(placeholder_result, _unanswered_calls(transcript))]
+    recorded = sum(
+        len(message.content) for message in transcript[known:] if message.role == "assistant"
+    )
+    messages.append(Message("assistant", answer[recorded:], finish_reason=reason))
     return messages
 
 
-def _unanswered(transcript: Sequence[Message]) -> list[ToolCall]:
-    """Return what the last answers leave open; vendors use an id again in another round."""
+def _unanswered_calls(transcript: Sequence[Message]) -> list[ToolCall]:
+    """Return the calls of the last answer without a result.
+
+    Only the last answer counts: vendors use the ID of a call again in later answers.
+    """
     answered = set[str]()
     for message in reversed(transcript):
         if message.role != "tool":

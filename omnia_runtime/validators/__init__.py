@@ -1,7 +1,7 @@
-"""Guardrails: what an input or an answer may not be, decided before anything of it is sent."""
+"""Guardrails: checks of inputs and answers, made before any of the text is sent."""
 
+from omnia_runtime.validators.checks import Blocked, OutputBlocked
 from omnia_runtime.validators.compiled import Validators, compile_validators
 from omnia_runtime.validators.gate import OutputGate
-from omnia_runtime.validators.verdict import Blocked, OutputBlocked
 
 __all__ = ["Blocked", "OutputBlocked", "OutputGate", "Validators", "compile_validators"]

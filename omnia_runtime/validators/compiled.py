@@ -15,86 +15,100 @@ from omnia_core.files.validators import (
     NoPersonalData,
     ValidatorSpec,
 )
-from omnia_runtime.validators import whole
+from omnia_runtime.validators import text_checks
+from omnia_runtime.validators.checks import Blocked, StreamingCheck, TextCheck, text_check
 from omnia_runtime.validators.gate import Guard, OutputGate
-from omnia_runtime.validators.personal_data import PersonalDataWatch
-from omnia_runtime.validators.verdict import Blocked, Judge, Watch, judge_by
-from omnia_runtime.validators.words import Words, WordWatch
+from omnia_runtime.validators.personal_data import PersonalDataCheck
+from omnia_runtime.validators.words import ForbiddenWordsCheck, WordMatcher
 
 INPUT_MESSAGE = "This message cannot be answered: it goes against a rule of this assistant."
 OUTPUT_MESSAGE = "The answer is withheld: it goes against a rule of this assistant."
 
 
-class _Compiled(Struct, frozen=True):
-    """A validator ready for use; one with a `watch` follows an answer while it comes in."""
+class _CompiledValidator(Struct, frozen=True):
+    """A compiled validator.
+
+    Attributes:
+        streaming: makes a check for one streamed answer; None if only whole texts can be checked.
+    """
 
     spec: ValidatorSpec
-    judge: Judge
-    watch: Callable[[], Watch] | None = None
+    check: TextCheck
+    streaming: Callable[[], StreamingCheck] | None = None
 
 
 class Validators:
-    """The validators of a prompt; `Validators()` demands nothing."""
+    """The validators of a prompt; `Validators()` lets everything pass."""
 
-    def __init__(self, compiled: Sequence[_Compiled] = ()) -> None:
-        self._input = [each for each in compiled if each.spec.direction != "output"]
-        output = [each for each in compiled if each.spec.direction != "input"]
+    def __init__(self, compiled: Sequence[_CompiledValidator] = ()) -> None:
+        output = [validator for validator in compiled if validator.spec.direction != "input"]
         limits = [
-            each.spec.rule.characters for each in output if isinstance(each.spec.rule, MaxLength)
+            validator.spec.rule.characters
+            for validator in output
+            if isinstance(validator.spec.rule, MaxLength)
         ]
         self._limit = min(limits, default=None)
         # An answer that is too long is cut, not blocked.
-        self._output = [each for each in output if not isinstance(each.spec.rule, MaxLength)]
+        self._output = [
+            validator for validator in output if not isinstance(validator.spec.rule, MaxLength)
+        ]
+        self._input = [validator for validator in compiled if validator.spec.direction != "output"]
 
     def check_input(self, text: str) -> Blocked | None:
-        """Judge the user's text: what it breaks first, in the order of declaration."""
-        for each in self._input:
-            detail = each.judge(text)
+        """Return the first violation of the user's text, in the order of declaration."""
+        for validator in self._input:
+            detail = validator.check(text)
             if detail is not None:
-                message = each.spec.message or INPUT_MESSAGE
-                return Blocked(each.spec.type, message, "input", detail)
+                return Blocked(
+                    validator_type=validator.spec.type,
+                    message=validator.spec.message or INPUT_MESSAGE,
+                    direction="input",
+                    detail=detail,
+                )
         return None
 
     def gate(self) -> OutputGate | None:
-        """Return the gate for one answer; None when nothing is demanded of answers."""
+        """Return the gate for one answer; None if there are no output validators."""
         if not self._output and self._limit is None:
             return None
         guards = [
             Guard(
-                each.spec.type,
-                each.spec.message or OUTPUT_MESSAGE,
-                each.watch() if each.watch else each.judge,
+                validator_type=validator.spec.type,
+                message=validator.spec.message or OUTPUT_MESSAGE,
+                check=validator.streaming() if validator.streaming else validator.check,
             )
-            for each in self._output
+            for validator in self._output
         ]
         return OutputGate(guards, self._limit)
 
 
 def compile_validators(specs: Sequence[ValidatorSpec]) -> Validators:
-    """Compile validators that `omnia_core.files.validators` has checked."""
+    """Compile validators that `omnia_core.files.validators` has parsed."""
     return Validators([_compile(spec) for spec in specs])
 
 
-def _compile(spec: ValidatorSpec) -> _Compiled:
+def _compile(spec: ValidatorSpec) -> _CompiledValidator:
     match spec.rule:
         case Excludes(texts, whole_words):
-            words = Words(texts, whole=whole_words)
-            return _watched(spec, lambda: WordWatch(words))
+            matcher = WordMatcher(texts, whole=whole_words)
+            return _compile_streaming(spec, lambda: ForbiddenWordsCheck(matcher))
         case NoPersonalData():
-            return _watched(spec, PersonalDataWatch)
+            return _compile_streaming(spec, PersonalDataCheck)
         case Includes() as rule:
-            return _Compiled(spec, whole.includes(rule))
+            return _CompiledValidator(spec, text_checks.includes(rule))
         case MaxLength() as rule:
-            return _Compiled(spec, whole.max_length(rule))
+            return _CompiledValidator(spec, text_checks.max_length(rule))
         case MinLength() as rule:
-            return _Compiled(spec, whole.min_length(rule))
+            return _CompiledValidator(spec, text_checks.min_length(rule))
         case MaxSentences() as rule:
-            return _Compiled(spec, whole.max_sentences(rule))
+            return _CompiledValidator(spec, text_checks.max_sentences(rule))
         case Matches() as rule:
-            return _Compiled(spec, whole.matches(rule))
+            return _CompiledValidator(spec, text_checks.matches(rule))
         case Json() as rule:
-            return _Compiled(spec, whole.json_value(rule))
+            return _CompiledValidator(spec, text_checks.json_value(rule))
 
 
-def _watched(spec: ValidatorSpec, watch: Callable[[], Watch]) -> _Compiled:
-    return _Compiled(spec, judge_by(watch), watch)
+def _compile_streaming(
+    spec: ValidatorSpec, streaming: Callable[[], StreamingCheck]
+) -> _CompiledValidator:
+    return _CompiledValidator(spec, text_check(streaming), streaming)

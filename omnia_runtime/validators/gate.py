@@ -1,92 +1,94 @@
-"""Between the model and the client: lets an answer through, holds it back, cuts or blocks it."""
+"""The output gate: sends, holds back, cuts or blocks an answer while it is streamed."""
 
 from collections.abc import Sequence
 
 from msgspec import Struct
 
-from omnia_runtime.validators.length import Cutter
-from omnia_runtime.validators.verdict import Blocked, Finding, Judge, OutputBlocked, Watch
+from omnia_runtime.validators.checks import (
+    Blocked,
+    OutputBlocked,
+    StreamingCheck,
+    TextCheck,
+    TextViolation,
+)
+from omnia_runtime.validators.truncation import TextTruncator
 
 
 class Guard(Struct, frozen=True):
-    """A validator at work on one answer: it watches the text come in, or judges it at the end.
+    """A validator applied to one answer, while it is streamed or at its end.
 
     Attributes:
-        validator_type: as declared.
-        message: what the user is told.
+        validator_type: as the pack declares it.
+        message: the text that the user gets instead.
     """
 
     validator_type: str
     message: str
-    check: Watch | Judge
+    check: StreamingCheck | TextCheck
 
 
 class OutputGate:
     """The gate of one answer.
 
     Attributes:
-        cut: the answer was too long: `feed` has returned all that is sent of it. Stop the model,
-            and finish with `max_output_tokens`. A blocked answer is never a cut one.
+        cut: the answer is too long, and `feed` has returned everything that may be sent. The caller
+            stops the model and finishes with `max_output_tokens`. False for a blocked answer.
     """
 
     def __init__(self, guards: Sequence[Guard], limit: int | None) -> None:
-        """`guards` in the order of their declaration; `limit` in characters, None is none."""
+        """Create a gate.
+
+        Args:
+            guards: in the order of their declaration.
+            limit: the maximal length in characters; None for no limit.
+        """
         self.cut = False
         self._guards = guards
-        self._watches = [(guard, guard.check) for guard in guards if not callable(guard.check)]
+        self._streaming = [(guard, guard.check) for guard in guards if not callable(guard.check)]
         self._buffers = any(callable(guard.check) for guard in guards)
-        self._cutter = None if limit is None else Cutter(limit)
+        self._truncator = None if limit is None else TextTruncator(limit)
         self._held = ""
-        self._sent = 0  # characters that have left
-        self._parts: list[str] = []  # the whole answer, where it is judged as a whole
+        self._sent = 0  # characters
+        self._parts: list[str] = []  # the whole answer, if a guard checks it at its end
         self._blocked: Blocked | None = None
 
     def feed(self, text: str) -> str:
-        """Take in more of the answer; return what may be sent now, "" while it is held back.
+        """Add a piece of the answer; return the text that may be sent now.
 
         Raises:
-            OutputBlocked: the answer breaks a rule; from then on, every call raises it.
+            OutputBlocked: the answer is blocked; every later call raises it again.
         """
         self._raise_if_blocked()
-        if self._cutter is not None:
+        if self._truncator is not None:
             if self.cut:
                 return ""
-            text = self._cutter.feed(text)
-            self.cut = self._cutter.cut
-        passed = self._look_at(text) if text else ""
-        # What was cut is complete: it is judged here, so that a caller who stops cannot skip it.
-        return passed + self._close() if self.cut else passed
+            text = self._truncator.feed(text)
+            self.cut = self._truncator.cut
+        passed = self._check_piece(text) if text else ""
+        # A cut answer is complete: the final checks run here, so the caller cannot skip them.
+        return passed + self._check_end() if self.cut else passed
 
     def end(self) -> str:
-        """Return what is still held, now that the answer is complete.
+        """Return the text that is still held back; the answer is complete.
 
         Raises:
-            OutputBlocked: the answer breaks a rule.
+            OutputBlocked: the answer is blocked.
         """
         self._raise_if_blocked()
         if self.cut:
             return ""
-        rest = self._look_at(self._cutter.end()) if self._cutter is not None else ""
-        return rest + self._close()
+        rest = self._check_piece(self._truncator.end()) if self._truncator is not None else ""
+        return rest + self._check_end()
 
-    def _close(self) -> str:
-        whole = "".join(self._parts)
-        for guard in self._guards:
-            check = guard.check
-            detail = check(whole) if callable(check) else check.end()
-            if detail is not None:
-                self._block(guard, detail)
-        return whole if self._buffers else self._held
-
-    def _look_at(self, text: str) -> str:
-        first: tuple[Finding, Guard] | None = None
+    def _check_piece(self, text: str) -> str:
+        first: tuple[TextViolation, Guard] | None = None
         safe = self._sent + len(self._held) + len(text)
-        for guard, watch in self._watches:
-            found = watch.feed(text)
-            # What is decided first counts, so that the verdict does not depend on the split.
+        for guard, check in self._streaming:
+            found = check.feed(text)
+            # The earliest violation counts, so that the result does not depend on the pieces.
             if found is not None and (first is None or found.position < first[0].position):
                 first = found, guard
-            safe = min(safe, watch.safe)
+            safe = min(safe, check.safe)
         if first is not None:
             self._block(first[1], first[0].detail)
         if self._buffers:
@@ -98,9 +100,23 @@ class OutputGate:
         self._sent += len(passed)
         return passed
 
+    def _check_end(self) -> str:
+        whole = "".join(self._parts)
+        for guard in self._guards:
+            check = guard.check
+            detail = check(whole) if callable(check) else check.end()
+            if detail is not None:
+                self._block(guard, detail)
+        return whole if self._buffers else self._held
+
     def _block(self, guard: Guard, detail: str) -> None:
         self.cut, self._held, self._parts = False, "", []
-        self._blocked = Blocked(guard.validator_type, guard.message, "output", detail)
+        self._blocked = Blocked(
+            validator_type=guard.validator_type,
+            message=guard.message,
+            direction="output",
+            detail=detail,
+        )
         raise OutputBlocked(self._blocked)
 
     def _raise_if_blocked(self) -> None:

@@ -1,26 +1,26 @@
-"""Forbidden words, found while a text comes in (Aho and Corasick, 1975).
+"""Finds forbidden words in a streamed text (Aho and Corasick, 1975).
 
-The state after each character is the longest end of the text that begins a word: what must be held
-back, and no more.
+The state after each character is the longest suffix of the text that is a prefix of a word: exactly
+the text that must be held back.
 """
 
 from collections import deque
 from collections.abc import Sequence
+from functools import lru_cache
 from unicodedata import category
 
-from omnia_runtime.validators.folding import fold
-from omnia_runtime.validators.verdict import Finding
+from omnia_runtime.validators.checks import TextViolation
 
 
-class Words:
-    """The words, compiled once; node 0 is "nothing of any word".
+class WordMatcher:
+    """The automaton of the words, compiled once; node 0 is the empty prefix.
 
     Attributes:
-        whole: whether a word counts only where it is no part of a longer one.
-        next: for each node, the node after a character.
-        back: for each node, the node of the next shorter end.
+        whole: whether a word counts only where it is not part of a longer word.
+        next: for each node, the next node by character.
+        back: for each node, the node of its longest proper suffix.
         depth: for each node, its number of characters.
-        ends: for each node, the words that end here, the longest first.
+        ends: for each node, the words that end there, the longest first.
     """
 
     def __init__(self, texts: Sequence[str], *, whole: bool) -> None:
@@ -53,7 +53,7 @@ class Words:
         self.ends[node] = (word,)
 
     def _link(self) -> None:
-        # Breadth first: a node's next shorter end is less deep, so it is linked already.
+        # Breadth first: the suffix of a node is less deep, so it is already linked.
         waiting = deque(self.next[0].values())
         while waiting:
             node = waiting.popleft()
@@ -63,63 +63,76 @@ class Words:
                 waiting.append(after)
 
 
-class WordWatch:
-    """Looks for the words in one text."""
+class ForbiddenWordsCheck:
+    """Checks one text for the words."""
 
-    def __init__(self, words: Words) -> None:
+    def __init__(self, matcher: WordMatcher) -> None:
         self.safe = 0
-        self._words = words
+        self._matcher = matcher
         self._node = 0
         self._read = 0
-        self._recent = ""  # enough to see what stands before a word
-        self._waiting: str | None = None  # a word that is whole unless the next character joins it
+        self._recent = ""  # long enough to contain a word and the character before it
+        self._waiting: str | None = None  # a word, unless the next character continues it
 
-    def feed(self, text: str) -> Finding | None:
-        """Take in more of the text."""
+    def feed(self, text: str) -> TextViolation | None:
+        """Add a piece of the text; return the first violation."""
         if not text:
             return None
-        words, node, waiting = self._words, self._node, self._waiting
+        matcher, node, waiting = self._matcher, self._node, self._waiting
         window, before = self._recent + fold(text), len(self._recent)
         for at in range(before, len(window)):
             char = window[at]
-            if waiting is not None and not _joins(char):
-                return Finding(self._read + at - before + 1, _detail(waiting))
+            if waiting is not None and not _is_word_char(char):
+                return TextViolation(self._read + at - before + 1, _detail(waiting))
             waiting = None
-            node = words.step(node, char)
-            for word in words.ends[node]:
-                if not self._stands_free(window, at - len(word) + 1):
+            node = matcher.step(node, char)
+            for word in matcher.ends[node]:
+                if not self._starts_word(window, at - len(word) + 1):
                     continue
-                if not words.whole or not _joins(char):
-                    return Finding(self._read + at - before + 1, _detail(word))
+                if not matcher.whole or not _is_word_char(char):
+                    return TextViolation(self._read + at - before + 1, _detail(word))
                 waiting = waiting or word
         self._node, self._waiting = node, waiting
         self._read += len(text)
-        self._recent = window[-words.longest :]
-        self.safe = self._read - self._held(window)
+        self._recent = window[-matcher.longest :]
+        self.safe = self._read - self._held_length(window)
         return None
 
     def end(self) -> str | None:
-        """Return the detail of a word that the text ends with."""
+        """Return the detail of a violation that the end of the text completes."""
         return None if self._waiting is None else _detail(self._waiting)
 
-    def _held(self, window: str) -> int:
-        """Return the length of the longest end that can still become a word."""
-        words, node = self._words, self._node
-        while node and not self._stands_free(window, len(window) - words.depth[node]):
-            node = words.back[node]
-        return words.depth[node]
+    def _held_length(self, window: str) -> int:
+        """Return the length of the longest suffix that can still become a word."""
+        matcher, node = self._matcher, self._node
+        while node and not self._starts_word(window, len(window) - matcher.depth[node]):
+            node = matcher.back[node]
+        return matcher.depth[node]
 
-    def _stands_free(self, window: str, begin: int) -> bool:
-        """Whether a word may begin here; the window begins earlier, unless the text does not."""
-        if not self._words.whole or begin == 0:
+    def _starts_word(self, window: str, begin: int) -> bool:
+        """Whether a word may begin here. The window begins earlier, or with the text."""
+        if not self._matcher.whole or begin == 0:
             return True
-        return not (_joins(window[begin]) and _joins(window[begin - 1]))
+        return not (_is_word_char(window[begin]) and _is_word_char(window[begin - 1]))
 
 
-def _joins(char: str) -> bool:
-    """Whether a character belongs to a word: letters, digits, underscore, marks on them."""
+def _is_word_char(char: str) -> bool:
+    """Whether a character is a letter, a digit, an underscore or a mark."""
     return char.isalnum() or char == "_" or category(char)[0] == "M"
 
 
 def _detail(word: str) -> str:
     return f'it contains "{word}"'
+
+
+def fold(text: str) -> str:
+    """Return `text` in one case and of the same length, so that positions stay valid."""
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_fold, text))
+
+
+@lru_cache(maxsize=4096)
+def _fold(char: str) -> str:
+    # Only results of one character: "ß" would become "ss".
+    return next((found for found in (char.casefold(), char.lower()) if len(found) == 1), char)

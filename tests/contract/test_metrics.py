@@ -13,8 +13,7 @@ from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_operator.metrics import Levels as OperatorLevels
 from omnia_operator.metrics import Metrics as OperatorMetrics
-from omnia_runtime.observe.gauges import Levels as RuntimeLevels
-from omnia_runtime.observe.metrics import Metrics as RuntimeMetrics
+from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources
 
@@ -23,7 +22,6 @@ MAKERS = {
     "omnia_core/telemetry/tracing/begin.py",
     "omnia_facade/metrics/series.py",
     "omnia_operator/metrics.py",
-    "omnia_runtime/observe/gauges.py",
     "omnia_runtime/observe/metrics.py",
 }
 
@@ -39,18 +37,19 @@ def facade() -> CollectorRegistry:
 def runtime() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = RuntimeMetrics(registry, "a", "n")
-    metrics.turn_began()
     metrics.model_called("p", "m", "success", 1.0)
     metrics.used("p", "m", Usage())
     metrics.answering("p", "m", 1.0)
     metrics.retried("p")
     metrics.fell_back("p")
     metrics.tool_called("h", "t", "success", 1.0)
-    metrics.held("max_rounds: 5", "banned_words")
+    metrics.limit_reached("max_rounds: 5")
+    metrics.blocked("banned_words", "output")
     metrics.stored("load", "success", 1.0)
     metrics.retained(RetentionEffects(1, 1, 1))
-    metrics.turn_ended("success", 1.0)
-    registry.register(RuntimeLevels("a", "n", lambda: 1, lambda: {"h": True}))
+    with metrics.measure_turn():
+        pass
+    registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))
     return registry
 
 

@@ -12,7 +12,7 @@ from omnia_core.sessions import DeletedMessages, Message, Session
 from omnia_facade.dialogue.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
 from omnia_facade.turns.interrupted import Verdict, verdict
 from omnia_facade.turns.relayed import Kept, Relayed
-from omnia_runtime.turns.turn import closed
+from omnia_runtime.turns.turn import close_transcript
 
 NOW = "2026-01-01T00:00:00.000Z"
 ASKED = Message("user", "hi", created_at="2025-12-31T23:59:59.000Z")
@@ -63,7 +63,7 @@ def played(rounds: Sequence[Round]) -> list[tuple[tuple[Event, ...], list[Messag
     steps: list[tuple[tuple[Event, ...], list[Message]]] = []
 
     def step(*events: Event) -> None:
-        steps.append((events, closed(transcript, 0, said, "interrupted")))
+        steps.append((events, close_transcript(transcript, 0, said, "interrupted")))
 
     step()
     for number, each in enumerate(rounds):

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import RuntimeEnv
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentEvent
 from omnia_runtime.ports.model import (
     ChatRequest,
@@ -92,22 +92,22 @@ class Heard:
         self.events: list[str | AgentEvent] = []
         self.said, self.told = asyncio.Event(), asyncio.Event()
 
-    def say(self, text: str) -> bool:
+    def send_text(self, text: str) -> bool:
         self.events.append(text)
         self.said.set()
         return True
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         """There is always room."""
 
-    async def tell(self, event: AgentEvent) -> None:
+    async def send_event(self, event: AgentEvent) -> None:
         self.events.append(event)
         self.told.set()
 
 
-def metrics() -> Metrics:
+def metrics() -> RuntimeMetrics:
     """Metrics that nobody reads."""
-    return Metrics(CollectorRegistry(), "agent", "default")
+    return RuntimeMetrics(CollectorRegistry(), "agent", "default")
 
 
 def pack(template: str = "You help.", **prompt: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
-from omnia_runtime.turns.bound_tools import BoundTools, CallRate
+from omnia_runtime.turns.agent_version import BoundTools, CallRate
 from omnia_runtime.turns.turn import Caller
 from tests.runtime.program import Program, Stream, client, said
 from tests.runtime.scripted import Mounted, metrics, pack

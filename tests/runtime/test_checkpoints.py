@@ -11,9 +11,8 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.units import Duration
-from omnia_runtime.turns.appends import Appends
-from omnia_runtime.turns.checkpoints import Checkpoints
-from omnia_runtime.turns.turn import Turn
+from omnia_runtime.turns.turn import UserTurn
+from omnia_runtime.turns.turn_store import Checkpoints, TurnStore
 from tests.runtime.program import LIMIT, Program, Stream, client, said
 from tests.runtime.scripted import Mounted
 from tests.runtime.servers import ChatServer, chunk, serving
@@ -108,15 +107,15 @@ class RecordingStore(MemorySessionStore):
             raise StoreUnavailable("gone")
 
 
-def turn() -> Turn:
-    return Turn("s", "hi", (), {}, [])
+def turn() -> UserTurn:
+    return UserTurn("s", "hi", (), {}, [])
 
 
 async def test_a_turn_that_ends_within_the_period_stores_no_checkpoint() -> None:
     store = RecordingStore()
     checkpoints = Checkpoints(store, turn(), [], 0)
     for _ in range(1000):
-        checkpoints.note()
+        checkpoints.schedule()
     timer = checkpoints._timer
     checkpoints.end()
     assert timer
@@ -129,8 +128,8 @@ async def test_a_slow_store_holds_nothing_up_and_gets_what_is_newest_next() -> N
     checkpoints = Checkpoints(store, running, [], 0, period=0.001)
     async with asyncio.timeout(LIMIT):
         for word in ("a", "b", "c"):
-            running.said.append(word)
-            checkpoints.note()
+            running.sent.append(word)
+            checkpoints.schedule()
             if word == "a":
                 assert [each.content for each in await store.asked.get()] == ["a"]
         assert store.asked.empty()
@@ -146,14 +145,14 @@ async def test_a_checkpoint_that_fails_is_followed_by_the_next() -> None:
     checkpoints = Checkpoints(store, running, [], 0, period=0.001)
     async with asyncio.timeout(LIMIT):
         for _ in range(2):
-            checkpoints.note()
+            checkpoints.schedule()
             await store.asked.get()
     checkpoints.end()
 
 
 async def test_a_checkpoint_has_the_tools_of_the_turn_and_closes_their_calls() -> None:
     store, running = RecordingStore(), turn()
-    running.said.append("let me see")
+    running.sent.append("let me see")
     calls = (ToolCall("1", "look"), ToolCall("2", "look"))
     transcript = [
         Message("user", "hi"),
@@ -161,7 +160,7 @@ async def test_a_checkpoint_has_the_tools_of_the_turn_and_closes_their_calls() -
         Message("tool", "5", tool_call_id="1"),
     ]
     checkpoints = Checkpoints(store, running, transcript, 1, period=0.001)
-    checkpoints.note()
+    checkpoints.schedule()
     async with asyncio.timeout(LIMIT):
         kept = await store.asked.get()
     checkpoints.end()
@@ -202,7 +201,7 @@ async def test_a_turn_that_is_cancelled_while_its_message_is_stored_ends_if_it_b
     others: int,
 ) -> None:
     store = HeldStore()
-    begin = asyncio.create_task(Appends(store).begin("s", [Message("user", "hi")], 0))
+    begin = asyncio.create_task(TurnStore(store).begin("s", [Message("user", "hi")], 0))
     await store.asked.wait()
     begin.cancel()
     if others:

@@ -12,14 +12,20 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import Code
 from omnia_core.files.providers import ProviderDefaults
 from omnia_core.sessions import Message
-from omnia_runtime.agent.context import DoesNotFit, Fitted, Window, fit, window_of
+from omnia_runtime.agent.context_window import (
+    ContextWindow,
+    ContextWindowExceeded,
+    FittedMessages,
+    context_window,
+    fit_messages,
+)
 from omnia_runtime.agent.tokens import (
     Calibration,
-    of_message,
-    of_messages,
-    of_output,
-    of_text,
-    of_tools,
+    estimate_message,
+    estimate_messages,
+    estimate_output,
+    estimate_text,
+    estimate_tools,
 )
 from omnia_runtime.ports.model import OutputSchema, ToolSpec
 
@@ -62,12 +68,16 @@ def summary(text: str, covers: int) -> Message:
     ],
 )
 def test_a_text_is_estimated_near_what_tokenizers_count(text: str, least: int, most: int) -> None:
-    assert least <= of_text(text) <= most
+    assert least <= estimate_text(text) <= most
 
 
 @given(st.text(max_size=200), st.text(max_size=50))
 def test_more_text_never_has_fewer_tokens(text: str, more: str) -> None:
-    assert of_text(text) <= of_text(text + more) <= of_text(text) + of_text(more)
+    assert (
+        estimate_text(text)
+        <= estimate_text(text + more)
+        <= estimate_text(text) + estimate_text(more)
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,17 +96,17 @@ def test_more_text_never_has_fewer_tokens(text: str, more: str) -> None:
     ],
 )
 def test_text_media_calls_and_results_of_a_message_count(message: Message, tokens: int) -> None:
-    assert of_message(message) == tokens
+    assert estimate_message(message) == tokens
 
 
 def test_tools_and_the_output_schema_count() -> None:
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
-    bare = of_tools([ToolSpec("weather", "", {})])
-    told = of_tools([ToolSpec("weather", "Tells the weather of a city.", schema)])
+    bare = estimate_tools([ToolSpec("weather", "", {})])
+    told = estimate_tools([ToolSpec("weather", "Tells the weather of a city.", schema)])
 
     assert 0 < bare < told
-    assert of_tools([]) == of_output(None) == 0
-    assert of_output(OutputSchema("answer", schema)) > of_text("object")
+    assert estimate_tools([]) == estimate_output(None) == 0
+    assert estimate_output(OutputSchema("answer", schema)) > estimate_text("object")
 
 
 @pytest.mark.parametrize(
@@ -106,16 +116,16 @@ def test_tools_and_the_output_schema_count() -> None:
 def test_a_vendors_count_corrects_the_estimate(
     estimated: int, reported: int, factor: float
 ) -> None:
-    assert Calibration().learned(estimated, reported).factor == pytest.approx(factor)
+    assert Calibration().updated(estimated, reported).factor == pytest.approx(factor)
 
 
 def test_calls_that_agree_bring_the_calibration_to_the_truth() -> None:
     calibration = Calibration()
     for _ in range(20):
-        calibration = calibration.learned(1000, 1300)
+        calibration = calibration.updated(1000, 1300)
 
-    assert abs(calibration.counted(1000) - 1300) <= 1
-    assert calibration.estimated(1300) in (999, 1000)
+    assert abs(calibration.to_count(1000) - 1300) <= 1
+    assert calibration.to_estimate(1300) in (999, 1000)
 
 
 # -- the window -----------------------------------------------------------------------------------
@@ -125,32 +135,32 @@ def test_calls_that_agree_bring_the_calibration_to_the_truth() -> None:
     ("defaults", "max_tokens", "window"),
     [
         (ProviderDefaults(), 100, None),
-        (ProviderDefaults(context_window=8000), 500, Window(8000, 500)),
-        (ProviderDefaults(context_window=8000), None, Window(8000, 1000)),
-        (ProviderDefaults(context_window=8000, max_tokens=700), None, Window(8000, 700)),
-        (ProviderDefaults(context_window=8000, max_tokens=700), 500, Window(8000, 500)),
-        (ProviderDefaults(context_window=4096), 4096, Window(4096, 2048)),
+        (ProviderDefaults(context_window=8000), 500, ContextWindow(8000, 500)),
+        (ProviderDefaults(context_window=8000), None, ContextWindow(8000, 1000)),
+        (ProviderDefaults(context_window=8000, max_tokens=700), None, ContextWindow(8000, 700)),
+        (ProviderDefaults(context_window=8000, max_tokens=700), 500, ContextWindow(8000, 500)),
+        (ProviderDefaults(context_window=4096), 4096, ContextWindow(4096, 2048)),
         (
             ProviderDefaults(context_window=80, truncation_strategy="summarize"),
             None,
-            Window(80, 10, "summarize"),
+            ContextWindow(80, 10, "summarize"),
         ),
         (
             ProviderDefaults(context_window=80, truncation_strategy="custom"),
             None,
-            Window(80, 10, "sliding"),
+            ContextWindow(80, 10, "sliding"),
         ),
     ],
 )
 def test_the_window_is_what_the_provider_declares(
-    defaults: ProviderDefaults, max_tokens: int | None, window: Window | None
+    defaults: ProviderDefaults, max_tokens: int | None, window: ContextWindow | None
 ) -> None:
-    assert window_of(defaults, max_tokens) == window
+    assert context_window(defaults, max_tokens) == window
 
 
 def test_without_a_window_everything_is_sent() -> None:
     talk = [*said("one"), summary("ones", 2), *said("two" * 9999)]
-    fitted = fit(talk, 100, None)
+    fitted = fit_messages(talk, 100, None)
 
     assert fitted.messages == (*talk[:2], *talk[3:])
     assert (fitted.note, fitted.dropped, fitted.wants_summary) == ("", 0, None)
@@ -158,18 +168,20 @@ def test_without_a_window_everything_is_sent() -> None:
 
 def test_the_oldest_exchanges_go_first_and_whole() -> None:
     talk = [*looked_up("a" * 400, "1", "2"), *said("b" * 400), *said("c" * 400)]
-    room = of_messages(talk) - 1
-    fitted = fit(talk, 50, Window(room + 60, reserve=10))
+    room = estimate_messages(talk) - 1
+    fitted = fit_messages(talk, 50, ContextWindow(room + 60, reserve=10))
 
     assert fitted.messages == tuple(talk[5:])
     assert fitted.dropped == 5
-    assert fitted.tokens == 50 + of_messages(talk[5:])
+    assert fitted.tokens == 50 + estimate_messages(talk[5:])
 
 
 def test_what_fits_is_sent_as_it_is() -> None:
     talk = [*looked_up("a", "1"), *said("b")]
 
-    assert fit(talk, 0, Window(of_messages(talk))) == Fitted(tuple(talk), tokens=of_messages(talk))
+    assert fit_messages(talk, 0, ContextWindow(estimate_messages(talk))) == FittedMessages(
+        tuple(talk), tokens=estimate_messages(talk)
+    )
 
 
 def test_the_beginning_of_the_request_stays_the_same_for_several_turns() -> None:
@@ -177,22 +189,22 @@ def test_the_beginning_of_the_request_stays_the_same_for_several_turns() -> None
     beginnings = []
     for number in range(60):
         talk += said(f"{number} " + "x" * 150, "y" * 100)
-        beginnings.append(fit(talk, 0, Window(2000)).messages[0])
+        beginnings.append(fit_messages(talk, 0, ContextWindow(2000)).messages[0])
 
     assert len(set(beginnings)) < 10
 
 
 def test_a_model_that_counts_more_is_sent_less() -> None:
     talk = [*said("a" * 400), *said("b" * 400), *said("c" * 400)]
-    window = Window(of_messages(talk))
+    window = ContextWindow(estimate_messages(talk))
 
-    assert len(fit(talk, 0, window).messages) == 6
-    assert len(fit(talk, 0, window, Calibration(1.1)).messages) == 4
+    assert len(fit_messages(talk, 0, window).messages) == 6
+    assert len(fit_messages(talk, 0, window, Calibration(1.1)).messages) == 4
 
 
 def test_results_of_a_turn_that_is_too_large_are_shortened_the_oldest_first() -> None:
     talk = [*said("before"), *looked_up("now", "x" * 4000, "y" * 4000, "z" * 4000)]
-    fitted = fit(talk, 0, Window(1600))
+    fitted = fit_messages(talk, 0, ContextWindow(1600))
     _, _, x, y, z, _ = fitted.messages
 
     assert x.content == "… [the first 0 of 4,000 characters]"
@@ -211,7 +223,7 @@ def test_media_of_results_go_before_their_text() -> None:
         Message("tool", "first", (picture,), tool_call_id="1"),
         Message("tool", "second", (picture,), tool_call_id="2"),
     ]
-    *_, first, second = fit(talk, 0, Window(1500)).messages
+    *_, first, second = fit_messages(talk, 0, ContextWindow(1500)).messages
 
     assert first.parts == ()
     assert first.content == "first\n[1 media left out: the context window is full]"
@@ -219,8 +231,10 @@ def test_media_of_results_go_before_their_text() -> None:
 
 
 def test_a_message_that_is_too_large_is_refused_with_the_sizes_and_what_to_do() -> None:
-    with pytest.raises(DoesNotFit) as refused:
-        fit([*said("before"), Message("user", "x" * 4000)], 200, Window(1100, reserve=100))
+    with pytest.raises(ContextWindowExceeded) as refused:
+        fit_messages(
+            [*said("before"), Message("user", "x" * 4000)], 200, ContextWindow(1100, reserve=100)
+        )
 
     assert refused.value.code is Code.RESOURCE_EXHAUSTED
     assert refused.value.message == (
@@ -243,7 +257,7 @@ def test_a_result_without_its_call_is_left_out_and_a_call_without_result_gets_on
         Message("tool", "one again", tool_call_id="1"),
         Message("user", "still there?"),
     ]
-    sent = fit(cut, 0, Window(500)).messages
+    sent = fit_messages(cut, 0, ContextWindow(500)).messages
 
     assert sent[:3] == (cut[1], cut[2], cut[3])
     assert sent[3] == Message("tool", '{"error":"not finished"}', tool_call_id="2", is_error=True)
@@ -253,7 +267,7 @@ def test_a_result_without_its_call_is_left_out_and_a_call_without_result_gets_on
 def test_a_greeting_before_the_first_message_is_kept() -> None:
     talk = [Message("assistant", "Welcome."), *said("hi")]
 
-    assert fit(talk, 0, Window(500)).messages == tuple(talk)
+    assert fit_messages(talk, 0, ContextWindow(500)).messages == tuple(talk)
 
 
 # -- summaries ------------------------------------------------------------------------------------
@@ -261,64 +275,68 @@ def test_a_greeting_before_the_first_message_is_kept() -> None:
 
 def test_a_summary_stands_for_what_it_covers() -> None:
     talk = [*said("a"), *said("b"), summary("They said a.", 2), *said("c")]
-    fitted = fit(talk, 0, Window(500))
+    fitted = fit_messages(talk, 0, ContextWindow(500))
 
     assert fitted.messages == (*talk[2:4], *talk[5:])
     assert fitted.summary == "They said a."
     assert fitted.note.endswith("They said a.")
     assert fitted.dropped == 0
-    assert fitted.tokens == of_text(fitted.note) + of_messages(fitted.messages)
+    assert fitted.tokens == estimate_text(fitted.note) + estimate_messages(fitted.messages)
 
 
 def test_the_summary_that_covers_most_wins() -> None:
     talk = [*said("a"), summary("a", 2), *said("b"), summary("ab", 5), *said("c")]
     late = [*talk, summary("a again", 2)]
 
-    assert fit(talk, 0, Window(500)).summary == "ab"
-    assert fit(late, 0, Window(500)).summary == "ab"
-    assert fit(late, 0, Window(500)).messages == tuple(talk[-2:])
+    assert fit_messages(talk, 0, ContextWindow(500)).summary == "ab"
+    assert fit_messages(late, 0, ContextWindow(500)).summary == "ab"
+    assert fit_messages(late, 0, ContextWindow(500)).messages == tuple(talk[-2:])
 
 
 def test_an_exchange_that_is_covered_in_part_is_sent_whole() -> None:
     talk = [*said("a"), *looked_up("b", "1"), *said("c"), summary("until the call", 4)]
 
-    assert fit(talk, 0, Window(500)).messages == tuple(talk[2:-1])
+    assert fit_messages(talk, 0, ContextWindow(500)).messages == tuple(talk[2:-1])
 
 
 def test_the_last_exchange_is_never_covered() -> None:
     talk = [*said("a"), *said("b"), Message("user", "c"), summary("all", 5)]
 
-    assert fit(talk, 0, Window(500)).messages == (talk[4],)
+    assert fit_messages(talk, 0, ContextWindow(500)).messages == (talk[4],)
 
 
 @pytest.mark.parametrize(("text", "covers"), [("nothing", 0), ("itself", 5), ("", 4)])
 def test_a_summary_that_cannot_be_is_ignored(text: str, covers: int) -> None:
     talk = [*said("a"), *said("b"), summary(text, covers)]
 
-    assert fit(talk, 0, Window(500)) == fit(talk[:4], 0, Window(500))
+    assert fit_messages(talk, 0, ContextWindow(500)) == fit_messages(
+        talk[:4], 0, ContextWindow(500)
+    )
 
 
 def test_a_summary_is_asked_for_before_anything_is_left_out() -> None:
     talk = [message for number in range(8) for message in said("x" * 400, str(number))]
-    size = of_messages(talk)
-    window = Window(int(size * 1.25), strategy="summarize")
-    fitted = fit(talk, 0, window)
+    size = estimate_messages(talk)
+    window = ContextWindow(int(size * 1.25), strategy="summarize")
+    fitted = fit_messages(talk, 0, window)
 
     assert fitted.messages == tuple(talk)
     assert fitted.wants_summary == range(8)
-    assert fit(talk, 0, Window(size * 2, strategy="summarize")).wants_summary is None
-    assert fit(talk, 0, Window(int(size * 1.25))).wants_summary is None
+    assert (
+        fit_messages(talk, 0, ContextWindow(size * 2, strategy="summarize")).wants_summary is None
+    )
+    assert fit_messages(talk, 0, ContextWindow(int(size * 1.25))).wants_summary is None
 
 
 def test_the_next_summary_begins_where_the_last_one_ends() -> None:
     talk = [message for number in range(8) for message in said("x" * 400, str(number))]
-    window = Window(int(of_messages(talk) * 1.25), strategy="summarize")
+    window = ContextWindow(int(estimate_messages(talk) * 1.25), strategy="summarize")
     talk = [*talk, summary("the first four", 8)]
-    assert fit(talk, 0, window).wants_summary is None
+    assert fit_messages(talk, 0, window).wants_summary is None
 
     for number in range(4):
         talk += said("x" * 400, str(number))
-    wanted = fit(talk, 0, window).wants_summary
+    wanted = fit_messages(talk, 0, window).wants_summary
     assert wanted is not None
     assert wanted.start == 8
     assert 9 < wanted.stop < len(talk)
@@ -326,10 +344,10 @@ def test_the_next_summary_begins_where_the_last_one_ends() -> None:
 
 def test_a_long_conversation_is_summarised_in_pieces_that_a_model_can_read() -> None:
     talk = [message for number in range(100) for message in said("x" * 400, str(number))]
-    window, summaries = Window(1000, strategy="summarize"), 0
-    while (fitted := fit(talk, 0, window)).wants_summary is not None:
+    window, summaries = ContextWindow(1000, strategy="summarize"), 0
+    while (fitted := fit_messages(talk, 0, window)).wants_summary is not None:
         wanted = fitted.wants_summary
-        assert of_messages(talk[wanted.start : wanted.stop]) <= 700
+        assert estimate_messages(talk[wanted.start : wanted.stop]) <= 700
         talk.append(summary("short", wanted.stop))
         summaries += 1
         assert summaries < 50
@@ -371,7 +389,7 @@ def conversations(draw: st.DrawFn) -> list[Message]:
 
 
 WINDOWS = st.builds(
-    Window,
+    ContextWindow,
     st.integers(50, 1500),
     st.integers(0, 100),
     st.sampled_from(["sliding", "summarize"]),
@@ -379,11 +397,11 @@ WINDOWS = st.builds(
 
 
 def tried(
-    records: Sequence[Message], window: Window, fixed: int = 0, factor: float = 1.0
-) -> Fitted | None:
+    records: Sequence[Message], window: ContextWindow, fixed: int = 0, factor: float = 1.0
+) -> FittedMessages | None:
     try:
-        return fit(records, fixed, window, Calibration(factor))
-    except DoesNotFit:
+        return fit_messages(records, fixed, window, Calibration(factor))
+    except ContextWindowExceeded:
         return None
 
 
@@ -404,7 +422,7 @@ def orphans(messages: Sequence[Message]) -> bool:
 
 @given(conversations(), WINDOWS, st.integers(0, 200), st.floats(0.5, 2))
 def test_any_conversation_fits_or_is_refused(
-    records: list[Message], window: Window, fixed: int, factor: float
+    records: list[Message], window: ContextWindow, fixed: int, factor: float
 ) -> None:
     calibration = Calibration(factor)
     fitted = tried(records, window, fixed, factor)
@@ -412,15 +430,15 @@ def test_any_conversation_fits_or_is_refused(
     turn = [each for each in records[last:] if each.role != "summary"]
     if fitted is None:
         unshortened = [each for each in turn if each.role != "tool"]
-        notes = sum(of_text(each.content) + 60 for each in records if each.role == "summary")
+        notes = sum(estimate_text(each.content) + 60 for each in records if each.role == "summary")
         markers = 20 * len(turn)
-        least = fixed + of_messages(unshortened)
-        assert calibration.counted(least + notes + markers) > window.tokens - window.reserve
+        least = fixed + estimate_messages(unshortened)
+        assert calibration.to_count(least + notes + markers) > window.tokens - window.reserve
         return
 
     sent = fitted.messages
-    assert fitted.tokens == fixed + of_text(fitted.note) + of_messages(sent)
-    assert calibration.counted(fitted.tokens) <= window.tokens - window.reserve
+    assert fitted.tokens == fixed + estimate_text(fitted.note) + estimate_messages(sent)
+    assert calibration.to_count(fitted.tokens) <= window.tokens - window.reserve
     assert not orphans(sent)
     assert sent[0].role == "user"
     assert sent[-len(turn)] == records[last]
@@ -430,11 +448,11 @@ def test_any_conversation_fits_or_is_refused(
 
 
 @given(conversations(), WINDOWS, st.integers(0, 200))
-def test_what_was_fitted_fits(records: list[Message], window: Window, fixed: int) -> None:
+def test_what_was_fitted_fits(records: list[Message], window: ContextWindow, fixed: int) -> None:
     fitted = tried(records, window, fixed)
     assume(fitted)
     assert fitted is not None
-    again = fit(fitted.messages, fixed + of_text(fitted.note), window)
+    again = fit_messages(fitted.messages, fixed + estimate_text(fitted.note), window)
 
     assert again.messages == fitted.messages
     assert again.dropped == 0
@@ -442,7 +460,7 @@ def test_what_was_fitted_fits(records: list[Message], window: Window, fixed: int
 
 @given(conversations(), exchanges(), WINDOWS)
 def test_what_was_left_out_does_not_come_back(
-    records: list[Message], more: list[Message], window: Window
+    records: list[Message], more: list[Message], window: ContextWindow
 ) -> None:
     fitted, later = tried(records, window), tried([*records, *more], window)
     assume(fitted is not None and later is not None)

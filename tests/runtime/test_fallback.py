@@ -12,7 +12,7 @@ from omnia_core.env import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError, TextDelta
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.models import Models, open_models
@@ -81,7 +81,7 @@ class Providers:
 
     def open(self, *providers: dict[str, Any]) -> Models:
         self.path.write_text(yaml.safe_dump({"providers": list(providers)}))
-        metrics = Metrics(self.registry, "agent", "default")
+        metrics = RuntimeMetrics(self.registry, "agent", "default")
         return open_models(str(self.path), {"fallback-b": SecretStr("k")}, self.client, metrics)
 
     def calls(self, provider: str, status: str) -> float | None:

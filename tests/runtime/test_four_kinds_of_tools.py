@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 
 from omnia_core.sessions import Message
-from omnia_runtime.agent.limits import Limits
-from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.agent.limits import TurnLimits
+from omnia_runtime.agent.loop import AgentLoop
+from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
-from omnia_runtime.turns.asking import Asking, Context
 from tests.runtime import grpc_server, mcp_server
 from tests.runtime.scripted import Heard, ScriptedModel, asks, says
 from tests.runtime.tooling import Tools, opened
@@ -177,12 +177,11 @@ async def turn(tools: Tools) -> list[str | AgentEvent | TurnFinished]:
     opened = tools.sources.open(str(tools.path))
     specs = [spec for source in opened.sources for spec in source.specs()]
     request = ChatRequest("system", transcript, specs)
-    asking = Asking(Context(None), {})
+    requests = RequestBuilder(ModelContext(None), {})
     heard = Heard()
     async with asyncio.timeout(LIMIT):
-        finished = await run_turn(
-            model, tools.manager(), request, transcript, Limits(), asking, heard
-        )
+        loop = AgentLoop(model, tools.manager(), TurnLimits(), requests)
+        finished = await loop.run(request, transcript, heard)
     return [*heard.events, finished]
 
 

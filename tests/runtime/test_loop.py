@@ -11,12 +11,12 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Message
-from omnia_runtime.agent.limits import Limits
-from omnia_runtime.agent.loop import run_turn
+from omnia_runtime.agent.limits import LimitReached, TurnLimits
+from omnia_runtime.agent.loop import AgentLoop
+from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.ports.listener import (
     AgentEvent,
-    LimitReached,
-    Nobody,
+    DiscardingListener,
     ToolAnswered,
     ToolCalled,
     TurnFinished,
@@ -31,20 +31,19 @@ from omnia_runtime.ports.model import (
     ToolChoice,
     ToolSpec,
 )
-from omnia_runtime.turns.asking import Asking, Context
-from omnia_runtime.turns.turn import closed
+from omnia_runtime.turns.turn import close_transcript
 from omnia_runtime.validators import OutputGate, compile_validators
 from tests.runtime.scripted import Heard, Round, ScriptedModel, ScriptedTools, asks, says
 
 TOOLS = (ToolSpec("a", "", {}), ToolSpec("b", "", {}))
 LIMIT = 5.0
-WHOLE = Asking(Context(None), {})
+WHOLE = RequestBuilder(ModelContext(None), {})
 
 
 async def run(
     model: ScriptedModel,
     tools: ScriptedTools,
-    limits: Limits = Limits(),  # noqa: B008 - frozen
+    limits: TurnLimits = TurnLimits(),  # noqa: B008 - frozen
     choice: ToolChoice = "auto",
     heard: Heard | None = None,
 ) -> tuple[list[str | AgentEvent | TurnFinished], list[Message]]:
@@ -52,7 +51,7 @@ async def run(
     request = ChatRequest("system", transcript, TOOLS, choice)
     heard = heard or Heard()
     async with asyncio.timeout(LIMIT):
-        finished = await run_turn(model, tools, request, transcript, limits, WHOLE, heard)
+        finished = await AgentLoop(model, tools, limits, WHOLE).run(request, transcript, heard)
     return [*heard.events, finished], transcript
 
 
@@ -70,13 +69,13 @@ class Full(Heard):
         self.waits = 0
         self._full = False
 
-    def say(self, text: str) -> bool:
+    def send_text(self, text: str) -> bool:
         assert not self._full
         self._full = True
-        super().say(text)
+        super().send_text(text)
         return False
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         await asyncio.sleep(0)
         self.waits += 1
         self._full = False
@@ -101,7 +100,7 @@ async def test_tools_of_one_round_run_side_by_side_and_answer_in_order() -> None
 
 async def test_after_the_last_round_the_model_answers_without_tools() -> None:
     model = ScriptedModel(asks("a"), asks("a"), says("enough"))
-    events, _ = await run(model, ScriptedTools(), Limits(max_rounds=2))
+    events, _ = await run(model, ScriptedTools(), TurnLimits(max_rounds=2))
     assert [each.tool_choice for each in model.requests] == ["auto", "auto", "none"]
     assert [len(each.tools) for each in model.requests] == [2, 2, 2]
     usage = Usage(30, 15, 0, 1.5)
@@ -110,7 +109,7 @@ async def test_after_the_last_round_the_model_answers_without_tools() -> None:
 
 async def test_calls_beyond_the_limit_are_refused_and_end_the_offer() -> None:
     tools, model = ScriptedTools(), ScriptedModel(asks("a", "b", "a"), says("ok"))
-    events, _ = await run(model, tools, Limits(max_calls=2))
+    events, _ = await run(model, tools, TurnLimits(max_calls=2))
     assert tools.called == ["a", "b"]
     assert [e.result.is_error for e in events if isinstance(e, ToolAnswered)] == [
         False,
@@ -122,7 +121,7 @@ async def test_calls_beyond_the_limit_are_refused_and_end_the_offer() -> None:
 
 async def test_a_model_that_only_wants_more_tools_reaches_its_limit() -> None:
     with pytest.raises(LimitReached, match="max_rounds: 1"):
-        await run(ScriptedModel(asks("a"), asks("a")), ScriptedTools(), Limits(max_rounds=1))
+        await run(ScriptedModel(asks("a"), asks("a")), ScriptedTools(), TurnLimits(max_rounds=1))
 
 
 async def test_a_forced_tool_choice_holds_for_the_first_round() -> None:
@@ -142,8 +141,9 @@ async def test_a_failure_of_the_model_leaves_what_was_done_in_the_transcript() -
     transcript = [Message("user", "hi")]
     model = ScriptedModel(asks("a"), [TextDelta("par"), ProviderError("gone")])
     request = ChatRequest("system", transcript, TOOLS)
+    loop = AgentLoop(model, ScriptedTools(), TurnLimits(), WHOLE)
     with pytest.raises(ProviderError):
-        await run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE, Nobody())
+        await loop.run(request, transcript, DiscardingListener())
     assert [each.role for each in transcript] == ["user", "assistant", "tool"]
 
 
@@ -153,19 +153,23 @@ async def test_a_cut_transcript_answers_every_call_and_marks_the_text() -> None:
     tools = ScriptedTools({"a": asyncio.Event()})
     model = ScriptedModel([TextDelta("wait "), *asks("a")])
     heard = Heard()
-    turn = asyncio.create_task(run_turn(model, tools, request, transcript, Limits(), WHOLE, heard))
+    turn = asyncio.create_task(
+        AgentLoop(model, tools, TurnLimits(), WHOLE).run(request, transcript, heard)
+    )
     async with asyncio.timeout(LIMIT):
         await heard.told.wait()
     turn.cancel()
     await asyncio.wait({turn})
     assert heard.events[0] == "wait "
 
-    messages = closed(transcript, 1, "wait ", "cancelled")
+    messages = close_transcript(transcript, 1, "wait ", "cancelled")
 
     assert [each.role for each in messages] == ["user", "assistant", "tool", "assistant"]
     assert (messages[2].tool_call_id, messages[2].is_error) == ("0-a", True)
     assert messages[3] == Message("assistant", "", finish_reason="cancelled")
-    assert closed([], 0, "half", "error") == [Message("assistant", "half", finish_reason="error")]
+    assert close_transcript([], 0, "half", "error") == [
+        Message("assistant", "half", finish_reason="error")
+    ]
 
 
 @pytest.mark.parametrize("known", [0, 4])
@@ -176,11 +180,14 @@ def test_a_call_with_the_id_of_an_earlier_one_is_answered_too(known: int) -> Non
     if known:
         transcript = [*transcript[:3], Message("user", "more"), *round_[:1]]
 
-    messages = closed(transcript, known, "", "cancelled")
+    messages = close_transcript(transcript, known, "", "cancelled")
 
     assert messages[:-2] == transcript
     assert (messages[-2].tool_call_id, messages[-2].is_error) == (call.id, True)
-    assert closed([*transcript, round_[1]], known, "", "cancelled")[:-1] == [*transcript, round_[1]]
+    assert close_transcript([*transcript, round_[1]], known, "", "cancelled")[:-1] == [
+        *transcript,
+        round_[1],
+    ]
 
 
 def refusals(events: Sequence[object]) -> list[str]:
@@ -191,7 +198,7 @@ def refusals(events: Sequence[object]) -> list[str]:
 async def test_identical_calls_are_answered_with_a_hint_and_then_end_the_tools() -> None:
     model = ScriptedModel(*[asks("a") for _ in range(4)], says("enough"))
     tools = ScriptedTools()
-    events, _ = await run(model, tools, Limits(max_identical=2))
+    events, _ = await run(model, tools, TurnLimits(max_identical=2))
     assert tools.called == ["a", "a"]
     assert len(refusals(events)) == 2
     assert "was called 2 times with these arguments already" in refusals(events)[0]
@@ -203,22 +210,25 @@ async def test_calls_with_the_same_arguments_in_another_order_are_identical() ->
         asks("a", arguments='{"x":1,"y":2}'), asks("a", arguments='{"y": 2, "x": 1}'), says("ok")
     )
     tools = ScriptedTools()
-    events, _ = await run(model, tools, Limits(max_identical=1))
+    events, _ = await run(model, tools, TurnLimits(max_identical=1))
     assert (tools.called, len(refusals(events))) == (["a"], 1)
 
 
 async def test_calls_with_other_arguments_are_not_identical() -> None:
     model = ScriptedModel(*[asks("a", arguments=f'{{"x":{n}}}') for n in range(4)], says("ok"))
     tools = ScriptedTools()
-    events, _ = await run(model, tools, Limits(max_identical=1))
+    events, _ = await run(model, tools, TurnLimits(max_identical=1))
     assert (len(tools.called), refusals(events)) == (4, [])
 
 
 @pytest.mark.parametrize(
     ("limits", "named"),
-    [(Limits(max_cost_usd=0.4), "max_cost_usd: 0.4"), (Limits(max_tokens=15), "max_total_tokens")],
+    [
+        (TurnLimits(max_cost_usd=0.4), "max_cost_usd: 0.4"),
+        (TurnLimits(max_tokens=15), "max_total_tokens"),
+    ],
 )
-async def test_a_used_up_budget_calls_no_tool_any_more(limits: Limits, named: str) -> None:
+async def test_a_used_up_budget_calls_no_tool_any_more(limits: TurnLimits, named: str) -> None:
     model, tools = ScriptedModel(asks("a"), says("so far")), ScriptedTools()
     events, _ = await run(model, tools, limits)
     assert tools.called == []
@@ -233,7 +243,7 @@ async def test_a_used_up_budget_calls_no_tool_any_more(limits: Limits, named: st
 async def test_no_more_calls_run_at_once_than_the_policy_allows() -> None:
     # at once, b would set a free: one after another, nobody does
     tools = ScriptedTools({"a": asyncio.Event()})
-    turn = run(ScriptedModel(asks("a", "b"), says("ok")), tools, Limits(max_parallel=1))
+    turn = run(ScriptedModel(asks("a", "b"), says("ok")), tools, TurnLimits(max_parallel=1))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await turn
@@ -242,7 +252,7 @@ async def test_no_more_calls_run_at_once_than_the_policy_allows() -> None:
 
 async def test_a_tool_that_ends_the_turn_is_the_last() -> None:
     model = ScriptedModel(asks("a", "b"), says("never"))
-    events, transcript = await run(model, ScriptedTools(), Limits(stop_on=frozenset({"b"})))
+    events, transcript = await run(model, ScriptedTools(), TurnLimits(stop_on=frozenset({"b"})))
     assert events[-1] == TurnFinished("", "stop", Usage(10, 5, 0, 0.5))
     assert [each.role for each in transcript] == ["user", "assistant", "tool", "tool"]
 
@@ -274,7 +284,8 @@ async def test_what_is_kept_of_a_cut_answer_is_what_was_said() -> None:
     request = ChatRequest("system", transcript, TOOLS)
     cutting = gate(type="max_length", params={"max": 40})
     heard = Heard()
-    await run_turn(model, ScriptedTools(), request, transcript, Limits(), WHOLE, heard, cutting)
+    loop = AgentLoop(model, ScriptedTools(), TurnLimits(), WHOLE, cutting)
+    await loop.run(request, transcript, heard)
     said = "".join(event for event in heard.events if isinstance(event, str))
     assert said == "a" * 39 + "b" == transcript[-1].content
     assert transcript[-1].finish_reason == "max_output_tokens"
@@ -284,9 +295,10 @@ async def test_what_is_held_back_is_judged_when_a_tool_ends_the_turn() -> None:
     model = ScriptedModel([TextDelta("bye"), *asks("b")])
     transcript = [Message("user", "hi")]
     request = ChatRequest("system", transcript, TOOLS)
-    limits = Limits(stop_on=frozenset({"b"}))
+    limits = TurnLimits(stop_on=frozenset({"b"}))
     judging = gate(type="min_length", params={"min": 2})
     heard = Heard()
-    await run_turn(model, ScriptedTools(), request, transcript, limits, WHOLE, heard, judging)
+    loop = AgentLoop(model, ScriptedTools(), limits, WHOLE, judging)
+    await loop.run(request, transcript, heard)
     assert heard.events[0] == "bye"
     assert [each.content for each in transcript[1:]] == ["bye", '"b"']

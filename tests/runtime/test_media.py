@@ -10,8 +10,7 @@ import pytest
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.sessions import Message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaFolder
-from omnia_runtime.turns.uploads import MediaInvalid
+from omnia_runtime.turns.media import MAX_MEDIA_BYTES, MediaInvalid, MediaLoader
 from tests.runtime.program import Program, Stream, client
 from tests.runtime.scripted import Mounted
 
@@ -21,14 +20,14 @@ PIXEL = base64.b64encode(b"not really a picture").decode()
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> MediaFolder:
+def folder(tmp_path: Path) -> MediaLoader:
     base = tmp_path / "media"
     (base / "sub").mkdir(parents=True)
     (base / "cat.png").write_bytes(b"meow")
     (base / "sub" / "clip.mp3").write_bytes(b"la")
     (tmp_path / "secret.txt").write_text("key")
     (base / "link").symlink_to(tmp_path / "secret.txt")
-    return MediaFolder(base)
+    return MediaLoader(base)
 
 
 def image(mime_type: str = "", data: str = "", url: str = "", storage_ref: str = "") -> Part:
@@ -57,7 +56,7 @@ def image(mime_type: str = "", data: str = "", url: str = "", storage_ref: str =
     ],
 )
 async def test_media_is_loaded_from_each_place(
-    folder: MediaFolder, given: Media, expected: Media
+    folder: MediaLoader, given: Media, expected: Media
 ) -> None:
     assert await folder.load(Part("image", media=given)) == Part("image", media=expected)
 
@@ -79,13 +78,13 @@ async def test_media_is_loaded_from_each_place(
     ],
 )
 async def test_nothing_outside_of_the_folder_is_read(
-    folder: MediaFolder, url: str, problem: str
+    folder: MediaLoader, url: str, problem: str
 ) -> None:
     with pytest.raises(MediaInvalid, match=problem):
         await folder.load(image(url=url))
 
 
-async def test_an_upload_that_nobody_serves_is_refused(folder: MediaFolder) -> None:
+async def test_an_upload_that_nobody_serves_is_refused(folder: MediaLoader) -> None:
     with pytest.raises(MediaInvalid, match="storage_ref is not served"):
         await folder.load(image(storage_ref="upl-1"))
 
@@ -94,10 +93,10 @@ async def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
     with (tmp_path / "big").open("wb") as file:
         os.truncate(file.fileno(), MAX_MEDIA_BYTES + 1)
     with pytest.raises(MediaInvalid, match="larger than 16 MiB"):
-        await MediaFolder(tmp_path).load(image(url="mock://big"))
+        await MediaLoader(tmp_path).load(image(url="mock://big"))
 
 
-async def test_the_parts_of_a_whole_conversation_are_loaded_once_each(folder: MediaFolder) -> None:
+async def test_the_parts_of_a_whole_conversation_are_loaded_once_each(folder: MediaLoader) -> None:
     cat = image(url="mock://cat.png")
     messages = [Message("user", "look", (cat,)), Message("user", "again", (cat, Part("text", "a")))]
     assert list(await folder.load_all(messages)) == [cat]

@@ -1,6 +1,7 @@
 """What is counted of turns, models, tools and the session store."""
 
 import pytest
+from omnia_runtime.tools.breaker import FAULTS
 from prometheus_client import CollectorRegistry
 
 from omnia_core.conversation.tools import ToolResult
@@ -8,12 +9,11 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message, SessionConflict, StoreUnavailable
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
-from omnia_runtime.observe.gauges import Levels
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metered_store import MeteredSessionStore
+from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed
-from omnia_runtime.tools.guarded import FAULTS, GuardedSource
-from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.tools.guarded import GuardedSource
 
 AGENT = {"agent": "a", "namespace": "n"}
 
@@ -23,7 +23,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.metrics = Metrics(self.registry, "a", "n")
+        self.metrics = RuntimeMetrics(self.registry, "a", "n")
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, {**AGENT, **labels})
@@ -69,7 +69,7 @@ async def test_operations_of_the_store_are_counted_with_their_outcome() -> None:
 @pytest.mark.parametrize("limit", ["max_rounds: 5", "max_rounds: 9"])
 def test_the_value_of_a_limit_is_no_label(limit: str) -> None:
     counted = Counted()
-    counted.metrics.held(limit)
+    counted.metrics.limit_reached(limit)
     assert counted.value("omnia_turn_limits_reached_total", limit="max_rounds") == 1.0
 
 
@@ -87,7 +87,9 @@ class FailingSource:
 
 async def test_an_open_circuit_breaker_is_seen() -> None:
     counted, source = Counted(), GuardedSource(FailingSource())
-    counted.registry.register(Levels("a", "n", lambda: 3, lambda: {source.name: source.broken}))
+    counted.registry.register(
+        ScrapedGauges("a", "n", lambda: 3, lambda: {source.name: source.broken})
+    )
 
     def is_open() -> float | None:
         return counted.value("omnia_tool_breaker_open", handler="shop")

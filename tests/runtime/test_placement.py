@@ -8,7 +8,7 @@ import pytest
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack
 from omnia_core.files.placement import Placement, folder_content, place
-from omnia_runtime.prompts.placement import pack_files, read_packs
+from omnia_runtime.prompts.pack_versions import pack_files, read_packs
 
 CANARY = Placement("1.0.0", "2.0.0", 50)
 OLD = "0.9.0"
@@ -117,13 +117,13 @@ def test_a_version_that_cannot_be_compiled_cannot_be_used(tmp_path: Path) -> Non
     broken = {"0.9.0.json": "{"}
     packs = read_packs(folder(tmp_path, CANARY, **broken))
     bad = "2.0.0"
-    built = packs.built(greeting)
+    built = packs.map(greeting)
     assert built.packs == {"1.0.0": "I am 1.0.0."}
     assert built.version_for(begun_with("2.0.0"), "") == "1.0.0"
     assert [problem.split()[1] for problem in built.problems] == [OLD, "2.0.0"]
     bad = "1.0.0"
     with pytest.raises(ConfigurationError, match="no greeting"):
-        packs.built(greeting)
+        packs.map(greeting)
 
 
 def test_the_files_to_watch_are_those_that_are_read(tmp_path: Path) -> None:

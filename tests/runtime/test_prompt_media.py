@@ -8,7 +8,7 @@ import pytest
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.errors import Code
 from omnia_core.files.pack import MediaConfig, parse_pack
-from omnia_runtime.prompts.media_limits import MediaRefused, check_parts
+from omnia_runtime.prompts.media import MediaNotAccepted, check_parts
 from tests.core.packs import text, with_prompt
 
 MEGABYTE = 1024 * 1024
@@ -29,7 +29,7 @@ IMAGE = part("image", "image/png")
 
 
 def refusal(media: MediaConfig, *parts: Part) -> str:
-    with pytest.raises(MediaRefused) as caught:
+    with pytest.raises(MediaNotAccepted) as caught:
         check_parts(media, parts)
     assert caught.value.code is Code.INVALID_ARGUMENT
     return caught.value.message

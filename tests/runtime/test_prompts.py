@@ -13,7 +13,7 @@ from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Parameters, ToolPolicy, parse_pack
 from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.prompts.offer import offer
+from omnia_runtime.prompts.offer import offer_tools
 from omnia_runtime.prompts.prompt import (
     CompiledPrompt,
     VariableInvalid,
@@ -247,7 +247,7 @@ def test_a_blocked_tool_is_not_offered_even_when_the_prompt_lists_it() -> None:
         ).decode()
     )
     registry = {name: ToolSpec(name, "", {}) for name in ("drop", "get_a", "get_b")}
-    found = offer(parsed, parsed.prompts["main"], registry)
+    found = offer_tools(parsed, parsed.prompts["main"], registry)
     assert [tool.name for tool in found.tools] == ["get_a"]
     assert found.missing == ()
 

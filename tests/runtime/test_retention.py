@@ -21,19 +21,19 @@ from omnia_facade.dialogue.events import TurnRequest
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Relayed
-from omnia_runtime.agent.context import Fitted, Window, fit
+from omnia_runtime.agent.context_window import ContextWindow, FittedMessages, fit_messages
 from omnia_runtime.configuration.loader import Loader
-from omnia_runtime.configuration.reload import Live
+from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.metrics import Metrics
-from omnia_runtime.ports.listener import Listener, Nobody
+from omnia_runtime.observe.metered_store import MeteredSessionStore
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.listener import AgentListener, DiscardingListener
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.media import MediaFolder
-from omnia_runtime.turns.metered_store import MeteredSessionStore
+from omnia_runtime.turns.media import MediaLoader
+from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
-from omnia_runtime.turns.turn import Caller, Turn
+from omnia_runtime.turns.turn import Caller, UserTurn
 from tests.runtime.program import LIMIT, Program
 from tests.runtime.scripted import Heard, Mounted, ScriptedModel, says
 from tests.runtime.servers import ChatServer, chunk, serving
@@ -52,19 +52,21 @@ class Bed:
 
     def __init__(self, mounted: Mounted, kind: str, url: str, client: HTTPClient) -> None:
         self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, "agent", "default")
+        metrics = RuntimeMetrics(self.registry, "agent", "default")
         variables = {"OMNIA_SESSION_TYPE": kind, "OMNIA_SESSION_URL": url}
         env = mounted.env(OMNIA_RETENTION_MAX_MESSAGES=str(MOST), **variables)
-        live = Live(Loader(env, client, ToolSources(client, lambda: None), metrics))
+        live = LiveConfiguration(Loader(env, client, ToolSources(client, lambda: None), metrics))
         self.store: SessionStore = MeteredSessionStore(
             open_sessions(env, metrics.retained), metrics
         )
         self.facade = FacadeEnv.parse({"OMNIA_AGENT_NAME": "agent", **variables})
-        media = MediaFolder(mounted.folder)
-        self.conversations = Conversations(live, self.store, media, metrics, RuntimeTracing())
+        media = MediaLoader(mounted.folder)
+        self.conversations = SessionTurns(live, self.store, media, metrics, RuntimeTracing())
 
-    async def ask(self, text: str, listener: Listener | None = None) -> None:
-        await self.conversations.run(Turn("s", text, (), {}, []), listener or Nobody(), Caller())
+    async def ask(self, text: str, listener: AgentListener | None = None) -> None:
+        await self.conversations.run(
+            UserTurn("s", text, (), {}, []), listener or DiscardingListener(), Caller()
+        )
 
     async def stored(self) -> Session:
         session = await self.store.load("s")
@@ -160,10 +162,10 @@ def test_a_summary_counts_from_the_beginning_of_the_session() -> None:
         Message("assistant", "D"),
         Message("user", "e"),
     ]
-    window = Window(10_000)
-    gone = fit(kept, 0, window, first=4)
+    window = ContextWindow(10_000)
+    gone = fit_messages(kept, 0, window, first=4)
     assert (gone.summary, len(gone.messages)) == ("a and b", 5)
-    part = fit(kept, 0, window, first=2)
+    part = fit_messages(kept, 0, window, first=2)
     assert (part.summary, [each.content for each in part.messages]) == ("a and b", ["d", "D", "e"])
 
 
@@ -175,9 +177,9 @@ async def test_a_summary_of_a_trimmed_session_covers_what_was_deleted_too() -> N
     session = await store.load("s")
     assert session
     summaries = Summaries(store, nobody)
-    wanted = Fitted((), wants_summary=range(2))
+    wanted = FittedMessages((), wants_summary=range(2))
     model = ScriptedModel(says("notes"))
-    summaries.want("s", model, wanted, [*session.messages], session.first)
+    summaries.start("s", model, wanted, [*session.messages], session.first)
     assert (await stored(store, 9))[-1] == Message("summary", "notes", covers=6)
     await summaries.close()
     session = await store.load("s")

@@ -15,15 +15,15 @@ from omnia_core.sessions import Message
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.agent.context import Fitted
+from omnia_runtime.agent.context_window import FittedMessages
 from omnia_runtime.configuration.loader import Loader
-from omnia_runtime.configuration.reload import Live
+from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.locks import WAIT_SECONDS
-from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.media import MediaLoader
+from omnia_runtime.turns.session_access import WAIT_SECONDS
+from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
 from tests.runtime.program import LIMIT, Program, Stream, client, kinds, said
@@ -122,14 +122,16 @@ async def test_a_summary_is_made_beside_the_answers_and_stands_for_what_it_cover
     history = [Message("user", "hi"), Message("assistant", "hello"), Message("user", "bye")]
     await store.append("s", history, expected_length=0)
 
-    wanted = Fitted((), wants_summary=range(2))
-    summaries.want("s", model, wanted, history)
+    wanted = FittedMessages((), wants_summary=range(2))
+    summaries.start("s", model, wanted, history)
     # a second wish for the same session while the first is at work is not followed
-    summaries.want("s", model, wanted, history)
+    summaries.start("s", model, wanted, history)
     kept = await stored(store, 4)
     assert kept[-1] == Message("summary", "They greeted.", covers=2)
 
-    summaries.want("s", model, Fitted((), "They greeted.", wants_summary=range(2, 3)), kept)
+    summaries.start(
+        "s", model, FittedMessages((), "They greeted.", wants_summary=range(2, 3)), kept
+    )
     assert (await stored(store, 5))[-1] == Message("summary", "They greeted and parted.", covers=3)
     assert "They greeted." in model.requests[1].messages[0].content
     assert "bye" in model.requests[1].messages[0].content
@@ -143,10 +145,10 @@ async def test_a_summary_that_fails_leaves_the_session_as_it_is() -> None:
     failing, good = ScriptedModel([ProviderError("gone")]), ScriptedModel(says("notes"))
     summaries = Summaries(store, nobody)
     async with asyncio.timeout(LIMIT):
-        summaries.want("s", failing, Fitted((), wants_summary=range(1)), history)
+        summaries.start("s", failing, FittedMessages((), wants_summary=range(1)), history)
         # the next wish is followed as soon as the failed one is over
         while good.rounds:
-            summaries.want("s", good, Fitted((), wants_summary=range(1)), history)
+            summaries.start("s", good, FittedMessages((), wants_summary=range(1)), history)
             await asyncio.sleep(0.01)
     assert (await stored(store, 3))[-1].content == "notes"
 
@@ -191,14 +193,16 @@ async def test_a_summary_waits_for_a_turn_that_began_meanwhile(mounted: Mounted)
     store = MemorySessionStore(Duration.parse("1h"))
     history = [Message("user", "hi"), Message("user", "ho")]
     await store.append("s", history, expected_length=0)
-    live = Live(
+    live = LiveConfiguration(
         Loader(mounted.env(), HTTPClient(), ToolSources(HTTPClient(), lambda: None), metrics())
     )
-    media = MediaFolder(mounted.folder)
-    conversations = Conversations(live, store, media, metrics(), RuntimeTracing())
+    media = MediaLoader(mounted.folder)
+    conversations = SessionTurns(live, store, media, metrics(), RuntimeTracing())
     model = ScriptedModel(says("notes"))
     async with conversations._locks.turn("s"):
-        conversations._summaries.want("s", model, Fitted((), wants_summary=range(1)), history)
+        conversations._summaries.start(
+            "s", model, FittedMessages((), wants_summary=range(1)), history
+        )
         # longer than a message waits for the turn before it
         await asyncio.sleep(WAIT_SECONDS * 1.3)
         assert not model.rounds

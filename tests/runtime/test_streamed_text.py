@@ -12,12 +12,12 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_rpc.messages import PREFIX_BYTES
 from omnia_rpc.server import ServerCall
-from omnia_runtime.ports.listener import Listener, ToolCalled, TurnFinished
+from omnia_runtime.ports.listener import AgentListener, ToolCalled, TurnFinished
 from omnia_runtime.server import builtin, grpcio
-from omnia_runtime.server.port import Peer
-from omnia_runtime.server.stream import ConversationStream
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.turn import Caller, Turn
+from omnia_runtime.server.port import MessageWriter
+from omnia_runtime.server.stream import TurnStream
+from omnia_runtime.turns.session_turns import SessionTurns
+from omnia_runtime.turns.turn import Caller, UserTurn
 
 ROUNDS = 60
 LIMIT = 10.0
@@ -71,36 +71,36 @@ class Context(Facade):
         self.writing = False
 
 
-def over_builtin(chance: random.Random) -> tuple[Facade, Peer]:
+def over_builtin(chance: random.Random) -> tuple[Facade, MessageWriter]:
     stream = Stream(chance)
     stream.call = ServerCall(cast("Any", stream), [], 1 << 20)
-    return stream, builtin._Peer(stream.call)
+    return stream, builtin._Writer(stream.call)
 
 
-def over_grpcio(chance: random.Random) -> tuple[Facade, Peer]:
+def over_grpcio(chance: random.Random) -> tuple[Facade, MessageWriter]:
     context = Context(chance)
-    return context, grpcio._Peer(context)
+    return context, grpcio._Writer(context)
 
 
 class Played:
     """Turns whose script is a list: pieces of text, tool calls, and waits."""
 
-    takes_uploads = False
+    accepts_uploads = False
 
     def __init__(self, script: list[str | ToolCalled | None]) -> None:
         self.script = script
 
-    async def run(self, turn: Turn, listener: Listener, caller: Caller) -> TurnFinished:  # noqa: ARG002 - the port's
+    async def run(self, turn: UserTurn, listener: AgentListener, caller: Caller) -> TurnFinished:  # noqa: ARG002 - the port's
         for step in self.script:
             if step is None:
                 await asyncio.sleep(0)
             elif isinstance(step, str):
-                turn.said.append(step)
-                if not listener.say(step):
-                    await listener.room()
+                turn.sent.append(step)
+                if not listener.send_text(step):
+                    await listener.drain()
             else:
-                await listener.tell(step)
-        return TurnFinished(turn.text, "stop", Usage())
+                await listener.send_event(step)
+        return TurnFinished(turn.answer, "stop", Usage())
 
 
 def script_of(chance: random.Random) -> list[str | ToolCalled | None]:
@@ -134,7 +134,7 @@ async def test_all_that_was_said_comes_before_the_end_whatever_waits_and_wheneve
                     await asyncio.sleep(0)
                 yield pb.ClientMessage(session_id="s", cancel=True)
 
-        stream = ConversationStream(cast("Conversations", Played(script)), peer, SHOWING)
+        stream = TurnStream(cast("SessionTurns", Played(script)), peer, SHOWING)
         async with asyncio.timeout(LIMIT):
             await stream.serve(messages())
 

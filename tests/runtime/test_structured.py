@@ -8,7 +8,7 @@ import pytest
 
 from omnia_core.files.function import FunctionFile
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.turns.structured import StructuredOutput, unwrapped
+from omnia_runtime.turns.structured import StructuredOutput, strip_code_fence
 from tests.runtime.program import Program, client
 from tests.runtime.scripted import Mounted
 
@@ -27,7 +27,7 @@ OUTPUT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
     ],
 )
 def test_json_is_taken_out_of_a_fence_that_is_all_there_is(text: str, inside: str) -> None:
-    assert unwrapped(text) == inside
+    assert strip_code_fence(text) == inside
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import parse_pack
 from omnia_core.templates import ValueMissing, compile_template
 from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.prompts.offer import offer
+from omnia_runtime.prompts.offer import offer_tools
 from omnia_runtime.prompts.prompt import (
     CompiledPrompt,
     VariableInvalid,
@@ -150,7 +150,7 @@ def test_tools_are_offered_by_the_prompts_list(
     content = pack(tools=listed, tool_policy={"blocklist": blocked})
     parsed = parse_pack(orjson.dumps(content).decode())
     registry = {name: ToolSpec(name, "", {}) for name in ("put", "get_b", "get_a")}
-    found = offer(parsed, parsed.prompts["main"], registry)
+    found = offer_tools(parsed, parsed.prompts["main"], registry)
     assert [tool.name for tool in found.tools] == offered
     assert found.missing == missing
 
@@ -164,4 +164,4 @@ def test_the_registry_describes_a_tool_and_the_pack_fills_in() -> None:
         (ToolSpec("a", "", {"type": "object"}), ToolSpec("a", "pack", parameters)),
         (ToolSpec("a", "own", own), ToolSpec("a", "own", own)),
     ]:
-        assert offer(parsed, parsed.prompts["main"], {"a": spec}).tools == (expected,)
+        assert offer_tools(parsed, parsed.prompts["main"], {"a": spec}).tools == (expected,)

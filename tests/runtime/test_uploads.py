@@ -14,10 +14,14 @@ from omnia_core.media import META, MediaRecord, StorageRef, folder_name
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.agent.request_builder import ModelContext, OmittedMedia, RequestBuilder
 from omnia_runtime.ports.model import ChatRequest
-from omnia_runtime.turns.asking import Asking, Context
-from omnia_runtime.turns.media import Gone, MediaFolder
-from omnia_runtime.turns.uploads import MediaInvalid, UploadFolder, Whose
+from omnia_runtime.turns.media import (
+    MediaInvalid,
+    MediaLoader,
+    MediaOwner,
+    UploadFolder,
+)
 from tests.runtime.program import Program, Stream, client, said
 from tests.runtime.scripted import Mounted, pack
 from tests.runtime.servers import ChatServer, chunk, serving
@@ -27,7 +31,7 @@ Start = Callable[..., Program]
 SESSION = "session:1"
 PICTURE = b"not really a picture"
 LIMIT = 100
-ANN = Whose(SESSION, "ann")
+ANN = MediaOwner(SESSION, "ann")
 
 
 class Uploaded:
@@ -70,8 +74,8 @@ def uploaded(tmp_path: Path) -> Uploaded:
 
 
 @pytest.fixture
-def media(tmp_path: Path, uploaded: Uploaded) -> MediaFolder:
-    return MediaFolder(tmp_path, UploadFolder(uploaded.root, LIMIT))
+def media(tmp_path: Path, uploaded: Uploaded) -> MediaLoader:
+    return MediaLoader(tmp_path, UploadFolder(uploaded.root, LIMIT))
 
 
 def inline(content: bytes = PICTURE, kind: str = "image/png") -> Part:
@@ -79,7 +83,7 @@ def inline(content: bytes = PICTURE, kind: str = "image/png") -> Part:
 
 
 async def test_an_upload_becomes_its_bytes_and_its_record_says_what_they_are(
-    media: MediaFolder, uploaded: Uploaded
+    media: MediaLoader, uploaded: Uploaded
 ) -> None:
     assert await media.load(uploaded.add(), ANN) == inline()
     webm = uploaded.add(mime_type="Audio/WebM; codecs=opus")
@@ -88,7 +92,7 @@ async def test_an_upload_becomes_its_bytes_and_its_record_says_what_they_are(
     assert await media.load(nobodys, ANN) == inline()
 
 
-async def test_what_cannot_be_had_says_why(media: MediaFolder, uploaded: Uploaded) -> None:
+async def test_what_cannot_be_had_says_why(media: MediaLoader, uploaded: Uploaded) -> None:
     swept = uploaded.add()
     uploaded.file(swept).unlink()
     linked = uploaded.add()
@@ -112,7 +116,7 @@ async def test_what_cannot_be_had_says_why(media: MediaFolder, uploaded: Uploade
 
 
 async def test_an_upload_that_is_gone_is_named_in_later_turns_and_ends_none(
-    media: MediaFolder, uploaded: Uploaded
+    media: MediaLoader, uploaded: Uploaded
 ) -> None:
     gone, there = uploaded.add(), uploaded.add(b"another")
     history = [Message("user", "look", (gone, there)), Message("assistant", "I see")]
@@ -120,7 +124,7 @@ async def test_an_upload_that_is_gone_is_named_in_later_turns_and_ends_none(
     now = [*history, Message("user", "again", (there,))]
 
     loaded = await media.load_all(now, ANN)
-    request = Asking(Context(None), loaded).ask(ChatRequest("", ()), now)
+    request = RequestBuilder(ModelContext(None), loaded).build(ChatRequest("", ()), now)
 
     first, _, last = request.messages
     assert first.content == "look\n[not shown: image; its file is not there any more]"
@@ -132,11 +136,11 @@ async def test_an_upload_that_is_gone_is_named_in_later_turns_and_ends_none(
 async def test_uploads_of_earlier_messages_are_sent_again_as_far_as_there_is_room(
     tmp_path: Path, uploaded: Uploaded
 ) -> None:
-    media = MediaFolder(tmp_path, UploadFolder(uploaded.root, LIMIT), earlier_bytes=150)
+    media = MediaLoader(tmp_path, UploadFolder(uploaded.root, LIMIT), earlier_bytes=150)
     oldest, older, newer, new = (uploaded.add(bytes([each]) * 90) for each in range(4))
     parts = [oldest, older, newer, new]
     loaded = await media.load_all([Message("user", "look", (part,)) for part in parts], ANN)
-    gone = [isinstance(loaded[part], Gone) for part in parts]
+    gone = [isinstance(loaded[part], OmittedMedia) for part in parts]
     assert gone == [True, True, False, False]
 
 

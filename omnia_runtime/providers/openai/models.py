@@ -1,6 +1,6 @@
 """Differences between OpenAI's models, by the prefixes of their names.
 
-Sources, read in 2026: https://developers.openai.com/api/docs/models,
+ToolSources, read in 2026: https://developers.openai.com/api/docs/models,
 https://developers.openai.com/api/docs/guides/reasoning and .../guides/latest-model.
 """
 

@@ -1,4 +1,4 @@
-"""A session store whose operations are counted."""
+"""Measures the operations of a session store."""
 
 import asyncio
 import time
@@ -12,13 +12,13 @@ from omnia_core.sessions import (
     SessionStore,
     StoreUnavailable,
 )
-from omnia_runtime.observe.metrics import Metrics
+from omnia_runtime.observe.metrics import RuntimeMetrics
 
 
 class MeteredSessionStore:
-    """Passes every operation on, and counts it with its outcome and its time."""
+    """Forwards every operation, and measures its status and duration."""
 
-    def __init__(self, store: SessionStore, metrics: Metrics) -> None:
+    def __init__(self, store: SessionStore, metrics: RuntimeMetrics) -> None:
         self._store = store
         self._metrics = metrics
         self.keeps_audit = store.keeps_audit
@@ -54,11 +54,11 @@ class MeteredSessionStore:
 
 
 class _Operation:
-    """One operation; a context manager that is no generator costs a third."""
+    """Measures one operation. A context manager made from a generator takes three times as long."""
 
     __slots__ = ("_began", "_metrics", "_name")
 
-    def __init__(self, name: str, metrics: Metrics) -> None:
+    def __init__(self, name: str, metrics: RuntimeMetrics) -> None:
         self._name = name
         self._metrics = metrics
 
@@ -66,10 +66,10 @@ class _Operation:
         self._began = time.monotonic()
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._metrics.stored(self._name, _outcome(error), time.monotonic() - self._began)
+        self._metrics.stored(self._name, _status(error), time.monotonic() - self._began)
 
 
-def _outcome(error: BaseException | None) -> str:
+def _status(error: BaseException | None) -> str:
     if error is None:
         return "success"
     if isinstance(error, SessionConflict):

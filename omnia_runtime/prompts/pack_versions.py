@@ -1,4 +1,4 @@
-"""The versions of the agent's PromptPack, and the one that each session has."""
+"""Reads the versions of the agent's PromptPack, and assigns sessions to them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,11 +23,11 @@ U = TypeVar("U")
 
 
 class PackVersions(Struct, Generic[T], frozen=True):
-    """The versions that can be used, as packs or as what was built from them.
+    """The usable versions, as packs or as what was built from them.
 
     Attributes:
-        packs: by version; the stable one is always among them.
-        problems: what is wrong with the versions that cannot be used.
+        packs: by version; the stable version is always present.
+        problems: what is wrong with the other versions.
     """
 
     placement: Placement
@@ -39,8 +39,12 @@ class PackVersions(Struct, Generic[T], frozen=True):
         """The stable version."""
         return self.packs[self.placement.stable]
 
+    def for_session(self, session_id: str, begun_with: str) -> T:
+        """Return the version for a session, as `version_for`."""
+        return self.packs[self.version_for(session_id, begun_with)]
+
     def version_for(self, session_id: str, begun_with: str) -> str:
-        """Return a session's version: the one that it began with, as long as that can be used.
+        """Return the version for a session: the one that it began with, while that is usable.
 
         `begun_with` is "" for a new session.
         """
@@ -49,58 +53,57 @@ class PackVersions(Struct, Generic[T], frozen=True):
         version = place(session_id, self.placement)
         return version if version in self.packs else self.placement.stable
 
-    def built(self, build: Callable[[T], U]) -> "PackVersions[U]":
-        """Build something from every version; one that cannot be built cannot be used.
+    def map(self, build: Callable[[T], U]) -> "PackVersions[U]":
+        """Apply `build` to every version; a version for which it fails is not usable.
 
         Raises:
-            ConfigurationError: the stable version cannot be built.
+            ConfigurationError: `build` fails for the stable version.
         """
-        return _built(self.placement, self.packs, build, self.problems)
+        return _build_versions(self.placement, self.packs, build, self.problems)
 
 
 def read_packs(path: str) -> PackVersions[Pack]:
-    """Read a folder of versions, or a file with a single one, whose version is the pack's own.
+    """Read a folder of versions, or a file with a single version.
 
-    In a folder the name of the file is the version, whatever the pack itself says: every pack
-    comes with the version under which it is found.
+    In a folder, the name of a file is its version, and replaces the version inside the pack.
 
     Raises:
-        ConfigurationError: names the file, and what is wrong with the placement or the stable
-            version. What is wrong with another version is one of the `problems`.
+        ConfigurationError: the placement or the stable version is invalid; the message names the
+            file. What is wrong with another version is in `problems`.
     """
     if not Path(path).is_dir():
-        pack = _pack(Path(path))
+        pack = _read_pack(Path(path))
         return PackVersions(Placement(pack.version), {pack.version: pack})
     file = str(Path(path, PLACEMENT_FILE))
     placement = parse_placement(read_text(file), file)
-    # A file that is not there is read too: the error says which one it is.
-    versions = {placement.stable, placement.candidate, *map(_version, pack_files(path))} - {""}
+    # A missing file is read too, so that the error names it.
+    versions = {placement.stable, placement.candidate, *map(_file_version, pack_files(path))} - {""}
     sources = {version: (version, Path(path, file_of(version))) for version in sorted(versions)}
-    return _built(placement, sources, _versioned)
+    return _build_versions(placement, sources, _read_version)
 
 
 def pack_files(path: str) -> list[Path]:
     """Return the files that `read_packs` reads now, to be watched."""
     if not Path(path).is_dir():
         return [Path(path)]
-    versions = sorted(each for each in Path(path).iterdir() if version_of(each.name))
+    versions = sorted(file for file in Path(path).iterdir() if version_of(file.name))
     return [Path(path, PLACEMENT_FILE), *versions]
 
 
-def _version(file: Path) -> str:
+def _file_version(file: Path) -> str:
     return version_of(file.name) or ""
 
 
-def _versioned(source: tuple[str, Path]) -> Pack:
+def _read_version(source: tuple[str, Path]) -> Pack:
     version, file = source
-    return structs.replace(_pack(file), version=version)
+    return structs.replace(_read_pack(file), version=version)
 
 
-def _pack(file: Path) -> Pack:
+def _read_pack(file: Path) -> Pack:
     return parse_pack(read_text(str(file)), str(file))
 
 
-def _built(
+def _build_versions(
     placement: Placement,
     sources: Mapping[str, T],
     build: Callable[[T], U],

@@ -13,21 +13,20 @@ from omnia_core.sessions.audit import EventKind
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_runtime.configuration.loader import Loader
-from omnia_runtime.configuration.reload import Live
+from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.audit import MOST_RECORDS, Recorder, note_event, recording
-from omnia_runtime.ports.listener import Listener, Nobody
+from omnia_runtime.observe.audit import MAX_RECORDS, AuditRecorder, record_event, recording
+from omnia_runtime.ports.listener import AgentListener, DiscardingListener
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError
 from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.retry import RetryingModel, Timing
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.conversation import Conversations
-from omnia_runtime.turns.invocation import Invocations
-from omnia_runtime.turns.invocation_record import MOST_WAITING, InvocationRecords
-from omnia_runtime.turns.media import MediaFolder
+from omnia_runtime.turns.invocation import MAX_PENDING_RECORDS, InvocationRecords, Invocations
+from omnia_runtime.turns.media import MediaLoader
+from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
-from omnia_runtime.turns.turn import Caller, Turn
+from omnia_runtime.turns.turn import Caller, UserTurn
 from tests.runtime.scripted import Mounted, ScriptedModel, http_tool, metrics, pack, says
 from tests.services import free_port
 
@@ -74,10 +73,12 @@ class Bed:
         self.store, self.metrics = KeepingStore(), metrics()
         self.client = client = HTTPClient()
         env = mounted.env(**environment)
-        self.live = Live(Loader(env, client, ToolSources(client, lambda: None), self.metrics))
+        self.live = LiveConfiguration(
+            Loader(env, client, ToolSources(client, lambda: None), self.metrics)
+        )
         tracing = RuntimeTracing()
-        media = MediaFolder(mounted.folder)
-        self.conversations = Conversations(self.live, self.store, media, self.metrics, tracing)
+        media = MediaLoader(mounted.folder)
+        self.conversations = SessionTurns(self.live, self.store, media, self.metrics, tracing)
         records = InvocationRecords(self.store, self.metrics)
         self.invocations = Invocations(self.live, records, self.metrics, tracing)
 
@@ -85,10 +86,10 @@ class Bed:
         """Let go of connections."""
         await self.client.close()
 
-    async def ask(self, text: str = "hi", listener: Listener | None = None) -> None:
+    async def ask(self, text: str = "hi", listener: AgentListener | None = None) -> None:
         """Run a turn of session s."""
-        turn = Turn("s", text, (), {}, [])
-        await self.conversations.run(turn, listener or Nobody(), Caller())
+        turn = UserTurn("s", text, (), {}, [])
+        await self.conversations.run(turn, listener or DiscardingListener(), Caller())
 
     async def call(self, invocation_id: str = "i1", text: str = '{"text": "x"}') -> str:
         """Call the function."""
@@ -119,16 +120,16 @@ async def made(mounted: Mounted) -> AsyncIterator[Made]:
         await bed.close()
 
 
-class Stalled(Nobody):
+class Stalled(DiscardingListener):
     """Takes one piece, and never has room for another."""
 
     def __init__(self) -> None:
         self.speaking = asyncio.Event()
 
-    def say(self, text: str) -> bool:  # noqa: ARG002 - the protocol's
+    def send_text(self, text: str) -> bool:  # noqa: ARG002 - the protocol's
         return False
 
-    async def room(self) -> None:
+    async def drain(self) -> None:
         self.speaking.set()
         await asyncio.Event().wait()
 
@@ -219,12 +220,12 @@ async def test_retries_and_the_one_who_steps_in_are_told() -> None:
             ("fallback", shipped(ScriptedModel(says("a")), "fallback")),
         ]
     )
-    with recording(Recorder()) as recorder:
+    with recording(AuditRecorder()) as recorder:
         async with aclosing(model.stream(ChatRequest("", [Message("user", "hi")]))) as events:
             async for _ in events:
                 pass
     assert recorder
-    trail = recorder.beside()
+    trail = recorder.take()
     assert [(each.provider, each.attempt, each.fault) for each in trail.provider_calls] == [
         ("default", 1, "rate_limited"),
         ("default", 2, "rate_limited"),
@@ -240,21 +241,21 @@ async def test_retries_and_the_one_who_steps_in_are_told() -> None:
 
 
 def test_a_turn_leaves_a_bounded_number_of_records() -> None:
-    with recording(Recorder()) as recorder:
-        for _ in range(MOST_RECORDS + 7):
-            note_event(EventKind.LIMIT_REACHED)
+    with recording(AuditRecorder()) as recorder:
+        for _ in range(MAX_RECORDS + 7):
+            record_event(EventKind.LIMIT_REACHED)
     assert recorder
-    trail = recorder.ended("completed", EventKind.TURN_ENDED, "stop")
-    assert len(trail.events) == MOST_RECORDS + 2
+    trail = recorder.end_turn("completed", EventKind.TURN_ENDED, "stop")
+    assert len(trail.events) == MAX_RECORDS + 2
     assert (trail.events[-2].kind, trail.events[-2].detail) == (EventKind.RECORDS_DROPPED, "7")
 
 
 def test_outside_of_a_turn_nothing_is_noted() -> None:
-    note_event(EventKind.LIMIT_REACHED)
-    recorder = Recorder()
+    record_event(EventKind.LIMIT_REACHED)
+    recorder = AuditRecorder()
     recorder.provider_called("p", "m", "success", 0.1, Usage(), None)
-    assert len(recorder.beside().provider_calls) == 1
-    assert recorder.beside() == AuditTrail()
+    assert len(recorder.take().provider_calls) == 1
+    assert recorder.take() == AuditTrail()
 
 
 @pytest.fixture
@@ -321,8 +322,8 @@ async def test_no_call_fails_or_waits_because_of_its_record(function: Mounted, m
 
     bed.store.away = False
     bed.store.let_go.clear()
-    for number in range(MOST_WAITING + 3):
+    for number in range(MAX_PENDING_RECORDS + 3):
         await bed.call(f"{number}")
     bed.store.let_go.set()
     await bed.invocations.close()
-    assert len(bed.store.trails) == MOST_WAITING
+    assert len(bed.store.trails) == MAX_PENDING_RECORDS

@@ -1,0 +1,130 @@
+"""Runs the turns of sessions: load the session, run the agent, store the turn."""
+
+import asyncio
+
+from msgspec import structs
+
+from omnia_core.conversation.usage import Usage
+from omnia_core.sessions import Message, SessionStore
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.agent.request_builder import RequestBuilder
+from omnia_runtime.observe.audit import record_event
+from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.listener import AgentListener, TurnFinished
+from omnia_runtime.prompts.media import check_parts
+from omnia_runtime.turns.agent_version import AgentVersions
+from omnia_runtime.turns.media import MediaLoader, MediaOwner, loaded_parts
+from omnia_runtime.turns.session_access import SessionBusy, SessionLocks, require_owner
+from omnia_runtime.turns.summaries import Summaries
+from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_turn
+from omnia_runtime.turns.turn import Caller, UserTurn, close_transcript, user_message
+from omnia_runtime.turns.turn_store import (
+    CheckpointingListener,
+    Checkpoints,
+    TurnStore,
+    completed_ending,
+    failed_ending,
+)
+
+
+class SessionTurns:
+    """Runs turns; the turns of one session run one after another."""
+
+    def __init__(
+        self,
+        agents: AgentVersions,
+        store: SessionStore,
+        media: MediaLoader,
+        metrics: RuntimeMetrics,
+        tracing: RuntimeTracing,
+    ) -> None:
+        self._agents = agents
+        self._store = store
+        self._media = media
+        self._tracing = tracing
+        self._metrics = metrics
+        self._locks = SessionLocks()
+        self._turns = TurnStore(store)
+        self._summaries = Summaries(store, self._locks.summary)
+
+    @property
+    def accepts_uploads(self) -> bool:
+        """Whether a message may refer to an upload."""
+        return self._media.accepts_uploads
+
+    async def close(self) -> None:
+        """Cancel background work."""
+        await self._summaries.close()
+
+    async def run(self, turn: UserTurn, listener: AgentListener, caller: Caller) -> TurnFinished:
+        """Run a turn. When this returns, the turn is stored and the session is free.
+
+        If the turn is cancelled or fails, the answer sent so far is stored and marked.
+
+        Raises:
+            OmniaError: the turn failed; the message says what to do.
+        """
+        with self._metrics.measure_turn():
+            try:
+                with self._tracing.turn(turn, caller.metadata) as span:
+                    async with self._locks.turn(turn.session_id):
+                        with self._turns.recording():
+                            finished = await self._run(turn, listener, caller)
+                    note_end(span, finished)
+            except SessionBusy:
+                require_owner(await self._store.load(turn.session_id), caller)
+                raise
+        return structs.replace(finished, text=turn.answer)
+
+    async def _run(self, turn: UserTurn, listener: AgentListener, caller: Caller) -> TurnFinished:
+        session = await self._store.load(turn.session_id)
+        require_owner(session, caller)
+        agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
+        # The rest of a turn whose runtime died becomes part of the conversation.
+        transcript = [*session.messages, *session.interrupted] if session else []
+        first, stored = (session.first, len(session.messages)) if session else (0, 0)
+        note_turn(agent, transcript, session.deleted if session else None)
+        system = agent.prompt.render(agent.prompt.declared(turn.metadata))
+        check_parts(agent.prompt.prompt.media, turn.parts)
+        transcript.append(user_message(turn, caller, agent.version))
+        owner = MediaOwner(turn.session_id, caller.user_id)
+        media = await self._media.load_all(transcript, owner)
+        # The type and the size of an upload are known only after it is loaded.
+        check_parts(agent.prompt.prompt.media, loaded_parts(media, turn.parts))
+        requests = RequestBuilder(agent.context, media, first)
+        if session and session.interrupted:
+            record_event(EventKind.TURN_INTERRUPTED)
+        known = await self._turns.begin(turn.session_id, transcript, stored, first)
+        checkpoints = Checkpoints(self._store, turn, transcript, known, first)
+        listener = CheckpointingListener(turn, checkpoints, listener)
+        try:
+            if blocked := agent.check_input(turn.content):
+                finished = await _send_blocked(blocked.message, transcript, listener)
+            else:
+                loop = agent.loop(requests, turn.session_id, caller)
+                request = agent.request(system, transcript, turn.metadata)
+                finished = await agent.run(loop, request, transcript, listener)
+                parts = [await self._media.load(part) for part in finished.parts]
+                finished = structs.replace(finished, parts=tuple(parts))
+        except BaseException as error:
+            checkpoints.end()
+            reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
+            closed = close_transcript(transcript, known, turn.answer, reason)
+            await self._turns.end(turn.session_id, closed, known, failed_ending(error), first)
+            raise
+        checkpoints.end()
+        ending = completed_ending(finished.reason)
+        await self._turns.end(turn.session_id, transcript, known, ending, first)
+        if requests.first and requests.first.wants_summary:
+            self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
+        return finished
+
+
+async def _send_blocked(
+    message: str, transcript: list[Message], listener: AgentListener
+) -> TurnFinished:
+    """Answer with the message of the validator that blocked the input."""
+    transcript.append(Message("assistant", message, finish_reason="safety"))
+    if not listener.send_text(message):
+        await listener.drain()
+    return TurnFinished(text=message, reason="safety", usage=Usage())

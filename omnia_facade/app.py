@@ -84,7 +84,7 @@ class FacadeServer:
                 timings=context.timings,
                 local=env.allow_unauthenticated and is_loopback(env.bind_address or ""),
             )
-            server = await listen(env, lambda: ConnectionRouter(entrance))
+            server = await listen(env, partial(ConnectionRouter, entrance))
             stack.callback(server.close)
             ready = partial(readiness, entrance.draining, context.client)
             stack.callback(serve_health(env, ready, registry).stop)

@@ -76,72 +76,75 @@ class FacadeMetrics:
     """The metrics of one agent."""
 
     def __init__(self, registry: CollectorRegistry, *, agent: str, namespace: str) -> None:
-        series = self._series = MetricFactory(registry, agent, namespace)
-        self.media = MediaMetrics(series)
-        self.voice = VoiceMetrics(series)
-        self.connections_active = series.gauge(
+        factory = self._factory = MetricFactory(registry, agent, namespace)
+        self.media = MediaMetrics(factory)
+        self.voice = VoiceMetrics(factory)
+        self.connections_active = factory.gauge(
             "omnia_agent_connections_active", "WebSocket connections that are open."
         )
-        self.connections = series.counter(
+        self.connections = factory.counter(
             "omnia_agent_connections_total", "WebSocket connections that were opened."
         )
-        self.sessions_active = series.gauge(
+        self.sessions_active = factory.gauge(
             "omnia_agent_sessions_active", "Sessions announced on the connections that are open."
         )
-        self.requests_inflight = series.gauge(
+        self.requests_inflight = factory.gauge(
             "omnia_agent_requests_inflight", "Turns and function calls that are being answered."
         )
-        self.messages_received = series.counter(
+        self.messages_received = factory.counter(
             "omnia_agent_messages_received_total", "Text messages that clients sent."
         )
-        self.messages_sent = series.counter(
+        self.messages_sent = factory.counter(
             "omnia_agent_messages_sent_total", "Frames sent to clients."
         )
-        self._messages_rate_limited = series.counter(
+        self._messages_rate_limited = factory.counter(
             "omnia_facade_control_messages_ratelimited_total",
             "Text messages that were refused for their rate.",
         )
-        self.unauthenticated = series.gauge(
+        self.unauthenticated = factory.gauge(
             "omnia_facade_unauthenticated", "1 where requests need no credential, else 0."
         )
-        self._requests = series.counters(
-            "omnia_agent_requests_total",
-            "Turns and function calls, by outcome.",
-            "status",
-            _REQUEST_STATUS.values(),
-        )
-        self._duration = series.histograms(
-            "omnia_agent_request_duration_seconds",
-            "Time from the beginning of a turn or function call to its end.",
-            DURATION_BUCKETS,
-            "handler",
-        )
-        self._first_chunk = series.histogram(
-            "omnia_agent_time_to_first_chunk_seconds",
-            "Time from a message to the first chunk of its answer.",
-            LATENCY_BUCKETS,
-        )
-        self._queue_wait = series.histogram(
-            "omnia_agent_queue_wait_seconds",
-            "Time that a message waited for those before it.",
-            WAIT_BUCKETS,
-        )
-        self.kept_answers = series.counters(
-            "omnia_facade_kept_answers_total",
-            "Answers that the runtime did not end, by what the session store has of them.",
-            "outcome",
-            Kept,
-        )
-        self._rejections = series.counters(
+        self._rejections = factory.counters(
             "omnia_facade_rejections_total",
             "Requests and messages that were refused, by reason.",
             "reason",
             Rejection,
         )
+        self._add_requests(factory)
+
+    def _add_requests(self, factory: MetricFactory) -> None:
+        self._requests = factory.counters(
+            "omnia_agent_requests_total",
+            "Turns and function calls, by outcome.",
+            "status",
+            _REQUEST_STATUS.values(),
+        )
+        self._duration = factory.histograms(
+            "omnia_agent_request_duration_seconds",
+            "Time from the beginning of a turn or function call to its end.",
+            DURATION_BUCKETS,
+            "handler",
+        )
+        self._first_chunk = factory.histogram(
+            "omnia_agent_time_to_first_chunk_seconds",
+            "Time from a message to the first chunk of its answer.",
+            LATENCY_BUCKETS,
+        )
+        self._queue_wait = factory.histogram(
+            "omnia_agent_queue_wait_seconds",
+            "Time that a message waited for those before it.",
+            WAIT_BUCKETS,
+        )
+        self.kept_answers = factory.counters(
+            "omnia_facade_kept_answers_total",
+            "Answers that the runtime did not end, by what the session store has of them.",
+            "outcome",
+            Kept,
+        )
 
     def session_store(self, mode: str) -> None:
         """Report where sessions are stored: `mode` is "runtime" or "pod"."""
-        self._series.labelled(
+        self._factory.labelled(
             "omnia_agent_session_store",
             "Always 1; `mode` is where sessions are stored.",
             "mode",
@@ -174,26 +177,26 @@ class FacadeMetrics:
 class MediaMetrics:
     """Metrics of uploads and downloads, over HTTP or WebSocket."""
 
-    def __init__(self, series: MetricFactory) -> None:
-        self._uploads = series.counters(
+    def __init__(self, factory: MetricFactory) -> None:
+        self._uploads = factory.counters(
             "omnia_facade_uploads_total",
             "Uploads, by outcome.",
             "status",
             _TRANSFER_STATUS.values(),
         )
-        self._upload_bytes = series.counter(
+        self._upload_bytes = factory.counter(
             "omnia_facade_upload_bytes_total", "Bytes of uploads that succeeded."
         )
-        self._upload_seconds = series.histogram(
+        self._upload_seconds = factory.histogram(
             "omnia_facade_upload_duration_seconds", "Time of an upload.", DURATION_BUCKETS
         )
-        self._downloads = series.counters(
+        self._downloads = factory.counters(
             "omnia_facade_downloads_total",
             "Downloads, by outcome.",
             "status",
             _TRANSFER_STATUS.values(),
         )
-        self._download_bytes = series.counter(
+        self._download_bytes = factory.counter(
             "omnia_facade_download_bytes_total", "Bytes of downloads that succeeded."
         )
 
@@ -219,30 +222,30 @@ class VoiceMetrics:
         frames_rate_limited: binary frames after which reading from a client was paused.
     """
 
-    def __init__(self, series: MetricFactory) -> None:
-        self._chunks = series.counters(
+    def __init__(self, factory: MetricFactory) -> None:
+        self._chunks = factory.counters(
             "omnia_facade_media_chunks_total",
             "Pieces of media sent to clients, by kind of frame.",
             "type",
             ("json", "binary"),
         )
-        self._chunk_bytes = series.counter(
+        self._chunk_bytes = factory.counter(
             "omnia_facade_media_chunk_bytes_total", "Bytes of media sent to clients."
         )
-        self.frames_rate_limited = series.counter(
+        self.frames_rate_limited = factory.counter(
             "omnia_facade_media_frames_ratelimited_total",
             "Binary frames after which a client was slowed down.",
         )
-        self.sessions_active = series.gauge(
+        self.sessions_active = factory.gauge(
             "omnia_facade_audio_sessions_active", "Voice sessions that are open."
         )
-        self._frames = series.counter(
+        self._frames = factory.counter(
             "omnia_facade_audio_frames_received_total", "Frames of audio that clients sent."
         )
-        self._bytes = series.counter(
+        self._bytes = factory.counter(
             "omnia_facade_audio_bytes_received_total", "Bytes of audio that clients sent."
         )
-        self._ingest_seconds = series.histogram(
+        self._ingest_seconds = factory.histogram(
             "omnia_facade_audio_ingest_duration_seconds",
             "Time from a frame of audio to its delivery to the runtime.",
             _INGEST_BUCKETS,

@@ -21,7 +21,7 @@ from omnia_facade.runtime_client.port import Invocation, RuntimeClient, RuntimeF
 _log = structlog.get_logger()
 
 
-class FunctionCall(Struct, frozen=True):
+class FunctionInvocation(Struct, frozen=True):
     """One call.
 
     Attributes:
@@ -54,7 +54,10 @@ class Idempotency(Protocol):
     """Answers a repeated call once."""
 
     async def answer(
-        self, input_json: str, call: FunctionCall, run: Callable[[], Awaitable[FunctionAnswer]]
+        self,
+        input_json: str,
+        call: FunctionInvocation,
+        run: Callable[[], Awaitable[FunctionAnswer]],
     ) -> FunctionAnswer:
         """Run the call; one with a key that was completed before is answered as it was then.
 
@@ -78,7 +81,7 @@ class Function:
         self._client = client
         self._idempotency = idempotency
 
-    async def run(self, body: bytes, call: FunctionCall) -> FunctionAnswer:
+    async def run(self, body: bytes, call: FunctionInvocation) -> FunctionAnswer:
         """Check the input, invoke the runtime, check the output.
 
         Raises:
@@ -90,7 +93,7 @@ class Function:
             input_json, call, partial(self._answer, input_json, call)
         )
 
-    async def _answer(self, input_json: str, call: FunctionCall) -> FunctionAnswer:
+    async def _answer(self, input_json: str, call: FunctionInvocation) -> FunctionAnswer:
         began = time.perf_counter()
         invocation = await self._invoke(input_json, call)
         answer: JsonObject = {
@@ -124,7 +127,7 @@ class Function:
         # The checked value is sent, not the body: a repeated key has one meaning from here on.
         return orjson.dumps(value).decode()
 
-    async def _invoke(self, input_json: str, call: FunctionCall) -> Invocation:
+    async def _invoke(self, input_json: str, call: FunctionInvocation) -> Invocation:
         try:
             return await self._client.invoke(
                 input_json, call.invocation_id, call.caller, seconds=call.seconds
@@ -158,7 +161,7 @@ def _compile(schema: JsonObject, name: str) -> Schema:
         raise ConfigurationError(f"{name} does not compile: {error}") from error
 
 
-def _public_detail(failure: RuntimeFailed, call: FunctionCall) -> str:
+def _public_detail(failure: RuntimeFailed, call: FunctionInvocation) -> str:
     """Describe a failure of the runtime without its internals."""
     if failure.unreachable:
         return "the runtime cannot be reached"

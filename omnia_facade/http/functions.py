@@ -13,7 +13,7 @@ from omnia_facade.auth.principal import Principal
 from omnia_facade.context import ProcessContext
 from omnia_facade.entrance.errors import HttpError, Rejection
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
-from omnia_facade.functions.function import Function, FunctionAnswer, FunctionCall
+from omnia_facade.functions.function import Function, FunctionAnswer, FunctionInvocation
 from omnia_facade.http.body import read_body
 from omnia_facade.http.server import error_response
 
@@ -33,11 +33,7 @@ class FunctionRoute:
 
     public = False
 
-    def __init__(
-        self,
-        function: Function,
-        context: ProcessContext,
-    ) -> None:
+    def __init__(self, function: Function, context: ProcessContext) -> None:
         self._function = function
         self._metrics = context.metrics
         self._tracing = context.tracing
@@ -63,13 +59,13 @@ class FunctionRoute:
         wait = _preferred_wait(request.headers.getall("Prefer", ()))
         shortened = wait is not None and wait < self._call_seconds
         seconds = float(wait) if wait is not None and shortened else self._call_seconds
-        call = FunctionCall(str(uuid.uuid4()), caller, seconds, key)
+        call = FunctionInvocation(str(uuid.uuid4()), caller, seconds, key)
         response = await self._observed(request, call)
         if shortened:
             response.headers[APPLIED] = f"wait={wait}"
         return response
 
-    async def _observed(self, request: web.BaseRequest, call: FunctionCall) -> web.Response:
+    async def _observed(self, request: web.BaseRequest, call: FunctionInvocation) -> web.Response:
         """Answer a call, with its metrics and its line in the log."""
         began = time.perf_counter()
         self._calls += 1
@@ -104,7 +100,7 @@ class FunctionRoute:
         return response
 
     async def _traced(
-        self, request: web.BaseRequest, call: FunctionCall
+        self, request: web.BaseRequest, call: FunctionInvocation
     ) -> tuple[web.Response, FunctionErrorCode | None]:
         """Answer a call in its span; return the response, and its error code."""
         with self._tracing.function(self._function.name, request.headers) as span:
@@ -179,7 +175,7 @@ def _success(answer: FunctionAnswer) -> web.Response:
     return web.Response(body=answer.body, content_type="application/json", headers=headers)
 
 
-def _failure(failure: FunctionFailed, call: FunctionCall) -> web.Response:
+def _failure(failure: FunctionFailed, call: FunctionInvocation) -> web.Response:
     response = error_response(failure)
     response.headers[INVOCATION] = failure.replay_of or call.invocation_id
     if failure.replay_of:

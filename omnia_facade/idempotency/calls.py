@@ -17,7 +17,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
-from omnia_facade.functions.function import FunctionAnswer, FunctionCall
+from omnia_facade.functions.function import FunctionAnswer, FunctionInvocation
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 KEPT_SECONDS = 24 * 3600.0
@@ -47,7 +47,10 @@ class IdempotentCalls:
         self._kept_seconds = kept_seconds
 
     async def answer(
-        self, input_json: str, call: FunctionCall, run: Callable[[], Awaitable[FunctionAnswer]]
+        self,
+        input_json: str,
+        call: FunctionInvocation,
+        run: Callable[[], Awaitable[FunctionAnswer]],
     ) -> FunctionAnswer:
         """Run the call; one with a key that was completed before is answered as it was then.
 
@@ -71,7 +74,7 @@ class IdempotentCalls:
         self,
         key: str,
         input_json: str,
-        call: FunctionCall,
+        call: FunctionInvocation,
         run: Callable[[], Awaitable[FunctionAnswer]],
     ) -> FunctionAnswer:
         scope, fingerprint = scope_of(call.caller, key), fingerprint_of(input_json)
@@ -93,7 +96,7 @@ class IdempotentCalls:
         return answer
 
     async def _claim(
-        self, scope: bytes, fingerprint: bytes, call: FunctionCall
+        self, scope: bytes, fingerprint: bytes, call: FunctionInvocation
     ) -> ExistingClaim | None:
         lease = call.seconds + MARGIN_SECONDS
         try:

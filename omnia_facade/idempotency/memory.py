@@ -31,7 +31,7 @@ class MemoryReplyStore(ReplyStore):
     ) -> None:
         """`clock` returns monotonic seconds."""
         self._clock = clock
-        self._room = max_bytes
+        self._free_bytes = max_bytes
         self._claims: dict[bytes, _Entry] = {}
         self._replies: OrderedDict[bytes, _Entry] = OrderedDict()
 
@@ -78,14 +78,14 @@ class MemoryReplyStore(ReplyStore):
 
     def _put(self, scope: bytes, entry: _Entry) -> None:
         self._replies[scope] = entry
-        self._room -= _size(entry)
-        while self._room < 0 and len(self._replies) > 1:
+        self._free_bytes -= _size(entry)
+        while self._free_bytes < 0 and len(self._replies) > 1:
             self._drop(next(iter(self._replies)))
 
     def _drop(self, scope: bytes) -> None:
         entry = self._replies.pop(scope, None)
         if entry:
-            self._room += _size(entry)
+            self._free_bytes += _size(entry)
 
 
 def _size(entry: _Entry) -> int:

@@ -11,13 +11,13 @@ from omnia_facade.app import run
 
 
 def main() -> int:
-    """Run the program; 2 says that its configuration has to change."""
+    """Run the program; return its exit code, which is 2 if the configuration has to change."""
     try:
         env = FacadeEnv.parse(os.environ)
         configure_logs(env.log_level, agent=env.agent_name, namespace=env.namespace)
         event_loop.run(run(env))
     except ConfigurationError as error:
-        print(f"omnia-facade: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
+        print(f"omnia-facade: {error.message}", file=sys.stderr)  # noqa: T201 - for the user
         return 2
     return 0
 

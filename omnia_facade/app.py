@@ -1,11 +1,10 @@
-"""The facade, put together from its environment, served until it is told to stop."""
+"""The facade program: composed from its environment, served until SIGTERM or SIGINT."""
 
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -15,23 +14,24 @@ from omnia_core.env.shared import MediaStorageType
 from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
-from omnia_facade.auth.mounted import MountedValidators
-from omnia_facade.conversations import endpoints, open_keeper, turn_handler
+from omnia_facade.auth.mounted import MountedValidator
+from omnia_facade.context import ProcessContext
+from omnia_facade.conversations import conversations
 from omnia_facade.entrance.admission import is_loopback
 from omnia_facade.entrance.capacity import Capacity
-from omnia_facade.entrance.context import EntranceContext, StaticFrontPage, Upgrade
-from omnia_facade.entrance.router import ConnectionRouter
-from omnia_facade.metrics import Metrics
+from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.limits import Limits
-from omnia_facade.ws.upload_desk import UploadDesk
 
 if TYPE_CHECKING:
-    from omnia_facade.http.route import Route
+    from aiohttp import web
+
+    from omnia_facade.media.opening import MediaService
 
 # What the last spans may take to reach the collector.
 TRACE_SECONDS = 2.0
@@ -39,8 +39,8 @@ TRACE_SECONDS = 2.0
 _log = structlog.get_logger()
 
 
-class Facade:
-    """One program: its ports, and what it shares between connections.
+class FacadeServer:
+    """The program.
 
     Attributes:
         serving: set when both ports are open.
@@ -50,86 +50,48 @@ class Facade:
         self.serving = asyncio.Event()
         self._env = env
         self._timings = timings
-        self._registry = CollectorRegistry()
-        self._metrics = Metrics(self._registry, agent=env.agent_name, namespace=env.namespace)
-        self._tracer = begin_tracing(env, self._registry)
-        self._tracing = FacadeTracing(self._tracer, env)
-        self._connections = Connections(self._metrics, env.handler_mode, timings, Limits.of(env))
-        self._authenticator = Authenticator(
-            (MountedValidators(env.auth_path, env.auth_secrets_path),),
-            allow_unauthenticated=env.allow_unauthenticated,
-        )
-        self._metrics.unauthenticated.set(env.allow_unauthenticated)
-        self._metrics.sessions_kept("runtime" if env.handler_mode is Handler.RUNTIME else "pod")
-        self._client = open_client(env)
-        self._uploads: UploadDesk | None = None
-        self._end_http: Callable[[], Coroutine[Any, Any, None]] | None = None
-        self._house = EntranceContext(
-            self._authenticator,
-            Capacity(env.max_connections, env.max_connections_per_user),
-            self._metrics.rejected,
-            allowed_origins=env.allowed_origins,
-            timings=timings,
-        )
-        self._house.local = env.allow_unauthenticated and is_loopback(env.bind_address or "")
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Serve until `stop`, then drain.
 
         Raises:
-            ConfigurationError: a port is occupied, or a schema does not compile.
+            ConfigurationError: the environment or a mounted file has to change.
         """
+        env = self._env
         async with contextlib.AsyncExitStack() as stack:
-            if self._tracer.enabled:
-                stack.push_async_callback(asyncio.to_thread, self._tracer.close, TRACE_SECONDS)
-            if self._client:
-                stack.push_async_callback(self._client.close)
-            await self._begin_http(stack)
-            if self._env.mode is Mode.AGENT:
-                self._house.upgrade = self._conversations(stack)
-            server = await listen(self._env, lambda: ConnectionRouter(self._house))
+            registry = CollectorRegistry()
+            context = _open_context(env, self._timings, registry, stack)
+            authenticator = Authenticator(
+                (MountedValidator(env.auth_path, env.auth_secrets_path),),
+                allow_unauthenticated=env.allow_unauthenticated,
+            )
+            media = await _open_media(context)
+            http = await _open_http(context, authenticator, media)
+            connections = Connections(
+                context.metrics, env.handler_mode, context.timings, Limits.of(env)
+            )
+            uploads = media.uploads if media else None
+            entrance = EntranceContext(
+                authenticator=authenticator,
+                capacity=Capacity(env.max_connections, env.max_connections_per_user),
+                rejected=context.metrics.rejected,
+                upgrade=(
+                    conversations(context, connections, uploads) if env.mode is Mode.AGENT else None
+                ),
+                http=http.server if http else None,
+                front_page=None if http else _front_page(env),
+                allowed_origins=tuple(env.allowed_origins),
+                timings=context.timings,
+                local=env.allow_unauthenticated and is_loopback(env.bind_address or ""),
+            )
+            server = await listen(env, partial(ConnectionRouter, entrance))
             stack.callback(server.close)
-            ready = partial(readiness, self._house, self._client)
-            stack.callback(serve_health(self._env, ready, self._registry).stop)
+            ready = partial(readiness, entrance.draining, context.client)
+            stack.callback(serve_health(env, ready, registry).stop)
             self._announce()
             await stop.wait()
-            await self._drain(server)
-
-    def _conversations(self, stack: contextlib.AsyncExitStack) -> Upgrade:
-        keeper = open_keeper(self._env, self._client, self._metrics, stack)
-        handler = turn_handler(self._env, self._client, self._timings, keeper)
-        return endpoints(
-            self._env, handler, self._connections, self._tracing, self._timings, self._uploads
-        )
-
-    async def _begin_http(self, stack: contextlib.AsyncExitStack) -> None:
-        """Serve over HTTP where there is something to serve: aiohttp costs a pod 25 MB."""
-        if not serves_http(self._env):
-            self._house.front = _front(self._env)
-            return
-        from omnia_facade.http.routes import routes  # noqa: PLC0415 - as above
-        from omnia_facade.http.server import HttpServer  # noqa: PLC0415 - as above
-
-        served = [
-            *routes(self._env, self._client, self._metrics, self._tracing, self._timings, stack),
-            *await self._media_routes(stack),
-        ]
-        server = HttpServer(served, self._authenticator, self._metrics.rejected)
-        runner = server.runner(self._env.drain_timeout.seconds, self._timings)
-        await runner.setup()
-        self._house.http = runner.server
-        self._end_http = runner.cleanup
-
-    async def _media_routes(self, stack: contextlib.AsyncExitStack) -> "list[Route]":
-        if self._env.media_storage_type is MediaStorageType.NONE:
-            return []
-        from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
-        from omnia_facade.media.opening import open_media  # noqa: PLC0415 - as above
-
-        media = await open_media(self._env, self._metrics.media, stack)
-        self._uploads = UploadDesk(media.uploads)
-        stack.push_async_callback(self._uploads.close)
-        return [MediaRoute(media.uploads, media.library, self._metrics.media, self._timings)]
+            entrance.draining.set()
+            await self._drain(server, connections, http)
 
     def _announce(self) -> None:
         env = self._env
@@ -140,46 +102,90 @@ class Facade:
             "serving", port=env.facade_port, mode=str(env.mode), handler=str(env.handler_mode)
         )
 
-    async def _drain(self, server: asyncio.Server) -> None:
-        """Let running turns and calls end; new upgrades are still answered, with 503."""
+    async def _drain(
+        self,
+        server: asyncio.Server,
+        connections: Connections,
+        http: "web.ServerRunner | None",
+    ) -> None:
+        """Wait for running turns and calls; new upgrades are answered with 503 meanwhile."""
         seconds = self._env.drain_timeout.seconds
-        self._house.draining = True
         _log.info("draining", seconds=seconds)
         if self._env.mode is Mode.FUNCTION:
             server.close()
-        ends = [self._connections.drain(seconds)]
-        if self._end_http:
-            ends.append(self._end_http())
-        await asyncio.gather(*ends)
-
-
-def serves_http(env: FacadeEnv) -> bool:
-    """Whether a facade answers requests that are no conversation."""
-    return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
-
-
-def _front(env: FacadeEnv) -> StaticFrontPage | None:
-    if not env.console:
-        return None
-    from omnia_facade.console.front import console_front  # noqa: PLC0415 - memory, per pod
-
-    return console_front(env.mode, env.agent_name)
+        drains = [connections.drain(seconds)]
+        if http:
+            drains.append(http.cleanup())
+        await asyncio.gather(*drains)
 
 
 async def run(env: FacadeEnv) -> None:
-    """Serve until SIGTERM or SIGINT; the second one does not wait for what is running."""
+    """Serve until SIGTERM or SIGINT. A second signal exits without draining."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    serving = loop.create_task(Facade(env).serve(stop))
+    serving = loop.create_task(FacadeServer(env).serve(stop))
 
-    def end() -> None:
+    def on_signal() -> None:
         if stop.is_set():
-            _log.warning("ending at once, for it was asked twice")
+            _log.warning("second signal: exiting without draining")
             serving.cancel()
         stop.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, on_signal)
     await asyncio.wait({serving})
     if not serving.cancelled():
         serving.result()
+
+
+def serves_http(env: FacadeEnv) -> bool:
+    """Whether a facade has HTTP routes besides conversations."""
+    return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
+
+
+def _open_context(
+    env: FacadeEnv,
+    timings: Timings,
+    registry: CollectorRegistry,
+    stack: contextlib.AsyncExitStack,
+) -> ProcessContext:
+    metrics = FacadeMetrics(registry, agent=env.agent_name, namespace=env.namespace)
+    metrics.unauthenticated.set(env.allow_unauthenticated)
+    metrics.session_store("runtime" if env.handler_mode is Handler.RUNTIME else "pod")
+    tracer = begin_tracing(env, registry)
+    if tracer.enabled:
+        stack.push_async_callback(asyncio.to_thread, tracer.close, TRACE_SECONDS)
+    client = open_client(env)
+    if client:
+        stack.push_async_callback(client.close)
+    return ProcessContext(env, client, metrics, FacadeTracing(tracer, env), timings, stack)
+
+
+# Imports below are local: a pod pays with memory for what it imports.
+
+
+async def _open_media(context: ProcessContext) -> "MediaService | None":
+    if context.env.media_storage_type is MediaStorageType.NONE:
+        return None
+    from omnia_facade.media.opening import open_media  # noqa: PLC0415 - as above
+
+    return await open_media(context)
+
+
+async def _open_http(
+    context: ProcessContext, authenticator: Authenticator, media: "MediaService | None"
+) -> "web.ServerRunner | None":
+    """Open the HTTP server if there are routes: aiohttp costs a pod 25 MB."""
+    if not serves_http(context.env):
+        return None
+    from omnia_facade.http.opening import open_http  # noqa: PLC0415 - as above
+
+    return await open_http(context, authenticator, media)
+
+
+def _front_page(env: FacadeEnv) -> StaticFrontPage | None:
+    if not env.console:
+        return None
+    from omnia_facade.console.page import console_front_page  # noqa: PLC0415 - as above
+
+    return console_front_page(env.mode, env.agent_name)

@@ -1,4 +1,4 @@
-"""The facade's two ports: the one that clients come to, and the one for the cluster."""
+"""The two ports of the facade: one for clients, one for the cluster's probes and scrapes."""
 
 import asyncio
 import contextlib
@@ -10,25 +10,24 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
-from omnia_facade.entrance.context import EntranceContext
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 
 
-async def listen(env: FacadeEnv, door: Callable[[], asyncio.Protocol]) -> asyncio.Server:
-    """Let clients connect.
+async def listen(env: FacadeEnv, connection: Callable[[], asyncio.Protocol]) -> asyncio.Server:
+    """Listen for clients; `connection` makes the protocol of each connection.
 
     Raises:
         ConfigurationError: the port cannot be used.
     """
     loop = asyncio.get_running_loop()
     with _port_errors("facade_port", env.facade_port):
-        return await loop.create_server(door, env.bind_address, env.facade_port, backlog=1024)
+        return await loop.create_server(connection, env.bind_address, env.facade_port, backlog=1024)
 
 
 def serve_health(
     env: FacadeEnv, ready: Callable[[], Awaitable[Readiness]], registry: CollectorRegistry
 ) -> HealthServer:
-    """Answer probes and scrapes until the server is stopped.
+    """Answer probes and scrapes until the returned server is stopped.
 
     Raises:
         ConfigurationError: the port cannot be used.
@@ -39,9 +38,9 @@ def serve_health(
     return health
 
 
-async def readiness(house: EntranceContext, client: RuntimeClient | None) -> Readiness:
-    """Say whether new clients are welcome: not while draining, nor without a healthy runtime."""
-    if house.draining:
+async def readiness(draining: asyncio.Event, client: RuntimeClient | None) -> Readiness:
+    """Return whether new clients can be served: not while draining or with an unhealthy runtime."""
+    if draining.is_set():
         return Readiness(ready=False, detail="draining")
     if client is None:
         return Readiness(ready=True)
@@ -54,7 +53,7 @@ async def readiness(house: EntranceContext, client: RuntimeClient | None) -> Rea
 
 @contextlib.contextmanager
 def _port_errors(field: str, port: int) -> Iterator[None]:
-    """Name the variable that has to change."""
+    """Turn an OSError into an error that names the variable to change."""
     variable = FacadeEnv.variable(field)
     try:
         yield

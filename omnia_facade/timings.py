@@ -1,4 +1,4 @@
-"""How long clients may take."""
+"""Timeouts of clients and connections."""
 
 from msgspec import Struct
 
@@ -8,15 +8,15 @@ class Timings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         head: until a request's head is complete.
-        linger: for a refused client to read why, before the socket is cut.
-        ping: of silence, after which a WebSocket is pinged.
-        pong: of further silence, after which it is cut.
+        linger: for a rejected client to read the answer, before the socket is closed.
+        ping: of silence before a WebSocket is pinged.
+        pong: of further silence before it is aborted.
         close: until a closing handshake is complete.
-        sweep: between two looks at all WebSockets.
+        sweep: between two checks of all WebSockets for silence.
         acknowledge: until a tool call of the client is acknowledged.
         execute: from then to its result.
-        cancel: until a runtime has ended a cancelled turn.
-        body: until the body of a function's call is complete.
+        cancel: until the runtime has ended a cancelled turn.
+        body: until the body of a request is complete; for uploads, of silence.
         send: for a client to read an HTTP answer.
         keep_alive: from an HTTP answer to the next request's head.
     """

@@ -1,4 +1,4 @@
-"""Validators, asked one after another. Nobody is let in by default."""
+"""The chain of credential validators. Without a validator that admits it, a request is rejected."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -10,31 +10,31 @@ __all__ = ["Authenticator", "Unauthorized", "Validator"]
 
 
 class Validator(Protocol):
-    """Knows one kind of credential."""
+    """Validates one kind of credential."""
 
     @property
     def expected(self) -> str:
-        """The kind of credential, for a caller who has none; "" when there is nothing to say."""
+        """The kind of credential, for the answer to a request without one; "" to hide it."""
 
     async def validate(self, headers: Mapping[str, str]) -> Principal | None:
-        """Return whose credential the headers hold, or None when it is another validator's kind.
+        """Return the owner of the credential, or None if there is none of this kind.
 
         Header names are lower-case.
 
         Raises:
-            Unauthorized: the credential is of this kind, and not good.
+            Unauthorized: the credential is of this kind, and invalid.
         """
 
 
 class Authenticator:
-    """The chain."""
+    """Asks the validators one after another."""
 
     def __init__(self, validators: Sequence[Validator], *, allow_unauthenticated: bool) -> None:
         self._validators = tuple(validators)
         self._allow_unauthenticated = allow_unauthenticated
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
-        """Return who is asking.
+        """Return the caller.
 
         Raises:
             Unauthorized: no validator admits the request.
@@ -45,6 +45,11 @@ class Authenticator:
                 return principal
         if self._allow_unauthenticated:
             return ANONYMOUS
-        kinds = "; ".join(each.expected for each in self._validators if each.expected)
+        kinds = expected_kinds(self._validators)
         accepted = f"; accepted: {kinds}" if kinds else ""
         raise Unauthorized(f"no credential of a kind that this agent accepts{accepted}")
+
+
+def expected_kinds(validators: Sequence[Validator]) -> str:
+    """Return the kinds of credentials that validators accept, as text."""
+    return "; ".join(validator.expected for validator in validators if validator.expected)

@@ -1,4 +1,4 @@
-"""Headers of a proxy in front that has checked who is asking."""
+"""Headers of a proxy in front of the agent that has authenticated the caller."""
 
 from collections.abc import Mapping
 
@@ -7,35 +7,35 @@ from omnia_facade.auth.chain import Unauthorized
 from omnia_facade.auth.principal import Origin, Principal
 
 
-class EdgeHeaders:
-    """Believes the headers that it was told to believe, whoever sends them."""
+class ProxyHeaderValidator:
+    """Trusts the configured headers, whatever client sends them."""
 
     def __init__(self, rules: EdgeTrust) -> None:
         self._rules = rules
 
     @property
     def expected(self) -> str:
-        return ""  # how to be believed is no caller's business
+        return ""  # A caller must not learn which headers are trusted.
 
     async def validate(self, headers: Mapping[str, str]) -> Principal | None:
         rules = self._rules
-        subject = _one(headers, rules.subject)
+        subject = _single_value(headers, rules.subject)
         if not subject:
             return None
         claims = ((name, headers.get(header, "")) for name, header in rules.claims.items())
         return Principal(
             subject,
             Origin.EDGE_TRUST,
-            _one(headers, rules.role),
+            _single_value(headers, rules.role),
             tuple((name, value) for name, value in claims if value),
-            _one(headers, rules.end_user),
-            _one(headers, rules.email),
+            _single_value(headers, rules.end_user),
+            _single_value(headers, rules.email),
         )
 
 
-def _one(headers: Mapping[str, str], name: str | None) -> str:
+def _single_value(headers: Mapping[str, str], name: str | None) -> str:
     value = headers.get(name, "").strip() if name else ""
-    # Headers that come twice are joined: the client's own may be one of them.
+    # Repeated headers are joined with commas: one of the values may be the client's own.
     if "," in value:
         raise Unauthorized(f"the header {name} came more than once, or holds a comma")
     return value

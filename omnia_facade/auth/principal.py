@@ -1,12 +1,17 @@
-"""Who is asking, as the validators found out."""
+"""The authenticated caller of a request, and the pseudonymous id of the person behind it."""
 
+import hmac
 from enum import StrEnum
+from hashlib import sha256
 
+import msgspec
 from msgspec import Struct
+
+_USER_ID_DIGITS = 16
 
 
 class Origin(StrEnum):
-    """By what kind of credential somebody is known."""
+    """The kind of credential that authenticated a principal."""
 
     MANAGEMENT_PLANE = "management-plane"
     CLIENT_KEY = "client-key"
@@ -15,16 +20,16 @@ class Origin(StrEnum):
 
 
 class Principal(Struct, frozen=True):
-    """Who is asking; an anonymous one has no subject.
+    """The caller; an anonymous one has no subject.
 
     Attributes:
-        subject: whose credential it is.
-        origin: an `Origin`; "" for nobody's.
-        role: a role such as viewer, or "" where the credential says nothing of it.
-        claims: what else the runtime is told, by name.
-        end_user: the person on whose behalf the subject asks, where it says so.
-        email: the address that a trusted proxy told.
-        user_id: what the runtime knows the person by; no name can be read from it.
+        subject: the owner of the credential.
+        origin: an `Origin`; "" for anonymous.
+        role: a role such as viewer; "" if the credential has none.
+        claims: what else is passed to the runtime, by name.
+        end_user: the person on whose behalf the subject calls, if the credential names one.
+        email: the address that a trusted proxy sent.
+        user_id: identifies the person to the runtime; does not reveal the name.
     """
 
     subject: str = ""
@@ -37,3 +42,19 @@ class Principal(Struct, frozen=True):
 
 
 ANONYMOUS = Principal()
+
+
+def with_user_id(principal: Principal, key: bytes | None) -> Principal:
+    """Return the principal with the `user_id` of its person."""
+    return msgspec.structs.replace(
+        principal, user_id=user_id(principal.end_user or principal.subject, key)
+    )
+
+
+def user_id(name: str, key: bytes | None) -> str:
+    """Return 16 hexadecimal digits. With a key, names cannot be guessed without that key."""
+    # Half of a surrogate pair is not text, and may come in a header or a claim.
+    data = name.encode("utf-8", "surrogatepass")
+    if key is None:
+        return sha256(data).hexdigest()[:_USER_ID_DIGITS]
+    return hmac.new(key, data, sha256).hexdigest()[:_USER_ID_DIGITS]

@@ -1,1 +1,1 @@
-"""The page at `/` on which a person talks to the agent, or fills in the function's input."""
+"""The console: a page to chat with the agent, or to fill in the input of the function."""

@@ -1,8 +1,8 @@
-// The conversation: which session it is, whose turn it is, what waits.
+// The conversation: its session, its running turn, and the messages in the queue.
 
 const SESSION = "omnia.session";
 const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
-// Errors of a frame, after which the turn goes on.
+// Errors of one frame: the turn continues.
 const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
 
 const name = byId("name").textContent;
@@ -44,7 +44,7 @@ function handle(frame) {
   switch (frame.type) {
     case "connected":
       if (frame.connected?.resumed) {
-        adopt(frame.session_id, session ? "" : "Conversation resumed. What was said before is not shown.");
+        adopt(frame.session_id, session ? "" : "Conversation resumed. Earlier messages are not shown.");
       } else {
         announced = frame.session_id;
         if (!resuming) adopt(announced, "");
@@ -77,7 +77,7 @@ function handle(frame) {
 function refuse({ code, message: why }) {
   if (resuming && !running) {
     const lost = code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND";
-    adopt(lost ? announced : resuming, lost ? "That conversation is not known any more. A new one has begun." : `${code}: ${why}`);
+    adopt(lost ? announced : resuming, lost ? "That conversation no longer exists. A new one was started." : `${code}: ${why}`);
     return;
   }
   if (upload && [...BESIDE, "RATE_LIMITED"].includes(code)) {
@@ -91,7 +91,7 @@ function refuse({ code, message: why }) {
   }
 }
 
-// Go on with a session.
+// Resume a session.
 function adopt(id, news) {
   said = id !== announced;
   session = id;
@@ -146,7 +146,7 @@ async function deliver(turn) {
       return;
     }
   }
-  // It may have been stopped meanwhile, or the connection lost.
+  // The turn may have been stopped meanwhile, or the connection lost.
   if (turn !== running) return;
   said = true;
   sessionStorage.setItem(SESSION, session);

@@ -1,7 +1,7 @@
-// Files of a message: small ones inside it, large ones uploaded where the server keeps uploads.
+// Files of a message: small ones are sent inline, large ones are uploaded if the server supports it.
 
 const INLINE_BYTES = 256 * 1024;
-// A message may have 16 MiB; base64 makes three bytes four.
+// A message is limited to 16 MiB; base64 encodes three bytes as four.
 const MAX_INLINE_BYTES = 11 * 1024 * 1024;
 const KINDS = ["image", "audio", "video"];
 
@@ -77,7 +77,7 @@ async function base64(file) {
   return btoa(text);
 }
 
-// `request` asks for an upload: it gives the ticket, or null where the server keeps no uploads.
+// `request` requests an upload; it resolves to the ticket, or to null if the server has no uploads.
 async function mediaParts(files, request) {
   const parts = [];
   let inside = 0;
@@ -96,7 +96,7 @@ async function mediaParts(files, request) {
     } else {
       inside += file.size;
       if (inside > MAX_INLINE_BYTES) {
-        throw new Refused(0, "TOO_LARGE", `${file.name} is too large: this server takes files inside a message only, ${size(MAX_INLINE_BYTES)} together.`);
+        throw new Refused(0, "TOO_LARGE", `${file.name} is too large: this server accepts inline files only, ${size(MAX_INLINE_BYTES)} together.`);
       }
       media.data = await base64(file);
     }

@@ -1,4 +1,4 @@
-// HTTP: an answer, or why there is none.
+// HTTP requests: the answer, or the error.
 
 class Refused extends Error {
   constructor(status, code, detail) {
@@ -8,7 +8,7 @@ class Refused extends Error {
   }
 }
 
-// Rejects with Refused, whatever goes wrong.
+// Rejects with Refused for every error.
 async function ask(path, options = {}) {
   let response;
   try {

@@ -1,4 +1,4 @@
-// What the person does: keys, buttons, and the first connection.
+// Input of the user: keys, buttons, and the first connection.
 
 byId("composer").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -25,7 +25,7 @@ byId("sessions").addEventListener("submit", (event) => {
   event.preventDefault();
   const id = byId("session").value.trim();
   if (SESSION_FORM.test(id)) begin(id);
-  else note("A conversation's id has 1 to 128 letters, digits, dots, colons, dashes and underscores.");
+  else note("The id of a conversation has 1 to 128 letters, digits, dots, colons, dashes and underscores.");
 });
 
 beginCredential(() => connection.open());

@@ -1,4 +1,4 @@
-// One WebSocket at a time, opened again with growing pauses when it is lost.
+// One WebSocket at a time. A lost one is reopened with exponential back-off.
 
 const PAUSES = [0.5, 1, 2, 4, 8, 15];
 
@@ -7,7 +7,7 @@ class Connection {
   #tries = 0;
   #timer = 0;
 
-  // `hears` has state(kind, text), frame(frame), lost() and wanted(), the session to go on with.
+  // `hears` has the callbacks state(kind, text), frame(frame), lost() and wanted(): the session to resume.
   constructor(hears) {
     this.hears = hears;
     addEventListener("online", () => this.#timer && this.open());
@@ -27,7 +27,7 @@ class Connection {
     try {
       this.#listen(new WebSocket(address, credential.subprotocols));
     } catch {
-      askForCredential("The token has characters that no token has.");
+      askForCredential("The token contains invalid characters.");
     }
   }
 
@@ -54,7 +54,7 @@ class Connection {
     };
   }
 
-  // A page is not told why an upgrade was refused; the same path without one says it.
+  // Browsers hide why an upgrade was rejected; a plain request for the same path returns the reason.
   async #explain() {
     let why = "Cannot connect";
     try {

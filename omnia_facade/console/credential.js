@@ -1,4 +1,4 @@
-// The credential: in this tab's storage at most, in headers over HTTP, as a subprotocol over WebSocket.
+// The credential: stored in this tab only, sent in headers over HTTP and as a subprotocol over WebSocket.
 
 const TOKEN = "omnia.token";
 
@@ -18,7 +18,7 @@ const credential = {
   },
 };
 
-// Calls `changed` when another credential is to be used.
+// Calls `changed` when the user enters another credential.
 function beginCredential(changed) {
   const input = byId("token");
   input.value = credential.token;
@@ -43,7 +43,7 @@ function askForCredential(why) {
   byId("token").focus();
 }
 
-// What was opened to ask for the credential is closed when it was good.
+// Closes the section that was opened to ask for the credential, once it is accepted.
 function admitted() {
   if (asked) toggleSettings(false);
   asked = false;

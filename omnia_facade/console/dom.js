@@ -1,8 +1,8 @@
-// Elements. Text always becomes a text node: nothing that is shown is ever read as markup.
+// Creates elements. Text always becomes a text node, never markup.
 
 const byId = (id) => document.getElementById(id);
 
-// Attributes come from this page only, never from what a model, a tool or a schema says.
+// Attributes come from this page only, never from a model, a tool or a schema.
 function make(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {

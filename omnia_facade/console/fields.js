@@ -1,4 +1,4 @@
-// Fields of a form: each reads its value (undefined where it is left out) and shows what is wrong with it.
+// Fields of a form. A field reads its value, undefined if it is omitted, and shows its errors.
 
 class Unreadable extends Error {
   constructor(at, message) {
@@ -31,7 +31,7 @@ function placeholder(schema) {
   return example === undefined ? undefined : pretty(example);
 }
 
-// An input for a value that is no list and no group, and how it is read.
+// The input of a scalar value, and how it is parsed.
 function control(schema, kind, required) {
   const preset = schema.default ?? schema.const;
   if (kind === "enum") return choice(schema.enum, preset, required);
@@ -55,7 +55,7 @@ const readText = (text, required) => (text || required ? text : undefined);
 
 const readJson = (text) => (text.trim() ? JSON.parse(text) : undefined);
 
-// What is no number is sent as it was typed: the server says what it expected.
+// An invalid number is sent as typed: the server reports what it expected.
 function readNumber(text) {
   const typed = text.trim();
   if (!typed) return undefined;

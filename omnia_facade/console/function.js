@@ -1,4 +1,4 @@
-// The function: the form of its input, the call, and what came of it.
+// The function: the form of its input, the call, and its result.
 
 const form = byId("input");
 let root = null;
@@ -14,7 +14,7 @@ async function load() {
     showState("open", "Ready");
   } catch (refused) {
     if (refused.status === 401) askForCredential(`Needs a token: ${refused.message}`);
-    else showState("refused", `The function's description cannot be read: ${refused.message}`);
+    else showState("refused", `The function's OpenAPI document cannot be read: ${refused.message}`);
   }
 }
 
@@ -91,7 +91,7 @@ function showError(error) {
   const raw = error.body?.raw_output;
   showResult(
     make("div", { class: "error", role: "alert" }, make("strong", {}, error.code), ` ${error.message}`),
-    ...(raw === undefined ? [] : [make("h3", {}, "What the model said"), make("pre", { tabindex: "0" }, pretty(raw))]),
+    ...(raw === undefined ? [] : [make("h3", {}, "Output of the model"), make("pre", { tabindex: "0" }, pretty(raw))]),
   );
 }
 

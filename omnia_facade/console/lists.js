@@ -1,4 +1,4 @@
-// Fields that hold others: groups of named ones, and lists.
+// Fields that contain others: objects and arrays.
 
 class Group {
   constructor(key, schema, document, at, required, depth) {
@@ -27,7 +27,7 @@ class Group {
   read() {
     const entries = this.fields.map(([name, field]) => [name, field.read()]);
     const given = entries.filter(([, value]) => value !== undefined);
-    // Text that has to be there is there when it is empty; it does not fill a group by itself.
+    // A required text is present even if it is empty; it does not make an optional object present.
     const filled = given.some(([, value]) => value !== "" && value !== false);
     return filled || this.required || !this.at ? Object.fromEntries(given) : undefined;
   }

@@ -1,4 +1,4 @@
-// Pictures, sound and files of an answer. Nothing is fetched from another host: such media is a link.
+// Images, audio and files of an answer. Media of other hosts is shown as a link, and not fetched.
 
 function decoded(base64) {
   return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -18,7 +18,7 @@ function shownBlob(blob, name) {
 
 async function stored(media) {
   const found = /^omnia:\/\/sessions\/([^/]+)\/media\/([^/]+)$/.exec(media.storage_ref);
-  if (!found) throw new Error("the address of this file is not understood");
+  if (!found) throw new Error("the address of this file is invalid");
   const path = `media/download/${encodeURIComponent(found[1])}/${encodeURIComponent(found[2])}`;
   return (await ask(path)).blob();
 }
@@ -32,16 +32,16 @@ async function shownMedia(media) {
     return make("p", { class: "hint" }, `A file of the answer cannot be shown: ${error.message}`);
   }
   if (!/^https?:\/\//i.test(media.url ?? "")) {
-    return make("p", { class: "hint" }, "A file of the answer has no address on the web.");
+    return make("p", { class: "hint" }, "A file of the answer has no web address.");
   }
   return make("a", { href: media.url, target: "_blank", rel: "noopener noreferrer" }, media.url);
 }
 
-// Media that comes in pieces, until its last.
+// Collects media that arrives in chunks.
 class MediaStreams {
   #pieces = new Map();
 
-  // Returns an element when a piece is the last.
+  // Returns an element with the last chunk.
   take(chunk) {
     const pieces = this.#pieces.get(chunk.media_id) ?? [];
     this.#pieces.set(chunk.media_id, pieces);

@@ -1,17 +1,19 @@
-"""The page as bytes: one document with its style and its script inside, and strict headers.
+"""The console at `/`: one document that contains its style and script, with strict headers.
 
-It says nothing of the agent beyond its name, so it needs no credential; what it asks for does.
+It reveals only the name of the agent, so it needs no credential; its requests to the agent do.
 """
 
 import hashlib
 import html
 from base64 import b64encode
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
 from msgspec import Struct
 
 from omnia_core.names import Mode
+from omnia_facade.entrance.head import RequestHead
 
 PATH = "/"
 METHODS = ("GET", "HEAD")
@@ -35,8 +37,8 @@ _SCRIPTS = {
 }
 
 
-class Page(Struct, frozen=True):
-    """The page, and the headers that describe it rather than the connection."""
+class ConsolePage(Struct, frozen=True):
+    """The page, and the headers of its content."""
 
     body: bytes
     headers: dict[str, str]
@@ -52,8 +54,8 @@ class Page(Struct, frozen=True):
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else self.body)
 
 
-def console_page(mode: Mode, agent_name: str) -> Page:
-    """Put the page together."""
+def console_page(mode: Mode, agent_name: str) -> ConsolePage:
+    """Build the page."""
     style = _joined(_STYLES)
     script = _joined(_SCRIPTS[mode])
     # The name first: what a name looks like must not be mistaken for a place in the document.
@@ -63,7 +65,7 @@ def console_page(mode: Mode, agent_name: str) -> Page:
         .replace("{{style}}", style)
         .replace("{{script}}", script)
     )
-    return Page(
+    return ConsolePage(
         text.encode(),
         {
             "Content-Type": "text/html; charset=utf-8",
@@ -78,8 +80,20 @@ def console_page(mode: Mode, agent_name: str) -> Page:
     )
 
 
+def console_front_page(mode: Mode, agent_name: str) -> Callable[[RequestHead], bytes | None]:
+    """Return a function that answers requests for the page without an HTTP server."""
+    page = console_page(mode, agent_name)
+
+    def respond(head: RequestHead) -> bytes | None:
+        if head.path != PATH or head.method not in METHODS or head.is_upgrade:
+            return None
+        return page.response(head_only=head.method == "HEAD")
+
+    return respond
+
+
 def _policy(style: str, script: str) -> str:
-    """Allow this style, this script, this origin, and what the script made itself."""
+    """Allow this style, this script, this origin, and objects that the script creates."""
     return "; ".join(
         (
             "default-src 'none'",
@@ -91,7 +105,7 @@ def _policy(style: str, script: str) -> str:
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",
-            # No text becomes markup, whoever wrote it.
+            # No text is ever interpreted as markup.
             "require-trusted-types-for 'script'",
             "trusted-types 'none'",
         )

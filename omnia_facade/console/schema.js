@@ -1,11 +1,11 @@
-// What kind of field a JSON Schema asks for. What is none of these is written as JSON.
+// Maps a JSON Schema to a kind of field. Other schemas get a field for JSON text.
 
 const MAX_DEPTH = 4;
 const SCALARS = ["string", "number", "integer", "boolean"];
-// With one of these a schema says more than one field can show.
+// A schema with one of these keywords cannot be shown as one field.
 const BEYOND = ["oneOf", "anyOf", "allOf", "not", "if", "patternProperties", "prefixItems", "dependentSchemas"];
 
-// Follows references inside the document; a few of them, since they may go in circles.
+// Resolves references inside the document, up to a limit: they may be circular.
 function resolved(schema, document) {
   let found = schema;
   for (let hops = 0; hops < 8 && typeof found?.$ref === "string"; hops += 1) {

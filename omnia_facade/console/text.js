@@ -1,4 +1,4 @@
-// A little Markdown, as nodes: fenced code, `code` and **strong**. Everything else stays as it is written.
+// A subset of Markdown, as nodes: fenced code, `code` and **strong**. The rest is shown as plain text.
 
 const INLINE = /`([^`\n]+)`|\*\*([^*\n]+)\*\*/g;
 
@@ -13,7 +13,7 @@ function inline(text) {
   return [...nodes, text.slice(end)];
 }
 
-// An odd piece is the inside of a fence; the word after the fence names its language.
+// Pieces with odd indices are inside a fence; the word after the fence is the language.
 function rendered(text) {
   const pieces = text.split(/^```/m);
   return pieces.flatMap((piece, index) => {

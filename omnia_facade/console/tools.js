@@ -1,4 +1,4 @@
-// A tool call: what it was asked, what came of it and, where the client has to answer, the form to do so.
+// A tool call: its arguments, its result and, for a client tool, the form to answer it.
 
 const WORDS = {
   running: "running",
@@ -9,7 +9,7 @@ const WORDS = {
 };
 
 class ToolCall {
-  // `send` takes the frames that answer a call of the client.
+  // `send` sends the frames that answer a call of a client tool.
   constructor(call, send) {
     this.id = call.id;
     this.name = call.name;
@@ -37,7 +37,7 @@ class ToolCall {
     this.#become(failed ? "failed" : "done");
   }
 
-  // The turn is over: nobody waits for an answer any more.
+  // The turn has ended: an answer is no longer accepted.
   end() {
     if (!this.isOpen) return;
     this.form?.remove();
@@ -64,7 +64,7 @@ class ToolCall {
     };
     const reason = make("input", { "aria-label": `Why ${call.name} is rejected`, placeholder: "Reason (optional)" });
     const reject = () => {
-      const why = reason.value.trim() || "the person rejected the call";
+      const why = reason.value.trim() || "the user rejected the call";
       this.#answered({ error: why }, { type: "tool_call_nack", tool_call_nack: { call_id: this.id, reason: why } });
     };
     this.form = make(

@@ -1,8 +1,8 @@
-// One turn: what the person said, and what came of it.
+// One turn: the message of the user, and the answer.
 
 const REASONS = {
   cancelled: "stopped",
-  max_output_tokens: "cut at the longest answer",
+  max_output_tokens: "cut at the output limit",
   safety: "held back",
   refusal: "refused",
   tool_use: "ended with a tool call",
@@ -37,7 +37,7 @@ class Turn {
     this.facts.textContent = "";
     this.answer.append(this.facts);
     this.answer.hidden = false;
-    // Whoever listens hears the answer when it is whole, not word by word.
+    // Screen readers announce the complete answer, not each word.
     this.answer.setAttribute("aria-busy", "true");
     this.body.append(this.#said);
   }
@@ -52,7 +52,7 @@ class Turn {
     this.#arrived();
     const call = new ToolCall(body, send);
     this.#calls.set(body.id, call);
-    // What is said after a tool call stands below it.
+    // Text after a tool call is placed below it.
     this.#settle();
     this.#said = document.createTextNode("");
     this.body = make("div", { class: "text" }, this.#said);
@@ -79,7 +79,7 @@ class Turn {
     }
   }
 
-  // `again` repeats the message.
+  // `again` sends the message again.
   fail(code, message, again) {
     this.#end(this.#times());
     this.facts.before(

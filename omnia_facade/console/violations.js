@@ -1,4 +1,4 @@
-// What is wrong with an input, as the server says it: "/maxWords: 5 is less than …; (root): …".
+// Parses the server's list of violations: "/maxWords: 5 is less than …; (root): …".
 
 const MISSING = /^"(.+)" is a required property$/;
 
@@ -8,11 +8,11 @@ function violations(detail) {
     if (!found) return [];
     const at = found[1] === "(root)" ? "" : found[1];
     const missing = MISSING.exec(found[2]);
-    return [{ at: missing ? pointer(at, missing[1]) : at, message: missing ? "This has to be there." : found[2] }];
+    return [{ at: missing ? pointer(at, missing[1]) : at, message: missing ? "This is required." : found[2] }];
   });
 }
 
-// The field of a place, or of the nearest place around it that has one.
+// The field of a JSON pointer, or of its nearest ancestor that has a field.
 function nearest(fields, at) {
   for (let place = at; ; place = place.slice(0, place.lastIndexOf("/"))) {
     const found = fields.find((field) => field.at === place);

@@ -1,0 +1,1 @@
+"""The port of the facade: admits, rejects and routes connections."""

@@ -1,70 +1,63 @@
-"""Who may open a WebSocket, decided before the upgrade."""
+"""Decides whether a request may open a WebSocket, before the upgrade."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
+from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down
 from omnia_facade.entrance.head import RequestHead
-from omnia_facade.entrance.rejections import Rejection
-
-AUTHENTICATE = {"WWW-Authenticate": "Bearer"}
-# In seconds. Another pod may answer at once; a place in a full one takes a while.
-_AT_ONCE = {"Retry-After": "1"}
-_LATER = {"Retry-After": "10"}
 
 
-class Refusal(Struct, frozen=True):
-    """An HTTP answer instead of an upgrade."""
-
-    status: int
-    error: Rejection
-    detail: str
-    headers: dict[str, str] | None = None
+def is_conversation(head: RequestHead) -> bool:
+    """Whether a request is for WebSocket: by its path, or because it asks for an upgrade."""
+    return head.is_upgrade or _serves_websocket(head.path)
 
 
-def unauthorized(detail: str) -> Refusal:
-    """Refuse who is not known."""
-    return Refusal(401, Rejection.UNAUTHORIZED, detail, AUTHENTICATE)
+def rejection_of_host(head: RequestHead, allowed_origins: Sequence[str]) -> RejectedRequest | None:
+    """Return why a local server without credentials rejects a request; None if it is admitted.
 
-
-def too_many() -> Refusal:
-    """Refuse because the pod is full."""
-    return Refusal(
-        503,
-        Rejection.TOO_MANY_CONNECTIONS,
-        "this server has as many connections as it may have; try again later",
-        _LATER,
-    )
-
-
-def too_many_of_user() -> Refusal:
-    """Refuse because the user has enough."""
-    return Refusal(
-        429,
-        Rejection.TOO_MANY_CONNECTIONS_OF_USER,
-        "this user has as many connections as a user may have; close one first",
-        _LATER,
-    )
-
-
-def shutting_down() -> Refusal:
-    """Refuse because the pod is about to end."""
-    return Refusal(503, Rejection.DRAINING, "this server is shutting down; try again", _AT_ONCE)
-
-
-def misdirected() -> Refusal:
-    """Refuse a page that calls this machine by a name of its own (DNS rebinding)."""
-    return Refusal(
+    The Host has to be this machine, or that of an allowed origin. A page whose name was bound to
+    this machine (DNS rebinding) is rejected: a browser sends the name that it loaded the page by.
+    Programs may omit the Host.
+    """
+    host = head.headers.get("host", "")
+    if not host or _host_allowed(host, allowed_origins):
+        return None
+    return RejectedRequest(
         421,
         Rejection.MISDIRECTED_REQUEST,
-        "this server asks for no credential, so it answers to localhost only",
+        "this server requires no credential, so it answers to localhost only",
     )
+
+
+def rejection_of_upgrade(
+    head: RequestHead, *, allowed_origins: Sequence[str], draining: bool
+) -> RejectedRequest | None:
+    """Return why an authenticated request is not upgraded to WebSocket; None if it is."""
+    if not _serves_websocket(head.path):
+        return RejectedRequest(
+            404, Rejection.NOT_FOUND, f'nothing is served at "{head.path}"; try /ws'
+        )
+    if not head.is_upgrade:
+        return RejectedRequest(
+            426,
+            Rejection.UPGRADE_REQUIRED,
+            "this path serves WebSocket only",
+            {"Upgrade": "websocket"},
+        )
+    if draining:
+        return shutting_down()
+    if not _origin_allowed(head, allowed_origins):
+        return RejectedRequest(
+            403,
+            Rejection.FORBIDDEN_ORIGIN,
+            f'the origin "{head.headers["origin"]}" may not connect',
+        )
+    return None
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or an address is this machine's own, whoever asks for it (RFC 6761)."""
+    """Whether a name or an address is always this machine (RFC 6761)."""
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -74,49 +67,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def names_this_machine(head: RequestHead, allowed_origins: Sequence[str]) -> bool:
-    """Whether the Host is this machine's, or that of an origin that may connect.
-
-    Programs may leave it out; a browser says the name that its page was loaded by.
-    """
-    host = head.headers.get("host", "")
+def _host_allowed(host: str, allowed_origins: Sequence[str]) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return False
     allowed = {urlsplit(origin).netloc.lower() for origin in allowed_origins}
-    return not host or is_loopback(name) or "*" in allowed_origins or host.lower() in allowed
+    return is_loopback(name) or "*" in allowed_origins or host.lower() in allowed
 
 
-def is_conversation(path: str) -> bool:
-    """Whether WebSocket is spoken under a path."""
+def _serves_websocket(path: str) -> bool:
     return path == "/ws" or path.startswith("/api/agents/")
 
 
-def refusal(head: RequestHead, *, allowed_origins: Sequence[str], draining: bool) -> Refusal | None:
-    """Return why an authenticated request gets no WebSocket, or None when it gets one."""
-    if not is_conversation(head.path):
-        return Refusal(404, Rejection.NOT_FOUND, f'nothing is served at "{head.path}"; try /ws')
-    if not head.is_upgrade:
-        return Refusal(
-            426,
-            Rejection.UPGRADE_REQUIRED,
-            "this path speaks WebSocket",
-            {"Upgrade": "websocket"},
-        )
-    if draining:
-        return shutting_down()
-    if not _origin_allowed(head, allowed_origins):
-        return Refusal(
-            403,
-            Rejection.FORBIDDEN_ORIGIN,
-            f'the origin "{head.headers["origin"]}" may not connect',
-        )
-    return None
-
-
 def _origin_allowed(head: RequestHead, allowed: Sequence[str]) -> bool:
-    """Programs send no Origin; a browser sends the page's, which keeps other sites' pages out."""
+    """Programs send no Origin. A browser sends that of the page: other sites are kept out."""
     origin = head.headers.get("origin")
     if origin is None:
         return True

@@ -1,4 +1,4 @@
-"""The head of a request, read just far enough to know who should answer it."""
+"""Parses the head of a request as far as it decides who serves the request."""
 
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
@@ -18,7 +18,7 @@ class RequestHead(Struct, frozen=True):
 
     @property
     def is_upgrade(self) -> bool:
-        """Whether the client wants to talk WebSocket."""
+        """Whether the request asks for an upgrade to WebSocket."""
         return (
             self.method == "GET"
             and self.headers.get("upgrade", "").lower() == "websocket"
@@ -32,8 +32,8 @@ class RequestHead(Struct, frozen=True):
 
 
 def parse_head(data: bytes) -> RequestHead | None:
-    """Read a head without its final empty line; None when it is no HTTP/1 request."""
-    # As aiohttp reads headers: who calls a function and who chats is the same person.
+    """Parse a head without its final empty line; None if it is not an HTTP/1 request."""
+    # Decoded as aiohttp does: a credential must mean the same for HTTP and for WebSocket.
     first, *lines = data.decode("utf-8", "surrogateescape").split("\r\n")
     words = first.split(" ")
     if len(words) != 3 or not words[2].startswith("HTTP/1."):  # noqa: PLR2004 - method, target, version
@@ -48,11 +48,11 @@ def parse_head(data: bytes) -> RequestHead | None:
         if not colon or name != name.strip():
             return None
         fields.append((name.lower(), value.strip()))
-    return RequestHead(words[0], target.path, target.query, joined(fields))
+    return RequestHead(words[0], target.path, target.query, joined_headers(fields))
 
 
-def joined(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by name; one that comes twice has both values (RFC 9110, section 5.3)."""
+def joined_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name; the values of a repeated one are joined (RFC 9110, section 5.3)."""
     headers: dict[str, str] = {}
     for name, value in fields:
         headers[name] = f"{headers[name]}, {value}" if name in headers else value

@@ -1,170 +1,216 @@
-"""One port for WebSocket and HTTP: reads the first request's head, then hands the socket on."""
+"""One port for WebSocket and HTTP: the head of the first request selects the protocol."""
 
 import asyncio
-from typing import cast
+from collections.abc import Callable
+from typing import TypeAlias, cast
 
 import structlog
+from msgspec import Struct, field
 
-from omnia_facade.auth.chain import Unauthorized
+from omnia_facade.auth.chain import Authenticator, Unauthorized
+from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import (
-    Refusal,
     is_conversation,
-    misdirected,
-    names_this_machine,
-    refusal,
+    rejection_of_host,
+    rejection_of_upgrade,
+)
+from omnia_facade.entrance.capacity import Admission, Capacity, CountedConnection
+from omnia_facade.entrance.errors import (
+    RejectedRequest,
+    Rejection,
+    response_bytes,
     shutting_down,
-    too_many,
-    too_many_of_user,
+    too_many_connections,
+    too_many_connections_of_user,
     unauthorized,
 )
-from omnia_facade.entrance.answer import answer
-from omnia_facade.entrance.capacity import Admission, Counted
-from omnia_facade.entrance.context import EntranceContext
 from omnia_facade.entrance.head import END, RequestHead, parse_head
-from omnia_facade.entrance.rejections import Rejection
+from omnia_facade.timings import USUAL, Timings
 
 MAX_HEAD_BYTES = 64 * 1024
 
+HttpProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
+Upgrade: TypeAlias = Callable[[RequestHead, Principal], asyncio.Protocol]
+# Answers requests that need neither credential nor server: a whole response, or None.
+StaticFrontPage: TypeAlias = Callable[[RequestHead], bytes | None]
+
 _log = structlog.get_logger()
+
+
+class EntranceContext(Struct, frozen=True, kw_only=True):
+    """What all connections of the port share.
+
+    Attributes:
+        rejected: counts rejections by reason.
+        upgrade: makes the protocol of a WebSocket connection; None where there are no
+            conversations.
+        http: makes the protocol of an HTTP connection; None where there are no routes.
+        front_page: answers in front of a pod that serves no HTTP.
+        local: the port is reachable from this machine only, and requires no credential.
+        draining: set when the pod shuts down.
+        tasks: the upgrades that are being decided.
+    """
+
+    authenticator: Authenticator
+    capacity: Capacity
+    rejected: Callable[[Rejection], None]
+    upgrade: Upgrade | None = None
+    http: HttpProtocolFactory | None = None
+    front_page: StaticFrontPage | None = None
+    allowed_origins: tuple[str, ...] = ()
+    timings: Timings = USUAL
+    local: bool = False
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class ConnectionRouter(asyncio.Protocol):
     """A connection whose protocol is not known yet."""
 
-    __slots__ = ("_admitting", "_buffer", "_house", "_place", "_refused", "_timer", "_transport")
+    __slots__ = (
+        "_admission",
+        "_answered",
+        "_authenticating",
+        "_buffer",
+        "_context",
+        "_timer",
+        "_transport",
+    )
 
-    def __init__(self, house: EntranceContext) -> None:
-        self._house = house
+    def __init__(self, context: EntranceContext) -> None:
+        self._context = context
         self._buffer = bytearray()
-        self._admitting = False
-        self._place = Admission.NOWHERE
-        self._refused = False
+        self._authenticating = False
+        self._admission = Admission.DROP
+        self._answered = False
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        self._place = self._house.capacity.enter()
-        if self._place is Admission.NOWHERE:
-            self._house.rejected(Rejection.TOO_MANY_CONNECTIONS)
+        self._admission = self._context.capacity.enter()
+        if self._admission is Admission.DROP:
+            self._context.rejected(Rejection.TOO_MANY_CONNECTIONS)
             self._transport.abort()
             return
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._house.timings.head, self._transport.abort)
+        self._timer = loop.call_later(self._context.timings.head, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
         self._stop_timer()
-        self._house.capacity.leave(self._place)
+        self._context.capacity.leave(self._admission)
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
+        if self._answered:
             return
         # The end may be split over two packets; what was searched before is not searched again.
         searched = max(0, len(self._buffer) - len(END))
         self._buffer += data
-        if self._admitting:
+        if self._authenticating:
             return
         end = self._buffer.find(END, searched)
         if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
-            self._refuse(
-                Refusal(431, Rejection.HEAD_TOO_LARGE, "the request's headers are too large")
+            self._reject(
+                RejectedRequest(
+                    431, Rejection.HEAD_TOO_LARGE, "the request's headers are too large"
+                )
             )
         elif end >= 0:
             self._route(bytes(self._buffer[:end]))
 
     def _route(self, data: bytes) -> None:
+        context = self._context
         head = parse_head(data)
         if head is None:
-            self._refuse(Refusal(400, Rejection.BAD_REQUEST, "this is not an HTTP/1.1 request"))
-        elif self._house.local and not names_this_machine(head, self._house.allowed_origins):
-            self._refuse(misdirected(), head)
-        elif self._place is Admission.OUTSIDE:
-            self._refuse(too_many(), head)
-        elif self._house.upgrade is None or (self._house.http and not _is_conversation(head)):
-            if self._house.draining:
-                self._refuse(shutting_down(), head)
-            elif self._house.http:
-                self._hand_on(self._house.http(), "")
-        elif self._house.front and (response := self._house.front(head)):
-            if self._house.draining:
-                self._refuse(shutting_down(), head)
+            detail = "this is not an HTTP/1.1 request"
+            self._reject(RejectedRequest(400, Rejection.BAD_REQUEST, detail))
+        elif context.local and (error := rejection_of_host(head, context.allowed_origins)):
+            self._reject(error, head)
+        elif self._admission is Admission.REFUSE_WITH_503:
+            self._reject(too_many_connections(), head)
+        elif context.upgrade is None or (context.http and not is_conversation(head)):
+            if context.draining.is_set():
+                self._reject(shutting_down(), head)
+            elif context.http:
+                self._hand_over(context.http(), "")
+        elif context.front_page and (response := context.front_page(head)):
+            if context.draining.is_set():
+                self._reject(shutting_down(), head)
             else:
-                self._end(response)
+                self._answer(response)
         elif self._transport:
-            self._admitting = True
+            self._authenticating = True
             self._transport.pause_reading()
-            task = asyncio.get_running_loop().create_task(self._admit(head))
-            self._house.tasks.add(task)
-            task.add_done_callback(self._admitted)
+            task = asyncio.get_running_loop().create_task(self._upgrade(head))
+            context.tasks.add(task)
+            task.add_done_callback(self._upgraded)
 
-    def _admitted(self, task: asyncio.Task[None]) -> None:
-        self._house.tasks.discard(task)
+    def _upgraded(self, task: asyncio.Task[None]) -> None:
+        self._context.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("a connection could not be opened", exc_info=error)
             if self._transport:
                 self._transport.abort()
 
-    async def _admit(self, head: RequestHead) -> None:
-        house = self._house
+    async def _upgrade(self, head: RequestHead) -> None:
+        context = self._context
         try:
-            principal = await house.authenticator.authenticate(head.headers)
+            principal = await context.authenticator.authenticate(head.headers)
         except Unauthorized as error:
-            self._refuse(unauthorized(str(error)), head)
+            self._reject(unauthorized(str(error)), head)
             return
         except Exception:  # noqa: BLE001 - a validator is foreign code
             _log.exception("a validator crashed")
             detail = "the credential could not be checked"
-            self._refuse(Refusal(500, Rejection.INTERNAL_ERROR, detail), head)
+            self._reject(RejectedRequest(500, Rejection.INTERNAL_ERROR, detail), head)
             return
-        refused = refusal(head, allowed_origins=house.allowed_origins, draining=house.draining)
-        if refused:
-            self._refuse(refused, head)
-        elif self._transport is None or self._transport.is_closing() or house.upgrade is None:
+        rejected = rejection_of_upgrade(
+            head,
+            allowed_origins=context.allowed_origins,
+            draining=context.draining.is_set(),
+        )
+        if rejected:
+            self._reject(rejected, head)
+        elif self._transport is None or self._transport.is_closing() or context.upgrade is None:
             return
-        elif not house.capacity.enter_user(principal.user_id):
-            self._refuse(too_many_of_user(), head)
+        elif not context.capacity.enter_user(principal.user_id):
+            self._reject(too_many_connections_of_user(), head)
         else:
             try:
-                inner = house.upgrade(head, principal)
+                protocol = context.upgrade(head, principal)
             except BaseException:
-                house.capacity.leave_user(principal.user_id)
+                context.capacity.leave_user(principal.user_id)
                 raise
-            self._hand_on(inner, principal.user_id)
+            self._hand_over(protocol, principal.user_id)
 
-    def _hand_on(self, inner: asyncio.Protocol, user_id: str) -> None:
-        """Hand the connection, counted for this user, to who will serve it."""
+    def _hand_over(self, inner: asyncio.Protocol, user_id: str) -> None:
+        """Let another protocol serve the connection, which is counted for this user."""
         transport = self._transport
         self._stop_timer()
         if transport is None:
             return
-        protocol = Counted(inner, self._house.capacity, user_id)
+        protocol = CountedConnection(inner, self._context.capacity, user_id)
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
-        # The head by itself: frames that come before the handshake is answered are read after it.
+        # The head by itself: frames that arrived before the handshake's answer are read after it.
         end = self._buffer.find(END) + len(END)
         protocol.data_received(bytes(self._buffer[:end]))
         if len(self._buffer) > end:
             protocol.data_received(bytes(self._buffer[end:]))
         transport.resume_reading()
 
-    def _refuse(self, refused: Refusal, head: RequestHead | None = None) -> None:
-        self._house.rejected(refused.error)
+    def _reject(self, rejected: RejectedRequest, head: RequestHead | None = None) -> None:
+        self._context.rejected(rejected.reason)
         head_only = head is not None and head.method == "HEAD"
-        self._end(
-            answer(
-                refused.status,
-                refused.error,
-                refused.detail,
-                refused.headers,
-                head_only=head_only,
-            )
-        )
+        self._answer(response_bytes(rejected, head_only=head_only))
 
-    def _end(self, response: bytes) -> None:
-        """Answer, and wait a moment for the client to close: what it still sends is not read."""
+    def _answer(self, response: bytes) -> None:
+        """Send a response and close. The client gets a moment to close first; what it still sends
+        is discarded.
+        """
         transport = self._transport
-        self._refused = True
+        self._answered = True
         self._stop_timer()
         if transport is None or transport.is_closing():
             return
@@ -173,19 +219,15 @@ class ConnectionRouter(asyncio.Protocol):
             transport.write_eof()
         transport.resume_reading()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._house.timings.linger, self._close, transport)
+        self._timer = loop.call_later(self._context.timings.linger, self._close, transport)
 
     def _close(self, transport: asyncio.Transport) -> None:
-        """Close when all is sent; who does not read it is not waited for."""
+        """Close when everything is sent, or abort when the client does not read it."""
         transport.close()
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._house.timings.send, transport.abort)
+        self._timer = loop.call_later(self._context.timings.send, transport.abort)
 
     def _stop_timer(self) -> None:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-
-
-def _is_conversation(head: RequestHead) -> bool:
-    return head.is_upgrade or is_conversation(head.path)

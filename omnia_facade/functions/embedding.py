@@ -1,7 +1,7 @@
-"""A JSON Schema as a part of a larger document: its references lead to where it stands there.
+"""Embeds a JSON Schema in a larger document, and rewrites its references for the new place.
 
-`$id` and the anchors are written out of it, because readers of OpenAPI documents rarely know them,
-and two schemas of one document could use the same.
+`$id` and anchors are removed: OpenAPI tools rarely support them, and two schemas of one document
+could use the same ones.
 """
 
 from collections.abc import Callable
@@ -37,21 +37,21 @@ _REFERENCES = frozenset({"$ref", "$dynamicRef"})
 _Child = Callable[[str, Any], Any]
 
 
-def embedded(schema: JsonObject, place: str) -> JsonObject:
-    """Return the schema as it stands at `place`, a URI fragment such as `#/components/schemas/A`.
+def embed_schema(schema: JsonObject, place: str) -> JsonObject:
+    """Return the schema for `place`, a URI fragment such as `#/components/schemas/A`.
 
-    A reference that leads nowhere in the schema stays as it is. Where several schemas share a
-    `$dynamicAnchor`, a `$dynamicRef` leads to the one that is meant without a dynamic scope.
+    A reference whose target is not in the schema is kept. If several schemas share a
+    `$dynamicAnchor`, a `$dynamicRef` refers to the one that applies without a dynamic scope.
     """
     places: dict[str, str] = {}
-    _gather(schema, "", place, places)
-    written = _written(schema, "", places)
-    assert isinstance(written, dict)  # noqa: S101 - an object is written as an object
-    return written
+    _collect(schema, "", place, places)
+    rewritten = _rewritten(schema, "", places)
+    assert isinstance(rewritten, dict)  # noqa: S101 - an object is rewritten as an object
+    return rewritten
 
 
-def _gather(schema: Any, base: str, place: str, places: dict[str, str]) -> None:
-    """Note at which place every URI that names a schema leads to."""
+def _collect(schema: Any, base: str, place: str, places: dict[str, str]) -> None:
+    """Add the place of every URI that identifies a schema."""
     if not isinstance(schema, dict):
         return
     base = _base(schema, base)
@@ -61,22 +61,22 @@ def _gather(schema: Any, base: str, place: str, places: dict[str, str]) -> None:
         if isinstance(schema.get(keyword), str):
             places.setdefault(f"{base}#{schema[keyword]}", place)
 
-    def child(token: str, each: Any) -> None:
-        _gather(each, base, f"{place}/{token}", places)
+    def child(token: str, subschema: Any) -> None:
+        _collect(subschema, base, f"{place}/{token}", places)
 
-    _each(schema, child)
+    _map_subschemas(schema, child)
 
 
-def _written(schema: Any, base: str, places: dict[str, str]) -> Any:
+def _rewritten(schema: Any, base: str, places: dict[str, str]) -> Any:
     if not isinstance(schema, dict):
         return schema
     base = _base(schema, base)
 
-    def child(_: str, each: Any) -> Any:
-        return _written(each, base, places)
+    def child(_: str, subschema: Any) -> Any:
+        return _rewritten(subschema, base, places)
 
     kept = {keyword: value for keyword, value in schema.items() if keyword not in _NAMES}
-    result = {**kept, **_each(kept, child)}
+    result = {**kept, **_map_subschemas(kept, child)}
     for keyword in _REFERENCES & result.keys():
         target = _target(str(result.pop(keyword)), base, places)
         if "$ref" in result:
@@ -87,7 +87,7 @@ def _written(schema: Any, base: str, places: dict[str, str]) -> Any:
 
 
 def _target(reference: str, base: str, places: dict[str, str]) -> str:
-    # Joining knows no base such as urn:example:a, of which only a fragment can be a part.
+    # urljoin does not support bases such as urn:example:a; a fragment can only be appended.
     uri = base + reference if reference.startswith("#") else urljoin(base, reference)
     resource, fragment = urldefrag(uri)
     fragment = unquote(fragment)
@@ -103,17 +103,20 @@ def _base(schema: JsonObject, base: str) -> str:
     return urldefrag(urljoin(base, own))[0] if isinstance(own, str) else base
 
 
-def _each(schema: JsonObject, child: _Child) -> JsonObject:
-    """Return what `child` makes of the schemas directly inside a schema, by keyword."""
+def _map_subschemas(schema: JsonObject, child: _Child) -> JsonObject:
+    """Apply `child` to the direct subschemas of a schema; return the results by keyword."""
     found: JsonObject = {}
     for keyword, value in schema.items():
         if keyword in _ONE:
             found[keyword] = child(keyword, value)
         elif keyword in _LIST and isinstance(value, list):
-            found[keyword] = [child(f"{keyword}/{i}", each) for i, each in enumerate(value)]
+            found[keyword] = [
+                child(f"{keyword}/{index}", subschema) for index, subschema in enumerate(value)
+            ]
         elif keyword in _BY_NAME and isinstance(value, dict):
             found[keyword] = {
-                name: child(f"{keyword}/{_token(name)}", each) for name, each in value.items()
+                name: child(f"{keyword}/{_token(name)}", subschema)
+                for name, subschema in value.items()
             }
     return found
 

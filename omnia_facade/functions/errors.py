@@ -1,11 +1,13 @@
-"""Why a function call has no output."""
+"""Why a function call has no output, and the one table from error code to HTTP status."""
 
 from enum import StrEnum
 from typing import Any
 
+from omnia_facade.entrance.errors import RETRY_NOW, HttpError
+
 
 class FunctionErrorCode(StrEnum):
-    """What went wrong, as callers see it."""
+    """The `error` of an answer."""
 
     BAD_REQUEST = "bad_request"
     INPUT_INVALID = "input_invalid"
@@ -27,11 +29,52 @@ class FunctionErrorCode(StrEnum):
     IDEMPOTENCY_UNAVAILABLE = "idempotency_unavailable"
 
 
-class FunctionFailed(Exception):
-    """A refused or failed call; `raw_output` is what the model said when that was the reason."""
+STATUS: dict[FunctionErrorCode, int] = {
+    FunctionErrorCode.BAD_REQUEST: 400,
+    FunctionErrorCode.INPUT_INVALID: 400,
+    FunctionErrorCode.MISSING_FUNCTION_NAME: 400,
+    FunctionErrorCode.IDEMPOTENCY_KEY_INVALID: 400,
+    FunctionErrorCode.UNAUTHORIZED: 401,
+    FunctionErrorCode.FUNCTION_NOT_FOUND: 404,
+    FunctionErrorCode.METHOD_NOT_ALLOWED: 405,
+    FunctionErrorCode.REQUEST_TIMEOUT: 408,
+    FunctionErrorCode.IDEMPOTENCY_IN_PROGRESS: 409,
+    FunctionErrorCode.PAYLOAD_TOO_LARGE: 413,
+    FunctionErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    FunctionErrorCode.EXPECTATION_FAILED: 417,
+    FunctionErrorCode.IDEMPOTENCY_KEY_REUSED: 422,
+    FunctionErrorCode.INTERNAL_ERROR: 500,
+    FunctionErrorCode.RUNTIME_ERROR: 502,
+    FunctionErrorCode.OUTPUT_INVALID: 502,
+    FunctionErrorCode.OVERLOADED: 503,
+    FunctionErrorCode.IDEMPOTENCY_UNAVAILABLE: 503,
+}
 
-    def __init__(self, code: FunctionErrorCode, detail: str, **raw_output: Any) -> None:
-        super().__init__(detail)
+HEADERS: dict[FunctionErrorCode, dict[str, str]] = {
+    FunctionErrorCode.METHOD_NOT_ALLOWED: {"Allow": "POST"},
+    FunctionErrorCode.IDEMPOTENCY_IN_PROGRESS: RETRY_NOW,
+    FunctionErrorCode.OVERLOADED: RETRY_NOW,
+    FunctionErrorCode.IDEMPOTENCY_UNAVAILABLE: RETRY_NOW,
+}
+
+
+class FunctionFailed(HttpError):
+    """A rejected or failed call: the only carrier of a failure, from where it occurs to the answer.
+
+    Attributes:
+        code: what failed.
+        replay_of: the invocation id of the earlier call that failed so, if this is its repetition.
+    """
+
+    def __init__(
+        self,
+        code: FunctionErrorCode,
+        detail: str,
+        *,
+        replay_of: str | None = None,
+        **raw_output: Any,
+    ) -> None:
+        """`raw_output` is what the model answered, where that is the reason."""
+        super().__init__(STATUS[code], code, detail, HEADERS.get(code), **raw_output)
         self.code = code
-        self.detail = detail
-        self.body = {"error": code, "detail": detail, **raw_output}
+        self.replay_of = replay_of

@@ -1,27 +1,75 @@
-"""A function: check the input, ask the runtime, check the output."""
+"""A function of an agent: check the input, invoke the runtime, check the output."""
 
 import time
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Protocol
 
 import orjson
 import structlog
+from msgspec import Struct
 
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
-from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_schema
+from omnia_core.jsonschema import Schema, SchemaInvalid, compile_schema
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import current_span, names
-from omnia_facade.functions.call import Call, Outcome, failed, succeeded
+from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.runtime_client.port import Invocation, RuntimeClient, RuntimeFailed
 
 _log = structlog.get_logger()
 
 
+class FunctionInvocation(Struct, frozen=True):
+    """One call.
+
+    Attributes:
+        invocation_id: a UUID; the logs of facade and runtime name it.
+        seconds: the runtime's deadline.
+        key: the caller's Idempotency-Key; a call that is repeated with it is answered once.
+    """
+
+    invocation_id: str
+    caller: Principal
+    seconds: float
+    key: str | None = None
+
+
+class FunctionAnswer(Struct, frozen=True):
+    """The answer of a successful call.
+
+    Attributes:
+        invocation_id: of the call that was answered first, if this is its repetition.
+        body: JSON.
+        replayed: whether this is the answer of an earlier call.
+    """
+
+    invocation_id: str
+    body: bytes
+    replayed: bool = False
+
+
+class Idempotency(Protocol):
+    """Answers a repeated call once."""
+
+    async def answer(
+        self,
+        input_json: str,
+        call: FunctionInvocation,
+        run: Callable[[], Awaitable[FunctionAnswer]],
+    ) -> FunctionAnswer:
+        """Run the call; one with a key that was completed before is answered as it was then.
+
+        Raises:
+            FunctionFailed: the call failed, now or then, or its key cannot be used.
+        """
+
+
 class Function:
     """The function of this agent."""
 
-    def __init__(self, file: FunctionFile, client: RuntimeClient) -> None:
+    def __init__(self, file: FunctionFile, client: RuntimeClient, idempotency: Idempotency) -> None:
         """Compile the schemas.
 
         Raises:
@@ -31,37 +79,28 @@ class Function:
         self._input = _compile(file.input_schema, "inputSchema")
         self._output = _compile(file.output_schema, "outputSchema")
         self._client = client
+        self._idempotency = idempotency
 
-    def checked_input(self, body: bytes) -> str:
-        """Return the input as JSON text.
+    async def run(self, body: bytes, call: FunctionInvocation) -> FunctionAnswer:
+        """Check the input, invoke the runtime, check the output.
 
         Raises:
-            FunctionFailed: it is not JSON, or breaks its schema.
+            FunctionFailed: the input is invalid, the runtime failed, its output is invalid, or the
+                Idempotency-Key cannot be used.
         """
-        try:
-            value = orjson.loads(body)
-        except ValueError as error:
-            raise FunctionFailed(
-                FunctionErrorCode.INPUT_INVALID, f"the body is not JSON: {error}"
-            ) from error
-        violations = _violations(self._input, value)
-        if violations:
-            raise FunctionFailed(FunctionErrorCode.INPUT_INVALID, violations)
-        # What was checked is what is sent: a repeated key has one meaning from here on.
-        return orjson.dumps(value).decode()
+        input_json = self._checked_input(body)
+        return await self._idempotency.answer(
+            input_json, call, partial(self._answer, input_json, call)
+        )
 
-    async def run(self, input_json: str, call: Call) -> Outcome:
-        """Answer a call whose input is good; what fails then is an outcome too."""
+    async def _answer(self, input_json: str, call: FunctionInvocation) -> FunctionAnswer:
         began = time.perf_counter()
-        try:
-            invocation = await self._invoke(input_json, call)
-            answer: JsonObject = {
-                "output": self._checked_output(invocation.output_json),
-                "invocation_id": call.invocation_id,
-                "duration_ms": round((time.perf_counter() - began) * 1000),
-            }
-        except FunctionFailed as why:
-            return failed(call, why)
+        invocation = await self._invoke(input_json, call)
+        answer: JsonObject = {
+            "output": self._checked_output(invocation.output_json),
+            "invocation_id": call.invocation_id,
+            "duration_ms": round((time.perf_counter() - began) * 1000),
+        }
         if invocation.usage:
             span = current_span()
             span.note(names.INPUT_TOKENS, invocation.usage.input_tokens)
@@ -72,16 +111,33 @@ class Function:
                 "output_tokens": invocation.usage.output_tokens,
                 "cost_usd": invocation.usage.cost_usd,
             }
-        return succeeded(call, answer)
+        return FunctionAnswer(call.invocation_id, orjson.dumps(answer))
 
-    async def _invoke(self, input_json: str, call: Call) -> Invocation:
+    def _checked_input(self, body: bytes) -> str:
+        """Return the input as JSON text."""
+        try:
+            value = orjson.loads(body)
+        except ValueError as error:
+            raise FunctionFailed(
+                FunctionErrorCode.INPUT_INVALID, f"the body is not JSON: {error}"
+            ) from error
+        violations = _violations(self._input, value)
+        if violations:
+            raise FunctionFailed(FunctionErrorCode.INPUT_INVALID, violations)
+        # The checked value is sent, not the body: a repeated key has one meaning from here on.
+        return orjson.dumps(value).decode()
+
+    async def _invoke(self, input_json: str, call: FunctionInvocation) -> Invocation:
         try:
             return await self._client.invoke(
                 input_json, call.invocation_id, call.caller, seconds=call.seconds
             )
-        except RuntimeFailed as why:
-            _log.warning("invocation failed", invocation_id=call.invocation_id, reason=why.message)
-            raise FunctionFailed(FunctionErrorCode.RUNTIME_ERROR, _told(why, call)) from why
+        except RuntimeFailed as failure:
+            _log.warning(
+                "invocation failed", invocation_id=call.invocation_id, reason=failure.message
+            )
+            detail = _public_detail(failure, call)
+            raise FunctionFailed(FunctionErrorCode.RUNTIME_ERROR, detail) from failure
 
     def _checked_output(self, output_json: str) -> Any:
         try:
@@ -105,11 +161,11 @@ def _compile(schema: JsonObject, name: str) -> Schema:
         raise ConfigurationError(f"{name} does not compile: {error}") from error
 
 
-def _told(why: RuntimeFailed, call: Call) -> str:
-    """Say what a caller may know of a runtime's failure."""
-    if why.unreachable:
+def _public_detail(failure: RuntimeFailed, call: FunctionInvocation) -> str:
+    """Describe a failure of the runtime without its internals."""
+    if failure.unreachable:
         return "the runtime cannot be reached"
-    if why.code is Code.DEADLINE_EXCEEDED:
+    if failure.code is Code.DEADLINE_EXCEEDED:
         return f"the runtime did not answer within {call.seconds:g} s"
     return f"the runtime failed; its log and the facade's name invocation {call.invocation_id}"
 
@@ -117,5 +173,4 @@ def _told(why: RuntimeFailed, call: Call) -> str:
 def _violations(schema: Schema, value: Any) -> str:
     if schema.accepts(value):
         return ""
-    found: list[Violation] = schema.violations(value)
-    return "; ".join(str(violation) for violation in found)
+    return "; ".join(str(violation) for violation in schema.violations(value))

@@ -1,37 +1,37 @@
 """The OpenAPI 3.1 document of a function."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonvalue import JsonObject
-from omnia_facade.functions.embedding import embedded
-from omnia_facade.functions.errors import FunctionErrorCode
+from omnia_facade.functions.embedding import embed_schema
+from omnia_facade.functions.errors import HEADERS, STATUS, FunctionErrorCode
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 JSON = "application/json"
 
-# What the path, which the document gives, rules out.
-_ELSEWHERE = frozenset(
+# The document gives the path, so these cannot occur.
+_OTHER_PATHS = frozenset(
     {FunctionErrorCode.MISSING_FUNCTION_NAME, FunctionErrorCode.FUNCTION_NOT_FOUND}
 )
 _MEANING = {
-    400: "The input or a header is wrong.",
-    401: "The credential is missing or wrong.",
+    400: "The input or a header is invalid.",
+    401: "The credential is missing or invalid.",
     405: "A function takes POST only.",
-    408: "The body did not come in time.",
-    409: "A call with this Idempotency-Key is being answered.",
+    408: "The body did not arrive in time.",
+    409: "A call with this Idempotency-Key is in progress.",
     413: "The body is too large.",
     415: "The body is not JSON.",
-    417: "The Expect header asks for something unknown.",
+    417: "The Expect header is not supported.",
     422: "The Idempotency-Key was used with another body.",
-    500: "A fault of the server.",
-    502: "The runtime failed, or its output breaks the schema.",
+    500: "An internal error of the server.",
+    502: "The runtime failed, or its output violates the schema.",
     503: "The function was not called; the call may be sent again.",
 }
-# In the answers, the headers that may be there.
+# Headers that an answer may have.
 _HEADERS: JsonObject = {
     "X-Invocation-Id": {
-        "description": "What the logs name the call.",
+        "description": "Identifies the call in the logs.",
         "schema": {"type": "string", "format": "uuid"},
     },
     "Idempotency-Replayed": {
@@ -39,20 +39,20 @@ _HEADERS: JsonObject = {
         "schema": {"type": "string", "const": "true"},
     },
     "Preference-Applied": {
-        "description": "The preferences that were honoured.",
+        "description": "The preferences that were applied.",
         "schema": {"type": "string"},
     },
     "Retry-After": {
-        "description": "Seconds after which to send the call again.",
+        "description": "Seconds to wait before the call is sent again.",
         "schema": {"type": "string", "pattern": "^[0-9]+$"},
     },
     "WWW-Authenticate": {
-        "description": "The scheme of the credential.",
+        "description": "The authentication scheme.",
         "schema": {"type": "string"},
     },
-    "Allow": {"description": "The methods that there are.", "schema": {"type": "string"}},
+    "Allow": {"description": "The allowed methods.", "schema": {"type": "string"}},
 }
-_OF_CALLS = ("X-Invocation-Id", "Idempotency-Replayed", "Preference-Applied")
+_CALL_HEADERS = ("X-Invocation-Id", "Idempotency-Replayed", "Preference-Applied")
 _PARAMETERS: list[JsonObject] = [
     {
         "name": "Idempotency-Key",
@@ -63,30 +63,24 @@ _PARAMETERS: list[JsonObject] = [
     {
         "name": "Prefer",
         "in": "header",
-        "description": "`wait=20` gives the runtime 20 s at most (RFC 7240).",
+        "description": "`wait=20` limits the runtime to 20 s (RFC 7240).",
         "schema": {"type": "string"},
     },
     {
         "name": "traceparent",
         "in": "header",
-        "description": "The caller's trace (W3C Trace Context); ignored when it is none.",
+        "description": "The caller's trace (W3C Trace Context); ignored if invalid.",
         "schema": {"type": "string"},
     },
 ]
 
 
-def document(
-    file: FunctionFile,
-    status: Mapping[FunctionErrorCode, int],
-    headers: Mapping[FunctionErrorCode, Mapping[str, str]],
-    *,
-    public: bool,
-) -> JsonObject:
-    """Describe the function; `public` where nobody needs a credential."""
+def openapi_document(file: FunctionFile, *, public: bool) -> JsonObject:
+    """Describe the function; `public` if calls need no credential."""
     name = file.name.lower()
     schemas = {
-        "Input": embedded(file.input_schema, "#/components/schemas/Input"),
-        "Output": embedded(file.output_schema, "#/components/schemas/Output"),
+        "Input": embed_schema(file.input_schema, "#/components/schemas/Input"),
+        "Output": embed_schema(file.output_schema, "#/components/schemas/Output"),
         "Answer": _ANSWER,
     }
     credential: JsonObject = {"type": "http", "scheme": "bearer"}
@@ -104,9 +98,9 @@ def document(
                     "parameters": _PARAMETERS,
                     "requestBody": {
                         "required": True,
-                        "content": {JSON: {"schema": _to("schemas/Input")}},
+                        "content": {JSON: {"schema": _ref("schemas/Input")}},
                     },
-                    "responses": _responses(status, headers, public=public),
+                    "responses": _responses(public=public),
                 }
             }
         },
@@ -140,27 +134,27 @@ _ANSWER: JsonObject = {
 }
 
 
-def _responses(
-    status: Mapping[FunctionErrorCode, int],
-    headers: Mapping[FunctionErrorCode, Mapping[str, str]],
-    *,
-    public: bool,
-) -> JsonObject:
-    left_out = {*_ELSEWHERE, *([FunctionErrorCode.UNAUTHORIZED] if public else [])}
-    codes: dict[int, list[FunctionErrorCode]] = {}
-    for code, number in status.items():
-        if code not in left_out:
-            codes.setdefault(number, []).append(code)
-    success = _response("The output, which satisfies its schema.", _to("schemas/Answer"), _OF_CALLS)
+def _responses(*, public: bool) -> JsonObject:
+    excluded = {*_OTHER_PATHS, *([FunctionErrorCode.UNAUTHORIZED] if public else [])}
+    by_status: dict[int, list[FunctionErrorCode]] = {}
+    for code, number in STATUS.items():
+        if code not in excluded:
+            by_status.setdefault(number, []).append(code)
+    success = _response(
+        "The output, which satisfies its schema.", _ref("schemas/Answer"), _CALL_HEADERS
+    )
     return {
         "200": success,
         **{
             str(number): _response(
                 _MEANING[number],
-                _one_of([_error(code) for code in those]),
-                [*_OF_CALLS, *sorted({name for code in those for name in headers.get(code, {})})],
+                _one_of([_error(code) for code in codes]),
+                [
+                    *_CALL_HEADERS,
+                    *sorted({name for code in codes for name in HEADERS.get(code, {})}),
+                ],
             )
-            for number, those in sorted(codes.items())
+            for number, codes in sorted(by_status.items())
         },
     }
 
@@ -168,7 +162,7 @@ def _responses(
 def _response(meaning: str, schema: JsonObject, headers: Iterable[str]) -> JsonObject:
     return {
         "description": meaning,
-        "headers": {name: _to(f"headers/{name}") for name in headers},
+        "headers": {name: _ref(f"headers/{name}") for name in headers},
         "content": {JSON: {"schema": schema}},
     }
 
@@ -191,5 +185,5 @@ def _one_of(schemas: list[JsonObject]) -> JsonObject:
     return schemas[0] if len(schemas) == 1 else {"oneOf": schemas}
 
 
-def _to(place: str) -> JsonObject:
+def _ref(place: str) -> JsonObject:
     return {"$ref": f"#/components/{place}"}

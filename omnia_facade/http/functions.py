@@ -1,26 +1,21 @@
 """The route of a function: `POST /functions/{name}`."""
 
-import asyncio
+import re
 import time
 import uuid
+from collections.abc import Sequence
 
 import structlog
 from aiohttp import web
 
 from omnia_core.telemetry.tracing import names
 from omnia_facade.auth.principal import Principal
-from omnia_facade.entrance.rejections import Rejection
-from omnia_facade.functions.call import Call, Outcome, failed
+from omnia_facade.context import ProcessContext
+from omnia_facade.entrance.errors import HttpError, Rejection
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
-from omnia_facade.functions.function import Function
+from omnia_facade.functions.function import Function, FunctionAnswer, FunctionInvocation
 from omnia_facade.http.body import read_body
-from omnia_facade.http.preferences import idempotency_key, wait_seconds
-from omnia_facade.http.route import HttpError
-from omnia_facade.http.statuses import HEADERS, STATUS
-from omnia_facade.idempotency.once import Once
-from omnia_facade.metrics import Metrics
-from omnia_facade.timings import Timings
-from omnia_facade.tracing import FacadeTracing
+from omnia_facade.http.server import error_response
 
 MAX_BODY_BYTES = 1024 * 1024
 PREFIX = "/functions/"
@@ -28,33 +23,25 @@ INVOCATION = "X-Invocation-Id"
 REPLAYED = "Idempotency-Replayed"
 APPLIED = "Preference-Applied"
 
+# RFC 7240, section 4.3, in its only useful form: seconds, at least one.
+_WAIT = re.compile(r'wait\s*=\s*"?0*([1-9][0-9]{0,8})"?\s*(?:;|$)', re.IGNORECASE)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
 
 class FunctionRoute:
-    """Calls the one function of this agent."""
+    """Calls the function of this agent."""
 
     public = False
 
-    def __init__(
-        self,
-        function: Function,
-        once: Once,
-        metrics: Metrics,
-        tracing: FacadeTracing,
-        timings: Timings,
-        *,
-        call_seconds: float,
-        max_calls: int,
-    ) -> None:
-        """`call_seconds` is the longest that a caller waits, `max_calls` how many may at once."""
+    def __init__(self, function: Function, context: ProcessContext) -> None:
         self._function = function
-        self._once = once
-        self._metrics = metrics
-        self._tracing = tracing
-        self._body_seconds = timings.body
-        self._call_seconds = call_seconds
-        self._max_calls = max_calls
+        self._metrics = context.metrics
+        self._tracing = context.tracing
+        self._body_seconds = context.timings.body
+        self._call_seconds = context.env.turn_timeout.seconds
+        self._max_calls = context.env.max_calls
         self._calls = 0
-        # Bound once: to find out that a line is not wanted then costs nothing.
+        # Bound once: a log call below the level then costs nothing.
         self._log = structlog.get_logger().bind()
 
     @property
@@ -65,48 +52,44 @@ class FunctionRoute:
         return path.startswith(PREFIX) or path == PREFIX.rstrip("/")
 
     async def answer(self, request: web.BaseRequest, caller: Principal) -> web.StreamResponse:
-        try:
-            self._require_function(request.path)
-            _require_call(request)
-            key = idempotency_key(request.headers.getall("Idempotency-Key", ()))
-            self._require_room()
-        except FunctionFailed as why:
-            raise HttpError(STATUS[why.code], headers=HEADERS.get(why.code), **why.body) from why
-        wait = wait_seconds(request.headers.getall("Prefer", ()))
+        self._require_function(request.path)
+        _require_post_of_json(request)
+        key = _idempotency_key(request.headers.getall("Idempotency-Key", ()))
+        self._require_capacity()
+        wait = _preferred_wait(request.headers.getall("Prefer", ()))
         shortened = wait is not None and wait < self._call_seconds
         seconds = float(wait) if wait is not None and shortened else self._call_seconds
-        call = Call(str(uuid.uuid4()), caller, seconds, key)
-        response = await self._counted(request, call)
+        call = FunctionInvocation(str(uuid.uuid4()), caller, seconds, key)
+        response = await self._observed(request, call)
         if shortened:
             response.headers[APPLIED] = f"wait={wait}"
         return response
 
-    async def _counted(self, request: web.BaseRequest, call: Call) -> web.Response:
+    async def _observed(self, request: web.BaseRequest, call: FunctionInvocation) -> web.Response:
+        """Answer a call, with its metrics and its line in the log."""
         began = time.perf_counter()
         self._calls += 1
         self._metrics.requests_inflight.inc()
         error: str | None = "cancelled"
         try:
-            outcome = await self._outcome(request, call)
-            error = outcome.error
-            return _response(outcome)
-        except HttpError as refused:
-            error = refused.body["error"]
-            refused.headers = {**(refused.headers or {}), INVOCATION: call.invocation_id}
+            response, error = await self._traced(request, call)
+        except HttpError as failure:
+            error = failure.error
+            failure.headers[INVOCATION] = call.invocation_id
             raise
         except Exception as crash:
             error = FunctionErrorCode.INTERNAL_ERROR
             self._log.exception("function crashed", invocation_id=call.invocation_id)
-            detail = f"the facade's log says more of invocation {call.invocation_id}"
-            raise HttpError(
-                STATUS[error], error, detail, {INVOCATION: call.invocation_id}
-            ) from crash
+            detail = f"see invocation {call.invocation_id} in the facade's log"
+            crashed = FunctionFailed(error, detail)
+            crashed.headers[INVOCATION] = call.invocation_id
+            raise crashed from crash
         finally:
             self._calls -= 1
             self._metrics.requests_inflight.dec()
             seconds = time.perf_counter() - began
             self._metrics.request_ended("function", seconds, success=error is None)
-            # Each line costs a tenth of a call; what went well is in the session store too.
+            # A line costs a tenth of a call; the session store has the successful ones too.
             (self._log.info if error else self._log.debug)(
                 "function called",
                 invocation_id=call.invocation_id,
@@ -114,36 +97,20 @@ class FunctionRoute:
                 duration_ms=round(seconds * 1000),
                 user_id=call.caller.user_id,
             )
+        return response
 
-    async def _outcome(self, request: web.BaseRequest, call: Call) -> Outcome:
+    async def _traced(
+        self, request: web.BaseRequest, call: FunctionInvocation
+    ) -> tuple[web.Response, FunctionErrorCode | None]:
+        """Answer a call in its span; return the response, and its error code."""
         with self._tracing.function(self._function.name, request.headers) as span:
             span.note(names.OMNIA_INVOCATION, call.invocation_id)
             try:
                 body = await read_body(request, limit=MAX_BODY_BYTES, seconds=self._body_seconds)
-                input_json = self._function.checked_input(body)
-                outcome = await self._run(input_json, call)
-            except FunctionFailed as why:
-                outcome = failed(call, why)
-            if outcome.error:
-                span.fail(outcome.error)
-            return outcome
-
-    async def _run(self, input_json: str, call: Call) -> Outcome:
-        if call.key is None:
-            return await self._function.run(input_json, call)
-        # The caller will come back with the key: the call goes on without them.
-        running = asyncio.ensure_future(
-            self._once.answer(
-                call.key, input_json, call, lambda: self._function.run(input_json, call)
-            )
-        )
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            await asyncio.wait({running})
-            if not running.cancelled():
-                running.exception()
-            raise
+                return _success(await self._function.run(body, call)), None
+            except FunctionFailed as failure:
+                span.fail(failure.code)
+                return _failure(failure, call), failure.code
 
     def _require_function(self, path: str) -> None:
         name = path.removeprefix(PREFIX.rstrip("/")).strip("/")
@@ -158,32 +125,59 @@ class FunctionRoute:
                 f'this agent serves the function "{self._function.name}", not "{name[:64]}"',
             )
 
-    def _require_room(self) -> None:
+    def _require_capacity(self) -> None:
         if self._calls >= self._max_calls:
             self._metrics.rejected(Rejection.OVERLOADED)
             raise FunctionFailed(
                 FunctionErrorCode.OVERLOADED,
-                f"this server answers {self._max_calls} calls already; send the call again later",
+                f"this server has {self._max_calls} calls in progress, its limit; send the call"
+                " again later",
             )
 
 
-def _require_call(request: web.BaseRequest) -> None:
+def _require_post_of_json(request: web.BaseRequest) -> None:
     if request.method != "POST":
-        raise FunctionFailed(FunctionErrorCode.METHOD_NOT_ALLOWED, "a function takes POST only")
+        raise FunctionFailed(FunctionErrorCode.METHOD_NOT_ALLOWED, "a function is called with POST")
     if request.content_type != "application/json" or "Content-Type" not in request.headers:
         raise FunctionFailed(
             FunctionErrorCode.UNSUPPORTED_MEDIA_TYPE, "expected Content-Type: application/json"
         )
 
 
-def _response(outcome: Outcome) -> web.Response:
-    headers = {INVOCATION: outcome.invocation_id}
-    status = 200
-    if outcome.error:
-        status = STATUS[outcome.error]
-        headers |= HEADERS.get(outcome.error, {})
-    if outcome.replayed:
+def _preferred_wait(values: Sequence[str]) -> int | None:
+    """Return the seconds of the first valid `Prefer: wait=…`; other preferences are ignored."""
+    for value in values:
+        for preference in value.split(","):
+            found = _WAIT.match(preference.strip())
+            if found:
+                return int(found[1])
+    return None
+
+
+def _idempotency_key(values: Sequence[str]) -> str | None:
+    """Return the key of the `Idempotency-Key` headers, without the quotes that it may have."""
+    if not values:
+        return None
+    if len(values) > 1 or not _KEY.fullmatch(values[0]):
+        raise FunctionFailed(
+            FunctionErrorCode.IDEMPOTENCY_KEY_INVALID,
+            "an Idempotency-Key is 1 to 255 visible ASCII characters, in one header; use a UUID",
+        )
+    key = values[0]
+    # The draft requires a quoted string; most callers send a bare one.
+    return key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key  # noqa: PLR2004 - quotes
+
+
+def _success(answer: FunctionAnswer) -> web.Response:
+    headers = {INVOCATION: answer.invocation_id}
+    if answer.replayed:
         headers[REPLAYED] = "true"
-    return web.Response(
-        status=status, body=outcome.body, content_type="application/json", headers=headers
-    )
+    return web.Response(body=answer.body, content_type="application/json", headers=headers)
+
+
+def _failure(failure: FunctionFailed, call: FunctionInvocation) -> web.Response:
+    response = error_response(failure)
+    response.headers[INVOCATION] = failure.replay_of or call.invocation_id
+    if failure.replay_of:
+        response.headers[REPLAYED] = "true"
+    return response

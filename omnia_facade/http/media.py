@@ -1,5 +1,6 @@
 """The route of uploads and downloads: `/media/…`."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeAlias
 
@@ -9,14 +10,19 @@ from msgspec import Struct
 
 from omnia_core.media import UNREADABLE
 from omnia_facade.auth.principal import Principal
-from omnia_facade.http.body import read_body
-from omnia_facade.http.media_bytes import receive
-from omnia_facade.http.media_downloads import Downloads
-from omnia_facade.http.route import HttpError
-from omnia_facade.media.library import MediaLibrary
-from omnia_facade.media.port import MediaErrorCode, MediaRefused, Stored, Ticket, UploadRequest
-from omnia_facade.media.uploads import MediaUploads
-from omnia_facade.metrics.media import MediaMetrics
+from omnia_facade.entrance.errors import RETRY_NOW, HttpError
+from omnia_facade.http.body import invalid_framing, read_body, send_continue
+from omnia_facade.http.downloads import Downloads
+from omnia_facade.media.opening import MediaService
+from omnia_facade.media.port import (
+    MediaErrorCode,
+    MediaFailed,
+    StoredFile,
+    UploadRequest,
+    UploadTicket,
+    UploadWriter,
+)
+from omnia_facade.metrics import MediaMetrics
 from omnia_facade.timings import Timings
 
 PREFIX = "/media/"
@@ -33,22 +39,21 @@ STATUS: dict[MediaErrorCode, int] = {
     MediaErrorCode.STORAGE_FAILED: 503,
     MediaErrorCode.STORAGE_FULL: 507,
 }
-_LATER = {"Retry-After": "1"}
 _HEADERS = dict.fromkeys(
     (
         MediaErrorCode.OVERLOADED,
         MediaErrorCode.STORAGE_FAILED,
         MediaErrorCode.TOO_MANY_OF_USER,
     ),
-    _LATER,
+    RETRY_NOW,
 )
 _HINT = "request an upload with POST /media/request-upload"
 
 _Answer: TypeAlias = Coroutine[Any, Any, web.StreamResponse]
 
 
-class _Endpoint(Struct, frozen=True):
-    """What a path does: its methods, the number of ids in it, and who answers."""
+class _Operation(Struct, frozen=True):
+    """What a path does: its methods, the number of ids in it, and its handler."""
 
     methods: tuple[str, ...]
     ids: int
@@ -56,27 +61,21 @@ class _Endpoint(Struct, frozen=True):
 
 
 class MediaRoute:
-    """Takes files and gives them back."""
+    """Serves uploads and downloads."""
 
     public = False
 
-    def __init__(
-        self,
-        uploads: MediaUploads,
-        library: MediaLibrary,
-        metrics: MediaMetrics,
-        timings: Timings,
-    ) -> None:
-        self._uploads = uploads
-        self._library = library
+    def __init__(self, media: MediaService, metrics: MediaMetrics, timings: Timings) -> None:
+        self._uploads = media.uploads
+        self._library = media.library
         self._timings = timings
-        self._downloads = Downloads(library, metrics, timings.send)
-        self._endpoints = {
-            "request-upload": _Endpoint(("POST",), 0, self._request),
-            "upload": _Endpoint(("PUT",), 1, self._upload),
-            "confirm-upload": _Endpoint(("POST",), 1, self._confirm),
-            "info": _Endpoint(("GET", "HEAD"), 2, self._info),
-            "download": _Endpoint(("GET", "HEAD"), 2, self._download),
+        self._downloads = Downloads(media.library, metrics, timings.send)
+        self._operations = {
+            "request-upload": _Operation(("POST",), 0, self._request),
+            "upload": _Operation(("PUT",), 1, self._upload),
+            "confirm-upload": _Operation(("POST",), 1, self._confirm),
+            "info": _Operation(("GET", "HEAD"), 2, self._info),
+            "download": _Operation(("GET", "HEAD"), 2, self._download),
         }
 
     @property
@@ -88,19 +87,20 @@ class MediaRoute:
 
     async def answer(self, request: web.BaseRequest, caller: Principal) -> web.StreamResponse:
         name, *ids = request.path.removeprefix(PREFIX).split("/")
-        endpoint = self._endpoints.get(name)
-        if endpoint is None or len(ids) != endpoint.ids:
+        operation = self._operations.get(name)
+        if operation is None or len(ids) != operation.ids:
             raise HttpError(404, "not_found", f"nothing is served here; {_HINT}")
-        if request.method not in endpoint.methods:
-            allowed = ", ".join(endpoint.methods)
+        if request.method not in operation.methods:
+            allowed = ", ".join(operation.methods)
             raise HttpError(
-                405, "method_not_allowed", f"this path takes {allowed} only", {"Allow": allowed}
+                405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
             )
         try:
-            return await endpoint.answer(request, caller, ids)
-        except MediaRefused as why:
-            headers = _HEADERS.get(why.code)
-            raise HttpError(STATUS[why.code], why.code, why.message, headers) from why
+            return await operation.answer(request, caller, ids)
+        except MediaFailed as failure:
+            raise HttpError(
+                STATUS[failure.code], failure.code, failure.message, _HEADERS.get(failure.code)
+            ) from failure
 
     async def _request(
         self,
@@ -114,17 +114,17 @@ class MediaRoute:
             )
         body = await read_body(request, limit=MAX_REQUEST_BYTES, seconds=self._timings.body)
         try:
-            wanted = msgspec.json.decode(body, type=UploadRequest)
+            upload = msgspec.json.decode(body, type=UploadRequest)
         except UNREADABLE as error:
-            raise MediaRefused(MediaErrorCode.INPUT_INVALID, f"the request: {error}") from error
-        return _json(await self._uploads.request(wanted, caller))
+            raise MediaFailed(MediaErrorCode.INPUT_INVALID, f"the request: {error}") from error
+        return _json(await self._uploads.request(upload, caller))
 
     async def _upload(
         self, request: web.BaseRequest, caller: Principal, ids: list[str]
     ) -> web.StreamResponse:
         writer = await self._uploads.open(ids[0], caller)
         try:
-            await receive(request, writer, self._timings.body)
+            await _receive(request, writer, self._timings.body)
         except BaseException:
             await writer.abort()
             raise
@@ -132,7 +132,7 @@ class MediaRoute:
 
     async def _confirm(
         self,
-        request: web.BaseRequest,  # noqa: ARG002 - its body says nothing
+        request: web.BaseRequest,  # noqa: ARG002 - its body has no meaning
         caller: Principal,
         ids: list[str],
     ) -> web.StreamResponse:
@@ -140,7 +140,7 @@ class MediaRoute:
 
     async def _info(
         self,
-        request: web.BaseRequest,  # noqa: ARG002 - nothing but the path counts
+        request: web.BaseRequest,  # noqa: ARG002 - only the path matters
         caller: Principal,
         ids: list[str],
     ) -> web.StreamResponse:
@@ -152,5 +152,32 @@ class MediaRoute:
         return await self._downloads.answer(request, caller, ids[0], ids[1])
 
 
-def _json(value: Ticket | Stored) -> web.Response:
+async def _receive(request: web.BaseRequest, writer: UploadWriter, stall: float) -> None:
+    """Write the body of a request; nothing may arrive for up to `stall` seconds.
+
+    Raises:
+        HttpError: 408, 415, 417; 400 if the body has invalid framing.
+        MediaFailed: the upload is not accepted.
+    """
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
+        raise HttpError(
+            415, "unsupported_media_type", "a file is uploaded without a Content-Encoding"
+        )
+    send_continue(request)
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(stall) as deadline:
+            async for data in request.content.iter_any():
+                # The time for the disk is not counted against the client.
+                deadline.reschedule(None)
+                await writer.write(data)
+                deadline.reschedule(loop.time() + stall)
+    except TimeoutError:
+        raise HttpError(408, "request_timeout", f"nothing arrived for {stall:g} s") from None
+    except web.RequestPayloadError as error:
+        raise invalid_framing() from error
+    await writer.finish()
+
+
+def _json(value: UploadTicket | StoredFile) -> web.Response:
     return web.Response(body=msgspec.json.encode(value), content_type="application/json")

@@ -1,1 +1,1 @@
-"""A call that is repeated with its key is answered once."""
+"""Idempotency-Keys: a repeated call of a function is answered once."""

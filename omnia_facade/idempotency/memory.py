@@ -1,14 +1,14 @@
-"""Replies in the memory of one process: gone when it ends, seen by no other pod."""
+"""Replies in the memory of one process: lost when it ends, invisible to other pods."""
 
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from omnia_facade.idempotency.port import ReplyStore, Standing
+from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 MAX_BYTES = 16 * 1024 * 1024
-# What an entry without a reply has, roughly.
+# The approximate size of an entry without its reply.
 _ENTRY_BYTES = 512
 
 
@@ -21,30 +21,30 @@ class _Entry:
 
 
 class MemoryReplyStore(ReplyStore):
-    """Keeps what was replied last, up to a number of bytes.
+    """Keeps the last replies, up to a number of bytes.
 
-    Claims of calls that run are not among them: as many calls run as the facade lets in.
+    Claims of running calls do not count: the facade limits the number of running calls.
     """
 
     def __init__(
         self, *, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`clock` returns seconds that only grow."""
+        """`clock` returns monotonic seconds."""
         self._clock = clock
-        self._room = max_bytes
+        self._free_bytes = max_bytes
         self._claims: dict[bytes, _Entry] = {}
         self._replies: OrderedDict[bytes, _Entry] = OrderedDict()
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
-    ) -> Standing | None:
+    ) -> ExistingClaim | None:
         now = self._clock()
         self._forget_expired(now)
         entry = self._claims.get(scope) or self._replies.get(scope)
         if entry and entry.expires_at > now:
             if entry.holder == holder:
                 return None
-            return Standing(entry.fingerprint, entry.reply)
+            return ExistingClaim(entry.fingerprint, entry.reply)
         self._drop(scope)
         self._claims[scope] = _Entry(fingerprint, holder, now + lease_seconds)
         return None
@@ -66,8 +66,9 @@ class MemoryReplyStore(ReplyStore):
         self._replies.clear()
 
     def _forget_expired(self, now: float) -> None:
-        """Drop what has expired: replies stand in the order in which they do."""
-        for scope in [each for each, claim in self._claims.items() if claim.expires_at <= now]:
+        """Drop expired entries. All replies live equally long, so they are in order of expiry."""
+        expired = [scope for scope, claim in self._claims.items() if claim.expires_at <= now]
+        for scope in expired:
             del self._claims[scope]
         while self._replies:
             scope, oldest = next(iter(self._replies.items()))
@@ -77,14 +78,14 @@ class MemoryReplyStore(ReplyStore):
 
     def _put(self, scope: bytes, entry: _Entry) -> None:
         self._replies[scope] = entry
-        self._room -= _size(entry)
-        while self._room < 0 and len(self._replies) > 1:
+        self._free_bytes -= _size(entry)
+        while self._free_bytes < 0 and len(self._replies) > 1:
             self._drop(next(iter(self._replies)))
 
     def _drop(self, scope: bytes) -> None:
         entry = self._replies.pop(scope, None)
         if entry:
-            self._room += _size(entry)
+            self._free_bytes += _size(entry)
 
 
 def _size(entry: _Entry) -> int:

@@ -1,4 +1,4 @@
-"""The store of replies that the environment names."""
+"""Opens the store of replies that the environment names."""
 
 from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import SessionType
@@ -6,22 +6,22 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
 from omnia_core.sessions.factory import session_url
 from omnia_facade.idempotency.memory import MemoryReplyStore
-from omnia_facade.idempotency.port import ReplyStore, Standing
+from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 
-def reply_store(env: FacadeEnv) -> ReplyStore:
-    """Return the store, beside the sessions of the runtime.
+def open_reply_store(env: FacadeEnv) -> ReplyStore:
+    """Return the store, which is in the database of the sessions.
 
     Raises:
-        ConfigurationError: it needs a URL and there is none.
+        ConfigurationError: the URL of the database is missing.
     """
     if env.session_type is SessionType.MEMORY:
         return MemoryReplyStore()
-    return _FirstUsed(env, session_url(env))
+    return _LazyReplyStore(env, session_url(env))
 
 
-class _FirstUsed(ReplyStore):
-    """A store whose driver is loaded by the first key: most callers send none."""
+class _LazyReplyStore(ReplyStore):
+    """Loads the driver for the first key: most callers send none."""
 
     def __init__(self, env: FacadeEnv, url: str) -> None:
         self._env = env
@@ -30,7 +30,7 @@ class _FirstUsed(ReplyStore):
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
-    ) -> Standing | None:
+    ) -> ExistingClaim | None:
         return await self._opened().claim(scope, fingerprint, holder, lease_seconds=lease_seconds)
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
@@ -53,7 +53,7 @@ class _FirstUsed(ReplyStore):
 
 
 def _open(env: FacadeEnv, url: str) -> ReplyStore:
-    # Imported here: 10 MB each, that only functions whose callers send keys pay for.
+    # Local imports: each driver costs 10 MB.
     if env.session_type is SessionType.REDIS:
         from omnia_facade.idempotency.redis import RedisReplyStore  # noqa: PLC0415 - as above
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from omnia_core.sessions.postgres.pool import PostgresPool
 from omnia_core.sessions.postgres.retention import SWEEP_BATCH, SWEEP_SECONDS, BatchTask
-from omnia_facade.idempotency.port import ReplyStore, Standing
+from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 _CLAIM = "SELECT * FROM omnia.claim_reply($1, $2, $3, $4, $5, $6)"
 _KEEP = "SELECT omnia.keep_reply($1, $2, $3, $4, $5, $6)"
@@ -13,10 +13,10 @@ _SWEEP = "SELECT omnia.sweep_replies($1)"
 
 
 class PostgresReplyStore(ReplyStore):
-    """Keeps replies in the schema `omnia`, which it makes when it is not there.
+    """Keeps replies in the schema `omnia`, which it creates if necessary.
 
-    Replies that have expired are deleted in the background after claims, a batch a minute; while
-    batches are full, one with each claim.
+    Expired replies are deleted in the background after claims: one batch a minute, or one with
+    each claim while batches are full.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class PostgresReplyStore(ReplyStore):
         sweep_seconds: float = SWEEP_SECONDS,
         sweep_batch: int = SWEEP_BATCH,
     ) -> None:
-        """Connects when it is first used.
+        """Connect at the first use.
 
         Raises:
-            ConfigurationError: `url` is no PostgreSQL URL; the message does not show it.
+            ConfigurationError: `url` is not a PostgreSQL URL; the message does not show it.
         """
         self._pool = PostgresPool(url)
         self._owner = (namespace, agent)
@@ -40,11 +40,11 @@ class PostgresReplyStore(ReplyStore):
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
-    ) -> Standing | None:
+    ) -> ExistingClaim | None:
         lease = timedelta(seconds=lease_seconds)
         rows = await self._pool.fetch(_CLAIM, *self._owner, scope, fingerprint, holder, lease)
         self._sweep.start_when_due()
-        return Standing(*rows[0]) if rows else None
+        return ExistingClaim(*rows[0]) if rows else None
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
         ttl = timedelta(seconds=ttl_seconds)

@@ -1,4 +1,4 @@
-"""Replies in Redis: one hash for each scope, gone by itself. Every operation is one script."""
+"""Replies in Redis: one hash for each scope, which expires. Every operation is one script."""
 
 from collections.abc import Awaitable
 from typing import cast
@@ -7,10 +7,10 @@ from redis.exceptions import RedisError
 
 from omnia_core.sessions import StoreUnavailable
 from omnia_core.sessions.redis.client import redis_client, split_replicas
-from omnia_facade.idempotency.port import ReplyStore, Standing
+from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 # KEYS: the hash. ARGV: holder, fingerprint, lease in ms.
-# Answers {} when the scope is the holder's, else {fingerprint, reply or nil}.
+# Returns {} if the scope is the holder's, else {fingerprint, reply or nil}.
 _CLAIM = """
 local holder = redis.call('HGET', KEYS[1], 'holder')
 if holder == ARGV[1] then return {} end
@@ -39,12 +39,12 @@ class RedisReplyStore(ReplyStore):
     """Keeps replies below `omnia:<namespace>:<agent>:reply:`."""
 
     def __init__(self, url: str, *, namespace: str, agent: str) -> None:
-        """Connects when it is first used.
+        """Connect at the first use.
 
         Raises:
-            ConfigurationError: `url` is no Redis URL; the message does not show it.
+            ConfigurationError: `url` is not a Redis URL; the message does not show it.
         """
-        # A reply that dies with its master is asked for again: no write waits for replicas.
+        # Writes do not wait for replicas: a call whose reply is lost with the master is run again.
         address, _ = split_replicas(url)
         self._redis = redis_client(address)
         self._claim = self._redis.register_script(_CLAIM)
@@ -54,22 +54,20 @@ class RedisReplyStore(ReplyStore):
 
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
-    ) -> Standing | None:
+    ) -> ExistingClaim | None:
         lease = round(lease_seconds * 1000)
-        answer = await _asked(
-            self._claim(keys=self._keys(scope), args=[holder, fingerprint, lease])
-        )
+        answer = await _run(self._claim(keys=self._keys(scope), args=[holder, fingerprint, lease]))
         if not answer:
             return None
-        standing, reply = cast("tuple[bytes, bytes | None]", answer)
-        return Standing(standing, reply)
+        claimed, reply = cast("tuple[bytes, bytes | None]", answer)
+        return ExistingClaim(claimed, reply)
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
         ttl = round(ttl_seconds * 1000)
-        await _asked(self._keep(keys=self._keys(scope), args=[holder, reply, ttl]))
+        await _run(self._keep(keys=self._keys(scope), args=[holder, reply, ttl]))
 
     async def release(self, scope: bytes, holder: str) -> None:
-        await _asked(self._release(keys=self._keys(scope), args=[holder]))
+        await _run(self._release(keys=self._keys(scope), args=[holder]))
 
     async def close(self) -> None:
         await self._redis.aclose()
@@ -78,7 +76,7 @@ class RedisReplyStore(ReplyStore):
         return [f"{self._prefix}{{{scope.hex()}}}"]
 
 
-async def _asked(call: Awaitable[object]) -> object:
+async def _run(call: Awaitable[object]) -> object:
     try:
         return await call
     except (RedisError, OSError) as error:

@@ -1,1 +1,1 @@
-"""Files that clients upload before they mention them in a message."""
+"""Files that clients upload, then refer to in messages."""

@@ -1,14 +1,14 @@
-"""The uploads on the file system. Everything here blocks: it is called in threads.
+"""Uploads on the file system. Everything here blocks, and is called in threads.
 
-Beside the layout of `omnia_core.media`:
+In addition to the layout of `omnia_core.media`:
 
-    <root>/.uploads/<upload id>                      a `Pending`, JSON
-    <root>/.uploads/<upload id>.done                 the same, when the upload is complete
-    <root>/.uploads/<upload id>.<random>.part        bytes on their way
-    <root>/<folder of the session>/<media id>.reserved   the same `Pending`, for the limits
-    <root>/<folder of the session>/.owner-<digest>   whose session it is
+    <root>/.uploads/<upload id>                      a `PendingUpload`, JSON
+    <root>/.uploads/<upload id>.done                 the same, once the upload is complete
+    <root>/.uploads/<upload id>.<random>.part        bytes that were received so far
+    <root>/<folder of the session>/<media id>.reserved   the same, for the quota
+    <root>/<folder of the session>/.owner-<digest>   marks the owner of the session
 
-All of it is on the volume that several pods share: each of them can go on where another stopped.
+The volume is shared by several pods: each can continue what another one started.
 """
 
 import contextlib
@@ -29,13 +29,12 @@ from omnia_core.media import (
     folder_name,
     opened_folder,
 )
-from omnia_facade.media.room import (
+from omnia_facade.media.quota import (
     RESERVED,
-    Limits,
-    Pending,
+    PendingUpload,
+    UploadQuota,
     read_pending,
     require_owner,
-    require_room,
 )
 
 UPLOADS = ".uploads"
@@ -50,24 +49,24 @@ class MediaFiles:
     All methods raise `OSError` where the volume cannot be read or written.
     """
 
-    def __init__(self, root: Path, limits: Limits) -> None:
+    def __init__(self, root: Path, quota: UploadQuota) -> None:
         self.root = root
-        self._limits = limits
+        self._quota = quota
 
     def prepare(self) -> None:
         """Make the folder of the uploads."""
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / UPLOADS).mkdir(exist_ok=True, mode=0o700)
 
-    def reserve(self, pending: Pending, now: datetime) -> None:
-        """Note an upload that is going to come.
+    def reserve(self, pending: PendingUpload, now: datetime) -> None:
+        """Reserve room for an upload.
 
         Raises:
-            MediaRefused: the session is somebody else's, or has enough.
+            MediaFailed: the session belongs to another user, or its quota is exhausted.
         """
         with self._session(pending.session_id) as folder:
             require_owner(folder, pending.user_id)
-            require_room(folder, pending.size_bytes, self._limits, now)
+            self._quota.require(folder, pending.size_bytes, now)
             content = msgspec.json.encode(pending)
             reserved = pending.media_id + RESERVED
             _write(folder, reserved, content)
@@ -75,12 +74,12 @@ class MediaFiles:
                 with self._uploads() as uploads:
                     _write(uploads, pending.upload_id, content)
             except OSError:
-                # It would count for as long as a ticket that nobody has.
+                # Otherwise it would count although its ticket was not issued.
                 _remove(folder, reserved)
                 raise
 
-    def pending(self, upload_id: str) -> tuple[Pending, bool] | None:
-        """Return an upload and whether it is complete; None when it is unknown."""
+    def pending(self, upload_id: str) -> tuple[PendingUpload, bool] | None:
+        """Return an upload and whether it is complete; None if it is unknown."""
         with self._uploads() as uploads:
             for name, done in ((upload_id, False), (upload_id + DONE, True)):
                 with contextlib.suppress(FileNotFoundError):
@@ -95,16 +94,16 @@ class MediaFiles:
             return name, _create(uploads, name)
 
     def forget(self, part: str) -> None:
-        """Remove the bytes of an upload that does not go on."""
+        """Remove the bytes of an aborted upload."""
         with self._uploads() as uploads, contextlib.suppress(FileNotFoundError):
             os.unlink(part, dir_fd=uploads)
 
-    def keep(self, pending: Pending, part: str, record: MediaRecord) -> bool:
-        """Make an upload complete; False when somebody else was faster."""
+    def keep(self, pending: PendingUpload, part: str, record: MediaRecord) -> bool:
+        """Complete an upload; False if another connection or pod was faster."""
         upload_id = pending.upload_id
         with self._uploads() as uploads:
             try:
-                # Of several who have the bytes, over two connections or in two pods, one can.
+                # Only one of several connections or pods that have all bytes can rename it.
                 _rename(uploads, upload_id, uploads, upload_id + DONE)
             except FileNotFoundError:
                 return False
@@ -121,7 +120,7 @@ class MediaFiles:
         return find(self.root, ref)
 
     def record(self, ref: StorageRef) -> MediaRecord | None:
-        """Return the record of a file, None when there is none."""
+        """Return the record of a file; None if there is no such file."""
         found = find(self.root, ref)
         if found is None:
             return None
@@ -138,7 +137,7 @@ class MediaFiles:
                 _rename(uploads, part, folder, media_id)
                 _write(folder, new, msgspec.json.encode(record))
                 _rename(folder, new, folder, media_id + META)
-                # Names are on the disk when their folder is.
+                # The names are on the disk once their folder is.
                 os.fsync(folder)
             except OSError:
                 _remove(folder, media_id + META, new, media_id)
@@ -162,7 +161,7 @@ def _create(folder: int, name: str) -> int:
 
 
 def _write(folder: int, name: str, content: bytes) -> None:
-    """Write a small file that is whole on the disk before it is mentioned anywhere."""
+    """Write a small file, and flush it to the disk before anything refers to it."""
     descriptor = _create(folder, name)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -175,7 +174,7 @@ def _write(folder: int, name: str, content: bytes) -> None:
 
 
 def _remove(folder: int, *names: str) -> None:
-    """Remove what may be there; what cannot be removed is left to the sweep."""
+    """Remove files that may be absent; the sweep removes those that remain."""
     for name in names:
         with contextlib.suppress(OSError):
             os.unlink(name, dir_fd=folder)

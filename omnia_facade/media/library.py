@@ -1,4 +1,4 @@
-"""The files that are there, for who may have them."""
+"""Finds stored files that the caller may read."""
 
 import os
 from collections.abc import Callable
@@ -10,28 +10,28 @@ from msgspec import Struct
 from omnia_core.media import MediaRecord, StorageRef
 from omnia_facade.auth.principal import Principal
 from omnia_facade.media.files import MediaFiles
-from omnia_facade.media.policy import Policy, text
-from omnia_facade.media.port import MediaErrorCode, MediaRefused, Stored
+from omnia_facade.media.policy import MediaPolicy, rfc3339
+from omnia_facade.media.port import MediaErrorCode, MediaFailed, StoredFile
 from omnia_facade.media.threads import opened_in_thread
 
 
 class Download(Struct, frozen=True):
-    """A file that somebody may have; `descriptor` is its bytes, which the caller closes."""
+    """A file that may be read; the receiver closes `descriptor`, which is open on its bytes."""
 
     record: MediaRecord
     descriptor: int
 
 
 class MediaLibrary:
-    """Finds files. All methods raise `MediaRefused`."""
+    """Finds files. All methods raise `MediaFailed`."""
 
-    def __init__(self, files: MediaFiles, policy: Policy, now: Callable[[], datetime]) -> None:
+    def __init__(self, files: MediaFiles, policy: MediaPolicy, now: Callable[[], datetime]) -> None:
         self._files = files
         self._policy = policy
         self._now = now
 
-    async def info(self, session_id: str, media_id: str, caller: Principal) -> Stored:
-        """Return what is known of a file."""
+    async def info(self, session_id: str, media_id: str, caller: Principal) -> StoredFile:
+        """Return the description of a file."""
         download = await self.download(session_id, media_id, caller)
         os.close(download.descriptor)
         return self._policy.stored(download.record)
@@ -52,8 +52,8 @@ class MediaLibrary:
         _close(found)
         if not allowed or not expired:
             raise _unknown()
-        moment = text(record.expires_at)
-        raise MediaRefused(MediaErrorCode.EXPIRED, f"the file expired at {moment}")
+        moment = rfc3339(record.expires_at)
+        raise MediaFailed(MediaErrorCode.EXPIRED, f"the file expired at {moment}")
 
 
 def _close(found: tuple[MediaRecord, int] | None) -> None:
@@ -61,5 +61,5 @@ def _close(found: tuple[MediaRecord, int] | None) -> None:
         os.close(found[1])
 
 
-def _unknown() -> MediaRefused:
-    return MediaRefused(MediaErrorCode.NOT_FOUND, "there is no such file")
+def _unknown() -> MediaFailed:
+    return MediaFailed(MediaErrorCode.NOT_FOUND, "there is no such file")

@@ -1,4 +1,4 @@
-"""What is taken, how long it is kept, and how clients are told of it."""
+"""The rules for uploads: what is accepted, how long it is kept, and how it is described."""
 
 import re
 import secrets
@@ -10,12 +10,12 @@ from msgspec import Struct
 from omnia_core.media import MediaRecord, StorageRef, is_session_id
 from omnia_facade.media.port import (
     MediaErrorCode,
-    MediaRefused,
-    Stored,
-    Ticket,
+    MediaFailed,
+    StoredFile,
     UploadRequest,
+    UploadTicket,
 )
-from omnia_facade.media.room import Pending
+from omnia_facade.media.quota import PendingUpload
 
 TICKET_LIFETIME = timedelta(minutes=15)
 MAX_NAME = 255
@@ -32,11 +32,11 @@ _UNPRINTABLE = re.compile(
 )
 
 
-class Policy(Struct, frozen=True):
+class MediaPolicy(Struct, frozen=True):
     """The rules of one agent.
 
     Attributes:
-        public_url: address of this agent as clients see it.
+        public_url: the address of this agent for clients.
         max_file_size: in bytes.
         ttl: how long a file is kept.
     """
@@ -45,20 +45,20 @@ class Policy(Struct, frozen=True):
     max_file_size: int
     ttl: timedelta
 
-    def pending(self, request: UploadRequest, user_id: str, now: datetime) -> Pending:
-        """Permit an upload.
+    def pending(self, request: UploadRequest, user_id: str, now: datetime) -> PendingUpload:
+        """Accept an upload.
 
         Raises:
-            MediaRefused: it is not taken.
+            MediaFailed: the request is invalid, or the file too large.
         """
         for problem in _problems(request):
-            raise MediaRefused(MediaErrorCode.INPUT_INVALID, problem)
+            raise MediaFailed(MediaErrorCode.INPUT_INVALID, problem)
         if request.size_bytes > self.max_file_size:
-            raise MediaRefused(
+            raise MediaFailed(
                 MediaErrorCode.TOO_LARGE,
-                f"the file has {request.size_bytes} bytes; this agent takes {self.max_file_size}",
+                f"the file has {request.size_bytes} bytes; the limit is {self.max_file_size}",
             )
-        return Pending(
+        return PendingUpload(
             f"upl-{secrets.token_hex(16)}",
             request.session_id,
             secrets.token_hex(16),
@@ -69,17 +69,17 @@ class Policy(Struct, frozen=True):
             now + TICKET_LIFETIME,
         )
 
-    def ticket(self, pending: Pending) -> Ticket:
-        """Tell of the permission."""
-        return Ticket(
+    def ticket(self, pending: PendingUpload) -> UploadTicket:
+        """Return the ticket of an upload."""
+        return UploadTicket(
             pending.upload_id,
             f"{self.public_url}/media/upload/{pending.upload_id}",
             str(pending.ref),
-            text(pending.expires_at),
+            rfc3339(pending.expires_at),
         )
 
-    def record(self, pending: Pending, now: datetime) -> MediaRecord:
-        """Return the record of an upload that is complete."""
+    def record(self, pending: PendingUpload, now: datetime) -> MediaRecord:
+        """Return the record of a complete upload."""
         return MediaRecord(
             pending.session_id,
             pending.media_id,
@@ -91,26 +91,26 @@ class Policy(Struct, frozen=True):
             now + self.ttl,
         )
 
-    def stored(self, record: MediaRecord) -> Stored:
-        """Tell of a file."""
-        return Stored(
+    def stored(self, record: MediaRecord) -> StoredFile:
+        """Return the description of a file."""
+        return StoredFile(
             str(StorageRef(record.session_id, record.media_id)),
             record.filename,
             record.mime_type,
             record.size_bytes,
-            text(record.created_at),
-            text(record.expires_at),
+            rfc3339(record.created_at),
+            rfc3339(record.expires_at),
             f"{self.public_url}/media/download/{record.session_id}/{record.media_id}",
         )
 
 
 def utc_now() -> datetime:
-    """Return the time."""
+    """Return the current time."""
     return datetime.now(UTC)
 
 
-def text(moment: datetime) -> str:
-    """Return a time as RFC 3339 has it."""
+def rfc3339(moment: datetime) -> str:
+    """Format a time."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

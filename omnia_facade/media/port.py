@@ -1,4 +1,4 @@
-"""The port between those who take uploads, over HTTP or WebSocket, and where they are kept."""
+"""The port to the storage of uploads, for HTTP and for WebSocket."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -10,7 +10,7 @@ from omnia_facade.auth.principal import Principal
 
 
 class MediaErrorCode(StrEnum):
-    """Why an upload or a download is not served."""
+    """Why an upload or a download fails."""
 
     INPUT_INVALID = "input_invalid"
     NOT_FOUND = "not_found"
@@ -23,8 +23,8 @@ class MediaErrorCode(StrEnum):
     TOO_MANY_OF_USER = "too_many_of_user"
 
 
-class MediaRefused(Exception):
-    """An upload or a download that is not served; the message is for the client."""
+class MediaFailed(Exception):
+    """An upload or a download that is rejected or failed; the message is for the client."""
 
     def __init__(self, code: MediaErrorCode, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ class MediaRefused(Exception):
 
 
 class UploadRequest(Struct, frozen=True):
-    """A file that a client wants to upload; `size_bytes` is what it says, and is held to."""
+    """A file that a client wants to upload; it must have exactly `size_bytes` bytes."""
 
     session_id: str
     filename: str
@@ -41,14 +41,14 @@ class UploadRequest(Struct, frozen=True):
     size_bytes: int
 
 
-class Ticket(Struct, frozen=True):
+class UploadTicket(Struct, frozen=True):
     """The permission to upload one file.
 
     Attributes:
-        upload_id: names the upload; `upl-` and 32 hexadecimal digits.
+        upload_id: identifies the upload; `upl-` and 32 hexadecimal digits.
         upload_url: where the bytes are PUT.
         storage_ref: `omnia://sessions/<session_id>/media/<media_id>`, for `media.storage_ref`.
-        expires_at: RFC 3339, UTC; the bytes have to be there by then.
+        expires_at: RFC 3339, UTC; the upload must be complete by then.
     """
 
     upload_id: str
@@ -57,8 +57,8 @@ class Ticket(Struct, frozen=True):
     expires_at: str
 
 
-class Stored(Struct, frozen=True):
-    """A file that is there. Times are RFC 3339, UTC; `download_url` is where its bytes are."""
+class StoredFile(Struct, frozen=True):
+    """A complete upload. Times are RFC 3339, UTC; `download_url` is where its bytes are."""
 
     storage_ref: str
     filename: str
@@ -70,34 +70,34 @@ class Stored(Struct, frozen=True):
 
 
 class UploadWriter(Protocol):
-    """Takes the bytes of one upload; whoever opened it calls `finish` or `abort` in the end."""
+    """Writes the bytes of one upload. Its opener calls `finish` or `abort` in the end."""
 
     async def write(self, data: bytes) -> None:
-        """Take the next bytes.
+        """Write the next bytes.
 
         Raises:
-            MediaRefused: there are more than were announced, or they cannot be kept.
+            MediaFailed: more bytes than announced, or they cannot be stored.
         """
 
-    async def finish(self) -> Stored:
-        """Keep the file.
+    async def finish(self) -> StoredFile:
+        """Complete the upload.
 
         Raises:
-            MediaRefused: there are fewer bytes than were announced, or they cannot be kept.
+            MediaFailed: fewer bytes than announced, or they cannot be stored.
         """
 
     async def abort(self) -> None:
-        """Forget what was written; the upload can be begun anew until its ticket expires."""
+        """Discard the bytes; the upload can be sent again until its ticket expires."""
 
 
 class Uploads(Protocol):
-    """Gives tickets, and takes the bytes. All methods raise `MediaRefused`."""
+    """Issues tickets, and stores uploads. All methods raise `MediaFailed`."""
 
-    async def request(self, request: UploadRequest, caller: Principal) -> Ticket:
+    async def request(self, request: UploadRequest, caller: Principal) -> UploadTicket:
         """Return a ticket."""
 
     async def open(self, upload_id: str, caller: Principal) -> UploadWriter:
-        """Begin to take the bytes of an upload that the same caller requested."""
+        """Start to write an upload that the same caller requested."""
 
-    def watch(self, upload_id: str, completed: Callable[[Stored], None]) -> Callable[[], None]:
-        """Call back once when the upload is complete; what is returned ends the watch."""
+    def watch(self, upload_id: str, completed: Callable[[StoredFile], None]) -> Callable[[], None]:
+        """Call `completed` once the upload is complete; the returned function ends the watch."""

@@ -1,5 +1,6 @@
-"""What has expired, and what was left half done, is removed a little at a time."""
+"""Removes expired files and abandoned uploads, a few entries at a time."""
 
+import asyncio
 import contextlib
 import os
 import stat
@@ -8,29 +9,50 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeAlias
 
+import structlog
+
 from omnia_core.media import META, is_media_id, opened_folder, read_record
 from omnia_facade.media.files import DONE, NEW, PART, UPLOADS
-from omnia_facade.media.room import OWNER, RESERVED
+from omnia_facade.media.port import MediaFailed
+from omnia_facade.media.quota import OWNER, RESERVED
+from omnia_facade.media.threads import in_thread
 
-# Of what is expired it is known for so long that it was there; what nobody finished lies as long.
+SWEEP_SECONDS = 15.0
+SWEEP_ENTRIES = 1000
+
+# An expired file is reported as expired for so long, and as unknown afterwards. Abandoned uploads
+# are kept for so long after their ticket.
 REMEMBERED = timedelta(hours=1)
 
 _Entry: TypeAlias = tuple[Path, str]
-_SCRAPS = (PART, NEW, RESERVED, DONE)
+_TEMPORARY = (PART, NEW, RESERVED, DONE)
+
+_log = structlog.get_logger()
 
 
-class Sweeper:
-    """Goes around the folder again and again, some entries each time. Blocks."""
+class MediaSweeper:
+    """Goes through the folder in rounds, some entries at each step."""
 
     def __init__(self, root: Path, now: Callable[[], datetime], ticket: timedelta) -> None:
-        """`ticket` is how long an upload may take from its request."""
+        """`ticket` is the lifetime of a ticket."""
         self._root = root
         self._now = now
         self._kept = ticket + REMEMBERED
         self._left: Iterator[_Entry] = iter(())
 
+    async def run(self) -> None:
+        """Sweep until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            try:
+                await in_thread(self.step, SWEEP_ENTRIES)
+            except MediaFailed:
+                continue
+            except Exception:  # noqa: BLE001 - the other entries are swept all the same
+                _log.exception("an upload was not swept")
+
     def step(self, entries: int) -> bool:
-        """Look at some entries; return whether the round is complete."""
+        """Check some entries; return whether the round is complete. Blocks."""
         now = self._now()
         for _ in range(entries):
             entry = next(self._left, None)
@@ -39,7 +61,7 @@ class Sweeper:
                 return True
             # Other pods sweep the same volume.
             with contextlib.suppress(OSError):
-                self._look(*entry, now)
+                self._check(*entry, now)
         return False
 
     def _round(self) -> Iterator[_Entry]:
@@ -52,16 +74,16 @@ class Sweeper:
             if folder != UPLOADS:
                 yield path, ""
 
-    def _look(self, path: Path, name: str, now: datetime) -> None:
+    def _check(self, path: Path, name: str, now: datetime) -> None:
         with opened_folder(path) as folder:
             if not name:
-                self._leave(path, folder, now)
+                self._remove_session(path, folder, now)
             elif name.endswith(META) and is_media_id(name.removesuffix(META)):
-                self._record(folder, name.removesuffix(META), now)
-            elif self._is_scrap(path, folder, name) and self._is_old(folder, name, now):
+                self._check_record(folder, name.removesuffix(META), now)
+            elif self._is_abandoned(path, folder, name) and self._is_old(folder, name, now):
                 os.unlink(name, dir_fd=folder)
 
-    def _record(self, folder: int, media_id: str, now: datetime) -> None:
+    def _check_record(self, folder: int, media_id: str, now: datetime) -> None:
         record = read_record(folder, media_id)
         if record is None:
             if self._is_old(folder, media_id + META, now):
@@ -75,8 +97,8 @@ class Sweeper:
             os.unlink(media_id + META, dir_fd=folder)
 
     @staticmethod
-    def _is_scrap(path: Path, folder: int, name: str) -> bool:
-        if path.name == UPLOADS or name.endswith(_SCRAPS):
+    def _is_abandoned(path: Path, folder: int, name: str) -> bool:
+        if path.name == UPLOADS or name.endswith(_TEMPORARY):
             return True
         return is_media_id(name) and _record_of(folder, name) is None
 
@@ -84,14 +106,14 @@ class Sweeper:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         return now.timestamp() - status.st_mtime > self._kept.total_seconds()
 
-    def _leave(self, path: Path, folder: int, now: datetime) -> None:
-        """Remove the folder of a session without files; those of others are not ours."""
-        left = os.listdir(folder)
-        owners = [each for each in left if each.startswith(OWNER)]
-        if not owners or len(owners) < len(left) or not self._is_old(folder, ".", now):
+    def _remove_session(self, path: Path, folder: int, now: datetime) -> None:
+        """Remove the folder of a session without files; without an owner it is not a session."""
+        names = os.listdir(folder)
+        owners = [name for name in names if name.startswith(OWNER)]
+        if not owners or len(owners) < len(names) or not self._is_old(folder, ".", now):
             return
-        for each in owners:
-            os.unlink(each, dir_fd=folder)
+        for name in owners:
+            os.unlink(name, dir_fd=folder)
         path.rmdir()
 
 
@@ -103,7 +125,7 @@ def _record_of(folder: int, media_id: str) -> object | None:
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether there is a folder that is no symbolic link; one that cannot be read is none."""
+    """Whether there is a readable folder that is not a symbolic link."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
@@ -111,7 +133,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Yield the names in a folder as they are read, which never holds all of them."""
+    """Yield the names in a folder as they are read: there may be too many for memory."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:

@@ -1,4 +1,4 @@
-"""Work that blocks, in threads."""
+"""Runs blocking work in threads."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 import structlog
 
-from omnia_facade.media.port import MediaErrorCode, MediaRefused
+from omnia_facade.media.port import MediaErrorCode, MediaFailed
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,22 +20,22 @@ _log = structlog.get_logger()
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what `work` returns. It has ended when this ends, also when this is cancelled.
+    """Return the result of `work`, which has ended when this ends, even by cancellation.
 
     Raises:
-        MediaRefused: the volume cannot be read or written.
+        MediaFailed: the volume cannot be read or written.
     """
     return await opened_in_thread(partial(work, *args, **kwargs), _nothing)
 
 
 async def opened_in_thread(work: Callable[[], T], discard: Callable[[T], None]) -> T:
-    """Likewise; `discard` closes what was opened for nobody, because this was cancelled."""
+    """Likewise; `discard` closes the result of a cancelled call."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        # A descriptor that a thread writes to must not be closed under it, however often the
-        # caller is cancelled.
+        # A descriptor must not be closed while a thread writes to it, however often the caller
+        # is cancelled.
         while not task.done():
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait({task})
@@ -44,19 +44,19 @@ async def opened_in_thread(work: Callable[[], T], discard: Callable[[T], None]) 
                 discard(task.result())
         raise
     except OSError as error:
-        raise refused(error) from error
+        raise _failure(error) from error
 
 
-def refused(error: OSError) -> MediaRefused:
-    """Return what a client is told of an error of the volume."""
+def _failure(error: OSError) -> MediaFailed:
+    """Log an error of the volume, and return the one for the client."""
     if error.errno in _FULL:
         _log.warning("the volume of the uploads is full", reason=str(error))
-        return MediaRefused(MediaErrorCode.STORAGE_FULL, "the volume of the uploads is full")
+        return MediaFailed(MediaErrorCode.STORAGE_FULL, "the volume of the uploads is full")
     _log.error("the volume of the uploads failed", reason=str(error))
-    return MediaRefused(
+    return MediaFailed(
         MediaErrorCode.STORAGE_FAILED, "the volume of the uploads cannot be used; try again later"
     )
 
 
 def _nothing(_: object) -> None:
-    """Discard what needs no end."""
+    """Discard a result that needs no cleanup."""

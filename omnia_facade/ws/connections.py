@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Protocol
 
-from omnia_facade.metrics import Metrics
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.ws.limits import Limits
 from omnia_facade.ws.outgoing import Outgoing
@@ -51,7 +51,7 @@ class Connections:
 
     def __init__(
         self,
-        metrics: Metrics,
+        metrics: FacadeMetrics,
         handler: str,
         timings: Timings = USUAL,
         limits: Limits = Limits(),  # noqa: B008 - it cannot be changed

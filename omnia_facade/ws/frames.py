@@ -10,7 +10,7 @@ import orjson
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.dialogue.events import Done, MediaChunk, SessionConfig, ToolCall, ToolResult
-from omnia_facade.media.port import Stored, Ticket
+from omnia_facade.media.port import StoredFile, UploadTicket
 
 PROTOCOL_VERSION = 1
 
@@ -92,12 +92,12 @@ def session_config(session_id: str, config: SessionConfig) -> bytes:
     return _frame("session_config", session_id, session_config=msgspec.to_builtins(config))
 
 
-def upload_ready(session_id: str, ticket: Ticket) -> bytes:
+def upload_ready(session_id: str, ticket: UploadTicket) -> bytes:
     """Permit an upload."""
     return _frame("upload_ready", session_id, upload_ready=msgspec.to_builtins(ticket))
 
 
-def upload_complete(session_id: str, upload_id: str, stored: Stored) -> bytes:
+def upload_complete(session_id: str, upload_id: str, stored: StoredFile) -> bytes:
     """Say that a file is there."""
     body: Json = {
         "upload_id": upload_id,

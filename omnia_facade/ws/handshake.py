@@ -7,11 +7,13 @@ from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
 from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_facade.auth.bearer import SUBPROTOCOL
-from omnia_facade.entrance.answer import answer
+from omnia_facade.auth.tokens import SUBPROTOCOL
+from omnia_facade.entrance.errors import HttpError, response_bytes
 
 OURS = Subprotocol(SUBPROTOCOL)
-_UNREADABLE = answer(400, "bad_request", "the upgrade is not as RFC 6455 wants it")
+_UNREADABLE = response_bytes(
+    HttpError(400, "bad_request", "this is not an upgrade as defined by RFC 6455")
+)
 
 
 class OmniaProtocol(ServerProtocol):

@@ -1,8 +1,8 @@
 """What one connection may send: not too fast, and not more than the pod can hold."""
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.entrance.rejections import Rejection
-from omnia_facade.metrics import Metrics
+from omnia_facade.entrance.errors import Rejection
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.ws.limits import Limits, MessageLimit, Verdict
 from omnia_facade.ws.messages import Refused
 from omnia_facade.ws.received import LARGE, Received
@@ -30,7 +30,7 @@ class Intake:
 
     __slots__ = ("_held", "_limit", "_limits", "_metrics", "_received")
 
-    def __init__(self, limits: Limits, received: Received, metrics: Metrics) -> None:
+    def __init__(self, limits: Limits, received: Received, metrics: FacadeMetrics) -> None:
         self._limits = limits
         # with the first message: an idle connection has none
         self._limit: MessageLimit | None = None

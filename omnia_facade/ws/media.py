@@ -9,7 +9,7 @@ from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.dialogue.audio import AudioQueue
 from omnia_facade.dialogue.events import Audio
 from omnia_facade.dialogue.handler import Dialogue
-from omnia_facade.metrics.media import VoiceMetrics
+from omnia_facade.metrics import VoiceMetrics
 from omnia_facade.ws.binary import BinaryFrame, FrameType, decode
 from omnia_facade.ws.brake import Brake
 from omnia_facade.ws.conversation import Conversation

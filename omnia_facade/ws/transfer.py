@@ -8,10 +8,10 @@ import structlog
 from omnia_facade.auth.principal import Principal
 from omnia_facade.media.port import (
     MediaErrorCode,
-    MediaRefused,
-    Stored,
-    Ticket,
+    MediaFailed,
+    StoredFile,
     Uploads,
+    UploadTicket,
     UploadWriter,
 )
 from omnia_facade.ws.binary import BinaryFrame
@@ -42,7 +42,7 @@ class Transfer:
     )
 
     def __init__(
-        self, session_id: str, ticket: Ticket, uploads: Uploads, caller: Principal
+        self, session_id: str, ticket: UploadTicket, uploads: Uploads, caller: Principal
     ) -> None:
         self.session_id = session_id
         self.ticket = ticket
@@ -58,11 +58,11 @@ class Transfer:
         """Whether bytes are being written."""
         return self._writer is not None
 
-    async def take(self, frame: BinaryFrame) -> Stored | None:
+    async def take(self, frame: BinaryFrame) -> StoredFile | None:
         """Write a piece; return the file when this was the last.
 
         Raises:
-            MediaRefused: it is out of order, or cannot be kept.
+            MediaFailed: it is out of order, or cannot be kept.
         """
         if frame.sequence == 0:
             await self.abort()
@@ -71,7 +71,7 @@ class Transfer:
         if self._writer is None:
             return None
         if frame.sequence != self._expected:
-            raise MediaRefused(
+            raise MediaFailed(
                 MediaErrorCode.INPUT_INVALID,
                 f"expected the piece with sequence {self._expected}, found {frame.sequence}; "
                 "begin again with 0",

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.auth.principal import Principal
-from omnia_facade.media.port import MediaRefused, Stored, UploadRequest, Uploads
+from omnia_facade.media.port import MediaFailed, StoredFile, UploadRequest, Uploads
 from omnia_facade.ws import frames
 from omnia_facade.ws.binary import BinaryFrame
 from omnia_facade.ws.brake import Brake
@@ -171,7 +171,7 @@ class SocketUploads:
             if stored:
                 self._completed(transfer, stored)
 
-    def _completed(self, transfer: Transfer, stored: Stored) -> None:
+    def _completed(self, transfer: Transfer, stored: StoredFile) -> None:
         """Tell the client once, whichever way the bytes came."""
         upload_id = transfer.ticket.upload_id
         if self._open.pop(upload_id, None):
@@ -182,7 +182,7 @@ class SocketUploads:
                 self._add(transfer)
 
     def _failed(self, session_id: str, error: Exception, **details: str) -> None:
-        if isinstance(error, MediaRefused):
+        if isinstance(error, MediaFailed):
             message, details["reason"] = error.message, error.code
         else:
             _log.error("upload failed", exc_info=error)

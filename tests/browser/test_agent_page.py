@@ -122,6 +122,6 @@ def test_an_unknown_conversation_cannot_be_resumed(tab: Tab, agent: Served) -> N
     tab.click("#settings-toggle")
     tab.fill("#session", "long-ago")
     tab.press("Enter")
-    tab.until_text("#log", "not known any more")
+    tab.until_text("#log", "no longer exists")
     tab.say("hello")
     assert "you said hello" in answered(tab)

@@ -16,7 +16,7 @@ import orjson
 from websockets.asyncio.client import connect
 
 from omnia_core.env import FacadeEnv
-from omnia_facade.app import Facade
+from omnia_facade.app import FacadeServer
 from omnia_runtime.app import Runtime
 from tests.runtime.scripted import Mounted
 from tests.services import free_port
@@ -78,7 +78,7 @@ async def pair(mounted: Mounted, **settings: str) -> AsyncIterator[str]:
     """Run a facade and a runtime in this process; give the address of the facade."""
     port, health_port = free_port(), free_port()
     runtime = asyncio.create_task(Runtime(mounted.env(**settings)).run())
-    facade = Facade(
+    facade = FacadeServer(
         FacadeEnv.parse(
             {
                 "OMNIA_AGENT_NAME": "agent",

@@ -10,7 +10,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.telemetry.tracing.begin import begin_tracing
-from omnia_facade.metrics import Metrics as FacadeMetrics
+from omnia_facade.metrics import FacadeMetrics
 from omnia_operator.metrics import Levels as OperatorLevels
 from omnia_operator.metrics import Metrics as OperatorMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
@@ -20,7 +20,7 @@ from tests.contract.test_agreements import ROOT, sources
 # What may make series: the test below sees no other.
 MAKERS = {
     "omnia_core/telemetry/tracing/begin.py",
-    "omnia_facade/metrics/series.py",
+    "omnia_facade/metrics.py",
     "omnia_operator/metrics.py",
     "omnia_runtime/observe/metrics.py",
 }
@@ -29,7 +29,7 @@ MAKERS = {
 def facade() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = FacadeMetrics(registry, agent="a", namespace="n")
-    metrics.sessions_kept("runtime")
+    metrics.session_store("runtime")
     metrics.request_ended("runtime", 1.0, success=True)
     return registry
 

@@ -13,7 +13,7 @@ from omnia_core.env import FacadeEnv
 from omnia_core.names import Handler
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.app import Facade
+from omnia_facade.app import FacadeServer
 from omnia_facade.timings import USUAL, Timings
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.services import free_port
@@ -50,7 +50,7 @@ async def running(*, timings: Timings = USUAL, **settings: Any) -> AsyncIterator
         bind_address="127.0.0.1", facade_port=free_port(), health_port=free_port(), **given
     )
     stop = asyncio.Event()
-    facade = Facade(env, timings)
+    facade = FacadeServer(env, timings)
     task = asyncio.create_task(facade.serve(stop))
     began = asyncio.create_task(facade.serving.wait())
     await asyncio.wait({task, began}, return_when=asyncio.FIRST_COMPLETED, timeout=LIMIT)

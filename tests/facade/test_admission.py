@@ -19,9 +19,8 @@ from omnia_core.units import ByteSize
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.capacity import Admission, Capacity
-from omnia_facade.entrance.context import EntranceContext
 from omnia_facade.entrance.head import RequestHead
-from omnia_facade.entrance.router import ConnectionRouter
+from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
@@ -251,13 +250,19 @@ async def test_a_connection_that_cannot_be_opened_is_cut_and_takes_no_place() ->
             return Principal(headers["host"], user_id="ann")
 
     capacity = Capacity(limit=1, user_limit=1)
-    house = EntranceContext(Authenticator([Ann()], allow_unauthenticated=False), capacity, print)
-    house.upgrade = crashes
+    entrance = EntranceContext(
+        authenticator=Authenticator([Ann()], allow_unauthenticated=False),
+        capacity=capacity,
+        rejected=print,
+        upgrade=crashes,
+    )
     loop = asyncio.get_running_loop()
-    async with await loop.create_server(lambda: ConnectionRouter(house), "127.0.0.1", 0) as server:
+    async with await loop.create_server(
+        lambda: ConnectionRouter(entrance), "127.0.0.1", 0
+    ) as server:
         port = server.sockets[0].getsockname()[1]
         for _ in range(2):
             with pytest.raises(InvalidMessage):
                 await connect(f"ws://127.0.0.1:{port}/ws", open_timeout=LIMIT)
-    assert capacity.enter() is Admission.INSIDE
+    assert capacity.enter() is Admission.ADMITTED
     assert capacity.enter_user("ann")

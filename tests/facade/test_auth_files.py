@@ -12,8 +12,8 @@ import pytest
 from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Role
 from omnia_core.names import USER_ID_KEY
 from omnia_facade.auth.chain import Authenticator, Unauthorized
-from omnia_facade.auth.clientkeys import ClientKey, ClientKeys
-from omnia_facade.auth.mounted import LOOK_SECONDS, MountedValidators
+from omnia_facade.auth.client_keys import ClientKey, ClientKeyValidator
+from omnia_facade.auth.mounted import CHECK_SECONDS, MountedValidator
 from omnia_facade.auth.principal import ANONYMOUS, Principal
 from tests.facade.auth_files import AUDIENCE, Mounted, account, everything, management, oidc
 from tests.facade.signing import Issuer, bearing, forged
@@ -24,7 +24,7 @@ class Guard:
 
     def __init__(self, mounted: Mounted) -> None:
         self.now = 0.0
-        self._validators = MountedValidators(
+        self._validators = MountedValidator(
             str(mounted.auth), str(mounted.secrets), clock=lambda: self.now
         )
 
@@ -38,7 +38,7 @@ class Guard:
         return str(caught.value)
 
     def later(self) -> None:
-        self.now += LOOK_SECONDS
+        self.now += CHECK_SECONDS
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ async def test_every_key_is_compared_in_constant_time() -> None:
         return hmac.compare_digest(one, other)
 
     keys = [ClientKey(f"key{each}", sha256(b"%d" % each).digest(), {}) for each in range(5)]
-    validator = ClientKeys(ClientKeyAuth(), keys, same)
+    validator = ClientKeyValidator(ClientKeyAuth(), keys, same)
 
     known = await validator.validate(bearing("0"))
     assert known
@@ -188,7 +188,7 @@ async def test_every_key_is_compared_in_constant_time() -> None:
     assert len(compared) == 5
     assert await validator.validate(bearing("unknown")) is None
     assert len(compared) == 10
-    default = inspect.signature(ClientKeys).parameters["same"].default
+    default = inspect.signature(ClientKeyValidator).parameters["same"].default
     assert default is hmac.compare_digest
 
 

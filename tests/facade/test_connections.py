@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from omnia_facade.metrics import Metrics
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.timings import Timings
 from omnia_facade.ws.connections import Connections
 
@@ -35,7 +35,7 @@ class FakeConnection:
 
 @pytest.fixture
 def connections() -> Connections:
-    return Connections(Metrics(CollectorRegistry(), agent="a", namespace="n"), "echo")
+    return Connections(FacadeMetrics(CollectorRegistry(), agent="a", namespace="n"), "echo")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_who_reads_nothing_is_cut_and_who_reads_slowly_is_not(
 
 async def test_the_sessions_of_a_connection_are_counted_until_its_end() -> None:
     registry = CollectorRegistry()
-    connections = Connections(Metrics(registry, agent="a", namespace="n"), "echo")
+    connections = Connections(FacadeMetrics(registry, agent="a", namespace="n"), "echo")
 
     def active() -> float | None:
         labels = {"agent": "a", "namespace": "n"}
@@ -108,7 +108,7 @@ async def test_the_sessions_of_a_connection_are_counted_until_its_end() -> None:
 
 
 async def test_who_does_not_close_when_draining_is_closed_and_then_cut() -> None:
-    metrics = Metrics(CollectorRegistry(), agent="a", namespace="n")
+    metrics = FacadeMetrics(CollectorRegistry(), agent="a", namespace="n")
     connections = Connections(metrics, "echo", Timings(close=0.01))
     connection = FakeConnection()
     connections.opened(connection)

@@ -112,7 +112,8 @@ async def test_a_facade_that_ends_shows_no_page() -> None:
 def test_an_agent_with_a_page_loads_no_http_server() -> None:
     script = (
         "import sys; from omnia_core.names import Mode; import omnia_facade.app;"
-        " from omnia_facade.console.front import console_front; console_front(Mode.AGENT, 'a');"
+        "from omnia_facade.console.page import console_front_page;"
+        "console_front_page(Mode.AGENT, 'a');"
         " print('aiohttp' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout

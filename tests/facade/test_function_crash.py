@@ -3,6 +3,7 @@
 # ruff: noqa: ARG002 - the methods are those of the ports
 
 import asyncio
+import contextlib
 import re
 
 import msgspec
@@ -15,15 +16,16 @@ from omnia_core.files.function import FunctionFile
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.context import ProcessContext
 from omnia_facade.dialogue.handler import Resume
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
 from omnia_facade.http.functions import FunctionRoute
 from omnia_facade.http.server import HttpServer
+from omnia_facade.idempotency.calls import IdempotentCalls, replayed
 from omnia_facade.idempotency.memory import MemoryReplyStore
-from omnia_facade.idempotency.once import Once, repeated
-from omnia_facade.idempotency.port import Standing
-from omnia_facade.metrics import Metrics
+from omnia_facade.idempotency.store import ExistingClaim
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.runtime_client.port import ConverseStream, Invocation, RuntimeHealth
 from omnia_facade.timings import USUAL
 from omnia_facade.tracing import FacadeTracing
@@ -33,7 +35,7 @@ from tests.facade.scripted_runtime import LIMIT
 class BrokenStore(MemoryReplyStore):
     async def claim(
         self, scope: bytes, fingerprint: bytes, holder: str, *, lease_seconds: float
-    ) -> Standing | None:
+    ) -> ExistingClaim | None:
         raise ZeroDivisionError("a secret of the program")
 
 
@@ -62,21 +64,18 @@ class Unreachable:
 def test_a_reply_that_a_newer_pod_kept_is_no_crash(error: str) -> None:
     kept = msgspec.msgpack.encode({"invocation_id": "i", "body": b"{}", "error": error})
     with pytest.raises(FunctionFailed) as caught:
-        repeated(Standing(b"print", kept), b"print")
+        replayed(ExistingClaim(b"print", kept), b"print")
     assert caught.value.code is FunctionErrorCode.IDEMPOTENCY_UNAVAILABLE
 
 
 async def test_a_crash_is_500_with_an_id_and_without_its_reason(unused_port: int) -> None:
-    env = FacadeEnv(agent_name="summarizer")
-    metrics = Metrics(CollectorRegistry(), agent="summarizer", namespace="default")
+    env, client = FacadeEnv(agent_name="summarizer"), Unreachable()
+    metrics = FacadeMetrics(CollectorRegistry(), agent="summarizer", namespace="default")
     route = FunctionRoute(
-        Function(FunctionFile("summarizer", {}, {}), Unreachable()),
-        Once(BrokenStore()),
-        metrics,
-        FacadeTracing(NO_TRACER, env),
-        USUAL,
-        call_seconds=LIMIT,
-        max_calls=1,
+        Function(FunctionFile("summarizer", {}, {}), client, IdempotentCalls(BrokenStore())),
+        ProcessContext(
+            env, client, metrics, FacadeTracing(NO_TRACER, env), USUAL, contextlib.AsyncExitStack()
+        ),
     )
     anybody = Authenticator((), allow_unauthenticated=True)
     runner = HttpServer([route], anybody, metrics.rejected).runner(LIMIT)

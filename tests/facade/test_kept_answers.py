@@ -18,7 +18,7 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_facade.auth.principal import Principal
 from omnia_facade.dialogue.events import Done, TurnRequest
-from omnia_facade.metrics import Metrics
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Keeper, Kept, Relayed
 from omnia_facade.turns.runtime import RuntimeHandler
@@ -249,7 +249,7 @@ class Desk:
             agent_name="a", session_type=SessionType.REDIS, session_url=SecretStr("redis://x")
         )
         self.registry = CollectorRegistry()
-        counters = Metrics(self.registry, agent="a", namespace="n").kept_answers
+        counters = FacadeMetrics(self.registry, agent="a", namespace="n").kept_answers
         self.store = Slow()
         self.keeper = StoreKeeper(env, counters, open_store=lambda _: self.store, patience=patience)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError
-from omnia_facade.entrance.capacity import MAX_OUTSIDE, Admission, Capacity, Counted
+from omnia_facade.entrance.capacity import MAX_REFUSED, Admission, Capacity, CountedConnection
 from omnia_facade.ws.limits import PATIENCE, Limits, MessageLimit, Pace, Rate, TokenBucket, Verdict
 
 
@@ -66,22 +66,22 @@ def test_who_goes_on_hammering_is_cut_off() -> None:
     assert judged == ([Verdict.ACCEPT] * 100 + [Verdict.REFUSE] * 100 * PATIENCE + [Verdict.CLOSE])
 
 
-def test_connections_beyond_the_limit_stand_outside_and_more_nowhere() -> None:
+def test_connections_beyond_the_limit_are_refused_and_more_are_dropped() -> None:
     capacity = Capacity(limit=2, user_limit=1)
-    places = [capacity.enter() for _ in range(3 + MAX_OUTSIDE)]
-    assert places == [Admission.INSIDE] * 2 + [Admission.OUTSIDE] * MAX_OUTSIDE + [
-        Admission.NOWHERE
+    admissions = [capacity.enter() for _ in range(3 + MAX_REFUSED)]
+    assert admissions == [Admission.ADMITTED] * 2 + [Admission.REFUSE_WITH_503] * MAX_REFUSED + [
+        Admission.DROP
     ]
-    for place in places:
-        capacity.leave(place)
+    for admission in admissions:
+        capacity.leave(admission)
     assert [capacity.enter() for _ in range(3)] == [
-        Admission.INSIDE,
-        Admission.INSIDE,
-        Admission.OUTSIDE,
+        Admission.ADMITTED,
+        Admission.ADMITTED,
+        Admission.REFUSE_WITH_503,
     ]
 
 
-def test_each_user_has_a_count_of_its_own_and_nobody_has_none() -> None:
+def test_each_user_has_its_own_count_and_anonymous_connections_are_not_counted() -> None:
     capacity = Capacity(limit=9, user_limit=2)
     assert [capacity.enter_user(user) for user in ("ann", "ann", "ann", "bob")] == [
         *(True, True, False, True)
@@ -124,13 +124,13 @@ def test_a_counted_connection_is_handed_everything_and_counted_until_its_end(
     capacity, seen, transport = Capacity(limit=1, user_limit=1), Seen(), asyncio.Transport()
     capacity.enter()
     capacity.enter_user("ann")
-    counted = Counted(seen, capacity, "ann")
+    counted = CountedConnection(seen, capacity, "ann")
     counted.connection_made(transport)
     counted.data_received(b"x")
     counted.pause_writing()
     counted.resume_writing()
     assert counted.eof_received() is True
-    assert (capacity.enter(), capacity.enter_user("ann")) == (Admission.OUTSIDE, False)
+    assert (capacity.enter(), capacity.enter_user("ann")) == (Admission.REFUSE_WITH_503, False)
     counted.connection_lost(error)
     assert seen.told == [transport, b"x", "pause", "resume", "eof", error]
-    assert (capacity.enter(), capacity.enter_user("ann")) == (Admission.INSIDE, True)
+    assert (capacity.enter(), capacity.enter_user("ann")) == (Admission.ADMITTED, True)

@@ -19,18 +19,27 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from omnia_core.media import folder_name, opened_folder
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.http.media_downloads import MAX_DOWNLOADS_OF_USER, Downloads
-from omnia_facade.http.media_range import disposition, select
+from omnia_facade.http.downloads import (
+    MAX_DOWNLOADS_OF_USER,
+    Downloads,
+    content_disposition,
+    select,
+)
 from omnia_facade.media.files import MediaFiles
 from omnia_facade.media.library import Download, MediaLibrary
-from omnia_facade.media.policy import TICKET_LIFETIME, Policy
-from omnia_facade.media.port import MediaErrorCode, MediaRefused, Stored, Ticket, UploadRequest
-from omnia_facade.media.room import Limits, require_owner
-from omnia_facade.media.sweep import REMEMBERED, Sweeper
+from omnia_facade.media.policy import TICKET_LIFETIME, MediaPolicy
+from omnia_facade.media.port import (
+    MediaErrorCode,
+    MediaFailed,
+    StoredFile,
+    UploadRequest,
+    UploadTicket,
+)
+from omnia_facade.media.quota import UploadQuota, require_owner
+from omnia_facade.media.sweep import REMEMBERED, MediaSweeper
 from omnia_facade.media.threads import in_thread, opened_in_thread
-from omnia_facade.media.uploads import MAX_OPEN_OF_USER, MediaUploads
-from omnia_facade.media.writer import FileWriter
-from omnia_facade.metrics import Metrics
+from omnia_facade.media.uploads import MAX_OPEN_OF_USER, FileWriter, MediaUploads
+from omnia_facade.metrics import FacadeMetrics
 from tests.facade.scripted_runtime import LIMIT
 
 ANN = Principal(subject="ann", user_id="a1")
@@ -45,21 +54,21 @@ class Shelf:
         self.now = datetime.now(UTC)
         self.root = root
         self.registry = CollectorRegistry()
-        metrics = Metrics(self.registry, agent="a", namespace="n").media
-        files = MediaFiles(root, Limits(1 << 20, 100, 16))
+        metrics = FacadeMetrics(self.registry, agent="a", namespace="n").media
+        files = MediaFiles(root, UploadQuota(1 << 20, 100, 16))
         files.prepare()
-        policy = Policy("http://agent", 1 << 20, TTL)
-        self.uploads = MediaUploads(files, policy, metrics, self.clock, look_seconds=0.01)
+        policy = MediaPolicy("http://agent", 1 << 20, TTL)
+        self.uploads = MediaUploads(files, policy, metrics, self.clock, poll_seconds=0.01)
         self.library = MediaLibrary(files, policy, self.clock)
-        self.sweeper = Sweeper(root, self.clock, TICKET_LIFETIME)
+        self.sweeper = MediaSweeper(root, self.clock, TICKET_LIFETIME)
 
     def clock(self) -> datetime:
         return self.now
 
-    async def ticket(self, session: str = "s", size: int = 5) -> Ticket:
+    async def ticket(self, session: str = "s", size: int = 5) -> UploadTicket:
         return await self.uploads.request(UploadRequest(session, "a.txt", "text/plain", size), ANN)
 
-    async def write(self, ticket: Ticket, data: bytes = b"bytes") -> Stored:
+    async def write(self, ticket: UploadTicket, data: bytes = b"bytes") -> StoredFile:
         writer = await self.uploads.open(ticket.upload_id, ANN)
         await writer.write(data)
         return await writer.finish()
@@ -92,7 +101,7 @@ async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
 
 
 async def refusal(work: Awaitable[object]) -> MediaErrorCode:
-    with pytest.raises(MediaRefused) as refused:
+    with pytest.raises(MediaFailed) as refused:
         await work
     return refused.value.code
 
@@ -117,7 +126,7 @@ async def test_pending_uploads_that_expired_do_not_count(shelf: Shelf) -> None:
 
 async def test_requests_at_once_do_not_exceed_the_limit(shelf: Shelf) -> None:
     asked = await asyncio.gather(*(shelf.ticket() for _ in range(24)), return_exceptions=True)
-    assert sum(isinstance(each, Ticket) for each in asked) == 16
+    assert sum(isinstance(each, UploadTicket) for each in asked) == 16
 
 
 async def test_what_expired_is_swept_and_remembered_for_an_hour(shelf: Shelf) -> None:
@@ -196,7 +205,7 @@ async def test_a_round_is_swept_a_little_at_a_time(shelf: Shelf) -> None:
 
 async def test_who_waits_is_told_once_by_this_pod_or_another(shelf: Shelf, tmp_path: Path) -> None:
     other = Shelf(tmp_path)
-    told: asyncio.Queue[Stored] = asyncio.Queue()
+    told: asyncio.Queue[StoredFile] = asyncio.Queue()
     here, there, never = [await shelf.ticket() for _ in range(3)]
     for ticket in (here, there):
         shelf.uploads.watch(ticket.upload_id, told.put_nowait)
@@ -291,7 +300,7 @@ def _own(session: Path, start: Barrier, user_id: str) -> None:
     # Each opens it for itself, as pods do: who shares a descriptor shares the place in the listing.
     with opened_folder(session) as folder:
         start.wait(LIMIT)
-        with suppress(MediaRefused):
+        with suppress(MediaFailed):
             require_owner(folder, user_id)
 
 
@@ -318,12 +327,12 @@ class Waiting(MediaLibrary):
 
     async def download(self, session_id: str, media_id: str, caller: Principal) -> Download:
         await self.may.wait()
-        raise MediaRefused(MediaErrorCode.NOT_FOUND, f"{session_id}/{media_id} {caller.user_id}")
+        raise MediaFailed(MediaErrorCode.NOT_FOUND, f"{session_id}/{media_id} {caller.user_id}")
 
 
 async def test_one_user_cannot_take_every_download_of_a_pod() -> None:
     library = Waiting()
-    metrics = Metrics(CollectorRegistry(), agent="a", namespace="n").media
+    metrics = FacadeMetrics(CollectorRegistry(), agent="a", namespace="n").media
     downloads = Downloads(library, metrics, LIMIT)
     request = make_mocked_request("GET", "/media/download/s/m")
 
@@ -434,7 +443,7 @@ def test_a_range_never_leaves_the_file(headers: dict[str, str], size: int) -> No
 @settings(max_examples=25)
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
 def test_a_disposition_is_one_line_of_ascii_with_one_quoted_name(filename: str) -> None:
-    header = disposition(filename)
+    header = content_disposition(filename)
     assert header.isascii()
     assert header.isprintable()
     assert header.count('"') == 2

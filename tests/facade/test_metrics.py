@@ -7,9 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.entrance.rejections import Rejection
-from omnia_facade.metrics.media import MediaMetrics, VoiceMetrics
-from omnia_facade.metrics.series import Series
+from omnia_facade.entrance.errors import Rejection
+from omnia_facade.metrics import MediaMetrics, MetricFactory, VoiceMetrics
 from tests.facade.conftest import Running, connected
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
 from tests.facade.test_admission import counted
@@ -68,7 +67,7 @@ async def test_who_keeps_sessions_is_told(agent: Running) -> None:
 
 def test_media_are_counted_by_outcome() -> None:
     registry = CollectorRegistry()
-    media = MediaMetrics(Series(registry, "a", "n"))
+    media = MediaMetrics(MetricFactory(registry, "a", "n"))
     media.uploaded(100, 0.2, success=True)
     media.uploaded(50, 0.1, success=False)
     media.downloaded(30, success=True)
@@ -85,7 +84,7 @@ def test_media_are_counted_by_outcome() -> None:
 
 def test_voice_is_counted_in_both_directions() -> None:
     registry = CollectorRegistry()
-    voice = VoiceMetrics(Series(registry, "a", "n"))
+    voice = VoiceMetrics(MetricFactory(registry, "a", "n"))
     voice.sent(10, binary=True)
     voice.received(20)
     voice.delivered(0.001)

@@ -11,9 +11,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonschema import compile_schema
 from omnia_core.jsonvalue import JsonObject
-from omnia_facade.functions.embedding import embedded
-from omnia_facade.functions.openapi import document
-from omnia_facade.http.statuses import HEADERS, STATUS
+from omnia_facade.functions.embedding import embed_schema
+from omnia_facade.functions.errors import STATUS
+from omnia_facade.functions.openapi import openapi_document
 from tests.facade.conftest import Running
 from tests.facade.functions_bed import INPUT, OUTPUT, PATH, FunctionRuntime, call, function
 
@@ -87,7 +87,7 @@ EMBEDDED: dict[str, tuple[JsonObject, list[Any]]] = {
 
 
 def whole(file: FunctionFile, *, public: bool = False) -> JsonObject:
-    return document(file, STATUS, HEADERS, public=public)
+    return openapi_document(file, public=public)
 
 
 @pytest.mark.parametrize(("schema", "values"), EMBEDDED.values(), ids=EMBEDDED.keys())
@@ -107,7 +107,7 @@ def test_a_schema_means_the_same_where_it_is_embedded(
 
 def test_a_reference_that_leads_elsewhere_stays() -> None:
     meta = {"$ref": "https://json-schema.org/draft/2020-12/schema"}
-    assert embedded(meta, "#/a") == meta
+    assert embed_schema(meta, "#/a") == meta
 
 
 @pytest.mark.parametrize("public", [True, False])

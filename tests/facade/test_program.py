@@ -129,11 +129,13 @@ async def test_a_function_is_served_on_the_same_loop_as_in_a_pod(tmp_path: Path)
 )
 def test_a_pod_loads_only_what_its_mode_needs(mode: str, unwanted: tuple[str, ...]) -> None:
     code = (
-        "import asyncio, sys; from omnia_core.env import FacadeEnv; from omnia_core.names import *;"
-        "import contextlib\n"
-        "from omnia_facade.app import Facade\n"
-        f"async def main(): Facade(FacadeEnv(agent_name='a', handler_mode=Handler('{mode}')))"
-        "._conversations(contextlib.AsyncExitStack())\n"
+        "import asyncio, sys; from omnia_core.env import FacadeEnv\n"
+        "from omnia_core.names import *\n"
+        "from omnia_facade.app import FacadeServer\n"
+        f"env = FacadeEnv(agent_name='a', handler_mode=Handler('{mode}'), bind_address='127.0.0.1',"
+        f" facade_port={free_port()}, health_port={free_port()})\n"
+        "async def main():\n"
+        "    stop = asyncio.Event(); stop.set(); await FacadeServer(env).serve(stop)\n"
         "asyncio.run(main()); print(*sys.modules)"
     )
     done = subprocess.run(

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.functions.errors import FunctionErrorCode
+from omnia_facade.functions.errors import STATUS, FunctionErrorCode
 from omnia_facade.http.media import STATUS as MEDIA_STATUS
-from omnia_facade.http.statuses import STATUS
 from omnia_facade.media.port import MediaErrorCode
 from omnia_facade.ws.messages import KNOWN_TYPES
 

@@ -15,10 +15,10 @@ from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.idempotency.memory import MemoryReplyStore
-from omnia_facade.idempotency.opening import reply_store
-from omnia_facade.idempotency.port import ReplyStore, Standing
+from omnia_facade.idempotency.opening import open_reply_store
 from omnia_facade.idempotency.postgres import PostgresReplyStore
 from omnia_facade.idempotency.redis import RedisReplyStore
+from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 from tests.services import PostgresServer, free_port
 
 SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
@@ -102,14 +102,14 @@ async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     await made.other.close()
 
 
-async def claim(store: ReplyStore, holder: str, **changes: bytes) -> Standing | None:
+async def claim(store: ReplyStore, holder: str, **changes: bytes) -> ExistingClaim | None:
     scope, fingerprint = changes.get("scope", SCOPE), changes.get("fingerprint", PRINT)
     return await store.claim(scope, fingerprint, holder, lease_seconds=LEASE)
 
 
 async def test_the_first_holds_the_scope_and_the_second_sees_it(bed: Bed) -> None:
     assert await claim(bed.store, "first") is None
-    assert await claim(bed.other, "second", fingerprint=OTHER_PRINT) == Standing(PRINT, None)
+    assert await claim(bed.other, "second", fingerprint=OTHER_PRINT) == ExistingClaim(PRINT, None)
     assert await claim(bed.other, "second", scope=OTHER) is None
 
 
@@ -122,17 +122,17 @@ async def test_of_many_claims_at_once_one_wins(bed: Bed) -> None:
     stores = [bed.store, bed.other] * 15
     got = await asyncio.gather(*(claim(each, f"h{n}") for n, each in enumerate(stores)))
     assert got.count(None) == 1
-    assert got.count(Standing(PRINT, None)) == 29
+    assert got.count(ExistingClaim(PRINT, None)) == 29
 
 
 async def test_a_reply_stands_for_its_time(bed: Bed) -> None:
     await claim(bed.store, "first")
     await bed.store.keep(SCOPE, "first", REPLY, ttl_seconds=TTL)
     await bed.advance(TTL - 10)
-    assert await claim(bed.other, "second") == Standing(PRINT, REPLY)
+    assert await claim(bed.other, "second") == ExistingClaim(PRINT, REPLY)
     await bed.advance(11)
     assert await claim(bed.other, "third", fingerprint=OTHER_PRINT) is None
-    assert await claim(bed.store, "fourth") == Standing(OTHER_PRINT, None)
+    assert await claim(bed.store, "fourth") == ExistingClaim(OTHER_PRINT, None)
 
 
 async def test_a_holder_that_died_holds_no_longer_than_its_lease(bed: Bed) -> None:
@@ -141,7 +141,7 @@ async def test_a_holder_that_died_holds_no_longer_than_its_lease(bed: Bed) -> No
     assert await claim(bed.other, "next", fingerprint=OTHER_PRINT) is None
     await bed.store.keep(SCOPE, "died", REPLY, ttl_seconds=TTL)
     await bed.store.release(SCOPE, "died")
-    assert await claim(bed.store, "third") == Standing(OTHER_PRINT, None)
+    assert await claim(bed.store, "third") == ExistingClaim(OTHER_PRINT, None)
 
 
 async def test_a_scope_that_is_released_is_free(bed: Bed) -> None:
@@ -154,7 +154,7 @@ async def test_a_reply_is_not_released(bed: Bed) -> None:
     await claim(bed.store, "first")
     await bed.store.keep(SCOPE, "first", REPLY, ttl_seconds=TTL)
     await bed.store.release(SCOPE, "first")
-    assert await claim(bed.store, "second") == Standing(PRINT, REPLY)
+    assert await claim(bed.store, "second") == ExistingClaim(PRINT, REPLY)
 
 
 async def test_memory_forgets_the_oldest_reply_when_it_is_full() -> None:
@@ -164,7 +164,7 @@ async def test_memory_forgets_the_oldest_reply_when_it_is_full() -> None:
         await claim(store, f"h{number}", scope=scope)
         await store.keep(scope, f"h{number}", b"x" * 1000, ttl_seconds=TTL)
     seen = [await claim(store, "again", scope=bytes([number]) * 32) for number in (2, 1, 0)]
-    assert seen == [Standing(PRINT, b"x" * 1000), Standing(PRINT, b"x" * 1000), None]
+    assert seen == [ExistingClaim(PRINT, b"x" * 1000), ExistingClaim(PRINT, b"x" * 1000), None]
 
 
 async def test_replies_that_fill_the_memory_cost_no_running_call_its_claim() -> None:
@@ -219,7 +219,7 @@ async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
 async def test_a_store_that_is_away_is_unavailable_without_its_address(kind: SessionType) -> None:
     scheme = {"redis": "redis", "postgres": "postgresql"}[kind]
     url = SecretStr(f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
-    store = reply_store(FacadeEnv(agent_name="a", session_type=kind, session_url=url))
+    store = open_reply_store(FacadeEnv(agent_name="a", session_type=kind, session_url=url))
     with pytest.raises(StoreUnavailable) as caught:
         await claim(store, "first")
     await store.close()
@@ -231,22 +231,22 @@ async def test_a_url_of_another_store_is_unavailable_and_says_what_was_expected(
         agent_name="a", session_type=SessionType.POSTGRES, session_url=SecretStr("redis://x")
     )
     with pytest.raises(StoreUnavailable, match="expected postgresql://"):
-        await claim(reply_store(env), "first")
+        await claim(open_reply_store(env), "first")
 
 
 def test_a_store_without_its_url_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match="OMNIA_SESSION_URL: missing"):
-        reply_store(FacadeEnv(agent_name="a", session_type=SessionType.REDIS))
+        open_reply_store(FacadeEnv(agent_name="a", session_type=SessionType.REDIS))
 
 
 async def test_a_driver_is_loaded_by_the_first_key_or_answer_to_keep() -> None:
     code = (
         "import asyncio, sys; from omnia_core.env import *;"
-        "from omnia_facade.idempotency.opening import reply_store;"
+        "from omnia_facade.idempotency.opening import open_reply_store;"
         "from omnia_facade.turns.keeping import StoreKeeper\n"
         "env = FacadeEnv(agent_name='a', session_type=SessionType.REDIS,"
         " session_url=SecretStr('redis://127.0.0.1:1/0'))\n"
-        "reply_store(env); StoreKeeper(env, {}); print(*sys.modules)"
+        "open_reply_store(env); StoreKeeper(env, {}); print(*sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE

@@ -16,7 +16,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.dialogue.events import Failed, TurnEvent, TurnRequest
 from omnia_facade.dialogue.handler import Dialogue, Say
-from omnia_facade.metrics import Metrics
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
 from omnia_facade.runtime_client.port import RuntimeClient
@@ -145,7 +145,7 @@ def masked(**fields: object) -> bytes:
 
 def accepted(dialogue: Dialogue, limits: Limits = Limits()) -> tuple[Endpoint, Socket]:  # noqa: B008 - it cannot be changed
     """Open a connection of a client."""
-    metrics = Metrics(CollectorRegistry(), agent="a", namespace="n")
+    metrics = FacadeMetrics(CollectorRegistry(), agent="a", namespace="n")
     connections = Connections(metrics, "runtime", limits=limits)
     calls = Calls(0, metrics.connections_active)
     endpoint = Endpoint(connections, dialogue, Conversation("s"), None, calls)

@@ -15,10 +15,10 @@ from omnia_core.names import Handler
 from omnia_facade.auth.principal import Principal
 from omnia_facade.media.port import (
     MediaErrorCode,
-    MediaRefused,
-    Stored,
-    Ticket,
+    MediaFailed,
+    StoredFile,
     UploadRequest,
+    UploadTicket,
 )
 from omnia_facade.ws.binary import decode
 from omnia_facade.ws.brake import Brake
@@ -41,28 +41,28 @@ class MemoryUploads:
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.requested: dict[str, UploadRequest] = {}
-        self.watched: dict[str, Callable[[Stored], None]] = {}
+        self.watched: dict[str, Callable[[StoredFile], None]] = {}
         self.aborted: asyncio.Queue[str] = asyncio.Queue()
         self.expires_at = FAR
         self.gate = asyncio.Event()
         self.gate.set()
         self.writing = asyncio.Event()
 
-    async def request(self, request: UploadRequest, caller: Principal) -> Ticket:
+    async def request(self, request: UploadRequest, caller: Principal) -> UploadTicket:
         assert caller is MIA
         if request.size_bytes > 100 << 20:
-            raise MediaRefused(MediaErrorCode.TOO_LARGE, "too large")
+            raise MediaFailed(MediaErrorCode.TOO_LARGE, "too large")
         if request.filename == "crash":
             raise OSError("/a/secret/path")
         upload_id = f"upl-{len(self.requested)}"
         self.requested[upload_id] = request
-        return Ticket(upload_id, "http://x", f"omnia://{upload_id}", self.expires_at)
+        return UploadTicket(upload_id, "http://x", f"omnia://{upload_id}", self.expires_at)
 
     async def open(self, upload_id: str, caller: Principal) -> "MemoryWriter":
         assert caller is MIA
         return MemoryWriter(self, upload_id)
 
-    def watch(self, upload_id: str, completed: Callable[[Stored], None]) -> Callable[[], None]:
+    def watch(self, upload_id: str, completed: Callable[[StoredFile], None]) -> Callable[[], None]:
         self.watched[upload_id] = completed
 
         def unwatch() -> None:
@@ -70,9 +70,9 @@ class MemoryUploads:
 
         return unwatch
 
-    def stored(self, upload_id: str, data: bytes) -> Stored:
+    def stored(self, upload_id: str, data: bytes) -> StoredFile:
         self.files[upload_id] = data
-        return Stored(f"omnia://{upload_id}", "f", "text/plain", len(data), FAR, FAR)
+        return StoredFile(f"omnia://{upload_id}", "f", "text/plain", len(data), FAR, FAR)
 
 
 class MemoryWriter:
@@ -84,10 +84,10 @@ class MemoryWriter:
         await self.uploads.gate.wait()
         self.data += data
 
-    async def finish(self) -> Stored:
+    async def finish(self) -> StoredFile:
         size = self.uploads.requested[self.upload_id].size_bytes
         if len(self.data) != size:
-            raise MediaRefused(MediaErrorCode.INPUT_INVALID, f"expected {size} bytes")
+            raise MediaFailed(MediaErrorCode.INPUT_INVALID, f"expected {size} bytes")
         return self.uploads.stored(self.upload_id, self.data)
 
     async def abort(self) -> None:

@@ -13,7 +13,7 @@ import pytest
 from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Role
 from omnia_core.jsonvalue import JsonObject
 from omnia_facade.auth.chain import Authenticator, Unauthorized
-from omnia_facade.auth.mounted import MountedValidators
+from omnia_facade.auth.mounted import MountedValidator
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, CONFIG_MAP, DEPLOYMENT, POD, SECRET
 from omnia_operator.discovery import Issuers
@@ -239,7 +239,7 @@ async def test_the_facade_understands_what_the_operator_wrote(
     scene.cluster.put(client_key("shop", "k3y"))
     await scene.settle()
     _mount(scene, tmp_path)
-    validators = MountedValidators(str(tmp_path / "auth.json"), str(tmp_path / "secrets"))
+    validators = MountedValidator(str(tmp_path / "auth.json"), str(tmp_path / "secrets"))
     chain = Authenticator((validators,), allow_unauthenticated=False)
 
     async def origin(token: str) -> str:

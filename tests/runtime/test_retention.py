@@ -18,7 +18,7 @@ from omnia_core.sessions.postgres.migrations import migrate
 from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
 from omnia_facade.dialogue.events import TurnRequest
-from omnia_facade.metrics import Metrics as FacadeMetrics
+from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.turns.keeping import StoreKeeper
 from omnia_facade.turns.relayed import Relayed
 from omnia_runtime.agent.context_window import ContextWindow, FittedMessages, fit_messages

@@ -1,0 +1,38 @@
+"""The route of a document that is built at the start."""
+
+from collections.abc import Mapping
+
+from aiohttp import web
+
+from omnia_facade.auth.principal import Principal
+from omnia_facade.entrance.errors import HttpError
+
+_METHODS = ("GET", "HEAD")
+
+
+class StaticRoute:
+    """Serves one document at one path."""
+
+    def __init__(
+        self, path: str, body: bytes, headers: Mapping[str, str], *, hint: str, public: bool
+    ) -> None:
+        self.public = public
+        self.hint = hint
+        self._path = path
+        self._body = body
+        self._headers = headers
+
+    def serves(self, path: str) -> bool:
+        return path == self._path
+
+    async def answer(
+        self,
+        request: web.BaseRequest,
+        caller: Principal,  # noqa: ARG002 - the port's
+    ) -> web.StreamResponse:
+        if request.method not in _METHODS:
+            allowed = ", ".join(_METHODS)
+            raise HttpError(
+                405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
+            )
+        return web.Response(body=self._body, headers=self._headers)

@@ -16,7 +16,11 @@ from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidators
-from omnia_facade.conversations import endpoints, open_keeper, turn_handler
+from omnia_facade.conversations import (
+    open_backend,
+    open_interrupted_answer_store,
+    websocket_upgrade,
+)
 from omnia_facade.entrance.admission import is_loopback
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.context import EntranceContext, StaticFrontPage, Upgrade
@@ -27,8 +31,8 @@ from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
 from omnia_facade.ws.connections import Connections
-from omnia_facade.ws.limits import Limits
-from omnia_facade.ws.upload_desk import UploadDesk
+from omnia_facade.ws.inbound_limits import ConnectionLimits
+from omnia_facade.ws.uploads import UploadFactory
 
 if TYPE_CHECKING:
     from omnia_facade.http.route import Route
@@ -54,7 +58,9 @@ class Facade:
         self._metrics = Metrics(self._registry, agent=env.agent_name, namespace=env.namespace)
         self._tracer = begin_tracing(env, self._registry)
         self._tracing = FacadeTracing(self._tracer, env)
-        self._connections = Connections(self._metrics, env.handler_mode, timings, Limits.of(env))
+        self._connections = Connections(
+            self._metrics, env.handler_mode, timings, ConnectionLimits.of(env)
+        )
         self._authenticator = Authenticator(
             (MountedValidators(env.auth_path, env.auth_secrets_path),),
             allow_unauthenticated=env.allow_unauthenticated,
@@ -62,7 +68,7 @@ class Facade:
         self._metrics.unauthenticated.set(env.allow_unauthenticated)
         self._metrics.sessions_kept("runtime" if env.handler_mode is Handler.RUNTIME else "pod")
         self._client = open_client(env)
-        self._uploads: UploadDesk | None = None
+        self._uploads: UploadFactory | None = None
         self._end_http: Callable[[], Coroutine[Any, Any, None]] | None = None
         self._house = EntranceContext(
             self._authenticator,
@@ -96,10 +102,10 @@ class Facade:
             await self._drain(server)
 
     def _conversations(self, stack: contextlib.AsyncExitStack) -> Upgrade:
-        keeper = open_keeper(self._env, self._client, self._metrics, stack)
-        handler = turn_handler(self._env, self._client, self._timings, keeper)
-        return endpoints(
-            self._env, handler, self._connections, self._tracing, self._timings, self._uploads
+        store = open_interrupted_answer_store(self._env, self._client, self._metrics, stack)
+        backend = open_backend(self._env, self._client, self._timings, store)
+        return websocket_upgrade(
+            self._env, backend, self._connections, self._tracing, self._timings, self._uploads
         )
 
     async def _begin_http(self, stack: contextlib.AsyncExitStack) -> None:
@@ -127,7 +133,7 @@ class Facade:
         from omnia_facade.media.opening import open_media  # noqa: PLC0415 - as above
 
         media = await open_media(self._env, self._metrics.media, stack)
-        self._uploads = UploadDesk(media.uploads)
+        self._uploads = UploadFactory(media.uploads)
         stack.push_async_callback(self._uploads.close)
         return [MediaRoute(media.uploads, media.library, self._metrics.media, self._timings)]
 

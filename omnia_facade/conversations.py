@@ -1,4 +1,4 @@
-"""What serves conversations, chosen and put together from the environment."""
+"""Builds the conversations of a program, and their backend, from its environment."""
 
 import contextlib
 import uuid
@@ -8,78 +8,84 @@ from omnia_core.env import FacadeEnv
 from omnia_core.env.sessions import SessionType
 from omnia_core.names import Handler
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.handler import TurnHandler
+from omnia_facade.backend.port import Backend
 from omnia_facade.entrance.context import Upgrade
 from omnia_facade.entrance.head import RequestHead
 from omnia_facade.metrics import Metrics
 from omnia_facade.runtime_client.port import RuntimeClient
 from omnia_facade.timings import Timings
 from omnia_facade.tracing import FacadeTracing
-from omnia_facade.turns.announced import AnnouncedSessions
-from omnia_facade.turns.relayed import Keeper
-from omnia_facade.ws.calls import Calls
+from omnia_facade.turns.relayed import InterruptedAnswerStore
+from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
-from omnia_facade.ws.conversation import Conversation
-from omnia_facade.ws.endpoint import Endpoint
-from omnia_facade.ws.upload_desk import UploadDesk
+from omnia_facade.ws.conversation import WebSocketConversation
+from omnia_facade.ws.uploads import UploadFactory
+from omnia_facade.ws.voice import VoiceCallLimit
 
 
-def endpoints(
+def websocket_upgrade(
     env: FacadeEnv,
-    handler: TurnHandler,
+    backend: Backend,
     connections: Connections,
     tracing: FacadeTracing,
     timings: Timings,
-    uploads: UploadDesk | None,
+    uploads: UploadFactory | None,
 ) -> Upgrade:
-    """Return what makes an endpoint of each request to talk; without `uploads` none uploads."""
-    calls = Calls(env.max_audio_sessions, connections.metrics.voice.sessions_active)
+    """Return the factory of connections; without `uploads` clients cannot upload."""
+    call_limit = VoiceCallLimit(env.max_audio_sessions, connections.metrics.voice.sessions_active)
 
-    def make(head: RequestHead, principal: Principal) -> Endpoint:
+    def upgrade(head: RequestHead, principal: Principal) -> ClientConnection:
         session_id = str(uuid.uuid4())
         resume = head.parameter("session_id")
-        conversation = Conversation(
+        conversation = WebSocketConversation(
             session_id,
             show_tools=env.show_tools,
             binary=head.parameter("binary") == "true",
             timings=timings,
         )
-        dialogue = tracing.dialogue(handler.begin(session_id, principal), head.headers)
+        connection = tracing.dialogue(backend.begin(session_id, principal), head.headers)
         begin_uploads = partial(uploads.begin, principal) if uploads else None
-        return Endpoint(connections, dialogue, conversation, resume, calls, begin_uploads)
+        return ClientConnection(
+            connections, connection, conversation, resume, call_limit, begin_uploads
+        )
 
-    return make
+    return upgrade
 
 
-def open_keeper(
+def open_interrupted_answer_store(
     env: FacadeEnv,
     client: RuntimeClient | None,
     metrics: Metrics,
     stack: contextlib.AsyncExitStack,
-) -> Keeper | None:
-    """Return what keeps answers whose runtime dies: nobody, where sessions die with it."""
+) -> InterruptedAnswerStore | None:
+    """Return the store of interrupted answers; None if sessions end with their runtime."""
     if client is None or env.session_type is SessionType.MEMORY:
         return None
-    from omnia_facade.turns.keeping import StoreKeeper  # noqa: PLC0415 - memory, per pod
+    # Imported here: memory counts in every pod.
+    from omnia_facade.turns.interrupted_answers import InterruptedAnswerWriter  # noqa: PLC0415
 
-    keeper = StoreKeeper(env, metrics.kept_answers)
-    stack.push_async_callback(keeper.close)
-    return keeper
+    store = InterruptedAnswerWriter(env, metrics.kept_answers)
+    stack.push_async_callback(store.close)
+    return store
 
 
-def turn_handler(
-    env: FacadeEnv, client: RuntimeClient | None, timings: Timings, keeper: Keeper | None
-) -> TurnHandler:
-    """Return what answers: the runtime where there is one, otherwise the facade itself."""
-    # Imported here: a pod has one handler, and memory is counted per pod.
+def open_backend(
+    env: FacadeEnv,
+    client: RuntimeClient | None,
+    timings: Timings,
+    store: InterruptedAnswerStore | None,
+) -> Backend:
+    """Return the backend: the runtime if there is a client, otherwise echo or demo."""
+    # Imported here: a pod has one backend, and memory counts in every pod.
     if client:
-        from omnia_facade.turns.runtime import RuntimeHandler  # noqa: PLC0415 - as above
+        from omnia_facade.turns.runtime import RuntimeBackend  # noqa: PLC0415 - as above
 
-        return RuntimeHandler(client, env.turn_timeout.seconds, timings.cancel, keeper)
-    if env.handler_mode is Handler.DEMO:
-        from omnia_facade.turns.demo import DemoHandler  # noqa: PLC0415 - as above
+        return RuntimeBackend(client, env.turn_timeout.seconds, timings.cancel, store)
+    from omnia_facade.turns.local import (  # noqa: PLC0415 - as above
+        AnnouncedSessions,
+        DemoBackend,
+        EchoBackend,
+    )
 
-        return DemoHandler(AnnouncedSessions())
-    from omnia_facade.turns.echo import EchoHandler  # noqa: PLC0415 - as above
-
-    return EchoHandler(AnnouncedSessions())
+    backend = DemoBackend if env.handler_mode is Handler.DEMO else EchoBackend
+    return backend(AnnouncedSessions())

@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from omnia_facade.entrance.rejections import Rejection
 from omnia_facade.metrics.media import MediaMetrics, VoiceMetrics
 from omnia_facade.metrics.series import DURATION_BUCKETS, LATENCY_BUCKETS, WAIT_BUCKETS, Series
-from omnia_facade.turns.relayed import Kept
+from omnia_facade.turns.relayed import InterruptedAnswerOutcome
 
 __all__ = ["Metrics"]
 
@@ -70,7 +70,7 @@ class Metrics:
             "omnia_facade_kept_answers_total",
             "Answers that the runtime did not end, by what the session store has of them.",
             "outcome",
-            Kept,
+            InterruptedAnswerOutcome,
         )
         self._rejections = series.counters(
             "omnia_facade_rejections_total",

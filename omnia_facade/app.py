@@ -16,7 +16,7 @@ from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.context import ProcessContext
-from omnia_facade.conversations import conversations
+from omnia_facade.conversations import websocket_upgrade
 from omnia_facade.entrance.admission import is_loopback
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
@@ -26,7 +26,7 @@ from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
 from omnia_facade.ws.connections import Connections
-from omnia_facade.ws.limits import Limits
+from omnia_facade.ws.inbound_limits import ConnectionLimits
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -68,7 +68,7 @@ class FacadeServer:
             media = await _open_media(context)
             http = await _open_http(context, authenticator, media)
             connections = Connections(
-                context.metrics, env.handler_mode, context.timings, Limits.of(env)
+                context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
             )
             uploads = media.uploads if media else None
             entrance = EntranceContext(
@@ -76,7 +76,9 @@ class FacadeServer:
                 capacity=Capacity(env.max_connections, env.max_connections_per_user),
                 rejected=context.metrics.rejected,
                 upgrade=(
-                    conversations(context, connections, uploads) if env.mode is Mode.AGENT else None
+                    websocket_upgrade(context, connections, uploads)
+                    if env.mode is Mode.AGENT
+                    else None
                 ),
                 http=http.server if http else None,
                 front_page=None if http else _front_page(env),

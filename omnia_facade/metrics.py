@@ -6,7 +6,7 @@ from typing import TypeVar
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from omnia_facade.entrance.errors import Rejection
-from omnia_facade.turns.relayed import Kept
+from omnia_facade.turns.relayed import InterruptedAnswerOutcome
 
 DURATION_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
 LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -139,7 +139,7 @@ class FacadeMetrics:
             "omnia_facade_kept_answers_total",
             "Answers that the runtime did not end, by what the session store has of them.",
             "outcome",
-            Kept,
+            InterruptedAnswerOutcome,
         )
 
     def session_store(self, mode: str) -> None:

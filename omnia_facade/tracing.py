@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from omnia_core.env import FacadeEnv
 from omnia_core.telemetry.tracing import TRACEPARENT, Span, SpanKind, Tracer, names
-from omnia_facade.dialogue.handler import Dialogue
+from omnia_facade.backend.port import BackendConnection
 
 FUNCTION_SPAN = "omnia.facade.function"
 
@@ -20,14 +20,14 @@ class FacadeTracing:
             names.OMNIA_HANDLER: str(env.handler_mode),
         }
 
-    def dialogue(self, inner: Dialogue, headers: Mapping[str, str]) -> Dialogue:
+    def dialogue(self, inner: BackendConnection, headers: Mapping[str, str]) -> BackendConnection:
         """Return the dialogue of a connection; `headers` are those that opened it."""
         if not self._tracer.enabled:
             return inner
-        from omnia_facade.turns.traced import TracedDialogue  # noqa: PLC0415 - when tracing
+        from omnia_facade.turns.traced import TracedConnection  # noqa: PLC0415 - when tracing
 
         remote = headers.get(TRACEPARENT, "")
-        return TracedDialogue(inner, self._tracer, self.describe, remote)
+        return TracedConnection(inner, self._tracer, self.describe, remote)
 
     def function(self, name: str, headers: Mapping[str, str]) -> Span:
         """Begin the span of a call with these headers."""

@@ -1,1 +1,1 @@
-"""The way to the runtime."""
+"""The client of the runtime."""

@@ -1,16 +1,15 @@
-"""The way to a runtime over the built-in transport."""
+"""The built-in transport to a runtime."""
 
 from omnia_core import names
 from omnia_core.errors import code_of_status
 from omnia_facade.runtime_client.port import RuntimeFailed
-from omnia_facade.runtime_client.transport import Metadata, RemoteStream
+from omnia_facade.runtime_client.transport import CallMetadata, ReceiveMessage, RemoteStream
 from omnia_rpc.client import Channel
 from omnia_rpc.client_call import ClientCall
-from omnia_rpc.messages import MessageConsumer
 from omnia_rpc.status import RpcFailed
 
 
-class BuiltinTransport:
+class BuiltinRuntimeTransport:
     """A channel to one host and port."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -21,10 +20,12 @@ class BuiltinTransport:
             user_agent="omnia-facade",
         )
 
-    def stream(self, path: str, metadata: Metadata) -> RemoteStream:
+    def stream(self, path: str, metadata: CallMetadata) -> RemoteStream:
         return BuiltinStream(self._channel.call(path, metadata))
 
-    async def unary(self, path: str, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+    async def unary(
+        self, path: str, request: bytes, metadata: CallMetadata, seconds: float
+    ) -> bytes:
         try:
             return await self._channel.unary(path, request, metadata, seconds)
         except RpcFailed as failed:
@@ -53,9 +54,9 @@ class BuiltinStream:
             return False
         return True
 
-    async def read(self, take: MessageConsumer | None = None) -> bytes | None:
+    async def read(self, receive: ReceiveMessage) -> bytes | None:
         try:
-            return await self._call.read(take)
+            return await self._call.read(receive)
         except RpcFailed as failed:
             raise _failed(failed) from failed
 

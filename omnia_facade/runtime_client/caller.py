@@ -1,4 +1,4 @@
-"""Who is asking, as call metadata. No credential goes further than the facade."""
+"""The caller of a turn as call metadata. Credentials are never sent to the runtime."""
 
 import re
 from collections.abc import Iterator
@@ -7,13 +7,13 @@ from urllib.parse import quote
 from omnia_core import names
 from omnia_facade.auth.principal import Principal
 
-# gRPC refuses a call whose metadata has more than 16 KiB.
+# gRPC rejects calls with more than 16 KiB of metadata.
 MAX_CLAIMS = 32
 MAX_VALUE = 1024
 MAX_TOTAL = 6 * 1024
 _MAX_NAME = 64
 _ROLE = "role"
-# gRPC takes the values of such names for bytes.
+# gRPC treats values of such names as bytes.
 _BINARY = re.compile(r"-bin$")
 _UNSAFE = re.compile(r"[^a-z0-9_.-]+")
 
@@ -21,8 +21,8 @@ _UNSAFE = re.compile(r"[^a-z0-9_.-]+")
 def caller_metadata(principal: Principal) -> tuple[tuple[str, str], ...]:
     """Return the metadata about a principal: user id, origin, address, claims.
 
-    Values are ASCII, others percent-encoded. A claim that is too long is left out, because its
-    beginning could mean something else; so is what is more than all claims may have together.
+    Values that are not ASCII are percent-encoded. Claims that are too long, or exceed the limits
+    of all claims together, are omitted; they are not truncated, which could change their meaning.
     """
     return (
         *_named(names.METADATA_USER_ID, principal.user_id),

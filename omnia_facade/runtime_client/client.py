@@ -1,17 +1,21 @@
-"""What the facade asks of a runtime, as messages of omnia.runtime.v1."""
+"""The runtime's client: requests and events as messages of omnia.runtime.v1."""
 
 from omnia_core import names
 from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import Chunk, Hello, TurnEvent
-from omnia_facade.dialogue.handler import Resume, Say
+from omnia_facade.backend.port import Resume
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.caller import caller_metadata
-from omnia_facade.runtime_client.port import Invocation, Outgoing, RuntimeHealth
-from omnia_facade.runtime_client.transport import Metadata, RemoteStream, Transport
-from omnia_rpc.messages import MessageConsumer
+from omnia_facade.runtime_client.port import (
+    IncomingEvent,
+    Invocation,
+    OutgoingMessage,
+    RuntimeHealth,
+    TextReceiver,
+)
+from omnia_facade.runtime_client.transport import CallMetadata, RemoteStream, RuntimeTransport
 
 HEALTH_SECONDS = 2.0
 PROBE_SECONDS = 5.0
@@ -23,14 +27,14 @@ class RemoteRuntime:
     """A runtime behind a transport."""
 
     def __init__(
-        self, transport: Transport, *, agent: str, namespace: str, show_tools: bool
+        self, transport: RuntimeTransport, *, agent: str, namespace: str, show_tools: bool
     ) -> None:
         self._transport = transport
-        self._metadata: Metadata = (
+        self._metadata: CallMetadata = (
             (names.METADATA_AGENT_NAME, agent),
             (names.METADATA_NAMESPACE, namespace),
         )
-        self._show: Metadata = ((names.METADATA_SHOW_TOOLS, "true"),) if show_tools else ()
+        self._show: CallMetadata = ((names.METADATA_SHOW_TOOLS, "true"),) if show_tools else ()
 
     def converse(self, session_id: str, caller: Principal) -> "RuntimeStream":
         metadata = (
@@ -77,7 +81,7 @@ class RemoteRuntime:
         self,
         method: str,
         request: pb.HasConversationRequest | pb.InvocationRequest | pb.HealthRequest,
-        metadata: Metadata,
+        metadata: CallMetadata,
         seconds: float,
     ) -> bytes:
         data = request.SerializeToString()
@@ -97,14 +101,30 @@ class RuntimeStream:
     def ended(self) -> bool:
         return self._stream.ended
 
-    async def send(self, message: Outgoing) -> bool:
+    async def send(self, message: OutgoingMessage) -> bool:
         data = mapping.to_client_message(self._session_id, message).SerializeToString()
         return await self._stream.write(data)
 
-    async def read(self, say: Say | None = None) -> TurnEvent | Hello | None:
-        while (data := await self._stream.read(say and _taking(say))) is not None:
-            event = _event(data)
-            if event is not None:
+    async def read(self, receiver: TextReceiver) -> IncomingEvent | None:
+        send_text = receiver.send_text
+        ready = True
+
+        def relay(data: bytes) -> bool:
+            """Relay a message with text while the receiver is ready."""
+            nonlocal ready
+            if not ready or (text := chunk_text(data)) is None:
+                return False
+            ready = send_text(text)
+            return True
+
+        while (data := await self._stream.read(relay)) is not None:
+            if not ready:
+                await receiver.drain()
+                ready = True
+            event = _decode(data)
+            if isinstance(event, str):
+                ready = send_text(event)
+            elif event is not None:
                 return event
         return None
 
@@ -112,16 +132,7 @@ class RuntimeStream:
         self._stream.cancel()
 
 
-def _taking(say: Say) -> MessageConsumer:
-    def take(data: bytes) -> bool:
-        text = chunk_text(data)
-        return text is not None and say(text)
-
-    return take
-
-
-def _event(data: bytes) -> TurnEvent | Hello | None:
+def _decode(data: bytes) -> IncomingEvent | str | None:
+    """Return an event, a piece of text or, for an unknown message, None."""
     text = chunk_text(data)
-    if text is not None:
-        return Chunk(text)
-    return mapping.to_event(pb.ServerMessage.FromString(data))
+    return mapping.to_event(pb.ServerMessage.FromString(data)) if text is None else text

@@ -1,4 +1,4 @@
-"""The way to a runtime over grpcio."""
+"""The grpcio transport to a runtime."""
 
 import asyncio
 from typing import Any
@@ -9,13 +9,12 @@ from grpc import aio
 from omnia_core import names
 from omnia_core.errors import Code, code_of_status
 from omnia_facade.runtime_client.port import RuntimeFailed
-from omnia_facade.runtime_client.transport import Metadata, RemoteStream
-from omnia_rpc.messages import MessageConsumer
+from omnia_facade.runtime_client.transport import CallMetadata, ReceiveMessage, RemoteStream
 
 _OPTIONS = (
     ("grpc.max_send_message_length", names.MAX_MESSAGE_BYTES),
     ("grpc.max_receive_message_length", names.MAX_MESSAGE_BYTES),
-    # A runtime that was restarted is found again soon: it is in the same pod.
+    # The runtime is in the same pod: a restarted one is reachable again soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
@@ -23,17 +22,19 @@ _OPTIONS = (
 )
 
 
-class GrpcioTransport:
+class GrpcioRuntimeTransport:
     """A channel to `host:port`."""
 
     def __init__(self, address: str) -> None:
-        # Any: the messages are bytes, which grpcio's types do not foresee.
+        # Any: grpcio's types do not allow messages of bytes.
         self._channel: Any = aio.insecure_channel(address, options=_OPTIONS)
 
-    def stream(self, path: str, metadata: Metadata) -> RemoteStream:
+    def stream(self, path: str, metadata: CallMetadata) -> RemoteStream:
         return GrpcioStream(self._channel.stream_stream(path)(metadata=tuple(metadata)))
 
-    async def unary(self, path: str, request: bytes, metadata: Metadata, seconds: float) -> bytes:
+    async def unary(
+        self, path: str, request: bytes, metadata: CallMetadata, seconds: float
+    ) -> bytes:
         call = self._channel.unary_unary(path)
         try:
             response: bytes = await call(request, timeout=seconds, metadata=tuple(metadata))
@@ -60,20 +61,20 @@ class GrpcioStream:
 
     async def write(self, message: bytes) -> bool:
         try:
-            # gRPC takes one write at a time; a cancel or a tool's result may come during another.
+            # gRPC allows one write at a time; a cancel or a tool result may come during another.
             async with self._writing:
                 await self._call.write(message)
         except (aio.AioRpcError, asyncio.InvalidStateError):
             return False
         except asyncio.CancelledError:
-            if _really_cancelled():
+            if _task_cancelled():
                 raise
             return False
         return True
 
-    async def read(self, take: MessageConsumer | None = None) -> bytes | None:
+    async def read(self, receive: ReceiveMessage) -> bytes | None:
         while (message := await self._read()) is not None:
-            if take is None or not take(message):
+            if not receive(message):
                 break
         return message
 
@@ -83,7 +84,7 @@ class GrpcioStream:
         except aio.AioRpcError as error:
             raise _failed(error) from error
         except asyncio.CancelledError:
-            if _really_cancelled():
+            if _task_cancelled():
                 raise
             raise RuntimeFailed(Code.CANCELLED, "the stream was cancelled here") from None
         return message if isinstance(message, bytes) else None
@@ -92,7 +93,7 @@ class GrpcioStream:
         self._call.cancel()
 
 
-def _really_cancelled() -> bool:
+def _task_cancelled() -> bool:
     """Whether the task is cancelled; gRPC raises the same error when only the call is."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0

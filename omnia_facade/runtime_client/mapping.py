@@ -1,33 +1,38 @@
-"""Protobuf messages to turn events and back."""
+"""Converts between Protobuf messages of the runtime and events."""
 
 from collections.abc import Callable
 from typing import assert_never
 
 from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_facade.dialogue.events import (
-    Audio,
+from omnia_facade.backend.events import (
+    AudioInput,
     CallRequest,
-    Chunk,
+    ClientToolResult,
     Done,
     Failed,
-    Hello,
     Interruption,
     MediaChunk,
+    RuntimeHello,
     SessionConfig,
-    ToolAnswer,
-    ToolCall,
-    ToolResult,
-    TurnEvent,
+    ToolCallEvent,
+    ToolResultEvent,
+    Transcript,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Resume
-from omnia_facade.runtime_client.port import CancelRequest, Invocation, Outgoing
+from omnia_facade.backend.port import Resume
+from omnia_facade.runtime_client.port import (
+    CancelRequest,
+    IncomingEvent,
+    Invocation,
+    OutgoingMessage,
+)
 
 
-def to_client_message(session_id: str, message: Outgoing) -> pb.ClientMessage:
-    """Return the message as the runtime reads it."""
+def to_client_message(session_id: str, message: OutgoingMessage) -> pb.ClientMessage:
+    """Return the Protobuf message."""
     match message:
         case TurnRequest():
             return pb.ClientMessage(
@@ -38,7 +43,7 @@ def to_client_message(session_id: str, message: Outgoing) -> pb.ClientMessage:
                 consent_grants=message.consent_grants,
                 traceparent=message.traceparent,
             )
-        case ToolAnswer():
+        case ClientToolResult():
             answer = pb.ClientToolResult(
                 call_id=message.call_id,
                 result_json=message.result_json,
@@ -46,7 +51,7 @@ def to_client_message(session_id: str, message: Outgoing) -> pb.ClientMessage:
                 rejection_reason=message.rejection or "",
             )
             return pb.ClientMessage(session_id=session_id, client_tool_result=answer)
-        case Audio(data, sequence, is_last):
+        case AudioInput(data, sequence, is_last):
             audio = pb.AudioInputChunk(data=data, sequence=sequence, is_last=is_last)
             return pb.ClientMessage(session_id=session_id, audio_input=audio)
         case CallRequest():
@@ -60,16 +65,13 @@ def to_client_message(session_id: str, message: Outgoing) -> pb.ClientMessage:
             assert_never(message)
 
 
-def to_event(message: pb.ServerMessage) -> TurnEvent | Hello | None:
-    """Return the event; None for what is not known."""
+def to_event(message: pb.ServerMessage) -> IncomingEvent | str | None:
+    """Return the event, the text of an answer as a string, or None for an unknown message."""
     kind = message.WhichOneof("message")
-    if kind == "chunk":
-        chunk = message.chunk
-        return Chunk(chunk.content, chunk.role)
     if kind == "done":
         return _done(message.done)
-    make = _EVENTS.get(kind or "")
-    return make(message) if make else None
+    convert = _EVENTS.get(kind or "")
+    return convert(message) if convert else None
 
 
 def to_invocation(response: pb.InvocationResponse) -> Invocation:
@@ -79,7 +81,7 @@ def to_invocation(response: pb.InvocationResponse) -> Invocation:
 
 
 def to_resume(response: pb.HasConversationResponse) -> Resume:
-    """Return the state; one that is not known is no promise."""
+    """Return the state; unknown states are `UNAVAILABLE`."""
     states = {
         pb.RESUME_STATE_RESUMABLE: Resume.RESUMABLE,
         pb.RESUME_STATE_NOT_FOUND: Resume.NOT_FOUND,
@@ -91,9 +93,14 @@ def _failed(message: pb.ServerMessage) -> Failed:
     return Failed(message.error.code or "INTERNAL_ERROR", message.error.message)
 
 
-def _tool_result(message: pb.ServerMessage) -> ToolResult:
+def _chunk(message: pb.ServerMessage) -> Transcript | str:
+    chunk = message.chunk
+    return Transcript(chunk.content, chunk.role) if chunk.role else chunk.content
+
+
+def _tool_result(message: pb.ServerMessage) -> ToolResultEvent:
     result = message.tool_result
-    return ToolResult(result.id, result.result_json, result.is_error)
+    return ToolResultEvent(result.id, ToolResult(result.result_json, result.is_error))
 
 
 def _media_chunk(message: pb.ServerMessage) -> MediaChunk:
@@ -106,11 +113,11 @@ def _interruption(_message: pb.ServerMessage) -> Interruption:
     return Interruption()
 
 
-def _hello(message: pb.ServerMessage) -> Hello:
+def _hello(message: pb.ServerMessage) -> RuntimeHello:
     hello = message.runtime_hello
     media = hello.media if hello.HasField("media") else None
     config = SessionConfig(media.codec, media.sample_rate, media.channels) if media else None
-    return Hello(frozenset(hello.capabilities), config)
+    return RuntimeHello(frozenset(hello.capabilities), config)
 
 
 def _done(done: pb.Done) -> Done:
@@ -122,12 +129,10 @@ def _done(done: pb.Done) -> Done:
     )
 
 
-def _tool_call(message: pb.ServerMessage) -> ToolCall:
+def _tool_call(message: pb.ServerMessage) -> ToolCallEvent:
     call = message.tool_call
-    return ToolCall(
-        id=call.id,
-        name=call.name,
-        arguments_json=call.arguments_json,
+    return ToolCallEvent(
+        ToolCall(call.id, call.name, call.arguments_json),
         by_client=call.execution == pb.TOOL_EXECUTION_CLIENT,
         consent_message=call.consent_message,
         categories=tuple(call.categories),
@@ -135,7 +140,7 @@ def _tool_call(message: pb.ServerMessage) -> ToolCall:
 
 
 def _usage(usage: pb.Usage) -> Usage:
-    # The cost is a 32-bit float on the wire, which holds seven decimal digits; the rest is noise.
+    # The cost is a 32-bit float on the wire: only seven decimal digits are exact.
     return Usage(usage.input_tokens, usage.output_tokens, cost_usd=float(f"{usage.cost_usd:.7g}"))
 
 
@@ -160,7 +165,8 @@ def _from_part(part: pb.ContentPart) -> Part:
     )
 
 
-_EVENTS: dict[str, Callable[[pb.ServerMessage], TurnEvent | Hello]] = {
+_EVENTS: dict[str, Callable[[pb.ServerMessage], IncomingEvent | str]] = {
+    "chunk": _chunk,
     "error": _failed,
     "interruption": _interruption,
     "media_chunk": _media_chunk,

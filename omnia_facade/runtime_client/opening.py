@@ -1,20 +1,20 @@
-"""The client of the runtime, over the transport that the environment names."""
+"""Opens the runtime's client with the transport that the environment selects."""
 
 from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.names import Handler
 from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.runtime_client.transport import Transport
+from omnia_facade.runtime_client.transport import RuntimeTransport
 
 _MAX_PORT = 65_535
 
 
 def open_client(env: FacadeEnv) -> RuntimeClient | None:
-    """Return the client, or None where the facade answers by itself.
+    """Return the client, or None if the facade answers without a runtime.
 
     Raises:
-        ConfigurationError: the address is none.
+        ConfigurationError: the address is invalid.
     """
     if env.handler_mode is not Handler.RUNTIME:
         return None
@@ -28,17 +28,17 @@ def open_client(env: FacadeEnv) -> RuntimeClient | None:
     )
 
 
-def _transport(env: FacadeEnv) -> Transport:
+def _transport(env: FacadeEnv) -> RuntimeTransport:
     host, _, port = env.runtime_address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
         raise ConfigurationError(
             f"{env.variable('runtime_address')}: expected host:port, found {env.runtime_address}"
         )
-    # Imported here: a pod has one, and memory is counted per pod.
+    # Imported here: a pod uses one transport, and saves the memory of the other.
     if env.grpc_transport is GrpcTransport.GRPCIO:
-        from omnia_facade.runtime_client.grpcio import GrpcioTransport  # noqa: PLC0415 - as above
+        from omnia_facade.runtime_client.grpcio import GrpcioRuntimeTransport  # noqa: PLC0415 - as above
 
-        return GrpcioTransport(env.runtime_address)
-    from omnia_facade.runtime_client.builtin import BuiltinTransport  # noqa: PLC0415 - as above
+        return GrpcioRuntimeTransport(env.runtime_address)
+    from omnia_facade.runtime_client.builtin import BuiltinRuntimeTransport  # noqa: PLC0415 - as above
 
-    return BuiltinTransport(host.strip("[]"), int(port))
+    return BuiltinRuntimeTransport(host.strip("[]"), int(port))

@@ -1,4 +1,4 @@
-"""What the facade asks of a runtime."""
+"""The port of the runtime's client."""
 
 from typing import Protocol, TypeAlias
 
@@ -7,89 +7,104 @@ from msgspec import Struct
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import (
-    Audio,
+from omnia_facade.backend.events import (
+    AudioInput,
     CallRequest,
-    Hello,
-    ToolAnswer,
+    ClientToolResult,
+    Done,
+    Failed,
+    RuntimeHello,
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Resume, Say
+from omnia_facade.backend.port import Resume
 
 
 class RuntimeFailed(OmniaError):
-    """A call did not succeed. The message is for the log: it may name the runtime's internals."""
+    """A call failed. The message is for the log: it may name internals of the runtime."""
 
     @property
     def unreachable(self) -> bool:
-        """Whether the runtime was not there, or went away."""
+        """Whether the runtime was not reachable, or went away."""
         return self.code is Code.UNAVAILABLE
 
 
 class CancelRequest(Struct, frozen=True):
-    """Ends the running turn of a stream early."""
+    """Asks the runtime to end the running turn of a stream."""
 
 
 class RuntimeHealth(Struct, frozen=True):
-    """What the runtime says about itself."""
+    """The health that the runtime reports."""
 
     healthy: bool
     status: str
 
 
 class Invocation(Struct, frozen=True):
-    """The outcome of one function call."""
+    """The outcome of a function call."""
 
     output_json: str
     usage: Usage | None
 
 
-Outgoing: TypeAlias = TurnRequest | CallRequest | Audio | ToolAnswer | CancelRequest
+OutgoingMessage: TypeAlias = (
+    TurnRequest | CallRequest | AudioInput | ClientToolResult | CancelRequest
+)
+IncomingEvent: TypeAlias = TurnEvent | RuntimeHello | Done | Failed
+
+
+class TextReceiver(Protocol):
+    """Receives the text of answers; a part of `TurnListener`."""
+
+    def send_text(self, text: str) -> bool:
+        """Send a piece of text. False: it was accepted; call `drain` before the next."""
+
+    async def drain(self) -> None:
+        """Wait until more text is accepted."""
 
 
 class ConverseStream(Protocol):
-    """One session's stream."""
+    """The stream of one session."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can be sent any more."""
+        """Whether no more messages can be sent."""
 
-    async def send(self, message: Outgoing) -> bool:
-        """Send, or return False when the stream had ended: the runtime has not seen the message.
+    async def send(self, message: OutgoingMessage) -> bool:
+        """Send a message; waits while the runtime accepts none.
 
-        A runtime that does not take what it is sent makes this wait.
+        False: the stream had ended, and the runtime has not received the message.
         """
 
-    async def read(self, say: Say | None = None) -> TurnEvent | Hello | None:
+    async def read(self, receiver: TextReceiver) -> IncomingEvent | None:
         """Return the next event, or None when the runtime has ended the stream properly.
 
-        Pieces of text that `say` takes, each the moment it comes, are no events.
+        Text before the event goes to `receiver` the moment it arrives, without waking the task.
 
         Raises:
-            RuntimeFailed: the stream broke, or was cancelled.
+            RuntimeFailed: the stream broke off, or was cancelled.
         """
 
     def cancel(self) -> None:
-        """End the stream at once, a `read` that waits included."""
+        """End the stream at once, including a `read` that waits."""
 
 
 class RuntimeClient(Protocol):
     """A runtime. All methods raise `RuntimeFailed`."""
 
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
-        """Begin a stream; a runtime that is not there shows at the first `read`."""
+        """Begin a stream; the first `read` fails if the runtime is not reachable."""
 
     async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
-        """Say whether a session can be continued by this caller."""
+        """Return whether this caller can continue a session."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
-        """Call the function, for so long at most."""
+        """Call the function, with a deadline in seconds."""
 
     async def health(self) -> RuntimeHealth:
-        """Ask how the runtime is."""
+        """Return the runtime's health."""
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""

@@ -1,45 +1,50 @@
-"""The port between what is asked of a runtime and how the bytes get there."""
+"""The port of a transport to the runtime: gRPC calls with messages as bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
-from omnia_rpc.messages import MessageConsumer
-
-Metadata: TypeAlias = Sequence[tuple[str, str]]
+CallMetadata: TypeAlias = Sequence[tuple[str, str]]
+ReceiveMessage: TypeAlias = Callable[[bytes], bool]
+"""Receives a message the moment it arrives. False: the message is not accepted, and `read` returns
+it. It must not raise."""
 
 
 class RemoteStream(Protocol):
-    """A call with any number of messages each way, as bytes."""
+    """A call with any number of messages in both directions."""
 
     @property
     def ended(self) -> bool:
-        """Whether nothing can be sent any more."""
+        """Whether no more messages can be sent."""
 
     async def write(self, message: bytes) -> bool:
-        """Send, or return False when the call had ended; waits while the peer takes nothing."""
+        """Send a message; waits while the peer accepts none. False: the call had ended."""
 
-    async def read(self, take: MessageConsumer | None = None) -> bytes | None:
-        """Return the next message that `take` leaves, or None when the peer has ended the call.
+    async def read(self, receive: ReceiveMessage) -> bytes | None:
+        """Pass messages to `receive`, and return the first that it does not accept.
+
+        Messages that it accepts do not wake the reading task. None: the peer has ended the call.
 
         Raises:
-            RuntimeFailed: the call broke, or was cancelled.
+            RuntimeFailed: the call broke off, or was cancelled.
         """
 
     def cancel(self) -> None:
-        """End the call at once, a `read` that waits included."""
+        """End the call at once, including a `read` that waits."""
 
 
-class Transport(Protocol):
-    """A way to one runtime."""
+class RuntimeTransport(Protocol):
+    """A channel to one runtime."""
 
-    def stream(self, path: str, metadata: Metadata) -> RemoteStream:
+    def stream(self, path: str, metadata: CallMetadata) -> RemoteStream:
         """Begin a call of `/package.Service/Method`."""
 
-    async def unary(self, path: str, request: bytes, metadata: Metadata, seconds: float) -> bytes:
-        """Make a call of one message each way.
+    async def unary(
+        self, path: str, request: bytes, metadata: CallMetadata, seconds: float
+    ) -> bytes:
+        """Make a call with one message in each direction, and a deadline in seconds.
 
         Raises:
-            RuntimeFailed: there is no answer.
+            RuntimeFailed: the call failed.
         """
 
     async def close(self) -> None:

@@ -1,1 +1,1 @@
-"""Who answers a turn: the runtime, or one of the two built-in handlers."""
+"""The backends: the runtime, and two without a runtime."""

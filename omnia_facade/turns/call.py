@@ -1,49 +1,57 @@
-"""A voice call answered by the runtime: audio in and events out at once, on a stream of its own."""
+"""A voice call of the runtime: audio in and events out at the same time, on its own stream."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import structlog
 
 from omnia_core.conversation.finish_reasons import CANCELLED
+from omnia_core.conversation.listener import TurnListener
 from omnia_core.names import RuntimeCapability
-from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue, agreed
-from omnia_facade.dialogue.events import (
+from omnia_facade.backend.audio import AUDIO_UNSUPPORTED, AudioQueue, negotiated_format
+from omnia_facade.backend.events import (
     AnswerEnded,
     CallRequest,
-    Chunk,
+    ClientToolResult,
     Done,
     Failed,
-    Hello,
-    ToolAnswer,
-    ToolCall,
+    RuntimeHello,
+    SessionConfig,
+    ToolCallEvent,
     TurnEvent,
 )
-from omnia_facade.runtime_client.port import CancelRequest, ConverseStream, RuntimeFailed
+from omnia_facade.runtime_client.port import (
+    CancelRequest,
+    ConverseStream,
+    IncomingEvent,
+    RuntimeFailed,
+    TextReceiver,
+)
 from omnia_facade.turns import failures
+from omnia_facade.turns.relayed import TextRelay
 from omnia_facade.turns.silence import SilenceWatch
 
+# How long the runtime may take to accept a call, and to read a piece of audio.
 HELLO_SECONDS = 10.0
-DEAF_SECONDS = 30.0
+AUDIO_SECONDS = 30.0
 
 _log = structlog.get_logger()
 
 
 class RuntimeCall:
-    """Two tasks: the caller's, which reads what the runtime says, and one that sends it audio."""
+    """Uses two tasks: the caller's reads from the runtime, and another one sends it the audio."""
 
     __slots__ = (
         "_audio",
+        "_audio_watch",
         "_cancelled",
-        "_deaf",
         "_end_seconds",
         "_ended",
         "_grace",
         "_request",
-        "_said",
         "_sending",
         "_silence_seconds",
         "_stream",
+        "_texts",
         "_watch",
     )
 
@@ -55,14 +63,14 @@ class RuntimeCall:
         silence_seconds: float,
         end_seconds: float,
     ) -> None:
-        """Hold a call on `stream`.
+        """Prepare a call.
 
         Args:
-            stream: is this call's alone.
-            request: says in what form the audio comes.
-            audio: comes from the client.
-            silence_seconds: how long neither side may say anything.
-            end_seconds: what the runtime gets to end the call after a hang-up.
+            stream: used by this call only.
+            request: has the format of the audio.
+            audio: from the client.
+            silence_seconds: how long both sides may send nothing.
+            end_seconds: how long the runtime may take to end the call after a hang-up.
         """
         self._stream = stream
         self._request = request
@@ -70,28 +78,29 @@ class RuntimeCall:
         self._silence_seconds = silence_seconds
         self._end_seconds = end_seconds
         self._watch = SilenceWatch(min(HELLO_SECONDS, silence_seconds))
-        self._deaf = SilenceWatch(min(DEAF_SECONDS, silence_seconds))
-        self._said: list[str] = []
+        self._audio_watch = SilenceWatch(min(AUDIO_SECONDS, silence_seconds))
+        self._texts: list[str] = []
         self._ended = self._cancelled = False
         self._grace: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[bool]] = set()
 
-    async def events(self) -> AsyncGenerator[TurnEvent, None]:
-        """Hold the call; the last event is `Done` or `Failed`."""
+    async def run(self, listener: TurnListener[TurnEvent]) -> Done | Failed:
+        """Hold the call."""
         sender: asyncio.Task[None] | None = None
         try:
-            event = await self._begin()
-            if event is not None:
-                yield event
-            if isinstance(event, Done | Failed):
-                return
+            config = await self._begin()
+            if isinstance(config, Done | Failed):
+                return config
+            if config is not None:
+                await listener.send_event(config)
             sender = asyncio.get_running_loop().create_task(self._send_audio())
-            while not isinstance(event, Done | Failed):
-                event = await self._next()
-                yield event
+            relay = TextRelay(listener, self._watch, self._texts)
+            while not isinstance(event := await self._next(relay), Done | Failed):
+                await listener.send_event(event)
+            return event
         finally:
             self._watch.stop()
-            self._deaf.stop()
+            self._audio_watch.stop()
             if self._grace:
                 self._grace.cancel()
             self._stream.cancel()
@@ -100,72 +109,76 @@ class RuntimeCall:
                 await asyncio.wait({sender})
 
     def hang_up(self) -> None:
-        """Say to the runtime that the user is gone, and end the call soon."""
+        """Tell the runtime that the user has hung up, and end the call soon."""
         self._audio.end()
         self._end_soon()
 
     def cancel(self) -> None:
-        """End the call soon, without the audio that waits."""
+        """End the call soon, without the queued audio."""
         self._cancelled = True
         self._send(CancelRequest())
         self._end_soon()
 
-    def answer(self, answer: ToolAnswer) -> None:
-        """Hand the client's answer to the runtime."""
-        self._watch.resume(answer.call_id)
-        self._send(answer)
+    def send_tool_result(self, result: ClientToolResult) -> None:
+        """Send the client's tool result to the runtime."""
+        self._watch.client_answered(result.call_id)
+        self._send(result)
 
-    async def _begin(self) -> TurnEvent | None:
-        """Return what to tell the client of the form of its audio, or why there is no call."""
+    async def _begin(self) -> SessionConfig | Done | Failed | None:
+        """Return the audio format that the runtime requests, if any, or the end of the call."""
         self._watch.start(self._stream.cancel)
-        # Who does not take the request is silent too.
-        self._watch.reading()
+        # A runtime that does not read the request is silent too.
+        self._watch.begin_read()
         await self._stream.send(self._request)
-        hello = await self._read()
+        text = _UnexpectedText(self._stream)
+        hello = await self._read(text)
         self._watch.stop()
+        if text.received:
+            return AUDIO_UNSUPPORTED
         if self._watch.silent:
-            return failures.not_taken(self._watch.seconds)
+            return failures.call_not_accepted(self._watch.seconds)
         if isinstance(hello, Failed | Done):
             return hello
-        if not isinstance(hello, Hello) or RuntimeCapability.DUPLEX_AUDIO not in hello.capabilities:
-            return NO_AUDIO
+        if (
+            not isinstance(hello, RuntimeHello)
+            or RuntimeCapability.DUPLEX_AUDIO not in hello.capabilities
+        ):
+            return AUDIO_UNSUPPORTED
         self._watch = SilenceWatch(self._silence_seconds)
         self._watch.start(self._stream.cancel)
-        self._deaf.start(self._stream.cancel)
-        return agreed(self._request, hello.config) if hello.config else None
+        self._audio_watch.start(self._stream.cancel)
+        return negotiated_format(self._request, hello.config) if hello.config else None
 
-    async def _next(self) -> TurnEvent:
+    async def _next(self, relay: TextRelay) -> TurnEvent | Done | Failed:
         while True:
-            event = await self._read()
-            if isinstance(event, Hello):
+            event = await self._read(relay)
+            if isinstance(event, RuntimeHello):
                 if event.config:
-                    return agreed(self._request, event.config)
+                    return negotiated_format(self._request, event.config)
                 continue
-            if isinstance(event, Chunk) and not event.role:
-                self._said.append(event.text)
-            elif isinstance(event, ToolCall) and event.by_client:
-                self._watch.suspend(event.id)
+            if isinstance(event, ToolCallEvent) and event.by_client:
+                self._watch.wait_for_client(event.call.id)
             elif isinstance(event, Done):
                 done = self._done(event)
                 return done if self._ended or self._cancelled else AnswerEnded(done)
             return event
 
-    async def _read(self) -> TurnEvent | Hello:
-        self._watch.reading()
+    async def _read(self, receiver: TextReceiver) -> IncomingEvent:
+        self._watch.begin_read()
         try:
-            event = await self._stream.read()
+            event = await self._stream.read(receiver)
         except RuntimeFailed as failed:
             return self._broken(failed)
         finally:
-            self._watch.heard()
+            self._watch.end_read()
         if event is None:
             over = self._ended or self._cancelled
             return self._done(Done("")) if over else failures.CALL_ENDED
         return event
 
     def _broken(self, failed: RuntimeFailed) -> Done | Failed:
-        if self._deaf.silent:
-            return failures.deaf(self._deaf.seconds)
+        if self._audio_watch.silent:
+            return failures.audio_not_read(self._audio_watch.seconds)
         if self._watch.silent:
             return failures.silent_call(self._watch.seconds)
         if self._grace:
@@ -174,27 +187,47 @@ class RuntimeCall:
         return failures.broken_call(failed)
 
     def _done(self, done: Done) -> Done:
-        said, self._said = "".join(self._said), []
+        text = "".join(self._texts)
+        self._texts.clear()
         reason = CANCELLED if self._cancelled else done.finish_reason or "stop"
-        return Done(done.content or said, done.usage, reason, done.parts)
+        return Done(done.content or text, done.usage, reason, done.parts)
 
     async def _send_audio(self) -> None:
         sent = True
         while sent and not self._ended:
             audio = await self._audio.take()
             self._ended = audio.is_last
-            self._deaf.reading()
+            self._audio_watch.begin_read()
             sent = await self._stream.send(audio)
-            self._deaf.heard()
+            self._audio_watch.end_read()
             self._audio.delivered()
-            self._watch.alive()
+            self._watch.active()
 
     def _end_soon(self) -> None:
         if self._grace is None:
             loop = asyncio.get_running_loop()
             self._grace = loop.call_later(self._end_seconds, self._stream.cancel)
 
-    def _send(self, message: ToolAnswer | CancelRequest) -> None:
+    def _send(self, message: ClientToolResult | CancelRequest) -> None:
         task = asyncio.get_running_loop().create_task(self._stream.send(message))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
+
+
+class _UnexpectedText:
+    """Receives text instead of a hello, and ends the stream: the runtime supports no calls."""
+
+    __slots__ = ("_stream", "received")
+
+    def __init__(self, stream: ConverseStream) -> None:
+        self._stream = stream
+        self.received = False
+
+    def send_text(self, text: str) -> bool:  # noqa: ARG002 - the port's
+        if not self.received:
+            self.received = True
+            asyncio.get_running_loop().call_soon(self._stream.cancel)
+        return False
+
+    async def drain(self) -> None:
+        """The text is dropped."""

@@ -1,78 +1,76 @@
-"""Why the runtime gave no answer, in words for a client: nothing of what is inside it."""
+"""Failures of the runtime in words for clients, without any of its internals."""
 
 from msgspec import structs
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.errors import Code
-from omnia_facade.dialogue.audio import NO_AUDIO
-from omnia_facade.dialogue.events import Failed
+from omnia_facade.backend.audio import AUDIO_UNSUPPORTED
+from omnia_facade.backend.events import Failed
 from omnia_facade.runtime_client.port import RuntimeFailed
 
-_AGAIN = "send the message again"
+_SEND_AGAIN = "send the message again"
 _CALL_AGAIN = "call again"
 
 
 class Broken(Failed, frozen=True):
-    """A failure after which the stream cannot carry another turn."""
+    """A failure after which the stream cannot be used for another turn."""
 
 
 ENDED = Broken(
-    ErrorCode.AGENT_UNAVAILABLE, f"the agent stopped in the middle of its answer; {_AGAIN}"
+    ErrorCode.AGENT_UNAVAILABLE, f"the agent stopped in the middle of its answer; {_SEND_AGAIN}"
 )
+CALL_ENDED = Failed(ErrorCode.DUPLEX_ERROR, f"the agent ended the call; {_CALL_AGAIN}")
 
 
-def silent(seconds: float) -> Broken:
-    """Say that a runtime was given up."""
+def silent_turn(seconds: float) -> Broken:
+    """The runtime sent nothing for too long."""
     return Broken(
-        ErrorCode.AGENT_UNAVAILABLE, f"the agent said nothing for {seconds:g} s; {_AGAIN}"
+        ErrorCode.AGENT_UNAVAILABLE, f"the agent said nothing for {seconds:g} s; {_SEND_AGAIN}"
     )
 
 
 def broken_turn(failed: RuntimeFailed) -> Broken:
-    """Say why a turn broke off."""
+    """The stream broke off during a turn."""
     if failed.unreachable:
-        return Broken(ErrorCode.AGENT_UNAVAILABLE, f"the agent cannot be reached; {_AGAIN}")
+        return Broken(ErrorCode.AGENT_UNAVAILABLE, f"the agent cannot be reached; {_SEND_AGAIN}")
     if failed.code is Code.RESOURCE_EXHAUSTED:
         return Broken(
             ErrorCode.INTERNAL_ERROR, "the message or the answer is too large for the agent"
         )
-    return Broken(ErrorCode.INTERNAL_ERROR, f"the agent failed while answering; {_AGAIN}")
+    return Broken(ErrorCode.INTERNAL_ERROR, f"the agent failed while answering; {_SEND_AGAIN}")
 
 
-def told(broken: Broken, *, kept: bool) -> Broken:
-    """Add what became of the answer so far."""
-    fate = "is kept" if kept else "is not confirmed to be kept"
-    return structs.replace(broken, message=f"{broken.message}; what it said so far {fate}")
+def with_storage(broken: Broken, *, stored: bool) -> Broken:
+    """Add whether the answer so far is stored."""
+    state = "is kept" if stored else "is not confirmed to be kept"
+    return structs.replace(broken, message=f"{broken.message}; what it said so far {state}")
 
 
-CALL_ENDED = Failed(ErrorCode.DUPLEX_ERROR, f"the agent ended the call; {_CALL_AGAIN}")
-
-
-def not_taken(seconds: float) -> Failed:
-    """Say that a runtime did not answer a call."""
+def call_not_accepted(seconds: float) -> Failed:
+    """The runtime did not accept the call in time."""
     return Failed(
         ErrorCode.DUPLEX_ERROR, f"the agent did not take the call for {seconds:g} s; {_CALL_AGAIN}"
     )
 
 
-def deaf(seconds: float) -> Failed:
-    """Say that a runtime took no audio."""
+def audio_not_read(seconds: float) -> Failed:
+    """The runtime did not read the audio in time."""
     return Failed(
         ErrorCode.DUPLEX_ERROR, f"the agent took no audio for {seconds:g} s; {_CALL_AGAIN}"
     )
 
 
 def silent_call(seconds: float) -> Failed:
-    """Say that nobody said anything."""
+    """Neither side sent anything for too long."""
     return Failed(
         ErrorCode.DUPLEX_ERROR, f"neither side said anything for {seconds:g} s; {_CALL_AGAIN}"
     )
 
 
 def broken_call(failed: RuntimeFailed) -> Failed:
-    """Say why a call broke off."""
+    """The stream broke off during a call."""
     if failed.unreachable:
         return Failed(ErrorCode.AGENT_UNAVAILABLE, f"the agent cannot be reached; {_CALL_AGAIN}")
     if failed.code is Code.UNIMPLEMENTED:
-        return NO_AUDIO
+        return AUDIO_UNSUPPORTED
     return Failed(ErrorCode.DUPLEX_ERROR, f"the agent failed during the call; {_CALL_AGAIN}")

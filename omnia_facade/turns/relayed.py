@@ -1,63 +1,110 @@
-"""What a client was told of a turn, for the case that its runtime dies."""
+"""The answer of a turn as it is relayed to the client, and recorded in case the runtime dies."""
 
+import asyncio
 from collections.abc import Iterator
 from enum import StrEnum
 from itertools import groupby
 from operator import itemgetter
 from typing import Protocol
 
-from omnia_facade.dialogue.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
+from omnia_core.conversation.listener import TurnListener
+from omnia_core.conversation.tools import ToolCall
+from omnia_facade.backend.events import (
+    ClientToolResult,
+    ToolCallEvent,
+    ToolResultEvent,
+    TurnEvent,
+    TurnRequest,
+)
+from omnia_facade.turns.silence import SilenceWatch
+
+# About a millisecond of the event loop: other connections do not wait longer.
+MAX_IN_A_ROW = 256
 
 
-class Relayed:
-    """What was relayed of one turn, in its order.
+class RelayedTurn:
+    """The part of an answer that was relayed, in its order.
 
     Attributes:
-        said: the text, in pieces.
-        results: what tools and the client have returned.
+        texts: the pieces of text.
+        results: the results of tools and of the client.
     """
 
-    __slots__ = ("_calls", "results", "said")
+    __slots__ = ("_calls", "results", "texts")
 
     def __init__(self) -> None:
-        self.said: list[str] = []
-        self.results: list[ToolResult | ToolAnswer] = []
+        self.texts: list[str] = []
+        self.results: list[ToolResultEvent | ClientToolResult] = []
         self._calls: list[tuple[int, int, ToolCall]] = []
 
     def __bool__(self) -> bool:
-        return bool(self.said or self._calls)
+        return bool(self.texts or self._calls)
 
     @property
     def text(self) -> str:
-        """All that was said."""
-        return "".join(self.said)
+        """All of the text."""
+        return "".join(self.texts)
 
-    def note(self, event: ToolCall | ToolResult | ToolAnswer) -> None:
-        """Take a call or a result; what is called after a result is of another answer."""
-        if isinstance(event, ToolCall):
-            self._calls.append((len(self.said), len(self.results), event))
+    def add(self, event: ToolCallEvent | ToolResultEvent | ClientToolResult) -> None:
+        """Record a call or a result; a call after a result belongs to another model answer."""
+        if isinstance(event, ToolCallEvent):
+            self._calls.append((len(self.texts), len(self.results), event.call))
         else:
             self.results.append(event)
 
     def calls(self) -> Iterator[tuple[int, list[ToolCall]]]:
-        """Yield the calls that came together, and how many characters were said before them."""
-        for (pieces, _), together in groupby(self._calls, key=itemgetter(0, 1)):
-            yield len("".join(self.said[:pieces])), [call for _, _, call in together]
+        """Yield the calls of each model answer, and the number of characters before them."""
+        for (pieces, _), group in groupby(self._calls, key=itemgetter(0, 1)):
+            yield len("".join(self.texts[:pieces])), [call for _, _, call in group]
 
 
-class Kept(StrEnum):
-    """What became of an answer that has no end."""
+class TextRelay:
+    """Relays and records the text of an answer.
+
+    After `MAX_IN_A_ROW` pieces the other connections get their turn. Waiting for the client does
+    not count as silence of the runtime.
+    """
+
+    __slots__ = ("_in_a_row", "_listener", "_texts", "_watch")
+
+    def __init__(
+        self, listener: TurnListener[TurnEvent], watch: SilenceWatch, texts: list[str]
+    ) -> None:
+        """Send text to `listener`, and append it to `texts`."""
+        self._listener = listener
+        self._watch = watch
+        self._texts = texts
+        self._in_a_row = 0
+
+    def send_text(self, text: str) -> bool:
+        ready = self._listener.send_text(text)
+        self._texts.append(text)
+        self._watch.active()
+        self._in_a_row += 1
+        return ready and self._in_a_row < MAX_IN_A_ROW
+
+    async def drain(self) -> None:
+        self._watch.end_read()
+        if self._in_a_row >= MAX_IN_A_ROW:
+            self._in_a_row = 0
+            await asyncio.sleep(0)
+        await self._listener.drain()
+        self._watch.begin_read()
+
+
+class InterruptedAnswerOutcome(StrEnum):
+    """What happened to an answer whose runtime went away."""
 
     STORED = "stored"
     PRESENT = "present"
     FAILED = "failed"
 
 
-class Keeper(Protocol):
-    """Keeps answers whose runtime has gone away."""
+class InterruptedAnswerStore(Protocol):
+    """Stores answers whose runtime has gone away."""
 
-    async def keep(self, request: TurnRequest, relayed: Relayed) -> bool:
-        """Store what is missing of the answer, and return whether all of it is stored.
+    async def store(self, request: TurnRequest, relayed: RelayedTurn) -> bool:
+        """Store the missing part of an answer; return whether all of it is stored.
 
-        It takes a moment, whatever the store does. The write goes on when the caller is cancelled.
+        The wait is bounded. The write continues when the caller is cancelled.
         """

@@ -1,50 +1,61 @@
-"""Whatever the runtime answers on one connection: turns, and calls."""
+"""The backend that relays turns and calls to the runtime."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
 from omnia_core.conversation.finish_reasons import CANCELLED
+from omnia_core.conversation.listener import TurnListener
 from omnia_core.errors import Code
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.audio import AudioQueue
-from omnia_facade.dialogue.events import CallRequest, Done, ToolAnswer, TurnEvent, TurnRequest
-from omnia_facade.dialogue.handler import Dialogue, Resume, Say
+from omnia_facade.backend.audio import AudioQueue
+from omnia_facade.backend.events import (
+    CallRequest,
+    ClientToolResult,
+    Done,
+    Failed,
+    TurnEvent,
+    TurnRequest,
+)
+from omnia_facade.backend.port import BackendConnection, Resume
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 from omnia_facade.timings import USUAL
 from omnia_facade.turns.call import RuntimeCall
-from omnia_facade.turns.relayed import Keeper
+from omnia_facade.turns.relayed import InterruptedAnswerStore
 from omnia_facade.turns.text import RuntimeTurns
 
 _log = structlog.get_logger()
 
 
-class RuntimeHandler:
-    """Relays turns to a runtime; `silence_seconds` is how long it may say nothing."""
+class RuntimeBackend:
+    """Relays to a runtime, which may be silent for `silence_seconds`."""
 
     def __init__(
         self,
         client: RuntimeClient,
         silence_seconds: float,
         cancel_seconds: float = USUAL.cancel,
-        keeper: Keeper | None = None,
+        store: InterruptedAnswerStore | None = None,
     ) -> None:
         self._client = client
         self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
-        self._keeper = keeper
+        self._store = store
 
-    def begin(self, session_id: str, principal: Principal) -> Dialogue:  # noqa: ARG002 - the port's
-        return _RuntimeDialogue(
-            self._client, principal, self._silence_seconds, self._cancel_seconds, self._keeper
+    def begin(
+        self,
+        session_id: str,  # noqa: ARG002 - the port's
+        principal: Principal,
+    ) -> BackendConnection:
+        return _RuntimeConnection(
+            self._client, principal, self._silence_seconds, self._cancel_seconds, self._store
         )
 
 
-class _RuntimeDialogue:
+class _RuntimeConnection:
     __slots__ = (
         "_call",
-        "_call_cancelled",
         "_caller",
         "_cancel_seconds",
         "_client",
@@ -58,13 +69,13 @@ class _RuntimeDialogue:
         caller: Principal,
         silence_seconds: float,
         cancel_seconds: float,
-        keeper: Keeper | None,
+        store: InterruptedAnswerStore | None,
     ) -> None:
         self._client = client
         self._caller = caller
-        self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
-        self._turns = RuntimeTurns(client, caller, silence_seconds, cancel_seconds, keeper)
+        self._silence_seconds = silence_seconds
+        self._turns = RuntimeTurns(client, caller, silence_seconds, cancel_seconds, store)
         self._call: RuntimeCall | None = None
 
     async def probe(self, session_id: str) -> Resume:
@@ -76,11 +87,25 @@ class _RuntimeDialogue:
             _log.warning("session not probed", session_id=session_id, reason=failed.message)
             return Resume.UNAVAILABLE
 
-    def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
-        return self._turns.run(request, say)
+    def turn(
+        self, request: TurnRequest, listener: TurnListener[TurnEvent]
+    ) -> Coroutine[Any, Any, Done | Failed]:
+        return self._turns.run(request, listener)
 
-    def call(self, request: CallRequest, audio: AudioQueue) -> AsyncGenerator[TurnEvent, None]:
-        return self._hold(request, audio)
+    async def call(
+        self, request: CallRequest, audio: AudioQueue, listener: TurnListener[TurnEvent]
+    ) -> Done | Failed:
+        if self._turns.cancelled:
+            self._turns.cancelled = False
+            return Done("", finish_reason=CANCELLED)
+        stream = self._client.converse(request.session_id, self._caller)
+        self._call = RuntimeCall(
+            stream, request, audio, self._silence_seconds, self._cancel_seconds
+        )
+        try:
+            return await self._call.run(listener)
+        finally:
+            self._call = None
 
     def hang_up(self) -> None:
         if self._call:
@@ -94,29 +119,11 @@ class _RuntimeDialogue:
         else:
             self._turns.cancel()
 
-    def answer(self, answer: ToolAnswer) -> None:
+    def send_tool_result(self, result: ClientToolResult) -> None:
         if self._call:
-            self._call.answer(answer)
+            self._call.send_tool_result(result)
         else:
-            self._turns.answer(answer)
+            self._turns.send_tool_result(result)
 
     def close(self) -> None:
         self._turns.close()
-
-    async def _hold(
-        self, request: CallRequest, audio: AudioQueue
-    ) -> AsyncGenerator[TurnEvent, None]:
-        if self._turns.cancelled:
-            self._turns.cancelled = False
-            yield Done("", finish_reason=CANCELLED)
-            return
-        stream = self._client.converse(request.session_id, self._caller)
-        self._call = RuntimeCall(
-            stream, request, audio, self._silence_seconds, self._cancel_seconds
-        )
-        try:
-            async with aclosing(self._call.events()) as events:
-                async for event in events:
-                    yield event
-        finally:
-            self._call = None

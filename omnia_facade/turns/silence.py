@@ -1,4 +1,4 @@
-"""Notices that a runtime has said nothing for too long, without a timer per message."""
+"""Detects a runtime that sends nothing for too long, without a timer per message."""
 
 import asyncio
 import time
@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 
 class SilenceWatch:
-    """Watches one turn after another; only time spent reading counts.
+    """Watches turns, one after another; only the time spent reading counts.
 
     Attributes:
-        seconds: the longest silence.
-        silent: whether the turn was ended for it.
+        seconds: the longest silence allowed.
+        silent: whether the turn was ended because of silence.
     """
 
     __slots__ = (
-        "_expected_from_client",
         "_on_silence",
+        "_pending_calls",
         "_since",
         "_time",
         "_timer",
@@ -30,10 +30,10 @@ class SilenceWatch:
         self._since: float | None = None
         self._time: Callable[[], float] = time.monotonic
         self._timer: asyncio.TimerHandle | None = None
-        self._expected_from_client: frozenset[str] = frozenset()
+        self._pending_calls: frozenset[str] = frozenset()
 
     def start(self, on_silence: Callable[[], object]) -> None:
-        """Watch a turn, and call back once when it is silent."""
+        """Watch a turn, and call `on_silence` once when the runtime is silent."""
         self.stop()
         self.silent = False
         self._on_silence = on_silence
@@ -41,41 +41,41 @@ class SilenceWatch:
         self._arm(self.seconds)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._timer:
             self._timer.cancel()
         self._timer = None
         self._on_silence = None
         self._since = None
-        self._expected_from_client = frozenset()
+        self._pending_calls = frozenset()
 
-    def reading(self) -> None:
-        """Learn that the runtime is being listened to."""
+    def begin_read(self) -> None:
+        """Called before reading: silence counts from now on."""
         self._since = self._time()
 
-    def heard(self) -> None:
-        """Learn that something came; until the next `reading` nobody listens."""
+    def end_read(self) -> None:
+        """Called after reading: silence does not count until the next `begin_read`."""
         self._since = None
 
-    def alive(self) -> None:
-        """Learn that the silence is none: text came that wakes no reader, or something was sent."""
+    def active(self) -> None:
+        """Called when text arrived without waking the reader, or audio was sent."""
         if self._since is not None:
             self._since = self._time()
 
-    def suspend(self, call_id: str) -> None:
-        """Learn that the runtime waits for the client's answer to a tool call."""
-        self._expected_from_client |= {call_id}
+    def wait_for_client(self, call_id: str) -> None:
+        """Called when the runtime waits for the client's result of a tool call."""
+        self._pending_calls |= {call_id}
 
-    def resume(self, call_id: str) -> None:
-        """Learn that the runtime has that answer."""
-        self._expected_from_client -= {call_id}
-        self.alive()
+    def client_answered(self, call_id: str) -> None:
+        """Called when the client's result of a tool call is sent."""
+        self._pending_calls -= {call_id}
+        self.active()
 
     def _arm(self, seconds: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._check)
 
     def _check(self) -> None:
-        if self._since is None or self._expected_from_client:
+        if self._since is None or self._pending_calls:
             self._arm(self.seconds)
             return
         left = self._since + self.seconds - asyncio.get_running_loop().time()

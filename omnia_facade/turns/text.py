@@ -1,38 +1,32 @@
-"""Text turns answered by the runtime: one stream per session, turns on it one after another."""
+"""Text turns of the runtime: one stream per session, with one turn after another on it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import structlog
 
 from omnia_core.conversation.finish_reasons import CANCELLED
+from omnia_core.conversation.listener import TurnListener
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import (
-    Chunk,
+from omnia_facade.backend.events import (
+    ClientToolResult,
     Done,
     Failed,
-    Hello,
-    ToolAnswer,
-    ToolCall,
-    ToolResult,
+    RuntimeHello,
+    ToolCallEvent,
+    ToolResultEvent,
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Say
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     ConverseStream,
+    IncomingEvent,
     RuntimeClient,
     RuntimeFailed,
 )
-from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent, told
-from omnia_facade.turns.relayed import Keeper, Relayed
+from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent_turn, with_storage
+from omnia_facade.turns.relayed import InterruptedAnswerStore, RelayedTurn, TextRelay
 from omnia_facade.turns.silence import SilenceWatch
-
-# About a millisecond of the event loop: other connections are not held up for longer.
-MAX_IN_A_ROW = 256
-# Of pieces on the short way, which cost less.
-_PIECES_OF_AN_EVENT = 4
 
 _log = structlog.get_logger()
 
@@ -41,7 +35,7 @@ class RuntimeTurns:
     """The turns of one connection.
 
     Attributes:
-        cancelled: whether the running turn or, when there is none, what comes next is to end soon.
+        cancelled: whether the running turn, or without one the next turn or call, ends early.
     """
 
     __slots__ = (
@@ -49,12 +43,11 @@ class RuntimeTurns:
         "_cancel_seconds",
         "_client",
         "_grace",
-        "_in_a_row",
-        "_keeper",
         "_relayed",
         "_running",
         "_sending",
         "_session_id",
+        "_store",
         "_stream",
         "_watch",
         "cancelled",
@@ -66,55 +59,47 @@ class RuntimeTurns:
         caller: Principal,
         silence_seconds: float,
         cancel_seconds: float,
-        keeper: Keeper | None = None,
+        store: InterruptedAnswerStore | None = None,
     ) -> None:
-        """Without a `keeper` an answer that breaks off is the runtime's alone to keep."""
+        """Without a `store`, only the runtime stores interrupted answers."""
         self._client = client
         self._caller = caller
         self._cancel_seconds = cancel_seconds
-        self._keeper = keeper
-        self._relayed: Relayed | None = None
+        self._store = store
+        self._relayed: RelayedTurn | None = None
         self._watch = SilenceWatch(silence_seconds)
         self._session_id = ""
         self._stream: ConverseStream | None = None
         self.cancelled = False
         self._running = False
-        self._in_a_row = 0
         self._grace: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[bool]] = set()
 
-    async def run(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
-        """Answer one message; the last event is `Done` or `Failed`."""
-        relayed = self._relayed = Relayed()
-        said = relayed.said
-        relay = self._relaying(said, say)
+    async def run(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
+        """Answer a message."""
+        relayed = self._relayed = RelayedTurn()
+        relay = TextRelay(listener, self._watch, relayed.texts)
         clean = False
         self._running = True
         try:
             event = await self._first(request, relay)
             while not isinstance(event, Done | Failed):
-                if isinstance(event, Chunk):
-                    if not event.role:
-                        said.append(event.text)
-                elif isinstance(event, ToolCall | ToolResult):
-                    self._note(event)
-                if not isinstance(event, Hello):
-                    yield event
-                elif event.config:
-                    yield event.config
+                await self._forward(event, listener)
                 event = await self._next(relay)
             if isinstance(event, Broken):
-                if self._keeper and relayed:
-                    kept = await self._keeper.keep(request, relayed)
-                    event = told(event, kept=kept)
+                if self._store and relayed:
+                    stored = await self._store.store(request, relayed)
+                    event = with_storage(event, stored=stored)
             else:
                 clean = True
-            yield self._last(event, relayed.text)
+            # A cancel that arrives while the client does not read belongs to this turn.
+            await listener.drain()
+            return self._outcome(event, relayed.text)
         finally:
             self._end_turn(clean=clean)
 
     def cancel(self) -> None:
-        """End the running turn soon; when there is none yet, the next."""
+        """End the running turn soon or, if none runs, the next."""
         self.cancelled = True
         if self._stream is None or not self._running or self._grace:
             return
@@ -122,64 +107,57 @@ class RuntimeTurns:
         loop = asyncio.get_running_loop()
         self._grace = loop.call_later(self._cancel_seconds, self._stream.cancel)
 
-    def answer(self, answer: ToolAnswer) -> None:
-        """Hand the client's answer to the running turn."""
-        self._watch.resume(answer.call_id)
-        if self._keeper and self._relayed is not None:
-            self._relayed.note(answer)
-        self._send(answer)
+    def send_tool_result(self, result: ClientToolResult) -> None:
+        """Send the client's tool result to the running turn."""
+        self._watch.client_answered(result.call_id)
+        if self._store and self._relayed is not None:
+            self._relayed.add(result)
+        self._send(result)
 
     def close(self) -> None:
-        """Let go of the stream."""
+        """Close the stream."""
         if self._stream:
             self._stream.cancel()
             self._stream = None
 
-    def _relaying(self, said: list[str], say: Say) -> Say:
-        """Return the short way of a turn's text, on which what was said is kept."""
-        watch = self._watch
+    async def _forward(
+        self, event: TurnEvent | RuntimeHello, listener: TurnListener[TurnEvent]
+    ) -> None:
+        if isinstance(event, RuntimeHello):
+            if event.config:
+                await listener.send_event(event.config)
+            return
+        if isinstance(event, ToolCallEvent | ToolResultEvent):
+            if isinstance(event, ToolCallEvent) and event.by_client:
+                self._watch.wait_for_client(event.call.id)
+            if self._store and self._relayed is not None:
+                self._relayed.add(event)
+        await listener.send_event(event)
 
-        def relay(text: str) -> bool:
-            # One that is left comes as an event, and the others' turn before the next.
-            if self._in_a_row >= MAX_IN_A_ROW or not say(text):
-                return False
-            self._in_a_row += 1
-            said.append(text)
-            watch.alive()
-            return True
-
-        return relay
-
-    def _note(self, event: ToolCall | ToolResult) -> None:
-        if isinstance(event, ToolCall) and event.by_client:
-            self._watch.suspend(event.id)
-        if self._keeper and self._relayed is not None:
-            self._relayed.note(event)
-
-    async def _first(self, request: TurnRequest, say: Say) -> TurnEvent | Hello:
-        """Send the message and return the first event of its answer."""
+    async def _first(self, request: TurnRequest, relay: TextRelay) -> IncomingEvent:
+        """Send the message, and return the first event of its answer."""
         if self.cancelled:
             return Done("", finish_reason=CANCELLED)
         if self._stream and (self._stream.ended or self._session_id != request.session_id):
             self.close()
         reused = self._stream is not None
-        event = await self._exchange(request, say, reused=reused)
+        event = await self._exchange(request, relay, reused=reused)
         if event is None and reused and not self._relayed and not self.cancelled:
-            # The runtime ended the stream after the last turn: it has not seen this message.
+            # The runtime ended the stream after the last turn: it has not received this message.
             self.close()
-            event = await self._exchange(request, say, reused=False)
+            event = await self._exchange(request, relay, reused=False)
         return event or ENDED
 
     async def _exchange(
-        self, request: TurnRequest, say: Say, *, reused: bool
-    ) -> TurnEvent | Hello | None:
+        self, request: TurnRequest, relay: TextRelay, *, reused: bool
+    ) -> IncomingEvent | None:
         if self._stream is None:
             self._stream = self._client.converse(request.session_id, self._caller)
             self._session_id = request.session_id
         stream = self._stream
         self._watch.start(stream.cancel)
-        # Who does not take the message is silent too.
-        self._watch.reading()
+        # A runtime that does not read the message is silent too.
+        self._watch.begin_read()
         if self._sending:
             # A cancel that came with the end of the last turn must not follow this message.
             await asyncio.wait(self._sending)
@@ -188,40 +166,37 @@ class RuntimeTurns:
         sent = await stream.send(request)
         if reused and not sent and not self._watch.silent:
             return None
-        return await self._read_from(stream, say)
+        return await self._read(stream, relay)
 
-    async def _next(self, say: Say) -> TurnEvent | Hello:
-        self._in_a_row += _PIECES_OF_AN_EVENT
-        if self._in_a_row >= MAX_IN_A_ROW:
-            # They may all have come together, and then nothing would be waited for.
-            self._in_a_row = 0
-            await asyncio.sleep(0)
+    async def _next(self, relay: TextRelay) -> IncomingEvent:
+        # Many events may have arrived together: the other connections get their turn in between.
+        await asyncio.sleep(0)
         if self._stream is None:
             return ENDED
-        return await self._read_from(self._stream, say) or ENDED
+        return await self._read(self._stream, relay) or ENDED
 
-    async def _read_from(self, stream: ConverseStream, say: Say) -> TurnEvent | Hello | None:
-        self._watch.reading()
+    async def _read(self, stream: ConverseStream, relay: TextRelay) -> IncomingEvent | None:
+        self._watch.begin_read()
         try:
-            return await stream.read(say)
+            return await stream.read(relay)
         except RuntimeFailed as failed:
             return self._failure(failed)
         finally:
-            self._watch.heard()
+            self._watch.end_read()
 
     def _failure(self, failed: RuntimeFailed) -> Failed:
         if self._watch.silent:
-            return silent(self._watch.seconds)
+            return silent_turn(self._watch.seconds)
         if not self.cancelled:
             _log.warning("turn failed", session_id=self._session_id, reason=failed.message)
         return broken_turn(failed)
 
-    def _last(self, event: Done | Failed, said: str) -> Done | Failed:
-        """Complete the turn's end by what only this side knows."""
+    def _outcome(self, event: Done | Failed, text: str) -> Done | Failed:
+        """Complete the end of the turn with the relayed text and the cancellation."""
         if isinstance(event, Failed):
-            return Done(said, finish_reason=CANCELLED) if self.cancelled else event
+            return Done(text, finish_reason=CANCELLED) if self.cancelled else event
         reason = event.finish_reason or (CANCELLED if self.cancelled else "stop")
-        return Done(event.content or said, event.usage, reason, event.parts)
+        return Done(event.content or text, event.usage, reason, event.parts)
 
     def _end_turn(self, *, clean: bool) -> None:
         self._watch.stop()
@@ -233,7 +208,7 @@ class RuntimeTurns:
         if not clean:
             self.close()
 
-    def _send(self, message: ToolAnswer | CancelRequest) -> None:
+    def _send(self, message: ClientToolResult | CancelRequest) -> None:
         if self._stream is None:
             return
         task = asyncio.get_running_loop().create_task(self._stream.send(message))

@@ -1,47 +1,45 @@
-"""Turns and calls whose time is traced: one span for each, to the end of the last answer."""
+"""Traces turns and calls: one span for each, until its end."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 
 from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import CANCELLED
+from omnia_core.conversation.listener import TurnListener
 from omnia_core.telemetry.tracing import Span, SpanKind, Tracer, names
-from omnia_facade.dialogue.audio import AudioQueue
-from omnia_facade.dialogue.events import (
+from omnia_facade.backend.audio import AudioQueue
+from omnia_facade.backend.events import (
     CallRequest,
-    Chunk,
+    ClientToolResult,
     Done,
     Failed,
-    ToolAnswer,
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Dialogue, Resume, Say
+from omnia_facade.backend.port import BackendConnection, Resume
 
 MESSAGE_SPAN = "omnia.facade.message"
 CALL_SPAN = "omnia.facade.call"
 
-# A tuple: a union of types would be made again for each chunk.
-_LAST = (Done, Failed)
-
 Describe = Callable[[Span], None]
 
 
-class TracedDialogue:
-    """A dialogue whose turns are spans; made only where tracing is on."""
+class TracedConnection:
+    """A backend connection whose turns are spans; used only if tracing is on."""
 
     __slots__ = ("_describe", "_inner", "_remote", "_tracer")
 
-    def __init__(self, inner: Dialogue, tracer: Tracer, describe: Describe, remote: str) -> None:
+    def __init__(
+        self, inner: BackendConnection, tracer: Tracer, describe: Describe, remote: str
+    ) -> None:
         """Trace `inner`.
 
         Args:
-            inner: answers.
+            inner: answers the turns.
             tracer: begins the spans.
-            describe: notes what all turns of this program have in common.
-            remote: the `traceparent` with which the connection was opened, or "".
+            describe: sets the attributes that all spans of this program share.
+            remote: the `traceparent` of the request that opened the connection, or "".
         """
         self._inner = inner
         self._tracer = tracer
@@ -51,45 +49,26 @@ class TracedDialogue:
     async def probe(self, session_id: str) -> Resume:
         return await self._inner.probe(session_id)
 
-    async def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
-        last: Done | Failed | None = None
+    async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
         with self._tracer.start(
             MESSAGE_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
         ) as span:
             self._describe(span)
-            first = _FirstChunk(span)
             request = structs.replace(request, traceparent=span.traceparent)
-            async with aclosing(self._inner.turn(request, first.noted(say))) as events:
-                async for event in events:
-                    if type(event) is Chunk:
-                        first.note()
-                    elif isinstance(event, _LAST):
-                        last = event
-                        break
-                    yield event
-            if last:
-                _note_end(span, last)
-        if last:
-            yield last
+            outcome = await self._inner.turn(request, _FirstTextListener(listener, span))
+            _record_outcome(span, outcome)
+        return outcome
 
     async def call(
-        self, request: CallRequest, audio: AudioQueue
-    ) -> AsyncGenerator[TurnEvent, None]:
-        last: Done | Failed | None = None
+        self, request: CallRequest, audio: AudioQueue, listener: TurnListener[TurnEvent]
+    ) -> Done | Failed:
         with self._tracer.start(
             CALL_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
         ) as span:
             self._describe(span)
-            async with aclosing(self._inner.call(request, audio)) as events:
-                async for event in events:
-                    if isinstance(event, _LAST):
-                        last = event
-                        break
-                    yield event
-            if last:
-                _note_end(span, last)
-        if last:
-            yield last
+            outcome = await self._inner.call(request, audio, listener)
+            _record_outcome(span, outcome)
+        return outcome
 
     def hang_up(self) -> None:
         self._inner.hang_up()
@@ -97,44 +76,44 @@ class TracedDialogue:
     def cancel(self) -> None:
         self._inner.cancel()
 
-    def answer(self, answer: ToolAnswer) -> None:
-        self._inner.answer(answer)
+    def send_tool_result(self, result: ClientToolResult) -> None:
+        self._inner.send_tool_result(result)
 
     def close(self) -> None:
         self._inner.close()
 
 
-class _FirstChunk:
-    """Notes how long the first piece of an answer took."""
+class _FirstTextListener:
+    """Records the time to the first text of an answer."""
 
-    __slots__ = ("_began", "_span")
+    __slots__ = ("_began", "_listener", "_span")
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, listener: TurnListener[TurnEvent], span: Span) -> None:
+        self._listener = listener
         self._span: Span | None = span
         self._began = time.perf_counter()
 
-    def note(self) -> None:
+    def send_text(self, text: str) -> bool:
         if self._span is not None:
             self._span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - self._began)
             self._span = None
+        return self._listener.send_text(text)
 
-    def noted(self, say: Say) -> Say:
-        def said(text: str) -> bool:
-            if self._span is not None:
-                self.note()
-            return say(text)
+    async def drain(self) -> None:
+        await self._listener.drain()
 
-        return said
+    async def send_event(self, event: TurnEvent) -> None:
+        await self._listener.send_event(event)
 
 
-def _note_end(span: Span, last: Done | Failed) -> None:
-    if isinstance(last, Failed):
-        span.fail(last.code)
+def _record_outcome(span: Span, outcome: Done | Failed) -> None:
+    if isinstance(outcome, Failed):
+        span.fail(outcome.code)
         return
-    span.note(names.FINISH_REASONS, (last.finish_reason,))
-    if last.finish_reason == CANCELLED:
+    span.note(names.FINISH_REASONS, (outcome.finish_reason,))
+    if outcome.finish_reason == CANCELLED:
         span.note(names.OMNIA_CANCELLED, True)
-    if last.usage:
-        span.note(names.INPUT_TOKENS, last.usage.input_tokens)
-        span.note(names.OUTPUT_TOKENS, last.usage.output_tokens)
-        span.note(names.OMNIA_COST, last.usage.cost_usd)
+    if outcome.usage:
+        span.note(names.INPUT_TOKENS, outcome.usage.input_tokens)
+        span.note(names.OUTPUT_TOKENS, outcome.usage.output_tokens)
+        span.note(names.OMNIA_COST, outcome.usage.cost_usd)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.ws.messages import Refused
+from omnia_facade.ws.messages import FrameRefused
 
 MAGIC = b"OMNI"
 VERSION = 1
@@ -23,14 +23,14 @@ _KNOWN = COMPRESSED | CHUNKED | IS_LAST
 
 
 class FrameType(IntEnum):
-    """What a binary frame carries."""
+    """The content of a binary frame."""
 
     MEDIA_CHUNK = 1
     UPLOAD = 2
 
 
-class Metadata(Struct, frozen=True, omit_defaults=True):
-    """What stands beside a payload; every field may be absent or null."""
+class BinaryMetadata(Struct, frozen=True, omit_defaults=True):
+    """The metadata of a payload; every field may be absent or null."""
 
     session_id: str | None = None
     mime_type: str | None = None
@@ -43,12 +43,12 @@ class Metadata(Struct, frozen=True, omit_defaults=True):
 
 
 class BinaryFrame(Struct, frozen=True):
-    """One binary frame.
+    """A binary frame.
 
     Attributes:
-        media_id: twelve bytes.
-        chunked: whether the payload is one of `total_chunks` pieces of something larger.
-        is_last: whether nothing follows of the same media or upload.
+        media_id: 12 bytes.
+        chunked: whether the payload is one of `total_chunks` pieces of a larger one.
+        is_last: whether this is the last frame of the media or upload.
     """
 
     type: FrameType
@@ -57,10 +57,10 @@ class BinaryFrame(Struct, frozen=True):
     is_last: bool = False
     chunked: bool = False
     media_id: bytes = bytes(MEDIA_ID_BYTES)
-    metadata: Metadata = Metadata()
+    metadata: BinaryMetadata = BinaryMetadata()
 
 
-_decoder = msgspec.json.Decoder(Metadata)
+_decoder = msgspec.json.Decoder(BinaryMetadata)
 _encoder = msgspec.json.Encoder()
 
 
@@ -82,10 +82,10 @@ def encode(frame: BinaryFrame) -> bytes:
 
 
 def decode(data: bytes) -> BinaryFrame:
-    """Read a frame.
+    """Return the frame.
 
     Raises:
-        Refused: says what was expected.
+        FrameRefused: the frame is invalid; the message says what was expected.
     """
     if len(data) < HEADER.size:
         raise _invalid(f"expected a header of {HEADER.size} bytes, found {len(data)} bytes")
@@ -121,14 +121,14 @@ def _check_flags(flags: int) -> None:
         raise _invalid(f"expected the flags 0x02 and 0x04 at most, found 0x{flags:02x}")
 
 
-def _metadata(data: bytes) -> Metadata:
+def _metadata(data: bytes) -> BinaryMetadata:
     if not data:
-        return Metadata()
+        return BinaryMetadata()
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _invalid(f"its metadata is not as expected: {error}") from error
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(ErrorCode.INVALID_MESSAGE, f"the binary frame cannot be read: {message}")
+def _invalid(message: str) -> FrameRefused:
+    return FrameRefused(ErrorCode.INVALID_MESSAGE, f"the binary frame cannot be read: {message}")

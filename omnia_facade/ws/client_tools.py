@@ -1,13 +1,15 @@
-"""Tool calls that the client executes: who still owes an answer, and until when."""
+"""Tool calls that the client executes: which ones are pending, and their deadlines."""
 
+import asyncio
+from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.dialogue.events import ToolAnswer
+from omnia_facade.backend.events import ClientToolResult
 from omnia_facade.timings import USUAL, Timings
-from omnia_facade.ws.messages import ClientFrame, Refused
+from omnia_facade.ws.messages import ClientFrame, FrameRefused
 
 NOT_ACKNOWLEDGED = "client did not acknowledge tool call within timeout"
 NOT_ANSWERED = "client acknowledged the tool call and did not answer it within timeout"
@@ -15,22 +17,22 @@ REFUSED = "client refused the tool call"
 
 
 class SetDeadline(Struct, frozen=True):
-    """Call `deadline` after so long, instead of when an earlier one for the call said."""
+    """Set or replace the deadline of a call, in seconds from now."""
 
     call_id: str
     seconds: float
 
 
 class ClearDeadline(Struct, frozen=True):
-    """The call's deadline is void."""
+    """Remove the deadline of a call."""
 
     call_id: str
 
 
-ToolEffect: TypeAlias = SetDeadline | ClearDeadline | ToolAnswer
+ToolEffect: TypeAlias = SetDeadline | ClearDeadline | ClientToolResult
 
 
-class ClientTools:
+class PendingToolCalls:
     """The calls of the running turn that the client has not answered."""
 
     __slots__ = ("_acknowledged", "_timings")
@@ -39,53 +41,80 @@ class ClientTools:
         self._timings = timings
         self._acknowledged: dict[str, bool] = {}
 
-    def called(self, call_id: str) -> SetDeadline:
-        """Expect an acknowledgement or an answer."""
+    def add(self, call_id: str) -> SetDeadline:
+        """Add a call, which must be acknowledged or answered before its deadline."""
         self._acknowledged[call_id] = False
         return SetDeadline(call_id, self._timings.acknowledge)
 
     def receive(self, frame: ClientFrame) -> list[ToolEffect]:
-        """Take a frame of the client that may answer a call.
+        """Process a client frame; frames of other types are ignored.
 
         Raises:
-            Refused: no such call is pending.
+            FrameRefused: no such call is pending.
         """
         if frame.type == "tool_result" and frame.tool_result:
             result = frame.tool_result
             if result.error:
-                return self._answer(ToolAnswer(result.call_id, rejection=result.error))
-            return self._answer(ToolAnswer(result.call_id, bytes(result.result).decode()))
+                return self._answer(ClientToolResult(result.call_id, rejection=result.error))
+            return self._answer(ClientToolResult(result.call_id, bytes(result.result).decode()))
         if frame.type == "tool_call_nack" and frame.tool_call_nack:
             nack = frame.tool_call_nack
-            return self._answer(ToolAnswer(nack.call_id, rejection=nack.reason or REFUSED))
+            return self._answer(ClientToolResult(nack.call_id, rejection=nack.reason or REFUSED))
         if frame.type == "tool_call_ack" and frame.tool_call_ack:
             return self._acknowledge(frame.tool_call_ack.call_id)
         return []
 
-    def deadline(self, call_id: str) -> list[ToolEffect]:
+    def deadline_passed(self, call_id: str) -> list[ToolEffect]:
         """Reject a call that was not answered in time."""
         acknowledged = self._acknowledged.pop(call_id, None)
         if acknowledged is None:
             return []
-        return [ToolAnswer(call_id, rejection=NOT_ANSWERED if acknowledged else NOT_ACKNOWLEDGED)]
+        reason = NOT_ANSWERED if acknowledged else NOT_ACKNOWLEDGED
+        return [ClientToolResult(call_id, rejection=reason)]
 
     def clear(self) -> list[ToolEffect]:
-        """Expect nothing more."""
+        """Remove all calls."""
         calls, self._acknowledged = list(self._acknowledged), {}
         return [ClearDeadline(call) for call in calls]
 
     def _acknowledge(self, call_id: str) -> list[ToolEffect]:
-        self._require(call_id)
+        self._require_pending(call_id)
         if self._acknowledged[call_id]:
             return []
         self._acknowledged[call_id] = True
         return [SetDeadline(call_id, self._timings.execute)]
 
-    def _answer(self, answer: ToolAnswer) -> list[ToolEffect]:
-        self._require(answer.call_id)
-        del self._acknowledged[answer.call_id]
-        return [ClearDeadline(answer.call_id), answer]
+    def _answer(self, result: ClientToolResult) -> list[ToolEffect]:
+        self._require_pending(result.call_id)
+        del self._acknowledged[result.call_id]
+        return [ClearDeadline(result.call_id), result]
 
-    def _require(self, call_id: str) -> None:
+    def _require_pending(self, call_id: str) -> None:
         if call_id not in self._acknowledged:
-            raise Refused(ErrorCode.TOOL_FAILED, f'no pending tool call "{call_id[:64]}"')
+            raise FrameRefused(ErrorCode.TOOL_FAILED, f'no pending tool call "{call_id[:64]}"')
+
+
+class Deadlines:
+    """Named timers of a connection; each calls back once unless it is cleared or replaced."""
+
+    __slots__ = ("_on_deadline", "_timers")
+
+    def __init__(self, on_deadline: Callable[[str], None]) -> None:
+        self._on_deadline = on_deadline
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+
+    def set(self, name: str, seconds: float) -> None:
+        """Call back after `seconds`."""
+        self.clear(name)
+        loop = asyncio.get_running_loop()
+        self._timers[name] = loop.call_later(seconds, self._passed, name)
+
+    def clear(self, name: str) -> None:
+        """Do not call back."""
+        timer = self._timers.pop(name, None)
+        if timer:
+            timer.cancel()
+
+    def _passed(self, name: str) -> None:
+        self.clear(name)
+        self._on_deadline(name)

@@ -1,19 +1,23 @@
-"""All open WebSockets: keep-alive, counts, and the end."""
+"""All open WebSockets of the program: keep-alive, metrics, and draining."""
 
 import asyncio
 import time
 from typing import Protocol
 
+from msgspec import Struct
+
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.timings import USUAL, Timings
-from omnia_facade.ws.limits import Limits
-from omnia_facade.ws.outgoing import Outgoing
-from omnia_facade.ws.received import Received
-from omnia_facade.ws.stalls import Stalls
+from omnia_facade.ws.framing import WriteCoalescer
+from omnia_facade.ws.inbound_limits import ConnectionLimits, InboundBudget
 
 
-class Connection(Protocol):
-    """What the keep-alive needs to know of a WebSocket, and does to it."""
+class MonitoredConnection(Protocol):
+    """A WebSocket, as used by keep-alive and draining.
+
+    Attributes:
+        unwritten: a new event each time that writing has to pause; None while it need not.
+    """
 
     heard_at: float
     pinged_at: float
@@ -22,31 +26,32 @@ class Connection(Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that were written, and that the system has not taken."""
+        """Bytes that were written, and not accepted by the operating system."""
 
     @property
-    def sessions(self) -> int:
-        """How many sessions were announced on it."""
+    def session_count(self) -> int:
+        """The number of sessions announced on it."""
 
     def ping(self) -> None:
-        """Ask for a sign of life."""
+        """Send a ping."""
 
     def abort(self) -> None:
         """Cut the connection."""
 
     def drain(self) -> None:
-        """Close when nothing is under way."""
+        """Close when all accepted messages are answered."""
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake."""
 
 
 class Connections:
-    """One timer looks after all connections: idle ones cost no timer each.
+    """Monitors all connections with one timer: idle ones need none of their own.
 
     Attributes:
-        sent: frames written since the counter was last brought up to date.
-        outgoing: what all of them have to write.
+        sent: frames sent since the counter was last updated.
+        budget: the received bytes that all connections may hold.
+        write_coalescer: joins the writes of all connections.
     """
 
     def __init__(
@@ -54,67 +59,67 @@ class Connections:
         metrics: FacadeMetrics,
         handler: str,
         timings: Timings = USUAL,
-        limits: Limits = Limits(),  # noqa: B008 - it cannot be changed
+        limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - immutable
     ) -> None:
         self.metrics = metrics
         self.limits = limits
-        self.received = Received(limits.received_bytes)
+        self.budget = InboundBudget(limits.received_bytes)
         self.sent = 0
-        self.outgoing = Outgoing()
+        self.write_coalescer = WriteCoalescer()
         self._handler = handler
-        self._stalls = Stalls(limits.write_seconds)
+        self._stalls = StallDetector(limits.write_seconds)
         self._timings = timings
-        self._open: set[Connection] = set()
+        self._open: set[MonitoredConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
 
-    def opened(self, connection: Connection) -> None:
-        """Look after a connection."""
+    def opened(self, connection: MonitoredConnection) -> None:
+        """Add a connection."""
         self._open.add(connection)
         self._empty.clear()
         self.metrics.connections.inc()
         self.metrics.connections_active.inc()
-        self.metrics.sessions_active.inc(connection.sessions)
+        self.metrics.sessions_active.inc(connection.session_count)
         if self._timer is None:
             self._arm()
 
-    def closed(self, connection: Connection) -> None:
-        """Forget a connection."""
+    def closed(self, connection: MonitoredConnection) -> None:
+        """Remove a connection."""
         self._open.discard(connection)
         self._stalls.forget(connection)
         self.metrics.connections_active.dec()
-        self.metrics.sessions_active.dec(connection.sessions)
+        self.metrics.sessions_active.dec(connection.session_count)
         self._count_sent()
         if not self._open:
             self._empty.set()
 
     def turn_started(self, accepted_at: float) -> float:
-        """Count a turn, and return when it began; its message came at `accepted_at`."""
+        """Count a turn, and return its start time; its message arrived at `accepted_at`."""
         self.metrics.requests_inflight.inc()
         now = time.perf_counter()
         self.metrics.waited(now - accepted_at)
         return now
 
     def first_chunk(self, accepted_at: float) -> None:
-        """Note the beginning of an answer."""
+        """Record the time to the first text of an answer."""
         self.metrics.first_chunk(time.perf_counter() - accepted_at)
 
     def turn_ended(self, began: float, *, success: bool) -> None:
-        """Count the turn's end."""
+        """Count the end of a turn."""
         self.metrics.requests_inflight.dec()
         self.metrics.request_ended(self._handler, time.perf_counter() - began, success=success)
         self._count_sent()
 
     async def drain(self, seconds: float) -> None:
-        """Close every connection: idle ones now, the others after their turn or the time given."""
+        """Close all connections: idle ones now, others after their turns or `seconds`."""
         for connection in list(self._open):
             connection.drain()
         if await self._wait_until_empty(seconds):
             return
         for connection in list(self._open):
             if connection.unwritten:
-                # what it has not read so far it would not read in the next seconds
+                # This client does not read: a closing handshake would not complete.
                 connection.abort()
             else:
                 connection.close(1001, "server shutdown")
@@ -123,7 +128,7 @@ class Connections:
                 connection.abort()
 
     def sweep(self, now: float) -> None:
-        """Ping who was long silent; cut who stays so, reads nothing, or does not finish closing."""
+        """Ping silent clients; abort those that stay silent, do not read, or do not close."""
         ping, cut = self._timings.ping, self._timings.ping + self._timings.pong
         for connection in list(self._open):
             closing = connection.closing_since
@@ -154,3 +159,36 @@ class Connections:
         except TimeoutError:
             return False
         return True
+
+
+class _WriteState(Struct, frozen=True):
+    """The state of a connection whose writing is paused, and since when it has not changed."""
+
+    unwritten: asyncio.Event
+    unsent: int
+    since: float
+
+
+class StallDetector:
+    """Detects clients that read nothing. Keeps state only for those whose writing is paused."""
+
+    def __init__(self, seconds: float) -> None:
+        """`seconds` is how long a client may read nothing."""
+        self._seconds = seconds
+        self._states: dict[MonitoredConnection, _WriteState] = {}
+
+    def stalled(self, connection: MonitoredConnection, now: float) -> bool:
+        """Check a connection, periodically; return whether it is stalled."""
+        unwritten = connection.unwritten
+        if unwritten is None:
+            self.forget(connection)
+            return False
+        state = self._states.get(connection)
+        if state is None or state.unwritten is not unwritten or state.unsent > connection.unsent:
+            self._states[connection] = _WriteState(unwritten, connection.unsent, now)
+            return False
+        return now - state.since >= self._seconds
+
+    def forget(self, connection: MonitoredConnection) -> None:
+        """Remove the state of a connection."""
+        self._states.pop(connection, None)

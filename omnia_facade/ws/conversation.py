@@ -1,41 +1,41 @@
 """The WebSocket protocol without I/O: a frame or an event in, effects out."""
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.dialogue.events import (
+from omnia_facade.backend.events import (
     AnswerEnded,
-    Audio,
+    AudioInput,
     CallRequest,
-    Chunk,
     Done,
     Failed,
-    ToolCall,
+    ToolCallEvent,
     TurnEvent,
 )
-from omnia_facade.dialogue.handler import Resume
+from omnia_facade.backend.port import Resume
 from omnia_facade.media.port import UploadRequest
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.ws import frames
-from omnia_facade.ws.agenda import Agenda, Phase
 from omnia_facade.ws.binary import BinaryFrame
-from omnia_facade.ws.client_tools import ClientTools
-from omnia_facade.ws.effects import CancelTurn, Effect, HangUp, Hear, RequestUpload, Send
+from omnia_facade.ws.client_tools import PendingToolCalls
+from omnia_facade.ws.effects import CancelTurn, Effect, HangUp, QueueAudio, RequestUpload, Send
 from omnia_facade.ws.messages import (
     SESSION_ID_PATTERN,
     ClientFrame,
-    Refused,
+    FrameRefused,
     UploadRequestBody,
-    bad_session_id,
+    invalid_session_id,
     turn_request,
 )
-from omnia_facade.ws.showing import Showing, Shown
-from omnia_facade.ws.voice import Verdict, Voice, call_request
-from omnia_facade.ws.waiting import Item
+from omnia_facade.ws.rendering import EventRenderer
+from omnia_facade.ws.turn_queue import Phase, QueueEntry, TurnQueue
+from omnia_facade.ws.voice import AudioDecision, CallAudioState, call_request
+
+BROKEN_OFF = Failed(ErrorCode.INTERNAL_ERROR, "the answer broke off; send the message again")
 
 
-class Conversation:
-    """One connection: what the client says becomes items of an agenda, events become frames."""
+class WebSocketConversation:
+    """The state of one connection: client frames become queue entries, events become frames."""
 
-    __slots__ = ("_agenda", "_showing", "_tools")
+    __slots__ = ("_queue", "_renderer", "_tool_calls")
 
     def __init__(
         self,
@@ -45,163 +45,161 @@ class Conversation:
         binary: bool = False,
         timings: Timings = USUAL,
     ) -> None:
-        """Begin with a new session; `binary` where binary frames were agreed on."""
-        self._agenda = Agenda(session_id, binary=binary)
-        self._showing = Showing(show_tools=show_tools, binary=binary)
-        self._tools = ClientTools(timings)
+        """Begin with a new session; `binary` if the client negotiated binary frames."""
+        self._queue = TurnQueue(session_id, binary=binary)
+        self._renderer = EventRenderer(show_tools=show_tools, binary=binary)
+        self._tool_calls = PendingToolCalls(timings)
 
     @property
     def session_id(self) -> str:
-        """To which a message without one belongs: the session announced last."""
-        return self._agenda.sessions.current
+        """The session announced last; messages without a session id belong to it."""
+        return self._queue.sessions.current
 
     @property
-    def sessions(self) -> int:
-        """How many sessions were announced: the new one, and those that were resumed."""
-        return len(self._agenda.sessions)
+    def session_count(self) -> int:
+        """The number of sessions announced: the new one, and the resumed ones."""
+        return len(self._queue.sessions)
 
     @property
-    def held(self) -> int:
+    def unanswered_bytes(self) -> int:
         """Bytes of the messages that are not answered yet."""
-        return self._agenda.held
-
-    @property
-    def busy(self) -> bool:
-        """Whether a probe, a turn or a call is under way."""
-        return self._agenda.item is not None
+        return self._queue.unanswered_bytes
 
     @property
     def binary(self) -> bool:
-        """Whether binary frames were agreed on."""
-        return self._showing.binary
+        """Whether binary frames were negotiated."""
+        return self._renderer.binary
 
     def open(self, resume: str | None = None) -> list[Effect]:
-        """Begin; `resume` is the session that the client asked for when it connected."""
-        effects = self._agenda.open()
+        """Begin; `resume` is the session requested in the connection's query."""
+        effects = self._queue.open()
         if not resume:
             return effects
         if not SESSION_ID_PATTERN.fullmatch(resume):
-            return effects + self.refuse(bad_session_id())
-        return effects + self._agenda.resume(resume)
+            return effects + self.refuse(invalid_session_id())
+        return effects + self._queue.resume(resume)
 
-    def refuse(self, refused: Refused) -> list[Effect]:
-        """Tell the client that a frame was not accepted."""
+    def refuse(self, refused: FrameRefused) -> list[Effect]:
+        """Send the client an error for a frame that was not accepted."""
         return [Send(frames.error(self.session_id, refused.code, refused.message))]
 
     def receive(self, frame: ClientFrame, size: int = 0) -> list[Effect]:
-        """Take a frame of the client, which had so many bytes."""
-        if self._agenda.phase is Phase.CLOSED:
+        """Process a text frame of `size` bytes."""
+        if self._queue.phase is Phase.CLOSED:
             return []
         try:
             if frame.type == "message":
                 request = turn_request(frame, frame.session_id or self.session_id)
-                return self._agenda.add(Item(request.session_id, request, size))
+                return self._queue.add(QueueEntry(request.session_id, request, size))
             if frame.type == "cancel":
-                return self._stop(self._agenda.meant, CancelTurn())
+                return self._stop(self._queue.cancellable, CancelTurn())
             if frame.type == "hangup":
                 return self._hang_up()
             if frame.upload_request and frame.type == "upload_request":
-                return self._upload(frame.session_id, frame.upload_request)
-            return list(self._tools.receive(frame))
-        except Refused as refused:
+                return self._request_upload(frame.session_id, frame.upload_request)
+            return list(self._tool_calls.receive(frame))
+        except FrameRefused as refused:
             return self.refuse(refused)
 
-    def hear(self, frame: BinaryFrame) -> list[Effect]:
-        """Take a frame with audio."""
-        if self._agenda.phase is Phase.CLOSED:
+    def receive_audio(self, frame: BinaryFrame) -> list[Effect]:
+        """Process a binary frame with audio."""
+        if self._queue.phase is Phase.CLOSED:
             return []
-        voice = self._agenda.voice = self._agenda.voice or Voice()
-        audio = Audio(frame.payload, frame.sequence, frame.is_last)
-        verdict = voice.hear(audio)
-        if verdict is Verdict.GOES_ON:
-            return [Hear(audio)]
-        if verdict is Verdict.IGNORED:
+        state = self._queue.audio = self._queue.audio or CallAudioState()
+        audio = AudioInput(frame.payload, frame.sequence, frame.is_last)
+        decision = state.receive(audio)
+        if decision is AudioDecision.CONTINUES_CALL:
+            return [QueueAudio(audio)]
+        if decision is AudioDecision.IGNORED:
             return []
         try:
-            return [Hear(audio), *self._call(frame, voice, audio)]
-        except Refused as refused:
-            voice.refuse(audio)
+            return [QueueAudio(audio), *self._start_call(frame, state, audio)]
+        except FrameRefused as refused:
+            state.refuse(audio)
             return self.refuse(refused)
 
     def probed(self, resume: Resume) -> list[Effect]:
-        """Take the answer to a `Probe`."""
-        return self._agenda.probed(resume)
+        """Process the result of `ProbeSession`."""
+        return self._queue.probed(resume)
 
-    def event(self, number: int, event: TurnEvent) -> list[Effect]:
-        """Take what a turn or call yields; after its end, or from an older one, it is ignored."""
-        agenda = self._agenda
-        item = agenda.item
-        if item is None or number != agenda.number or agenda.phase is not Phase.RUNNING:
-            return []
-        if isinstance(event, Chunk) and not event.role:
-            frame = self.chunk(number, event.text)
-            return [Send(frame)] if frame else []
-        if isinstance(event, Done):
-            return self._end(frames.done(item.session_id, event))
-        if isinstance(event, Failed):
-            return self._end(frames.error(item.session_id, event.code, event.message))
-        return self._show(item.session_id, event)
+    def text_frame(self, number: int, text: str) -> bytes | None:
+        """Return the frame of a piece of a turn's answer.
 
-    def chunk(self, number: int, text: str) -> bytes | None:
-        """Return the frame of a piece of a turn's answer; None as `event` ignores it."""
-        agenda = self._agenda
-        item = agenda.item
-        if item is None or number != agenda.number or agenda.phase is not Phase.RUNNING:
+        None: the text is empty, or the turn is over or not the current one.
+        """
+        queue = self._queue
+        entry = queue.current
+        if entry is None or number != queue.number or queue.phase is not Phase.RUNNING:
             return None
-        return frames.chunk(item.prefix, text) if text else None
+        return frames.chunk(entry.prefix, text) if text else None
 
-    def turn_ended(self, number: int) -> list[Effect]:
-        """Learn that a turn or call will yield nothing more."""
-        failed = Failed(ErrorCode.INTERNAL_ERROR, "the answer broke off; send the message again")
-        return self.event(number, failed)
-
-    def deadline(self, call_id: str) -> list[Effect]:
-        """Learn that the time of a `SetDeadline` has come."""
-        return list(self._tools.deadline(call_id))
-
-    def drain(self) -> list[Effect]:
-        """Take no more messages, and close when those that were taken are answered."""
-        return self._agenda.drain()
-
-    def disconnected(self) -> list[Effect]:
-        """Learn that the connection is gone."""
-        return [*self._tools.clear(), *self._agenda.close()]
-
-    def _show(self, session_id: str, event: Shown | AnswerEnded) -> list[Effect]:
+    def turn_event(self, number: int, event: TurnEvent) -> list[Effect]:
+        """Process an event of a turn or call; ignored unless it is the current one."""
+        entry = self._running(number)
+        if entry is None:
+            return []
         if isinstance(event, AnswerEnded):
-            return [Send(frames.done(session_id, event.done)), *self._tools.clear()]
-        effects = self._showing.show(session_id, event)
-        if isinstance(event, ToolCall) and event.by_client:
-            effects.append(self._tools.called(event.id))
+            return [Send(frames.done(entry.session_id, event.done)), *self._tool_calls.clear()]
+        effects = self._renderer.render(entry.session_id, event)
+        if isinstance(event, ToolCallEvent) and event.by_client:
+            effects.append(self._tool_calls.add(event.call.id))
         return effects
 
-    def _end(self, last: bytes) -> list[Effect]:
-        self._showing.end()
-        send, *then = self._agenda.end(last)
-        return [send, *self._tools.clear(), *then]
-
-    def _stop(self, item: Item | None, how: CancelTurn | HangUp) -> list[Effect]:
-        if item is None or item.cancelled:
+    def turn_ended(self, number: int, outcome: Done | Failed) -> list[Effect]:
+        """Process the end of a turn or call; ignored unless it is the current one."""
+        entry = self._running(number)
+        if entry is None:
             return []
-        item.cancelled = True
-        return [how] if self._agenda.phase is Phase.RUNNING else []
+        if isinstance(outcome, Done):
+            last = frames.done(entry.session_id, outcome)
+        else:
+            last = frames.error(entry.session_id, outcome.code, outcome.message)
+        self._renderer.end()
+        send, *next_effects = self._queue.end(last)
+        return [send, *self._tool_calls.clear(), *next_effects]
 
-    def _call(self, frame: BinaryFrame, voice: Voice, audio: Audio) -> list[Effect]:
-        self._agenda.require_idle()
+    def deadline_passed(self, call_id: str) -> list[Effect]:
+        """Process the end of a `SetDeadline`."""
+        return list(self._tool_calls.deadline_passed(call_id))
+
+    def drain(self) -> list[Effect]:
+        """Accept no more messages, and close when the accepted ones are answered."""
+        return self._queue.drain()
+
+    def disconnected(self) -> list[Effect]:
+        """Process the end of the connection."""
+        return [*self._tool_calls.clear(), *self._queue.close()]
+
+    def _running(self, number: int) -> QueueEntry | None:
+        """Return the running turn or call if it has this number."""
+        queue = self._queue
+        running = number == queue.number and queue.phase is Phase.RUNNING
+        return queue.current if running else None
+
+    def _stop(self, entry: QueueEntry | None, effect: CancelTurn | HangUp) -> list[Effect]:
+        if entry is None or entry.cancelled:
+            return []
+        entry.cancelled = True
+        return [effect] if self._queue.phase is Phase.RUNNING else []
+
+    def _start_call(
+        self, frame: BinaryFrame, state: CallAudioState, audio: AudioInput
+    ) -> list[Effect]:
+        self._queue.require_idle()
         request = call_request(frame, self.session_id)
-        voice.begin(audio)
-        return self._agenda.add(Item(request.session_id, request))
+        state.start(audio)
+        return self._queue.add(QueueEntry(request.session_id, request))
 
     def _hang_up(self) -> list[Effect]:
-        if self._agenda.voice:
-            self._agenda.voice.hang_up()
-        item = self._agenda.meant
-        in_call = item is not None and isinstance(item.request, CallRequest)
-        return self._stop(item, HangUp()) if in_call else []
+        if self._queue.audio:
+            self._queue.audio.hang_up()
+        entry = self._queue.cancellable
+        in_call = entry is not None and isinstance(entry.request, CallRequest)
+        return self._stop(entry, HangUp()) if in_call else []
 
-    def _upload(self, session_id: str | None, body: UploadRequestBody) -> list[Effect]:
-        self._agenda.require_open()
+    def _request_upload(self, session_id: str | None, body: UploadRequestBody) -> list[Effect]:
+        self._queue.require_open()
         session_id = session_id or self.session_id
-        self._agenda.sessions.require(session_id)
+        self._queue.sessions.require(session_id)
         request = UploadRequest(session_id, body.filename, body.mime_type, body.size_bytes)
         return [RequestUpload(request)]

@@ -1,38 +1,38 @@
-"""What a conversation wants done."""
+"""The effects that a conversation asks the connection to execute."""
 
 from typing import TypeAlias
 
 from msgspec import Struct
 
-from omnia_facade.dialogue.events import Audio, CallRequest, ToolAnswer, TurnRequest
+from omnia_facade.backend.events import AudioInput, CallRequest, ClientToolResult, TurnRequest
 from omnia_facade.media.port import UploadRequest
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
 
 
 class Send(Struct, frozen=True):
-    """Write a text frame."""
+    """Send a text frame."""
 
     data: bytes
 
 
 class SendMedia(Struct, frozen=True):
-    """Write a frame with media, `size` bytes of it; a text frame unless `binary`."""
+    """Send a frame with `size` bytes of media; a text frame unless `binary`."""
 
     data: bytes
     size: int
     binary: bool
 
 
-class Probe(Struct, frozen=True):
-    """Ask whether a session can be continued, and report to `probed`."""
+class ProbeSession(Struct, frozen=True):
+    """Ask the backend whether a session can be continued, and report to `probed`."""
 
     session_id: str
 
 
 class StartTurn(Struct, frozen=True):
-    """Have the message answered; report to `event` and `turn_ended` under this number.
+    """Run a turn; report to `turn_event` and `turn_ended` with this number.
 
-    `accepted_at` is when the message came, by `time.perf_counter`.
+    `accepted_at` is when the message arrived, by `time.perf_counter`.
     """
 
     number: int
@@ -41,28 +41,28 @@ class StartTurn(Struct, frozen=True):
 
 
 class StartCall(Struct, frozen=True):
-    """Have the call taken; report as for a turn."""
+    """Run a voice call; report as for a turn."""
 
     number: int
     request: CallRequest
 
 
-class Hear(Struct, frozen=True):
-    """Keep audio for the call that is running, or will be."""
+class QueueAudio(Struct, frozen=True):
+    """Queue audio for the running call, or for the one that starts next."""
 
-    audio: Audio
+    audio: AudioInput
 
 
 class HangUp(Struct, frozen=True):
     """Ask the running call to end soon."""
 
 
-class EndAudio(Struct, frozen=True):
-    """Forget the audio that was kept for a call: it is over."""
+class DropAudio(Struct, frozen=True):
+    """Drop the queued audio of a call: the call has ended."""
 
 
 class RequestUpload(Struct, frozen=True):
-    """Ask for the permission to upload a file, and tell the client."""
+    """Request an upload ticket and send it to the client."""
 
     request: UploadRequest
 
@@ -72,7 +72,7 @@ class CancelTurn(Struct, frozen=True):
 
 
 class Abandon(Struct, frozen=True):
-    """Stop the probe, turn or call that is under way; nobody listens any more."""
+    """Cancel the running probe, turn or call; its result is not needed any more."""
 
 
 class Close(Struct, frozen=True):
@@ -82,15 +82,15 @@ class Close(Struct, frozen=True):
     reason: str
 
 
-MediaEffect: TypeAlias = Hear | HangUp | EndAudio | RequestUpload
+MediaEffect: TypeAlias = QueueAudio | HangUp | DropAudio | RequestUpload
 RareEffect: TypeAlias = (
     CancelTurn
     | Abandon
     | Close
-    | ToolAnswer
+    | ClientToolResult
     | SetDeadline
     | ClearDeadline
     | SendMedia
     | MediaEffect
 )
-Effect: TypeAlias = Send | Probe | StartTurn | StartCall | RareEffect
+Effect: TypeAlias = Send | ProbeSession | StartTurn | StartCall | RareEffect

@@ -1,4 +1,4 @@
-"""The frames of the server, as bytes of JSON."""
+"""Text frames to the client, as JSON."""
 
 import time
 from base64 import b64encode
@@ -9,7 +9,13 @@ import orjson
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_facade.dialogue.events import Done, MediaChunk, SessionConfig, ToolCall, ToolResult
+from omnia_facade.backend.events import (
+    Done,
+    MediaChunk,
+    SessionConfig,
+    ToolCallEvent,
+    ToolResultEvent,
+)
 from omnia_facade.media.port import StoredFile, UploadTicket
 
 PROTOCOL_VERSION = 1
@@ -18,8 +24,8 @@ _second, _written = 0, b""
 
 
 def _now() -> tuple[bytes, int]:
-    """Return the second as RFC 3339 writes it, and the microseconds since."""
-    global _second, _written  # noqa: PLW0603 - a cache of one entry in the path of every chunk
+    """Return the current second in RFC 3339, and the microseconds since then."""
+    global _second, _written  # noqa: PLW0603 - a cache of one entry, used by every chunk
     second, rest = divmod(time.time_ns(), 1_000_000_000)
     if second != _second:
         _written = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second)).encode()
@@ -28,7 +34,7 @@ def _now() -> tuple[bytes, int]:
 
 
 def timestamp() -> str:
-    """Return the time as RFC 3339, UTC; the part that changes once a second is kept."""
+    """Return the current time in RFC 3339, UTC."""
     return (b"%b.%06dZ" % _now()).decode()
 
 
@@ -42,7 +48,7 @@ def _frame(frame_type: str, session_id: str, **fields: Any) -> bytes:
 
 
 def connected(session_id: str, *, resumed: bool = False, binary: bool = False) -> bytes:
-    """Announce a session, and whether binary frames were agreed on."""
+    """Announce a session, and whether binary frames were negotiated."""
     body: Json = {
         "capabilities": {
             "binary_frames": binary,
@@ -56,22 +62,22 @@ def connected(session_id: str, *, resumed: bool = False, binary: bool = False) -
 
 
 def chunk_prefix(session_id: str) -> bytes:
-    """Return what all chunks of a session begin with."""
+    """Return the beginning of all chunk frames of a session."""
     return b'{"type":"chunk","session_id":' + orjson.dumps(session_id) + b',"content":'
 
 
 def chunk(prefix: bytes, text: str) -> bytes:
-    """Say the next piece; the cheapest way to the same JSON."""
+    """Send a piece of the answer; the fastest way to the same JSON."""
     return b'%b%b,"timestamp":"%b.%06dZ"}' % (prefix, orjson.dumps(text), *_now())
 
 
 def transcript(session_id: str, text: str, role: str) -> bytes:
-    """Say the next piece of what somebody else than the agent said."""
+    """Send a piece of what somebody else than the agent said."""
     return _frame("chunk", session_id, content=text, role=role)
 
 
 def media_chunk(session_id: str, chunk: MediaChunk) -> bytes:
-    """Send the next piece of streamed media."""
+    """Send a piece of streamed media, base64."""
     body: Json = {
         "media_id": chunk.media_id,
         "sequence": chunk.sequence,
@@ -83,22 +89,22 @@ def media_chunk(session_id: str, chunk: MediaChunk) -> bytes:
 
 
 def interrupt(session_id: str) -> bytes:
-    """Have the client drop what it has not played yet."""
+    """Have the client drop audio that it has not played."""
     return _frame("interrupt", session_id)
 
 
 def session_config(session_id: str, config: SessionConfig) -> bytes:
-    """Say in what form audio is expected."""
+    """Send the audio format that is expected."""
     return _frame("session_config", session_id, session_config=msgspec.to_builtins(config))
 
 
 def upload_ready(session_id: str, ticket: UploadTicket) -> bytes:
-    """Permit an upload."""
+    """Send an upload ticket."""
     return _frame("upload_ready", session_id, upload_ready=msgspec.to_builtins(ticket))
 
 
 def upload_complete(session_id: str, upload_id: str, stored: StoredFile) -> bytes:
-    """Say that a file is there."""
+    """Report that a file is stored."""
     body: Json = {
         "upload_id": upload_id,
         "storage_ref": stored.storage_ref,
@@ -108,13 +114,13 @@ def upload_complete(session_id: str, upload_id: str, stored: StoredFile) -> byte
 
 
 def upload_failed(session_id: str, message: str, **details: str) -> bytes:
-    """Say that a file is not there, and which one is meant."""
+    """Report that an upload failed; the details identify it."""
     body: Json = {"code": ErrorCode.UPLOAD_FAILED, "message": message, "details": details}
     return _frame("error", session_id, error=body)
 
 
 def done(session_id: str, event: Done) -> bytes:
-    """End a turn."""
+    """Send the end of a turn, with its answer."""
     fields: Json = {"content": event.content}
     if event.parts:
         fields["parts"] = msgspec.to_builtins(event.parts)
@@ -129,36 +135,39 @@ def done(session_id: str, event: Done) -> bytes:
 
 
 def error(session_id: str, code: str, message: str) -> bytes:
-    """Refuse a frame, or end a turn without an answer."""
+    """Send the refusal of a frame, or the end of a turn without an answer."""
     return _frame("error", session_id, error={"code": code, "message": message})
 
 
-def tool_call(session_id: str, call: ToolCall) -> bytes:
-    """Show a tool call; `execution` says whether the client has to answer it."""
+def tool_call(session_id: str, event: ToolCallEvent) -> bytes:
+    """Send a tool call; `execution` is client if the client must answer it."""
     body: Json = {
-        "id": call.id,
-        "name": call.name,
-        "arguments": _value(call.arguments_json or "{}"),
-        "execution": "client" if call.by_client else "server",
+        "id": event.call.id,
+        "name": event.call.name,
+        "arguments": _value(event.call.arguments or "{}"),
+        "execution": "client" if event.by_client else "server",
     }
-    if call.consent_message:
-        body["consent_message"] = call.consent_message
-    if call.categories:
-        body["categories"] = call.categories
+    if event.consent_message:
+        body["consent_message"] = event.consent_message
+    if event.categories:
+        body["categories"] = event.categories
     return _frame("tool_call", session_id, tool_call=body)
 
 
-def tool_result(session_id: str, result: ToolResult) -> bytes:
-    """Show what a tool returned."""
-    value = _value(result.result_json)
-    if result.is_error:
-        text = value if isinstance(value, str) else result.result_json
-        return _frame("tool_result", session_id, tool_result={"id": result.id, "error": text})
-    return _frame("tool_result", session_id, tool_result={"id": result.id, "result": value})
+def tool_result(session_id: str, event: ToolResultEvent) -> bytes:
+    """Send the result of a tool."""
+    content = event.result.content
+    value = _value(content)
+    body: Json = {"id": event.call_id}
+    if event.result.is_error:
+        body["error"] = value if isinstance(value, str) else content
+    else:
+        body["result"] = value
+    return _frame("tool_result", session_id, tool_result=body)
 
 
 def _value(text: str) -> Any:
-    """Read JSON text; what is none is shown as the string that it is."""
+    """Return the value of JSON text, or the text itself if it is not JSON."""
     try:
         return orjson.loads(text)
     except ValueError:

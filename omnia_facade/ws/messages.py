@@ -1,4 +1,4 @@
-"""The frames of a client."""
+"""Text frames from the client, parsed and validated."""
 
 import re
 from typing import Annotated
@@ -8,14 +8,14 @@ from msgspec import Meta, Raw, Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
-from omnia_facade.dialogue.events import TurnRequest
+from omnia_facade.backend.events import TurnRequest
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 PART_TYPES = ("text", "image", "audio", "video", "file")
 
 
 class ToolResultBody(Struct, frozen=True):
-    """A client tool's answer; `error` makes it a rejection."""
+    """The result of a client tool; with `error` a rejection."""
 
     call_id: str
     result: Raw = Raw(b"null")
@@ -23,7 +23,7 @@ class ToolResultBody(Struct, frozen=True):
 
 
 class ToolAckBody(Struct, frozen=True):
-    """The client saw the call."""
+    """The client has received the call."""
 
     call_id: str
 
@@ -44,7 +44,7 @@ class UploadRequestBody(Struct, frozen=True):
 
 
 class ClientFrame(Struct, frozen=True):
-    """Any frame of a client, each field of which may be absent."""
+    """A frame of any type; fields of other types are absent."""
 
     type: str
     session_id: str | None = None
@@ -63,7 +63,7 @@ class _Envelope(Struct):
     type: str
 
 
-class Refused(Exception):
+class FrameRefused(Exception):
     """A frame that cannot be accepted; the connection stays open."""
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -72,7 +72,7 @@ class Refused(Exception):
         self.message = message
 
 
-# Which field carries the payload of a type; "" where the type says it all.
+# The field with the payload of a type; "" for types without one.
 _PAYLOAD = {
     "message": "",
     "tool_result": "tool_result",
@@ -88,10 +88,10 @@ _envelope = msgspec.json.Decoder(_Envelope)
 
 
 def parse(data: str) -> ClientFrame:
-    """Read a text frame.
+    """Return the frame.
 
     Raises:
-        Refused: says what was expected.
+        FrameRefused: the frame is invalid; the message says what was expected.
     """
     try:
         frame = _decoder.decode(data)
@@ -104,7 +104,7 @@ def parse(data: str) -> ClientFrame:
 
 
 def turn_request(frame: ClientFrame, session_id: str) -> TurnRequest:
-    """Return what a message asks for."""
+    """Return the turn that a message requests."""
     return TurnRequest(
         session_id=session_id,
         content=frame.content or "",
@@ -114,8 +114,8 @@ def turn_request(frame: ClientFrame, session_id: str) -> TurnRequest:
     )
 
 
-def _refusal(data: str, error: msgspec.ValidationError) -> Refused:
-    """Say that the type is unknown rather than that its fields are wrong."""
+def _refusal(data: str, error: msgspec.ValidationError) -> FrameRefused:
+    """Return the refusal; an unknown type is reported before wrong fields."""
     try:
         frame_type = _envelope.decode(data).type
     except (msgspec.DecodeError, RecursionError):
@@ -130,7 +130,7 @@ def _check(frame: ClientFrame) -> None:
     if payload and getattr(frame, payload) is None:
         raise _invalid(f'a frame of type "{frame.type}" needs an object "{payload}"')
     if frame.session_id and not SESSION_ID_PATTERN.fullmatch(frame.session_id):
-        raise bad_session_id()
+        raise invalid_session_id()
     if frame.type == "message":
         _check_message(frame)
 
@@ -145,16 +145,16 @@ def _check_message(frame: ClientFrame) -> None:
             raise _invalid(f"expected an object - at `$.parts[{index}].media`")
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(ErrorCode.INVALID_MESSAGE, message)
+def _invalid(message: str) -> FrameRefused:
+    return FrameRefused(ErrorCode.INVALID_MESSAGE, message)
 
 
-def _unknown(frame_type: str) -> Refused:
+def _unknown(frame_type: str) -> FrameRefused:
     return _invalid(
         f'unknown message type "{frame_type[:64]}"; expected one of {", ".join(KNOWN_TYPES)}'
     )
 
 
-def bad_session_id() -> Refused:
-    """Say what a session id looks like."""
+def invalid_session_id() -> FrameRefused:
+    """Return the refusal of a session id."""
     return _invalid("a session_id has 1 to 128 letters, digits, dots, colons, dashes, underscores")

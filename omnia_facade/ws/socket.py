@@ -1,4 +1,4 @@
-"""One WebSocket as bytes: the handshake, frames into whole messages, the close, the brakes."""
+"""One WebSocket on an asyncio transport: handshake, messages, closing, and flow control."""
 
 import asyncio
 from typing import cast
@@ -8,28 +8,31 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 
-from omnia_facade.ws.brake import Brake
-from omnia_facade.ws.fragments import Fragments
-from omnia_facade.ws.framing import binary_header, text_frame
-from omnia_facade.ws.handshake import OmniaProtocol
-from omnia_facade.ws.outgoing import Outgoing
+from omnia_facade.ws.framing import (
+    FragmentedMessage,
+    OmniaProtocol,
+    WriteCoalescer,
+    binary_header,
+    text_frame,
+)
+from omnia_facade.ws.inbound_limits import ReadPause
 
 
 class WebSocket(asyncio.Protocol):
-    """A subclass says what messages mean. No task, and nothing that an idle one need not keep.
+    """Subclasses process the messages. No task, and little memory while idle.
 
     Attributes:
-        unwritten: set when the client has taken what was written; None while it keeps up.
-        heard_at: loop time.
-        pinged_at: loop time.
-        closing_since: loop time at which this side began to close, None before.
+        unwritten: set when the client has read what was written; None while it keeps up.
+        heard_at: loop time of the last data from the client.
+        pinged_at: loop time of the last ping.
+        closing_since: loop time at which this side began to close; None before.
     """
 
     __slots__ = (
-        "_brakes",
+        "_coalescer",
         "_failed",
         "_fragments",
-        "_outgoing",
+        "_pauses",
         "_pieces",
         "_transport",
         "_ws",
@@ -39,13 +42,13 @@ class WebSocket(asyncio.Protocol):
         "unwritten",
     )
 
-    def __init__(self, outgoing: Outgoing) -> None:
+    def __init__(self, coalescer: WriteCoalescer) -> None:
         self._ws = OmniaProtocol()
         self._transport: asyncio.Transport | None = None
-        self._outgoing = outgoing
+        self._coalescer = coalescer
         self._pieces: list[bytes] | None = None
-        self._fragments: Fragments | None = None
-        self._brakes = 0
+        self._fragments: FragmentedMessage | None = None
+        self._pauses = 0
         self._failed = False
         self.unwritten: asyncio.Event | None = None
         self.heard_at = self.pinged_at = asyncio.get_running_loop().time()
@@ -53,29 +56,29 @@ class WebSocket(asyncio.Protocol):
 
     @property
     def unsent(self) -> int:
-        """Bytes that were sent, and that the system has not taken."""
+        """Bytes that were sent, and not accepted by the operating system."""
         waiting = sum(map(len, self._pieces or ()))
         return waiting + (self._transport.get_write_buffer_size() if self._transport else 0)
 
     @property
     def unfinished(self) -> int:
-        """Bytes that came of a message that is not whole."""
+        """Received bytes of a message that is not complete."""
         return len(self._ws.reader.buffer) + (self._fragments.size if self._fragments else 0)
 
     def opened(self) -> None:
-        """Learn that the handshake is complete."""
+        """Called when the handshake is complete."""
         raise NotImplementedError
 
     def received_text(self, data: bytes) -> None:
-        """Take a text message."""
+        """Process a text message."""
         raise NotImplementedError
 
     def received_binary(self, data: bytes) -> None:
-        """Take a binary message."""
+        """Process a binary message."""
         raise NotImplementedError
 
     def ended(self) -> None:
-        """Learn that no message can be sent or received any more; told once or twice."""
+        """Called once or twice when no more messages can be sent or received."""
         raise NotImplementedError
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -103,7 +106,7 @@ class WebSocket(asyncio.Protocol):
         return False
 
     def pause_writing(self) -> None:
-        """Stop reading from both sides until the client has taken what was written."""
+        """Stop reading from client and backend until the client has read what was written."""
         self.unwritten = asyncio.Event()
         if self._transport:
             self._transport.pause_reading()
@@ -112,19 +115,19 @@ class WebSocket(asyncio.Protocol):
         if self.unwritten:
             self.unwritten.set()
             self.unwritten = None
-        self._read_on()
+        self._resume_if_free()
 
-    def brake(self, brake: Brake) -> None:
-        """Stop reading until this is released."""
-        self._brakes |= brake
+    def pause_reading(self, reason: ReadPause) -> None:
+        """Stop reading until `resume_reading` with the same reason."""
+        self._pauses |= reason
         if self._transport and not self._transport.is_closing():
             self._transport.pause_reading()
 
-    def release(self, brake: Brake) -> None:
-        """Read on, unless something else forbids it."""
-        if self._brakes & brake:
-            self._brakes &= ~brake
-            self._read_on()
+    def resume_reading(self, reason: ReadPause) -> None:
+        """Continue reading, unless there is another reason to pause."""
+        if self._pauses & reason:
+            self._pauses &= ~reason
+            self._resume_if_free()
 
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake."""
@@ -136,7 +139,7 @@ class WebSocket(asyncio.Protocol):
         self._flush()
 
     def fail(self, code: int, reason: str) -> None:
-        """Close because the client broke the protocol; what follows is not read."""
+        """Close because the client violated the protocol; frames that follow are ignored."""
         self._failed = True
         self._ws.fail(code, reason)
 
@@ -146,42 +149,41 @@ class WebSocket(asyncio.Protocol):
             self._transport.abort()
 
     def ping(self) -> None:
-        """Ask the client for a sign of life."""
+        """Send a ping."""
         if self._ws.state is State.OPEN:
             self.pinged_at = asyncio.get_running_loop().time()
             self._ws.send_ping(b"")
             self._flush()
 
     def write_text(self, payload: bytes) -> bool:
-        """Send a text message; False when the connection is no longer open."""
+        """Send a text message; False if the connection is not open."""
         if self._transport is None or self._ws.state is not State.OPEN:
             return False
         self._write(text_frame(payload))
         return True
 
     def write_binary(self, payload: bytes) -> bool:
-        """Send a binary message; False when the connection is no longer open."""
+        """Send a binary message; False if the connection is not open."""
         if self._transport is None or self._ws.state is not State.OPEN:
             return False
         self._write(binary_header(len(payload)) + payload)
         return True
 
-    def _write(self, data: bytes) -> None:
-        """Write together what is said in one round of the event loop: one write costs 3 µs."""
-        if self._pieces is None:
-            self._pieces = [data]
-            self._outgoing.add(self)
-        else:
-            self._pieces.append(data)
-
     def write_out(self) -> None:
-        """Write what was said in this round."""
+        """Write the frames of this event loop round to the transport."""
         pieces, self._pieces = self._pieces, None
         if pieces and self._transport and not self._transport.is_closing():
             self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
 
-    def _read_on(self) -> None:
-        free = self._brakes == 0 and self.unwritten is None
+    def _write(self, data: bytes) -> None:
+        if self._pieces is None:
+            self._pieces = [data]
+            self._coalescer.add(self)
+        else:
+            self._pieces.append(data)
+
+    def _resume_if_free(self) -> None:
+        free = self._pauses == 0 and self.unwritten is None
         if free and self._transport and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -196,13 +198,13 @@ class WebSocket(asyncio.Protocol):
         if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
             binary = frame.opcode is Opcode.BINARY
             if not frame.fin:
-                self._fragments = Fragments(data, binary=binary)
+                self._fragments = FragmentedMessage(data, binary=binary)
                 return
         elif frame.opcode is Opcode.CONT and self._fragments:
             self._fragments.add(data)
             if not frame.fin:
                 return
-            binary, data = self._fragments.binary, self._fragments.whole()
+            binary, data = self._fragments.binary, self._fragments.join()
             self._fragments = None
         else:
             return
@@ -219,7 +221,7 @@ class WebSocket(asyncio.Protocol):
             if data:
                 self._transport.write(data)
             else:
-                # Half-close: cutting a client off while it still sends would cost it the reason.
+                # Half-close: a client that still sends must be able to read the close reason.
                 self.closing_since = asyncio.get_running_loop().time()
                 self._transport.write_eof()
                 self.ended()

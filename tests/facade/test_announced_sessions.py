@@ -2,8 +2,8 @@
 
 import pytest
 
-from omnia_facade.dialogue.handler import Resume
-from omnia_facade.turns.announced import AnnouncedSessions
+from omnia_facade.backend.port import Resume
+from omnia_facade.turns.local import AnnouncedSessions
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_facade.dialogue.events import Interruption, MediaChunk, SessionConfig
-from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata, decode, encode
+from omnia_facade.backend.events import Interruption, MediaChunk, SessionConfig
+from omnia_facade.ws.binary import BinaryFrame, BinaryMetadata, FrameType, decode, encode
 from omnia_facade.ws.effects import Effect, Send, SendMedia
-from omnia_facade.ws.media_frames import MAX_PAYLOAD, PIECE, MediaFrames
-from omnia_facade.ws.messages import Refused
+from omnia_facade.ws.messages import FrameRefused
+from omnia_facade.ws.rendering import MAX_PAYLOAD, PIECE, EventRenderer, MediaRenderer
 from tests.facade.omni_frames import OmniFrame, pack, unpack
 
 U32 = st.integers(0, 2**32 - 1)
@@ -26,7 +26,7 @@ FRAMES = st.builds(
     chunked=st.booleans(),
     media_id=st.binary(min_size=12, max_size=12),
     metadata=st.builds(
-        Metadata,
+        BinaryMetadata,
         session_id=TEXT,
         mime_type=TEXT,
         total_chunks=st.none() | U32,
@@ -54,7 +54,7 @@ def test_a_frame_is_written_as_others_read_it(frame: BinaryFrame) -> None:
 @given(st.binary(max_size=80) | FRAMES.map(encode), st.integers(0, 79), st.integers(0, 255))
 def test_a_frame_with_any_byte_changed_is_read_or_refused(data: bytes, at: int, byte: int) -> None:
     changed = data[:at] + bytes([byte]) + data[at + 1 :]
-    with contextlib.suppress(Refused):
+    with contextlib.suppress(FrameRefused):
         decode(changed)
 
 
@@ -63,7 +63,7 @@ def test_a_frame_of_another_author_is_read() -> None:
 
     assert (frame.type, frame.sequence, frame.is_last) == (FrameType.MEDIA_CHUNK, 7, True)
     assert (frame.payload, frame.metadata.session_id, frame.metadata.codec) == (b"pcm", "s", "pcm")
-    assert decode(pack(b"")).metadata == Metadata()
+    assert decode(pack(b"")).metadata == BinaryMetadata()
 
 
 GOOD = pack(b"data", session_id="s")
@@ -94,7 +94,7 @@ GOOD = pack(b"data", session_id="s")
     ],
 )
 def test_what_is_no_frame_is_refused_with_what_was_expected(data: bytes, said: str) -> None:
-    with pytest.raises(Refused, match="the binary frame cannot be read") as caught:
+    with pytest.raises(FrameRefused, match="the binary frame cannot be read") as caught:
         decode(data)
     assert said in caught.value.message
 
@@ -108,7 +108,7 @@ def binary_of(effects: list[Effect]) -> list[OmniFrame]:
 
 
 def test_media_is_json_for_a_client_that_did_not_ask_for_binary_frames() -> None:
-    (effect,) = MediaFrames("s", binary=False).show(piece(b"\x00\xff", 3, last=True))
+    (effect,) = MediaRenderer("s", binary=False).render(piece(b"\x00\xff", 3, last=True))
 
     assert isinstance(effect, SendMedia)
     shown = json.loads(effect.data)
@@ -132,10 +132,10 @@ def test_media_is_json_for_a_client_that_did_not_ask_for_binary_frames() -> None
     st.booleans(),
 )
 def test_large_media_comes_in_pieces_that_count_on(sizes: list[tuple[int]], binary: bool) -> None:
-    frames = MediaFrames("s", binary=binary)
+    frames = MediaRenderer("s", binary=binary)
     sent: list[Effect] = []
     for number, (size,) in enumerate(sizes):
-        sent += frames.show(piece(bytes(size), number, last=number == len(sizes) - 1))
+        sent += frames.render(piece(bytes(size), number, last=number == len(sizes) - 1))
 
     assert sum(each.size for each in sent if isinstance(each, SendMedia)) == sum(
         s for (s,) in sizes
@@ -149,7 +149,7 @@ def test_large_media_comes_in_pieces_that_count_on(sizes: list[tuple[int]], bina
 
 
 def test_the_pieces_of_a_large_payload_say_how_many_they_are() -> None:
-    read = binary_of(MediaFrames("s", binary=True).show(piece(bytes(MAX_PAYLOAD + 1))))
+    read = binary_of(MediaRenderer("s", binary=True).render(piece(bytes(MAX_PAYLOAD + 1))))
 
     assert {each.metadata["total_chunks"] for each in read} == {17}
     assert {each.chunked for each in read} == {True}
@@ -158,9 +158,9 @@ def test_the_pieces_of_a_large_payload_say_how_many_they_are() -> None:
 
 @pytest.mark.covers("websocket.md#binary-media-id")
 def test_a_media_id_that_does_not_fit_the_header_stands_in_the_metadata() -> None:
-    frames = MediaFrames("s", binary=True)
+    frames = MediaRenderer("s", binary=True)
     short, long, other = (
-        binary_of(frames.show(piece(b"x", media=media)))[0]
+        binary_of(frames.render(piece(b"x", media=media)))[0]
         for media in ("twelve-bytes", "more than twelve bytes", "more than twelve bytes!")
     )
 
@@ -171,8 +171,9 @@ def test_a_media_id_that_does_not_fit_the_header_stands_in_the_metadata() -> Non
 
 @pytest.mark.parametrize("binary", [True, False])
 def test_interruptions_and_formats_are_text_frames(binary: bool) -> None:
-    frames = MediaFrames("s", binary=binary)
-    effects = [*frames.show(Interruption()), *frames.show(SessionConfig("pcm", 24_000, 1))]
+    renderer = EventRenderer(show_tools=True, binary=binary)
+    events = (Interruption(), SessionConfig("pcm", 24_000, 1))
+    effects = [effect for event in events for effect in renderer.render("s", event)]
 
     shown = [json.loads(each.data) for each in effects if isinstance(each, Send)]
     assert [each["type"] for each in shown] == ["interrupt", "session_config"]

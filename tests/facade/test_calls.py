@@ -12,9 +12,9 @@ from omnia_core.env.shared import GrpcTransport
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.audio import NO_AUDIO, AudioQueue
-from omnia_facade.dialogue.events import (
-    Audio,
+from omnia_facade.backend.audio import AUDIO_UNSUPPORTED, AudioQueue
+from omnia_facade.backend.events import (
+    AudioInput,
     CallRequest,
     Done,
     Failed,
@@ -23,14 +23,13 @@ from omnia_facade.dialogue.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Dialogue
+from omnia_facade.backend.port import BackendConnection
 from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.turns.announced import AnnouncedSessions
-from omnia_facade.turns.echo import EchoHandler
-from omnia_facade.turns.runtime import RuntimeHandler
-from omnia_facade.turns.traced import TracedDialogue
+from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
+from omnia_facade.turns.runtime import RuntimeBackend
+from omnia_facade.turns.traced import TracedConnection
 from tests.collector import Spans, http_collector
-from tests.facade.runtime_bed import client_of, unheard
+from tests.facade.runtime_bed import RecordingListener, answer_of, client_of
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 
@@ -38,7 +37,7 @@ def nothing(_what: object = None) -> None:
     """Nobody listens."""
 
 
-def queue(*audio: Audio, limit: int = 1 << 20) -> AudioQueue:
+def queue(*audio: AudioInput, limit: int = 1 << 20) -> AudioQueue:
     filled = AudioQueue(nothing, nothing, limit)
     for each in audio:
         filled.put(each)
@@ -60,19 +59,25 @@ async def client(
         await client.close()
 
 
-def dialogue_of(client: RuntimeClient, silence: float = LIMIT) -> Dialogue:
-    return RuntimeHandler(client, silence, LIMIT).begin("s", Principal("mia", user_id="0123"))
+def dialogue_of(client: RuntimeClient, silence: float = LIMIT) -> BackendConnection:
+    return RuntimeBackend(client, silence, LIMIT).begin("s", Principal("mia", user_id="0123"))
 
 
-async def take(dialogue: Dialogue, audio: AudioQueue) -> list[TurnEvent]:
+async def take(
+    dialogue: BackendConnection, audio: AudioQueue
+) -> list[str | TurnEvent | Done | Failed]:
+    listener = RecordingListener()
     async with asyncio.timeout(LIMIT):
-        return [event async for event in dialogue.call(CallRequest("s"), audio)]
+        outcome = await dialogue.call(CallRequest("s"), audio, listener)
+    return [*listener.received, outcome]
 
 
 async def test_a_call_has_a_stream_of_its_own_that_ends_with_it(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    events = await take(dialogue_of(client), queue(Audio(b"x", 0), Audio(b"y", 1, is_last=True)))
+    events = await take(
+        dialogue_of(client), queue(AudioInput(b"x", 0), AudioInput(b"y", 1, is_last=True))
+    )
 
     assert [each.data for each in events if isinstance(each, MediaChunk)] == [b"x", b"y"]
     assert isinstance(events[-1], Done)
@@ -87,7 +92,7 @@ async def test_a_runtime_that_does_not_say_that_it_hears_is_not_spoken_to(
 ) -> None:
     runtime.audio, runtime.hello, runtime.call_script = False, hello, "talk"
 
-    (event,) = await take(dialogue_of(client), queue(Audio(b"x", 0)))
+    (event,) = await take(dialogue_of(client), queue(AudioInput(b"x", 0)))
 
     assert isinstance(event, Failed)
     assert event.code == "DUPLEX_UNSUPPORTED"
@@ -116,7 +121,7 @@ async def test_a_runtime_that_takes_nothing_is_given_up(transport: GrpcTransport
         dialogue = dialogue_of(client, silence=0.1)
         # More than the window of a stream, and of what one of its connection has left after it.
         message = TurnRequest("s", "x" * 200_000)
-        (turn,) = [event async for event in dialogue.turn(message, unheard)]
+        (turn,) = await answer_of(dialogue, message)
         (call,) = await take(dialogue, queue())
 
     assert isinstance(turn, Failed)
@@ -141,7 +146,7 @@ async def test_a_call_that_was_cancelled_before_it_began_is_never_made(
         stop()
         assert await take(dialogue, queue()) == [Done("", finish_reason="cancelled")]
     assert runtime.streams == 0
-    assert isinstance((await take(dialogue, queue(Audio(b"", 0, is_last=True))))[-1], Done)
+    assert isinstance((await take(dialogue, queue(AudioInput(b"", 0, is_last=True))))[-1], Done)
 
 
 async def test_a_call_is_one_span_that_says_how_it_ended() -> None:
@@ -149,8 +154,10 @@ async def test_a_call_is_one_span_that_says_how_it_ended() -> None:
     with http_collector(spans) as endpoint:
         env = FacadeEnv(agent_name="a", tracing_enabled=True, tracing_endpoint=endpoint)
         tracer = begin_tracing(env, CollectorRegistry())
-        inner = EchoHandler(AnnouncedSessions()).begin("s", Principal("mia"))
-        assert await take(TracedDialogue(inner, tracer, nothing, ""), queue()) == [NO_AUDIO]
+        inner = EchoBackend(AnnouncedSessions()).begin("s", Principal("mia"))
+        assert await take(TracedConnection(inner, tracer, nothing, ""), queue()) == [
+            AUDIO_UNSUPPORTED
+        ]
         await asyncio.to_thread(tracer.close, LIMIT)
     span = spans.named("omnia.facade.call")["omnia.facade.call"]
     assert span.own["gen_ai.conversation.id"] == "s"
@@ -164,8 +171,8 @@ async def test_what_a_runtime_asks_for_is_told_in_a_turn_too(
     dialogue = dialogue_of(client)
 
     turns = [
-        [event async for event in dialogue.turn(TurnRequest("s", "hi"), unheard)],
-        [event async for event in dialogue.turn(TurnRequest("s", "hi"), unheard)],
+        await answer_of(dialogue, TurnRequest("s", "hi")),
+        await answer_of(dialogue, TurnRequest("s", "hi")),
     ]
 
     assert turns[0][0] == SessionConfig("pcm", 24_000, 1)
@@ -175,13 +182,13 @@ async def test_what_a_runtime_asks_for_is_told_in_a_turn_too(
 async def test_a_queue_of_audio_says_when_it_is_full_and_when_there_is_room_again() -> None:
     room: list[bool] = []
     audio = AudioQueue(lambda: room.append(True), nothing, limit=200)
-    audio.put(Audio(bytes(100), 0))
+    audio.put(AudioInput(bytes(100), 0))
     assert not audio.full
-    audio.put(Audio(bytes(100), 2**32 - 1))
+    audio.put(AudioInput(bytes(100), 2**32 - 1))
     assert audio.full
     audio.end()
     audio.end()
-    audio.put(Audio(b"too late", 9))
+    audio.put(AudioInput(b"too late", 9))
 
     taken = [await audio.take() for _ in range(3)]
 

@@ -17,7 +17,7 @@ class FakeConnection:
         self.closing_since: float | None = None
         self.unwritten: asyncio.Event | None = None
         self.unsent = 0
-        self.sessions = 1
+        self.session_count = 1
         self.seen: list[str] = []
 
     def ping(self) -> None:
@@ -98,7 +98,7 @@ async def test_the_sessions_of_a_connection_are_counted_until_its_end() -> None:
     one, other = FakeConnection(), FakeConnection()
     connections.opened(one)
     connections.opened(other)
-    other.sessions += 1
+    other.session_count += 1
     connections.metrics.sessions_active.inc()
     assert active() == 3
     connections.closed(other)

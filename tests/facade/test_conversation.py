@@ -5,39 +5,39 @@ from typing import Any
 import orjson
 import pytest
 
-from omnia_facade.dialogue.events import (
-    Audio,
+from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_facade.backend.events import (
+    AudioInput,
     CallRequest,
-    Chunk,
+    ClientToolResult,
     Done,
     Failed,
-    ToolAnswer,
-    ToolCall,
-    ToolResult,
+    ToolCallEvent,
+    ToolResultEvent,
 )
-from omnia_facade.dialogue.handler import Resume
+from omnia_facade.backend.port import Resume
 from omnia_facade.media.port import UploadRequest
-from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
+from omnia_facade.ws.binary import BinaryFrame, BinaryMetadata, FrameType
 from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED, ClearDeadline, SetDeadline
-from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.conversation import BROKEN_OFF, WebSocketConversation
 from omnia_facade.ws.effects import (
     Abandon,
     CancelTurn,
     Close,
+    DropAudio,
     Effect,
-    EndAudio,
     HangUp,
-    Hear,
-    Probe,
+    ProbeSession,
+    QueueAudio,
     RequestUpload,
     Send,
     StartCall,
     StartTurn,
 )
 from omnia_facade.ws.messages import parse
-from omnia_facade.ws.waiting import MAX_WAITING, MAX_WAITING_BYTES
+from omnia_facade.ws.turn_queue import MAX_WAITING, MAX_WAITING_BYTES
 
-ASK = ToolCall("c", "locate", by_client=True)
+ASK = ToolCallEvent(ToolCall("c", "locate"), by_client=True)
 
 
 def say(content: str = "hi", session_id: str | None = None) -> Any:
@@ -72,6 +72,13 @@ def _shown(data: bytes) -> tuple[Any, ...]:
             return other, value[other]["id"]
 
 
+def piece(talk: WebSocketConversation, number: int, text: str) -> Any:
+    """Return the frame of a piece of an answer as `shown` does."""
+    data = talk.text_frame(number, text)
+    assert data
+    return _shown(data)
+
+
 def started(effects: list[Effect]) -> list[tuple[int, str, str]]:
     return [
         (each.number, each.request.session_id, each.request.content)
@@ -81,47 +88,51 @@ def started(effects: list[Effect]) -> list[tuple[int, str, str]]:
 
 
 @pytest.fixture
-def talk() -> Conversation:
-    conversation = Conversation("own")
+def talk() -> WebSocketConversation:
+    conversation = WebSocketConversation("own")
     assert shown(conversation.open()) == [("connected", "own", False)]
     return conversation
 
 
-def test_a_message_without_a_session_belongs_to_the_one_announced(talk: Conversation) -> None:
+def test_a_message_without_a_session_belongs_to_the_one_announced(
+    talk: WebSocketConversation,
+) -> None:
     assert started(talk.receive(say())) == [(1, "own", "hi")]
 
 
-def test_a_turn_is_chunks_and_then_one_done(talk: Conversation) -> None:
+def test_a_turn_is_chunks_and_then_one_done(talk: WebSocketConversation) -> None:
     talk.receive(say())
 
-    assert shown(talk.event(1, Chunk("a"))) == [("chunk", "a")]
-    assert shown(talk.event(1, Chunk(""))) == []
-    assert shown(talk.event(1, Done("a"))) == [("done", "a", "stop")]
-    assert shown(talk.event(1, Done("again"))) == []
-    assert shown(talk.turn_ended(1)) == []
+    assert piece(talk, 1, "a") == ("chunk", "a")
+    assert talk.text_frame(1, "") is None
+    assert shown(talk.turn_ended(1, Done("a"))) == [("done", "a", "stop")]
+    assert shown(talk.turn_ended(1, Done("again"))) == []
+    assert talk.text_frame(1, "too late") is None
 
 
 @pytest.mark.parametrize("answer", [Done("a"), Failed("PROVIDER_ERROR", "no model")])
 def test_the_message_that_follows_done_at_once_is_never_refused(
-    talk: Conversation, answer: Done | Failed
+    talk: WebSocketConversation, answer: Done | Failed
 ) -> None:
     talk.receive(say())
     for _ in range(MAX_WAITING):
         talk.receive(say())
 
-    effects = talk.event(1, answer)
+    effects = talk.turn_ended(1, answer)
 
     assert started(effects) == [(2, "own", "hi")]
     assert shown(talk.receive(say())) == []
 
 
-def test_a_turn_that_breaks_off_is_an_error(talk: Conversation) -> None:
+def test_a_turn_that_breaks_off_is_an_error(talk: WebSocketConversation) -> None:
     talk.receive(say())
 
-    assert shown(talk.turn_ended(1)) == [("error", "INTERNAL_ERROR")]
+    assert shown(talk.turn_ended(1, BROKEN_OFF)) == [("error", "INTERNAL_ERROR")]
 
 
-def test_messages_wait_for_the_turn_in_their_order_and_not_too_many(talk: Conversation) -> None:
+def test_messages_wait_for_the_turn_in_their_order_and_not_too_many(
+    talk: WebSocketConversation,
+) -> None:
     talk.receive(say("0"))
     for number in range(1, MAX_WAITING + 1):
         assert talk.receive(say(str(number))) == []
@@ -129,45 +140,45 @@ def test_messages_wait_for_the_turn_in_their_order_and_not_too_many(talk: Conver
     assert shown(talk.receive(say("one too many"))) == [("error", "RATE_LIMITED")]
 
     for number in range(1, MAX_WAITING + 1):
-        effects = talk.event(number, Done(""))
+        effects = talk.turn_ended(number, Done(""))
         assert started(effects) == [(number + 1, "own", str(number))]
 
 
 @pytest.mark.covers("websocket.md#queue-bytes")
 def test_what_waits_has_a_limit_in_bytes_too_and_a_single_message_always_passes(
-    talk: Conversation,
+    talk: WebSocketConversation,
 ) -> None:
     assert started(talk.receive(say("0"), MAX_WAITING_BYTES)) == [(1, "own", "0")]
     assert talk.receive(say("1"), MAX_WAITING_BYTES - 1) == []
     assert talk.receive(say("2"), 1) == []
     assert shown(talk.receive(say("too much"), 1)) == [("error", "RATE_LIMITED")]
 
-    talk.event(1, Done(""))
+    talk.turn_ended(1, Done(""))
     assert shown(talk.receive(say("too much"), MAX_WAITING_BYTES)) == [("error", "RATE_LIMITED")]
     assert talk.receive(say("3"), MAX_WAITING_BYTES - 1) == []
 
 
-def test_what_an_older_turn_still_says_is_not_heard(talk: Conversation) -> None:
+def test_what_an_older_turn_still_says_is_not_heard(talk: WebSocketConversation) -> None:
     talk.receive(say())
     talk.receive(say())
-    talk.event(1, Done(""))
+    talk.turn_ended(1, Done(""))
 
-    assert talk.event(1, Chunk("late")) == []
-    assert shown(talk.event(2, Chunk("new"))) == [("chunk", "new")]
+    assert talk.text_frame(1, "late") is None
+    assert piece(talk, 2, "new") == ("chunk", "new")
 
 
-def test_an_older_session_is_announced_once_before_its_answer(talk: Conversation) -> None:
-    assert talk.receive(say("hi", "old")) == [Probe("old")]
+def test_an_older_session_is_announced_once_before_its_answer(talk: WebSocketConversation) -> None:
+    assert talk.receive(say("hi", "old")) == [ProbeSession("old")]
 
     effects = talk.probed(Resume.RESUMABLE)
 
     assert shown(effects)[0] == ("connected", "old", True)
     assert started(effects) == [(1, "old", "hi")]
-    talk.event(1, Done(""))
+    talk.turn_ended(1, Done(""))
     assert started(talk.receive(say("more", "old"))) == [(2, "old", "more")]
-    talk.event(2, Done(""))
+    talk.turn_ended(2, Done(""))
     assert started(talk.receive(say("and more"))) == [(3, "old", "and more")]
-    talk.event(3, Done(""))
+    talk.turn_ended(3, Done(""))
     assert started(talk.receive(say("back", "own"))) == [(4, "own", "back")]
 
 
@@ -176,7 +187,7 @@ def test_an_older_session_is_announced_once_before_its_answer(talk: Conversation
     [(Resume.NOT_FOUND, "SESSION_EXPIRED"), (Resume.UNAVAILABLE, "INTERNAL_ERROR")],
 )
 def test_a_session_that_cannot_be_resumed_is_an_error_and_its_message_is_dropped(
-    talk: Conversation, resume: Resume, code: str
+    talk: WebSocketConversation, resume: Resume, code: str
 ) -> None:
     talk.receive(say("hi", "old"))
 
@@ -185,9 +196,9 @@ def test_a_session_that_cannot_be_resumed_is_an_error_and_its_message_is_dropped
 
 
 def test_the_query_resumes_before_any_message() -> None:
-    talk = Conversation("own")
+    talk = WebSocketConversation("own")
 
-    assert shown(talk.open("old")) == [("connected", "own", False), Probe("old")]
+    assert shown(talk.open("old")) == [("connected", "own", False), ProbeSession("old")]
     assert talk.receive(say("early")) == []
     effects = talk.probed(Resume.RESUMABLE)
 
@@ -196,7 +207,7 @@ def test_the_query_resumes_before_any_message() -> None:
 
 
 def test_an_unknown_session_in_the_query_leaves_the_new_one() -> None:
-    talk = Conversation("own")
+    talk = WebSocketConversation("own")
     talk.open("old")
 
     assert shown(talk.probed(Resume.NOT_FOUND)) == [("error", "SESSION_EXPIRED")]
@@ -204,28 +215,28 @@ def test_an_unknown_session_in_the_query_leaves_the_new_one() -> None:
 
 
 def test_a_session_id_in_the_query_is_checked() -> None:
-    effects = Conversation("own").open("a b")
+    effects = WebSocketConversation("own").open("a b")
     assert shown(effects) == [("connected", "own", False), ("error", "INVALID_MESSAGE")]
 
 
-def test_cancel_stops_the_running_turn_only(talk: Conversation) -> None:
+def test_cancel_stops_the_running_turn_only(talk: WebSocketConversation) -> None:
     talk.receive(say("one"))
     talk.receive(say("two"))
 
     assert talk.receive(frame("cancel")) == [CancelTurn()]
     assert talk.receive(frame("cancel")) == []
-    effects = talk.event(1, Done("so far", finish_reason="cancelled"))
+    effects = talk.turn_ended(1, Done("so far", finish_reason="cancelled"))
 
     assert shown(effects)[0] == ("done", "so far", "cancelled")
     assert started(effects) == [(2, "own", "two")]
 
 
-def test_cancel_without_a_turn_is_nothing(talk: Conversation) -> None:
+def test_cancel_without_a_turn_is_nothing(talk: WebSocketConversation) -> None:
     assert talk.receive(frame("cancel")) == []
     assert talk.receive(frame("hangup")) == []
 
 
-def test_cancel_while_the_session_is_looked_up_ends_in_done(talk: Conversation) -> None:
+def test_cancel_while_the_session_is_looked_up_ends_in_done(talk: WebSocketConversation) -> None:
     talk.receive(say("hi", "old"))
 
     assert talk.receive(frame("cancel")) == []
@@ -236,7 +247,7 @@ def test_cancel_while_the_session_is_looked_up_ends_in_done(talk: Conversation) 
 
 
 def test_cancel_while_the_query_is_looked_up_means_the_message_that_waits() -> None:
-    talk = Conversation("own")
+    talk = WebSocketConversation("own")
     talk.open("old")
     talk.receive(say("one"))
     talk.receive(frame("cancel"))
@@ -248,16 +259,16 @@ def test_cancel_while_the_query_is_looked_up_means_the_message_that_waits() -> N
 
 
 def test_a_client_tool_waits_for_an_acknowledgement_and_then_for_the_answer(
-    talk: Conversation,
+    talk: WebSocketConversation,
 ) -> None:
     talk.receive(say())
 
-    assert shown(talk.event(1, ASK)) == [("tool_call", "c"), SetDeadline("c", 5.0)]
+    assert shown(talk.turn_event(1, ASK)) == [("tool_call", "c"), SetDeadline("c", 5.0)]
     assert talk.receive(frame("tool_call_ack", call_id="c")) == [SetDeadline("c", 60.0)]
     assert talk.receive(frame("tool_call_ack", call_id="c")) == []
     assert talk.receive(frame("tool_result", call_id="c", result={"a": 1})) == [
         ClearDeadline("c"),
-        ToolAnswer("c", '{"a":1}'),
+        ClientToolResult("c", '{"a":1}'),
     ]
 
 
@@ -265,15 +276,15 @@ def test_a_client_tool_waits_for_an_acknowledgement_and_then_for_the_answer(
     ("acknowledged", "reason"), [(False, NOT_ACKNOWLEDGED), (True, NOT_ANSWERED)]
 )
 def test_a_client_tool_that_is_not_answered_in_time_is_rejected(
-    talk: Conversation, acknowledged: bool, reason: str
+    talk: WebSocketConversation, acknowledged: bool, reason: str
 ) -> None:
     talk.receive(say())
-    talk.event(1, ASK)
+    talk.turn_event(1, ASK)
     if acknowledged:
         talk.receive(frame("tool_call_ack", call_id="c"))
 
-    assert talk.deadline("c") == [ToolAnswer("c", rejection=reason)]
-    assert talk.deadline("c") == []
+    assert talk.deadline_passed("c") == [ClientToolResult("c", rejection=reason)]
+    assert talk.deadline_passed("c") == []
 
 
 @pytest.mark.parametrize(
@@ -284,64 +295,66 @@ def test_a_client_tool_that_is_not_answered_in_time_is_rejected(
         (frame("tool_result", call_id="c", error="no GPS"), "no GPS"),
     ],
 )
-def test_a_client_may_refuse_a_tool(talk: Conversation, answer: Any, reason: str) -> None:
+def test_a_client_may_refuse_a_tool(talk: WebSocketConversation, answer: Any, reason: str) -> None:
     talk.receive(say())
-    talk.event(1, ASK)
+    talk.turn_event(1, ASK)
 
-    assert talk.receive(answer) == [ClearDeadline("c"), ToolAnswer("c", rejection=reason)]
+    assert talk.receive(answer) == [ClearDeadline("c"), ClientToolResult("c", rejection=reason)]
 
 
 @pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_ack", "tool_call_nack"])
-def test_an_answer_to_no_call_is_an_error(talk: Conversation, frame_type: str) -> None:
+def test_an_answer_to_no_call_is_an_error(talk: WebSocketConversation, frame_type: str) -> None:
     assert shown(talk.receive(frame(frame_type, call_id="c"))) == [("error", "TOOL_FAILED")]
 
 
-def test_the_end_of_the_turn_forgets_its_tools(talk: Conversation) -> None:
+def test_the_end_of_the_turn_forgets_its_tools(talk: WebSocketConversation) -> None:
     talk.receive(say())
-    talk.event(1, ASK)
+    talk.turn_event(1, ASK)
 
-    assert ClearDeadline("c") in talk.event(1, Done(""))
+    assert ClearDeadline("c") in talk.turn_ended(1, Done(""))
     assert shown(talk.receive(frame("tool_call_ack", call_id="c"))) == [("error", "TOOL_FAILED")]
 
 
 def test_tools_of_the_runtime_are_shown_unless_they_are_to_be_hidden() -> None:
     for show_tools in (True, False):
-        talk = Conversation("own", show_tools=show_tools)
+        talk = WebSocketConversation("own", show_tools=show_tools)
         talk.receive(say())
-        for event in (ToolCall("c", "look"), ToolResult("c", "1")):
-            assert bool(talk.event(1, event)) is show_tools
-        assert talk.event(1, ASK)
+        for event in (ToolCallEvent(ToolCall("c", "look")), ToolResultEvent("c", ToolResult("1"))):
+            assert bool(talk.turn_event(1, event)) is show_tools
+        assert talk.turn_event(1, ASK)
 
 
-def test_draining_closes_an_idle_connection_at_once(talk: Conversation) -> None:
+def test_draining_closes_an_idle_connection_at_once(talk: WebSocketConversation) -> None:
     assert talk.drain() == [Close(1001, "server shutdown")]
     assert talk.receive(say()) == []
 
 
-def test_draining_lets_what_was_accepted_end_and_accepts_no_more(talk: Conversation) -> None:
+def test_draining_lets_what_was_accepted_end_and_accepts_no_more(
+    talk: WebSocketConversation,
+) -> None:
     talk.receive(say("one"))
     talk.receive(say("two"))
 
     assert talk.drain() == []
     assert shown(talk.receive(say("three"))) == [("error", "AGENT_UNAVAILABLE")]
-    assert started(talk.event(1, Done(""))) == [(2, "own", "two")]
-    assert talk.event(2, Done(""))[1:] == [Close(1001, "server shutdown")]
+    assert started(talk.turn_ended(1, Done(""))) == [(2, "own", "two")]
+    assert talk.turn_ended(2, Done(""))[1:] == [Close(1001, "server shutdown")]
 
 
-def test_a_lost_connection_abandons_its_turn(talk: Conversation) -> None:
+def test_a_lost_connection_abandons_its_turn(talk: WebSocketConversation) -> None:
     talk.receive(say())
-    talk.event(1, ASK)
+    talk.turn_event(1, ASK)
 
     assert talk.disconnected() == [ClearDeadline("c"), Abandon()]
     assert talk.disconnected() == []
-    assert talk.event(1, Done("")) == []
+    assert talk.turn_ended(1, Done("")) == []
     assert talk.receive(say()) == []
 
 
 UPLOAD = {"filename": "a", "mime_type": "text/plain", "size_bytes": 3}
 
 
-def test_an_upload_belongs_to_a_session_of_the_connection(talk: Conversation) -> None:
+def test_an_upload_belongs_to_a_session_of_the_connection(talk: WebSocketConversation) -> None:
     assert talk.receive(frame("upload_request", **UPLOAD)) == [
         RequestUpload(UploadRequest("own", "a", "text/plain", 3))
     ]
@@ -354,66 +367,68 @@ def test_an_upload_belongs_to_a_session_of_the_connection(talk: Conversation) ->
 
 def speak(sequence: int = 0, *, last: bool = False, **about: Any) -> BinaryFrame:
     kind = FrameType.MEDIA_CHUNK
-    return BinaryFrame(kind, b"x", sequence, last, metadata=Metadata(**about))
+    return BinaryFrame(kind, b"x", sequence, last, metadata=BinaryMetadata(**about))
 
 
 def calls(effects: list[Effect]) -> list[CallRequest]:
     return [each.request for each in effects if isinstance(each, StartCall)]
 
 
-def test_the_first_audio_begins_a_call_in_the_session_announced_last(talk: Conversation) -> None:
-    assert calls(talk.hear(speak())) == [CallRequest("own")]
-    assert talk.hear(speak(1)) == [Hear(Audio(b"x", 1))]
+def test_the_first_audio_begins_a_call_in_the_session_announced_last(
+    talk: WebSocketConversation,
+) -> None:
+    assert calls(talk.receive_audio(speak())) == [CallRequest("own")]
+    assert talk.receive_audio(speak(1)) == [QueueAudio(AudioInput(b"x", 1))]
 
 
 def test_audio_waits_while_its_session_is_looked_up() -> None:
-    talk = Conversation("own", binary=True)
+    talk = WebSocketConversation("own", binary=True)
     talk.open("old")
 
-    assert talk.hear(speak()) == [Hear(Audio(b"x", 0))]
-    assert talk.hear(speak(1)) == [Hear(Audio(b"x", 1))]
+    assert talk.receive_audio(speak()) == [QueueAudio(AudioInput(b"x", 0))]
+    assert talk.receive_audio(speak(1)) == [QueueAudio(AudioInput(b"x", 1))]
     assert calls(talk.probed(Resume.RESUMABLE)) == [CallRequest("old")]
 
 
-def test_a_call_in_a_session_that_is_gone_is_over(talk: Conversation) -> None:
-    talk.hear(speak(session_id="old"))
+def test_a_call_in_a_session_that_is_gone_is_over(talk: WebSocketConversation) -> None:
+    talk.receive_audio(speak(session_id="old"))
 
     effects = talk.probed(Resume.NOT_FOUND)
 
-    assert shown(effects)[:2] == [("error", "SESSION_EXPIRED"), EndAudio()]
-    assert talk.hear(speak(1)) == []
+    assert shown(effects)[:2] == [("error", "SESSION_EXPIRED"), DropAudio()]
+    assert talk.receive_audio(speak(1)) == []
 
 
-def test_hanging_up_before_the_call_has_begun_cancels_it(talk: Conversation) -> None:
-    talk.hear(speak(session_id="old"))
+def test_hanging_up_before_the_call_has_begun_cancels_it(talk: WebSocketConversation) -> None:
+    talk.receive_audio(speak(session_id="old"))
 
     assert talk.receive(frame("hangup")) == []
     effects = talk.probed(Resume.RESUMABLE)
-    assert shown(effects)[1:] == [("done", "", "cancelled"), EndAudio()]
+    assert shown(effects)[1:] == [("done", "", "cancelled"), DropAudio()]
 
 
-def test_after_hanging_up_the_next_audio_begins_a_new_call(talk: Conversation) -> None:
-    talk.hear(speak(5))
+def test_after_hanging_up_the_next_audio_begins_a_new_call(talk: WebSocketConversation) -> None:
+    talk.receive_audio(speak(5))
     assert talk.receive(frame("hangup")) == [HangUp()]
-    talk.event(1, Done(""))
+    talk.turn_ended(1, Done(""))
 
-    assert calls(talk.hear(speak(6))) == [CallRequest("own")]
+    assert calls(talk.receive_audio(speak(6))) == [CallRequest("own")]
 
 
 def test_who_speaks_on_after_his_call_broke_off_is_not_heard_until_he_begins_anew(
-    talk: Conversation,
+    talk: WebSocketConversation,
 ) -> None:
-    talk.hear(speak(0))
-    talk.hear(speak(1))
-    talk.event(1, Failed("DUPLEX_ERROR", ""))
+    talk.receive_audio(speak(0))
+    talk.receive_audio(speak(1))
+    talk.turn_ended(1, Failed("DUPLEX_ERROR", ""))
 
-    assert talk.hear(speak(2)) == []
-    assert talk.hear(speak(3)) == []
-    assert calls(talk.hear(speak(0))) == [CallRequest("own")]
+    assert talk.receive_audio(speak(2)) == []
+    assert talk.receive_audio(speak(3)) == []
+    assert calls(talk.receive_audio(speak(0))) == [CallRequest("own")]
 
 
-def test_no_call_begins_while_the_server_shuts_down(talk: Conversation) -> None:
+def test_no_call_begins_while_the_server_shuts_down(talk: WebSocketConversation) -> None:
     talk.receive(say())
     talk.drain()
 
-    assert shown(talk.hear(speak())) == [("error", "AGENT_UNAVAILABLE")]
+    assert shown(talk.receive_audio(speak())) == [("error", "AGENT_UNAVAILABLE")]

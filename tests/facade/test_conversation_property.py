@@ -14,42 +14,43 @@ from hypothesis.stateful import (
     rule,
 )
 
-from omnia_facade.dialogue.events import (
+from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_facade.backend.events import (
     AnswerEnded,
     CallRequest,
-    Chunk,
+    ClientToolResult,
     Done,
     Failed,
     Interruption,
     MediaChunk,
     SessionConfig,
-    ToolAnswer,
-    ToolCall,
-    ToolResult,
+    ToolCallEvent,
+    ToolResultEvent,
+    Transcript,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Resume
+from omnia_facade.backend.port import Resume
 from omnia_facade.ws import binary
-from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
+from omnia_facade.ws.binary import BinaryFrame, BinaryMetadata, FrameType
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
-from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.effects import (
     Abandon,
     CancelTurn,
     Close,
+    DropAudio,
     Effect,
-    EndAudio,
     HangUp,
-    Hear,
-    Probe,
+    ProbeSession,
+    QueueAudio,
     RequestUpload,
     Send,
     SendMedia,
     StartCall,
     StartTurn,
 )
-from omnia_facade.ws.messages import KNOWN_TYPES, Refused, parse
-from omnia_facade.ws.waiting import MAX_WAITING
+from omnia_facade.ws.messages import KNOWN_TYPES, FrameRefused, parse
+from omnia_facade.ws.turn_queue import MAX_WAITING
 
 # What ends everything is seldom done, or little would be seen of the rest.
 SELDOM = st.sampled_from([*[False] * 9, True])
@@ -59,9 +60,9 @@ ENDS = st.one_of(
     st.builds(Done, st.text(max_size=3)), st.builds(Failed, st.just("X"), st.text(max_size=3))
 )
 EVENTS = st.one_of(
-    st.builds(Chunk, st.text(max_size=3), st.sampled_from(["", "user"])),
-    st.builds(ToolCall, CALLS, st.just("t"), by_client=st.booleans()),
-    st.builds(ToolResult, CALLS, st.just("1"), is_error=st.booleans()),
+    st.builds(Transcript, st.text(max_size=3), st.just("user")),
+    st.builds(ToolCallEvent, st.builds(ToolCall, CALLS, st.just("t")), by_client=st.booleans()),
+    st.builds(ToolResultEvent, CALLS, st.builds(ToolResult, st.just("1"), st.booleans())),
     st.builds(
         MediaChunk,
         st.just("m"),
@@ -73,7 +74,6 @@ EVENTS = st.one_of(
     st.just(Interruption()),
     st.just(SessionConfig("pcm", 16_000, 1)),
     st.builds(AnswerEnded, st.builds(Done, st.text(max_size=3))),
-    ENDS,
 )
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=3), SESSIONS),
@@ -134,9 +134,9 @@ class AnyOrder(RuleBasedStateMachine):
         frames=st.booleans(),
     )
     def connect(self, resume: str | None, show: bool, frames: bool) -> None:
-        self.talk = Conversation("own", show_tools=show, binary=frames)
+        self.talk = WebSocketConversation("own", show_tools=show, binary=frames)
         effects = self.talk.open(resume)
-        self.by_query = any(isinstance(each, Probe) for each in effects)
+        self.by_query = any(isinstance(each, ProbeSession) for each in effects)
         self.accepted += self.by_query
         self.do(effects)
         assert self.announced == {"own"}
@@ -154,7 +154,7 @@ class AnyOrder(RuleBasedStateMachine):
                 assert self.job is not None
             case StartTurn(number, request) | StartCall(number, request):
                 self.started(number, request)
-            case Probe(session_id):
+            case ProbeSession(session_id):
                 assert self.job is None
                 assert self.probe is None
                 assert session_id not in self.announced
@@ -172,14 +172,14 @@ class AnyOrder(RuleBasedStateMachine):
                 assert self.job is None
                 assert self.accepted == self.ended
                 self.open = False
-            case Hear():
+            case QueueAudio():
                 assert self.open
-            case EndAudio():
+            case DropAudio():
                 self.calling = False
             case RequestUpload(request):
                 assert request.session_id in self.announced
                 assert not self.draining
-            case CancelTurn() | HangUp() | ToolAnswer():
+            case CancelTurn() | HangUp() | ClientToolResult():
                 assert self.job is not None
 
     def started(self, number: int, request: TurnRequest | CallRequest) -> None:
@@ -242,7 +242,7 @@ class AnyOrder(RuleBasedStateMachine):
             frame = parse(data.decode())
         except UnicodeDecodeError:
             return
-        except Refused as refused:
+        except FrameRefused as refused:
             if self.open:
                 self.do(self.talk.refuse(refused))
             return
@@ -260,7 +260,7 @@ class AnyOrder(RuleBasedStateMachine):
         rate=st.sampled_from([None, 16_000, 1]),
     )
     def audio(self, sequence: int, is_last: bool, session_id: str | None, rate: int | None) -> None:
-        about = Metadata(session_id=session_id, sample_rate=rate)
+        about = BinaryMetadata(session_id=session_id, sample_rate=rate)
         frame = BinaryFrame(FrameType.MEDIA_CHUNK, b"..", sequence, is_last, metadata=about)
         self.frame(binary.encode(frame))
 
@@ -272,16 +272,16 @@ class AnyOrder(RuleBasedStateMachine):
         """Receive a binary frame as the endpoint does."""
         try:
             frame = binary.decode(data)
-        except Refused as refused:
+        except FrameRefused as refused:
             if self.open:
                 self.do(self.talk.refuse(refused))
             return
         if frame.type is not FrameType.MEDIA_CHUNK:
             return
-        effects = self.talk.hear(frame)
+        effects = self.talk.receive_audio(frame)
         codes = ("RATE_LIMITED", "AGENT_UNAVAILABLE", "UNSATISFIABLE_FORMAT", "INVALID_MESSAGE")
         self.told(effects, *codes)
-        if not self.calling and any(isinstance(each, Hear) for each in effects):
+        if not self.calling and any(isinstance(each, QueueAudio) for each in effects):
             self.calling = True
             self.accepted += 1
         self.do(effects)
@@ -291,7 +291,16 @@ class AnyOrder(RuleBasedStateMachine):
         if self.job and self.job[0] == number:
             self.happens(event)
         else:
-            assert self.talk.event(number, event) == []
+            assert self.talk.turn_event(number, event) == []
+
+    @rule(number=st.integers(0, 9), text=st.text(max_size=3))
+    def text_of_any_turn(self, number: int, text: str) -> None:
+        frame = self.talk.text_frame(number, text)
+        if self.job and self.job[0] == number and text:
+            assert frame
+            self.sent(orjson.loads(frame))
+        else:
+            assert frame is None
 
     @rule(event=EVENTS)
     @precondition(lambda self: self.job is not None)
@@ -301,30 +310,29 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(call=CALLS)
     @precondition(lambda self: self.job is not None)
     def tool_of_the_client(self, call: str) -> None:
-        self.happens(ToolCall(call, "t", by_client=True))
+        self.happens(ToolCallEvent(ToolCall(call, "t"), by_client=True))
 
     @rule(event=ENDS)
     @precondition(lambda self: self.job is not None)
     def end_of_the_turn(self, event: Any) -> None:
-        self.happens(event)
+        assert self.job
+        self.turn_ended(self.job[0], event)
 
     def happens(self, event: Any) -> None:
         """Have the turn that runs yield an event."""
         assert self.job
-        effects = self.talk.event(self.job[0], event)
-        if isinstance(event, Done | Failed):
-            self.job = None
-            self.ends(effects)
-        else:
-            self.do(effects)
+        self.do(self.talk.turn_event(self.job[0], event))
 
-    @rule(number=st.integers(0, 9))
-    def turn_ended(self, number: int) -> None:
+    @rule(number=st.integers(0, 9), event=ENDS)
+    def end_of_any_turn(self, number: int, event: Any) -> None:
+        self.turn_ended(number, event)
+
+    def turn_ended(self, number: int, event: Any) -> None:
         if self.job and self.job[0] == number:
             self.job = None
-            self.ends(self.talk.turn_ended(number))
+            self.ends(self.talk.turn_ended(number, event))
         else:
-            assert self.talk.turn_ended(number) == []
+            assert self.talk.turn_ended(number, event) == []
 
     @rule(resume=st.sampled_from(Resume))
     def probed(self, resume: Resume) -> None:
@@ -340,7 +348,7 @@ class AnyOrder(RuleBasedStateMachine):
     @rule(call=CALLS)
     def deadline(self, call: str) -> None:
         self.timers.discard(call)
-        self.do(self.talk.deadline(call))
+        self.do(self.talk.deadline_passed(call))
 
     @rule(really=SELDOM)
     def drain(self, really: bool) -> None:
@@ -356,12 +364,17 @@ class AnyOrder(RuleBasedStateMachine):
         self.do(self.talk.disconnected())
         self.open = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether a probe, a turn or a call is in progress."""
+        return self.talk._queue.current is not None
+
     @invariant()
     def every_message_ends_once_and_waits_its_turn(self) -> None:
         assert self.ended <= self.accepted
         if self.open:
             assert self.accepted - self.ended <= MAX_WAITING + 1
-            assert self.talk.busy == (self.accepted > self.ended)
+            assert self.busy == (self.accepted > self.ended)
 
     @invariant()
     def nothing_outlives_the_turn_or_the_connection(self) -> None:
@@ -370,7 +383,7 @@ class AnyOrder(RuleBasedStateMachine):
         if not self.open:
             assert self.job is None
             assert self.probe is None
-            assert not self.talk.busy
+            assert not self.busy
             assert not self.calling
 
     def teardown(self) -> None:

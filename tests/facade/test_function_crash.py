@@ -16,8 +16,8 @@ from omnia_core.files.function import FunctionFile
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.port import Resume
 from omnia_facade.context import ProcessContext
-from omnia_facade.dialogue.handler import Resume
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
 from omnia_facade.http.functions import FunctionRoute

@@ -7,32 +7,39 @@ from hypothesis import strategies as st
 from msgspec import Struct, structs
 
 from omnia_core.conversation.parts import Media, Part
-from omnia_core.conversation.tools import ToolCall as StoredCall
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.sessions import DeletedMessages, Message, Session
-from omnia_facade.dialogue.events import ToolAnswer, ToolCall, ToolResult, TurnRequest
-from omnia_facade.turns.interrupted import Verdict, verdict
-from omnia_facade.turns.relayed import Kept, Relayed
+from omnia_facade.backend.events import (
+    ClientToolResult,
+    ToolCallEvent,
+    ToolResultEvent,
+    TurnRequest,
+)
+from omnia_facade.turns.interrupted_answers import CheckpointDecision, decide_checkpoint
+from omnia_facade.turns.relayed import InterruptedAnswerOutcome, RelayedTurn
 from omnia_runtime.turns.turn import close_transcript
 
 NOW = "2026-01-01T00:00:00.000Z"
 ASKED = Message("user", "hi", created_at="2025-12-31T23:59:59.000Z")
 CLOSED = '{"error":"not finished"}'
-Event = str | ToolCall | ToolResult | ToolAnswer
+Event = str | ToolCallEvent | ToolResultEvent | ClientToolResult
 
 
-def relayed_of(*events: Event) -> Relayed:
-    relayed = Relayed()
+def relayed_of(*events: Event) -> RelayedTurn:
+    relayed = RelayedTurn()
     for event in events:
         if isinstance(event, str):
-            relayed.said.append(event)
+            relayed.texts.append(event)
         else:
-            relayed.note(event)
+            relayed.add(event)
     return relayed
 
 
-def decided(relayed: Relayed, *checkpoint: Message, messages: Sequence[Message] = ()) -> Verdict:
+def decided(
+    relayed: RelayedTurn, *checkpoint: Message, messages: Sequence[Message] = ()
+) -> CheckpointDecision:
     session = Session("s", (*messages, ASKED), checkpoint)
-    return verdict(session, TurnRequest("s", "hi"), relayed, NOW)
+    return decide_checkpoint(session, TurnRequest("s", "hi"), relayed, NOW)
 
 
 def shapes(messages: Sequence[Message]) -> list[tuple[str, str, str]]:
@@ -70,24 +77,24 @@ def played(rounds: Sequence[Round]) -> list[tuple[tuple[Event, ...], list[Messag
         for piece in each.said:
             said += piece
             step(piece)
-        calls = [StoredCall(f"{number}-{at}", "look") for at, _ in enumerate(each.results)]
+        calls = [ToolCall(f"{number}-{at}", "look") for at, _ in enumerate(each.results)]
         if not calls:
             break
         text = "".join(each.said)
         transcript.append(
             Message("assistant", text, tool_calls=tuple(calls), finish_reason="tool_use")
         )
-        step(*(ToolCall(call.id, call.name) for call in calls))
+        step(*(ToolCallEvent(call) for call in calls))
         for call, (content, failed) in zip(calls, each.results, strict=True):
             transcript.append(Message("tool", content, tool_call_id=call.id, is_error=failed))
-            step(ToolResult(call.id, content, failed))
+            step(ToolResultEvent(call.id, ToolResult(content, failed)))
     return steps
 
 
 def test_what_is_kept_belongs_to_the_length_that_the_session_ever_had() -> None:
     session = Session("s", (ASKED,), (), DeletedMessages(6, 3))
-    decided = verdict(session, TurnRequest("s", "hi"), relayed_of("Hel"), NOW)
-    assert (decided.outcome, decided.length) == (Kept.STORED, 7)
+    decided = decide_checkpoint(session, TurnRequest("s", "hi"), relayed_of("Hel"), NOW)
+    assert (decided.outcome, decided.length) == (InterruptedAnswerOutcome.STORED, 7)
 
 
 @given(ROUNDS, st.data())
@@ -105,19 +112,26 @@ def test_a_checkpoint_and_what_was_relayed_are_what_the_runtime_would_have_store
     found = decided(relayed, *checkpoint)
 
     if stored >= seen:
-        assert found == Verdict(Kept.PRESENT)
+        assert found == CheckpointDecision(InterruptedAnswerOutcome.PRESENT)
         return
-    assert found.outcome is Kept.STORED
+    assert found.outcome is InterruptedAnswerOutcome.STORED
     assert found.length == 1
     assert all(each.created_at == NOW for each in found.checkpoint)
     assert [structs.replace(each, created_at="") for each in found.checkpoint] == steps[seen][1]
 
 
 def test_what_the_runtime_knows_of_a_call_is_kept_beside_what_was_said_since() -> None:
-    call = StoredCall("1", "look", "{}", opaque="signed")
+    call = ToolCall("1", "look", "{}", opaque="signed")
     known = Message("assistant", "let me see", tool_calls=(call,), created_at="earlier")
     found = decided(
-        relayed_of("let me ", "see", ToolCall("1", "look"), ToolResult("1", "5"), "it is", " 5"),
+        relayed_of(
+            "let me ",
+            "see",
+            ToolCallEvent(ToolCall("1", "look")),
+            ToolResultEvent("1", ToolResult("5")),
+            "it is",
+            " 5",
+        ),
         known,
         Message("tool", CLOSED, tool_call_id="1", is_error=True),
         Message("assistant", "", finish_reason="interrupted"),
@@ -131,7 +145,7 @@ def test_what_the_runtime_knows_of_a_call_is_kept_beside_what_was_said_since() -
 
 
 def test_hidden_calls_are_those_of_the_checkpoint_and_all_text_is_there_once() -> None:
-    known = Message("assistant", "let me see", tool_calls=(StoredCall("1", "look"),))
+    known = Message("assistant", "let me see", tool_calls=(ToolCall("1", "look"),))
     result = Message("tool", "5", tool_call_id="1")
     cut = Message("assistant", "it", finish_reason="interrupted")
     relayed = relayed_of("let me see", "it", " is 5")
@@ -147,8 +161,10 @@ def test_hidden_calls_are_those_of_the_checkpoint_and_all_text_is_there_once() -
 
 
 def test_answers_of_the_client_are_kept_and_a_call_without_one_is_closed() -> None:
-    calls = [ToolCall(name, name, by_client=True) for name in ("a", "b", "c")]
-    found = decided(relayed_of(*calls, ToolAnswer("a", '"x"'), ToolAnswer("b", rejection="no")))
+    calls = [ToolCallEvent(ToolCall(name, name), by_client=True) for name in ("a", "b", "c")]
+    found = decided(
+        relayed_of(*calls, ClientToolResult("a", '"x"'), ClientToolResult("b", rejection="no"))
+    )
 
     assert shapes(found.checkpoint) == [
         ("assistant", "", "tool_use"),
@@ -161,14 +177,14 @@ def test_answers_of_the_client_are_kept_and_a_call_without_one_is_closed() -> No
 
 
 def test_an_id_that_a_model_uses_again_is_another_call() -> None:
-    known = Message("assistant", "", tool_calls=(StoredCall("0", "look"),))
+    known = Message("assistant", "", tool_calls=(ToolCall("0", "look"),))
     result = Message("tool", "1", tool_call_id="0")
     cut = Message("assistant", "", finish_reason="interrupted")
     again = (
-        ToolCall("0", "look"),
-        ToolResult("0", "1"),
-        ToolCall("0", "look"),
-        ToolResult("0", "2"),
+        ToolCallEvent(ToolCall("0", "look")),
+        ToolResultEvent("0", ToolResult("1")),
+        ToolCallEvent(ToolCall("0", "look")),
+        ToolResultEvent("0", ToolResult("2")),
     )
 
     assert shapes(decided(relayed_of(*again), known, result, cut).checkpoint) == [
@@ -185,8 +201,8 @@ def test_a_turn_that_the_runtime_has_ended_itself_is_left_alone() -> None:
     summary = Message("summary", "s", covers=1)
     for messages in (ended, (*ended, summary)):
         session = Session("s", messages)
-        found = verdict(session, TurnRequest("s", "hi"), relayed_of("Hel"), NOW)
-        assert found == Verdict(Kept.PRESENT)
+        found = decide_checkpoint(session, TurnRequest("s", "hi"), relayed_of("Hel"), NOW)
+        assert found == CheckpointDecision(InterruptedAnswerOutcome.PRESENT)
 
 
 def test_nothing_is_stored_in_a_session_that_has_gone_on_or_is_not_there() -> None:
@@ -195,11 +211,11 @@ def test_nothing_is_stored_in_a_session_that_has_gone_on_or_is_not_there() -> No
     # the user may have sent the same text again while the store was slow
     again = Session("s", (ASKED, Message("user", "hi", created_at="2026-01-01T00:00:01.000Z")))
     for session in (None, Session("s"), later, again):
-        found = verdict(session, request, relayed, NOW)
-        assert (found.outcome, found.checkpoint) == (Kept.FAILED, ())
+        found = decide_checkpoint(session, request, relayed, NOW)
+        assert (found.outcome, found.checkpoint) == (InterruptedAnswerOutcome.FAILED, ())
         assert found.reason
     other = decided(relayed, Message("assistant", "Good day", finish_reason="interrupted"))
-    assert (other.outcome, other.checkpoint) == (Kept.FAILED, ())
+    assert (other.outcome, other.checkpoint) == (InterruptedAnswerOutcome.FAILED, ())
 
 
 def test_a_message_of_several_parts_is_known_again() -> None:
@@ -209,5 +225,5 @@ def test_a_message_of_several_parts_is_known_again() -> None:
         Part("text", "!"),
     )
     session = Session("s", (Message("user", "look\n!"),))
-    found = verdict(session, TurnRequest("s", "", parts), relayed_of("I see"), NOW)
-    assert found.outcome is Kept.STORED
+    found = decide_checkpoint(session, TurnRequest("s", "", parts), relayed_of("I see"), NOW)
+    assert found.outcome is InterruptedAnswerOutcome.STORED

@@ -17,13 +17,13 @@ from omnia_core.sessions.factory import open_sessions
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import Done, TurnRequest
+from omnia_facade.backend.events import Done, TurnRequest
 from omnia_facade.metrics import FacadeMetrics
-from omnia_facade.turns.keeping import StoreKeeper
-from omnia_facade.turns.relayed import Keeper, Kept, Relayed
-from omnia_facade.turns.runtime import RuntimeHandler
+from omnia_facade.turns.interrupted_answers import InterruptedAnswerWriter
+from omnia_facade.turns.relayed import InterruptedAnswerOutcome, InterruptedAnswerStore, RelayedTurn
+from omnia_facade.turns.runtime import RuntimeBackend
 from tests.facade.conftest import Client, connected, running
-from tests.facade.runtime_bed import client_of, unheard
+from tests.facade.runtime_bed import RecordingListener, answer_of, client_of
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
 from tests.facade.scripted_runtime import serving as scripted
 from tests.facade.test_admission import counted
@@ -182,13 +182,13 @@ async def test_an_answer_that_the_store_did_not_take_is_told_to_the_client(
         assert "so far" not in (await talk.answer())[-1]["error"]["message"]
 
 
-class Recording(Keeper):
+class Recording(InterruptedAnswerStore):
     """Remembers what it was asked to keep."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[str, str]] = []
 
-    async def keep(self, request: TurnRequest, relayed: Relayed) -> bool:
+    async def store(self, request: TurnRequest, relayed: RelayedTurn) -> bool:
         self.kept.append((request.content, relayed.text))
         return True
 
@@ -197,13 +197,11 @@ async def test_a_cancelled_turn_that_the_runtime_does_not_end_is_kept_too() -> N
     runtime, keeper = ScriptedRuntime(knows_cancel=False), Recording()
     async with scripted(runtime) as port, asyncio.timeout(LIMIT):
         peer = client_of(port)
-        dialogue = RuntimeHandler(peer, LIMIT, 0.01, keeper).begin("s", Principal("mia"))
-        events = []
-        async for event in dialogue.turn(TurnRequest("s", "slow"), unheard):
-            events.append(event)
-            dialogue.cancel()
+        dialogue = RuntimeBackend(peer, LIMIT, 0.01, keeper).begin("s", Principal("mia"))
+        listener = RecordingListener(lambda _: dialogue.cancel())
+        outcome = await dialogue.turn(TurnRequest("s", "slow"), listener)
         await peer.close()
-    assert events[-1] == Done("so far", finish_reason="cancelled")
+    assert outcome == Done("so far", finish_reason="cancelled")
     assert keeper.kept == [("slow", "so far")]
 
 
@@ -211,10 +209,9 @@ async def test_a_turn_that_ends_is_the_runtimes_alone_to_keep() -> None:
     keeper = Recording()
     async with scripted(ScriptedRuntime()) as port, asyncio.timeout(LIMIT):
         peer = client_of(port)
-        dialogue = RuntimeHandler(peer, LIMIT, LIMIT, keeper).begin("s", Principal("mia"))
+        dialogue = RuntimeBackend(peer, LIMIT, LIMIT, keeper).begin("s", Principal("mia"))
         for content in ("hi", "fail", "tools"):
-            async for _ in dialogue.turn(TurnRequest("s", content), unheard):
-                pass
+            await answer_of(dialogue, TurnRequest("s", content))
         await peer.close()
     assert keeper.kept == []
 
@@ -251,12 +248,14 @@ class Desk:
         self.registry = CollectorRegistry()
         counters = FacadeMetrics(self.registry, agent="a", namespace="n").kept_answers
         self.store = Slow()
-        self.keeper = StoreKeeper(env, counters, open_store=lambda _: self.store, patience=patience)
+        self.keeper = InterruptedAnswerWriter(
+            env, counters, open_store=lambda _: self.store, wait_seconds=patience
+        )
 
     async def keep(self) -> bool:
-        relayed = Relayed()
-        relayed.said.append("Hel")
-        return await self.keeper.keep(TurnRequest("s", "hi"), relayed)
+        relayed = RelayedTurn()
+        relayed.texts.append("Hel")
+        return await self.keeper.store(TurnRequest("s", "hi"), relayed)
 
     async def interrupted(self) -> list[str]:
         session = await self.store.load("s")
@@ -266,7 +265,7 @@ class Desk:
         labels = {"agent": "a", "namespace": "n"}
         values = {
             str(each): self.registry.get_sample_value(SERIES, {**labels, "outcome": str(each)})
-            for each in Kept
+            for each in InterruptedAnswerOutcome
         }
         return {name: value for name, value in values.items() if value}
 
@@ -322,4 +321,4 @@ async def test_whatever_happens_in_the_store_the_turn_is_told_of_it() -> None:
 
 def test_a_keeper_without_the_url_of_its_store_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match="OMNIA_SESSION_URL: missing"):
-        StoreKeeper(FacadeEnv(agent_name="a", session_type=SessionType.REDIS), {})
+        InterruptedAnswerWriter(FacadeEnv(agent_name="a", session_type=SessionType.REDIS), {})

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from omnia_core.env import FacadeEnv
 from omnia_core.errors import ConfigurationError
 from omnia_facade.entrance.capacity import MAX_REFUSED, Admission, Capacity, CountedConnection
-from omnia_facade.ws.limits import PATIENCE, Limits, MessageLimit, Pace, Rate, TokenBucket, Verdict
+from omnia_facade.ws.inbound_limits import (
+    REFUSED_BURSTS,
+    ConnectionLimits,
+    MessageLimit,
+    Rate,
+    RateDecision,
+    Throttle,
+    TokenBucket,
+)
 
 
 def test_a_bucket_gives_its_burst_at_once_and_then_what_flows_in() -> None:
@@ -38,7 +46,7 @@ def test_nobody_gets_more_than_the_burst_and_the_rate_allow(
 
 
 def test_who_is_slowed_down_sends_what_the_rate_allows() -> None:
-    pace = Pace(Rate(10, 20))
+    pace = Throttle(Rate(10, 20))
     assert [pace.spend(10, 5.0) for _ in range(3)] == [0, 0, pytest.approx(1)]
     assert pace.spend(5, 6.0) == pytest.approx(0.5)
     assert pace.spend(20, 100.0) == 0
@@ -46,24 +54,28 @@ def test_who_is_slowed_down_sends_what_the_rate_allows() -> None:
 
 def test_limits_come_from_the_environment_and_are_usable() -> None:
     given = {"OMNIA_AGENT_NAME": "a", "OMNIA_MEDIA_RATE": "1Ki", "OMNIA_WRITE_TIMEOUT": "5s"}
-    limits = Limits.of(FacadeEnv.parse(given))
+    limits = ConnectionLimits.of(FacadeEnv.parse(given))
     assert (limits.media, limits.write_seconds) == (Rate(1024, 16 << 20), 5.0)
     assert limits.messages == Rate(50, 100)
     with pytest.raises(ConfigurationError, match="OMNIA_MEDIA_RATE"):
-        Limits.of(FacadeEnv.parse({**given, "OMNIA_MEDIA_RATE": "0"}))
+        ConnectionLimits.of(FacadeEnv.parse({**given, "OMNIA_MEDIA_RATE": "0"}))
 
 
 def test_who_sends_a_little_too_fast_is_refused_and_never_cut_off() -> None:
     limit = MessageLimit(Rate(50, 100))
-    judged = [limit.judge(number / 99) for number in range(20_000)]
-    assert set(judged) == {Verdict.ACCEPT, Verdict.REFUSE}
-    assert 0.5 < judged.count(Verdict.ACCEPT) / len(judged) < 0.52
+    decisions = [limit.decide(number / 99) for number in range(20_000)]
+    assert set(decisions) == {RateDecision.ACCEPT, RateDecision.REFUSE}
+    assert 0.5 < decisions.count(RateDecision.ACCEPT) / len(decisions) < 0.52
 
 
 def test_who_goes_on_hammering_is_cut_off() -> None:
     limit = MessageLimit(Rate(50, 100))
-    judged = [limit.judge(0.0) for _ in range(100 + 100 * PATIENCE + 1)]
-    assert judged == ([Verdict.ACCEPT] * 100 + [Verdict.REFUSE] * 100 * PATIENCE + [Verdict.CLOSE])
+    decisions = [limit.decide(0.0) for _ in range(100 + 100 * REFUSED_BURSTS + 1)]
+    assert decisions == (
+        [RateDecision.ACCEPT] * 100
+        + [RateDecision.REFUSE] * 100 * REFUSED_BURSTS
+        + [RateDecision.CLOSE]
+    )
 
 
 def test_connections_beyond_the_limit_are_refused_and_more_are_dropped() -> None:

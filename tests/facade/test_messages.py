@@ -6,11 +6,12 @@ import orjson
 import pytest
 
 from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
-from omnia_facade.dialogue.events import Done, ToolCall, ToolResult
+from omnia_facade.backend.events import Done, ToolCallEvent, ToolResultEvent
 from omnia_facade.ws import frames
 from omnia_facade.ws.framing import text_frame
-from omnia_facade.ws.messages import Refused, parse
+from omnia_facade.ws.messages import FrameRefused, parse
 
 ACCEPTED = {
     "text": '{"type":"message","content":"hi"}',
@@ -106,7 +107,7 @@ REFUSED = {
 def test_what_cannot_be_accepted_is_told_with_what_was_expected(
     text: str, code: str, said: str
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FrameRefused) as caught:
         parse(text)
     assert caught.value.code == code
     assert said in caught.value.message
@@ -170,7 +171,7 @@ def test_media_says_of_itself_what_is_known() -> None:
 
 
 def test_a_tool_call_says_who_executes_it() -> None:
-    call = ToolCall("c", "locate", '{"a":1}', True, "May I?", ("location",))
+    call = ToolCallEvent(ToolCall("c", "locate", '{"a":1}'), True, "May I?", ("location",))
     assert decoded(frames.tool_call("s", call))["tool_call"] == {
         "id": "c",
         "name": "locate",
@@ -179,7 +180,9 @@ def test_a_tool_call_says_who_executes_it() -> None:
         "consent_message": "May I?",
         "categories": ["location"],
     }
-    shown = decoded(frames.tool_call("s", ToolCall("c", "locate", "not JSON")))["tool_call"]
+    shown = decoded(frames.tool_call("s", ToolCallEvent(ToolCall("c", "locate", "not JSON"))))[
+        "tool_call"
+    ]
     assert shown == {
         "id": "c",
         "name": "locate",
@@ -191,13 +194,16 @@ def test_a_tool_call_says_who_executes_it() -> None:
 @pytest.mark.parametrize(
     ("result", "shown"),
     [
-        (ToolResult("c", '{"a":1}'), {"id": "c", "result": {"a": 1}}),
-        (ToolResult("c", "plain"), {"id": "c", "result": "plain"}),
-        (ToolResult("c", '"no"', is_error=True), {"id": "c", "error": "no"}),
-        (ToolResult("c", '{"a":1}', is_error=True), {"id": "c", "error": '{"a":1}'}),
+        (ToolResultEvent("c", ToolResult('{"a":1}')), {"id": "c", "result": {"a": 1}}),
+        (ToolResultEvent("c", ToolResult("plain")), {"id": "c", "result": "plain"}),
+        (ToolResultEvent("c", ToolResult('"no"', is_error=True)), {"id": "c", "error": "no"}),
+        (
+            ToolResultEvent("c", ToolResult('{"a":1}', is_error=True)),
+            {"id": "c", "error": '{"a":1}'},
+        ),
     ],
 )
-def test_a_tool_result_is_a_value_or_an_error(result: ToolResult, shown: object) -> None:
+def test_a_tool_result_is_a_value_or_an_error(result: ToolResultEvent, shown: object) -> None:
     assert decoded(frames.tool_result("s", result))["tool_result"] == shown
 
 

@@ -8,7 +8,7 @@ from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.timings import Timings
 from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED
-from omnia_facade.ws.waiting import MAX_WAITING
+from omnia_facade.ws.turn_queue import MAX_WAITING
 from tests.facade.conftest import Client, Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.services import free_port

@@ -5,19 +5,25 @@ from collections import deque
 from itertools import pairwise
 from typing import cast
 
+from omnia_core.conversation.tools import ToolResult
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import Chunk, Done, Failed, Hello, TurnEvent, TurnRequest
-from omnia_facade.dialogue.handler import Say
+from omnia_facade.backend.events import Done, Failed, ToolResultEvent, TurnRequest
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
-from omnia_facade.runtime_client.port import ConverseStream, Outgoing, RuntimeClient
+from omnia_facade.runtime_client.port import (
+    ConverseStream,
+    IncomingEvent,
+    OutgoingMessage,
+    RuntimeClient,
+    TextReceiver,
+)
 from omnia_facade.turns.text import RuntimeTurns
 from omnia_rpc.client_call import ClientCall
 from omnia_rpc.messages import GZIP
-from tests.facade.runtime_bed import unheard
+from tests.facade.runtime_bed import RecordingListener
 from tests.facade.scripted_runtime import chunk, done
 
-CHUNKS = 1000
+EVENTS = 1000
 
 
 class Arrived:
@@ -25,13 +31,13 @@ class Arrived:
 
     ended = False
 
-    def __init__(self, *events: TurnEvent) -> None:
+    def __init__(self, *events: IncomingEvent) -> None:
         self._events = deque(events)
 
-    async def send(self, message: Outgoing) -> bool:  # noqa: ARG002 - the port's
+    async def send(self, message: OutgoingMessage) -> bool:  # noqa: ARG002 - the port's
         return True
 
-    async def read(self, say: Say | None = None) -> TurnEvent | Hello | None:  # noqa: ARG002 - the port's
+    async def read(self, receiver: TextReceiver) -> IncomingEvent | None:  # noqa: ARG002 - the port's
         return self._events.popleft() if self._events else None
 
     def cancel(self) -> None:
@@ -54,22 +60,21 @@ def turns_on(stream: ConverseStream) -> RuntimeTurns:
 
 
 async def test_a_turn_with_much_to_pass_on_lets_others_go_on_meanwhile() -> None:
-    turns = turns_on(Arrived(*[Chunk("a")] * CHUNKS, Done("")))
-    passed_on = 0
+    turns = turns_on(Arrived(*[ToolResultEvent("c", ToolResult("1"))] * EVENTS, Done("")))
+    listener = RecordingListener()
     seen_by_others: list[int] = []
 
     async def other() -> None:
         while True:
-            seen_by_others.append(passed_on)
+            seen_by_others.append(len(listener.received))
             await asyncio.sleep(0)
 
     task = asyncio.create_task(other())
-    async for _ in turns.run(TurnRequest("s", "hi"), unheard):
-        passed_on += 1
+    await turns.run(TurnRequest("s", "hi"), listener)
     task.cancel()
 
-    steps = [0, *seen_by_others, passed_on]
-    assert passed_on == CHUNKS + 1
+    steps = [0, *seen_by_others, len(listener.received)]
+    assert len(listener.received) == EVENTS
     assert max(later - earlier for earlier, later in pairwise(steps)) <= 100
 
 
@@ -89,13 +94,12 @@ async def test_nothing_is_passed_on_of_what_follows_a_message_that_cannot_be_rea
     )
     call.on_end()
     stream = BuiltinStream(call)
-    events = turns_on(cast("ConverseStream", Sent(stream))).run(TurnRequest("s", "hi"), unheard)
+    turns, listener = turns_on(cast("ConverseStream", Sent(stream))), RecordingListener()
 
-    said = [event async for event in events]
+    outcome = await turns.run(TurnRequest("s", "hi"), listener)
 
-    assert said[0] == Chunk("one ")
-    assert len(said) == 2
-    assert isinstance(said[1], Failed)
+    assert listener.received == ["one "]
+    assert isinstance(outcome, Failed)
 
 
 class Sent(RuntimeStream):
@@ -106,5 +110,5 @@ class Sent(RuntimeStream):
     def __init__(self, stream: BuiltinStream) -> None:
         super().__init__(stream, "s")
 
-    async def send(self, message: Outgoing) -> bool:  # noqa: ARG002 - as above
+    async def send(self, message: OutgoingMessage) -> bool:  # noqa: ARG002 - as above
         return True

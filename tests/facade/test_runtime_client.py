@@ -7,25 +7,25 @@ from contextlib import AsyncExitStack
 import pytest
 
 from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.env.shared import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import (
-    Chunk,
+from omnia_facade.backend.events import (
+    ClientToolResult,
     Done,
     Failed,
-    ToolAnswer,
-    ToolCall,
-    ToolResult,
+    ToolCallEvent,
+    ToolResultEvent,
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.dialogue.handler import Dialogue, Resume
+from omnia_facade.backend.port import BackendConnection, Resume
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
-from omnia_facade.turns.runtime import RuntimeHandler
-from tests.facade.runtime_bed import client_of, unheard
+from omnia_facade.turns.runtime import RuntimeBackend
+from tests.facade.runtime_bed import RecordingListener, answer_of, client_of
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 USAGE = Usage(3, 2, cost_usd=0.0008)
@@ -33,23 +33,17 @@ USAGE = Usage(3, 2, cost_usd=0.0008)
 
 def dialogue_of(
     client: RuntimeClient, silence: float = LIMIT, cancel_seconds: float = LIMIT
-) -> Dialogue:
-    return RuntimeHandler(client, silence, cancel_seconds).begin(
+) -> BackendConnection:
+    return RuntimeBackend(client, silence, cancel_seconds).begin(
         "s", Principal("mia", user_id="0123456789abcdef")
     )
 
 
-async def take(dialogue: Dialogue, content: str, session_id: str = "s") -> list[TurnEvent]:
+async def take(
+    dialogue: BackendConnection, content: str, session_id: str = "s"
+) -> list[str | TurnEvent | Done | Failed]:
     async with asyncio.timeout(LIMIT):
-        events: list[TurnEvent] = []
-
-        def say(text: str) -> bool:
-            events.append(Chunk(text))
-            return True
-
-        turn = dialogue.turn(TurnRequest(session_id, content), say)
-        events.extend([event async for event in turn])
-        return events
+        return await answer_of(dialogue, TurnRequest(session_id, content))
 
 
 @pytest.fixture
@@ -78,7 +72,7 @@ async def client(request: pytest.FixtureRequest, stack: AsyncExitStack, port: in
     return client
 
 
-SAID = [Chunk("you said "), Chunk("hi"), Done("you said hi", USAGE)]
+SAID = ["you said ", "hi", Done("you said hi", USAGE)]
 
 
 @pytest.mark.parametrize("hello", [True, False])
@@ -142,8 +136,8 @@ async def test_the_runtime_learns_who_asks_and_whether_tools_are_shown(
 
 async def test_tools_that_the_runtime_executes_are_relayed(client: RuntimeClient) -> None:
     assert await take(dialogue_of(client), "tools") == [
-        ToolCall("s1", "look", '{"a":1}'),
-        ToolResult("s1", '{"b":2}'),
+        ToolCallEvent(ToolCall("s1", "look", '{"a":1}')),
+        ToolResultEvent("s1", ToolResult('{"b":2}')),
         Done("looked", USAGE),
     ]
 
@@ -154,7 +148,7 @@ async def test_media_parts_reach_the_runtime(
     image = Part("image", media=Media("image/png", data="aGk="))
     request = TurnRequest("s", "ignored", (Part("text", "look"), image), {"k": "v"}, ("location",))
 
-    events = [event async for event in dialogue_of(client).turn(request, unheard)]
+    events = await answer_of(dialogue_of(client), request)
 
     assert isinstance(events[-1], Done)
     sent = runtime.received[0]
@@ -218,7 +212,7 @@ async def test_a_silent_runtime_is_given_up(
 ) -> None:
     events = await take(dialogue_of(client, silence=0.1), "slow")
 
-    assert events[:2] == [Chunk("so "), Chunk("far")]
+    assert events[:2] == ["so ", "far"]
     assert isinstance(events[2], Failed)
     assert "said nothing for 0.1 s" in events[2].message
     async with asyncio.timeout(LIMIT):
@@ -229,36 +223,59 @@ async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_sile
     client: RuntimeClient,
 ) -> None:
     dialogue = dialogue_of(client, silence=0.05)
-    events: list[TurnEvent] = []
+
+    def react(event: str | TurnEvent) -> None:
+        if isinstance(event, ToolCallEvent):
+            result = ClientToolResult("c1", '"here"')
+            asyncio.get_running_loop().call_later(0.2, dialogue.send_tool_result, result)
 
     async with asyncio.timeout(LIMIT):
-        async for event in dialogue.turn(TurnRequest("s", "ask"), unheard):
-            events.append(event)
-            if isinstance(event, ToolCall):
-                loop = asyncio.get_running_loop()
-                loop.call_later(0.2, dialogue.answer, ToolAnswer("c1", '"here"'))
+        outcome = await dialogue.turn(TurnRequest("s", "ask"), RecordingListener(react))
 
-    assert events[-1] == Done('"here"', USAGE)
+    assert outcome == Done('"here"', USAGE)
+
+
+class SlowListener(RecordingListener):
+    """Accepts a piece of text, and the next only much later."""
+
+    def send_text(self, text: str) -> bool:
+        super().send_text(text)
+        return False
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0.2)
+
+
+async def test_waiting_for_a_slow_client_is_not_the_runtimes_silence(client: RuntimeClient) -> None:
+    listener = SlowListener()
+    async with asyncio.timeout(LIMIT):
+        outcome = await dialogue_of(client, silence=0.05).turn(TurnRequest("s", "hi"), listener)
+
+    assert [*listener.received, outcome] == SAID
 
 
 @pytest.mark.parametrize(
     ("answer", "told"),
-    [(ToolAnswer("c1", '{"x":1}'), '{"x":1}'), (ToolAnswer("c1", rejection="no"), "no")],
+    [
+        (ClientToolResult("c1", '{"x":1}'), '{"x":1}'),
+        (ClientToolResult("c1", rejection="no"), "no"),
+    ],
 )
 async def test_a_client_tool_is_asked_for_and_answered(
-    client: RuntimeClient, answer: ToolAnswer, told: str
+    client: RuntimeClient, answer: ClientToolResult, told: str
 ) -> None:
     dialogue = dialogue_of(client)
-    events: list[TurnEvent] = []
 
+    def react(event: str | TurnEvent) -> None:
+        if isinstance(event, ToolCallEvent):
+            dialogue.send_tool_result(answer)
+
+    listener = RecordingListener(react)
     async with asyncio.timeout(LIMIT):
-        async for event in dialogue.turn(TurnRequest("s", "ask"), unheard):
-            events.append(event)
-            if isinstance(event, ToolCall):
-                dialogue.answer(answer)
+        outcome = await dialogue.turn(TurnRequest("s", "ask"), listener)
 
-    call = ToolCall("c1", "locate", "{}", True, "May I?", ("location",))
-    assert events == [call, Done(told, USAGE)]
+    call = ToolCallEvent(ToolCall("c1", "locate", "{}"), True, "May I?", ("location",))
+    assert [*listener.received, outcome] == [call, Done(told, USAGE)]
 
 
 @pytest.mark.parametrize("knows_cancel", [True, False])
@@ -267,16 +284,16 @@ async def test_cancel_ends_the_turn_in_what_was_said(
 ) -> None:
     runtime.knows_cancel = knows_cancel
     dialogue = dialogue_of(client, cancel_seconds=LIMIT if knows_cancel else 0.1)
-    events: list[TurnEvent] = []
+
+    def react(text: str | TurnEvent) -> None:
+        if text == "far":
+            dialogue.cancel()
 
     async with asyncio.timeout(LIMIT):
-        async for event in dialogue.turn(TurnRequest("s", "slow"), unheard):
-            events.append(event)
-            if event == Chunk("far"):
-                dialogue.cancel()
+        outcome = await dialogue.turn(TurnRequest("s", "slow"), RecordingListener(react))
 
     usage = USAGE if knows_cancel else None
-    assert events[-1] == Done("so far", usage, "cancelled")
+    assert outcome == Done("so far", usage, "cancelled")
     assert await take(dialogue, "hi") == SAID
     assert runtime.streams == (1 if knows_cancel else 2)
 
@@ -297,11 +314,20 @@ async def test_cancel_before_the_turn_was_taken_up_cancels_it(
 async def test_an_abandoned_turn_is_cancelled_at_the_runtime(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    turn = dialogue_of(client).turn(TurnRequest("s", "slow"), unheard)
+    begun = asyncio.Event()
+    listener = RecordingListener(lambda _: begun.set())
+    connection = dialogue_of(client)
+    turn = asyncio.create_task(answer_with(connection, listener))
     async with asyncio.timeout(LIMIT):
-        await anext(turn)
-        await turn.aclose()
+        await begun.wait()
+        turn.cancel()
+        await asyncio.wait({turn})
+        assert turn.cancelled()
         await runtime.stream_over.wait()
+
+
+async def answer_with(connection: BackendConnection, listener: RecordingListener) -> Done | Failed:
+    return await connection.turn(TurnRequest("s", "slow"), listener)
 
 
 @pytest.mark.parametrize(

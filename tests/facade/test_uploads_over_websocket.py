@@ -21,11 +21,16 @@ from omnia_facade.media.port import (
     UploadTicket,
 )
 from omnia_facade.ws.binary import decode
-from omnia_facade.ws.brake import Brake
 from omnia_facade.ws.effects import Effect, Send
-from omnia_facade.ws.messages import Refused
-from omnia_facade.ws.upload_desk import UploadDesk
-from omnia_facade.ws.uploads import LATE_SECONDS, MAX_OPEN, MAX_WAITING_BYTES, SocketUploads
+from omnia_facade.ws.inbound_limits import ReadPause
+from omnia_facade.ws.messages import FrameRefused
+from omnia_facade.ws.uploads import (
+    LATE_SECONDS,
+    MAX_OPEN,
+    MAX_WAITING_BYTES,
+    SocketUploads,
+    UploadFactory,
+)
 from tests.facade.conftest import Client, Running, connected, running
 from tests.facade.omni_frames import UPLOAD, pack
 from tests.facade.scripted_runtime import LIMIT
@@ -99,20 +104,20 @@ class Socket:
 
     def __init__(self) -> None:
         self.sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.braked = False
+        self.paused = False
 
-    def apply(self, todo: list[Effect]) -> None:
-        for effect in todo:
+    def apply(self, effects: list[Effect]) -> None:
+        for effect in effects:
             assert isinstance(effect, Send)
             self.sent.put_nowait(orjson.loads(effect.data))
 
-    def brake(self, brake: Brake) -> None:
-        assert brake is Brake.UPLOAD
-        self.braked = True
+    def pause_reading(self, reason: ReadPause) -> None:
+        assert reason is ReadPause.UPLOAD
+        self.paused = True
 
-    def release(self, brake: Brake) -> None:
-        assert brake is Brake.UPLOAD
-        self.braked = False
+    def resume_reading(self, reason: ReadPause) -> None:
+        assert reason is ReadPause.UPLOAD
+        self.paused = False
 
     async def next(self, frame_type: str) -> dict[str, Any]:
         async with asyncio.timeout(LIMIT):
@@ -127,7 +132,7 @@ class Bed:
 
     def __init__(self) -> None:
         self.kept = MemoryUploads()
-        self.desk = UploadDesk(self.kept)
+        self.desk = UploadFactory(self.kept)
         self.socket = Socket()
         self.uploads: SocketUploads = self.desk.begin(MIA, self.socket)
 
@@ -161,7 +166,7 @@ async def test_a_file_comes_in_order_and_its_completion_is_told_once(bed: Bed) -
     }
     assert bed.kept.files == {upload_id: b"abcd"}
     assert bed.kept.watched == {}
-    with pytest.raises(Refused, match="is open on this connection"):
+    with pytest.raises(FrameRefused, match="is open on this connection"):
         bed.piece(upload_id, b"more", 2)
 
 
@@ -196,7 +201,7 @@ async def test_an_upload_ends_with_its_ticket(bed: Bed) -> None:
     async with asyncio.timeout(LIMIT):
         assert await bed.kept.aborted.get() == begun
     assert bed.kept.watched == {}
-    with pytest.raises(Refused, match="begin with an upload_request"):
+    with pytest.raises(FrameRefused, match="begin with an upload_request"):
         bed.piece(begun, b"cd", 1)
 
 
@@ -259,7 +264,7 @@ async def test_so_many_uploads_may_be_open_and_expired_ones_do_not_count(bed: Be
     bed.kept.expires_at = FAR
     for _ in range(MAX_OPEN):
         await bed.ready()
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FrameRefused) as caught:
         bed.uploads.request(UploadRequest("s", "f", "text/plain", 1))
     assert caught.value.code == "RATE_LIMITED"
 
@@ -270,7 +275,7 @@ async def test_so_many_uploads_may_be_open_and_expired_ones_do_not_count(bed: Be
 async def test_bytes_of_no_upload_are_refused(
     bed: Bed, metadata: dict[str, Any], code: str
 ) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(FrameRefused) as caught:
         bed.uploads.receive(decode(pack(b"x", kind=UPLOAD, **metadata)))
     assert caught.value.code == code
 
@@ -280,13 +285,13 @@ async def test_a_slow_disk_stops_the_client_and_not_for_ever(bed: Bed) -> None:
     bed.kept.gate.clear()
     upload_id = await bed.ready(size=2 * MAX_WAITING_BYTES)
     bed.piece(upload_id, bytes(MAX_WAITING_BYTES), 0)
-    assert not bed.socket.braked
+    assert not bed.socket.paused
     bed.piece(upload_id, bytes(MAX_WAITING_BYTES), 1, last=True)
-    assert bed.socket.braked
+    assert bed.socket.paused
 
     bed.kept.gate.set()
     await bed.socket.next("upload_complete")
-    assert not bed.socket.braked
+    assert not bed.socket.paused
 
 
 @pytest.mark.covers("websocket.md#upload-closing")

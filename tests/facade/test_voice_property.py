@@ -5,30 +5,31 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from omnia_facade.dialogue.events import (
+from omnia_core.conversation.tools import ToolCall
+from omnia_facade.backend.events import (
     AnswerEnded,
-    Chunk,
     Done,
     Failed,
     Interruption,
     MediaChunk,
     SessionConfig,
-    ToolCall,
+    ToolCallEvent,
+    Transcript,
     TurnEvent,
 )
-from omnia_facade.dialogue.handler import Resume
-from omnia_facade.ws.binary import BinaryFrame, FrameType, Metadata
+from omnia_facade.backend.port import Resume
+from omnia_facade.ws.binary import BinaryFrame, BinaryMetadata, FrameType
 from omnia_facade.ws.client_tools import ClearDeadline, SetDeadline
-from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.effects import (
     Abandon,
     CancelTurn,
     Close,
+    DropAudio,
     Effect,
-    EndAudio,
     HangUp,
-    Hear,
-    Probe,
+    ProbeSession,
+    QueueAudio,
     Send,
     SendMedia,
     StartCall,
@@ -39,16 +40,14 @@ from omnia_facade.ws.messages import parse
 # What ends everything is seldom done, or little would be seen of the rest.
 SELDOM = st.sampled_from([*[False] * 9, True])
 EVENTS = st.one_of(
-    st.builds(Chunk, st.text(max_size=2), st.sampled_from(["", "user"])),
+    st.builds(Transcript, st.text(max_size=2), st.just("user")),
     st.builds(
         MediaChunk, st.just("m"), st.integers(0, 3), st.booleans(), st.just(""), st.just(b"")
     ),
     st.builds(Interruption),
     st.builds(SessionConfig, st.just("pcm"), st.just(8000), st.just(1)),
-    st.builds(ToolCall, st.just("c"), st.just("t"), by_client=st.booleans()),
+    st.builds(ToolCallEvent, st.just(ToolCall("c", "t")), by_client=st.booleans()),
     st.builds(AnswerEnded, st.just(Done("so far"))),
-    st.builds(Done, st.just("")),
-    st.builds(Failed, st.just("X"), st.just("")),
 )
 
 
@@ -57,7 +56,7 @@ class Calling(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.talk = Conversation("own", binary=True)
+        self.talk = WebSocketConversation("own", binary=True)
         self.open = True
         self.audio: list[int] | None = None
         self.ended_by_client = False
@@ -71,11 +70,11 @@ class Calling(RuleBasedStateMachine):
             match effect:
                 case Send() | SendMedia():
                     assert self.open
-                case Hear(audio):
+                case QueueAudio(audio):
                     assert not self.ended_by_client
                     self.audio = [*(self.audio or []), audio.sequence]
                     self.ended_by_client = audio.is_last
-                case Probe():
+                case ProbeSession():
                     assert not self.probing
                     self.probing = True
                 case StartCall(number):
@@ -90,7 +89,7 @@ class Calling(RuleBasedStateMachine):
                     self.ended_by_client = True
                 case CancelTurn():
                     assert self.call is not None or self.turn is not None
-                case EndAudio():
+                case DropAudio():
                     assert self.audio is not None
                     self.audio, self.call, self.ended_by_client = None, None, False
                 case Abandon():
@@ -105,7 +104,7 @@ class Calling(RuleBasedStateMachine):
 
     @rule(sequence=st.integers(0, 3), last=st.booleans())
     def speak(self, sequence: int, last: bool) -> None:
-        self.hear(sequence, last, Metadata())
+        self.hear(sequence, last, BinaryMetadata())
 
     @rule(
         sequence=st.integers(0, 3),
@@ -113,18 +112,24 @@ class Calling(RuleBasedStateMachine):
         rate=st.sampled_from([None, 8000, 1]),
     )
     def speak_in_a_session(self, sequence: int, session: str, rate: int | None) -> None:
-        self.hear(sequence, False, Metadata(session_id=session, sample_rate=rate))
+        self.hear(sequence, False, BinaryMetadata(session_id=session, sample_rate=rate))
 
-    def hear(self, sequence: int, last: bool, about: Metadata) -> None:
+    def hear(self, sequence: int, last: bool, about: BinaryMetadata) -> None:
         frame = BinaryFrame(FrameType.MEDIA_CHUNK, b"x", sequence, last, metadata=about)
-        effects = self.talk.hear(frame)
-        assert len([each for each in effects if isinstance(each, Hear)]) <= 1
+        effects = self.talk.receive_audio(frame)
+        assert len([each for each in effects if isinstance(each, QueueAudio)]) <= 1
         self.do(effects)
 
     @rule(last=st.sampled_from([Done(""), Failed("X", "")]))
     @precondition(lambda self: self.call is not None or self.turn is not None)
     def end(self, last: Done | Failed) -> None:
-        self.event(last)
+        number = self.turn if self.call is None else self.call
+        assert number is not None
+        self.turn = None
+        in_call = self.call is not None
+        effects = self.talk.turn_ended(number, last)
+        assert (DropAudio() in effects) is in_call
+        self.do(effects)
 
     @rule(kind=st.sampled_from(["hangup", "cancel"]))
     def stop(self, kind: str) -> None:
@@ -143,24 +148,21 @@ class Calling(RuleBasedStateMachine):
     @rule(event=EVENTS)
     @precondition(lambda self: self.call is not None or self.turn is not None)
     def any_event(self, event: TurnEvent) -> None:
-        self.event(event)
-
-    def event(self, event: TurnEvent) -> None:
         number = self.turn if self.call is None else self.call
         assert number is not None
-        if isinstance(event, Done | Failed):
-            self.turn = None
-        in_call, heard = self.call is not None, self.audio
-        effects = self.talk.event(number, event)
-        ends = isinstance(event, Done | Failed)
-        assert (EndAudio() in effects) is (in_call and ends)
-        assert ends or self.audio == heard
+        effects = self.talk.turn_event(number, event)
+        assert DropAudio() not in effects
         self.do(effects)
 
     @rule(number=st.integers(0, 3), event=EVENTS)
     @precondition(lambda self: self.call is None and self.turn is None)
     def event_of_what_is_over(self, number: int, event: TurnEvent) -> None:
-        assert self.talk.event(number, event) == []
+        assert self.talk.turn_event(number, event) == []
+
+    @rule(number=st.integers(0, 3), last=st.sampled_from([Done(""), Failed("X", "")]))
+    @precondition(lambda self: self.call is None and self.turn is None)
+    def end_of_what_is_over(self, number: int, last: Done | Failed) -> None:
+        assert self.talk.turn_ended(number, last) == []
 
     @rule(really=SELDOM)
     def drain(self, really: bool) -> None:
@@ -175,7 +177,7 @@ class Calling(RuleBasedStateMachine):
 
     @invariant()
     def audio_is_kept_for_a_call_only(self) -> None:
-        if not self.talk.busy:
+        if self.talk._queue.current is None:
             assert self.audio is None
             assert self.call is None
 

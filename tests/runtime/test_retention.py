@@ -17,10 +17,10 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres.migrations import migrate
 from omnia_core.sessions.retention import Retention
 from omnia_core.units import Duration
-from omnia_facade.dialogue.events import TurnRequest
+from omnia_facade.backend.events import TurnRequest
 from omnia_facade.metrics import FacadeMetrics
-from omnia_facade.turns.keeping import StoreKeeper
-from omnia_facade.turns.relayed import Relayed
+from omnia_facade.turns.interrupted_answers import InterruptedAnswerWriter
+from omnia_facade.turns.relayed import RelayedTurn
 from omnia_runtime.agent.context_window import ContextWindow, FittedMessages, fit_messages
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
@@ -134,12 +134,12 @@ async def test_a_trimmed_conversation_goes_on_in_the_round_trips_of_any_other(
 
         # a turn whose runtime dies, and what the facade keeps of it
         await bed.store.append("s", [Message("user", "9")], expected_length=18)
-        keeper = StoreKeeper(
+        store = InterruptedAnswerWriter(
             bed.facade, FacadeMetrics(CollectorRegistry(), agent="a", namespace="n").kept_answers
         )
-        relayed = Relayed()
-        relayed.said.append("half an ans")
-        assert await keeper.keep(TurnRequest("s", "9"), relayed)
+        relayed = RelayedTurn()
+        relayed.texts.append("half an ans")
+        assert await store.store(TurnRequest("s", "9"), relayed)
         session = await bed.stored()
         assert [each.content for each in session.interrupted] == ["half an ans"]
 

@@ -1,18 +1,19 @@
-"""What goes into a turn and what comes out of it, in no wire's format."""
+"""The requests and events of turns and voice calls, independent of any wire format."""
 
 from typing import TypeAlias
 
 from msgspec import Struct, field
 
 from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 
 
 class TurnRequest(Struct, frozen=True):
-    """One user message and the session to which it belongs.
+    """A user message and its session.
 
     Attributes:
-        traceparent: the span that the turn continues, "" where nothing is traced.
+        traceparent: the span that the turn continues; "" without tracing.
     """
 
     session_id: str
@@ -24,12 +25,12 @@ class TurnRequest(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What the user wrote; parts win over content."""
+        """The text of the message; parts win over content."""
         return "".join(part.text for part in self.parts) if self.parts else self.content
 
 
 class CallRequest(Struct, frozen=True):
-    """A voice call that the user begins, and the form of the audio that he sends."""
+    """The start of a voice call, with the format of the user's audio."""
 
     session_id: str
     codec: str = "pcm"
@@ -37,31 +38,31 @@ class CallRequest(Struct, frozen=True):
     channels: int = 1
 
 
-class Audio(Struct, frozen=True):
-    """The next audio of a call; after the last the user says nothing more."""
+class AudioInput(Struct, frozen=True):
+    """A piece of the user's audio in a call; after the last one the user sends no more."""
 
     data: bytes
     sequence: int
     is_last: bool = False
 
 
-class ToolAnswer(Struct, frozen=True):
-    """The client's answer to a tool call: a result (JSON text), or why there is none."""
+class ClientToolResult(Struct, frozen=True):
+    """The client's result of a tool call as JSON text, or the reason why it rejected the call."""
 
     call_id: str
     result_json: str = ""
     rejection: str | None = None
 
 
-class Chunk(Struct, frozen=True):
-    """The next piece of the answer, or with the role "user" of what the user was heard to say."""
+class Transcript(Struct, frozen=True):
+    """A piece of what somebody else than the agent said: the role is usually "user"."""
 
     text: str
-    role: str = ""
+    role: str
 
 
 class MediaChunk(Struct, frozen=True):
-    """The next piece of media that is streamed; `data` is not encoded."""
+    """A piece of streamed media; `data` is not encoded."""
 
     media_id: str
     sequence: int
@@ -71,45 +72,42 @@ class MediaChunk(Struct, frozen=True):
 
 
 class Interruption(Struct, frozen=True):
-    """The user has spoken up: what was not played yet is void."""
+    """The user has interrupted the agent: the client drops audio that it has not played."""
 
 
 class SessionConfig(Struct, frozen=True):
-    """The form of audio that the runtime asks for."""
+    """The audio format that the runtime requests."""
 
     codec: str
     sample_rate: int
     channels: int
 
 
-class Hello(Struct, frozen=True):
-    """The first thing that a runtime says on a stream: what it can do, and asks for."""
+class RuntimeHello(Struct, frozen=True):
+    """The first message of a runtime on a stream: its capabilities and the requested format."""
 
     capabilities: frozenset[str]
     config: SessionConfig | None = None
 
 
-class ToolCall(Struct, frozen=True):
-    """The model calls a tool; `by_client` when the client has to execute it."""
+class ToolCallEvent(Struct, frozen=True):
+    """The model called a tool; `by_client` if the client executes it."""
 
-    id: str
-    name: str
-    arguments_json: str = "{}"
+    call: ToolCall
     by_client: bool = False
     consent_message: str = ""
     categories: tuple[str, ...] = ()
 
 
-class ToolResult(Struct, frozen=True):
-    """What a tool that the client need not execute returned."""
+class ToolResultEvent(Struct, frozen=True):
+    """The result of a tool that the client does not execute."""
 
-    id: str
-    result_json: str
-    is_error: bool = False
+    call_id: str
+    result: ToolResult
 
 
 class Done(Struct, frozen=True):
-    """The turn's end."""
+    """The answer of a turn."""
 
     content: str
     usage: Usage | None = None
@@ -118,26 +116,24 @@ class Done(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """The turn's end when there is no answer."""
+    """The end of a turn without an answer."""
 
     code: str
     message: str
 
 
 class AnswerEnded(Struct, frozen=True):
-    """One answer of a call has ended; the call goes on."""
+    """The end of one answer in a call; the call continues."""
 
     done: Done
 
 
 TurnEvent: TypeAlias = (
-    Chunk
-    | ToolCall
-    | ToolResult
+    Transcript
+    | ToolCallEvent
+    | ToolResultEvent
     | MediaChunk
     | Interruption
     | SessionConfig
     | AnswerEnded
-    | Done
-    | Failed
 )

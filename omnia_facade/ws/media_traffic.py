@@ -1,4 +1,4 @@
-"""What of a connection is no text: the audio of its calls, and uploads."""
+"""The binary traffic of a connection: call audio and uploads."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,111 +6,110 @@ from functools import partial
 from typing import TypeAlias
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_facade.dialogue.audio import AudioQueue
-from omnia_facade.dialogue.events import Audio
-from omnia_facade.dialogue.handler import Dialogue
+from omnia_facade.backend.audio import AudioQueue
+from omnia_facade.backend.events import AudioInput
+from omnia_facade.backend.port import BackendConnection
 from omnia_facade.metrics import VoiceMetrics
 from omnia_facade.ws.binary import BinaryFrame, FrameType, decode
-from omnia_facade.ws.brake import Brake
-from omnia_facade.ws.conversation import Conversation
+from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.effects import (
+    DropAudio,
     Effect,
-    EndAudio,
     HangUp,
-    Hear,
     MediaEffect,
+    QueueAudio,
     RequestUpload,
 )
-from omnia_facade.ws.limits import Pace, Rate
-from omnia_facade.ws.messages import Refused
-from omnia_facade.ws.uploads import Client, SocketUploads
+from omnia_facade.ws.inbound_limits import Rate, ReadPause, Throttle
+from omnia_facade.ws.messages import FrameRefused
+from omnia_facade.ws.uploads import SocketUploads, UploadSocket
 
-BeginUploads: TypeAlias = Callable[[Client], SocketUploads]
+BeginUploads: TypeAlias = Callable[[UploadSocket], SocketUploads]
 
-_NOT_BINARY = Refused(
+_NOT_BINARY = FrameRefused(
     ErrorCode.INVALID_MESSAGE,
     "binary frames are not enabled; expected JSON in a text frame, or connect with ?binary=true",
 )
-_NO_STORAGE = Refused(
+_NO_STORAGE = FrameRefused(
     ErrorCode.MEDIA_NOT_ENABLED, "media storage is not enabled; send media inline in parts"
 )
 
 
-class Media:
-    """Made when a connection has its first binary message, call or upload."""
+class MediaTraffic:
+    """Created by the first binary message, call or upload of a connection."""
 
     __slots__ = (
         "_audio",
+        "_backend",
         "_begin_uploads",
         "_conversation",
-        "_dialogue",
         "_metrics",
-        "_pace",
-        "_slowed",
         "_socket",
+        "_throttle",
+        "_throttled",
         "_uploads",
     )
 
     def __init__(
         self,
-        socket: Client,
-        conversation: Conversation,
-        dialogue: Dialogue,
+        socket: UploadSocket,
+        conversation: WebSocketConversation,
+        backend: BackendConnection,
         metrics: VoiceMetrics,
         rate: Rate,
         begin_uploads: BeginUploads | None,
     ) -> None:
-        """`rate` is that of bytes from the client; `begin_uploads` is None without a storage."""
+        """`rate` limits the client's bytes; `begin_uploads` is None without a media store."""
         self._socket = socket
         self._conversation = conversation
-        self._dialogue = dialogue
+        self._backend = backend
         self._metrics = metrics
         self._begin_uploads = begin_uploads
-        self._pace = Pace(rate)
-        self._slowed: asyncio.TimerHandle | None = None
+        self._throttle = Throttle(rate)
+        self._throttled: asyncio.TimerHandle | None = None
         self._audio: AudioQueue | None = None
         self._uploads: SocketUploads | None = None
 
     def receive(self, data: bytes) -> list[Effect]:
-        """Take a binary message."""
-        self._slow_down(len(data))
+        """Process a binary message."""
+        self._apply_rate(len(data))
         try:
             if not self._conversation.binary:
                 raise _NOT_BINARY
             return self._receive(decode(data))
-        except Refused as refused:
+        except FrameRefused as refused:
             return self._conversation.refuse(refused)
 
     def apply(self, effect: MediaEffect) -> list[Effect]:
-        """Do what the conversation decided; return what follows from it."""
+        """Execute an effect; return the effects that follow from it."""
         match effect:
-            case Hear(audio):
-                self._hear(audio)
+            case QueueAudio(audio):
+                self._queue_audio(audio)
             case HangUp():
                 self.audio().end()
-                self._dialogue.hang_up()
-            case EndAudio():
+                self._backend.hang_up()
+            case DropAudio():
                 self._audio = None
-                self._socket.release(Brake.AUDIO)
+                self._socket.resume_reading(ReadPause.AUDIO)
             case RequestUpload(request):
                 try:
                     self._require_uploads().request(request)
-                except Refused as refused:
+                except FrameRefused as refused:
                     return self._conversation.refuse(refused)
         return []
 
     def audio(self) -> AudioQueue:
-        """Return what the client says on the phone."""
+        """Return the queue of call audio from the client."""
         if self._audio is None:
             self._audio = AudioQueue(
-                partial(self._socket.release, Brake.AUDIO), self._metrics.delivered
+                partial(self._socket.resume_reading, ReadPause.AUDIO), self._metrics.delivered
             )
         return self._audio
 
     def close(self) -> None:
-        """Learn that the connection is gone."""
-        if self._slowed:
-            self._slowed.cancel()
+        """Called when the connection is closed."""
+        if self._throttled:
+            self._throttled.cancel()
         if self._uploads:
             self._uploads.close()
 
@@ -119,23 +118,23 @@ class Media:
             self._require_uploads().receive(frame)
             return []
         self._metrics.received(len(frame.payload))
-        return self._conversation.hear(frame)
+        return self._conversation.receive_audio(frame)
 
-    def _slow_down(self, size: int) -> None:
+    def _apply_rate(self, size: int) -> None:
         loop = asyncio.get_running_loop()
-        pause = self._pace.spend(size, loop.time())
+        pause = self._throttle.spend(size, loop.time())
         if pause > 0:
             self._metrics.frames_rate_limited.inc()
-            self._socket.brake(Brake.RATE)
-            if self._slowed:
-                self._slowed.cancel()
-            self._slowed = loop.call_later(pause, self._socket.release, Brake.RATE)
+            self._socket.pause_reading(ReadPause.RATE)
+            if self._throttled:
+                self._throttled.cancel()
+            self._throttled = loop.call_later(pause, self._socket.resume_reading, ReadPause.RATE)
 
-    def _hear(self, audio: Audio) -> None:
-        waiting = self.audio()
-        waiting.put(audio)
-        if waiting.full:
-            self._socket.brake(Brake.AUDIO)
+    def _queue_audio(self, audio: AudioInput) -> None:
+        queue = self.audio()
+        queue.put(audio)
+        if queue.full:
+            self._socket.pause_reading(ReadPause.AUDIO)
 
     def _require_uploads(self) -> SocketUploads:
         if self._uploads is None:

@@ -1,10 +1,10 @@
-"""Text on its short way: the client is sent what it would be sent if every piece were an event."""
+"""The text of an answer from the runtime's stream to the client's socket, and what holds it up."""
 
 import asyncio
 import contextlib
 import gzip
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
 
@@ -14,27 +14,27 @@ from websockets.frames import Frame, Opcode
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.dialogue.events import Failed, TurnEvent, TurnRequest
-from omnia_facade.dialogue.handler import Dialogue, Say
+from omnia_facade.backend.events import Done, Failed, TurnEvent, TurnRequest
+from omnia_facade.backend.port import BackendConnection
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
 from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.turns.announced import AnnouncedSessions
-from omnia_facade.turns.echo import EchoHandler
 from omnia_facade.turns.failures import ENDED
-from omnia_facade.turns.runtime import RuntimeHandler
-from omnia_facade.turns.text import MAX_IN_A_ROW, RuntimeTurns
-from omnia_facade.ws.calls import Calls
+from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
+from omnia_facade.turns.relayed import MAX_IN_A_ROW
+from omnia_facade.turns.runtime import RuntimeBackend
+from omnia_facade.turns.text import RuntimeTurns
+from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
-from omnia_facade.ws.conversation import Conversation
-from omnia_facade.ws.endpoint import Endpoint
-from omnia_facade.ws.limits import Limits
-from omnia_facade.ws.outgoing import Outgoing
+from omnia_facade.ws.conversation import WebSocketConversation
+from omnia_facade.ws.framing import WriteCoalescer
+from omnia_facade.ws.inbound_limits import ConnectionLimits
+from omnia_facade.ws.voice import VoiceCallLimit
 from omnia_rpc.client_call import ClientCall
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.messages import GZIP, PREFIX_BYTES, with_prefix
-from tests.facade.runtime_bed import unheard
+from tests.facade.runtime_bed import RecordingListener
 from tests.facade.scripted_runtime import LIMIT, chunk, done
 
 ROUNDS = 60
@@ -87,19 +87,6 @@ class OneCall:
         return RuntimeStream(BuiltinStream(call), session_id)
 
 
-class ByEvents:
-    """A dialogue that has no short way."""
-
-    def __init__(self, inner: Dialogue) -> None:
-        self._inner = inner
-
-    def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:  # noqa: ARG002 - the port's
-        return self._inner.turn(request, unheard)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
 class Socket:
     """The transport of a client; `written` is what it was sent."""
 
@@ -143,12 +130,15 @@ def masked(**fields: object) -> bytes:
     return Frame(Opcode.TEXT, orjson.dumps(fields)).serialize(mask=True)
 
 
-def accepted(dialogue: Dialogue, limits: Limits = Limits()) -> tuple[Endpoint, Socket]:  # noqa: B008 - it cannot be changed
+def accepted(
+    backend: BackendConnection,
+    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it cannot be changed
+) -> tuple[ClientConnection, Socket]:
     """Open a connection of a client."""
     metrics = FacadeMetrics(CollectorRegistry(), agent="a", namespace="n")
     connections = Connections(metrics, "runtime", limits=limits)
-    calls = Calls(0, metrics.connections_active)
-    endpoint = Endpoint(connections, dialogue, Conversation("s"), None, calls)
+    calls = VoiceCallLimit(0, metrics.connections_active)
+    endpoint = ClientConnection(connections, backend, WebSocketConversation("s"), None, calls)
     socket = Socket()
     endpoint.connection_made(cast("asyncio.Transport", socket))
     endpoint.data_received(UPGRADE)
@@ -160,22 +150,36 @@ async def rounds_of_the_loop(count: int) -> None:
         await asyncio.sleep(0)
 
 
-class Play:
-    """Plays one script, which a seed decides, with everything at random but what is said."""
+def shown(frame: dict[str, Any]) -> tuple[str, ...]:
+    """Return of a frame what the runtime decides."""
+    match frame["type"]:
+        case "done":
+            return "done", frame["content"], frame["finish_reason"]
+        case "chunk":
+            return "chunk", frame["content"]
+        case kind:
+            return kind, frame[kind]["id"]
 
-    def __init__(self, seed: int, *, short: bool) -> None:
+
+class Play:
+    """Plays one script, which a seed decides, with everything at random but what is said.
+
+    Attributes:
+        expected: the frames that the client should get, as `shown` returns them.
+    """
+
+    def __init__(self, seed: int) -> None:
         self.script = random.Random(seed)  # noqa: S311 - a seed makes a failure the same again
-        self.chance = random.Random(f"{seed} {short}")  # noqa: S311 - likewise
+        self.chance = random.Random(f"{seed} chance")  # noqa: S311 - likewise
         self.runtime = OneCall()
         client = cast("RuntimeClient", self.runtime)
-        handler = RuntimeHandler(client, LIMIT, LIMIT)
-        dialogue = handler.begin("s", Principal("mia"))
-        by_events = cast("Dialogue", ByEvents(dialogue))
-        self.endpoint, self.socket = accepted(dialogue if short else by_events)
+        backend = RuntimeBackend(client, LIMIT, LIMIT)
+        self.endpoint, self.socket = accepted(backend.begin("s", Principal("mia")))
         self.fed = 0
+        self.expected: list[tuple[str, ...]] = []
 
-    async def run(self) -> list[dict[str, Any]]:
-        """Return the frames that the client got, without their times."""
+    async def run(self) -> list[tuple[str, ...]]:
+        """Return the frames that the client got."""
         for number in range(TURNS):
             self.endpoint.data_received(masked(type="message", content=f"message {number}"))
         for number in range(TURNS):
@@ -188,10 +192,25 @@ class Play:
         (wire,) = self.runtime.wires
         assert wire.freed == self.fed
         self.endpoint.connection_lost(None)
-        return [
-            {name: value for name, value in each.items() if name != "timestamp"}
-            for each in self.socket.frames()[1:]
-        ]
+        return [shown(each) for each in self.socket.frames()[1:]]
+
+    def expect(self, messages: Sequence[pb.ServerMessage]) -> None:
+        """Note what the client should be sent of the messages of one turn."""
+        said = ""
+        for message in messages:
+            match message.WhichOneof("message"):
+                case "chunk" if message.chunk.content:
+                    said += message.chunk.content
+                    self.expected.append(("chunk", message.chunk.content))
+                case "tool_call":
+                    self.expected.append(("tool_call", message.tool_call.id))
+                case "tool_result":
+                    self.expected.append(("tool_result", message.tool_result.id))
+                case "done":
+                    content = message.done.final_content or said
+                    self.expected.append(("done", content, message.done.finish_reason))
+                case _:
+                    pass
 
     def answer(self, number: int) -> list[pb.ServerMessage]:
         messages = [HELLO] if number == 0 else []
@@ -214,10 +233,14 @@ class Play:
         """Have the messages come in any pieces; perhaps the client cancels after one of them."""
         cancelled_after = self.script.randrange(len(messages) * 2)
         if cancelled_after < len(messages) - 1:
+            rest = [chunk("still on its way"), done("", "cancelled")]
+            self.expect([*messages[:cancelled_after], *rest])
             await self.pieces(messages[:cancelled_after])
             self.endpoint.data_received(masked(type="cancel"))
             await self.until(f"message {number}", "cancel")
-            messages = [chunk("still on its way"), done("", "cancelled")]
+            messages = rest
+        else:
+            self.expect(messages)
         await self.pieces(messages)
 
     async def pieces(self, messages: Sequence[pb.ServerMessage]) -> None:
@@ -258,14 +281,15 @@ class Play:
             self.endpoint.resume_writing()
 
 
-async def test_the_short_way_tells_a_client_the_same_as_events_do() -> None:
+async def test_a_client_gets_text_and_events_in_the_order_in_which_the_runtime_sends_them() -> None:
     for seed in range(ROUNDS):
-        assert await Play(seed, short=True).run() == await Play(seed, short=False).run(), seed
+        play = Play(seed)
+        assert await play.run() == play.expected, seed
 
 
 async def test_a_client_that_goes_away_at_any_moment_leaves_nothing_behind() -> None:
     for seed in range(ROUNDS):
-        play = Play(seed, short=True)
+        play = Play(seed)
         rounds = play.chance.randrange(40)
         playing = asyncio.create_task(play.run())
         await rounds_of_the_loop(rounds)
@@ -285,7 +309,7 @@ async def test_a_client_that_goes_away_at_any_moment_leaves_nothing_behind() -> 
 
 async def test_what_waited_for_a_client_lets_the_others_go_on_when_it_reads_again() -> None:
     runtime = OneCall()
-    handler = RuntimeHandler(cast("RuntimeClient", runtime), LIMIT, LIMIT)
+    handler = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
     endpoint, socket = accepted(handler.begin("s", Principal("mia")))
     endpoint.data_received(masked(type="message", content="one"))
     await rounds_of_the_loop(2)
@@ -304,13 +328,12 @@ async def test_what_waited_for_a_client_lets_the_others_go_on_when_it_reads_agai
     endpoint.connection_lost(None)
 
 
-def heard(_: str) -> bool:
-    """Take every piece."""
-    return True
-
-
-async def begun(turns: RuntimeTurns, content: str, say: Say) -> list[TurnEvent]:
-    return [event async for event in turns.run(TurnRequest("s", content), say)]
+async def begun(
+    turns: RuntimeTurns, content: str, listener: RecordingListener | None = None
+) -> list[str | TurnEvent | Done | Failed]:
+    listener = listener or RecordingListener()
+    outcome = await turns.run(TurnRequest("s", content), listener)
+    return [*listener.received, outcome]
 
 
 def turns_of(runtime: OneCall) -> RuntimeTurns:
@@ -324,25 +347,25 @@ def say_back(runtime: OneCall, *messages: pb.ServerMessage) -> None:
 async def test_a_message_whose_answer_has_begun_is_not_sent_again() -> None:
     runtime = OneCall()
     turns = turns_of(runtime)
-    first = asyncio.create_task(begun(turns, "one", heard))
+    first = asyncio.create_task(begun(turns, "one"))
     await rounds_of_the_loop(2)
     say_back(runtime, done("so"))
     await first
 
-    second = asyncio.create_task(begun(turns, "two", heard))
+    second = asyncio.create_task(begun(turns, "two"))
     await rounds_of_the_loop(2)
     say_back(runtime, chunk("half an ans"))
     runtime.calls[-1].on_headers([("grpc-status", "0")], end=True)
     runtime.calls[-1].on_end()
 
     async with asyncio.timeout(LIMIT):
-        assert await second == [ENDED]
+        assert await second == ["half an ans", ENDED]
     assert runtime.seen == ["one", "two"]
 
 
 async def test_a_cancel_that_comes_with_the_end_of_its_turn_does_not_end_the_next() -> None:
     runtime = OneCall()
-    handler = RuntimeHandler(cast("RuntimeClient", runtime), LIMIT, LIMIT)
+    handler = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
     endpoint, _ = accepted(handler.begin("s", Principal("mia")))
     endpoint.data_received(masked(type="message", content="one"))
     endpoint.data_received(masked(type="message", content="two"))
@@ -354,16 +377,59 @@ async def test_a_cancel_that_comes_with_the_end_of_its_turn_does_not_end_the_nex
     endpoint.connection_lost(None)
 
 
+async def test_a_cancel_while_the_client_does_not_read_does_not_end_the_next() -> None:
+    runtime = OneCall()
+    backend = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
+    endpoint, socket = accepted(backend.begin("s", Principal("mia")))
+    endpoint.data_received(masked(type="message", content="one"))
+    endpoint.data_received(masked(type="message", content="two"))
+    endpoint.pause_writing()
+    say_back(runtime, done("so"))
+    await rounds_of_the_loop(10)
+    assert runtime.seen == ["one"]
+    endpoint.data_received(masked(type="cancel"))
+    endpoint.resume_writing()
+    await rounds_of_the_loop(10)
+
+    assert [shown(each) for each in socket.frames()[1:]] == [("done", "so", "stop")]
+    assert runtime.seen[-1] == "two"
+    endpoint.connection_lost(None)
+
+
+async def test_a_client_that_does_not_read_is_sent_one_more_piece_and_the_rest_later() -> None:
+    runtime = OneCall()
+    backend = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
+    endpoint, socket = accepted(backend.begin("s", Principal("mia")))
+    endpoint.data_received(masked(type="message", content="one"))
+    await rounds_of_the_loop(2)
+    endpoint.pause_writing()
+    for piece in "abc":
+        say_back(runtime, chunk(piece))
+        await rounds_of_the_loop(10)
+    assert [shown(each) for each in socket.frames()[1:]] == [("chunk", "a")]
+
+    endpoint.resume_writing()
+    say_back(runtime, done(""))
+    await rounds_of_the_loop(10)
+    assert [shown(each) for each in socket.frames()[1:]] == [
+        *(("chunk", piece) for piece in "abc"),
+        ("done", "abc", "stop"),
+    ]
+    endpoint.connection_lost(None)
+
+
 async def test_a_turn_that_ends_at_once_does_not_hide_that_too_much_comes() -> None:
-    echo = EchoHandler(AnnouncedSessions(10))
-    endpoint, socket = accepted(echo.begin("s", Principal("mia")), Limits(received_bytes=1000))
+    echo = EchoBackend(AnnouncedSessions(10))
+    endpoint, socket = accepted(
+        echo.begin("s", Principal("mia")), ConnectionLimits(received_bytes=1000)
+    )
     large = masked(type="message", content="x" * 200_000)
 
     endpoint.data_received(masked(type="message", content="hi") + large[:100_000])
 
     assert socket.over
     assert b"try again later" in socket.written
-    assert endpoint._conversation.held == 0
+    assert endpoint._conversation.unanswered_bytes == 0
     endpoint.connection_lost(None)
 
 
@@ -384,7 +450,7 @@ class Written:
 
 
 async def test_what_goes_wrong_at_one_socket_is_not_the_others_loss() -> None:
-    outgoing, broken, written = Outgoing(), Written(broken=True), Written()
+    outgoing, broken, written = WriteCoalescer(), Written(broken=True), Written()
     outgoing.add(broken)
     outgoing.add(written)
     await rounds_of_the_loop(2)
@@ -394,14 +460,15 @@ async def test_what_goes_wrong_at_one_socket_is_not_the_others_loss() -> None:
 async def test_a_piece_that_cannot_be_relayed_ends_its_call_and_no_other() -> None:
     runtime = OneCall()
 
-    def crash(_: str) -> bool:
+    def crash(_: str | TurnEvent) -> None:
         raise MemoryError
 
-    turn = asyncio.create_task(begun(turns_of(runtime), "one", crash))
+    listener = RecordingListener(crash)
+    turn = asyncio.create_task(begun(turns_of(runtime), "one", listener))
     await rounds_of_the_loop(2)
     say_back(runtime, chunk("so"))
 
     async with asyncio.timeout(LIMIT):
-        (last,) = await turn
-    assert isinstance(last, Failed)
+        await turn
+    assert isinstance(turn.result()[-1], Failed)
     assert runtime.calls[-1].done

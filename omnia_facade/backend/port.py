@@ -1,0 +1,61 @@
+"""The port of a backend, which answers the turns and calls of a connection."""
+
+from enum import Enum, auto
+from typing import Protocol
+
+from omnia_core.conversation.listener import TurnListener
+from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.audio import AudioQueue
+from omnia_facade.backend.events import (
+    CallRequest,
+    ClientToolResult,
+    Done,
+    Failed,
+    TurnEvent,
+    TurnRequest,
+)
+
+
+class Resume(Enum):
+    """Whether a session can be continued."""
+
+    RESUMABLE = auto()
+    NOT_FOUND = auto()
+    UNAVAILABLE = auto()
+
+
+class BackendConnection(Protocol):
+    """The turns and calls of one client connection, one at a time."""
+
+    async def probe(self, session_id: str) -> Resume:
+        """Return whether a session that this connection did not begin can be continued."""
+
+    async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
+        """Answer a message: text and events go to `listener`.
+
+        Cancelling the task abandons the turn.
+        """
+
+    async def call(
+        self, request: CallRequest, audio: AudioQueue, listener: TurnListener[TurnEvent]
+    ) -> Done | Failed:
+        """Hold a voice call; as a turn, with `AnswerEnded` after each answer."""
+
+    def hang_up(self) -> None:
+        """Ask the running call to end soon, with `Done`."""
+
+    def cancel(self) -> None:
+        """Ask the running turn or call to end soon, with `Done` and the text so far."""
+
+    def send_tool_result(self, result: ClientToolResult) -> None:
+        """Send the client's tool result to the running turn or call."""
+
+    def close(self) -> None:
+        """Release all resources; a running turn or call is abandoned."""
+
+
+class Backend(Protocol):
+    """Answers all connections; one per program."""
+
+    def begin(self, session_id: str, principal: Principal) -> BackendConnection:
+        """Begin a connection to which `session_id` was announced."""

@@ -10,7 +10,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Kind, Mode
 from omnia_operator.api.evals import Evals
 from omnia_operator.api.externalauth import ExternalAuth
-from omnia_operator.api.facade import Facade, FacadeType
+from omnia_operator.api.facade import FacadeSpec, FacadeType
 from omnia_operator.api.framework import Framework
 from omnia_operator.api.meta import AGE, ObjectRef, PrinterColumn, Resource, Status
 from omnia_operator.api.model import (
@@ -24,8 +24,8 @@ from omnia_operator.api.model import (
 from omnia_operator.api.provider import ProviderSettings
 from omnia_operator.api.rollout import NamedProvider, Rollout, RolloutStatus
 from omnia_operator.api.rules import rule
-from omnia_operator.api.session import Session
-from omnia_operator.api.workload import Workload
+from omnia_operator.api.session import SessionSpec
+from omnia_operator.api.workload import WorkloadSpec
 
 
 class PromptPackRef(Model):
@@ -44,7 +44,7 @@ class InlinePrompt(Model):
     """System prompt, as a template: `{{name}}` stands for a variable."""
 
 
-class Media(Model):
+class RuntimeMedia(Model):
     """Where the runtime finds media files."""
 
     base_path: AbsolutePath = names.MEDIA_BASE_PATH
@@ -69,17 +69,17 @@ class AgentRuntimeSpec(Model):
     """The model itself, instead of Provider resources; its logical name is `default`."""
     framework: Framework = Field(default_factory=Framework)
     """What runs the agent loop."""
-    facade: Facade = Field(default_factory=Facade)
+    facade: FacadeSpec = Field(default_factory=FacadeSpec)
     """The door for clients."""
     external_auth: ExternalAuth = Field(default_factory=ExternalAuth)
     """Whose credentials are accepted."""
     tool_registry_ref: ObjectRef | None = None
     """The tools that the model may call."""
-    session: Session = Field(default_factory=Session)
+    session: SessionSpec = Field(default_factory=SessionSpec)
     """How conversations are kept."""
-    media: Media = Field(default_factory=Media)
+    media: RuntimeMedia = Field(default_factory=RuntimeMedia)
     """Where the runtime finds media files."""
-    runtime: Workload = Field(default_factory=Workload)
+    runtime: WorkloadSpec = Field(default_factory=WorkloadSpec)
     """How the pods run."""
     evals: Evals | None = None
     """Evaluation of live conversations by the definitions of the pack."""

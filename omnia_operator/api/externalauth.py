@@ -25,7 +25,7 @@ class Management(Model):
     """More namespaces whose ServiceAccounts may talk to the agent; its own always may."""
 
 
-class ClientKeys(Model):
+class ClientKeyRules(Model):
     """Keys that are handed out. Each is a Secret of the agent's namespace with the labels
     `omnia.altairalabs.ai/credential-kind: agent-client-key` and `omnia.altairalabs.ai/agent`.
     """
@@ -92,7 +92,7 @@ class ExternalAuth(Model):
 
     management: Management = Field(default_factory=Management)
     """Tokens of the cluster's ServiceAccounts."""
-    client_keys: ClientKeys | None = None
+    client_keys: ClientKeyRules | None = None
     """Keys that are handed out."""
     oidc: Oidc | None = None
     """Tokens of an OpenID provider."""

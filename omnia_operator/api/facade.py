@@ -8,7 +8,7 @@ from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_core.units import ByteSize, Duration
-from omnia_operator.api.meta import EnvVar
+from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.model import (
     AbsolutePath,
     ByteSizeField,
@@ -70,7 +70,7 @@ _RESERVED = frozenset(
 )
 
 
-class Facade(Model):
+class FacadeSpec(Model):
     """The door for clients."""
 
     type: FacadeType = FacadeType.WEBSOCKET
@@ -92,7 +92,7 @@ class Facade(Model):
     function's input. Whatever the page asks for needs the same credentials as any other client."""
     resources: JsonObject | None = None
     """Requests and limits of the facade container."""
-    extra_env: tuple[EnvVar, ...] = Field(
+    extra_env: tuple[ContainerEnvVar, ...] = Field(
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the facade container."""

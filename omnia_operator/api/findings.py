@@ -22,7 +22,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class ResourceFinding:
     """Something that the author of a resource should know."""
 
     path: Path
@@ -34,7 +34,7 @@ class Finding:
 class InvalidResource(ValueError):
     """A resource that cannot be used."""
 
-    def __init__(self, findings: list[Finding]) -> None:
+    def __init__(self, findings: list[ResourceFinding]) -> None:
         super().__init__("; ".join(f"{dotted(each.path)}: {each.message}" for each in findings))
         self.findings = findings
 
@@ -45,19 +45,19 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> Finding:
+def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> ResourceFinding:
     """Say in plain words what pydantic found; `schema` knows the names that exist."""
     path = tuple(error["loc"])
     kind, found = error["type"], error["input"]
     if kind == "extra_forbidden":
-        return Finding(path, _unknown_field(path, schema))
+        return ResourceFinding(path, _unknown_field(path, schema))
     if kind == "missing":
-        return Finding(path, f"the field {path[-1]} is missing: add it")
+        return ResourceFinding(path, f"the field {path[-1]} is missing: add it")
     words = _WORDS.get(kind)
     if words is None:
         expected = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        return Finding(path, expected)
-    return Finding(path, words(error.get("ctx", {}), found))
+        return ResourceFinding(path, expected)
+    return ResourceFinding(path, words(error.get("ctx", {}), found))
 
 
 def one_of(known: list[str], found: object) -> str:

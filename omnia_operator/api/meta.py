@@ -95,7 +95,7 @@ class SecretKey(Model):
     """Key in the Secret."""
 
 
-class EnvVar(Passthrough):
+class ContainerEnvVar(Passthrough):
     """An environment variable, as in a Kubernetes container."""
 
     name: Text

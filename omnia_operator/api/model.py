@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import BYTE_SIZE_PATTERN, DURATION_PATTERN, ByteSize, Duration
-from omnia_operator.api.rules import Rule, rules_of
+from omnia_operator.api.rules import CelRule, rules_of
 
 _SPELLINGS = {"url": "URL", "ttl": "TTL", "cpu": "CPU", "api": "API", "ca": "CA", "1k": "1K"}
 
@@ -38,7 +38,7 @@ class Model(BaseModel):
         frozen=True,
         strict=True,
         use_attribute_docstrings=True,
-        ignored_types=(Rule,),
+        ignored_types=(CelRule,),
     )
 
     @classmethod

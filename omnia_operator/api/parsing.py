@@ -11,7 +11,14 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION
 from omnia_operator.api import maturity
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
-from omnia_operator.api.findings import Finding, InvalidResource, Path, Severity, explain, one_of
+from omnia_operator.api.findings import (
+    InvalidResource,
+    Path,
+    ResourceFinding,
+    Severity,
+    explain,
+    one_of,
+)
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.rules import violations
@@ -40,16 +47,16 @@ def parse(document: JsonObject) -> AnyResource:
     return resource
 
 
-def findings(document: JsonObject) -> list[Finding]:
+def findings(document: JsonObject) -> list[ResourceFinding]:
     """Return everything that the author of the document should know; errors come first."""
     resource, errors = _read(document)
     if resource is None:
         return errors
     notes = maturity.notes(resource.kind_name, document)
-    return [*errors, *(Finding(path, text, Severity.WARNING) for path, text in notes)]
+    return [*errors, *(ResourceFinding(path, text, Severity.WARNING) for path, text in notes)]
 
 
-def _read(document: JsonObject) -> tuple[AnyResource | None, list[Finding]]:
+def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFinding]]:
     errors = list(_identity(document))
     if errors:
         return None, errors
@@ -59,22 +66,22 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[Finding]]:
         text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
         resource = resource_type.model_validate_json(text)
     except orjson.JSONEncodeError as error:
-        return None, [Finding((), f"this cannot be written as JSON: {error}")]
+        return None, [ResourceFinding((), f"this cannot be written as JSON: {error}")]
     except ValidationError as error:
         schema = resource_schema(resource_type)
         return None, _distinct(error, schema)
-    return resource, [Finding(path, message) for path, message in _breaches(resource)]
+    return resource, [ResourceFinding(path, message) for path, message in _breaches(resource)]
 
 
-def _identity(document: JsonObject) -> Iterator[Finding]:
+def _identity(document: JsonObject) -> Iterator[ResourceFinding]:
     version, kind = document.get("apiVersion"), document.get("kind")
     if version != API_VERSION:
-        yield Finding(("apiVersion",), one_of([API_VERSION], version))
+        yield ResourceFinding(("apiVersion",), one_of([API_VERSION], version))
     if not isinstance(kind, str) or kind not in _TYPES:
-        yield Finding(("kind",), one_of(list(_TYPES), kind))
+        yield ResourceFinding(("kind",), one_of(list(_TYPES), kind))
 
 
-def _distinct(error: ValidationError, schema: dict[str, Any]) -> list[Finding]:
+def _distinct(error: ValidationError, schema: dict[str, Any]) -> list[ResourceFinding]:
     """Explain each error once: a value that may be of two types is reported twice."""
     details = error.errors(include_url=False)
     return list(dict.fromkeys(explain(each, schema) for each in details))

@@ -31,7 +31,7 @@ OPENAI_TYPES = frozenset({ProviderType.OPENAI, ProviderType.OLLAMA, ProviderType
 """Types that speak one of OpenAI's APIs."""
 
 
-class Capability(StrEnum):
+class ModelCapability(StrEnum):
     """What a model can do."""
 
     TEXT = "text"
@@ -188,7 +188,7 @@ class ProviderSettings(Model):
     """What tokens cost, in US dollars."""
     openai: OpenAISettings | None = None
     """What only OpenAI's APIs know: for the types `openai`, `ollama` and `vllm`."""
-    capabilities: tuple[Capability, ...] = Field(
+    capabilities: tuple[ModelCapability, ...] = Field(
         default=(), max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
     """What the model can do, as declared; it is not probed."""

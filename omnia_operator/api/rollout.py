@@ -31,7 +31,7 @@ class NamedProvider(Model):
     """The Provider."""
 
 
-class Candidate(Model):
+class RolloutCandidate(Model):
     """What the candidate has instead of the spec's own."""
 
     prompt_pack_version: Version | None = None
@@ -71,7 +71,7 @@ class Analysis(Model):
     """Arguments that replace those of the template."""
 
 
-class Step(Model):
+class RolloutStep(Model):
     """One step of a rollout: a weight, a pause or an analysis."""
 
     set_weight: Percent | None = None
@@ -141,9 +141,9 @@ class TrafficRouting(Model):
 class Rollout(Model):
     """A step by step change to a candidate."""
 
-    candidate: Candidate | None = None
+    candidate: RolloutCandidate | None = None
     """What the candidate has instead of the spec's own; without it nothing is rolled out."""
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=64)]
+    steps: Annotated[tuple[RolloutStep, ...], Field(min_length=1, max_length=64)]
     """What is done, in order."""
     sticky_session: StickySession | None = None
     """Which requests stay together on one side."""

@@ -13,7 +13,7 @@ OwnerT = TypeVar("OwnerT")
 
 
 @dataclass(frozen=True)
-class Rule(Generic[OwnerT]):
+class CelRule(Generic[OwnerT]):
     """A condition that an object has to meet."""
 
     message: str
@@ -34,21 +34,21 @@ class Rule(Generic[OwnerT]):
 
 def rule(
     message: str, *, cel: str | None, at: str = ""
-) -> Callable[[Callable[[OwnerT], bool]], Rule[OwnerT]]:
+) -> Callable[[Callable[[OwnerT], bool]], CelRule[OwnerT]]:
     """Declare the method below as the predicate of a rule; `at` is a dotted path of field names."""
     path = tuple(at.split(".")) if at else ()
 
-    def declare(holds: Callable[[OwnerT], bool]) -> Rule[OwnerT]:
-        return Rule(message=message, cel=cel, at=path, holds=holds)
+    def declare(holds: Callable[[OwnerT], bool]) -> CelRule[OwnerT]:
+        return CelRule(message=message, cel=cel, at=path, holds=holds)
 
     return declare
 
 
 @functools.cache
-def rules_of(model: type[BaseModel]) -> tuple[Rule[Any], ...]:
+def rules_of(model: type[BaseModel]) -> tuple[CelRule[Any], ...]:
     """Return the rules of a model, inherited ones first."""
     members = (member for base in reversed(model.__mro__) for member in vars(base).values())
-    return tuple(member for member in members if isinstance(member, Rule))
+    return tuple(member for member in members if isinstance(member, CelRule))
 
 
 def violations(

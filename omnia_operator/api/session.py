@@ -1,7 +1,6 @@
 """The session block of an AgentRuntime."""
 
-from enum import StrEnum
-
+from omnia_core.env import SessionType
 from omnia_core.units import Duration
 from omnia_operator.api.meta import LocalRef
 from omnia_operator.api.model import (
@@ -11,15 +10,7 @@ from omnia_operator.api.model import (
 from omnia_operator.api.rules import rule
 
 
-class SessionType(StrEnum):
-    """Where conversations are kept."""
-
-    MEMORY = "memory"
-    REDIS = "redis"
-    POSTGRES = "postgres"
-
-
-class Session(Model):
+class SessionSpec(Model):
     """How conversations are kept."""
 
     type: SessionType = SessionType.MEMORY

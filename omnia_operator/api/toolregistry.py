@@ -19,7 +19,7 @@ from omnia_operator.api.rules import rule
 from omnia_operator.api.toolhandler import ToolHandler
 
 
-class Probe(Model):
+class ServerProbe(Model):
     """Whether tool servers are looked at from time to time."""
 
     enabled: bool
@@ -38,7 +38,7 @@ class ToolRegistrySpec(Model):
         Field(min_length=1, max_length=128, json_schema_extra=list_map("name")),
     ]
     """Tools and tool servers."""
-    probe: Probe | None = None
+    probe: ServerProbe | None = None
     """Whether tool servers are looked at from time to time."""
     allowed_namespaces: tuple[str, ...] = Field(
         default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api.meta import EnvVar, Volume, VolumeMount
+from omnia_operator.api.meta import ContainerEnvVar, Volume, VolumeMount
 from omnia_operator.api.model import Model, Text, list_map
 from omnia_operator.api.rules import rule
 
@@ -97,7 +97,7 @@ _OWN_FOLDERS = frozenset(
 )
 
 
-class Workload(Model):
+class WorkloadSpec(Model):
     """How the pods of the agent run."""
 
     replicas: Annotated[int, Field(ge=0)] = 1
@@ -118,7 +118,7 @@ class Workload(Model):
         default=(), max_length=64, json_schema_extra=list_map("mountPath")
     )
     """Where those volumes stand in the runtime container."""
-    extra_env: tuple[EnvVar, ...] = Field(
+    extra_env: tuple[ContainerEnvVar, ...] = Field(
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the runtime container."""

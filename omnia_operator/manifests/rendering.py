@@ -14,7 +14,7 @@ from jinja2.runtime import Context
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import OWNED, SECRET
 from omnia_operator.cluster.manifest import Manifest
-from omnia_operator.plan import AgentPlan
+from omnia_operator.plan import AgentPlan, SecretCopy
 
 try:
     from yaml import CSafeLoader as Loader
@@ -72,3 +72,27 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def secrets(agent: AgentPlan, values: Mapping[SecretCopy, str]) -> list[Manifest]:
+    """Return the Secrets with the copies, as base64 like their originals."""
+    data: dict[str, dict[str, str]] = {}
+    for each in agent.secret_copies:
+        data.setdefault(each.target.name, {})[each.target.key] = values[each]
+    return [
+        Manifest.of(
+            {
+                "apiVersion": SECRET.api_version,
+                "kind": SECRET.name,
+                "metadata": {
+                    "name": name,
+                    "namespace": agent.namespace,
+                    "labels": agent.labels,
+                    "ownerReferences": agent.owners,
+                },
+                "type": "Opaque",
+                "data": copies,
+            }
+        )
+        for name, copies in data.items()
+    ]

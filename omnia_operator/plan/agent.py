@@ -9,15 +9,15 @@ from omnia_core.env import FacadeEnv, RuntimeEnv, SecretKeyRef
 from omnia_core.env.sessions import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
+from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
-from omnia_operator.api.meta import EnvVar
+from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
-from omnia_operator.plan.retention import bounded, session_ttl
-from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
-from omnia_operator.plan.toolsecrets import tool_secrets
+from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
+from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource
 
@@ -100,7 +100,7 @@ def _facade(
         console=spec.facade.console or settings.console,
         allow_unauthenticated=settings.allow_unauthenticated,
     )
-    store = SessionType(spec.session.type.value)
+    store = spec.session.type
     keeps = spec.facade.handler is Handler.RUNTIME and store is not SessionType.MEMORY
     if keeps or spec.mode is Mode.FUNCTION:
         # Answers that the runtime does not end, and replies of functions, for every pod to find.
@@ -134,7 +134,7 @@ def _runtime(
     resolved: Resolved,
     settings: Settings,
     folders: tuple[Folder, ...],
-    secrets: tuple[Mount, ...],
+    secrets: tuple[MountPlan, ...],
     media: MediaPlan | None,
 ) -> ContainerPlan[RuntimeEnv]:
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
@@ -148,7 +148,7 @@ def _runtime(
             for each in resolved.providers
             if each.secret
         },
-        session_type=SessionType(spec.session.type.value),
+        session_type=spec.session.type,
         session_url=_key(resolved.store),
         session_ttl=session_ttl(resolved),
         media_base_path=spec.media.base_path,
@@ -173,7 +173,7 @@ def _port(name: str, number: int) -> JsonObject:
     return {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
-def _more(settings: Settings, own: Iterable[EnvVar]) -> tuple[JsonObject, ...]:
+def _more(settings: Settings, own: Iterable[ContainerEnvVar]) -> tuple[JsonObject, ...]:
     """Return the variables of every agent and the user's own, which win."""
     entries = {name: {"name": name, "value": value} for name, value in settings.tracing.items()}
     return tuple({**entries, **{each.name: each.render() for each in own}}.values())
@@ -199,8 +199,30 @@ def _runtime_image(spec: AgentRuntimeSpec, settings: Settings) -> str:
     return f"{repository}{slash}{name.partition(':')[0]}:{spec.framework.version}"
 
 
-def _user_mounts(spec: AgentRuntimeSpec) -> tuple[Mount, ...]:
+def _user_mounts(spec: AgentRuntimeSpec) -> tuple[MountPlan, ...]:
     return tuple(
-        Mount(each.name, each.mount_path, each.read_only or False, each.sub_path)
+        MountPlan(each.name, each.mount_path, each.read_only or False, each.sub_path)
         for each in spec.runtime.volume_mounts
+    )
+
+
+def session_ttl(resolved: Resolved) -> Duration:
+    """Return how long after its last use a session can be continued."""
+    own, policy = resolved.agent.spec.session.ttl, resolved.retention
+    if policy is None or policy.bounds.dry_run:
+        return own
+    return policy.retention.bounded(own)
+
+
+def bounded(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
+    """Tell the runtime which policy is in force, as it is written."""
+    if resolved.retention is None:
+        return env
+    policy = resolved.retention.retention
+    return msgspec.structs.replace(
+        env,
+        retention_ttl=policy.ttl,
+        retention_days=policy.days,
+        retention_max_messages=policy.max_messages,
+        retention_dry_run=policy.dry_run,
     )

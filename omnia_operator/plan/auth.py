@@ -11,7 +11,7 @@ from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Management
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.externalauth import ExternalAuth
 from omnia_operator.plan.files import Folder, folder
-from omnia_operator.plan.shapes import Mount, SecretCopy
+from omnia_operator.plan.shapes import MountPlan, SecretCopy
 from omnia_operator.resolve import Resolved
 
 _VOLUME = "omnia-auth-secrets"
@@ -32,9 +32,9 @@ class AuthPlan:
         return {"name": _VOLUME, "secret": {"secretName": self.secrets, "optional": True}}
 
     @property
-    def mount(self) -> Mount:
+    def mount(self) -> MountPlan:
         """The mount of the keys in the facade's container."""
-        return Mount(_VOLUME, names.AUTH_SECRETS_PATH)
+        return MountPlan(_VOLUME, names.AUTH_SECRETS_PATH)
 
 
 def auth_plan(resolved: Resolved) -> AuthPlan:

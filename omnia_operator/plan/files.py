@@ -14,7 +14,7 @@ from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
 from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.provider import OpenAISettings, ProviderType
-from omnia_operator.plan.shapes import ConfigMapPlan, Mount
+from omnia_operator.plan.shapes import ConfigMapPlan, MountPlan
 from omnia_operator.plan.tools import tools_file
 from omnia_operator.resolve import Lineup, Resolved, ResolvedProvider
 
@@ -38,9 +38,9 @@ class Folder:
         return {"name": f"omnia-{self.kind}", "configMap": {"name": self.config_map.name}}
 
     @property
-    def mount(self) -> Mount:
+    def mount(self) -> MountPlan:
         """The mount in a container."""
-        return Mount(f"omnia-{self.kind}", self.path)
+        return MountPlan(f"omnia-{self.kind}", self.path)
 
 
 def function_folder(resolved: Resolved) -> Folder | None:

@@ -8,7 +8,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.env.media import MediaStorageType
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.facade import FacadeMedia
-from omnia_operator.plan.shapes import Mount
+from omnia_operator.plan.shapes import MountPlan
 from omnia_operator.resolve import Resolved
 
 _VOLUME = "omnia-media"
@@ -28,9 +28,9 @@ class MediaPlan:
             return {"name": _VOLUME, "emptyDir": {}}
         return {"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim.claim_name}}
 
-    def mount(self, *, read_only: bool) -> Mount:
+    def mount(self, *, read_only: bool) -> MountPlan:
         """The mount in a container: only the facade writes."""
-        return Mount(_VOLUME, self.media.storage_path, read_only=read_only)
+        return MountPlan(_VOLUME, self.media.storage_path, read_only=read_only)
 
     def facade(self, env: FacadeEnv) -> FacadeEnv:
         """Tell the facade."""

@@ -29,7 +29,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Mount:
+class MountPlan:
     """A volume in a container."""
 
     volume: str
@@ -82,7 +82,7 @@ class ContainerPlan(Generic[EnvT_co]):
     env: EnvT_co
     extra_env: tuple[JsonObject, ...] = ()
     """The user's own variables, as Kubernetes writes them; they override `env`."""
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[MountPlan, ...] = ()
     resources: JsonObject | None = None
     pull_policy: str | None = None
     """None leaves it to Kubernetes."""

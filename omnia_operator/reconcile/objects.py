@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     HPA,
@@ -11,9 +12,8 @@ from omnia_operator.cluster.kinds import (
     SECRET,
     SERVICE,
 )
-from omnia_operator.cluster.manifest import Manifest
-from omnia_operator.cluster.ownership import owned, taken
-from omnia_operator.cluster.port import Cluster, ClusterError, KindMissing
+from omnia_operator.cluster.manifest import Manifest, owned
+from omnia_operator.cluster.port import Cluster
 from omnia_operator.manifests import same
 from omnia_operator.plan import AgentPlan
 from omnia_operator.resolve import Problem
@@ -42,7 +42,7 @@ async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
         try:
             live = await cluster.get(manifest.kind, manifest.key)
             if live is not None and not owned(live, agent.uid):
-                raise taken(manifest, live)
+                raise name_taken(manifest, live)
             if live is None or not same(manifest, live):
                 await cluster.apply(manifest, known=live is not None)
                 known = live is not None and manifest.kind == CONFIG_MAP

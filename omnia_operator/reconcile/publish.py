@@ -8,8 +8,9 @@ import structlog
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api.meta import Status
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.cluster.port import Cluster, ClusterError
+from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import rendered
 from omnia_operator.status import Announcement, announcements
 

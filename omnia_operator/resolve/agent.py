@@ -2,21 +2,21 @@
 
 from dataclasses import dataclass, field
 
+from omnia_core.env import SessionType
 from omnia_core.names import Handler, Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.toolhandler import SELF_DESCRIBING, Tool, ToolHandler
 from omnia_operator.resolve.auth import ResolvedAuth, resolve_auth
-from omnia_operator.resolve.fitting import fitting
 from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted, unusable
 from omnia_operator.resolve.lineup import Lineup
-from omnia_operator.resolve.packs import resolve_pack
+from omnia_operator.resolve.packs import fitting, resolve_pack
 from omnia_operator.resolve.providers import (
     ResolvedProvider,
     SecretSource,
     resolve_providers,
 )
 from omnia_operator.resolve.retention import RetentionPolicy, in_force
-from omnia_operator.resolve.sessions import resolve_store
+from omnia_operator.resolve.services import with_addresses
 
 
 @dataclass(frozen=True)
@@ -92,4 +92,25 @@ def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Pr
     if not granted(key[0], registry.spec.allowed_namespaces, namespace):
         message = not_granted("ToolRegistry", key, namespace)
         return Problem("ToolRegistryReady", "ToolRegistryNotGranted", message, retry=True)
-    return registry.spec.handlers
+    return with_addresses(registry.spec.handlers, found.services, key[0])
+
+
+STORE_KEY = "url"
+"""Key of the store's Secret."""
+
+
+def resolve_store(agent: AgentRuntime, found: Found) -> SecretSource | Problem | None:
+    """Find the address of the agent's session store; None when the pod itself keeps sessions."""
+    session, namespace = agent.spec.session, agent.metadata.namespace
+    if session.type is SessionType.MEMORY or session.store_ref is None:
+        return None
+    name = session.store_ref.name
+    keys = found.secrets.get((namespace, name))
+    wanted = f'the address of the session store is read from key {STORE_KEY} of Secret "{name}"'
+    if keys is None:
+        message = f"{wanted}, which does not exist: create it, or correct spec.session.storeRef"
+        return Problem("SessionStoreReady", "SecretNotFound", message, retry=True)
+    if STORE_KEY not in keys:
+        message = f"{wanted}, which has the keys {', '.join(sorted(keys)) or 'none'}: add it"
+        return Problem("SessionStoreReady", "SecretKeyMissing", message, retry=True)
+    return SecretSource(namespace, name, STORE_KEY)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.resolve.found import Found, Problem
-from omnia_operator.resolve.issuers import IssuerKeys, NoKeys
+from omnia_operator.resolve.found import Found, IssuerKeys, NoKeys, Problem
 from omnia_operator.resolve.providers import SecretSource
 
 EXTERNAL_AUTH = "ExternalAuth"
@@ -54,19 +53,21 @@ def resolve_auth(agent: AgentRuntime, found: Found) -> ResolvedAuth:
     return ResolvedAuth(
         management=management,
         oidc=oidc.keys if oidc is not None else (),
-        client_keys=tuple(_client_keys(found)) if rules.client_keys is not None else (),
+        client_keys=_client_keys(agent, found) if rules.client_keys is not None else (),
         user_id_key=user_id_key,
         problems=tuple(problems),
     )
 
 
-def _client_keys(found: Found) -> list[SecretSource]:
-    return [
+def _client_keys(agent: AgentRuntime, found: Found) -> tuple[SecretSource, ...]:
+    return tuple(
         SecretSource(*key, part)
-        for key in sorted(found.client_keys)
+        for key, owners in sorted(found.client_keys.items())
+        # A key of a deleted agent is not valid for a later agent with the same name.
+        if not owners or agent.metadata.uid in owners
         for part in _PARTS
         if len(key[1]) <= _LONGEST_NAME and part in found.secrets.get(key, ())
-    ]
+    )
 
 
 def _no_user_id_key(source: SecretSource, *, exists: bool) -> Problem:

@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.resolve.canary import ALL, next_step_of, weight_of
-from omnia_operator.resolve.versions import precedence, same
 
 # A ConfigMap holds 1 MiB; the rest is for the placement.
 _ROOM = 1024 * 1024 - 1024
@@ -94,7 +93,7 @@ def _whole(placed: Lineup, readable: Iterable[Readable]) -> Lineup:
     kept: list[ResolvedPack] = []
     left_out: list[str] = []
     for _, each in readable:
-        if any(same(each.version, other.version) for other in (*placed.packs, *kept)):
+        if any(same_version(each.version, other.version) for other in (*placed.packs, *kept)):
             continue
         room -= each.size
         if room < 0:
@@ -102,3 +101,23 @@ def _whole(placed: Lineup, readable: Iterable[Readable]) -> Lineup:
         else:
             kept.append(each)
     return replace(placed, others=tuple(kept), left_out=tuple(left_out))
+
+
+Precedence: TypeAlias = tuple[tuple[int, int, int], bool, tuple[tuple[bool, int, str], ...]]
+
+
+def same_version(one: str, other: str) -> bool:
+    """Whether two versions are the same, however they are written."""
+    return one.removeprefix("v") == other.removeprefix("v")
+
+
+def precedence(version: str) -> Precedence:
+    """Return a sort key: greater is newer, and a release is newer than its pre-releases."""
+    core, _, pre = version.removeprefix("v").split("+")[0].partition("-")
+    major, minor, patch = (int(part) for part in core.split("."))
+    return (major, minor, patch), not pre, tuple(_identifier(each) for each in pre.split("."))
+
+
+def _identifier(text: str) -> tuple[bool, int, str]:
+    # Numbers come before words, and compare as numbers.
+    return (False, int(text), "") if text.isdecimal() else (True, 0, text)

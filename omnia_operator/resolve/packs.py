@@ -5,8 +5,11 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.files.pack import DEFAULT_PROMPT, Prompt, TemplateEngine, parse_pack
+from omnia_core.files.function import FunctionFile
+from omnia_core.files.pack import DEFAULT_PROMPT, Pack, Prompt, TemplateEngine, parse_pack
 from omnia_core.files.pack import Pack as PackFile
+from omnia_core.files.pack.overrides import for_model
+from omnia_core.files.pack.vocabulary import template_of
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.toolhandler import Tool
@@ -18,8 +21,8 @@ from omnia_operator.resolve.lineup import (
     line_up,
     newest_first,
     pinned,
+    same_version,
 )
-from omnia_operator.resolve.versions import same
 
 _INLINE_VERSION = "0.0.0"
 
@@ -79,7 +82,7 @@ def _readable(
 
 def _pinned(named: list[PromptPack], version: str, found: Found) -> Lineup | Problem:
     ordered = newest_first(named)
-    chosen = next((pack for pack in ordered if same(pack.spec.version, version)), None)
+    chosen = next((pack for pack in ordered if same_version(pack.spec.version, version)), None)
     if chosen is None:
         there_are = ", ".join(pack.spec.version for pack in ordered)
         return _problem(
@@ -146,3 +149,53 @@ def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedP
 
 def _problem(reason: str, message: str) -> Problem:
     return Problem("PromptPackReady", reason, message, retry=True)
+
+
+_DEFAULT_PROVIDER = "default"
+
+
+def fitting(agent: AgentRuntime, lineup: Lineup | Problem | None) -> Lineup | Problem | None:
+    """Return the versions as they came, or why the agent cannot use the stable one.
+
+    Others that it cannot use are left out by the runtime, which says so.
+    """
+    if not isinstance(lineup, Lineup):
+        return lineup
+    try:
+        _check(agent, lineup.stable)
+    except ConfigurationError as error:
+        return Problem("PromptPackReady", "PromptPackInvalid", error.message, retry=True)
+    return lineup
+
+
+def _check(agent: AgentRuntime, stable: ResolvedPack) -> None:
+    inline = agent.spec.prompt is not None
+    what = "spec.prompt" if inline else f'PromptPack "{stable.name}" {stable.version}'
+    pack = parse_pack(stable.text, what)
+    prompt = pack.prompt(DEFAULT_PROMPT)
+    where = "spec.prompt.system" if inline else f"{what}: prompts.{prompt.id}.system_template"
+    for model in ("", *prompt.model_overrides):
+        template_of(pack, for_model(prompt, model), _function(agent), where)
+    there = [each.name for each in agent.spec.providers or ()] or [_DEFAULT_PROVIDER]
+    for key in _needed(pack, prompt):
+        if key not in there:
+            raise ConfigurationError(
+                f'{what} needs a provider "{key}" (the agent has: {", ".join(there)}):'
+                " add it to spec.providers"
+            )
+
+
+def _function(agent: AgentRuntime) -> FunctionFile | None:
+    spec = agent.spec
+    if spec.input_schema is None or spec.output_schema is None:
+        return None
+    return FunctionFile(agent.metadata.name, spec.input_schema, spec.output_schema)
+
+
+def _needed(pack: Pack, prompt: Prompt) -> Iterator[str]:
+    if prompt.provider not in ("", _DEFAULT_PROVIDER):
+        yield prompt.provider
+    for each in pack.requires.providers if pack.requires else ():
+        key = each if isinstance(each, str) else each.key
+        if key != _DEFAULT_PROVIDER and (isinstance(each, str) or each.required):
+            yield key

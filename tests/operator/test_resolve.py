@@ -8,7 +8,7 @@ import pytest
 from omnia_core.files.pack import parse_pack
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.resolve import Found, SecretSource, secret_keys
-from omnia_operator.resolve.versions import precedence
+from omnia_operator.resolve.lineup import precedence
 from tests.operator import objects, world
 
 OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
@@ -213,7 +213,7 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
         world.found(objects.provider(), pack("other", "1.0.0", of="support")),
         ("PromptPackReady", "PromptPackNotFound"),
         (
-            'there is no PromptPack "pack" in namespace "default" (there: support): create it, or'
+            'there is no PromptPack "pack" in namespace "default" (existing: support): create it, or'
             " correct spec.promptPackRef.name"
         ),
     ),

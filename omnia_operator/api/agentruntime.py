@@ -7,10 +7,10 @@ from pydantic import Field
 
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Handler, Kind, Mode
+from omnia_core.names import Kind, Mode
 from omnia_operator.api.evals import Evals
 from omnia_operator.api.externalauth import ExternalAuth
-from omnia_operator.api.facade import FacadeSpec, FacadeType
+from omnia_operator.api.facade import FacadeSpec
 from omnia_operator.api.framework import Framework
 from omnia_operator.api.meta import AGE, ObjectRef, PrinterColumn, Resource, Status
 from omnia_operator.api.model import (
@@ -90,60 +90,45 @@ class AgentRuntimeSpec(Model):
     output_schema: JsonObject | None = None
     """JSON Schema of a function's output."""
 
-    @rule(
+    function_has_schemas: ClassVar = rule(
         "a function declares what goes in and what comes out: add both inputSchema and"
         " outputSchema, or"
         " set mode: agent",
         cel="self.mode != 'function' || (has(self.inputSchema) && has(self.outputSchema))",
     )
-    def function_has_schemas(self) -> bool:
-        given = self.input_schema is not None and self.output_schema is not None
-        return self.mode is not Mode.FUNCTION or given
 
-    @rule(
+    agent_has_no_schemas: ClassVar = rule(
         "inputSchema and outputSchema belong to functions: remove them, or set mode: function",
         cel="self.mode == 'function' || (!has(self.inputSchema) && !has(self.outputSchema))",
     )
-    def agent_has_no_schemas(self) -> bool:
-        given = self.input_schema is not None or self.output_schema is not None
-        return self.mode is Mode.FUNCTION or not given
 
-    @rule(
+    function_is_not_a_websocket: ClassVar = rule(
         "a function is not served over WebSocket: set facade.type: grpc",
         cel="self.mode != 'function' || self.facade.type != 'websocket'",
         at="facade.type",
     )
-    def function_is_not_a_websocket(self) -> bool:
-        return self.mode is not Mode.FUNCTION or self.facade.type is not FacadeType.WEBSOCKET
 
-    @rule(
+    agent_is_a_websocket: ClassVar = rule(
         "an agent is served over WebSocket: set facade.type: websocket, or mode: function",
         cel="self.mode != 'agent' || self.facade.type == 'websocket'",
         at="facade.type",
     )
-    def agent_is_a_websocket(self) -> bool:
-        return self.mode is not Mode.AGENT or self.facade.type is FacadeType.WEBSOCKET
 
-    @rule(
+    function_is_answered_by_the_runtime: ClassVar = rule(
         "a function is answered by the runtime: remove facade.handler",
         cel="self.mode != 'function' || self.facade.handler == 'runtime'",
         at="facade.handler",
     )
-    def function_is_answered_by_the_runtime(self) -> bool:
-        return self.mode is not Mode.FUNCTION or self.facade.handler is Handler.RUNTIME
 
-    @rule(
+    prompt_has_one_source: ClassVar = rule(
         "the prompt comes from one place: give exactly one of promptPackRef and prompt (only"
         " the handlers"
         " echo and demo need neither)",
         cel="(has(self.promptPackRef) ? 1 : 0) + (has(self.prompt) ? 1 : 0) == 1 ||"
         " (!has(self.promptPackRef) && !has(self.prompt) && self.facade.handler != 'runtime')",
     )
-    def prompt_has_one_source(self) -> bool:
-        given = (self.prompt_pack_ref is not None) + (self.prompt is not None)
-        return given == 1 or (given == 0 and self.facade.handler is not Handler.RUNTIME)
 
-    @rule(
+    provider_has_one_source: ClassVar = rule(
         "the model comes from one place: give exactly one of providers and provider (only the"
         " handlers"
         " echo and demo need neither)",
@@ -152,9 +137,6 @@ class AgentRuntimeSpec(Model):
         " (!(has(self.providers) && size(self.providers) > 0) && !has(self.provider) &&"
         " self.facade.handler != 'runtime')",
     )
-    def provider_has_one_source(self) -> bool:
-        given = bool(self.providers) + (self.provider is not None)
-        return given == 1 or (given == 0 and self.facade.handler is not Handler.RUNTIME)
 
 
 class AgentPhase(StrEnum):
@@ -212,7 +194,7 @@ class AgentRuntime(Resource):
     status: AgentRuntimeStatus | None = None
     """Observed state, written by the operator."""
 
-    @rule(
+    name_fits_a_service: ClassVar = rule(
         "the Service has the agent's name, so it is at most 63 lower-case letters, digits and"
         " hyphens and begins"
         " with a letter: rename the agent",
@@ -220,6 +202,3 @@ class AgentRuntime(Resource):
         " size(self.metadata.name) <= 63",
         at="metadata.name",
     )
-    def name_fits_a_service(self) -> bool:
-        name = self.metadata.name
-        return name[0].isalpha() and "." not in name and len(name) <= 63  # noqa: PLR2004

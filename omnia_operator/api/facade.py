@@ -1,6 +1,7 @@
 """The facade block of an AgentRuntime."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -55,19 +56,15 @@ class FacadeMedia(Model):
     """The volume that holds the files, so that they outlive the pod and every pod finds them; with
     several replicas it has to be ReadWriteMany."""
 
-    @rule(
+    enabled_media_has_a_public_url: ClassVar = rule(
         "media is enabled, so clients need an address to download from: add publicURL, such as"
         " https://agent.example.com",
         cel="!self.enabled || has(self.publicURL)",
         at="publicURL",
     )
-    def enabled_media_has_a_public_url(self) -> bool:
-        return not self.enabled or self.public_url is not None
 
 
-_RESERVED = frozenset(
-    {names.FACADE_HEALTH_PORT, names.RUNTIME_GRPC_PORT, names.RUNTIME_HEALTH_PORT}
-)
+_RESERVED_PORTS = [names.FACADE_HEALTH_PORT, names.RUNTIME_GRPC_PORT, names.RUNTIME_HEALTH_PORT]
 
 
 class FacadeSpec(Model):
@@ -97,12 +94,10 @@ class FacadeSpec(Model):
     )
     """More environment variables of the facade container."""
 
-    @rule(
+    port_is_free: ClassVar = rule(
         "the ports 8081, 9000 and 9001 of the pod are taken by health checks and the runtime:"
         " choose another"
         " port",
-        cel="!(self.port in [8081, 9000, 9001])",
+        cel=f"!(self.port in {_RESERVED_PORTS})",
         at="port",
     )
-    def port_is_free(self) -> bool:
-        return self.port not in _RESERVED

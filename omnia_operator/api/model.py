@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import BYTE_SIZE_PATTERN, DURATION_PATTERN, ByteSize, Duration
-from omnia_operator.api.rules import CelRule, rules_of
+from omnia_operator.api.rules import rules_of
 
 _SPELLINGS = {"url": "URL", "ttl": "TTL", "cpu": "CPU", "api": "API", "ca": "CA", "1k": "1K"}
 
@@ -38,7 +38,6 @@ class Model(BaseModel):
         frozen=True,
         strict=True,
         use_attribute_docstrings=True,
-        ignored_types=(CelRule,),
     )
 
     @classmethod
@@ -46,7 +45,7 @@ class Model(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
-        entries = [each.render() for each in rules_of(cls) if each.cel]
+        entries = [rule.render() for rule in rules_of(cls) if rule.in_crd]
         if entries:
             schema["x-kubernetes-validations"] = entries
         return schema

@@ -35,14 +35,12 @@ class PackSource(Model):
     config_map_ref: PackRef | None = None
     """The ConfigMap that holds the pack."""
 
-    @rule(
+    config_map_is_named: ClassVar = rule(
         "a source of the type configmap needs configMapRef: add configMapRef with the name of"
         " the ConfigMap",
         cel="self.type != 'configmap' || has(self.configMapRef)",
         at="configMapRef",
     )
-    def config_map_is_named(self) -> bool:
-        return self.config_map_ref is not None
 
 
 class RolloutType(StrEnum):
@@ -71,13 +69,11 @@ class PackRollout(Model):
     canary: Canary | None = None
     """How fast a canary takes over."""
 
-    @rule(
+    only_a_canary_has_steps: ClassVar = rule(
         "the block canary belongs to the type canary: remove it, or set type: canary",
         cel="!has(self.canary) || self.type == 'canary'",
         at="canary",
     )
-    def only_a_canary_has_steps(self) -> bool:
-        return self.canary is None or self.type is RolloutType.CANARY
 
 
 class PromptPackSpec(Model):

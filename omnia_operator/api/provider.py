@@ -23,14 +23,6 @@ class ProviderType(StrEnum):
     MOCK = "mock"
 
 
-KEYLESS = frozenset({ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.MOCK})
-"""Types that work without an API key."""
-
-
-OPENAI_TYPES = frozenset({ProviderType.OPENAI, ProviderType.OLLAMA, ProviderType.VLLM})
-"""Types that speak one of OpenAI's APIs."""
-
-
 class ModelCapability(StrEnum):
     """What a model can do."""
 
@@ -156,15 +148,14 @@ class Mock(Model):
     config_map_ref: ResponsesRef | None = None
     """The ConfigMap that holds the response file."""
 
-    @rule(
+    responses_have_one_source: ClassVar = rule(
         "the responses of a mock provider stand either in responses or in a ConfigMap: remove"
         " one of"
         " responses and configMapRef",
-        cel=None,  # CEL has no view of a field without a type
+        cel="!has(self.responses) || !has(self.configMapRef)",
         at="configMapRef",
+        in_crd=False,  # the API server has no CEL for a field without a type
     )
-    def responses_have_one_source(self) -> bool:
-        return self.responses is None or self.config_map_ref is None
 
 
 class ProviderSettings(Model):
@@ -195,40 +186,32 @@ class ProviderSettings(Model):
     mock: Mock | None = None
     """What a provider of the type `mock` answers."""
 
-    @rule(
+    model_is_named: ClassVar = rule(
         "every provider but mock needs a model: add model, spelt as the vendor spells it",
         cel="self.type == 'mock' || has(self.model)",
         at="model",
     )
-    def model_is_named(self) -> bool:
-        return self.type is ProviderType.MOCK or self.model is not None
 
-    @rule(
+    key_is_given_where_one_is_needed: ClassVar = rule(
         "claude, openai and gemini need an API key: add secretRef with the name of a Secret,"
         " or baseURL for a"
         " compatible server that needs no key",
         cel="self.type in ['ollama', 'vllm', 'mock'] || has(self.secretRef) || has(self.baseURL)",
         at="secretRef",
     )
-    def key_is_given_where_one_is_needed(self) -> bool:
-        return self.type in KEYLESS or self.secret_ref is not None or self.base_url is not None
 
-    @rule(
+    only_openai_has_openai_settings: ClassVar = rule(
         "the block openai belongs to the types openai, ollama and vllm: remove it, or set one of"
         " these types",
         cel="!has(self.openai) || self.type in ['openai', 'ollama', 'vllm']",
         at="openai",
     )
-    def only_openai_has_openai_settings(self) -> bool:
-        return self.openai is None or self.type in OPENAI_TYPES
 
-    @rule(
+    only_a_mock_has_mock_responses: ClassVar = rule(
         "the block mock belongs to the type mock: remove it, or set type: mock",
         cel="!has(self.mock) || self.type == 'mock'",
         at="mock",
     )
-    def only_a_mock_has_mock_responses(self) -> bool:
-        return self.mock is None or self.type is ProviderType.MOCK
 
 
 class ProviderSpec(ProviderSettings):

@@ -1,7 +1,7 @@
 """The rollout block of an AgentRuntime."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -81,14 +81,11 @@ class RolloutStep(Model):
     analysis: Analysis | None = None
     """Go on only when this analysis succeeds."""
 
-    @rule(
+    step_does_one_thing: ClassVar = rule(
         "a step does one thing: give exactly one of setWeight, pause and analysis",
         cel="(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.analysis)"
         " ? 1 : 0) == 1",
     )
-    def step_does_one_thing(self) -> bool:
-        given = (self.set_weight, self.pause, self.analysis)
-        return sum(each is not None for each in given) == 1
 
 
 class StickySession(Model):

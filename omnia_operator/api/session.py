@@ -1,5 +1,7 @@
 """The session block of an AgentRuntime."""
 
+from typing import ClassVar
+
 from omnia_core.env import SessionType
 from omnia_core.units import Duration
 from omnia_operator.api.meta import LocalRef
@@ -21,11 +23,9 @@ class SessionSpec(Model):
     store_ref: LocalRef | None = None
     """Secret with the key `url`, the address of the store. Required for `redis` and `postgres`."""
 
-    @rule(
+    store_has_an_address: ClassVar = rule(
         "redis and postgres need an address: add storeRef with the name of a Secret that has"
         " the key url",
         cel="self.type == 'memory' || has(self.storeRef)",
         at="storeRef",
     )
-    def store_has_an_address(self) -> bool:
-        return self.type is SessionType.MEMORY or self.store_ref is not None

@@ -11,8 +11,6 @@ from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
 from omnia_operator.api.model import DurationField, Model
 from omnia_operator.api.rules import rule
 
-_SHORTEST, _LONGEST = Duration.parse("1s"), Duration.parse("87600h")
-
 
 class RetentionBounds(Model):
     """What may be kept of a session, at most."""
@@ -35,26 +33,20 @@ class RetentionBounds(Model):
 class SessionRetentionPolicySpec(RetentionBounds):
     """Desired state of a SessionRetentionPolicy."""
 
-    @rule(
+    something_is_bounded: ClassVar = rule(
         "a policy without a bound keeps everything: add at least one of ttlAfterInactive,"
         " retentionDays and maxMessagesPerSession",
         cel="has(self.ttlAfterInactive) || has(self.retentionDays) ||"
         " has(self.maxMessagesPerSession)",
     )
-    def something_is_bounded(self) -> bool:
-        bounds = (self.ttl_after_inactive, self.retention_days, self.max_messages_per_session)
-        return any(each is not None for each in bounds)
 
-    @rule(
+    sessions_can_be_continued: ClassVar = rule(
         "a session outlives the time between two messages, and is not kept for ever: set"
         " ttlAfterInactive to 1s or more, and to 87600h (ten years) at most",
         cel="!has(self.ttlAfterInactive) || (duration(self.ttlAfterInactive) >= duration('1s') &&"
         " duration(self.ttlAfterInactive) <= duration('87600h'))",
         at="ttlAfterInactive",
     )
-    def sessions_can_be_continued(self) -> bool:
-        ttl = self.ttl_after_inactive
-        return ttl is None or _SHORTEST <= ttl <= _LONGEST
 
 
 class RetentionPhase(StrEnum):

@@ -1,6 +1,7 @@
 """How the runtime proves who it is to a tool server."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from omnia_operator.api.meta import SecretKey
 from omnia_operator.api.model import (
@@ -56,30 +57,24 @@ class Auth(Model):
     workload_identity: WorkloadIdentityAuth | None = None
     """The token for `workloadIdentity`."""
 
-    @rule(
+    secret_fits_the_type: ClassVar = rule(
         "bearer and basic take their credential from a Secret, other types have none: add"
         " secretRef with name"
         " and key, or remove it",
         cel="(self.type in ['bearer', 'basic']) == has(self.secretRef)",
         at="secretRef",
     )
-    def secret_fits_the_type(self) -> bool:
-        return (self.type in {AuthType.BEARER, AuthType.BASIC}) == (self.secret_ref is not None)
 
-    @rule(
+    service_account_fits_the_type: ClassVar = rule(
         "the block serviceAccount belongs to the type serviceAccount, which needs it: add or"
         " remove it",
         cel="(self.type == 'serviceAccount') == has(self.serviceAccount)",
         at="serviceAccount",
     )
-    def service_account_fits_the_type(self) -> bool:
-        return (self.type is AuthType.SERVICE_ACCOUNT) == (self.service_account is not None)
 
-    @rule(
+    workload_identity_fits_the_type: ClassVar = rule(
         "the block workloadIdentity belongs to the type workloadIdentity, which needs it: add"
         " or remove it",
         cel="(self.type == 'workloadIdentity') == has(self.workloadIdentity)",
         at="workloadIdentity",
     )
-    def workload_identity_fits_the_type(self) -> bool:
-        return (self.type is AuthType.WORKLOAD_IDENTITY) == (self.workload_identity is not None)

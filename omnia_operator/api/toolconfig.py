@@ -1,7 +1,7 @@
 """How the tool handlers of a ToolRegistry reach their servers: one block per type."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -23,13 +23,11 @@ class RetryPolicy(Model):
     max_backoff: DurationField = Duration.parse("30s")
     """Longest wait."""
 
-    @rule(
+    backoff_has_room: ClassVar = rule(
         "initialBackoff is longer than maxBackoff: lower initialBackoff or raise maxBackoff",
         cel="duration(self.initialBackoff) <= duration(self.maxBackoff)",
         at="initialBackoff",
     )
-    def backoff_has_room(self) -> bool:
-        return self.initial_backoff <= self.max_backoff
 
 
 HttpStatus = Annotated[int, Field(ge=400, le=599)]
@@ -176,13 +174,11 @@ class McpConfig(Model):
     retry_policy: RetryPolicy | None = None
     """When a call is tried again."""
 
-    @rule(
+    stdio_has_a_command: ClassVar = rule(
         "a server over stdio is a program: add command, or choose another transport",
         cel="self.transport != 'stdio' || has(self.command)",
         at="command",
     )
-    def stdio_has_a_command(self) -> bool:
-        return self.transport is not McpTransport.STDIO or self.command is not None
 
 
 class ClientConfig(Model):

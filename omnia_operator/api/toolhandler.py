@@ -1,7 +1,7 @@
 """One handler of a ToolRegistry: a tool, or a server of several tools."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -93,25 +93,21 @@ class ToolHandler(Model):
     timeout: DurationField = Duration.parse("30s")
     """Longest time that a call may take."""
 
-    @rule(
+    tool_is_described: ClassVar = rule(
         "http, grpc and client tools do not describe themselves: add tool with name,"
         " description and"
         " inputSchema",
         cel="self.type in ['openapi', 'mcp'] || has(self.tool)",
         at="tool",
     )
-    def tool_is_described(self) -> bool:
-        return self.type in SELF_DESCRIBING or self.tool is not None
 
-    @rule(
+    self_describing_server_has_no_tool: ClassVar = rule(
         "openapi and mcp servers describe their own tools: remove tool",
         cel="!(self.type in ['openapi', 'mcp']) || !has(self.tool)",
         at="tool",
     )
-    def self_describing_server_has_no_tool(self) -> bool:
-        return self.type not in SELF_DESCRIBING or self.tool is None
 
-    @rule(
+    config_fits_the_type: ClassVar = rule(
         "a handler has only the config block of its type (httpConfig, openAPIConfig,"
         " grpcConfig, mcpConfig,"
         " clientConfig): remove the others, or correct type",
@@ -121,17 +117,8 @@ class ToolHandler(Model):
         " (!has(self.mcpConfig) || self.type == 'mcp') &&"
         " (!has(self.clientConfig) || self.type == 'client')",
     )
-    def config_fits_the_type(self) -> bool:
-        blocks = {
-            HandlerType.HTTP: self.http_config,
-            HandlerType.OPENAPI: self.open_api_config,
-            HandlerType.GRPC: self.grpc_config,
-            HandlerType.MCP: self.mcp_config,
-            HandlerType.CLIENT: self.client_config,
-        }
-        return all(block is None or kind is self.type for kind, block in blocks.items())
 
-    @rule(
+    server_has_an_address: ClassVar = rule(
         "the runtime has to know where the server is: add httpConfig.endpoint,"
         " openAPIConfig.specURL,"
         " grpcConfig.endpoint or mcpConfig.endpoint as the type wants it, or selector",
@@ -142,25 +129,18 @@ class ToolHandler(Model):
         " (self.type == 'mcp' && has(self.mcpConfig) &&"
         " (self.mcpConfig.transport == 'stdio' || has(self.mcpConfig.endpoint)))",
     )
-    def server_has_an_address(self) -> bool:
-        is_program = self.mcp_config and self.mcp_config.transport is McpTransport.STDIO
-        return bool(self.selector or self.type is HandlerType.CLIENT or self.address or is_program)
 
-    @rule(
+    mcp_has_a_transport: ClassVar = rule(
         "an mcp handler has to say how its server is spoken to: add mcpConfig with transport",
         cel="self.type != 'mcp' || has(self.mcpConfig)",
         at="mcpConfig",
     )
-    def mcp_has_a_transport(self) -> bool:
-        return self.type is not HandlerType.MCP or self.mcp_config is not None
 
-    @rule(
+    client_has_no_selector: ClassVar = rule(
         "the client executes client tools, there is no Service to find: remove selector",
         cel="self.type != 'client' || !has(self.selector)",
         at="selector",
     )
-    def client_has_no_selector(self) -> bool:
-        return self.type is not HandlerType.CLIENT or self.selector is None
 
     @property
     def address(self) -> str | None:

@@ -45,16 +45,13 @@ class ToolRegistrySpec(Model):
     )
     """Other namespaces whose agents may use this registry; `"*"` is every namespace."""
 
-    @rule(
+    tool_names_are_unique: ClassVar = rule(
         "two handlers have a tool of the same name, and the model could not tell them apart:"
         " rename one",
         cel="self.handlers.all(a, !has(a.tool) ||"
         " self.handlers.exists_one(b, has(b.tool) && b.tool.name == a.tool.name))",
         at="handlers",
     )
-    def tool_names_are_unique(self) -> bool:
-        names = [handler.tool.name for handler in self.handlers if handler.tool]
-        return len(names) == len(set(names))
 
 
 class ToolStatus(StrEnum):

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -61,40 +61,32 @@ class Autoscaling(Model):
     keda: Keda | None = None
     """How KEDA scales."""
 
-    @rule(
+    bounds_are_in_order: ClassVar = rule(
         "minReplicas is greater than maxReplicas: lower minReplicas or raise maxReplicas",
         cel="self.minReplicas <= self.maxReplicas",
         at="minReplicas",
     )
-    def bounds_are_in_order(self) -> bool:
-        return self.min_replicas <= self.max_replicas
 
-    @rule(
+    only_keda_scales_to_zero: ClassVar = rule(
         "only KEDA scales to zero: set type: keda, or minReplicas to at least 1",
         cel="self.minReplicas > 0 || self.type == 'keda'",
         at="minReplicas",
     )
-    def only_keda_scales_to_zero(self) -> bool:
-        return self.min_replicas > 0 or self.type is AutoscalingType.KEDA
 
-    @rule(
+    only_keda_has_keda_settings: ClassVar = rule(
         "the block keda belongs to the type keda: remove it, or set type: keda",
         cel="!has(self.keda) || self.type == 'keda'",
         at="keda",
     )
-    def only_keda_has_keda_settings(self) -> bool:
-        return self.keda is None or self.type is AutoscalingType.KEDA
 
 
-_OWN_FOLDERS = frozenset(
-    {
-        names.PACK_PATH,
-        *(
-            str(PurePosixPath(path).parent)
-            for path in (names.TOOLS_PATH, names.PROVIDERS_PATH, names.FUNCTION_PATH)
-        ),
-    }
-)
+_OWN_FOLDERS = [
+    names.PACK_PATH,
+    *(
+        str(PurePosixPath(path).parent)
+        for path in (names.TOOLS_PATH, names.PROVIDERS_PATH, names.FUNCTION_PATH)
+    ),
+]
 
 
 class WorkloadSpec(Model):
@@ -125,31 +117,24 @@ class WorkloadSpec(Model):
     autoscaling: Autoscaling | None = None
     """How many replicas there are, by load."""
 
-    @rule(
+    mounts_have_volumes: ClassVar = rule(
         "every entry of volumeMounts mounts an entry of volumes: add the missing volume, or"
         " correct the name",
         cel="!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) &&"
         " self.volumes.exists(v, v.name == m.name))",
         at="volumeMounts",
     )
-    def mounts_have_volumes(self) -> bool:
-        volumes = {volume.name for volume in self.volumes}
-        return all(mount.name in volumes for mount in self.volume_mounts)
 
-    @rule(
+    volume_names_are_free: ClassVar = rule(
         "names of volumes that begin with omnia- are the operator's own: rename the volume",
         cel="!has(self.volumes) || self.volumes.all(v, !v.name.startsWith('omnia-'))",
         at="volumes",
     )
-    def volume_names_are_free(self) -> bool:
-        return not any(volume.name.startswith("omnia-") for volume in self.volumes)
 
-    @rule(
+    mount_paths_are_free: ClassVar = rule(
         "pack, tools, providers and function below /etc/omnia are the operator's own: mount"
         " the volume elsewhere, such as in /etc/omnia/mock",
-        cel="!has(self.volumeMounts) || self.volumeMounts.all(m, !(m.mountPath in"
-        " ['/etc/omnia/pack', '/etc/omnia/tools', '/etc/omnia/providers', '/etc/omnia/function']))",
+        cel="!has(self.volumeMounts) ||"
+        f" self.volumeMounts.all(m, !(m.mountPath in {_OWN_FOLDERS}))",
         at="volumeMounts",
     )
-    def mount_paths_are_free(self) -> bool:
-        return not any(mount.mount_path in _OWN_FOLDERS for mount in self.volume_mounts)

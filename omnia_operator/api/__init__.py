@@ -1,4 +1,4 @@
-"""The custom resources: models, defaults, rules; the CRDs are generated from them."""
+"""The custom resources as models with defaults and rules; the CRDs are generated from them."""
 
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.findings import InvalidResource, ResourceFinding, Severity, dotted

@@ -1,4 +1,4 @@
-"""AgentRuntime: an agent that people talk to, or a function that programs call."""
+"""AgentRuntime: an agent for conversations, or a function for programs."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -34,7 +34,7 @@ class PromptPackRef(Model):
     name: ObjectName
     """`packName` of the pack, or the name of one PromptPack object."""
     version: Version | None = None
-    """Version that new sessions get; without it, the highest one, and of a canary its part."""
+    """Version of new sessions. Without it, they get the highest one, or a part of them a canary."""
 
 
 class InlinePrompt(Model):
@@ -48,7 +48,7 @@ class RuntimeMedia(Model):
     """Where the runtime finds media files."""
 
     base_path: AbsolutePath = names.MEDIA_BASE_PATH
-    """Folder that `mock://` addresses lead to."""
+    """Folder of `mock://` addresses."""
 
 
 class AgentRuntimeSpec(Model):
@@ -58,25 +58,25 @@ class AgentRuntimeSpec(Model):
     """`agent` holds conversations over WebSocket, `function` answers one typed HTTP request at a
     time."""
     prompt_pack_ref: PromptPackRef | None = None
-    """The pack that holds the prompts. Give this or `prompt`."""
+    """The pack with the prompts. Set this or `prompt`."""
     prompt: InlinePrompt | None = None
     """The prompt itself, instead of a pack."""
     providers: tuple[NamedProvider, ...] = Field(
         default=(), max_length=32, json_schema_extra=list_map("name")
     )
-    """The models, by logical name. Give these or `provider`."""
+    """The models, by logical name. Set these or `provider`."""
     provider: ProviderSettings | None = None
     """The model itself, instead of Provider resources; its logical name is `default`."""
     framework: Framework = Field(default_factory=Framework)
     """What runs the agent loop."""
     facade: FacadeSpec = Field(default_factory=FacadeSpec)
-    """The door for clients."""
+    """How clients connect."""
     external_auth: ExternalAuth = Field(default_factory=ExternalAuth)
-    """Whose credentials are accepted."""
+    """Which credentials are accepted."""
     tool_registry_ref: ObjectRef | None = None
     """The tools that the model may call."""
     session: SessionSpec = Field(default_factory=SessionSpec)
-    """How conversations are kept."""
+    """How conversations are stored."""
     media: RuntimeMedia = Field(default_factory=RuntimeMedia)
     """Where the runtime finds media files."""
     runtime: WorkloadSpec = Field(default_factory=WorkloadSpec)
@@ -84,16 +84,15 @@ class AgentRuntimeSpec(Model):
     evals: Evals | None = None
     """Evaluation of live conversations by the definitions of the pack."""
     rollout: Rollout | None = None
-    """A step by step change to a candidate."""
+    """A gradual change to a candidate."""
     input_schema: JsonObject | None = None
     """JSON Schema of a function's input."""
     output_schema: JsonObject | None = None
     """JSON Schema of a function's output."""
 
     function_has_schemas: ClassVar = rule(
-        "a function declares what goes in and what comes out: add both inputSchema and"
-        " outputSchema, or"
-        " set mode: agent",
+        "a function needs schemas of its input and output: add both inputSchema and outputSchema,"
+        " or set mode: agent",
         cel="self.mode != 'function' || (has(self.inputSchema) && has(self.outputSchema))",
     )
 
@@ -115,22 +114,20 @@ class AgentRuntimeSpec(Model):
     )
 
     function_is_answered_by_the_runtime: ClassVar = rule(
-        "a function is answered by the runtime: remove facade.handler",
+        "only the runtime can answer functions: remove facade.handler",
         cel="self.mode != 'function' || self.facade.handler == 'runtime'",
         at="facade.handler",
     )
 
     prompt_has_one_source: ClassVar = rule(
-        "the prompt comes from one place: give exactly one of promptPackRef and prompt (only"
-        " the handlers"
+        "the prompt has one source: set exactly one of promptPackRef and prompt (only the handlers"
         " echo and demo need neither)",
         cel="(has(self.promptPackRef) ? 1 : 0) + (has(self.prompt) ? 1 : 0) == 1 ||"
         " (!has(self.promptPackRef) && !has(self.prompt) && self.facade.handler != 'runtime')",
     )
 
     provider_has_one_source: ClassVar = rule(
-        "the model comes from one place: give exactly one of providers and provider (only the"
-        " handlers"
+        "the model has one source: set exactly one of providers and provider (only the handlers"
         " echo and demo need neither)",
         cel="(has(self.providers) && size(self.providers) > 0 ? 1 : 0) + (has(self.provider)"
         " ? 1 : 0) == 1 ||"
@@ -140,7 +137,7 @@ class AgentRuntimeSpec(Model):
 
 
 class AgentPhase(StrEnum):
-    """State of an AgentRuntime in a word."""
+    """Phase of an AgentRuntime."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -151,11 +148,11 @@ class Replicas(Model):
     """Numbers of pods."""
 
     desired: int = 0
-    """Pods that are wanted."""
+    """Desired pods."""
     ready: int = 0
     """Pods that are ready."""
     available: int = 0
-    """Pods that have been ready for long enough."""
+    """Pods that have been ready for the minimum time."""
 
 
 class AgentRuntimeStatus(Status):
@@ -165,19 +162,20 @@ class AgentRuntimeStatus(Status):
     """
 
     phase: AgentPhase | None = None
-    """`Pending` waits for what it refers to, `Running` is ready, `Failed` could not be deployed."""
+    """`Pending`: waits for objects that it refers to; `Running`: ready; `Failed`: cannot be
+    deployed."""
     replicas: Replicas | None = None
     """Numbers of pods."""
     active_version: str | None = None
-    """Version of the pack that new sessions get."""
+    """Version of the pack for new sessions."""
     service_endpoint: str | None = None
     """Host and port of the Service."""
     rollout: RolloutStatus | None = None
-    """Where the rollout is."""
+    """Progress of the rollout."""
 
 
 class AgentRuntime(Resource):
-    """AgentRuntime is an agent that people talk to, or a function that programs call."""
+    """AgentRuntime is an agent for conversations, or a function for programs."""
 
     kind_name: ClassVar = Kind.AGENT_RUNTIME
     plural: ClassVar = "agentruntimes"
@@ -195,9 +193,8 @@ class AgentRuntime(Resource):
     """Observed state, written by the operator."""
 
     name_fits_a_service: ClassVar = rule(
-        "the Service has the agent's name, so it is at most 63 lower-case letters, digits and"
-        " hyphens and begins"
-        " with a letter: rename the agent",
+        "the Service has the agent's name, so the name has at most 63 lower-case letters, digits"
+        " and hyphens and begins with a letter: rename the agent",
         cel="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') &&"
         " size(self.metadata.name) <= 63",
         at="metadata.name",

@@ -25,7 +25,7 @@ from omnia_operator.api.rules import rule
 
 
 class FacadeType(StrEnum):
-    """How clients come in."""
+    """How clients connect."""
 
     WEBSOCKET = "websocket"
     GRPC = "grpc"
@@ -39,25 +39,25 @@ class VolumeClaim(Model):
 
 
 class FacadeMedia(Model):
-    """Storage for files that clients upload before they mention them in a message."""
+    """Storage for files that clients upload and then refer to in a message."""
 
     enabled: bool = False
     """Whether clients may upload files."""
     storage_path: AbsolutePath = "/var/omnia/media"
-    """Folder that holds the files; both containers mount it."""
+    """Folder of the files; both containers mount it."""
     public_url: HttpUrl | None = None
-    """Address of this agent as clients see it; the addresses of uploads and downloads begin with
-    it. Required when enabled."""
+    """Address of this agent for clients, with which the addresses of uploads and downloads begin.
+    Required if enabled."""
     max_file_size: ByteSizeField = ByteSize.parse("10Mi")
     """Largest upload."""
     default_ttl: DurationField = Duration.parse("24h")
     """How long an upload is kept."""
     persistent_volume_claim: VolumeClaim | None = None
-    """The volume that holds the files, so that they outlive the pod and every pod finds them; with
+    """The volume of the files. With it they outlive the pod and every pod can read them; with
     several replicas it has to be ReadWriteMany."""
 
     enabled_media_has_a_public_url: ClassVar = rule(
-        "media is enabled, so clients need an address to download from: add publicURL, such as"
+        "media is enabled, so clients need an address for downloads: add publicURL, such as"
         " https://agent.example.com",
         cel="!self.enabled || has(self.publicURL)",
         at="publicURL",
@@ -68,7 +68,7 @@ _RESERVED_PORTS = [names.FACADE_HEALTH_PORT, names.RUNTIME_GRPC_PORT, names.RUNT
 
 
 class FacadeSpec(Model):
-    """The door for clients."""
+    """How clients connect."""
 
     type: FacadeType = FacadeType.WEBSOCKET
     """`websocket` for an agent, `grpc` for a function, which is called by `POST
@@ -76,8 +76,8 @@ class FacadeSpec(Model):
     port: Port = names.FACADE_PORT
     """Port that clients connect to."""
     handler: Handler = Handler.RUNTIME
-    """Who answers: the runtime, or one of two built-in stand-ins that need no model. `demo`
-    streams canned answers, `echo` repeats the message."""
+    """What answers: the runtime, or a built-in handler without a model. `demo` streams prepared
+    answers, `echo` repeats the message."""
     image: Text | None = None
     """Image of the facade container, instead of the operator's."""
     media: FacadeMedia | None = None
@@ -85,8 +85,8 @@ class FacadeSpec(Model):
     show_tools: bool = True
     """Whether clients see the calls and results of tools that the runtime executes."""
     console: bool = False
-    """Whether the facade serves a page at `/` on which a person talks to the agent, or fills in the
-    function's input. Whatever the page asks for needs the same credentials as any other client."""
+    """Whether the facade serves a page at `/` for conversations with the agent, or for the input of
+    the function. Requests of the page need the same credentials as those of any other client."""
     resources: JsonObject | None = None
     """Requests and limits of the facade container."""
     extra_env: tuple[ContainerEnvVar, ...] = Field(
@@ -95,8 +95,7 @@ class FacadeSpec(Model):
     """More environment variables of the facade container."""
 
     port_is_free: ClassVar = rule(
-        "the ports 8081, 9000 and 9001 of the pod are taken by health checks and the runtime:"
-        " choose another"
+        "health checks and the runtime use the ports 8081, 9000 and 9001 of the pod: choose another"
         " port",
         cel=f"!(self.port in {_RESERVED_PORTS})",
         at="port",

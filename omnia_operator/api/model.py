@@ -28,7 +28,7 @@ def field_name(name: str) -> str:
 
 
 class Model(BaseModel):
-    """A part of a resource: camel case outside, frozen, no unknown fields, no coercion."""
+    """A part of a resource: camel case in documents, frozen, without unknown fields or coercion."""
 
     model_config = ConfigDict(
         alias_generator=field_name,
@@ -52,9 +52,7 @@ class Model(BaseModel):
 
 
 class Passthrough(Model):
-    """A value of the Kubernetes API that is handed on: what we rely on is checked, the rest is
-    kept.
-    """
+    """A value of the Kubernetes API that is passed on: only the fields that we use are checked."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -105,5 +103,5 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 def list_map(*keys: str) -> JsonObject:
-    """Mark a list whose items are told apart by `keys`: merged by key, and no key twice."""
+    """Mark a list whose items are identified by `keys`: merged by key, without duplicates."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

@@ -13,13 +13,13 @@ from omnia_operator.api.rules import rule
 
 
 class SessionSpec(Model):
-    """How conversations are kept."""
+    """How conversations are stored."""
 
     type: SessionType = SessionType.MEMORY
-    """Where conversations are kept. `memory` forgets them with the pod."""
+    """Where conversations are stored. With `memory` they are lost with the pod."""
     ttl: DurationField = Duration.parse("24h")
-    """How long a silent conversation is kept; every message starts the time anew. A
-    SessionRetentionPolicy of the namespace may allow less."""
+    """How long a conversation is kept after its last message. A SessionRetentionPolicy of the
+    namespace may shorten this time."""
     store_ref: LocalRef | None = None
     """Secret with the key `url`, the address of the store. Required for `redis` and `postgres`."""
 

@@ -1,4 +1,4 @@
-"""How the runtime proves who it is to a tool server."""
+"""How the runtime authenticates to a tool server."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -12,7 +12,7 @@ from omnia_operator.api.rules import rule
 
 
 class AuthType(StrEnum):
-    """How the runtime proves who it is to a tool server."""
+    """How the runtime authenticates to a tool server."""
 
     NONE = "none"
     BEARER = "bearer"
@@ -29,7 +29,7 @@ class ServiceAccountAuth(Model):
 
 
 class Cloud(StrEnum):
-    """Whose workload identity is used."""
+    """The cloud of the workload identity."""
 
     AZURE = "azure"
 
@@ -38,18 +38,18 @@ class WorkloadIdentityAuth(Model):
     """A token of the cloud's workload identity."""
 
     cloud: Cloud
-    """Whose workload identity is used."""
+    """The cloud of the workload identity."""
     audience: Text
     """Audience of the token."""
     header: Text = "Authorization"
-    """Header that carries the token."""
+    """Header with the token."""
 
 
 class Auth(Model):
-    """How the runtime proves who it is to the tool server."""
+    """How the runtime authenticates to the tool server."""
 
     type: AuthType = AuthType.NONE
-    """Kind of proof."""
+    """Kind of authentication."""
     secret_ref: SecretKey | None = None
     """Key of a Secret: the token for `bearer`, `user:password` for `basic`."""
     service_account: ServiceAccountAuth | None = None
@@ -58,9 +58,8 @@ class Auth(Model):
     """The token for `workloadIdentity`."""
 
     secret_fits_the_type: ClassVar = rule(
-        "bearer and basic take their credential from a Secret, other types have none: add"
-        " secretRef with name"
-        " and key, or remove it",
+        "bearer and basic need a Secret with the credential, other types have none: add secretRef"
+        " with name and key, or remove it",
         cel="(self.type in ['bearer', 'basic']) == has(self.secretRef)",
         at="secretRef",
     )

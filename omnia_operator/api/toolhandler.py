@@ -27,7 +27,7 @@ from omnia_operator.api.toolconfig import (
 
 
 class HandlerType(StrEnum):
-    """How a tool server is spoken to."""
+    """The protocol of a tool server."""
 
     HTTP = "http"
     OPENAPI = "openapi"
@@ -37,16 +37,16 @@ class HandlerType(StrEnum):
 
 
 SELF_DESCRIBING = frozenset({HandlerType.OPENAPI, HandlerType.MCP})
-"""Types whose servers say themselves which tools they have."""
+"""Types whose servers list their own tools."""
 
 ToolName = Annotated[str, Field(max_length=64, pattern=TOOL_NAME)]
 
 
 class Tool(Model):
-    """What the model is told about a tool."""
+    """The description of a tool for the model."""
 
     name: ToolName
-    """Name that the model calls it by."""
+    """Name for the model."""
     description: Annotated[str, Field(min_length=1, max_length=4096)]
     """What the tool does and when to use it."""
     input_schema: JsonObject
@@ -72,9 +72,9 @@ class ToolHandler(Model):
     name: Label
     """Name of the handler."""
     type: HandlerType
-    """How the server is spoken to; `client` tools are executed by the client."""
+    """The protocol of the server; `client` tools are executed by the client."""
     tool: Tool | None = None
-    """What the model is told. Required for `http`, `grpc` and `client`; `openapi` and `mcp`
+    """Description for the model. Required for `http`, `grpc` and `client`; `openapi` and `mcp`
     servers describe their own tools."""
     http_config: HttpConfig | None = None
     """How an HTTP tool is called."""
@@ -89,13 +89,12 @@ class ToolHandler(Model):
     selector: Selector | None = None
     """Finds the server by the labels of its Service, instead of an address."""
     auth: Auth | None = None
-    """How the runtime proves who it is to the server."""
+    """How the runtime authenticates to the server."""
     timeout: DurationField = Duration.parse("30s")
-    """Longest time that a call may take."""
+    """Time limit of a call."""
 
     tool_is_described: ClassVar = rule(
-        "http, grpc and client tools do not describe themselves: add tool with name,"
-        " description and"
+        "http, grpc and client tools need a description: add tool with name, description and"
         " inputSchema",
         cel="self.type in ['openapi', 'mcp'] || has(self.tool)",
         at="tool",
@@ -108,9 +107,8 @@ class ToolHandler(Model):
     )
 
     config_fits_the_type: ClassVar = rule(
-        "a handler has only the config block of its type (httpConfig, openAPIConfig,"
-        " grpcConfig, mcpConfig,"
-        " clientConfig): remove the others, or correct type",
+        "a handler has only the config block of its type (httpConfig, openAPIConfig, grpcConfig,"
+        " mcpConfig, clientConfig): remove the others, or correct type",
         cel="(!has(self.httpConfig) || self.type == 'http') &&"
         " (!has(self.openAPIConfig) || self.type == 'openapi') &&"
         " (!has(self.grpcConfig) || self.type == 'grpc') &&"
@@ -119,9 +117,9 @@ class ToolHandler(Model):
     )
 
     server_has_an_address: ClassVar = rule(
-        "the runtime has to know where the server is: add httpConfig.endpoint,"
-        " openAPIConfig.specURL,"
-        " grpcConfig.endpoint or mcpConfig.endpoint as the type wants it, or selector",
+        "the runtime needs the address of the server: add httpConfig.endpoint,"
+        " openAPIConfig.specURL, grpcConfig.endpoint or mcpConfig.endpoint for the type, or"
+        " selector",
         cel="has(self.selector) || self.type == 'client' ||"
         " (self.type == 'http' && has(self.httpConfig) && has(self.httpConfig.endpoint)) ||"
         " (self.type == 'openapi' && has(self.openAPIConfig) && has(self.openAPIConfig.specURL)) ||"
@@ -131,20 +129,20 @@ class ToolHandler(Model):
     )
 
     mcp_has_a_transport: ClassVar = rule(
-        "an mcp handler has to say how its server is spoken to: add mcpConfig with transport",
+        "an mcp handler needs the transport of its server: add mcpConfig with transport",
         cel="self.type != 'mcp' || has(self.mcpConfig)",
         at="mcpConfig",
     )
 
     client_has_no_selector: ClassVar = rule(
-        "the client executes client tools, there is no Service to find: remove selector",
+        "client tools are executed by the client and have no Service: remove selector",
         cel="self.type != 'client' || !has(self.selector)",
         at="selector",
     )
 
     @property
     def address(self) -> str | None:
-        """Where the manifest says that the server is: a URL, host and port, or a command."""
+        """The address of the server in the manifest: a URL, host and port, or a command."""
         if self.mcp_config and self.mcp_config.transport is McpTransport.STDIO:
             return self.mcp_config.command
         blocks = (self.http_config, self.grpc_config, self.mcp_config)

@@ -33,31 +33,31 @@ class Keda(Model):
     """How KEDA scales."""
 
     polling_interval: Annotated[int, Field(ge=1)] = 30
-    """Seconds between two looks at the triggers."""
+    """Seconds between two evaluations of the triggers."""
     cooldown_period: Annotated[int, Field(ge=0)] = 300
-    """Seconds of silence before the last replica goes."""
+    """Seconds without activity before the last replica is removed."""
     triggers: tuple[KedaTrigger, ...] = Field(default=(), max_length=32)
-    """What to scale by; without any, by `omnia_agent_connections_active` from Prometheus, ten
-    connections a replica."""
+    """Triggers; without any, `omnia_agent_connections_active` from Prometheus with ten connections
+    per replica."""
 
 
 class Autoscaling(Model):
-    """How many replicas there are, by load."""
+    """Number of replicas by load."""
 
     enabled: bool = False
     """Whether an autoscaler owns the number of replicas; `runtime.replicas` is then ignored."""
     type: AutoscalingType = AutoscalingType.HPA
     """HorizontalPodAutoscaler or KEDA."""
     min_replicas: Annotated[int, Field(ge=0)] = 1
-    """Fewest replicas; 0 needs KEDA."""
+    """Smallest number of replicas; 0 needs KEDA."""
     max_replicas: Annotated[int, Field(ge=1)] = 10
-    """Most replicas."""
+    """Largest number of replicas."""
     target_memory_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = 70
-    """Memory use to aim at; HPA only."""
+    """Target of the memory use, in percent of the request; HPA only."""
     target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = 90
-    """CPU use to aim at; HPA only."""
+    """Target of the CPU use, in percent of the request; HPA only."""
     scale_down_stabilization_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """How long a lower need has to last before replicas go; HPA only."""
+    """Seconds of lower load before replicas are removed; HPA only."""
     keda: Keda | None = None
     """How KEDA scales."""
 
@@ -109,13 +109,13 @@ class WorkloadSpec(Model):
     volume_mounts: tuple[VolumeMount, ...] = Field(
         default=(), max_length=64, json_schema_extra=list_map("mountPath")
     )
-    """Where those volumes stand in the runtime container."""
+    """Where the volumes are mounted in the runtime container."""
     extra_env: tuple[ContainerEnvVar, ...] = Field(
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the runtime container."""
     autoscaling: Autoscaling | None = None
-    """How many replicas there are, by load."""
+    """Number of replicas by load."""
 
     mounts_have_volumes: ClassVar = rule(
         "every entry of volumeMounts mounts an entry of volumes: add the missing volume, or"
@@ -126,13 +126,13 @@ class WorkloadSpec(Model):
     )
 
     volume_names_are_free: ClassVar = rule(
-        "names of volumes that begin with omnia- are the operator's own: rename the volume",
+        "volume names with the prefix omnia- are reserved for the operator: rename the volume",
         cel="!has(self.volumes) || self.volumes.all(v, !v.name.startsWith('omnia-'))",
         at="volumes",
     )
 
     mount_paths_are_free: ClassVar = rule(
-        "pack, tools, providers and function below /etc/omnia are the operator's own: mount"
+        "pack, tools, providers and function below /etc/omnia are reserved for the operator: mount"
         " the volume elsewhere, such as in /etc/omnia/mock",
         cel="!has(self.volumeMounts) ||"
         f" self.volumeMounts.all(m, !(m.mountPath in {_OWN_FOLDERS}))",

@@ -1,4 +1,4 @@
-"""The entire desired state of an agent as values; a cluster and a laptop get the same."""
+"""The desired state of an agent as values, which `omnia up` uses as well as the operator."""
 
 from omnia_operator.plan.agent import plan
 from omnia_operator.plan.desired import AgentPlan, config_hash, files_hash

@@ -1,4 +1,7 @@
-"""tools.yaml: the handlers of a ToolRegistry as the runtime reads them."""
+"""Plans the tools of an agent: tools.yaml, and the volume with their credentials.
+
+Credentials are files because files, unlike variables, change without a new pod.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,11 +29,56 @@ from omnia_operator.plan.shapes import MountPlan, SecretCopy
 from omnia_operator.resolve import Resolved, SecretSource
 
 _Config = TypeVar("_Config", HTTPConfig, OpenAPIConfig, GRPCConfig, MCPConfig)
+_VOLUME = "omnia-tool-secrets"
+# The kubelet renews a token after four fifths of its lifetime.
+_TOKEN_SECONDS = 3600
 
 
 def tools_file(handlers: Iterable[ToolHandler]) -> ToolsFile:
-    """Return the file; a handler whose server is not known where is left out."""
-    return ToolsFile([_handler(each) for each in handlers if _reachable(each)])
+    """Return tools.yaml; handlers without an address are left out."""
+    return ToolsFile([_handler(handler) for handler in handlers if _reachable(handler)])
+
+
+@dataclass(frozen=True)
+class ToolSecrets:
+    """One volume with one file for each handler that has a credential."""
+
+    volume: JsonObject
+    copies: tuple[SecretCopy, ...]
+
+    @property
+    def mount(self) -> MountPlan:
+        """The mount in the runtime container."""
+        return MountPlan(_VOLUME, names.TOOL_SECRETS_PATH)
+
+
+def tool_secrets(resolved: Resolved) -> ToolSecrets | None:
+    """Return the volume with the credentials of tools; None if no tool has one."""
+    copies = tuple(_copies(resolved))
+    sources = [
+        source
+        for handler in resolved.handlers
+        if (source := _source(resolved, handler)) is not None
+    ]
+    if not sources:
+        return None
+    return ToolSecrets({"name": _VOLUME, "projected": {"sources": sources}}, copies)
+
+
+def tool_auth(handler: ToolHandler) -> ToolAuth | None:
+    """Return where the runtime finds the credential of a handler; None if it has none."""
+    auth = handler.auth or Auth()
+    if auth.type is AuthType.NONE:
+        return None
+    path = f"{names.TOOL_SECRETS_PATH}/{handler.name}"
+    if auth.secret_ref is not None:
+        origin = f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}"'
+    elif auth.service_account is not None:
+        audience = auth.service_account.audience
+        origin = f'the token of the pod\'s ServiceAccount for the audience "{audience}"'
+    else:
+        origin = ""
+    return ToolAuth(auth.type.value, path, origin)
 
 
 def _reachable(handler: ToolHandler) -> bool:
@@ -66,56 +114,11 @@ def _client(handler: ToolHandler) -> ClientConfig | None:
 
 
 def _typed(config: Model | None, kind: type[_Config]) -> _Config | None:
-    """Return a block in the file's type, which has the resource's field names."""
+    """Convert a config block to the type of the file, which has the same field names."""
     if config is None:
         return None
     block = config.model_dump(mode="json", by_alias=True, exclude_none=True)
     return msgspec.convert(block, kind)
-
-
-_VOLUME = "omnia-tool-secrets"
-# The kubelet renews a token when four fifths of its life are over.
-_TOKEN_SECONDS = 3600
-
-
-@dataclass(frozen=True)
-class ToolSecrets:
-    """One volume with one file for each handler that has a credential."""
-
-    volume: JsonObject
-    copies: tuple[SecretCopy, ...]
-
-    @property
-    def mount(self) -> MountPlan:
-        """The mount in the runtime container."""
-        return MountPlan(_VOLUME, names.TOOL_SECRETS_PATH)
-
-
-def tool_secrets(resolved: Resolved) -> ToolSecrets | None:
-    """Return the volume of an agent's tools; None when no tool has a credential."""
-    copies = tuple(_copies(resolved))
-    sources = [
-        source for each in resolved.handlers if (source := _source(resolved, each)) is not None
-    ]
-    if not sources:
-        return None
-    return ToolSecrets({"name": _VOLUME, "projected": {"sources": sources}}, copies)
-
-
-def tool_auth(handler: ToolHandler) -> ToolAuth | None:
-    """Return where the runtime finds the credential of a handler."""
-    auth = handler.auth or Auth()
-    if auth.type is AuthType.NONE:
-        return None
-    path = f"{names.TOOL_SECRETS_PATH}/{handler.name}"
-    if auth.secret_ref is not None:
-        origin = f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}"'
-    elif auth.service_account is not None:
-        audience = auth.service_account.audience
-        origin = f'the token of the pod\'s ServiceAccount for the audience "{audience}"'
-    else:
-        origin = ""
-    return ToolAuth(auth.type.value, path, origin)
 
 
 def _source(resolved: Resolved, handler: ToolHandler) -> JsonObject | None:
@@ -136,17 +139,17 @@ def _source(resolved: Resolved, handler: ToolHandler) -> JsonObject | None:
         "secret": {
             "name": target.name,
             "items": [{"key": target.key, "path": handler.name}],
-            # One that is missing costs one tool, and the pod starts without it.
+            # Without the Secret one tool fails, and the pod still starts.
             "optional": True,
         }
     }
 
 
 def _copies(resolved: Resolved) -> Iterator[SecretCopy]:
-    for each in resolved.handlers:
-        secret = _secret(resolved, each)
+    for handler in resolved.handlers:
+        secret = _secret(resolved, handler)
         if secret is not None and secret.namespace != resolved.agent.metadata.namespace:
-            yield SecretCopy(secret, _target(resolved, each, secret), optional=True)
+            yield SecretCopy(secret, _target(resolved, handler, secret), optional=True)
 
 
 def _secret(resolved: Resolved, handler: ToolHandler) -> SecretSource | None:
@@ -158,9 +161,9 @@ def _secret(resolved: Resolved, handler: ToolHandler) -> SecretSource | None:
 
 
 def _target(resolved: Resolved, handler: ToolHandler, secret: SecretSource) -> SecretKeyRef:
-    """Return where the pod finds a secret: copies are where the keys of providers are copied to."""
+    """Return the key in the agent's namespace: copies are beside the keys of providers."""
     metadata = resolved.agent.metadata
     if secret.namespace == metadata.namespace:
         return SecretKeyRef(secret.name, secret.key)
-    # a dot, which no provider's name has
+    # The dot keeps the key apart from names of providers, which have none.
     return SecretKeyRef(f"{metadata.name}-provider-keys", f"tool.{handler.name}")

@@ -1,4 +1,4 @@
-"""AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
+"""Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
 from dataclasses import dataclass, replace
 
@@ -32,7 +32,7 @@ _WARNED = (
     "OIDCJWKSReady",
     "SessionRetention",
 )
-# A provider's new keys are used no later than this after they were published.
+# New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
 _TRUE = frozenset({"true", "1"})
 
@@ -43,7 +43,7 @@ class _Outcome:
     resolved: Resolved | None = None
     plan: AgentPlan | None = None
     files_hash: str = ""
-    """Of the files that pods may have mounted, where they have changed."""
+    """Hash of the mounted files; "" if they have not changed."""
     problems: tuple[Problem, ...] = ()
 
 
@@ -136,25 +136,25 @@ async def _observe(cluster: Cluster, document: JsonObject, outcome: _Outcome) ->
     pods = []
     if workload is not None and not workload.complete:
         pods = await cluster.find(POD, *key)
-    states = (PodState.of(each) for each in pods)
+    states = (PodState.of(pod) for pod in pods)
     return AgentFacts(
         generation=generation_of(document),
         agent=outcome.agent,
         resolved=outcome.resolved,
         problems=outcome.problems,
         workload=workload,
-        pods=tuple(each for each in states if each is not None),
+        pods=tuple(state for state in states if state is not None),
         open_to_all=outcome.plan is not None and _open_to_all(outcome.plan),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
     )
 
 
 def _open_to_all(planned: AgentPlan) -> bool:
-    """Whether the facade's environment, which a user may add to, lets everybody in."""
+    """Whether the facade's environment, the user's variables included, disables authentication."""
     name = FacadeEnv.variable("allow_unauthenticated")
     return any(
-        each["name"] == name and str(each.get("value")).lower() in _TRUE
-        for each in planned.facade.variables
+        variable["name"] == name and str(variable.get("value")).lower() in _TRUE
+        for variable in planned.facade.variables
     )
 
 
@@ -163,7 +163,7 @@ def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:
 
 
 async def _refresh(cluster: Cluster, planned: AgentPlan, digest: str) -> None:
-    """Make the kubelet look at the mounted files at once, instead of within its next minute."""
+    """Annotate the pods, so that the kubelet updates their files at once, not within a minute."""
     annotations = {labels.FILES_HASH: digest}
     for pod in await cluster.find(POD, planned.namespace, planned.name):
         if not pod["metadata"].get("deletionTimestamp"):

@@ -1,4 +1,4 @@
-"""From an AgentRuntime and what it refers to, to a resolved agent or to what stands in the way."""
+"""Resolves an AgentRuntime and the objects that it refers to, or explains why it cannot run."""
 
 from omnia_operator.resolve.agent import Resolved, resolve
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth

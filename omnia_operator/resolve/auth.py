@@ -1,4 +1,4 @@
-"""Whose credentials an agent accepts: the keys of issuers, the Secrets of client keys."""
+"""Resolves what the facade needs to check credentials: keys of issuers, Secrets of client keys."""
 
 from dataclasses import dataclass, field
 
@@ -12,28 +12,28 @@ EXTERNAL_AUTH = "ExternalAuth"
 OIDC_KEYS = "OIDCJWKSReady"
 
 _PARTS = (names.CLIENT_KEY_HASH, names.CLIENT_KEY_SCOPES, names.CLIENT_KEY_EXPIRY)
-# The key of a Secret, which a client key's name becomes a part of, is not longer than this.
-_LONGEST_NAME = 253 - 1 - max(len(each) for each in _PARTS)
+# The name of a client key becomes part of a key of a Secret, which has 253 characters at most.
+_LONGEST_NAME = 253 - 1 - max(len(part) for part in _PARTS)
 
 
 @dataclass(frozen=True)
 class ResolvedAuth:
-    """What the facade needs to check credentials. None of it keeps an agent from running."""
+    """What the facade needs to check credentials. The agent runs even if parts are missing."""
 
     management: IssuerKeys | None = None
-    """The cluster, which signs the tokens of ServiceAccounts; None where they are not accepted."""
+    """The issuer of ServiceAccount tokens; None if they are not accepted."""
     oidc: tuple[JsonObject, ...] = ()
     """Public keys of the OpenID provider."""
     client_keys: tuple[SecretSource, ...] = ()
-    """What is known of each client key: hash, scopes, expiry."""
+    """Hash, scopes and expiry of each client key."""
     user_id_key: SecretSource | None = None
-    """The key of the user ids."""
+    """The key that user ids are made with."""
     problems: tuple[Problem, ...] = field(default=())
-    """What is missing."""
+    """The missing parts."""
 
 
 def resolve_auth(agent: AgentRuntime, found: Found) -> ResolvedAuth:
-    """Find what the facade of an agent needs to check credentials."""
+    """Return what the facade of an agent needs to check credentials."""
     rules, namespace = agent.spec.external_auth, agent.metadata.namespace
     problems: list[Problem] = []
     management = found.cluster_issuer if rules.management.enabled else None
@@ -76,8 +76,8 @@ def _no_user_id_key(source: SecretSource, *, exists: bool) -> Problem:
     return Problem(
         EXTERNAL_AUTH,
         reason,
-        f'user ids are made with a key of Secret "{source.name}", which {lacks}: nobody is let in'
-        " until it is there; add it, or correct spec.externalAuth.userIdKeyRef",
+        f'user ids are made with a key of Secret "{source.name}", which {lacks}: all requests are'
+        " refused until it exists; add it, or correct spec.externalAuth.userIdKeyRef",
         retry=False,
     )
 

@@ -212,7 +212,7 @@ def test_a_secret_of_a_tool_server_wakes_its_registry() -> None:
 
 
 def test_a_client_key_wakes_its_agent_when_it_comes_changes_hands_and_goes() -> None:
-    accepted = {"externalAuth": {"clientKeys": {}}}
+    accepted: JsonObject = {"externalAuth": {"clientKeys": {}}}
     closed = objects.agent(name="closed")
     scene = Scene(objects.agent(accepted), objects.agent(accepted, name="other"), closed)
 

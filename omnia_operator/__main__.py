@@ -10,7 +10,7 @@ from omnia_core.telemetry.logs import configure_logs
 
 
 def main() -> int:
-    """Run the operator; return 1 when it may act no more, 2 when it is configured wrongly."""
+    """Run the operator; return 1 after losing the Lease, 2 for an invalid configuration."""
     try:
         env = OperatorEnv.parse(os.environ)
         configure_logs(env.log_level)
@@ -21,7 +21,7 @@ def main() -> int:
 
 
 def _serve(env: OperatorEnv) -> int:
-    from omnia_operator.app import Operator  # noqa: PLC0415 - a bad environment is told first
+    from omnia_operator.app import Operator  # noqa: PLC0415 - an invalid environment is reported first
     from omnia_operator.leader import LeadershipLost  # noqa: PLC0415
 
     operator = Operator(env)
@@ -29,7 +29,7 @@ def _serve(env: OperatorEnv) -> int:
     try:
         event_loop.run(operator.run())
     except* LeadershipLost as group:
-        lost = [str(each) for each in group.exceptions]
+        lost = [str(error) for error in group.exceptions]
     if lost:
         print(f"omnia-operator: {lost[0]}", file=sys.stderr)  # noqa: T201 - for a person
     return int(bool(lost))

@@ -1,4 +1,4 @@
-"""The composition root: from an environment to an operator that acts while it holds the Lease."""
+"""Composes the operator: kopf is only the watcher, the rest is this package's own."""
 
 import asyncio
 import datetime as dt
@@ -13,38 +13,41 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import OperatorEnv
 from omnia_core.health import HealthServer, Readiness
 from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
-from omnia_operator.cluster.port import ClusterError
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
-from omnia_operator.discovery.oidc import discover
-from omnia_operator.handlers import register, tuned
+from omnia_operator.discovery.issuers import discover
+from omnia_operator.handlers import kopf_settings, register
 from omnia_operator.leader import Election
-from omnia_operator.metrics import Levels, Metrics, held_agents, ready_agents
-from omnia_operator.reconcile import reconcile
-from omnia_operator.scheduling import EventIntake, Item, WorkQueues
-from omnia_operator.scheduling.watches import Watches
+from omnia_operator.metrics import OperatorGauges, ReconcileMetrics, policy_agents, ready_agents
+from omnia_operator.reconcile import Reconciler
+from omnia_operator.references import ObjectReference
+from omnia_operator.resync import Resync
+from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
+from omnia_operator.scheduling.liveness import WatchLiveness
 from omnia_operator.settings import settings_of
-from omnia_operator.sweep import Sweeper
 
 _log = structlog.get_logger()
 
 
 class Operator:
-    """An operator that runs until it is told to end."""
+    """The operator process. It acts while it holds the Lease."""
 
     def __init__(self, env: OperatorEnv) -> None:
         self._env = env
-        self._settings = settings_of(env)
         self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
         store = Store()
-        self._cluster = WatchedCluster(self._client, store)
-        self._lookout = DiscoveryCache(ServerDiscovery())
-        self._issuers = Issuers(discover)
+        self._reconciler = Reconciler(
+            WatchedCluster(self._client, store),
+            settings_of(env),
+            DiscoveryCache(ServerDiscovery()),
+            Issuers(discover),
+        )
         self._queue = WorkQueues(self._reconcile)
-        self._inbox = EventIntake(store, self._queue)
-        self._watches = Watches(time.monotonic)
-        self._sweeper = Sweeper(self._client, self._inbox, self._watches, env.watch_namespaces)
+        self._intake = EventIntake(store, self._queue)
+        self._liveness = WatchLiveness(time.monotonic)
+        self._resync = Resync(self._client, self._intake, self._liveness, env.watch_namespaces)
         self._election = Election(
             self._client,
             (env.lease_namespace, env.lease_name),
@@ -52,14 +55,14 @@ class Operator:
             _micro_now,
         )
         registry = CollectorRegistry()
-        self._metrics = Metrics(registry)
+        self._metrics = ReconcileMetrics(registry)
         registry.register(
-            Levels(
+            OperatorGauges(
                 lambda: self._queue.depth,
-                self._watches.ages,
+                self._liveness.ages,
                 lambda: self._election.leading,
                 lambda: ready_agents(store),
-                lambda: held_agents(store),
+                lambda: policy_agents(store),
             )
         )
         self._health = HealthServer(self._ready, registry, self._alive)
@@ -75,11 +78,11 @@ class Operator:
         acting = asyncio.create_task(self._act())
         watching = asyncio.create_task(self._watch())
         try:
-            # kopf takes SIGTERM and SIGINT: its end is the operator's.
+            # kopf handles SIGTERM and SIGINT, and returns: the operator then stops too.
             await asyncio.wait({acting, watching}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            await _ended(acting, watching)
-            await self._election.give_back()
+            await _cancelled(acting, watching)
+            await self._election.release()
             await self._client.close()
             self._health.stop()
         for task in (acting, watching):
@@ -88,59 +91,51 @@ class Operator:
 
     async def _watch(self) -> None:
         registry = kopf.OperatorRegistry()
-        register(registry, self._inbox, self._watches)
+        register(registry, self._intake, self._liveness)
         namespaces = self._env.watch_namespaces
         await kopf.operator(
             registry=registry,
-            settings=tuned(self._watches, clusterwide=not namespaces),
+            settings=kopf_settings(self._liveness, clusterwide=not namespaces),
             standalone=True,
             clusterwide=not namespaces,
             namespaces=namespaces,
         )
 
     async def _act(self) -> None:
-        # Without a look at everything first, what has not been seen yet would count as missing.
-        await self._sweeper.first()
+        # Objects that are not listed yet would count as missing.
+        await self._resync.list_first()
         self._listed = True
-        await self._election.win()
+        await self._election.acquire()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._election.keep())
             group.create_task(self._queue.run())
-            group.create_task(self._sweeper.run())
-            await self._sweeper.first()
-            self._inbox.wake_all()
+            group.create_task(self._resync.run())
+            await self._resync.list_first()
+            self._intake.wake_all()
 
-    async def _reconcile(self, item: Item) -> bool | float:
+    async def _reconcile(self, item: ObjectReference) -> Requeue:
         kind, started = item.kind.name, time.perf_counter()
         result = "error"
         try:
-            retry = await reconcile(
-                self._cluster,
-                item.kind,
-                item.key,
-                self._settings,
-                self._lookout,
-                _now(),
-                self._issuers,
-            )
-            result = "retry" if retry is True else "ok"
+            requeue = await self._reconciler.reconcile(item, _now())
+            result = "retry" if requeue.backoff else "ok"
         except ClusterError as error:
             result = "retry" if error.transient else "error"
             raise
         finally:
             self._metrics.reconciles.labels(kind, result).inc()
             self._metrics.duration.labels(kind).observe(time.perf_counter() - started)
-        return retry
+        return requeue
 
     async def _ready(self) -> Readiness:
         return Readiness(self._listed, "ok" if self._listed else "the cluster is not listed yet")
 
     async def _alive(self) -> Readiness:
-        dead = self._watches.dead()
+        dead = self._liveness.dead()
         return Readiness(not dead, f"dead watches: {', '.join(dead)}" if dead else "ok")
 
 
-async def _ended(*tasks: asyncio.Task[None]) -> None:
+async def _cancelled(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

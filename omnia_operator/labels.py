@@ -1,4 +1,4 @@
-"""Labels and annotations of the objects that the operator makes."""
+"""Labels and annotations of the operator's objects."""
 
 from typing import Final
 
@@ -11,24 +11,24 @@ COMPONENT: Final = f"{GROUP}/component"
 MODE: Final = f"{GROUP}/mode"
 
 CREDENTIAL_KIND: Final = f"{GROUP}/credential-kind"
-"""On Secrets of users: what kind of credential they are."""
+"""On Secrets of users: the kind of credential."""
 CLIENT_KEY: Final = "agent-client-key"
 AGENT_NAME: Final = f"{GROUP}/agent"
-"""On client keys: the agent that they are for."""
+"""On client keys: the name of the agent."""
 
 AGENT: Final = "omnia-agent"
 OPERATOR: Final = "omnia-operator"
 
 CONFIG_HASH: Final = f"{GROUP}/config-hash"
-"""On pods: what their containers read only when they start. Another value rolls them."""
+"""On pods: hash of what containers read only at the start. A new value replaces the pods."""
 MANIFEST_HASH: Final = f"{GROUP}/manifest-hash"
-"""On owned objects: the manifest that was applied."""
+"""On owned objects: hash of the applied manifest."""
 FILES_HASH: Final = f"{GROUP}/files-hash"
-"""On pods: the mounted files. Another value makes the kubelet look at them at once."""
+"""On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
 
 
 def selector(agent: str) -> dict[str, str]:
-    """Return the labels that choose the pods of an agent; they never change."""
+    """Return the labels that select the pods of an agent; they never change."""
     return {NAME: AGENT, INSTANCE: agent}
 
 

@@ -14,8 +14,8 @@ from omnia_operator.resolve import Key
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-class Metrics:
-    """Counts reconciliations."""
+class ReconcileMetrics:
+    """Counts and times reconciliations."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.reconciles = Counter(
@@ -33,8 +33,8 @@ class Metrics:
         )
 
 
-class Levels(Collector):
-    """What is measured when it is asked for."""
+class OperatorGauges(Collector):
+    """Gauges whose values are read at each scrape."""
 
     def __init__(
         self,
@@ -44,14 +44,14 @@ class Levels(Collector):
         agents: Callable[[], Mapping[Key, bool]],
         policies: Callable[[], Mapping[Key, tuple[str, int]]],
     ) -> None:
-        """Ask these.
+        """Take the sources of the values.
 
         Args:
-            depth: how many resources wait.
-            ages: for each kind the seconds since its watch last showed that it is alive.
-            leading: whether this operator acts.
+            depth: number of resources that wait for a worker.
+            ages: for each kind the seconds since the last sign of life of its watch.
+            leading: whether this operator has the Lease.
             agents: whether each agent is ready.
-            policies: phase of each SessionRetentionPolicy, and how many agents it holds for.
+            policies: phase of each SessionRetentionPolicy, and number of its agents.
         """
         self._depth = depth
         self._ages = ages
@@ -93,25 +93,28 @@ class Levels(Collector):
 
 
 def ready_agents(store: Store) -> Mapping[Key, bool]:
-    """Return for each agent whether its condition Ready holds; any thread may ask."""
+    """Return for each agent whether it is ready; safe to call from any thread."""
     found = {key: store.get(AGENT_RUNTIME, key) for key in store.keys(AGENT_RUNTIME)}
     return {key: _is_ready(agent) for key, agent in found.items() if agent is not None}
 
 
 def _is_ready(agent: JsonObject) -> bool:
     conditions = (agent.get("status") or {}).get("conditions") or []
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions
+    )
 
 
-def held_agents(store: Store) -> Mapping[Key, tuple[str, int]]:
-    """Return for each SessionRetentionPolicy its phase and for how many agents it holds; any thread
-    may ask. One that has not been looked at yet is left out.
+def policy_agents(store: Store) -> Mapping[Key, tuple[str, int]]:
+    """Return for each reconciled SessionRetentionPolicy its phase and its number of agents.
+
+    It is safe to call from any thread.
     """
     kind = SESSION_RETENTION_POLICY
     found = {key: store.get(kind, key) for key in store.keys(kind)}
-    told = {key: each.get("status") or {} for key, each in found.items() if each is not None}
+    statuses = {key: policy.get("status") or {} for key, policy in found.items() if policy}
     return {
         key: (status["phase"], status.get("agents", 0))
-        for key, status in told.items()
+        for key, status in statuses.items()
         if "phase" in status
     }

@@ -1,4 +1,4 @@
-"""From the environment to what holds for all agents."""
+"""Derives the settings for all agents from the operator's environment."""
 
 from omnia_core.env import OperatorEnv
 from omnia_operator.plan import Settings
@@ -13,7 +13,7 @@ _TRACING = (
 
 
 def settings_of(env: OperatorEnv) -> Settings:
-    """Return what holds for all agents."""
+    """Return the settings for all agents."""
     return Settings(
         facade_image=env.facade_image,
         runtime_image=env.runtime_image,
@@ -28,6 +28,8 @@ def settings_of(env: OperatorEnv) -> Settings:
 
 
 def _tracing(env: OperatorEnv) -> dict[str, str]:
-    """Return the variables that agents get; they have the names of the operator's own."""
+    """Return the variables of agents, which have the names of the operator's own."""
     names = {env.variable(field) for field in _TRACING}
-    return {each.name: each.value or "" for each in env.render() if each.name in names}
+    return {
+        variable.name: variable.value or "" for variable in env.render() if variable.name in names
+    }

@@ -18,15 +18,16 @@ from omnia_operator.api import (
     parse,
 )
 from omnia_operator.api.provider import ProviderSettings
-from omnia_operator.discovery import Service, service_of
-from omnia_operator.plan import AgentPlan, Settings, plan, with_addresses
+from omnia_operator.plan import AgentPlan, Settings, plan
 from omnia_operator.resolve import (
     Found,
     Problem,
     Resolved,
     RetentionPolicy,
+    ToolService,
     resolve,
     secret_keys,
+    service_of,
 )
 
 T = TypeVar("T")
@@ -68,20 +69,19 @@ def desired(
     }
     agents = _of(resources, AgentRuntime)
     objects = with_environment(collect(documents), _wanted(resources.values()), environ)
-    services = [_service(each) for each in documents if each.kind == "Service"]
     found = Found(
         packs=(canaries or Canaries()).told(_of(resources, PromptPack)),
-        registries={
-            key: with_addresses(each, services)
-            for key, each in _of(resources, ToolRegistry).items()
-        },
+        registries=_of(resources, ToolRegistry),
         providers=_of(resources, Provider),
-        policies=tuple(map(RetentionPolicy.of, _of(resources, SessionRetentionPolicy).values())),
+        services=[_service(each) for each in documents if each.kind == "Service"],
+        policies=[
+            RetentionPolicy.of(each) for each in _of(resources, SessionRetentionPolicy).values()
+        ],
         config_maps={
             key: {name: content.decode(errors="replace") for name, content in data.items()}
             for key, data in objects.config_maps.items()
         },
-        secrets={key: frozenset(data) for key, data in objects.secrets.items()},
+        secrets={key: dict.fromkeys(data, "") for key, data in objects.secrets.items()},
         at=now,
     )
     plans: dict[Key, AgentPlan] = {}
@@ -125,7 +125,7 @@ def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, 
             yield key, secret_keys(settings)
 
 
-def _service(document: Document) -> Service:
+def _service(document: Document) -> ToolService:
     names = {"name": document.name, "namespace": document.namespace}
     metadata = {**(document.value.get("metadata") or {}), **names}
     return service_of({**document.value, "metadata": metadata})

@@ -1,7 +1,7 @@
-"""The custom resources: models, defaults, rules; the CRDs are generated from them."""
+"""The custom resources as models with defaults and rules; the CRDs are generated from them."""
 
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.api.findings import Finding, InvalidResource, Severity, dotted
+from omnia_operator.api.findings import InvalidResource, ResourceFinding, Severity, dotted
 from omnia_operator.api.parsing import AnyResource, findings, parse
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
@@ -11,10 +11,10 @@ from omnia_operator.api.toolregistry import ToolRegistry
 __all__ = [
     "AgentRuntime",
     "AnyResource",
-    "Finding",
     "InvalidResource",
     "PromptPack",
     "Provider",
+    "ResourceFinding",
     "SessionRetentionPolicy",
     "Severity",
     "ToolRegistry",

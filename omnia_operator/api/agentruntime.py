@@ -1,4 +1,4 @@
-"""AgentRuntime: an agent that people talk to, or a function that programs call."""
+"""AgentRuntime: an agent for conversations, or a function for programs."""
 
 from enum import StrEnum
 from typing import ClassVar
@@ -7,10 +7,10 @@ from pydantic import Field
 
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Handler, Kind, Mode
+from omnia_core.names import Kind, Mode
 from omnia_operator.api.evals import Evals
 from omnia_operator.api.externalauth import ExternalAuth
-from omnia_operator.api.facade import Facade, FacadeType
+from omnia_operator.api.facade import FacadeSpec
 from omnia_operator.api.framework import Framework
 from omnia_operator.api.meta import AGE, ObjectRef, PrinterColumn, Resource, Status
 from omnia_operator.api.model import (
@@ -24,8 +24,8 @@ from omnia_operator.api.model import (
 from omnia_operator.api.provider import ProviderSettings
 from omnia_operator.api.rollout import NamedProvider, Rollout, RolloutStatus
 from omnia_operator.api.rules import rule
-from omnia_operator.api.session import Session
-from omnia_operator.api.workload import Workload
+from omnia_operator.api.session import SessionSpec
+from omnia_operator.api.workload import WorkloadSpec
 
 
 class PromptPackRef(Model):
@@ -34,7 +34,7 @@ class PromptPackRef(Model):
     name: ObjectName
     """`packName` of the pack, or the name of one PromptPack object."""
     version: Version | None = None
-    """Version that new sessions get; without it, the highest one, and of a canary its part."""
+    """Version of new sessions. Without it, they get the highest one, or a part of them a canary."""
 
 
 class InlinePrompt(Model):
@@ -44,11 +44,11 @@ class InlinePrompt(Model):
     """System prompt, as a template: `{{name}}` stands for a variable."""
 
 
-class Media(Model):
+class RuntimeMedia(Model):
     """Where the runtime finds media files."""
 
     base_path: AbsolutePath = names.MEDIA_BASE_PATH
-    """Folder that `mock://` addresses lead to."""
+    """Folder of `mock://` addresses."""
 
 
 class AgentRuntimeSpec(Model):
@@ -58,107 +58,86 @@ class AgentRuntimeSpec(Model):
     """`agent` holds conversations over WebSocket, `function` answers one typed HTTP request at a
     time."""
     prompt_pack_ref: PromptPackRef | None = None
-    """The pack that holds the prompts. Give this or `prompt`."""
+    """The pack with the prompts. Set this or `prompt`."""
     prompt: InlinePrompt | None = None
     """The prompt itself, instead of a pack."""
     providers: tuple[NamedProvider, ...] = Field(
         default=(), max_length=32, json_schema_extra=list_map("name")
     )
-    """The models, by logical name. Give these or `provider`."""
+    """The models, by logical name. Set these or `provider`."""
     provider: ProviderSettings | None = None
     """The model itself, instead of Provider resources; its logical name is `default`."""
     framework: Framework = Field(default_factory=Framework)
     """What runs the agent loop."""
-    facade: Facade = Field(default_factory=Facade)
-    """The door for clients."""
+    facade: FacadeSpec = Field(default_factory=FacadeSpec)
+    """How clients connect."""
     external_auth: ExternalAuth = Field(default_factory=ExternalAuth)
-    """Whose credentials are accepted."""
+    """Which credentials are accepted."""
     tool_registry_ref: ObjectRef | None = None
     """The tools that the model may call."""
-    session: Session = Field(default_factory=Session)
-    """How conversations are kept."""
-    media: Media = Field(default_factory=Media)
+    session: SessionSpec = Field(default_factory=SessionSpec)
+    """How conversations are stored."""
+    media: RuntimeMedia = Field(default_factory=RuntimeMedia)
     """Where the runtime finds media files."""
-    runtime: Workload = Field(default_factory=Workload)
+    runtime: WorkloadSpec = Field(default_factory=WorkloadSpec)
     """How the pods run."""
     evals: Evals | None = None
     """Evaluation of live conversations by the definitions of the pack."""
     rollout: Rollout | None = None
-    """A step by step change to a candidate."""
+    """A gradual change to a candidate."""
     input_schema: JsonObject | None = None
     """JSON Schema of a function's input."""
     output_schema: JsonObject | None = None
     """JSON Schema of a function's output."""
 
-    @rule(
-        "a function declares what goes in and what comes out: add both inputSchema and"
-        " outputSchema, or"
-        " set mode: agent",
+    function_has_schemas: ClassVar = rule(
+        "a function needs schemas of its input and output: add both inputSchema and outputSchema,"
+        " or set mode: agent",
         cel="self.mode != 'function' || (has(self.inputSchema) && has(self.outputSchema))",
     )
-    def function_has_schemas(self) -> bool:
-        given = self.input_schema is not None and self.output_schema is not None
-        return self.mode is not Mode.FUNCTION or given
 
-    @rule(
+    agent_has_no_schemas: ClassVar = rule(
         "inputSchema and outputSchema belong to functions: remove them, or set mode: function",
         cel="self.mode == 'function' || (!has(self.inputSchema) && !has(self.outputSchema))",
     )
-    def agent_has_no_schemas(self) -> bool:
-        given = self.input_schema is not None or self.output_schema is not None
-        return self.mode is Mode.FUNCTION or not given
 
-    @rule(
+    function_is_not_a_websocket: ClassVar = rule(
         "a function is not served over WebSocket: set facade.type: grpc",
         cel="self.mode != 'function' || self.facade.type != 'websocket'",
         at="facade.type",
     )
-    def function_is_not_a_websocket(self) -> bool:
-        return self.mode is not Mode.FUNCTION or self.facade.type is not FacadeType.WEBSOCKET
 
-    @rule(
+    agent_is_a_websocket: ClassVar = rule(
         "an agent is served over WebSocket: set facade.type: websocket, or mode: function",
         cel="self.mode != 'agent' || self.facade.type == 'websocket'",
         at="facade.type",
     )
-    def agent_is_a_websocket(self) -> bool:
-        return self.mode is not Mode.AGENT or self.facade.type is FacadeType.WEBSOCKET
 
-    @rule(
-        "a function is answered by the runtime: remove facade.handler",
+    function_is_answered_by_the_runtime: ClassVar = rule(
+        "only the runtime can answer functions: remove facade.handler",
         cel="self.mode != 'function' || self.facade.handler == 'runtime'",
         at="facade.handler",
     )
-    def function_is_answered_by_the_runtime(self) -> bool:
-        return self.mode is not Mode.FUNCTION or self.facade.handler is Handler.RUNTIME
 
-    @rule(
-        "the prompt comes from one place: give exactly one of promptPackRef and prompt (only"
-        " the handlers"
+    prompt_has_one_source: ClassVar = rule(
+        "the prompt has one source: set exactly one of promptPackRef and prompt (only the handlers"
         " echo and demo need neither)",
         cel="(has(self.promptPackRef) ? 1 : 0) + (has(self.prompt) ? 1 : 0) == 1 ||"
         " (!has(self.promptPackRef) && !has(self.prompt) && self.facade.handler != 'runtime')",
     )
-    def prompt_has_one_source(self) -> bool:
-        given = (self.prompt_pack_ref is not None) + (self.prompt is not None)
-        return given == 1 or (given == 0 and self.facade.handler is not Handler.RUNTIME)
 
-    @rule(
-        "the model comes from one place: give exactly one of providers and provider (only the"
-        " handlers"
+    provider_has_one_source: ClassVar = rule(
+        "the model has one source: set exactly one of providers and provider (only the handlers"
         " echo and demo need neither)",
         cel="(has(self.providers) && size(self.providers) > 0 ? 1 : 0) + (has(self.provider)"
         " ? 1 : 0) == 1 ||"
         " (!(has(self.providers) && size(self.providers) > 0) && !has(self.provider) &&"
         " self.facade.handler != 'runtime')",
     )
-    def provider_has_one_source(self) -> bool:
-        given = bool(self.providers) + (self.provider is not None)
-        return given == 1 or (given == 0 and self.facade.handler is not Handler.RUNTIME)
 
 
 class AgentPhase(StrEnum):
-    """State of an AgentRuntime in a word."""
+    """Phase of an AgentRuntime."""
 
     PENDING = "Pending"
     RUNNING = "Running"
@@ -169,11 +148,11 @@ class Replicas(Model):
     """Numbers of pods."""
 
     desired: int = 0
-    """Pods that are wanted."""
+    """Desired pods."""
     ready: int = 0
     """Pods that are ready."""
     available: int = 0
-    """Pods that have been ready for long enough."""
+    """Pods that have been ready for the minimum time."""
 
 
 class AgentRuntimeStatus(Status):
@@ -183,19 +162,20 @@ class AgentRuntimeStatus(Status):
     """
 
     phase: AgentPhase | None = None
-    """`Pending` waits for what it refers to, `Running` is ready, `Failed` could not be deployed."""
+    """`Pending`: waits for objects that it refers to; `Running`: ready; `Failed`: cannot be
+    deployed."""
     replicas: Replicas | None = None
     """Numbers of pods."""
     active_version: str | None = None
-    """Version of the pack that new sessions get."""
+    """Version of the pack for new sessions."""
     service_endpoint: str | None = None
     """Host and port of the Service."""
     rollout: RolloutStatus | None = None
-    """Where the rollout is."""
+    """Progress of the rollout."""
 
 
 class AgentRuntime(Resource):
-    """AgentRuntime is an agent that people talk to, or a function that programs call."""
+    """AgentRuntime is an agent for conversations, or a function for programs."""
 
     kind_name: ClassVar = Kind.AGENT_RUNTIME
     plural: ClassVar = "agentruntimes"
@@ -212,14 +192,10 @@ class AgentRuntime(Resource):
     status: AgentRuntimeStatus | None = None
     """Observed state, written by the operator."""
 
-    @rule(
-        "the Service has the agent's name, so it is at most 63 lower-case letters, digits and"
-        " hyphens and begins"
-        " with a letter: rename the agent",
+    name_fits_a_service: ClassVar = rule(
+        "the Service has the agent's name, so the name has at most 63 lower-case letters, digits"
+        " and hyphens and begins with a letter: rename the agent",
         cel="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$') &&"
         " size(self.metadata.name) <= 63",
         at="metadata.name",
     )
-    def name_fits_a_service(self) -> bool:
-        name = self.metadata.name
-        return name[0].isalpha() and "." not in name and len(name) <= 63  # noqa: PLR2004

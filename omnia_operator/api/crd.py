@@ -1,4 +1,4 @@
-"""Writes the CustomResourceDefinitions and their reference pages from the resource models."""
+"""Generates the CustomResourceDefinitions and their reference pages from the resource models."""
 
 import argparse
 import sys
@@ -81,12 +81,12 @@ def render() -> dict[str, str]:
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: object) -> bool:
-        # A shared part is written out wherever it is used: YAML references are hard to read.
+        # Shared parts are repeated: YAML references are hard to read.
         return data is not ...
 
 
 def stale() -> list[str]:
-    """Return the generated files that differ from what the models say."""
+    """Return the generated files that differ from the models."""
     return [name for name, text in render().items() if _read(_ROOT / name) != text]
 
 
@@ -95,7 +95,7 @@ def _read(path: Path) -> str | None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the files, or with `--check` say which ones are stale."""
+    """Write the files, or with `--check` list the stale ones."""
     parser = argparse.ArgumentParser(prog="python -m omnia_operator.api.crd", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, fail on stale files")
     if parser.parse_args(arguments).check:

@@ -1,4 +1,4 @@
-"""Whose credentials the facade of an AgentRuntime accepts."""
+"""Which credentials the facade of an AgentRuntime accepts."""
 
 from typing import Annotated
 
@@ -15,89 +15,89 @@ ClaimName = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Management(Model):
-    """Tokens of the cluster's ServiceAccounts, made for this agent: `kubectl create token ACCOUNT
+    """Tokens of the cluster's ServiceAccounts for this agent: `kubectl create token ACCOUNT
     --audience omnia://NAMESPACE/AGENT`.
     """
 
     enabled: bool = True
     """Whether they are accepted."""
     namespaces: tuple[Label, ...] = Field(default=(), max_length=64)
-    """More namespaces whose ServiceAccounts may talk to the agent; its own always may."""
+    """Other namespaces whose ServiceAccounts are accepted, besides the agent's own."""
 
 
-class ClientKeys(Model):
-    """Keys that are handed out. Each is a Secret of the agent's namespace with the labels
+class ClientKeyRules(Model):
+    """Client keys. Each is a Secret of the agent's namespace with the labels
     `omnia.altairalabs.ai/credential-kind: agent-client-key` and `omnia.altairalabs.ai/agent`.
     """
 
     trust_end_user_header: bool = False
-    """Whether the header `X-End-User-Id` names the person behind a key."""
+    """Whether the header `X-End-User-Id` names the end user of a request."""
     default_role: Role = Role.VIEWER
-    """Role of the keys whose scopes name none."""
+    """Role of keys whose scopes have no role."""
 
 
 class ClaimMapping(Model):
-    """Which claims of a token mean what. A name with dots leads into an object."""
+    """Meaning of the claims of a token. A name with dots is a path into an object."""
 
     subject: ClaimName = "sub"
-    """Claim that says whose token it is."""
+    """Claim with the subject of the token."""
     end_user: ClaimName | None = None
-    """Claim that names the person behind the subject."""
+    """Claim with the end user behind the subject."""
     role: ClaimName | None = None
     """Claim with the role."""
     claims: tuple[ClaimName, ...] = Field(default=(), max_length=32)
-    """Claims that the runtime is told."""
+    """Claims that are passed to the runtime."""
 
 
 class Oidc(Model):
     """Tokens of an OpenID provider."""
 
     issuer: HttpUrl
-    """Address of the provider, exactly as its tokens have it in `iss`. The operator fetches its
-    keys, starting at `/.well-known/openid-configuration` below it."""
+    """Address of the provider, exactly as in the `iss` of its tokens. The operator fetches its keys
+    by `/.well-known/openid-configuration` below this address."""
     audience: Text
-    """Audience that tokens must have."""
+    """Required audience of tokens."""
     claim_mapping: ClaimMapping = Field(default_factory=ClaimMapping)
-    """Which claims mean what."""
+    """Meaning of the claims."""
 
 
 class HeaderMapping(Model):
-    """Which headers mean what."""
+    """Meaning of the headers."""
 
     subject: Header = "x-user-id"
-    """Header that says who is asking; a request without it is not let in by it."""
+    """Header with the subject; the proxy's headers do not authenticate a request without it."""
     end_user: Header | None = None
-    """Header that names the person behind the subject."""
+    """Header with the end user behind the subject."""
     email: Header | None = None
-    """Header with the e-mail address, which the runtime is told."""
+    """Header with the e-mail address, which is passed to the runtime."""
     role: Header | None = None
     """Header with the role."""
 
 
 class EdgeTrust(Model):
-    """Headers of a proxy in front of the agent that has checked who is asking. Whoever reaches the
-    pod without passing the proxy can be anybody: keep them out by a NetworkPolicy.
+    """Headers of an authenticating proxy in front of the agent. Clients that reach the pod without
+    the proxy can forge them: block such clients by a NetworkPolicy.
     """
 
     header_mapping: HeaderMapping = Field(default_factory=HeaderMapping)
-    """Which headers mean what."""
+    """Meaning of the headers."""
     claims_from_headers: dict[str, Header] = Field(default_factory=dict, max_length=32)
-    """For each claim that the runtime is told, the header with its value."""
+    """For each claim that is passed to the runtime, the header with its value."""
 
 
 class ExternalAuth(Model):
-    """Whose credentials are accepted. They are asked in this order, and the first that knows the
-    kind of a credential decides; who has none is refused.
+    """Which credentials are accepted. They are tried in this order, and the first that recognises
+    the kind of a credential decides; requests without a credential are refused.
     """
 
     management: Management = Field(default_factory=Management)
     """Tokens of the cluster's ServiceAccounts."""
-    client_keys: ClientKeys | None = None
-    """Keys that are handed out."""
+    client_keys: ClientKeyRules | None = None
+    """Client keys."""
     oidc: Oidc | None = None
     """Tokens of an OpenID provider."""
     edge_trust: EdgeTrust | None = None
     """Headers of a proxy."""
     user_id_key_ref: SecretKey | None = None
-    """Key of a Secret with which the ids that the runtime knows people by are made (HMAC-SHA-256).
-    Without it they are plain hashes, which whoever knows a name can tell."""
+    """Key of a Secret that user ids for the runtime are made with (HMAC-SHA-256). Without it they
+    are plain hashes, which anyone can compute from a known name."""

@@ -1,6 +1,7 @@
 """The facade block of an AgentRuntime."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -8,7 +9,7 @@ from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_core.units import ByteSize, Duration
-from omnia_operator.api.meta import EnvVar
+from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.model import (
     AbsolutePath,
     ByteSizeField,
@@ -24,7 +25,7 @@ from omnia_operator.api.rules import rule
 
 
 class FacadeType(StrEnum):
-    """How clients come in."""
+    """How clients connect."""
 
     WEBSOCKET = "websocket"
     GRPC = "grpc"
@@ -38,40 +39,36 @@ class VolumeClaim(Model):
 
 
 class FacadeMedia(Model):
-    """Storage for files that clients upload before they mention them in a message."""
+    """Storage for files that clients upload and then refer to in a message."""
 
     enabled: bool = False
     """Whether clients may upload files."""
     storage_path: AbsolutePath = "/var/omnia/media"
-    """Folder that holds the files; both containers mount it."""
+    """Folder of the files; both containers mount it."""
     public_url: HttpUrl | None = None
-    """Address of this agent as clients see it; the addresses of uploads and downloads begin with
-    it. Required when enabled."""
+    """Address of this agent for clients, with which the addresses of uploads and downloads begin.
+    Required if enabled."""
     max_file_size: ByteSizeField = ByteSize.parse("10Mi")
     """Largest upload."""
     default_ttl: DurationField = Duration.parse("24h")
     """How long an upload is kept."""
     persistent_volume_claim: VolumeClaim | None = None
-    """The volume that holds the files, so that they outlive the pod and every pod finds them; with
+    """The volume of the files. With it they outlive the pod and every pod can read them; with
     several replicas it has to be ReadWriteMany."""
 
-    @rule(
-        "media is enabled, so clients need an address to download from: add publicURL, such as"
+    enabled_media_has_a_public_url: ClassVar = rule(
+        "media is enabled, so clients need an address for downloads: add publicURL, such as"
         " https://agent.example.com",
         cel="!self.enabled || has(self.publicURL)",
         at="publicURL",
     )
-    def enabled_media_has_a_public_url(self) -> bool:
-        return not self.enabled or self.public_url is not None
 
 
-_RESERVED = frozenset(
-    {names.FACADE_HEALTH_PORT, names.RUNTIME_GRPC_PORT, names.RUNTIME_HEALTH_PORT}
-)
+_RESERVED_PORTS = [names.FACADE_HEALTH_PORT, names.RUNTIME_GRPC_PORT, names.RUNTIME_HEALTH_PORT]
 
 
-class Facade(Model):
-    """The door for clients."""
+class FacadeSpec(Model):
+    """How clients connect."""
 
     type: FacadeType = FacadeType.WEBSOCKET
     """`websocket` for an agent, `grpc` for a function, which is called by `POST
@@ -79,8 +76,8 @@ class Facade(Model):
     port: Port = names.FACADE_PORT
     """Port that clients connect to."""
     handler: Handler = Handler.RUNTIME
-    """Who answers: the runtime, or one of two built-in stand-ins that need no model. `demo`
-    streams canned answers, `echo` repeats the message."""
+    """What answers: the runtime, or a built-in handler without a model. `demo` streams prepared
+    answers, `echo` repeats the message."""
     image: Text | None = None
     """Image of the facade container, instead of the operator's."""
     media: FacadeMedia | None = None
@@ -88,21 +85,18 @@ class Facade(Model):
     show_tools: bool = True
     """Whether clients see the calls and results of tools that the runtime executes."""
     console: bool = False
-    """Whether the facade serves a page at `/` on which a person talks to the agent, or fills in the
-    function's input. Whatever the page asks for needs the same credentials as any other client."""
+    """Whether the facade serves a page at `/` for conversations with the agent, or for the input of
+    the function. Requests of the page need the same credentials as those of any other client."""
     resources: JsonObject | None = None
     """Requests and limits of the facade container."""
-    extra_env: tuple[EnvVar, ...] = Field(
+    extra_env: tuple[ContainerEnvVar, ...] = Field(
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the facade container."""
 
-    @rule(
-        "the ports 8081, 9000 and 9001 of the pod are taken by health checks and the runtime:"
-        " choose another"
+    port_is_free: ClassVar = rule(
+        "health checks and the runtime use the ports 8081, 9000 and 9001 of the pod: choose another"
         " port",
-        cel="!(self.port in [8081, 9000, 9001])",
+        cel=f"!(self.port in {_RESERVED_PORTS})",
         at="port",
     )
-    def port_is_free(self) -> bool:
-        return self.port not in _RESERVED

@@ -1,4 +1,4 @@
-"""What is wrong with a resource, in plain words."""
+"""Explains in plain words what is wrong with a resource."""
 
 import difflib
 import json
@@ -15,14 +15,14 @@ Path = tuple[str | int, ...]
 
 
 class Severity(StrEnum):
-    """Whether a resource can be used in spite of a finding."""
+    """Whether a resource can be used despite a finding."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 @dataclass(frozen=True)
-class Finding:
+class ResourceFinding:
     """Something that the author of a resource should know."""
 
     path: Path
@@ -34,47 +34,49 @@ class Finding:
 class InvalidResource(ValueError):
     """A resource that cannot be used."""
 
-    def __init__(self, findings: list[Finding]) -> None:
-        super().__init__("; ".join(f"{dotted(each.path)}: {each.message}" for each in findings))
+    def __init__(self, findings: list[ResourceFinding]) -> None:
+        super().__init__(
+            "; ".join(f"{dotted(finding.path)}: {finding.message}" for finding in findings)
+        )
         self.findings = findings
 
 
 def dotted(path: Path) -> str:
-    """Write a path as people do: `spec.handlers[0].name`."""
+    """Return a path with dots: `spec.handlers[0].name`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
     return text.removeprefix(".")
 
 
-def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> Finding:
-    """Say in plain words what pydantic found; `schema` knows the names that exist."""
+def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> ResourceFinding:
+    """Return the finding for an error of pydantic; `schema` has the existing names."""
     path = tuple(error["loc"])
     kind, found = error["type"], error["input"]
     if kind == "extra_forbidden":
-        return Finding(path, _unknown_field(path, schema))
+        return ResourceFinding(path, _unknown_field(path, schema))
     if kind == "missing":
-        return Finding(path, f"the field {path[-1]} is missing: add it")
+        return ResourceFinding(path, f"the field {path[-1]} is missing: add it")
     words = _WORDS.get(kind)
     if words is None:
         expected = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        return Finding(path, expected)
-    return Finding(path, words(error.get("ctx", {}), found))
+        return ResourceFinding(path, expected)
+    return ResourceFinding(path, words(error.get("ctx", {}), found))
 
 
 def one_of(known: list[str], found: object) -> str:
-    """Say which values exist, and which one may have been meant."""
+    """Return a message with the allowed values and the most similar one."""
     return f"expected one of {', '.join(known)}, found {show(found)}{suggestion(found, known)}"
 
 
 def suggestion(found: object, known: list[str]) -> str:
-    """Return the rest of a sentence that names the most similar word, or nothing."""
-    # Compared without case, because a wrong capital is the most common slip.
+    """Return the end of a sentence with the most similar word, or ""."""
+    # Compared without case, because a wrong capital is the most common mistake.
     lower = {word.lower(): word for word in known}
     close = difflib.get_close_matches(str(found).lower(), lower, n=1)
     return f"; did you mean {lower[close[0]]}?" if close else ""
 
 
 def show(value: object) -> str:
-    """Name a value in a message, shortened."""
+    """Return a value for a message, shortened."""
     if value is None:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, default=str)
@@ -90,8 +92,8 @@ def _unknown_field(path: Path, schema: Mapping[str, Any]) -> str:
         fields = node.get("properties", {})
         node = node.get("items", {}) if isinstance(step, int) else fields.get(step, {})
     known = sorted(node.get("properties", {}))
-    there_are = f"; the fields here are {', '.join(known)}"
-    return f"unknown field {path[-1]}{suggestion(path[-1], known) or there_are}"
+    existing = f"; the fields here are {', '.join(known)}"
+    return f"unknown field {path[-1]}{suggestion(path[-1], known) or existing}"
 
 
 def _expected(what: str) -> Callable[[Mapping[str, Any], object], str]:

@@ -1,6 +1,7 @@
 """The framework block of an AgentRuntime."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from omnia_operator.api.model import (
     Model,
@@ -26,10 +27,8 @@ class Framework(Model):
     image: Text | None = None
     """Image of the runtime container; it overrides `version`. Required for `custom`."""
 
-    @rule(
+    custom_framework_has_an_image: ClassVar = rule(
         "a custom framework runs an image of yours: add image",
         cel="self.type != 'custom' || has(self.image)",
         at="image",
     )
-    def custom_framework_has_an_image(self) -> bool:
-        return self.type is not FrameworkType.CUSTOM or self.image is not None

@@ -1,4 +1,4 @@
-"""Fields that are accepted today and act later: what happens with them until then, in one table."""
+"""Fields that are accepted but not implemented yet, and what happens today, in one table."""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -12,13 +12,13 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Later:
-    """A field, or some of its values, that nothing acts on yet."""
+    """A field, or some of its values, without an implementation."""
 
     kind: Kind
     path: str
     """Field names with dots; `[]` after a name stands for every item of the list."""
     applies: Callable[[Any], bool]
-    """Whether a value found at the path is one that nothing acts on yet."""
+    """Whether a value at the path is not implemented."""
     today: str
     """What happens instead."""
 
@@ -35,34 +35,37 @@ def _one_of(*values: object) -> Callable[[object], bool]:
     return lambda value: value in values
 
 
-_CUSTOM = "No strategy of one's own can be named yet: `custom` acts as `sliding`."
+_CUSTOM = "Custom strategies are not implemented yet: `custom` acts as `sliding`."
 _AGENT = Kind.AGENT_RUNTIME
 _REGISTRY = Kind.TOOL_REGISTRY
 
 LATER = (
     Later(
-        _AGENT, "spec.rollout", _given, "Rollouts are not run yet: all traffic goes to the spec."
+        _AGENT,
+        "spec.rollout",
+        _given,
+        "Rollouts are not implemented yet: all traffic goes to the spec.",
     ),
-    Later(_AGENT, "spec.evals", _enabled, "Evaluations are not run yet."),
+    Later(_AGENT, "spec.evals", _enabled, "Evaluations are not implemented yet."),
     Later(
         _AGENT,
         "spec.runtime.autoscaling.minReplicas",
         _one_of(0),
-        "At zero replicas nothing holds the first request until a pod is ready.",
+        "At zero replicas the first request fails: nothing queues it until a pod is ready.",
     ),
     Later(_AGENT, "spec.provider.defaults.truncationStrategy", _one_of("custom"), _CUSTOM),
     Later(
         _REGISTRY,
         "spec.handlers[].auth.type",
         _one_of("workloadIdentity"),
-        "Tokens of a cloud are not fetched yet: the model is not offered the handler's tools.",
+        "Cloud tokens are not implemented yet: the model is not offered the handler's tools.",
     ),
     Later(Kind.PROVIDER, "spec.defaults.truncationStrategy", _one_of("custom"), _CUSTOM),
 )
 
 
 def notes(kind: Kind, document: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Yield path and text of every field of a valid document that nothing acts on yet."""
+    """Yield path and text of every field of a valid document that is not implemented."""
     for later in LATER:
         if later.kind is kind:
             for path, value in _values(document, tuple(later.path.split(".")), ()):
@@ -86,7 +89,7 @@ def _values(value: object, names: tuple[str, ...], path: Path) -> Iterator[tuple
 
 
 def annotate(kind: Kind, schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema with every such field's description saying what happens today."""
+    """Return the schema with notes in the descriptions of such fields."""
     annotated = copy.deepcopy(schema)
     for later in LATER:
         if later.kind is kind:

@@ -1,4 +1,4 @@
-"""What several resources share: metadata, references, conditions, Kubernetes values."""
+"""Types that several resources share: metadata, references, conditions, Kubernetes values."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
@@ -83,7 +83,7 @@ class ObjectRef(Model):
     """Name of the object."""
     namespace: Label | None = None
     """Namespace of the object; without it, the namespace of the resource that refers to it. An
-    object of another namespace has to grant it by `spec.allowedNamespaces`."""
+    object of another namespace must allow it in `spec.allowedNamespaces`."""
 
 
 class SecretKey(Model):
@@ -95,7 +95,7 @@ class SecretKey(Model):
     """Key in the Secret."""
 
 
-class EnvVar(Passthrough):
+class ContainerEnvVar(Passthrough):
     """An environment variable, as in a Kubernetes container."""
 
     name: Text
@@ -112,7 +112,7 @@ class Volume(Passthrough):
     """
 
     name: Label
-    """Name that `volumeMounts` refer to."""
+    """Name for `volumeMounts`."""
 
 
 class VolumeMount(Passthrough):
@@ -125,11 +125,11 @@ class VolumeMount(Passthrough):
     read_only: bool | None = None
     """Whether the container may only read."""
     sub_path: str | None = None
-    """Path inside the volume that is mounted instead of its root."""
+    """Path inside the volume to mount instead of its root."""
 
 
 class ConditionStatus(StrEnum):
-    """Whether a condition holds."""
+    """Status of a condition."""
 
     TRUE = "True"
     FALSE = "False"
@@ -140,23 +140,23 @@ class Condition(Model):
     """One aspect of the observed state."""
 
     type: Annotated[str, Field(max_length=316)]
-    """What the condition is about."""
+    """Type of the condition."""
     status: ConditionStatus
     """Whether it holds."""
     reason: Annotated[str, Field(max_length=1024)] = ""
-    """A word for programs."""
+    """Reason in one word, for programs."""
     message: Annotated[str, Field(max_length=32768)] = ""
-    """A sentence for people: what was expected, what was found, what to do."""
+    """Message for people: what was expected, what was found, what to do."""
     last_transition_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
     """When `status` last changed."""
     observed_generation: int | None = None
-    """Generation of the resource that the condition is about."""
+    """Generation of the resource that the condition describes."""
 
 
 class Status(Model):
-    """What every status has."""
+    """Fields of every status."""
 
     observed_generation: int | None = None
-    """Generation of the resource that this status is about."""
+    """Generation of the resource that the status describes."""
     conditions: tuple[Condition, ...] = Field(default=(), json_schema_extra=list_map("type"))
-    """Aspects of the observed state."""
+    """Conditions of the observed state."""

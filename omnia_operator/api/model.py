@@ -16,7 +16,7 @@ from pydantic_core import CoreSchema
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import BYTE_SIZE_PATTERN, DURATION_PATTERN, ByteSize, Duration
-from omnia_operator.api.rules import Rule, rules_of
+from omnia_operator.api.rules import rules_of
 
 _SPELLINGS = {"url": "URL", "ttl": "TTL", "cpu": "CPU", "api": "API", "ca": "CA", "1k": "1K"}
 
@@ -28,7 +28,7 @@ def field_name(name: str) -> str:
 
 
 class Model(BaseModel):
-    """A part of a resource: camel case outside, frozen, no unknown fields, no coercion."""
+    """A part of a resource: camel case in documents, frozen, without unknown fields or coercion."""
 
     model_config = ConfigDict(
         alias_generator=field_name,
@@ -38,7 +38,6 @@ class Model(BaseModel):
         frozen=True,
         strict=True,
         use_attribute_docstrings=True,
-        ignored_types=(Rule,),
     )
 
     @classmethod
@@ -46,16 +45,14 @@ class Model(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
-        entries = [each.render() for each in rules_of(cls) if each.cel]
+        entries = [rule.render() for rule in rules_of(cls) if rule.in_crd]
         if entries:
             schema["x-kubernetes-validations"] = entries
         return schema
 
 
 class Passthrough(Model):
-    """A value of the Kubernetes API that is handed on: what we rely on is checked, the rest is
-    kept.
-    """
+    """A value of the Kubernetes API that is passed on: only the fields that we use are checked."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -106,5 +103,5 @@ Percent = Annotated[int, Field(ge=0, le=100)]
 
 
 def list_map(*keys: str) -> JsonObject:
-    """Mark a list whose items are told apart by `keys`: merged by key, and no key twice."""
+    """Mark a list whose items are identified by `keys`: merged by key, without duplicates."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}

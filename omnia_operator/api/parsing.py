@@ -1,4 +1,4 @@
-"""From a document to a resource, or to what is wrong with it."""
+"""Parses a document as a resource, or explains what is wrong with it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,14 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION
 from omnia_operator.api import maturity
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
-from omnia_operator.api.findings import Finding, InvalidResource, Path, Severity, explain, one_of
+from omnia_operator.api.findings import (
+    InvalidResource,
+    Path,
+    ResourceFinding,
+    Severity,
+    explain,
+    one_of,
+)
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.rules import violations
@@ -23,13 +30,13 @@ from omnia_operator.api.toolregistry import ToolRegistry
 AnyResource = AgentRuntime | PromptPack | ToolRegistry | Provider | SessionRetentionPolicy
 
 _TYPES: dict[str, type[AnyResource]] = {
-    each.kind_name.value: each
-    for each in (AgentRuntime, PromptPack, ToolRegistry, Provider, SessionRetentionPolicy)
+    resource.kind_name.value: resource
+    for resource in (AgentRuntime, PromptPack, ToolRegistry, Provider, SessionRetentionPolicy)
 }
 
 
 def parse(document: JsonObject) -> AnyResource:
-    """Read a resource.
+    """Parse a resource.
 
     Raises:
         InvalidResource: the document breaks the resource's schema or one of its rules.
@@ -40,44 +47,44 @@ def parse(document: JsonObject) -> AnyResource:
     return resource
 
 
-def findings(document: JsonObject) -> list[Finding]:
-    """Return everything that the author of the document should know; errors come first."""
+def findings(document: JsonObject) -> list[ResourceFinding]:
+    """Return all findings about a document, errors first."""
     resource, errors = _read(document)
     if resource is None:
         return errors
     notes = maturity.notes(resource.kind_name, document)
-    return [*errors, *(Finding(path, text, Severity.WARNING) for path, text in notes)]
+    return [*errors, *(ResourceFinding(path, text, Severity.WARNING) for path, text in notes)]
 
 
-def _read(document: JsonObject) -> tuple[AnyResource | None, list[Finding]]:
+def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFinding]]:
     errors = list(_identity(document))
     if errors:
         return None, errors
     resource_type = _TYPES[document["kind"]]
     try:
-        # As JSON, because that is what the API server sees: keys are strings, and dates are text.
+        # As JSON, which the API server reads: keys are strings, and dates are text.
         text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
         resource = resource_type.model_validate_json(text)
     except orjson.JSONEncodeError as error:
-        return None, [Finding((), f"this cannot be written as JSON: {error}")]
+        return None, [ResourceFinding((), f"the document cannot be written as JSON: {error}")]
     except ValidationError as error:
         schema = resource_schema(resource_type)
         return None, _distinct(error, schema)
-    return resource, [Finding(path, message) for path, message in _breaches(resource)]
+    return resource, [ResourceFinding(path, message) for path, message in _breaches(resource)]
 
 
-def _identity(document: JsonObject) -> Iterator[Finding]:
+def _identity(document: JsonObject) -> Iterator[ResourceFinding]:
     version, kind = document.get("apiVersion"), document.get("kind")
     if version != API_VERSION:
-        yield Finding(("apiVersion",), one_of([API_VERSION], version))
+        yield ResourceFinding(("apiVersion",), one_of([API_VERSION], version))
     if not isinstance(kind, str) or kind not in _TYPES:
-        yield Finding(("kind",), one_of(list(_TYPES), kind))
+        yield ResourceFinding(("kind",), one_of(list(_TYPES), kind))
 
 
-def _distinct(error: ValidationError, schema: dict[str, Any]) -> list[Finding]:
-    """Explain each error once: a value that may be of two types is reported twice."""
+def _distinct(error: ValidationError, schema: dict[str, Any]) -> list[ResourceFinding]:
+    """Explain each error once: pydantic reports a value of a union type twice."""
     details = error.errors(include_url=False)
-    return list(dict.fromkeys(explain(each, schema) for each in details))
+    return list(dict.fromkeys(explain(detail, schema) for detail in details))
 
 
 def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:
@@ -88,11 +95,11 @@ def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:
             compile_schema(schema)
         except SchemaInvalid as error:
             place = tuple(error.pointer.split("/")[1:])
-            yield (*path, *place), f"this is no JSON Schema: {error}"
+            yield (*path, *place), f"this is not a valid JSON Schema: {error}"
 
 
 def _json_schemas(resource: AnyResource) -> Iterator[tuple[Path, JsonObject]]:
-    """Yield every JSON Schema that a resource carries."""
+    """Yield every JSON Schema in a resource."""
     owners: list[tuple[Path, AgentRuntimeSpec | Tool]] = []
     if isinstance(resource, AgentRuntime):
         owners = [(("spec",), resource.spec)]
@@ -109,7 +116,7 @@ def _json_schemas(resource: AnyResource) -> Iterator[tuple[Path, JsonObject]]:
 
 
 def _repeated_keys(resource: AnyResource) -> Iterator[tuple[Path, str]]:
-    """Find what the API server refuses: two entries of a list with the same key."""
+    """Yield duplicate keys in lists, which the API server refuses."""
     document = resource.model_dump(mode="json", by_alias=True, include={"spec"}, exclude_none=True)
     schema = resource_schema(type(resource))["properties"]["spec"]
     yield from _repeated(document["spec"], schema, ("spec",))

@@ -13,7 +13,7 @@ from omnia_operator.api.rules import rule
 
 
 class SourceType(StrEnum):
-    """Where the compiled pack stands."""
+    """Where the compiled pack is."""
 
     CONFIGMAP = "configmap"
 
@@ -28,37 +28,35 @@ class PackRef(Model):
 
 
 class PackSource(Model):
-    """Where the compiled pack stands."""
+    """Where the compiled pack is."""
 
     type: SourceType
     """Kind of source."""
     config_map_ref: PackRef | None = None
     """The ConfigMap that holds the pack."""
 
-    @rule(
+    config_map_is_named: ClassVar = rule(
         "a source of the type configmap needs configMapRef: add configMapRef with the name of"
         " the ConfigMap",
         cel="self.type != 'configmap' || has(self.configMapRef)",
         at="configMapRef",
     )
-    def config_map_is_named(self) -> bool:
-        return self.config_map_ref is not None
 
 
 class RolloutType(StrEnum):
-    """How a new version reaches the agents that have not pinned one."""
+    """How a new version reaches agents that have not pinned one."""
 
     IMMEDIATE = "immediate"
     CANARY = "canary"
 
 
 class Canary(Model):
-    """How fast a new version takes over. A session stays on the version that it began with."""
+    """How fast a new version takes over. A session keeps the version that it started with."""
 
     weight: Percent = 10
-    """Percentage of new sessions that get the new version at first."""
+    """Percentage of new sessions in the first step."""
     step_weight: Annotated[int, Field(ge=1, le=100)] = 10
-    """Percentage points added after every interval; at 100 the version is active."""
+    """Percentage points that every interval adds; at 100 the version is active."""
     interval: DurationField = Duration.parse("5m")
     """Time between two steps."""
 
@@ -71,13 +69,11 @@ class PackRollout(Model):
     canary: Canary | None = None
     """How fast a canary takes over."""
 
-    @rule(
+    only_a_canary_has_steps: ClassVar = rule(
         "the block canary belongs to the type canary: remove it, or set type: canary",
         cel="!has(self.canary) || self.type == 'canary'",
         at="canary",
     )
-    def only_a_canary_has_steps(self) -> bool:
-        return self.canary is None or self.type is RolloutType.CANARY
 
 
 class PromptPackSpec(Model):
@@ -88,28 +84,28 @@ class PromptPackSpec(Model):
     version: Version
     """Semantic version of the content."""
     source: PackSource
-    """Where the compiled pack stands."""
+    """Where the compiled pack is."""
     rollout: PackRollout | None = None
-    """How this version reaches the agents that have not pinned one; without it, all new sessions
-    get it at once."""
+    """How this version reaches agents that have not pinned one; without it, all new sessions get it
+    at once."""
 
 
 Timestamp = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
 class CanaryProgress(Model):
-    """When the canary of a version began and ended."""
+    """When the canary of a version started and completed."""
 
     version: Version
-    """The version. Another one in the same object begins anew."""
+    """The version. Another version in the same object starts again."""
     start_time: Timestamp
-    """When new sessions began to get the version."""
+    """When the first step started."""
     completion_time: Timestamp | None = None
-    """When all new sessions got it. From then on the steps are over."""
+    """When all new sessions got the version."""
 
 
 class PackPhase(StrEnum):
-    """State of a PromptPack in a word."""
+    """Phase of a PromptPack."""
 
     PENDING = "Pending"
     ACTIVE = "Active"
@@ -124,9 +120,9 @@ class PromptPackStatus(Status):
     """
 
     phase: PackPhase | None = None
-    """State in a word."""
+    """Phase of this version."""
     active_version: str | None = None
-    """Version that new sessions get."""
+    """Version of new sessions."""
     canary_version: str | None = None
     """Version that is taking over."""
     canary_weight: Percent | None = None

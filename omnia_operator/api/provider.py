@@ -13,7 +13,7 @@ from omnia_operator.api.rules import rule
 
 
 class ProviderType(StrEnum):
-    """Whose wire format the runtime speaks."""
+    """The API of the provider."""
 
     CLAUDE = "claude"
     OPENAI = "openai"
@@ -23,16 +23,8 @@ class ProviderType(StrEnum):
     MOCK = "mock"
 
 
-KEYLESS = frozenset({ProviderType.OLLAMA, ProviderType.VLLM, ProviderType.MOCK})
-"""Types that work without an API key."""
-
-
-OPENAI_TYPES = frozenset({ProviderType.OPENAI, ProviderType.OLLAMA, ProviderType.VLLM})
-"""Types that speak one of OpenAI's APIs."""
-
-
-class Capability(StrEnum):
-    """What a model can do."""
+class ModelCapability(StrEnum):
+    """A capability of a model."""
 
     TEXT = "text"
     STREAMING = "streaming"
@@ -46,7 +38,7 @@ class Capability(StrEnum):
 
 
 class TruncationStrategy(StrEnum):
-    """What is done with a conversation that outgrows the context window."""
+    """What happens to a conversation that is longer than the context window."""
 
     SLIDING = "sliding"
     SUMMARIZE = "summarize"
@@ -54,17 +46,17 @@ class TruncationStrategy(StrEnum):
 
 
 class ProviderSecretRef(Model):
-    """The Secret that holds the API key."""
+    """The Secret with the API key."""
 
     name: ObjectName
     """Name of the Secret, in the namespace of the resource that names it."""
     key: Text | None = None
-    """Key in the Secret. Without it the usual names of the provider's type are tried, such as
-    `OPENAI_API_KEY`, and `api-key`."""
+    """Key in the Secret. Without it, the usual names for the provider's type are tried, such as
+    `OPENAI_API_KEY` and `api-key`."""
 
 
 class ModelDefaults(Model):
-    """How the model is called unless a prompt says otherwise."""
+    """Default parameters, which a prompt may override."""
 
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """Randomness of the answers."""
@@ -73,16 +65,16 @@ class ModelDefaults(Model):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Longest answer, in tokens."""
     context_window: Annotated[int, Field(ge=1)] | None = None
-    """Tokens that a request and its answer may have together; an older part of the conversation
-    that does not fit is left out. Without it, the whole conversation is sent."""
+    """Largest number of tokens of a request and its answer together; older messages that do not fit
+    are left out. Without it, the whole conversation is sent."""
     truncation_strategy: TruncationStrategy = TruncationStrategy.SLIDING
-    """What is done with a conversation that outgrows the context window: `sliding` leaves out the
-    oldest exchanges, `summarize` puts a summary in their place."""
+    """What happens to a conversation that is longer than the context window: `sliding` leaves out
+    the oldest exchanges, `summarize` replaces them by a summary."""
     request_timeout: DurationField | None = None
     """Longest time from a request to the first byte of its answer; 60 s without it."""
     stream_idle_timeout: DurationField | None = None
-    """Longest silence within an answer; 30 s without it. With a model that thinks in silence, the
-    longer of the two holds."""
+    """Longest pause within an answer; 30 s without it. For a model that reasons without output, the
+    longer of the two limits applies."""
 
 
 class Pricing(Model):
@@ -97,7 +89,7 @@ class Pricing(Model):
 
 
 class OpenAIAPI(StrEnum):
-    """Which of OpenAI's two APIs is spoken."""
+    """One of OpenAI's two APIs."""
 
     COMPLETIONS = "completions"
     RESPONSES = "responses"
@@ -116,21 +108,20 @@ class ReasoningEffort(StrEnum):
 
 
 class OpenAISettings(Model):
-    """What only OpenAI's APIs know."""
+    """Settings of OpenAI's APIs only."""
 
     api: OpenAIAPI | None = None
     """`completions` is chat completions, `responses` the Responses API. Without it, OpenAI's models
     that need the Responses API are called through it, and everything else through chat
     completions."""
     reasoning_effort: ReasoningEffort | None = None
-    """How much a reasoning model thinks; which values there are depends on the model."""
+    """How much a reasoning model thinks; the allowed values depend on the model."""
     parallel_tool_calls: bool | None = None
-    """Whether one answer of the model may ask for several tool calls. Without it, the vendor
-    decides."""
+    """Whether one answer may have several tool calls. Without it, the vendor's default applies."""
 
 
 class ResponsesRef(Model):
-    """A ConfigMap that holds mock responses."""
+    """A ConfigMap with mock responses."""
 
     name: ObjectName
     """Name of the ConfigMap, in the namespace of the resource that names it."""
@@ -145,7 +136,7 @@ def _object_or_text(value: object) -> object:
 
 
 class Mock(Model):
-    """What the mock provider answers; without it, one fixed sentence."""
+    """Responses of the mock provider; without them, one fixed sentence."""
 
     responses: Annotated[
         JsonObject | Text | None,
@@ -154,81 +145,70 @@ class Mock(Model):
     ] = None
     """The response file, as an object or as YAML text."""
     config_map_ref: ResponsesRef | None = None
-    """The ConfigMap that holds the response file."""
+    """The ConfigMap with the response file."""
 
-    @rule(
-        "the responses of a mock provider stand either in responses or in a ConfigMap: remove"
-        " one of"
-        " responses and configMapRef",
-        cel=None,  # CEL has no view of a field without a type
+    responses_have_one_source: ClassVar = rule(
+        "the responses of a mock provider have one source: remove one of responses and"
+        " configMapRef",
+        cel="!has(self.responses) || !has(self.configMapRef)",
         at="configMapRef",
+        in_crd=False,  # the API server has no CEL for a field without a type
     )
-    def responses_have_one_source(self) -> bool:
-        return self.responses is None or self.config_map_ref is None
 
 
 class ProviderSettings(Model):
     """An LLM vendor, its credentials and its defaults."""
 
     type: ProviderType
-    """Whose wire format is spoken. `ollama` and `vllm` are servers that speak OpenAI chat
-    completions, at `http://localhost:11434/v1` and `http://localhost:8000/v1` unless `baseURL`
-    says otherwise; `mock` answers from a script and needs neither key nor network."""
+    """The API of the provider. `ollama` and `vllm` are servers with OpenAI chat completions,
+    at `http://localhost:11434/v1` and `http://localhost:8000/v1` unless `baseURL` is set; `mock`
+    answers from a script and needs neither key nor network."""
     model: Text | None = None
-    """Name of the model, as the vendor spells it. Required for every type but `mock`."""
+    """Name of the model, as the vendor spells it. Required for every type except `mock`."""
     secret_ref: ProviderSecretRef | None = None
-    """The Secret that holds the API key."""
+    """The Secret with the API key."""
     base_url: HttpUrl | None = None
     """Address of the API, for a proxy or a compatible server."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """HTTP headers sent with every request. They are no place for secrets."""
+    """HTTP headers sent with every request. Do not put secrets here."""
     defaults: ModelDefaults = Field(default_factory=ModelDefaults)
-    """How the model is called unless a prompt says otherwise."""
+    """Default parameters, which a prompt may override."""
     pricing: Pricing | None = None
     """What tokens cost, in US dollars."""
     openai: OpenAISettings | None = None
-    """What only OpenAI's APIs know: for the types `openai`, `ollama` and `vllm`."""
-    capabilities: tuple[Capability, ...] = Field(
+    """Settings of OpenAI's APIs only: for the types `openai`, `ollama` and `vllm`."""
+    capabilities: tuple[ModelCapability, ...] = Field(
         default=(), max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
-    """What the model can do, as declared; it is not probed."""
+    """Declared capabilities of the model; they are not checked."""
     mock: Mock | None = None
-    """What a provider of the type `mock` answers."""
+    """Responses of a provider of the type `mock`."""
 
-    @rule(
-        "every provider but mock needs a model: add model, spelt as the vendor spells it",
+    model_is_named: ClassVar = rule(
+        "every provider except mock needs a model: add model with the vendor's name of it",
         cel="self.type == 'mock' || has(self.model)",
         at="model",
     )
-    def model_is_named(self) -> bool:
-        return self.type is ProviderType.MOCK or self.model is not None
 
-    @rule(
-        "claude, openai and gemini need an API key: add secretRef with the name of a Secret,"
-        " or baseURL for a"
-        " compatible server that needs no key",
+    key_is_given_where_one_is_needed: ClassVar = rule(
+        "claude, openai and gemini need an API key: add secretRef with the name of a Secret, or"
+        " baseURL for a compatible server that needs no key",
         cel="self.type in ['ollama', 'vllm', 'mock'] || has(self.secretRef) || has(self.baseURL)",
         at="secretRef",
     )
-    def key_is_given_where_one_is_needed(self) -> bool:
-        return self.type in KEYLESS or self.secret_ref is not None or self.base_url is not None
 
-    @rule(
+    only_openai_has_openai_settings: ClassVar = rule(
         "the block openai belongs to the types openai, ollama and vllm: remove it, or set one of"
         " these types",
         cel="!has(self.openai) || self.type in ['openai', 'ollama', 'vllm']",
         at="openai",
     )
-    def only_openai_has_openai_settings(self) -> bool:
-        return self.openai is None or self.type in OPENAI_TYPES
 
-    @rule(
+    only_a_mock_has_mock_responses: ClassVar = rule(
         "the block mock belongs to the type mock: remove it, or set type: mock",
         cel="!has(self.mock) || self.type == 'mock'",
         at="mock",
     )
-    def only_a_mock_has_mock_responses(self) -> bool:
-        return self.mock is None or self.type is ProviderType.MOCK
 
 
 class ProviderSpec(ProviderSettings):
@@ -241,7 +221,7 @@ class ProviderSpec(ProviderSettings):
 
 
 class ProviderPhase(StrEnum):
-    """State of a Provider in a word."""
+    """Phase of a Provider."""
 
     READY = "Ready"
     ERROR = "Error"

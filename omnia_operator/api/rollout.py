@@ -1,7 +1,7 @@
 """The rollout block of an AgentRuntime."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -21,25 +21,25 @@ from omnia_operator.api.rules import rule
 
 
 class NamedProvider(Model):
-    """A Provider under the name that this agent and its pack know it by."""
+    """A Provider under its logical name in this agent and its pack."""
 
     name: Label
-    """Logical name: `default`, else the first, is the model that answers; `fallback`, and names
-    that begin with `fallback-`, step in for it in the order of the list; `judge` is the one that
-    rates answers; a pack may name others."""
+    """Logical name. `default`, or else the first one, answers. `fallback`, and names with the
+    prefix `fallback-`, replace it after a failure, in the order of the list. `judge` rates answers.
+    A pack may name others."""
     provider_ref: ObjectRef
     """The Provider."""
 
 
-class Candidate(Model):
-    """What the candidate has instead of the spec's own."""
+class RolloutCandidate(Model):
+    """What the candidate replaces in the spec."""
 
     prompt_pack_version: Version | None = None
     """Version of the PromptPack."""
     provider_refs: tuple[NamedProvider, ...] = Field(
         default=(), max_length=32, json_schema_extra=list_map("name")
     )
-    """Providers that replace those of the same name."""
+    """Providers that replace those with the same name."""
     tool_registry_ref: ObjectRef | None = None
     """The ToolRegistry."""
 
@@ -48,7 +48,7 @@ class Pause(Model):
     """A pause of the rollout."""
 
     duration: DurationField | None = None
-    """How long to wait; without it, until someone goes on by hand."""
+    """How long to wait; without it, until the rollout is continued manually."""
 
 
 class AnalysisArgument(Model):
@@ -61,7 +61,7 @@ class AnalysisArgument(Model):
 
 
 class Analysis(Model):
-    """An analysis that decides whether the rollout goes on."""
+    """An analysis that decides whether the rollout continues."""
 
     template_name: ObjectName
     """Name of the RolloutAnalysis."""
@@ -71,35 +71,32 @@ class Analysis(Model):
     """Arguments that replace those of the template."""
 
 
-class Step(Model):
+class RolloutStep(Model):
     """One step of a rollout: a weight, a pause or an analysis."""
 
     set_weight: Percent | None = None
-    """Percentage of the traffic that goes to the candidate from now on."""
+    """Percentage of the traffic for the candidate from now on."""
     pause: Pause | None = None
     """Wait before the next step."""
     analysis: Analysis | None = None
-    """Go on only when this analysis succeeds."""
+    """Analysis that must succeed before the next step."""
 
-    @rule(
-        "a step does one thing: give exactly one of setWeight, pause and analysis",
+    step_does_one_thing: ClassVar = rule(
+        "a step has one action: set exactly one of setWeight, pause and analysis",
         cel="(has(self.setWeight) ? 1 : 0) + (has(self.pause) ? 1 : 0) + (has(self.analysis)"
         " ? 1 : 0) == 1",
     )
-    def step_does_one_thing(self) -> bool:
-        given = (self.set_weight, self.pause, self.analysis)
-        return sum(each is not None for each in given) == 1
 
 
 class StickySession(Model):
-    """Which requests stay together on one side of the rollout."""
+    """Which requests stay on the same side of the rollout."""
 
     hash_on: Text
     """Header whose value decides, such as `x-user-id`."""
 
 
 class RollbackMode(StrEnum):
-    """What is done when the candidate fails."""
+    """What happens when the candidate fails."""
 
     AUTOMATIC = "automatic"
     MANUAL = "manual"
@@ -107,10 +104,10 @@ class RollbackMode(StrEnum):
 
 
 class Rollback(Model):
-    """What is done when the candidate fails."""
+    """What happens when the candidate fails."""
 
     mode: RollbackMode = RollbackMode.MANUAL
-    """Whether the candidate is taken back without being asked."""
+    """Whether the candidate is rolled back automatically."""
     cooldown: DurationField = Duration.parse("5m")
     """Shortest time between two rollbacks."""
 
@@ -123,7 +120,7 @@ class VirtualService(LocalRef):
 
 
 class Istio(Model):
-    """The Istio objects that carry the weights."""
+    """The Istio objects with the weights."""
 
     virtual_service: VirtualService
     """VirtualService whose weights are set."""
@@ -132,36 +129,36 @@ class Istio(Model):
 
 
 class TrafficRouting(Model):
-    """Who splits the traffic."""
+    """What splits the traffic."""
 
     istio: Istio | None = None
     """Istio splits it."""
 
 
 class Rollout(Model):
-    """A step by step change to a candidate."""
+    """A gradual change to a candidate."""
 
-    candidate: Candidate | None = None
+    candidate: RolloutCandidate | None = None
     """What the candidate has instead of the spec's own; without it nothing is rolled out."""
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=64)]
-    """What is done, in order."""
+    steps: Annotated[tuple[RolloutStep, ...], Field(min_length=1, max_length=64)]
+    """The steps, in order."""
     sticky_session: StickySession | None = None
-    """Which requests stay together on one side."""
+    """Which requests stay on the same side."""
     rollback: Rollback = Field(default_factory=Rollback)
-    """What is done when the candidate fails."""
+    """What happens when the candidate fails."""
     traffic_routing: TrafficRouting | None = None
-    """Who splits the traffic; without it, the number of replicas does."""
+    """What splits the traffic; without it, the number of replicas does."""
 
 
 class RolloutStatus(Model):
-    """Where the rollout is."""
+    """Progress of the rollout."""
 
     active: bool = False
     """Whether a rollout is in progress."""
     current_step: int | None = None
     """Index of the current step."""
     current_weight: Percent | None = None
-    """Percentage of the traffic that goes to the candidate."""
+    """Percentage of the traffic for the candidate."""
     stable_version: str | None = None
     """Version that serves the stable traffic."""
     candidate_version: str | None = None

@@ -29,7 +29,7 @@ class _Generator(GenerateJsonSchema):
         generated = super().default_schema(schema)
         factory, value = schema.get("default_factory"), schema.get("default")
         if isinstance(factory, type) and issubclass(factory, BaseModel):
-            # Whole, not empty: the API server asks the rules of a default before it fills it in.
+            # Whole, not empty: the API server checks rules before it completes a default.
             whole = factory().model_dump(mode="json", by_alias=True, exclude_none=True)
             generated = {**generated, "default": _without_empty(whole)}
         if isinstance(value, Duration | ByteSize):
@@ -52,7 +52,7 @@ def resource_schema(resource: type[Resource]) -> Schema:
 
 
 def _without_empty(value: Schema) -> Schema:
-    return {key: each for key, each in value.items() if each not in ([], {})}
+    return {key: inner for key, inner in value.items() if inner not in ([], {})}
 
 
 def _structural(schema: Schema, definitions: Schema) -> Schema:

@@ -1,4 +1,4 @@
-"""SessionRetentionPolicy: how long what is said in a namespace is kept, at most."""
+"""SessionRetentionPolicy: limits how long the sessions of a namespace are kept."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -6,59 +6,49 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from omnia_core.names import Kind
-from omnia_core.units import Duration
 from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
 from omnia_operator.api.model import DurationField, Model
 from omnia_operator.api.rules import rule
 
-_SHORTEST, _LONGEST = Duration.parse("1s"), Duration.parse("87600h")
-
 
 class RetentionBounds(Model):
-    """What may be kept of a session, at most."""
+    """Limits of what is kept of a session."""
 
     ttl_after_inactive: DurationField | None = None
-    """How long after its last use a session can be continued. An agent's own `session.ttl` holds
-    where it is shorter."""
+    """How long after its last use a session can be continued. A shorter `session.ttl` of an agent
+    has precedence."""
     retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    """Days after the last use of a session until what is kept of it is deleted: its messages and
-    its trail. With sessions in PostgreSQL they outlive the end of the session until then; in Redis
-    and in memory nothing does, and the number is one more bound of the time that a session can be
-    continued."""
+    """Days after the last use of a session until its messages and its audit trail are deleted. In
+    PostgreSQL they outlive the end of the session until then. In Redis and in memory nothing does,
+    and the number only limits how long a session can be continued."""
     max_messages_per_session: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
-    """Messages of a session that are kept: with more of them the oldest turns are deleted, whole
-    ones, and never the newest."""
+    """Largest number of messages of a session: beyond it the oldest turns are deleted as a whole,
+    but never the newest turn."""
     dry_run: bool = False
-    """Whether nothing ends and nothing is deleted, and what would be is counted."""
+    """Whether sessions and messages that would end or be deleted are only counted."""
 
 
 class SessionRetentionPolicySpec(RetentionBounds):
     """Desired state of a SessionRetentionPolicy."""
 
-    @rule(
+    something_is_bounded: ClassVar = rule(
         "a policy without a bound keeps everything: add at least one of ttlAfterInactive,"
         " retentionDays and maxMessagesPerSession",
         cel="has(self.ttlAfterInactive) || has(self.retentionDays) ||"
         " has(self.maxMessagesPerSession)",
     )
-    def something_is_bounded(self) -> bool:
-        bounds = (self.ttl_after_inactive, self.retention_days, self.max_messages_per_session)
-        return any(each is not None for each in bounds)
 
-    @rule(
-        "a session outlives the time between two messages, and is not kept for ever: set"
-        " ttlAfterInactive to 1s or more, and to 87600h (ten years) at most",
+    sessions_can_be_continued: ClassVar = rule(
+        "ttlAfterInactive must leave time for the next message, and end: set it to 1s or more, and"
+        " to 87600h (ten years) at most",
         cel="!has(self.ttlAfterInactive) || (duration(self.ttlAfterInactive) >= duration('1s') &&"
         " duration(self.ttlAfterInactive) <= duration('87600h'))",
         at="ttlAfterInactive",
     )
-    def sessions_can_be_continued(self) -> bool:
-        ttl = self.ttl_after_inactive
-        return ttl is None or _SHORTEST <= ttl <= _LONGEST
 
 
 class RetentionPhase(StrEnum):
-    """State of a SessionRetentionPolicy in a word."""
+    """Phase of a SessionRetentionPolicy."""
 
     ACTIVE = "Active"
     DRY_RUN = "DryRun"
@@ -70,16 +60,16 @@ class SessionRetentionPolicyStatus(Status):
     """Observed state of a SessionRetentionPolicy. Conditions: `Active`, `Effective`."""
 
     phase: RetentionPhase | None = None
-    """State in a word."""
+    """Phase of the policy."""
     agents: int | None = None
-    """How many AgentRuntimes of the namespace it holds for, functions included."""
+    """Number of AgentRuntimes of the namespace that it applies to, functions included."""
     last_valid_spec: RetentionBounds | None = None
-    """The spec that was last found valid. It stays in force while the present one is not."""
+    """The last valid spec. It stays in force while the present one is invalid."""
 
 
 class SessionRetentionPolicy(Resource):
-    """SessionRetentionPolicy says how long what is said to the agents and functions of its
-    namespace is kept, at most.
+    """SessionRetentionPolicy limits how long the sessions of the agents and functions of its
+    namespace are kept.
     """
 
     kind_name: ClassVar = Kind.SESSION_RETENTION_POLICY

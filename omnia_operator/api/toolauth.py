@@ -1,6 +1,7 @@
-"""How the runtime proves who it is to a tool server."""
+"""How the runtime authenticates to a tool server."""
 
 from enum import StrEnum
+from typing import ClassVar
 
 from omnia_operator.api.meta import SecretKey
 from omnia_operator.api.model import (
@@ -11,7 +12,7 @@ from omnia_operator.api.rules import rule
 
 
 class AuthType(StrEnum):
-    """How the runtime proves who it is to a tool server."""
+    """How the runtime authenticates to a tool server."""
 
     NONE = "none"
     BEARER = "bearer"
@@ -28,7 +29,7 @@ class ServiceAccountAuth(Model):
 
 
 class Cloud(StrEnum):
-    """Whose workload identity is used."""
+    """The cloud of the workload identity."""
 
     AZURE = "azure"
 
@@ -37,18 +38,18 @@ class WorkloadIdentityAuth(Model):
     """A token of the cloud's workload identity."""
 
     cloud: Cloud
-    """Whose workload identity is used."""
+    """The cloud of the workload identity."""
     audience: Text
     """Audience of the token."""
     header: Text = "Authorization"
-    """Header that carries the token."""
+    """Header with the token."""
 
 
 class Auth(Model):
-    """How the runtime proves who it is to the tool server."""
+    """How the runtime authenticates to the tool server."""
 
     type: AuthType = AuthType.NONE
-    """Kind of proof."""
+    """Kind of authentication."""
     secret_ref: SecretKey | None = None
     """Key of a Secret: the token for `bearer`, `user:password` for `basic`."""
     service_account: ServiceAccountAuth | None = None
@@ -56,30 +57,23 @@ class Auth(Model):
     workload_identity: WorkloadIdentityAuth | None = None
     """The token for `workloadIdentity`."""
 
-    @rule(
-        "bearer and basic take their credential from a Secret, other types have none: add"
-        " secretRef with name"
-        " and key, or remove it",
+    secret_fits_the_type: ClassVar = rule(
+        "bearer and basic need a Secret with the credential, other types have none: add secretRef"
+        " with name and key, or remove it",
         cel="(self.type in ['bearer', 'basic']) == has(self.secretRef)",
         at="secretRef",
     )
-    def secret_fits_the_type(self) -> bool:
-        return (self.type in {AuthType.BEARER, AuthType.BASIC}) == (self.secret_ref is not None)
 
-    @rule(
+    service_account_fits_the_type: ClassVar = rule(
         "the block serviceAccount belongs to the type serviceAccount, which needs it: add or"
         " remove it",
         cel="(self.type == 'serviceAccount') == has(self.serviceAccount)",
         at="serviceAccount",
     )
-    def service_account_fits_the_type(self) -> bool:
-        return (self.type is AuthType.SERVICE_ACCOUNT) == (self.service_account is not None)
 
-    @rule(
+    workload_identity_fits_the_type: ClassVar = rule(
         "the block workloadIdentity belongs to the type workloadIdentity, which needs it: add"
         " or remove it",
         cel="(self.type == 'workloadIdentity') == has(self.workloadIdentity)",
         at="workloadIdentity",
     )
-    def workload_identity_fits_the_type(self) -> bool:
-        return (self.type is AuthType.WORKLOAD_IDENTITY) == (self.workload_identity is not None)

@@ -1,7 +1,7 @@
 """How the tool handlers of a ToolRegistry reach their servers: one block per type."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -12,10 +12,10 @@ from omnia_operator.api.rules import rule
 
 
 class RetryPolicy(Model):
-    """When a call is tried again."""
+    """When a call is retried."""
 
     max_attempts: Annotated[int, Field(ge=1, le=10)]
-    """Attempts in all, the first included."""
+    """Total number of attempts, the first included."""
     initial_backoff: DurationField = Duration.parse("100ms")
     """Wait before the second attempt."""
     backoff_multiplier: Annotated[float, Field(ge=1, le=10)] = 2.0
@@ -23,20 +23,18 @@ class RetryPolicy(Model):
     max_backoff: DurationField = Duration.parse("30s")
     """Longest wait."""
 
-    @rule(
+    backoff_has_room: ClassVar = rule(
         "initialBackoff is longer than maxBackoff: lower initialBackoff or raise maxBackoff",
         cel="duration(self.initialBackoff) <= duration(self.maxBackoff)",
         at="initialBackoff",
     )
-    def backoff_has_room(self) -> bool:
-        return self.initial_backoff <= self.max_backoff
 
 
 HttpStatus = Annotated[int, Field(ge=400, le=599)]
 
 
 class HttpRetryPolicy(RetryPolicy):
-    """When an HTTP call is tried again."""
+    """When an HTTP call is retried."""
 
     retry_on: Annotated[tuple[HttpStatus, ...], Field(max_length=64)] = (
         408,
@@ -46,22 +44,22 @@ class HttpRetryPolicy(RetryPolicy):
         503,
         504,
     )
-    """Status codes that are worth another attempt."""
+    """Status codes that are retried."""
     retry_on_network_error: bool = True
-    """Whether a failed connection is worth another attempt."""
+    """Whether failed connections are retried."""
     respect_retry_after: bool = True
-    """Whether the server's `Retry-After` is waited for."""
+    """Whether the wait follows the server's `Retry-After`."""
 
 
 class GrpcRetryPolicy(RetryPolicy):
-    """When a gRPC call is tried again."""
+    """When a gRPC call is retried."""
 
     retryable_status_codes: Annotated[tuple[Text, ...], Field(max_length=16)] = (
         "UNAVAILABLE",
         "DEADLINE_EXCEEDED",
         "RESOURCE_EXHAUSTED",
     )
-    """Status codes that are worth another attempt."""
+    """Status codes that are retried."""
 
 
 class HttpMethod(StrEnum):
@@ -82,7 +80,7 @@ class HttpConfig(Model):
     method: HttpMethod = HttpMethod.POST
     """HTTP method."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Headers sent with every call. They are no place for secrets."""
+    """Headers sent with every call. Do not put secrets here."""
     content_type: Text = "application/json"
     """Content type of the request body."""
     query_params: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
@@ -94,15 +92,15 @@ class HttpConfig(Model):
     static_body: JsonObject | None = None
     """Fields of every request body."""
     body_mapping: Text | None = None
-    """JMESPath expression that makes the request body from the arguments."""
+    """JMESPath expression that creates the request body from the arguments."""
     response_mapping: Text | None = None
-    """JMESPath expression that picks the result from the response."""
+    """JMESPath expression that selects the result from the response."""
     redact: Annotated[tuple[Text, ...], Field(max_length=64)] = ()
-    """Fields of the response that the model does not see."""
+    """Fields of the response that are hidden from the model."""
     url_template: Text | None = None
-    """Path that replaces that of `endpoint`; `{argument}` stands for an argument."""
+    """Path that replaces the path of `endpoint`; `{argument}` stands for an argument."""
     retry_policy: HttpRetryPolicy | None = None
-    """When a call is tried again."""
+    """When a call is retried."""
 
 
 class OpenApiConfig(Model):
@@ -113,11 +111,11 @@ class OpenApiConfig(Model):
     base_url: HttpUrl | None = None
     """Address of the API; without it, the document's first server."""
     operation_filter: Annotated[tuple[Text, ...], Field(max_length=256)] = ()
-    """Operation ids that become tools; without any, all."""
+    """Operation ids that become tools; all if empty."""
     headers: dict[str, str] = Field(default_factory=dict)
-    """Headers sent with every call. They are no place for secrets."""
+    """Headers sent with every call. Do not put secrets here."""
     retry_policy: HttpRetryPolicy | None = None
-    """When a call is tried again."""
+    """When a call is retried."""
 
 
 class GrpcConfig(Model):
@@ -134,13 +132,13 @@ class GrpcConfig(Model):
     tls_ca_path: Text | None = None
     """File of the certificate authority."""
     tls_insecure_skip_verify: bool = False
-    """Whether the server's certificate is taken unseen."""
+    """Whether verification of the server's certificate is skipped."""
     retry_policy: GrpcRetryPolicy | None = None
-    """When a call is tried again."""
+    """When a call is retried."""
 
 
 class McpTransport(StrEnum):
-    """How an MCP server is spoken to."""
+    """The transport of an MCP server."""
 
     SSE = "sse"
     STDIO = "stdio"
@@ -151,7 +149,7 @@ class ToolFilter(Model):
     """Which tools of a server are offered to the model."""
 
     allowlist: Annotated[tuple[Text, ...], Field(max_length=256)] = ()
-    """Names that are offered; without any, all."""
+    """Names that are offered; all if empty."""
     blocklist: Annotated[tuple[Text, ...], Field(max_length=256)] = ()
     """Names that are not offered."""
 
@@ -160,11 +158,11 @@ class McpConfig(Model):
     """How an MCP server is reached."""
 
     transport: McpTransport
-    """How the server is spoken to."""
+    """The transport of the server."""
     endpoint: HttpUrl | None = None
     """Address of the server. Required unless the transport is stdio or `selector` finds it."""
     command: Text | None = None
-    """Program that is the server. Required for stdio."""
+    """Program of the server. Required for stdio."""
     args: Annotated[tuple[str, ...], Field(max_length=64)] = ()
     """Arguments of the program."""
     work_dir: Text | None = None
@@ -174,21 +172,19 @@ class McpConfig(Model):
     tool_filter: ToolFilter | None = None
     """Which tools of the server are offered to the model."""
     retry_policy: RetryPolicy | None = None
-    """When a call is tried again."""
+    """When a call is retried."""
 
-    @rule(
-        "a server over stdio is a program: add command, or choose another transport",
+    stdio_has_a_command: ClassVar = rule(
+        "a server over stdio needs a program: add command, or choose another transport",
         cel="self.transport != 'stdio' || has(self.command)",
         at="command",
     )
-    def stdio_has_a_command(self) -> bool:
-        return self.transport is not McpTransport.STDIO or self.command is not None
 
 
 class ClientConfig(Model):
     """How a tool that the client executes is announced."""
 
     consent_message: Text | None = None
-    """What the person is asked before the tool runs."""
+    """Question to the user before the tool runs."""
     categories: Annotated[tuple[Text, ...], Field(max_length=32)] = ()
     """Kinds of access that the tool needs, such as `location`."""

@@ -1,7 +1,7 @@
 """One handler of a ToolRegistry: a tool, or a server of several tools."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -27,7 +27,7 @@ from omnia_operator.api.toolconfig import (
 
 
 class HandlerType(StrEnum):
-    """How a tool server is spoken to."""
+    """The protocol of a tool server."""
 
     HTTP = "http"
     OPENAPI = "openapi"
@@ -37,16 +37,16 @@ class HandlerType(StrEnum):
 
 
 SELF_DESCRIBING = frozenset({HandlerType.OPENAPI, HandlerType.MCP})
-"""Types whose servers say themselves which tools they have."""
+"""Types whose servers list their own tools."""
 
 ToolName = Annotated[str, Field(max_length=64, pattern=TOOL_NAME)]
 
 
 class Tool(Model):
-    """What the model is told about a tool."""
+    """The description of a tool for the model."""
 
     name: ToolName
-    """Name that the model calls it by."""
+    """Name for the model."""
     description: Annotated[str, Field(min_length=1, max_length=4096)]
     """What the tool does and when to use it."""
     input_schema: JsonObject
@@ -72,9 +72,9 @@ class ToolHandler(Model):
     name: Label
     """Name of the handler."""
     type: HandlerType
-    """How the server is spoken to; `client` tools are executed by the client."""
+    """The protocol of the server; `client` tools are executed by the client."""
     tool: Tool | None = None
-    """What the model is told. Required for `http`, `grpc` and `client`; `openapi` and `mcp`
+    """Description for the model. Required for `http`, `grpc` and `client`; `openapi` and `mcp`
     servers describe their own tools."""
     http_config: HttpConfig | None = None
     """How an HTTP tool is called."""
@@ -89,52 +89,37 @@ class ToolHandler(Model):
     selector: Selector | None = None
     """Finds the server by the labels of its Service, instead of an address."""
     auth: Auth | None = None
-    """How the runtime proves who it is to the server."""
+    """How the runtime authenticates to the server."""
     timeout: DurationField = Duration.parse("30s")
-    """Longest time that a call may take."""
+    """Time limit of a call."""
 
-    @rule(
-        "http, grpc and client tools do not describe themselves: add tool with name,"
-        " description and"
+    tool_is_described: ClassVar = rule(
+        "http, grpc and client tools need a description: add tool with name, description and"
         " inputSchema",
         cel="self.type in ['openapi', 'mcp'] || has(self.tool)",
         at="tool",
     )
-    def tool_is_described(self) -> bool:
-        return self.type in SELF_DESCRIBING or self.tool is not None
 
-    @rule(
+    self_describing_server_has_no_tool: ClassVar = rule(
         "openapi and mcp servers describe their own tools: remove tool",
         cel="!(self.type in ['openapi', 'mcp']) || !has(self.tool)",
         at="tool",
     )
-    def self_describing_server_has_no_tool(self) -> bool:
-        return self.type not in SELF_DESCRIBING or self.tool is None
 
-    @rule(
-        "a handler has only the config block of its type (httpConfig, openAPIConfig,"
-        " grpcConfig, mcpConfig,"
-        " clientConfig): remove the others, or correct type",
+    config_fits_the_type: ClassVar = rule(
+        "a handler has only the config block of its type (httpConfig, openAPIConfig, grpcConfig,"
+        " mcpConfig, clientConfig): remove the others, or correct type",
         cel="(!has(self.httpConfig) || self.type == 'http') &&"
         " (!has(self.openAPIConfig) || self.type == 'openapi') &&"
         " (!has(self.grpcConfig) || self.type == 'grpc') &&"
         " (!has(self.mcpConfig) || self.type == 'mcp') &&"
         " (!has(self.clientConfig) || self.type == 'client')",
     )
-    def config_fits_the_type(self) -> bool:
-        blocks = {
-            HandlerType.HTTP: self.http_config,
-            HandlerType.OPENAPI: self.open_api_config,
-            HandlerType.GRPC: self.grpc_config,
-            HandlerType.MCP: self.mcp_config,
-            HandlerType.CLIENT: self.client_config,
-        }
-        return all(block is None or kind is self.type for kind, block in blocks.items())
 
-    @rule(
-        "the runtime has to know where the server is: add httpConfig.endpoint,"
-        " openAPIConfig.specURL,"
-        " grpcConfig.endpoint or mcpConfig.endpoint as the type wants it, or selector",
+    server_has_an_address: ClassVar = rule(
+        "the runtime needs the address of the server: add httpConfig.endpoint,"
+        " openAPIConfig.specURL, grpcConfig.endpoint or mcpConfig.endpoint for the type, or"
+        " selector",
         cel="has(self.selector) || self.type == 'client' ||"
         " (self.type == 'http' && has(self.httpConfig) && has(self.httpConfig.endpoint)) ||"
         " (self.type == 'openapi' && has(self.openAPIConfig) && has(self.openAPIConfig.specURL)) ||"
@@ -142,29 +127,22 @@ class ToolHandler(Model):
         " (self.type == 'mcp' && has(self.mcpConfig) &&"
         " (self.mcpConfig.transport == 'stdio' || has(self.mcpConfig.endpoint)))",
     )
-    def server_has_an_address(self) -> bool:
-        is_program = self.mcp_config and self.mcp_config.transport is McpTransport.STDIO
-        return bool(self.selector or self.type is HandlerType.CLIENT or self.address or is_program)
 
-    @rule(
-        "an mcp handler has to say how its server is spoken to: add mcpConfig with transport",
+    mcp_has_a_transport: ClassVar = rule(
+        "an mcp handler needs the transport of its server: add mcpConfig with transport",
         cel="self.type != 'mcp' || has(self.mcpConfig)",
         at="mcpConfig",
     )
-    def mcp_has_a_transport(self) -> bool:
-        return self.type is not HandlerType.MCP or self.mcp_config is not None
 
-    @rule(
-        "the client executes client tools, there is no Service to find: remove selector",
+    client_has_no_selector: ClassVar = rule(
+        "client tools are executed by the client and have no Service: remove selector",
         cel="self.type != 'client' || !has(self.selector)",
         at="selector",
     )
-    def client_has_no_selector(self) -> bool:
-        return self.type is not HandlerType.CLIENT or self.selector is None
 
     @property
     def address(self) -> str | None:
-        """Where the manifest says that the server is: a URL, host and port, or a command."""
+        """The address of the server in the manifest: a URL, host and port, or a command."""
         if self.mcp_config and self.mcp_config.transport is McpTransport.STDIO:
             return self.mcp_config.command
         blocks = (self.http_config, self.grpc_config, self.mcp_config)

@@ -19,15 +19,15 @@ from omnia_operator.api.rules import rule
 from omnia_operator.api.toolhandler import ToolHandler
 
 
-class Probe(Model):
-    """Whether tool servers are looked at from time to time."""
+class ServerProbe(Model):
+    """Whether tool servers are probed at an interval."""
 
     enabled: bool
     """Whether the operator connects to the servers."""
     interval: DurationField = Duration.parse("60s")
-    """Time between two looks."""
+    """Time between two probes."""
     timeout: DurationField = Duration.parse("5s")
-    """Longest wait for a connection."""
+    """Time limit of a connection."""
 
 
 class ToolRegistrySpec(Model):
@@ -38,23 +38,20 @@ class ToolRegistrySpec(Model):
         Field(min_length=1, max_length=128, json_schema_extra=list_map("name")),
     ]
     """Tools and tool servers."""
-    probe: Probe | None = None
-    """Whether tool servers are looked at from time to time."""
+    probe: ServerProbe | None = None
+    """Whether tool servers are probed at an interval."""
     allowed_namespaces: tuple[str, ...] = Field(
         default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
     """Other namespaces whose agents may use this registry; `"*"` is every namespace."""
 
-    @rule(
-        "two handlers have a tool of the same name, and the model could not tell them apart:"
-        " rename one",
+    tool_names_are_unique: ClassVar = rule(
+        "two handlers have tools with the same name, which the model cannot distinguish: rename"
+        " one",
         cel="self.handlers.all(a, !has(a.tool) ||"
         " self.handlers.exists_one(b, has(b.tool) && b.tool.name == a.tool.name))",
         at="handlers",
     )
-    def tool_names_are_unique(self) -> bool:
-        names = [handler.tool.name for handler in self.handlers if handler.tool]
-        return len(names) == len(set(names))
 
 
 class ToolStatus(StrEnum):
@@ -66,20 +63,20 @@ class ToolStatus(StrEnum):
 
 
 class DiscoveredTool(Model):
-    """A tool that was found."""
+    """A discovered tool."""
 
     name: Text
-    """Name that the model calls it by."""
+    """Name for the model."""
     handler_name: Text
-    """Handler that offers it."""
+    """Handler of the tool."""
     description: str = ""
     """What the tool does."""
     endpoint: str = ""
-    """Where the tool is."""
+    """Address of the tool."""
     status: ToolStatus
     """Whether it can be called."""
     last_checked: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = None
-    """When that was last looked at."""
+    """When its server was last asked."""
     error: str | None = None
     """Why it cannot be called."""
     input_schema: JsonObject | None = None
@@ -89,7 +86,7 @@ class DiscoveredTool(Model):
 
 
 class RegistryPhase(StrEnum):
-    """State of a ToolRegistry in a word."""
+    """Phase of a ToolRegistry."""
 
     PENDING = "Pending"
     READY = "Ready"
@@ -103,13 +100,13 @@ class ToolRegistryStatus(Status):
     phase: RegistryPhase | None = None
     """`Ready` when all tools are available, `Degraded` when some are, `Failed` when none is."""
     discovered_tools_count: int | None = None
-    """Number of tools that were found."""
+    """Number of discovered tools."""
     discovered_tools: tuple[DiscoveredTool, ...] = ()
-    """Tools that were found."""
+    """Discovered tools."""
     last_discovery_time: Annotated[str, Field(json_schema_extra={"format": "date-time"})] | None = (
         None
     )
-    """When tools were last looked for."""
+    """Time of the last discovery."""
 
 
 class ToolRegistry(Resource):

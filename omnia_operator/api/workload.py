@@ -2,13 +2,13 @@
 
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api.meta import EnvVar, Volume, VolumeMount
+from omnia_operator.api.meta import ContainerEnvVar, Volume, VolumeMount
 from omnia_operator.api.model import Model, Text, list_map
 from omnia_operator.api.rules import rule
 
@@ -33,71 +33,63 @@ class Keda(Model):
     """How KEDA scales."""
 
     polling_interval: Annotated[int, Field(ge=1)] = 30
-    """Seconds between two looks at the triggers."""
+    """Seconds between two evaluations of the triggers."""
     cooldown_period: Annotated[int, Field(ge=0)] = 300
-    """Seconds of silence before the last replica goes."""
+    """Seconds without activity before the last replica is removed."""
     triggers: tuple[KedaTrigger, ...] = Field(default=(), max_length=32)
-    """What to scale by; without any, by `omnia_agent_connections_active` from Prometheus, ten
-    connections a replica."""
+    """Triggers; without any, `omnia_agent_connections_active` from Prometheus with ten connections
+    per replica."""
 
 
 class Autoscaling(Model):
-    """How many replicas there are, by load."""
+    """Number of replicas by load."""
 
     enabled: bool = False
     """Whether an autoscaler owns the number of replicas; `runtime.replicas` is then ignored."""
     type: AutoscalingType = AutoscalingType.HPA
     """HorizontalPodAutoscaler or KEDA."""
     min_replicas: Annotated[int, Field(ge=0)] = 1
-    """Fewest replicas; 0 needs KEDA."""
+    """Smallest number of replicas; 0 needs KEDA."""
     max_replicas: Annotated[int, Field(ge=1)] = 10
-    """Most replicas."""
+    """Largest number of replicas."""
     target_memory_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = 70
-    """Memory use to aim at; HPA only."""
+    """Target of the memory use, in percent of the request; HPA only."""
     target_cpu_utilization_percentage: Annotated[int, Field(ge=1, le=100)] = 90
-    """CPU use to aim at; HPA only."""
+    """Target of the CPU use, in percent of the request; HPA only."""
     scale_down_stabilization_seconds: Annotated[int, Field(ge=0, le=3600)] = 300
-    """How long a lower need has to last before replicas go; HPA only."""
+    """Seconds of lower load before replicas are removed; HPA only."""
     keda: Keda | None = None
     """How KEDA scales."""
 
-    @rule(
+    bounds_are_in_order: ClassVar = rule(
         "minReplicas is greater than maxReplicas: lower minReplicas or raise maxReplicas",
         cel="self.minReplicas <= self.maxReplicas",
         at="minReplicas",
     )
-    def bounds_are_in_order(self) -> bool:
-        return self.min_replicas <= self.max_replicas
 
-    @rule(
+    only_keda_scales_to_zero: ClassVar = rule(
         "only KEDA scales to zero: set type: keda, or minReplicas to at least 1",
         cel="self.minReplicas > 0 || self.type == 'keda'",
         at="minReplicas",
     )
-    def only_keda_scales_to_zero(self) -> bool:
-        return self.min_replicas > 0 or self.type is AutoscalingType.KEDA
 
-    @rule(
+    only_keda_has_keda_settings: ClassVar = rule(
         "the block keda belongs to the type keda: remove it, or set type: keda",
         cel="!has(self.keda) || self.type == 'keda'",
         at="keda",
     )
-    def only_keda_has_keda_settings(self) -> bool:
-        return self.keda is None or self.type is AutoscalingType.KEDA
 
 
-_OWN_FOLDERS = frozenset(
-    {
-        names.PACK_PATH,
-        *(
-            str(PurePosixPath(path).parent)
-            for path in (names.TOOLS_PATH, names.PROVIDERS_PATH, names.FUNCTION_PATH)
-        ),
-    }
-)
+_OWN_FOLDERS = [
+    names.PACK_PATH,
+    *(
+        str(PurePosixPath(path).parent)
+        for path in (names.TOOLS_PATH, names.PROVIDERS_PATH, names.FUNCTION_PATH)
+    ),
+]
 
 
-class Workload(Model):
+class WorkloadSpec(Model):
     """How the pods of the agent run."""
 
     replicas: Annotated[int, Field(ge=0)] = 1
@@ -117,39 +109,32 @@ class Workload(Model):
     volume_mounts: tuple[VolumeMount, ...] = Field(
         default=(), max_length=64, json_schema_extra=list_map("mountPath")
     )
-    """Where those volumes stand in the runtime container."""
-    extra_env: tuple[EnvVar, ...] = Field(
+    """Where the volumes are mounted in the runtime container."""
+    extra_env: tuple[ContainerEnvVar, ...] = Field(
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the runtime container."""
     autoscaling: Autoscaling | None = None
-    """How many replicas there are, by load."""
+    """Number of replicas by load."""
 
-    @rule(
+    mounts_have_volumes: ClassVar = rule(
         "every entry of volumeMounts mounts an entry of volumes: add the missing volume, or"
         " correct the name",
         cel="!has(self.volumeMounts) || self.volumeMounts.all(m, has(self.volumes) &&"
         " self.volumes.exists(v, v.name == m.name))",
         at="volumeMounts",
     )
-    def mounts_have_volumes(self) -> bool:
-        volumes = {volume.name for volume in self.volumes}
-        return all(mount.name in volumes for mount in self.volume_mounts)
 
-    @rule(
-        "names of volumes that begin with omnia- are the operator's own: rename the volume",
+    volume_names_are_free: ClassVar = rule(
+        "volume names with the prefix omnia- are reserved for the operator: rename the volume",
         cel="!has(self.volumes) || self.volumes.all(v, !v.name.startsWith('omnia-'))",
         at="volumes",
     )
-    def volume_names_are_free(self) -> bool:
-        return not any(volume.name.startswith("omnia-") for volume in self.volumes)
 
-    @rule(
-        "pack, tools, providers and function below /etc/omnia are the operator's own: mount"
+    mount_paths_are_free: ClassVar = rule(
+        "pack, tools, providers and function below /etc/omnia are reserved for the operator: mount"
         " the volume elsewhere, such as in /etc/omnia/mock",
-        cel="!has(self.volumeMounts) || self.volumeMounts.all(m, !(m.mountPath in"
-        " ['/etc/omnia/pack', '/etc/omnia/tools', '/etc/omnia/providers', '/etc/omnia/function']))",
+        cel="!has(self.volumeMounts) ||"
+        f" self.volumeMounts.all(m, !(m.mountPath in {_OWN_FOLDERS}))",
         at="volumeMounts",
     )
-    def mount_paths_are_free(self) -> bool:
-        return not any(mount.mount_path in _OWN_FOLDERS for mount in self.volume_mounts)

@@ -1,11 +1,12 @@
-"""The API server, by lightkube: server-side apply under one field manager."""
+"""The client of the API server, over lightkube: server-side apply with one field manager."""
 
 import functools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, ParamSpec, TypeVar
 
-from httpx2 import HTTPStatusError
+from httpx2 import HTTPError, HTTPStatusError
 from lightkube import AsyncClient
+from lightkube.core.exceptions import ApiError
 from lightkube.core.generic_client import ALL_NS, ListAsyncIterable
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from lightkube.types import CascadeType, PatchType
@@ -13,19 +14,52 @@ from lightkube.types import CascadeType, PatchType
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
+from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import EVENT, LEASE, OPTIONAL, SECRET, ObjectKind
-from omnia_operator.cluster.manifest import Manifest, redacted
-from omnia_operator.cluster.ownership import owned, owner_of, taken
-from omnia_operator.cluster.port import ClusterError, KindMissing
-from omnia_operator.cluster.refusals import CONFLICT, INVALID, NOT_FOUND, mapped
+from omnia_operator.cluster.manifest import Manifest, owned, owner_of, redacted
 from omnia_operator.cluster.store import version_of
 from omnia_operator.resolve import IssuerKeys, Key
 
 FIELD_MANAGER = labels.OPERATOR
 
 PAGE = 50
-"""Objects that are listed at a time: what is parsed at once decides how much memory there ever was,
-and Python gives little of it back."""
+"""Objects in one page of a listing. Larger pages raise the peak of the memory for parsing, of which
+Python returns little to the system."""
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_INVALID = 422
+_SERVER_ERROR = 500
+# An expired token, a conflicting write and too many requests may pass.
+_TRANSIENT = frozenset({401, _CONFLICT, 429})
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _mapped(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Raise `ClusterError` for every error of the client."""
+
+    @functools.wraps(call)
+    async def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await call(*args, **kwargs)
+        except HTTPStatusError as error:
+            raise _refusal(error) from error
+        except HTTPError as error:
+            message = f"the API server does not answer: {type(error).__name__} {error}"
+            raise ClusterError(Code.UNAVAILABLE, message, transient=True) from error
+
+    return translated
+
+
+def _refusal(error: HTTPStatusError) -> ClusterError:
+    # For an unknown API group the API server answers with plain text, not a Kubernetes Status.
+    text = error.status.message if isinstance(error, ApiError) else error.response.text.strip()
+    status = error.response.status_code
+    transient = status in _TRANSIENT or status >= _SERVER_ERROR
+    code = Code.UNAVAILABLE if transient else Code.INVALID_ARGUMENT
+    return ClusterError(code, text or str(error), transient=transient)
 
 
 @functools.cache
@@ -37,43 +71,45 @@ class ClusterClient:
     """The API server. `WatchedCluster` in front of it makes it a `Cluster`."""
 
     def __init__(self, client: AsyncClient) -> None:
-        # Its overloads are for typed objects; ours are JSON, as the manifests are.
+        # The overloads of lightkube are for typed objects; ours are JSON, as the manifests are.
         self._client: Any = client
 
-    @mapped
+    @_mapped
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         found = await self._get(kind, key)
         return None if found is None else redacted(found)
 
-    @mapped
+    @_mapped
     async def find_all(
-        self, kind: ObjectKind, namespace: str | None, chosen: Mapping[str, str]
+        self, kind: ObjectKind, namespace: str | None, selector: Mapping[str, str]
     ) -> tuple[list[JsonObject], int] | None:
-        """List a kind by labels, with the version of the listing; None when the cluster does not
-        have the kind.
+        """List a kind by labels.
+
+        Returns:
+            The objects and the version of the listing; None if the cluster lacks the kind.
         """
         try:
-            listed = self._listed(kind, namespace, chosen)
-            items = [_completed(kind, each) async for each in listed]
+            listed = self._listed(kind, namespace, selector)
+            items = [_completed(kind, item) async for item in listed]
             return items, version_of({"resourceVersion": listed.resourceVersion})
         except HTTPStatusError as error:
-            if error.response.status_code == NOT_FOUND:
+            if error.response.status_code == _NOT_FOUND:
                 return None
             raise
 
-    @mapped
+    @_mapped
     async def secret_values(self, key: Key) -> Mapping[str, str]:
         found = await self._get(SECRET, key)
         return {} if found is None else found.get("data") or {}
 
-    @mapped
+    @_mapped
     async def apply(self, manifest: Manifest, *, known: bool) -> JsonObject:
         try:
             applied = await self._apply(manifest, force=known)
         except HTTPStatusError as error:
-            if known and error.response.status_code == INVALID:
+            if known and error.response.status_code == _INVALID:
                 applied = await self._overwrite(manifest)
-            elif not known and error.response.status_code == CONFLICT:
+            elif not known and error.response.status_code == _CONFLICT:
                 applied = await self._apply_unless_taken(manifest)
             else:
                 raise
@@ -84,7 +120,7 @@ class ClusterClient:
         message = f'there is no namespace "{manifest.key[0]}"'
         raise ClusterError(Code.NOT_FOUND, message, transient=False)
 
-    @mapped
+    @_mapped
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         found = await self._get(kind, key)
         if found is None or found["metadata"].get("uid") != uid:
@@ -94,17 +130,17 @@ class ClusterClient:
                 _resource(kind), key[1], namespace=key[0], cascade=CascadeType.BACKGROUND
             )
         except HTTPStatusError as error:
-            if error.response.status_code != NOT_FOUND:
+            if error.response.status_code != _NOT_FOUND:
                 raise
 
-    @mapped
+    @_mapped
     async def annotate(
         self, kind: ObjectKind, key: Key, annotations: Mapping[str, str]
     ) -> JsonObject | None:
         patch = {"metadata": {"annotations": dict(annotations)}}
         return await self._patch(_resource(kind), key, patch, PatchType.MERGE)
 
-    @mapped
+    @_mapped
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> JsonObject | None:
         namespace, name = key
         body = {
@@ -115,32 +151,32 @@ class ClusterClient:
         }
         return await self._patch(_resource(kind).Status, key, body, PatchType.APPLY)
 
-    @mapped
+    @_mapped
     async def service_account_issuer(self) -> IssuerKeys:
         configuration = await self._path("/.well-known/openid-configuration")
         jwks = await self._path("/openid/v1/jwks")
         return IssuerKeys(configuration["issuer"], tuple(jwks["keys"]))
 
-    @mapped
+    @_mapped
     async def emit(self, event: JsonObject) -> None:
         made: Any = _resource(EVENT).from_dict(event)
         try:
             await self._client.create(made, namespace=event["metadata"]["namespace"])
         except HTTPStatusError as error:
-            if error.response.status_code != CONFLICT:  # it has been told already
+            if error.response.status_code != _CONFLICT:  # the Event was created before
                 raise
 
-    @mapped
+    @_mapped
     async def get_lease(self, key: Key) -> JsonObject | None:
-        """Return a Lease as the API server has it now."""
+        """Return a Lease, read from the API server."""
         return await self._get(LEASE, key)
 
-    @mapped
+    @_mapped
     async def put_lease(self, lease: JsonObject) -> JsonObject:
-        """Create or replace a Lease, unless somebody else did since it was read.
+        """Create or replace a Lease, unless another client changed it since it was read.
 
         Raises:
-            ClusterError: transient, when somebody else did.
+            ClusterError: transient, if another client changed it.
         """
         made = _resource(LEASE).from_dict(lease)
         namespace = lease["metadata"]["namespace"]
@@ -154,8 +190,8 @@ class ClusterClient:
         await self._client.aclose()
 
     async def _path(self, path: str) -> JsonObject:
-        """Read what is no object."""
-        adapter = self._client._client  # noqa: SLF001 - lightkube itself reads objects only
+        """Read a document outside the object API."""
+        adapter = self._client._client  # noqa: SLF001 - lightkube has no public call for it
         response = await adapter.send(adapter._client.build_request("GET", path))  # noqa: SLF001
         response.raise_for_status()
         found: JsonObject = response.json()
@@ -165,20 +201,20 @@ class ClusterClient:
         try:
             found: JsonObject = await self._client.get(_resource(kind), key[1], namespace=key[0])
         except HTTPStatusError as error:
-            if error.response.status_code == NOT_FOUND:
+            if error.response.status_code == _NOT_FOUND:
                 return None
             raise
         return found
 
     async def _overwrite(self, manifest: Manifest) -> JsonObject | None:
-        """Replace whole lists, which apply does not: another's entry may contradict ours."""
+        """Replace whole lists, which apply merges: an entry of another manager may conflict."""
         await self._patch(_resource(manifest.kind), manifest.key, manifest.body, PatchType.MERGE)
         return await self._apply(manifest, force=True)
 
     async def _apply_unless_taken(self, manifest: Manifest) -> JsonObject | None:
         live = await self._get(manifest.kind, manifest.key)
         if live is not None and not owned(live, owner_of(manifest)["uid"]):
-            raise taken(manifest, live)
+            raise name_taken(manifest, live)
         return await self._apply(manifest, force=True)
 
     async def _apply(self, manifest: Manifest, *, force: bool) -> JsonObject | None:
@@ -199,26 +235,26 @@ class ClusterClient:
                 force=force,
             )
         except HTTPStatusError as error:
-            if error.response.status_code == NOT_FOUND:
+            if error.response.status_code == _NOT_FOUND:
                 return None
             raise
         return found
 
     def _listed(
-        self, kind: ObjectKind, namespace: str | None, chosen: Mapping[str, str]
+        self, kind: ObjectKind, namespace: str | None, selector: Mapping[str, str]
     ) -> ListAsyncIterable[JsonObject]:
         listed: ListAsyncIterable[JsonObject] = self._client.list(
             _resource(kind),
             namespace=namespace or ALL_NS,
             chunk_size=PAGE,
-            labels=dict(chosen) or None,
+            labels=dict(selector) or None,
         )
         return listed
 
 
 def _completed(kind: ObjectKind, listed: JsonObject) -> JsonObject:
-    # Half of an object is a record of who wrote which field, which nobody here reads.
-    metadata = {key: each for key, each in listed["metadata"].items() if key != "managedFields"}
-    # A list leaves out what is the same for all of its items.
+    # managedFields is half of an object, and is not used.
+    metadata = {key: value for key, value in listed["metadata"].items() if key != "managedFields"}
+    # The items of a list lack apiVersion and kind.
     own = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata}
     return redacted({**listed, **own})

@@ -24,7 +24,7 @@ class ObjectKind:
         return self.name
 
 
-_OURS = {each.kind_name: each.plural for each in RESOURCES}
+_OURS = {resource.kind_name: resource.plural for resource in RESOURCES}
 
 AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER, SESSION_RETENTION_POLICY = (
     ObjectKind(GROUP, VERSION, kind.value, _OURS[kind])
@@ -60,20 +60,20 @@ OWNED = (
     HPA,
     SCALED_OBJECT,
 )
-"""What an agent consists of, in the order in which it is made: pods need the things before them."""
+"""The objects of an agent, in the order of their creation: pods need those before them."""
 
 WATCHED = (*CUSTOM, *OWNED, POD)
 
 OPTIONAL = frozenset({SCALED_OBJECT, SESSION_RETENTION_POLICY})
-"""Kinds that a cluster may not have: KEDA's, and what the definitions of an older chart lack."""
+"""Kinds that a cluster may lack: KEDA's, and those that an older chart does not have."""
 
 _BY_NAME = {(kind.api_version, kind.name): kind for kind in (*WATCHED, EVENT, LEASE)}
 
 
 def kind_of(api_version: str, name: str) -> ObjectKind:
-    """Return a kind by what its manifests call it.
+    """Return a kind by the apiVersion and kind of its manifests.
 
     Raises:
-        KeyError: the operator has nothing to do with that kind.
+        KeyError: the operator does not use the kind.
     """
     return _BY_NAME[api_version, name]

@@ -1,4 +1,4 @@
-"""An object as it is wanted."""
+"""Manifests: the desired objects of an agent."""
 
 import hashlib
 import json
@@ -9,10 +9,12 @@ from omnia_operator import labels
 from omnia_operator.cluster.kinds import SECRET, ObjectKind, kind_of
 from omnia_operator.resolve import Key
 
+_NEEDED = ("name", "namespace", "labels", "ownerReferences")
+
 
 @dataclass(frozen=True)
 class Manifest:
-    """An object that is to be applied, with the hash of what it says."""
+    """A desired object, with a hash of its content."""
 
     kind: ObjectKind
     key: Key
@@ -20,14 +22,14 @@ class Manifest:
 
     @classmethod
     def of(cls, body: JsonObject) -> "Manifest":
-        """Check a rendered object and note its hash in it.
+        """Check a rendered object and add its hash as an annotation.
 
         Raises:
-            ValueError: the object lacks what every object of an agent has.
+            ValueError: the object lacks metadata that every object of an agent needs.
         """
         kind = kind_of(body["apiVersion"], body["kind"])
         metadata = body["metadata"]
-        absent = [each for each in _NEEDED if not metadata.get(each)]
+        absent = [field for field in _NEEDED if not metadata.get(field)]
         if absent:
             raise ValueError(f"{kind} lacks metadata.{', metadata.'.join(absent)}")
         text = json.dumps(redacted(body), sort_keys=True)
@@ -35,9 +37,6 @@ class Manifest:
         annotations = {**metadata.get("annotations", {}), labels.MANIFEST_HASH: digest}
         body = {**body, "metadata": {**metadata, "annotations": annotations}}
         return cls(kind, (metadata["namespace"], metadata["name"]), body)
-
-
-_NEEDED = ("name", "namespace", "labels", "ownerReferences")
 
 
 def redacted(body: JsonObject) -> JsonObject:
@@ -48,5 +47,17 @@ def redacted(body: JsonObject) -> JsonObject:
 
 
 def digest(value: str) -> str:
-    """Return what tells one value of a Secret from another without telling the value."""
+    """Return a hash of a Secret's value, which shows changes but not the value."""
     return hashlib.sha256(value.encode()).hexdigest()[:16]
+
+
+def owned(live: JsonObject, uid: str) -> bool:
+    """Whether the owner of an object has the uid."""
+    owners = live["metadata"].get("ownerReferences") or ()
+    return any(owner.get("uid") == uid for owner in owners)
+
+
+def owner_of(manifest: Manifest) -> JsonObject:
+    """Return the owner reference of a manifest."""
+    owner: JsonObject = manifest.body["metadata"]["ownerReferences"][0]
+    return owner

@@ -1,5 +1,7 @@
-"""What is remembered of the cluster, kept as JSON text: a fifth of the memory of the objects."""
+"""Stores the watched objects as JSON text, which takes a fifth of the memory of the objects."""
 
+import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -7,9 +9,13 @@ import orjson
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.cluster.kinds import WATCHED, ObjectKind
-from omnia_operator.cluster.remembered import remembered
+from omnia_operator.cluster.kinds import CONFIG_MAP, POD, SECRET, SERVICE, WATCHED, ObjectKind
+from omnia_operator.cluster.manifest import redacted
 from omnia_operator.resolve import Key
+
+DIGEST = "contentDigest"
+"""Field of other owners' ConfigMaps in place of `data`, which may be large and is rarely read."""
+_UNUSED = frozenset({"managedFields", "resourceVersion", "selfLink"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +33,13 @@ class Store:
         self._instances: dict[tuple[ObjectKind, Key], set[Key]] = {}
 
     def put(self, kind: ObjectKind, found: JsonObject) -> bool:
-        """Remember an object; return whether something about it is new."""
+        """Store an object; return whether it is new or changed."""
         metadata = found["metadata"]
         key = metadata["namespace"], metadata["name"]
         version, old = version_of(metadata), self._entries[kind].get(key)
         if old is not None and version < old.version:
             return False
-        text = orjson.dumps(remembered(kind, found), option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(_reduced(kind, found), option=orjson.OPT_SORT_KEYS)
         self._forget(kind, key)
         instance = (metadata.get("labels") or {}).get(labels.INSTANCE)
         self._entries[kind][key] = _Entry(version, instance, text)
@@ -42,23 +48,23 @@ class Store:
         return old is None or old.text != text
 
     def remove(self, kind: ObjectKind, key: Key) -> bool:
-        """Forget an object; return whether it was known."""
+        """Remove an object; return whether it was stored."""
         return self._forget(kind, key) is not None
 
     def replace(
         self, kind: ObjectKind, listed: Iterable[JsonObject], version: int, namespace: str | None
     ) -> tuple[list[JsonObject], list[JsonObject]]:
-        """Take over a listing of a kind; return what is new or changed, and what is gone."""
-        there: set[Key] = set()
+        """Store a listing of a kind; return the new or changed objects, and the deleted ones."""
+        present: set[Key] = set()
         changed: list[JsonObject] = []
-        for each in listed:
-            there.add((each["metadata"]["namespace"], each["metadata"]["name"]))
-            if self.put(kind, each):
-                changed.append(each)
+        for document in listed:
+            present.add((document["metadata"]["namespace"], document["metadata"]["name"]))
+            if self.put(kind, document):
+                changed.append(document)
         gone = [
             (key, entry)
             for key, entry in self._entries[kind].items()
-            if key not in there and namespace in (None, key[0]) and entry.version <= version
+            if key not in present and namespace in (None, key[0]) and entry.version <= version
         ]
         for key, _ in gone:
             self.remove(kind, key)
@@ -72,7 +78,7 @@ class Store:
     def find(
         self, kind: ObjectKind, namespace: str | None, instance: str | None
     ) -> list[JsonObject]:
-        """Return the objects of a namespace, or of all; with `instance` those of one agent."""
+        """Return the objects of one or all namespaces; with `instance` those of one agent."""
         entries = self._entries[kind]
         keys: Iterable[Key] = entries
         if instance is not None and namespace is not None:
@@ -84,7 +90,7 @@ class Store:
         ]
 
     def keys(self, kind: ObjectKind) -> Iterator[Key]:
-        """Return the keys of a kind, as they are now; any thread may ask."""
+        """Return the present keys of a kind; safe to call from any thread."""
         return iter(tuple(self._entries[kind]))
 
     def _forget(self, kind: ObjectKind, key: Key) -> _Entry | None:
@@ -98,7 +104,7 @@ class Store:
 
 
 def version_of(metadata: JsonObject) -> int:
-    """Return a resource version, which is a number that grows; 0 where there is none."""
+    """Return the resource version as an increasing number; 0 without one."""
     text = str(metadata.get("resourceVersion") or "")
     return int(text) if text.isdecimal() else 0
 
@@ -106,3 +112,29 @@ def version_of(metadata: JsonObject) -> int:
 def _decoded(entry: _Entry) -> JsonObject:
     decoded: JsonObject = orjson.loads(entry.text)
     return decoded
+
+
+def _reduced(kind: ObjectKind, found: JsonObject) -> JsonObject:
+    """Return the part of an object that is used, without values of Secrets."""
+    metadata = {key: value for key, value in found["metadata"].items() if key not in _UNUSED}
+    kept = {**found, "metadata": metadata, "apiVersion": kind.api_version, "kind": kind.name}
+    if kind == SECRET:
+        return _only(redacted(kept), "data")
+    if kind == POD:
+        return _only(kept, "status")
+    if kind == CONFIG_MAP and not is_ours(metadata):
+        text = json.dumps(found.get("data") or {}, sort_keys=True)
+        return {**_only(kept), DIGEST: hashlib.sha256(text.encode()).hexdigest()}
+    if kind == SERVICE and not is_ours(metadata):
+        return {**_only(kept), "spec": {"ports": (found.get("spec") or {}).get("ports") or []}}
+    return kept
+
+
+def is_ours(metadata: JsonObject) -> bool:
+    """Whether an object has the label of the operator."""
+    return bool((metadata.get("labels") or {}).get(labels.MANAGED_BY) == labels.OPERATOR)
+
+
+def _only(found: JsonObject, *fields: str) -> JsonObject:
+    kept = ("apiVersion", "kind", "metadata", *fields)
+    return {key: found[key] for key in kept if key in found}

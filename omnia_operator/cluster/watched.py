@@ -1,4 +1,4 @@
-"""The cluster as the watches show it: reading is free, writing goes to the API server."""
+"""The cluster as the watches deliver it: reads use the store, writes go to the API server."""
 
 from collections.abc import Mapping
 
@@ -6,13 +6,12 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import ClusterClient
 from omnia_operator.cluster.kinds import CONFIG_MAP, POD, ObjectKind
 from omnia_operator.cluster.manifest import Manifest
-from omnia_operator.cluster.remembered import DIGEST
-from omnia_operator.cluster.store import Store
+from omnia_operator.cluster.store import DIGEST, Store
 from omnia_operator.resolve import IssuerKeys, Key
 
 
 class WatchedCluster:
-    """An implementation of `Cluster` that answers from memory."""
+    """An implementation of `Cluster` that reads from the store."""
 
     def __init__(self, client: ClusterClient, store: Store) -> None:
         self._client = client
@@ -56,7 +55,7 @@ class WatchedCluster:
         await self._client.emit(event)
 
     async def _config_map(self, key: Key, digest: str) -> JsonObject | None:
-        """Read the content of a ConfigMap, once for each content that it has."""
+        """Read the content of a ConfigMap, once per content."""
         known = self._content.get(key)
         if known is not None and known[0] == digest:
             return known[1]

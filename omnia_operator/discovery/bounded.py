@@ -1,4 +1,4 @@
-"""An HTTP client that reads no more than a bounded answer. Imported only where MCP is spoken."""
+"""An HTTP client that limits the size of answers. It is imported for MCP servers only."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ LARGEST = 5 * 1024 * 1024
 def bounded_client(
     headers: dict[str, str], limit: float, statuses: list[int]
 ) -> httpx2.AsyncClient:
-    """Return a client that writes the status of every answer into `statuses`."""
+    """Return a client that appends the status of every answer to `statuses`."""
     transport = _BoundedTransport(httpx2.AsyncHTTPTransport(), statuses)
     return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport)
 
@@ -23,7 +23,7 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         self._statuses = statuses
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        # A compressed answer could unfold to any size.
+        # A compressed answer could expand to any size.
         request.headers["accept-encoding"] = "identity"
         response = await self._inner.handle_async_request(request)
         self._statuses.append(response.status_code)

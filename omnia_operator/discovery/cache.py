@@ -1,7 +1,7 @@
-"""Answers that are remembered until it is time to ask again.
+"""Caches the results of discovery until a handler is due again.
 
-A reconciliation happens whenever something changes, the registry's own status included: without
-a memory, every answer would cause the next question.
+Reconciliations follow every change, that of the registry's own status included. Without the cache
+every result would cause the next request.
 """
 
 import random
@@ -12,23 +12,26 @@ from dataclasses import dataclass
 from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.api.toolregistry import Probe, ToolStatus
-from omnia_operator.discovery import schedule
-from omnia_operator.discovery.port import Context, Discovery, HandlerTools
-from omnia_operator.discovery.selector import located
+from omnia_operator.api.toolregistry import ServerProbe, ToolStatus
+from omnia_operator.discovery.port import Discovery, DiscoveryContext, HandlerTools
 from omnia_operator.discovery.servers import discover_all
-from omnia_operator.resolve import Key
+from omnia_operator.resolve import Key, located
 
-Question = tuple[ToolHandler | str, SecretStr | None, Probe | None]
-"""All that an answer depends on; it is asked anew when one of them changes."""
+INTERVAL = 60.0
+FIRST_RETRY = 5.0
+LONGEST_RETRY = 300.0
+_JITTER = 0.25
+
+_Input = tuple[ToolHandler | str, SecretStr | None, ServerProbe | None]
+"""Everything that a result depends on; a handler is asked again when it changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What the handlers of a registry answered last.
+class DiscoveryResult:
+    """The last results of a registry's handlers.
 
     Attributes:
-        again: seconds until the next question is due.
+        again: seconds until the next handler is due.
         asked: names of the handlers that were asked just now.
     """
 
@@ -38,20 +41,20 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Remembered:
-    question: Question
+class _Entry:
+    input: _Input
     answer: HandlerTools
     failures: int
     due: float
 
 
 class DiscoveryCache:
-    """Asks the servers of each registry when it is time.
+    """Asks the servers of each registry when they are due.
 
     Args:
-        discovery: how they are asked.
-        clock: seconds that only grow.
-        spread: a number from 0 to 1 at random.
+        discovery: asks a server.
+        clock: monotonic seconds.
+        spread: returns a random number from 0 to 1.
     """
 
     def __init__(
@@ -63,54 +66,71 @@ class DiscoveryCache:
         self._discovery = discovery
         self._clock = clock
         self._spread = spread
-        self._memory: dict[Key, dict[str, _Remembered]] = {}
+        self._registries: dict[Key, dict[str, _Entry]] = {}
 
-    async def look(self, registry: Key, handlers: Iterable[ToolHandler], context: Context) -> Seen:
-        """Ask the handlers whose question is due or new; the others keep their answers."""
-        memory = self._memory.get(registry, {})
-        questions = {each.name: (each, _question(each, context)) for each in handlers}
+    async def discover(
+        self, registry: Key, handlers: Iterable[ToolHandler], context: DiscoveryContext
+    ) -> DiscoveryResult:
+        """Ask the handlers that are due, new or changed; the others keep their results."""
+        known = self._registries.get(registry, {})
+        inputs = {handler.name: (handler, _input(handler, context)) for handler in handlers}
         now = self._clock()
         due = [
             handler
-            for name, (handler, question) in questions.items()
-            if (known := memory.get(name)) is None or known.question != question or known.due <= now
+            for name, (handler, its_input) in inputs.items()
+            if (entry := known.get(name)) is None or entry.input != its_input or entry.due <= now
         ]
         answers = await discover_all(self._discovery, due, context)
         now = self._clock()
         fresh = {
-            each.handler: self._remembered(each, questions[each.handler][1], memory, context, now)
-            for each in answers
+            answer.handler: self._entry(
+                answer, inputs[answer.handler][1], known.get(answer.handler), context, now
+            )
+            for answer in answers
         }
-        memory = {name: fresh.get(name) or memory[name] for name in questions}
-        self._memory[registry] = memory
-        again = min((each.due - now for each in memory.values()), default=schedule.INTERVAL)
-        return Seen(
-            tuple(each.answer for each in memory.values()), max(again, 0.0), frozenset(fresh)
+        entries = {name: fresh.get(name) or known[name] for name in inputs}
+        self._registries[registry] = entries
+        again = min((entry.due - now for entry in entries.values()), default=INTERVAL)
+        return DiscoveryResult(
+            tuple(entry.answer for entry in entries.values()), max(again, 0.0), frozenset(fresh)
         )
 
     def forget(self, registry: Key) -> None:
-        """Forget a registry that was deleted."""
-        self._memory.pop(registry, None)
+        """Drop the results of a deleted registry."""
+        self._registries.pop(registry, None)
 
-    def _remembered(
+    def _entry(
         self,
         answer: HandlerTools,
-        question: Question,
-        memory: dict[str, _Remembered],
-        context: Context,
+        its_input: _Input,
+        known: _Entry | None,
+        context: DiscoveryContext,
         now: float,
-    ) -> _Remembered:
-        known = memory.get(answer.handler)
-        before = known.failures if known and known.question == question else 0
+    ) -> _Entry:
+        before = known.failures if known and known.input == its_input else 0
         failures = before + 1 if answer.status is ToolStatus.UNAVAILABLE else 0
-        interval = context.probe.interval.seconds if context.probe else schedule.INTERVAL
-        wait = schedule.wait(failures, self._spread(), max(interval, schedule.FIRST_RETRY))
-        return _Remembered(question, answer, failures, now + wait)
+        interval = context.probe.interval.seconds if context.probe else INTERVAL
+        delay = wait(failures, self._spread(), max(interval, FIRST_RETRY))
+        return _Entry(its_input, answer, failures, now + delay)
 
 
-def _question(handler: ToolHandler, context: Context) -> Question:
+def wait(failures: int, spread: float, interval: float = INTERVAL) -> float:
+    """Return the seconds until a server is asked again.
+
+    Args:
+        failures: number of failures in a row.
+        spread: random number from 0 to 1 that shortens the wait by up to a quarter.
+        interval: the wait without failures.
+    """
+    # The exponent is bounded because 2 ** 10000 overflows a float.
+    backoff = FIRST_RETRY * 2 ** min(failures - 1, 16) if failures else interval
+    longest = max(LONGEST_RETRY, interval) if not failures else LONGEST_RETRY
+    return min(backoff, longest) * (1 - _JITTER * spread)
+
+
+def _input(handler: ToolHandler, context: DiscoveryContext) -> _Input:
     try:
-        found: ToolHandler | str = located(handler, context.services, context.namespace)
+        address: ToolHandler | str = located(handler, context.services, context.namespace)
     except ConfigurationError as error:
-        found = error.message
-    return found, context.credentials.get(handler.name), context.probe
+        address = error.message
+    return address, context.credentials.get(handler.name), context.probe

@@ -1,4 +1,4 @@
-"""Why a server could not be asked, in a sentence that says what to do."""
+"""Turns the failure of a request into a sentence that says what to do."""
 
 from omnia_core.connection_failures import (
     UNREACHABLE,
@@ -20,7 +20,7 @@ class HttpStatus(Exception):
 
 
 def sentence(error: BaseException, server: str, limit: float) -> str:
-    """Say why `server` could not be asked within `limit` seconds."""
+    """Return why the request to `server` failed; `limit` is its time limit in seconds."""
     causes = list(causes_of(error))
     for cause in causes:
         if isinstance(cause, OmniaError):
@@ -33,4 +33,4 @@ def sentence(error: BaseException, server: str, limit: float) -> str:
         return f"{server} {timeout_problem(limit)}"
     if any(isinstance(cause, OSError) or is_named(cause, "Connect") for cause in causes):
         return f"{server} {UNREACHABLE}"
-    return f"{server} answered with something else than was asked: check its address and type"
+    return f"{server} sent an unexpected answer: check its address and type"

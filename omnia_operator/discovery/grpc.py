@@ -1,4 +1,4 @@
-"""Tool servers that speak `omnia.tools.v1`."""
+"""Asks gRPC servers of `omnia.tools.v1` for their tools."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,23 +16,23 @@ _PEM = b"-----BEGIN"
 
 
 async def ask(config: GrpcConfig, tool: str, headers: Mapping[str, str], limit: float) -> None:
-    """Look whether a server has a tool. One that cannot list its tools is believed to have it.
+    """Check that a server has a tool, if it can list its tools.
 
     Raises:
         OnlyTheAgentKnows: the connection needs files of the agent's pod.
         ConfigurationError: the server does not have the tool.
         Exception: of the connection.
     """
-    import grpc.aio  # noqa: PLC0415 - paid for when a registry has a gRPC server
+    import grpc.aio  # noqa: PLC0415 - loaded only when a registry has a gRPC server
 
     try:
         names = await _listed(config, headers, limit)
     except grpc.aio.AioRpcError as error:
-        # The error's own text may hold more than a status should.
+        # The text of the error may have details that do not belong into a status.
         raise _cause(error.code()) from None
     if names is not None and tool not in names:
         has = ", ".join(sorted(names)[:20]) or "none"
-        raise ConfigurationError(f'it has no tool "{tool}" (it has: {has}): correct tool.name')
+        raise ConfigurationError(f'it has no tool "{tool}" (its tools: {has}): correct tool.name')
 
 
 async def _listed(
@@ -53,7 +53,7 @@ async def _listed(
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 return None
             raise
-    return frozenset(each.name for each in answer.tools)
+    return frozenset(found.name for found in answer.tools)
 
 
 def _channel(config: GrpcConfig) -> "grpc.aio.Channel":
@@ -63,10 +63,14 @@ def _channel(config: GrpcConfig) -> "grpc.aio.Channel":
     if not config.tls:
         return grpc.aio.insecure_channel(target)
     if config.tls_insecure_skip_verify:
-        raise OnlyTheAgentKnows("its certificate is taken unseen, which the operator does not do")
-    # A manifest must not make the operator use a key of its own pod.
+        raise OnlyTheAgentKnows(
+            "the handler skips verification of its certificate, which the operator never does"
+        )
+    # A manifest must not make the operator use a key file of its own pod.
     if config.tls_cert_path or config.tls_key_path:
-        raise OnlyTheAgentKnows("its client certificate is in the agent's pod, which alone can ask")
+        raise OnlyTheAgentKnows(
+            "its client certificate is in the agent's pod, so only the pod can ask it"
+        )
     roots = _authority(config.tls_ca_path) if config.tls_ca_path else None
     return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots))
 
@@ -77,7 +81,9 @@ def _authority(path: str) -> bytes:
     except OSError:
         content = b""
     if not content.startswith(_PEM):
-        raise OnlyTheAgentKnows("its certificate authority is in the agent's pod, not here")
+        raise OnlyTheAgentKnows(
+            "its certificate authority is in the agent's pod, so only the pod can ask it"
+        )
     return content
 
 

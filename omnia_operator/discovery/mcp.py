@@ -1,4 +1,4 @@
-"""MCP servers, asked by the official SDK."""
+"""Asks MCP servers for their tools, by the official SDK."""
 
 import contextlib
 import logging
@@ -17,40 +17,40 @@ if TYPE_CHECKING:
     from mcp.types import Tool
 
 _FIRST_ERROR = 400
-_MOST_PAGES = 50
-_MOST_TOOLS = 1000
+_MAX_PAGES = 50
+_MAX_TOOLS = 1000
 
 
 async def ask(config: McpConfig, headers: dict[str, str], limit: float) -> tuple[FoundTool, ...]:
-    """Return the tools that a server lists and the handler's filter lets through.
+    """Return the tools of a server that pass the handler's filter.
 
     Raises:
         OnlyTheAgentKnows: the server is a program in the agent's pod.
-        HttpStatus: the server refuses to be asked.
+        HttpStatus: the server answered with a failure.
         Exception: of the connection.
     """
     if config.transport is McpTransport.STDIO or config.endpoint is None:
-        raise OnlyTheAgentKnows("it is a program in the agent's pod, which alone can ask it")
+        raise OnlyTheAgentKnows("it is a program in the agent's pod, so only the pod can ask it")
     statuses: list[int] = []
     try:
         async with _client(config, headers, limit, statuses) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
-        refused = next((each for each in reversed(statuses) if each >= _FIRST_ERROR), None)
+        refused = next((status for status in reversed(statuses) if status >= _FIRST_ERROR), None)
         if refused is None or _is_timeout(error):
             raise
         raise HttpStatus(refused) from error
     wanted = _filtered(tools, config.tool_filter or ToolFilter())
     return tuple(
         FoundTool(
-            each.name,
-            each.description or "",
+            tool.name,
+            tool.description or "",
             config.endpoint,
-            each.input_schema,
-            each.output_schema,
+            tool.input_schema,
+            tool.output_schema,
         )
-        for each in wanted
+        for tool in wanted
     )
 
 
@@ -58,14 +58,14 @@ async def ask(config: McpConfig, headers: dict[str, str], limit: float) -> tuple
 async def _client(
     config: McpConfig, headers: dict[str, str], limit: float, statuses: list[int]
 ) -> AsyncIterator["mcp.Client"]:
-    # Paid for when a registry has an MCP server.
+    # Loaded only when a registry has an MCP server.
     import mcp  # noqa: PLC0415
     from mcp.client.sse import sse_client  # noqa: PLC0415
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
     from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
 
-    # It logs a traceback for every server that is away, and a status says it better.
+    # It logs a traceback for every server that is down, which the status reports already.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     url = config.endpoint or ""
 
@@ -73,7 +73,7 @@ async def _client(
         return bounded_client(headers, limit, statuses)
 
     if config.transport is McpTransport.SSE:
-        # Nothing newer than the handshake is spoken over SSE.
+        # Servers over SSE support the first protocol version with its handshake only.
         old = sse_client(url, timeout=limit, sse_read_timeout=limit, httpx_client_factory=made)
         async with mcp.Client(old, read_timeout_seconds=limit, cache=None, mode="legacy") as client:
             yield client
@@ -87,22 +87,22 @@ async def _client(
 async def _listed(client: "mcp.Client") -> list["Tool"]:
     tools: list[Tool] = []
     cursor: str | None = None
-    for _ in range(_MOST_PAGES):
+    for _ in range(_MAX_PAGES):
         page = await client.list_tools(cursor=cursor)
         tools += page.tools
         cursor = page.next_cursor
         if not cursor:
             return tools
-        if len(tools) > _MOST_TOOLS:
+        if len(tools) > _MAX_TOOLS:
             break
-    raise ConfigurationError("its list of tools has no end: correct the server")
+    raise ConfigurationError("its list of tools does not end: correct the server")
 
 
 def _filtered(tools: list["Tool"], chosen: ToolFilter) -> list["Tool"]:
-    return [each for each in tools if passes_filter(each.name, chosen.allowlist, chosen.blocklist)]
+    return [tool for tool in tools if passes_filter(tool.name, chosen.allowlist, chosen.blocklist)]
 
 
 def _is_timeout(error: BaseException) -> bool:
     if isinstance(error, BaseExceptionGroup):
-        return any(_is_timeout(each) for each in error.exceptions)
+        return any(_is_timeout(inner) for inner in error.exceptions)
     return isinstance(error, TimeoutError)

@@ -1,4 +1,4 @@
-"""The question which tools a handler has, and its answer."""
+"""The port for discovery: the request to a handler's server, and its result."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,30 +8,31 @@ from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.api.toolregistry import Probe, ToolStatus
-from omnia_operator.discovery.selector import Service
+from omnia_operator.api.toolregistry import ServerProbe, ToolStatus
+from omnia_operator.resolve.services import ToolService
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What was read from the cluster for the handlers of one registry.
+class DiscoveryContext:
+    """What discovery needs from the cluster for the handlers of one registry.
 
     Attributes:
-        namespace: that of the registry.
-        services: all that a handler's selector may mean.
-        credentials: values of the handlers' `auth.secretRef` by name of the handler. A handler
-            whose Secret or key does not exist is not in it.
+        namespace: the registry's.
+        services: candidates for the selectors of the handlers.
+        credentials: values of `auth.secretRef` by handler name; without those whose Secret or
+            key does not exist.
+        probe: whether and how often servers are probed.
     """
 
     namespace: str
-    services: tuple[Service, ...] = ()
+    services: tuple[ToolService, ...] = ()
     credentials: Mapping[str, SecretStr] = field(default_factory=dict)
-    probe: Probe | None = None
+    probe: ServerProbe | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FoundTool:
-    """A tool as its server, or its handler, describes it."""
+    """A tool as described by its server or its handler."""
 
     name: str
     description: str = ""
@@ -42,15 +43,16 @@ class FoundTool:
 
 @dataclass(frozen=True, slots=True)
 class HandlerTools:
-    """What one handler offers.
+    """The tools of one handler.
 
     Attributes:
         handler: its name.
-        status: `UNAVAILABLE` when the server was asked in vain, `UNKNOWN` when only the agent's
+        status: `UNAVAILABLE` when the server failed to answer, `UNKNOWN` when only the agent's
             own pod can ask it.
-        tools: known also without the server when the handler describes its tool.
-        error: why they cannot be called, or cannot be known.
-        remarks: what else a person should see, such as operations that are no tools.
+        tools: those of the server, or the one that the handler describes.
+        endpoint: address of the server.
+        error: why the tools are not available or not known.
+        remarks: further information, such as operations that cannot be tools.
     """
 
     handler: str
@@ -62,12 +64,12 @@ class HandlerTools:
 
 
 class Discovery(Protocol):
-    """Finds out which tools there are."""
+    """Discovers the tools of a handler."""
 
-    async def discover(self, handler: ToolHandler, context: Context) -> HandlerTools:
-        """Ask a handler's server, within seconds. A failure is an answer, never an exception."""
+    async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
+        """Ask a handler's server, within seconds. A failure is a result, never an exception."""
         ...
 
 
 class OnlyTheAgentKnows(ConfigurationError):
-    """The agent's pod can ask the server, and the operator cannot."""
+    """Only the agent's pod can ask the server, not the operator."""

@@ -1,79 +1,155 @@
-"""Discovery by asking the servers."""
+"""Discovers tools by asking their servers."""
 
 import asyncio
+import base64
+import contextlib
 from collections.abc import Iterable
+from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
+from omnia_operator.api.toolauth import Auth, AuthType
 from omnia_operator.api.toolconfig import GrpcConfig
 from omnia_operator.api.toolhandler import HandlerType, ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import grpc, mcp, openapi
-from omnia_operator.discovery.credential import authorization
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.port import (
-    Context,
     Discovery,
+    DiscoveryContext,
     FoundTool,
     HandlerTools,
     OnlyTheAgentKnows,
 )
-from omnia_operator.discovery.selector import located
-from omnia_operator.discovery.static import connect, described, endpoint
+from omnia_operator.resolve import located
 
 LONGEST = 10.0
 CONCURRENCY = 8
+_PORTS = {"http": 80, "https": 443}
 
-Found = tuple[tuple[FoundTool, ...], tuple[str, ...]]
+_Tools: TypeAlias = tuple[tuple[FoundTool, ...], tuple[str, ...]]
 """Tools and remarks."""
 
 
 class ServerDiscovery:
-    """Asks each server in the language of its handler's type.
+    """Asks each server over the protocol of its handler's type.
 
     Args:
-        longest: seconds that no server may take, whatever its handler says.
+        longest: limit in seconds for every server, whatever its handler allows.
     """
 
     def __init__(self, longest: float = LONGEST) -> None:
         self._longest = longest
 
-    async def discover(self, handler: ToolHandler, context: Context) -> HandlerTools:
+    async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
         limit = min(handler.timeout.seconds, self._longest)
         server = f'the server of handler "{handler.name}"'
         try:
             handler = located(handler, context.services, context.namespace)
-            server = _called(handler)
+            address = shown_address(endpoint(handler))
+            server = f'the {handler.type.value} server "{handler.name}" at {address}'
             async with asyncio.timeout(limit):
-                tools, remarks = await _asked(handler, context, limit)
+                tools, remarks = await _ask(handler, context, limit)
         except OnlyTheAgentKnows as error:
             reason = f"{server}: {error.message}"
             return _answer(handler, described(handler), error=reason, status=ToolStatus.UNKNOWN)
-        except Exception as error:  # noqa: BLE001 - one server's fault is only its own
+        except Exception as error:  # noqa: BLE001 - a fault of one server must not affect others
             reason = sentence(error, server, limit)
             return _answer(handler, described(handler), error=reason, status=ToolStatus.UNAVAILABLE)
         return _answer(handler, tools, remarks=remarks)
 
 
 async def discover_all(
-    discovery: Discovery, handlers: Iterable[ToolHandler], context: Context
+    discovery: Discovery, handlers: Iterable[ToolHandler], context: DiscoveryContext
 ) -> tuple[HandlerTools, ...]:
-    """Ask several handlers, some at a time; the answers have the order of the handlers."""
-    places = asyncio.Semaphore(CONCURRENCY)
+    """Ask several handlers concurrently; the answers have the order of the handlers."""
+    limit = asyncio.Semaphore(CONCURRENCY)
 
     async def ask(handler: ToolHandler) -> HandlerTools:
-        async with places:
+        async with limit:
             return await discovery.discover(handler, context)
 
-    return tuple(await asyncio.gather(*(ask(each) for each in handlers)))
+    return tuple(await asyncio.gather(*(ask(handler) for handler in handlers)))
 
 
-async def _asked(handler: ToolHandler, context: Context, limit: float) -> Found:
+def endpoint(handler: ToolHandler) -> str:
+    """Return the address of a handler's tools as a URL."""
+    address = handler.address or ""
+    match handler.type:
+        case HandlerType.CLIENT:
+            return "client://browser"
+        case HandlerType.GRPC if address and "://" not in address:
+            return f"grpc://{address}"
+        case HandlerType.MCP if address and "://" not in address:
+            return f"stdio://{address}"
+        case _:
+            return address
+
+
+def described(handler: ToolHandler) -> tuple[FoundTool, ...]:
+    """Return the tool that a handler itself describes."""
+    tool = handler.tool
+    if tool is None:
+        return ()
+    return (
+        FoundTool(
+            tool.name, tool.description, endpoint(handler), tool.input_schema, tool.output_schema
+        ),
+    )
+
+
+def authorization(handler: ToolHandler, context: DiscoveryContext) -> dict[str, str]:
+    """Return the header with the credential; empty when the server needs none.
+
+    Raises:
+        OnlyTheAgentKnows: the credential is the identity of the agent's pod.
+        ConfigurationError: the Secret is missing, or its value does not fit into a header.
+    """
+    auth = handler.auth or Auth()
+    if auth.type is AuthType.NONE:
+        return {}
+    if auth.secret_ref is None:
+        raise OnlyTheAgentKnows(
+            f"auth {auth.type.value} is the identity of the agent's pod, so only the pod can ask it"
+        )
+    secret = context.credentials.get(handler.name)
+    # A value that was made with `echo` ends with a line break.
+    value = secret.reveal().strip() if secret else ""
+    name = f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}"'
+    if not value:
+        raise ConfigurationError(f"{name} is missing or empty: add it")
+    if not (value.isascii() and value.isprintable()):
+        raise ConfigurationError(
+            f"{name} does not fit into a header: use printable ASCII characters only"
+        )
+    if auth.type is AuthType.BASIC:
+        return {"authorization": f"Basic {base64.b64encode(value.encode()).decode()}"}
+    return {"authorization": f"Bearer {value}"}
+
+
+async def connect(url: str) -> None:
+    """Open and close a connection.
+
+    Raises:
+        OSError: the server does not accept it.
+    """
+    parts = urlsplit(url)
+    _, writer = await asyncio.open_connection(
+        parts.hostname, parts.port or _PORTS.get(parts.scheme, 80)
+    )
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+
+
+async def _ask(handler: ToolHandler, context: DiscoveryContext, limit: float) -> _Tools:
     match handler.type:
         case HandlerType.CLIENT:
             return described(handler), ()
         case HandlerType.HTTP:
-            return await _probed(handler, context), ()
+            await _probe(handler, context)
+            return described(handler), ()
         case HandlerType.GRPC:
             config = handler.grpc_config or GrpcConfig()
             name = handler.tool.name if handler.tool else ""
@@ -88,11 +164,10 @@ async def _asked(handler: ToolHandler, context: Context, limit: float) -> Found:
             raise ConfigurationError("the config block of its type is missing: add it")
 
 
-async def _probed(handler: ToolHandler, context: Context) -> tuple[FoundTool, ...]:
+async def _probe(handler: ToolHandler, context: DiscoveryContext) -> None:
     if context.probe is not None and context.probe.enabled:
         async with asyncio.timeout(context.probe.timeout.seconds):
             await connect(handler.address or "")
-    return described(handler)
 
 
 def _answer(
@@ -106,7 +181,3 @@ def _answer(
     return HandlerTools(
         handler.name, status, tools, shown_address(endpoint(handler)), error, remarks
     )
-
-
-def _called(handler: ToolHandler) -> str:
-    return f'the {handler.type.value} server "{handler.name}" at {shown_address(endpoint(handler))}'

@@ -1,4 +1,4 @@
-"""What the answers of a registry's handlers come to."""
+"""Summarises the results of a registry's handlers for its status."""
 
 from collections.abc import Container, Iterable, Iterator
 
@@ -9,21 +9,21 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import DiscoveredTool, RegistryPhase, ToolStatus
 from omnia_operator.discovery.port import FoundTool, HandlerTools
 
-# A resource in the API server has 1.5 MiB at most, and its spec needs some of it.
-_MOST_TOOLS = 500
-_SCHEMA_BYTES = 512 * 1024
-_LONGEST_DESCRIPTION = 512
+# A resource has 1.5 MiB at most, and its spec needs part of it.
+_MAX_TOOLS = 500
+_MAX_SCHEMA_BYTES = 512 * 1024
+_MAX_DESCRIPTION = 512
 
 
 def phase(answers: Iterable[HandlerTools]) -> RegistryPhase:
-    """Say how many handlers can be used: all, some, or none.
+    """Return whether all, some or none of the handlers can be used.
 
-    One that only the agent's pod can ask is not held against the registry.
+    Handlers that only the agent's pod can ask count as usable.
     """
-    away = [each.status is ToolStatus.UNAVAILABLE for each in answers]
-    if not any(away):
+    unavailable = [answer.status is ToolStatus.UNAVAILABLE for answer in answers]
+    if not any(unavailable):
         return RegistryPhase.READY
-    return RegistryPhase.FAILED if all(away) else RegistryPhase.DEGRADED
+    return RegistryPhase.FAILED if all(unavailable) else RegistryPhase.DEGRADED
 
 
 def discovered_tools(
@@ -34,11 +34,11 @@ def discovered_tools(
 ) -> tuple[DiscoveredTool, ...]:
     """Return the tools for the status.
 
-    Only the tools of the handlers that were `asked` get a new time, so that a status that nothing
-    happened to stays as it is.
+    Only tools of handlers that were `asked` get a new time, so that the status does not change
+    without an event.
 
-    A server that is away keeps the tools that it had. One whose tools were never known stands under
-    the name of its handler. A schema that would make the status too large is left out.
+    An unavailable server keeps its last known tools; without any, it is listed with the name of its
+    handler. A schema that would make the status too large is left out.
     """
     known: dict[str, list[DiscoveredTool]] = {}
     times: dict[tuple[str, str], str | None] = {}
@@ -52,15 +52,15 @@ def discovered_tools(
         for answer in answers
         for tool in _found(answer, known.get(answer.handler, []))
     ]
-    return tuple(_bounded(tools[:_MOST_TOOLS]))
+    return tuple(_bounded(tools[:_MAX_TOOLS]))
 
 
 def _found(answer: HandlerTools, known: Iterable[DiscoveredTool]) -> tuple[FoundTool, ...]:
     if answer.tools or answer.status is ToolStatus.AVAILABLE:
         return answer.tools
     kept = tuple(
-        FoundTool(each.name, each.description, each.endpoint, each.input_schema, each.output_schema)
-        for each in known
+        FoundTool(tool.name, tool.description, tool.endpoint, tool.input_schema, tool.output_schema)
+        for tool in known
     )
     return kept or (FoundTool(answer.handler, endpoint=answer.endpoint),)
 
@@ -69,7 +69,7 @@ def _tool(answer: HandlerTools, tool: FoundTool, checked: str) -> DiscoveredTool
     return DiscoveredTool(
         name=tool.name,
         handler_name=answer.handler,
-        description=tool.description[:_LONGEST_DESCRIPTION],
+        description=tool.description[:_MAX_DESCRIPTION],
         endpoint=shown_address(tool.endpoint),
         status=answer.status,
         last_checked=checked,
@@ -80,13 +80,13 @@ def _tool(answer: HandlerTools, tool: FoundTool, checked: str) -> DiscoveredTool
 
 
 def _bounded(tools: Iterable[DiscoveredTool]) -> Iterator[DiscoveredTool]:
-    room = _SCHEMA_BYTES
+    free = _MAX_SCHEMA_BYTES
     for tool in tools:
         size = _size(tool.input_schema) + _size(tool.output_schema)
-        if size > room:
+        if size > free:
             yield tool.model_copy(update={"input_schema": None, "output_schema": None})
         else:
-            room -= size
+            free -= size
             yield tool
 
 

@@ -1,4 +1,4 @@
-"""One operator of several acts: the one that holds the Lease."""
+"""Leader election: of several operators only the holder of the Lease acts."""
 
 from omnia_operator.leader.election import Election, LeadershipLost
 

@@ -1,4 +1,4 @@
-"""Take the Lease, keep it, give it back."""
+"""Acquires, renews and releases the Lease."""
 
 import asyncio
 import contextlib
@@ -8,15 +8,15 @@ from typing import Protocol
 import structlog
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.port import ClusterError
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.leader.lease import (
     DEADLINE_SECONDS,
     RENEW_SECONDS,
     RETRY_SECONDS,
-    Move,
-    Sighting,
-    move,
-    written,
+    LeaseAction,
+    LeaseObservation,
+    lease_body,
+    next_action,
 )
 from omnia_operator.resolve import Key
 
@@ -24,11 +24,11 @@ _log = structlog.get_logger()
 
 
 class LeadershipLost(Exception):
-    """Another operator may act from now on, so this one must not."""
+    """Another operator may act from now on, so this one must stop."""
 
 
 class Leases(Protocol):
-    """Where Leases are kept; writing one that somebody else wrote meanwhile fails."""
+    """Stores Leases; a write fails after a concurrent write of another client."""
 
     async def get_lease(self, key: Key) -> JsonObject | None:
         """Return a Lease."""
@@ -47,12 +47,12 @@ class Election:
         self._key = key
         self._identity = identity
         self._clock = clock
-        self._sighting: Sighting | None = None
+        self._observed: LeaseObservation | None = None
         self.leading = False
 
-    async def win(self) -> None:
-        """Return when the Lease is held."""
-        while not await self._step():  # noqa: ASYNC110 - another process's doing is awaited
+    async def acquire(self) -> None:
+        """Wait until the Lease is held."""
+        while not await self._step():  # noqa: ASYNC110 - another process has the Lease
             await asyncio.sleep(RETRY_SECONDS)
         self.leading = True
         _log.info("leading", lease=self._key[1], identity=self._identity)
@@ -61,7 +61,7 @@ class Election:
         """Renew the Lease until cancelled.
 
         Raises:
-            LeadershipLost: it could not be renewed in time, or somebody else has it.
+            LeadershipLost: it could not be renewed in time, or another operator has it.
         """
         try:
             while True:
@@ -73,39 +73,41 @@ class Election:
         finally:
             self.leading = False
 
-    async def give_back(self) -> None:
-        """Let another operator begin at once."""
+    async def release(self) -> None:
+        """Give up the Lease, so that another operator can start at once."""
         with contextlib.suppress(ClusterError):
             lease = await self._leases.get_lease(self._key)
             if lease and (lease.get("spec") or {}).get("holderIdentity") == self._identity:
-                await self._write(lease, "", taken=False)
+                await self._write(lease, "", acquired=False)
 
     async def _renew(self) -> None:
         while not await self._step():
-            if self._sighting is not None and self._sighting.holder != self._identity:
-                raise LeadershipLost(f"the Lease is held by {self._sighting.holder or 'nobody'}")
+            if self._observed is not None and self._observed.holder != self._identity:
+                raise LeadershipLost(
+                    f"the Lease is held by {self._observed.holder or 'no operator'}"
+                )
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _step(self) -> bool:
-        """Look at the Lease and do what is to be done; return whether it is held now."""
+        """Read the Lease and act on it; return whether it is held now."""
         now = asyncio.get_running_loop().time()
         try:
             lease = await self._leases.get_lease(self._key)
             if lease is not None:
-                self._sighting = Sighting.of(lease, self._sighting, now)
-            next_move = move(self._sighting if lease else None, self._identity, now)
-            if next_move is not Move.WAIT:
-                taken = next_move is Move.TAKE
-                if taken and self.leading:
+                self._observed = LeaseObservation.of(lease, self._observed, now)
+            action = next_action(self._observed if lease else None, self._identity, now)
+            if action is not LeaseAction.WAIT:
+                acquired = action is LeaseAction.ACQUIRE
+                if acquired and self.leading:
                     return False
-                await self._write(lease, self._identity, taken=taken)
+                await self._write(lease, self._identity, acquired=acquired)
         except ClusterError as error:
-            _log.warning("the Lease is not written", error=error.message)
+            _log.warning("the Lease cannot be written", error=error.message)
             return False
-        return next_move is not Move.WAIT
+        return action is not LeaseAction.WAIT
 
-    async def _write(self, lease: JsonObject | None, holder: str, *, taken: bool) -> None:
-        body = written(lease, self._key, holder, self._clock(), taken=taken)
+    async def _write(self, lease: JsonObject | None, holder: str, *, acquired: bool) -> None:
+        body = lease_body(lease, self._key, holder, self._clock(), acquired=acquired)
         stored = await self._leases.put_lease(body)
         now = asyncio.get_running_loop().time()
-        self._sighting = Sighting.of(stored, self._sighting, now)
+        self._observed = LeaseObservation.of(stored, self._observed, now)

@@ -1,7 +1,6 @@
-"""From a plan to the objects of a cluster."""
+"""Renders a plan as Kubernetes objects, and compares them with live objects."""
 
-from omnia_operator.manifests.rendering import render
+from omnia_operator.manifests.rendering import render, secrets
 from omnia_operator.manifests.same import same
-from omnia_operator.manifests.secrets import secrets
 
 __all__ = ["render", "same", "secrets"]

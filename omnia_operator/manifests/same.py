@@ -1,4 +1,4 @@
-"""Whether an object of the cluster is as it is wanted."""
+"""Compares a live object with its manifest."""
 
 import re
 from decimal import Decimal
@@ -18,17 +18,16 @@ _QUANTITY = re.compile(r"((?:0|[1-9][0-9]{0,30})(?:\.[0-9]{1,30})?)([numkMGTPE]|
 
 
 def same(manifest: Manifest, live: JsonObject) -> bool:
-    """Whether everything that the manifest says holds of the live object.
+    """Whether the live object has every value of the manifest.
 
-    What others added to the object does not count: defaults, statuses, an autoscaler's replicas.
-    What an older manifest had said and this one does not is found by the hash among the
-    annotations.
+    Fields of others are ignored: defaults, the status, an autoscaler's replicas. A field that an
+    older manifest had and this one has not is noticed by the hash in the annotations.
     """
     return _within(redacted(manifest.body), live)
 
 
 def _within(wanted: object, found: object) -> bool:
-    if not wanted and not found:  # the API server leaves out what is empty, false or zero
+    if not wanted and not found:  # the API server leaves out empty, false and zero values
         return True
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(
@@ -42,14 +41,14 @@ def _within(wanted: object, found: object) -> bool:
 def _all_within(wanted: list[object], found: list[object]) -> bool:
     if len(wanted) == len(found):
         return all(_within(*pair) for pair in zip(wanted, found, strict=True))
-    # Someone added an entry, such as a container beside ours.
-    return all(any(_within(each, other) for other in found) for each in wanted)
+    # Another client added an entry, such as a container beside ours.
+    return all(any(_within(item, other) for other in found) for item in wanted)
 
 
 def _quantity(value: object) -> Decimal | None:
-    """Read a Kubernetes quantity, which the API server spells in its own way: 1000m is 1."""
+    """Parse a Kubernetes quantity, which the API server normalises: 1000m becomes 1."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
-    # Without exponents, which a hash may look like it has.
+    # Without exponents: a hash may look like a number with one.
     found = _QUANTITY.fullmatch(str(value))
     return Decimal(found[1]) * _UNITS[found[2] or ""] if found else None

@@ -1,13 +1,11 @@
-"""The entire desired state of an agent as values; a cluster and a laptop get the same."""
+"""The desired state of an agent as values, which `omnia up` uses as well as the operator."""
 
 from omnia_operator.plan.agent import plan
-from omnia_operator.plan.desired import AgentPlan
-from omnia_operator.plan.fingerprint import config_hash, files_hash
-from omnia_operator.plan.servers import with_addresses
+from omnia_operator.plan.desired import AgentPlan, config_hash, files_hash
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
-    Mount,
+    MountPlan,
     SecretCopy,
     Settings,
 )
@@ -19,12 +17,11 @@ __all__ = [
     "ContainerPlan",
     "HpaPlan",
     "KedaPlan",
-    "Mount",
+    "MountPlan",
     "PodPlan",
     "SecretCopy",
     "Settings",
     "config_hash",
     "files_hash",
     "plan",
-    "with_addresses",
 ]

@@ -1,4 +1,4 @@
-"""From a resolved agent to its plan."""
+"""Plans an agent: its containers, files and volumes."""
 
 from collections.abc import Iterable
 
@@ -9,19 +9,19 @@ from omnia_core.env import FacadeEnv, RuntimeEnv, SecretKeyRef
 from omnia_core.env.shared import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
+from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
-from omnia_operator.api.meta import EnvVar
+from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
-from omnia_operator.plan.retention import bounded, session_ttl
-from omnia_operator.plan.shapes import ContainerPlan, Mount, SecretCopy, Settings
-from omnia_operator.plan.toolsecrets import tool_secrets
+from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
+from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource
 
-# An idle facade has 45 MB and an idle runtime 55; the limits are there for a leak, not for work.
+# An idle facade uses 45 MB and an idle runtime 55 MB; the limits only stop a memory leak.
 _FACADE_RESOURCES: JsonObject = {
     "requests": {"cpu": "25m", "memory": "64Mi"},
     "limits": {"memory": "256Mi"},
@@ -54,31 +54,55 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         port=spec.facade.port,
         facade=facade,
         runtime=runtime,
-        config_maps=(*(each.config_map for each in folders), auth.rules.config_map),
+        config_maps=(*(folder.config_map for folder in folders), auth.rules.config_map),
         volumes=(
-            *(each.volume for each in folders),
+            *(folder.volume for folder in folders),
             auth.rules.volume,
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
-            *(each.render() for each in spec.runtime.volumes if runs),
+            *(volume.render() for volume in spec.runtime.volumes if runs),
         ),
         secret_copies=(
             *(
-                SecretCopy(each.secret, _key_reference(resolved, each.name, each.secret))
-                for each in resolved.providers
-                if each.secret and each.secret.namespace != metadata.namespace
+                SecretCopy(
+                    provider.secret, _key_reference(resolved, provider.name, provider.secret)
+                )
+                for provider in resolved.providers
+                if provider.secret and provider.secret.namespace != metadata.namespace
             ),
             *(() if secrets is None else secrets.copies),
             *auth.copies,
         ),
         credentials=tuple(
-            each
-            for each in (*(provider.secret for provider in resolved.providers), resolved.store)
-            if each is not None
+            secret
+            for secret in (*(provider.secret for provider in resolved.providers), resolved.store)
+            if secret is not None
         ),
         pods=pods(resolved.agent, settings, containers),
         uid=metadata.uid,
+    )
+
+
+def _session_ttl(resolved: Resolved) -> Duration:
+    """Return how long after its last use a session can be continued."""
+    own, policy = resolved.agent.spec.session.ttl, resolved.retention
+    if policy is None or policy.bounds.dry_run:
+        return own
+    return policy.retention.bounded(own)
+
+
+def _with_retention(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
+    """Add the SessionRetentionPolicy in force, unchanged, to the runtime's environment."""
+    if resolved.retention is None:
+        return env
+    policy = resolved.retention.retention
+    return msgspec.structs.replace(
+        env,
+        retention_ttl=policy.ttl,
+        retention_days=policy.days,
+        retention_max_messages=policy.max_messages,
+        retention_dry_run=policy.dry_run,
     )
 
 
@@ -100,17 +124,17 @@ def _facade(
         console=spec.facade.console or settings.console,
         allow_unauthenticated=settings.allow_unauthenticated,
     )
-    store = SessionType(spec.session.type.value)
+    store = spec.session.type
     keeps = spec.facade.handler is Handler.RUNTIME and store is not SessionType.MEMORY
     if keeps or spec.mode is Mode.FUNCTION:
-        # Answers that the runtime does not end, and replies of functions, for every pod to find.
+        # Interrupted answers and replies of functions are stored where every pod can read them.
         env = msgspec.structs.replace(
             env,
             session_type=store,
             session_url=_key(resolved.store),
-            session_ttl=session_ttl(resolved),
+            session_ttl=_session_ttl(resolved),
         )
-    mounts = (*(each.mount for each in folders), auth.rules.mount, auth.mount)
+    mounts = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
     if media is not None:
         env = media.facade(env)
         mounts = (*mounts, media.mount(read_only=False))
@@ -119,7 +143,7 @@ def _facade(
         image=spec.facade.image or settings.facade_image,
         module="omnia_facade",
         env=env,
-        extra_env=_more(settings, spec.facade.extra_env),
+        extra_env=_extra_env(settings, spec.facade.extra_env),
         mounts=mounts,
         resources=spec.facade.resources or _FACADE_RESOURCES,
         pull_policy=settings.facade_pull_policy,
@@ -134,7 +158,7 @@ def _runtime(
     resolved: Resolved,
     settings: Settings,
     folders: tuple[Folder, ...],
-    secrets: tuple[Mount, ...],
+    secrets: tuple[MountPlan, ...],
     media: MediaPlan | None,
 ) -> ContainerPlan[RuntimeEnv]:
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
@@ -144,26 +168,26 @@ def _runtime(
         namespace=metadata.namespace,
         mode=spec.mode,
         provider_api_keys={
-            each.name: _key_reference(resolved, each.name, each.secret)
-            for each in resolved.providers
-            if each.secret
+            provider.name: _key_reference(resolved, provider.name, provider.secret)
+            for provider in resolved.providers
+            if provider.secret
         },
-        session_type=SessionType(spec.session.type.value),
+        session_type=spec.session.type,
         session_url=_key(resolved.store),
-        session_ttl=session_ttl(resolved),
+        session_ttl=_session_ttl(resolved),
         media_base_path=spec.media.base_path,
     )
-    env = bounded(resolved, env)
+    env = _with_retention(resolved, env)
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),
         module="omnia_runtime",
         env=env if media is None else media.runtime(env),
-        extra_env=_more(settings, spec.runtime.extra_env),
-        mounts=(*(each.mount for each in folders), *secrets, *uploads, *_user_mounts(spec)),
+        extra_env=_extra_env(settings, spec.runtime.extra_env),
+        mounts=(*(folder.mount for folder in folders), *secrets, *uploads, *_user_mounts(spec)),
         resources=spec.runtime.resources or _RUNTIME_RESOURCES,
         pull_policy=settings.runtime_pull_policy,
-        # Without the port of gRPC, which listens on the pod's loopback address only.
+        # The gRPC port listens on the loopback address of the pod only.
         ports=(_port("runtime-health", names.RUNTIME_HEALTH_PORT),),
         ready_path=ready_path(spec.framework.type),
     )
@@ -173,10 +197,10 @@ def _port(name: str, number: int) -> JsonObject:
     return {"name": name, "containerPort": number, "protocol": "TCP"}
 
 
-def _more(settings: Settings, own: Iterable[EnvVar]) -> tuple[JsonObject, ...]:
-    """Return the variables of every agent and the user's own, which win."""
+def _extra_env(settings: Settings, own: Iterable[ContainerEnvVar]) -> tuple[JsonObject, ...]:
+    """Return the variables of every agent and the user's own, which have precedence."""
     entries = {name: {"name": name, "value": value} for name, value in settings.tracing.items()}
-    return tuple({**entries, **{each.name: each.render() for each in own}}.values())
+    return tuple({**entries, **{variable.name: variable.render() for variable in own}}.values())
 
 
 def _key(secret: SecretSource | None) -> SecretKeyRef | None:
@@ -199,8 +223,8 @@ def _runtime_image(spec: AgentRuntimeSpec, settings: Settings) -> str:
     return f"{repository}{slash}{name.partition(':')[0]}:{spec.framework.version}"
 
 
-def _user_mounts(spec: AgentRuntimeSpec) -> tuple[Mount, ...]:
+def _user_mounts(spec: AgentRuntimeSpec) -> tuple[MountPlan, ...]:
     return tuple(
-        Mount(each.name, each.mount_path, each.read_only or False, each.sub_path)
-        for each in spec.runtime.volume_mounts
+        MountPlan(mount.name, mount.mount_path, mount.read_only or False, mount.sub_path)
+        for mount in spec.runtime.volume_mounts
     )

@@ -1,4 +1,4 @@
-"""Whose credentials the facade accepts, as files: they change under running pods."""
+"""Plans which credentials the facade accepts, as files: they change without a new pod."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Management
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.externalauth import ExternalAuth
 from omnia_operator.plan.files import Folder, folder
-from omnia_operator.plan.shapes import Mount, SecretCopy
+from omnia_operator.plan.shapes import MountPlan, SecretCopy
 from omnia_operator.resolve import Resolved
 
 _VOLUME = "omnia-auth-secrets"
@@ -19,26 +19,26 @@ _VOLUME = "omnia-auth-secrets"
 
 @dataclass(frozen=True)
 class AuthPlan:
-    """The rules, and the Secret that the keys are collected in."""
+    """The rules, and the Secret with the collected keys."""
 
     rules: Folder
     secrets: str
-    """Name of the Secret; it exists when there is something in it."""
+    """Name of the Secret; it exists if there are keys."""
     copies: tuple[SecretCopy, ...]
 
     @property
     def volume(self) -> JsonObject:
-        """The volume of the keys. A first key changes a file and not the pod."""
+        """The volume with the keys; it exists without keys too, so a first key needs no new pod."""
         return {"name": _VOLUME, "secret": {"secretName": self.secrets, "optional": True}}
 
     @property
-    def mount(self) -> Mount:
+    def mount(self) -> MountPlan:
         """The mount of the keys in the facade's container."""
-        return Mount(_VOLUME, names.AUTH_SECRETS_PATH)
+        return MountPlan(_VOLUME, names.AUTH_SECRETS_PATH)
 
 
 def auth_plan(resolved: Resolved) -> AuthPlan:
-    """Return whose credentials the facade of an agent accepts."""
+    """Return which credentials the facade of an agent accepts."""
     name = resolved.agent.metadata.name
     text = msgspec.json.format(msgspec.json.encode(auth_file(resolved))).decode()
     secrets = f"{name}-auth"
@@ -108,13 +108,15 @@ def _edge(rules: ExternalAuth) -> EdgeTrust | None:
         lower(mapping.end_user),
         lower(mapping.email),
         lower(mapping.role),
-        {claim: each.lower() for claim, each in rules.edge_trust.claims_from_headers.items()},
+        {claim: header.lower() for claim, header in rules.edge_trust.claims_from_headers.items()},
     )
 
 
 def _copies(resolved: Resolved, secrets: str) -> Iterator[SecretCopy]:
-    for each in resolved.auth.client_keys:
-        yield SecretCopy(each, SecretKeyRef(secrets, f"{each.name}.{each.key}"), optional=True)
+    for source in resolved.auth.client_keys:
+        yield SecretCopy(
+            source, SecretKeyRef(secrets, f"{source.name}.{source.key}"), optional=True
+        )
     if resolved.auth.user_id_key is not None:
         target = SecretKeyRef(secrets, names.USER_ID_KEY)
         yield SecretCopy(resolved.auth.user_id_key, target, optional=True)

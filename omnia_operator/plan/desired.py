@@ -1,8 +1,11 @@
-"""The plan of an agent."""
+"""The plan of an agent, and hashes of it that decide about new pods."""
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from omnia_core import names
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind, Mode
@@ -16,10 +19,13 @@ from omnia_operator.plan.shapes import (
 from omnia_operator.plan.workload import PodPlan
 from omnia_operator.resolve import SecretSource
 
+# Only the schemas of a function are read once: they are compiled when the pod starts.
+_READ_AT_START = names.FUNCTION_PATH.rpartition("/")[2]
+
 
 @dataclass(frozen=True)
 class AgentPlan:
-    """Everything that an agent consists of."""
+    """Everything that belongs to an agent."""
 
     namespace: str
     name: str
@@ -27,19 +33,19 @@ class AgentPlan:
     port: int
     facade: ContainerPlan[FacadeEnv]
     runtime: ContainerPlan[RuntimeEnv] | None = None
-    """None when the facade answers by itself."""
+    """None when the facade answers without a runtime."""
     config_maps: tuple[ConfigMapPlan, ...] = ()
     volumes: tuple[JsonObject, ...] = ()
-    """Our ConfigMap volumes and the user's own, as Kubernetes writes them."""
+    """The operator's volumes and the user's own, in Kubernetes' form."""
     secret_copies: tuple[SecretCopy, ...] = ()
-    """Keys of Secrets in other namespaces, which a pod cannot refer to."""
+    """Keys of Secrets in other namespaces, which pods cannot mount."""
     credentials: tuple[SecretSource, ...] = ()
-    """Keys of Secrets that containers read when they start."""
+    """Keys of Secrets that containers read at the start."""
     pods: PodPlan = field(default_factory=PodPlan)
     uid: str = ""
-    """Identity of the AgentRuntime, which owns everything."""
+    """The uid of the AgentRuntime, which owns every object."""
     config_hash: str = ""
-    """What containers read only when they start."""
+    """Hash of what containers read only at the start."""
 
     @property
     def containers(self) -> Iterator[EnvContainer]:
@@ -50,7 +56,7 @@ class AgentPlan:
 
     @property
     def service_account(self) -> str:
-        """Name of the ServiceAccount; not the agent's own, which may be `default`."""
+        """Name of the ServiceAccount; the agent's own name may be `default`."""
         return f"{self.name}-agent"
 
     @property
@@ -60,7 +66,7 @@ class AgentPlan:
 
     @property
     def selector(self) -> JsonObject:
-        """Labels that choose the pods."""
+        """Labels that select the pods."""
         return labels.selector(self.name)
 
     @property
@@ -75,7 +81,7 @@ class AgentPlan:
 
     @property
     def owners(self) -> list[JsonObject]:
-        """The owner of every object, whose deletion deletes them."""
+        """The owner reference of every object: they are deleted with the AgentRuntime."""
         return [
             {
                 "apiVersion": API_VERSION,
@@ -86,3 +92,46 @@ class AgentPlan:
                 "blockOwnerDeletion": True,
             }
         ]
+
+
+def config_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
+    """Return a hash of what the containers read only at the start.
+
+    Args:
+        plan: the agent.
+        versions: for each key of a Secret, a digest of its value.
+    """
+    return _hash(
+        {
+            "containers": [[container.image, container.variables] for container in plan.containers],
+            "credentials": [versions.get(source, "") for source in plan.credentials],
+            "functions": [
+                config_map.data
+                for config_map in plan.config_maps
+                if _READ_AT_START in config_map.data
+            ],
+        }
+    )
+
+
+def files_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
+    """Return a hash of the mounted files.
+
+    Args:
+        plan: the agent.
+        versions: for each key of a Secret, a digest of its value.
+    """
+    return _hash(
+        {
+            "files": {config_map.name: dict(config_map.data) for config_map in plan.config_maps},
+            "secrets": {
+                f"{copy.target.name}/{copy.target.key}": versions.get(copy.source, "")
+                for copy in plan.secret_copies
+            },
+        }
+    )
+
+
+def _hash(value: JsonObject) -> str:
+    text = json.dumps(value, sort_keys=True, default=dict)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

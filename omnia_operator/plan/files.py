@@ -1,4 +1,4 @@
-"""The mounted files of an agent: one ConfigMap for each folder."""
+"""Plans the mounted files of an agent: one ConfigMap per folder."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
 from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.provider import OpenAISettings, ProviderType
-from omnia_operator.plan.shapes import ConfigMapPlan, Mount
+from omnia_operator.plan.shapes import ConfigMapPlan, MountPlan
 from omnia_operator.plan.tools import tools_file
 from omnia_operator.resolve import Lineup, Resolved, ResolvedProvider
 
@@ -26,7 +26,7 @@ _BASE_URLS = {
 
 @dataclass(frozen=True)
 class Folder:
-    """A ConfigMap, and the folder that it is mounted as."""
+    """A ConfigMap and the folder where it is mounted."""
 
     kind: str
     path: str
@@ -38,9 +38,9 @@ class Folder:
         return {"name": f"omnia-{self.kind}", "configMap": {"name": self.config_map.name}}
 
     @property
-    def mount(self) -> Mount:
+    def mount(self) -> MountPlan:
         """The mount in a container."""
-        return Mount(f"omnia-{self.kind}", self.path)
+        return MountPlan(f"omnia-{self.kind}", self.path)
 
 
 def function_folder(resolved: Resolved) -> Folder | None:
@@ -58,33 +58,33 @@ def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
     name = resolved.agent.metadata.name
     if resolved.pack is not None:
         yield pack_folder(name, resolved.pack)
-    # There even without tools, so that a first tool changes a file and not the pod.
+    # It exists without tools, so that the first tool needs no new pod.
     tools = encode_yaml(tools_file(resolved.handlers))
     yield folder(name, "tools", names.TOOLS_PATH, {}, tools)
     responses = {
-        _responses_file(each): each.responses
-        for each in resolved.providers
-        if each.responses is not None
+        _responses_file(provider): provider.responses
+        for provider in resolved.providers
+        if provider.responses is not None
     }
     providers = encode_yaml(providers_file(resolved.providers))
     yield folder(name, "providers", names.PROVIDERS_PATH, responses, providers)
 
 
 def pack_folder(agent: str, pack: Lineup) -> Folder:
-    """Return the folder with the versions of the pack, and which of them new sessions get."""
+    """Return the folder with the versions of the pack and their placement."""
     candidate = pack.candidate.version if pack.candidate else ""
     placement = Placement(pack.stable.version, candidate, pack.weight)
-    content = folder_content(placement, {each.version: each.text for each in pack.packs})
+    content = folder_content(placement, {version.version: version.text for version in pack.packs})
     return Folder("pack", names.PACK_PATH, ConfigMapPlan(f"{agent}-pack", content))
 
 
 def providers_file(providers: Iterable[ResolvedProvider]) -> ProvidersFile:
-    """Return what is not secret about the providers."""
-    return ProvidersFile([_provider(each) for each in providers])
+    """Return the configuration of the providers without their keys."""
+    return ProvidersFile([_provider(provider) for provider in providers])
 
 
 def folder(agent: str, kind: str, path: str, more: dict[str, str], text: str) -> Folder:
-    """Return the folder of one file, named by its path in the container, and of `more` files."""
+    """Return a folder with the file at `path` in the container, and `more` files by name."""
     file = PurePosixPath(path)
     return Folder(
         kind, str(file.parent), ConfigMapPlan(f"{agent}-{kind}", {file.name: text, **more})

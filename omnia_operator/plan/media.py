@@ -1,4 +1,4 @@
-"""Where uploads are kept: a volume that both containers of a pod mount."""
+"""Plans the volume for uploads, which both containers of a pod mount."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.env.shared import MediaStorageType
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.facade import FacadeMedia
-from omnia_operator.plan.shapes import Mount
+from omnia_operator.plan.shapes import MountPlan
 from omnia_operator.resolve import Resolved
 
 _VOLUME = "omnia-media"
@@ -16,24 +16,24 @@ _VOLUME = "omnia-media"
 
 @dataclass(frozen=True)
 class MediaPlan:
-    """The volume of the uploads, and what the containers are told of it."""
+    """The volume for uploads, and the variables about it."""
 
     media: FacadeMedia
 
     @property
     def volume(self) -> JsonObject:
-        """The volume of the pod: the claim, or one that ends with the pod."""
+        """The volume of the pod: a claim, or an emptyDir that is deleted with the pod."""
         claim = self.media.persistent_volume_claim
         if claim is None:
             return {"name": _VOLUME, "emptyDir": {}}
         return {"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim.claim_name}}
 
-    def mount(self, *, read_only: bool) -> Mount:
+    def mount(self, *, read_only: bool) -> MountPlan:
         """The mount in a container: only the facade writes."""
-        return Mount(_VOLUME, self.media.storage_path, read_only=read_only)
+        return MountPlan(_VOLUME, self.media.storage_path, read_only=read_only)
 
     def facade(self, env: FacadeEnv) -> FacadeEnv:
-        """Tell the facade."""
+        """Return the facade's environment with the volume."""
         return msgspec.structs.replace(
             env,
             media_storage_type=MediaStorageType.LOCAL,
@@ -44,7 +44,7 @@ class MediaPlan:
         )
 
     def runtime(self, env: RuntimeEnv) -> RuntimeEnv:
-        """Tell the runtime."""
+        """Return the runtime's environment with the volume."""
         return msgspec.structs.replace(
             env,
             media_storage_type=MediaStorageType.LOCAL,
@@ -54,6 +54,6 @@ class MediaPlan:
 
 
 def media_plan(resolved: Resolved) -> MediaPlan | None:
-    """Return where uploads are kept; None when clients may not upload."""
+    """Return the volume for uploads; None if clients may not upload."""
     media = resolved.agent.spec.facade.media
     return MediaPlan(media) if media is not None and media.enabled else None

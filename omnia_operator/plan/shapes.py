@@ -1,4 +1,4 @@
-"""What a plan consists of."""
+"""The parts of a plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ EnvT_co = TypeVar("EnvT_co", FacadeEnv, RuntimeEnv, covariant=True)
 
 @dataclass(frozen=True)
 class Settings:
-    """What holds for all agents."""
+    """Settings of the operator for all agents."""
 
     facade_image: str = "localhost/omnia-facade:dev"
     runtime_image: str = "localhost/omnia-runtime:dev"
@@ -24,12 +24,12 @@ class Settings:
     allow_unauthenticated: bool = False
     console: bool = False
     tracing: Mapping[str, str] = field(default_factory=dict)
-    """Variables of every container that say where traces go."""
+    """Variables about tracing for every container."""
     prometheus_address: str = PROMETHEUS
 
 
 @dataclass(frozen=True)
-class Mount:
+class MountPlan:
     """A volume in a container."""
 
     volume: str
@@ -38,7 +38,7 @@ class Mount:
     sub_path: str | None = None
 
     def render(self) -> JsonObject:
-        """Return the mount as Kubernetes writes it."""
+        """Return the mount in Kubernetes' form."""
         entry: JsonObject = {"name": self.volume, "mountPath": self.path}
         if self.read_only:
             entry["readOnly"] = True
@@ -47,7 +47,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Probes:
-    """The probes of a container, as Kubernetes writes them."""
+    """The probes of a container, in Kubernetes' form."""
 
     startup: JsonObject
     readiness: JsonObject
@@ -55,18 +55,17 @@ class Probes:
 
     @classmethod
     def of(cls, ready_path: str, *, port: str) -> "Probes":
-        """Return the probes of a program of ours."""
+        """Return the probes of a container."""
 
         def get(path: str, **timing: int) -> JsonObject:
             return {"httpGet": {"path": path, "port": port}, **timing}
 
         return cls(
-            # A program is up within half a second: look every second, and have patience for
-            # two minutes with a node that is busy. Alive is enough: a facade is not to be
-            # restarted because its runtime is not ready.
+            # A program starts within half a second, on a busy node within two minutes. The
+            # probe is for /healthz: a facade must not be restarted for a runtime that is not ready.
             startup=get("/healthz", periodSeconds=1, timeoutSeconds=6, failureThreshold=120),
             readiness=get(ready_path, periodSeconds=3, timeoutSeconds=6, failureThreshold=2),
-            # A loop that is stuck answers after five seconds; three such answers are no chance.
+            # A stuck event loop answers after five seconds; three such answers are no coincidence.
             liveness=get("/healthz", periodSeconds=10, timeoutSeconds=6, failureThreshold=3),
         )
 
@@ -78,32 +77,34 @@ class ContainerPlan(Generic[EnvT_co]):
     name: str
     image: str
     module: str
-    """The program, as Python's `-m` names it."""
+    """The program, as a module for `python -m`."""
     env: EnvT_co
     extra_env: tuple[JsonObject, ...] = ()
-    """The user's own variables, as Kubernetes writes them; they override `env`."""
-    mounts: tuple[Mount, ...] = ()
+    """The user's own variables, in Kubernetes' form; they override `env`."""
+    mounts: tuple[MountPlan, ...] = ()
     resources: JsonObject | None = None
     pull_policy: str | None = None
-    """None leaves it to Kubernetes."""
+    """None for the default of Kubernetes."""
     ports: tuple[JsonObject, ...] = ()
     ready_path: str = "/readyz"
 
     @property
     def variables(self) -> list[JsonObject]:
-        """The environment as Kubernetes writes it; of two with one name, the user's stands."""
-        entries = {each.name: _variable(each) for each in self.env.render()}
-        return list({**entries, **{each["name"]: each for each in self.extra_env}}.values())
+        """The environment in Kubernetes' form; the user's own variables have precedence."""
+        entries = {variable.name: _variable(variable) for variable in self.env.render()}
+        return list(
+            {**entries, **{variable["name"]: variable for variable in self.extra_env}}.values()
+        )
 
     @property
     def probes(self) -> Probes:
-        """When the container has started, may get traffic, has to be restarted."""
+        """The startup, readiness and liveness probes."""
         return Probes.of(self.ready_path, port=f"{self.name}-health")
 
     @property
     def volume_mounts(self) -> list[JsonObject]:
-        """The mounts as Kubernetes writes them."""
-        return [each.render() for each in self.mounts]
+        """The mounts in Kubernetes' form."""
+        return [mount.render() for mount in self.mounts]
 
 
 EnvContainer: TypeAlias = ContainerPlan[FacadeEnv] | ContainerPlan[RuntimeEnv]
@@ -126,7 +127,7 @@ class ConfigMapPlan:
 
 @dataclass(frozen=True)
 class SecretCopy:
-    """One key of a Secret that has to be copied to the agent's namespace."""
+    """One key of a Secret to copy to the agent's namespace."""
 
     source: SecretSource
     target: SecretKeyRef

@@ -1,4 +1,4 @@
-"""The pods of an agent: how many, where, how long they may take to end."""
+"""Plans the pods of an agent: their number, their nodes, their time to terminate."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.workload import Autoscaling, AutoscalingType, Keda
 from omnia_operator.plan.shapes import EnvContainer, Settings
 
-# What is left of a pod's last seconds when its programs have drained.
+# Time between the end of draining and the end of the grace period.
 _SPARE_SECONDS = 15
 
 _TOPOLOGIES = ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
@@ -41,10 +41,10 @@ class KedaPlan:
 
 @dataclass(frozen=True)
 class PodPlan:
-    """What holds for the pods beside their containers."""
+    """The pods of an agent, apart from their containers."""
 
     replicas: int | None = 1
-    """None when an autoscaler owns the number."""
+    """None if an autoscaler owns the number."""
     autoscaler: HpaPlan | KedaPlan | None = None
     grace_seconds: int = 45
     node_selector: JsonObject | None = None
@@ -55,12 +55,12 @@ class PodPlan:
 
     @property
     def hpa(self) -> HpaPlan | None:
-        """The HorizontalPodAutoscaler, if that is what scales."""
+        """The HorizontalPodAutoscaler, if there is one."""
         return self.autoscaler if isinstance(self.autoscaler, HpaPlan) else None
 
     @property
     def keda(self) -> KedaPlan | None:
-        """The ScaledObject, if that is what scales."""
+        """The ScaledObject, if there is one."""
         return self.autoscaler if isinstance(self.autoscaler, KedaPlan) else None
 
     @property
@@ -71,10 +71,10 @@ class PodPlan:
 
 
 def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContainer]) -> PodPlan:
-    """Return what holds for the pods of an agent."""
+    """Return the plan of the pods of an agent."""
     workload = agent.spec.runtime
     autoscaler = _autoscaler(agent, settings)
-    drains = [each.env.drain_timeout for each in containers]
+    drains = [container.env.drain_timeout for container in containers]
     return PodPlan(
         replicas=workload.replicas if autoscaler is None else None,
         autoscaler=autoscaler,
@@ -83,7 +83,7 @@ def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContai
         tolerations=workload.tolerations,
         affinity=workload.affinity,
         topology=_topology(agent.metadata.name, agent.spec),
-        pull_secrets=tuple({"name": each} for each in settings.image_pull_secrets),
+        pull_secrets=tuple({"name": name} for name in settings.image_pull_secrets),
     )
 
 
@@ -91,7 +91,7 @@ def _topology(name: str, spec: AgentRuntimeSpec) -> tuple[JsonObject, ...]:
     scaling = spec.runtime.autoscaling
     scaled = scaling is not None and scaling.enabled
     most = scaling.max_replicas if scaling is not None and scaled else spec.runtime.replicas
-    # An affinity says what the user wants; a spread beside it might contradict.
+    # A spread could contradict the affinity of the user.
     if most <= 1 or spec.runtime.affinity is not None:
         return ()
     return tuple(
@@ -122,7 +122,9 @@ def _autoscaler(agent: AgentRuntime, settings: Settings) -> HpaPlan | KedaPlan |
 
 def _keda(agent: AgentRuntime, scaling: Autoscaling, settings: Settings) -> KedaPlan:
     keda = scaling.keda or Keda()
-    triggers = [{"type": each.type, "metadata": dict(each.metadata)} for each in keda.triggers]
+    triggers = [
+        {"type": trigger.type, "metadata": dict(trigger.metadata)} for trigger in keda.triggers
+    ]
     return KedaPlan(
         min_replicas=scaling.min_replicas,
         max_replicas=scaling.max_replicas,
@@ -146,6 +148,6 @@ def _connections(agent: AgentRuntime, settings: Settings) -> JsonObject:
 
 
 def ready_path(framework: FrameworkType) -> str:
-    """Return where the runtime container says that it is ready."""
-    # A runtime of another maker serves the contract, of which /readyz is no part.
+    """Return the path of the runtime container's readiness probe."""
+    # The runtime contract, which custom runtimes implement, has no /readyz.
     return "/healthz" if framework is FrameworkType.CUSTOM else "/readyz"

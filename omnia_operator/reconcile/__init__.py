@@ -1,4 +1,7 @@
-"""The steps from what is wanted to what there is. Running them twice changes nothing."""
+"""Brings the cluster from its present to its desired state. Doing it twice changes nothing."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
@@ -16,33 +19,38 @@ from omnia_operator.reconcile.pack import reconcile_pack
 from omnia_operator.reconcile.policy import reconcile_policy
 from omnia_operator.reconcile.provider import reconcile_provider
 from omnia_operator.reconcile.registry import reconcile_registry
+from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import Key
+from omnia_operator.scheduling import Requeue
 
-__all__ = ["reconcile"]
+__all__ = ["Reconciler"]
 
 
-async def reconcile(
-    cluster: Cluster,
-    kind: ObjectKind,
-    key: Key,
-    settings: Settings,
-    lookout: DiscoveryCache,
-    now: str,
-    issuers: Issuers,
-) -> bool | float:
-    """Reconcile a resource; return whether, or after how many seconds, to do it again unasked.
+@dataclass(frozen=True)
+class Reconciler:
+    """Reconciles the custom resources."""
 
-    Raises:
-        ClusterError: the API server did not do what it was asked.
-    """
-    if kind == AGENT_RUNTIME:
-        return await reconcile_agent(cluster, key, settings, issuers, now)
-    if kind == PROMPT_PACK:
-        return await reconcile_pack(cluster, key, now)
-    if kind == PROVIDER:
-        return await reconcile_provider(cluster, key, now)
-    if kind == TOOL_REGISTRY:
-        return await reconcile_registry(cluster, key, lookout, now)
-    if kind == SESSION_RETENTION_POLICY:
-        return await reconcile_policy(cluster, key, now)
-    raise ValueError(f"{kind} is no custom resource")
+    cluster: Cluster
+    settings: Settings
+    discovery: DiscoveryCache
+    issuers: Issuers
+
+    async def reconcile(self, item: ObjectReference, now: str) -> Requeue:
+        """Reconcile a custom resource; `now` is the time, RFC 3339.
+
+        Raises:
+            ClusterError: a request to the API server failed.
+            KeyError: the kind is no custom resource of ours.
+        """
+        return await _RECONCILERS[item.kind](self, item.key, now)
+
+
+_RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeue]]] = {
+    AGENT_RUNTIME: lambda own, key, now: reconcile_agent(
+        own.cluster, key, own.settings, own.issuers, now
+    ),
+    PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, now),
+    PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, now),
+    SESSION_RETENTION_POLICY: lambda own, key, now: reconcile_policy(own.cluster, key, now),
+    TOOL_REGISTRY: lambda own, key, now: reconcile_registry(own.cluster, key, own.discovery, now),
+}

@@ -1,4 +1,4 @@
-"""AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
+"""Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
 from dataclasses import dataclass, replace
 
@@ -8,18 +8,19 @@ from omnia_operator import labels
 from omnia_operator.api import AgentRuntime
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
-from omnia_operator.cluster.manifest import Manifest
-from omnia_operator.cluster.ownership import owned
+from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render, secrets
 from omnia_operator.plan import AgentPlan, Settings, config_hash, files_hash, plan
+from omnia_operator.reconcile.credentials import with_issuers
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
-from omnia_operator.reconcile.fetch import World
+from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.objects import apply, prune
 from omnia_operator.reconcile.publish import publish
-from omnia_operator.resolve import Key, Problem, Resolved, resolve
-from omnia_operator.status import AgentFacts, PodState, Workload, agent_status
+from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
+from omnia_operator.scheduling import Requeue
+from omnia_operator.status import AgentFacts, DeploymentState, PodState, agent_status
 
 _WARNED = (
     "PromptPackReady",
@@ -31,7 +32,7 @@ _WARNED = (
     "OIDCJWKSReady",
     "SessionRetention",
 )
-# A provider's new keys are used no later than this after they were published.
+# New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
 _TRUE = frozenset({"true", "1"})
 
@@ -42,22 +43,26 @@ class _Outcome:
     resolved: Resolved | None = None
     plan: AgentPlan | None = None
     files_hash: str = ""
-    """Of the files that pods may have mounted, where they have changed."""
+    """Hash of the mounted files; "" if they have not changed."""
     problems: tuple[Problem, ...] = ()
 
 
 async def reconcile_agent(
     cluster: Cluster, key: Key, settings: Settings, issuers: Issuers, now: str
-) -> bool | float:
-    """Bring an agent to its desired state; return whether to try again without being asked, or the
-    seconds until a canary of its PromptPack takes the next step, or a provider may have new keys.
+) -> Requeue:
+    """Bring an agent to its desired state.
+
+    It is requeued after a failure that may pass, for the next step of a canary of its PromptPack,
+    and for new keys of its OpenID provider.
     """
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
-        return False  # its objects go with it, by their owner references
+        return Requeue.NO  # Kubernetes deletes its objects, by their owner references
     resource = parsed(document)
     if isinstance(resource, AgentRuntime):
-        outcome = await _converge(cluster, resource, settings, issuers, now)
+        found = await fetch(cluster, AGENT_RUNTIME, document, now)
+        found = await with_issuers(cluster, resource, issuers, found)
+        outcome = await _converge(cluster, resource, settings, found)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
@@ -68,30 +73,31 @@ async def reconcile_agent(
     await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
-    # What the agent waits for wakes it when it comes; only what nobody announces is tried again.
-    if outcome.resolved is None or any(each.retry for each in outcome.problems):
-        return outcome.resolved is not None
-    return _wait(outcome.resolved)
+    return _requeue(outcome)
 
 
-def _wait(resolved: Resolved) -> bool | float:
-    """Return the seconds until there may be something new that nobody announces."""
+def _requeue(outcome: _Outcome) -> Requeue:
+    resolved = outcome.resolved
+    if resolved is None:
+        return Requeue.NO  # the missing object queues the agent when it is created
+    if any(problem.retry for problem in outcome.problems):
+        return Requeue.with_backoff()
+    # These change without an event.
     canary = resolved.pack.wait if resolved.pack is not None else None
-    rules = resolved.agent.spec.external_auth
-    waits = [each for each in (canary, _ISSUER_SECONDS if rules.oidc else None) if each]
-    return min(waits) if waits else False
+    oidc = _ISSUER_SECONDS if resolved.agent.spec.external_auth.oidc else None
+    waits = [seconds for seconds in (canary, oidc) if seconds]
+    return Requeue.after(min(waits)) if waits else Requeue.NO
 
 
 async def _converge(
-    cluster: Cluster, agent: AgentRuntime, settings: Settings, issuers: Issuers, now: str
+    cluster: Cluster, agent: AgentRuntime, settings: Settings, found: Found
 ) -> _Outcome:
-    world = World(cluster, now, issuers)
-    await world.fetch_agent(agent)
-    resolved = resolve(agent, world.found)
+    resolved = resolve(agent, found)
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)
+    versions = _versions(found)
     planned = plan(resolved, settings)
-    planned = replace(planned, config_hash=config_hash(planned, world.versions))
+    planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
     applied = await apply(cluster, planned, manifests)
     pruned = await prune(cluster, planned, manifests)
@@ -100,9 +106,18 @@ async def _converge(
         agent,
         resolved,
         planned,
-        files_hash(planned, world.versions) if changed else "",
+        files_hash(planned, versions) if changed else "",
         problems=(*applied.problems, *resolved.auth.problems),
     )
+
+
+def _versions(found: Found) -> dict[SecretSource, str]:
+    """Return for each key of the Secrets a digest of its value."""
+    return {
+        SecretSource(*key, name): digest
+        for key, data in found.secrets.items()
+        for name, digest in data.items()
+    }
 
 
 async def _manifests(cluster: Cluster, planned: AgentPlan) -> list[Manifest]:
@@ -117,29 +132,29 @@ async def _observe(cluster: Cluster, document: JsonObject, outcome: _Outcome) ->
     metadata = document["metadata"]
     key = metadata["namespace"], metadata["name"]
     deployment = _own(await cluster.get(DEPLOYMENT, key), metadata)
-    workload = None if deployment is None else Workload.of(deployment)
+    workload = None if deployment is None else DeploymentState.of(deployment)
     pods = []
     if workload is not None and not workload.complete:
         pods = await cluster.find(POD, *key)
-    states = (PodState.of(each) for each in pods)
+    states = (PodState.of(pod) for pod in pods)
     return AgentFacts(
         generation=generation_of(document),
         agent=outcome.agent,
         resolved=outcome.resolved,
         problems=outcome.problems,
         workload=workload,
-        pods=tuple(each for each in states if each is not None),
+        pods=tuple(state for state in states if state is not None),
         open_to_all=outcome.plan is not None and _open_to_all(outcome.plan),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
     )
 
 
 def _open_to_all(planned: AgentPlan) -> bool:
-    """Whether the facade's environment, which a user may add to, lets everybody in."""
+    """Whether the facade's environment, the user's variables included, disables authentication."""
     name = FacadeEnv.variable("allow_unauthenticated")
     return any(
-        each["name"] == name and str(each.get("value")).lower() in _TRUE
-        for each in planned.facade.variables
+        variable["name"] == name and str(variable.get("value")).lower() in _TRUE
+        for variable in planned.facade.variables
     )
 
 
@@ -148,7 +163,7 @@ def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:
 
 
 async def _refresh(cluster: Cluster, planned: AgentPlan, digest: str) -> None:
-    """Make the kubelet look at the mounted files at once, instead of within its next minute."""
+    """Annotate the pods, so that the kubelet updates their files at once, not within a minute."""
     annotations = {labels.FILES_HASH: digest}
     for pod in await cluster.find(POD, planned.namespace, planned.name):
         if not pod["metadata"].get("deletionTimestamp"):

@@ -1,4 +1,4 @@
-"""Between the API server's documents and the models of the resources."""
+"""Converts between documents of the API server and models of the resources."""
 
 from typing import TypeVar
 
@@ -14,17 +14,19 @@ _SHOWN = 5
 
 
 def parsed(document: JsonObject) -> AnyResource | str:
-    """Read a resource without its status, or say what is wrong with it."""
+    """Return a resource without its status, or what is wrong with it."""
     try:
         return parse({key: value for key, value in document.items() if key != "status"})
     except InvalidResource as error:
-        said = [f"{dotted(each.path)}: {each.message}" for each in error.findings[:_SHOWN]]
-        more = len(error.findings) - len(said)
-        return "; ".join(said) + (f"; and {more} more" if more else "")
+        messages = [
+            f"{dotted(finding.path)}: {finding.message}" for finding in error.findings[:_SHOWN]
+        ]
+        more = len(error.findings) - len(messages)
+        return "; ".join(messages) + (f"; and {more} more" if more else "")
 
 
 def status_of(document: JsonObject, kind: type[StatusT]) -> StatusT:
-    """Read the status that was written last; one of another version counts as none."""
+    """Return the present status; an empty one if it has the form of another version."""
     try:
         return kind.model_validate(document.get("status") or {}, strict=False)
     except ValidationError:
@@ -32,7 +34,7 @@ def status_of(document: JsonObject, kind: type[StatusT]) -> StatusT:
 
 
 def rendered(status: Status) -> JsonObject:
-    """Write a status as the API server has it."""
+    """Return a status in the form of the API server."""
     return status.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 

@@ -1,8 +1,9 @@
-"""Make the objects of an agent as they are wanted, and remove what is wanted no more."""
+"""Applies the objects of an agent, and deletes those that are no longer needed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     HPA,
@@ -11,9 +12,8 @@ from omnia_operator.cluster.kinds import (
     SECRET,
     SERVICE,
 )
-from omnia_operator.cluster.manifest import Manifest
-from omnia_operator.cluster.ownership import owned, taken
-from omnia_operator.cluster.port import Cluster, ClusterError, KindMissing
+from omnia_operator.cluster.manifest import Manifest, owned
+from omnia_operator.cluster.port import Cluster
 from omnia_operator.manifests import same
 from omnia_operator.plan import AgentPlan
 from omnia_operator.resolve import Problem
@@ -28,25 +28,25 @@ _OTHERS = ("DeploymentReady", "DeploymentFailed")
 
 @dataclass
 class Applied:
-    """What came of it."""
+    """The result of applying."""
 
     problems: list[Problem] = field(default_factory=list)
     files_changed: bool = False
-    """Whether a ConfigMap or Secret that pods may have mounted has a new content."""
+    """Whether a ConfigMap or Secret that pods may have mounted has new content."""
 
 
 async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> Applied:
-    """Apply what differs from what there is. One object's failure does not stop the others."""
+    """Apply the objects that differ. A failure of one does not stop the others."""
     outcome = Applied()
     for manifest in manifests:
         try:
             live = await cluster.get(manifest.kind, manifest.key)
             if live is not None and not owned(live, agent.uid):
-                raise taken(manifest, live)
+                raise name_taken(manifest, live)
             if live is None or not same(manifest, live):
                 await cluster.apply(manifest, known=live is not None)
                 known = live is not None and manifest.kind == CONFIG_MAP
-                # Pods may have mounted a Secret that was not there.
+                # Pods may have mounted a Secret before it existed.
                 outcome.files_changed |= known or manifest.kind == SECRET
         except ClusterError as error:
             outcome.problems.append(_problem(manifest, error))
@@ -54,9 +54,9 @@ async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
 
 
 async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> bool:
-    """Delete the objects of the agent that are wanted no more; return whether a Secret was."""
+    """Delete the objects without a manifest; return whether a Secret was among them."""
     secret = False
-    wanted = {(each.kind, each.key) for each in manifests}
+    wanted = {(manifest.kind, manifest.key) for manifest in manifests}
     for kind in OWNED:
         for live in await cluster.find(kind, agent.namespace, agent.name):
             metadata = live["metadata"]

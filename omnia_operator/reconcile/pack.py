@@ -1,6 +1,7 @@
-"""PromptPack: is its content usable, is it the newest, who uses it."""
+"""Reconciles a PromptPack: whether its content is valid, whether it is the newest, its users."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import PromptPack
@@ -9,18 +10,20 @@ from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROMPT_PACK
 from omnia_operator.cluster.manifest import digest
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
-from omnia_operator.reconcile.fetch import World
+from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.publish import publish
+from omnia_operator.references import groups_of, references_of
 from omnia_operator.resolve import Key, Lineup, Problem, source_text
-from omnia_operator.resolve.versions import same
+from omnia_operator.resolve.lineup import same_version
+from omnia_operator.scheduling import Requeue
 from omnia_operator.status import PackFacts, news, pack_facts, pack_status
 
 
-async def reconcile_pack(cluster: Cluster, key: Key, now: str) -> bool | float:
-    """Say what a PromptPack is worth; return the seconds until a canary takes the next step."""
+async def reconcile_pack(cluster: Cluster, key: Key, now: str) -> Requeue:
+    """Write the status of a PromptPack; requeue it for the next step of a canary."""
     document = await cluster.get(PROMPT_PACK, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
-        return False
+        return Requeue.NO
     facts = await _facts(cluster, document, now)
     before = status_of(document, PromptPackStatus)
     after = pack_status(facts, before, now)
@@ -34,8 +37,9 @@ async def reconcile_pack(cluster: Cluster, key: Key, now: str) -> bool | float:
         now=now,
         news=news(facts.pack, before, after) if facts.pack else (),
     )
-    # A status wakes nobody: everyone whom a step is about looks when it is due.
-    return (facts.lineup.wait if facts.lineup else None) or False
+    # A changed status queues no agent: each agent of the pack is requeued for the step itself.
+    wait = facts.lineup.wait if facts.lineup else None
+    return Requeue.after(wait) if wait else Requeue.NO
 
 
 async def _facts(cluster: Cluster, document: JsonObject, now: str) -> PackFacts:
@@ -43,37 +47,23 @@ async def _facts(cluster: Cluster, document: JsonObject, now: str) -> PackFacts:
     if not isinstance(pack, PromptPack):
         invalid = Problem("SourceValid", "InvalidSpec", str(pack), retry=False)
         return PackFacts(generation, None, source=invalid)
-    world = World(cluster, now)
-    await world.fetch_packs(pack.metadata.namespace, pack.pack_name)
-    facts = pack_facts(generation, world.packs.get(pack.key, pack), world.found)
-    text = source_text(pack, world.found)
+    found = await fetch(cluster, PROMPT_PACK, document, now)
+    facts = pack_facts(generation, found.packs.get(pack.key, pack), found)
+    text = source_text(pack, found)
     if isinstance(text, Problem):
         return facts
-    return replace(facts, digest=digest(text), agents=await _agents(cluster, pack, facts.lineup))
+    agents = await cluster.find(AGENT_RUNTIME, pack.metadata.namespace)
+    users = tuple(_users(agents, document, facts.lineup))
+    return replace(facts, digest=digest(text), agents=users)
 
 
-async def _agents(cluster: Cluster, pack: PromptPack, lineup: Lineup | None) -> tuple[str, ...]:
-    documents = await cluster.find(AGENT_RUNTIME, pack.metadata.namespace)
-    names = {pack.pack_name, pack.metadata.name}
+def _users(agents: list[JsonObject], pack: JsonObject, lineup: Lineup | None) -> Iterator[str]:
+    """Yield the names of the agents whose new sessions may get this version."""
+    groups, version = groups_of(PROMPT_PACK, pack), pack["spec"]["version"]
     placed = (lineup.stable, lineup.candidate) if lineup else ()
-    offered = [each.version for each in placed if each]
-    return tuple(
-        each["metadata"]["name"]
-        for each in documents
-        for use in [_use(each)]
-        if use.pack in names
-        and any(
-            same(pack.spec.version, each) for each in ([use.version] if use.version else offered)
-        )
-    )
-
-
-@dataclass(frozen=True)
-class _Use:
-    pack: str
-    version: str | None
-
-
-def _use(agent: JsonObject) -> _Use:
-    reference = agent["spec"].get("promptPackRef") or {}
-    return _Use(reference.get("name", ""), reference.get("version"))
+    offered = [resolved.version for resolved in placed if resolved]
+    for agent in agents:
+        if groups & references_of(AGENT_RUNTIME, agent):
+            pinned = agent["spec"]["promptPackRef"].get("version")
+            if any(same_version(version, other) for other in ([pinned] if pinned else offered)):
+                yield agent["metadata"]["name"]

@@ -1,34 +1,37 @@
-"""SessionRetentionPolicy: is it in force, and for whom."""
+"""Reconciles a SessionRetentionPolicy: whether it is in force, and for which agents."""
 
 from collections.abc import Iterator
 
+from omnia_core.env import SessionType
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import Handler
 from omnia_operator.api import SessionRetentionPolicy
-from omnia_operator.api.session import SessionType
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicyStatus
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
+from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.publish import publish
-from omnia_operator.resolve import Key, RetentionPolicy, in_force
+from omnia_operator.references import RetentionPolicies, references_of
+from omnia_operator.resolve import Key, in_force
+from omnia_operator.scheduling import Requeue
 from omnia_operator.status import PolicyFacts, policy_status
 
 
-async def reconcile_policy(cluster: Cluster, key: Key, now: str) -> bool:
-    """Say what a SessionRetentionPolicy is worth; the agents see for themselves."""
+async def reconcile_policy(cluster: Cluster, key: Key, now: str) -> Requeue:
+    """Write the status of a SessionRetentionPolicy; agents read the policy themselves."""
     document = await cluster.get(SESSION_RETENTION_POLICY, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
-        return False
+        return Requeue.NO
     resource = parsed(document)
-    holding = in_force(key[0], await policies(cluster, key[0]))
+    found = await fetch(cluster, SESSION_RETENTION_POLICY, document)
+    holding = in_force(key[0], found.policies)
     agents = await cluster.find(AGENT_RUNTIME, key[0])
     facts = PolicyFacts(
         generation=generation_of(document),
         name=key[1],
         spec=resource.spec if isinstance(resource, SessionRetentionPolicy) else str(resource),
         in_force=holding.name if holding else "",
-        agents=tuple(store for each in agents for store in _stores(each)),
+        agents=tuple(store for agent in agents for store in _stores(agent)),
     )
     before = status_of(document, SessionRetentionPolicyStatus)
     after = policy_status(facts, before, now)
@@ -41,29 +44,11 @@ async def reconcile_policy(cluster: Cluster, key: Key, now: str) -> bool:
         bad=("Effective",),
         now=now,
     )
-    return False
+    return Requeue.NO
 
 
-async def policies(cluster: Cluster, namespace: str) -> tuple[RetentionPolicy, ...]:
-    """Return what can be in force in a namespace."""
-    documents = await cluster.find(SESSION_RETENTION_POLICY, namespace)
-    return tuple(policy for each in documents for policy in _policies(each))
-
-
-def _policies(document: JsonObject) -> Iterator[RetentionPolicy]:
-    resource, metadata = parsed(document), document["metadata"]
-    if isinstance(resource, SessionRetentionPolicy):
-        yield RetentionPolicy.of(resource)
-        return
-    # An edit that cannot be used deletes nothing, and lets nothing be kept for longer.
-    last = status_of(document, SessionRetentionPolicyStatus).last_valid_spec
-    if last is not None:
-        created = metadata.get("creationTimestamp") or ""
-        yield RetentionPolicy(metadata["namespace"], metadata["name"], created, last)
-
-
-def _stores(agent: JsonObject) -> Iterator[tuple[str, str]]:
-    spec = agent["spec"]
-    if (spec.get("facade") or {}).get("handler", Handler.RUNTIME) == Handler.RUNTIME:
-        store = (spec.get("session") or {}).get("type", SessionType.MEMORY)
-        yield agent["metadata"]["name"], store
+def _stores(agent: JsonObject) -> Iterator[tuple[str, SessionType]]:
+    """Yield the agent's name and where its sessions are kept, if it has any."""
+    for reference in references_of(AGENT_RUNTIME, agent):
+        if isinstance(reference, RetentionPolicies):
+            yield agent["metadata"]["name"], reference.store

@@ -1,29 +1,28 @@
-"""Provider: is the key that it names there."""
+"""Reconciles a Provider: whether the key that it refers to exists."""
 
 from omnia_operator.api import Provider
 from omnia_operator.api.provider import ProviderStatus
 from omnia_operator.cluster.kinds import PROVIDER
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
-from omnia_operator.reconcile.fetch import World
+from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.publish import publish
 from omnia_operator.resolve import Key, Problem, provider_problem
+from omnia_operator.scheduling import Requeue
 from omnia_operator.status import provider_status
 
 
-async def reconcile_provider(cluster: Cluster, key: Key, now: str) -> bool:
-    """Say whether agents can use a Provider; return whether to try again without being asked."""
+async def reconcile_provider(cluster: Cluster, key: Key, now: str) -> Requeue:
+    """Write the status of a Provider."""
     document = await cluster.get(PROVIDER, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
-        return False
+        return Requeue.NO
     resource = parsed(document)
     provider = resource if isinstance(resource, Provider) else None
     if provider is None:
         problem: Problem | None = Problem("Ready", "InvalidSpec", str(resource), retry=False)
     else:
-        world = World(cluster)
-        await world.fetch_settings(key[0], provider.spec)
-        problem = provider_problem(provider, world.found)
+        problem = provider_problem(provider, await fetch(cluster, PROVIDER, document))
     before = status_of(document, ProviderStatus)
     after = provider_status(generation_of(document), provider, problem, before, now)
     await publish(
@@ -35,4 +34,4 @@ async def reconcile_provider(cluster: Cluster, key: Key, now: str) -> bool:
         bad=("SecretFound",),
         now=now,
     )
-    return False
+    return Requeue.NO

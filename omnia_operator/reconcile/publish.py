@@ -1,4 +1,4 @@
-"""One status patch at the end, only when something changed, and the Events that it stands for."""
+"""Writes the status if it has changed, and the Events about the changes."""
 
 import hashlib
 from collections.abc import Iterable
@@ -8,12 +8,13 @@ import structlog
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api.meta import Status
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.cluster.port import Cluster, ClusterError
+from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import rendered
 from omnia_operator.status import Announcement, announcements
 
-_LONGEST = 1024  # the API server refuses a longer message of an Event
+_MAX_MESSAGE = 1024  # the API server refuses a longer message of an Event
 
 _log = structlog.get_logger()
 
@@ -29,26 +30,26 @@ async def publish(
     now: str,
     news: Iterable[Announcement] = (),
 ) -> None:
-    """Write the second of two statuses, unless it is the first, and announce what is new: what
-    its conditions say, and other `news`.
-    """
+    """Write the second of two statuses if they differ, with Events for its changes and `news`."""
     before, after = statuses
     if rendered(before) == rendered(after):
         return
     metadata = document["metadata"]
     await cluster.put_status(kind, (metadata["namespace"], metadata["name"]), rendered(after))
     changes = announcements(before.conditions, after.conditions, good=good, bad=bad)
-    for each in (*changes, *news):
+    for announcement in (*changes, *news):
         try:
-            await cluster.emit(_event(kind, document, each, now))
-        except ClusterError as error:  # a missing Event is no reason to do the work again
-            _log.info("event not written", error=error.message, reason=each.reason)
+            await cluster.emit(_event(kind, document, announcement, now))
+        except ClusterError as error:  # a missing Event does not justify a retry
+            _log.info("event not written", error=error.message, reason=announcement.reason)
 
 
-def _event(kind: ObjectKind, document: JsonObject, said: Announcement, now: str) -> JsonObject:
+def _event(
+    kind: ObjectKind, document: JsonObject, announcement: Announcement, now: str
+) -> JsonObject:
     metadata = document["metadata"]
-    # The same announcement at the same time has the same name, and is refused as a repetition.
-    text = f"{metadata.get('uid')}{said.reason}{said.message}{now}"
+    # A repeated announcement has the same name, so the API server refuses it.
+    text = f"{metadata.get('uid')}{announcement.reason}{announcement.message}{now}"
     suffix = hashlib.sha256(text.encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
@@ -64,9 +65,9 @@ def _event(kind: ObjectKind, document: JsonObject, said: Announcement, now: str)
             "namespace": metadata["namespace"],
             "uid": metadata.get("uid", ""),
         },
-        "type": "Warning" if said.warning else "Normal",
-        "reason": said.reason,
-        "message": said.message[:_LONGEST],
+        "type": "Warning" if announcement.warning else "Normal",
+        "reason": announcement.reason,
+        "message": announcement.message[:_MAX_MESSAGE],
         "source": {"component": labels.OPERATOR},
         "reportingComponent": labels.OPERATOR,
         "firstTimestamp": now,

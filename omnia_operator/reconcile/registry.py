@@ -1,30 +1,37 @@
-"""ToolRegistry: which tools there are."""
+"""Reconciles a ToolRegistry: which tools its servers offer."""
 
+import base64
+import binascii
+from collections.abc import Mapping
+
+from omnia_core.env.contract import SecretStr
+from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import ToolRegistry
 from omnia_operator.api.toolregistry import ToolRegistryStatus
 from omnia_operator.cluster.kinds import TOOL_REGISTRY
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.discovery import DiscoveryCache, Seen
+from omnia_operator.discovery import DiscoveryCache, DiscoveryContext, DiscoveryResult
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
+from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.publish import publish
-from omnia_operator.reconcile.servers import context_of
 from omnia_operator.resolve import Key
+from omnia_operator.scheduling import Requeue
 from omnia_operator.status import registry_status
 
 
 async def reconcile_registry(
-    cluster: Cluster, key: Key, lookout: DiscoveryCache, now: str
-) -> bool | float:
-    """Say which tools a ToolRegistry has; return the seconds until its servers are due again."""
+    cluster: Cluster, key: Key, discovery: DiscoveryCache, now: str
+) -> Requeue:
+    """Write the status of a ToolRegistry; requeue it for the next discovery."""
     document = await cluster.get(TOOL_REGISTRY, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
-        lookout.forget(key)
-        return False
+        discovery.forget(key)
+        return Requeue.NO
     resource = parsed(document)
     registry = resource if isinstance(resource, ToolRegistry) else None
-    seen = None if registry is None else await _look(cluster, key, registry, lookout)
+    result = None if registry is None else await _discover(cluster, document, registry, discovery)
     before = status_of(document, ToolRegistryStatus)
-    found = str(resource) if seen is None else seen
+    found = str(resource) if result is None else result
     after = registry_status(generation_of(document), registry, found, before, now)
     await publish(
         cluster,
@@ -35,11 +42,41 @@ async def reconcile_registry(
         bad=("HandlersValid",),
         now=now,
     )
-    return False if seen is None else seen.again
+    return Requeue.NO if result is None else Requeue.after(result.again)
 
 
-async def _look(
-    cluster: Cluster, key: Key, registry: ToolRegistry, lookout: DiscoveryCache
-) -> Seen:
-    context = await context_of(cluster, registry)
-    return await lookout.look(key, registry.spec.handlers, context)
+async def _discover(
+    cluster: Cluster, document: JsonObject, registry: ToolRegistry, discovery: DiscoveryCache
+) -> DiscoveryResult:
+    found = await fetch(cluster, TOOL_REGISTRY, document)
+    context = DiscoveryContext(
+        namespace=registry.metadata.namespace,
+        services=tuple(found.services),
+        credentials=await _credentials(cluster, registry),
+        probe=registry.spec.probe,
+    )
+    return await discovery.discover(registry.key, registry.spec.handlers, context)
+
+
+async def _credentials(cluster: Cluster, registry: ToolRegistry) -> Mapping[str, SecretStr]:
+    secrets: dict[str, Mapping[str, str]] = {}
+    credentials: dict[str, SecretStr] = {}
+    for handler in registry.spec.handlers:
+        reference = handler.auth.secret_ref if handler.auth else None
+        if reference is None:
+            continue
+        if reference.name not in secrets:
+            key = registry.metadata.namespace, reference.name
+            secrets[reference.name] = await cluster.secret_values(key)
+        encoded = secrets[reference.name].get(reference.key)
+        if encoded is not None:
+            credentials[handler.name] = SecretStr(_decoded(encoded))
+    return credentials
+
+
+def _decoded(encoded: str) -> str:
+    try:
+        # Invalid UTF-8 does not fit into a header: discovery reports it.
+        return base64.b64decode(encoded).decode(errors="replace")
+    except binascii.Error:
+        return ""

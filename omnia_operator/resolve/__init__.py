@@ -1,16 +1,10 @@
-"""From an AgentRuntime and what it refers to, to a resolved agent or to what stands in the way."""
+"""Resolves an AgentRuntime and the objects that it refers to, or explains why it cannot run."""
 
 from omnia_operator.resolve.agent import Resolved, resolve
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
-from omnia_operator.resolve.found import Found, Key, Problem
-from omnia_operator.resolve.issuers import Answer, IssuerKeys, NoKeys
+from omnia_operator.resolve.found import Found, IssuerAnswer, IssuerKeys, Key, NoKeys, Problem
 from omnia_operator.resolve.lineup import Lineup
-from omnia_operator.resolve.packs import (
-    named_packs,
-    read_pack,
-    source_text,
-    usable,
-)
+from omnia_operator.resolve.packs import named_packs, read_pack, source_text, usable
 from omnia_operator.resolve.providers import (
     ResolvedProvider,
     SecretSource,
@@ -18,12 +12,13 @@ from omnia_operator.resolve.providers import (
     secret_keys,
 )
 from omnia_operator.resolve.retention import RetentionPolicy, in_force
+from omnia_operator.resolve.services import ServicePort, ToolService, located, service_of
 
 __all__ = [
     "EXTERNAL_AUTH",
     "OIDC_KEYS",
-    "Answer",
     "Found",
+    "IssuerAnswer",
     "IssuerKeys",
     "Key",
     "Lineup",
@@ -34,12 +29,16 @@ __all__ = [
     "ResolvedProvider",
     "RetentionPolicy",
     "SecretSource",
+    "ServicePort",
+    "ToolService",
     "in_force",
+    "located",
     "named_packs",
     "provider_problem",
     "read_pack",
     "resolve",
     "secret_keys",
+    "service_of",
     "source_text",
     "usable",
 ]

@@ -1,22 +1,25 @@
-"""Everything that an agent refers to, found and checked."""
+"""Resolves an agent: everything that it refers to, found and checked."""
 
 from dataclasses import dataclass, field
 
+from omnia_core.env import SessionType
 from omnia_core.names import Handler, Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.toolhandler import SELF_DESCRIBING, Tool, ToolHandler
 from omnia_operator.resolve.auth import ResolvedAuth, resolve_auth
-from omnia_operator.resolve.fitting import fitting
 from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted, unusable
 from omnia_operator.resolve.lineup import Lineup
-from omnia_operator.resolve.packs import resolve_pack
+from omnia_operator.resolve.packs import fitting, resolve_pack
 from omnia_operator.resolve.providers import (
     ResolvedProvider,
     SecretSource,
     resolve_providers,
 )
 from omnia_operator.resolve.retention import RetentionPolicy, in_force
-from omnia_operator.resolve.sessions import resolve_store
+from omnia_operator.resolve.services import with_addresses
+
+_STORE_KEY = "url"
+"""Key of the store's Secret."""
 
 
 @dataclass(frozen=True)
@@ -32,30 +35,32 @@ class Resolved:
     tools_namespace: str = ""
     """The namespace of the registry, "" without one."""
     store: SecretSource | None = None
-    """Where the address of the session store is; None when the pod itself keeps sessions."""
+    """Key with the address of the session store; None when the pod keeps sessions in memory."""
     retention: RetentionPolicy | None = None
-    """What bounds how long sessions are kept; None where nothing but the agent does."""
+    """The SessionRetentionPolicy in force; None without one."""
     auth: ResolvedAuth = field(default_factory=ResolvedAuth)
     """What the facade needs to check credentials."""
 
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
-    """Find everything that an agent refers to, or say what stands in the way."""
+    """Return an agent with everything that it refers to, or its problems."""
     if agent.spec.facade.handler is not Handler.RUNTIME:
         return Resolved(agent, auth=resolve_auth(agent, found))
     handlers = _handlers(agent, found)
     tools = () if isinstance(handlers, Problem) else handlers
     pack = fitting(agent, resolve_pack(agent, found, _described(tools)))
     providers = resolve_providers(agent, found)
-    store = resolve_store(agent, found)
+    store = _store(agent, found)
     outcomes = (pack, *providers, handlers, store)
-    problems = tuple(each for each in outcomes if isinstance(each, Problem))
+    problems = tuple(outcome for outcome in outcomes if isinstance(outcome, Problem))
     if problems:
         return problems
     return Resolved(
         agent,
         pack=None if isinstance(pack, Problem) else pack,
-        providers=tuple(each for each in providers if isinstance(each, ResolvedProvider)),
+        providers=tuple(
+            provider for provider in providers if isinstance(provider, ResolvedProvider)
+        ),
         handlers=tools,
         tools_namespace=_tools_namespace(agent),
         store=None if isinstance(store, Problem) else store,
@@ -65,10 +70,10 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
 
 
 def _described(handlers: tuple[ToolHandler, ...]) -> list[Tool]:
-    """Return what an inline prompt lists: nothing, which is all, when servers know their tools."""
-    if any(each.type in SELF_DESCRIBING for each in handlers):
+    """Return the tools of an inline prompt; none means all, as servers describe their own."""
+    if any(handler.type in SELF_DESCRIBING for handler in handlers):
         return []
-    return [each.tool for each in handlers if each.tool]
+    return [handler.tool for handler in handlers if handler.tool]
 
 
 def _tools_namespace(agent: AgentRuntime) -> str:
@@ -92,4 +97,21 @@ def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Pr
     if not granted(key[0], registry.spec.allowed_namespaces, namespace):
         message = not_granted("ToolRegistry", key, namespace)
         return Problem("ToolRegistryReady", "ToolRegistryNotGranted", message, retry=True)
-    return registry.spec.handlers
+    return with_addresses(registry.spec.handlers, found.services, key[0])
+
+
+def _store(agent: AgentRuntime, found: Found) -> SecretSource | Problem | None:
+    """Find the address of the session store; None when the pod keeps sessions in memory."""
+    session, namespace = agent.spec.session, agent.metadata.namespace
+    if session.type is SessionType.MEMORY or session.store_ref is None:
+        return None
+    name = session.store_ref.name
+    keys = found.secrets.get((namespace, name))
+    wanted = f'the address of the session store is read from key {_STORE_KEY} of Secret "{name}"'
+    if keys is None:
+        message = f"{wanted}, which does not exist: create it, or correct spec.session.storeRef"
+        return Problem("SessionStoreReady", "SecretNotFound", message, retry=True)
+    if _STORE_KEY not in keys:
+        message = f"{wanted}, which has the keys {', '.join(sorted(keys)) or 'none'}: add it"
+        return Problem("SessionStoreReady", "SecretKeyMissing", message, retry=True)
+    return SecretSource(namespace, name, _STORE_KEY)

@@ -1,40 +1,39 @@
-"""Whose credentials an agent accepts: the keys of issuers, the Secrets of client keys."""
+"""Resolves what the facade needs to check credentials: keys of issuers, Secrets of client keys."""
 
 from dataclasses import dataclass, field
 
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.resolve.found import Found, Problem
-from omnia_operator.resolve.issuers import IssuerKeys, NoKeys
+from omnia_operator.resolve.found import Found, IssuerKeys, NoKeys, Problem
 from omnia_operator.resolve.providers import SecretSource
 
 EXTERNAL_AUTH = "ExternalAuth"
 OIDC_KEYS = "OIDCJWKSReady"
 
 _PARTS = (names.CLIENT_KEY_HASH, names.CLIENT_KEY_SCOPES, names.CLIENT_KEY_EXPIRY)
-# The key of a Secret, which a client key's name becomes a part of, is not longer than this.
-_LONGEST_NAME = 253 - 1 - max(len(each) for each in _PARTS)
+# The name of a client key becomes part of a key of a Secret, which has 253 characters at most.
+_LONGEST_NAME = 253 - 1 - max(len(part) for part in _PARTS)
 
 
 @dataclass(frozen=True)
 class ResolvedAuth:
-    """What the facade needs to check credentials. None of it keeps an agent from running."""
+    """What the facade needs to check credentials. The agent runs even if parts are missing."""
 
     management: IssuerKeys | None = None
-    """The cluster, which signs the tokens of ServiceAccounts; None where they are not accepted."""
+    """The issuer of ServiceAccount tokens; None if they are not accepted."""
     oidc: tuple[JsonObject, ...] = ()
     """Public keys of the OpenID provider."""
     client_keys: tuple[SecretSource, ...] = ()
-    """What is known of each client key: hash, scopes, expiry."""
+    """Hash, scopes and expiry of each client key."""
     user_id_key: SecretSource | None = None
-    """The key of the user ids."""
+    """The key that user ids are made with."""
     problems: tuple[Problem, ...] = field(default=())
-    """What is missing."""
+    """The missing parts."""
 
 
 def resolve_auth(agent: AgentRuntime, found: Found) -> ResolvedAuth:
-    """Find what the facade of an agent needs to check credentials."""
+    """Return what the facade of an agent needs to check credentials."""
     rules, namespace = agent.spec.external_auth, agent.metadata.namespace
     problems: list[Problem] = []
     management = found.cluster_issuer if rules.management.enabled else None
@@ -54,19 +53,21 @@ def resolve_auth(agent: AgentRuntime, found: Found) -> ResolvedAuth:
     return ResolvedAuth(
         management=management,
         oidc=oidc.keys if oidc is not None else (),
-        client_keys=tuple(_client_keys(found)) if rules.client_keys is not None else (),
+        client_keys=_client_keys(agent, found) if rules.client_keys is not None else (),
         user_id_key=user_id_key,
         problems=tuple(problems),
     )
 
 
-def _client_keys(found: Found) -> list[SecretSource]:
-    return [
+def _client_keys(agent: AgentRuntime, found: Found) -> tuple[SecretSource, ...]:
+    return tuple(
         SecretSource(*key, part)
-        for key in sorted(found.client_keys)
+        for key, owners in sorted(found.client_keys.items())
+        # A key of a deleted agent is not valid for a later agent with the same name.
+        if not owners or agent.metadata.uid in owners
         for part in _PARTS
         if len(key[1]) <= _LONGEST_NAME and part in found.secrets.get(key, ())
-    ]
+    )
 
 
 def _no_user_id_key(source: SecretSource, *, exists: bool) -> Problem:
@@ -75,8 +76,8 @@ def _no_user_id_key(source: SecretSource, *, exists: bool) -> Problem:
     return Problem(
         EXTERNAL_AUTH,
         reason,
-        f'user ids are made with a key of Secret "{source.name}", which {lacks}: nobody is let in'
-        " until it is there; add it, or correct spec.externalAuth.userIdKeyRef",
+        f'user ids are made with a key of Secret "{source.name}", which {lacks}: all requests are'
+        " refused until it exists; add it, or correct spec.externalAuth.userIdKeyRef",
         retry=False,
     )
 

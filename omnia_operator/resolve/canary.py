@@ -1,7 +1,6 @@
-"""The clock of a canary: which part of the new sessions a version gets at a time.
+"""The weight of a canary: the percentage of new sessions that a version gets at a time.
 
-Nothing is counted: the weight follows from when the canary began, so that whoever looks, and
-however often, finds the same.
+It follows from the start time alone, so that every reconciliation finds the same weight.
 """
 
 import datetime as dt
@@ -12,7 +11,7 @@ ALL = 100
 
 
 def canary_of(pack: PromptPack) -> Canary | None:
-    """Return the steps in which a version takes over; None when it does so at once."""
+    """Return the steps of a version's canary; None if it takes over at once."""
     rollout = pack.spec.rollout
     if rollout is None or rollout.type is not RolloutType.CANARY:
         return None
@@ -20,13 +19,13 @@ def canary_of(pack: PromptPack) -> Canary | None:
 
 
 def progress_of(pack: PromptPack) -> CanaryProgress | None:
-    """Return when the canary of a version began, if it did."""
+    """Return when the canary of a version started; None if it did not."""
     progress = pack.status.canary if pack.status else None
     return progress if progress and progress.version == pack.spec.version else None
 
 
 def weight_of(pack: PromptPack, now: str) -> int:
-    """Return the percentage of new sessions that a version gets beside an older one."""
+    """Return the percentage of new sessions that a version gets."""
     canary, progress = canary_of(pack), progress_of(pack)
     if canary is None or (progress and progress.completion_time):
         return ALL
@@ -34,12 +33,12 @@ def weight_of(pack: PromptPack, now: str) -> int:
 
 
 def weight_at(canary: Canary, start: str, now: str) -> int:
-    """Return the weight of a canary that began at `start`."""
+    """Return the weight of a canary that started at `start`."""
     return min(ALL, canary.weight + canary.step_weight * _steps(canary, start, now))
 
 
 def next_step_of(pack: PromptPack, now: str) -> float | None:
-    """Return the seconds until the weight of a version grows; None when it does not."""
+    """Return the seconds until the weight of a version grows; None if it does not."""
     canary, progress = canary_of(pack), progress_of(pack)
     if canary is None:
         return None
@@ -47,7 +46,7 @@ def next_step_of(pack: PromptPack, now: str) -> float | None:
 
 
 def seconds_to_next_step(canary: Canary, start: str, now: str) -> float | None:
-    """Return the time until the weight grows; None when it has grown to the end."""
+    """Return the seconds until the weight grows; None at 100 %."""
     if weight_at(canary, start, now) >= ALL:
         return None
     due = (_steps(canary, start, now) + 1) * canary.interval.milliseconds
@@ -61,7 +60,7 @@ def _steps(canary: Canary, start: str, now: str) -> int:
 
 
 def _elapsed(start: str, now: str) -> int:
-    """Return the milliseconds between two times; none when `now` is "", the beginning."""
+    """Return the milliseconds between two times; 0 if `now` is "", the start."""
     if not now:
         return 0
     passed = dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(start)

@@ -1,12 +1,14 @@
-"""The prompts of an agent: a version of a PromptPack, or the prompt in the agent itself."""
+"""Finds the prompts of an agent: the versions of its PromptPack, or its own prompt."""
 
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.files.pack import DEFAULT_PROMPT, Prompt, TemplateEngine, parse_pack
-from omnia_core.files.pack import Pack as PackFile
+from omnia_core.files.function import FunctionFile
+from omnia_core.files.pack import DEFAULT_PROMPT, Pack, Prompt, TemplateEngine, parse_pack
+from omnia_core.files.pack.prompt import for_model
+from omnia_core.files.pack.vocabulary import template_of
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.toolhandler import Tool
@@ -18,8 +20,9 @@ from omnia_operator.resolve.lineup import (
     line_up,
     newest_first,
     pinned,
+    same_version,
 )
-from omnia_operator.resolve.versions import same
+from omnia_operator.resolve.providers import DEFAULT_PROVIDER
 
 _INLINE_VERSION = "0.0.0"
 
@@ -40,57 +43,19 @@ def resolve_pack(
 
 
 def usable(packs: Iterable[PromptPack], found: Found) -> Lineup | Problem:
-    """Line up the versions whose content can be used, or say what is wrong with the highest."""
+    """Return the usable versions, or what is wrong with the highest one."""
     ordered = newest_first(packs)
     outcomes = [read_pack(pack, found) for pack in ordered]
     if readable := list(_readable(ordered, outcomes)):
         return line_up(readable, found.at)
-    return next(each for each in outcomes if isinstance(each, Problem))
+    return next(outcome for outcome in outcomes if isinstance(outcome, Problem))
 
 
 def named_packs(namespace: str, name: str, packs: Iterable[PromptPack]) -> list[PromptPack]:
-    """Return the versions of a pack, or the one object that has the name."""
-    there = [pack for pack in packs if pack.metadata.namespace == namespace]
-    versions = [pack for pack in there if pack.pack_name == name]
-    return versions or [pack for pack in there if pack.metadata.name == name]
-
-
-def _named(namespace: str, reference: PromptPackRef, found: Found) -> list[PromptPack] | Problem:
-    packs = [pack for pack in found.packs.values() if pack.metadata.namespace == namespace]
-    named = named_packs(namespace, reference.name, packs)
-    if not named:
-        there = {(namespace, pack.pack_name) for pack in packs}
-        message = missing(
-            "PromptPack", (namespace, reference.name), there, "spec.promptPackRef.name"
-        )
-        return _problem("PromptPackNotFound", message)
-    return named
-
-
-def _readable(
-    packs: Iterable[PromptPack], outcomes: Iterable[ResolvedPack | Problem]
-) -> Iterator[Readable]:
-    seen: set[str] = set()
-    for pack, outcome in zip(packs, outcomes, strict=True):
-        if isinstance(outcome, ResolvedPack) and outcome.version not in seen:
-            seen.add(outcome.version)
-            yield pack, outcome
-
-
-def _pinned(named: list[PromptPack], version: str, found: Found) -> Lineup | Problem:
-    ordered = newest_first(named)
-    chosen = next((pack for pack in ordered if same(pack.spec.version, version)), None)
-    if chosen is None:
-        there_are = ", ".join(pack.spec.version for pack in ordered)
-        return _problem(
-            "PromptPackNotFound",
-            f'PromptPack "{named[0].pack_name}" has no version {version} (there: {there_are}):'
-            " create it, or correct spec.promptPackRef.version",
-        )
-    content = read_pack(chosen, found)
-    if isinstance(content, Problem):
-        return content
-    return pinned(content, _readable(ordered, [read_pack(pack, found) for pack in ordered]))
+    """Return the versions of a pack, or the one object with the name."""
+    candidates = [pack for pack in packs if pack.metadata.namespace == namespace]
+    versions = [pack for pack in candidates if pack.pack_name == name]
+    return versions or [pack for pack in candidates if pack.metadata.name == name]
 
 
 def read_pack(pack: PromptPack, found: Found) -> ResolvedPack | Problem:
@@ -110,7 +75,9 @@ def source_text(pack: PromptPack, found: Found) -> str | Problem:
     reference = pack.spec.source.config_map_ref
     subject = f'PromptPack "{pack.metadata.name}"'
     if reference is None:
-        return _problem("PromptPackInvalid", f"{subject} names no ConfigMap: add configMapRef")
+        return _problem(
+            "PromptPackInvalid", f"{subject} has no ConfigMap: add spec.source.configMapRef"
+        )
     key = pack.metadata.namespace, reference.name
     content = found.config_maps.get(key)
     if content is None:
@@ -127,9 +94,61 @@ def source_text(pack: PromptPack, found: Found) -> str | Problem:
     return text
 
 
+def fitting(agent: AgentRuntime, lineup: Lineup | Problem | None) -> Lineup | Problem | None:
+    """Return the versions, or why the agent cannot use the stable one.
+
+    The runtime skips other versions that it cannot use, and logs them.
+    """
+    if not isinstance(lineup, Lineup):
+        return lineup
+    try:
+        _check(agent, lineup.stable)
+    except ConfigurationError as error:
+        return _problem("PromptPackInvalid", error.message)
+    return lineup
+
+
+def _named(namespace: str, reference: PromptPackRef, found: Found) -> list[PromptPack] | Problem:
+    packs = [pack for pack in found.packs.values() if pack.metadata.namespace == namespace]
+    named = named_packs(namespace, reference.name, packs)
+    if not named:
+        existing = {(namespace, pack.pack_name) for pack in packs}
+        message = missing(
+            "PromptPack", (namespace, reference.name), existing, "spec.promptPackRef.name"
+        )
+        return _problem("PromptPackNotFound", message)
+    return named
+
+
+def _readable(
+    packs: Iterable[PromptPack], outcomes: Iterable[ResolvedPack | Problem]
+) -> Iterator[Readable]:
+    seen: set[str] = set()
+    for pack, outcome in zip(packs, outcomes, strict=True):
+        if isinstance(outcome, ResolvedPack) and outcome.version not in seen:
+            seen.add(outcome.version)
+            yield pack, outcome
+
+
+def _pinned(named: list[PromptPack], version: str, found: Found) -> Lineup | Problem:
+    ordered = newest_first(named)
+    chosen = next((pack for pack in ordered if same_version(pack.spec.version, version)), None)
+    if chosen is None:
+        versions = ", ".join(pack.spec.version for pack in ordered)
+        return _problem(
+            "PromptPackNotFound",
+            f'PromptPack "{named[0].pack_name}" has no version {version} (existing: {versions}):'
+            " create it, or correct spec.promptPackRef.version",
+        )
+    content = read_pack(chosen, found)
+    if isinstance(content, Problem):
+        return content
+    return pinned(content, _readable(ordered, [read_pack(pack, found) for pack in ordered]))
+
+
 def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedPack:
     offered = [tool.name for tool in tools]
-    pack = PackFile(
+    pack = Pack(
         id=name,
         name=name,
         version=_INLINE_VERSION,
@@ -146,3 +165,36 @@ def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedP
 
 def _problem(reason: str, message: str) -> Problem:
     return Problem("PromptPackReady", reason, message, retry=True)
+
+
+def _check(agent: AgentRuntime, stable: ResolvedPack) -> None:
+    inline = agent.spec.prompt is not None
+    what = "spec.prompt" if inline else f'PromptPack "{stable.name}" {stable.version}'
+    pack = parse_pack(stable.text, what)
+    prompt = pack.prompt(DEFAULT_PROMPT)
+    where = "spec.prompt.system" if inline else f"{what}: prompts.{prompt.id}.system_template"
+    for model in ("", *prompt.model_overrides):
+        template_of(pack, for_model(prompt, model), _function(agent), where)
+    names = [provider.name for provider in agent.spec.providers or ()] or [DEFAULT_PROVIDER]
+    for key in _needed(pack, prompt):
+        if key not in names:
+            raise ConfigurationError(
+                f'{what} needs a provider "{key}" (the agent has: {", ".join(names)}):'
+                " add it to spec.providers"
+            )
+
+
+def _function(agent: AgentRuntime) -> FunctionFile | None:
+    spec = agent.spec
+    if spec.input_schema is None or spec.output_schema is None:
+        return None
+    return FunctionFile(agent.metadata.name, spec.input_schema, spec.output_schema)
+
+
+def _needed(pack: Pack, prompt: Prompt) -> Iterator[str]:
+    if prompt.provider not in ("", DEFAULT_PROVIDER):
+        yield prompt.provider
+    for provider in pack.requires.providers if pack.requires else ():
+        key = provider if isinstance(provider, str) else provider.key
+        if key != DEFAULT_PROVIDER and (isinstance(provider, str) or provider.required):
+            yield key

@@ -1,4 +1,4 @@
-"""The models of an agent: settings, where the key is, what a mock answers."""
+"""Resolves the providers of an agent: settings, the key of the API, responses of a mock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _LOOKUP_OTHERS = ("api-key", "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_
 
 
 def secret_keys(settings: ProviderSettings) -> tuple[str, ...]:
-    """Return the keys that a provider's Secret is searched for, in order; none without a Secret."""
+    """Return the keys to try in a provider's Secret, in order; empty without a Secret."""
     if settings.secret_ref is None:
         return ()
     if settings.secret_ref.key is not None:
@@ -49,35 +49,35 @@ class SecretSource:
 
 @dataclass(frozen=True)
 class ResolvedProvider:
-    """A model of an agent."""
+    """A provider of an agent."""
 
     name: str
     """The logical name."""
     settings: ProviderSettings
     secret: SecretSource | None = None
-    """Where the API key is."""
+    """The key of the API."""
     responses: str | None = None
-    """What a mock answers, as YAML."""
+    """Responses of a mock, as YAML."""
     responses_path: str | None = None
-    """The response file in the runtime container, where the agent brings its own."""
+    """Path of the agent's own response file in the runtime container."""
 
 
 @dataclass(frozen=True)
 class _Named:
-    """Settings under their logical name, and the namespace that their references are about."""
+    """Settings under their logical name, and the namespace of their references."""
 
     name: str
     settings: ProviderSettings
     namespace: str
     subject: str
-    """What problems are said of."""
+    """The subject of messages."""
 
 
 def resolve_providers(agent: AgentRuntime, found: Found) -> tuple[ResolvedProvider | Problem, ...]:
-    """Find every model of the agent."""
+    """Return every provider of the agent, or its problem."""
     forced = agent.metadata.annotations.get(names.MOCK_PROVIDER_ANNOTATION) == "true"
     path = agent.metadata.annotations.get(names.MOCK_CONFIG_PATH_ANNOTATION)
-    return tuple(_resolve(each, found, path) for each in _settings(agent, found, forced=forced))
+    return tuple(_resolve(named, found, path) for named in _settings(agent, found, forced=forced))
 
 
 def _resolve(
@@ -106,13 +106,13 @@ def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_N
         subject = f'AgentRuntime "{agent.metadata.name}", spec.provider'
         settings = _as_mock(inline) if forced else inline
         yield _Named(DEFAULT_PROVIDER, settings, namespace, subject)
-    for index, each in enumerate(agent.spec.providers):
-        key = each.provider_ref.namespace or namespace, each.provider_ref.name
+    for index, entry in enumerate(agent.spec.providers):
+        key = entry.provider_ref.namespace or namespace, entry.provider_ref.name
         provider = found.providers.get(key)
         subject = f'Provider "{key[1]}"'
         if forced:
             settings = provider.spec if provider else ProviderSettings(type=ProviderType.MOCK)
-            yield _Named(each.name, _as_mock(settings), key[0], subject)
+            yield _Named(entry.name, _as_mock(settings), key[0], subject)
         elif (invalid := unusable(Kind.PROVIDER, key, found)) is not None:
             yield _problem("ProviderNotReady", invalid)
         elif provider is None:
@@ -121,11 +121,11 @@ def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_N
         elif not granted(key[0], provider.spec.allowed_namespaces, namespace):
             yield _problem("ProviderNotGranted", not_granted("Provider", key, namespace))
         else:
-            yield _Named(each.name, provider.spec, key[0], subject)
+            yield _Named(entry.name, provider.spec, key[0], subject)
 
 
 def provider_problem(provider: Provider, found: Found) -> Problem | None:
-    """Return what keeps agents from using a provider, apart from grants."""
+    """Return why agents cannot use a provider, apart from grants; None if they can."""
     namespace, name = provider.key
     named = _Named(DEFAULT_PROVIDER, provider.spec, namespace, f'Provider "{name}"')
     outcome = _resolve(named, found, None)
@@ -151,7 +151,7 @@ def _secret(named: _Named, found: Found) -> SecretSource | Problem | None:
             f' "{named.namespace}", which does not exist: create it with the key'
             f" {' or '.join(wanted)}",
         )
-    key = next((each for each in wanted if each in keys), None)
+    key = next((name for name in wanted if name in keys), None)
     if key is None:
         return _problem(
             "SecretKeyMissing",
@@ -188,7 +188,7 @@ def _checked(text: str, subject: str) -> str | Problem:
     if not isinstance(content, dict):
         return _problem(
             "ProviderNotReady",
-            f"{subject} holds no response file: expected an object with defaultResponse or"
+            f"{subject} is not a response file: expected an object with defaultResponse or"
             " scenarios",
         )
     return text

@@ -1,4 +1,4 @@
-"""The SessionRetentionPolicy that holds for the agents of a namespace."""
+"""Chooses the SessionRetentionPolicy of a namespace."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ class RetentionPolicy:
 
     @classmethod
     def of(cls, resource: SessionRetentionPolicy) -> "RetentionPolicy":
-        """Take a policy whose spec is valid."""
+        """Return the policy of a valid resource."""
         metadata = resource.metadata
         created = metadata.creation_timestamp or ""
         return cls(metadata.namespace, metadata.name, created, resource.spec)
 
     @property
     def retention(self) -> Retention:
-        """What the policy says, as a pod is told."""
+        """The policy in the form of the runtime's environment."""
         return Retention(
             ttl=self.bounds.ttl_after_inactive,
             days=self.bounds.retention_days,
@@ -36,6 +36,6 @@ class RetentionPolicy:
 
 
 def in_force(namespace: str, policies: Iterable[RetentionPolicy]) -> RetentionPolicy | None:
-    """Return the policy that holds in a namespace: the oldest; None without any."""
-    here = [each for each in policies if each.namespace == namespace]
-    return min(here, key=lambda each: (each.created, each.name), default=None)
+    """Return the policy in force in a namespace: the oldest; None without any."""
+    here = [policy for policy in policies if policy.namespace == namespace]
+    return min(here, key=lambda policy: (policy.created, policy.name), default=None)

@@ -1,7 +1,6 @@
-"""Which resources have to be looked at again, and when."""
+"""Which resources have to be reconciled, and when."""
 
 from omnia_operator.scheduling.intake import EventIntake
-from omnia_operator.scheduling.queue import Item, WorkQueue
-from omnia_operator.scheduling.queues import WorkQueues
+from omnia_operator.scheduling.queue import Requeue, WorkQueue, WorkQueues
 
-__all__ = ["EventIntake", "Item", "WorkQueue", "WorkQueues"]
+__all__ = ["EventIntake", "Requeue", "WorkQueue", "WorkQueues"]

@@ -1,68 +1,76 @@
-"""Who depends on what: an index, so that a change wakes exactly those that it is about."""
+"""The index of references: which resources depend on a changed object."""
 
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from omnia_operator.scheduling.references import COUNTED, SHARED, Node
+from omnia_operator.references import COUNTS_USERS, Group, ObjectReference, Reference
 
 
 @dataclass(frozen=True)
-class _Known:
-    references: frozenset[Node] = frozenset()
-    names: frozenset[Node] = frozenset()
+class _Links:
+    references: frozenset[Reference] = frozenset()
+    groups: frozenset[Group] = frozenset()
+
+
+_NO_LINKS = _Links()
 
 
 class Dependents:
-    """The references of all resources, read backwards."""
+    """The references of all resources, indexed by what they refer to."""
 
     def __init__(self) -> None:
-        self._known: dict[Node, _Known] = {}
-        self._users: dict[Node, set[Node]] = {}
-        self._bearers: dict[Node, set[Node]] = {}
+        self._links: dict[ObjectReference, _Links] = {}
+        self._users: dict[Reference, set[ObjectReference]] = {}
+        self._members: dict[Reference, set[ObjectReference]] = {}
 
-    def put(self, node: Node, references: frozenset[Node], names: frozenset[Node]) -> set[Node]:
-        """Note what a resource refers to and which shared names it has.
+    def put(
+        self,
+        reference: ObjectReference,
+        references: frozenset[Reference],
+        groups: frozenset[Group],
+    ) -> set[ObjectReference]:
+        """Store what an object refers to and which groups it belongs to.
 
         Returns:
-            The bearers of those shared names that it has begun or ceased to refer to.
+            The members of groups that list their users and have gained or lost this one.
         """
-        old, new = self._known.get(node, _Known()), _Known(references, names)
-        _update(self._users, node, old.references, references)
-        _update(self._bearers, node, old.names, names)
-        if new == _Known():
-            self._known.pop(node, None)
+        old, new = self._links.get(reference, _NO_LINKS), _Links(references, groups)
+        _update(self._users, reference, old.references, references)
+        _update(self._members, reference, old.groups, groups)
+        if new == _NO_LINKS:
+            self._links.pop(reference, None)
         else:
-            self._known[node] = new
-        changed = old.references ^ references
+            self._links[reference] = new
         return {
-            bearer
-            for each in changed
-            if each.kind in COUNTED
-            for bearer in self._bearers.get(each, ())
-        } - {node}
+            member
+            for changed in old.references ^ references
+            if isinstance(changed, COUNTS_USERS)
+            for member in self._members.get(changed, ())
+        } - {reference}
 
-    def affected(self, nodes: Iterable[Node]) -> set[Node]:
-        """Return the resources that depend on any of the nodes, however indirectly."""
-        reached: set[Node] = set()
-        ahead = list(nodes)
-        while ahead:
-            node = ahead.pop()
-            further = self._users.get(node, set()) | self._known.get(node, _Known()).names
-            ahead += further - reached
+    def affected(self, changed: ObjectReference) -> set[ObjectReference]:
+        """Return the resources that depend on an object, directly or indirectly."""
+        reached: set[Reference] = set()
+        pending: list[Reference] = [changed]
+        while pending:
+            reference = pending.pop()
+            further: set[Reference] = set(self._users.get(reference, ()))
+            if isinstance(reference, ObjectReference):
+                further |= self._links.get(reference, _NO_LINKS).groups
+            pending += further - reached
             reached |= further
-        return {each for each in reached if each.kind not in SHARED}
-
-    def names(self, node: Node) -> frozenset[Node]:
-        """Return the shared names that a resource is known by."""
-        return self._known.get(node, _Known()).names
+        return {found for found in reached if isinstance(found, ObjectReference)}
 
 
 def _update(
-    index: dict[Node, set[Node]], node: Node, old: frozenset[Node], new: frozenset[Node]
+    index: dict[Reference, set[ObjectReference]],
+    reference: ObjectReference,
+    old: AbstractSet[Reference],
+    new: AbstractSet[Reference],
 ) -> None:
-    for each in new - old:
-        index.setdefault(each, set()).add(node)
-    for each in old - new:
-        index[each].discard(node)
-        if not index[each]:
-            del index[each]
+    for added in new - old:
+        index.setdefault(added, set()).add(reference)
+    for removed in old - new:
+        index[removed].discard(reference)
+        if not index[removed]:
+            del index[removed]

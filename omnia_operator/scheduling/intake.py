@@ -1,29 +1,18 @@
-"""What is seen of the cluster is remembered, and wakes those that it is about."""
+"""Stores what the watches deliver, and queues the resources that depend on it."""
 
 from collections.abc import Iterable
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.cluster.kinds import (
-    AGENT_RUNTIME,
-    CUSTOM,
-    OWNED,
-    POD,
-    SECRET,
-    SERVICE,
-    ObjectKind,
-)
-from omnia_operator.cluster.remembered import is_ours
-from omnia_operator.cluster.store import Store
-from omnia_operator.resolve import Key
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, OWNED, POD, ObjectKind
+from omnia_operator.cluster.store import Store, is_ours
+from omnia_operator.references import ObjectReference, groups_of, reference_to, references_of
 from omnia_operator.scheduling.dependents import Dependents
-from omnia_operator.scheduling.queue import Item, WorkQueue
-from omnia_operator.scheduling.queues import WorkQueues
-from omnia_operator.scheduling.references import Node, node_of, references, shared_names
+from omnia_operator.scheduling.queue import WorkQueue, WorkQueues
 
 
 class EventIntake:
-    """Takes every event of every watch."""
+    """Receives the events and listings of every watched kind."""
 
     def __init__(self, store: Store, queue: WorkQueue | WorkQueues) -> None:
         self._store = store
@@ -31,61 +20,63 @@ class EventIntake:
         self._dependents = Dependents()
 
     def seen(self, kind: ObjectKind, document: JsonObject) -> None:
-        """Take an object as it is now."""
+        """Handle an object that was added or changed."""
         if self._store.put(kind, document):
-            self._wake(kind, document)
+            self._changed(kind, document)
 
     def gone(self, kind: ObjectKind, document: JsonObject) -> None:
-        """Take the last state of an object that was deleted."""
-        if self._store.remove(kind, node_of(kind, document)[1:]):
-            self._forget(kind, document)
+        """Handle the last state of a deleted object."""
+        if self._store.remove(kind, reference_to(kind, document).key):
+            self._deleted(kind, document)
 
     def listed(
         self, kind: ObjectKind, listed: Iterable[JsonObject], version: int, namespace: str | None
     ) -> None:
-        """Take a listing: it tells what watches may have missed, most of all deletions."""
+        """Handle a listing: it has what a watch may have missed, deletions above all."""
         changed, gone = self._store.replace(kind, listed, version, namespace)
         for document in changed:
-            self._wake(kind, document)
+            self._changed(kind, document)
         for document in gone:
-            self._forget(kind, document)
+            self._deleted(kind, document)
 
     def wake_all(self, spread: float = 0.0) -> None:
-        """Look at every resource again, within `spread` seconds."""
-        items = [Item(kind, key) for kind in CUSTOM for key in self._store.keys(kind)]
-        for index, item in enumerate(items):
-            self._queue.add(item, delay=spread * index / len(items))
+        """Queue every custom resource, evenly over `spread` seconds."""
+        found = [ObjectReference(kind, key) for kind in CUSTOM for key in self._store.keys(kind)]
+        for index, reference in enumerate(found):
+            self._queue.add(reference, delay=spread * index / len(found))
 
-    def _wake(self, kind: ObjectKind, document: JsonObject) -> None:
-        node = node_of(kind, document)
-        affected: set[Node] = set()
+    def _changed(self, kind: ObjectKind, document: JsonObject) -> None:
+        reference = reference_to(kind, document)
+        # Those that depended on the object before the change may have lost it.
+        affected = self._dependents.affected(reference)
+        affected |= self._dependents.put(
+            reference, references_of(kind, document), groups_of(kind, document)
+        )
+        affected |= self._dependents.affected(reference)
         if kind in CUSTOM:
-            affected.add(node)
-        if kind in (*CUSTOM, SERVICE, SECRET):
-            affected |= self._dependents.affected([node])
-            affected |= self._dependents.put(
-                node, references(node, document), shared_names(node, document)
-            )
-        affected |= self._dependents.affected([node])
+            affected.add(reference)
         self._enqueue(affected, kind, document)
 
-    def _forget(self, kind: ObjectKind, document: JsonObject) -> None:
-        node = node_of(kind, document)
-        affected = self._dependents.affected([node])
-        affected |= self._dependents.put(node, frozenset(), frozenset())
-        self._enqueue(affected - {node}, kind, document)
+    def _deleted(self, kind: ObjectKind, document: JsonObject) -> None:
+        reference = reference_to(kind, document)
+        affected = self._dependents.affected(reference)
+        affected |= self._dependents.put(reference, frozenset(), frozenset())
+        self._enqueue(affected - {reference}, kind, document)
 
-    def _enqueue(self, affected: Iterable[Node], kind: ObjectKind, document: JsonObject) -> None:
-        for each in affected:
-            self._queue.add(Item(each.kind, (each.namespace, each.name)))
+    def _enqueue(
+        self, affected: Iterable[ObjectReference], kind: ObjectKind, document: JsonObject
+    ) -> None:
+        for reference in affected:
+            self._queue.add(reference)
         owner = _owner(kind, document)
         if owner is not None:
-            self._queue.add(Item(AGENT_RUNTIME, owner))
+            self._queue.add(owner)
 
 
-def _owner(kind: ObjectKind, document: JsonObject) -> Key | None:
-    """Return the agent that an object is part of."""
+def _owner(kind: ObjectKind, document: JsonObject) -> ObjectReference | None:
+    """Return the agent that an object of the operator belongs to."""
     metadata = document["metadata"]
     if kind not in (*OWNED, POD) or not is_ours(metadata):
         return None
-    return metadata["namespace"], metadata["labels"].get(labels.INSTANCE, "")
+    agent = metadata["labels"].get(labels.INSTANCE, "")
+    return ObjectReference(AGENT_RUNTIME, (metadata["namespace"], agent))

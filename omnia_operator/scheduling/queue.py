@@ -1,54 +1,97 @@
-"""The work that is due: one resource is never worked on twice at a time, failures back off."""
+"""The work queues: one object is never reconciled twice at a time, and failures back off."""
 
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar
 
 import structlog
 
-from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.cluster.port import ClusterError
-from omnia_operator.resolve import Key
+from omnia_operator.cluster.errors import ClusterError
+from omnia_operator.cluster.kinds import TOOL_REGISTRY
+from omnia_operator.references import ObjectReference
 
-# Events of one change come in bursts: a moment's patience makes one reconciliation of them.
+# Events of one change come in bursts: a short delay makes one reconciliation of them.
 DEBOUNCE = 0.1
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 60.0
-# The API server answers within milliseconds; more would queue there instead of here.
+# The API server answers within milliseconds; more requests would queue there instead of here.
 CONCURRENCY = 16
+# Discovery mostly waits for tool servers.
+_DISCOVERY_CONCURRENCY = 32
 
 _log = structlog.get_logger()
 
 
-class Item(NamedTuple):
-    """A custom resource that has to be looked at."""
+@dataclass(frozen=True, slots=True)
+class Requeue:
+    """Whether and when to reconcile an object again without a new event."""
 
-    kind: ObjectKind
-    key: Key
+    NO: ClassVar["Requeue"]
+
+    delay: float | None = None
+    """Seconds until then; None stands for no fixed time."""
+    backoff: bool = False
+    """Whether to try again after a delay that grows with every failure in a row."""
+
+    @classmethod
+    def after(cls, seconds: float) -> "Requeue":
+        """Return a request for a reconciliation in some seconds."""
+        return cls(delay=seconds)
+
+    @classmethod
+    def with_backoff(cls) -> "Requeue":
+        """Return a request to try again soon, and less and less often while it fails."""
+        return cls(backoff=True)
 
 
-Work = Callable[[Item], Awaitable[bool | float]]
-"""Works on an item; returns whether to do it again without being asked: True for soon, and then
-less and less often, or the seconds until then."""
+Requeue.NO = Requeue()
+
+Work = Callable[[ObjectReference], Awaitable[Requeue]]
+"""Reconciles an object."""
+
+
+class WorkQueues:
+    """Two queues: discovery takes seconds, and must not delay the other kinds."""
+
+    def __init__(self, work: Work) -> None:
+        self._main = WorkQueue(work)
+        self._discovery = WorkQueue(work)
+
+    @property
+    def depth(self) -> int:
+        """Number of objects that wait for a worker."""
+        return self._main.depth + self._discovery.depth
+
+    def add(self, item: ObjectReference, delay: float = 0.0) -> None:
+        """Queue an object. An earlier due time stays."""
+        queue = self._discovery if item.kind == TOOL_REGISTRY else self._main
+        queue.add(item, delay)
+
+    async def run(self) -> None:
+        """Work until cancelled; discovery in progress is then dropped."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._main.run())
+            group.create_task(self._discovery.run(_DISCOVERY_CONCURRENCY, finish=False))
 
 
 class WorkQueue:
-    """Delivers items to workers, each at most once at a time."""
+    """Delivers objects to workers, each at most once at a time."""
 
     def __init__(self, work: Work, *, debounce: float = DEBOUNCE) -> None:
         self._work = work
         self._debounce = debounce
-        self._due: dict[Item, asyncio.TimerHandle] = {}
-        self._ready: asyncio.Queue[Item] = asyncio.Queue()
-        self._waiting: set[Item] = set()
-        self._running: set[Item] = set()
-        self._again: set[Item] = set()
-        self._failures: dict[Item, int] = {}
+        self._due: dict[ObjectReference, asyncio.TimerHandle] = {}
+        self._ready: asyncio.Queue[ObjectReference] = asyncio.Queue()
+        self._waiting: set[ObjectReference] = set()
+        self._running: set[ObjectReference] = set()
+        self._again: set[ObjectReference] = set()
+        self._failures: dict[ObjectReference, int] = {}
 
     @property
     def depth(self) -> int:
-        """How many items wait for a worker."""
+        """Number of objects that wait for a worker."""
         return len(self._waiting)
 
     @property
@@ -56,8 +99,8 @@ class WorkQueue:
         """Whether nothing waits, runs, or is due."""
         return not (self._due or self._waiting or self._running)
 
-    def add(self, item: Item, delay: float = 0.0) -> None:
-        """Work on an item soon. What is due earlier stays due earlier."""
+    def add(self, item: ObjectReference, delay: float = 0.0) -> None:
+        """Queue an object. An earlier due time stays."""
         if item in self._waiting:
             return
         if item in self._running:
@@ -66,18 +109,18 @@ class WorkQueue:
         self._schedule(item, max(delay, self._debounce))
 
     async def run(self, concurrency: int = CONCURRENCY, *, finish: bool = True) -> None:
-        """Work until cancelled; what was begun is then finished or, without `finish`, dropped."""
+        """Work until cancelled; running work is then finished or, without `finish`, cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(self._worker(finish=finish))
 
     def clear(self) -> None:
-        """Forget everything that waits."""
+        """Cancel everything that is due later."""
         for timer in self._due.values():
             timer.cancel()
         self._due.clear()
 
-    def _schedule(self, item: Item, delay: float) -> None:
+    def _schedule(self, item: ObjectReference, delay: float) -> None:
         loop = asyncio.get_running_loop()
         timer = self._due.get(item)
         if timer is not None:
@@ -86,7 +129,7 @@ class WorkQueue:
             timer.cancel()
         self._due[item] = loop.call_later(delay, self._put, item)
 
-    def _put(self, item: Item) -> None:
+    def _put(self, item: ObjectReference) -> None:
         del self._due[item]
         self._waiting.add(item)
         self._ready.put_nowait(item)
@@ -98,7 +141,7 @@ class WorkQueue:
             self._running.add(item)
             work = asyncio.create_task(self._attempt(item))
             try:
-                retry = await asyncio.shield(work)
+                requeue = await asyncio.shield(work)
             except asyncio.CancelledError:
                 if not finish:
                     work.cancel()
@@ -106,33 +149,33 @@ class WorkQueue:
                 raise
             finally:
                 self._running.discard(item)
-            self._follow_up(item, retry=retry)
+            self._requeue(item, requeue)
 
-    def _follow_up(self, item: Item, *, retry: bool | float) -> None:
+    def _requeue(self, item: ObjectReference, requeue: Requeue) -> None:
         changed = item in self._again
         self._again.discard(item)
-        if retry is True:
+        if requeue.backoff:
             count = self._failures[item] = self._failures.get(item, 0) + 1
             delay = min(FIRST_RETRY * 2 ** (count - 1), LONGEST_RETRY)
-            # Not all at once, when the API server was away for everyone.
+            # A random part spreads the retries after an outage of the API server.
             self._schedule(item, delay * random.uniform(0.75, 1.0))  # noqa: S311 - no secret
         else:
             self._failures.pop(item, None)
-            if retry is not False:
-                self._schedule(item, max(retry, self._debounce))
+            if requeue.delay is not None:
+                self._schedule(item, max(requeue.delay, self._debounce))
         if changed:
             self._schedule(item, self._debounce)
 
-    async def _attempt(self, item: Item) -> bool | float:
+    async def _attempt(self, item: ObjectReference) -> Requeue:
         try:
             return await self._work(item)
         except ClusterError as error:
             _log.warning("not reconciled", item=_name(item), error=error.message)
-            return error.transient
-        except Exception:  # noqa: BLE001 - one resource's fault must not stop the others
+            return Requeue.with_backoff() if error.transient else Requeue.NO
+        except Exception:  # noqa: BLE001 - a fault in one resource must not stop the others
             _log.exception("reconcile failed", item=_name(item))
-            return True
+            return Requeue.with_backoff()
 
 
-def _name(item: Item) -> str:
+def _name(item: ObjectReference) -> str:
     return f"{item.kind} {item.key[0]}/{item.key[1]}"

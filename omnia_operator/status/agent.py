@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from omnia_core.env import SessionType
 from omnia_core.names import Handler
 from omnia_operator.api.agentruntime import (
     AgentPhase,
@@ -11,13 +12,16 @@ from omnia_operator.api.agentruntime import (
     Replicas,
 )
 from omnia_operator.api.meta import ConditionStatus
-from omnia_operator.api.session import SessionType
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
-from omnia_operator.status.auth import auth_verdicts
-from omnia_operator.status.conditions import Verdict, dated, false, true
-from omnia_operator.status.media import MEDIA_READY, media_verdicts
-from omnia_operator.status.retention import SESSION_RETENTION, retention_verdicts
-from omnia_operator.status.workload import PodState, Workload
+from omnia_operator.status.agent_conditions import (
+    MEDIA_READY,
+    SESSION_RETENTION,
+    auth_conditions,
+    media_conditions,
+    retention_conditions,
+)
+from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
+from omnia_operator.status.workload import DeploymentState, PodState
 
 READY = "Ready"
 INVALID_SPEC = "InvalidSpec"
@@ -28,9 +32,8 @@ _REFERENCES = {
     "ToolRegistryReady": "ToolRegistryFound",
     "SessionStoreReady": "SecretFound",
 }
-_TO_ZERO = "at zero replicas nothing holds the first request until a pod is ready"
-# Without an autoscaler the agent serves all the same, with the pods that it has; and whom it lets
-# in, which files are found again, and what is kept are no questions of whether it runs.
+_TO_ZERO = "at zero replicas the first request fails: nothing queues it until a pod is ready"
+# These do not affect whether the agent runs. Without an autoscaler it has its present pods.
 _OPTIONAL = frozenset(
     {"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS, MEDIA_READY, SESSION_RETENTION}
 )
@@ -38,26 +41,26 @@ _OPTIONAL = frozenset(
 
 @dataclass(frozen=True)
 class AgentFacts:
-    """What is known of an agent."""
+    """What is known about an agent."""
 
     generation: int
     agent: AgentRuntime | None
     """None when its spec is invalid."""
     resolved: Resolved | None = None
     problems: tuple[Problem, ...] = ()
-    workload: Workload | None = None
+    workload: DeploymentState | None = None
     pods: tuple[PodState, ...] = ()
-    """Pods with which something is wrong."""
+    """Pods that are not ready, and why."""
     has_service: bool = False
     open_to_all: bool = False
-    """Whether the facade lets in who has no credential."""
+    """Whether the facade accepts requests without credentials."""
 
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
-    """Summarise what is known of an agent."""
-    verdicts = list(_verdicts(facts)) if facts.agent else _kept(previous)
-    ready = _ready(facts, verdicts)
-    conditions = dated([ready, *verdicts], previous.conditions, facts.generation, now)
+    """Return the status of an agent."""
+    updates = list(_conditions(facts)) if facts.agent else _unchanged(previous)
+    ready = _ready(facts, updates)
+    conditions = dated([ready, *updates], previous.conditions, facts.generation, now)
     work = facts.workload
     return AgentRuntimeStatus(
         observed_generation=facts.generation,
@@ -72,53 +75,53 @@ def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> A
     )
 
 
-def _phase(facts: AgentFacts, ready: Verdict) -> AgentPhase:
+def _phase(facts: AgentFacts, ready: ConditionUpdate) -> AgentPhase:
     if ready.status is ConditionStatus.TRUE:
         return AgentPhase.RUNNING
     failed = facts.agent is None or _failure(facts) is not None
     return AgentPhase.FAILED if failed else AgentPhase.PENDING
 
 
-def _ready(facts: AgentFacts, verdicts: list[Verdict]) -> Verdict:
-    invalid = [each for each in facts.problems if each.condition == READY]
+def _ready(facts: AgentFacts, updates: list[ConditionUpdate]) -> ConditionUpdate:
+    invalid = [problem for problem in facts.problems if problem.condition == READY]
     if invalid:
         return false(READY, invalid[0].reason, invalid[0].message)
-    wrong = [
-        each
-        for each in verdicts
-        if each.status is not ConditionStatus.TRUE and each.type not in _OPTIONAL
+    failed = [
+        update
+        for update in updates
+        if update.status is not ConditionStatus.TRUE and update.type not in _OPTIONAL
     ]
-    if not wrong:
+    if not failed:
         return true(READY, "RuntimeReady")
-    message = " ".join(f"{each.type}: {each.message or each.reason}." for each in wrong)
+    message = " ".join(f"{update.type}: {update.message or update.reason}." for update in failed)
     failure = _failure(facts)
     reason = failure[0] if failure else "RuntimeNotReady"
     return false(READY, reason, message)
 
 
-def _verdicts(facts: AgentFacts) -> Iterator[Verdict]:
+def _conditions(facts: AgentFacts) -> Iterator[ConditionUpdate]:
     yield _deployment(facts)
-    problems = {each.condition: each for each in reversed(facts.problems)}
+    problems = {problem.condition: problem for problem in reversed(facts.problems)}
     if "ServiceReady" in problems:
-        yield _verdict(problems["ServiceReady"])
+        yield _failed(problems["ServiceReady"])
     elif facts.has_service:
         yield true("ServiceReady", "ServiceCreated")
     else:
-        yield false("ServiceReady", "ServicePending", "the Service is not made yet")
+        yield false("ServiceReady", "ServicePending", "the Service does not exist yet")
     for condition in _needed(facts):
         problem = problems.get(condition)
-        message = _without(facts) if condition == "PromptPackReady" else ""
-        yield _verdict(problem) if problem else true(condition, _reason(facts, condition), message)
+        message = _left_out(facts) if condition == "PromptPackReady" else ""
+        yield _failed(problem) if problem else true(condition, _reason(facts, condition), message)
     scaling = facts.agent and facts.agent.spec.runtime.autoscaling
     if scaling and scaling.enabled:
         problem = problems.get("AutoscalingReady")
         to_zero = "" if scaling.min_replicas else _TO_ZERO
-        yield _verdict(problem) if problem else true("AutoscalingReady", "Scaling", to_zero)
+        yield _failed(problem) if problem else true("AutoscalingReady", "Scaling", to_zero)
     if facts.agent is not None:
-        yield from media_verdicts(facts.agent)
+        yield from media_conditions(facts.agent)
     if facts.agent is not None and facts.resolved is not None:
-        yield from auth_verdicts(facts.agent, problems, open_to_all=facts.open_to_all)
-        yield from retention_verdicts(facts.resolved)
+        yield from auth_conditions(facts.agent, problems, open_to_all=facts.open_to_all)
+        yield from retention_conditions(facts.resolved)
 
 
 def _needed(facts: AgentFacts) -> Iterator[str]:
@@ -137,47 +140,51 @@ def _reason(facts: AgentFacts, condition: str) -> str:
     return "NotNeeded" if alone else _REFERENCES[condition]
 
 
-def _without(facts: AgentFacts) -> str:
+def _left_out(facts: AgentFacts) -> str:
     pack = facts.resolved.pack if facts.resolved else None
     if pack is None or not pack.left_out:
         return ""
     return (
-        f"there is no room for version {', '.join(pack.left_out)} beside the newer ones (1 MiB for"
-        " all): sessions that began with it go on with another; delete PromptPacks of old versions"
-        " that nobody uses"
+        f"version {', '.join(pack.left_out)} does not fit into the ConfigMap beside the newer ones"
+        " (1 MiB for all): its sessions continue with another version; delete PromptPacks of"
+        " versions that are no longer used"
     )
 
 
-def _verdict(problem: Problem) -> Verdict:
+def _failed(problem: Problem) -> ConditionUpdate:
     return false(problem.condition, problem.reason, problem.message)
 
 
-def _deployment(facts: AgentFacts) -> Verdict:
+def _deployment(facts: AgentFacts) -> ConditionUpdate:
     failure = _failure(facts)
     if failure is not None:
         return false("DeploymentReady", *failure)
     work = facts.workload
     if work is None:
-        waits = "it is made when everything that the agent refers to is there"
-        return false("DeploymentReady", "DeploymentPending", f"there is no Deployment yet: {waits}")
+        message = "the Deployment is created when everything that the agent refers to exists"
+        return false("DeploymentReady", "DeploymentPending", message)
     if work.complete:
         return true("DeploymentReady", "DeploymentCreated")
-    message = f"{work.available} of {work.desired} pods are available, {work.updated} are new"
+    message = (
+        f"{work.available} of {work.desired} pods are available, {work.updated} are up to date"
+    )
     if facts.pods:
         message += f"; pod {facts.pods[0].name}: {facts.pods[0].message}"
     return false("DeploymentReady", "DeploymentProgressing", message)
 
 
 def _failure(facts: AgentFacts) -> tuple[str, str] | None:
-    """Return reason and message of what keeps the Deployment from ever getting ready."""
-    problem = next((each for each in facts.problems if each.condition == "DeploymentReady"), None)
+    """Return reason and message of a failure that does not pass by itself."""
+    problem = next(
+        (problem for problem in facts.problems if problem.condition == "DeploymentReady"), None
+    )
     if problem is not None:
         return problem.reason, problem.message
     if facts.workload is None or facts.workload.complete:
         return None
     if facts.workload.failure is not None:
         return "DeploymentFailed", facts.workload.failure
-    stuck = next((each for each in facts.pods if each.stuck), None)
+    stuck = next((pod for pod in facts.pods if pod.stuck), None)
     return None if stuck is None else (stuck.reason, stuck.message)
 
 
@@ -195,10 +202,10 @@ def _endpoint(facts: AgentFacts) -> str | None:
     return f"{name}.{namespace}.svc.cluster.local:{facts.agent.spec.facade.port}"
 
 
-def _kept(previous: AgentRuntimeStatus) -> list[Verdict]:
-    """What was found while the spec was valid: the pods run on as they were."""
+def _unchanged(previous: AgentRuntimeStatus) -> list[ConditionUpdate]:
+    """Return the conditions of the last valid spec: its pods still run."""
     return [
-        Verdict(each.type, each.status, each.reason, each.message)
-        for each in previous.conditions
-        if each.type != READY
+        ConditionUpdate(condition.type, condition.status, condition.reason, condition.message)
+        for condition in previous.conditions
+        if condition.type != READY
     ]

@@ -1,17 +1,20 @@
-"""Conditions, whose time of transition is kept while nothing changes."""
+"""Conditions, and the Events that announce their changes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from omnia_operator.api.meta import Condition, ConditionStatus
 
-# The API server refuses more; a message as long as this is no longer read anyway.
-_LONGEST = 4096
+# The API server accepts 32768; a longer message than this is hard to read.
+_MAX_MESSAGE = 4096
+_MAX_LISTED = 10
+# Waiting for pods is normal.
+_NOT_ANNOUNCED = frozenset({"RuntimeNotReady"})
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A condition without its history."""
+class ConditionUpdate:
+    """The new state of a condition, without its transition time."""
 
     type: str
     status: ConditionStatus
@@ -19,36 +22,77 @@ class Verdict:
     message: str = ""
 
 
-def true(kind: str, reason: str, message: str = "") -> Verdict:
-    """Say that a condition holds."""
-    return Verdict(kind, ConditionStatus.TRUE, reason, message)
+@dataclass(frozen=True)
+class Announcement:
+    """What an Event says."""
+
+    warning: bool
+    reason: str
+    message: str
 
 
-def false(kind: str, reason: str, message: str = "") -> Verdict:
-    """Say that a condition does not hold."""
-    return Verdict(kind, ConditionStatus.FALSE, reason, message)
+def true(kind: str, reason: str, message: str = "") -> ConditionUpdate:
+    """Return a condition that holds."""
+    return ConditionUpdate(kind, ConditionStatus.TRUE, reason, message)
 
 
-def unknown(kind: str, reason: str, message: str = "") -> Verdict:
-    """Say that it is not known whether a condition holds."""
-    return Verdict(kind, ConditionStatus.UNKNOWN, reason, message)
+def false(kind: str, reason: str, message: str = "") -> ConditionUpdate:
+    """Return a condition that does not hold."""
+    return ConditionUpdate(kind, ConditionStatus.FALSE, reason, message)
+
+
+def unknown(kind: str, reason: str, message: str = "") -> ConditionUpdate:
+    """Return a condition that cannot be determined."""
+    return ConditionUpdate(kind, ConditionStatus.UNKNOWN, reason, message)
 
 
 def dated(
-    verdicts: Iterable[Verdict], previous: Iterable[Condition], generation: int, now: str
+    updates: Iterable[ConditionUpdate], previous: Iterable[Condition], generation: int, now: str
 ) -> tuple[Condition, ...]:
-    """Give each verdict the time when its status last changed."""
-    before = {each.type: each for each in previous}
-    return tuple(_dated(each, before.get(each.type), generation, now) for each in verdicts)
+    """Return the conditions with the time when the status of each last changed."""
+    before = {condition.type: condition for condition in previous}
+    return tuple(_dated(update, before.get(update.type), generation, now) for update in updates)
 
 
-def _dated(verdict: Verdict, before: Condition | None, generation: int, now: str) -> Condition:
-    kept = before is not None and before.status is verdict.status
+def announcements(
+    before: Iterable[Condition], after: Iterable[Condition], *, good: str, bad: Iterable[str]
+) -> list[Announcement]:
+    """Return what has changed: the condition `good` holds, or one of `bad` no longer does.
+
+    A condition that is false for a new reason has changed; a new message alone is no change.
+    """
+    known = {condition.type: (condition.status, condition.reason) for condition in before}
+    warned = {good, *bad}
+    return [
+        Announcement(
+            not holds,
+            condition.reason,
+            condition.message or f"{condition.type} is {condition.status.value}",
+        )
+        for condition in after
+        if known.get(condition.type) != (condition.status, condition.reason)
+        for holds in [condition.status is ConditionStatus.TRUE]
+        if (condition.type == good if holds else condition.type in warned)
+        and condition.reason not in _NOT_ANNOUNCED
+        and condition.status is not ConditionStatus.UNKNOWN
+    ]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names with commas, the first ten and the number of the others."""
+    more = len(names) - _MAX_LISTED
+    return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _dated(
+    update: ConditionUpdate, before: Condition | None, generation: int, now: str
+) -> Condition:
+    unchanged = before is not None and before.status is update.status
     return Condition(
-        type=verdict.type,
-        status=verdict.status,
-        reason=verdict.reason,
-        message=verdict.message[:_LONGEST],
-        last_transition_time=before.last_transition_time if before and kept else now,
+        type=update.type,
+        status=update.status,
+        reason=update.reason,
+        message=update.message[:_MAX_MESSAGE],
+        last_transition_time=before.last_transition_time if before and unchanged else now,
         observed_generation=generation,
     )

@@ -1,9 +1,12 @@
-"""The status of a PromptPack."""
+"""The status of a PromptPack, the progress of its canary included."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from omnia_operator.api.promptpack import PackPhase, PromptPack, PromptPackStatus
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.pack import parse
+from omnia_operator.api.meta import Condition
+from omnia_operator.api.promptpack import CanaryProgress, PackPhase, PromptPack, PromptPackStatus
 from omnia_operator.resolve import (
     Found,
     Lineup,
@@ -13,17 +16,23 @@ from omnia_operator.resolve import (
     source_text,
     usable,
 )
-from omnia_operator.resolve.versions import precedence, same
-from omnia_operator.status.canary import progress
-from omnia_operator.status.conditions import Verdict, dated, false, true
-from omnia_operator.status.pack_content import remarks
+from omnia_operator.resolve.canary import ALL, canary_of, progress_of, weight_at
+from omnia_operator.resolve.lineup import precedence, same_version
+from omnia_operator.status.conditions import (
+    Announcement,
+    ConditionUpdate,
+    dated,
+    false,
+    listed,
+    true,
+)
 
-_SHOWN = 10
+_SHOWN_ISSUES = 3
 
 
 @dataclass(frozen=True)
 class PackFacts:
-    """What is known of a PromptPack."""
+    """What is known about a PromptPack."""
 
     generation: int
     pack: PromptPack | None
@@ -33,19 +42,19 @@ class PackFacts:
     content: Problem | None = None
     """What is wrong with the content."""
     remarks: str = ""
-    """What can be said about content that is valid."""
+    """Remarks about valid content."""
     digest: str = ""
-    """What tells one content from another."""
+    """Hash of the content."""
     lineup: Lineup | None = None
-    """The versions of the same pack that can be used; None without any."""
+    """The usable versions of the same pack; None without any."""
     first: bool = False
     """Whether there is no older version."""
-    agents: tuple[str, ...] = field(default=())
+    agents: tuple[str, ...] = ()
     """Names of the agents that use it."""
 
 
 def pack_facts(generation: int, pack: PromptPack, found: Found) -> PackFacts:
-    """Gather what is known of a PromptPack and of the other versions of its pack."""
+    """Collect the facts about a PromptPack and the other versions of its pack."""
     versions = named_packs(pack.metadata.namespace, pack.pack_name, found.packs.values())
     lineup, text, content = usable(versions, found), source_text(pack, found), None
     if not isinstance(text, Problem):
@@ -58,16 +67,34 @@ def pack_facts(generation: int, pack: PromptPack, found: Found) -> PackFacts:
         content=content if isinstance(content, Problem) else None,
         remarks="" if isinstance(text, Problem) else remarks(text),
         lineup=None if isinstance(lineup, Problem) else lineup,
-        first=all(precedence(each.spec.version) >= own for each in versions),
+        first=all(precedence(version.spec.version) >= own for version in versions),
     )
 
 
+def remarks(text: str) -> str:
+    """Return which PromptPack format the content needs, and its issues; "" if it is unreadable."""
+    try:
+        outcome = parse.read_pack(text)
+    except ConfigurationError:
+        return ""
+    needed = (
+        f"PromptPack format {outcome.format} or later"
+        if outcome.format
+        else "with keys that only Omnia knows"
+    )
+    shown = [str(issue) for issue in outcome.issues[:_SHOWN_ISSUES]]
+    if more := len(outcome.issues) - len(shown):
+        shown.append(f"{more} more: run omnia validate to list them")
+    return "; ".join([needed, *shown])
+
+
 def pack_status(facts: PackFacts, previous: PromptPackStatus, now: str) -> PromptPackStatus:
-    """Summarise what is known of a PromptPack."""
-    conditions = dated(_verdicts(facts), previous.conditions, facts.generation, now)
+    """Return the status of a PromptPack."""
+    conditions = dated(_conditions(facts), previous.conditions, facts.generation, now)
     phase, lineup = _phase(facts), facts.lineup
     shown = phase in (PackPhase.ACTIVE, PackPhase.CANARY)
     candidate = lineup.candidate if lineup and shown else None
+    unchanged = _source(conditions) == _source(previous.conditions)
     return PromptPackStatus(
         observed_generation=facts.generation,
         phase=phase,
@@ -77,11 +104,60 @@ def pack_status(facts: PackFacts, previous: PromptPackStatus, now: str) -> Promp
         canary=progress(facts.pack, phase, now, first=facts.first)
         if facts.pack
         else previous.canary,
-        last_updated=now
-        if _source(conditions) != _source(previous.conditions)
-        else (previous.last_updated),
+        last_updated=previous.last_updated if unchanged else now,
         conditions=conditions,
     )
+
+
+def progress(pack: PromptPack, phase: PackPhase, now: str, *, first: bool) -> CanaryProgress | None:
+    """Return when the canary of a version started and completed; None while it does not run.
+
+    A canary that was stopped starts again from the first step: no session has proved a version
+    that failed or was superseded.
+
+    Args:
+        pack: the version.
+        phase: its phase now.
+        now: the time.
+        first: whether there is no older version to take over from.
+    """
+    canary, known = canary_of(pack), progress_of(pack)
+    if canary is None or (known and known.completion_time):
+        return known if canary else None
+    if phase not in (PackPhase.CANARY, PackPhase.ACTIVE):
+        return None
+    running = known or CanaryProgress(version=pack.spec.version, start_time=now)
+    complete = first or weight_at(canary, running.start_time, now) == ALL
+    if phase is PackPhase.CANARY or not complete:
+        return running
+    return running.model_copy(update={"completion_time": now})
+
+
+def news(
+    pack: PromptPack, before: PromptPackStatus, after: PromptPackStatus
+) -> Iterator[Announcement]:
+    """Yield the steps of a canary from one status to the next."""
+    version = pack.spec.version
+    if after.phase is PackPhase.CANARY:
+        part = f"{after.canary_weight} % of new sessions"
+        if before.phase is not PackPhase.CANARY or before.canary_version != version:
+            others = f"version {after.active_version} gets the others"
+            yield Announcement(False, "CanaryStarted", f"version {version} gets {part}, {others}")
+        elif before.canary_weight != after.canary_weight:
+            yield Announcement(False, "CanaryStepped", f"version {version} gets {part}")
+    elif before.phase is PackPhase.CANARY and after.phase is PackPhase.ACTIVE:
+        yield Announcement(False, "CanaryPromoted", f"all new sessions get version {version}")
+    elif before.phase is PackPhase.CANARY:
+        yield Announcement(True, "CanaryStopped", f"new sessions no longer get version {version}")
+    elif (
+        (before.phase, after.phase) == (PackPhase.ACTIVE, PackPhase.ACTIVE)
+        and before.canary_version is not None
+        and after.canary_version is None
+    ):
+        message = (
+            f"version {before.canary_version} was withdrawn: all new sessions get version {version}"
+        )
+        yield Announcement(False, "CanaryWithdrawn", message)
 
 
 def _phase(facts: PackFacts) -> PackPhase:
@@ -89,14 +165,14 @@ def _phase(facts: PackFacts) -> PackPhase:
     if facts.pack is None or facts.source or facts.content or lineup is None:
         return PackPhase.FAILED
     version = facts.pack.spec.version
-    if same(lineup.stable.version, version):
+    if same_version(lineup.stable.version, version):
         return PackPhase.ACTIVE
-    if lineup.candidate and same(lineup.candidate.version, version):
+    if lineup.candidate and same_version(lineup.candidate.version, version):
         return PackPhase.CANARY
     return PackPhase.SUPERSEDED
 
 
-def _verdicts(facts: PackFacts) -> Iterator[Verdict]:
+def _conditions(facts: PackFacts) -> Iterator[ConditionUpdate]:
     if facts.source is not None:
         yield false("SourceValid", "SourceValidationFailed", facts.source.message)
         yield false("SchemaValid", "SourceInvalid", "there is no content to check")
@@ -106,20 +182,11 @@ def _verdicts(facts: PackFacts) -> Iterator[Verdict]:
             yield false("SchemaValid", "SchemaValidationFailed", facts.content.message)
         else:
             yield true("SchemaValid", "SchemaValid", facts.remarks)
-    yield _notified(facts)
+    if facts.agents:
+        yield true("AgentsNotified", "AgentsNotified", f"used by {listed(facts.agents)}")
+    else:
+        yield true("AgentsNotified", "NoAgentsToNotify", "no agent uses this version")
 
 
-def _notified(facts: PackFacts) -> Verdict:
-    if not facts.agents:
-        return true("AgentsNotified", "NoAgentsToNotify", "no agent uses this version")
-    named = ", ".join(facts.agents[:_SHOWN])
-    more = f" and {len(facts.agents) - _SHOWN} more" if len(facts.agents) > _SHOWN else ""
-    return true("AgentsNotified", "AgentsNotified", f"used by {named}{more}")
-
-
-def _source(conditions: tuple[object, ...]) -> list[str]:
-    return [
-        getattr(each, "message", "")
-        for each in conditions
-        if getattr(each, "type", "") == "SourceValid"
-    ]
+def _source(conditions: tuple[Condition, ...]) -> list[str]:
+    return [condition.message for condition in conditions if condition.type == "SourceValid"]

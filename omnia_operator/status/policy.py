@@ -3,38 +3,36 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from omnia_operator.api.session import SessionType
+from omnia_core.env import SessionType
 from omnia_operator.api.sessionretentionpolicy import (
     RetentionBounds,
     RetentionPhase,
     SessionRetentionPolicyStatus,
 )
-from omnia_operator.status.conditions import Verdict, dated, false, true
+from omnia_operator.status.conditions import ConditionUpdate, dated, false, listed, true
 
 ACTIVE = "Active"
 EFFECTIVE = "Effective"
 
-_SHOWN = 10
-
 
 @dataclass(frozen=True)
 class PolicyFacts:
-    """What is known of a SessionRetentionPolicy."""
+    """What is known about a SessionRetentionPolicy."""
 
     generation: int
     name: str
     spec: RetentionBounds | str
-    """The spec; what is wrong with it when it is invalid."""
+    """The spec, or why it is invalid."""
     in_force: str = ""
-    """Name of the policy that holds in the namespace; "" when none does."""
+    """Name of the policy in force in the namespace; "" without one."""
     agents: tuple[tuple[str, str], ...] = ()
-    """Agents of the namespace that have sessions, and where they keep them."""
+    """Names of the namespace's agents that have sessions, with the type of their store."""
 
 
 def policy_status(
     facts: PolicyFacts, previous: SessionRetentionPolicyStatus, now: str
 ) -> SessionRetentionPolicyStatus:
-    """Summarise what is known of a SessionRetentionPolicy."""
+    """Return the status of a SessionRetentionPolicy."""
     valid = facts.spec if isinstance(facts.spec, RetentionBounds) else previous.last_valid_spec
     holds = facts.in_force == facts.name
     return SessionRetentionPolicyStatus(
@@ -42,7 +40,7 @@ def policy_status(
         phase=_phase(facts),
         agents=len(facts.agents) if holds else 0,
         last_valid_spec=valid,
-        conditions=dated(_verdicts(facts, valid), previous.conditions, facts.generation, now),
+        conditions=dated(_conditions(facts, valid), previous.conditions, facts.generation, now),
     )
 
 
@@ -54,46 +52,44 @@ def _phase(facts: PolicyFacts) -> RetentionPhase:
     return RetentionPhase.DRY_RUN if facts.spec.dry_run else RetentionPhase.ACTIVE
 
 
-def _verdicts(facts: PolicyFacts, valid: RetentionBounds | None) -> Iterator[Verdict]:
+def _conditions(facts: PolicyFacts, valid: RetentionBounds | None) -> Iterator[ConditionUpdate]:
     holds = facts.in_force == facts.name
     if isinstance(facts.spec, str):
         yield false(ACTIVE, "InvalidSpec", f"{facts.spec}; {_meanwhile(facts)}")
     elif not holds:
         yield false(ACTIVE, "Superseded", _superseded(facts.in_force))
     elif facts.spec.dry_run:
-        yield true(ACTIVE, "DryRun", "nothing ends and nothing is deleted: it is only counted")
+        yield true(ACTIVE, "DryRun", "a dry run: what would end or be deleted is only counted")
     else:
-        yield true(ACTIVE, "InForce", "it holds for the agents and functions of this namespace")
+        yield true(ACTIVE, "InForce", "in force for the agents and functions of this namespace")
     if holds and valid is not None:
         yield effective(valid, facts.agents)
 
 
 def _superseded(other: str) -> str:
     return (
-        f'SessionRetentionPolicy "{other}" is older and in force in this namespace: change that one'
+        f'the older SessionRetentionPolicy "{other}" is in force in this namespace: change that one'
         " and delete this one, or delete that one"
     )
 
 
 def _meanwhile(facts: PolicyFacts) -> str:
     if facts.in_force == facts.name:
-        return "until it is mended, the spec that was last valid stays in force"
+        return "the last valid spec stays in force until this one is corrected"
     if facts.in_force:
         return f'SessionRetentionPolicy "{facts.in_force}" is in force'
-    return "it bounds nothing until it is mended"
+    return "nothing is bounded until the spec is corrected"
 
 
-def effective(bounds: RetentionBounds, agents: Iterable[tuple[str, str]]) -> Verdict:
-    """Say whether every bound has an effect; `agents` are names, and where each keeps sessions."""
+def effective(bounds: RetentionBounds, agents: Iterable[tuple[str, str]]) -> ConditionUpdate:
+    """Return whether every bound has an effect; `agents` are names and types of stores."""
     others = [name for name, store in agents if store != SessionType.POSTGRES]
     if bounds.retention_days is None or not others:
         return true(EFFECTIVE, "EveryBound")
-    named = ", ".join(others[:_SHOWN])
-    more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
     return false(
         EFFECTIVE,
         "NothingIsKept",
-        f"retentionDays only bounds how long sessions of {named}{more} can be continued: memory and"
-        " Redis keep nothing of a session that has ended; set session.type: postgres where its"
-        " history shall be kept",
+        f"for {listed(others)} retentionDays only bounds how long a session can be continued:"
+        " memory and Redis keep no data of an ended session; set session.type: postgres to keep its"
+        " history",
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from omnia_operator.api.provider import Provider, ProviderPhase, ProviderStatus
 from omnia_operator.resolve import Problem
-from omnia_operator.status.conditions import Verdict, dated, false, true
+from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
 
 
 def provider_status(
@@ -14,16 +14,15 @@ def provider_status(
     previous: ProviderStatus,
     now: str,
 ) -> ProviderStatus:
-    """Summarise what is known of a Provider; `provider` is None when its spec is invalid."""
-    verdicts = _verdicts(provider, problem)
+    """Return the status of a Provider; `provider` is None when its spec is invalid."""
     return ProviderStatus(
         observed_generation=generation,
         phase=ProviderPhase.READY if problem is None else ProviderPhase.ERROR,
-        conditions=dated(verdicts, previous.conditions, generation, now),
+        conditions=dated(_conditions(provider, problem), previous.conditions, generation, now),
     )
 
 
-def _verdicts(provider: Provider | None, problem: Problem | None) -> Iterator[Verdict]:
+def _conditions(provider: Provider | None, problem: Problem | None) -> Iterator[ConditionUpdate]:
     if provider is None:
         message = problem.message if problem else ""
         yield false("SecretFound", "InvalidSpec", message)

@@ -9,20 +9,21 @@ from omnia_operator.api.toolregistry import (
     ToolRegistryStatus,
     ToolStatus,
 )
-from omnia_operator.discovery import HandlerTools, Seen, discovered_tools, phase
-from omnia_operator.status.conditions import Verdict, dated, false, true, unknown
+from omnia_operator.discovery import DiscoveryResult, HandlerTools, discovered_tools, phase
+from omnia_operator.status.conditions import ConditionUpdate, dated, false, true, unknown
 
 
 def registry_status(
     generation: int,
     registry: ToolRegistry | None,
-    found: Seen | str,
+    found: DiscoveryResult | str,
     previous: ToolRegistryStatus,
     now: str,
 ) -> ToolRegistryStatus:
-    """Summarise what the servers of a ToolRegistry said.
+    """Return the status of a ToolRegistry.
 
-    `registry` is None when its spec is invalid, and `found` says why.
+    `found` is the result of discovery. For an invalid spec it is the reason, and `registry` is
+    None.
     """
     if registry is None or isinstance(found, str):
         return ToolRegistryStatus(
@@ -35,47 +36,47 @@ def registry_status(
     asked = found.asked & frozenset(_servers(registry))
     tools = discovered_tools(found.answers, previous.discovered_tools, asked, now)
     changed = bool(asked) or tools != previous.discovered_tools
-    verdicts = [true("HandlersValid", "HandlersValid"), _discovered(found.answers)]
+    updates = [true("HandlersValid", "HandlersValid"), _discovered(found.answers)]
     return ToolRegistryStatus(
         observed_generation=generation,
         phase=phase(found.answers),
         discovered_tools_count=len(tools),
         discovered_tools=tools,
         last_discovery_time=now if changed else previous.last_discovery_time,
-        conditions=dated(verdicts, previous.conditions, generation, now),
+        conditions=dated(updates, previous.conditions, generation, now),
     )
 
 
 def _servers(registry: ToolRegistry) -> Iterator[str]:
-    """Yield the handlers that have somebody to ask.
+    """Yield the handlers with a server that is asked.
 
-    About the others there is no news, and no new time: a write for each of them in each minute
-    would tell nothing.
+    The tools of the others keep their time: a write every minute would have no information.
     """
     probed = registry.spec.probe is not None and registry.spec.probe.enabled
-    for each in registry.spec.handlers:
-        if each.type is not HandlerType.CLIENT and (each.type is not HandlerType.HTTP or probed):
-            yield each.name
+    for handler in registry.spec.handlers:
+        if handler.type is HandlerType.CLIENT or (handler.type is HandlerType.HTTP and not probed):
+            continue
+        yield handler.name
 
 
-def _invalid(reason: str) -> list[Verdict]:
+def _invalid(reason: str) -> list[ConditionUpdate]:
     return [
         false("HandlersValid", "ValidationFailed", reason),
         false("ToolsDiscovered", "ValidationFailed", "the handlers are invalid"),
     ]
 
 
-def _discovered(answers: tuple[HandlerTools, ...]) -> Verdict:
-    if away := _errors(answers, ToolStatus.UNAVAILABLE):
-        return false("ToolsDiscovered", "ServerUnavailable", "; ".join(away))
+def _discovered(answers: tuple[HandlerTools, ...]) -> ConditionUpdate:
+    if unavailable := _errors(answers, ToolStatus.UNAVAILABLE):
+        return false("ToolsDiscovered", "ServerUnavailable", "; ".join(unavailable))
     unclear = _errors(answers, ToolStatus.UNKNOWN)
     if len(unclear) == len(answers):
         return unknown("ToolsDiscovered", "KnownToAgentsOnly", "; ".join(unclear))
-    remarks = [f"{each.handler}: {remark}" for each in answers for remark in each.remarks]
+    remarks = [f"{answer.handler}: {remark}" for answer in answers for remark in answer.remarks]
     if unclear or remarks:
         return true("ToolsDiscovered", "PartlyDiscovered", "; ".join((*unclear, *remarks)))
     return true("ToolsDiscovered", "ToolsDiscovered")
 
 
 def _errors(answers: tuple[HandlerTools, ...], status: ToolStatus) -> list[str]:
-    return [each.error or each.handler for each in answers if each.status is status]
+    return [answer.error or answer.handler for answer in answers if answer.status is status]

@@ -1,4 +1,4 @@
-"""What Kubernetes says of a Deployment and its pods."""
+"""The state of a Deployment and its pods."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from omnia_core.jsonvalue import JsonObject
 
-# Reasons of a waiting container that do not go away by waiting.
+# Reasons of a waiting container that do not pass by themselves.
 _STUCK = frozenset(
     {
         "CrashLoopBackOff",
@@ -24,19 +24,19 @@ _CRASHES = 2
 
 
 @dataclass(frozen=True)
-class Workload:
-    """Numbers of pods, and why they could not be made."""
+class DeploymentState:
+    """Numbers of pods, and why they could not be created."""
 
     desired: int = 0
     ready: int = 0
     available: int = 0
     updated: int = 0
     current: bool = False
-    """Whether the numbers are about the Deployment as it is now."""
+    """Whether the numbers are about the latest generation."""
     failure: str | None = None
 
     @classmethod
-    def of(cls, deployment: JsonObject) -> "Workload":
+    def of(cls, deployment: JsonObject) -> "DeploymentState":
         """Read a Deployment."""
         status: dict[str, Any] = deployment.get("status") or {}
         desired = (deployment.get("spec") or {}).get("replicas")
@@ -52,20 +52,20 @@ class Workload:
 
     @property
     def complete(self) -> bool:
-        """Whether all pods that are wanted are there, as they are wanted, and available."""
+        """Whether all desired pods are up to date and available."""
         return self.current and min(self.updated, self.available) >= self.desired
 
 
 def _failure(conditions: Iterable[JsonObject]) -> str | None:
-    for each in conditions:
-        if each.get("type") == "ReplicaFailure" and each.get("status") == "True":
-            return each.get("message") or each.get("reason") or ""
+    for condition in conditions:
+        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
+            return condition.get("message") or condition.get("reason") or ""
     return None
 
 
 @dataclass(frozen=True)
 class PodState:
-    """Why a pod is not ready: a word and a sentence, and whether waiting may help."""
+    """Why a pod is not ready; `stuck` if that does not pass by itself."""
 
     name: str
     reason: str
@@ -74,7 +74,7 @@ class PodState:
 
     @classmethod
     def of(cls, pod: JsonObject) -> "PodState | None":
-        """Read a pod; None when nothing is wrong with it, or it is on its way out."""
+        """Read a pod; None if it has no failure, or is being deleted."""
         name, status = pod["metadata"]["name"], pod.get("status") or {}
         if pod["metadata"].get("deletionTimestamp"):
             return None
@@ -98,7 +98,7 @@ def _container(pod: str, container: JsonObject) -> PodState | None:
     if reason == "CrashLoopBackOff" or (ended and again):
         return PodState(pod, "CrashLoopBackOff", f"{where} {_end(ended)}", stuck=True)
     if reason in _STUCK:
-        # The two words for it take turns: while it is tried, and while it waits to be tried.
+        # Kubernetes alternates between the two reasons while it retries.
         reason = "ImagePullBackOff" if reason == "ErrImagePull" else reason
         return PodState(pod, reason, f"{where}: {waiting.get('message') or reason}", stuck=True)
     return None

@@ -88,7 +88,7 @@ def test_days_that_no_store_keeps_are_a_warning(tmp_path: Path) -> None:
 
     (found,) = check(tmp_path, AGENT, POLICY, days)
     assert found[:3] == (17, "warning", "spec.retentionDays")
-    assert "sessions of helper" in found[3]
+    assert "for helper retentionDays" in found[3]
     findings = check(tmp_path, AGENT, postgres, POLICY, days)
     assert "spec.retentionDays" not in {each[2] for each in findings}
     echo = AGENT.replace("spec:", "spec:\n  facade:\n    type: websocket\n    handler: echo")

@@ -11,8 +11,8 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.telemetry.tracing.begin import begin_tracing
 from omnia_facade.metrics import FacadeMetrics
-from omnia_operator.metrics import Levels as OperatorLevels
-from omnia_operator.metrics import Metrics as OperatorMetrics
+from omnia_operator.metrics import OperatorGauges as OperatorLevels
+from omnia_operator.metrics import ReconcileMetrics as OperatorMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources

@@ -9,10 +9,10 @@ from aiohttp import web
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.discovery import Context, HandlerTools, ServerDiscovery
+from omnia_operator.discovery import DiscoveryContext, HandlerTools, ServerDiscovery
 from tests.services import free_port
 
-CONTEXT = Context("shop")
+CONTEXT = DiscoveryContext("shop")
 TOOL: JsonObject = {
     "name": "find_order",
     "description": "Find an order",
@@ -45,7 +45,7 @@ def grpc(endpoint: str, **fields: object) -> ToolHandler:
     return handler(name="stock", type="grpc", tool=TOOL, grpcConfig=config, **fields)
 
 
-async def discover(asked: ToolHandler, context: Context = CONTEXT) -> HandlerTools:
+async def discover(asked: ToolHandler, context: DiscoveryContext = CONTEXT) -> HandlerTools:
     return await ServerDiscovery().discover(asked, context)
 
 

@@ -9,7 +9,7 @@ import pytest
 from omnia_core.env.contract import SecretStr
 from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
 from omnia_operator.api.toolregistry import ToolStatus
-from omnia_operator.discovery import Context
+from omnia_operator.discovery import DiscoveryContext
 from tests.discovery import given
 from tests.services import free_port
 
@@ -48,7 +48,7 @@ async def serving(service: tools_pb2_grpc.ToolServiceServicer) -> AsyncIterator[
 async def test_a_server_that_has_the_tool_is_available_and_sees_the_credential() -> None:
     tools = Tools("find_order", "other")
     auth = {"type": "bearer", "secretRef": {"name": "token", "key": "value"}}
-    context = Context("shop", credentials={"stock": SecretStr("hunter2")})
+    context = DiscoveryContext("shop", credentials={"stock": SecretStr("hunter2")})
     async with serving(tools) as address:
         found = await given.discover(given.grpc(address, auth=auth), context)
     assert (found.status, found.error) == (ToolStatus.AVAILABLE, None)
@@ -61,7 +61,9 @@ async def test_a_server_without_the_tool_is_unavailable_and_says_what_it_has() -
     async with serving(Tools("other")) as address:
         found = await given.discover(given.grpc(address))
     assert found.status is ToolStatus.UNAVAILABLE
-    assert 'it has no tool "find_order" (it has: other): correct tool.name' in (found.error or "")
+    assert 'it has no tool "find_order" (its tools: other): correct tool.name' in (
+        found.error or ""
+    )
 
 
 async def test_a_server_that_cannot_list_is_believed() -> None:
@@ -71,7 +73,7 @@ async def test_a_server_that_cannot_list_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("locked", "refuses the credential"), ("slow", "did not answer within")]
+    ("name", "said"), [("locked", "refused the credential"), ("slow", "did not answer within")]
 )
 async def test_a_server_that_does_not_answer_is_explained(name: str, said: str) -> None:
     async with serving(Tools(name)) as address:

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from omnia_core.env.contract import SecretStr
 from omnia_operator.api.toolregistry import ToolStatus
-from omnia_operator.discovery import Context
+from omnia_operator.discovery import DiscoveryContext
 from tests.discovery.given import discover, handler, mcp, silent_server, web_server
 from tests.services import LIMIT, free_port
 
@@ -68,7 +68,7 @@ async def test_a_dead_port_is_named_with_what_to_do(transport: str) -> None:
     assert found.status is ToolStatus.UNAVAILABLE
     assert found.error == (
         f'the mcp server "weather" at {url} does not accept connections: check that it runs and'
-        " that its address is right"
+        " that its address is correct"
     )
 
 
@@ -92,12 +92,12 @@ async def test_a_refused_credential_is_not_shown(transport: str) -> None:
         return web.Response(status=401, text=request.headers["authorization"])
 
     auth = {"type": "bearer", "secretRef": {"name": "token", "key": "value"}}
-    context = Context("shop", credentials={"weather": SecretStr("hunter2\n")})
+    context = DiscoveryContext("shop", credentials={"weather": SecretStr("hunter2\n")})
     async with web_server(refuse) as url:
         found = await discover(mcp(f"{url}/mcp", transport, auth=auth), context)
     assert set(seen) == {"Bearer hunter2"}
     assert found.error is not None
-    assert "refuses the credential (status 401)" in found.error
+    assert "refused the credential (status 401)" in found.error
     assert "hunter2" not in repr((found, context))
 
 
@@ -110,7 +110,7 @@ async def test_garbage_is_an_answer_of_its_own(transport: str) -> None:
         found = await discover(mcp(f"{url}/mcp", transport, timeout="2s"))
     assert found.status is ToolStatus.UNAVAILABLE
     assert found.error is not None
-    assert "something else than was asked" in found.error
+    assert "an unexpected answer" in found.error
 
 
 async def test_an_endless_answer_is_cut_off() -> None:

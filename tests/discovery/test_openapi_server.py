@@ -9,7 +9,7 @@ from omnia_core.env.contract import SecretStr
 from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
-from omnia_operator.discovery import Context
+from omnia_operator.discovery import DiscoveryContext
 from tests.discovery.given import discover, openapi, silent_server, web_server
 from tests.services import free_port
 
@@ -112,7 +112,7 @@ async def test_a_dead_and_a_silent_server_are_told_apart() -> None:
     unknown = await discover(openapi("http://no-such-host.invalid/x", timeout="5s"))
     assert "does not accept connections" in (dead.error or "")
     assert "did not answer within 0.2 s" in (silent.error or "")
-    assert "has a name that is not known" in (unknown.error or "")
+    assert "has an unknown host name" in (unknown.error or "")
 
 
 async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_an_error() -> None:
@@ -125,7 +125,7 @@ async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_a
         return web.Response(status=500, text="hunter2")
 
     auth = {"type": "basic", "secretRef": {"name": "token", "key": "value"}}
-    context = Context("shop", credentials={"pets": SecretStr("me:hunter2")})
+    context = DiscoveryContext("shop", credentials={"pets": SecretStr("me:hunter2")})
     async with web_server(elsewhere) as other:
 
         async def redirect(request: web.Request) -> web.Response:

@@ -3,15 +3,16 @@ import pytest
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
-from omnia_operator.discovery import Context, Service, ServicePort, located, service_of
+from omnia_operator.discovery import DiscoveryContext
+from omnia_operator.resolve import ServicePort, ToolService, located, service_of
 from tests.discovery.given import TOOL, discover, handler
 
 SELECTOR: JsonObject = {"matchLabels": {"app": "orders"}}
 PREFIX = "omnia.altairalabs.ai/"
 
 
-def service(name: str = "orders", namespace: str = "shop", **annotations: str) -> Service:
-    return Service(
+def service(name: str = "orders", namespace: str = "shop", **annotations: str) -> ToolService:
+    return ToolService(
         name=name,
         namespace=namespace,
         ports=(ServicePort("web", 8080), ServicePort("admin", 9090)),
@@ -20,7 +21,7 @@ def service(name: str = "orders", namespace: str = "shop", **annotations: str) -
     )
 
 
-def address(kind: str, found: Service, selector: JsonObject = SELECTOR) -> str | None:
+def address(kind: str, found: ToolService, selector: JsonObject = SELECTOR) -> str | None:
     tool = {"tool": TOOL} if kind in {"http", "grpc"} else {}
     config = {"mcpConfig": {"transport": "sse"}} if kind == "mcp" else {}
     asked = handler(name="orders", type=kind, selector=selector, **tool, **config)
@@ -76,13 +77,13 @@ def test_an_address_of_its_own_goes_before_the_selector() -> None:
     ("found", "selector", "said"),
     [
         (service(namespace="b"), SELECTOR, 'no Service in namespace "shop" has the labels app='),
-        (service(), {**SELECTOR, "port": "x"}, 'has no port "x" \\(it has: web, admin\\)'),
+        (service(), {**SELECTOR, "port": "x"}, 'has no port "x" \\(its ports: web, admin\\)'),
         (service(tool_type="grpc"), SELECTOR, "annotated as grpc, and the handler has type http"),
         (service(tool_name="Not A Name"), SELECTOR, "use lower-case letters"),
     ],
 )
 def test_a_service_that_does_not_fit_is_explained(
-    found: Service, selector: JsonObject, said: str
+    found: ToolService, selector: JsonObject, said: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=said):
         address("http", found, selector)
@@ -93,7 +94,7 @@ async def test_a_missing_service_makes_the_handler_unavailable() -> None:
     missing = await discover(asked)
     assert missing.status is ToolStatus.UNAVAILABLE
     assert 'the server of handler "orders": no Service' in (missing.error or "")
-    there = await discover(asked, Context("shop", services=(service(),)))
+    there = await discover(asked, DiscoveryContext("shop", services=(service(),)))
     assert there.status is ToolStatus.AVAILABLE
     assert there.tools[0].endpoint == "http://orders.shop.svc.cluster.local:8080"
 
@@ -104,4 +105,4 @@ def test_a_service_of_the_api_server_is_read() -> None:
         "spec": {"ports": [{"port": 80}, {"name": "web", "port": 8080}]},
     }
     expected = (ServicePort("", 80), ServicePort("web", 8080))
-    assert service_of(document) == Service("orders", "shop", expected, {"app": "orders"})
+    assert service_of(document) == ToolService("orders", "shop", expected, {"app": "orders"})

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
@@ -16,15 +17,15 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
     kind_of,
 )
-from omnia_operator.cluster.manifest import Manifest, redacted
-from omnia_operator.cluster.ownership import owned, owner_of, taken
-from omnia_operator.cluster.port import ClusterError, KindMissing
+from omnia_operator.cluster.manifest import Manifest, owned, owner_of, redacted
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
-from omnia_operator.discovery.oidc import discover
+from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
-from omnia_operator.reconcile import reconcile
+from omnia_operator.reconcile import Reconciler
+from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
+from omnia_operator.scheduling import Requeue
 from tests.operator import objects, world
 
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
@@ -39,7 +40,7 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
-        self.lookout = DiscoveryCache(ServerDiscovery())
+        self.discovery = DiscoveryCache(ServerDiscovery())
         self.issuers = Issuers(discover)
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
@@ -104,7 +105,7 @@ class FakeCluster:
             raise refusal
         live = self.objects.get((manifest.kind, manifest.key))
         if live is not None and not known and not owned(live, owner_of(manifest)["uid"]):
-            raise taken(manifest, live)
+            raise name_taken(manifest, live)
         self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
         if live is not None and manifest.kind in (CONFIG_MAP, SECRET):
             live = {**live, "data": {}}  # a key that is applied no more goes
@@ -137,10 +138,22 @@ class FakeCluster:
         for _ in range(5):
             before = len(self.writes)
             for kind, key in [place for place in self.objects if place[0] in CUSTOM]:
-                await reconcile(self, kind, key, settings, self.lookout, now, self.issuers)
+                await self.reconcile(kind, key[1], settings, now, namespace=key[0])
             if len(self.writes) == before:
                 return
         raise AssertionError(f"it does not settle: {self.writes}")
+
+    async def reconcile(
+        self,
+        kind: ObjectKind,
+        name: str = "helper",
+        settings: Settings = SETTINGS,
+        now: str = NOW,
+        namespace: str = "default",
+    ) -> Requeue:
+        """Reconcile one resource."""
+        reconciler = Reconciler(self, settings, self.discovery, self.issuers)
+        return await reconciler.reconcile(ObjectReference(kind, (namespace, name)), now)
 
     def status(self, name: str = "helper", kind: ObjectKind = AGENT_RUNTIME) -> JsonObject:
         """Return the status of a custom resource."""

@@ -11,11 +11,11 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
 from omnia_operator.api.promptpack import Canary
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, CONFIG_MAP, POD, PROMPT_PACK, ObjectKind
-from omnia_operator.reconcile import reconcile
 from omnia_operator.resolve import Lineup
 from omnia_operator.resolve.canary import seconds_to_next_step, weight_at
+from omnia_operator.scheduling import Requeue
 from tests.operator import objects, world
-from tests.operator.cluster import SETTINGS, FakeCluster, config_map, pod
+from tests.operator.cluster import FakeCluster, config_map, pod
 
 START = "2026-01-01T00:00:00Z"
 CANARY: JsonObject = {"type": "canary", "canary": {"weight": 20, "stepWeight": 30}}
@@ -203,14 +203,13 @@ async def test_everyone_whom_a_step_is_about_looks_when_it_is_due(
 ) -> None:
     cluster = await begun()
 
-    async def wait(now: str) -> bool | float:
-        place = kind, ("default", name)
-        return await reconcile(cluster, *place, SETTINGS, cluster.lookout, now, cluster.issuers)
+    async def requeue(now: str) -> Requeue:
+        return await cluster.reconcile(kind, name, now=now)
 
-    assert await wait(START) == 300.0
-    assert await wait(minute(7)) == 180.0
-    assert await wait(minute(15)) is False
-    assert await wait(minute(99)) is False
+    assert await requeue(START) == Requeue.after(300.0)
+    assert await requeue(minute(7)) == Requeue.after(180.0)
+    assert await requeue(minute(15)) == Requeue.NO
+    assert await requeue(minute(99)) == Requeue.NO
 
 
 async def test_time_goes_on_while_no_operator_runs() -> None:
@@ -384,7 +383,7 @@ async def test_old_versions_stay_as_far_as_there_is_room() -> None:
     assert placement(cluster) == {"stable": "5.0.0"}
     assert versions(cluster) == ["3.0.0.json", "4.0.0.json", "5.0.0.json"]
     message = cluster.message("PromptPackReady")
-    assert "no room for version 2.0.0, 1.0.0" in message
+    assert "version 2.0.0, 1.0.0 does not fit into the ConfigMap" in message
     data = cluster.live(CONFIG_MAP, "helper-pack")["data"]
     assert sum(len(text) for text in data.values()) < 1024 * 1024
 

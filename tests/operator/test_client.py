@@ -8,6 +8,7 @@ from lightkube import AsyncClient, KubeConfig
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import FIELD_MANAGER, PAGE, ClusterClient
+from omnia_operator.cluster.errors import ClusterError, KindMissing
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     POD,
@@ -17,7 +18,6 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.manifest import Manifest
-from omnia_operator.cluster.port import ClusterError, KindMissing
 from omnia_operator.resolve import IssuerKeys
 
 MINE = {"uid": "mine", "name": "helper", "kind": "AgentRuntime"}
@@ -106,7 +106,7 @@ async def test_an_object_that_is_not_known_is_not_taken_by_force() -> None:
 @pytest.mark.parametrize(
     ("owner", "transient", "words"),
     [
-        (THEIRS, False, "belongs to somebody else"),
+        (THEIRS, False, "does not belong to this agent"),
         (FORMER, True, "is still being deleted"),
     ],
 )

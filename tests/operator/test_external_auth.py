@@ -17,14 +17,13 @@ from omnia_facade.auth.mounted import MountedValidator
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, CONFIG_MAP, DEPLOYMENT, POD, SECRET
 from omnia_operator.discovery import Issuers
-from omnia_operator.discovery.issuers import FAILED_SECONDS, FRESH_SECONDS
-from omnia_operator.discovery.oidc import discover
+from omnia_operator.discovery.issuers import FAILED_SECONDS, FRESH_SECONDS, discover
 from omnia_operator.plan import Settings
-from omnia_operator.reconcile import reconcile
 from omnia_operator.resolve import IssuerKeys, NoKeys
+from omnia_operator.scheduling import Requeue
 from tests.facade.signing import Issuer, bearing
 from tests.operator import objects
-from tests.operator.cluster import NOW, SETTINGS, FakeCluster, pod, secret, unavailable
+from tests.operator.cluster import SETTINGS, FakeCluster, pod, secret, unavailable
 from tests.operator.openid import Provider, serving
 
 
@@ -65,17 +64,8 @@ class Scene:
     def condition(self, name: str = "ExternalAuth") -> str:
         return self.cluster.conditions().get(name, "")
 
-    async def reconcile(self) -> bool | float:
-        cluster = self.cluster
-        return await reconcile(
-            cluster,
-            AGENT_RUNTIME,
-            ("default", "helper"),
-            SETTINGS,
-            cluster.lookout,
-            NOW,
-            cluster.issuers,
-        )
+    async def reconcile(self) -> Requeue:
+        return await self.cluster.reconcile(AGENT_RUNTIME)
 
 
 def client_key(name: str, key: str, *, agent: str = "helper", **more: str) -> JsonObject:
@@ -123,7 +113,7 @@ async def test_an_agent_that_accepts_nothing_says_so_and_runs() -> None:
 
     assert scene.file == AuthFile()
     assert scene.condition() == "False: Unreachable"
-    assert "nobody may talk to the agent" in scene.cluster.message("ExternalAuth")
+    assert "the agent accepts no credentials" in scene.cluster.message("ExternalAuth")
     assert scene.condition("Ready") == "True: RuntimeReady"
 
 
@@ -151,7 +141,7 @@ async def test_keys_of_the_cluster_that_cannot_be_read_are_a_condition_and_the_l
     assert scene.condition() == "False: Unreachable"
     assert scene.file.management
     assert scene.file.management.keys == ({"kid": "c1"},)
-    assert await scene.reconcile() is True
+    assert await scene.reconcile() == Requeue.with_backoff()
 
     scene.cluster.issuer = IssuerKeys("https://cluster", ({"kid": "c2"},))
     scene.now += FAILED_SECONDS
@@ -286,14 +276,14 @@ async def test_the_keys_of_a_provider_are_fetched(provider: Provider) -> None:
 
 async def test_new_keys_of_a_provider_are_written_when_they_are_due(provider: Provider) -> None:
     scene = await Scene(oidc(provider)).settle()
-    again = await scene.reconcile()
-    assert isinstance(again, float)
-    assert FRESH_SECONDS <= again <= 300
+    requeue = await scene.reconcile()
+    assert requeue.delay is not None
+    assert FRESH_SECONDS <= requeue.delay <= 300
     assert provider.asked["/realm/keys"] == 1
 
     provider.issuer.keys.clear()
     provider.issuer.add("p2", "RS256")
-    scene.now += again
+    scene.now += requeue.delay
     await scene.settle()
 
     assert scene.file.oidc
@@ -304,8 +294,8 @@ async def test_new_keys_of_a_provider_are_written_when_they_are_due(provider: Pr
     ("fault", "reason", "message"),
     [
         ({"status": 500}, "DiscoveryFailed", "answered with status 500"),
-        ({"configuration": {"issuer": "https://x"}}, "DiscoveryFailed", 'of "https://x", not of'),
-        ({"configuration": {"jwks_uri": None}}, "DiscoveryFailed", "names no jwks_uri"),
+        ({"configuration": {"issuer": "https://x"}}, "DiscoveryFailed", 'names "https://x", not "'),
+        ({"configuration": {"jwks_uri": None}}, "DiscoveryFailed", "has no jwks_uri"),
         ({"configuration": {"jwks_uri": "file:///etc/x"}}, "DiscoveryFailed", "no jwks_uri"),
         (
             {"configuration": {"jwks_uri": "http://127.0.0.1:1/keys"}},
@@ -313,7 +303,7 @@ async def test_new_keys_of_a_provider_are_written_when_they_are_due(provider: Pr
             "does not accept connections",
         ),
         ({"jwks": {"keys": []}}, "JWKSFetchFailed", "publishes no RSA, EC or OKP key"),
-        ({"jwks": ["no", "object"]}, "JWKSFetchFailed", "no JSON object"),
+        ({"jwks": ["no", "object"]}, "JWKSFetchFailed", "not a JSON object"),
         ({"jwks": {"keys": "x" * 600_000}}, "JWKSFetchFailed", "larger than 512 KiB"),
     ],
 )
@@ -332,7 +322,7 @@ async def test_what_is_wrong_with_a_provider_is_a_condition_and_its_last_keys_st
     assert scene.condition("Ready") == "True: RuntimeReady"
     assert scene.file.oidc
     assert [each["kid"] for each in scene.file.oidc.keys] == ["p1"]
-    assert await scene.reconcile() is True
+    assert await scene.reconcile() == Requeue.with_backoff()
 
 
 async def test_keys_of_one_provider_are_not_used_for_another(provider: Provider) -> None:
@@ -367,9 +357,9 @@ async def test_an_issuer_whose_answer_makes_no_sense_stops_nothing() -> None:
     async def broken() -> IssuerKeys:
         raise KeyError("issuer")
 
-    answer = await Issuers(discover).look("", broken)
+    answer = await Issuers(discover).get("", broken)
 
-    assert answer == NoKeys("Unreachable", "they cannot be read: KeyError")
+    assert answer == NoKeys("Unreachable", "the keys cannot be read: KeyError")
 
 
 async def test_headers_of_the_edge_are_written_as_the_facade_compares_them() -> None:

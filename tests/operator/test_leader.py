@@ -6,9 +6,9 @@ import pytest
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.port import ClusterError
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.leader import Election, LeadershipLost, election
-from omnia_operator.leader.lease import Move, Sighting, move, written
+from omnia_operator.leader.lease import LeaseAction, LeaseObservation, lease_body, next_action
 from omnia_operator.resolve import Key
 
 KEY = ("omnia-system", "omnia-operator")
@@ -24,29 +24,29 @@ def lease(holder: str, version: str = "1", seconds: int = 15) -> JsonObject:
 @pytest.mark.parametrize(
     ("sighting", "now", "expected"),
     [
-        (None, 0.0, Move.TAKE),
-        (Sighting("", "1", 15, 0.0), 0.0, Move.TAKE),
-        (Sighting("me", "1", 15, 0.0), 100.0, Move.RENEW),
-        (Sighting("other", "1", 15, 0.0), 14.9, Move.WAIT),
-        (Sighting("other", "1", 15, 0.0), 15.0, Move.TAKE),
+        (None, 0.0, LeaseAction.ACQUIRE),
+        (LeaseObservation("", "1", 15, 0.0), 0.0, LeaseAction.ACQUIRE),
+        (LeaseObservation("me", "1", 15, 0.0), 100.0, LeaseAction.RENEW),
+        (LeaseObservation("other", "1", 15, 0.0), 14.9, LeaseAction.WAIT),
+        (LeaseObservation("other", "1", 15, 0.0), 15.0, LeaseAction.ACQUIRE),
     ],
 )
 def test_a_lease_is_taken_when_its_holder_is_gone(
-    sighting: Sighting | None, now: float, expected: Move
+    sighting: LeaseObservation | None, now: float, expected: LeaseAction
 ) -> None:
-    assert move(sighting, "me", now) is expected
+    assert next_action(sighting, "me", now) is expected
 
 
 def test_a_lease_counts_from_when_it_last_changed() -> None:
-    first = Sighting.of(lease("other"), None, 10.0)
-    assert Sighting.of(lease("other"), first, 20.0).since == 10.0
-    assert Sighting.of(lease("other", "2"), first, 20.0).since == 20.0
+    first = LeaseObservation.of(lease("other"), None, 10.0)
+    assert LeaseObservation.of(lease("other"), first, 20.0).since == 10.0
+    assert LeaseObservation.of(lease("other", "2"), first, 20.0).since == 20.0
 
 
 def test_a_lease_says_who_has_it_and_how_often_it_changed_hands() -> None:
-    taken = written(lease("other"), KEY, "me", TIME, taken=True)["spec"]
-    kept = written({"metadata": {}, "spec": taken}, KEY, "me", "later", taken=False)["spec"]
-    given = written({"metadata": {}, "spec": kept}, KEY, "", "last", taken=False)["spec"]
+    taken = lease_body(lease("other"), KEY, "me", TIME, acquired=True)["spec"]
+    kept = lease_body({"metadata": {}, "spec": taken}, KEY, "me", "later", acquired=False)["spec"]
+    given = lease_body({"metadata": {}, "spec": kept}, KEY, "", "last", acquired=False)["spec"]
 
     assert (taken["holderIdentity"], taken["leaseTransitions"]) == ("me", 1)
     assert (kept["acquireTime"], kept["renewTime"], kept["leaseTransitions"]) == (TIME, "later", 1)
@@ -99,8 +99,8 @@ def candidate(leases: Leases, name: str) -> Election:
 async def test_one_wins_and_the_other_follows_when_the_lease_is_given_back() -> None:
     leases = Leases()
     first, second = candidate(leases, "first"), candidate(leases, "second")
-    await first.win()
-    waiting = asyncio.create_task(second.win())
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
     keeping = asyncio.create_task(first.keep())
     await asyncio.wait({waiting}, timeout=0.1)
     assert not waiting.done()
@@ -108,7 +108,7 @@ async def test_one_wins_and_the_other_follows_when_the_lease_is_given_back() -> 
 
     keeping.cancel()
     await asyncio.wait({keeping})
-    await first.give_back()
+    await first.release()
     async with asyncio.timeout(5):
         await waiting
 
@@ -120,7 +120,7 @@ async def test_one_wins_and_the_other_follows_when_the_lease_is_given_back() -> 
 async def test_a_holder_that_cannot_renew_stops() -> None:
     leases = Leases()
     first = candidate(leases, "first")
-    await first.win()
+    await first.acquire()
     leases.broken = True
 
     with pytest.raises(LeadershipLost, match="could not be renewed"):
@@ -131,7 +131,7 @@ async def test_a_holder_that_cannot_renew_stops() -> None:
 async def test_a_holder_that_was_replaced_stops() -> None:
     leases = Leases()
     first = candidate(leases, "first")
-    await first.win()
+    await first.acquire()
     leases.lease = lease("second", "99")
 
     with pytest.raises(LeadershipLost, match="held by second"):
@@ -143,6 +143,6 @@ async def test_only_ones_own_lease_is_given_back() -> None:
     leases = Leases()
     leases.lease = lease("second")
 
-    await candidate(leases, "first").give_back()
+    await candidate(leases, "first").release()
 
     assert leases.holder == "second"

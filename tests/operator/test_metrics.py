@@ -5,7 +5,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
 from omnia_operator.cluster.store import Store
-from omnia_operator.metrics import Levels, held_agents, ready_agents
+from omnia_operator.metrics import OperatorGauges, policy_agents, ready_agents
 from tests.operator import objects
 
 
@@ -26,7 +26,9 @@ def test_agents_that_are_ready_are_told_from_those_that_are_not() -> None:
     ):
         store.put(AGENT_RUNTIME, agent(name, conditions))
     registry = CollectorRegistry()
-    registry.register(Levels(lambda: 2, dict, lambda: True, lambda: ready_agents(store), dict))
+    registry.register(
+        OperatorGauges(lambda: 2, dict, lambda: True, lambda: ready_agents(store), dict)
+    )
 
     found = {
         name: registry.get_sample_value(
@@ -48,7 +50,9 @@ def test_a_policy_is_told_with_its_phase_and_its_agents() -> None:
         document = objects.policy(None, name, resourceVersion="1")
         store.put(SESSION_RETENTION_POLICY, document | ({"status": status} if status else {}))
     registry = CollectorRegistry()
-    registry.register(Levels(lambda: 0, dict, lambda: True, dict, lambda: held_agents(store)))
+    registry.register(
+        OperatorGauges(lambda: 0, dict, lambda: True, dict, lambda: policy_agents(store))
+    )
 
     (family,) = [each for each in registry.collect() if "retention" in each.name]
     assert {

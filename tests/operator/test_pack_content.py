@@ -2,7 +2,7 @@
 
 import json
 
-from omnia_operator.status.pack_content import remarks
+from omnia_operator.status.pack import remarks
 from tests.operator.world import PACK
 
 
@@ -15,7 +15,7 @@ def test_keys_that_the_format_lacks_are_named_and_many_are_counted() -> None:
     told = remarks(json.dumps({**PACK, "toolz": {}}))
     assert told.endswith('toolz: there is no key "toolz" here; did you mean "tools"?')
     many = remarks(json.dumps({**PACK, **{f"x{index}": 1 for index in range(9)}}))
-    assert many.endswith("; 6 more: omnia validate lists them")
+    assert many.endswith("; 6 more: run omnia validate to list them")
 
 
 def test_additions_of_ours_are_no_format() -> None:

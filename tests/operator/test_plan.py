@@ -13,7 +13,7 @@ from omnia_core.files.tools import HTTPConfig, HTTPRetryPolicy, OpenAPIConfig, T
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
-from omnia_operator.plan import AgentPlan, Mount, SecretCopy, Settings, plan
+from omnia_operator.plan import AgentPlan, MountPlan, SecretCopy, Settings, plan
 from omnia_operator.resolve import Found, SecretSource
 from omnia_operator.settings import settings_of
 from tests.operator import objects, world
@@ -23,8 +23,8 @@ OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "k
 
 # Every facade has the rules about credentials, and room for the keys that go with them.
 AUTH_MOUNTS = (
-    Mount("omnia-auth", "/etc/omnia/auth"),
-    Mount("omnia-auth-secrets", "/etc/omnia/auth-secrets"),
+    MountPlan("omnia-auth", "/etc/omnia/auth"),
+    MountPlan("omnia-auth-secrets", "/etc/omnia/auth-secrets"),
 )
 AUTH_VOLUMES: tuple[JsonObject, ...] = (
     {"name": "omnia-auth", "configMap": {"name": "helper-auth"}},
@@ -61,9 +61,9 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
     ]
     assert made.facade.mounts == AUTH_MOUNTS
     assert made.runtime.mounts == (
-        Mount("omnia-pack", "/etc/omnia/pack"),
-        Mount("omnia-tools", "/etc/omnia/tools"),
-        Mount("omnia-providers", "/etc/omnia/providers"),
+        MountPlan("omnia-pack", "/etc/omnia/pack"),
+        MountPlan("omnia-tools", "/etc/omnia/tools"),
+        MountPlan("omnia-providers", "/etc/omnia/providers"),
     )
     assert made.volumes == (
         {"name": "omnia-pack", "configMap": {"name": "helper-pack"}},
@@ -129,8 +129,8 @@ def test_both_containers_mount_one_volume_for_uploads_and_only_the_facade_writes
 
     assert made.runtime is not None
     assert {"name": "omnia-media", "emptyDir": {}} in made.volumes
-    assert made.facade.mounts[-1] == Mount("omnia-media", "/files", read_only=False)
-    assert made.runtime.mounts[-1] == Mount("omnia-media", "/files", read_only=True)
+    assert made.facade.mounts[-1] == MountPlan("omnia-media", "/files", read_only=False)
+    assert made.runtime.mounts[-1] == MountPlan("omnia-media", "/files", read_only=True)
     both = {
         "OMNIA_MEDIA_STORAGE_TYPE": "local",
         "OMNIA_MEDIA_STORAGE_PATH": "/files",
@@ -170,7 +170,7 @@ def test_a_function_gives_its_schemas_to_both_containers() -> None:
 
     file = decode_json(content(made, "function")["function.json"], FunctionFile, "it")
     assert file == FunctionFile("helper", {"type": "string"}, {"type": "object"})
-    mount = Mount("omnia-function", "/etc/omnia/function")
+    mount = MountPlan("omnia-function", "/etc/omnia/function")
     assert made.facade.mounts == (mount, *AUTH_MOUNTS)
     assert made.runtime is not None
     assert made.runtime.mounts[-1] == mount
@@ -331,7 +331,7 @@ def test_the_credentials_of_tools_are_files_that_only_the_runtime_sees() -> None
         )
     )
 
-    mount = Mount("omnia-tool-secrets", "/etc/omnia/tool-secrets")
+    mount = MountPlan("omnia-tool-secrets", "/etc/omnia/tool-secrets")
     assert made.runtime is not None
     assert mount in made.runtime.mounts
     assert mount not in made.facade.mounts
@@ -476,7 +476,7 @@ def test_what_the_user_adds_to_the_pod_is_handed_on_as_written() -> None:
     assert made.runtime is not None
     assert made.runtime.extra_env == ({"name": "A", "value": "b"},)
     assert made.runtime.resources == {"limits": {"memory": "1Gi"}}
-    assert made.runtime.mounts[-1] == Mount("v", "/v", read_only=False, sub_path="a")
+    assert made.runtime.mounts[-1] == MountPlan("v", "/v", read_only=False, sub_path="a")
     assert made.volumes[-1] == {"name": "v", "secret": {"secretName": "s", "defaultMode": 256}}
 
 

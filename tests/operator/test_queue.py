@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from omnia_core.errors import Code
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, TOOL_REGISTRY
-from omnia_operator.cluster.port import ClusterError
-from omnia_operator.scheduling import Item, WorkQueue, WorkQueues
+from omnia_operator.references import ObjectReference
+from omnia_operator.scheduling import Requeue, WorkQueue, WorkQueues
 from omnia_operator.scheduling import queue as queue_module
 
-A = Item(AGENT_RUNTIME, ("default", "a"))
-B = Item(AGENT_RUNTIME, ("default", "b"))
+A = ObjectReference(AGENT_RUNTIME, ("default", "a"))
+B = ObjectReference(AGENT_RUNTIME, ("default", "b"))
 SECONDS = 5.0
 
 
@@ -21,13 +22,13 @@ class Work:
     """Notes what it is given; each item may be told what to do."""
 
     def __init__(self) -> None:
-        self.done: list[Item] = []
-        self.doing: set[Item] = set()
-        self.outcomes: list[bool | float | Exception] = []
+        self.done: list[ObjectReference] = []
+        self.doing: set[ObjectReference] = set()
+        self.outcomes: list[Requeue | Exception] = []
         self.gate: asyncio.Event | None = None
         self._changed = asyncio.Condition()
 
-    async def __call__(self, item: Item) -> bool | float:
+    async def __call__(self, item: ObjectReference) -> Requeue:
         assert item not in self.doing, "worked on twice at a time"
         self.doing.add(item)
         await self._tell()
@@ -36,7 +37,7 @@ class Work:
         self.doing.discard(item)
         self.done.append(item)
         await self._tell()
-        outcome = self.outcomes.pop(0) if self.outcomes else False
+        outcome = self.outcomes.pop(0) if self.outcomes else Requeue.NO
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -51,7 +52,9 @@ class Work:
 
 
 @contextlib.asynccontextmanager
-async def running(work: Callable[[Item], Awaitable[bool | float]]) -> AsyncIterator[WorkQueue]:
+async def running(
+    work: Callable[[ObjectReference], Awaitable[Requeue]],
+) -> AsyncIterator[WorkQueue]:
     queue = WorkQueue(work, debounce=0.001)
     task = asyncio.create_task(queue.run(2))
     try:
@@ -101,14 +104,14 @@ async def test_one_item_does_not_wait_for_another() -> None:
 @pytest.mark.parametrize(
     "outcome",
     [
-        True,
+        Requeue.with_backoff(),
         ClusterError(Code.UNAVAILABLE, "no answer", transient=True),
         RuntimeError("a fault of ours"),
     ],
     ids=["asked", "transient", "fault"],
 )
 async def test_what_fails_is_tried_again(
-    outcome: bool | Exception,
+    outcome: Requeue | Exception,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(queue_module, "FIRST_RETRY", 0.001)
@@ -121,7 +124,7 @@ async def test_what_fails_is_tried_again(
 
 async def test_what_is_due_later_is_worked_on_then() -> None:
     work = Work()
-    work.outcomes = [0.05]
+    work.outcomes = [Requeue.after(0.05)]
     async with running(work) as queue:
         queue.add(A)
         await work.until(lambda: work.done == [A])
@@ -133,17 +136,17 @@ async def test_what_is_due_later_is_worked_on_then() -> None:
 async def test_asking_tool_servers_holds_up_nothing_else() -> None:
     done, answered = asyncio.Event(), asyncio.Event()
 
-    async def work(item: Item) -> bool:
+    async def work(item: ObjectReference) -> Requeue:
         if item.kind == TOOL_REGISTRY:
             await answered.wait()
         else:
             done.set()
-        return False
+        return Requeue.NO
 
     queues = WorkQueues(work)
     task = asyncio.create_task(queues.run())
     for index in range(100):
-        queues.add(Item(TOOL_REGISTRY, ("default", f"tools-{index}")))
+        queues.add(ObjectReference(TOOL_REGISTRY, ("default", f"tools-{index}")))
     queues.add(A)
     async with asyncio.timeout(SECONDS):
         await done.wait()
@@ -167,7 +170,7 @@ async def test_what_can_never_succeed_is_not_tried_again() -> None:
 
 async def test_a_change_does_not_wait_for_the_next_retry() -> None:
     work = Work()
-    work.outcomes = [True]
+    work.outcomes = [Requeue.with_backoff()]
     async with running(work) as queue:
         queue.add(A)
         await work.until(lambda: work.done == [A])

@@ -8,6 +8,7 @@ import pytest
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
@@ -24,8 +25,7 @@ from omnia_operator.cluster.kinds import (
     SERVICE_ACCOUNT,
     TOOL_REGISTRY,
 )
-from omnia_operator.cluster.port import ClusterError
-from omnia_operator.reconcile import reconcile
+from omnia_operator.scheduling import Requeue
 from tests.operator import objects, world
 from tests.operator.cluster import (
     NOW,
@@ -219,7 +219,7 @@ async def test_somebody_elses_object_is_left_alone() -> None:
 
     assert cluster.live(CONFIG_MAP, "helper-tools")["data"] == {"tools.yaml": "mine"}
     assert cluster.conditions()["DeploymentReady"] == "False: DeploymentFailed"
-    assert "belongs to somebody else" in cluster.message("Ready")
+    assert "does not belong to this agent" in cluster.message("Ready")
     assert cluster.status()["phase"] == "Failed"
 
 
@@ -450,11 +450,10 @@ async def test_a_refusal_by_the_api_server_is_told_and_the_rest_is_made() -> Non
 async def test_a_failure_that_passes_is_tried_again() -> None:
     cluster = FakeCluster(*everything())
     cluster.refuse[SERVICE, "helper"] = unavailable()
-    place = AGENT_RUNTIME, ("default", "helper")
 
-    assert await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW, cluster.issuers)
+    assert await cluster.reconcile(AGENT_RUNTIME) == Requeue.with_backoff()
     cluster.refuse.clear()
-    assert not await reconcile(cluster, *place, SETTINGS, cluster.lookout, NOW, cluster.issuers)
+    assert await cluster.reconcile(AGENT_RUNTIME) == Requeue.NO
     assert cluster.names(SERVICE) == ["helper"]
 
 

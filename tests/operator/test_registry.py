@@ -10,10 +10,10 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.cluster.kinds import CONFIG_MAP, SERVICE, TOOL_REGISTRY
-from omnia_operator.discovery import Context, DiscoveryCache, FoundTool, HandlerTools
-from omnia_operator.reconcile import reconcile
+from omnia_operator.discovery import DiscoveryCache, DiscoveryContext, FoundTool, HandlerTools
+from omnia_operator.scheduling import Requeue
 from tests.operator import objects
-from tests.operator.cluster import NOW, SETTINGS, FakeCluster, everything, secret
+from tests.operator.cluster import NOW, FakeCluster, everything, secret
 
 LATER = "2026-01-01T01:00:00Z"
 PLACE = TOOL_REGISTRY, ("default", "tools")
@@ -40,7 +40,7 @@ class Servers:
         self.remarks: tuple[str, ...] = ()
         self.shown: list[str | None] = []
 
-    async def discover(self, handler: ToolHandler, context: Context) -> HandlerTools:
+    async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
         key = context.credentials.get(handler.name)
         self.shown.append(key.reveal() if key else None)
         if handler.name in self.away:
@@ -58,12 +58,10 @@ class Scene:
         self.servers = Servers()
         self.seconds = 0.0
         self.cluster = FakeCluster(*documents)
-        self.cluster.lookout = DiscoveryCache(self.servers, lambda: self.seconds, lambda: 0.0)
+        self.cluster.discovery = DiscoveryCache(self.servers, lambda: self.seconds, lambda: 0.0)
 
-    async def reconcile(self, now: str = NOW) -> bool | float:
-        return await reconcile(
-            self.cluster, *PLACE, SETTINGS, self.cluster.lookout, now, self.cluster.issuers
-        )
+    async def reconcile(self, now: str = NOW) -> Requeue:
+        return await self.cluster.reconcile(TOOL_REGISTRY, "tools", now=now)
 
     @property
     def status(self) -> JsonObject:
@@ -95,12 +93,12 @@ def endpoints(cluster: FakeCluster) -> list[str]:
 
 async def test_a_server_that_is_away_degrades_the_registry_until_it_is_back() -> None:
     scene = Scene(objects.registry(objects.handler(), objects.handler(MCP)))
-    assert await scene.reconcile() == 60.0
+    assert await scene.reconcile() == Requeue.after(60.0)
     assert (scene.status["phase"], scene.status["discoveredToolsCount"]) == ("Ready", 4)
     assert scene.discovered == "True: ToolsDiscovered"
 
     scene.servers.away, scene.seconds = {"server"}, 60.0
-    assert await scene.reconcile() == 5.0
+    assert await scene.reconcile() == Requeue.after(5.0)
     assert scene.status["phase"] == "Degraded"
     assert scene.discovered == "False: ServerUnavailable"
     assert scene.tools == {
@@ -154,7 +152,7 @@ async def test_a_status_is_written_when_servers_were_asked_and_not_before() -> N
     scene = Scene(objects.registry(objects.handler(), objects.handler(MCP)))
     await scene.reconcile()
     scene.seconds = 59.0
-    assert await scene.reconcile(LATER) == 1.0
+    assert await scene.reconcile(LATER) == Requeue.after(1.0)
     assert scene.cluster.writes == ["status ToolRegistry tools"]
 
     scene.seconds = 60.0
@@ -188,11 +186,11 @@ async def test_a_credential_is_shown_to_its_server_and_to_nobody_else() -> None:
 async def test_an_invalid_registry_and_one_that_is_gone_are_not_asked_again() -> None:
     broken = objects.handler({"tool": {"inputSchema": {"type": "no such type"}}})
     scene = Scene(objects.registry(broken))
-    assert await scene.reconcile() is False
+    assert await scene.reconcile() == Requeue.NO
     assert scene.status["phase"] == "Failed"
 
     scene.cluster.remove(TOOL_REGISTRY, "tools")
-    assert await scene.reconcile() is False
+    assert await scene.reconcile() == Requeue.NO
     assert scene.servers.shown == []
 
 

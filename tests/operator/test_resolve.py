@@ -8,7 +8,7 @@ import pytest
 from omnia_core.files.pack import parse_pack
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.resolve import Found, SecretSource, secret_keys
-from omnia_operator.resolve.versions import precedence
+from omnia_operator.resolve.lineup import precedence
 from tests.operator import objects, world
 
 OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
@@ -213,8 +213,8 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
         world.found(objects.provider(), pack("other", "1.0.0", of="support")),
         ("PromptPackReady", "PromptPackNotFound"),
         (
-            'there is no PromptPack "pack" in namespace "default" (there: support): create it, or'
-            " correct spec.promptPackRef.name"
+            'there is no PromptPack "pack" in namespace "default" (existing: support): create it,'
+            " or correct spec.promptPackRef.name"
         ),
     ),
     "no such version": (
@@ -222,8 +222,8 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
         world.found(objects.provider(), pack("a", "1.9.0"), pack("b", "1.10.0")),
         ("PromptPackReady", "PromptPackNotFound"),
         (
-            'PromptPack "pack" has no version 3.0.0 (there: 1.10.0, 1.9.0): create it, or correct'
-            " spec.promptPackRef.version"
+            'PromptPack "pack" has no version 3.0.0 (existing: 1.10.0, 1.9.0): create it,'
+            " or correct spec.promptPackRef.version"
         ),
     ),
     "no content": (

@@ -172,15 +172,15 @@ async def test_the_agent_says_what_the_policy_makes_of_its_sessions() -> None:
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"
     assert cluster.message("SessionRetention") == (
         'SessionRetentionPolicy "retention": sessions end 1h after their last use, instead of 24h;'
-        " what is kept of them is deleted 30 days after it; 500 messages of each are kept"
+        " their data is deleted 30 days after it; 500 messages of each are kept"
     )
     cluster.put(objects.policy({"ttlAfterInactive": None, "retentionDays": 30, "dryRun": True}))
     cluster.put(objects.agent())
     await cluster.settle()
     assert cluster.conditions()["SessionRetention"] == "True: DryRun"
     assert cluster.message("SessionRetention") == (
-        'SessionRetentionPolicy "retention" is only counted, not done: sessions end 24h after their'
-        " last use; sessions in memory leave nothing that retentionDays could keep"
+        'SessionRetentionPolicy "retention" is a dry run, nothing changes: sessions end 24h after'
+        " their last use; retentionDays has no effect: memory keeps no data of ended sessions"
     )
 
 
@@ -203,7 +203,9 @@ async def test_a_younger_policy_waits_until_the_older_one_is_deleted() -> None:
     found = status(cluster, "a-young")
     assert (found["phase"], found["agents"]) == ("Superseded", 0)
     assert conditions(cluster, "a-young") == {"Active": "False: Superseded"}
-    assert 'SessionRetentionPolicy "retention" is older' in message(cluster, "Active", "a-young")
+    assert 'the older SessionRetentionPolicy "retention" is in force' in message(
+        cluster, "Active", "a-young"
+    )
     assert ("a-young", "Superseded") in cluster.events
 
     cluster.remove(SESSION_RETENTION_POLICY, "retention")
@@ -226,7 +228,7 @@ async def test_an_edit_that_cannot_be_used_leaves_what_was_valid_in_force() -> N
     assert conditions(cluster)["Active"] == "False: InvalidSpec"
     said = message(cluster, "Active")
     assert "spec.retentionDays: expected at least 1, found 0" in said
-    assert "the spec that was last valid stays in force" in said
+    assert "the last valid spec stays in force" in said
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"
 
     cluster.put(objects.policy({"ttlAfterInactive": "2h"}))
@@ -241,7 +243,7 @@ async def test_a_policy_that_was_never_valid_bounds_nothing_and_supersedes_nobod
 
     assert variables(cluster) == {}
     assert status(cluster)["phase"] == "Failed"
-    assert "it bounds nothing until it is mended" in message(cluster, "Active")
+    assert "nothing is bounded until the spec is corrected" in message(cluster, "Active")
     cluster.put(objects.policy(None, "young", creationTimestamp=LATER))
     await cluster.settle()
     assert variables(cluster)["runtime SESSION_TTL"] == "1h"
@@ -253,7 +255,9 @@ async def test_days_that_a_store_cannot_keep_are_a_warning() -> None:
     cluster = await settled(*everything(), objects.policy({"retentionDays": 30}))
 
     assert conditions(cluster)["Effective"] == "False: NothingIsKept"
-    assert "sessions of helper can be continued" in message(cluster, "Effective")
+    assert "for helper retentionDays only bounds how long a session can be continued" in message(
+        cluster, "Effective"
+    )
     assert "set session.type: postgres" in message(cluster, "Effective")
     assert ("retention", "NothingIsKept") in cluster.events
     assert status(cluster)["phase"] == "Active"
@@ -303,8 +307,8 @@ async def test_a_variable_of_the_agents_own_that_undoes_the_policy_is_a_warning(
     assert cluster.conditions()["SessionRetention"] == "False: Overridden"
     assert cluster.message("SessionRetention") == (
         'SessionRetentionPolicy "retention" is overridden by OMNIA_SESSION_TTL of'
-        " spec.facade.extraEnv, OMNIA_RETENTION_TTL of spec.runtime.extraEnv: remove that, and the"
-        " policy holds as written"
+        " spec.facade.extraEnv, OMNIA_RETENTION_TTL of spec.runtime.extraEnv: remove it to"
+        " apply the policy"
     )
     assert ("helper", "Overridden") in cluster.events
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"

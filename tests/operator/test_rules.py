@@ -1,13 +1,15 @@
-"""Every cross-field rule refuses what it is for, says where, and stands in the CRD."""
+"""Every cross-field rule refuses what it is for, says where, and is in the CRD."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import InvalidResource, Severity, dotted, findings, parse
 from omnia_operator.api.crd import RESOURCES
+from omnia_operator.api.model import Model
+from omnia_operator.api.rules import rule, violations
 from omnia_operator.api.schema import resource_schema
 from tests.operator import objects
 
@@ -199,7 +201,7 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "a schema that does not compile": (
         objects.function({"inputSchema": {"properties": {"a": {"minimum": "x"}}}}),
         "spec.inputSchema.properties.a.minimum",
-        "no JSON Schema",
+        "not a valid JSON Schema",
     ),
     "a provider without a model": (
         objects.provider({"type": "vllm"}),
@@ -318,7 +320,7 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "a session that ends at once": (
         objects.policy({"ttlAfterInactive": "999ms"}),
         "spec.ttlAfterInactive",
-        "set ttlAfterInactive to 1s or more",
+        "set it to 1s or more",
     ),
     "a time that no computer can count": (
         objects.policy({"ttlAfterInactive": "9999999999h"}),
@@ -375,3 +377,30 @@ def test_every_rule_is_tried_by_a_case_here() -> None:
     seen = {each.message for document, _, _ in REFUSED.values() for each in findings(document)}
 
     assert messages - seen == set()
+
+
+class Limited(Model):
+    """A model with a rule that fails to evaluate for some values."""
+
+    wait: str
+    limit: ClassVar = rule(
+        "the wait is at most a minute", cel="duration(self.wait) <= duration('1m')"
+    )
+
+
+@pytest.mark.parametrize(("wait", "broken"), [("59s", False), ("61s", True), ("soon", True)])
+def test_a_rule_that_cannot_be_evaluated_is_broken_as_in_the_api_server(
+    wait: str, broken: bool
+) -> None:
+    assert list(violations(Limited(wait=wait))) == (
+        [((), "the wait is at most a minute")] if broken else []
+    )
+
+
+def test_a_server_of_another_type_is_no_address() -> None:
+    program = {"transport": "stdio", "command": "server"}
+    document = objects.registry(objects.handler({"httpConfig": None, "mcpConfig": program}))
+
+    messages = [each.message for each in findings(document)]
+
+    assert any("needs the address of the server" in message for message in messages), messages

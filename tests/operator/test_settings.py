@@ -15,9 +15,9 @@ from omnia_operator.cluster.kinds import (
     WATCHED,
     ObjectKind,
 )
-from omnia_operator.handlers import register, tuned
+from omnia_operator.handlers import kopf_settings, register
 from omnia_operator.plan import plan
-from omnia_operator.scheduling.watches import OLDEST, Watches
+from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
 from omnia_operator.settings import settings_of
 from tests.operator import objects, world
 
@@ -68,8 +68,8 @@ def resource(kind: ObjectKind) -> kopf.Resource:
 @pytest.mark.parametrize("kind", WATCHED, ids=str)
 def test_a_watch_shows_that_it_lives_when_it_connects(kind: ObjectKind) -> None:
     now = 0.0
-    watches = Watches(lambda: now)
-    settings = tuned(watches, clusterwide=True)
+    watches = WatchLiveness(lambda: now)
+    settings = kopf_settings(watches, clusterwide=True)
 
     now = OLDEST + 1.0
     chosen = settings.watching.label_selectors.collect(resource(kind))
@@ -82,8 +82,8 @@ def test_a_watch_shows_that_it_lives_when_it_connects(kind: ObjectKind) -> None:
 
 def test_every_kind_is_watched_and_nothing_is_written_by_kopf() -> None:
     registry = kopf.OperatorRegistry()
-    register(registry, None, Watches(lambda: 0.0))  # type: ignore[arg-type]
-    settings = tuned(Watches(lambda: 0.0), clusterwide=True)
+    register(registry, None, WatchLiveness(lambda: 0.0))  # type: ignore[arg-type]
+    settings = kopf_settings(WatchLiveness(lambda: 0.0), clusterwide=True)
 
     assert registry._watching.has_handlers(resource(DEPLOYMENT))
     assert len(list(registry._watching.get_all_handlers())) == len(WATCHED)

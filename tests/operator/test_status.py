@@ -6,25 +6,19 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentPhase, AgentRuntimeStatus
 from omnia_operator.api.meta import Condition, ConditionStatus
 from omnia_operator.resolve import Problem
-from omnia_operator.status import (
-    AgentFacts,
-    PodState,
-    Workload,
-    agent_status,
-    announcements,
-)
+from omnia_operator.status import AgentFacts, DeploymentState, PodState, agent_status, announcements
 from omnia_operator.status.conditions import dated, false, true
 from tests.operator import objects, world
 from tests.operator.cluster import pod
 
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-02-02T00:00:00Z"
-RUNNING = Workload(desired=2, ready=2, available=2, updated=2, current=True)
-STARTING = Workload(desired=2, ready=0, available=0, updated=2, current=True)
+RUNNING = DeploymentState(desired=2, ready=2, available=2, updated=2, current=True)
+STARTING = DeploymentState(desired=2, ready=0, available=0, updated=2, current=True)
 
 
 def facts(
-    workload: Workload | None = RUNNING,
+    workload: DeploymentState | None = RUNNING,
     *problems: Problem,
     pods: tuple[PodState, ...] = (),
     has_service: bool = True,
@@ -54,24 +48,24 @@ MISSING = Problem("ProviderReady", "ProviderNotFound", "there is none", retry=Tr
             "DeploymentProgressing",
         ),
         (
-            facts(Workload(desired=1, current=True, failure="exceeded quota")),
+            facts(DeploymentState(desired=1, current=True, failure="exceeded quota")),
             "Failed",
             "DeploymentFailed",
             "DeploymentFailed",
         ),
         (
-            facts(Workload(desired=1, ready=1, available=1, updated=0, current=True)),
+            facts(DeploymentState(desired=1, ready=1, available=1, updated=0, current=True)),
             "Pending",
             "RuntimeNotReady",
             "DeploymentProgressing",
         ),
         (
-            facts(Workload(desired=1, ready=1, available=1, updated=1, current=False)),
+            facts(DeploymentState(desired=1, ready=1, available=1, updated=1, current=False)),
             "Pending",
             "RuntimeNotReady",
             "DeploymentProgressing",
         ),
-        (facts(Workload(current=True)), "Running", "RuntimeReady", "DeploymentCreated"),
+        (facts(DeploymentState(current=True)), "Running", "RuntimeReady", "DeploymentCreated"),
         (facts(RUNNING, MISSING), "Pending", "RuntimeNotReady", "DeploymentCreated"),
         (facts(RUNNING, has_service=False), "Pending", "RuntimeNotReady", "DeploymentCreated"),
     ],
@@ -224,7 +218,7 @@ def test_a_deployment_that_may_not_have_pods_says_why() -> None:
     conditions = [{"type": "ReplicaFailure", "status": "True", "message": "forbidden"}]
     deployment = {"metadata": {"generation": 1}, "status": {"conditions": conditions}}
 
-    assert Workload.of(deployment).failure == "forbidden"
+    assert DeploymentState.of(deployment).failure == "forbidden"
 
 
 def condition(kind: str, reason: str, *, holds: bool) -> Condition:

@@ -1,6 +1,7 @@
 """What agents of the tests refer to."""
 
 import json
+from collections.abc import Iterable, Mapping
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import (
@@ -34,7 +35,7 @@ def agent(document: JsonObject) -> AgentRuntime:
 def found(
     *documents: JsonObject,
     config_maps: dict[str, dict[str, str]] | None = None,
-    secrets: dict[tuple[str, str], frozenset[str]] | None = None,
+    secrets: Mapping[tuple[str, str], Iterable[str]] | None = None,
 ) -> Found:
     resources = [parse(each) for each in documents]
     maps = {"pack-json": {"pack.json": PACK_TEXT}} if config_maps is None else config_maps
@@ -42,13 +43,13 @@ def found(
         packs={each.key: each for each in resources if isinstance(each, PromptPack)},
         registries={each.key: each for each in resources if isinstance(each, ToolRegistry)},
         providers={each.key: each for each in resources if isinstance(each, Provider)},
-        policies=tuple(
+        policies=[
             RetentionPolicy.of(each)
             for each in resources
             if isinstance(each, SessionRetentionPolicy)
-        ),
+        ],
         config_maps={("default", name): data for name, data in maps.items()},
-        secrets=secrets or {},
+        secrets={key: dict.fromkeys(keys, "") for key, keys in (secrets or {}).items()},
     )
 
 

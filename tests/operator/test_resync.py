@@ -14,10 +14,10 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.store import Store
-from omnia_operator.scheduling import EventIntake, WorkQueues
-from omnia_operator.scheduling.queue import Item
-from omnia_operator.scheduling.watches import OLDEST, Watches
-from omnia_operator.sweep import Sweeper
+from omnia_operator.references import ObjectReference
+from omnia_operator.resync import Resync
+from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
+from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
 from tests.operator.test_client import SERVER_CONFIG
 
 
@@ -27,11 +27,11 @@ class Cluster:
     def __init__(self, *missing: ObjectKind) -> None:
         self.missing = set(missing)
         self.now = 0.0
-        self.watches = Watches(lambda: self.now)
+        self.liveness = WatchLiveness(lambda: self.now)
         transport = httpx2.MockTransport(self._answer)
         client = AsyncClient(SERVER_CONFIG, field_manager=FIELD_MANAGER, transport=transport)
-        inbox = EventIntake(Store(), WorkQueues(_never))
-        self.sweeper = Sweeper(ClusterClient(client), inbox, self.watches, ("one", "two"))
+        intake = EventIntake(Store(), WorkQueues(_never))
+        self.resync = Resync(ClusterClient(client), intake, self.liveness, ("one", "two"))
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
         plural = request.url.path.rpartition("/")[2]
@@ -40,7 +40,7 @@ class Cluster:
         return httpx2.Response(200, json={"metadata": {"resourceVersion": "7"}, "items": []})
 
 
-async def _never(item: Item) -> bool:
+async def _never(item: ObjectReference) -> Requeue:
     raise AssertionError(f"{item} is looked at")
 
 
@@ -48,40 +48,40 @@ async def test_an_operator_that_is_newer_than_the_definitions_lives_and_says_wha
     cluster = Cluster(SESSION_RETENTION_POLICY, SCALED_OBJECT)
 
     with capture_logs() as logs:
-        await cluster.sweeper.first()
+        await cluster.resync.list_first()
 
     (said,) = logs
     assert (said["log_level"], said["kind"]) == ("warning", "SessionRetentionPolicy")
     assert said["mend"] == "kubectl apply --server-side -f charts/omnia/crds"
     cluster.now = OLDEST + 1.0
-    assert AGENT_RUNTIME.name in cluster.watches.dead()
-    assert not {"SessionRetentionPolicy", "ScaledObject"} & set(cluster.watches.dead())
+    assert AGENT_RUNTIME.name in cluster.liveness.dead()
+    assert not {"SessionRetentionPolicy", "ScaledObject"} & set(cluster.liveness.dead())
 
 
 @pytest.mark.parametrize("kind", [SESSION_RETENTION_POLICY, SCALED_OBJECT], ids=str)
 async def test_a_kind_that_is_there_has_to_be_watched(kind: ObjectKind) -> None:
     cluster = Cluster(kind)
-    await cluster.sweeper.first()
+    await cluster.resync.list_first()
 
     cluster.missing.clear()
     cluster.now = 600.0
     with capture_logs() as logs:
-        await cluster.sweeper.sweep()
+        await cluster.resync.list_all()
     assert logs == []
-    assert kind.name not in cluster.watches.dead()
+    assert kind.name not in cluster.liveness.dead()
 
     cluster.now += OLDEST + 1.0
-    await cluster.sweeper.sweep()
-    assert kind.name in cluster.watches.dead()
-    cluster.watches.alive(kind)
-    assert kind.name not in cluster.watches.dead()
+    await cluster.resync.list_all()
+    assert kind.name in cluster.liveness.dead()
+    cluster.liveness.alive(kind)
+    assert kind.name not in cluster.liveness.dead()
 
 
 async def test_without_a_kind_that_every_agent_needs_the_operator_is_not_alive() -> None:
     cluster = Cluster(PROVIDER)
     with capture_logs() as logs:
-        await cluster.sweeper.first()
+        await cluster.resync.list_first()
 
     assert [each["kind"] for each in logs] == ["Provider"]
     cluster.now = OLDEST + 1.0
-    assert PROVIDER.name in cluster.watches.dead()
+    assert PROVIDER.name in cluster.liveness.dead()

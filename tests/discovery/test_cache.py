@@ -4,10 +4,10 @@ from hypothesis import strategies as st
 from omnia_core.env.contract import SecretStr
 from omnia_core.units import Duration
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.api.toolregistry import Probe, RegistryPhase, ToolStatus
+from omnia_operator.api.toolregistry import RegistryPhase, ServerProbe, ToolStatus
 from omnia_operator.discovery import (
-    Context,
     DiscoveryCache,
+    DiscoveryContext,
     FoundTool,
     HandlerTools,
     ServerDiscovery,
@@ -15,12 +15,12 @@ from omnia_operator.discovery import (
     discovered_tools,
     phase,
 )
-from omnia_operator.discovery.schedule import wait
+from omnia_operator.discovery.cache import wait
 from tests.discovery.given import CONTEXT, http, mcp, openapi, silent_server
 from tests.services import free_port
 
 KEY = ("shop", "tools")
-PROBING = Context("shop", probe=Probe(enabled=True, timeout=Duration.parse("200ms")))
+PROBING = DiscoveryContext("shop", probe=ServerProbe(enabled=True, timeout=Duration.parse("200ms")))
 
 
 class Answers:
@@ -30,7 +30,7 @@ class Answers:
         self.away: set[str] = set()
         self.asked: list[str] = []
 
-    async def discover(self, handler: ToolHandler, context: Context) -> HandlerTools:  # noqa: ARG002 - the port
+    async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:  # noqa: ARG002 - the port
         self.asked.append(handler.name)
         status = ToolStatus.UNAVAILABLE if handler.name in self.away else ToolStatus.AVAILABLE
         return HandlerTools(handler.name, status, (FoundTool(f"{handler.name}_tool"),))
@@ -42,12 +42,12 @@ def answer(name: str, status: ToolStatus, *tools: str) -> HandlerTools:
 
 async def test_a_server_is_asked_again_when_it_is_time_and_not_before() -> None:
     answers, now = Answers(), 0.0
-    lookout = DiscoveryCache(answers, clock=lambda: now, spread=lambda: 0.0)
-    first = await lookout.look(KEY, [http("http://a")], CONTEXT)
+    cache = DiscoveryCache(answers, clock=lambda: now, spread=lambda: 0.0)
+    first = await cache.discover(KEY, [http("http://a")], CONTEXT)
     now = 59.0
-    early = await lookout.look(KEY, [http("http://a")], CONTEXT)
+    early = await cache.discover(KEY, [http("http://a")], CONTEXT)
     now = 60.0
-    late = await lookout.look(KEY, [http("http://a")], CONTEXT)
+    late = await cache.discover(KEY, [http("http://a")], CONTEXT)
     assert [len(each.asked) for each in (first, early, late)] == [1, 0, 1]
     assert early.answers == first.answers
     assert (first.again, early.again) == (60.0, 1.0)
@@ -56,35 +56,35 @@ async def test_a_server_is_asked_again_when_it_is_time_and_not_before() -> None:
 async def test_only_the_server_that_is_away_is_asked_again_soon_and_then_less_often() -> None:
     answers, now = Answers(), 0.0
     answers.away = {"weather"}
-    lookout = DiscoveryCache(answers, clock=lambda: now, spread=lambda: 0.0)
+    cache = DiscoveryCache(answers, clock=lambda: now, spread=lambda: 0.0)
     handlers = [http("http://a"), mcp("http://b")]
     waits = []
     for _ in range(4):
-        seen = await lookout.look(KEY, handlers, CONTEXT)
+        seen = await cache.discover(KEY, handlers, CONTEXT)
         waits.append(seen.again)
         now += seen.again
     assert waits == [5.0, 10.0, 20.0, 25.0]
     assert answers.asked.count("orders") == 1
     answers.away.clear()
     now += 60
-    healed = await lookout.look(KEY, handlers, CONTEXT)
+    healed = await cache.discover(KEY, handlers, CONTEXT)
     assert phase(healed.answers) is RegistryPhase.READY
 
 
 async def test_a_change_of_handler_or_credential_asks_at_once() -> None:
     answers = Answers()
-    lookout = DiscoveryCache(answers, clock=lambda: 0.0, spread=lambda: 0.0)
-    secret = Context("shop", credentials={"orders": SecretStr("new")})
+    cache = DiscoveryCache(answers, clock=lambda: 0.0, spread=lambda: 0.0)
+    secret = DiscoveryContext("shop", credentials={"orders": SecretStr("new")})
     for handler, context in [
         (http("http://a"), CONTEXT),
         (http("http://b"), CONTEXT),
         (http("http://b"), secret),
         (http("http://b"), secret),
     ]:
-        await lookout.look(KEY, [handler], context)
+        await cache.discover(KEY, [handler], context)
     assert len(answers.asked) == 3
-    lookout.forget(KEY)
-    await lookout.look(KEY, [http("http://b")], secret)
+    cache.forget(KEY)
+    await cache.discover(KEY, [http("http://b")], secret)
     assert len(answers.asked) == 4
 
 

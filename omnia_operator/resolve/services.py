@@ -1,9 +1,9 @@
-"""Services of tool servers, found by their labels.
+"""Finds the address of a tool server by the labels of its Service.
 
-A Service may say more about its tool in annotations:
+Annotations of the Service may describe its tool:
 
 `tool-path`: path of the endpoint.
-`tool-type`: `https` for an encrypted endpoint; a type that the handler does not have is an error.
+`tool-type`: `https` for an encrypted endpoint; another type than the handler's is an error.
 `tool-name`, `tool-description`: replace those of the handler's `tool`.
 """
 
@@ -36,8 +36,8 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """What matters of a Service."""
+class ToolService:
+    """A Service that may be a tool server."""
 
     name: str
     namespace: str
@@ -46,31 +46,31 @@ class Service:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def service_of(document: JsonObject) -> Service:
-    """Return what matters of a Service that the API server gave."""
+def service_of(document: JsonObject) -> ToolService:
+    """Read a Service of the API server."""
     metadata = document["metadata"]
     ports = (document.get("spec") or {}).get("ports") or ()
-    return Service(
+    return ToolService(
         name=metadata["name"],
         namespace=metadata["namespace"],
-        ports=tuple(ServicePort(each.get("name", ""), each["port"]) for each in ports),
+        ports=tuple(ServicePort(port.get("name", ""), port["port"]) for port in ports),
         labels=metadata.get("labels") or {},
         annotations=metadata.get("annotations") or {},
     )
 
 
-def located(handler: ToolHandler, services: Iterable[Service], namespace: str) -> ToolHandler:
+def located(handler: ToolHandler, services: Iterable[ToolService], namespace: str) -> ToolHandler:
     """Return the handler with the address that its selector finds.
 
     A handler without a selector, or with an address of its own, is returned as it is.
 
     Args:
         handler: the handler.
-        services: all that there are; the first by name of those that match is taken.
-        namespace: that of the registry.
+        services: all candidates; of those that match, the first by name is used.
+        namespace: the registry's namespace.
 
     Raises:
-        ConfigurationError: no Service matches, or it does not fit; the message says what to do.
+        ConfigurationError: no Service matches, or the Service does not fit the handler.
     """
     selector = handler.selector
     if selector is None or handler.address is not None:
@@ -85,12 +85,35 @@ def located(handler: ToolHandler, services: Iterable[Service], namespace: str) -
     return _described(_addressed(handler, url, host), service)
 
 
-def _chosen(selector: Selector, services: Iterable[Service], namespace: str) -> Service:
+def with_addresses(
+    handlers: Iterable[ToolHandler], services: Iterable[ToolService], namespace: str
+) -> tuple[ToolHandler, ...]:
+    """Return handlers with the addresses that their selectors find.
+
+    A handler without a Service keeps no address, and agents do not get its tools: the status of
+    the registry has the reason.
+    """
+    candidates = tuple(services)
+    return tuple(_with_address(handler, candidates, namespace) for handler in handlers)
+
+
+def _with_address(
+    handler: ToolHandler, services: tuple[ToolService, ...], namespace: str
+) -> ToolHandler:
+    try:
+        return located(handler, services, namespace)
+    except ConfigurationError:
+        return handler
+
+
+def _chosen(selector: Selector, services: Iterable[ToolService], namespace: str) -> ToolService:
     wanted = selector.match_labels.items()
     matching = (
-        each for each in services if each.namespace == namespace and wanted <= each.labels.items()
+        service
+        for service in services
+        if service.namespace == namespace and wanted <= service.labels.items()
     )
-    found = min(matching, key=lambda each: each.name, default=None)
+    found = min(matching, key=lambda service: service.name, default=None)
     if found is None:
         labels = ",".join(f"{key}={value}" for key, value in sorted(wanted))
         raise ConfigurationError(
@@ -100,22 +123,22 @@ def _chosen(selector: Selector, services: Iterable[Service], namespace: str) -> 
     return found
 
 
-def _port(service: Service, selector: Selector) -> int:
+def _port(service: ToolService, selector: Selector) -> int:
     if selector.port is None and service.ports:
         return service.ports[0].port
-    for each in service.ports:
-        if selector.port in {each.name, str(each.port)}:
-            return each.port
-    has = ", ".join(each.name or str(each.port) for each in service.ports) or "none"
+    for port in service.ports:
+        if selector.port in {port.name, str(port.port)}:
+            return port.port
+    has = ", ".join(port.name or str(port.port) for port in service.ports) or "none"
     raise ConfigurationError(
-        f'the Service "{service.name}" has no port "{selector.port or ""}" (it has: {has}):'
+        f'the Service "{service.name}" has no port "{selector.port or ""}" (its ports: {has}):'
         " correct selector.port"
     )
 
 
-def _check_type(service: Service, kind: str, handler: ToolHandler) -> None:
-    says_grpc = kind == HandlerType.GRPC.value
-    if kind and says_grpc != (handler.type is HandlerType.GRPC):
+def _check_type(service: ToolService, kind: str, handler: ToolHandler) -> None:
+    is_grpc = kind == HandlerType.GRPC.value
+    if kind and is_grpc != (handler.type is HandlerType.GRPC):
         raise ConfigurationError(
             f'the Service "{service.name}" is annotated as {kind}, and the handler has type'
             f" {handler.type.value}: correct one of them"
@@ -142,19 +165,19 @@ def _addressed(handler: ToolHandler, url: str, host: str) -> ToolHandler:
             return handler
 
 
-def _described(handler: ToolHandler, service: Service) -> ToolHandler:
+def _described(handler: ToolHandler, service: ToolService) -> ToolHandler:
     if handler.tool is None:
         return handler
-    said = {
+    annotated = {
         "name": service.annotations.get(TOOL_NAME_ANNOTATION, "").strip(),
         "description": service.annotations.get(TOOL_DESCRIPTION, "").strip(),
     }
-    name = said["name"]
+    name = annotated["name"]
     if name and (len(name) > _LONGEST_NAME or not re.fullmatch(TOOL_NAME, name)):
         raise ConfigurationError(
             f'the Service "{service.name}" is annotated with the tool name'
             f' "{name[:_LONGEST_NAME]}": use lower-case letters, digits and'
             " underscores, a letter first"
         )
-    tool = handler.tool.model_copy(update={key: text for key, text in said.items() if text})
+    tool = handler.tool.model_copy(update={key: text for key, text in annotated.items() if text})
     return handler.model_copy(update={"tool": tool})

@@ -21,8 +21,9 @@ from omnia_operator.cluster.kinds import (
     kind_of,
 )
 from omnia_operator.cluster.store import Store
-from omnia_operator.scheduling import EventIntake, Item
-from omnia_operator.scheduling.watches import OLDEST, Watches
+from omnia_operator.references import ObjectReference
+from omnia_operator.scheduling import EventIntake
+from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
 from tests.operator import objects
 from tests.operator.cluster import config_map, secret
 
@@ -31,9 +32,9 @@ class Recorder:
     """Stands for the queue."""
 
     def __init__(self) -> None:
-        self.items: set[Item] = set()
+        self.items: set[ObjectReference] = set()
 
-    def add(self, item: Item, delay: float = 0.0) -> None:
+    def add(self, item: ObjectReference, delay: float = 0.0) -> None:
         assert delay >= 0
         self.items.add(item)
 
@@ -42,7 +43,7 @@ class Scene:
     def __init__(self, *documents: JsonObject) -> None:
         self.queue = Recorder()
         self.store = Store()
-        self.inbox = EventIntake(self.store, self.queue)  # type: ignore[arg-type]
+        self.intake = EventIntake(self.store, self.queue)  # type: ignore[arg-type]
         self.version = 0
         for document in documents:
             self.see(document)
@@ -50,16 +51,16 @@ class Scene:
     def see(self, document: JsonObject) -> set[tuple[str, str]]:
         self.version += 1
         kind, whole = self._whole(document)
-        return self._woken(lambda: self.inbox.seen(kind, whole))
+        return self._woken(lambda: self.intake.seen(kind, whole))
 
     def lose(self, document: JsonObject) -> set[tuple[str, str]]:
         kind, whole = self._whole(document)
-        return self._woken(lambda: self.inbox.gone(kind, whole))
+        return self._woken(lambda: self.intake.gone(kind, whole))
 
     def list(self, kind: ObjectKind, *documents: JsonObject) -> set[tuple[str, str]]:
         self.version += 1
         listed = [self._whole(each)[1] for each in documents]
-        return self._woken(lambda: self.inbox.listed(kind, listed, self.version, None))
+        return self._woken(lambda: self.intake.listed(kind, listed, self.version, None))
 
     def _whole(self, document: JsonObject) -> tuple[ObjectKind, JsonObject]:
         metadata = {
@@ -211,7 +212,9 @@ def test_a_secret_of_a_tool_server_wakes_its_registry() -> None:
 
 
 def test_a_client_key_wakes_its_agent_when_it_comes_changes_hands_and_goes() -> None:
-    scene = Scene(objects.agent(), objects.agent(name="other"))
+    accepted: JsonObject = {"externalAuth": {"clientKeys": {}}}
+    closed = objects.agent(name="closed")
+    scene = Scene(objects.agent(accepted), objects.agent(accepted, name="other"), closed)
 
     def key(agent: str) -> JsonObject:
         made = secret("key", {"keyHash": "aGFzaA=="})
@@ -225,6 +228,7 @@ def test_a_client_key_wakes_its_agent_when_it_comes_changes_hands_and_goes() -> 
     assert scene.see(key("")) == {other}
     assert scene.see(key("helper")) == {helper}
     assert scene.lose(key("helper")) == {helper}
+    assert scene.see(key("closed")) == set()
 
 
 def test_the_key_of_the_user_ids_wakes_its_agent() -> None:
@@ -302,7 +306,7 @@ def test_everything_can_be_looked_at_again() -> None:
     scene = Scene(*SCENE, objects.policy())
     scene.queue.items.clear()
 
-    scene.inbox.wake_all()
+    scene.intake.wake_all()
 
     kinds = [each.kind for each in scene.queue.items]
     assert sorted(kinds, key=str) == [
@@ -318,7 +322,7 @@ def test_everything_can_be_looked_at_again() -> None:
 
 def test_a_watch_that_says_nothing_for_long_counts_as_dead() -> None:
     now = 0.0
-    watches = Watches(lambda: now)
+    watches = WatchLiveness(lambda: now)
     assert set(watches.ages()) == {kind.name for kind in WATCHED if kind not in OPTIONAL}
 
     now = OLDEST - 1.0

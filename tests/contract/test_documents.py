@@ -13,7 +13,13 @@ from omnia_cli.validate import validate
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     page
-    for pattern in ("*.md", "docs/**/*.md", "examples/*/README.md")
+    for pattern in (
+        "*.md",
+        "docs/**/*.md",
+        "examples/*/README.md",
+        "benchmarks/README.md",
+        "tests/README.md",
+    )
     for page in ROOT.glob(pattern)
 )
 
@@ -49,6 +55,15 @@ def test_every_manifest_on_a_page_is_valid(page: Path, tmp_path: Path) -> None:
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_to_a_section_leads_to_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:]*)#([^)]+)\)", page.read_text()):
+        text = (page.parent / target if target else page).read_text()
+        headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+        anchors = [re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings]
+        assert anchor in anchors, f"{target}#{anchor}"
 
 
 def test_every_make_target_that_a_page_names_exists() -> None:

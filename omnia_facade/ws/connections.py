@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.timings import USUAL, Timings
-from omnia_facade.ws.framing import WriteCoalescer
 from omnia_facade.ws.inbound_limits import ConnectionLimits, InboundBudget
+from omnia_facade.ws.socket import WriteCoalescer
 
 
 class MonitoredConnection(Protocol):

@@ -159,6 +159,9 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             case "refuse":
                 yield pb.ServerMessage(error=pb.Error(code="DUPLEX_ERROR", message="no line"))
                 return
+            case "write":
+                yield chunk("I can only write")
+                await asyncio.Event().wait()
             case "talk":
                 for message in TALK:
                     yield message

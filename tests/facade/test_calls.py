@@ -59,16 +59,16 @@ async def client(
         await client.close()
 
 
-def dialogue_of(client: RuntimeClient, silence: float = LIMIT) -> BackendConnection:
+def connection_of(client: RuntimeClient, silence: float = LIMIT) -> BackendConnection:
     return RuntimeBackend(client, silence, LIMIT).begin("s", Principal("mia", user_id="0123"))
 
 
 async def take(
-    dialogue: BackendConnection, audio: AudioQueue
+    connection: BackendConnection, audio: AudioQueue
 ) -> list[str | TurnEvent | Done | Failed]:
     listener = RecordingListener()
     async with asyncio.timeout(LIMIT):
-        outcome = await dialogue.call(CallRequest("s"), audio, listener)
+        outcome = await connection.call(CallRequest("s"), audio, listener)
     return [*listener.received, outcome]
 
 
@@ -76,7 +76,7 @@ async def test_a_call_has_a_stream_of_its_own_that_ends_with_it(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     events = await take(
-        dialogue_of(client), queue(AudioInput(b"x", 0), AudioInput(b"y", 1, is_last=True))
+        connection_of(client), queue(AudioInput(b"x", 0), AudioInput(b"y", 1, is_last=True))
     )
 
     assert [each.data for each in events if isinstance(each, MediaChunk)] == [b"x", b"y"]
@@ -86,13 +86,13 @@ async def test_a_call_has_a_stream_of_its_own_that_ends_with_it(
         await runtime.stream_over.wait()
 
 
-@pytest.mark.parametrize("hello", [True, False])
+@pytest.mark.parametrize(("hello", "script"), [(True, "talk"), (False, "talk"), (False, "write")])
 async def test_a_runtime_that_does_not_say_that_it_hears_is_not_spoken_to(
-    runtime: ScriptedRuntime, client: RuntimeClient, hello: bool
+    runtime: ScriptedRuntime, client: RuntimeClient, hello: bool, script: str
 ) -> None:
-    runtime.audio, runtime.hello, runtime.call_script = False, hello, "talk"
+    runtime.audio, runtime.hello, runtime.call_script = False, hello, script
 
-    (event,) = await take(dialogue_of(client), queue(AudioInput(b"x", 0)))
+    (event,) = await take(connection_of(client), queue(AudioInput(b"x", 0)))
 
     assert isinstance(event, Failed)
     assert event.code == "DUPLEX_UNSUPPORTED"
@@ -102,7 +102,7 @@ async def test_a_runtime_that_does_not_say_that_it_hears_is_not_spoken_to(
 async def test_a_call_in_which_nobody_says_anything_is_over(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    events = await take(dialogue_of(client, silence=0.1), queue())
+    events = await take(connection_of(client, silence=0.1), queue())
 
     (event,) = events
     assert isinstance(event, Failed)
@@ -118,11 +118,11 @@ async def test_a_runtime_that_takes_nothing_is_given_up(transport: GrpcTransport
     ):
         client = client_of(server.sockets[0].getsockname()[1], transport=transport)
         stack.push_async_callback(client.close)
-        dialogue = dialogue_of(client, silence=0.1)
+        connection = connection_of(client, silence=0.1)
         # More than the window of a stream, and of what one of its connection has left after it.
         message = TurnRequest("s", "x" * 200_000)
-        (turn,) = await answer_of(dialogue, message)
-        (call,) = await take(dialogue, queue())
+        (turn,) = await answer_of(connection, message)
+        (call,) = await take(connection, queue())
 
     assert isinstance(turn, Failed)
     assert turn.message.startswith("the agent said nothing for 0.1 s")
@@ -141,12 +141,12 @@ async def _takes_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 async def test_a_call_that_was_cancelled_before_it_began_is_never_made(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    dialogue = dialogue_of(client)
-    for stop in (dialogue.cancel, dialogue.hang_up):
+    connection = connection_of(client)
+    for stop in (connection.cancel, connection.hang_up):
         stop()
-        assert await take(dialogue, queue()) == [Done("", finish_reason="cancelled")]
+        assert await take(connection, queue()) == [Done("", finish_reason="cancelled")]
     assert runtime.streams == 0
-    assert isinstance((await take(dialogue, queue(AudioInput(b"", 0, is_last=True))))[-1], Done)
+    assert isinstance((await take(connection, queue(AudioInput(b"", 0, is_last=True))))[-1], Done)
 
 
 async def test_a_call_is_one_span_that_says_how_it_ended() -> None:
@@ -168,11 +168,11 @@ async def test_what_a_runtime_asks_for_is_told_in_a_turn_too(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     runtime.offer = pb.MediaNegotiation(codec="pcm", sample_rate=24_000, channels=1)
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
 
     turns = [
-        await answer_of(dialogue, TurnRequest("s", "hi")),
-        await answer_of(dialogue, TurnRequest("s", "hi")),
+        await answer_of(connection, TurnRequest("s", "hi")),
+        await answer_of(connection, TurnRequest("s", "hi")),
     ]
 
     assert turns[0][0] == SessionConfig("pcm", 24_000, 1)

@@ -194,26 +194,26 @@ class Recording(InterruptedAnswerStore):
 
 
 async def test_a_cancelled_turn_that_the_runtime_does_not_end_is_kept_too() -> None:
-    runtime, keeper = ScriptedRuntime(knows_cancel=False), Recording()
+    runtime, writer = ScriptedRuntime(knows_cancel=False), Recording()
     async with scripted(runtime) as port, asyncio.timeout(LIMIT):
         peer = client_of(port)
-        dialogue = RuntimeBackend(peer, LIMIT, 0.01, keeper).begin("s", Principal("mia"))
-        listener = RecordingListener(lambda _: dialogue.cancel())
-        outcome = await dialogue.turn(TurnRequest("s", "slow"), listener)
+        connection = RuntimeBackend(peer, LIMIT, 0.01, writer).begin("s", Principal("mia"))
+        listener = RecordingListener(lambda _: connection.cancel())
+        outcome = await connection.turn(TurnRequest("s", "slow"), listener)
         await peer.close()
     assert outcome == Done("so far", finish_reason="cancelled")
-    assert keeper.kept == [("slow", "so far")]
+    assert writer.kept == [("slow", "so far")]
 
 
 async def test_a_turn_that_ends_is_the_runtimes_alone_to_keep() -> None:
-    keeper = Recording()
+    writer = Recording()
     async with scripted(ScriptedRuntime()) as port, asyncio.timeout(LIMIT):
         peer = client_of(port)
-        dialogue = RuntimeBackend(peer, LIMIT, LIMIT, keeper).begin("s", Principal("mia"))
+        connection = RuntimeBackend(peer, LIMIT, LIMIT, writer).begin("s", Principal("mia"))
         for content in ("hi", "fail", "tools"):
-            await answer_of(dialogue, TurnRequest("s", content))
+            await answer_of(connection, TurnRequest("s", content))
         await peer.close()
-    assert keeper.kept == []
+    assert writer.kept == []
 
 
 class Slow(MemorySessionStore):
@@ -238,7 +238,7 @@ class Slow(MemorySessionStore):
             raise self.fault
 
 
-class Desk:
+class Bed:
     """A keeper before a slow store, and an answer that it is given to keep."""
 
     def __init__(self, patience: float = LIMIT) -> None:
@@ -248,14 +248,14 @@ class Desk:
         self.registry = CollectorRegistry()
         counters = FacadeMetrics(self.registry, agent="a", namespace="n").kept_answers
         self.store = Slow()
-        self.keeper = InterruptedAnswerWriter(
+        self.writer = InterruptedAnswerWriter(
             env, counters, open_store=lambda _: self.store, wait_seconds=patience
         )
 
     async def keep(self) -> bool:
         relayed = RelayedTurn()
         relayed.texts.append("Hel")
-        return await self.keeper.store(TurnRequest("s", "hi"), relayed)
+        return await self.writer.store(TurnRequest("s", "hi"), relayed)
 
     async def interrupted(self) -> list[str]:
         session = await self.store.load("s")
@@ -272,51 +272,51 @@ class Desk:
 
 async def test_a_write_goes_on_when_its_turn_is_cancelled_and_is_waited_for_at_the_end() -> None:
     async with asyncio.timeout(LIMIT):
-        desk = Desk()
-        await desk.store.append("s", [Message("user", "hi")], expected_length=0)
-        turn = asyncio.create_task(desk.keep())
-        await desk.store.asked.wait()
+        bed = Bed()
+        await bed.store.append("s", [Message("user", "hi")], expected_length=0)
+        turn = asyncio.create_task(bed.keep())
+        await bed.store.asked.wait()
         turn.cancel()
         with pytest.raises(asyncio.CancelledError):
             await turn
-        closing = asyncio.create_task(desk.keeper.close())
-        desk.store.may.set()
+        closing = asyncio.create_task(bed.writer.close())
+        bed.store.may.set()
         await closing
-        assert await desk.interrupted() == ["Hel"]
-        assert desk.outcomes() == {"stored": 1}
+        assert await bed.interrupted() == ["Hel"]
+        assert bed.outcomes() == {"stored": 1}
 
 
 async def test_a_store_that_is_slow_holds_the_error_up_for_a_moment_only() -> None:
     async with asyncio.timeout(LIMIT):
-        desk = Desk(patience=0.01)
-        await desk.store.append("s", [Message("user", "hi")], expected_length=0)
-        assert not await desk.keep()
-        desk.store.may.set()
-        await desk.keeper.close()
-        assert await desk.interrupted() == ["Hel"]
+        bed = Bed(patience=0.01)
+        await bed.store.append("s", [Message("user", "hi")], expected_length=0)
+        assert not await bed.keep()
+        bed.store.may.set()
+        await bed.writer.close()
+        assert await bed.interrupted() == ["Hel"]
 
 
 async def test_connections_are_let_go_when_nothing_is_left_to_keep() -> None:
     async with asyncio.timeout(LIMIT):
-        desk = Desk()
-        await desk.store.append("s", [Message("user", "hi")], expected_length=0)
-        turns = [asyncio.create_task(desk.keep()) for _ in range(3)]
-        await desk.store.asked.wait()
-        assert desk.store.closed == 0
-        desk.store.may.set()
+        bed = Bed()
+        await bed.store.append("s", [Message("user", "hi")], expected_length=0)
+        turns = [asyncio.create_task(bed.keep()) for _ in range(3)]
+        await bed.store.asked.wait()
+        assert bed.store.closed == 0
+        bed.store.may.set()
         assert await asyncio.gather(*turns) == [True] * 3
-        assert desk.store.closed == 1
-        assert desk.outcomes() == {"stored": 1, "present": 2}
+        assert bed.store.closed == 1
+        assert bed.outcomes() == {"stored": 1, "present": 2}
 
 
 async def test_whatever_happens_in_the_store_the_turn_is_told_of_it() -> None:
     async with asyncio.timeout(LIMIT):
-        desk = Desk()
-        desk.store.may.set()
-        assert not await desk.keep()
-        desk.store.fault = ValueError("a record that nobody can read")
-        assert not await desk.keep()
-        assert desk.outcomes() == {"failed": 2}
+        bed = Bed()
+        bed.store.may.set()
+        assert not await bed.keep()
+        bed.store.fault = ValueError("a record that nobody can read")
+        assert not await bed.keep()
+        assert bed.outcomes() == {"failed": 2}
 
 
 def test_a_keeper_without_the_url_of_its_store_is_refused_at_the_start() -> None:

@@ -31,7 +31,7 @@ from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 USAGE = Usage(3, 2, cost_usd=0.0008)
 
 
-def dialogue_of(
+def connection_of(
     client: RuntimeClient, silence: float = LIMIT, cancel_seconds: float = LIMIT
 ) -> BackendConnection:
     return RuntimeBackend(client, silence, cancel_seconds).begin(
@@ -40,10 +40,10 @@ def dialogue_of(
 
 
 async def take(
-    dialogue: BackendConnection, content: str, session_id: str = "s"
+    connection: BackendConnection, content: str, session_id: str = "s"
 ) -> list[str | TurnEvent | Done | Failed]:
     async with asyncio.timeout(LIMIT):
-        return await answer_of(dialogue, TurnRequest(session_id, content))
+        return await answer_of(connection, TurnRequest(session_id, content))
 
 
 @pytest.fixture
@@ -81,16 +81,16 @@ async def test_a_runtime_may_greet_or_not(
 ) -> None:
     runtime.hello = hello
 
-    assert await take(dialogue_of(client), "hi") == SAID
+    assert await take(connection_of(client), "hi") == SAID
 
 
 async def test_the_turns_of_a_session_share_one_stream(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
 
-    assert await take(dialogue, "hi") == SAID
-    assert await take(dialogue, "hi") == SAID
+    assert await take(connection, "hi") == SAID
+    assert await take(connection, "hi") == SAID
 
     assert runtime.streams == 1
 
@@ -98,10 +98,10 @@ async def test_the_turns_of_a_session_share_one_stream(
 async def test_another_session_gets_another_stream(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
 
-    await take(dialogue, "hi", "one")
-    await take(dialogue, "hi", "two")
+    await take(connection, "hi", "one")
+    await take(connection, "hi", "two")
 
     assert [sent["x-omnia-session-id"] for sent in runtime.metadata] == ["one", "two"]
 
@@ -110,10 +110,10 @@ async def test_a_runtime_that_ends_the_stream_after_each_turn_works_too(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
     runtime.one_turn_per_stream = True
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
 
     for _ in range(5):
-        assert await take(dialogue, "hi") == SAID
+        assert await take(connection, "hi") == SAID
 
     assert runtime.streams == 5
     assert len(runtime.received) == 5
@@ -125,7 +125,7 @@ async def test_the_runtime_learns_who_asks_and_whether_tools_are_shown(
     client = client_of(port, show_tools=True)
     stack.push_async_callback(client.close)
 
-    await take(dialogue_of(client), "hi")
+    await take(connection_of(client), "hi")
 
     sent = runtime.metadata[0]
     assert sent["x-omnia-agent-name"] == "a"
@@ -135,7 +135,7 @@ async def test_the_runtime_learns_who_asks_and_whether_tools_are_shown(
 
 
 async def test_tools_that_the_runtime_executes_are_relayed(client: RuntimeClient) -> None:
-    assert await take(dialogue_of(client), "tools") == [
+    assert await take(connection_of(client), "tools") == [
         ToolCallEvent(ToolCall("s1", "look", '{"a":1}')),
         ToolResultEvent("s1", ToolResult('{"b":2}')),
         Done("looked", USAGE),
@@ -148,7 +148,7 @@ async def test_media_parts_reach_the_runtime(
     image = Part("image", media=Media("image/png", data="aGk="))
     request = TurnRequest("s", "ignored", (Part("text", "look"), image), {"k": "v"}, ("location",))
 
-    events = await answer_of(dialogue_of(client), request)
+    events = await answer_of(connection_of(client), request)
 
     assert isinstance(events[-1], Done)
     sent = runtime.received[0]
@@ -171,21 +171,21 @@ async def test_media_parts_reach_the_runtime(
 async def test_a_turn_that_fails_says_so_and_the_next_one_works(
     client: RuntimeClient, content: str, code: str, part_of_message: str
 ) -> None:
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
 
-    last = (await take(dialogue, content))[-1]
+    last = (await take(connection, content))[-1]
 
     assert isinstance(last, Failed)
     assert last.code == code
     assert part_of_message in last.message
     assert "secret" not in last.message
-    assert await take(dialogue, "hi") == SAID
+    assert await take(connection, "hi") == SAID
 
 
 async def test_a_runtime_that_is_not_there_is_unavailable(unused_port: int) -> None:
     client = client_of(unused_port)
 
-    (event,) = await take(dialogue_of(client), "hi")
+    (event,) = await take(connection_of(client), "hi")
     assert isinstance(event, Failed)
     assert event.code == "AGENT_UNAVAILABLE"
     assert "send the message again" in event.message
@@ -196,13 +196,13 @@ async def test_a_runtime_that_is_not_there_is_unavailable(unused_port: int) -> N
 
 async def test_a_runtime_that_was_restarted_is_found_again(unused_port: int) -> None:
     client = client_of(unused_port)
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
     async with serving(ScriptedRuntime(), unused_port):
-        assert await take(dialogue, "hi") == SAID
-    await take(dialogue, "hi")
+        assert await take(connection, "hi") == SAID
+    await take(connection, "hi")
 
     async with serving(ScriptedRuntime(), unused_port), asyncio.timeout(LIMIT):
-        while await take(dialogue, "hi") != SAID:
+        while await take(connection, "hi") != SAID:
             pass
     await client.close()
 
@@ -210,7 +210,7 @@ async def test_a_runtime_that_was_restarted_is_found_again(unused_port: int) -> 
 async def test_a_silent_runtime_is_given_up(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    events = await take(dialogue_of(client, silence=0.1), "slow")
+    events = await take(connection_of(client, silence=0.1), "slow")
 
     assert events[:2] == ["so ", "far"]
     assert isinstance(events[2], Failed)
@@ -222,15 +222,15 @@ async def test_a_silent_runtime_is_given_up(
 async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_silence(
     client: RuntimeClient,
 ) -> None:
-    dialogue = dialogue_of(client, silence=0.05)
+    connection = connection_of(client, silence=0.05)
 
     def react(event: str | TurnEvent) -> None:
         if isinstance(event, ToolCallEvent):
             result = ClientToolResult("c1", '"here"')
-            asyncio.get_running_loop().call_later(0.2, dialogue.send_tool_result, result)
+            asyncio.get_running_loop().call_later(0.2, connection.send_tool_result, result)
 
     async with asyncio.timeout(LIMIT):
-        outcome = await dialogue.turn(TurnRequest("s", "ask"), RecordingListener(react))
+        outcome = await connection.turn(TurnRequest("s", "ask"), RecordingListener(react))
 
     assert outcome == Done('"here"', USAGE)
 
@@ -249,7 +249,7 @@ class SlowListener(RecordingListener):
 async def test_waiting_for_a_slow_client_is_not_the_runtimes_silence(client: RuntimeClient) -> None:
     listener = SlowListener()
     async with asyncio.timeout(LIMIT):
-        outcome = await dialogue_of(client, silence=0.05).turn(TurnRequest("s", "hi"), listener)
+        outcome = await connection_of(client, silence=0.05).turn(TurnRequest("s", "hi"), listener)
 
     assert [*listener.received, outcome] == SAID
 
@@ -264,15 +264,15 @@ async def test_waiting_for_a_slow_client_is_not_the_runtimes_silence(client: Run
 async def test_a_client_tool_is_asked_for_and_answered(
     client: RuntimeClient, answer: ClientToolResult, told: str
 ) -> None:
-    dialogue = dialogue_of(client)
+    connection = connection_of(client)
 
     def react(event: str | TurnEvent) -> None:
         if isinstance(event, ToolCallEvent):
-            dialogue.send_tool_result(answer)
+            connection.send_tool_result(answer)
 
     listener = RecordingListener(react)
     async with asyncio.timeout(LIMIT):
-        outcome = await dialogue.turn(TurnRequest("s", "ask"), listener)
+        outcome = await connection.turn(TurnRequest("s", "ask"), listener)
 
     call = ToolCallEvent(ToolCall("c1", "locate", "{}"), True, "May I?", ("location",))
     assert [*listener.received, outcome] == [call, Done(told, USAGE)]
@@ -283,31 +283,31 @@ async def test_cancel_ends_the_turn_in_what_was_said(
     runtime: ScriptedRuntime, client: RuntimeClient, knows_cancel: bool
 ) -> None:
     runtime.knows_cancel = knows_cancel
-    dialogue = dialogue_of(client, cancel_seconds=LIMIT if knows_cancel else 0.1)
+    connection = connection_of(client, cancel_seconds=LIMIT if knows_cancel else 0.1)
 
     def react(text: str | TurnEvent) -> None:
         if text == "far":
-            dialogue.cancel()
+            connection.cancel()
 
     async with asyncio.timeout(LIMIT):
-        outcome = await dialogue.turn(TurnRequest("s", "slow"), RecordingListener(react))
+        outcome = await connection.turn(TurnRequest("s", "slow"), RecordingListener(react))
 
     usage = USAGE if knows_cancel else None
     assert outcome == Done("so far", usage, "cancelled")
-    assert await take(dialogue, "hi") == SAID
+    assert await take(connection, "hi") == SAID
     assert runtime.streams == (1 if knows_cancel else 2)
 
 
 async def test_cancel_before_the_turn_was_taken_up_cancels_it(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:
-    dialogue = dialogue_of(client)
-    await take(dialogue, "hi")
+    connection = connection_of(client)
+    await take(connection, "hi")
 
-    dialogue.cancel()
+    connection.cancel()
 
-    assert await take(dialogue, "hi") == [Done("", finish_reason="cancelled")]
-    assert await take(dialogue, "hi") == SAID
+    assert await take(connection, "hi") == [Done("", finish_reason="cancelled")]
+    assert await take(connection, "hi") == SAID
     assert not any(message.cancel for message in runtime.received)
 
 
@@ -316,7 +316,7 @@ async def test_an_abandoned_turn_is_cancelled_at_the_runtime(
 ) -> None:
     begun = asyncio.Event()
     listener = RecordingListener(lambda _: begun.set())
-    connection = dialogue_of(client)
+    connection = connection_of(client)
     turn = asyncio.create_task(answer_with(connection, listener))
     async with asyncio.timeout(LIMIT):
         await begun.wait()
@@ -348,13 +348,13 @@ async def test_a_session_is_looked_up(
 ) -> None:
     runtime.resume = state
 
-    assert await dialogue_of(client).probe("s") is resume
+    assert await connection_of(client).probe("s") is resume
 
 
 async def test_a_session_cannot_be_looked_up_without_a_runtime(unused_port: int) -> None:
     client = client_of(unused_port)
 
-    assert await dialogue_of(client).probe("s") is Resume.UNAVAILABLE
+    assert await connection_of(client).probe("s") is Resume.UNAVAILABLE
     await client.close()
 
 

@@ -28,8 +28,8 @@ from omnia_facade.turns.text import RuntimeTurns
 from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import WebSocketConversation
-from omnia_facade.ws.framing import WriteCoalescer
 from omnia_facade.ws.inbound_limits import ConnectionLimits
+from omnia_facade.ws.socket import WriteCoalescer
 from omnia_facade.ws.voice import VoiceCallLimit
 from omnia_rpc.client_call import ClientCall
 from omnia_rpc.http2.errors import Http2ErrorCode
@@ -138,11 +138,11 @@ def accepted(
     metrics = FacadeMetrics(CollectorRegistry(), agent="a", namespace="n")
     connections = Connections(metrics, "runtime", limits=limits)
     calls = VoiceCallLimit(0, metrics.connections_active)
-    endpoint = ClientConnection(connections, backend, WebSocketConversation("s"), None, calls)
+    connection = ClientConnection(connections, backend, WebSocketConversation("s"), None, calls)
     socket = Socket()
-    endpoint.connection_made(cast("asyncio.Transport", socket))
-    endpoint.data_received(UPGRADE)
-    return endpoint, socket
+    connection.connection_made(cast("asyncio.Transport", socket))
+    connection.data_received(UPGRADE)
+    return connection, socket
 
 
 async def rounds_of_the_loop(count: int) -> None:
@@ -174,14 +174,14 @@ class Play:
         self.runtime = OneCall()
         client = cast("RuntimeClient", self.runtime)
         backend = RuntimeBackend(client, LIMIT, LIMIT)
-        self.endpoint, self.socket = accepted(backend.begin("s", Principal("mia")))
+        self.connection, self.socket = accepted(backend.begin("s", Principal("mia")))
         self.fed = 0
         self.expected: list[tuple[str, ...]] = []
 
     async def run(self) -> list[tuple[str, ...]]:
         """Return the frames that the client got."""
         for number in range(TURNS):
-            self.endpoint.data_received(masked(type="message", content=f"message {number}"))
+            self.connection.data_received(masked(type="message", content=f"message {number}"))
         for number in range(TURNS):
             await self.until(f"message {number}")
             await self.feed(self.answer(number), number)
@@ -191,7 +191,7 @@ class Play:
                 await asyncio.sleep(0)
         (wire,) = self.runtime.wires
         assert wire.freed == self.fed
-        self.endpoint.connection_lost(None)
+        self.connection.connection_lost(None)
         return [shown(each) for each in self.socket.frames()[1:]]
 
     def expect(self, messages: Sequence[pb.ServerMessage]) -> None:
@@ -236,7 +236,7 @@ class Play:
             rest = [chunk("still on its way"), done("", "cancelled")]
             self.expect([*messages[:cancelled_after], *rest])
             await self.pieces(messages[:cancelled_after])
-            self.endpoint.data_received(masked(type="cancel"))
+            self.connection.data_received(masked(type="cancel"))
             await self.until(f"message {number}", "cancel")
             messages = rest
         else:
@@ -253,8 +253,8 @@ class Play:
             self.fed += len(body[:size])
             body = body[size:]
             match self.chance.randrange(6):
-                case 0 if self.endpoint.unwritten is None:
-                    self.endpoint.pause_writing()
+                case 0 if self.connection.unwritten is None:
+                    self.connection.pause_writing()
                 case 1:
                     self.write_on()
                 case 2 | 3:
@@ -277,8 +277,8 @@ class Play:
                 await asyncio.sleep(0)
 
     def write_on(self) -> None:
-        if self.endpoint.unwritten:
-            self.endpoint.resume_writing()
+        if self.connection.unwritten:
+            self.connection.resume_writing()
 
 
 async def test_a_client_gets_text_and_events_in_the_order_in_which_the_runtime_sends_them() -> None:
@@ -294,7 +294,7 @@ async def test_a_client_that_goes_away_at_any_moment_leaves_nothing_behind() -> 
         playing = asyncio.create_task(play.run())
         await rounds_of_the_loop(rounds)
         written = bytes(play.socket.written)
-        play.endpoint.connection_lost(None)
+        play.connection.connection_lost(None)
         playing.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await playing
@@ -310,13 +310,13 @@ async def test_a_client_that_goes_away_at_any_moment_leaves_nothing_behind() -> 
 async def test_what_waited_for_a_client_lets_the_others_go_on_when_it_reads_again() -> None:
     runtime = OneCall()
     handler = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
-    endpoint, socket = accepted(handler.begin("s", Principal("mia")))
-    endpoint.data_received(masked(type="message", content="one"))
+    connection, socket = accepted(handler.begin("s", Principal("mia")))
+    connection.data_received(masked(type="message", content="one"))
     await rounds_of_the_loop(2)
-    endpoint.pause_writing()
+    connection.pause_writing()
     say_back(runtime, *[chunk("word ")] * CHUNKS)
     await rounds_of_the_loop(2)
-    endpoint.resume_writing()
+    connection.resume_writing()
 
     counts = [len(socket.frames())]
     async with asyncio.timeout(LIMIT):
@@ -325,7 +325,7 @@ async def test_what_waited_for_a_client_lets_the_others_go_on_when_it_reads_agai
             counts.append(len(socket.frames()))
 
     assert max(later - earlier for earlier, later in pairwise(counts)) <= 2 * MAX_IN_A_ROW
-    endpoint.connection_lost(None)
+    connection.connection_lost(None)
 
 
 async def begun(
@@ -366,71 +366,71 @@ async def test_a_message_whose_answer_has_begun_is_not_sent_again() -> None:
 async def test_a_cancel_that_comes_with_the_end_of_its_turn_does_not_end_the_next() -> None:
     runtime = OneCall()
     handler = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
-    endpoint, _ = accepted(handler.begin("s", Principal("mia")))
-    endpoint.data_received(masked(type="message", content="one"))
-    endpoint.data_received(masked(type="message", content="two"))
+    connection, _ = accepted(handler.begin("s", Principal("mia")))
+    connection.data_received(masked(type="message", content="one"))
+    connection.data_received(masked(type="message", content="two"))
     say_back(runtime, done("so"))
-    endpoint.data_received(masked(type="cancel"))
+    connection.data_received(masked(type="cancel"))
     await rounds_of_the_loop(10)
 
     assert runtime.seen == ["one", "cancel", "two"]
-    endpoint.connection_lost(None)
+    connection.connection_lost(None)
 
 
 async def test_a_cancel_while_the_client_does_not_read_does_not_end_the_next() -> None:
     runtime = OneCall()
     backend = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
-    endpoint, socket = accepted(backend.begin("s", Principal("mia")))
-    endpoint.data_received(masked(type="message", content="one"))
-    endpoint.data_received(masked(type="message", content="two"))
-    endpoint.pause_writing()
+    connection, socket = accepted(backend.begin("s", Principal("mia")))
+    connection.data_received(masked(type="message", content="one"))
+    connection.data_received(masked(type="message", content="two"))
+    connection.pause_writing()
     say_back(runtime, done("so"))
     await rounds_of_the_loop(10)
     assert runtime.seen == ["one"]
-    endpoint.data_received(masked(type="cancel"))
-    endpoint.resume_writing()
+    connection.data_received(masked(type="cancel"))
+    connection.resume_writing()
     await rounds_of_the_loop(10)
 
     assert [shown(each) for each in socket.frames()[1:]] == [("done", "so", "stop")]
     assert runtime.seen[-1] == "two"
-    endpoint.connection_lost(None)
+    connection.connection_lost(None)
 
 
 async def test_a_client_that_does_not_read_is_sent_one_more_piece_and_the_rest_later() -> None:
     runtime = OneCall()
     backend = RuntimeBackend(cast("RuntimeClient", runtime), LIMIT, LIMIT)
-    endpoint, socket = accepted(backend.begin("s", Principal("mia")))
-    endpoint.data_received(masked(type="message", content="one"))
+    connection, socket = accepted(backend.begin("s", Principal("mia")))
+    connection.data_received(masked(type="message", content="one"))
     await rounds_of_the_loop(2)
-    endpoint.pause_writing()
+    connection.pause_writing()
     for piece in "abc":
         say_back(runtime, chunk(piece))
         await rounds_of_the_loop(10)
     assert [shown(each) for each in socket.frames()[1:]] == [("chunk", "a")]
 
-    endpoint.resume_writing()
+    connection.resume_writing()
     say_back(runtime, done(""))
     await rounds_of_the_loop(10)
     assert [shown(each) for each in socket.frames()[1:]] == [
         *(("chunk", piece) for piece in "abc"),
         ("done", "abc", "stop"),
     ]
-    endpoint.connection_lost(None)
+    connection.connection_lost(None)
 
 
 async def test_a_turn_that_ends_at_once_does_not_hide_that_too_much_comes() -> None:
     echo = EchoBackend(AnnouncedSessions(10))
-    endpoint, socket = accepted(
+    connection, socket = accepted(
         echo.begin("s", Principal("mia")), ConnectionLimits(received_bytes=1000)
     )
     large = masked(type="message", content="x" * 200_000)
 
-    endpoint.data_received(masked(type="message", content="hi") + large[:100_000])
+    connection.data_received(masked(type="message", content="hi") + large[:100_000])
 
     assert socket.over
     assert b"try again later" in socket.written
-    assert endpoint._conversation.unanswered_bytes == 0
-    endpoint.connection_lost(None)
+    assert connection._conversation.unanswered_bytes == 0
+    connection.connection_lost(None)
 
 
 class Written:

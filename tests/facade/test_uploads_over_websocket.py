@@ -132,9 +132,9 @@ class Bed:
 
     def __init__(self) -> None:
         self.kept = MemoryUploads()
-        self.desk = UploadFactory(self.kept)
+        self.factory = UploadFactory(self.kept)
         self.socket = Socket()
-        self.uploads: SocketUploads = self.desk.begin(MIA, self.socket)
+        self.uploads: SocketUploads = self.factory.begin(MIA, self.socket)
 
     async def ready(self, size: int = 4, filename: str = "f") -> str:
         self.uploads.request(UploadRequest("s", filename, "text/plain", size))
@@ -305,7 +305,7 @@ async def test_what_is_open_when_the_connection_closes_is_aborted_and_not_watche
     bed.uploads.close()
     bed.kept.gate.set()
     async with asyncio.timeout(LIMIT):
-        await bed.desk.close()
+        await bed.factory.close()
 
     assert bed.aborted() == [begun]
     assert bed.kept.watched == {}

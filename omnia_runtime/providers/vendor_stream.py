@@ -1,8 +1,8 @@
 """From the events of a vendor's answer to the events of a model."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -10,6 +10,9 @@ from omnia_runtime.ports.model import Finished, ModelEvent, TextDelta, ToolCallR
 from omnia_runtime.providers.pricing import Prices
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_http import VendorHTTP
+
+# Sends a request when it is entered, and gives the data of the events of each chunk.
+Events: TypeAlias = AbstractAsyncContextManager[AsyncGenerator[list[bytes], None]]
 
 
 class AnswerReader(Protocol):
@@ -42,7 +45,7 @@ async def stream_answer(
     http: VendorHTTP,
     prices: Prices,
     answer: AnswerReader,
-    opened: AbstractAsyncContextManager[AsyncGenerator[list[bytes], None]],
+    request: Callable[[], Events],
 ) -> AsyncGenerator[ModelEvent, None]:
     """Yield the events of one answer, the last of them with its price.
 
@@ -50,13 +53,13 @@ async def stream_answer(
         http: the calls of the provider, which name it in errors.
         prices: of the provider's model.
         answer: a new reader of the vendor's format.
-        opened: sends the request when it is entered, and gives the data of events.
+        request: maps the request; may raise VendorFailure.
 
     Raises:
         ProviderError: the request is not accepted, or the answer broke off.
     """
     try:
-        async with opened as chunks:
+        async with request() as chunks:
             async for chunk in chunks:
                 for data in chunk:
                     text = answer.read(data)

@@ -40,10 +40,14 @@ class ClaudeModel:
         self._http = VendorHTTP(config, key, key_variable, client)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        return stream_answer(self._http, self._prices, MessageStream(), self._open(request))
+        return stream_answer(
+            self._http, self._prices, MessageStream(), lambda: self._request(request)
+        )
 
     @asynccontextmanager
-    async def _open(self, request: ChatRequest) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
+    async def _request(
+        self, request: ChatRequest
+    ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
         """Send the request; again without thinking blocks if the API refuses these.
 
         They are valid only after exactly the conversation that they came from, which a context

@@ -1,4 +1,4 @@
-"""From a JSON Schema to the subset of it that Claude can be held to.
+"""From a JSON Schema to the subset that the API of Claude enforces.
 
 Source: https://platform.claude.com/docs/en/build-with-claude/structured-outputs
 """
@@ -14,19 +14,19 @@ _FORMATS = frozenset(
 )
 _DEFINITIONS = ("$defs", "definitions")
 _DIALECT = ("$schema", "$id", "$comment")
-_MOST_ENFORCED_ITEMS = 1
+_MAX_ENFORCED_ITEMS = 1
 
 
 class _NoSubset(Exception):
-    """A schema that would be made to refuse what it should let pass."""
+    """The subset cannot express the schema without rejecting valid values."""
 
 
 def output_schema(schema: JsonObject) -> JsonObject | None:
     """Return the schema that the API enforces, or None when it cannot be expressed there.
 
-    Objects are closed. What the API cannot enforce, such as `minimum`, goes into the description,
-    where the model reads it. Objects with free keys, values of any type and recursion cannot be
-    expressed. The answer is checked against the whole schema elsewhere.
+    Objects are closed. Keywords that the API cannot enforce, such as `minimum`, are added to the
+    description, where the model reads them. Objects with free keys, values of any type and
+    recursion cannot be expressed. The caller checks the answer against the whole schema.
     """
     try:
         if _recursive(schema):
@@ -41,7 +41,7 @@ def _subset(schema: Any) -> JsonObject:
         raise _NoSubset
     rest = {key: value for key, value in schema.items() if key not in _DIALECT}
     found: JsonObject = {
-        key: {name: _subset(each) for name, each in rest.pop(key).items()}
+        key: {name: _subset(definition) for name, definition in rest.pop(key).items()}
         for key in _DEFINITIONS
         if key in rest
     }
@@ -51,26 +51,26 @@ def _subset(schema: Any) -> JsonObject:
         return found | {"$ref": rest["$ref"]}
     kind = rest.pop("type", None)
     if isinstance(kind, list):
-        variants = [_subset({**rest, "type": each}) for each in kind]
+        variants = [_subset({**rest, "type": variant}) for variant in kind]
         return found | {"anyOf": variants}
     found |= _body(kind, rest)
     for key in ("title", "description"):
         if key in rest:
             found[key] = rest.pop(key)
     if rest:
-        told = "{" + ", ".join(f"{key}: {value}" for key, value in rest.items()) + "}"
-        found["description"] = "\n\n".join(filter(None, (found.get("description"), told)))
+        extra = "{" + ", ".join(f"{key}: {value}" for key, value in rest.items()) + "}"
+        found["description"] = "\n\n".join(filter(None, (found.get("description"), extra)))
     return found
 
 
 def _body(kind: Any, rest: JsonObject) -> JsonObject:
-    """Take out of `rest` what can be enforced."""
+    """Return the keywords that the API enforces, and remove them from `rest`."""
     for key in ("enum", "const"):
         if key in rest:
             return {key: rest.pop(key)}
     for key, name in (("anyOf", "anyOf"), ("oneOf", "anyOf"), ("allOf", "allOf")):
         if key in rest:
-            return {name: [_subset(each) for each in rest.pop(key)]}
+            return {name: [_subset(variant) for variant in rest.pop(key)]}
     if kind == "object" or (kind is None and "properties" in rest):
         return _object(rest)
     if kind == "array" or (kind is None and "items" in rest):
@@ -89,7 +89,7 @@ def _object(rest: JsonObject) -> JsonObject:
         raise _NoSubset
     found: JsonObject = {
         "type": "object",
-        "properties": {name: _subset(each) for name, each in properties.items()},
+        "properties": {name: _subset(value) for name, value in properties.items()},
         "additionalProperties": False,
     }
     return found | ({"required": rest.pop("required")} if "required" in rest else {})
@@ -97,13 +97,13 @@ def _object(rest: JsonObject) -> JsonObject:
 
 def _array(rest: JsonObject) -> JsonObject:
     found: JsonObject = {"type": "array", "items": _subset(rest.pop("items", None))}
-    if rest.get("minItems", _MOST_ENFORCED_ITEMS + 1) <= _MOST_ENFORCED_ITEMS:
+    if rest.get("minItems", _MAX_ENFORCED_ITEMS + 1) <= _MAX_ENFORCED_ITEMS:
         found["minItems"] = rest.pop("minItems")
     return found
 
 
 def _recursive(schema: JsonObject) -> bool:
-    """Whether a definition leads back to itself."""
+    """Whether a definition refers to itself, directly or through others."""
     uses = {
         f"#/{key}/{name}": set(_references(definition))
         for key in _DEFINITIONS
@@ -116,7 +116,7 @@ def _recursive(schema: JsonObject) -> bool:
         ahead = direct
         while ahead - seen:
             seen |= ahead
-            ahead = {each for name in ahead for each in uses.get(name, ())}
+            ahead = {target for name in ahead for target in uses.get(name, ())}
         if start in seen:
             return True
     return False
@@ -124,8 +124,8 @@ def _recursive(schema: JsonObject) -> bool:
 
 def _references(value: Any) -> list[str]:
     if isinstance(value, list):
-        return [found for each in value for found in _references(each)]
+        return [found for item in value for found in _references(item)]
     if not isinstance(value, dict):
         return []
     own = [value["$ref"]] if isinstance(value.get("$ref"), str) else []
-    return own + [found for each in value.values() for found in _references(each)]
+    return own + [found for item in value.values() for found in _references(item)]

@@ -1,7 +1,6 @@
 """Google's Gemini API as a chat model."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
@@ -11,7 +10,7 @@ from omnia_runtime.providers.gemini.request import generate_body, generate_url
 from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.providers.vendor_http import VendorHTTP
-from omnia_runtime.providers.vendor_stream import stream_answer
+from omnia_runtime.providers.vendor_stream import Events, stream_answer
 
 
 class GeminiModel:
@@ -33,10 +32,9 @@ class GeminiModel:
         self._http = VendorHTTP(config, key, key_variable, client)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        return stream_answer(self._http, self._prices, ContentStream(), self._open(request))
+        return stream_answer(
+            self._http, self._prices, ContentStream(), lambda: self._request(request)
+        )
 
-    @asynccontextmanager
-    async def _open(self, request: ChatRequest) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
-        body = generate_body(self._config, request)
-        async with self._http.events(self._url, self._headers, body) as events:
-            yield events
+    def _request(self, request: ChatRequest) -> Events:
+        return self._http.events(self._url, self._headers, generate_body(self._config, request))

@@ -1,7 +1,6 @@
 """OpenAI's two APIs, chat completions and responses, and compatible servers, as a chat model."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 
 import structlog
 
@@ -15,7 +14,7 @@ from omnia_runtime.providers.openai.models import reasons, unsupported_parameter
 from omnia_runtime.providers.openai.responses import ResponseStream, responses_body
 from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.providers.vendor_http import VendorHTTP
-from omnia_runtime.providers.vendor_stream import AnswerReader, stream_answer
+from omnia_runtime.providers.vendor_stream import AnswerReader, Events, stream_answer
 
 _log = structlog.get_logger()
 
@@ -44,13 +43,11 @@ class OpenAIModel:
         answer: AnswerReader = (
             ResponseStream(self._config.model) if self._responses else ChatStream()
         )
-        return stream_answer(self._http, self._prices, answer, self._open(request))
+        return stream_answer(self._http, self._prices, answer, lambda: self._request(request))
 
-    @asynccontextmanager
-    async def _open(self, request: ChatRequest) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
+    def _request(self, request: ChatRequest) -> Events:
         body = self._body(request)
-        async with self._http.events(self._url, self._headers, body, thinks=self._thinks) as events:
-            yield events
+        return self._http.events(self._url, self._headers, body, thinks=self._thinks)
 
     def _body(self, request: ChatRequest) -> JsonObject:
         ignored = unsupported_parameters(self._config, request.parameters)

@@ -68,7 +68,7 @@ class HTTPToolClient:
 
     async def _attempt(self, request: HTTPToolRequest) -> HTTPToolResponse | ToolFailed:
         import aiohttp  # noqa: PLC0415 - loaded with the first call
-        import yarl  # noqa: PLC0415 - likewise
+        import yarl  # noqa: PLC0415 - as above
 
         try:
             async with self._client.session().request(

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import FacadeEnv
 from omnia_core.env.media import MediaStorageType
 from omnia_core.names import Handler, Mode
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidators
 from omnia_facade.conversations import endpoints, open_keeper, turn_handler
@@ -52,7 +52,7 @@ class Facade:
         self._timings = timings
         self._registry = CollectorRegistry()
         self._metrics = Metrics(self._registry, agent=env.agent_name, namespace=env.namespace)
-        self._tracer = begin_tracing(env, self._registry)
+        self._tracer = configure_tracing(env, self._registry)
         self._tracing = FacadeTracing(self._tracer, env)
         self._connections = Connections(self._metrics, env.handler_mode, timings, Limits.of(env))
         self._authenticator = Authenticator(

@@ -19,6 +19,7 @@ from omnia_core.env.media import (
 from omnia_core.env.sessions import SessionType, SessionTypeField, SessionUrl
 from omnia_core.env.tracing import (
     DEFAULT_ENDPOINT,
+    OTEL_SETTINGS,
     TracingContent,
     TracingEnabled,
     TracingEndpoint,
@@ -38,6 +39,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         "providers_path": "OMNIA_PROVIDERS_PATH",
         "provider_api_keys": "OMNIA_PROVIDER_*_API_KEY",
         "log_level": "LOG_LEVEL",
+        "otel": "OTEL_*",
     }
 
     agent_name: Annotated[str, Meta(description="Name of the AgentRuntime.")]
@@ -129,4 +131,5 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     tracing_sample_rate: TracingSampleRate = 1.0
     tracing_content: TracingContent = False
     tracing_openinference: TracingOpenInference = False
+    otel: Annotated[Mapping[str, Secret], OTEL_SETTINGS] = {}
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

@@ -31,3 +31,7 @@ TracingOpenInference: TypeAlias = Annotated[
     bool,
     Meta(description="Give spans the kinds and names of OpenInference as well."),
 ]
+OTEL_SETTINGS = Meta(
+    description="The standard settings of OpenTelemetry, which its SDK reads; each that is set wins"
+    " over the `OMNIA_TRACING_*` of the same meaning."
+)

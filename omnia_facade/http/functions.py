@@ -117,7 +117,7 @@ class FunctionRoute:
 
     async def _outcome(self, request: web.BaseRequest, call: Call) -> Outcome:
         with self._tracing.function(self._function.name, request.headers) as span:
-            span.note(names.OMNIA_INVOCATION, call.invocation_id)
+            span.set_attribute(names.OMNIA_INVOCATION, call.invocation_id)
             try:
                 body = await read_body(request, limit=MAX_BODY_BYTES, seconds=self._body_seconds)
                 input_json = self._function.checked_input(body)
@@ -125,7 +125,7 @@ class FunctionRoute:
             except FunctionFailed as why:
                 outcome = failed(call, why)
             if outcome.error:
-                span.fail(outcome.error)
+                span.set_error(outcome.error)
             return outcome
 
     async def _run(self, input_json: str, call: Call) -> Outcome:

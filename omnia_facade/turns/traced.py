@@ -1,7 +1,7 @@
 """Turns and calls whose time is traced: one span for each, to the end of the last answer."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 
 from msgspec import structs
@@ -32,29 +32,31 @@ Describe = Callable[[Span], None]
 class TracedDialogue:
     """A dialogue whose turns are spans; made only where tracing is on."""
 
-    __slots__ = ("_describe", "_inner", "_remote", "_tracer")
+    __slots__ = ("_describe", "_headers", "_inner", "_tracer")
 
-    def __init__(self, inner: Dialogue, tracer: Tracer, describe: Describe, remote: str) -> None:
+    def __init__(
+        self, inner: Dialogue, tracer: Tracer, describe: Describe, headers: Mapping[str, str]
+    ) -> None:
         """Trace `inner`.
 
         Args:
             inner: answers.
-            tracer: begins the spans.
-            describe: notes what all turns of this program have in common.
-            remote: the `traceparent` with which the connection was opened, or "".
+            tracer: starts the spans.
+            describe: sets the attributes that all spans of this program have.
+            headers: of the request that opened the connection.
         """
         self._inner = inner
         self._tracer = tracer
         self._describe = describe
-        self._remote = remote
+        self._headers = headers
 
     async def probe(self, session_id: str) -> Resume:
         return await self._inner.probe(session_id)
 
     async def turn(self, request: TurnRequest, say: Say) -> AsyncGenerator[TurnEvent, None]:
         last: Done | Failed | None = None
-        with self._tracer.start(
-            MESSAGE_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
+        with self._tracer.start_span(
+            MESSAGE_SPAN, SpanKind.SERVER, headers=self._headers, session_id=request.session_id
         ) as span:
             self._describe(span)
             first = _FirstChunk(span)
@@ -76,8 +78,8 @@ class TracedDialogue:
         self, request: CallRequest, audio: AudioQueue
     ) -> AsyncGenerator[TurnEvent, None]:
         last: Done | Failed | None = None
-        with self._tracer.start(
-            CALL_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
+        with self._tracer.start_span(
+            CALL_SPAN, SpanKind.SERVER, headers=self._headers, session_id=request.session_id
         ) as span:
             self._describe(span)
             async with aclosing(self._inner.call(request, audio)) as events:
@@ -115,7 +117,7 @@ class _FirstChunk:
 
     def note(self) -> None:
         if self._span is not None:
-            self._span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - self._began)
+            self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - self._began)
             self._span = None
 
     def noted(self, say: Say) -> Say:
@@ -129,12 +131,12 @@ class _FirstChunk:
 
 def _note_end(span: Span, last: Done | Failed) -> None:
     if isinstance(last, Failed):
-        span.fail(last.code)
+        span.set_error(last.code)
         return
-    span.note(names.FINISH_REASONS, (last.finish_reason,))
+    span.set_attribute(names.FINISH_REASONS, (last.finish_reason,))
     if last.finish_reason == CANCELLED:
-        span.note(names.OMNIA_CANCELLED, True)
+        span.set_attribute(names.OMNIA_CANCELLED, True)
     if last.usage:
-        span.note(names.INPUT_TOKENS, last.usage.input_tokens)
-        span.note(names.OUTPUT_TOKENS, last.usage.output_tokens)
-        span.note(names.OMNIA_COST, last.usage.cost_usd)
+        span.set_attribute(names.INPUT_TOKENS, last.usage.input_tokens)
+        span.set_attribute(names.OUTPUT_TOKENS, last.usage.output_tokens)
+        span.set_attribute(names.OMNIA_COST, last.usage.cost_usd)

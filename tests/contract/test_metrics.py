@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import Effects
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.metrics import Metrics as FacadeMetrics
 from omnia_operator.metrics import Levels as OperatorLevels
 from omnia_operator.metrics import Metrics as OperatorMetrics
@@ -20,7 +20,7 @@ from tests.contract.test_agreements import ROOT, sources
 
 # What may make series: the test below sees no other.
 MAKERS = {
-    "omnia_core/telemetry/tracing/begin.py",
+    "omnia_core/telemetry/tracing/configuration.py",
     "omnia_facade/metrics/series.py",
     "omnia_operator/metrics.py",
     "omnia_runtime/observe/gauges.py",
@@ -74,7 +74,7 @@ def by_name(found: Iterable[Row]) -> list[Row]:
 
 def traced(env: FacadeEnv | RuntimeEnv) -> list[Row]:
     registry = CollectorRegistry()
-    begin_tracing(env, registry).close(1.0)
+    configure_tracing(env, registry).close(1.0)
     return registered(registry, CONSTANT)
 
 

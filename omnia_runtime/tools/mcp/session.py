@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import cast
 
 import mcp
 from mcp import types
@@ -12,7 +11,6 @@ from mcp.shared.exceptions import MCPError
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
 from omnia_runtime.tools.mcp.failure import Unprocessed, is_too_large, status_said
@@ -78,8 +76,6 @@ class Session:
                     tool,
                     arguments,
                     read_timeout_seconds=self._timeout,
-                    # where the protocol has the trace (SEP-414)
-                    meta=cast("types.RequestParamsMeta | None", trace_headers() or None),
                 )
             )
         except MCPError as error:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from benchmarks.pack import PACK
 from omnia_core.env import RuntimeEnv
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
@@ -66,5 +66,5 @@ def _conversations(url: str, client: HTTPClient) -> SessionTurns:
         sources = ToolSources(client, lambda: None, deny_private=env.tools_deny_private_addresses)
         live = LiveConfiguration(Loader(env, client, sources, metrics))
     store = MeteredSessionStore(MemorySessionStore(env.session_ttl), metrics)
-    tracing = RuntimeTracing.of(begin_tracing(env, registry), env)
+    tracing = RuntimeTracing.of(configure_tracing(env, registry), env)
     return SessionTurns(live, store, MediaLoader(Path("media"), None), metrics, tracing)

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import MediaStorageType
 from omnia_core.names import Handler, Mode
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.context import ProcessContext
@@ -154,7 +154,7 @@ def _open_context(
     metrics = FacadeMetrics(registry, agent=env.agent_name, namespace=env.namespace)
     metrics.unauthenticated.set(env.allow_unauthenticated)
     metrics.session_store("runtime" if env.handler_mode is Handler.RUNTIME else "pod")
-    tracer = begin_tracing(env, registry)
+    tracer = configure_tracing(env, registry)
     if tracer.enabled:
         stack.push_async_callback(asyncio.to_thread, tracer.close, TRACE_SECONDS)
     client = open_client(env)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from omnia_core.env import FacadeEnv
-from omnia_core.telemetry.tracing import TRACEPARENT, Span, SpanKind, Tracer, names
+from omnia_core.telemetry.tracing import Span, SpanKind, Tracer, names
 from omnia_facade.backend.port import BackendConnection
 
 FUNCTION_SPAN = "omnia.facade.function"
 
 
 class FacadeTracing:
-    """What the facade traces, with what all of its spans say."""
+    """Starts the spans of a facade, with the attributes that all of them have."""
 
     def __init__(self, tracer: Tracer, env: FacadeEnv) -> None:
         self._tracer = tracer
@@ -26,19 +26,17 @@ class FacadeTracing:
             return inner
         from omnia_facade.turns.traced import TracedConnection  # noqa: PLC0415 - when tracing
 
-        remote = headers.get(TRACEPARENT, "")
-        return TracedConnection(inner, self._tracer, self.describe, remote)
+        return TracedConnection(inner, self._tracer, self.describe, headers)
 
     def function(self, name: str, headers: Mapping[str, str]) -> Span:
-        """Begin the span of a call with these headers."""
-        remote = headers.get(TRACEPARENT, "")
-        span = self._tracer.start(FUNCTION_SPAN, SpanKind.SERVER, remote=remote)
-        if span.recording:
-            self.describe(span)
-            span.note(names.OMNIA_FUNCTION, name)
+        """Start the span of a call with these request headers."""
+        span = self._tracer.start_span(FUNCTION_SPAN, SpanKind.SERVER, headers=headers)
+        self.describe(span)
+        span.set_attribute(names.OMNIA_FUNCTION, name)
         return span
 
     def describe(self, span: Span) -> None:
-        """Note whose span it is."""
-        for name, value in self._common.items():
-            span.note(name, value)
+        """Set the attributes that all spans have."""
+        if span.recording:
+            for name, value in self._common.items():
+                span.set_attribute(name, value)

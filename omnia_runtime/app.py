@@ -15,7 +15,7 @@ from omnia_core.env.shared import GrpcTransport, MediaStorageType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
 from omnia_core.sessions.factory import open_sessions
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
@@ -58,7 +58,7 @@ class Runtime:
         self._configuration = LiveConfiguration(Loader(env, self._client, self._sources, metrics))
         self._store = MeteredSessionStore(open_sessions(env, metrics.retained), metrics)
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
-        self._tracer = begin_tracing(env, self._registry)
+        self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
         self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing)
         records = InvocationRecords(self._store, metrics)

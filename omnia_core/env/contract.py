@@ -195,7 +195,7 @@ def _type_name(target: Any) -> str:
 def _secrets(pattern: str, environ: Mapping[str, str]) -> dict[str, SecretStr]:
     prefix, suffix = pattern.split("*")
     return {
-        name[len(prefix) : -len(suffix)].lower().replace("_", "-"): SecretStr(value)
+        name[len(prefix) : len(name) - len(suffix)].lower().replace("_", "-"): SecretStr(value)
         for name, value in environ.items()
         if name.startswith(prefix)
         and name.endswith(suffix)

@@ -1,15 +1,17 @@
 """The environment contract of the facade container."""
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
 from omnia_core import names
-from omnia_core.env.contract import EnvContract
+from omnia_core.env.contract import EnvContract, Secret
 from omnia_core.env.shared import (
     DEFAULT_ENDPOINT,
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
+    OTEL_SETTINGS,
     GrpcTransport,
     GrpcTransportField,
     MediaMaxFileSize,
@@ -36,6 +38,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         "allow_unauthenticated": "OMNIA_FACADE_ALLOW_UNAUTHENTICATED",
         "function_path": "OMNIA_FUNCTION_PATH",
         "log_level": "LOG_LEVEL",
+        "otel": "OTEL_*",
     }
 
     agent_name: Annotated[str, Meta(description="Name of the AgentRuntime.")]
@@ -159,4 +162,5 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     tracing_sample_rate: TracingSampleRate = 1.0
     tracing_content: TracingContent = False
     tracing_openinference: TracingOpenInference = False
+    otel: Annotated[Mapping[str, Secret], OTEL_SETTINGS] = {}
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

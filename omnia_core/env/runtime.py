@@ -11,6 +11,7 @@ from omnia_core.env.shared import (
     DEFAULT_ENDPOINT,
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
+    OTEL_SETTINGS,
     GrpcTransport,
     GrpcTransportField,
     MediaMaxFileSize,
@@ -39,6 +40,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         "providers_path": "OMNIA_PROVIDERS_PATH",
         "provider_api_keys": "OMNIA_PROVIDER_*_API_KEY",
         "log_level": "LOG_LEVEL",
+        "otel": "OTEL_*",
     }
 
     agent_name: Annotated[str, Meta(description="Name of the AgentRuntime.")]
@@ -130,4 +132,5 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     tracing_sample_rate: TracingSampleRate = 1.0
     tracing_content: TracingContent = False
     tracing_openinference: TracingOpenInference = False
+    otel: Annotated[Mapping[str, Secret], OTEL_SETTINGS] = {}
     log_level: Annotated[str, Meta(description="debug, info, warning or error.")] = "info"

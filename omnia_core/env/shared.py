@@ -74,3 +74,7 @@ GrpcTransportField: TypeAlias = Annotated[
     GrpcTransport,
     Meta(description="Implementation of gRPC; the other end may have another one."),
 ]
+OTEL_SETTINGS = Meta(
+    description="The standard settings of OpenTelemetry, which its SDK reads; each that is set wins"
+    " over the `OMNIA_TRACING_*` of the same meaning."
+)

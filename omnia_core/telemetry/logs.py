@@ -28,10 +28,10 @@ _LEVELS = {
 
 
 def configure_logs(level: str, **fields: str) -> None:
-    """Begin logging; `fields` stand in every line.
+    """Configure logging; every line has `fields`.
 
     Raises:
-        ConfigurationError: `level` is none.
+        ConfigurationError: `level` is unknown.
     """
     if level not in _LEVELS:
         raise ConfigurationError(f"LOG_LEVEL: expected {', '.join(_LEVELS)}")
@@ -53,7 +53,7 @@ def configure_logs(level: str, **fields: str) -> None:
 
 
 def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """Say during which trace, span and session a line was written."""
+    """Add the trace, the span and the session during which the line was written."""
     span = current_span()
     if span.traceparent:
         _, event["trace_id"], event["span_id"], _ = span.traceparent.split("-")

@@ -103,9 +103,9 @@ class Function:
         }
         if invocation.usage:
             span = current_span()
-            span.note(names.INPUT_TOKENS, invocation.usage.input_tokens)
-            span.note(names.OUTPUT_TOKENS, invocation.usage.output_tokens)
-            span.note(names.OMNIA_COST, invocation.usage.cost_usd)
+            span.set_attribute(names.INPUT_TOKENS, invocation.usage.input_tokens)
+            span.set_attribute(names.OUTPUT_TOKENS, invocation.usage.output_tokens)
+            span.set_attribute(names.OMNIA_COST, invocation.usage.cost_usd)
             answer["usage"] = {
                 "input_tokens": invocation.usage.input_tokens,
                 "output_tokens": invocation.usage.output_tokens,

@@ -104,12 +104,12 @@ class FunctionRoute:
     ) -> tuple[web.Response, FunctionErrorCode | None]:
         """Answer a call in its span; return the response, and its error code."""
         with self._tracing.function(self._function.name, request.headers) as span:
-            span.note(names.OMNIA_INVOCATION, call.invocation_id)
+            span.set_attribute(names.OMNIA_INVOCATION, call.invocation_id)
             try:
                 body = await read_body(request, limit=MAX_BODY_BYTES, seconds=self._body_seconds)
                 return _success(await self._function.run(body, call)), None
             except FunctionFailed as failure:
-                span.fail(failure.code)
+                span.set_error(failure.code)
                 return _failure(failure, call), failure.code
 
     def _require_function(self, path: str) -> None:

@@ -1,7 +1,7 @@
 """Traces turns and calls: one span for each, until its end."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from msgspec import structs
 
@@ -28,30 +28,34 @@ Describe = Callable[[Span], None]
 class TracedConnection:
     """A backend connection whose turns are spans; used only if tracing is on."""
 
-    __slots__ = ("_describe", "_inner", "_remote", "_tracer")
+    __slots__ = ("_describe", "_headers", "_inner", "_tracer")
 
     def __init__(
-        self, inner: BackendConnection, tracer: Tracer, describe: Describe, remote: str
+        self,
+        inner: BackendConnection,
+        tracer: Tracer,
+        describe: Describe,
+        headers: Mapping[str, str],
     ) -> None:
         """Trace `inner`.
 
         Args:
             inner: answers the turns.
-            tracer: begins the spans.
+            tracer: starts the spans.
             describe: sets the attributes that all spans of this program share.
-            remote: the `traceparent` of the request that opened the connection, or "".
+            headers: of the request that opened the connection.
         """
         self._inner = inner
         self._tracer = tracer
         self._describe = describe
-        self._remote = remote
+        self._headers = headers
 
     async def probe(self, session_id: str) -> Resume:
         return await self._inner.probe(session_id)
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
-        with self._tracer.start(
-            MESSAGE_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
+        with self._tracer.start_span(
+            MESSAGE_SPAN, SpanKind.SERVER, headers=self._headers, session_id=request.session_id
         ) as span:
             self._describe(span)
             request = structs.replace(request, traceparent=span.traceparent)
@@ -62,8 +66,8 @@ class TracedConnection:
     async def call(
         self, request: CallRequest, audio: AudioQueue, listener: TurnListener[TurnEvent]
     ) -> Done | Failed:
-        with self._tracer.start(
-            CALL_SPAN, SpanKind.SERVER, remote=self._remote, session_id=request.session_id
+        with self._tracer.start_span(
+            CALL_SPAN, SpanKind.SERVER, headers=self._headers, session_id=request.session_id
         ) as span:
             self._describe(span)
             outcome = await self._inner.call(request, audio, listener)
@@ -95,7 +99,7 @@ class _FirstTextListener:
 
     def send_text(self, text: str) -> bool:
         if self._span is not None:
-            self._span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - self._began)
+            self._span.set_attribute(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - self._began)
             self._span = None
         return self._listener.send_text(text)
 
@@ -108,12 +112,12 @@ class _FirstTextListener:
 
 def _record_outcome(span: Span, outcome: Done | Failed) -> None:
     if isinstance(outcome, Failed):
-        span.fail(outcome.code)
+        span.set_error(outcome.code)
         return
-    span.note(names.FINISH_REASONS, (outcome.finish_reason,))
+    span.set_attribute(names.FINISH_REASONS, (outcome.finish_reason,))
     if outcome.finish_reason == CANCELLED:
-        span.note(names.OMNIA_CANCELLED, True)
+        span.set_attribute(names.OMNIA_CANCELLED, True)
     if outcome.usage:
-        span.note(names.INPUT_TOKENS, outcome.usage.input_tokens)
-        span.note(names.OUTPUT_TOKENS, outcome.usage.output_tokens)
-        span.note(names.OMNIA_COST, outcome.usage.cost_usd)
+        span.set_attribute(names.INPUT_TOKENS, outcome.usage.input_tokens)
+        span.set_attribute(names.OUTPUT_TOKENS, outcome.usage.output_tokens)
+        span.set_attribute(names.OMNIA_COST, outcome.usage.cost_usd)

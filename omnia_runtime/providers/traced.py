@@ -1,4 +1,4 @@
-"""A model whose calls are spans, each with its retries."""
+"""A model whose calls are spans. A span holds the retries of its call."""
 
 import time
 from collections.abc import AsyncGenerator
@@ -20,70 +20,72 @@ from omnia_runtime.providers import traced_content
 OPERATION = "chat"
 FIRST_CHUNK = "first chunk"
 
-# What OpenTelemetry calls the vendors; other types go by their own names.
+# Vendors as OpenTelemetry names them; the other types are named as it names them.
 _VENDORS = {"claude": "anthropic", "gemini": "gcp.gemini"}
 
 
 class TracedModel:
-    """Notes each call in a child of the current span, where there is one that records."""
+    """Records each call as a child of the current span, when that one is recorded."""
 
     def __init__(self, model: ChatModel, config: ProviderConfig) -> None:
         self._model = model
         self._config = config
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        # Not a generator itself: without a trace there is nothing between a chunk and its reader.
+        # Not a generator itself: without a trace nothing stands between a chunk and its reader.
         span = current_span()
         return self._traced(span, request) if span.recording else self._model.stream(request)
 
     async def _traced(self, turn: Span, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        said: list[ModelEvent] = []
-        with turn.child(f"{OPERATION} {self._config.model}", SpanKind.CLIENT) as span:
-            self._note_request(span, request)
-            began, silent, content = time.perf_counter(), True, span.content
+        output: list[ModelEvent] = []
+        with turn.start_child(f"{OPERATION} {self._config.model}", SpanKind.CLIENT) as span:
+            self._describe_request(span, request)
+            began, first, content = time.perf_counter(), True, span.content
             try:
                 async with aclosing(self._model.stream(request)) as events:
                     async for event in events:
-                        if silent:
-                            silent = False
-                            span.note(names.TIME_TO_FIRST_CHUNK, time.perf_counter() - began)
-                            span.event(FIRST_CHUNK)
+                        if first:
+                            first = False
+                            span.set_attribute(
+                                names.TIME_TO_FIRST_CHUNK, time.perf_counter() - began
+                            )
+                            span.add_event(FIRST_CHUNK)
                         if type(event) is Finished:
-                            _note_end(span, event)
+                            _describe_end(span, event)
                         elif content and isinstance(event, TextDelta | ToolCallRequest):
-                            said.append(event)
+                            output.append(event)
                         yield event
             except ProviderError as error:
                 if error.status:
-                    span.note(names.HTTP_STATUS, error.status)
+                    span.set_attribute(names.HTTP_STATUS, error.status)
                 raise
             finally:
                 if content:
-                    span.note(names.OUTPUT_MESSAGES, traced_content.output(said))
+                    span.set_attribute(names.OUTPUT_MESSAGES, traced_content.output(output))
 
-    def _note_request(self, span: Span, request: ChatRequest) -> None:
+    def _describe_request(self, span: Span, request: ChatRequest) -> None:
         config, parameters = self._config, request.parameters
-        span.note(names.OPERATION, OPERATION)
-        span.note(names.PROVIDER, _VENDORS.get(config.type, config.type))
-        span.note(names.OMNIA_PROVIDER, config.name)
-        span.note(names.REQUEST_MODEL, config.model)
-        span.note(names.REQUEST_STREAM, True)
+        span.set_attribute(names.OPERATION, OPERATION)
+        span.set_attribute(names.PROVIDER, _VENDORS.get(config.type, config.type))
+        span.set_attribute(names.OMNIA_PROVIDER, config.name)
+        span.set_attribute(names.REQUEST_MODEL, config.model)
+        span.set_attribute(names.REQUEST_STREAM, True)
         if parameters.temperature is not None:
-            span.note(names.REQUEST_TEMPERATURE, parameters.temperature)
+            span.set_attribute(names.REQUEST_TEMPERATURE, parameters.temperature)
         if parameters.top_p is not None:
-            span.note(names.REQUEST_TOP_P, parameters.top_p)
+            span.set_attribute(names.REQUEST_TOP_P, parameters.top_p)
         if parameters.max_tokens is not None:
-            span.note(names.REQUEST_MAX_TOKENS, parameters.max_tokens)
+            span.set_attribute(names.REQUEST_MAX_TOKENS, parameters.max_tokens)
         if span.content:
-            span.note(names.SYSTEM_INSTRUCTIONS, traced_content.system(request.system))
-            span.note(names.INPUT_MESSAGES, traced_content.messages(request.messages))
+            span.set_attribute(names.SYSTEM_INSTRUCTIONS, traced_content.system(request.system))
+            span.set_attribute(names.INPUT_MESSAGES, traced_content.messages(request.messages))
 
 
-def _note_end(span: Span, finished: Finished) -> None:
+def _describe_end(span: Span, finished: Finished) -> None:
     usage = finished.usage
-    span.note(names.FINISH_REASONS, (finished.reason,))
-    span.note(names.INPUT_TOKENS, usage.input_tokens)
-    span.note(names.OUTPUT_TOKENS, usage.output_tokens)
+    span.set_attribute(names.FINISH_REASONS, (finished.reason,))
+    span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
+    span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
     if usage.cached_tokens:
-        span.note(names.CACHED_TOKENS, usage.cached_tokens)
-    span.note(names.OMNIA_COST, usage.cost_usd)
+        span.set_attribute(names.CACHED_TOKENS, usage.cached_tokens)
+    span.set_attribute(names.OMNIA_COST, usage.cost_usd)

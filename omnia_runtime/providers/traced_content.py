@@ -1,4 +1,4 @@
-"""What was said, as JSON in the shape that OpenTelemetry's GenAI conventions give messages.
+"""Messages as JSON, in the shape of OpenTelemetry's GenAI conventions.
 
 Used only where an agent's traces may hold content.
 """
@@ -17,18 +17,18 @@ def system(text: str) -> str:
     return _json([_text(text)])
 
 
-def messages(said: Sequence[Message]) -> str:
-    """Return a conversation. Of media only the kind is told."""
-    return _json([{"role": each.role, "parts": _parts(each)} for each in said])
+def messages(history: Sequence[Message]) -> str:
+    """Return a conversation. Of media it holds the kind only."""
+    return _json([{"role": message.role, "parts": _parts(message)} for message in history])
 
 
 def output(events: Sequence[ModelEvent]) -> str:
-    """Return the message that a model's events make."""
-    text = "".join(each.text for each in events if isinstance(each, TextDelta))
+    """Return the message that the events of a model make."""
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
     calls = [
-        _call(each.id, each.name, each.arguments)
-        for each in events
-        if isinstance(each, ToolCallRequest)
+        _call(event.id, event.name, event.arguments)
+        for event in events
+        if isinstance(event, ToolCallRequest)
     ]
     parts = [*([_text(text)] if text else []), *calls]
     return _json([{"role": "assistant", "parts": parts}])

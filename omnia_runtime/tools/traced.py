@@ -7,25 +7,25 @@ OPERATION = "execute_tool"
 
 
 def tool_span(call: ToolCall, handler: str) -> Span:
-    """Begin the span of a call, within the turn that it is made for."""
+    """Start the span of a call, within the span of its turn."""
     turn = current_span()
     if not turn.recording:
-        return turn.child(OPERATION, SpanKind.INTERNAL)
-    span = turn.child(f"{OPERATION} {call.name}", SpanKind.INTERNAL)
-    span.note(names.OPERATION, OPERATION)
-    span.note(names.TOOL, call.name)
-    span.note(names.TOOL_TYPE, "function")
-    span.note(names.TOOL_CALL, call.id)
-    span.note(names.OMNIA_TOOL_HANDLER, handler)
+        return turn.start_child(OPERATION, SpanKind.INTERNAL)
+    span = turn.start_child(f"{OPERATION} {call.name}", SpanKind.INTERNAL)
+    span.set_attribute(names.OPERATION, OPERATION)
+    span.set_attribute(names.TOOL, call.name)
+    span.set_attribute(names.TOOL_TYPE, "function")
+    span.set_attribute(names.TOOL_CALL, call.id)
+    span.set_attribute(names.OMNIA_TOOL_HANDLER, handler)
     if span.content:
-        span.note(names.TOOL_ARGUMENTS, call.arguments)
+        span.set_attribute(names.TOOL_ARGUMENTS, call.arguments)
     return span
 
 
 def note_result(span: Span, result: ToolResult, status: str) -> None:
-    """Note how a call ended; `status` is that of its metric."""
-    span.note(names.OMNIA_TOOL_STATUS, status)
+    """Set the result of a call; `status` is that of its metric."""
+    span.set_attribute(names.OMNIA_TOOL_STATUS, status)
     if result.is_error:
-        span.fail(status)
+        span.set_error(status)
     if span.content:
-        span.note(names.TOOL_RESULT, result.content)
+        span.set_attribute(names.TOOL_RESULT, result.content)

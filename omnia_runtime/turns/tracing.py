@@ -1,4 +1,4 @@
-"""The spans of a runtime: turns and calls of a function. Their parts are children of these."""
+"""The spans of a runtime: turns and function calls. The spans of their parts are children."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,6 @@ from omnia_core.names import METADATA_REQUEST_ID
 from omnia_core.sessions import DeletedMessages, Message
 from omnia_core.telemetry.tracing import (
     NO_TRACER,
-    TRACEPARENT,
     Span,
     SpanKind,
     Tracer,
@@ -23,10 +22,10 @@ OPERATION = "invoke_agent"
 
 
 class RuntimeTracing:
-    """What the runtime traces, with what all of its turns say."""
+    """Starts the spans of a runtime, with the attributes that all of them have."""
 
     def __init__(self, tracer: Tracer = NO_TRACER, agent: str = "", namespace: str = "") -> None:
-        """Trace for one agent; by default nothing is traced."""
+        """Trace one agent; by default nothing is traced."""
         self._tracer = tracer
         self._name = f"{OPERATION} {agent}"
         self._common = {
@@ -38,63 +37,68 @@ class RuntimeTracing:
 
     @classmethod
     def of(cls, tracer: Tracer, env: RuntimeEnv) -> "RuntimeTracing":
-        """Trace for the agent that an environment names."""
+        """Trace the agent that an environment names."""
         return cls(tracer, env.agent_name, env.namespace)
 
     def turn(self, turn: UserTurn, metadata: Mapping[str, str]) -> Span:
-        """Begin the span of a turn; `metadata` is that of the gRPC call."""
-        remote = turn.traceparent or metadata.get(TRACEPARENT, "")
-        span = self._begin(remote, turn.session_id)
+        """Start the span of a turn; `metadata` is that of the gRPC call."""
+        span = self._start(metadata, turn.traceparent, turn.session_id)
         if span.content:
-            span.note(
+            span.set_attribute(
                 names.INPUT_MESSAGES,
                 traced_content.messages([Message("user", turn.content, turn.parts)]),
             )
         return span
 
     def invocation(self, metadata: Mapping[str, str]) -> Span:
-        """Begin the span of a call of a function; `metadata` is that of the gRPC call."""
-        span = self._begin(metadata.get(TRACEPARENT, ""), "")
-        span.note(names.OMNIA_INVOCATION, metadata.get(METADATA_REQUEST_ID, ""))
+        """Start the span of a function call; `metadata` is that of the gRPC call."""
+        span = self._start(metadata, "", "")
+        span.set_attribute(names.OMNIA_INVOCATION, metadata.get(METADATA_REQUEST_ID, ""))
         return span
 
-    def _begin(self, remote: str, session_id: str) -> Span:
-        span = self._tracer.start(self._name, SpanKind.SERVER, remote=remote, session_id=session_id)
+    def _start(self, metadata: Mapping[str, str], traceparent: str, session_id: str) -> Span:
+        span = self._tracer.start_span(
+            self._name,
+            SpanKind.SERVER,
+            headers=metadata,
+            traceparent=traceparent,
+            session_id=session_id,
+        )
         if span.recording:
             for name, value in self._common.items():
-                span.note(name, value)
+                span.set_attribute(name, value)
         return span
 
 
 def note_turn(
     agent: AgentVersion, history: Sequence[Message], deleted: DeletedMessages | None = None
 ) -> None:
-    """Note in the current span which turn of a session it is, and who answers it.
+    """Set in the current span the number of the turn, and the version that answers it.
 
-    `deleted` is what stood before `history`.
+    `deleted` describes the messages before `history`.
     """
     span = current_span()
     if span.recording:
         note_version(span, agent)
         before = deleted.turns if deleted else 0
-        said = sum(each.role == "user" for each in history)
-        span.note(names.OMNIA_TURN_INDEX, before + said)
+        known = sum(message.role == "user" for message in history)
+        span.set_attribute(names.OMNIA_TURN_INDEX, before + known)
 
 
 def note_version(span: Span, agent: AgentVersion) -> None:
-    """Note which version of the agent answers."""
-    span.note(names.AGENT_VERSION, agent.version)
-    span.note(names.OMNIA_PACK, agent.pack_id)
-    span.note(names.OMNIA_PACK_VERSION, agent.version)
+    """Set the version of the agent that answers."""
+    span.set_attribute(names.AGENT_VERSION, agent.version)
+    span.set_attribute(names.OMNIA_PACK, agent.pack_id)
+    span.set_attribute(names.OMNIA_PACK_VERSION, agent.version)
 
 
 def note_end(span: Span, finished: TurnFinished) -> None:
-    """Note how a turn ended, and what it used."""
-    span.note(names.FINISH_REASONS, (finished.reason,))
-    span.note(names.INPUT_TOKENS, finished.usage.input_tokens)
-    span.note(names.OUTPUT_TOKENS, finished.usage.output_tokens)
-    span.note(names.OMNIA_COST, finished.usage.cost_usd)
+    """Set the finish reason and the usage of a turn."""
+    span.set_attribute(names.FINISH_REASONS, (finished.reason,))
+    span.set_attribute(names.INPUT_TOKENS, finished.usage.input_tokens)
+    span.set_attribute(names.OUTPUT_TOKENS, finished.usage.output_tokens)
+    span.set_attribute(names.OMNIA_COST, finished.usage.cost_usd)
     if span.content:
-        span.note(
+        span.set_attribute(
             names.OUTPUT_MESSAGES, traced_content.messages([Message("assistant", finished.text)])
         )

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import RetentionEffects
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.metrics import FacadeMetrics
 from omnia_operator.metrics import OperatorGauges as OperatorLevels
 from omnia_operator.metrics import ReconcileMetrics as OperatorMetrics
@@ -73,7 +73,7 @@ def by_name(found: Iterable[Row]) -> list[Row]:
 
 def traced(env: FacadeEnv | RuntimeEnv) -> list[Row]:
     registry = CollectorRegistry()
-    begin_tracing(env, registry).close(1.0)
+    configure_tracing(env, registry).close(1.0)
     return registered(registry, CONSTANT)
 
 

@@ -17,15 +17,15 @@ import structlog
 from omnia_core.env import SecretStr, FacadeEnv
 from omnia_core.telemetry.logs import configure_logs
 from omnia_core.telemetry.tracing import SpanKind
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import begin_tracing
 from prometheus_client import CollectorRegistry
 
 configure_logs("info", agent="jam")
 log = structlog.get_logger()
 log.info("before")
 env = FacadeEnv(agent_name="jam", tracing_enabled=True, tracing_endpoint="127.0.0.1:1")
-tracer = begin_tracing(env, CollectorRegistry())
-with tracer.start("turn", SpanKind.SERVER, session_id="s1") as span:
+tracer = configure_tracing(env, CollectorRegistry())
+with tracer.start_span("turn", SpanKind.SERVER, session_id="s1") as span:
     log.info(span.traceparent, api_key="sk-1", key=SecretStr("sk-2"))
     try:
         raise ValueError("broken")

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.telemetry.tracing import SpanKind, Value, names, openinference
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_core.telemetry.tracing.recording import LONGEST_VALUE
 from tests.collector import Spans, grpc_collector
 from tests.services import LIMIT
@@ -82,10 +82,10 @@ def test_a_span_has_the_kind_and_the_names_of_openinference(
             tracing_endpoint=endpoint,
             tracing_openinference=True,
         )
-        tracer = begin_tracing(env, CollectorRegistry())
-        with tracer.start("work", SpanKind.SERVER, session_id="s1") as span:
+        tracer = configure_tracing(env, CollectorRegistry())
+        with tracer.start_span("work", SpanKind.SERVER, session_id="s1") as span:
             for name, value in noted.items():
-                span.note(name, value)
+                span.set_attribute(name, value)
         tracer.close(LIMIT)
         seen = spans.named("work")["work"].own
     beside = {name: seen.pop(name) for name in (*noted, "gen_ai.conversation.id")}

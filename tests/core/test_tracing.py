@@ -9,6 +9,9 @@ import pytest
 import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omnia_core.telemetry.tracing.context import TraceContext, new_trace, parse
+from omnia_core.telemetry.tracing.encoding import encode, requests
+from omnia_core.telemetry.tracing.queue import BATCH, BATCH_BYTES, Dropped, NotSent, SpanQueue
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
@@ -25,11 +28,8 @@ from omnia_core.telemetry.tracing import (
     names,
     trace_headers,
 )
-from omnia_core.telemetry.tracing.begin import begin_tracing
-from omnia_core.telemetry.tracing.context import TraceContext, new_trace, parse
-from omnia_core.telemetry.tracing.encoding import encode, requests
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_core.telemetry.tracing.endpoint import Endpoint, parse_endpoint
-from omnia_core.telemetry.tracing.queue import BATCH, BATCH_BYTES, Dropped, NotSent, SpanQueue
 from omnia_core.telemetry.tracing.recording import LONGEST_VALUE, RecordedSpan
 from tests.collector import Spans, grpc_collector, http_collector
 from tests.collector import attributes as attributes_of
@@ -49,7 +49,7 @@ def tracing(endpoint: str, **fields: object) -> Iterator[tuple[Tracer, Collector
         agent_name="jam", namespace="kitchen", tracing_enabled=True, tracing_endpoint=endpoint
     )
     values = {each: getattr(env, each) for each in env.__struct_fields__} | fields
-    tracer = begin_tracing(FacadeEnv(**values), registry)
+    tracer = configure_tracing(FacadeEnv(**values), registry)
     try:
         yield tracer, registry
     finally:
@@ -62,14 +62,14 @@ def value(registry: CollectorRegistry, name: str, **labels: str) -> float | None
 
 def test_tracing_that_is_off_records_nothing_and_names_no_trace() -> None:
     env = RuntimeEnv(agent_name="jam")
-    assert begin_tracing(env, CollectorRegistry()) is NO_TRACER
+    assert configure_tracing(env, CollectorRegistry()) is NO_TRACER
     with (
-        NO_TRACER.start("turn", SpanKind.SERVER, remote=SAMPLED) as span,
-        span.child("a", SpanKind.CLIENT),
+        NO_TRACER.start_span("turn", SpanKind.SERVER, remote=SAMPLED) as span,
+        span.start_child("a", SpanKind.CLIENT),
     ):
-        span.note("a", 1)
-        span.event("b")
-        span.fail("c")
+        span.set_attribute("a", 1)
+        span.add_event("b")
+        span.set_error("c")
         assert span is NO_SPAN
         assert current_span() is NO_SPAN
         assert trace_headers() == {}
@@ -77,7 +77,7 @@ def test_tracing_that_is_off_records_nothing_and_names_no_trace() -> None:
 
 def test_an_endpoint_that_is_none_is_a_fault_of_the_configuration() -> None:
     with pytest.raises(ConfigurationError, match="OMNIA_TRACING_ENDPOINT: expected host:port"):
-        begin_tracing(
+        configure_tracing(
             FacadeEnv(agent_name="jam", tracing_enabled=True, tracing_endpoint="ftp://there"),
             CollectorRegistry(),
         )
@@ -91,15 +91,15 @@ def test_spans_reach_a_collector_with_their_attributes(
     with collector(spans) as endpoint:
         with (
             tracing(endpoint) as (tracer, registry),
-            tracer.start("turn", SpanKind.SERVER, session_id="s1") as turn,
+            tracer.start_span("turn", SpanKind.SERVER, session_id="s1") as turn,
         ):
-            turn.note("text", "ä")
-            turn.note("number", 7)
-            turn.note("part", 0.5)
-            turn.note("yes", True)
-            turn.note("several", ("a", "b"))
-            turn.event("first chunk")
-            with turn.child("chat", SpanKind.CLIENT):
+            turn.set_attribute("text", "ä")
+            turn.set_attribute("number", 7)
+            turn.set_attribute("part", 0.5)
+            turn.set_attribute("yes", True)
+            turn.set_attribute("several", ("a", "b"))
+            turn.add_event("first chunk")
+            with turn.start_child("chat", SpanKind.CLIENT):
                 pass
         seen = spans.named("turn", "chat")
     assert seen["turn"].own == {
@@ -124,9 +124,9 @@ def test_spans_reach_a_collector_with_their_attributes(
 def test_a_span_is_the_current_one_until_it_ends() -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint, tracing(endpoint) as (tracer, _):
-        with tracer.start("turn", SpanKind.SERVER, remote=SAMPLED) as turn:
+        with tracer.start_span("turn", SpanKind.SERVER, remote=SAMPLED) as turn:
             assert current_span() is turn
-            with turn.child("chat", SpanKind.CLIENT) as chat:
+            with turn.start_child("chat", SpanKind.CLIENT) as chat:
                 assert trace_headers() == {"traceparent": chat.traceparent}
             assert current_span() is turn
         assert current_span() is NO_SPAN
@@ -139,7 +139,7 @@ async def test_a_generator_that_is_closed_elsewhere_ends_its_span() -> None:
     spans = Spans()
 
     async def talk(tracer: Tracer) -> AsyncGenerator[int, None]:
-        with tracer.start("talk", SpanKind.CLIENT):
+        with tracer.start_span("talk", SpanKind.CLIENT):
             yield 1
             yield 2
 
@@ -160,7 +160,7 @@ def test_a_failure_is_told_by_its_type_and_never_by_its_text() -> None:
         with (
             tracing(endpoint) as (tracer, _),
             contextlib.suppress(ValueError),
-            tracer.start("turn", SpanKind.SERVER),
+            tracer.start_span("turn", SpanKind.SERVER),
         ):
             raise ValueError("sk-secret")
         seen = spans.named("turn")
@@ -172,8 +172,8 @@ def test_a_failure_is_told_by_its_type_and_never_by_its_text() -> None:
 def test_a_long_value_is_cut() -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint:
-        with tracing(endpoint) as (tracer, _), tracer.start("turn", SpanKind.SERVER) as turn:
-            turn.note("long", "x" * (LONGEST_VALUE + 1))
+        with tracing(endpoint) as (tracer, _), tracer.start_span("turn", SpanKind.SERVER) as turn:
+            turn.set_attribute("long", "x" * (LONGEST_VALUE + 1))
         seen = spans.named("turn")
     assert len(seen["turn"].own["long"]) == LONGEST_VALUE
 
@@ -193,12 +193,12 @@ def test_the_caller_decides_what_is_sampled_and_else_the_rate(
 ) -> None:
     address = f"127.0.0.1:{free_port()}"
     with tracing(address, tracing_sample_rate=rate) as (tracer, _):
-        span = tracer.start("turn", SpanKind.SERVER, remote=remote)
+        span = tracer.start_span("turn", SpanKind.SERVER, remote=remote)
         assert span.recording is recorded
-        assert span.child("a", SpanKind.CLIENT).recording is recorded
+        assert span.start_child("a", SpanKind.CLIENT).recording is recorded
         assert span.traceparent.endswith("-01" if recorded else "-00")
         if remote == UNSAMPLED:
-            with span, span.child("a", SpanKind.CLIENT):
+            with span, span.start_child("a", SpanKind.CLIENT):
                 assert trace_headers()["traceparent"].startswith(f"00-{TRACE}-")
                 assert trace_headers()["traceparent"].endswith("-00")
 
@@ -344,7 +344,7 @@ def test_a_collector_that_is_away_is_told_once_a_minute() -> None:
     address = f"127.0.0.1:{free_port()}"
     with structlog.testing.capture_logs() as lines, tracing(address) as (tracer, registry):
         for _ in range(3 * BATCH):
-            with tracer.start("turn", SpanKind.SERVER):
+            with tracer.start_span("turn", SpanKind.SERVER):
                 pass
     assert [each["event"] for each in lines] == ["spans do not reach the collector"]
     assert value(registry, "omnia_tracing_spans_dropped_total", reason="not_sent") == 3 * BATCH
@@ -358,7 +358,7 @@ def test_a_busy_collector_gets_the_spans_a_little_later(
     spans = Spans()
     spans.refuses = 1
     with collector(spans) as endpoint, tracing(endpoint) as (tracer, registry):
-        with tracer.start("turn", SpanKind.SERVER):
+        with tracer.start_span("turn", SpanKind.SERVER):
             pass
         spans.named("turn")
     assert value(registry, "omnia_tracing_spans_sent_total") == 1
@@ -386,8 +386,8 @@ def test_what_is_encoded_by_hand_is_what_the_official_package_reads(
     context = TraceContext(int(TRACE, 16), int(SPAN, 16), sampled=True)
     with RecordedSpan(kept.append, context, 7, name, SpanKind.CLIENT, "", content=False) as span:
         for each, noted in attributes.items():
-            span.note(each, noted)
-        span.event(name)
+            span.set_attribute(each, noted)
+        span.add_event(name)
     if fails:
         span.failure = "timeout"
     request = ExportTraceServiceRequest.FromString(
@@ -422,8 +422,8 @@ def test_what_is_encoded_by_hand_is_what_the_official_package_reads(
 def test_a_value_that_otlp_cannot_hold_costs_no_other_span(noted: Value, read: Value) -> None:
     spans = Spans()
     with grpc_collector(spans) as endpoint:
-        with tracing(endpoint) as (tracer, _), tracer.start("turn", SpanKind.SERVER) as turn:
-            turn.note("odd", noted)
+        with tracing(endpoint) as (tracer, _), tracer.start_span("turn", SpanKind.SERVER) as turn:
+            turn.set_attribute("odd", noted)
         assert spans.named("turn")["turn"].own == {"odd": read}
 
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import GrpcTransport
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AUDIO_UNSUPPORTED, AudioQueue
@@ -153,7 +153,7 @@ async def test_a_call_is_one_span_that_says_how_it_ended() -> None:
     spans = Spans()
     with http_collector(spans) as endpoint:
         env = FacadeEnv(agent_name="a", tracing_enabled=True, tracing_endpoint=endpoint)
-        tracer = begin_tracing(env, CollectorRegistry())
+        tracer = configure_tracing(env, CollectorRegistry())
         inner = EchoBackend(AnnouncedSessions()).begin("s", Principal("mia"))
         assert await take(TracedConnection(inner, tracer, nothing, ""), queue()) == [
             AUDIO_UNSUPPORTED

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
 from omnia_core.telemetry.tracing import SpanKind, Tracer
-from omnia_core.telemetry.tracing.begin import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.ports.model import ChatRequest, ProviderError
 from omnia_runtime.providers.traced import TracedModel
 from tests.collector import Seen, Spans, grpc_collector
@@ -49,7 +49,7 @@ async def tracing(folder: Path, **variables: str) -> AsyncIterator[tuple[Tracer,
         env = Mounted(folder).env(
             OMNIA_TRACING_ENABLED="true", OMNIA_TRACING_ENDPOINT=endpoint, **variables
         )
-        tracer = begin_tracing(env, CollectorRegistry())
+        tracer = configure_tracing(env, CollectorRegistry())
         try:
             yield tracer, found
         finally:
@@ -66,7 +66,7 @@ async def test_a_grpc_tool_is_told_the_trace_by_call_metadata(tmp_path: Path) ->
     async with grpc_server.serving(service) as address, tracing(tmp_path) as (tracer, found):
         handler = {"name": "shop", "type": "grpc", "grpcConfig": {"endpoint": address}}
         async with opened(tmp_path, handler) as tools:
-            with tracer.start("turn", SpanKind.SERVER, session_id="s1"):
+            with tracer.start_span("turn", SpanKind.SERVER, session_id="s1"):
                 await tools.call("order")
             await tools.call("order")
     tool = next(each for each in found if each.span.name == "execute_tool order")
@@ -91,7 +91,7 @@ async def test_an_mcp_server_is_told_the_trace_in_the_metadata_of_the_call(tmp_p
         "mcpConfig": {"transport": "stdio", "command": sys.executable, "args": [str(program)]},
     }
     async with tracing(tmp_path) as (tracer, found), opened(tmp_path, handler) as tools:
-        with tracer.start("turn", SpanKind.SERVER):
+        with tracer.start_span("turn", SpanKind.SERVER):
             during = await tools.call("where")
         after = await tools.call("where")
     forget()
@@ -110,7 +110,7 @@ async def test_a_tool_that_fails_is_marked_with_how_and_without_what_it_said(
         tracing(tmp_path) as (tracer, found),
         opened(tmp_path, http_tool(url)) as tools,
     ):
-        with tracer.start("turn", SpanKind.SERVER):
+        with tracer.start_span("turn", SpanKind.SERVER):
             await tools.call("lookup")
             await tools.call("nothing")
     tool, turn = found
@@ -127,7 +127,7 @@ async def test_a_call_of_a_model_is_a_span_with_the_names_of_the_conventions(
     tmp_path: Path,
 ) -> None:
     async with tracing(tmp_path) as (tracer, found):
-        with tracer.start("turn", SpanKind.SERVER, session_id="s1"):
+        with tracer.start_span("turn", SpanKind.SERVER, session_id="s1"):
             events = [each async for each in _model(says("Hello")).stream(REQUEST)]
     assert len(events) == 2
     chat = found[0]
@@ -152,7 +152,7 @@ async def test_a_call_of_a_model_is_a_span_with_the_names_of_the_conventions(
 async def test_a_call_that_fails_names_the_sort_of_failure_and_the_status(tmp_path: Path) -> None:
     refusal = ProviderError("the key sk-1 was refused", status=401)
     async with tracing(tmp_path) as (tracer, found):
-        with tracer.start("turn", SpanKind.SERVER), suppress(ProviderError):
+        with tracer.start_span("turn", SpanKind.SERVER), suppress(ProviderError):
             async for _ in _model([refusal]).stream(REQUEST):
                 pass
     chat = found[0]
@@ -164,7 +164,7 @@ async def test_a_call_that_fails_names_the_sort_of_failure_and_the_status(tmp_pa
 
 async def test_content_is_recorded_only_where_it_is_asked_for(tmp_path: Path) -> None:
     async with tracing(tmp_path, OMNIA_TRACING_CONTENT="true") as (tracer, found):
-        with tracer.start("turn", SpanKind.SERVER):
+        with tracer.start_span("turn", SpanKind.SERVER):
             round_ = [*says("Hel", "lo")[:-1], *asks("find", arguments='{"a": 1}')]
             async for _ in _model(round_).stream(REQUEST):
                 pass

@@ -9,8 +9,7 @@ from typing import Literal, TypeAlias
 import orjson
 
 from omnia_core.telemetry.tracing import names
-from omnia_core.telemetry.tracing.recording import LONGEST_VALUE
-from omnia_core.telemetry.tracing.span import Value
+from omnia_core.telemetry.tracing.span import LONGEST_VALUE, Value
 
 SpanKind: TypeAlias = Literal["AGENT", "CHAIN", "LLM", "TOOL"]
 

@@ -1,106 +1,149 @@
-"""Spans that are recorded, and the tracer that makes them."""
+"""The tracer of a program that traces, on the OpenTelemetry SDK.
 
-import time
-from collections.abc import Callable
+Our spans are current in OpenTelemetry's context as well, so the spans of other instrumentation are
+children of ours, and ours are children of theirs.
+"""
+
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeAlias
 
+from opentelemetry import context as otel_context
+from opentelemetry import propagate, trace
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
 from omnia_core.telemetry.tracing import names
-from omnia_core.telemetry.tracing.context import TraceContext, new_trace, parse
-from omnia_core.telemetry.tracing.queue import SpanQueue
-from omnia_core.telemetry.tracing.span import CURRENT, NO_SPAN, Span, SpanKind, Value
-from omnia_core.telemetry.tracing.unsampled import UnsampledSpan
+from omnia_core.telemetry.tracing.span import (
+    CURRENT,
+    LONGEST_VALUE,
+    NO_SPAN,
+    TRACEPARENT,
+    Span,
+    SpanKind,
+    Value,
+)
 
-LONGEST_VALUE = 32 * 1024
+_LARGEST_INT = (1 << 63) - 1
+_KINDS = {
+    SpanKind.INTERNAL: trace.SpanKind.INTERNAL,
+    SpanKind.SERVER: trace.SpanKind.SERVER,
+    SpanKind.CLIENT: trace.SpanKind.CLIENT,
+}
+_ERROR = trace.Status(trace.StatusCode.ERROR)
+_NO_HEADERS: Mapping[str, str] = {}
+_TRACE_CONTEXT = TraceContextTextMapPropagator()
 
-Keep: TypeAlias = Callable[["RecordedSpan"], None]
-Encode: TypeAlias = Callable[["RecordedSpan"], bytes]
+Translate: TypeAlias = Callable[[Mapping[str, Value]], Mapping[str, Value]]
 
 
-class RecordedSpan:
-    """A span of a trace that is sampled.
+class RecordingTracer:
+    """Starts spans of the SDK."""
 
-    Attributes:
-        began: nanoseconds since 1970.
-        ended: likewise; 0 while the span runs.
-        failure: the sort of failure, "" when there was none.
-        events: names, and when they happened.
-    """
-
-    recording = True
-
-    __slots__ = (
-        "_before",
-        "_keep",
-        "attributes",
-        "began",
-        "content",
-        "context",
-        "ended",
-        "events",
-        "failure",
-        "kind",
-        "name",
-        "parent_id",
-        "session_id",
-    )
+    enabled = True
 
     def __init__(
         self,
-        keep: Keep,
-        context: TraceContext,
-        parent_id: int,
-        name: str,
-        kind: SpanKind,
-        session_id: str,
+        tracer: trace.Tracer,
+        close: Callable[[float], None],
+        translate: Translate | None,
         *,
         content: bool,
+        parent_based: bool,
     ) -> None:
-        """Begin; `parent_id` is 0 for the first span of a trace."""
-        self._keep = keep
-        self._before: Span = NO_SPAN
-        self.context = context
-        self.parent_id = parent_id
-        self.name = name
-        self.kind = kind
-        self.session_id = session_id
+        """Trace with a tracer of the SDK.
+
+        Args:
+            tracer: samples and records.
+            close: sends the spans that wait, within the given seconds.
+            translate: returns attributes that are added to those of each span when it ends.
+            content: whether spans may hold what people and models say.
+            parent_based: whether the sampler does what the caller decided.
+        """
+        self._tracer = tracer
+        self._parent_based = parent_based
+        self._more_headers = bool(propagate.get_global_textmap().fields - _TRACE_CONTEXT.fields)
+        self._close = close
+        self.translate = translate
         self.content = content
-        self.attributes: dict[str, Value] = {names.CONVERSATION: session_id} if session_id else {}
-        self.events: list[tuple[str, int]] = []
-        self.failure = ""
-        self.began = time.time_ns()
-        self.ended = 0
+
+    def start_span(
+        self,
+        name: str,
+        kind: SpanKind,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        traceparent: str = "",
+        session_id: str = "",
+    ) -> Span:
+        parent = Context()
+        if not traceparent or self._more_headers:
+            parent = propagate.extract(headers, parent)
+        if traceparent:
+            parent = _TRACE_CONTEXT.extract({**headers, TRACEPARENT: traceparent}, parent)
+        if self._parent_based:
+            # What the sampler would decide as well: it follows the caller.
+            caller = trace.get_current_span(parent)
+            ids = caller.get_span_context()
+            if ids.is_valid and not ids.trace_flags.sampled:
+                return UnsampledSpan(caller, parent, session_id)
+        return self.start_in(parent, name, kind, session_id)
+
+    def start_in(self, parent: Context, name: str, kind: SpanKind, session_id: str) -> Span:
+        """Start a span whose parent is the span of a context."""
+        span = self._tracer.start_span(_encodable(name), parent, _KINDS[kind])
+        context = trace.set_span_in_context(span, parent)
+        if span.is_recording():
+            return RecordedSpan(self, span, context, session_id)
+        return UnsampledSpan(span, context, session_id)
+
+    def close(self, seconds: float) -> None:
+        self._close(seconds)
+
+
+class UnsampledSpan:
+    """A span that is not recorded; the decision goes on with the id of the trace."""
+
+    recording = False
+    content = False
+
+    __slots__ = ("_before", "_context", "_outside", "_span", "session_id")
+
+    def __init__(self, span: trace.Span, context: Context, session_id: str) -> None:
+        """`context` is the one in which `span` is current."""
+        self._span = span
+        self._context = context
+        self._before: Span = NO_SPAN
+        self._outside = context
+        self.session_id = session_id
 
     @property
     def traceparent(self) -> str:
-        return self.context.header
+        ids = self._span.get_span_context()
+        return f"00-{ids.trace_id:032x}-{ids.span_id:016x}-{ids.trace_flags:02x}"
 
-    def child(self, name: str, kind: SpanKind) -> "RecordedSpan":
-        return RecordedSpan(
-            self._keep,
-            self.context.child(),
-            self.context.span_id,
-            name,
-            kind,
-            self.session_id,
-            content=self.content,
-        )
+    def headers(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        propagate.inject(found, self._inside())
+        return found
 
-    def note(self, name: str, value: Value) -> None:
-        if isinstance(value, str) and len(value) > LONGEST_VALUE:
-            value = value[:LONGEST_VALUE]
-        self.attributes[name] = value
+    def start_child(self, name: str, kind: SpanKind) -> Span:  # noqa: ARG002 - the port's
+        return UnsampledSpan(self._span, self._context, self.session_id)
 
-    def event(self, name: str) -> None:
-        self.events.append((name, time.time_ns()))
+    def set_attribute(self, name: str, value: Value) -> None:
+        """Keep nothing."""
 
-    def fail(self, kind: str) -> None:
-        self.failure = kind
-        self.attributes[names.ERROR_TYPE] = kind
+    def add_event(self, name: str) -> None:
+        """Keep nothing."""
+
+    def set_error(self, error_type: str) -> None:
+        """Keep nothing."""
 
     def __enter__(self) -> Self:
         self._before = CURRENT.get()
         CURRENT.set(self)
+        self._outside = otel_context.get_current()
+        otel_context.attach(self._context)
         return self
 
     def __exit__(
@@ -109,60 +152,85 @@ class RecordedSpan:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Not by a token: a generator may be closed in another context than it was begun in.
-        CURRENT.set(self._before)
-        if kind is not None and issubclass(kind, Exception):
-            self.fail(self.failure or kind.__name__)
-        elif kind is not None:
-            self.attributes[names.OMNIA_CANCELLED] = True
-        self.ended = time.time_ns()
-        self._keep(self)
+        # Not by tokens: a generator may be closed in another context than it was begun in, whose
+        # current span is not this one.
+        if CURRENT.get() is self:
+            CURRENT.set(self._before)
+            otel_context.attach(self._outside)
+
+    def _inside(self) -> Context:
+        """Return the context of this span, or that of another's span within it."""
+        return otel_context.get_current() if CURRENT.get() is self else self._context
 
 
-class RecordingTracer:
-    """Samples traces, and hands spans that have ended to a queue, encoded."""
+class RecordedSpan(UnsampledSpan):
+    """A span of the SDK.
 
-    enabled = True
+    Attributes:
+        attributes: what the SDK is given when the span ends: once is cheaper than one by one.
+    """
+
+    recording = True
+
+    __slots__ = ("_tracer", "attributes", "content")
 
     def __init__(
-        self,
-        encode: Encode,
-        queue: SpanQueue,
-        rate: float,
-        *,
-        content: bool,
+        self, tracer: RecordingTracer, span: trace.Span, context: Context, session_id: str
     ) -> None:
-        """Take the queue, which is closed with the tracer.
+        """`context` is the one in which `span` is current."""
+        super().__init__(span, context, session_id)
+        self._tracer = tracer
+        self.content = tracer.content
+        self.attributes: dict[str, Value] = {}
+        if session_id:
+            self.attributes[names.CONVERSATION] = _encodable(session_id)
 
-        Args:
-            encode: makes of a span what the queue sends.
-            queue: sends the spans.
-            rate: share of the traces that begin here which is recorded, from 0 to 1.
-            content: whether spans may hold what people and models say.
-        """
-        self._encode = encode
-        self._queue = queue
-        self._rate = rate
-        self._content = content
+    def start_child(self, name: str, kind: SpanKind) -> Span:
+        return self._tracer.start_in(self._inside(), name, kind, self.session_id)
 
-    def start(self, name: str, kind: SpanKind, *, remote: str = "", session_id: str = "") -> Span:
-        parent = parse(remote) if remote else None
-        context = parent.child() if parent else new_trace(self._rate)
-        if not context.sampled:
-            return UnsampledSpan(context.header, session_id)
-        return RecordedSpan(
-            self._keep,
-            context,
-            parent.span_id if parent else 0,
-            name,
-            kind,
-            session_id,
-            content=self._content,
-        )
+    def set_attribute(self, name: str, value: Value) -> None:
+        # Most values need no change.
+        if type(value) is str and len(value) <= LONGEST_VALUE and value.isascii():
+            self.attributes[name] = value
+        else:
+            self.attributes[name] = _cleaned(value)
 
-    def close(self, seconds: float) -> None:
-        self._queue.close(seconds)
+    def add_event(self, name: str) -> None:
+        self._span.add_event(name)
 
-    def _keep(self, span: RecordedSpan) -> None:
-        # Encoded at once: thousands of spans that wait would be work for the garbage collector.
-        self._queue.put(self._encode(span))
+    def set_error(self, error_type: str) -> None:
+        self._span.set_status(_ERROR)
+        self.attributes[names.ERROR_TYPE] = error_type
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if kind is not None and issubclass(kind, Exception):
+            self.set_error(str(self.attributes.get(names.ERROR_TYPE, kind.__name__)))
+        elif kind is not None:
+            self.attributes[names.OMNIA_CANCELLED] = True
+        attributes = self.attributes
+        if self._tracer.translate:
+            attributes |= self._tracer.translate(attributes)
+        self._span.set_attributes(attributes)
+        self._span.end()
+
+
+def _cleaned(value: Value) -> Value:
+    """Return a value that OTLP can hold: the SDK would drop the attribute."""
+    if isinstance(value, str):
+        return _encodable(value[:LONGEST_VALUE])
+    if isinstance(value, tuple):
+        return tuple(map(_encodable, value))
+    if isinstance(value, float) or -_LARGEST_INT <= value <= _LARGEST_INT:
+        return value
+    return max(-_LARGEST_INT - 1, min(value, _LARGEST_INT))
+
+
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which a model's JSON may hold: in a name they cost the batch."""
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -1,22 +1,27 @@
-"""What a program that can be traced asks of a tracer, and the tracer that does nothing.
+"""The port between a program and its tracer, and the tracer that does nothing.
 
-A span is a context manager: inside of it, it is the current span, and it ends with the block. An
+A span is a context manager: inside the block it is the current span, and it ends with the block. An
 exception that leaves the block marks the span as failed with the exception's type, never with its
-text. There is no span for a single chunk.
+text. No span is made for a single chunk.
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from enum import IntEnum
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Protocol, Self, TypeAlias
 
 TRACEPARENT = "traceparent"
+# Characters of a text.
+LONGEST_VALUE = 32 * 1024
 
 Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
 
 class SpanKind(IntEnum):
-    """How a span is related to its parent, with the numbers of OTLP."""
+    """The relation of a span to its parent."""
 
     INTERNAL = 1
     SERVER = 2
@@ -27,11 +32,10 @@ class Span(Protocol):
     """A piece of work with a beginning and an end.
 
     Attributes:
-        recording: whether what is noted is kept; look before making something only to note it.
-        content: whether what people and models say may be noted.
-        traceparent: the header of W3C Trace Context that makes others' spans its children; "" when
-            there is no trace.
-        session_id: the session that it belongs to, "" when to none; children inherit it.
+        recording: whether attributes are kept; check it before computing one.
+        content: whether attributes may hold what people and models say.
+        traceparent: this span as the header of W3C Trace Context; "" when there is no trace.
+        session_id: the session of the span, or ""; children inherit it.
     """
 
     @property
@@ -43,17 +47,20 @@ class Span(Protocol):
     @property
     def session_id(self) -> str: ...
 
-    def child(self, name: str, kind: SpanKind) -> "Span":
-        """Begin a span within this one."""
+    def headers(self) -> Mapping[str, str]:
+        """Return the headers with which a request continues this trace."""
 
-    def note(self, name: str, value: Value) -> None:
-        """Set an attribute."""
+    def start_child(self, name: str, kind: SpanKind) -> "Span":
+        """Start a span within this one."""
 
-    def event(self, name: str) -> None:
-        """Note that something happened now."""
+    def set_attribute(self, name: str, value: Value) -> None:
+        """Set an attribute; a text is cut at 32 Ki characters."""
 
-    def fail(self, kind: str) -> None:
-        """Mark the span as failed; `kind` is a word for the sort of failure, without its text."""
+    def add_event(self, name: str) -> None:
+        """Add an event that happened now."""
+
+    def set_error(self, error_type: str) -> None:
+        """Mark the span as failed; `error_type` names the kind of failure, without its text."""
 
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -65,27 +72,37 @@ class Span(Protocol):
 
 
 class Tracer(Protocol):
-    """Begins traces.
+    """Starts the first span of this program in a trace.
 
     Attributes:
-        enabled: whether there is any use in asking.
+        enabled: False for the tracer that does nothing.
     """
 
     @property
     def enabled(self) -> bool: ...
 
-    def start(self, name: str, kind: SpanKind, *, remote: str = "", session_id: str = "") -> Span:
-        """Begin the first span of this program in a trace.
+    def start_span(
+        self,
+        name: str,
+        kind: SpanKind,
+        *,
+        headers: Mapping[str, str] = _NO_HEADERS,
+        traceparent: str = "",
+        session_id: str = "",
+    ) -> Span:
+        """Start a span.
 
         Args:
             name: of the span.
             kind: of the span.
-            remote: a `traceparent` from outside; the trace is a new one when it is none.
+            headers: of the request, with lower-case names; the span continues the trace that they
+                name, or begins a trace.
+            traceparent: the parent; it wins over that of `headers`.
             session_id: the session that is traced.
         """
 
     def close(self, seconds: float) -> None:
-        """Send what is not sent yet; blocks for `seconds` at most."""
+        """Send the spans that wait; blocks for `seconds` at most."""
 
 
 class _NoSpan:
@@ -94,16 +111,19 @@ class _NoSpan:
     traceparent = ""
     session_id = ""
 
-    def child(self, name: str, kind: SpanKind) -> Span:  # noqa: ARG002 - the port's
+    def headers(self) -> Mapping[str, str]:
+        return _NO_HEADERS
+
+    def start_child(self, name: str, kind: SpanKind) -> Span:  # noqa: ARG002 - the port's
         return self
 
-    def note(self, name: str, value: Value) -> None:
+    def set_attribute(self, name: str, value: Value) -> None:
         """Keep nothing."""
 
-    def event(self, name: str) -> None:
+    def add_event(self, name: str) -> None:
         """Keep nothing."""
 
-    def fail(self, kind: str) -> None:
+    def set_error(self, error_type: str) -> None:
         """Keep nothing."""
 
     def __enter__(self) -> Self:
@@ -121,12 +141,13 @@ class _NoSpan:
 class _NoTracer:
     enabled = False
 
-    def start(
+    def start_span(
         self,
         name: str,  # noqa: ARG002 - the port's
         kind: SpanKind,  # noqa: ARG002 - the port's
         *,
-        remote: str = "",  # noqa: ARG002 - the port's
+        headers: Mapping[str, str] = _NO_HEADERS,  # noqa: ARG002 - the port's
+        traceparent: str = "",  # noqa: ARG002 - the port's
         session_id: str = "",  # noqa: ARG002 - the port's
     ) -> Span:
         return NO_SPAN
@@ -143,7 +164,6 @@ CURRENT: ContextVar[Span] = ContextVar("omnia_span", default=NO_SPAN)
 current_span = CURRENT.get
 
 
-def trace_headers() -> dict[str, str]:
+def trace_headers() -> Mapping[str, str]:
     """Return the headers with which a request continues the current trace; {} without one."""
-    traceparent = CURRENT.get().traceparent
-    return {TRACEPARENT: traceparent} if traceparent else {}
+    return CURRENT.get().headers()

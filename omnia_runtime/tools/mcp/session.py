@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from typing import cast
 
 import mcp
 import orjson
@@ -14,7 +13,6 @@ from mcp.shared.exceptions import MCPError
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
 from omnia_runtime.tools.mcp.server import (
@@ -89,8 +87,6 @@ class MCPSession:
                     tool,
                     arguments,
                     read_timeout_seconds=self._timeout,
-                    # The place of the trace context in the protocol (SEP-414).
-                    meta=cast("types.RequestParamsMeta | None", trace_headers() or None),
                 )
             )
         except MCPError as error:

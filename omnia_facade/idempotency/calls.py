@@ -144,7 +144,8 @@ def replayed(claim: ExistingClaim, fingerprint: bytes) -> FunctionAnswer:
         if reply.error is None:
             return FunctionAnswer(reply.invocation_id, reply.body, replayed=True)
         failure: JsonObject = orjson.loads(reply.body)
-    except (ValueError, RecursionError) as error:
+        detail = failure["detail"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         # A pod of another version stored it, as happens during an update.
         _log.warning("a stored reply cannot be read", reason=str(error))
         raise FunctionFailed(
@@ -154,7 +155,7 @@ def replayed(claim: ExistingClaim, fingerprint: bytes) -> FunctionAnswer:
         ) from error
     raise FunctionFailed(
         reply.error,
-        failure.pop("detail"),
+        detail,
         replay_of=reply.invocation_id,
         **{name: value for name, value in failure.items() if name == "raw_output"},
     )

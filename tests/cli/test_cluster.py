@@ -12,7 +12,7 @@ import pytest
 
 from omnia_cli.cluster import KubectlFailed, forwarded, history_of, new_token
 from tests.cli.test_tokens import omnia
-from tests.facade.test_auth_program import door
+from tests.facade.test_auth_program import secured_program
 
 # Notes how it was called; its port-forward leads to a port that listens already.
 KUBECTL = """\
@@ -58,7 +58,7 @@ FORWARD = "port-forward service/agent :facade --namespace=space --pod-running-ti
 
 
 async def test_a_chat_in_a_cluster_makes_its_own_token_and_its_own_way(tmp_path: Path) -> None:
-    async with door(tmp_path, "agent") as agent:
+    async with secured_program(tmp_path, "agent") as agent:
         kubectl = Kubectl(tmp_path, agent.port)
         code, printed = await omnia(
             *("chat", "agent", "-n", "space", "--service-account", "chatter"),
@@ -73,7 +73,7 @@ async def test_a_chat_in_a_cluster_makes_its_own_token_and_its_own_way(tmp_path:
 
 
 async def test_a_call_in_a_cluster_takes_the_token_that_it_is_given(tmp_path: Path) -> None:
-    async with door(tmp_path, "function") as function:
+    async with secured_program(tmp_path, "function") as function:
         kubectl = Kubectl(tmp_path, function.port)
         code, printed = await omnia(
             *("call", "f", "{}", "--namespace", "space"), PATH=kubectl.path, OMNIA_TOKEN="k3y"

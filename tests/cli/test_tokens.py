@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tests.facade.scripted_runtime import LIMIT
-from tests.facade.test_auth_program import door
+from tests.facade.test_auth_program import secured_program
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ async def omnia(*arguments: str, said: str = "", **variables: str) -> tuple[int,
 
 
 async def test_a_chat_brings_its_token(tmp_path: Path) -> None:
-    async with door(tmp_path, "agent") as agent:
+    async with secured_program(tmp_path, "agent") as agent:
         url = f"ws://127.0.0.1:{agent.port}/ws"
 
         code, printed = await omnia("chat", url, "--token", "k3y", said="hi\n")
@@ -37,7 +37,7 @@ async def test_a_chat_brings_its_token(tmp_path: Path) -> None:
 
 
 async def test_a_chat_without_a_good_token_says_what_is_accepted(tmp_path: Path) -> None:
-    async with door(tmp_path, "agent") as agent:
+    async with secured_program(tmp_path, "agent") as agent:
         url = f"ws://127.0.0.1:{agent.port}/ws"
 
         code, printed = await omnia("chat", url, "--token", "wr0ng", said="hi\n")
@@ -49,7 +49,7 @@ async def test_a_chat_without_a_good_token_says_what_is_accepted(tmp_path: Path)
 
 
 async def test_a_call_brings_its_token(tmp_path: Path) -> None:
-    async with door(tmp_path, "function") as function:
+    async with secured_program(tmp_path, "function") as function:
         url = f"http://127.0.0.1:{function.port}/functions/f"
 
         assert (await omnia("call", url, "{}", "--token", "k3y"))[0] == 0

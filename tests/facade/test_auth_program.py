@@ -29,7 +29,7 @@ CLUSTER = Issuer("https://kubernetes.default.svc").add("one", "RS256")
 PROVIDER = Issuer().add("p1")
 
 
-class Door:
+class Program:
     """A running facade that wants credentials, and the runtime behind it."""
 
     def __init__(self, port: int, health: int, mounted: Mounted, runtime: ScriptedRuntime) -> None:
@@ -69,7 +69,7 @@ class Door:
 
 
 @contextlib.asynccontextmanager
-async def door(root: Path, mode: str, **variables: object) -> AsyncIterator[Door]:
+async def secured_program(root: Path, mode: str, **variables: object) -> AsyncIterator[Program]:
     mounted = Mounted(root)
     mounted.client_key("shop", "k3y", scopes='{"plan": "gold"}')
     mounted.rules(everything(CLUSTER, PROVIDER))
@@ -92,18 +92,18 @@ async def door(root: Path, mode: str, **variables: object) -> AsyncIterator[Door
             }
         ),
     ):
-        yield Door(port, health, mounted, runtime)
+        yield Program(port, health, mounted, runtime)
 
 
 @pytest.fixture
-async def agent(tmp_path: Path) -> AsyncIterator[Door]:
-    async with door(tmp_path, "agent") as made:
+async def agent(tmp_path: Path) -> AsyncIterator[Program]:
+    async with secured_program(tmp_path, "agent") as made:
         yield made
 
 
 @pytest.fixture
-async def function(tmp_path: Path) -> AsyncIterator[Door]:
-    async with door(tmp_path, "function") as made:
+async def function(tmp_path: Path) -> AsyncIterator[Program]:
+    async with secured_program(tmp_path, "function") as made:
         yield made
 
 
@@ -126,13 +126,13 @@ BAD: tuple[dict[str, str], ...] = (
 )
 
 
-async def test_each_kind_of_credential_opens_a_conversation(agent: Door) -> None:
+async def test_each_kind_of_credential_opens_a_conversation(agent: Program) -> None:
     for origin, headers in GOOD.items():
         assert await agent.connect(headers) == 101
         assert agent.runtime.metadata[-1]["x-omnia-origin"] == origin
 
 
-async def test_without_a_good_credential_there_is_no_conversation(agent: Door) -> None:
+async def test_without_a_good_credential_there_is_no_conversation(agent: Program) -> None:
     for headers in BAD:
         assert await agent.connect(headers) == 401, headers
     for path in ("/ws?token=k3y", "/ws?access_token=k3y", "/ws?authorization=Bearer%20k3y"):
@@ -144,13 +144,13 @@ METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
 PATHS = ("/", "/ws", "/api/agents/x", "/functions/f", "/functions/", "/metrics", "/openapi.json")
 
 
-async def test_every_path_of_an_agent_wants_a_credential_first(agent: Door) -> None:
+async def test_every_path_of_an_agent_wants_a_credential_first(agent: Program) -> None:
     for method, path in product(METHODS, PATHS):
         assert (await agent.request(method, path, {}))[0] == 401, (method, path)
         assert (await agent.request(method, path, bearing("k3y")))[0] in (404, 426)
 
 
-async def test_every_path_of_a_function_wants_a_credential_first(function: Door) -> None:
+async def test_every_path_of_a_function_wants_a_credential_first(function: Program) -> None:
     for method, path in product(METHODS, PATHS):
         assert (await function.request(method, path, {}))[0] == 401, (method, path)
     assert function.runtime.invoked == []
@@ -158,7 +158,7 @@ async def test_every_path_of_a_function_wants_a_credential_first(function: Door)
         assert (await function.request(method, path, bearing("k3y")))[0] != 401, (method, path)
 
 
-async def test_a_function_takes_the_same_credentials(function: Door) -> None:
+async def test_a_function_takes_the_same_credentials(function: Program) -> None:
     for origin, headers in GOOD.items():
         assert (await function.request("POST", "/functions/f", headers))[0] == 200
         assert function.runtime.invoked_with[-1]["x-omnia-origin"] == origin
@@ -169,7 +169,7 @@ async def test_a_function_takes_the_same_credentials(function: Door) -> None:
     assert len(function.runtime.invoked) == count
 
 
-async def test_the_runtime_learns_who_asks_and_no_credential(agent: Door) -> None:
+async def test_the_runtime_learns_who_asks_and_no_credential(agent: Program) -> None:
     spoofed = {"X-Omnia-User-Id": "eve", "X-Omnia-Claim-Plan": "platinum", "X-End-User-Id": "eve"}
     assert await agent.connect({**bearing("k3y"), **spoofed}) == 101
 
@@ -183,7 +183,7 @@ async def test_the_runtime_learns_who_asks_and_no_credential(agent: Door) -> Non
 
 
 @pytest.mark.covers("websocket.md#bearer-subprotocol")
-async def test_a_browser_brings_its_token_among_the_subprotocols(agent: Door) -> None:
+async def test_a_browser_brings_its_token_among_the_subprotocols(agent: Program) -> None:
     url = f"ws://127.0.0.1:{agent.port}/ws"
     token = GOOD["oidc"]["authorization"].removeprefix("Bearer ")
     offered = [Subprotocol("omnia.v1"), Subprotocol(f"omnia.bearer.{token}")]
@@ -198,7 +198,7 @@ async def test_a_browser_brings_its_token_among_the_subprotocols(agent: Door) ->
 
 async def test_pages_of_other_sites_do_not_get_in_with_a_good_credential(tmp_path: Path) -> None:
     origins = Origin("https://app.example")
-    async with door(tmp_path, "agent", OMNIA_ALLOWED_ORIGINS=origins) as agent:
+    async with secured_program(tmp_path, "agent", OMNIA_ALLOWED_ORIGINS=origins) as agent:
         url = f"ws://127.0.0.1:{agent.port}/ws"
         async with connected(url, additional_headers=bearing("k3y"), origin=origins):
             pass
@@ -209,7 +209,7 @@ async def test_pages_of_other_sites_do_not_get_in_with_a_good_credential(tmp_pat
         assert caught.value.response.status_code == 403
 
 
-async def test_a_client_key_works_and_stops_without_a_restart(agent: Door) -> None:
+async def test_a_client_key_works_and_stops_without_a_restart(agent: Program) -> None:
     assert await agent.connect(bearing("new")) == 401
     agent.mounted.client_key("new", "new")
     await _until(agent, "new", 101)
@@ -218,14 +218,14 @@ async def test_a_client_key_works_and_stops_without_a_restart(agent: Door) -> No
     assert await agent.connect(bearing("k3y")) == 101
 
 
-async def test_rules_change_without_a_restart(agent: Door) -> None:
+async def test_rules_change_without_a_restart(agent: Program) -> None:
     agent.mounted.rules(AuthFile(management(CLUSTER)))
     await _until(agent, "k3y", 401)
     assert await agent.connect(GOOD["management-plane"]) == 101
     assert await agent.connect(GOOD["edge-trust"]) == 401
 
 
-async def _until(agent: Door, token: str, status: int) -> None:
+async def _until(agent: Program, token: str, status: int) -> None:
     async with asyncio.timeout(LIMIT):
         while await agent.connect(bearing(token)) != status:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.1)  # another process reads the files
@@ -234,7 +234,7 @@ async def _until(agent: Door, token: str, status: int) -> None:
 async def test_an_open_agent_says_so(tmp_path: Path) -> None:
     open_to_all = {"OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true"}
     gauge = 'omnia_facade_unauthenticated{agent="agent",namespace="default"}'
-    async with door(tmp_path, "agent", **open_to_all) as agent:
+    async with secured_program(tmp_path, "agent", **open_to_all) as agent:
         assert await agent.connect({}) == 101
         assert await agent.connect(bearing("unknown")) == 101
         # A credential of a known kind is still checked.
@@ -243,7 +243,7 @@ async def test_an_open_agent_says_so(tmp_path: Path) -> None:
         assert "x-omnia-user-id" not in agent.runtime.metadata[0]
 
 
-async def test_a_closed_agent_has_the_gauge_at_zero(agent: Door) -> None:
+async def test_a_closed_agent_has_the_gauge_at_zero(agent: Program) -> None:
     status, metrics = await agent.request("GET", "/metrics", {}, agent.health)
 
     assert (status, "omnia_facade_unauthenticated" in metrics) == (200, True)

@@ -197,7 +197,7 @@ async def test_a_key_that_was_withdrawn_signs_nothing_any_more() -> None:
     issuer.keys.clear()
     issuer.add("new")
 
-    assert "no key of the token's key id" in await refused(token, issuer.keys)
+    assert "has no key with its key id" in await refused(token, issuer.keys)
     assert await verify(issuer.sign("new"), issuer.keys)
 
 

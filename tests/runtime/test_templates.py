@@ -51,7 +51,7 @@ def test_a_template_renders(template: str, rendered: str) -> None:
 
 @pytest.mark.parametrize("bad", ["{{#if a}}", "{{a b}}", "{{}}", "{{a..b}}", "{{a | upper}}"])
 def test_what_is_no_placeholder_fails_at_load(bad: str) -> None:
-    with pytest.raises(ConfigurationError, match="no placeholder"):
+    with pytest.raises(ConfigurationError, match="not a placeholder"):
         compile_template(bad, "t")
 
 

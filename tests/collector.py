@@ -1,10 +1,11 @@
 """A collector that keeps what it is sent, on the official messages of OTLP."""
 
 import contextlib
+import gzip
 import http.server
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,17 +23,20 @@ class Spans:
 
     Attributes:
         raw: the requests as they came.
+        headers: of each request, with lower-case names.
         refuses: requests that are refused before one is taken.
     """
 
     def __init__(self) -> None:
         self.raw: list[bytes] = []
+        self.headers: list[dict[str, str]] = []
         self.refuses = 0
         self._found: list[tuple[str, trace_pb2.Span]] = []
         self._changed = threading.Condition()
 
-    def take(self, request: pb.ExportTraceServiceRequest) -> bool:
+    def take(self, request: pb.ExportTraceServiceRequest, headers: Mapping[str, str]) -> bool:
         with self._changed:
+            self.headers.append({name.lower(): text for name, text in headers.items()})
             if self.refuses:
                 self.refuses -= 1
                 return False
@@ -96,7 +100,8 @@ class _Service(pb_grpc.TraceServiceServicer):
     def Export(  # noqa: N802 - the service's name
         self, request: pb.ExportTraceServiceRequest, context: grpc.ServicerContext
     ) -> pb.ExportTraceServiceResponse:
-        if not self._spans.take(request):
+        metadata = {str(name): str(text) for name, text in context.invocation_metadata() or ()}
+        if not self._spans.take(request, metadata):
             context.abort(grpc.StatusCode.UNAVAILABLE, "busy")
         return pb.ExportTraceServiceResponse()
 
@@ -124,7 +129,10 @@ def http_collector(spans: Spans) -> Iterator[str]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             right = self.headers["Content-Type"] == "application/x-protobuf"
-            taken = right and spans.take(pb.ExportTraceServiceRequest.FromString(body))
+            if self.headers["Content-Encoding"] == "gzip":
+                body = gzip.decompress(body)
+            request = pb.ExportTraceServiceRequest.FromString(body)
+            taken = right and spans.take(request, dict(self.headers.items()))
             self.send_response(200 if taken else 503)
             self.send_header("Content-Length", "0")
             self.end_headers()

@@ -17,7 +17,7 @@ import structlog
 from omnia_core.env import SecretStr, FacadeEnv
 from omnia_core.telemetry.logs import configure_logs
 from omnia_core.telemetry.tracing import SpanKind
-from omnia_core.telemetry.tracing.configuration import begin_tracing
+from omnia_core.telemetry.tracing.configuration import configure_tracing
 from prometheus_client import CollectorRegistry
 
 configure_logs("info", agent="jam")

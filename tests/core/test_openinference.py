@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import RuntimeEnv
 from omnia_core.telemetry.tracing import SpanKind, Value, names, openinference
 from omnia_core.telemetry.tracing.configuration import configure_tracing
-from omnia_core.telemetry.tracing.recording import LONGEST_VALUE
+from omnia_core.telemetry.tracing.span import LONGEST_VALUE
 from tests.collector import Spans, grpc_collector
 from tests.services import LIMIT
 

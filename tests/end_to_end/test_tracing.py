@@ -139,7 +139,12 @@ async def pair(mounted: Mounted, **variables: str) -> AsyncIterator[Pair]:
 
 
 def traced(endpoint: str, **more: str) -> dict[str, str]:
-    return {"OMNIA_TRACING_ENABLED": "true", "OMNIA_TRACING_ENDPOINT": endpoint, **more}
+    return {
+        "OMNIA_TRACING_ENABLED": "true",
+        "OMNIA_TRACING_ENDPOINT": endpoint,
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
+        **more,
+    }
 
 
 async def say(socket: ClientConnection, content: str) -> dict[str, Any]:

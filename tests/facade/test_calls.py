@@ -155,7 +155,7 @@ async def test_a_call_is_one_span_that_says_how_it_ended() -> None:
         env = FacadeEnv(agent_name="a", tracing_enabled=True, tracing_endpoint=endpoint)
         tracer = configure_tracing(env, CollectorRegistry())
         inner = EchoBackend(AnnouncedSessions()).begin("s", Principal("mia"))
-        assert await take(TracedConnection(inner, tracer, nothing, ""), queue()) == [
+        assert await take(TracedConnection(inner, tracer, nothing, {}), queue()) == [
             AUDIO_UNSUPPORTED
         ]
         await asyncio.to_thread(tracer.close, LIMIT)

@@ -45,14 +45,13 @@ def build_tracer(env: FacadeEnv | RuntimeEnv, counts: SpanCounts) -> Tracer:
     """Start the SDK, make its provider the global one, and return a tracer of it.
 
     Raises:
-        Exception: the SDK or this module refuses a variable; the message names it.
+        Exception: a variable is invalid.
     """
     _redirect_logs()
     if not _setting(env, "propagators"):
         # Not baggage, as the SDK has it: what a client sends would go on to vendors and tools.
         propagate.set_global_textmap(TraceContextTextMapPropagator())
-    spans = int(_setting(env, "bsp-max-queue-size") or QUEUE_SPANS)
-    backlog = Backlog(spans, content=env.tracing_content)
+    backlog = Backlog(_queue_spans(env), content=env.tracing_content)
     own_scope = "" if env.tracing_content else SCOPE
     exporter = CountingExporter(_exporter(env), backlog, counts, own_scope=own_scope)
     provider = TracerProvider(_sampler(env), _resource(env), shutdown_on_exit=False)
@@ -85,6 +84,13 @@ def _setting(env: FacadeEnv | RuntimeEnv, name: str) -> str:
     """Return a standard variable, for which `bsp-schedule-delay` names OTEL_BSP_SCHEDULE_DELAY."""
     value = env.otel.get(name)
     return value.reveal() if isinstance(value, SecretStr) else ""
+
+
+def _queue_spans(env: FacadeEnv | RuntimeEnv) -> int:
+    try:
+        return int(_setting(env, "bsp-max-queue-size") or QUEUE_SPANS)
+    except ValueError as error:
+        raise ValueError("OTEL_BSP_MAX_QUEUE_SIZE: expected a whole number") from error
 
 
 def _redirect_logs() -> None:

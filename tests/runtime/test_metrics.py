@@ -1,7 +1,6 @@
 """What is counted of turns, models, tools and the session store."""
 
 import pytest
-from omnia_runtime.tools.breaker import FAULTS
 from prometheus_client import CollectorRegistry
 
 from omnia_core.conversation.tools import ToolResult
@@ -13,7 +12,7 @@ from omnia_runtime.observe.metered_store import MeteredSessionStore
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed
-from omnia_runtime.tools.guarded import GuardedSource
+from omnia_runtime.tools.guarded import FAULTS, GuardedSource
 
 AGENT = {"agent": "a", "namespace": "n"}
 

@@ -228,7 +228,9 @@ def test_parameters_of_an_override_win_and_zero_is_a_value() -> None:
 
 
 def test_a_broken_template_of_an_override_fails_at_load_whatever_model_answers() -> None:
-    with pytest.raises(ConfigurationError, match=r"model_overrides\.m: \{\{a b\}\} is not a placeho"):
+    with pytest.raises(
+        ConfigurationError, match=r"model_overrides\.m: \{\{a b\}\} is not a placeho"
+    ):
         compiled("x", model_overrides={"m": {"system_template": "{{a b}}"}})
 
 

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio, Sampler
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from omnia_core.env import FacadeEnv, RuntimeEnv, SecretStr
-from omnia_core.env.tracing import DEFAULT_ENDPOINT
+from omnia_core.env.shared import DEFAULT_ENDPOINT
 from omnia_core.telemetry.tracing.endpoint import (
     HTTP_PORT,
     Protocol,

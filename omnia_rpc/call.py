@@ -4,10 +4,10 @@ import asyncio
 
 import structlog
 
+from omnia_rpc.headers import RpcFailed, StatusCode, failure_from_reset
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.stream import Http2Stream
 from omnia_rpc.messages import MessageBuffer, MessageConsumer, with_prefix
-from omnia_rpc.status import RpcFailed, StatusCode, failure_from_reset
 
 _log = structlog.get_logger()
 

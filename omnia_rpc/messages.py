@@ -6,7 +6,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import TypeAlias
 
-from omnia_rpc.status import RpcFailed, StatusCode
+from omnia_rpc.headers import RpcFailed, StatusCode
 
 # The compressed flag and the length, before each message.
 PREFIX_BYTES = 5

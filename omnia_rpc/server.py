@@ -8,14 +8,21 @@ import structlog
 
 from omnia_rpc.call import RpcCall
 from omnia_rpc.endpoint import Http2Endpoint, Keepalive
+from omnia_rpc.headers import (
+    CONTENT_TYPE,
+    RpcFailed,
+    StatusCode,
+    decode_timeout,
+    failure_from_reset,
+    from_fields,
+    is_grpc,
+    status_trailers,
+)
 from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
-from omnia_rpc.http2.fields import Fields, encode
-from omnia_rpc.http2.hpack import FieldsRefused
+from omnia_rpc.http2.header_fields import Fields, FieldsRefused, encode
 from omnia_rpc.http2.stream import Http2Stream, StreamListener
 from omnia_rpc.messages import IDENTITY
-from omnia_rpc.metadata import CONTENT_TYPE, decode_timeout, from_fields, is_grpc
-from omnia_rpc.status import RpcFailed, StatusCode, failure_from_reset, status_trailers
 
 KEEPALIVE = Keepalive(7200.0)
 _ANY_ADDRESS = "::"

@@ -4,9 +4,8 @@ from omnia_core import names
 from omnia_core.errors import code_of_status
 from omnia_facade.runtime_client.port import RuntimeFailed
 from omnia_facade.runtime_client.transport import CallMetadata, ReceiveMessage, RemoteStream
-from omnia_rpc.client import Channel
-from omnia_rpc.client_call import ClientCall
-from omnia_rpc.status import RpcFailed
+from omnia_rpc.client import Channel, ClientCall
+from omnia_rpc.headers import RpcFailed
 
 
 class BuiltinRuntimeTransport:

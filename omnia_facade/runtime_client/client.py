@@ -1,5 +1,9 @@
 """The runtime's client: requests and events as messages of omnia.runtime.v1."""
 
+import re
+from collections.abc import Iterator
+from urllib.parse import quote
+
 from omnia_core import names
 from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
@@ -7,7 +11,6 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Resume
 from omnia_facade.runtime_client import mapping
-from omnia_facade.runtime_client.caller import caller_metadata
 from omnia_facade.runtime_client.port import (
     IncomingEvent,
     Invocation,
@@ -136,3 +139,52 @@ def _decode(data: bytes) -> IncomingEvent | str | None:
     """Return an event, a piece of text or, for an unknown message, None."""
     text = chunk_text(data)
     return mapping.to_event(pb.ServerMessage.FromString(data)) if text is None else text
+
+
+# gRPC rejects calls with more than 16 KiB of metadata.
+MAX_CLAIMS = 32
+MAX_VALUE = 1024
+MAX_TOTAL = 6 * 1024
+_MAX_NAME = 64
+_ROLE = "role"
+# gRPC treats values of such names as bytes.
+_BINARY = re.compile(r"-bin$")
+_UNSAFE = re.compile(r"[^a-z0-9_.-]+")
+
+
+def caller_metadata(principal: Principal) -> tuple[tuple[str, str], ...]:
+    """Return the metadata about a principal: user id, origin, address, claims.
+
+    Values that are not ASCII are percent-encoded. Claims that are too long, or exceed the limits
+    of all claims together, are omitted; they are not truncated, which could change their meaning.
+    """
+    return (
+        *_named(names.METADATA_USER_ID, principal.user_id),
+        *_named(names.METADATA_ORIGIN, principal.origin),
+        *_named(names.METADATA_USER_EMAIL, principal.email),
+        *_claims(principal),
+    )
+
+
+def _named(name: str, value: str) -> Iterator[tuple[str, str]]:
+    text = _ascii(value)
+    if 0 < len(text) <= MAX_VALUE:
+        yield name, text
+
+
+def _claims(principal: Principal) -> Iterator[tuple[str, str]]:
+    room = MAX_TOTAL
+    seen: set[str] = set()
+    role = ((_ROLE, principal.role),) if principal.role else ()
+    for claim, value in (*role, *principal.claims):
+        name = _UNSAFE.sub("-", claim.lower()).strip("-")[:_MAX_NAME]
+        name = _BINARY.sub("_bin", name)
+        for key, text in _named(f"{names.METADATA_CLAIM}{name}", value):
+            room -= len(key) + len(text)
+            if name and name not in seen and len(seen) < MAX_CLAIMS and room >= 0:
+                seen.add(name)
+                yield key, text
+
+
+def _ascii(value: str) -> str:
+    return quote(value, safe="@:/|+=,", errors="replace")

@@ -27,8 +27,7 @@ from omnia_facade.runtime_client.port import (
     TextReceiver,
 )
 from omnia_facade.turns import failures
-from omnia_facade.turns.relayed import TextRelay
-from omnia_facade.turns.silence import SilenceWatch
+from omnia_facade.turns.relayed import SilenceWatch, TextRelay
 
 # How long the runtime may take to accept a call, and to read a piece of audio.
 HELLO_SECONDS = 10.0

@@ -17,11 +17,7 @@ from omnia_core.sessions.audit import timestamp
 from omnia_core.sessions.factory import open_sessions, session_url
 from omnia_core.sessions.records import is_placeholder, placeholder_result
 from omnia_facade.backend.events import ClientToolResult, ToolResultEvent, TurnRequest
-from omnia_facade.turns.relayed import (
-    InterruptedAnswerOutcome,
-    InterruptedAnswerStore,
-    RelayedTurn,
-)
+from omnia_facade.turns.relayed import InterruptedAnswerOutcome, InterruptedAnswerStore, RelayedTurn
 
 # How long the end of a turn waits for the session store.
 WAIT_SECONDS = 2.0

@@ -25,8 +25,7 @@ from omnia_facade.runtime_client.port import (
     RuntimeFailed,
 )
 from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent_turn, with_storage
-from omnia_facade.turns.relayed import InterruptedAnswerStore, RelayedTurn, TextRelay
-from omnia_facade.turns.silence import SilenceWatch
+from omnia_facade.turns.relayed import InterruptedAnswerStore, RelayedTurn, SilenceWatch, TextRelay
 
 _log = structlog.get_logger()
 

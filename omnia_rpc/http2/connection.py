@@ -10,9 +10,8 @@ from omnia_rpc.http2.errors import (
     StreamFailed,
     protocol_error,
 )
-from omnia_rpc.http2.fields import Fields
 from omnia_rpc.http2.frames import Setting
-from omnia_rpc.http2.hpack import MAX_LIST_BYTES, FieldsRefused, HpackDecoder
+from omnia_rpc.http2.header_fields import MAX_LIST_BYTES, Fields, FieldsRefused, HpackDecoder
 from omnia_rpc.http2.sender import FrameSender
 from omnia_rpc.http2.stream import Http2Stream, StreamListener
 

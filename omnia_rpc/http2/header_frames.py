@@ -9,9 +9,14 @@ from omnia_rpc.http2.errors import (
     frame_size_error,
     protocol_error,
 )
-from omnia_rpc.http2.fields import Fields, request_problem, response_problem, trailers_problem
 from omnia_rpc.http2.frames import check_dependency, unpadded
-from omnia_rpc.http2.hpack import FieldsRefused
+from omnia_rpc.http2.header_fields import (
+    Fields,
+    FieldsRefused,
+    request_problem,
+    response_problem,
+    trailers_problem,
+)
 from omnia_rpc.http2.stream import Http2Stream
 
 MAX_BLOCK_BYTES = 256 * 1024

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.errors import Http2ErrorCode
-from omnia_rpc.http2.fields import Fields
+from omnia_rpc.http2.header_fields import Fields
 
 # Bytes that a stream buffers for a peer that does not read, before its writer has to wait.
 HIGH_WATER = 64 * 1024

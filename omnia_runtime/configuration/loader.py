@@ -23,8 +23,7 @@ from omnia_runtime.providers.models import Models, open_models
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import ToolRoute, route_tools
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.agent_version import AgentVersion, CallRate
-from omnia_runtime.turns.structured import StructuredOutput
+from omnia_runtime.turns.agent_version import AgentVersion, CallRate, StructuredOutput
 from omnia_runtime.validators import compile_validators
 
 _log = structlog.get_logger()

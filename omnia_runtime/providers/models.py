@@ -13,11 +13,9 @@ from omnia_core.files.reading import decode_yaml, read_text
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel
-from omnia_runtime.providers.defaulted import DefaultedModel
 from omnia_runtime.providers.fallback import FallbackModel
-from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.retry import RetryingModel
-from omnia_runtime.providers.traced import TracedModel
+from omnia_runtime.providers.wrappers import DefaultedModel, MeteredModel, TracedModel
 
 _Adapter: TypeAlias = Callable[[ProviderConfig, SecretStr | None, str, HTTPClient], ChatModel]
 

@@ -10,8 +10,8 @@ from omnia_core.conversation.chunk import chunk_message
 from omnia_core.errors import GRPC_STATUS, OmniaError
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_rpc.headers import RpcFailed, StatusCode
 from omnia_rpc.server import Handler, Server, ServerCall
-from omnia_rpc.status import RpcFailed, StatusCode
 from omnia_runtime.server.port import PREFIX, SERVICE, Metadata, RuntimeServicer
 
 _HEALTH = "/grpc.health.v1.Health/"

@@ -13,7 +13,7 @@ from omnia_core.sessions import SessionConflict
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.turns.invocation import InvocationResult
-from omnia_runtime.turns.session_access import SessionBusy, SessionUnknown
+from omnia_runtime.turns.session_turns import SessionBusy, SessionUnknown
 from omnia_runtime.turns.turn import UserTurn
 
 CAPABILITIES = (RuntimeCapability.INVOKE.value, RuntimeCapability.CLIENT_TOOLS.value)

@@ -1,14 +1,16 @@
-"""One version of the agent: its compiled prompt, its model and its tools."""
+"""One version of the agent: its compiled prompt, model, tools and structured output."""
 
+import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import orjson
 from msgspec import Struct
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.files.function import FunctionFile
 from omnia_core.sessions import Message
 from omnia_core.sessions.audit import EventKind
 from omnia_runtime.agent.limits import LimitReached, TurnLimits
@@ -17,16 +19,17 @@ from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.observe.audit import record_event, record_refused_call
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
-from omnia_runtime.ports.model import ChatModel, ChatRequest
+from omnia_runtime.ports.model import ChatModel, ChatRequest, OutputSchema
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.prompts.offer import ToolOffer
 from omnia_runtime.prompts.prompt import CompiledPrompt
 from omnia_runtime.tools.manager import ToolManager
-from omnia_runtime.turns.structured import StructuredOutput
 from omnia_runtime.turns.turn import Caller
 from omnia_runtime.validators import Blocked, Validators
 
 _RATE_WINDOW_SECONDS = 60.0
+_FENCE = re.compile(r"\s*```[A-Za-z]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
+_MAX_VIOLATIONS = 5
 
 
 class CallRate:
@@ -70,6 +73,52 @@ class BoundTools:
             return ToolResult(orjson.dumps({"error": text}).decode(), is_error=True)
         context = CallContext(call.id, self._session_id, self._caller.metadata, self._caller.client)
         return await self._tools.call(call, context)
+
+
+class StructuredOutput:
+    """The output schema of a function, compiled when the first answer is checked.
+
+    Attributes:
+        schema: the schema for the provider.
+    """
+
+    def __init__(self, function: FunctionFile) -> None:
+        self.schema = OutputSchema(function.name, function.output_schema)
+        self._compiled: Schema | None = None
+
+    def fault(self, text: str) -> str:
+        """Return what is wrong with an answer; "" if it is valid.
+
+        Raises:
+            SchemaInvalid: the function's own schema is invalid.
+        """
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            return f"it is not JSON ({error})"
+        return "; ".join(map(str, self._schema().violations(value, limit=_MAX_VIOLATIONS)))
+
+    def _schema(self) -> "Schema":
+        if self._compiled is None:
+            # Imported with the first answer, to save the memory of an idle pod.
+            from omnia_core.jsonschema import compile_schema  # noqa: PLC0415 - as above
+
+            self._compiled = compile_schema(self.schema.schema)
+        return self._compiled
+
+
+def strip_code_fence(text: str) -> str:
+    """Return the content of a code fence, if the text is nothing but a code fence."""
+    found = _FENCE.fullmatch(text)
+    return found[1] if found else text
+
+
+def repair_request(fault: str) -> str:
+    """Return the message that asks the model for a valid answer."""
+    return (
+        f"Your answer does not have the required shape: {fault}. Answer again with the corrected "
+        "JSON value alone, without any other text."
+    )
 
 
 class AgentVersion(Struct, frozen=True):
@@ -172,3 +221,7 @@ class AgentVersions(Protocol):
 
         `begun_with` is the version with which the session began, "" for a new session.
         """
+
+
+if TYPE_CHECKING:
+    from omnia_core.jsonschema import Schema

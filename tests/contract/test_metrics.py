@@ -19,7 +19,7 @@ from tests.contract.test_agreements import ROOT, sources
 
 # What may make series: the test below sees no other.
 MAKERS = {
-    "omnia_core/telemetry/tracing/begin.py",
+    "omnia_core/telemetry/tracing/configuration.py",
     "omnia_facade/metrics.py",
     "omnia_operator/metrics.py",
     "omnia_runtime/observe/metrics.py",

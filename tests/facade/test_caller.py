@@ -3,7 +3,7 @@
 import pytest
 
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.runtime_client.caller import MAX_CLAIMS, MAX_TOTAL, MAX_VALUE, caller_metadata
+from omnia_facade.runtime_client.client import MAX_CLAIMS, MAX_TOTAL, MAX_VALUE, caller_metadata
 
 
 def claims(*given: tuple[str, str], role: str = "") -> dict[str, str]:

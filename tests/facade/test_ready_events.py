@@ -18,7 +18,7 @@ from omnia_facade.runtime_client.port import (
     TextReceiver,
 )
 from omnia_facade.turns.text import RuntimeTurns
-from omnia_rpc.client_call import ClientCall
+from omnia_rpc.client import ClientCall
 from omnia_rpc.messages import GZIP
 from tests.facade.runtime_bed import RecordingListener
 from tests.facade.scripted_runtime import chunk, done

@@ -31,7 +31,7 @@ from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.inbound_limits import ConnectionLimits
 from omnia_facade.ws.socket import WriteCoalescer
 from omnia_facade.ws.voice import VoiceCallLimit
-from omnia_rpc.client_call import ClientCall
+from omnia_rpc.client import ClientCall
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.messages import GZIP, PREFIX_BYTES, with_prefix
 from tests.facade.runtime_bed import RecordingListener

@@ -7,8 +7,8 @@ import hpack
 
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.errors import Http2ErrorCode
-from omnia_rpc.http2.fields import encode
 from omnia_rpc.http2.frames import Setting
+from omnia_rpc.http2.header_fields import encode
 from omnia_rpc.messages import PREFIX_BYTES, with_prefix
 from tests.http2.ends import REQUEST
 

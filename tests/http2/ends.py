@@ -3,7 +3,7 @@
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.connection import Http2Connection, PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
-from omnia_rpc.http2.fields import Fields, encode
+from omnia_rpc.http2.header_fields import Fields, encode
 from omnia_rpc.http2.receiver import FrameReceiver
 from omnia_rpc.http2.stream import Http2Stream
 

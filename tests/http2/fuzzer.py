@@ -7,13 +7,13 @@ import asyncio
 import random
 import time
 
+from omnia_rpc.headers import RpcFailed
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.stream import Http2Stream
 from omnia_rpc.messages import PREFIX_BYTES, MessageBuffer, with_prefix
 from omnia_rpc.server import Server, ServerCall
-from omnia_rpc.status import RpcFailed
 from tests.http2.broken_peer import Peer, damaged
 from tests.http2.ends import REQUEST, RESPONSE, TRAILERS, End, Heard, kinds
 

@@ -14,9 +14,9 @@ from grpc import aio
 
 from omnia_rpc.client import Channel
 from omnia_rpc.endpoint import Keepalive
+from omnia_rpc.headers import RpcFailed, StatusCode
 from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.server import Server, ServerCall
-from omnia_rpc.status import RpcFailed, StatusCode
 from tests.services import free_port
 
 MIB = 1024 * 1024

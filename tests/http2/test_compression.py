@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.errors import ConnectionFailed, Http2ErrorCode
-from omnia_rpc.http2.fields import encode
+from omnia_rpc.http2.header_fields import MAX_LIST_BYTES, FieldsRefused, HpackDecoder, encode
 from omnia_rpc.http2.header_frames import MAX_BLOCK_BYTES
-from omnia_rpc.http2.hpack import MAX_LIST_BYTES, FieldsRefused, HpackDecoder
 from tests.http2.ends import REQUEST, RESPONSE, greeted, headers, kinds, pair
 
 NAMES = st.sampled_from([":path", ":status", "content-type", "x-a", "x-b", "grpc-status"])

@@ -6,16 +6,15 @@ import gc
 
 import pytest
 
-from omnia_rpc.client import Channel
-from omnia_rpc.client_call import ClientCall
+from omnia_rpc.client import Channel, ClientCall
+from omnia_rpc.headers import RpcFailed, StatusCode, failure_from_trailers, status_trailers
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.connection import Http2Connection, PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
-from omnia_rpc.http2.fields import encode
 from omnia_rpc.http2.frames import Setting
+from omnia_rpc.http2.header_fields import encode
 from omnia_rpc.messages import with_prefix
 from omnia_rpc.server import Server, ServerCall
-from omnia_rpc.status import RpcFailed, StatusCode, failure_from_trailers, status_trailers
 from tests.http2.ends import REQUEST, TRAILERS, End, data, greeted, headers, kinds, pair, talk
 from tests.http2.test_calls import LIMIT, Ours, channel, our_server
 

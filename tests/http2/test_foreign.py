@@ -7,11 +7,10 @@ import grpc
 import pytest
 
 from omnia_rpc.client import Channel
+from omnia_rpc.headers import RpcFailed, StatusCode, from_fields
 from omnia_rpc.http2 import frames
-from omnia_rpc.http2.fields import encode
-from omnia_rpc.metadata import from_fields
+from omnia_rpc.http2.header_fields import encode
 from omnia_rpc.server import Server, ServerCall
-from omnia_rpc.status import RpcFailed, StatusCode
 from tests.http2.ends import End, headers, kinds
 from tests.http2.test_calls import LIMIT, Ours, channel, dialled, our_server
 

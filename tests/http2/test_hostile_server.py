@@ -6,11 +6,11 @@ import contextlib
 import pytest
 
 from omnia_rpc.client import Channel
+from omnia_rpc.headers import RpcFailed, StatusCode
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
-from omnia_rpc.http2.fields import encode
-from omnia_rpc.status import RpcFailed, StatusCode
+from omnia_rpc.http2.header_fields import encode
 from tests.http2.ends import data, headers
 from tests.http2.test_calls import LIMIT, channel, our_server
 from tests.services import free_port

@@ -19,8 +19,8 @@ from omnia_runtime.observe.audit import MAX_RECORDS, AuditRecorder, record_event
 from omnia_runtime.ports.listener import AgentListener, DiscardingListener
 from omnia_runtime.ports.model import ChatModel, ChatRequest, ProviderError
 from omnia_runtime.providers.fallback import FallbackModel
-from omnia_runtime.providers.metered import MeteredModel
 from omnia_runtime.providers.retry import RetryingModel, Timing
+from omnia_runtime.providers.wrappers import MeteredModel
 from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.invocation import MAX_PENDING_RECORDS, InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaLoader

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from omnia_runtime.turns import session_access
-from omnia_runtime.turns.session_access import SessionBusy, SessionLocks
+from omnia_runtime.turns import session_turns
+from omnia_runtime.turns.session_turns import SessionBusy, SessionLocks
 
 
 async def test_who_comes_while_the_next_turn_is_waking_up_is_refused_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_access, "WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(session_turns, "WAIT_SECONDS", 0.02)
     sessions, over = SessionLocks(), asyncio.Event()
 
     async def turn() -> None:

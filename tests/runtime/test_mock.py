@@ -22,8 +22,7 @@ from omnia_runtime.ports.model import (
     TextDelta,
     ToolCallRequest,
 )
-from omnia_runtime.providers.mock.adapter import MockModel, split
-from omnia_runtime.providers.mock.answer import choose_answer
+from omnia_runtime.providers.mock.adapter import MockModel, choose_answer, split
 from omnia_runtime.providers.mock.response_file import MockResponses, parse_responses
 
 PAGE = Path(__file__).parents[2] / "docs/reference/mock-provider.md"

@@ -22,8 +22,7 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.media import MediaLoader
-from omnia_runtime.turns.session_access import WAIT_SECONDS
-from omnia_runtime.turns.session_turns import SessionTurns
+from omnia_runtime.turns.session_turns import WAIT_SECONDS, SessionTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
 from tests.runtime.program import LIMIT, Program, Stream, client, kinds, said

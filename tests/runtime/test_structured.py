@@ -8,7 +8,7 @@ import pytest
 
 from omnia_core.files.function import FunctionFile
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.turns.structured import StructuredOutput, strip_code_fence
+from omnia_runtime.turns.agent_version import StructuredOutput, strip_code_fence
 from tests.runtime.program import Program, client
 from tests.runtime.scripted import Mounted
 

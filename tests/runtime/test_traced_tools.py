@@ -17,7 +17,7 @@ from omnia_core.sessions import Message
 from omnia_core.telemetry.tracing import SpanKind, Tracer
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.ports.model import ChatRequest, ProviderError
-from omnia_runtime.providers.traced import TracedModel
+from omnia_runtime.providers.wrappers import TracedModel
 from tests.collector import Seen, Spans, grpc_collector
 from tests.runtime import grpc_server
 from tests.runtime.mcp_server import LEFT_OPEN

@@ -1,11 +1,18 @@
-"""A model whose calls are spans. A span holds the retries of its call."""
+"""Wrappers of a model: default parameters, metrics and audit, spans."""
 
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from omnia_core.files.providers import ProviderConfig
+from msgspec import structs
+
+from omnia_core.conversation.usage import Usage
+from omnia_core.files.pack import Parameters
+from omnia_core.files.providers import ProviderConfig, ProviderDefaults
+from omnia_core.sessions.audit import CallStatus
 from omnia_core.telemetry.tracing import Span, SpanKind, current_span, names
+from omnia_runtime.observe.audit import current_recorder
+from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import (
     ChatModel,
     ChatRequest,
@@ -16,6 +23,63 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
 )
 from omnia_runtime.providers import traced_content
+
+
+class DefaultedModel:
+    """A model whose Provider gives the parameters that a request leaves open."""
+
+    def __init__(self, model: ChatModel, defaults: ProviderDefaults) -> None:
+        self._model = model
+        self._defaults = defaults
+
+    def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
+        parameters = with_defaults(request.parameters, self._defaults)
+        return self._model.stream(structs.replace(request, parameters=parameters))
+
+
+def with_defaults(own: Parameters, defaults: ProviderDefaults) -> Parameters:
+    """Fill in the parameters of `own` that are None from `defaults`."""
+    return structs.replace(
+        own,
+        temperature=defaults.temperature if own.temperature is None else own.temperature,
+        top_p=defaults.top_p if own.top_p is None else own.top_p,
+        max_tokens=defaults.max_tokens if own.max_tokens is None else own.max_tokens,
+    )
+
+
+class MeteredModel:
+    """A model whose calls are counted, and recorded in the audit trail of the turn."""
+
+    def __init__(self, model: ChatModel, provider: str, name: str, metrics: RuntimeMetrics) -> None:
+        self._model = model
+        self._provider = provider
+        self._name = name
+        self._metrics = metrics
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
+        began = time.monotonic()
+        status: CallStatus = "cancelled"
+        waiting, usage, failure = True, Usage(), None
+        try:
+            async with aclosing(self._model.stream(request)) as events:
+                async for event in events:
+                    if waiting:
+                        waiting = False
+                        first = time.monotonic() - began
+                        self._metrics.answering(self._provider, self._name, first)
+                    if type(event) is Finished:
+                        status, usage = "success", event.usage
+                        self._metrics.used(self._provider, self._name, event.usage)
+                    yield event
+        except Exception as error:
+            status, failure = "error", error
+            raise
+        finally:
+            took = time.monotonic() - began
+            self._metrics.model_called(self._provider, self._name, status, took)
+            if (trail := current_recorder()) is not None:
+                trail.provider_called(self._provider, self._name, status, took, usage, failure)
+
 
 OPERATION = "chat"
 FIRST_CHUNK = "first chunk"

@@ -1,11 +1,99 @@
-"""Decodes header blocks: HPACK (RFC 7541)."""
+"""Encodes, decodes and validates header fields (RFC 7541; RFC 9113, section 8)."""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from hpack import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from omnia_rpc.http2.errors import ConnectionFailed, Http2ErrorCode
-from omnia_rpc.http2.fields import Fields
+
+Fields: TypeAlias = Sequence[tuple[str, str]]
+
+_SEVEN_BITS = 127
+
+_REQUEST = frozenset((":method", ":scheme", ":authority", ":path"))
+_REQUIRED = frozenset((":method", ":scheme", ":path"))
+_RESPONSE = frozenset((":status",))
+_CONNECTION_SPECIFIC = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
+)
+
+
+def encode(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Return a header block of literals without indexing (RFC 7541, section 6.2.2).
+
+    It depends on no table, so it can be cached, and concatenated with other such blocks.
+    """
+    return b"".join(
+        b"\x00" + _string(name.encode()) + _string(value.encode()) for name, value in fields
+    )
+
+
+def _string(data: bytes) -> bytes:
+    size = len(data)
+    if size < _SEVEN_BITS:
+        return bytes((size,)) + data
+    rest, prefix = size - _SEVEN_BITS, bytearray((_SEVEN_BITS,))
+    while rest >= 128:  # noqa: PLR2004 - seven bits a byte
+        prefix.append(rest % 128 | 128)
+        rest //= 128
+    prefix.append(rest)
+    return bytes(prefix) + data
+
+
+def request_problem(fields: Fields) -> str:
+    """Return what is wrong with the fields of a request, or "" (RFC 9113, section 8.3)."""
+    problem, pseudo = _split(fields, _REQUEST)
+    if problem:
+        return problem
+    missing = _REQUIRED - pseudo.keys()
+    if missing:
+        return f"a request without {', '.join(sorted(missing))}"
+    return "" if pseudo[":path"] else "a request with an empty :path"
+
+
+def response_problem(fields: Fields) -> str:
+    """Return what is wrong with the fields of a response, or ""."""
+    problem, pseudo = _split(fields, _RESPONSE)
+    if problem:
+        return problem
+    return "" if pseudo.get(":status", "").isdecimal() else "a response without :status"
+
+
+def trailers_problem(fields: Fields) -> str:
+    """Return what is wrong with the fields of trailers, or ""."""
+    return _split(fields, frozenset())[0]
+
+
+def _split(fields: Fields, allowed: frozenset[str]) -> tuple[str, dict[str, str]]:
+    pseudo: dict[str, str] = {}
+    regular = False
+    for name, value in fields:
+        if name[:1] != ":":
+            regular = True
+            problem = _regular_problem(name, value)
+            if problem:
+                return problem, pseudo
+        elif regular:
+            return f"{name} after regular fields", pseudo
+        elif name not in allowed or name in pseudo:
+            return f"unexpected {name[:32]}", pseudo
+        else:
+            pseudo[name] = value
+    return "", pseudo
+
+
+def _regular_problem(name: str, value: str) -> str:
+    if not name or name != name.lower() or " " in name:
+        return "a field name that is empty, contains a space or is not lower-case"
+    if name in _CONNECTION_SPECIFIC or (name == "te" and value != "trailers"):
+        return f"the field {name} is not allowed in HTTP/2"
+    if "\r" in value or "\n" in value or "\0" in value:
+        return f"the field {name} contains a line break or NUL"
+    return ""
+
 
 # As in the other implementations of gRPC.
 MAX_LIST_BYTES = 64 * 1024
@@ -21,7 +109,7 @@ _TABLE_SIZE_UPDATE = 0x20
 _HUFFMAN = 0x80
 _STATIC_TABLE = 61
 _TABLE_BYTES = 4096
-_SEVEN_BITS = 127
+
 _LONGEST_SHIFT = 28
 
 
@@ -88,8 +176,8 @@ class HpackDecoder:
                 if index:
                     name = table.get_by_index(index)[0]
                 else:
-                    name, position = _string(block, position)
-                value, position = _string(block, position)
+                    name, position = _read_string(block, position)
+                value, position = _read_string(block, position)
                 static = static and not add_to_table and index <= _STATIC_TABLE
                 if add_to_table:
                     table.add(name, value)
@@ -108,7 +196,7 @@ def _too_large(size: int) -> str:
     return f"{size} bytes of header fields; at most {MAX_LIST_BYTES} are accepted"
 
 
-def _string(block: bytes, position: int) -> tuple[bytes, int]:
+def _read_string(block: bytes, position: int) -> tuple[bytes, int]:
     """Return a string and the position after it (RFC 7541, section 5.2)."""
     huffman_coded = block[position] & _HUFFMAN
     length, start = _integer(block, position, 7)

@@ -1,0 +1,33 @@
+"""The counts that keep the project easy to enter."""
+
+from pathlib import Path
+
+from tests.contract.structure import files_of_a_call, files_of_a_turn, public_classes
+
+# A resource and the mounted file that is rendered from it have the same names on purpose.
+MIRRORS = frozenset(
+    {
+        "ClientConfig",
+        "EdgeTrust",
+        "OpenAISettings",
+        "Pricing",
+        "RetryPolicy",
+        "ToolFilter",
+        "ToolHandler",
+    }
+)
+
+
+def test_a_public_class_name_stands_for_one_thing() -> None:
+    twice = {name: files for name, files in public_classes().items() if len(files) > 1}
+    assert len(twice) <= 30
+    for name in MIRRORS:
+        assert {file.split("/")[0] for file in twice[name]} == {"omnia_core", "omnia_operator"}
+
+
+async def test_a_warm_turn_passes_few_files(tmp_path: Path) -> None:
+    assert len(await files_of_a_turn(tmp_path)) <= 65
+
+
+async def test_a_warm_function_call_passes_few_files(tmp_path: Path) -> None:
+    assert len(await files_of_a_call(tmp_path)) <= 55

@@ -1,4 +1,4 @@
-"""What a resource refers to, read from its document: the index of dependents and fetching share it.
+"""What a resource refers to: the index of dependents and fetching use the same references.
 
 A reference names one object, or a group that objects belong to. Documents are read without being
 validated, so that an invalid resource is found by those that refer to it.
@@ -46,7 +46,8 @@ class RetentionPolicies:
     """The SessionRetentionPolicies of a namespace, for the sessions of one type of store."""
 
     namespace: str
-    store: SessionType
+    store: str
+    """Type of the store, as in `session.type`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,8 @@ def _agent(document: JsonObject) -> Iterator[Reference]:
     if reference := session.get("storeRef"):
         yield _object(SECRET, namespace, reference)
     if (spec.get("facade") or {}).get("handler", Handler.RUNTIME) == Handler.RUNTIME:
-        store = SessionType(session.get("type", SessionType.MEMORY))
-        yield RetentionPolicies(namespace, store)
+        # Not converted: the type of an invalid resource may be unknown.
+        yield RetentionPolicies(namespace, session.get("type", SessionType.MEMORY))
     rules = spec.get("externalAuth") or {}
     if rules.get("clientKeys") is not None:
         yield ClientKeySecrets(namespace, name)

@@ -1,6 +1,4 @@
-"""A model's JSON Schema in the dialect of the Kubernetes API: structural, without references or
-null arms.
-"""
+"""Generates the structural schema of a model, without references and nullable alternatives."""
 
 import functools
 from typing import Any

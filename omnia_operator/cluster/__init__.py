@@ -1,1 +1,1 @@
-"""The Kubernetes cluster: what is asked of it, and who asks."""
+"""The port to the API server, its client, and the store of watched objects."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from omnia_core.env import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import SessionRetentionPolicy
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicyStatus
@@ -47,7 +46,7 @@ async def reconcile_policy(cluster: Cluster, key: Key, now: str) -> Requeue:
     return Requeue.NO
 
 
-def _stores(agent: JsonObject) -> Iterator[tuple[str, SessionType]]:
+def _stores(agent: JsonObject) -> Iterator[tuple[str, str]]:
     """Yield the agent's name and where its sessions are kept, if it has any."""
     for reference in references_of(AGENT_RUNTIME, agent):
         if isinstance(reference, RetentionPolicies):

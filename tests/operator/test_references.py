@@ -17,7 +17,13 @@ from omnia_operator.cluster.kinds import (
     kind_of,
 )
 from omnia_operator.reconcile.fetch import fetch
-from omnia_operator.references import ObjectReference, groups_of, reference_to, references_of
+from omnia_operator.references import (
+    ObjectReference,
+    VersionsOfPack,
+    groups_of,
+    reference_to,
+    references_of,
+)
 from omnia_operator.resolve import Key
 from omnia_operator.scheduling.dependents import Dependents
 from tests.operator import objects
@@ -186,3 +192,10 @@ async def test_a_missing_object_is_searched_for_in_its_namespace(missing: Object
     }
     assert list(named[missing]) == [("default", "another")]
     assert not found.config_maps, "what nobody refers to is not followed"
+
+
+def test_the_references_of_an_invalid_resource_are_known() -> None:
+    newer = objects.agent({"session": {"type": "newer"}, "providers": None})
+    key = newer["metadata"]["namespace"], "pack"
+
+    assert references_of(AGENT_RUNTIME, newer) >= {VersionsOfPack(*key)}

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def begin(coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+def start_eagerly(coroutine: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Run a coroutine in a task, up to its first suspension before this returns.
 
     A coroutine that never suspends is then done, without a round of the event loop. CPython 3.11

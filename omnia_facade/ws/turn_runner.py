@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 import structlog
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_core.eager import begin
+from omnia_core.eager import start_eagerly
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import CallRequest, Done, Failed, TurnEvent, TurnRequest
 from omnia_facade.backend.port import BackendConnection, Resume
@@ -84,7 +84,7 @@ class TurnRunner:
     def start(self) -> None:
         """Start the submitted job, if any; it runs up to its first wait before this returns."""
         if self._job is not None and self._task is None:
-            task = begin(self._run())
+            task = start_eagerly(self._run())
             self._task = None if task.done() else task
 
     def abandon(self) -> None:

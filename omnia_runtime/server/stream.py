@@ -9,7 +9,7 @@ import structlog
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.conversation.usage import Usage
-from omnia_core.eager import begin
+from omnia_core.eager import start_eagerly
 from omnia_core.errors import OmniaError
 from omnia_core.names import METADATA_SHOW_TOOLS
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
@@ -177,7 +177,7 @@ class TurnStream:
             self._task = task = asyncio.create_task(running)
             task.cancel()
         else:
-            self._task = task = begin(running)
+            self._task = task = start_eagerly(running)
         try:
             await asyncio.wait({task})
         finally:

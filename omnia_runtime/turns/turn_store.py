@@ -8,7 +8,7 @@ import structlog
 from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import INTERRUPTED
-from omnia_core.eager import begin
+from omnia_core.eager import start_eagerly
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import AuditTrail, Message, SessionStore
 from omnia_core.sessions.audit import EventKind, SessionStatus, timestamp
@@ -101,7 +101,7 @@ class TurnStore:
     ) -> asyncio.Task[int]:
         fresh = with_timestamps(transcript[known:])
         write = self._store.append(session_id, fresh, expected_length=first + known, audit=audit)
-        task = begin(write)
+        task = start_eagerly(write)
         if not task.done():
             self._writes.add(task)
             task.add_done_callback(self._writes.discard)

@@ -242,11 +242,11 @@ def test_a_store_without_its_url_is_refused_at_the_start() -> None:
 async def test_a_driver_is_loaded_by_the_first_key_or_answer_to_keep() -> None:
     code = (
         "import asyncio, sys; from omnia_core.env import *;"
-        "from omnia_facade.idempotency.opening import reply_store;"
+        "from omnia_facade.idempotency.opening import open_reply_store;"
         "from omnia_facade.turns.interrupted_answers import InterruptedAnswerWriter\n"
         "env = FacadeEnv(agent_name='a', session_type=SessionType.REDIS,"
         " session_url=SecretStr('redis://127.0.0.1:1/0'))\n"
-        "reply_store(env); InterruptedAnswerWriter(env, {}); print(*sys.modules)"
+        "open_reply_store(env); InterruptedAnswerWriter(env, {}); print(*sys.modules)"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE

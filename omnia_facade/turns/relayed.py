@@ -23,7 +23,9 @@ MAX_IN_A_ROW = 256
 
 
 class SilenceWatch:
-    """Watches turns, one after another; only the time spent reading counts.
+    """Detects a runtime that sends nothing for too long, without a timer per message.
+
+    It watches turns, one after another; only the time spent reading counts.
 
     Attributes:
         seconds: the longest silence allowed.

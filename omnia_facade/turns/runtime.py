@@ -1,5 +1,6 @@
-"""The backend that relays turns and calls to the runtime."""
+"""The backend that relays to the runtime: text turns share a stream per session, calls do not."""
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,15 +16,24 @@ from omnia_facade.backend.events import (
     ClientToolResult,
     Done,
     Failed,
+    RuntimeHello,
+    ToolCallEvent,
+    ToolResultEvent,
     TurnEvent,
     TurnRequest,
 )
 from omnia_facade.backend.port import BackendConnection, Resume
-from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
+from omnia_facade.runtime_client.port import (
+    CancelRequest,
+    ConverseStream,
+    IncomingEvent,
+    RuntimeClient,
+    RuntimeFailed,
+)
 from omnia_facade.timings import USUAL
 from omnia_facade.turns.call import RuntimeCall
-from omnia_facade.turns.relayed import InterruptedAnswerStore
-from omnia_facade.turns.text import RuntimeTurns
+from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent_turn, with_storage
+from omnia_facade.turns.relayed import InterruptedAnswerStore, RelayedTurn, SilenceWatch, TextRelay
 
 _log = structlog.get_logger()
 
@@ -127,3 +137,188 @@ class _RuntimeConnection:
 
     def close(self) -> None:
         self._turns.close()
+
+
+class RuntimeTurns:
+    """The text turns of one connection: one stream per session, with one turn after another.
+
+    Attributes:
+        cancelled: whether the running turn, or without one the next turn or call, ends early.
+    """
+
+    __slots__ = (
+        "_caller",
+        "_cancel_seconds",
+        "_client",
+        "_grace",
+        "_relayed",
+        "_running",
+        "_sending",
+        "_session_id",
+        "_store",
+        "_stream",
+        "_watch",
+        "cancelled",
+    )
+
+    def __init__(
+        self,
+        client: RuntimeClient,
+        caller: Principal,
+        silence_seconds: float,
+        cancel_seconds: float,
+        store: InterruptedAnswerStore | None = None,
+    ) -> None:
+        """Without a `store`, only the runtime stores interrupted answers."""
+        self._client = client
+        self._caller = caller
+        self._cancel_seconds = cancel_seconds
+        self._store = store
+        self._relayed: RelayedTurn | None = None
+        self._watch = SilenceWatch(silence_seconds)
+        self._session_id = ""
+        self._stream: ConverseStream | None = None
+        self.cancelled = False
+        self._running = False
+        self._grace: asyncio.TimerHandle | None = None
+        self._sending: set[asyncio.Task[bool]] = set()
+
+    async def run(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
+        """Answer a message."""
+        relayed = self._relayed = RelayedTurn()
+        relay = TextRelay(listener, self._watch, relayed.texts)
+        clean = False
+        self._running = True
+        try:
+            event = await self._first(request, relay)
+            while not isinstance(event, Done | Failed):
+                await self._forward(event, listener)
+                event = await self._next(relay)
+            if isinstance(event, Broken):
+                if self._store and relayed:
+                    stored = await self._store.store(request, relayed)
+                    event = with_storage(event, stored=stored)
+            else:
+                clean = True
+            # A cancel that arrives while the client does not read belongs to this turn.
+            await listener.drain()
+            return self._outcome(event, relayed.text)
+        finally:
+            self._end_turn(clean=clean)
+
+    def cancel(self) -> None:
+        """End the running turn soon or, if none runs, the next."""
+        self.cancelled = True
+        if self._stream is None or not self._running or self._grace:
+            return
+        self._send(CancelRequest())
+        loop = asyncio.get_running_loop()
+        self._grace = loop.call_later(self._cancel_seconds, self._stream.cancel)
+
+    def send_tool_result(self, result: ClientToolResult) -> None:
+        """Send the client's tool result to the running turn."""
+        self._watch.client_answered(result.call_id)
+        if self._store and self._relayed is not None:
+            self._relayed.add(result)
+        self._send(result)
+
+    def close(self) -> None:
+        """Close the stream."""
+        if self._stream:
+            self._stream.cancel()
+            self._stream = None
+
+    async def _forward(
+        self, event: TurnEvent | RuntimeHello, listener: TurnListener[TurnEvent]
+    ) -> None:
+        if isinstance(event, RuntimeHello):
+            if event.config:
+                await listener.send_event(event.config)
+            return
+        if isinstance(event, ToolCallEvent | ToolResultEvent):
+            if isinstance(event, ToolCallEvent) and event.by_client:
+                self._watch.wait_for_client(event.call.id)
+            if self._store and self._relayed is not None:
+                self._relayed.add(event)
+        await listener.send_event(event)
+
+    async def _first(self, request: TurnRequest, relay: TextRelay) -> IncomingEvent:
+        """Send the message, and return the first event of its answer."""
+        if self.cancelled:
+            return Done("", finish_reason=CANCELLED)
+        if self._stream and (self._stream.ended or self._session_id != request.session_id):
+            self.close()
+        reused = self._stream is not None
+        event = await self._exchange(request, relay, reused=reused)
+        if event is None and reused and not self._relayed and not self.cancelled:
+            # The runtime ended the stream after the last turn: it has not received this message.
+            self.close()
+            event = await self._exchange(request, relay, reused=False)
+        return event or ENDED
+
+    async def _exchange(
+        self, request: TurnRequest, relay: TextRelay, *, reused: bool
+    ) -> IncomingEvent | None:
+        if self._stream is None:
+            self._stream = self._client.converse(request.session_id, self._caller)
+            self._session_id = request.session_id
+        stream = self._stream
+        self._watch.start(stream.cancel)
+        # A runtime that does not read the message is silent too.
+        self._watch.begin_read()
+        if self._sending:
+            # A cancel that came with the end of the last turn must not follow this message.
+            await asyncio.wait(self._sending)
+            if self.cancelled:
+                return Done("", finish_reason=CANCELLED)
+        sent = await stream.send(request)
+        if reused and not sent and not self._watch.silent:
+            return None
+        return await self._read(stream, relay)
+
+    async def _next(self, relay: TextRelay) -> IncomingEvent:
+        # Many events may have arrived together: the other connections get their turn in between.
+        await asyncio.sleep(0)
+        if self._stream is None:
+            return ENDED
+        return await self._read(self._stream, relay) or ENDED
+
+    async def _read(self, stream: ConverseStream, relay: TextRelay) -> IncomingEvent | None:
+        self._watch.begin_read()
+        try:
+            return await stream.read(relay)
+        except RuntimeFailed as failed:
+            return self._failure(failed)
+        finally:
+            self._watch.end_read()
+
+    def _failure(self, failed: RuntimeFailed) -> Failed:
+        if self._watch.silent:
+            return silent_turn(self._watch.seconds)
+        if not self.cancelled:
+            _log.warning("turn failed", session_id=self._session_id, reason=failed.message)
+        return broken_turn(failed)
+
+    def _outcome(self, event: Done | Failed, text: str) -> Done | Failed:
+        """Complete the end of the turn with the relayed text and the cancellation."""
+        if isinstance(event, Failed):
+            return Done(text, finish_reason=CANCELLED) if self.cancelled else event
+        reason = event.finish_reason or (CANCELLED if self.cancelled else "stop")
+        return Done(event.content or text, event.usage, reason, event.parts)
+
+    def _end_turn(self, *, clean: bool) -> None:
+        self._watch.stop()
+        self._running = self.cancelled = False
+        self._relayed = None
+        if self._grace:
+            self._grace.cancel()
+            self._grace = None
+        if not clean:
+            self.close()
+
+    def _send(self, message: ClientToolResult | CancelRequest) -> None:
+        if self._stream is None:
+            return
+        task = asyncio.get_running_loop().create_task(self._stream.send(message))
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)

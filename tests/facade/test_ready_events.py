@@ -17,7 +17,7 @@ from omnia_facade.runtime_client.port import (
     RuntimeClient,
     TextReceiver,
 )
-from omnia_facade.turns.text import RuntimeTurns
+from omnia_facade.turns.runtime import RuntimeTurns
 from omnia_rpc.client import ClientCall
 from omnia_rpc.messages import GZIP
 from tests.facade.runtime_bed import RecordingListener

@@ -23,8 +23,7 @@ from omnia_facade.runtime_client.port import RuntimeClient
 from omnia_facade.turns.failures import ENDED
 from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
 from omnia_facade.turns.relayed import MAX_IN_A_ROW
-from omnia_facade.turns.runtime import RuntimeBackend
-from omnia_facade.turns.text import RuntimeTurns
+from omnia_facade.turns.runtime import RuntimeBackend, RuntimeTurns
 from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import WebSocketConversation

@@ -148,7 +148,7 @@ class TextRelay:
     not count as silence of the runtime.
     """
 
-    __slots__ = ("_in_a_row", "_listener", "_texts", "_watch")
+    __slots__ = ("_append", "_in_a_row", "_listener", "_send_text", "_watch")
 
     def __init__(
         self, listener: TurnListener[TurnEvent], watch: SilenceWatch, texts: list[str]
@@ -156,12 +156,14 @@ class TextRelay:
         """Send text to `listener`, and append it to `texts`."""
         self._listener = listener
         self._watch = watch
-        self._texts = texts
+        # Bound once: they are called with each piece.
+        self._send_text = listener.send_text
+        self._append = texts.append
         self._in_a_row = 0
 
     def send_text(self, text: str) -> bool:
-        ready = self._listener.send_text(text)
-        self._texts.append(text)
+        ready = self._send_text(text)
+        self._append(text)
         self._watch.active()
         self._in_a_row += 1
         return ready and self._in_a_row < MAX_IN_A_ROW

@@ -159,7 +159,15 @@ async def _outcome(
 class _Output:
     """The listener of one turn or call: text goes from its arrival straight to the socket."""
 
-    __slots__ = ("_accepted_at", "_connections", "_conversation", "_number", "_socket")
+    __slots__ = (
+        "_accepted_at",
+        "_connections",
+        "_conversation",
+        "_number",
+        "_send",
+        "_socket",
+        "_text_frame",
+    )
 
     def __init__(
         self,
@@ -173,18 +181,20 @@ class _Output:
         self._number = number
         self._conversation = conversation
         self._socket = socket
+        # Bound once: they are called with each piece of text.
+        self._send = socket.send
+        self._text_frame = conversation.text_frame
         self._connections = connections
         self._accepted_at = accepted_at
 
     def send_text(self, text: str) -> bool:
-        socket = self._socket
-        frame = self._conversation.text_frame(self._number, text)
+        frame = self._text_frame(self._number, text)
         if frame is not None:
-            socket.send(frame)
+            self._send(frame)
         if self._connections is not None:
             self._connections.first_chunk(self._accepted_at)
             self._connections = None
-        return socket.unwritten is None
+        return self._socket.unwritten is None
 
     async def drain(self) -> None:
         # The socket may be full again before this task runs.

@@ -4,8 +4,9 @@ Four pairs of the shipped programs run side by side: with metrics that count not
 (`benchmarks.without_metrics`; no setting does that), as they are by default, with tracing of all
 turns, and with tracing of one turn in ten. A vendor's server and a collector run as processes of
 their own; WebSocket clients ask the pairs in turn. Counted is the CPU time of facade and runtime
-together, exporting included. Compared is the ratio within one round, in which the pairs are asked
-alternately, 50 turns at a time.
+together, exporting included, beyond what they use when they are idle, which is a row of its own: in
+a round each pair idles while the others are asked. Compared is the ratio within one round, in which
+the pairs are asked alternately, 50 turns at a time.
 """
 
 import argparse
@@ -46,6 +47,8 @@ RATIOS = {
 }
 # Turns after which the next pair is asked, so that other load of the machine hits all alike.
 SLICE = 50
+# Longer than spans wait before they are exported.
+IDLE_SECONDS = 6.0
 MESSAGE = '{"type": "message", "content": "Where is my order?"}'
 
 
@@ -165,28 +168,44 @@ async def _rounds(pairs: dict[str, Pair], options: argparse.Namespace) -> list[d
         }
         for socket in itertools.chain(*sockets.values()):
             await socket.recv()
+        idle: dict[str, float] = {}
         for number in range(options.rounds + 1):
             note = "" if number else " (warm-up)"
             print(f"round {number} of {options.rounds}{note}", file=sys.stderr)
-            found = await _round(pairs, sockets, options.turns)
+            found = await _round(pairs, sockets, options.turns, idle)
+            idle = idle or await _idle(pairs)  # the first time after the warm-up
             rounds += [found] if number else []
+    print("CPU us per second when idle:", *(f"{name} {idle[name] * 1e6:.0f};" for name in idle))
     return rounds
 
 
-async def _round(
-    pairs: dict[str, Pair], sockets: dict[str, list[ClientConnection]], turns: int
-) -> dict[str, float]:
-    """Return the CPU microseconds of one turn of each pair; they are asked by turns."""
+async def _idle(pairs: dict[str, Pair]) -> dict[str, float]:
+    """Return the CPU seconds that each pair uses in a second without turns."""
     began = {name: pair.cpu() for name, pair in pairs.items()}
+    await asyncio.sleep(IDLE_SECONDS)
+    return {name: (pair.cpu() - began[name]) / IDLE_SECONDS for name, pair in pairs.items()}
+
+
+async def _round(
+    pairs: dict[str, Pair],
+    sockets: dict[str, list[ClientConnection]],
+    turns: int,
+    idle: dict[str, float],
+) -> dict[str, float]:
+    """Return the CPU microseconds of one turn of each pair; they are asked alternately."""
+    began, start = {name: pair.cpu() for name, pair in pairs.items()}, time.monotonic()
     order = list(pairs)
     for _ in range(turns // SLICE):
         for name in order:
             await _asked(sockets[name])
         order.reverse()
-    # the last batch goes out within a second
-    await asyncio.sleep(1.5)
-    done = turns // SLICE * SLICE
-    return {name: (pair.cpu() - began[name]) / done * 1e6 for name, pair in pairs.items()}
+    # The last batch is exported within five seconds.
+    await asyncio.sleep(IDLE_SECONDS)
+    done, took = turns // SLICE * SLICE, time.monotonic() - start
+    return {
+        name: (pair.cpu() - began[name] - idle.get(name, 0.0) * took) / done * 1e6
+        for name, pair in pairs.items()
+    }
 
 
 async def _asked(sockets: list[ClientConnection]) -> None:

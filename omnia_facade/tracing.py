@@ -37,6 +37,4 @@ class FacadeTracing:
 
     def describe(self, span: Span) -> None:
         """Set the attributes that all spans have."""
-        if span.recording:
-            for name, value in self._common.items():
-                span.set_attribute(name, value)
+        span.set_attributes(self._common)

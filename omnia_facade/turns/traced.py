@@ -59,7 +59,9 @@ class TracedConnection:
         ) as span:
             self._describe(span)
             request = structs.replace(request, traceparent=span.traceparent)
-            outcome = await self._inner.turn(request, _FirstTextListener(listener, span))
+            if span.recording:
+                listener = _FirstTextListener(listener, span)
+            outcome = await self._inner.turn(request, listener)
             _record_outcome(span, outcome)
         return outcome
 

@@ -10,7 +10,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig, ProviderDefaults
 from omnia_core.sessions.audit import CallStatus
-from omnia_core.telemetry.tracing import Span, SpanKind, current_span, names
+from omnia_core.telemetry.tracing import Span, SpanKind, Value, current_span, names
 from omnia_runtime.observe.audit import current_recorder
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import (
@@ -93,7 +93,14 @@ class TracedModel:
 
     def __init__(self, model: ChatModel, config: ProviderConfig) -> None:
         self._model = model
-        self._config = config
+        self._name = f"{OPERATION} {config.model}"
+        self._common: dict[str, Value] = {
+            names.OPERATION: OPERATION,
+            names.PROVIDER: _VENDORS.get(config.type, config.type),
+            names.OMNIA_PROVIDER: config.name,
+            names.REQUEST_MODEL: config.model,
+            names.REQUEST_STREAM: True,
+        }
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         # Not a generator itself: without a trace nothing stands between a chunk and its reader.
@@ -102,8 +109,9 @@ class TracedModel:
 
     async def _traced(self, turn: Span, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         output: list[ModelEvent] = []
-        with turn.start_child(f"{OPERATION} {self._config.model}", SpanKind.CLIENT) as span:
-            self._describe_request(span, request)
+        with turn.start_child(self._name, SpanKind.CLIENT) as span:
+            span.set_attributes(self._common)
+            _describe_request(span, request)
             began, first, content = time.perf_counter(), True, span.content
             try:
                 async with aclosing(self._model.stream(request)) as events:
@@ -127,29 +135,29 @@ class TracedModel:
                 if content:
                     span.set_attribute(names.OUTPUT_MESSAGES, traced_content.output(output))
 
-    def _describe_request(self, span: Span, request: ChatRequest) -> None:
-        config, parameters = self._config, request.parameters
-        span.set_attribute(names.OPERATION, OPERATION)
-        span.set_attribute(names.PROVIDER, _VENDORS.get(config.type, config.type))
-        span.set_attribute(names.OMNIA_PROVIDER, config.name)
-        span.set_attribute(names.REQUEST_MODEL, config.model)
-        span.set_attribute(names.REQUEST_STREAM, True)
-        if parameters.temperature is not None:
-            span.set_attribute(names.REQUEST_TEMPERATURE, parameters.temperature)
-        if parameters.top_p is not None:
-            span.set_attribute(names.REQUEST_TOP_P, parameters.top_p)
-        if parameters.max_tokens is not None:
-            span.set_attribute(names.REQUEST_MAX_TOKENS, parameters.max_tokens)
-        if span.content:
-            span.set_attribute(names.SYSTEM_INSTRUCTIONS, traced_content.system(request.system))
-            span.set_attribute(names.INPUT_MESSAGES, traced_content.messages(request.messages))
+
+def _describe_request(span: Span, request: ChatRequest) -> None:
+    parameters = request.parameters
+    if parameters.temperature is not None:
+        span.set_attribute(names.REQUEST_TEMPERATURE, parameters.temperature)
+    if parameters.top_p is not None:
+        span.set_attribute(names.REQUEST_TOP_P, parameters.top_p)
+    if parameters.max_tokens is not None:
+        span.set_attribute(names.REQUEST_MAX_TOKENS, parameters.max_tokens)
+    if span.content:
+        span.set_attribute(names.SYSTEM_INSTRUCTIONS, traced_content.system(request.system))
+        span.set_attribute(names.INPUT_MESSAGES, traced_content.messages(request.messages))
 
 
 def _describe_end(span: Span, finished: Finished) -> None:
     usage = finished.usage
-    span.set_attribute(names.FINISH_REASONS, (finished.reason,))
-    span.set_attribute(names.INPUT_TOKENS, usage.input_tokens)
-    span.set_attribute(names.OUTPUT_TOKENS, usage.output_tokens)
+    span.set_attributes(
+        {
+            names.FINISH_REASONS: (finished.reason,),
+            names.INPUT_TOKENS: usage.input_tokens,
+            names.OUTPUT_TOKENS: usage.output_tokens,
+            names.OMNIA_COST: usage.cost_usd,
+        }
+    )
     if usage.cached_tokens:
         span.set_attribute(names.CACHED_TOKENS, usage.cached_tokens)
-    span.set_attribute(names.OMNIA_COST, usage.cost_usd)

@@ -64,9 +64,7 @@ class RuntimeTracing:
             traceparent=traceparent,
             session_id=session_id,
         )
-        if span.recording:
-            for name, value in self._common.items():
-                span.set_attribute(name, value)
+        span.set_attributes(self._common)
         return span
 
 
@@ -87,17 +85,25 @@ def note_turn(
 
 def note_version(span: Span, agent: AgentVersion) -> None:
     """Set the version of the agent that answers."""
-    span.set_attribute(names.AGENT_VERSION, agent.version)
-    span.set_attribute(names.OMNIA_PACK, agent.pack_id)
-    span.set_attribute(names.OMNIA_PACK_VERSION, agent.version)
+    span.set_attributes(
+        {
+            names.AGENT_VERSION: agent.version,
+            names.OMNIA_PACK: agent.pack_id,
+            names.OMNIA_PACK_VERSION: agent.version,
+        }
+    )
 
 
 def note_end(span: Span, finished: TurnFinished) -> None:
     """Set the finish reason and the usage of a turn."""
-    span.set_attribute(names.FINISH_REASONS, (finished.reason,))
-    span.set_attribute(names.INPUT_TOKENS, finished.usage.input_tokens)
-    span.set_attribute(names.OUTPUT_TOKENS, finished.usage.output_tokens)
-    span.set_attribute(names.OMNIA_COST, finished.usage.cost_usd)
+    span.set_attributes(
+        {
+            names.FINISH_REASONS: (finished.reason,),
+            names.INPUT_TOKENS: finished.usage.input_tokens,
+            names.OUTPUT_TOKENS: finished.usage.output_tokens,
+            names.OMNIA_COST: finished.usage.cost_usd,
+        }
+    )
     if span.content:
         span.set_attribute(
             names.OUTPUT_MESSAGES, traced_content.messages([Message("assistant", finished.text)])

@@ -9,14 +9,22 @@ import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import (
+    SimpleSpanProcessor,
     SpanExporter,
     SpanExportResult,
 )
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client import CollectorRegistry
 
@@ -33,6 +41,7 @@ from omnia_core.telemetry.tracing import (
     trace_headers,
 )
 from omnia_core.telemetry.tracing.configuration import configure_tracing
+from omnia_core.telemetry.tracing.encoding import encode
 from omnia_core.telemetry.tracing.endpoint import Endpoint, parse_endpoint, protocol_of
 from omnia_core.telemetry.tracing.export import (
     BATCH_BYTES,
@@ -443,6 +452,60 @@ def test_a_busy_collector_gets_the_spans_a_little_later(
             pass
         spans.named("turn")
     assert value(registry, "omnia_tracing_spans_sent_total") == 1
+
+
+attributes_of_any_type = st.dictionaries(
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=200),
+    st.one_of(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+        st.booleans(),
+        st.integers(-(2**63), 2**63 - 1),
+        st.floats(allow_nan=False),
+        st.lists(st.text(max_size=20), max_size=4),
+        # What only others note.
+        st.lists(st.integers(0, 1), max_size=2),
+        st.dictionaries(st.text("ab", min_size=1), st.booleans(), max_size=2),
+        st.binary(max_size=3),
+        st.just(2**70),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    attributes=st.lists(attributes_of_any_type, min_size=1, max_size=4),
+    scope=st.sampled_from(["omnia", "foreign"]),
+    of_event=st.booleans(),
+    remote=st.booleans(),
+)
+def test_what_is_encoded_here_is_what_the_sdk_encodes(
+    attributes: list[dict[str, Any]], scope: str, *, of_event: bool, remote: bool
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    ids = trace.SpanContext(int(TRACE, 16), 7, is_remote=remote, trace_flags=trace.TraceFlags(1))
+    parent = trace.set_span_in_context(trace.NonRecordingSpan(ids))
+    for number, noted in enumerate(attributes):
+        tracer = provider.get_tracer(scope if number % 2 else "omnia", "1.0")
+        span = tracer.start_span("chat", parent if number else None, trace.SpanKind.CLIENT)
+        span.set_attributes(noted)
+        span.add_event("first chunk", {"a": 1} if of_event else None)
+        span.set_status(trace.StatusCode.ERROR if number % 2 else trace.StatusCode.UNSET)
+        span.end()
+    spans = exporter.get_finished_spans()
+    assert messages(encode(spans, "omnia")) == messages(encode_spans(spans))
+
+
+def messages(request: ExportTraceServiceRequest) -> list[tuple[Any, ...]]:
+    """Return each span with its resource and scope, in the order of their ids."""
+    return sorted(
+        (span.span_id, span, scope.scope.name, scope.scope.version, str(group.resource))
+        for group in request.resource_spans
+        for scope in group.scope_spans
+        for span in scope.spans
+    )
 
 
 @pytest.mark.parametrize(

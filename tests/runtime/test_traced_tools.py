@@ -111,7 +111,7 @@ def test_an_mcp_server_is_told_the_span_of_the_sdk_within_that_of_the_call(tmp_p
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         capture_output=True,
-        timeout=LIMIT,
+        timeout=2 * LIMIT,  # the SDK of MCP takes its time to load
         check=True,
     )
     during, after, spans = orjson.loads(done.stdout)

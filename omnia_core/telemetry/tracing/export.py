@@ -107,7 +107,7 @@ class CountingExporter(SpanExporter):
         backlog: Backlog,
         counts: SpanCounts,
         *,
-        own_scope: str = "",
+        content: bool = True,
     ) -> None:
         """Wrap an exporter.
 
@@ -115,20 +115,20 @@ class CountingExporter(SpanExporter):
             exporter: sends a batch, with retries.
             backlog: what waits in the queue in front of this exporter.
             counts: counts the spans.
-            own_scope: when given, spans of other instrumentation scopes lose the texts of their
-                errors, which may be what people, models and tools say.
+            content: whether spans may hold what people, models and tools say. Otherwise the texts
+                of errors, which other instrumentation adds, are removed.
         """
         self._exporter = exporter
         self._backlog = backlog
         self._counts = counts
-        self._own_scope = own_scope
+        self._content = content
         self._closed = threading.Event()
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         sizes = [self._backlog.size(span) for span in spans]
         self._backlog.remove(sizes)
-        if self._own_scope:
-            spans = [self._without_texts(span) for span in spans]
+        if not self._content:
+            spans = [_without_texts(span) for span in spans]
         results = [self._send(batch) for batch in _batches(spans, sizes)]
         return SpanExportResult.SUCCESS if all(results) else SpanExportResult.FAILURE
 
@@ -154,25 +154,25 @@ class CountingExporter(SpanExporter):
             self._counts.dropped(len(batch), "not_sent")
         return sent
 
-    def _without_texts(self, span: ReadableSpan) -> ReadableSpan:
-        scope = span.instrumentation_scope
-        has_texts = span.events or span.status.description
-        if not has_texts or (scope and scope.name == self._own_scope):
-            return span
-        return ReadableSpan(
-            name=span.name,
-            context=span.context,
-            parent=span.parent,
-            resource=span.resource,
-            attributes=span.attributes,
-            events=[Event(event.name, None, event.timestamp) for event in span.events],
-            links=span.links,
-            kind=span.kind,
-            status=Status(span.status.status_code),
-            start_time=span.start_time,
-            end_time=span.end_time,
-            instrumentation_scope=scope,
-        )
+
+def _without_texts(span: ReadableSpan) -> ReadableSpan:
+    """Return the span without the texts of its errors; ours have none."""
+    if not span.status.description and not any(event.attributes for event in span.events):
+        return span
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=span.attributes,
+        events=[Event(event.name, None, event.timestamp) for event in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
 
 
 def _batches(

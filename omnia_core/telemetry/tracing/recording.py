@@ -62,7 +62,8 @@ class RecordingTracer:
         """
         self._tracer = tracer
         self._parent_based = parent_based
-        self._more_headers = bool(propagate.get_global_textmap().fields - _TRACE_CONTEXT.fields)
+        # The two headers of W3C Trace Context need no search for propagators.
+        self._more_headers = propagate.get_global_textmap().fields != _TRACE_CONTEXT.fields
         self._close = close
         self.translate = translate
         self.content = content
@@ -77,8 +78,10 @@ class RecordingTracer:
         session_id: str = "",
     ) -> Span:
         parent = Context()
-        if not traceparent or self._more_headers:
+        if self._more_headers:
             parent = propagate.extract(headers, parent)
+        elif TRACEPARENT in headers and not traceparent:
+            parent = _TRACE_CONTEXT.extract(headers, parent)
         if traceparent:
             parent = _TRACE_CONTEXT.extract({**headers, TRACEPARENT: traceparent}, parent)
         if self._parent_based:
@@ -131,6 +134,9 @@ class UnsampledSpan:
         return UnsampledSpan(self._span, self._context, self.session_id)
 
     def set_attribute(self, name: str, value: Value) -> None:
+        """Keep nothing."""
+
+    def set_attributes(self, attributes: Mapping[str, Value]) -> None:
         """Keep nothing."""
 
     def add_event(self, name: str) -> None:
@@ -194,6 +200,9 @@ class RecordedSpan(UnsampledSpan):
             self.attributes[name] = value
         else:
             self.attributes[name] = _cleaned(value)
+
+    def set_attributes(self, attributes: Mapping[str, Value]) -> None:
+        self.attributes |= attributes
 
     def add_event(self, name: str) -> None:
         self._span.add_event(name)

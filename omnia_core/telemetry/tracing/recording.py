@@ -19,6 +19,7 @@ from omnia_core.telemetry.tracing.span import (
     LONGEST_VALUE,
     NO_SPAN,
     TRACEPARENT,
+    NoSpan,
     Span,
     SpanKind,
     Value,
@@ -104,11 +105,8 @@ class RecordingTracer:
         self._close(seconds)
 
 
-class UnsampledSpan:
+class UnsampledSpan(NoSpan):
     """A span that is not recorded; the decision goes on with the id of the trace."""
-
-    recording = False
-    content = False
 
     __slots__ = ("_before", "_context", "_outside", "_span", "session_id")
 
@@ -132,18 +130,6 @@ class UnsampledSpan:
 
     def start_child(self, name: str, kind: SpanKind) -> Span:  # noqa: ARG002 - the port's
         return UnsampledSpan(self._span, self._context, self.session_id)
-
-    def set_attribute(self, name: str, value: Value) -> None:
-        """Keep nothing."""
-
-    def set_attributes(self, attributes: Mapping[str, Value]) -> None:
-        """Keep nothing."""
-
-    def add_event(self, name: str) -> None:
-        """Keep nothing."""
-
-    def set_error(self, error_type: str) -> None:
-        """Keep nothing."""
 
     def __enter__(self) -> Self:
         self._before = CURRENT.get()

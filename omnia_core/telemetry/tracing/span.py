@@ -108,11 +108,18 @@ class Tracer(Protocol):
         """Send the spans that wait; blocks for `seconds` at most."""
 
 
-class _NoSpan:
+class NoSpan:
+    """A span that keeps nothing."""
+
     recording = False
     content = False
-    traceparent = ""
     session_id = ""
+
+    __slots__ = ()
+
+    @property
+    def traceparent(self) -> str:
+        return ""
 
     def headers(self) -> Mapping[str, str]:
         return _NO_HEADERS
@@ -162,7 +169,7 @@ class _NoTracer:
         """Nothing was kept."""
 
 
-NO_SPAN: Span = _NoSpan()
+NO_SPAN: Span = NoSpan()
 NO_TRACER: Tracer = _NoTracer()
 
 CURRENT: ContextVar[Span] = ContextVar("omnia_span", default=NO_SPAN)

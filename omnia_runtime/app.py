@@ -97,13 +97,7 @@ class Runtime:
             await self._sources.settled(_SETTLE_SECONDS)
             self._configuration.refresh()
             await server.start(self._env.grpc_host, self._env.grpc_port)
-            self._store.start()
-            self._serving = True
-            watcher = asyncio.create_task(self._configuration.watch())
-            _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
-            await stopped.wait()
-            await self._drain(server)
-            watcher.cancel()
+            await self._serve(server, stopped)
         finally:
             probes.stop()
             await self._turns.close()
@@ -113,6 +107,20 @@ class Runtime:
             await self._store.close()
             if self._tracer.enabled:
                 await asyncio.to_thread(self._tracer.close, _TRACE_SECONDS)
+
+    async def _serve(self, server: RuntimeServer, stopped: asyncio.Event) -> None:
+        """Serve until `stopped` is set, then finish the running turns."""
+        self._store.start()
+        self._serving = True
+        watcher = asyncio.create_task(self._configuration.watch())
+        _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
+        try:
+            await stopped.wait()
+            await self._drain(server)
+        finally:
+            watcher.cancel()
+            # After a drain there is nothing left to stop; a cancelled program still has its port.
+            await server.stop(0.0)
 
     def _invalidate(self) -> None:
         self._configuration.invalidate()

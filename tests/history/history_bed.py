@@ -1,5 +1,6 @@
 """A database with sessions, and the history API over it."""
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -44,7 +45,11 @@ async def fill(postgres: PostgresServer) -> str:
 
 
 async def database(postgres: PostgresServer, name: str) -> str:
-    """Make a database of this file's own: other tests empty the one that they share."""
+    """Make a database of this file's own: other tests empty the one that they share.
+
+    A worker may run a file in several parts, and its fixtures with each: no name comes twice.
+    """
+    name = f"{name}_{uuid.uuid4().hex[:8]}"
     connection = await asyncpg.connect(postgres.url)
     await connection.execute(f"CREATE DATABASE {name}")
     await connection.close()

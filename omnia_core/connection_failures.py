@@ -9,14 +9,17 @@ import ssl
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-UNREACHABLE = "does not accept connections: check that it runs and that its address is right"
+UNREACHABLE = "does not accept connections: check that it runs and that its address is correct"
 
 # The statuses by which a server, or a proxy before it, refuses a credential.
 CREDENTIAL_REFUSED = frozenset({401, 403, 407})
 _NOT_FOUND = frozenset({404, 405, 410})
 _NETWORK: tuple[tuple[type[BaseException], str], ...] = (
-    (socket.gaierror, "has a name that is not known: correct its address, or create its Service"),
-    (ssl.SSLError, "has a certificate that is not accepted, or is not encrypted: correct either"),
+    (socket.gaierror, "has an unknown host name: correct its address, or create its Service"),
+    (
+        ssl.SSLError,
+        "has an untrusted certificate, or does not use TLS: correct the server or its address",
+    ),
     (ConnectionRefusedError, UNREACHABLE),
 )
 
@@ -56,7 +59,7 @@ def timeout_problem(seconds: float) -> str:
 def status_problem(status: int, address: str = "its address") -> str:
     """Describe an HTTP status that is not a success; `address` is the setting to correct."""
     if status in CREDENTIAL_REFUSED:
-        return f"refuses the credential (status {status}): correct auth or its Secret"
+        return f"refused the credential (status {status}): correct auth or its Secret"
     if status in _NOT_FOUND:
         return f"has nothing at this path (status {status}): correct {address}"
     return f"answered with status {status}: check its logs"

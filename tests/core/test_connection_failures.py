@@ -27,8 +27,8 @@ def test_causes_are_found_in_chains_and_groups_without_end() -> None:
 @pytest.mark.parametrize(
     ("error", "problem"),
     [
-        (socket.gaierror(), "has a name that is not known"),
-        (ssl.SSLError(), "has a certificate that is not accepted"),
+        (socket.gaierror(), "has an unknown host name"),
+        (ssl.SSLError(), "has an untrusted certificate"),
         (ConnectionRefusedError(), UNREACHABLE),
         (ValueError(), ""),
     ],
@@ -41,7 +41,7 @@ def test_a_network_failure_says_what_to_correct(error: Exception, problem: str) 
 @pytest.mark.parametrize(
     ("status", "problem"),
     [
-        (401, "refuses the credential (status 401): correct auth or its Secret"),
+        (401, "refused the credential (status 401): correct auth or its Secret"),
         (404, "has nothing at this path (status 404): correct spec.url"),
         (500, "answered with status 500: check its logs"),
     ],

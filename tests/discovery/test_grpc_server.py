@@ -73,7 +73,7 @@ async def test_a_server_that_cannot_list_is_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"), [("locked", "refuses the credential"), ("slow", "did not answer within")]
+    ("name", "said"), [("locked", "refused the credential"), ("slow", "did not answer within")]
 )
 async def test_a_server_that_does_not_answer_is_explained(name: str, said: str) -> None:
     async with serving(Tools(name)) as address:

@@ -68,7 +68,7 @@ async def test_a_dead_port_is_named_with_what_to_do(transport: str) -> None:
     assert found.status is ToolStatus.UNAVAILABLE
     assert found.error == (
         f'the mcp server "weather" at {url} does not accept connections: check that it runs and'
-        " that its address is right"
+        " that its address is correct"
     )
 
 
@@ -97,7 +97,7 @@ async def test_a_refused_credential_is_not_shown(transport: str) -> None:
         found = await discover(mcp(f"{url}/mcp", transport, auth=auth), context)
     assert set(seen) == {"Bearer hunter2"}
     assert found.error is not None
-    assert "refuses the credential (status 401)" in found.error
+    assert "refused the credential (status 401)" in found.error
     assert "hunter2" not in repr((found, context))
 
 

@@ -112,7 +112,7 @@ async def test_a_dead_and_a_silent_server_are_told_apart() -> None:
     unknown = await discover(openapi("http://no-such-host.invalid/x", timeout="5s"))
     assert "does not accept connections" in (dead.error or "")
     assert "did not answer within 0.2 s" in (silent.error or "")
-    assert "has a name that is not known" in (unknown.error or "")
+    assert "has an unknown host name" in (unknown.error or "")
 
 
 async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_an_error() -> None:

@@ -322,7 +322,7 @@ async def test_a_refused_credential_is_no_fault_of_the_server() -> None:
     server = GRPCTools("echo")
     server.refusals = [grpc.StatusCode.UNAUTHENTICATED]
     async with serving(server) as address, calling(handler(address, TOOL)) as source:
-        with pytest.raises(ToolFailed, match="refuses the credential") as failed:
+        with pytest.raises(ToolFailed, match="refused the credential") as failed:
             await call(source)
     assert not failed.value.server_fault
 

@@ -449,7 +449,7 @@ async def test_a_refused_credential_is_told_and_tried_again(transport: str) -> N
         served.door.refuses = 401
         with pytest.raises(ToolFailed) as failed:
             await found.call()
-        await found.until_told("refuses the credential (status 401): correct auth or its Secret")
+        await found.until_told("refused the credential (status 401): correct auth or its Secret")
         assert "hunter2" not in found.source.problem + str(failed.value)
         served.door.refuses = 0
         await until(lambda: not found.source.problem)

@@ -84,11 +84,11 @@ def problem_of(code: grpc.StatusCode, details: str, timeout: float) -> str:
     if _too_large(details):
         return "answered with a message that is too large"
     if code is _Code.UNAVAILABLE:
-        return "cannot be reached: check that it runs and that its address and tls are right"
+        return "cannot be reached: check that it runs and that its address and tls are correct"
     if code is _Code.DEADLINE_EXCEEDED:
         return f"did not answer within {timeout:g} s"
     if code in _CREDENTIAL:
-        return f"refuses the credential ({code.name}): correct auth or its Secret"
+        return f"refused the credential ({code.name}): correct auth or its Secret"
     if code is _Code.UNIMPLEMENTED:
         return "does not implement omnia.tools.v1 (UNIMPLEMENTED): correct its address or type"
     return f"answered {code.name}: {details[:_MAX_ERROR]}"

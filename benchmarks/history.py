@@ -21,7 +21,7 @@ from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.postgres.migrations import migrate
 from omnia_history import queries, search
 from omnia_history.database import Database
-from omnia_history.filters import After, aggregate_filter, session_filter
+from omnia_history.filters import SessionPosition, aggregate_filter, session_filter
 from omnia_history.routes import Routes
 from tests.services import postgres_server
 
@@ -135,8 +135,8 @@ def _shown() -> list[tuple[str, queries.Query]]:
         ("sessions", queries.sessions(NAMESPACE, session_filter({}))),
         ("sessions?status=error", queries.sessions(NAMESPACE, session_filter({"status": "error"}))),
         ("sessions?tag=function", queries.sessions(NAMESPACE, session_filter({"tag": "function"}))),
-        ("sessions?q=…, its piece", search.piece(NAMESPACE, wanted, search.PIECE)),
-        ("sessions?q=…", search.sessions(NAMESPACE, wanted, After(EARLIER, 0))),
+        ("sessions?q=…, its piece", search.last_of_piece(NAMESPACE, wanted, search.PIECE_SIZE)),
+        ("sessions?q=…", search.sessions(NAMESPACE, wanted, SessionPosition(EARLIER, 0))),
         ("aggregates, calls", queries.calls(NAMESPACE, aggregate_filter({"group_by": "model"}))),
         ("aggregates, turns", queries.turns(NAMESPACE, aggregate_filter({"group_by": "day"}))),
     ]

@@ -1,1 +1,1 @@
-"""The history API: a process of its own that reads the audit trail, and writes nothing."""
+"""The history API: a separate process that reads the audit trail and never writes."""

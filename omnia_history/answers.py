@@ -1,4 +1,4 @@
-"""What the API answers; pure."""
+"""The answers of the API, built from database rows without I/O."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,13 +11,13 @@ from omnia_core.sessions.postgres.encoding import unescape_nul
 
 
 class SessionView(Struct, frozen=True):
-    """A session and what it used.
+    """A session with its usage.
 
     Attributes:
-        expires_at: when it ends, or ended, if nobody uses it.
-        kept_until: when it is deleted then.
-        messages: how many there ever were.
-        messages_deleted: how many of them are not kept any more, the oldest.
+        expires_at: when the session ends if it is not used again, or when it ended.
+        kept_until: when the session is deleted if it is not used again.
+        messages: number of messages, deleted ones included.
+        messages_deleted: number of deleted messages; the oldest are deleted first.
     """
 
     id: str
@@ -43,18 +43,19 @@ class SessionView(Struct, frozen=True):
 
 
 class Sessions(Struct, frozen=True):
-    """A page of sessions; `next` leads to the one after it, None when this is the last."""
+    """A page of sessions; `next` is the cursor of the next page, None on the last page."""
 
     sessions: Sequence[SessionView]
     next: str | None
 
 
-class Records(Struct, frozen=True):
+class RecordPage(Struct, frozen=True):
     """A page of records of one session.
 
     Attributes:
-        last: the place after the last record, for whoever waits for more; of an empty page the
-            one that was asked for.
+        next: the cursor of the next page, None on the last page.
+        last: the cursor after the last record, to poll for new records. On an empty page it is
+            the cursor of the request.
     """
 
     items: Sequence[object]
@@ -63,14 +64,14 @@ class Records(Struct, frozen=True):
 
 
 class Latency(Struct, frozen=True):
-    """Estimated from counts, in milliseconds; None without any."""
+    """Latency quantiles in milliseconds, estimated from bucket counts; None without counts."""
 
     p50: float | None
     p95: float | None
 
 
 class Turns(Struct, frozen=True):
-    """Turns that ended, and how long they took."""
+    """Ended turns of a group and their latency."""
 
     count: int
     errors: int
@@ -78,7 +79,7 @@ class Turns(Struct, frozen=True):
 
 
 class Calls(Struct, frozen=True):
-    """Requests to models, retries included."""
+    """Requests to models, retries included, with tokens, cost and latency."""
 
     count: int
     errors: int
@@ -90,7 +91,7 @@ class Calls(Struct, frozen=True):
 
 
 class Aggregate(Struct, frozen=True):
-    """What one group sums up to; `turns` is None for a provider or a model."""
+    """The sums of one group; `turns` is None when the group is a provider or a model."""
 
     group: str
     turns: Turns | None
@@ -98,14 +99,14 @@ class Aggregate(Struct, frozen=True):
 
 
 class Aggregates(Struct, frozen=True):
-    """The groups, by name."""
+    """The sums of all groups, sorted by the name of the group."""
 
     group_by: str
     groups: Sequence[Aggregate]
 
 
 def session_view(row: Mapping[str, Any]) -> SessionView:
-    """Read a row of a session."""
+    """Convert a row of the session table."""
     values = {name: row[name] for name in SessionView.__struct_fields__}
     values["id"], values["user_id"] = unescape_nul(row["id"]), unescape_nul(row["user_id"])
     return SessionView(**values)
@@ -114,19 +115,19 @@ def session_view(row: Mapping[str, Any]) -> SessionView:
 def aggregates(
     group_by: str, turns: Sequence[Mapping[str, Any]], calls: Sequence[Mapping[str, Any]]
 ) -> Aggregates:
-    """Join the sums of turns and of calls."""
+    """Join the rows of turns and of provider calls by group."""
     with_turns = group_by in ("agent", "day")
-    turns_of = {row["group"]: row for row in turns}
-    calls_of = {row["group"]: row for row in calls}
+    turns_by_group = {row["group"]: row for row in turns}
+    calls_by_group = {row["group"]: row for row in calls}
     return Aggregates(
         group_by,
         [
             Aggregate(
-                name,
-                _turns(turns_of.get(name)) if with_turns else None,
-                _calls(calls_of.get(name)),
+                group,
+                _turns(turns_by_group.get(group)) if with_turns else None,
+                _calls(calls_by_group.get(group)),
             )
-            for name in sorted(turns_of.keys() | calls_of.keys())
+            for group in sorted(turns_by_group.keys() | calls_by_group.keys())
         ],
     )
 

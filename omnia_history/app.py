@@ -1,4 +1,4 @@
-"""The composition root: from an environment to a running server."""
+"""The composition root: builds and runs the server from the environment."""
 
 import asyncio
 import signal
@@ -23,13 +23,13 @@ async def serve(env: HistoryEnv) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises:
-        ConfigurationError: the port is occupied, or the URL is not usable.
+        ConfigurationError: the port is in use, or the database URL is invalid.
     """
-    ended = asyncio.Event()
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    assert isinstance(env.url, SecretStr)  # noqa: S101 - parsed from an environment
+    for stop_signal in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(stop_signal, stop.set)
+    assert isinstance(env.url, SecretStr)  # noqa: S101 - it comes from the environment
     database = Database(env.url.reveal())
     application = Routes(database, env.namespace, _access(env)).application()
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
@@ -42,7 +42,7 @@ async def serve(env: HistoryEnv) -> None:
                 f"{env.variable('port')}: cannot listen on port {env.port}: {error.strerror}"
             ) from error
         _log.info("ready", port=env.port)
-        await ended.wait()
+        await stop.wait()
     finally:
         await runner.cleanup()
         await database.close()
@@ -50,7 +50,7 @@ async def serve(env: HistoryEnv) -> None:
 
 def _access(env: HistoryEnv) -> Access | None:
     if env.allow_unauthenticated:
-        _log.warning("requests are answered without a credential")
+        _log.warning("requests need no credential; this is for development only")
         return None
     fetch = partial(fetch_cluster_keys, env.api_server.rstrip("/"), Path(env.account_path))
     return Access(env.namespace, env.token_namespaces, fetch)

@@ -1,4 +1,4 @@
-"""What a request asks for, from its query."""
+"""Parses the query parameters of requests."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
@@ -10,30 +10,33 @@ from msgspec import Struct
 
 from omnia_history.refusals import Refused
 
-LIMIT, MOST = 50, 500
-LONGEST_SAID = 200
+DEFAULT_LIMIT, MAX_LIMIT = 50, 500
+MAX_SEARCH_LENGTH = 200
 STATUSES = ("active", "completed", "error", "cancelled")
 TAGS = ("agent", "function")
 GROUPS = ("agent", "provider", "model", "day")
+_MAX_QUOTED_LENGTH = 64
 
 Group: TypeAlias = Literal["agent", "provider", "model", "day"]
 
+Position = TypeVar("Position")
 
-P = TypeVar("P")
 
-
-class After(Struct, frozen=True):
-    """The last session of the page before."""
+class SessionPosition(Struct, frozen=True):
+    """The position of a session in the list, which is sorted by begin and key, newest first."""
 
     begun_at: datetime
     key: int
 
 
 class SessionFilter(Struct, frozen=True):
-    """Which sessions, newest first; `begun_from` is within, `begun_to` is not.
+    """Selects sessions for the list; an empty value does not filter.
 
     Attributes:
-        said: is part of what a person or the agent said, in letters of either case.
+        begun_from: the earliest begin, inclusive.
+        begun_to: the latest begin, exclusive.
+        after: the last session of the previous page.
+        text: a part of a message of the user or the agent, in upper or lower case.
     """
 
     agent: str = ""
@@ -42,25 +45,25 @@ class SessionFilter(Struct, frozen=True):
     status: str = ""
     begun_from: datetime | None = None
     begun_to: datetime | None = None
-    after: After | None = None
-    limit: int = LIMIT
-    said: str = ""
+    after: SessionPosition | None = None
+    limit: int = DEFAULT_LIMIT
+    text: str = ""
 
 
 class Page(Struct, frozen=True):
-    """Which records of one session: those whose number is above `after`.
+    """Selects a page of records of one session: those whose number is greater than `after`.
 
-    An id may have had several sessions, one after another: `begun_at` says which one.
+    Several sessions may have had the same id, one after another; `begun_at` selects one of them.
     """
 
     agent: str = ""
     begun_at: datetime | None = None
     after: int = -1
-    limit: int = LIMIT
+    limit: int = DEFAULT_LIMIT
 
 
 class AggregateFilter(Struct, frozen=True):
-    """What to sum up; both days (UTC) are within."""
+    """Selects the sums and their groups; the days `first` and `last` (UTC) are both included."""
 
     group_by: Group = "agent"
     agent: str = ""
@@ -69,111 +72,117 @@ class AggregateFilter(Struct, frozen=True):
 
 
 def session_filter(query: Mapping[str, str]) -> SessionFilter:
-    """Read the query of a list of sessions.
+    """Parse the query of a list of sessions.
 
     Raises:
-        Refused: a value is not usable, or a parameter is not known.
+        Refused: a parameter is unknown, or its value is invalid.
     """
-    _known(query, {"agent", "tag", "user", "status", "from", "to", "q", "cursor", "limit"})
+    _check_names(query, {"agent", "tag", "user", "status", "from", "to", "q", "cursor", "limit"})
     return SessionFilter(
         query.get("agent", ""),
         _one_of(query, "tag", TAGS),
         query.get("user", ""),
         _one_of(query, "status", STATUSES),
-        _moment(query, "from"),
-        _moment(query, "to"),
-        _cursor(query, After),
+        _time(query, "from"),
+        _time(query, "to"),
+        _cursor(query, SessionPosition),
         _limit(query),
-        _said(query),
+        _search_text(query),
     )
 
 
 def page(query: Mapping[str, str]) -> Page:
-    """Read the query of a list of records.
+    """Parse the query of a session or of a list of its records.
 
     Raises:
-        Refused: a value is not usable, or a parameter is not known.
+        Refused: a parameter is unknown, or its value is invalid.
     """
-    _known(query, {"agent", "begun_at", "cursor", "limit"})
+    _check_names(query, {"agent", "begun_at", "cursor", "limit"})
     after = _cursor(query, int)
     return Page(
         query.get("agent", ""),
-        _moment(query, "begun_at"),
+        _time(query, "begun_at"),
         -1 if after is None else after,
         _limit(query),
     )
 
 
 def aggregate_filter(query: Mapping[str, str]) -> AggregateFilter:
-    """Read the query of a sum.
+    """Parse the query of aggregates.
 
     Raises:
-        Refused: a value is not usable, or a parameter is not known.
+        Refused: a parameter is unknown, or its value is invalid.
     """
-    _known(query, {"group_by", "agent", "from", "to"})
+    _check_names(query, {"group_by", "agent", "from", "to"})
     group = _one_of(query, "group_by", GROUPS) or "agent"
     return AggregateFilter(
         cast("Group", group), query.get("agent", ""), _day(query, "from"), _day(query, "to")
     )
 
 
-def cursor(position: After | int) -> str:
-    """Return what a caller sends back for the next page; only this process reads it."""
+def cursor(position: SessionPosition | int) -> str:
+    """Encode a position as the opaque cursor that a client sends for the page after it."""
     return urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
 
-def _cursor(query: Mapping[str, str], kind: type[P]) -> P | None:
+def _cursor(query: Mapping[str, str], kind: type[Position]) -> Position | None:
     text = query.get("cursor", "")
     if not text:
         return None
     try:
         return msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=kind)
     except (ValueError, msgspec.DecodeError):
-        raise Refused("invalid_request", "cursor: expected the `next` of a page before") from None
+        raise _invalid("cursor", "the `next` or `last` of a previous answer", text) from None
 
 
-def _known(query: Mapping[str, str], names: Collection[str]) -> None:
-    if strange := sorted(set(query) - set(names)):
+def _check_names(query: Mapping[str, str], names: Collection[str]) -> None:
+    if unknown := sorted(set(query) - set(names)):
         raise Refused(
             "invalid_request",
-            f"unknown parameter {', '.join(strange)}; known are {', '.join(sorted(names))}",
+            f"unknown parameter {', '.join(unknown)}; expected one of {', '.join(sorted(names))}",
         )
+
+
+def _invalid(name: str, expected: str, value: str) -> Refused:
+    found = value[:_MAX_QUOTED_LENGTH]
+    return Refused("invalid_request", f'{name}: expected {expected}, found "{found}"')
 
 
 def _one_of(query: Mapping[str, str], name: str, values: Collection[str]) -> str:
     value = query.get(name, "")
     if value and value not in values:
-        raise Refused("invalid_request", f"{name}: expected one of {', '.join(values)}")
+        raise _invalid(name, f"one of {', '.join(values)}", value)
     return value
 
 
-def _said(query: Mapping[str, str]) -> str:
+def _search_text(query: Mapping[str, str]) -> str:
     text = query.get("q", "")
-    if len(text) > LONGEST_SAID or "\0" in text:
+    if len(text) > MAX_SEARCH_LENGTH or "\0" in text:
+        found = "a NUL" if "\0" in text else f"{len(text)} characters"
         raise Refused(
             "invalid_request",
-            f"q: expected {LONGEST_SAID} characters at most, and none of them NUL",
+            f"q: expected at most {MAX_SEARCH_LENGTH} characters without NUL, found {found}",
         )
     return text
 
 
 def _limit(query: Mapping[str, str]) -> int:
-    text = query.get("limit", str(LIMIT))
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST:
-        raise Refused("invalid_request", f"limit: expected a number from 1 to {MOST}")
+    text = query.get("limit", str(DEFAULT_LIMIT))
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
+        raise _invalid("limit", f"a whole number from 1 to {MAX_LIMIT}", text)
     return int(text)
 
 
-def _moment(query: Mapping[str, str], name: str) -> datetime | None:
+def _time(query: Mapping[str, str], name: str) -> datetime | None:
     text = query.get(name, "")
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
-        expected = f"{name}: expected a day or a time (RFC 3339), such as 2026-01-31T12:00:00Z"
-        raise Refused("invalid_request", expected) from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        expected = "a day or a time (RFC 3339), such as 2026-01-31T12:00:00Z"
+        raise _invalid(name, expected, text) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _day(query: Mapping[str, str], name: str) -> date | None:
@@ -183,6 +192,4 @@ def _day(query: Mapping[str, str], name: str) -> date | None:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Refused(
-            "invalid_request", f"{name}: expected a day (UTC), such as 2026-01-31"
-        ) from None
+        raise _invalid(name, "a day (UTC), such as 2026-01-31", text) from None

@@ -1,4 +1,4 @@
-"""What the database is asked; pure. Each returns a statement and its arguments."""
+"""Builds SQL statements and their arguments, without I/O."""
 
 from typing import Any, TypeAlias
 
@@ -8,15 +8,16 @@ from omnia_history.filters import AggregateFilter, Page, SessionFilter
 
 Query: TypeAlias = tuple[str, list[Any]]
 
-# Names in statements are this file's own; every value is an argument.
-OF_SESSIONS = (
+# Statements are built from constants of this file; every value of a request is an argument.
+SELECT_SESSIONS = (
     "SELECT key, id, agent, tag, user_id, status, begun_at, active_at, expires_at,"
     " greatest(expires_at, kept_until) AS kept_until, expires_at <= now() AS ended,"
     " length AS messages, first_position AS messages_deleted, turns, tool_calls,"
     " provider_calls, provider_errors, input_tokens, output_tokens, cached_tokens, cost_usd"
     " FROM omnia.sessions"
 )
-# By the last part of the address: the table, its number, and what is shown.
+# By the last segment of the path: the table, the column that numbers its rows, and the columns
+# that are shown.
 RECORDS: dict[str, tuple[str, str, str]] = {
     "messages": ("messages", "position", "created_at, record"),
     "tool-calls": (
@@ -39,94 +40,100 @@ RECORDS: dict[str, tuple[str, str, str]] = {
         "turn, at, evaluation, source, score, passed, explanation",
     ),
 }
-_SUM_OF_BUCKETS = f"ARRAY[{', '.join(f'sum(buckets[{each + 1}])' for each in range(BUCKETS))}]"
+_BUCKET_SUMS = f"ARRAY[{', '.join(f'sum(buckets[{index + 1}])' for index in range(BUCKETS))}]"
 
 
 class Where:
-    """Conditions, each with its argument."""
+    """The conditions of a WHERE clause and their arguments."""
 
     def __init__(self, namespace: str) -> None:
         self.arguments: list[Any] = [namespace]
         self._conditions = ["namespace = $1"]
 
     def add(self, condition: str, *values: Any) -> None:
-        """Add a condition with `{}` for each of its values, unless a value is empty."""
+        """Add a condition with a `{}` for each value. It is skipped if a value is None or empty."""
         if any(value is None or value == "" for value in values):
             return
         first = len(self.arguments) + 1
-        places = (f"${first + index}" for index in range(len(values)))
-        self._conditions.append(condition.format(*places))
+        placeholders = (f"${first + index}" for index in range(len(values)))
+        self._conditions.append(condition.format(*placeholders))
         self.arguments += values
 
     def __str__(self) -> str:
         return " AND ".join(self._conditions)
 
 
-def listed(namespace: str, wanted: SessionFilter) -> Where:
-    """Return the conditions of a list of sessions."""
+def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
+    """Return the conditions of a list of sessions, without those of the text search."""
     where = Where(namespace)
-    where.add("agent = {}", wanted.agent)
-    where.add("tag = {}", wanted.tag)
-    where.add("user_id = {}", wanted.user and escape_nul(wanted.user))
-    where.add("status = {}", wanted.status)
-    if wanted.status and wanted.status != "completed":
-        where.add("status <> 'completed'")  # says that the partial index has them all
-    if wanted.user:
+    where.add("agent = {}", criteria.agent)
+    where.add("tag = {}", criteria.tag)
+    where.add("user_id = {}", criteria.user and escape_nul(criteria.user))
+    where.add("status = {}", criteria.status)
+    if criteria.status and criteria.status != "completed":
+        # PostgreSQL uses a partial index only if the statement implies the index's condition.
+        where.add("status <> 'completed'")
+    if criteria.user:
         where.add("user_id <> ''")
-    where.add("begun_at >= {}", wanted.begun_from)
-    where.add("begun_at < {}", wanted.begun_to)
-    if wanted.after:
-        where.add("(begun_at, key) < ({}, {})", wanted.after.begun_at, wanted.after.key)
+    where.add("begun_at >= {}", criteria.begun_from)
+    where.add("begun_at < {}", criteria.begun_to)
+    if criteria.after:
+        where.add("(begun_at, key) < ({}, {})", criteria.after.begun_at, criteria.after.key)
     return where
 
 
-def sessions(namespace: str, wanted: SessionFilter) -> Query:
-    """List sessions, and one more than wanted if there is one."""
-    where = listed(namespace, wanted)
-    order = f"ORDER BY begun_at DESC, key DESC LIMIT {wanted.limit + 1}"
-    return f"{OF_SESSIONS} WHERE {where} {order}", where.arguments
+def sessions(namespace: str, criteria: SessionFilter) -> Query:
+    """List sessions: at most one more than the limit, which shows whether a next page exists."""
+    where = session_conditions(namespace, criteria)
+    order = f"ORDER BY begun_at DESC, key DESC LIMIT {criteria.limit + 1}"
+    return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments
 
 
-def session(namespace: str, session_id: str, wanted: Page) -> Query:
-    """Find one session; of several of one id, of several agents or in turn, the newest."""
+def session(namespace: str, session_id: str, page: Page) -> Query:
+    """Find a session: the newest one, if several sessions have the same id."""
     where = Where(namespace)
     where.add("id = {}", escape_nul(session_id))
-    where.add("agent = {}", wanted.agent)
-    where.add("begun_at = {}", wanted.begun_at)
-    return f"{OF_SESSIONS} WHERE {where} ORDER BY begun_at DESC, key DESC LIMIT 1", where.arguments
+    where.add("agent = {}", page.agent)
+    where.add("begun_at = {}", page.begun_at)
+    return (
+        f"{SELECT_SESSIONS} WHERE {where} ORDER BY begun_at DESC, key DESC LIMIT 1",
+        where.arguments,
+    )
 
 
-def records(kind: str, key: int, wanted: Page) -> Query:
-    """List records of a session in order, and one more than wanted if there is one."""
+def records(kind: str, key: int, page: Page) -> Query:
+    """List records of the session with this key in order: at most one more than the limit."""
     table, number, columns = RECORDS[kind]
-    found = f"SELECT {number} AS number, {columns} FROM omnia.{table}"  # noqa: S608 - our names
-    limit = f"ORDER BY {number} LIMIT {wanted.limit + 1}"
-    return f"{found} WHERE session = $1 AND {number} > $2 {limit}", [key, wanted.after]
+    select = f"SELECT {number} AS number, {columns} FROM omnia.{table}"  # noqa: S608 - constants
+    limit = f"ORDER BY {number} LIMIT {page.limit + 1}"
+    return f"{select} WHERE session = $1 AND {number} > $2 {limit}", [key, page.after]
 
 
-_GROUPS = {"agent": "agent", "provider": "provider", "model": "model", "day": "day::text"}
-_OF_CALLS = (
+_GROUP_COLUMNS = {"agent": "agent", "provider": "provider", "model": "model", "day": "day::text"}
+_CALL_SUMS = (
     "sum(calls)::bigint AS calls, sum(errors)::bigint AS errors,"
     " sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,"
     " sum(cached_tokens)::bigint AS cached_tokens, sum(cost_usd) AS cost_usd"
 )
-_OF_TURNS = "sum(turns)::bigint AS turns, sum(errors)::bigint AS errors"
+_TURN_SUMS = "sum(turns)::bigint AS turns, sum(errors)::bigint AS errors"
 
 
-def calls(namespace: str, wanted: AggregateFilter) -> Query:
-    """Sum up calls of models."""
-    return _summed(namespace, wanted, _OF_CALLS, "daily_calls")
+def calls(namespace: str, criteria: AggregateFilter) -> Query:
+    """Sum up provider calls by group."""
+    return _sum(namespace, criteria, _CALL_SUMS, "daily_calls")
 
 
-def turns(namespace: str, wanted: AggregateFilter) -> Query:
-    """Sum up turns, for an agent or a day."""
-    return _summed(namespace, wanted, _OF_TURNS, "daily_turns")
+def turns(namespace: str, criteria: AggregateFilter) -> Query:
+    """Sum up turns by group, which is an agent or a day."""
+    return _sum(namespace, criteria, _TURN_SUMS, "daily_turns")
 
 
-def _summed(namespace: str, wanted: AggregateFilter, sums: str, table: str) -> Query:
+def _sum(namespace: str, criteria: AggregateFilter, sums: str, table: str) -> Query:
     where = Where(namespace)
-    where.add("agent = {}", wanted.agent)
-    where.add("day >= {}", wanted.first)
-    where.add("day <= {}", wanted.last)
-    found = f'SELECT {_GROUPS[wanted.group_by]} AS "group", {sums}, {_SUM_OF_BUCKETS} AS buckets'
-    return f"{found} FROM omnia.{table} WHERE {where} GROUP BY 1", where.arguments
+    where.add("agent = {}", criteria.agent)
+    where.add("day >= {}", criteria.first)
+    where.add("day <= {}", criteria.last)
+    select = (
+        f'SELECT {_GROUP_COLUMNS[criteria.group_by]} AS "group", {sums}, {_BUCKET_SUMS} AS buckets'
+    )
+    return f"{select} FROM omnia.{table} WHERE {where} GROUP BY 1", where.arguments

@@ -1,4 +1,4 @@
-"""What the API shows of the records of a session."""
+"""The records of a session as the API shows them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -8,7 +8,7 @@ from msgspec import Raw, Struct
 
 
 class MessageView(Struct, frozen=True):
-    """A message as it is stored, and its place."""
+    """A message as stored, with its position in the session, counted from 0."""
 
     position: int
     stored_at: datetime
@@ -16,7 +16,7 @@ class MessageView(Struct, frozen=True):
 
 
 class ProviderCallView(Struct, frozen=True):
-    """A request to a model."""
+    """An attempt of a request to a model; `duration_ms` is its latency."""
 
     turn: int
     began_at: datetime
@@ -33,7 +33,7 @@ class ProviderCallView(Struct, frozen=True):
 
 
 class ToolCallView(Struct, frozen=True):
-    """A call that a model asked for; `arguments` are JSON, of which the end may be missing."""
+    """A tool call that a model requested; `arguments` is JSON, possibly truncated."""
 
     turn: int
     began_at: datetime
@@ -46,7 +46,7 @@ class ToolCallView(Struct, frozen=True):
 
 
 class EventView(Struct, frozen=True):
-    """What happened in a turn."""
+    """An event of a turn."""
 
     turn: int
     at: datetime
@@ -55,7 +55,7 @@ class EventView(Struct, frozen=True):
 
 
 class EvalResultView(Struct, frozen=True):
-    """What an evaluation found."""
+    """The result of an evaluation."""
 
     turn: int
     at: datetime
@@ -66,7 +66,7 @@ class EvalResultView(Struct, frozen=True):
     explanation: str
 
 
-# By the last part of the address.
+# By the last segment of the path.
 VIEWS: dict[str, type[Struct]] = {
     "messages": MessageView,
     "provider-calls": ProviderCallView,
@@ -77,7 +77,7 @@ VIEWS: dict[str, type[Struct]] = {
 
 
 def record_view(kind: str, row: Mapping[str, Any]) -> Struct:
-    """Read a row of a record; its number says no more than its place in the answer."""
+    """Convert a row of a record. The row number is shown for messages only, as `position`."""
     if kind == "messages":
         return MessageView(row["number"], row["created_at"], Raw(row["record"]))
     return VIEWS[kind](**{name: value for name, value in row.items() if name != "number"})

@@ -1,4 +1,4 @@
-"""Why a request is not answered."""
+"""The errors that the API returns, and their HTTP status codes."""
 
 from typing import Literal, TypeAlias
 
@@ -18,14 +18,14 @@ STATUS: dict[Reason, int] = {
 
 
 class Failure(Struct, frozen=True):
-    """Why a request is not answered, for the caller."""
+    """The body of an error response: the kind of error, and its explanation."""
 
     error: str
     detail: str
 
 
 class Refused(Exception):
-    """The request has no answer; `detail` may be shown to the caller."""
+    """The request is answered with an error; the caller sees `detail`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)

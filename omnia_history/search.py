@@ -1,48 +1,49 @@
-"""Sessions in which something was said; pure.
+"""Builds the queries that search sessions by the text of their messages, without I/O.
 
-No index holds what was said. So a request looks through one piece of the list, newest first, and
-its answer leads to the next piece, be it that nothing was found: each is fast, and all together
-miss nothing.
+Messages have no search index. A request therefore searches one piece of the list of sessions,
+newest first, and its answer has a cursor to the next piece even if no session matched. Each
+request is fast, and all pieces together cover the whole list.
 """
 
 import msgspec
 from msgspec import Struct
 
-from omnia_history.filters import After, SessionFilter
-from omnia_history.queries import OF_SESSIONS, Query, listed
+from omnia_history.filters import SessionFilter, SessionPosition
+from omnia_history.queries import SELECT_SESSIONS, Query, session_conditions
 
 
-class Piece(Struct, frozen=True):
-    """What one request looks through, whichever is reached first; at least one session."""
+class PieceSize(Struct, frozen=True):
+    """How much one request searches: up to the limit reached first, and at least one session."""
 
     sessions: int = 5000
     messages: int = 10_000
 
 
-PIECE = Piece()
+PIECE_SIZE = PieceSize()
 
-# What records hold is JSON, of which a quick look at the bytes leaves little to be read: escapes
-# are the same in the pattern, but names and other fields are looked at too. The type `json` takes
-# every text that was stored; only reading a NUL out of it is an error.
-_TEXT = "convert_from(messages.record, 'UTF8')"
-_READ = (
-    f"(regexp_replace({_TEXT}, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1\\\\ufffd', 'g')"
+# A record is JSON. Matching its raw text first is cheap and leaves few records to parse. The
+# pattern has the same JSON escapes, but the raw text includes other fields, so the parsed content
+# must match too. The type `json` accepts every stored text, but extracting a NUL from it is an
+# error, so NUL is replaced.
+_RAW = "convert_from(messages.record, 'UTF8')"
+_CONTENT = (
+    f"(regexp_replace({_RAW}, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1\\\\ufffd', 'g')"
     "::json->>'content')"
 )
-# Not EXISTS, which may be planned as a look through all messages.
-_SAID = (
-    "(SELECT true FROM omnia.messages WHERE messages.session = sessions.key"  # noqa: S608 - our names
+# Not EXISTS: PostgreSQL may plan it as a scan of all messages.
+_HAS_MATCH = (
+    "(SELECT true FROM omnia.messages WHERE messages.session = sessions.key"  # noqa: S608 - constants
     " AND messages.role IN ('user', 'assistant')"
-    f" AND CASE WHEN {_TEXT} ILIKE {{}} THEN {_READ} ILIKE {{}} ELSE false END LIMIT 1)"
+    f" AND CASE WHEN {_RAW} ILIKE {{}} THEN {_CONTENT} ILIKE {{}} ELSE false END LIMIT 1)"
 )
 
 
-def piece(namespace: str, wanted: SessionFilter, size: Piece) -> Query:
-    """Find the last session of the piece, and whether there are more after it."""
-    where = listed(namespace, wanted)
+def last_of_piece(namespace: str, criteria: SessionFilter, size: PieceSize) -> Query:
+    """Find the last session of the piece, and whether more sessions follow it."""
+    where = session_conditions(namespace, criteria)
     order = "ORDER BY begun_at DESC, key DESC"
     statement = (
-        "SELECT begun_at, key, more FROM ("  # noqa: S608 - our names
+        "SELECT begun_at, key, more FROM ("  # noqa: S608 - constants
         "SELECT begun_at, key, row_number() OVER newest AS number,"
         " sum(kept) OVER newest - kept AS before, lead(key) OVER newest IS NOT NULL AS more"
         " FROM (SELECT begun_at, key, length - first_position AS kept FROM omnia.sessions"
@@ -53,19 +54,19 @@ def piece(namespace: str, wanted: SessionFilter, size: Piece) -> Query:
     return statement, where.arguments
 
 
-def sessions(namespace: str, wanted: SessionFilter, last: After) -> Query:
-    """List the sessions of a piece, and one more than wanted if there is one."""
-    where = listed(namespace, wanted)
+def sessions(namespace: str, criteria: SessionFilter, last: SessionPosition) -> Query:
+    """List the matches of a piece that ends at `last`: at most one more than the limit."""
+    where = session_conditions(namespace, criteria)
     where.add("(begun_at, key) >= ({}, {})", last.begun_at, last.key)
-    where.add(_SAID, *_patterns(wanted.said))
-    order = f"ORDER BY begun_at DESC, key DESC LIMIT {wanted.limit + 1}"
-    return f"{OF_SESSIONS} WHERE {where} {order}", where.arguments
+    where.add(_HAS_MATCH, *_patterns(criteria.text))
+    order = f"ORDER BY begun_at DESC, key DESC LIMIT {criteria.limit + 1}"
+    return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments
 
 
-def _patterns(said: str) -> tuple[str, str]:
-    """Return what the bytes of a record match, and its text."""
-    written = msgspec.json.encode(said).decode()[1:-1]
-    return f"%{_literal(written)}%", f"%{_literal(said)}%"
+def _patterns(text: str) -> tuple[str, str]:
+    """Return the ILIKE patterns for the raw text of a record and for its content."""
+    escaped = msgspec.json.encode(text).decode()[1:-1]
+    return f"%{_literal(escaped)}%", f"%{_literal(text)}%"
 
 
 def _literal(text: str) -> str:

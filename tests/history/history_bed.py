@@ -80,4 +80,4 @@ async def get(client: TestClient[Any, Any], path: str, **query: str) -> Any:
 
 
 def ids(answer: Any) -> list[tuple[str, str]]:
-    return [(each["agent"], each["id"]) for each in answer["sessions"]]
+    return [(session["agent"], session["id"]) for session in answer["sessions"]]

@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.tokens.jwt import Unauthorized
-from omnia_history.access import FAILED_SECONDS, Access, ClusterKeys, fetch_cluster_keys
+from omnia_history.access import RETRY_SECONDS, Access, ClusterKeys, fetch_cluster_keys
 from omnia_history.database import Database
 from omnia_history.routes import Routes
 from tests.facade.signing import Issuer
@@ -47,11 +47,11 @@ async def test_a_service_account_of_the_namespace_may_read(
     [
         ("omnia://default/shop", {}, "for another audience"),
         ("omnia://other/history", {}, "for another audience"),
-        ("https://kubernetes.default.svc", {}, "of another kind"),
+        ("https://kubernetes.default.svc", {}, "not issued by this cluster"),
         (AUDIENCE, {"sub": "system:serviceaccount:shop:x"}, "tokenNamespaces"),
         (AUDIENCE, {"sub": "mia"}, "not the token of a ServiceAccount"),
         (AUDIENCE, {"exp": int(time.time()) - 3600}, "expired"),
-        (AUDIENCE, {"iss": "https://elsewhere.example"}, "of another kind"),
+        (AUDIENCE, {"iss": "https://elsewhere.example"}, "not issued by this cluster"),
     ],
 )
 async def test_other_tokens_are_refused(
@@ -73,12 +73,12 @@ async def test_without_keys_nobody_is_let_in_and_old_keys_outlive_an_outage() ->
 
     access = Access("default", (), fetch, lambda: now)
     token = bearer(issuer.sign("k1", AUDIENCE, sub=ACCOUNT))
-    with pytest.raises(Unauthorized, match="cannot be checked"):
+    with pytest.raises(Unauthorized, match="cannot check credentials"):
         await access.check(token)
     away = False
-    with pytest.raises(Unauthorized, match="cannot be checked"):
+    with pytest.raises(Unauthorized, match="cannot check credentials"):
         await access.check(token)
-    now = FAILED_SECONDS
+    now = RETRY_SECONDS
     await access.check(token)
     away, now = True, 1000.0
     await access.check(token)

@@ -46,7 +46,7 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: str) -> Non
         assert found == ids(await get(client, "sessions"))
         first = await get(client, "sessions/s2/messages", limit="1")
         second = await get(client, "sessions/s2/messages", limit="1", cursor=first["next"])
-        both = [each["message"]["content"] for page in (first, second) for each in page["items"]]
+        both = [item["message"]["content"] for page in (first, second) for item in page["items"]]
         assert (both, second["next"]) == (["hello", "hi"], None)
 
 
@@ -63,7 +63,7 @@ async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
         (tool,) = (await get(client, "sessions/s2/tool-calls"))["items"]
         assert (tool["name"], tool["handler"], tool["status"]) == ("look_up", "crm", "success")
         events = (await get(client, "sessions/s2/events"))["items"]
-        assert [each["kind"] for each in events] == ["turn_began", "turn_ended"]
+        assert [event["kind"] for event in events] == ["turn_began", "turn_ended"]
         results = await get(client, "sessions/s2/eval-results")
         assert (results["items"], results["next"]) == ([], None)
 
@@ -79,7 +79,7 @@ async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
 async def test_costs_add_up_by_group(filled: str, group_by: str, costs: dict[str, float]) -> None:
     async with api(filled) as client:
         answer = await get(client, "aggregates", group_by=group_by)
-    found = {each["group"]: each["provider_calls"]["cost_usd"] for each in answer["groups"]}
+    found = {group["group"]: group["provider_calls"]["cost_usd"] for group in answer["groups"]}
     assert found == costs
 
 
@@ -124,7 +124,7 @@ async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: Postgres
         assert await get(client, "sessions/s") == live
         assert await get(client, "sessions/s", begun_at=ended["begun_at"]) == ended
         answer = await get(client, "sessions/s/messages", begun_at=ended["begun_at"])
-        assert [each["position"] for each in answer["items"]] == [4, 5]
+        assert [message["position"] for message in answer["items"]] == [4, 5]
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: Postgres
         ("sessions?limit=0", 400, "from 1 to 500"),
         ("sessions?status=sad", 400, "expected one of active, completed"),
         ("sessions?agnet=shop", 400, "unknown parameter agnet"),
-        ("sessions?cursor=abc", 400, "the `next` of a page before"),
+        ("sessions?cursor=abc", 400, "the `next` or `last` of a previous answer"),
         ("sessions?from=yesterday", 400, "RFC 3339"),
         ("sessions/s1?begun_at=yesterday", 400, "begun_at: expected a day or a time"),
         ("sessions?agent=%00", 400, "without the character NUL"),
-        ("sessions/s1/events?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 400, "as an answer gave it"),
+        ("sessions/s1/events?cursor=OTk5OTk5OTk5OTk5OTk5OTk5OTk5", 400, "as an answer returned it"),
         ("sessions/nobody", 404, 'no session "nobody"'),
         ("sessions/theirs", 404, 'no session "theirs"'),
         ("aggregates?group_by=mood", 400, "expected one of agent"),

@@ -55,10 +55,10 @@ async def test_every_operation_answers_as_documented_for_each_of_its_parameters(
         for path, operations in whole["paths"].items():
             operation = operations["get"]
             queries: list[dict[str, str]] = [{}] + [
-                {each["name"]: value}
-                for each in operation["parameters"]
-                if each["in"] == "query"
-                for value in VALUES.get(each["name"], ())
+                {parameter["name"]: value}
+                for parameter in operation["parameters"]
+                if parameter["in"] == "query"
+                for value in VALUES.get(parameter["name"], ())
             ]
             seen = set()
             for query in queries:
@@ -79,9 +79,11 @@ async def test_every_refusal_is_documented(filled: str) -> None:
             status, answer = await fetched(client, path.format(**SESSION), unheard_of="1")
             assert status == 400
             fits(whole, operations["get"], status, answer)
-            known = answer["detail"].rpartition("known are ")[2].split(", ")
+            known = answer["detail"].rpartition("expected one of ")[2].split(", ")
             documented = {
-                each["name"] for each in operations["get"]["parameters"] if each["in"] == "query"
+                parameter["name"]
+                for parameter in operations["get"]["parameters"]
+                if parameter["in"] == "query"
             }
             # One session is looked up like a page of its records.
             assert documented == set(known) - (
@@ -97,9 +99,9 @@ async def test_every_address_of_the_api_is_in_the_document(filled: str) -> None:
     async with api(filled) as client:
         assert client.app is not None
         served = {
-            each.canonical
-            for each in client.app.router.resources()
-            if each.canonical.startswith("/api/")
+            resource.canonical
+            for resource in client.app.router.resources()
+            if resource.canonical.startswith("/api/")
         }
         _, whole = await fetched(client, "/openapi.json")
     assert served == set(whole["paths"])

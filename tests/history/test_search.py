@@ -13,7 +13,7 @@ from omnia_core.units import Duration
 from omnia_history.database import Database
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes
-from omnia_history.search import Piece
+from omnia_history.search import PieceSize
 from tests.history.history_bed import api, database, get, ids
 from tests.services import PostgresServer
 
@@ -81,19 +81,21 @@ async def test_sessions_are_found_by_what_was_said_and_by_nothing_else(
 ) -> None:
     async with api(said) as client:
         answer = await get(client, "sessions", q=text)
-    assert [each for _, each in ids(answer)] == found
+    assert [session_id for _, session_id in ids(answer)] == found
     assert answer["next"] is None
 
 
-@pytest.mark.parametrize("piece", [Piece(1, 100), Piece(100, 1), Piece(2, 100), Piece(100, 4)])
-async def test_a_search_goes_on_piece_by_piece_to_the_end(said: str, piece: Piece) -> None:
+@pytest.mark.parametrize(
+    "size", [PieceSize(1, 100), PieceSize(100, 1), PieceSize(2, 100), PieceSize(100, 4)]
+)
+async def test_a_search_goes_on_piece_by_piece_to_the_end(said: str, size: PieceSize) -> None:
     readable = Database(said)
-    application = Routes(readable, "default", None, piece).application()
+    application = Routes(readable, "default", None, size).application()
     found, pages, query = [], 0, {"q": "roof", "limit": "1"}
     async with TestClient(TestServer(application)) as client:
         while True:
             page = await get(client, "sessions", **query)
-            found += [each for _, each in ids(page)]
+            found += [session_id for _, session_id in ids(page)]
             pages += 1
             if page["next"] is None:
                 break
@@ -118,8 +120,8 @@ async def test_a_search_is_one_filter_among_others(said: str) -> None:
 
 
 async def test_a_database_that_takes_too_long_is_told_and_left_alone(said: str) -> None:
-    readable = Database(said, seconds=0.2)
-    with pytest.raises(Refused, match=r"within 0\.2 s: ask for less") as refused:
+    readable = Database(said, query_seconds=0.2)
+    with pytest.raises(Refused, match=r"within 0\.2 s: request less") as refused:
         await readable.fetch(("SELECT pg_sleep(30)", []))
     assert refused.value.reason == "timeout"
     await readable.close()

@@ -1,7 +1,8 @@
 """The events of a stream that the typed decoder of a format cannot read, or that say nothing."""
 
 import json
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.providers.lenient import loads
@@ -35,10 +36,7 @@ class OddEvents:
             found = _by_line(plain)
             if not found and plain.startswith(_OPENING) and plain.upper() != _END:
                 raise VendorFailure(f"sent a malformed event: {error}", retry=True) from error
-        items = [
-            item for value in found for item in (value if isinstance(value, list) else [value])
-        ]
-        objects = [item for item in items if isinstance(item, dict)]
+        objects = list(_objects_in(found))
         if not objects:
             self._last = plain
         return objects
@@ -66,7 +64,15 @@ def is_done_marker(data: bytes) -> bool:
     return data.strip().upper() == _END
 
 
-def _by_line(data: bytes) -> list[object]:
+def _objects_in(values: list[Any]) -> Iterator[JsonObject]:
+    for value in values:
+        if isinstance(value, dict):
+            yield value
+        elif isinstance(value, list):
+            yield from _objects_in(value)
+
+
+def _by_line(data: bytes) -> list[Any]:
     """Decode events that a server did not separate by empty lines; [] if one of them is broken."""
     lines = [line for line in data.split(b"\n") if not is_done_marker(line)]
     try:

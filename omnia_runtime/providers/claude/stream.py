@@ -169,6 +169,10 @@ class MessageStream:
 
     def _other(self, event: JsonObject, data: bytes) -> str:
         """Process an event of an unknown type; it may be a message that was not streamed."""
+        if not event.get("type") and "delta" in event and "choices" not in event:
+            read = _lenient.convert(event)
+            if read.delta is not None and (read.delta.text or read.delta.partial_json):
+                return self._continue_block(read.index, read.delta)
         if event.get("type") == "message" or ("content" in event and "stop_reason" in event):
             text = self._whole(_whole_message.convert(event))
             self.done = True

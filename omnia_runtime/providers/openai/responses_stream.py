@@ -37,6 +37,7 @@ from omnia_runtime.providers.vendor_stream import (
 _NOTHING = Raw()
 _TEXT = "response.output_text.delta"
 _PARAGRAPH = "\n\n"
+_ENDED = ("completed", "incomplete")
 
 
 class _Event(Struct, gc=False):
@@ -209,7 +210,8 @@ class ResponseStream:
         if isinstance(response, dict):
             if response.get("error") or response.get("status") in ("failed", "cancelled"):
                 raise stream_failure(response)
-            if isinstance(response.get("output"), list):
+            output, status = response.get("output"), response.get("status")
+            if isinstance(output, list) and (output or status in _ENDED or response is event):
                 return self._finish(_response.convert(response))
         self._odd.unread(event, data)
         return ""

@@ -10,7 +10,7 @@ MAX_EVENT_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
 # Heartbeats, whose data is of no interest.
 _HEARTBEATS: Final = frozenset({b"ping", b"keepalive", b"keep-alive", b"heartbeat"})
-_OBJECT: Final = b"{"
+_BARE: Final = b"{"
 # Data that says by itself what it is, as vendors write it.
 _TYPED: Final = b'{"type"'
 
@@ -43,10 +43,9 @@ class SSEParser:
         self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
-        self._name = b""
+        # The line `event:` of the event, or `_BARE` within an object beside the events.
+        self._name: bytes | None = None
         self._began = False
-        self._bare = False
-        # A line may end in CR, LF or CRLF; the cheap way is right while no CR stands alone.
         self._skip_lf = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
@@ -55,18 +54,39 @@ class SSEParser:
         Raises:
             EventTooLong: an event is too long.
         """
-        if not self._began:
-            chunk = self._begin(chunk)
-        if self._skip_lf or b"\r" in chunk:
-            chunk = self._with_lf(chunk)
-        lines = (self._rest + chunk).split(b"\n")
-        self._rest = lines.pop()
+        events: list[bytes] = []
+        data = self._data
+        for line in self._lines(chunk):
+            if line.startswith(b"data: ") and self._name is not _BARE:
+                data.append(line[6:])
+                self._size += len(line)
+            elif not line:
+                if data:
+                    self._dispatch(events)
+                self._name = None
+            elif line.startswith(b"event:") and self._name is not _BARE:
+                self._name = line
+            else:
+                self._other_line(line, events)
         if len(self._rest) + self._size > MAX_EVENT_BYTES:
             raise EventTooLong
-        events: list[bytes] = []
-        for line in lines:
-            self._line(line, events)
         return events
+
+    def _lines(self, chunk: bytes) -> list[bytes]:
+        """Return the lines that `chunk` completes, without their ends."""
+        if not self._began:
+            chunk = self._begin(chunk)
+        elif self._skip_lf and chunk:
+            # The LF of a CRLF whose CR was the end of the last chunk.
+            chunk, self._skip_lf = chunk.removeprefix(b"\n"), False
+        lines = (self._rest + chunk).splitlines()
+        self._rest = b""
+        if not chunk.endswith(b"\n"):
+            if chunk.endswith(b"\r"):
+                self._skip_lf = True
+            elif lines:
+                self._rest = lines.pop()
+        return lines
 
     def end(self) -> list[bytes]:
         """Return the last event, if the peer did not end it with an empty line."""
@@ -81,43 +101,33 @@ class SSEParser:
         self._began = True
         return chunk.removeprefix(_BOM)
 
-    def _with_lf(self, chunk: bytes) -> bytes:
-        if self._skip_lf and chunk:
-            chunk, self._skip_lf = chunk.removeprefix(b"\n"), False
-        # The LF of a CRLF may be in the next chunk, but the line has ended.
-        self._skip_lf = self._skip_lf or chunk.endswith(b"\r")
-        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-
-    def _line(self, line: bytes, events: list[bytes]) -> None:
-        if not line:
+    def _other_line(self, line: bytes, events: list[bytes]) -> None:
+        is_data = line.startswith(b"data:") or line == b"data"
+        if self._name is _BARE:
+            if is_data:
+                self._dispatch(events)
+                self._name = None
+        elif line.startswith(b"{"):
             if self._data:
                 self._dispatch(events)
-            self._name = b""
-        elif line.startswith(b"data:"):
-            if self._bare:
-                self._dispatch(events)
-            value = line[5:].removeprefix(b" ")
-            self._data.append(value)
-            self._size += len(value)
-        elif line.startswith(b"event:"):
-            self._name = line[6:].strip()
-        elif self._bare or line.startswith(_OBJECT):
-            if self._data and not self._bare:
-                self._dispatch(events)
-            self._bare = True
-            self._data.append(line)
-            self._size += len(line)
-        elif line == b"data":
-            self._data.append(b"")
+            self._name = _BARE
+        if is_data:
+            line = line[5:].removeprefix(b" ")
+        elif self._name is not _BARE:
+            return
+        self._data.append(line)
+        self._size += len(line)
 
     def _dispatch(self, events: list[bytes]) -> None:
-        data = b"\n".join(self._data) if len(self._data) > 1 else self._data[0]
-        self._data, self._size, self._bare = [], 0, False
-        if not self._name:
-            events.append(data)
-        elif self._name not in _HEARTBEATS or data.startswith(_OBJECT):
-            if self._name == b"error" or not data.startswith(_TYPED):
-                named = NamedEvent(data)
-                named.name = self._name.decode(errors="replace")
-                data = named
-            events.append(data)
+        data = self._data
+        event = data[0] if len(data) == 1 else b"\n".join(data)
+        data.clear()
+        self._size = 0
+        if self._name is None or event.startswith(_TYPED) or self._name is _BARE:
+            events.append(event)
+            return
+        name = self._name[6:].strip()
+        if name not in _HEARTBEATS or event.startswith(b"{"):
+            named = NamedEvent(event)
+            named.name = name.decode(errors="replace")
+            events.append(named)

@@ -41,16 +41,24 @@ _ENDED = ("completed", "incomplete")
 
 
 class _Event(Struct, gc=False):
+    """What most events need."""
+
     type: str = ""
     delta: Prose | None = None
+    item: Raw = _NOTHING
+    response: Raw = _NOTHING
+
+
+class _Detail(Struct):
+    """The other members of an event, and which part of the answer it belongs to."""
+
     text: Prose | None = None
     refusal: Prose | None = None
     arguments: JSONText | None = None
+    delta: JSONText | None = None
     item_id: str | None = None
     output_index: int | None = None
     content_index: int | None = None
-    item: Raw = _NOTHING
-    response: Raw = _NOTHING
 
 
 class _Content(Struct):
@@ -93,6 +101,7 @@ class _Response(Struct):
 
 _decode = msgspec.json.Decoder(_Event).decode
 _lenient = LenientDecoder(_Event)
+_detail = LenientDecoder(_Detail)
 _item = LenientDecoder(_Item)
 _response = LenientDecoder(_Response)
 
@@ -111,8 +120,8 @@ class ResponseStream:
         self._model = model
         self._reasoning: list[Raw] = []
         self._calls: list[ToolCallRequest] = []
-        # The arguments of calls whose item is not complete, by the key of the item.
-        self._begun: dict[str, _Item] = {}
+        # Events of calls, which matter only for calls whose item is never complete.
+        self._call_events: list[bytes] = []
         # The ids of the calls that were read, and the keys of the messages and their parts.
         self._called: set[str] = set()
         self._items: set[str] = set()
@@ -171,18 +180,18 @@ class ResponseStream:
                 self._refused = True
                 return self._text(event.delta) if event.delta else ""
             case "response.output_text.done":
-                return self._part(event, event.text)
+                return self._part(data)
             case "response.refusal.done":
                 self._refused = True
-                return self._part(event, event.refusal)
+                return self._part(data)
             case (
                 "response.output_item.added"
                 | "response.function_call_arguments.delta"
                 | "response.function_call_arguments.done"
             ):
-                self._begin_call(event)
+                self._call_events.append(data)
             case "response.output_item.done" if event.item is not _NOTHING:
-                return self._item(event.item, event)
+                return self._item(event.item)
             case "response.completed" | "response.incomplete" | "response.done":
                 return self._end(event)
             case "response.failed" | "response.cancelled" | "response.error":
@@ -194,13 +203,14 @@ class ResponseStream:
                 pass
         return ""
 
-    def _part(self, event: _Event, whole: str | None) -> str:
+    def _part(self, data: bytes) -> str:
         """Read a complete part of a message."""
-        key = f"{event.item_id}/{event.output_index}/{event.content_index}"
+        part = _detail.convert(loads_object(data))
+        key = f"{part.item_id}/{part.output_index}/{part.content_index}"
         if key in self._items:
             return ""
         self._items.add(key)
-        text = self._rest(whole, self._part_at)
+        text = self._rest(part.text or part.refusal, self._part_at)
         self._part_at = len(self._pieces)
         return text
 
@@ -216,23 +226,24 @@ class ResponseStream:
         self._odd.unread(event, data)
         return ""
 
-    def _begin_call(self, event: _Event) -> None:
-        """Keep what is known of a call, for servers that do not send its item when complete."""
-        key = _key(event)
-        item = self._begun.get(key)
-        if event.item is not _NOTHING:
-            item = _item.convert(loads(bytes(event.item)))
-            if item.type != "function_call":
-                return
-        if item is None:
-            item = _Item("function_call")
-        if event.arguments is not None:
-            item.arguments = event.arguments
-        elif event.delta:
-            item.arguments = (item.arguments or "") + event.delta
-        self._begun[key] = item
+    def _calls_in_pieces(self) -> None:
+        """Put together the calls of servers that do not send their items when complete."""
+        begun: dict[str, _Item] = {}
+        for data in self._call_events:
+            event = loads_object(data) or {}
+            piece, added = _detail.convert(event), _item.convert(event.get("item"))
+            if added.type not in ("function_call", ""):
+                continue
+            item = begun.setdefault(piece.item_id or added.id or f"#{piece.output_index}", added)
+            if piece.arguments is not None:
+                item.arguments = piece.arguments
+            elif piece.delta:
+                item.arguments = (item.arguments or "") + piece.delta
+        for key, item in begun.items():
+            if key not in self._items and (item.name or not self._calls):
+                self._call(item)
 
-    def _item(self, raw: Raw, event: _Event | None = None) -> str:
+    def _item(self, raw: Raw) -> str:
         found = loads(bytes(raw))
         item = _item.convert(found)
         if item.type == "reasoning":
@@ -240,8 +251,7 @@ class ResponseStream:
         elif item.type == "message":
             return self._message(item)
         elif item.type == "function_call":
-            begun = self._begun.pop(_key(event), None) if event else None
-            self._call(item, begun)
+            self._call(item)
         return ""
 
     def _message(self, item: _Item) -> str:
@@ -258,19 +268,19 @@ class ResponseStream:
         self._refused = self._refused or any(content.refusal for content in contents)
         return "".join((content.text or "") + (content.refusal or "") for content in contents)
 
-    def _call(self, item: _Item, begun: _Item | None = None) -> None:
-        call_id = item.call_id or (begun and begun.call_id) or item.id or ""
+    def _call(self, item: _Item) -> None:
+        call_id = item.call_id or item.id or ""
+        self._items.add(item.id or "")
         # A call that the token limit cut has half of its arguments.
         if item.status == "incomplete" or (call_id and call_id in self._called):
             return
         self._called.add(call_id)
-        name = item.name or (begun and begun.name) or ""
-        if not name:
+        if not item.name:
             raise nameless_call()
-        arguments = item.arguments or (begun and begun.arguments) or "{}"
+        arguments = settled_arguments(item.arguments or "{}")
         opaque = packed_reasoning(self._model, self._reasoning)
         self._reasoning = []
-        self._calls.append(ToolCallRequest(call_id, name, settled_arguments(arguments), opaque))
+        self._calls.append(ToolCallRequest(call_id, item.name, arguments, opaque))
 
     def _end(self, event: _Event) -> str:
         found = loads_object(bytes(event.response)) or {}
@@ -291,7 +301,6 @@ class ResponseStream:
         text = self._rest(_PARAGRAPH.join(part for part in messages if part), 0)
         for value, item in zip(found, items, strict=True):
             if item.type == "function_call":
-                self._begun.pop(item.id or "", None)
                 self._call(item)
             elif item.type == "reasoning" and not self._calls:
                 self._reasoning.append(_encoded(value))
@@ -320,8 +329,7 @@ class ResponseStream:
         """
         if not self.done:
             raise self._odd.early_end()
-        for item in self._begun.values():
-            self._call(item)
+        self._calls_in_pieces()
         answered = bool(self._pieces or self._calls)
         reason = finish_reason(self._reason or "stop", answered=answered)
         calls = with_unique_ids(self._calls)
@@ -336,13 +344,3 @@ class ResponseStream:
 
 def _encoded(item: object) -> Raw:
     return Raw(json.dumps(item, ensure_ascii=False).encode())
-
-
-def _key(event: _Event) -> str:
-    if event.item_id:
-        return event.item_id
-    if event.item is not _NOTHING:
-        item = loads_object(bytes(event.item)) or {}
-        if item.get("id"):
-            return str(item["id"])
-    return f"#{event.output_index}"

@@ -1,13 +1,17 @@
 """The events of a stream that the typed decoder of a format cannot read, or that say nothing."""
 
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.providers.lenient import loads
 from omnia_runtime.providers.sse import NamedEvent
-from omnia_runtime.providers.vendor_errors import VendorFailure, error_text, reported_failure
+from omnia_runtime.providers.vendor_errors import (
+    VendorFailure,
+    error_text,
+    reported_failure,
+    stream_failure,
+)
 
 _OPENING: Final = (b"{", b"[")
 _END: Final = b"[DONE]"
@@ -25,7 +29,7 @@ class OddEvents:
         """Return the objects in the data of an event; none for a heartbeat or a comment.
 
         Raises:
-            VendorFailure: the data is broken JSON, which may be a piece of the answer.
+            VendorFailure: the data is broken JSON, which may be a piece of the answer, or an error.
         """
         plain = data.strip()
         if not plain:
@@ -38,6 +42,8 @@ class OddEvents:
                 raise VendorFailure(f"sent a malformed event: {error}", retry=True) from error
         objects = list(_objects_in(found))
         if not objects:
+            if isinstance(data, NamedEvent) and data.name == "error":
+                raise stream_failure(error_text(plain), self._default_status)
             self._last = plain
         return objects
 
@@ -51,7 +57,7 @@ class OddEvents:
         failure = reported_failure(event, name, self._default_status)
         if failure is not None:
             raise failure
-        self._last = json.dumps(event, ensure_ascii=False).encode()
+        self._last = data
 
     def early_end(self) -> VendorFailure:
         """Return the failure for a stream that ended before its answer."""

@@ -101,6 +101,15 @@ SAID: list[tuple[str, str, Body]] = [
             piece({"content": "Good "}), piece({"content": "day"}), whole(content="Good day"), DONE
         ),
     ),
+    (
+        "chat",
+        "the message so far beside each piece",
+        sse(
+            {"choices": [{"delta": {"content": "Good "}, "message": {"content": "Good "}}]},
+            {"choices": [{"delta": {"content": "day"}, "message": {"content": "Good day"}}]},
+            STOP,
+        ),
+    ),
     ("chat", "texts of completions", sse({"choices": [{"text": "Good day"}]}, STOP)),
     ("chat", "no finish reason", sse(piece({"content": "Good day"}), DONE)),
     ("chat", "no [DONE]", sse(piece({"content": "Good day"}), STOP)),
@@ -527,6 +536,15 @@ FAILED: list[tuple[str, Body, int]] = [
     ("chat", sse({"code": 1003, "msg": "it broke"}), 1),
     ("chat", sse({"base_resp": {"status_code": 1004, "status_msg": "it broke"}}), 1),
     ("chat", sse(b"data: it broke\n\n"), 3),
+    ("chat", sse(piece({"content": "Goo"}), b"event: error\ndata: it broke\n\n", DONE), 1),
+    (
+        "chat",
+        sse(
+            {"choices": [{"delta": {"content": "Goo"}, "message": {"content": "Goo"}}]},
+            {"error": "it broke"},
+        ),
+        1,
+    ),
     ("claude", sse({"error": {"message": "it broke", "type": "invalid_request_error"}}), 1),
     ("claude", sse(begins(), {"type": "error", "error": "it broke"}), 3),
     ("claude", sse(b'event: error\ndata: {"message": "it broke"}\n\n'), 3),

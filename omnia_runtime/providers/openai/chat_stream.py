@@ -58,7 +58,7 @@ class _Usage(Struct, gc=False):
 class _Choice(Struct, gc=False):
     """A piece of the answer; servers that do not stream send a `message`, or a `text`."""
 
-    delta: _Delta = field(default_factory=_Delta)
+    delta: _Delta | None = None
     finish_reason: str | None = None
     message: _Delta | None = None
     text: Prose | None = None
@@ -144,20 +144,28 @@ class ChatStream:
             # Raised when the text of this chunk has been said.
             self._failure, self.done = stream_failure({"error": loads(bytes(error))}), True
         delta = choice.delta
-        text = delta.content or ""
-        if delta.tool_calls:
-            for call in delta.tool_calls:
-                self._continue_call(call.index, call.id, call.function)
-        if delta.function_call is not None:
-            self._continue_call(None, None, delta.function_call)
-        if delta.refusal:
-            self._refused = True
-            text += delta.refusal
+        text = ""
+        if delta is not None:
+            text = delta.content or ""
+            if delta.tool_calls or delta.refusal or delta.function_call is not None:
+                text += self._calls_or_refusal(delta)
         if choice.text:
             text += choice.text
         if text:
             self._pieces.append(text)
-        return text if choice.message is None else text + self._whole(choice.message)
+        if choice.message is None:
+            return text
+        if delta is None and not self._reason:
+            self._reason = "stop"
+        return text + self._whole(choice.message)
+
+    def _calls_or_refusal(self, delta: _Delta) -> str:
+        for call in delta.tool_calls or ():
+            self._continue_call(call.index, call.id, call.function)
+        if delta.function_call is not None:
+            self._continue_call(None, None, delta.function_call)
+        self._refused = self._refused or bool(delta.refusal)
+        return delta.refusal or ""
 
     def _continue_call(
         self, index: int | None, call_id: str | None, function: _Function, *, whole: bool = False
@@ -167,7 +175,6 @@ class ChatStream:
 
     def _whole(self, message: _Delta) -> str:
         """Read a whole message, of which pieces may have been read before."""
-        self._reason = self._reason or "stop"
         if not self._calls:
             for call in message.tool_calls or ():
                 self._continue_call(None, call.id, call.function, whole=True)

@@ -111,6 +111,7 @@ class ProviderError(OmniaError):
         retryable: whether the same call may succeed later.
         status: the HTTP status; 0 if there was no response.
         retry_after: the seconds to wait, if the provider sent them.
+        attempts: the most attempts that are worth it; None means as many as usual.
     """
 
     def __init__(
@@ -120,11 +121,13 @@ class ProviderError(OmniaError):
         retryable: bool = False,
         status: int = 0,
         retry_after: float | None = None,
+        attempts: int | None = None,
     ) -> None:
         super().__init__(Code.UNAVAILABLE if retryable else Code.INTERNAL, message)
         self.retryable = retryable
         self.status = status
         self.retry_after = retry_after
+        self.attempts = attempts
 
 
 def is_retryable(status: int) -> bool:

@@ -131,9 +131,10 @@ class RetryingModel:
             ProviderError: there is no further attempt; the message says why.
         """
         policy = self._policy
-        if not error.retryable and attempt == 1:
+        attempts = min(policy.attempts, error.attempts or policy.attempts)
+        if attempt == 1 and (not error.retryable or attempts == 1):
             raise error
-        if not error.retryable or attempt >= policy.attempts:
+        if not error.retryable or attempt >= attempts:
             raise _noted(error, _after(attempt)) from error
         wait = self._jitter(attempt)
         reason = ""
@@ -166,4 +167,5 @@ def _noted(error: ProviderError, note: str) -> ProviderError:
         retryable=error.retryable,
         status=error.status,
         retry_after=error.retry_after,
+        attempts=error.attempts,
     )

@@ -14,8 +14,20 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.model import ProviderError, is_retryable
-from omnia_runtime.providers.sse import EventTooLong, SSEParser
-from omnia_runtime.providers.vendor_errors import error_text, refuses_key, retry_delay
+from omnia_runtime.providers.sse import MAX_EVENT_BYTES, EventTooLong, SSEParser
+from omnia_runtime.providers.vendor_body import (
+    is_blank,
+    is_whole_body,
+    unexpected_body,
+    whole_body_events,
+)
+from omnia_runtime.providers.vendor_errors import (
+    VendorFailure,
+    error_text,
+    may_be_unpaid,
+    refuses_key,
+    retry_delay,
+)
 from omnia_runtime.providers.watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -25,6 +37,7 @@ _REQUEST_SECONDS = 60.0
 _IDLE_SECONDS = 30.0
 _OK = 200
 _REFUSED = (401, 403)
+_FIRST_ERROR = 400
 _MAX_ERROR_BYTES = 64 * 1024
 # How long to wait for the end of a body, so that its connection can serve the next call.
 _TAIL_SECONDS = 0.5
@@ -68,8 +81,10 @@ class VendorHTTP:
             body: the request, sent as JSON.
             thinks: whether the model may pause within an answer to think.
 
+        The generator raises VendorFailure when the answer broke off, or is no event stream.
+
         Raises:
-            ProviderError: the vendor did not answer, or its answer broke off.
+            ProviderError: the vendor did not answer, or refused the request.
         """
         async with self._response(url, headers, body) as response:
             silence = _Silence()
@@ -80,9 +95,7 @@ class VendorHTTP:
             )
             try:
                 idle = max(self._idle, self._first_byte) if thinks else self._idle
-                yield _chunks(response.content, watchdog, idle)
-            except _Silence as error:
-                raise self.error(f"was silent for {watchdog.seconds:g} s", retry=True) from error
+                yield _chunks(response, watchdog, idle)
             finally:
                 watchdog.stop()
             await _drain(response)
@@ -92,17 +105,22 @@ class VendorHTTP:
         problem: str,
         *,
         status: int = 0,
-        retry: bool = False,
+        retry: bool | None = None,
         retry_after: float | None = None,
+        attempts: int | None = None,
     ) -> ProviderError:
-        """Return an error that begins with the provider's name; its key is masked."""
+        """Return an error that begins with the provider's name; its key is masked.
+
+        Whether to retry is as the status says, unless `retry` is given.
+        """
         if self._key:
             problem = problem.replace(self._key.reveal(), "***")
         return ProviderError(
             f'the provider "{self._config.name}" ({self._config.type}) {problem}',
-            retryable=retry or is_retryable(status),
+            retryable=is_retryable(status) if retry is None else retry,
             status=status,
             retry_after=retry_after,
+            attempts=attempts,
         )
 
     @asynccontextmanager
@@ -136,58 +154,102 @@ class VendorHTTP:
             yield response
         except (aiohttp.ClientError, TimeoutError) as error:
             raise self.error("broke off its answer", retry=True) from error
-        except EventTooLong as error:
-            raise self.error(str(error)) from error
         finally:
             response.release()
 
     async def _refusal(self, response: "aiohttp.ClientResponse") -> ProviderError:
         status = response.status
-        if status in _REFUSED:
-            return self._refused_key(status)
         async with asyncio.timeout(self._idle):
             body = await response.content.read(_MAX_ERROR_BYTES)
-        if refuses_key(body):
-            return self._refused_key(status)
+        unpaid = may_be_unpaid(body)
+        refused = status in _REFUSED or refuses_key(body)
         if self._key:
             # Masked before the text is shortened, which might leave half a key.
             body = body.replace(self._key.reveal().encode(), b"***")
+        words = error_text(body)
+        if refused:
+            return self._refused_key(status, words)
+        location = response.headers.get("Location")
+        if location and status < _FIRST_ERROR:
+            return self.error(
+                f'answered with status {status}, a redirect to "{location}", which is not '
+                "followed: set baseURL to where the API is",
+                status=status,
+            )
         wait = retry_after(response.headers)
         return self.error(
-            f"answered with status {status}: {error_text(body)}",
+            f"answered with status {status}: {words or 'without a reason'}",
             status=status,
             retry_after=retry_delay(body) if wait is None else wait,
+            attempts=1 if unpaid else None,
         )
 
-    def _refused_key(self, status: int) -> ProviderError:
-        held = f"its key is in {self._key_variable}" if self._key else "it has no key"
+    def _refused_key(self, status: int, words: str) -> ProviderError:
+        name = self._config.name
+        if self._key:
+            held = f'its key is in {self._key_variable}, from the Secret of the Provider "{name}"'
+        else:
+            held = f'it has no key: name its Secret in the Provider "{name}"'
+        reason = f": {words}" if words else ""
         return self.error(
-            f"refused the credential with status {status}; {held}, "
-            f'from the Secret of the Provider "{self._config.name}"',
-            status=status,
+            f"refused the credential with status {status}{reason}; {held}", status=status
         )
 
 
 async def _chunks(
-    content: "aiohttp.StreamReader", watchdog: Watchdog, idle: float
+    response: "aiohttp.ClientResponse", watchdog: Watchdog, idle: float
 ) -> AsyncGenerator[list[bytes], None]:
-    parser, clock = SSEParser(), asyncio.get_running_loop().time
-    began = False
-    while True:
+    import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+    content, parser, clock = response.content, SSEParser(), asyncio.get_running_loop().time
+    start: bytes | None = b""
+    try:
+        while True:
+            watchdog.since = clock()
+            chunk = await content.readany()
+            watchdog.since = None
+            if not chunk:
+                break
+            if start is not None:
+                start += chunk
+                watchdog.change(idle)
+                if is_blank(start):
+                    continue
+                if is_whole_body(start, response.content_type):
+                    body = await _whole_body(response, start, watchdog)
+                    yield whole_body_events(body)
+                    raise unexpected_body(body, response.content_type)
+                chunk, start = start, None
+            yield parser.feed(chunk)
+        yield parser.feed(start or b"") + parser.end()
+    except _Silence as error:
+        raise VendorFailure(f"was silent for {watchdog.seconds:g} s", retry=True) from error
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        raise VendorFailure("broke off its answer", retry=True) from error
+    except EventTooLong as error:
+        raise VendorFailure(str(error)) from error
+
+
+async def _whole_body(
+    response: "aiohttp.ClientResponse", start: bytes, watchdog: Watchdog
+) -> bytes:
+    pieces, size, clock = [start], len(start), asyncio.get_running_loop().time
+    while size <= MAX_EVENT_BYTES:
         watchdog.since = clock()
-        chunk = await content.readany()
+        chunk = await response.content.readany()
         watchdog.since = None
         if not chunk:
-            yield parser.end()
-            return
-        if not began:
-            began = True
-            watchdog.change(idle)
-        yield parser.feed(chunk)
+            return b"".join(pieces)
+        pieces.append(chunk)
+        size += len(chunk)
+    raise EventTooLong
 
 
 async def _drain(response: "aiohttp.ClientResponse") -> None:
     if response.content.at_eof():
+        return
+    if response.content.exception() is not None:
+        response.close()
         return
     try:
         async with asyncio.timeout(_TAIL_SECONDS):

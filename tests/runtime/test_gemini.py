@@ -139,7 +139,6 @@ async def test_a_picture_that_the_model_made_is_handed_over_and_sent_back() -> N
         ("PROHIBITED_CONTENT", "safety"),
         ("SPII", "safety"),
         ("BLOCKLIST", "safety"),
-        ("MALFORMED_FUNCTION_CALL", "refusal"),
         ("OTHER", "refusal"),
         ("A_REASON_OF_TOMORROW", "stop"),
     ],
@@ -166,7 +165,14 @@ async def test_a_blocked_prompt_ends_for_safety() -> None:
 
 
 @pytest.mark.parametrize(
-    ("finish", "retryable"), [("MALFORMED_RESPONSE", True), ("MISSING_THOUGHT_SIGNATURE", False)]
+    ("finish", "retryable"),
+    [
+        ("MALFORMED_RESPONSE", True),
+        ("MALFORMED_FUNCTION_CALL", True),
+        ("UNEXPECTED_TOOL_CALL", True),
+        ("A_REASON_OF_TOMORROW", True),
+        ("MISSING_THOUGHT_SIGNATURE", False),
+    ],
 )
 async def test_an_end_without_an_answer_is_an_error(finish: str, retryable: bool) -> None:
     async with serving(VendorServer([gemini_chunk(finish=finish)])) as url:
@@ -274,7 +280,7 @@ async def test_a_silent_server_is_given_up() -> None:
 
 async def test_what_is_no_chunk_is_an_error() -> None:
     async with serving(VendorServer([{"candidates": 1}])) as url:
-        with pytest.raises(ProviderError, match="malformed chunk"):
+        with pytest.raises(ProviderError, match=r'last that it sent: \{"candidates": 1\}'):
             await ask(config(url))
 
 

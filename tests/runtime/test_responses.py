@@ -20,11 +20,8 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
     ToolSpec,
 )
-from omnia_runtime.providers.openai.responses import (
-    ResponseStream,
-    responses_body,
-    unpacked_reasoning,
-)
+from omnia_runtime.providers.openai.responses import responses_body, unpacked_reasoning
+from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from tests.runtime.sdks import openai
 from tests.runtime.servers import ChatServer, serving

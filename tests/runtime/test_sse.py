@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_runtime.providers import sse
-from omnia_runtime.providers.sse import SSEParser
+from omnia_runtime.providers.sse import NamedEvent, SSEParser
 
 STREAM = (
     b": comment\r\n\r\ndata: one\r\n\r\n"
@@ -17,13 +17,38 @@ STREAM = (
 EVENTS = [b"one", b"two\nlines", "ä".encode(), b"", b"[DONE]"]
 
 
-@given(st.lists(st.integers(0, len(STREAM))))
-def test_any_split_of_the_bytes_gives_the_same_events(cuts: list[int]) -> None:
+def split(stream: bytes, cuts: list[int]) -> list[bytes]:
     parser, events = SSEParser(), []
-    edges = [0, *sorted(cuts), len(STREAM)]
+    edges = [0, *sorted(cuts), len(stream)]
     for start, end in pairwise(edges):
-        events += parser.feed(STREAM[start:end])
-    assert events == EVENTS
+        events += parser.feed(stream[start:end])
+    return events + parser.end()
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("line_end", [b"\n", b"\r", b"\r\n"])
+@given(cuts=st.lists(st.integers(0, len(STREAM))))
+def test_any_split_of_the_bytes_gives_the_same_events(
+    mark: bytes, line_end: bytes, cuts: list[int]
+) -> None:
+    lines = STREAM.replace(b"\r\n", b"\n").replace(b"\n", line_end)
+    assert split(mark + lines, [*cuts]) == EVENTS
+    assert split(STREAM, cuts) == EVENTS
+    every = range(1, len(lines))
+    assert split(mark + lines, [*every]) == EVENTS
+
+
+def test_heartbeats_are_no_events_and_an_object_beside_the_events_is_one() -> None:
+    parser = SSEParser()
+    assert parser.feed(b"event: ping\ndata: x\n\nevent:keepalive\ndata\n\n") == []
+    assert parser.feed(b'data: a\n{"error":\n  1}\ndata: b\n\n') == [b"a", b'{"error":\n  1}', b"b"]
+
+
+def test_an_event_that_does_not_say_what_it_is_keeps_its_name() -> None:
+    error, typed = SSEParser().feed(b'event: error\ndata: {}\n\nevent: x\ndata: {"type":1}\n\n')
+    assert isinstance(error, NamedEvent)
+    assert error.name == "error"
+    assert type(typed) is bytes
 
 
 def test_an_event_that_the_peer_did_not_close_is_the_last() -> None:

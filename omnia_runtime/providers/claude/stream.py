@@ -8,33 +8,29 @@ from msgspec import Struct, structs
 
 from omnia_core.conversation.finish_reasons import FinishReason
 from omnia_core.conversation.usage import Usage
+from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
 from omnia_runtime.providers.claude.messages import LayoutItem, packed_layout
-from omnia_runtime.providers.vendor_errors import VendorFailure
-from omnia_runtime.providers.vendor_stream import complete_calls
+from omnia_runtime.providers.finish import finish_reason
+from omnia_runtime.providers.lenient import (
+    UNDECODABLE,
+    JSONText,
+    LenientDecoder,
+    Prose,
+    arguments_text,
+    loads_object,
+    token_count,
+)
+from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
+from omnia_runtime.providers.sse import NamedEvent
+from omnia_runtime.providers.vendor_stream import (
+    complete_calls,
+    nameless_call,
+    settled_arguments,
+    with_unique_ids,
+    without_calls,
+)
 
-_REASONS: dict[str, FinishReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "pause_turn": "stop",
-    "max_tokens": "max_output_tokens",
-    "model_context_window_exceeded": "max_output_tokens",
-    "tool_use": "tool_use",
-    "refusal": "refusal",
-}
-# The HTTP status that an error has outside of a stream.
-_STATUS = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "billing_error": 402,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "api_error": 500,
-    "timeout_error": 504,
-    "overloaded_error": 529,
-}
 _OTHER_ERROR = 500
 
 
@@ -51,19 +47,13 @@ class _Usage(Struct, gc=False):
     cache_read_input_tokens: int | None = None
 
 
-class _Message(Struct, gc=False):
-    """The answer at its beginning."""
-
-    usage: _Usage | None = None
-
-
 class _Block(Struct, gc=False):
     """A block at its beginning; its type says which fields are set."""
 
-    type: str
+    type: str = ""
     id: str = ""
     name: str = ""
-    text: str = ""
+    text: Prose = ""
     thinking: str = ""
     signature: str = ""
     data: str = ""
@@ -74,31 +64,33 @@ class _Delta(Struct, gc=False):
     """More of a block, or of the message; its type says which fields are set."""
 
     type: str = ""
-    text: str = ""
-    partial_json: str = ""
+    text: Prose = ""
+    partial_json: JSONText = ""
     thinking: str = ""
     signature: str = ""
     stop_reason: str | None = None
 
 
-class _Error(Struct, gc=False):
-    """Why the answer broke off."""
+class _Message(Struct, gc=False):
+    """The answer at its beginning; from servers that do not stream, all of it."""
 
-    type: str = ""
-    message: str = ""
+    usage: _Usage | None = None
+    content: list[_Block] = []
+    stop_reason: str | None = None
 
 
 class _Event(Struct, gc=False):
-    type: str
+    type: str = ""
     index: int = 0
     message: _Message | None = None
     content_block: _Block | None = None
     delta: _Delta | None = None
     usage: _Usage | None = None
-    error: _Error | None = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
+_lenient = LenientDecoder(_Event)
+_whole_message = LenientDecoder(_Message)
 
 
 class _OpenBlock:
@@ -127,19 +119,35 @@ class MessageStream:
         self._layout: list[LayoutItem] = []
         self._calls: list[ToolCallRequest] = []
         self._reason: str | None = None
+        self._answered = False
+        self._odd = OddEvents(_OTHER_ERROR)
         self._fresh = self._cached = self._output = 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the answer was read."""
+        return bool(self._reason) or self.done
 
     def read(self, data: bytes) -> str:
         """Process the data of an event, and return the text in it.
 
         Raises:
-            VendorFailure: the event is malformed, or reports an error.
+            VendorFailure: the event is broken, or reports an error.
         """
         try:
             event = _decode(data)
-        except msgspec.DecodeError as error:
-            raise VendorFailure(f"sent a malformed event of a message: {error}") from error
-        match event.type:
+        except UNDECODABLE:
+            return self._odd_data(data)
+        return self._event(event, None, data)
+
+    def _odd_data(self, data: bytes) -> str:
+        if is_done_marker(data):
+            return ""
+        events = self._odd.objects(data)
+        return "".join(self._event(_lenient.convert(event), event, data) for event in events)
+
+    def _event(self, event: _Event, found: JsonObject | None, data: bytes) -> str:
+        match event.type or (data.name if isinstance(data, NamedEvent) else ""):
             case "content_block_delta" if event.delta is not None:
                 return self._continue_block(event.index, event.delta)
             case "content_block_start" if event.content_block is not None:
@@ -147,28 +155,61 @@ class MessageStream:
             case "content_block_stop":
                 self._end_block(event.index)
             case "message_start" if event.message is not None:
-                self._count(event.message.usage)
+                return self._whole(event.message)
             case "message_delta":
                 self._count(event.usage)
                 self._reason = (event.delta and event.delta.stop_reason) or self._reason
             case "message_stop":
                 self.done = True
-            case "error":
-                raise _failure(event.error or _Error())
-            case _:
+            case "ping":
                 pass
+            case _:
+                return self._other(found or loads_object(data) or {}, data)
         return ""
+
+    def _other(self, event: JsonObject, data: bytes) -> str:
+        """Process an event of an unknown type; it may be a message that was not streamed."""
+        if not event.get("type") and "delta" in event and "choices" not in event:
+            read = _lenient.convert(event)
+            if read.delta is not None and (read.delta.text or read.delta.partial_json):
+                return self._continue_block(read.index, read.delta)
+        if event.get("type") == "message" or ("content" in event and "stop_reason" in event):
+            text = self._whole(_whole_message.convert(event))
+            self.done = True
+            return text
+        self._odd.unread(event, data)
+        return ""
+
+    def _whole(self, message: _Message) -> str:
+        self._count(message.usage)
+        self._reason = message.stop_reason or self._reason
+        text = ""
+        for block in message.content:
+            text += self._begin_block(-1, block)
+            self._end_block(-1)
+        return text
 
     def finish(self) -> list[ModelEvent]:
         """Return the events that remain when the stream has ended.
 
         Raises:
-            VendorFailure: the stream ended before the answer did.
+            VendorFailure: the stream ended before the answer did, or with a failure.
         """
-        if self._reason is None and not self.done:
-            raise VendorFailure("ended its stream before its answer", retry=True)
-        reason = _REASONS.get(self._reason or "end_turn", "stop")
-        usage = Usage(self._fresh + self._cached + self.cache_writes, self._output, self._cached)
+        if not self.complete or not (self._reason or self._answered):
+            raise self._odd.early_end()
+        # A block that was not ended is ended by the end of the message.
+        for index in list(self._open):
+            self._end_block(index)
+        reason = finish_reason(self._reason or "end_turn", answered=self._answered)
+        if reason == "tool_use" and not self._calls:
+            reason = without_calls(answered=self._answered)
+        elif reason == "stop" and self._calls and not self._reason:
+            reason = "tool_use"
+        usage = Usage(
+            token_count(self._fresh + self._cached + self.cache_writes),
+            self._output,
+            self._cached,
+        )
         return [*self._complete_calls(reason), Finished(reason, usage)]
 
     def _complete_calls(self, reason: FinishReason) -> list[ToolCallRequest]:
@@ -176,11 +217,14 @@ class MessageStream:
             return []
         if reason == "max_output_tokens":
             return complete_calls(self._calls)
-        first, *others = self._calls
+        first, *others = with_unique_ids(self._calls)
         return [structs.replace(first, opaque=packed_layout(self._layout)), *others]
 
     def _begin_block(self, index: int, block: _Block) -> str:
-        if block.type == "text":
+        if index in self._open:
+            # Some servers number no blocks, and end none.
+            self._end_block(index)
+        if block.type == "text" or (block.text and not block.type):
             return self._text(block.text)
         if block.type in ("tool_use", "thinking"):
             self._open[index] = _OpenBlock(block)
@@ -189,6 +233,9 @@ class MessageStream:
         return ""
 
     def _text(self, text: str) -> str:
+        if not text:
+            return ""
+        self._answered = True
         layout = self._layout
         if layout and isinstance(layout[-1], int):
             layout[-1] += len(text)
@@ -197,7 +244,7 @@ class MessageStream:
         return text
 
     def _continue_block(self, index: int, delta: _Delta) -> str:
-        if delta.type == "text_delta":
+        if delta.type == "text_delta" or (delta.text and not delta.type):
             return self._text(delta.text)
         opened = self._open.get(index)
         if opened is not None:
@@ -214,8 +261,11 @@ class MessageStream:
             thought = {"thinking": block.thinking + rest, "signature": opened.signature}
             self._layout.append({"type": block.type, **thought})
             return
-        arguments = rest or bytes(block.input).decode()
+        if not block.name:
+            raise nameless_call()
+        self._answered = True
         self._layout.append(None)
+        arguments = settled_arguments(rest or arguments_text(block.input))
         self._calls.append(ToolCallRequest(block.id, block.name, arguments))
 
     def _count(self, usage: _Usage | None) -> None:
@@ -223,15 +273,10 @@ class MessageStream:
         if usage is None:
             return
         if usage.input_tokens is not None:
-            self._fresh = usage.input_tokens
+            self._fresh = token_count(usage.input_tokens)
         if usage.output_tokens is not None:
-            self._output = usage.output_tokens
+            self._output = token_count(usage.output_tokens)
         if usage.cache_read_input_tokens is not None:
-            self._cached = usage.cache_read_input_tokens
+            self._cached = token_count(usage.cache_read_input_tokens)
         if usage.cache_creation_input_tokens is not None:
-            self.cache_writes = usage.cache_creation_input_tokens
-
-
-def _failure(error: _Error) -> VendorFailure:
-    status = _STATUS.get(error.type, _OTHER_ERROR)
-    return VendorFailure(f"broke off: {error.message or error.type or 'an error'}", status=status)
+            self.cache_writes = token_count(usage.cache_creation_input_tokens)

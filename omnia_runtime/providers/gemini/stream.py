@@ -3,48 +3,37 @@
 Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """
 
-import secrets
-
 import msgspec
 from msgspec import Struct
 
 from omnia_core.conversation.finish_reasons import FinishReason
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
+from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, MediaProduced, ModelEvent, ToolCallRequest
+from omnia_runtime.providers.finish import finish_reason
 from omnia_runtime.providers.gemini.request import packed_signature
-from omnia_runtime.providers.vendor_errors import VendorFailure
+from omnia_runtime.providers.lenient import (
+    UNDECODABLE,
+    LenientDecoder,
+    Prose,
+    arguments_text,
+    loads,
+    loads_object,
+    token_count,
+)
+from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
+from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
+from omnia_runtime.providers.vendor_stream import (
+    nameless_call,
+    settled_arguments,
+    with_unique_ids,
+    without_calls,
+)
 
-_SAFETY = (
-    "SAFETY",
-    "RECITATION",
-    "PROHIBITED_CONTENT",
-    "SPII",
-    "BLOCKLIST",
-    "IMAGE_SAFETY",
-    "IMAGE_PROHIBITED_CONTENT",
-    "IMAGE_RECITATION",
-    "ESCALATION",
-    "PUP_LIMITED_DISABLED",
-    "MODEL_ARMOR",
-)
-_REFUSAL = (
-    "LANGUAGE",
-    "OTHER",
-    "MALFORMED_FUNCTION_CALL",
-    "UNEXPECTED_TOOL_CALL",
-    "IMAGE_OTHER",
-    "NO_IMAGE",
-)
-_REASONS: dict[str, FinishReason] = {
-    "STOP": "stop",
-    "MAX_TOKENS": "max_output_tokens",
-    "CONTINUATION": "max_output_tokens",
-    **dict.fromkeys(_SAFETY, "safety"),
-    **dict.fromkeys(_REFUSAL, "refusal"),
-}
-# Reasons that mean no answer, with whether the same call is worth retrying.
-_NO_ANSWER = {"MALFORMED_RESPONSE": True, "MISSING_THOUGHT_SIGNATURE": False}
+_OTHER_ERROR = 500
+_NULL = b"null"
+_NOTHING = msgspec.Raw()
 
 
 class _FunctionCall(Struct, gc=False):
@@ -65,7 +54,7 @@ class _Blob(Struct, gc=False, rename="camel"):
 class _Part(Struct, gc=False, rename="camel"):
     """A piece of the answer: one of text, call or media."""
 
-    text: str = ""
+    text: Prose = ""
     thought: bool = False
     thought_signature: str = ""
     function_call: _FunctionCall | None = None
@@ -89,11 +78,11 @@ class _Candidate(Struct, gc=False, rename="camel"):
 class _Usage(Struct, gc=False, rename="camel"):
     """Token counts of the whole call so far."""
 
-    prompt_token_count: int = 0
-    tool_use_prompt_token_count: int = 0
-    cached_content_token_count: int = 0
-    candidates_token_count: int = 0
-    thoughts_token_count: int = 0
+    prompt_token_count: int | None = None
+    tool_use_prompt_token_count: int | None = None
+    cached_content_token_count: int | None = None
+    candidates_token_count: int | None = None
+    thoughts_token_count: int | None = None
 
 
 class _Feedback(Struct, gc=False, rename="camel"):
@@ -102,23 +91,17 @@ class _Feedback(Struct, gc=False, rename="camel"):
     block_reason: str | None = None
 
 
-class _Error(Struct, gc=False):
-    """Why the answer broke off; `code` is an HTTP status."""
-
-    code: int = 500
-    message: str = ""
-
-
 class _Chunk(Struct, gc=False, rename="camel"):
     """A chunk of the stream."""
 
     candidates: list[_Candidate] | None = None
     usage_metadata: _Usage | None = None
     prompt_feedback: _Feedback | None = None
-    error: _Error | None = None
+    error: msgspec.Raw = _NOTHING
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
+_lenient = LenientDecoder(_Chunk)
 _NO_USAGE = _Usage()
 
 
@@ -126,63 +109,106 @@ class ContentStream:
     """Reads the chunks of one answer.
 
     Attributes:
-        done: always False; only the end of the stream shows that the answer is complete.
+        done: whether the rest of the stream need not be read; counts follow the last piece, so that
+            only an error ends the reading before the stream ends.
         cache_writes: always 0; the API reports no written tokens.
     """
 
-    done = False
     cache_writes = 0
 
     def __init__(self) -> None:
+        self.done = False
         self._calls: list[ToolCallRequest] = []
         self._media: list[MediaProduced] = []
-        self._reason: str | None = None
+        self._reason = ""
+        self._detail = ""
+        self._said = False
         self._blocked = False
+        self._failure: VendorFailure | None = None
+        self._odd = OddEvents(_OTHER_ERROR)
         self._usage = _NO_USAGE
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the answer was read."""
+        return bool(self._reason) or self._blocked
 
     def read(self, data: bytes) -> str:
         """Process the data of an event, and return the text in it.
 
         Raises:
-            VendorFailure: the chunk is malformed, or reports an error.
+            VendorFailure: the chunk is broken, or reports an error.
         """
         try:
             chunk = _decode(data)
-        except msgspec.DecodeError as error:
-            raise VendorFailure(f"sent a malformed chunk of an answer: {error}") from error
-        if chunk.error is not None:
-            raise VendorFailure(f"broke off: {chunk.error.message}", status=chunk.error.code)
+        except UNDECODABLE:
+            return self._odd_data(data)
+        if chunk.candidates:
+            return self._chunk(chunk)
+        return self._without_candidate(chunk, loads_object(data) or {}, data)
+
+    def _odd_data(self, data: bytes) -> str:
+        if is_done_marker(data):
+            return ""
+        text = ""
+        for event in self._odd.objects(data):
+            chunk = _lenient.convert(event)
+            if chunk.candidates:
+                text += self._chunk(chunk)
+            else:
+                text += self._without_candidate(chunk, event, data)
+        return text
+
+    def _without_candidate(self, chunk: _Chunk, event: JsonObject, data: bytes) -> str:
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._blocked = True
-        return self._candidate(chunk.candidates[0]) if chunk.candidates else ""
+        self._odd.unread(event, data)
+        return ""
 
     def finish(self) -> list[ModelEvent]:
         """Return the events that remain when the stream has ended.
 
         Raises:
-            VendorFailure: the stream ended before the answer did.
+            VendorFailure: the stream ended before the answer did, or with a failure.
         """
-        if self._reason is None and not self._blocked:
-            raise VendorFailure("ended its stream before its answer", retry=True)
-        reason = "safety" if self._blocked else _REASONS.get(self._reason or "STOP", "stop")
+        if self._failure is not None:
+            raise self._failure
+        if not self.complete:
+            raise self._odd.early_end()
+        answered = self._said or bool(self._calls or self._media)
+        reason: FinishReason = "safety"
+        if not self._blocked:
+            reason = finish_reason(self._reason, answered=answered, detail=self._detail)
+        calls = with_unique_ids(self._calls)
         if reason in ("safety", "refusal"):
-            return [*self._media, Finished(reason, self._counted())]
-        if self._calls and reason == "stop":
+            calls = []
+        elif calls and reason == "stop":
             reason = "tool_use"
-        return [*self._media, *self._calls, Finished(reason, self._counted())]
+        elif reason == "tool_use" and not calls:
+            reason = without_calls(answered=answered)
+        return [*self._media, *calls, Finished(reason, self._counted())]
 
-    def _candidate(self, candidate: _Candidate) -> str:
+    def _chunk(self, chunk: _Chunk) -> str:
+        if chunk.usage_metadata is not None:
+            self._usage = chunk.usage_metadata
+        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
+            self._blocked = True
+        if chunk.error is not _NOTHING and bytes(chunk.error) != _NULL:
+            # Raised when the text of this chunk has been said.
+            error = {"error": loads(bytes(chunk.error))}
+            self._failure, self.done = stream_failure(error, _OTHER_ERROR), True
+        candidate = (chunk.candidates or [_Candidate()])[0]
         text = ""
         if candidate.content is not None and candidate.content.parts:
             for part in candidate.content.parts:
                 text += self._part(part)
-        reason = candidate.finish_reason
-        if reason in _NO_ANSWER:
-            detail = candidate.finish_message or "without a message"
-            raise VendorFailure(f"gave no answer: {reason} ({detail})", retry=_NO_ANSWER[reason])
-        self._reason = reason or self._reason
+        if text:
+            self._said = True
+        if candidate.finish_reason:
+            self._reason = candidate.finish_reason
+            self._detail = candidate.finish_message or self._detail
         return text
 
     def _part(self, part: _Part) -> str:
@@ -196,20 +222,21 @@ class ContentStream:
         return part.text
 
     def _call(self, call: _FunctionCall, signature: str) -> None:
-        call_id = call.id or f"call_{secrets.token_hex(8)}"
-        arguments = bytes(call.args).decode()
-        if arguments == "null":
-            arguments = "{}"
+        if not call.name:
+            raise nameless_call()
+        arguments = settled_arguments(arguments_text(call.args))
         self._calls.append(
-            ToolCallRequest(call_id, call.name, arguments, packed_signature(signature))
+            ToolCallRequest(call.id, call.name, arguments, packed_signature(signature))
         )
 
     def _counted(self) -> Usage:
         usage = self._usage
+        asked = token_count(usage.prompt_token_count)
+        said = token_count(usage.candidates_token_count)
         return Usage(
-            usage.prompt_token_count + usage.tool_use_prompt_token_count,
-            usage.candidates_token_count + usage.thoughts_token_count,
-            usage.cached_content_token_count,
+            token_count(asked + token_count(usage.tool_use_prompt_token_count)),
+            token_count(said + token_count(usage.thoughts_token_count)),
+            token_count(usage.cached_content_token_count),
         )
 
 

@@ -9,9 +9,11 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent
-from omnia_runtime.providers.openai.chat import ChatStream, api_url, chat_body
+from omnia_runtime.providers.openai.chat import api_url, chat_body
+from omnia_runtime.providers.openai.chat_stream import ChatStream
 from omnia_runtime.providers.openai.models import reasons, unsupported_parameters, uses_responses
-from omnia_runtime.providers.openai.responses import ResponseStream, responses_body
+from omnia_runtime.providers.openai.responses import responses_body
+from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.providers.vendor_http import VendorHTTP
 from omnia_runtime.providers.vendor_stream import AnswerReader, Events, stream_answer

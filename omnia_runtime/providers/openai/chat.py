@@ -1,28 +1,14 @@
-"""OpenAI's chat completions: the body of a request, and the events of a streamed answer."""
+"""OpenAI's chat completions: the body of a request."""
 
 import re
-import secrets
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-from msgspec import Struct, field
-
-from omnia_core.conversation.finish_reasons import FinishReason
-from omnia_core.conversation.usage import Usage
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import (
-    ChatRequest,
-    Finished,
-    ModelEvent,
-    OutputSchema,
-    ToolCallRequest,
-    ToolSpec,
-    is_retryable,
-)
+from omnia_runtime.ports.model import ChatRequest, OutputSchema, ToolSpec
 from omnia_runtime.providers.openai.media import (
     Input,
     InputAudio,
@@ -35,7 +21,6 @@ from omnia_runtime.providers.openai.media import (
 from omnia_runtime.providers.openai.models import at_openai, reasons
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_request import check_base_url
-from omnia_runtime.providers.vendor_stream import complete_calls
 
 _BASE_URLS = {
     "openai": "https://api.openai.com/v1",
@@ -43,18 +28,6 @@ _BASE_URLS = {
     "vllm": "http://localhost:8000/v1",
 }
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_NOTHING = msgspec.Raw()
-_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos_token": "stop",
-    "length": "max_output_tokens",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
-    "content_filter": "safety",
-}
-_RETRYABLE = frozenset(
-    {"server_error", "rate_limit_exceeded", "overloaded_error", "vector_store_timeout"}
-)
 
 
 def api_url(config: ProviderConfig, path: str) -> str:
@@ -212,168 +185,3 @@ def _parameters(config: ProviderConfig, parameters: Parameters) -> JsonObject:
     if config.type == "vllm":
         values["top_k"] = parameters.top_k
     return {name: value for name, value in values.items() if value is not None}
-
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _CallDelta(Struct, gc=False):
-    index: int = 0
-    id: str | None = None
-    function: _Function = field(default_factory=_Function)
-
-
-class _Delta(Struct, gc=False):
-    content: str | None = None
-    refusal: str | None = None
-    tool_calls: list[_CallDelta] | None = None
-
-
-class _Choice(Struct, gc=False):
-    delta: _Delta = field(default_factory=_Delta)
-    finish_reason: str | None = None
-
-
-class _Details(Struct, gc=False):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _Usage(Struct, gc=False):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _Details | None = None
-
-
-class _Chunk(Struct, gc=False):
-    choices: list[_Choice] = field(default_factory=list)
-    usage: _Usage | None = None
-    error: msgspec.Raw = _NOTHING
-
-
-class _Call:
-    """A tool call that arrives in pieces."""
-
-    __slots__ = ("arguments", "id", "name")
-
-    def __init__(self) -> None:
-        self.id = ""
-        self.name = ""
-        self.arguments: list[str] = []
-
-
-_decode = msgspec.json.Decoder(_Chunk).decode
-
-
-class ChatStream:
-    """Reads the events of one answer.
-
-    Attributes:
-        done: whether the answer is complete.
-        cache_writes: input tokens that were written to the vendor's cache.
-    """
-
-    def __init__(self) -> None:
-        self.done = False
-        self.cache_writes = 0
-        self._calls: list[_Call] = []
-        self._slots: dict[int, _Call] = {}
-        self._reason: str | None = None
-        self._refused = False
-        self._usage = Usage()
-
-    def read(self, data: bytes) -> str:
-        """Process the data of an event, and return the text in it.
-
-        Raises:
-            VendorFailure: the chunk is malformed, or reports an error.
-        """
-        if data == b"[DONE]":
-            self.done = True
-            return ""
-        try:
-            chunk = _decode(data)
-        except msgspec.DecodeError as error:
-            raise VendorFailure(f"sent a malformed chunk: {error}") from error
-        if chunk.error is not _NOTHING and bytes(chunk.error) != b"null":
-            raise stream_failure(bytes(chunk.error))
-        if chunk.usage is not None:
-            self._count(chunk.usage)
-        return self._choice(chunk.choices[0]) if chunk.choices else ""
-
-    def _choice(self, choice: _Choice) -> str:
-        self._reason = choice.finish_reason or self._reason
-        delta = choice.delta
-        for call in delta.tool_calls or ():
-            self._continue_call(call)
-        if delta.refusal:
-            self._refused = True
-            return delta.refusal
-        return delta.content or ""
-
-    def _continue_call(self, delta: _CallDelta) -> None:
-        call = self._slots.get(delta.index)
-        # Some compatible servers give every call the index 0: a new id is a new call.
-        if call is None or (delta.id and call.id and delta.id != call.id):
-            call = self._slots[delta.index] = _Call()
-            self._calls.append(call)
-        call.id = delta.id or call.id
-        call.name = delta.function.name or call.name
-        if delta.function.arguments:
-            call.arguments.append(delta.function.arguments)
-
-    def _count(self, usage: _Usage) -> None:
-        details = usage.prompt_tokens_details or _Details()
-        self.cache_writes = details.cache_write_tokens or 0
-        cached = details.cached_tokens or 0
-        self._usage = Usage(usage.prompt_tokens, usage.completion_tokens, cached)
-
-    def finish(self) -> list[ModelEvent]:
-        """Return the events that remain when the stream has ended.
-
-        Raises:
-            VendorFailure: the stream ended before the answer did.
-        """
-        if self._reason is None and not self.done:
-            raise VendorFailure("ended its stream before its answer", retry=True)
-        reason = _REASONS.get(self._reason or "stop", "stop")
-        if self._refused:
-            reason = "refusal"
-        elif self._calls and reason == "stop":
-            reason = "tool_use"
-        calls = [
-            ToolCallRequest(
-                call.id or f"call_{secrets.token_hex(8)}",
-                call.name,
-                "".join(call.arguments) or "{}",
-            )
-            for call in self._calls
-        ]
-        if reason == "max_output_tokens":
-            calls = complete_calls(calls)
-        return [*calls, Finished(reason, self._usage)]
-
-
-class _StreamError(Struct):
-    """An error object; compatible servers put the HTTP status into `code`."""
-
-    message: str | None = None
-    code: str | int | None = None
-    type: str | None = None
-
-
-def stream_failure(data: bytes) -> VendorFailure:
-    """Return the failure that a stream reports as an error object or as a text."""
-    try:
-        error = msgspec.json.decode(data, type=_StreamError | str)
-    except msgspec.DecodeError:
-        error = _StreamError()
-    if isinstance(error, str):
-        error = _StreamError(error)
-    code = str(error.code or "")
-    status = int(code) if code.isdecimal() else 0
-    retry = code in _RETRYABLE or error.type in _RETRYABLE or is_retryable(status)
-    reason = error.message or error.type or code or "no reason given"
-    return VendorFailure(f"broke off: {reason[:300]}", status=status, retry=retry)

@@ -1,4 +1,4 @@
-"""OpenAI's Responses API, without its server-side state: request body and streamed answer."""
+"""OpenAI's Responses API, without its server-side state: the body of a request."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -6,21 +6,12 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from omnia_core.conversation.finish_reasons import FinishReason
-from omnia_core.conversation.usage import Usage
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import (
-    ChatRequest,
-    Finished,
-    ModelEvent,
-    OutputSchema,
-    ToolCallRequest,
-    ToolSpec,
-)
-from omnia_runtime.providers.openai.chat import offers_tools, schema_name, stream_failure
+from omnia_runtime.ports.model import ChatRequest, OutputSchema, ToolSpec
+from omnia_runtime.providers.openai.chat import offers_tools, schema_name
 from omnia_runtime.providers.openai.media import (
     Input,
     InputAudio,
@@ -31,14 +22,6 @@ from omnia_runtime.providers.openai.media import (
     result_inputs,
 )
 from omnia_runtime.providers.openai.models import family_of, reasons
-from omnia_runtime.providers.vendor_errors import VendorFailure
-
-_NOTHING = Raw()
-_TEXT = "response.output_text.delta"
-_REASONS: dict[str, FinishReason] = {
-    "max_output_tokens": "max_output_tokens",
-    "content_filter": "safety",
-}
 
 
 def responses_body(config: ProviderConfig, request: ChatRequest) -> JsonObject:
@@ -177,140 +160,3 @@ def unpacked_reasoning(opaque: str, model: str) -> list[JsonObject]:
     except msgspec.DecodeError:
         return []
     return found.items if (found.vendor, found.model) == ("openai", model) else []
-
-
-class _Event(Struct, gc=False):
-    type: str
-    delta: str | None = None
-    item: Raw = _NOTHING
-    response: Raw = _NOTHING
-    error: Raw = _NOTHING
-
-
-class _Item(Struct):
-    type: str
-    call_id: str = ""
-    name: str = ""
-    arguments: str = ""
-    status: str | None = None
-
-
-class _Details(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _Usage(Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    input_tokens_details: _Details | None = None
-
-
-class _Incomplete(Struct):
-    reason: str | None = None
-
-
-class _Response(Struct):
-    usage: _Usage | None = None
-    incomplete_details: _Incomplete | None = None
-    error: Raw = _NOTHING
-
-
-_decode = msgspec.json.Decoder(_Event).decode
-
-
-class ResponseStream:
-    """Reads the events of one answer.
-
-    Attributes:
-        done: whether the answer is complete.
-        cache_writes: input tokens that were written to the vendor's cache.
-    """
-
-    def __init__(self, model: str) -> None:
-        self.done = False
-        self.cache_writes = 0
-        self._model = model
-        self._reasoning: list[Raw] = []
-        self._calls: list[ToolCallRequest] = []
-        self._reason: FinishReason = "stop"
-        self._refused = False
-        self._has_text = False
-        self._separator = ""
-        self._usage = Usage()
-
-    def read(self, data: bytes) -> str:
-        """Process the data of an event, and return the text in it.
-
-        Raises:
-            VendorFailure: the event is malformed, or reports an error.
-        """
-        try:
-            event = _decode(data)
-            if event.type == _TEXT and event.delta:
-                return self._text(event.delta)
-            return self._event(event, data)
-        except msgspec.DecodeError as error:
-            if data == b"[DONE]":
-                return ""
-            raise VendorFailure(f"sent a malformed event: {error}") from error
-
-    def _text(self, text: str) -> str:
-        self._has_text = True
-        if self._separator:
-            text, self._separator = self._separator + text, ""
-        return text
-
-    def _event(self, event: _Event, data: bytes) -> str:
-        match event.type:
-            case "response.refusal.delta":
-                self._refused = True
-                return self._text(event.delta or "")
-            case "response.output_item.done":
-                self._item(event.item)
-            case "response.completed" | "response.incomplete":
-                self._finish(msgspec.json.decode(event.response, type=_Response))
-            case "response.failed":
-                failed = msgspec.json.decode(event.response, type=_Response)
-                raise stream_failure(bytes(failed.error))
-            case "error":
-                raise stream_failure(bytes(event.error) or data)
-            case _:
-                pass
-        return ""
-
-    def _item(self, raw: Raw) -> None:
-        item = msgspec.json.decode(raw, type=_Item)
-        if item.type == "reasoning":
-            self._reasoning.append(raw.copy())
-        elif item.type == "message":
-            # The text of a further message is a new paragraph.
-            self._separator = "\n\n" if self._has_text else ""
-        # A call that the token limit cut has half of its arguments.
-        elif item.type == "function_call" and item.status != "incomplete":
-            opaque = packed_reasoning(self._model, self._reasoning)
-            self._reasoning = []
-            self._calls.append(
-                ToolCallRequest(item.call_id, item.name, item.arguments or "{}", opaque)
-            )
-
-    def _finish(self, response: _Response) -> None:
-        self.done = True
-        if response.incomplete_details:
-            self._reason = _REASONS.get(response.incomplete_details.reason or "", "stop")
-        elif self._calls:
-            self._reason = "tool_use"
-        usage = response.usage or _Usage()
-        details = usage.input_tokens_details or _Details()
-        self.cache_writes = details.cache_write_tokens or 0
-        self._usage = Usage(usage.input_tokens, usage.output_tokens, details.cached_tokens or 0)
-
-    def finish(self) -> list[ModelEvent]:
-        """Return the events that remain when the stream has ended.
-
-        Raises:
-            VendorFailure: the stream ended before the answer did.
-        """
-        if not self.done:
-            raise VendorFailure("ended its stream before its answer", retry=True)
-        return [*self._calls, Finished("refusal" if self._refused else self._reason, self._usage)]

@@ -1,0 +1,94 @@
+"""Tool calls of chat completions, put together from the pieces that servers really send."""
+
+from omnia_runtime.ports.model import ToolCallRequest
+from omnia_runtime.providers.vendor_stream import (
+    is_json,
+    nameless_call,
+    settled_arguments,
+    with_unique_ids,
+)
+
+
+class _Call:
+    """A tool call that arrives in pieces."""
+
+    __slots__ = ("arguments", "id", "name")
+
+    def __init__(self) -> None:
+        self.id = ""
+        self.name = ""
+        self.arguments: list[str] = []
+
+
+class CallPieces:
+    """Assigns each piece to a call: by its index, by its id, else by its name."""
+
+    def __init__(self) -> None:
+        self._calls: list[_Call] = []
+        self._slots: dict[int, _Call] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+    def add(
+        self, index: int | None, call_id: str, name: str, arguments: str, *, whole: bool = False
+    ) -> None:
+        """Add a piece.
+
+        Args:
+            index: of the call; None if the server does not number its calls.
+            call_id: of the call; "" if the piece has none.
+            name: of the tool; "" if the piece has none.
+            arguments: the next characters of the arguments.
+            whole: whether the piece is a call of its own.
+        """
+        call = None if whole else self._started(index, call_id, name)
+        if call is None:
+            call = _Call()
+            self._calls.append(call)
+        if index is not None:
+            self._slots[index] = call
+        call.id = call.id or call_id
+        call.name = name or call.name
+        if arguments:
+            call.arguments.append(arguments)
+
+    def _started(self, index: int | None, call_id: str, name: str) -> _Call | None:
+        """Return the call that a piece continues, None if it begins one."""
+        by_id = next((call for call in self._calls if call_id and call.id == call_id), None)
+        if index is None:
+            call = by_id or (self._calls[-1] if self._calls else None)
+        elif index in self._slots:
+            call = self._slots[index]
+        else:
+            # Some servers count the pieces instead of the calls.
+            call = by_id if not name else None
+        return None if call is None or _begins_another(call, call_id, name) else call
+
+    def requests(self) -> list[ToolCallRequest]:
+        """Return the calls in their order, each with an id of its own.
+
+        Raises:
+            VendorFailure: the name of a call did not arrive.
+        """
+        found: list[ToolCallRequest] = []
+        for call in self._calls:
+            arguments = settled_arguments("".join(call.arguments))
+            if not call.name:
+                raise nameless_call()
+            found.append(ToolCallRequest(call.id, call.name, arguments))
+        return with_unique_ids(found)
+
+
+def _begins_another(call: _Call, call_id: str, name: str) -> bool:
+    """Whether a piece with these begins a new call although `call` has its index, or is the last.
+
+    Some servers give every call the index 0, or none; some repeat id and name in every piece; some
+    give every piece a new id.
+    """
+    if not name:
+        return False
+    if call_id and call.id:
+        return call_id != call.id
+    arguments = "".join(call.arguments)
+    return bool(call.name and arguments) and (name != call.name or is_json(arguments))

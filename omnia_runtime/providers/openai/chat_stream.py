@@ -1,0 +1,218 @@
+"""From the chunks of a chat completion to the events of a model."""
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from omnia_core.conversation.usage import Usage
+from omnia_core.jsonvalue import JsonObject
+from omnia_runtime.ports.model import Finished, ModelEvent
+from omnia_runtime.providers.finish import finish_reason
+from omnia_runtime.providers.lenient import (
+    UNDECODABLE,
+    JSONText,
+    LenientDecoder,
+    Prose,
+    loads,
+    loads_object,
+    token_count,
+)
+from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
+from omnia_runtime.providers.openai.calls import CallPieces
+from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
+from omnia_runtime.providers.vendor_stream import complete_calls, unsaid, without_calls
+
+_NOTHING = Raw()
+_NULL = b"null"
+
+
+class _Function(Struct, gc=False):
+    name: str | None = None
+    arguments: JSONText | None = None
+
+
+class _CallDelta(Struct, gc=False):
+    index: int | None = None
+    id: str | None = None
+    function: _Function = field(default_factory=_Function)
+
+
+class _Delta(Struct, gc=False):
+    content: Prose | None = None
+    refusal: Prose | None = None
+    tool_calls: list[_CallDelta] | None = None
+    # Of older servers, which call one tool at a time.
+    function_call: _Function | None = None
+
+
+class _Details(Struct, gc=False):
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class _Usage(Struct, gc=False):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+
+
+class _Choice(Struct, gc=False):
+    """A piece of the answer; servers that do not stream send a `message`, or a `text`."""
+
+    delta: _Delta | None = None
+    finish_reason: str | None = None
+    message: _Delta | None = None
+    text: Prose | None = None
+    error: Raw = _NOTHING
+    usage: _Usage | None = None
+
+
+class _Chunk(Struct, gc=False):
+    choices: list[_Choice] = field(default_factory=list)
+    usage: _Usage | None = None
+    error: Raw = _NOTHING
+
+
+_decode = msgspec.json.Decoder(_Chunk).decode
+_lenient = LenientDecoder(_Chunk)
+
+
+class ChatStream:
+    """Reads the events of one answer.
+
+    Attributes:
+        done: whether the rest of the stream need not be read.
+        cache_writes: input tokens that were written to the vendor's cache.
+    """
+
+    def __init__(self) -> None:
+        self.done = False
+        self.cache_writes = 0
+        self._calls = CallPieces()
+        self._pieces: list[str] = []
+        self._reason = ""
+        self._failure: VendorFailure | None = None
+        self._refused = False
+        self._usage = Usage()
+        self._odd = OddEvents()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the end of the answer was read."""
+        return bool(self._reason) or self.done
+
+    def read(self, data: bytes) -> str:
+        """Process the data of an event, and return the text in it.
+
+        Raises:
+            VendorFailure: the chunk is broken, or reports an error.
+        """
+        try:
+            chunk = _decode(data)
+        except UNDECODABLE:
+            return self._odd_data(data)
+        if chunk.choices:
+            return self._chunk(chunk)
+        return self._without_choice(chunk, loads_object(data) or {}, data)
+
+    def _odd_data(self, data: bytes) -> str:
+        if is_done_marker(data):
+            self.done = True
+            return ""
+        text = ""
+        for event in self._odd.objects(data):
+            chunk = _lenient.convert(event)
+            if chunk.choices:
+                text += self._chunk(chunk)
+            else:
+                text += self._without_choice(chunk, event, data)
+        return text
+
+    def _without_choice(self, chunk: _Chunk, event: JsonObject, data: bytes) -> str:
+        if chunk.usage is not None:
+            self._count(chunk.usage)
+        self._odd.unread(event, data)
+        return ""
+
+    def _chunk(self, chunk: _Chunk) -> str:
+        choice = chunk.choices[0]
+        if chunk.usage is not None or choice.usage is not None:
+            self._count(chunk.usage or choice.usage or _Usage())
+        if choice.finish_reason:
+            self._reason = choice.finish_reason
+        error = choice.error if chunk.error is _NOTHING else chunk.error
+        if error is not _NOTHING and bytes(error) != _NULL:
+            # Raised when the text of this chunk has been said.
+            self._failure, self.done = stream_failure({"error": loads(bytes(error))}), True
+        delta = choice.delta
+        text = ""
+        if delta is not None:
+            text = delta.content or ""
+            if delta.tool_calls or delta.refusal or delta.function_call is not None:
+                text += self._calls_or_refusal(delta)
+        if choice.text:
+            text += choice.text
+        if text:
+            self._pieces.append(text)
+        if choice.message is None:
+            return text
+        if delta is None and not self._reason:
+            self._reason = "stop"
+        return text + self._whole(choice.message)
+
+    def _calls_or_refusal(self, delta: _Delta) -> str:
+        for call in delta.tool_calls or ():
+            self._continue_call(call.index, call.id, call.function)
+        if delta.function_call is not None:
+            self._continue_call(None, None, delta.function_call)
+        self._refused = self._refused or bool(delta.refusal)
+        return delta.refusal or ""
+
+    def _continue_call(
+        self, index: int | None, call_id: str | None, function: _Function, *, whole: bool = False
+    ) -> None:
+        name, arguments = function.name or "", function.arguments or ""
+        self._calls.add(index, call_id or "", name, arguments, whole=whole)
+
+    def _whole(self, message: _Delta) -> str:
+        """Read a whole message, of which pieces may have been read before."""
+        if not self._calls:
+            for call in message.tool_calls or ():
+                self._continue_call(None, call.id, call.function, whole=True)
+            if message.function_call is not None:
+                self._continue_call(None, None, message.function_call, whole=True)
+        self._refused = self._refused or bool(message.refusal)
+        text = unsaid((message.content or "") + (message.refusal or ""), "".join(self._pieces))
+        self._pieces.append(text)
+        return text
+
+    def _count(self, usage: _Usage) -> None:
+        details = usage.prompt_tokens_details or _Details()
+        self.cache_writes = token_count(details.cache_write_tokens)
+        self._usage = Usage(
+            token_count(usage.prompt_tokens),
+            token_count(usage.completion_tokens),
+            token_count(details.cached_tokens),
+        )
+
+    def finish(self) -> list[ModelEvent]:
+        """Return the events that remain when the stream has ended.
+
+        Raises:
+            VendorFailure: the stream ended before the answer did, or with a failure.
+        """
+        if self._failure is not None:
+            raise self._failure
+        answered = bool(self._calls) or any(self._pieces)
+        if not self.complete or not (self._reason or answered):
+            raise self._odd.early_end()
+        reason = finish_reason(self._reason, answered=answered) if self._reason else "stop"
+        calls = self._calls.requests()
+        if self._refused:
+            reason = "refusal"
+        elif calls and reason == "stop":
+            reason = "tool_use"
+        elif reason == "tool_use" and not calls:
+            reason = without_calls(answered=answered)
+        if reason == "max_output_tokens":
+            calls = complete_calls(calls)
+        return [*calls, Finished(reason, self._usage)]

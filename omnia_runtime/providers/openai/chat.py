@@ -33,6 +33,7 @@ from omnia_runtime.providers.openai.media import (
     result_inputs,
 )
 from omnia_runtime.providers.openai.models import at_openai, reasons
+from omnia_runtime.providers.openai.reasoning import add_reasoning, with_reasoning
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_request import check_base_url
 from omnia_runtime.providers.vendor_stream import complete_calls
@@ -76,7 +77,7 @@ def chat_body(config: ProviderConfig, request: ChatRequest) -> JsonObject:
     """
     body: JsonObject = {
         "model": config.model,
-        "messages": _messages(request),
+        "messages": _messages(config, request),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -105,7 +106,7 @@ def schema_name(output: OutputSchema) -> str:
     return _NOT_IN_NAME.sub("_", output.name)[:64]
 
 
-def _messages(request: ChatRequest) -> list[JsonObject]:
+def _messages(config: ProviderConfig, request: ChatRequest) -> list[JsonObject]:
     mapped: list[JsonObject] = []
     if request.system:
         mapped.append({"role": "system", "content": request.system})
@@ -118,13 +119,13 @@ def _messages(request: ChatRequest) -> list[JsonObject]:
             returned = []
         # An answer that was cut before its first word is empty.
         if message.content or message.tool_calls or message.role != "assistant":
-            mapped.append(_message(message))
+            mapped.append(_message(config, message))
     if returned:
         mapped.append({"role": "user", "content": returned})
     return mapped
 
 
-def _message(message: Message) -> JsonObject:
+def _message(config: ProviderConfig, message: Message) -> JsonObject:
     if message.role == "tool":
         return {
             "role": "tool",
@@ -144,6 +145,7 @@ def _message(message: Message) -> JsonObject:
             }
             for call in message.tool_calls
         ]
+        add_reasoning(mapped, message, config)
     return mapped
 
 
@@ -223,11 +225,14 @@ class _CallDelta(Struct, gc=False):
     index: int = 0
     id: str | None = None
     function: _Function = field(default_factory=_Function)
+    extra_content: msgspec.Raw = _NOTHING
 
 
 class _Delta(Struct, gc=False):
     content: str | None = None
     refusal: str | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
     tool_calls: list[_CallDelta] | None = None
 
 
@@ -256,12 +261,13 @@ class _Chunk(Struct, gc=False):
 class _Call:
     """A tool call that arrives in pieces."""
 
-    __slots__ = ("arguments", "id", "name")
+    __slots__ = ("arguments", "extra", "id", "name")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
+        self.extra = b""
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
@@ -275,9 +281,12 @@ class ChatStream:
         cache_writes: input tokens that were written to the vendor's cache.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
         self.done = False
         self.cache_writes = 0
+        self._model = model
+        self._reasoning: list[str] = []
+        self._reasoning_name = ""
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
         self._reason: str | None = None
@@ -311,7 +320,14 @@ class ChatStream:
         if delta.refusal:
             self._refused = True
             return delta.refusal
-        return delta.content or ""
+        if delta.content:
+            return delta.content
+        # Servers call it by one of two names, and want it back by the same.
+        if delta.reasoning_content or delta.reasoning:
+            name = "reasoning_content" if delta.reasoning_content else "reasoning"
+            self._reasoning_name = self._reasoning_name or name
+            self._reasoning.append(delta.reasoning_content or delta.reasoning or "")
+        return ""
 
     def _continue_call(self, delta: _CallDelta) -> None:
         call = self._slots.get(delta.index)
@@ -323,6 +339,8 @@ class ChatStream:
         call.name = delta.function.name or call.name
         if delta.function.arguments:
             call.arguments.append(delta.function.arguments)
+        if delta.extra_content is not _NOTHING:
+            call.extra = bytes(delta.extra_content)
 
     def _count(self, usage: _Usage) -> None:
         details = usage.prompt_tokens_details or _Details()
@@ -353,6 +371,8 @@ class ChatStream:
         ]
         if reason == "max_output_tokens":
             calls = complete_calls(calls)
+        reasoning = {self._reasoning_name: "".join(self._reasoning)} if self._reasoning else {}
+        calls = with_reasoning(calls, self._model, reasoning, [call.extra for call in self._calls])
         return [*calls, Finished(reason, self._usage)]
 
 

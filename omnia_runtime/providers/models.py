@@ -194,8 +194,8 @@ def _header_key(provider: str, key: Secret | None, variable: str) -> SecretStr |
     if problem := _header_problem(value):
         raise ValueError(
             f"its key in {variable}, from the Secret of the Provider, cannot be sent in a header: "
-            f"expected printable ASCII characters on one line, found {problem}; write the key alone "
-            f"into the Secret, and check the variable with `printenv {variable} | od -c`"
+            f"expected printable ASCII characters on one line, found {problem}; write only the key "
+            "into the Secret"
         )
     return SecretStr(value) if value else None
 

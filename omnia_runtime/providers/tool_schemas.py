@@ -23,12 +23,12 @@ _TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean",
 _TOP = ("$ref", "allOf", "anyOf", "oneOf", "enum", "const", "not", "if", "then", "else")
 _MAPS = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _LISTS = ("allOf", "anyOf", "oneOf", "prefixItems")
-_SINGLES = ("items", "contains", "not", "if", "then", "else", "propertyNames")
+_SINGLES = ("items", "contains", "not", "if", "then", "else", "propertyNames", "contentSchema")
 # A boolean has a meaning of its own here.
 _OR_BOOLEAN = ("additionalProperties", "unevaluatedProperties", "unevaluatedItems")
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
-_TEXTS = ("title", "description", "format", "pattern")
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains")
+_TEXTS = ("title", "description", "format", "pattern", "contentEncoding", "contentMediaType")
 _FLAGS = ("uniqueItems", "readOnly", "writeOnly", "deprecated")
 _MAX_MERGES = 32
 _MAX_NOTE = 1000
@@ -172,7 +172,7 @@ def _clean(schema: Any) -> Any:
     """Return a schema of draft 2020-12."""
     if not isinstance(schema, dict):
         return {"not": {}} if schema is False else {}
-    found = {key: value for key, value in schema.items() if key not in ("$schema", "$id")}
+    found = {key: value for key, value in schema.items() if _is_kept(key)}
     _clean_type(found)
     _clean_bounds(found)
     _clean_values(found)
@@ -189,6 +189,11 @@ def _clean(schema: Any) -> Any:
         if key in found and not isinstance(found[key], dict):
             del found[key]
     return _apply(_clean, found)
+
+
+def _is_kept(key: Any) -> bool:
+    """Whether a keyword means the same in draft 2020-12 and in a schema without an address."""
+    return key in ("$ref", "$defs") or not str(key).startswith("$") and key != "dependencies"
 
 
 def _clean_type(found: JsonObject) -> None:

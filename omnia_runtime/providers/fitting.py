@@ -43,7 +43,7 @@ class FittedTools(Struct, frozen=True):
 
     Attributes:
         names: the offered name of each tool that is renamed.
-        arguments: the own name of each renamed argument by its offered name, by the tool's own name.
+        arguments: by the tool's own name, the own name of each renamed argument by the offered one.
         unfit: why a tool is left out, by its name.
         surplus: the names of the tools that are more than the vendor takes.
     """
@@ -165,7 +165,7 @@ class FittedRequest(Struct, frozen=True):
     ) -> AsyncGenerator[ModelEvent, None]:
         """Return the events with the tools' own names in the calls.
 
-        Not a generator itself: without a renamed tool nothing stands between a chunk and its reader.
+        Not a generator itself: without renames nothing stands between a chunk and its reader.
         """
         renames = self.tools.names or self.tools.arguments
         return _restore(events, self.tools) if renames else events

@@ -168,7 +168,7 @@ def _build(config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClien
         raise ConfigurationError(f'provider "{config.name}" has no model: add one')
     variable = _key_variable(config.name)
     try:
-        key = _header_key(config.name, keys.get(config.name.lower()), variable)
+        key = _header_key(keys.get(config.name.lower()), variable)
         _check_headers(config)
         return make(config, key, variable, client)
     except ValueError as error:
@@ -181,7 +181,7 @@ def _key_variable(name: str) -> str:
     return pattern.replace("*", name.upper().replace("-", "_"))
 
 
-def _header_key(provider: str, key: Secret | None, variable: str) -> SecretStr | None:
+def _header_key(key: Secret | None, variable: str) -> SecretStr | None:
     """Return a key without the white space around it, such as the line break of a file.
 
     Raises:

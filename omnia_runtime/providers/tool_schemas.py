@@ -1,7 +1,7 @@
 """From the input schema of a tool to one that every vendor accepts.
 
-The vendors refuse a whole request because of one tool, so a schema is made simple rather than exact:
-the arguments of a call are checked against the tool's own schema.
+The vendors refuse a whole request because of one tool, so a schema is made simple rather than
+exact: the arguments of a call are checked against the tool's own schema.
 """
 
 import re
@@ -27,7 +27,10 @@ _SINGLES = ("items", "contains", "not", "if", "then", "else", "propertyNames", "
 # A boolean has a meaning of its own here.
 _OR_BOOLEAN = ("additionalProperties", "unevaluatedProperties", "unevaluatedItems")
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains", "maxContains")
+_COUNTS = (
+    *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+    *("minContains", "maxContains"),
+)
 _TEXTS = ("title", "description", "format", "pattern", "contentEncoding", "contentMediaType")
 _FLAGS = ("uniqueItems", "readOnly", "writeOnly", "deprecated")
 _MAX_MERGES = 32
@@ -193,7 +196,7 @@ def _clean(schema: Any) -> Any:
 
 def _is_kept(key: Any) -> bool:
     """Whether a keyword means the same in draft 2020-12 and in a schema without an address."""
-    return key in ("$ref", "$defs") or not str(key).startswith("$") and key != "dependencies"
+    return key in ("$ref", "$defs") or (not str(key).startswith("$") and key != "dependencies")
 
 
 def _clean_type(found: JsonObject) -> None:

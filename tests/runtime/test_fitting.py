@@ -75,7 +75,9 @@ def of(properties: Any, **others: Any) -> Any:
         ),
         pytest.param(of({"a": {"type": "file"}}), of({"a": {}}), id="unknown type"),
         pytest.param(of({"a": None, "b": True}), of({"a": {}, "b": {}}), id="no schemas"),
-        pytest.param({"allOf": [ID, of({"b": TEXT})]}, of({"id": TEXT, "b": TEXT}, required=["id"])),
+        pytest.param(
+            {"allOf": [ID, of({"b": TEXT})]}, of({"id": TEXT, "b": TEXT}, required=["id"])
+        ),
         pytest.param(
             {"anyOf": [ID, NAME]},
             of({"id": {"anyOf": [TEXT, NUMBER]}, "name": TEXT}, required=["id"]),
@@ -115,7 +117,10 @@ def test_a_schema_is_fitted(schema: Any, fitted: Any) -> None:
     ("names", "offered"),
     [
         (["$.xgafv"], ["xgafv"]),
-        (["filter[name]", "filter_name", "filter(name)"], ["filter_name_2", "filter_name", "filter_name_3"]),
+        (
+            ["filter[name]", "filter_name", "filter(name)"],
+            ["filter_name_2", "filter_name", "filter_name_3"],
+        ),
         (["名前", ""], ["argument", "argument_2"]),
         (["x" * 65, "x" * 64], ["x" * 62 + "_2", "x" * 64]),
         (["a.b-c_1"], ["a.b-c_1"]),
@@ -211,7 +216,9 @@ def test_an_answer_is_passed_on_as_it_is_when_nothing_is_renamed() -> None:
         yield Finished("stop")
 
     events = answer()
-    assert Fitting(CLAUDE).fit(ChatRequest("", (), [ToolSpec("t", "", ID)])).restored(events) is events
+    assert (
+        Fitting(CLAUDE).fit(ChatRequest("", (), [ToolSpec("t", "", ID)])).restored(events) is events
+    )
 
 
 @pytest.mark.parametrize(
@@ -268,7 +275,9 @@ LONG = "call_" + "x" * 60
         (MISTRAL, ["toolu_1"], ["4838a0c25"]),
     ],
 )
-def test_ids_are_legal_and_unique(config: ProviderConfig, ids: list[str], fitted: list[str]) -> None:
+def test_ids_are_legal_and_unique(
+    config: ProviderConfig, ids: list[str], fitted: list[str]
+) -> None:
     history = [Message("user", "hi")]
     for call_id in ids:
         history += [calls(call_id), result(call_id)]
@@ -320,7 +329,8 @@ def test_a_conversation_begins_with_the_user_where_a_vendor_wants_it() -> None:
     history = [Message("assistant", "Welcome."), Message("user", "hi")]
     roles = {
         config.type: [
-            message.role for message in Fitting(config).fit(ChatRequest("", history)).request.messages
+            message.role
+            for message in Fitting(config).fit(ChatRequest("", history)).request.messages
         ]
         for config in (CLAUDE, OPENAI)
     }
@@ -329,14 +339,40 @@ def test_a_conversation_begins_with_the_user_where_a_vendor_wants_it() -> None:
 
 # Names that stand in schemas, and others.
 KEYS = st.sampled_from(
-    "type properties items required anyOf oneOf allOf not enum $ref $defs additionalProperties "
-    "dependencies dependentRequired $anchor minContains uniqueItems minimum exclusiveMinimum pattern $schema a b[c] $d".split()
+    [
+        "type",
+        "properties",
+        "items",
+        "required",
+        "anyOf",
+        "oneOf",
+        "allOf",
+        "not",
+        "enum",
+        "$ref",
+        "$defs",
+        "additionalProperties",
+        "dependencies",
+        "dependentRequired",
+        "$anchor",
+        "minContains",
+        "uniqueItems",
+        "minimum",
+        "exclusiveMinimum",
+        "pattern",
+        "$schema",
+        "a",
+        "b[c]",
+        "$d",
+    ]
 )
 LEAVES = (
     st.none()
     | st.booleans()
     | st.integers(-3, 3)
-    | st.sampled_from("object array string number file #/$defs/a # #/properties/a b[c]".split())
+    | st.sampled_from(
+        ["object", "array", "string", "number", "file", "#/$defs/a", "#", "#/properties/a", "b[c]"]
+    )
 )
 VALUES = st.recursive(
     LEAVES,

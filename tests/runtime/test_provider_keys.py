@@ -1,5 +1,6 @@
 """The keys and headers of providers: what a header can carry, and what is named at the start."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.providers.models import Models, open_models
+from tests.runtime.program import Program, client, health_until
+from tests.runtime.scripted import Mounted, http_tool
 from tests.runtime.servers import ChatServer, chunk, serving
 
 VARIABLE = "OMNIA_PROVIDER_DEFAULT_API_KEY"
@@ -82,3 +85,29 @@ def test_a_header_that_cannot_be_sent_is_named_at_the_start(
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         opened(tmp_path, HTTPClient(), "k", headers=headers)
+
+
+async def test_a_runtime_says_at_its_start_which_tools_are_not_offered(
+    mounted: Mounted, start: Callable[..., Program]
+) -> None:
+    tools = [http_tool("http://127.0.0.1:9", f"t{number:03}") for number in range(130)]
+    mounted.write_tools(*tools)
+    mounted.write_provider(type="openai", baseURL="http://127.0.0.1:9/v1")
+    program = start(OMNIA_PROVIDER_DEFAULT_API_KEY="sk-1")
+    async with client(mounted) as stub:
+        await health_until(stub, "ready")
+    program.process.terminate()
+    _, errors = await program.end()
+    (line,) = [line for line in errors.splitlines() if "not offered" in line]
+    assert "2 of 130 tools are not offered to the provider " in line
+    assert "takes 128: t128, t129; list the tools of the prompt" in line
+
+
+async def test_a_runtime_does_not_start_with_a_key_that_no_header_can_carry(
+    mounted: Mounted, start: Callable[..., Program]
+) -> None:
+    mounted.write_provider(type="openai", baseURL="http://127.0.0.1:9/v1")
+    code, errors = await start(OMNIA_PROVIDER_DEFAULT_API_KEY="sk-1\nsk-2").end()
+    assert code == 2
+    assert VARIABLE in errors
+    assert "sk-1" not in errors

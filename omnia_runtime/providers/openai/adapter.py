@@ -49,9 +49,7 @@ class OpenAIModel:
         )
         fitted = self._fitting.fit(request)
         return fitted.restored(
-            stream_answer(
-                self._http, self._prices, answer, lambda: self._request(fitted.request)
-            )
+            stream_answer(self._http, self._prices, answer, lambda: self._request(fitted.request))
         )
 
     def _request(self, request: ChatRequest) -> Events:

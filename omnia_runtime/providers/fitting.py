@@ -23,6 +23,7 @@ _OPENAI_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _OPENAI_TOOLS = 128
 _MISTRAL_HOST = "api.mistral.ai"
 _MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
+_GEMINI_TOOLS = 512
 _GEMINI_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MAX_NAMES = 100
 
@@ -65,7 +66,7 @@ def rules_of(config: ProviderConfig) -> VendorRules:
         case "claude":
             return VendorRules(HistoryRules(ids=NAME, user_first=True))
         case "gemini":
-            return VendorRules(HistoryRules(names=_GEMINI_NAME, user_first=True))
+            return VendorRules(HistoryRules(names=_GEMINI_NAME, user_first=True), _GEMINI_TOOLS)
         case "openai":
             host = urlsplit(config.base_url).hostname if config.base_url else _OPENAI_HOST
             history = HistoryRules()

@@ -179,6 +179,9 @@ def test_the_tools_beyond_the_limit_are_named() -> None:
     )
     assert omitted_tools(CLAUDE, tools) == []
     assert omitted_tools(ProviderConfig("v", "vllm", "m"), tools) == []
+    (message,) = omitted_tools(GEMINI, [ToolSpec(f"t{number}", "", ID) for number in range(700)])
+    assert message.startswith("188 of 700 tools are not offered to ")
+    assert " and 88 more; " in message
 
 
 async def test_renamed_arguments_and_tools_are_mapped_there_and_back() -> None:

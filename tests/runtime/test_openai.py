@@ -402,6 +402,31 @@ async def test_the_reasoning_before_a_call_goes_back_by_its_name(name: str) -> N
     assert set(other[1]) == {"role", "content", "tool_calls"}
 
 
+async def test_details_of_reasoning_are_put_together_and_go_back() -> None:
+    pieces: list[Any] = [
+        [{"type": "reasoning.text", "index": 0, "text": "I ", "signature": None}],
+        [{"type": "reasoning.text", "index": 0, "text": "look"}],
+        [{"type": "reasoning.text", "index": 0, "signature": "c2ln"}, "odd"],
+        [{"type": "reasoning.encrypted", "index": 1, "id": "r1", "data": "eHl6"}],
+        [{"type": "reasoning.encrypted", "index": 1, "id": "r2", "data": "eHl6"}],
+        {"odd": 1},
+        None,
+    ]
+    chunks = [chunk({"content": "", "reasoning_details": piece}) for piece in pieces]
+    odd = [chunk({"reasoning": {"odd": 1}}), chunk({"reasoning_content": 7})]
+    server = ChatServer([*chunks, *odd, *CALLS])
+    async with serving(server) as url:
+        history = turn_of(await ask(config(url)))
+        await ask(config(url), ChatRequest("", history))
+    answer = server.bodies[1]["messages"][1]
+    assert answer["reasoning_details"] == [
+        {"type": "reasoning.text", "index": 0, "text": "I look", "signature": "c2ln"},
+        {"type": "reasoning.encrypted", "index": 1, "id": "r1", "data": "eHl6"},
+        {"type": "reasoning.encrypted", "index": 1, "id": "r2", "data": "eHl6"},
+    ]
+    assert set(answer) == {"role", "content", "tool_calls", "reasoning_details"}
+
+
 async def test_the_extra_content_of_a_call_goes_back_with_it() -> None:
     extra = {"google": {"thought_signature": "c2ln"}}
     server = ChatServer(

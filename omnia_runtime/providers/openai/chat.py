@@ -33,7 +33,7 @@ from omnia_runtime.providers.openai.media import (
     result_inputs,
 )
 from omnia_runtime.providers.openai.models import at_openai, reasons
-from omnia_runtime.providers.openai.reasoning import add_reasoning, with_reasoning
+from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning, add_reasoning
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_request import check_base_url
 from omnia_runtime.providers.vendor_stream import complete_calls
@@ -44,7 +44,6 @@ _BASE_URLS = {
     "vllm": "http://localhost:8000/v1",
 }
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
-_NOTHING = msgspec.Raw()
 _REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "eos_token": "stop",
@@ -225,14 +224,15 @@ class _CallDelta(Struct, gc=False):
     index: int = 0
     id: str | None = None
     function: _Function = field(default_factory=_Function)
-    extra_content: msgspec.Raw = _NOTHING
+    extra_content: msgspec.Raw = NOTHING
 
 
 class _Delta(Struct, gc=False):
     content: str | None = None
     refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
+    reasoning_content: msgspec.Raw = NOTHING
+    reasoning: msgspec.Raw = NOTHING
+    reasoning_details: msgspec.Raw = NOTHING
     tool_calls: list[_CallDelta] | None = None
 
 
@@ -255,7 +255,7 @@ class _Usage(Struct, gc=False):
 class _Chunk(Struct, gc=False):
     choices: list[_Choice] = field(default_factory=list)
     usage: _Usage | None = None
-    error: msgspec.Raw = _NOTHING
+    error: msgspec.Raw = NOTHING
 
 
 class _Call:
@@ -285,8 +285,7 @@ class ChatStream:
         self.done = False
         self.cache_writes = 0
         self._model = model
-        self._reasoning: list[str] = []
-        self._reasoning_name = ""
+        self._reasoning = CollectedReasoning()
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
         self._reason: str | None = None
@@ -306,7 +305,7 @@ class ChatStream:
             chunk = _decode(data)
         except msgspec.DecodeError as error:
             raise VendorFailure(f"sent a malformed chunk: {error}") from error
-        if chunk.error is not _NOTHING and bytes(chunk.error) != b"null":
+        if chunk.error is not NOTHING and bytes(chunk.error) != b"null":
             raise stream_failure(bytes(chunk.error))
         if chunk.usage is not None:
             self._count(chunk.usage)
@@ -322,11 +321,7 @@ class ChatStream:
             return delta.refusal
         if delta.content:
             return delta.content
-        # Servers call it by one of two names, and want it back by the same.
-        if delta.reasoning_content or delta.reasoning:
-            name = "reasoning_content" if delta.reasoning_content else "reasoning"
-            self._reasoning_name = self._reasoning_name or name
-            self._reasoning.append(delta.reasoning_content or delta.reasoning or "")
+        self._reasoning.add(delta.reasoning_content, delta.reasoning, delta.reasoning_details)
         return ""
 
     def _continue_call(self, delta: _CallDelta) -> None:
@@ -339,7 +334,7 @@ class ChatStream:
         call.name = delta.function.name or call.name
         if delta.function.arguments:
             call.arguments.append(delta.function.arguments)
-        if delta.extra_content is not _NOTHING:
+        if delta.extra_content is not NOTHING:
             call.extra = bytes(delta.extra_content)
 
     def _count(self, usage: _Usage) -> None:
@@ -369,10 +364,9 @@ class ChatStream:
             )
             for call in self._calls
         ]
+        calls = self._reasoning.packed(calls, self._model, [call.extra for call in self._calls])
         if reason == "max_output_tokens":
             calls = complete_calls(calls)
-        reasoning = {self._reasoning_name: "".join(self._reasoning)} if self._reasoning else {}
-        calls = with_reasoning(calls, self._model, reasoning, [call.extra for call in self._calls])
         return [*calls, Finished(reason, self._usage)]
 
 

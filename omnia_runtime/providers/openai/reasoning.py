@@ -1,23 +1,30 @@
 """What compatible servers want back with the tool calls of an answer: reasoning and signatures.
 
 DeepSeek and Kimi refuse a conversation without the `reasoning_content` of an answer that called
-tools, in later turns too; Gemini's compatible endpoint wants the `extra_content` of each call.
+tools, in later turns too; OpenRouter has `reasoning_details`, with signatures; Gemini's compatible
+endpoint wants the `extra_content` of each call.
 
 Sources: https://api-docs.deepseek.com/guides/thinking_mode,
+https://openrouter.ai/docs/use-cases/reasoning-tokens,
 https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import Raw, Struct, structs
 
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ToolCallRequest
 
+# Stands for a member that is absent.
+NOTHING = Raw()
+# The members of a detail that arrive in pieces.
+_CONTINUED = ("text", "summary", "signature")
 # Marks our `opaque` text: another vendor's adapter may have left its own in the conversation.
 _MARK = "chat:"
 _GEMINI_HOST = "generativelanguage.googleapis.com"
@@ -29,33 +36,64 @@ class _Returned(Struct, frozen=True, omit_defaults=True):
     """What is sent back with a call, to the model that wrote it."""
 
     model: str = ""
-    message: dict[str, str] = {}
+    message: JsonObject = {}
     extra_content: JsonObject = {}
 
 
-def with_reasoning(
-    calls: Sequence[ToolCallRequest],
-    model: str,
-    message: Mapping[str, str],
-    extra: Sequence[bytes],
-) -> list[ToolCallRequest]:
-    """Pack what came with the calls of an answer into their `opaque` texts.
+class CollectedReasoning:
+    """Collects the reasoning in the pieces of an answer, in each form that its server sends."""
 
-    Args:
-        calls: the calls of the answer that are complete.
-        model: the model of the provider.
-        message: members of the answer's message; they go into the first call.
-        extra: the `extra_content` of each call, as JSON; empty if it has none.
-    """
-    packed = []
-    for index, (call, content) in enumerate(zip(calls, extra, strict=False)):
-        returned = _Returned(model, dict(message) if index == 0 else {}, _object(content))
-        if returned.message or returned.extra_content:
-            opaque = _MARK + msgspec.json.encode(returned).decode()
-            packed.append(structs.replace(call, opaque=opaque))
-        else:
-            packed.append(call)
-    return packed
+    def __init__(self) -> None:
+        self._texts: dict[str, list[str]] = {}
+        self._details: list[JsonObject] = []
+
+    def add(self, content: Raw, reasoning: Raw, details: Raw) -> None:
+        """Add the members `reasoning_content`, `reasoning` and `reasoning_details` of a piece."""
+        for name, raw in (("reasoning_content", content), ("reasoning", reasoning)):
+            if raw is not NOTHING and isinstance(text := _decoded(raw), str) and text:
+                self._texts.setdefault(name, []).append(text)
+        if details is not NOTHING and isinstance(items := _decoded(details), list):
+            for item in items:
+                if isinstance(item, dict):
+                    self._add_detail(item)
+
+    def _add_detail(self, item: JsonObject) -> None:
+        """Continue the last detail, or begin another one. Encrypted ones come whole."""
+        last = self._details[-1] if self._details else {}
+        same = [last.get(key) == item.get(key) for key in ("type", "index")]
+        if not last or not all(same) or "data" in item:
+            self._details.append(item)
+            return
+        for key, value in item.items():
+            if key in _CONTINUED and isinstance(last.get(key), str) and isinstance(value, str):
+                last[key] += value
+            elif value is not None:
+                last[key] = value
+
+    def packed(
+        self, calls: Sequence[ToolCallRequest], model: str, extra: Sequence[bytes]
+    ) -> list[ToolCallRequest]:
+        """Pack what came with the calls of an answer into their `opaque` texts.
+
+        Args:
+            calls: the calls of the answer; what belongs to all of them goes into the first one.
+            model: the model of the provider.
+            extra: the `extra_content` of each call, as JSON; empty if it has none.
+        """
+        message: JsonObject = {name: "".join(texts) for name, texts in self._texts.items()}
+        if self._details:
+            message["reasoning_details"] = self._details
+        packed = []
+        for call, content in zip(calls, extra, strict=False):
+            found = _decoded(content) if content else None
+            returned = _Returned(model, message, found if isinstance(found, dict) else {})
+            message = {}
+            if returned.message or returned.extra_content:
+                opaque = _MARK + msgspec.json.encode(returned).decode()
+                packed.append(structs.replace(call, opaque=opaque))
+            else:
+                packed.append(call)
+        return packed
 
 
 def add_reasoning(mapped: JsonObject, message: Message, config: ProviderConfig) -> None:
@@ -84,10 +122,9 @@ def _unpacked(opaque: str, model: str) -> _Returned:
     return found if found.model == model else _Returned()
 
 
-def _object(data: bytes) -> JsonObject:
-    if not data:
-        return {}
+def _decoded(data: Raw | bytes) -> Any:
+    """Decode a member that may be malformed or of any type; it costs only itself."""
     try:
-        return msgspec.json.decode(data, type=JsonObject)
-    except msgspec.DecodeError:
-        return {}
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

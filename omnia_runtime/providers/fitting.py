@@ -92,13 +92,13 @@ def fit_tools(tools: Iterable[ToolSpec], rules: VendorRules) -> FittedTools:
     specs = list(tools)
     taken = {spec.name for spec in specs}
     for spec in specs:
+        if rules.max_tools is not None and len(fitted) >= rules.max_tools:
+            surplus.append(spec.name)
+            continue
         try:
             schema = fit_schema(spec.input_schema)
         except UnfitTool as error:
             unfit[spec.name] = str(error)
-            continue
-        if rules.max_tools is not None and len(fitted) >= rules.max_tools:
-            surplus.append(spec.name)
             continue
         name = legal_name(spec.name, rules.history.names)
         if name != spec.name:

@@ -3,7 +3,6 @@
 import hashlib
 import re
 from collections.abc import Callable, Sequence
-from itertools import takewhile
 
 from msgspec import Struct, structs
 
@@ -54,9 +53,12 @@ def fit_history(
         if message.role == "user" and not message.parts and not message.content.strip():
             fitted.append(structs.replace(message, content=_NO_TEXT))
         elif message.role == "assistant" and message.tool_calls:
-            following = takewhile(lambda other: other.role == "tool", messages[index + 1 :])
+            end = index + 1
+            while end < len(messages) and messages[end].role == "tool":
+                end += 1
+            results = messages[index + 1 : end]
             answered = index + 1 < len(messages)
-            fitted += _fit_calls(message, list(following), ids, fit_call, answered=answered)
+            fitted += _fit_calls(message, results, ids, fit_call, answered=answered)
         elif message.role != "assistant" or message.content.strip() or message.parts:
             # An answer that was cut before its first word is empty.
             fitted.append(message)

@@ -455,6 +455,31 @@ async def test_nothing_is_added_for_a_server_that_sent_no_reasoning() -> None:
     assert all(call.opaque == "" for message in history for call in message.tool_calls)
 
 
+@pytest.mark.parametrize("host", ["api.deepseek.com", "api.moonshot.ai"])
+def test_answers_of_other_models_have_a_reasoning_where_a_vendor_refuses_them_without(
+    host: str,
+) -> None:
+    configured = ProviderConfig("default", "openai", "m", base_url=f"https://{host}/v1")
+    own = 'chat:{"model":"m","message":{"reasoning_content":"I look"}}'
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get", opaque=own),)),
+        Message("tool", "1", tool_call_id="c1"),
+        Message("assistant", tool_calls=(ToolCall("c2", "get", opaque="claude:[]"),)),
+        Message("tool", "1", tool_call_id="c2"),
+        Message("assistant", "Done."),
+    ]
+    sent = chat_body(configured, ChatRequest("", history))["messages"]
+    assert [message.get("reasoning_content") for message in sent] == [
+        None,
+        "I look",
+        None,
+        " ",
+        None,
+        " ",
+    ]
+
+
 def test_gemini_gets_a_signature_for_the_call_of_another_model() -> None:
     at_gemini = ProviderConfig(
         "default",

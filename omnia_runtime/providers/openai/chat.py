@@ -144,6 +144,7 @@ def _message(config: ProviderConfig, message: Message) -> JsonObject:
             }
             for call in message.tool_calls
         ]
+    if message.role == "assistant":
         add_reasoning(mapped, message, config)
     return mapped
 

@@ -28,6 +28,9 @@ _CONTINUED = ("text", "summary", "signature")
 # Marks our `opaque` text: another vendor's adapter may have left its own in the conversation.
 _MARK = "chat:"
 _GEMINI_HOST = "generativelanguage.googleapis.com"
+# These refuse an empty text, and take a space.
+_REASONING_HOSTS = ("api.deepseek.com", "api.moonshot.ai", "api.moonshot.cn", "api.kimi.com")
+_NO_REASONING = " "
 # Gemini accepts this value for the signature of a call that another model made.
 _NO_SIGNATURE = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 
@@ -97,16 +100,21 @@ class CollectedReasoning:
 
 
 def add_reasoning(mapped: JsonObject, message: Message, config: ProviderConfig) -> None:
-    """Add to the mapped message of an answer what came with its tool calls."""
-    at_gemini = (urlsplit(config.base_url).hostname or "") == _GEMINI_HOST
-    for index, (call, target) in enumerate(
-        zip(message.tool_calls, mapped["tool_calls"], strict=True)
-    ):
+    """Add to the mapped message of an answer what came with its tool calls.
+
+    The vendors that refuse an answer without its reasoning, or a call without its signature, get a
+    value that they accept for the answers of other models.
+    """
+    host = urlsplit(config.base_url).hostname if config.base_url else ""
+    if host in _REASONING_HOSTS:
+        mapped["reasoning_content"] = _NO_REASONING
+    for index, call in enumerate(message.tool_calls):
+        target = mapped["tool_calls"][index]
         returned = _unpacked(call.opaque, config.model)
         mapped |= returned.message
         if returned.extra_content:
             target["extra_content"] = returned.extra_content
-        elif at_gemini and index == 0:
+        elif host == _GEMINI_HOST and index == 0:
             # Of parallel calls, only the first is signed.
             target["extra_content"] = _NO_SIGNATURE
 

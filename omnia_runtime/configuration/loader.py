@@ -19,6 +19,7 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.prompts.offer import ToolOffer, offer_tools
 from omnia_runtime.prompts.pack_versions import PackVersions, pack_files, read_packs
 from omnia_runtime.prompts.prompt import CompiledPrompt, compile_prompt
+from omnia_runtime.providers.fitting import omitted_tools
 from omnia_runtime.providers.models import Models, open_models
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import ToolRoute, route_tools
@@ -118,6 +119,8 @@ class _AgentBuilder:
         )
         per_minute = prompt.policy.max_calls_per_minute
         self.warnings += _find_omissions(pack, offered)
+        for config in self._models.chained(role):
+            self.warnings += omitted_tools(config, offered.tools)
         tools = [tool.name for tool in offered.tools]
         return AgentVersion(
             version=pack.version,

@@ -1,5 +1,7 @@
 """The models of an agent: read from providers.yaml, each behind the adapter of its vendor."""
 
+import re
+import string
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -20,6 +22,9 @@ from omnia_runtime.providers.wrappers import DefaultedModel, MeteredModel, Trace
 _Adapter: TypeAlias = Callable[[ProviderConfig, SecretStr | None, str, HTTPClient], ChatModel]
 
 _log = structlog.get_logger()
+
+# RFC 9110, 5.6.2: a token.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 class Models:
@@ -59,10 +64,18 @@ class Models:
         Raises:
             ConfigurationError: no provider has the name, or one of the chain is not usable.
         """
-        first = self.config(name).name
-        roles = [first, *(role for role in self._configs if _is_fallback(role) and role != first)]
-        models = [(role, self._usable(role)) for role in roles]
+        models = [(config.name, self._usable(config.name)) for config in self.chained(name)]
         return FallbackModel(models, self._fell_back) if len(models) > 1 else models[0][1]
+
+    def chained(self, name: str | None = None) -> list[ProviderConfig]:
+        """Return the providers that `chain(name)` calls, in their order.
+
+        Raises:
+            ConfigurationError: no provider has the name.
+        """
+        first = self.config(name)
+        others = [config for role, config in self._configs.items() if _is_fallback(role)]
+        return [first, *(config for config in others if config is not first)]
 
     def named(self, name: str) -> ChatModel | None:
         """Return the model of one provider without fallbacks, None if there is no such provider.
@@ -153,11 +166,11 @@ def _build(config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClien
     make = _adapter(config)
     if not config.model:
         raise ConfigurationError(f'provider "{config.name}" has no model: add one')
-    key = keys.get(config.name.lower())
+    variable = _key_variable(config.name)
     try:
-        return make(
-            config, key if isinstance(key, SecretStr) else None, _key_variable(config.name), client
-        )
+        key = _header_key(keys.get(config.name.lower()), variable)
+        _check_headers(config)
+        return make(config, key, variable, client)
     except ValueError as error:
         raise ConfigurationError(f'provider "{config.name}": {error}') from error
 
@@ -166,6 +179,52 @@ def _key_variable(name: str) -> str:
     """Return the environment variable that contains the key of a provider."""
     pattern = RuntimeEnv.variable("provider_api_keys")
     return pattern.replace("*", name.upper().replace("-", "_"))
+
+
+def _header_key(key: Secret | None, variable: str) -> SecretStr | None:
+    """Return a key without the white space around it, such as the line break of a file.
+
+    Raises:
+        ValueError: a header cannot carry the key.
+    """
+    if not isinstance(key, SecretStr):
+        return None
+    # A byte order mark is the other trace of a file.
+    value = key.reveal().strip(string.whitespace + "\ufeff")
+    if problem := _header_problem(value):
+        raise ValueError(
+            f"its key in {variable}, from the Secret of the Provider, cannot be sent in a header: "
+            f"expected printable ASCII characters on one line, found {problem}; write only the key "
+            "into the Secret"
+        )
+    return SecretStr(value) if value else None
+
+
+def _check_headers(config: ProviderConfig) -> None:
+    """Check the `headers` of a provider.
+
+    Raises:
+        ValueError: a header cannot be sent; its value is not in the message.
+    """
+    for name, value in config.headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f'headers: "{name}" is not the name of a header')
+        if problem := _header_problem(value.replace("\t", " ")):
+            raise ValueError(
+                f'headers: the value of "{name}" cannot be sent: expected printable ASCII '
+                f"characters on one line, found {problem}"
+            )
+
+
+def _header_problem(value: str) -> str:
+    """Say what a header cannot carry in a value; "" if it can be sent."""
+    for position, character in enumerate(value, 1):
+        if character in "\r\n":
+            return f"a line break at position {position}"
+        if not " " <= character <= "~":
+            kind = "a control character" if character.isascii() else "a character that is not ASCII"
+            return f"{kind} at position {position}"
+    return ""
 
 
 def _adapter(config: ProviderConfig) -> _Adapter:

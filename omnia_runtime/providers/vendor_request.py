@@ -1,7 +1,10 @@
 """Request mapping that several vendors share."""
 
+import ast
 import base64
 import binascii
+import json
+from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -10,6 +13,9 @@ from omnia_core.conversation.parts import Media
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import OutputSchema
 from omnia_runtime.providers.vendor_errors import VendorFailure
+
+# Python's parser takes much memory for a long text.
+_MAX_PYTHON = 16 * 1024
 
 
 def check_base_url(url: str) -> None:
@@ -26,14 +32,50 @@ def check_base_url(url: str) -> None:
 def parsed_arguments(arguments: str) -> JsonObject:
     """Parse the arguments of a tool call, for vendors that want them as an object.
 
-    Text that is not a JSON object becomes `{}`: the vendor would refuse the conversation from then
-    on, and the result of the call tells the model what was wrong.
+    Models also write line breaks in strings, text after the object, an object in a string, or the
+    notation of Python: these are repaired. Everything else that is not a JSON object becomes `{}`:
+    the vendor would refuse the conversation from then on, and the result of the call tells the
+    model what was wrong.
     """
-    try:
-        found = orjson.loads(arguments)
-    except orjson.JSONDecodeError:
-        return {}
+    found = _json(arguments)
+    if isinstance(found, str):
+        found = _json(found)
     return found if isinstance(found, dict) else {}
+
+
+def object_text(arguments: str) -> str:
+    """Return the arguments of a tool call as the text of a JSON object, as `parsed_arguments`."""
+    try:
+        if isinstance(orjson.loads(arguments), dict):
+            return arguments
+    except orjson.JSONDecodeError:
+        pass
+    return orjson.dumps(parsed_arguments(arguments)).decode()
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    for parse in (_tolerant_json, _python_value):
+        try:
+            # What no JSON text holds, such as a set, is refused here.
+            return orjson.loads(orjson.dumps(parse(text.strip())))
+        except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            continue
+    return None
+
+
+def _tolerant_json(text: str) -> Any:
+    """Parse the first JSON value; a string in it may contain line breaks."""
+    return json.JSONDecoder(strict=False).raw_decode(text)[0]
+
+
+def _python_value(text: str) -> Any:
+    if len(text) > _MAX_PYTHON:
+        raise ValueError("too long")
+    return ast.literal_eval(text)
 
 
 def with_instruction(system: str, output: OutputSchema) -> str:

@@ -20,6 +20,7 @@ from omnia_runtime.providers.claude.request import (
     messages_url,
 )
 from omnia_runtime.providers.claude.schema import output_schema
+from omnia_runtime.providers.fitting import Fitting
 from tests.runtime.claude_calls import (
     CONFIG,
     GET,
@@ -454,3 +455,52 @@ def test_the_url_has_a_default(base: str | None, url: str) -> None:
 def test_a_base_url_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="baseURL"):
         messages_url(ProviderConfig("p", "claude", base_url="gateway:1"))
+
+
+def marks(body: Any) -> list[int]:
+    """The places of the messages with a mark, which is on their last block."""
+    for message in body["messages"]:
+        assert all("cache_control" not in block for block in message["content"][:-1])
+    return [
+        index
+        for index, message in enumerate(body["messages"])
+        if message["content"][-1].get("cache_control") == {"type": "ephemeral"}
+    ]
+
+
+def test_the_end_of_a_long_conversation_and_of_the_one_before_it_are_cached() -> None:
+    call = Message("assistant", tool_calls=(ToolCall("c1", "get"),))
+    first = [Message("user", "long " * 1000), call, Message("tool", "1", tool_call_id="c1")]
+    later = [*first, Message("assistant", "Done."), Message("user", "and?")]
+    assert marks(messages_body(CONFIG, ChatRequest("", later[:1], [GET]))) == [0]
+    assert marks(messages_body(CONFIG, ChatRequest("", first, [GET]))) == [0, 2]
+    body = messages_body(CONFIG, ChatRequest("long " * 1000, later, [GET]))
+    assert marks(body) == [2, 4]
+    assert str(body).count("cache_control") == 3
+
+
+def test_a_short_conversation_and_a_single_call_of_a_function_are_not_cached() -> None:
+    short = [Message("user", "hi"), Message("assistant", "hello"), Message("user", "and?")]
+    assert marks(messages_body(CONFIG, ChatRequest("", short))) == []
+    single = ChatRequest("", [Message("user", "long " * 1000)], output=OutputSchema("f", SCHEMA))
+    assert marks(messages_body(CONFIG, single)) == []
+    assert marks(messages_body(CONFIG, structs.replace(single, tools=[GET]))) == [0]
+
+
+def test_an_answer_at_the_end_has_no_white_space_behind_it() -> None:
+    history = [Message("user", "hi"), Message("assistant", "One, \n")]
+    messages = messages_body(CONFIG, ChatRequest("", history))["messages"]
+    assert messages[-1]["content"] == [{"type": "text", "text": "One,"}]
+    later = messages_body(CONFIG, ChatRequest("", [*history, Message("user", "?")]))["messages"]
+    assert later[1]["content"] == [{"type": "text", "text": "One, \n"}]
+
+
+def test_an_error_without_a_text_has_one() -> None:
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get"),)),
+        Message("tool", "", tool_call_id="c1", is_error=True),
+    ]
+    request = Fitting(CONFIG).fit(ChatRequest("", history, [GET])).request
+    (result,) = messages_body(CONFIG, request)["messages"][2]["content"]
+    assert (result["content"], result["is_error"]) == ("(no output)", True)

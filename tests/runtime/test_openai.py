@@ -372,3 +372,157 @@ def test_tools_that_may_not_be_called_are_still_named_except_to_ollama(kind: str
 )
 def test_the_url_has_a_default_for_each_type(kind: str, base: str | None, url: str) -> None:
     assert api_url(ProviderConfig("p", kind, base_url=base), "/chat/completions") == url
+
+
+def turn_of(events: list[ModelEvent]) -> list[Message]:
+    """The conversation after an answer with calls."""
+    asked = [event for event in events if isinstance(event, ToolCallRequest)]
+    calls = tuple(ToolCall(call.id, call.name, call.arguments, call.opaque) for call in asked)
+    results = [Message("tool", "1", tool_call_id=call.id) for call in calls]
+    return [Message("user", "hi"), Message("assistant", tool_calls=calls), *results]
+
+
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+async def test_the_reasoning_before_a_call_goes_back_by_its_name(name: str) -> None:
+    server = ChatServer([chunk({name: "I must "}), chunk({name: "look", "content": None}), *CALLS])
+    async with serving(server) as url:
+        history = turn_of(await ask(config(url)))
+        again = [*history, Message("assistant", "Done."), Message("user", "and?")]
+        await ask(config(url), ChatRequest("", again))
+        await ask(structs.replace(config(url), model="other"), ChatRequest("", again))
+    same, other = server.bodies[1]["messages"], server.bodies[2]["messages"]
+    assert same[1][name] == "I must look"
+    assert same[1]["tool_calls"][0]["function"] == {"name": "get", "arguments": '{"id":"7"}'}
+    assert [set(message) for message in same[2:]] == [
+        {"role", "tool_call_id", "content"},
+        {"role", "tool_call_id", "content"},
+        {"role", "content"},
+        {"role", "content"},
+    ]
+    assert set(other[1]) == {"role", "content", "tool_calls"}
+
+
+async def test_details_of_reasoning_are_put_together_and_go_back() -> None:
+    pieces: list[Any] = [
+        [{"type": "reasoning.text", "index": 0, "text": "I ", "signature": None}],
+        [{"type": "reasoning.text", "index": 0, "text": "look"}],
+        [{"type": "reasoning.text", "index": 0, "signature": "c2ln"}, "odd"],
+        [{"type": "reasoning.encrypted", "index": 1, "id": "r1", "data": "eHl6"}],
+        [{"type": "reasoning.encrypted", "index": 1, "id": "r2", "data": "eHl6"}],
+        {"odd": 1},
+        None,
+    ]
+    chunks = [chunk({"content": "", "reasoning_details": piece}) for piece in pieces]
+    odd = [chunk({"reasoning": {"odd": 1}}), chunk({"reasoning_content": 7})]
+    server = ChatServer([*chunks, *odd, *CALLS])
+    async with serving(server) as url:
+        history = turn_of(await ask(config(url)))
+        await ask(config(url), ChatRequest("", history))
+    answer = server.bodies[1]["messages"][1]
+    assert answer["reasoning_details"] == [
+        {"type": "reasoning.text", "index": 0, "text": "I look", "signature": "c2ln"},
+        {"type": "reasoning.encrypted", "index": 1, "id": "r1", "data": "eHl6"},
+        {"type": "reasoning.encrypted", "index": 1, "id": "r2", "data": "eHl6"},
+    ]
+    assert set(answer) == {"role", "content", "tool_calls", "reasoning_details"}
+
+
+async def test_the_extra_content_of_a_call_goes_back_with_it() -> None:
+    extra = {"google": {"thought_signature": "c2ln"}}
+    server = ChatServer(
+        [
+            chunk(call_piece(0, id="c1", name="get", arguments="{}") | {"reasoning": None}),
+            {
+                "choices": [
+                    {"delta": {"tool_calls": [{"index": 0, "extra_content": extra}]}},
+                ]
+            },
+            chunk(call_piece(1, id="c2", name="put", arguments="{}")),
+            chunk({}, "tool_calls"),
+        ]
+    )
+    async with serving(server) as url:
+        history = turn_of(await ask(config(url)))
+        await ask(config(url), ChatRequest("", history))
+    calls = server.bodies[1]["messages"][1]["tool_calls"]
+    assert [call.get("extra_content") for call in calls] == [extra, None]
+
+
+async def test_nothing_is_added_for_a_server_that_sent_no_reasoning() -> None:
+    server = ChatServer(CALLS)
+    async with serving(server) as url:
+        history = turn_of(await ask(config(url)))
+    assert all(call.opaque == "" for message in history for call in message.tool_calls)
+
+
+@pytest.mark.parametrize("host", ["api.deepseek.com", "api.moonshot.ai"])
+def test_answers_of_other_models_have_a_reasoning_where_a_vendor_refuses_them_without(
+    host: str,
+) -> None:
+    configured = ProviderConfig("default", "openai", "m", base_url=f"https://{host}/v1")
+    own = 'chat:{"model":"m","message":{"reasoning_content":"I look"}}'
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get", opaque=own),)),
+        Message("tool", "1", tool_call_id="c1"),
+        Message("assistant", tool_calls=(ToolCall("c2", "get", opaque="claude:[]"),)),
+        Message("tool", "1", tool_call_id="c2"),
+        Message("assistant", "Done."),
+    ]
+    sent = chat_body(configured, ChatRequest("", history))["messages"]
+    assert [message.get("reasoning_content") for message in sent] == [
+        None,
+        "I look",
+        None,
+        " ",
+        None,
+        " ",
+    ]
+
+
+def test_gemini_gets_a_signature_for_the_call_of_another_model() -> None:
+    at_gemini = ProviderConfig(
+        "default",
+        "openai",
+        "gemini-3-flash",
+        base_url="https://generativelanguage.googleapis.com/v1beta/openai",
+    )
+    calls = (ToolCall("c1", "get"), ToolCall("c2", "get"))
+    request = ChatRequest("", [Message("assistant", tool_calls=calls)])
+    sent = chat_body(at_gemini, request)["messages"][0]["tool_calls"]
+    signature = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+    assert [call.get("extra_content") for call in sent] == [signature, None]
+
+
+async def test_renamed_arguments_come_back_under_their_own_names() -> None:
+    server = ChatServer(
+        [
+            chunk(call_piece(0, id="c1", name="get", arguments='{"filter_name":"x"}')),
+            chunk({}, "tool_calls"),
+        ]
+    )
+    schema = {"type": "object", "properties": {"filter[name]": {"type": "string"}}}
+    async with serving(server) as url:
+        request = ChatRequest("", HI.messages, [ToolSpec("get", "", schema)])
+        events = await ask(config(url), request)
+    offered = server.bodies[0]["tools"][0]["function"]["parameters"]["properties"]
+    assert list(offered) == ["filter_name"]
+    assert events[0] == ToolCallRequest("c1", "get", '{"filter[name]":"x"}')
+
+
+async def test_broken_arguments_do_not_cost_the_next_turns() -> None:
+    server = ChatServer(TEXT)
+    calls = (ToolCall("c1", "get", '{"id":'), ToolCall("c1", "a.b", "{'id': 1}"))
+    history = [Message("user", "hi"), Message("assistant", tool_calls=calls)]
+    history += [Message("tool", "bad", tool_call_id="c1"), Message("user", "and?")]
+    async with serving(server) as url:
+        await ask(config(url), ChatRequest("", history))
+    assert server.bodies[0]["messages"][1]["tool_calls"] == [
+        {"id": "c1", "type": "function", "function": {"name": "get", "arguments": "{}"}},
+        {"id": "c1_2", "type": "function", "function": {"name": "a_b", "arguments": '{"id":1}'}},
+    ]
+    assert [message.get("tool_call_id") for message in server.bodies[0]["messages"][2:]] == [
+        "c1",
+        "c1_2",
+        None,
+    ]

@@ -10,6 +10,7 @@ from omnia_runtime.ports.model import ChatRequest, ModelEvent, ProviderError
 from omnia_runtime.providers.claude.messages import has_thinking
 from omnia_runtime.providers.claude.request import messages_body, messages_url
 from omnia_runtime.providers.claude.stream import MessageStream
+from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.pricing import prices_of
 from omnia_runtime.providers.vendor_http import VendorHTTP
 from omnia_runtime.providers.vendor_stream import stream_answer
@@ -34,14 +35,18 @@ class ClaudeModel:
         self._config = config
         self._url = messages_url(config)
         self._prices = prices_of(config)
+        self._fitting = Fitting(config)
         self._headers = {"anthropic-version": _VERSION}
         if key:
             self._headers["x-api-key"] = key.reveal()
         self._http = VendorHTTP(config, key, key_variable, client)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        return stream_answer(
-            self._http, self._prices, MessageStream(), lambda: self._request(request)
+        fitted = self._fitting.fit(request)
+        return fitted.restored(
+            stream_answer(
+                self._http, self._prices, MessageStream(), lambda: self._request(fitted.request)
+            )
         )
 
     @asynccontextmanager

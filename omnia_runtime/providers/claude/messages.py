@@ -20,6 +20,9 @@ _PDF = "application/pdf"
 LayoutItem: TypeAlias = JsonObject | int | None
 # Marks our `opaque` text: another vendor's adapter may have left its own in the conversation.
 _MARK = "claude:"
+CACHED = {"type": "ephemeral"}
+# The API takes four marks; the others are for the tools and the system prompt.
+_MAX_MARKS = 2
 
 
 def claude_messages(conversation: Sequence[Message], *, thinking: bool = True) -> list[JsonObject]:
@@ -49,7 +52,23 @@ def claude_messages(conversation: Sequence[Message], *, thinking: bool = True) -
             merged[-1]["content"] += blocks
         else:
             merged.append({"role": role, "content": blocks})
+    if merged and merged[-1]["role"] == "assistant" and merged[-1]["content"][-1]["type"] == "text":
+        # The API refuses white space at the end of an answer that it is to continue.
+        last = merged[-1]["content"][-1]
+        merged[-1]["content"][-1] = {**last, "text": last["text"].rstrip()}
     return merged
+
+
+def mark_cached(messages: Sequence[JsonObject]) -> None:
+    """Mark the end of the conversation, and of the one before it, for the vendor's cache.
+
+    The next request begins with this conversation. The earlier mark is where this request finds
+    what the last one wrote, however many blocks have come since.
+    Source: https://platform.claude.com/docs/en/build-with-claude/prompt-caching
+    """
+    ends = [message["content"] for message in messages if message["role"] == "user"]
+    for content in ends[-_MAX_MARKS:]:
+        content[-1] = {**content[-1], "cache_control": CACHED}
 
 
 def has_thinking(messages: Sequence[JsonObject]) -> bool:

@@ -10,14 +10,13 @@ from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import ChatRequest, ToolChoice, ToolSpec
-from omnia_runtime.providers.claude.messages import claude_messages
+from omnia_runtime.providers.claude.messages import CACHED, claude_messages, mark_cached
 from omnia_runtime.providers.claude.schema import output_schema
 from omnia_runtime.providers.vendor_request import check_base_url, with_instruction
 
 _BASE_URL = "https://api.anthropic.com"
 # The vendor caches nothing below about this many characters.
 _MIN_CACHED = 4096
-_CACHED = {"type": "ephemeral"}
 _CHOICES: dict[ToolChoice, str] = {"auto": "auto", "required": "any", "none": "none"}
 # The API requires a limit; these are the defaults. The oldest models cannot answer with more tokens
 # than the first.
@@ -108,7 +107,7 @@ def messages_body(
         choice = _CHOICES[request.tool_choice]
         body["tool_choice"] = {"type": "auto" if choice == "any" and not can.forced else choice}
         if size >= _MIN_CACHED:
-            tools[-1]["cache_control"] = _CACHED
+            tools[-1]["cache_control"] = CACHED
     system = request.system
     if request.output:
         schema = output_schema(request.output.schema) if can.schemas else None
@@ -121,7 +120,11 @@ def messages_body(
         body["system"] = [block]
         # The cached prefix begins with the tools, so they count.
         if size + len(system) >= _MIN_CACHED:
-            block["cache_control"] = _CACHED
+            block["cache_control"] = CACHED
+    # A function without tools is called once with these messages: nothing would read the cache.
+    said = sum(len(message.content) for message in request.messages)
+    if size + len(system) + said >= _MIN_CACHED and (tools or not request.output):
+        mark_cached(body["messages"])
     return body
 
 

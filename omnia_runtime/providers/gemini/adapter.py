@@ -6,6 +6,7 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent
+from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.gemini.request import generate_body, generate_url
 from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.pricing import prices_of
@@ -27,13 +28,17 @@ class GeminiModel:
         self._config = config
         self._url = generate_url(config)
         self._prices = prices_of(config)
+        self._fitting = Fitting(config)
         # A header and not the query, which ends up in logs.
         self._headers = {"x-goog-api-key": key.reveal()} if key else {}
         self._http = VendorHTTP(config, key, key_variable, client)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        return stream_answer(
-            self._http, self._prices, ContentStream(), lambda: self._request(request)
+        fitted = self._fitting.fit(request)
+        return fitted.restored(
+            stream_answer(
+                self._http, self._prices, ContentStream(), lambda: self._request(fitted.request)
+            )
         )
 
     def _request(self, request: ChatRequest) -> Events:

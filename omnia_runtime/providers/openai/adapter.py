@@ -9,6 +9,7 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent
+from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.openai.chat import api_url, chat_body
 from omnia_runtime.providers.openai.chat_stream import ChatStream
 from omnia_runtime.providers.openai.models import reasons, unsupported_parameters, uses_responses
@@ -39,13 +40,19 @@ class OpenAIModel:
         self._prices = prices_of(config)
         self._headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         self._warned = False
+        self._fitting = Fitting(config)
         self._http = VendorHTTP(config, key, key_variable, client)
 
     def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
         answer: AnswerReader = (
-            ResponseStream(self._config.model) if self._responses else ChatStream()
+            ResponseStream(self._config.model)
+            if self._responses
+            else ChatStream(self._config.model)
         )
-        return stream_answer(self._http, self._prices, answer, lambda: self._request(request))
+        fitted = self._fitting.fit(request)
+        return fitted.restored(
+            stream_answer(self._http, self._prices, answer, lambda: self._request(fitted.request))
+        )
 
     def _request(self, request: ChatRequest) -> Events:
         body = self._body(request)

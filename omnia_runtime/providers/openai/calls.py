@@ -12,12 +12,13 @@ from omnia_runtime.providers.vendor_stream import (
 class _Call:
     """A tool call that arrives in pieces."""
 
-    __slots__ = ("arguments", "id", "name")
+    __slots__ = ("arguments", "extra", "id", "name")
 
     def __init__(self) -> None:
         self.id = ""
         self.name = ""
         self.arguments: list[str] = []
+        self.extra = b""
 
 
 class CallPieces:
@@ -31,7 +32,14 @@ class CallPieces:
         return bool(self._calls)
 
     def add(
-        self, index: int | None, call_id: str, name: str, arguments: str, *, whole: bool = False
+        self,
+        index: int | None,
+        call_id: str,
+        name: str,
+        arguments: str,
+        *,
+        extra: bytes = b"",
+        whole: bool = False,
     ) -> None:
         """Add a piece.
 
@@ -40,6 +48,7 @@ class CallPieces:
             call_id: of the call; "" if the piece has none.
             name: of the tool; "" if the piece has none.
             arguments: the next characters of the arguments.
+            extra: the `extra_content` of the piece, as JSON; empty if it has none.
             whole: whether the piece is a call of its own.
         """
         call = None if whole else self._started(index, call_id, name)
@@ -52,6 +61,7 @@ class CallPieces:
         call.name = name or call.name
         if arguments:
             call.arguments.append(arguments)
+        call.extra = extra or call.extra
 
     def _started(self, index: int | None, call_id: str, name: str) -> _Call | None:
         """Return the call that a piece continues, None if it begins one."""
@@ -64,6 +74,10 @@ class CallPieces:
             # Some servers count the pieces instead of the calls.
             call = by_id if not name else None
         return None if call is None or _begins_another(call, call_id, name) else call
+
+    def extras(self) -> list[bytes]:
+        """Return the `extra_content` of each call, as JSON; empty if it has none."""
+        return [call.extra for call in self._calls]
 
     def requests(self) -> list[ToolCallRequest]:
         """Return the calls in their order, each with an id of its own.

@@ -19,6 +19,7 @@ from omnia_runtime.providers.openai.media import (
     result_inputs,
 )
 from omnia_runtime.providers.openai.models import at_openai, reasons
+from omnia_runtime.providers.openai.reasoning import add_reasoning
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_request import check_base_url
 
@@ -49,7 +50,7 @@ def chat_body(config: ProviderConfig, request: ChatRequest) -> JsonObject:
     """
     body: JsonObject = {
         "model": config.model,
-        "messages": _messages(request),
+        "messages": _messages(config, request),
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -78,7 +79,7 @@ def schema_name(output: OutputSchema) -> str:
     return _NOT_IN_NAME.sub("_", output.name)[:64]
 
 
-def _messages(request: ChatRequest) -> list[JsonObject]:
+def _messages(config: ProviderConfig, request: ChatRequest) -> list[JsonObject]:
     mapped: list[JsonObject] = []
     if request.system:
         mapped.append({"role": "system", "content": request.system})
@@ -91,13 +92,13 @@ def _messages(request: ChatRequest) -> list[JsonObject]:
             returned = []
         # An answer that was cut before its first word is empty.
         if message.content or message.tool_calls or message.role != "assistant":
-            mapped.append(_message(message))
+            mapped.append(_message(config, message))
     if returned:
         mapped.append({"role": "user", "content": returned})
     return mapped
 
 
-def _message(message: Message) -> JsonObject:
+def _message(config: ProviderConfig, message: Message) -> JsonObject:
     if message.role == "tool":
         return {
             "role": "tool",
@@ -117,6 +118,8 @@ def _message(message: Message) -> JsonObject:
             }
             for call in message.tool_calls
         ]
+    if message.role == "assistant":
+        add_reasoning(mapped, message, config)
     return mapped
 
 

@@ -18,10 +18,10 @@ from omnia_runtime.providers.lenient import (
 )
 from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
 from omnia_runtime.providers.openai.calls import CallPieces
+from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
 from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
 from omnia_runtime.providers.vendor_stream import complete_calls, unsaid, without_calls
 
-_NOTHING = Raw()
 _NULL = b"null"
 
 
@@ -34,11 +34,15 @@ class _CallDelta(Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: _Function = field(default_factory=_Function)
+    extra_content: Raw = NOTHING
 
 
 class _Delta(Struct, gc=False):
     content: Prose | None = None
     refusal: Prose | None = None
+    reasoning_content: Raw = NOTHING
+    reasoning: Raw = NOTHING
+    reasoning_details: Raw = NOTHING
     tool_calls: list[_CallDelta] | None = None
     # Of older servers, which call one tool at a time.
     function_call: _Function | None = None
@@ -62,14 +66,14 @@ class _Choice(Struct, gc=False):
     finish_reason: str | None = None
     message: _Delta | None = None
     text: Prose | None = None
-    error: Raw = _NOTHING
+    error: Raw = NOTHING
     usage: _Usage | None = None
 
 
 class _Chunk(Struct, gc=False):
     choices: list[_Choice] = field(default_factory=list)
     usage: _Usage | None = None
-    error: Raw = _NOTHING
+    error: Raw = NOTHING
 
 
 _decode = msgspec.json.Decoder(_Chunk).decode
@@ -84,9 +88,11 @@ class ChatStream:
         cache_writes: input tokens that were written to the vendor's cache.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = "") -> None:
         self.done = False
         self.cache_writes = 0
+        self._model = model
+        self._reasoning = CollectedReasoning()
         self._calls = CallPieces()
         self._pieces: list[str] = []
         self._reason = ""
@@ -139,8 +145,8 @@ class ChatStream:
             self._count(chunk.usage or choice.usage or _Usage())
         if choice.finish_reason:
             self._reason = choice.finish_reason
-        error = choice.error if chunk.error is _NOTHING else chunk.error
-        if error is not _NOTHING and bytes(error) != _NULL:
+        error = choice.error if chunk.error is NOTHING else chunk.error
+        if error is not NOTHING and bytes(error) != _NULL:
             # Raised when the text of this chunk has been said.
             self._failure, self.done = stream_failure({"error": loads(bytes(error))}), True
         delta = choice.delta
@@ -149,37 +155,48 @@ class ChatStream:
             text = delta.content or ""
             if delta.tool_calls or delta.refusal or delta.function_call is not None:
                 text += self._calls_or_refusal(delta)
+            if not text:
+                self._add_reasoning(delta)
         if choice.text:
             text += choice.text
         if text:
             self._pieces.append(text)
-        if choice.message is None:
-            return text
-        if delta is None and not self._reason:
-            self._reason = "stop"
-        return text + self._whole(choice.message)
+        return text if choice.message is None else text + self._whole(choice.message, delta)
 
     def _calls_or_refusal(self, delta: _Delta) -> str:
         for call in delta.tool_calls or ():
-            self._continue_call(call.index, call.id, call.function)
+            self._continue_call(call.index, call.id, call.function, call.extra_content)
         if delta.function_call is not None:
             self._continue_call(None, None, delta.function_call)
         self._refused = self._refused or bool(delta.refusal)
         return delta.refusal or ""
 
+    def _add_reasoning(self, message: _Delta) -> None:
+        self._reasoning.add(message.reasoning_content, message.reasoning, message.reasoning_details)
+
     def _continue_call(
-        self, index: int | None, call_id: str | None, function: _Function, *, whole: bool = False
+        self,
+        index: int | None,
+        call_id: str | None,
+        function: _Function,
+        extra: Raw = NOTHING,
+        *,
+        whole: bool = False,
     ) -> None:
         name, arguments = function.name or "", function.arguments or ""
-        self._calls.add(index, call_id or "", name, arguments, whole=whole)
+        content = b"" if extra is NOTHING else bytes(extra)
+        self._calls.add(index, call_id or "", name, arguments, extra=content, whole=whole)
 
-    def _whole(self, message: _Delta) -> str:
-        """Read a whole message, of which pieces may have been read before."""
+    def _whole(self, message: _Delta, beside: _Delta | None) -> str:
+        """Read a whole message, of which pieces may have been read before or stand `beside` it."""
+        if beside is None and not self._reason:
+            self._reason = "stop"
         if not self._calls:
             for call in message.tool_calls or ():
-                self._continue_call(None, call.id, call.function, whole=True)
+                self._continue_call(None, call.id, call.function, call.extra_content, whole=True)
             if message.function_call is not None:
                 self._continue_call(None, None, message.function_call, whole=True)
+        self._add_reasoning(message)
         self._refused = self._refused or bool(message.refusal)
         text = unsaid((message.content or "") + (message.refusal or ""), "".join(self._pieces))
         self._pieces.append(text)
@@ -206,7 +223,7 @@ class ChatStream:
         if not self.complete or not (self._reason or answered):
             raise self._odd.early_end()
         reason = finish_reason(self._reason, answered=answered) if self._reason else "stop"
-        calls = self._calls.requests()
+        calls = self._reasoning.packed(self._calls.requests(), self._model, self._calls.extras())
         if self._refused:
             reason = "refusal"
         elif calls and reason == "stop":

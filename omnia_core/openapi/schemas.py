@@ -168,13 +168,23 @@ def _all(own: JsonObject, target: JsonObject) -> list[Schema]:
     return [*_as_json(own.get("allOf", [])), target]
 
 
+def _discriminated(schema: JsonObject) -> JsonObject:
+    """Write alternatives with a discriminator as `anyOf`.
+
+    The discriminator chooses one of them, though a value often fits several.
+    """
+    if "discriminator" not in schema or "oneOf" not in schema or "anyOf" in schema:
+        return schema
+    return {("anyOf" if key == "oneOf" else key): value for key, value in schema.items()}
+
+
 def _converted(schema: JsonObject, child: Callable[[str, object], object]) -> JsonObject:
     """Convert a schema to JSON Schema 2020-12, without its reference.
 
     `child` converts the schema under a keyword.
     """
     result: JsonObject = {}
-    for keyword, value in _requested(schema).items():
+    for keyword, value in _discriminated(_requested(schema)).items():
         if keyword in _DROPPED or keyword.startswith("x-"):
             continue
         if keyword in _WITH_SCHEMA and isinstance(value, dict | bool):
@@ -226,7 +236,11 @@ def _requested(schema: JsonObject) -> JsonObject:
         return schema
     kept = {name: item for name, item in properties.items() if not is_read_only(item)}
     required = schema.get("required")
-    names = [name for name in required if name in kept] if isinstance(required, list) else []
+    names = (
+        [name for name in required if isinstance(name, str) and name in kept]
+        if isinstance(required, list)
+        else []
+    )
     return {**schema, "properties": kept, "required": names}
 
 

@@ -16,7 +16,7 @@ from omnia_core.openapi import (
     build_request,
     read_api,
 )
-from omnia_core.openapi.request import header_text, path_text, query_pairs
+from omnia_core.openapi.styles import header_text, path_text, query_pairs
 
 COLOURS = ["blue", "black", "brown"]
 RGB = {"R": 100, "G": 200, "B": 150}
@@ -72,7 +72,7 @@ def test_a_path_is_written_in_the_style_of_the_parameter(
         (
             "deepObject",
             True,
-            "color=blue&color=black&color=brown",
+            "color%5B0%5D=blue&color%5B1%5D=black&color%5B2%5D=brown",
             "color%5BR%5D=100&color%5BG%5D=200&color%5BB%5D=150",
         ),
     ],
@@ -247,6 +247,7 @@ SCHEMES = {
         ([{"head": []}], ApiKey("X-Key", ParameterLocation.HEADER)),
         ([{"query": []}], ApiKey("k", ParameterLocation.QUERY)),
         ([{"cookie": []}, {"query": []}], ApiKey("k", ParameterLocation.QUERY)),
+        ([{"cookie": []}], ApiKey("c", ParameterLocation.COOKIE)),
         ([{"head": []}, {"bearer": []}], None),
         ([{"oauth": ["read"]}], None),
         ([{"unknown": []}], None),

@@ -69,7 +69,7 @@ async def test_a_document_is_fetched_and_its_operations_are_tools(text: str) -> 
     async with web_server(serving(text)) as url:
         found = await discover(openapi(f"{url}/openapi"))
     assert found.status is ToolStatus.AVAILABLE
-    assert [each.name for each in found.tools] == ["get_pet", "add_pet"]
+    assert [each.name for each in found.tools] == ["getPet", "addPet"]
     assert found.tools[0].endpoint == f"{url}/v1/pets/{{id}}"
     recursive = found.tools[1].input_schema
     assert recursive is not None
@@ -80,7 +80,7 @@ async def test_a_document_is_fetched_and_its_operations_are_tools(text: str) -> 
 async def test_the_filter_chooses_and_what_it_does_not_find_is_a_remark() -> None:
     async with web_server(serving(json.dumps(DOCUMENT))) as url:
         found = await discover(openapi(url, operationFilter=["addPet", "sellPet"]))
-    assert [each.name for each in found.tools] == ["add_pet"]
+    assert [each.name for each in found.tools] == ["addPet"]
     assert found.remarks == (
         "sellPet: the document has no operation with this name: correct operationFilter",
     )

@@ -99,12 +99,12 @@ class Shop:
 async def test_every_operation_of_a_document_is_a_tool(tmp_path: Path, write: Any) -> None:
     shop = Shop(write(document()))
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
-        assert tools.names == ["list_orders", "create_order", "get_order"]
+        assert tools.names == ["listOrders", "createOrder", "getOrder"]
         assert "odd: " in tools.problems
         results = [
-            await tools.call("list_orders", tag=["a", "b c"]),
-            await tools.call("create_order", item="tea", count="2"),
-            await tools.call("get_order", **{"id": "7", "X-Trace": "t"}),
+            await tools.call("listOrders", tag=["a", "b c"]),
+            await tools.call("createOrder", item="tea", count="2"),
+            await tools.call("getOrder", **{"id": "7", "X-Trace": "t"}),
         ]
     assert not any(each.is_error for each in results)
     assert [each["call"] for each in shop.requests] == [
@@ -121,7 +121,7 @@ async def test_every_operation_of_a_document_is_a_tool(tmp_path: Path, write: An
 async def test_arguments_that_do_not_fit_reach_no_server(tmp_path: Path) -> None:
     shop = Shop()
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
-        for tool, arguments in (("get_order", {"id": "x"}), ("create_order", {}), ("odd", {})):
+        for tool, arguments in (("getOrder", {"id": "x"}), ("createOrder", {}), ("odd", {})):
             assert (await tools.call(tool, **arguments)).is_error
     assert shop.requests == []
 
@@ -135,9 +135,9 @@ async def test_a_handler_chooses_operations_and_the_address_of_the_api(tmp_path:
             "headers": {"X-Fixed": "f", "X-Trace": "ours"},
         }
         async with opened(tmp_path, openapi(url, **config)) as tools:
-            assert tools.names == ["get_order"]
+            assert tools.names == ["getOrder"]
             assert "gone: " in tools.problems
-            await tools.call("get_order", **{"id": 1, "X-Trace": "theirs"})
+            await tools.call("getOrder", **{"id": 1, "X-Trace": "theirs"})
     (seen,) = api.requests
     assert seen["call"] == "GET /api/orders/1"
     assert (seen["x-fixed"], seen["x-trace"]) == ("f", "ours")
@@ -170,7 +170,7 @@ async def test_the_credential_goes_where_the_document_wants_it(
     shop = Shop(json.dumps(made))
     auth = {"auth": {"type": kind, "path": str(path), "origin": "it"}}
     async with serving(shop) as url, opened(tmp_path, openapi(url) | auth) as tools:
-        assert not (await tools.call("list_orders", tag=["mine"])).is_error
+        assert not (await tools.call("listOrders", tag=["mine"])).is_error
     (seen,) = shop.requests
     assert expected.items() <= seen.items()
     assert ("authorization" in seen) is ("authorization" in expected)
@@ -179,7 +179,7 @@ async def test_the_credential_goes_where_the_document_wants_it(
 async def test_nothing_of_the_caller_reaches_an_api(tmp_path: Path) -> None:
     shop = Shop()
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
-        await tools.call("list_orders")
+        await tools.call("listOrders")
     assert "authorization" not in shop.requests[0]
     assert "of-the-caller" not in str(shop.requests)
 
@@ -203,7 +203,7 @@ async def test_a_redirect_of_the_document_is_shown_no_credential(tmp_path: Path)
         async with serving(moved) as url:
             handler["openAPIConfig"]["specURL"] = url
             async with opened(tmp_path, handler) as tools:
-                assert "get_order" in tools.names
+                assert "getOrder" in tools.names
     (headers,) = seen
     assert not {"authorization", "x-fixed"} & headers.keys()
 

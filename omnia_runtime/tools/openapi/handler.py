@@ -1,6 +1,7 @@
 """Tools that are the operations of an OpenAPI document."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -66,7 +67,7 @@ class OpenAPISource(PolledSource):
         self._client = client
         self._calls = HTTPToolClient(handler.name, client, config.retry_policy, self.timeout)
         self._reader = ResponseReader(handler.name)
-        self._text: str | None = None
+        self._digest = b""
         self._remarks = ""
         self._operations: dict[str, Operation] = {}
 
@@ -86,7 +87,9 @@ class OpenAPISource(PolledSource):
         try:
             async with asyncio.timeout(self.timeout):
                 text = await fetch_document(self._config, self._client, self._credential)
-            specs = await self._read(text) if text != self._text else None
+            # A document has megabytes: its digest is kept instead.
+            digest = hashlib.sha256(text.encode()).digest()
+            specs = await self._read(text, digest) if digest != self._digest else None
         except TimeoutError:
             return _failed(f"the document did not arrive in {self.timeout:g} s")
         except (DocumentUnavailable, CredentialUnusable) as error:
@@ -98,7 +101,7 @@ class OpenAPISource(PolledSource):
             return _failed("the document cannot be read")
         return PollResult(specs, self._remarks)
 
-    async def _read(self, text: str) -> list[ToolSpec]:
+    async def _read(self, text: str, digest: bytes) -> list[ToolSpec]:
         # 15 MB that an agent without OpenAPI documents does not need.
         from omnia_core.openapi import read_api  # noqa: PLC0415 - as above
 
@@ -106,7 +109,7 @@ class OpenAPISource(PolledSource):
         api = await asyncio.to_thread(
             read_api, text, config.spec_url, only=config.operation_filter, base=config.base_url
         )
-        self._text = text
+        self._digest = digest
         return self._use(api)
 
     def _use(self, api: "Api") -> list[ToolSpec]:
@@ -165,7 +168,17 @@ def _request(
         return with_headers(call, credential.headers())
     if key.place is ParameterLocation.HEADER:
         return with_headers(call, {key.name: value})
+    if key.place is ParameterLocation.COOKIE:
+        return with_headers(call, {"Cookie": _with_cookie(call.headers, key.name, value)})
     return structs.replace(call, url=_with_key(call.url, quote(key.name, safe=""), value))
+
+
+def _with_cookie(headers: Mapping[str, str], name: str, value: str) -> str:
+    """Return the `Cookie` header with the credential in place of a cookie of the same name."""
+    given = next((text for key, text in headers.items() if key.lower() == "cookie"), "")
+    cookies = [cookie.strip() for cookie in given.split(";")]
+    others = [cookie for cookie in cookies if cookie and cookie.partition("=")[0] != name]
+    return "; ".join([*others, f"{name}={value}"])
 
 
 def _with_key(url: str, name: str, value: str) -> str:

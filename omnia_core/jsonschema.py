@@ -83,9 +83,7 @@ def compile_schema(schema: JsonObject | bool) -> Schema:
     """
     try:
         # `format` is an assertion here: authors who write `format: email` expect a check.
-        return Schema(
-            _dialect(schema)(schema, validate_formats=True, retriever=_refuse_to_fetch)
-        )
+        return Schema(_dialect(schema)(schema, validate_formats=True, retriever=_refuse_to_fetch))
     except jsonschema_rs.ValidationError as error:
         raise SchemaInvalid(_pointer(error.instance_path), error.message) from error
     except (jsonschema_rs.ReferencingError, ValueError, TypeError) as error:

@@ -233,9 +233,7 @@ def _check_schema(schema: JsonObject, place: str) -> None:
     """Refuse a schema that models do not accept either; only its patterns may be of any kind."""
     for skipped in compile_server_schema(schema)[1]:
         if not skipped.partition(":")[0].endswith("/pattern"):
-            raise ConfigurationError(
-                f"{place}: the schema of the arguments is invalid: {skipped}"
-            )
+            raise ConfigurationError(f"{place}: the schema of the arguments is invalid: {skipped}")
 
 
 def _description(raw: JsonObject, item: JsonObject, place: str) -> str:

@@ -172,9 +172,7 @@ def arguments(
     at = f"{where}, request body"
     fields = _argument_fields(body, at) if body else None
     if body is not None:
-        roots += (
-            [(at, body.schema)] if fields is None else [(at, item) for item in fields.values()]
-        )
+        roots += [(at, body.schema)] if fields is None else [(at, item) for item in fields.values()]
     writer = SchemaWriter(document, roots)
     schema = _ObjectSchema()
     parameters = tuple(_parameter(raw, writer, schema) for raw in raws)

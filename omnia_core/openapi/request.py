@@ -123,9 +123,7 @@ def _body_value(operation: Operation, arguments: JsonObject) -> tuple[Any] | Non
             raise ArgumentUnusable(f'the argument "{body.argument}" is missing: it is the body')
         return None
     fields = {
-        name: arguments[argument]
-        for argument, name in body.fields.items()
-        if argument in arguments
+        name: arguments[argument] for argument, name in body.fields.items() if argument in arguments
     }
     if body.is_open:
         known = {item.argument for item in operation.parameters} | body.fields.keys()

@@ -72,9 +72,7 @@ async def _text(response: "aiohttp.ClientResponse", limit: int, *, filtered: boo
         if len(content) > limit:
             response.close()
             remedy = "divide it" if filtered else "name its operations in operationFilter"
-            raise DocumentUnavailable(
-                f"the document is larger than {limit >> 20} MiB: {remedy}"
-            )
+            raise DocumentUnavailable(f"the document is larger than {limit >> 20} MiB: {remedy}")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -27,7 +27,7 @@ def main() -> int:
     asked = parser.parse_args()
     paths = sorted(asked.folder.rglob("*.json"))[:: asked.every]
     if not paths:
-        print(f"{asked.folder} has no documents. Install them: {_INSTALL}")  # noqa: T201
+        print(f"{asked.folder} has no documents. Install them: {_INSTALL}")
         return 2
     tools, reasons, refused, slowest, bugs = 0, Counter[str](), Counter[str](), [], 0
     for path in paths:
@@ -38,7 +38,7 @@ def main() -> int:
             refused[_kind(error.message)] += 1
         except Exception as error:  # noqa: BLE001 - the point of the program
             bugs += 1
-            print(f"BUG {path}: {type(error).__name__}: {error}")  # noqa: T201
+            print(f"BUG {path}: {type(error).__name__}: {error}")
         else:
             tools += len(api.operations)
             reasons.update(_reasons(api))
@@ -68,7 +68,7 @@ def _report(
     lines += [f"{refused.total()} documents refused"]
     lines += [f"{count:7} {reason}" for reason, count in refused.most_common(_SHOWN)]
     lines += ["slowest", *(f"{seconds:6.2f} s {path}" for seconds, path in slowest)]
-    print("\n".join(lines))  # noqa: T201
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -64,7 +64,7 @@ class _Entry(NamedTuple):
         return {tool, own, tool_name(own)} if own else {tool}
 
 
-def read_api(text: str, where: str, *, only: Iterable[str] = (), base: str | None = None) -> Api:
+def read_api(text: str, where: str, *, only: Collection[str] = (), base: str | None = None) -> Api:
     """Read an OpenAPI 3.0 or 3.1 document. An invalid operation does not affect the others.
 
     Args:
@@ -132,9 +132,7 @@ def _entries(document: JsonObject, where: str) -> tuple[list[_Entry], list[Omiss
             continue
         place = f"{where}, paths, {path}"
         try:
-            if not str(path).startswith("/"):
-                raise ConfigurationError(f"{place}: a path has to begin with /")
-            item = _path_item(document, node, place)
+            item = _path_item(document, str(path), node, place)
         except ConfigurationError as error:
             unreadable.append(Omission(str(path), error.message))
             continue
@@ -147,8 +145,10 @@ def _entries(document: JsonObject, where: str) -> tuple[list[_Entry], list[Omiss
     return entries, unreadable
 
 
-def _path_item(document: JsonObject, node: object, place: str) -> JsonObject:
+def _path_item(document: JsonObject, path: str, node: object, place: str) -> JsonObject:
     """Return a path; what stands beside its reference is kept, as OpenAPI 3.1 allows."""
+    if not path.startswith("/"):
+        raise ConfigurationError(f"{place}: a path has to begin with /")
     target = follow(document, node, place)
     if not isinstance(node, dict) or "$ref" not in node or len(node) == 1:
         return target

@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 import msgspec
 

@@ -10,6 +10,8 @@ from omnia_runtime.ports.tools import CallContext
 _PREFIX = "x-omnia-"
 _MAX_ENTRIES = 32
 _MAX_VALUE = 1024
+# Above it a float has no exact last digit.
+_MAX_WHOLE = 1e15
 _IN_HEADER = re.compile(r"[\x20-\x7e]+")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 
@@ -57,6 +59,8 @@ def _plain(value: Any) -> str | None:
         case int():
             return str(value)
         case float():
-            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+            return (
+                str(int(value)) if value.is_integer() and abs(value) < _MAX_WHOLE else repr(value)
+            )
         case _:
             return None

@@ -131,7 +131,9 @@ def test_objects_in_objects_get_a_bracket_for_each_level() -> None:
 
 
 def test_cookies_are_sent_in_one_header() -> None:
-    cookies = [{"name": name, "in": "cookie", "schema": {}} for name in ("a", "b", "empty", "c")]
+    cookies: list[dict[str, Any]] = [
+        {"name": name, "in": "cookie", "schema": {}} for name in ("a", "b", "empty", "c")
+    ]
     cookies[3]["content"] = {"application/json": {"schema": {}}}
     found = operation("/", parameters=cookies)
     request = build_request(found, {"a": "x; y=1", "b": 2, "empty": [], "c": {"k": 1}})
@@ -201,7 +203,7 @@ def test_a_multipart_form_has_a_part_for_each_value() -> None:
         (
             part.get_param("name", header="content-disposition"),
             "Content-Type" in part and part.get_content_type(),
-            (part.get_payload(decode=True) or b"").decode(),
+            bytes(part.get_payload(decode=True) or b"").decode(),
         )
         for part in parts
     ] == [

@@ -430,7 +430,7 @@ JSON = "application/json"
         (JSON, b"\xef\xbb\xbf" + b'{"a": 1}', '{"a":1}'),
         (JSON, '{"a": 1}'.encode("utf-32"), '{"a":1}'),
         (f"{JSON}; charset=utf-8", '{"a": 1}'.encode("utf-16"), '{"a":1}'),
-        (f'text/plain; charset="windows-1252"', b"\x80 \xe9", '{"result":"€ é"}'),
+        ('text/plain; charset="windows-1252"', b"\x80 \xe9", '{"result":"€ é"}'),
         ("text/plain; charset=none", "é".encode(), '{"result":"é"}'),
         ("text/plain; charset=hex", "é".encode(), '{"result":"é"}'),
         ("text/plain", b"a\xff", '{"result":"a\ufffd"}'),

@@ -101,6 +101,7 @@ async def test_a_tool_whose_schema_does_not_compile_stays_and_is_named_once() ->
             return [ToolSpec("odd", "", odd), ToolSpec("broken", "", broken)]
 
         async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+            assert context == CallContext()
             return ToolResult(f"{tool} {sorted(arguments.items())}")
 
     routes, _ = route_tools([Odd("h")])

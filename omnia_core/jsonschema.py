@@ -4,7 +4,6 @@
 one, the dialect is 2020-12.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +24,8 @@ _DIALECTS: dict[str, Callable[..., jsonschema_rs.Validator]] = {
 # Below these keywords a schema that accepts more can make the whole schema accept less.
 _NOT_MONOTONE = frozenset({"contains", "if", "not", "oneOf"})
 _MOST_PATTERNS = 50
+# Keywords whose values are no schemas.
+_DATA = frozenset({"const", "default", "enum", "examples"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +104,35 @@ def compile_server_schema(schema: JsonObject | bool) -> tuple[Schema, tuple[str,
         try:
             return compile_schema(rest), tuple(skipped)
         except SchemaInvalid as error:
-            path = error.pointer.split("/")[1:]
-            is_pattern = path[-1:] == ["pattern"] and path[-2:-1] != ["properties"]
-            is_pattern = is_pattern and _NOT_MONOTONE.isdisjoint(path)
-            if not is_pattern or len(skipped) >= _MOST_PATTERNS:
+            pattern = _pattern_at(rest, error.pointer.split("/")[1:])
+            if pattern is None or len(skipped) >= _MOST_PATTERNS:
                 return compile_schema(True), (str(error),)
             skipped.append(str(error))
-            rest = _without(rest if skipped[1:] else copy.deepcopy(rest), path)
+            # A schema often repeats a pattern, and each attempt compiles all of it.
+            rest = _without_pattern(rest, pattern)
 
 
-def _without(schema: Any, path: list[str]) -> Any:
-    """Remove the keyword at the end of `path` from a schema."""
-    inner = schema
-    for part in path[:-1]:
+def _pattern_at(schema: Any, path: list[str]) -> str | None:
+    """Return the regular expression at a place where the schema can do without it."""
+    if path[-1:] != ["pattern"] or path[-2:-1] == ["properties"]:
+        return None
+    for part in path if _NOT_MONOTONE.isdisjoint(path) else ():
         key = part.replace("~1", "/").replace("~0", "~")
-        inner = inner[int(key)] if isinstance(inner, list) else inner[key]
-    del inner[path[-1]]
-    return schema
+        schema = schema[int(key)] if isinstance(schema, list) else schema[key]
+    return schema if isinstance(schema, str) else None
+
+
+def _without_pattern(schema: Any, pattern: str) -> Any:
+    """Return a copy of a schema without one regular expression, but where it has to stay."""
+    if isinstance(schema, list):
+        return [_without_pattern(item, pattern) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key in _NOT_MONOTONE | _DATA else _without_pattern(value, pattern)
+        for key, value in schema.items()
+        if key != "pattern" or value != pattern
+    }
 
 
 def _dialect(schema: JsonObject | bool) -> Callable[..., jsonschema_rs.Validator]:

@@ -13,6 +13,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.arguments import RawParameter, arguments, raw_body, raw_parameters
 from omnia_core.openapi.document import base_url, follow, read_document
 from omnia_core.openapi.operation import ApiKey, Operation, ParameterLocation
+from omnia_core.openapi.schemas import SchemaCache
 
 # HEAD, OPTIONS and TRACE are not useful as tools.
 _METHODS = ("get", "put", "post", "delete", "patch")
@@ -104,6 +105,7 @@ def _operations(
     operations: list[Operation] = []
     omitted: list[Omission] = []
     missing = dict.fromkeys(only)
+    cache = SchemaCache()
     for name, entry in named:
         called = entry.names(name)
         if only and called.isdisjoint(only):
@@ -111,7 +113,7 @@ def _operations(
         for known in called:
             missing.pop(known, None)
         try:
-            operations.append(_operation(document, name, entry, where, base))
+            operations.append(_operation(document, name, entry, (where, base), cache))
         except ConfigurationError as error:
             omitted.append(Omission(entry.operation_id or entry.place, error.message))
         except RecursionError:
@@ -130,7 +132,7 @@ def _entries(document: JsonObject, where: str) -> tuple[list[_Entry], list[Omiss
     for path, node in paths.items():
         if str(path).startswith("x-"):
             continue
-        place = f"{where}, paths, {path}"
+        place = f"path {path}"
         try:
             item = _path_item(document, str(path), node, place)
         except ConfigurationError as error:
@@ -156,8 +158,13 @@ def _path_item(document: JsonObject, path: str, node: object, place: str) -> Jso
 
 
 def _operation(
-    document: JsonObject, name: str, entry: _Entry, where: str, base: str | None
+    document: JsonObject,
+    name: str,
+    entry: _Entry,
+    at: tuple[str, str | None],
+    cache: SchemaCache,
 ) -> Operation:
+    where, base = at
     item, raw, place = entry.item, entry.raw, entry.place
     parameters = raw_parameters(document, item.get("parameters"), raw.get("parameters"), place)
     key = _api_key(document, raw)
@@ -171,7 +178,7 @@ def _operation(
             f"{place}: {{{variable}}} of the path is not described: add the parameter"
         )
     body = raw_body(document, raw.get("requestBody"), place)
-    built = arguments(document, parameters, body, place)
+    built = arguments(document, parameters, body, place, cache)
     _check_schema(built.schema, place)
     levels = (raw.get("servers"), item.get("servers"), document.get("servers"))
     return Operation(

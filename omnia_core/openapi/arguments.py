@@ -22,7 +22,7 @@ from omnia_core.openapi.operation import (
     Parameter,
     ParameterLocation,
 )
-from omnia_core.openapi.schemas import SchemaWriter, is_read_only
+from omnia_core.openapi.schemas import SchemaCache, SchemaWriter, is_read_only
 
 _ORDER = {place: order for order, place in enumerate(ParameterLocation)}
 _SET_BY_CLIENT = frozenset({"accept", "authorization", "content-type"})
@@ -161,7 +161,11 @@ def raw_body(document: JsonObject, node: object, where: str) -> RawBody | None:
 
 
 def arguments(
-    document: JsonObject, raws: list[RawParameter], body: RawBody | None, where: str
+    document: JsonObject,
+    raws: list[RawParameter],
+    body: RawBody | None,
+    where: str,
+    cache: SchemaCache | None = None,
 ) -> Arguments:
     """Combine parameters and body into one object schema.
 
@@ -173,7 +177,7 @@ def arguments(
     fields = _argument_fields(body, at) if body else None
     if body is not None:
         roots += [(at, body.schema)] if fields is None else [(at, item) for item in fields.values()]
-    writer = SchemaWriter(document, roots)
+    writer = SchemaWriter(document, roots, cache)
     schema = _ObjectSchema()
     parameters = tuple(_parameter(raw, writer, schema) for raw in raws)
     built = _body(body, fields, writer, schema, at) if body else None

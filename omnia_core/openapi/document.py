@@ -174,5 +174,5 @@ def base_url(levels: tuple[object, ...], where: str) -> str:
         return urljoin(where, url).rstrip("/")
     except ValueError as error:
         raise ConfigurationError(
-            f'{where}: the server "{url}" is not a URL: correct it, or set baseURL'
+            f'the server "{url}" is not a URL: correct it, or set baseURL'
         ) from error

@@ -118,9 +118,15 @@ SLUG = {"type": "string", "pattern": r"^[\w-\.]+$"}
         ),
         (
             {"items": {"anyOf": [{**SLUG}, {**SLUG}]}},
-            ["/items/anyOf/0/pattern", "/items/anyOf/1/pattern"],
+            ["/items/anyOf/0/pattern"],
             ["?"],
             [1],
+        ),
+        (
+            {"properties": {"a": SLUG, "b": {"pattern": "("}}, "enum": [SLUG, {"a": "?"}]},
+            ["/properties/a/pattern", "/properties/b/pattern"],
+            SLUG,
+            {"a": 1},
         ),
         ({"not": SLUG}, ["/not/pattern"], "a", None),
         ({"properties": {"p": {"$ref": "#/$defs/p"}}}, ["(root)"], {"p": 1}, None),

@@ -138,3 +138,12 @@ async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_a
     assert done.is_set()
     assert seen == ["Basic bWU6aHVudGVyMg==", None]
     assert "hunter2" not in repr(found)
+
+
+async def test_a_filter_makes_a_larger_document_usable() -> None:
+    text = json.dumps({**DOCUMENT, "x-padding": "x" * (6 << 20)})
+    async with web_server(serving(text)) as url:
+        whole = await discover(openapi(url))
+        chosen = await discover(openapi(url, operationFilter=["getPet"]))
+    assert "larger than 5 MiB" in (whole.error or "")
+    assert [each.name for each in chosen.tools] == ["getPet"]

@@ -16,7 +16,7 @@ from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.credentials import Credential
 from omnia_runtime.tools.http.client import MAX_RESPONSE_BYTES
 from omnia_runtime.tools.manager import ToolManager
-from omnia_runtime.tools.openapi.document import MAX_DOCUMENT_BYTES
+from omnia_runtime.tools.openapi.document import MAX_DOCUMENT_BYTES, MAX_FILTERED_BYTES
 from omnia_runtime.tools.openapi.handler import OpenAPISource
 from omnia_runtime.tools.retry import Backoff
 from omnia_runtime.tools.routes import route_tools
@@ -423,3 +423,60 @@ async def test_two_documents_with_the_same_operation_both_keep_their_tools(
             await tools.call("wiki__search")
             assert '"wiki__search"' in tools.problems
     assert len(first.requests) == len(second.requests) == 1
+
+
+async def test_a_filter_makes_a_larger_document_usable(tmp_path: Path) -> None:
+    shop = Shop(json.dumps(document(padding="x" * MAX_DOCUMENT_BYTES)))
+    async with serving(shop) as url:
+        async with opened(tmp_path, openapi(url)) as tools:
+            assert tools.names == []
+            assert "larger than 5 MiB: name its operations in operationFilter" in tools.problems
+        async with opened(tmp_path, openapi(url, operationFilter=["getOrder"])) as tools:
+            assert tools.names == ["getOrder"]
+            assert not (await tools.call("getOrder", id=1)).is_error
+        shop.text = "x" * (MAX_FILTERED_BYTES + 1)
+        async with opened(tmp_path, openapi(url, operationFilter=["getOrder"])) as tools:
+            assert "larger than 24 MiB: divide it" in tools.problems
+
+
+async def test_many_operations_that_cannot_be_tools_are_named_up_to_a_number(
+    tmp_path: Path,
+) -> None:
+    paths = {f"/{number}": None for number in range(60)} | {"/good": {"get": {}}}
+    shop = Shop(json.dumps(document(paths=paths)))
+    async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
+        assert tools.names == ["get_good"]
+        assert "; /49: " in tools.problems
+        assert "; and 10 more" in tools.problems
+        assert "/50: " not in tools.problems
+
+
+async def test_a_form_and_a_cookie_reach_the_server(tmp_path: Path) -> None:
+    form = {
+        "operationId": "order",
+        "parameters": [{"name": "basket", "in": "cookie", "schema": {}}],
+        "requestBody": {
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {"type": "object", "properties": {"item": {"type": "string"}}}
+                }
+            }
+        },
+        "security": [{"key": []}],
+    }
+    key = {"key": {"type": "apiKey", "in": "cookie", "name": "session"}}
+    shop = Shop(
+        json.dumps(document(paths={"/orders": {"post": form}}, components={"securitySchemes": key}))
+    )
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    auth = {"auth": {"type": "bearer", "path": str(token), "origin": "it"}}
+    async with serving(shop) as url, opened(tmp_path, openapi(url) | auth) as tools:
+        await tools.call("order", item="green tea", basket="b", session="mine")
+        await tools.call("order", item="green tea", basket="b")
+        await tools.call("order")
+    sent = [(each["body"], each.get("content-type"), each["cookie"]) for each in shop.requests]
+    assert sent == [
+        ("item=green%20tea", "application/x-www-form-urlencoded", "basket=b; session=s3cret"),
+        ("", None, "session=s3cret"),
+    ]

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from omnia_core.openapi import Api, Operation
 
 POLL_SECONDS = 300.0
+# Some documents have a thousand operations that cannot be tools.
+_MOST_REMARKS = 50
 
 _log = structlog.get_logger()
 
@@ -127,7 +129,9 @@ class OpenAPISource(PolledSource):
         ]
         if not api.operations and not remarks:
             remarks = ["the document has no operations: add some"]
-        self._remarks = "; ".join(remarks)
+        left = len(remarks) - _MOST_REMARKS
+        more = [f"and {left} more"] if left > 0 else []
+        self._remarks = "; ".join([*remarks[:_MOST_REMARKS], *more])
         self._operations = operations
         return [
             ToolSpec(operation.name, operation.description, operation.input_schema)

@@ -442,7 +442,7 @@ async def test_a_filter_makes_a_larger_document_usable(tmp_path: Path) -> None:
 async def test_many_operations_that_cannot_be_tools_are_named_up_to_a_number(
     tmp_path: Path,
 ) -> None:
-    paths = {f"/{number}": None for number in range(60)} | {"/good": {"get": {}}}
+    paths: dict[str, Any] = {f"/{number}": None for number in range(60)} | {"/good": {"get": {}}}
     shop = Shop(json.dumps(document(paths=paths)))
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
         assert tools.names == ["get_good"]

@@ -8,6 +8,7 @@ body is one argument, `body`.
 The headers that the HTTP client sets are not arguments: `Accept`, `Authorization`, `Content-Type`.
 """
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from omnia_core.openapi.operation import (
 from omnia_core.openapi.schemas import SchemaCache, SchemaWriter, is_read_only
 
 _ORDER = {place: order for order, place in enumerate(ParameterLocation)}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SET_BY_CLIENT = frozenset({"accept", "authorization", "content-type"})
 _STYLES = {
     ParameterLocation.PATH: "simple",
@@ -120,6 +122,8 @@ def _raw_parameter(raw: JsonObject, where: str) -> RawParameter | None:
         raise ConfigurationError(f'{where}: "in" has to be path, query, header or cookie')
     if place == "header" and name.lower() in _SET_BY_CLIENT:
         return None
+    if place == "header" and not _HEADER_NAME.fullmatch(name):
+        raise ConfigurationError(f'{where}: no header can have the name "{name}": correct it')
     return RawParameter(name, ParameterLocation(place), raw, f'{where} ("{name}")')
 
 

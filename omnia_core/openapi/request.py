@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 
@@ -11,6 +12,7 @@ from omnia_core.openapi.operation import Body, Operation, Parameter, ParameterLo
 from omnia_core.openapi.styles import cookie_text, header_text, path_text, plain, query_pairs
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
+_UNENCODED = re.compile(r"[^\x21-\x7e]+")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -59,6 +61,8 @@ def build_request(operation: Operation, arguments: JsonObject) -> Request:
     url = operation.base_url + _path(operation, given)
     if query:
         url += ("&" if "?" in url else "?") + "&".join(query)
+    # What a document writes into its paths and servers is not always encoded.
+    url = _UNENCODED.sub(lambda match: quote(match[0]), url)
     return Request(operation.method, url, headers, body)
 
 
@@ -84,7 +88,8 @@ def _path(operation: Operation, given: JsonObject) -> str:
             )
         return text
 
-    return _VARIABLE.sub(fill, operation.path)
+    # A fragment only makes paths different; it is not sent, and no query can follow it.
+    return _VARIABLE.sub(fill, operation.path.partition("#")[0])
 
 
 def _query(parameter: Parameter, value: Any) -> list[str]:

@@ -447,6 +447,19 @@ def test_an_argument_that_cannot_stand_there_is_refused(
         build_request(found, arguments)
 
 
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("/#Action=Create", "https://api.example/?q=1"),
+        ("/a b/ä/%20", "https://api.example/a%20b/%C3%A4/%20?q=1"),
+        ("/a?Action=Create", "https://api.example/a?Action=Create&q=1"),
+        ("/a\r\nX: y", "https://api.example/a%0D%0AX:%20y?q=1"),
+    ],
+)
+def test_a_path_is_sent_as_a_url_can_have_it(path: str, url: str) -> None:
+    assert build_request(operation(path, parameters=[query("q")]), {"q": 1}).url == url
+
+
 @pytest.mark.parametrize("value", ["", "."])
 def test_a_style_that_adds_dots_cannot_climb_the_path(value: str) -> None:
     label = {"name": "b", "in": "path", "required": True, "style": "label", "schema": {}}

@@ -204,6 +204,7 @@ def test_a_bad_operation_is_left_out_and_the_others_stay(schema: JsonObject, sai
         ({"requestBody": {"content": 5}}, "its content has to be an object"),
         ({"requestBody": {"required": True, "content": {}}}, "found nothing"),
         ({"parameters": {"name": "q"}}, "have to be a list"),
+        ({"parameters": [{"name": "X: y", "in": "header"}]}, "no header can have the name"),
         ({"parameters": [{"name": "q", "in": ["query"]}]}, '"in" has to be'),
         ({"servers": [{"url": "http://[x"}]}, "is not a URL"),
         ({"parameters": [{"in": "query"}]}, "the name is missing"),

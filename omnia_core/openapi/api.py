@@ -8,7 +8,6 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.jsonschema import compile_server_schema
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.arguments import RawParameter, arguments, raw_body, raw_parameters
 from omnia_core.openapi.document import base_url, follow, read_document
@@ -179,7 +178,6 @@ def _operation(
         )
     body = raw_body(document, raw.get("requestBody"), place)
     built = arguments(document, parameters, body, place, cache)
-    _check_schema(built.schema, place)
     levels = (raw.get("servers"), item.get("servers"), document.get("servers"))
     return Operation(
         name=name,
@@ -234,13 +232,6 @@ def _schemes(document: JsonObject, required: object) -> Iterator[JsonObject]:
 
 def _path_variables(path: str) -> set[str]:
     return {part.partition("}")[0] for part in path.split("{")[1:]}
-
-
-def _check_schema(schema: JsonObject, place: str) -> None:
-    """Refuse a schema that models do not accept either; only its patterns may be of any kind."""
-    for skipped in compile_server_schema(schema)[1]:
-        if not skipped.partition(":")[0].endswith("/pattern"):
-            raise ConfigurationError(f"{place}: the schema of the arguments is invalid: {skipped}")
 
 
 def _description(raw: JsonObject, item: JsonObject, place: str) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from omnia_core.errors import ConfigurationError
+from omnia_core.jsonschema import compile_server_schema
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.body import body_kind, media_type
 from omnia_core.openapi.document import follow
@@ -169,7 +170,7 @@ def arguments(
     raws: list[RawParameter],
     body: RawBody | None,
     where: str,
-    cache: SchemaCache | None = None,
+    cache: SchemaCache,
 ) -> Arguments:
     """Combine parameters and body into one object schema.
 
@@ -185,7 +186,16 @@ def arguments(
     schema = _ObjectSchema()
     parameters = tuple(_parameter(raw, writer, schema) for raw in raws)
     built = _body(body, fields, writer, schema, at) if body else None
+    _check(schema.render(writer.unchecked(cache)), where)
+    cache.checked.update(writer.references)
     return Arguments(parameters, built, schema.render(writer.definitions))
+
+
+def _check(schema: JsonObject, where: str) -> None:
+    """Refuse a schema that models do not accept either; only its patterns may be of any kind."""
+    for skipped in compile_server_schema(schema)[1]:
+        if not skipped.partition(":")[0].endswith("/pattern"):
+            raise ConfigurationError(f"{where}: the schema of the arguments is invalid: {skipped}")
 
 
 class _ObjectSchema:

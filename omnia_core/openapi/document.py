@@ -13,6 +13,7 @@ from omnia_core.jsonvalue import JsonObject
 _LONGEST_CHAIN = 32
 # A value takes up to 200 bytes of memory, and YAML aliases can expand a short text without limit.
 _MOST_VALUES = 1_000_000
+_SHORTEST_VALUE = 20
 # The parser of YAML takes 100 times the memory of its text for a while.
 _LONGEST_YAML = 5 * 1024 * 1024
 
@@ -84,7 +85,8 @@ def read_document(text: str, where: str) -> JsonObject:
 
 def _parsed(text: str) -> Any:
     if text.lstrip("\ufeff \t\r\n").startswith("{"):
-        if sum(map(text.count, "{[,")) > _MOST_VALUES:
+        # Larger documents than this are real, but their values have names and texts.
+        if sum(map(text.count, "{[,")) > max(_MOST_VALUES, len(text) // _SHORTEST_VALUE):
             raise _TooLarge("the document has more than a million values: divide it")
         try:
             return msgspec.json.decode(text.lstrip("\ufeff"))

@@ -70,9 +70,14 @@ class _Leaf:
 
 
 class SchemaCache:
-    """What the operations of one document share; without it large documents take minutes."""
+    """What the operations of one document share; without it large documents take minutes.
+
+    Attributes:
+        checked: the references whose schemas are known to be valid.
+    """
 
     def __init__(self) -> None:
+        self.checked: set[str] = set()
         self.leaves: dict[int, _Leaf] = {}
         self.targets: dict[str, Any] = {}
 
@@ -123,6 +128,18 @@ class SchemaWriter:
         if leaf.written is None:
             leaf.written = self._written(place, schema)
         return leaf.written
+
+    def unchecked(self, cache: SchemaCache) -> JsonObject:
+        """Return the definitions, without those that another operation has been checked with."""
+        return {
+            name: True if reference in cache.checked else self.definitions[name]
+            for reference, name in self._names.items()
+        }
+
+    @property
+    def references(self) -> Iterable[str]:
+        """The references that became definitions."""
+        return self._names.keys()
 
     def _written(self, place: str, schema: JsonObject) -> Schema:
         own = _converted(schema, lambda keyword, inner: self.write(f"{place}/{keyword}", inner))

@@ -297,6 +297,22 @@ def test_whatever_an_operation_holds_the_other_stays(data: st.DataObject, junk: 
     assert len(api.operations) + len(api.omitted) in (1, 2)
 
 
+def test_a_schema_is_as_good_in_every_operation_that_uses_it() -> None:
+    """Operations share what is known of a schema."""
+    pair = [query(name, {"$ref": "#/components/schemas/Bad"}) for name in ("a", "b")]
+    good = [query(name, {"$ref": "#/components/schemas/Good"}) for name in ("a", "b")]
+    schemas = {"Bad": {"type": "file"}, "Good": {"type": "string", "pattern": "("}}
+    paths: JsonObject = {
+        f"/{number}": {"get": {"parameters": pair}, "put": {"parameters": good}}
+        for number in range(3)
+    }
+    api = read_api(document(paths, components={"schemas": schemas}), WHERE)
+    assert [each.name for each in api.operations] == ["put_0", "put_1", "put_2"]
+    assert [each.operation for each in api.omitted] == ["GET /0", "GET /1", "GET /2"]
+    for operation in api.operations:
+        assert operation.input_schema["$defs"] == {"Good": schemas["Good"]}
+
+
 def test_a_path_with_an_unknown_parameter_is_left_out() -> None:
     api = read_api(document({"/x/{id}": {"get": {}}}), WHERE)
     assert "{id} of the path is not described" in api.omitted[0].reason

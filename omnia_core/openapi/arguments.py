@@ -315,7 +315,8 @@ def _argument_fields(body: RawBody, where: str) -> dict[str, object] | None:
         ConfigurationError: a form is not an object, or needs a file.
     """
     shape = body.shape
-    if body.is_form and shape.get("type", "object") != "object":
+    kinds = shape.get("type", "object")
+    if body.is_form and "object" not in (kinds if isinstance(kinds, list) else [kinds]):
         raise ConfigurationError(f"{where}: a form has to be an object of fields")
     properties = shape.get("properties")
     plain = (

@@ -75,7 +75,7 @@ def _deep_pairs(key: str, value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for number, item in enumerate(value):
             yield from _deep_pairs(f"{key}%5B{number}%5D", item)
-    else:
+    elif value is not None:
         yield f"{key}={encoded(value)}"
 
 

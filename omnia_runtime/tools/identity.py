@@ -10,6 +10,8 @@ from omnia_runtime.ports.tools import CallContext
 _PREFIX = "x-omnia-"
 _MAX_ENTRIES = 32
 _MAX_VALUE = 1024
+# Of all arguments together: many servers accept 8 KiB of headers.
+_MAX_PARAMETERS = 4096
 # Above it a float has no exact last digit.
 _MAX_WHOLE = 1e15
 _IN_HEADER = re.compile(r"[\x20-\x7e]+")
@@ -39,13 +41,14 @@ def identity_headers(tool: str, arguments: JsonObject, context: CallContext) -> 
     too long, is left out: the body has every argument.
     """
     headers = {name.title(): value for name, value in call_metadata(tool, context).items()}
-    parameters = {}
+    left = _MAX_PARAMETERS
     for name, value in arguments.items():
         words = [word[0].upper() + word[1:] for word in _WORD.findall(name)]
-        text = _plain(value)
-        if words and text is not None and len(text) <= _MAX_VALUE:
-            parameters["X-Omnia-Param-" + "".join(words)[:_MAX_VALUE]] = text
-    headers |= dict(list(parameters.items())[:_MAX_ENTRIES])
+        header, text = "X-Omnia-Param-" + "".join(words), _plain(value)
+        if not words or text is None or not _IN_HEADER.fullmatch(text):
+            continue
+        if len(text) <= _MAX_VALUE and (left := left - len(header) - len(text)) >= 0:
+            headers[header] = text
     return {name: value for name, value in headers.items() if _IN_HEADER.fullmatch(value)}
 
 

@@ -121,7 +121,9 @@ def test_each_place_style_and_explode_is_written_as_openapi_says(
 
 def test_objects_in_objects_get_a_bracket_for_each_level() -> None:
     found = operation("/", parameters=[query("f", style="deepObject", explode=True)])
-    url = build_request(found, {"f": {"a": {"b": 1, "c": ["x", {"d": "é"}]}, "e": True}}).url
+    url = build_request(
+        found, {"f": {"a": {"b": 1, "c": ["x", {"d": "é"}]}, "e": True, "n": None}}
+    ).url
     assert parse_qsl(urlsplit(url).query) == [
         ("f[a][b]", "1"),
         ("f[a][c][0]", "x"),
@@ -190,6 +192,12 @@ def test_a_form_that_is_one_argument_has_to_be_an_object() -> None:
     assert build_request(found, {"body": {"a": 1, "b": None}}).body == b"a=1"
     with pytest.raises(ArgumentUnusable, match='"body" has to be an object'):
         build_request(found, {"body": [1]})
+
+
+def test_a_form_may_be_null_in_3_1() -> None:
+    schema = {**FIELDS, "type": ["object", "null"]}
+    found = operation("/", "post", requestBody={"content": {FORM: {"schema": schema}}})
+    assert build_request(found, {"body": {"text": "a"}}).body == b"text=a"
 
 
 def test_a_multipart_form_has_a_part_for_each_value() -> None:

@@ -541,6 +541,13 @@ async def test_a_server_learns_which_session_and_user_call_it(tmp_path: Path) ->
     }
 
 
+async def test_the_headers_of_all_arguments_together_are_bounded(tmp_path: Path) -> None:
+    arguments = {f"a{number}": "x" * 1000 for number in range(10)}
+    headers = await headers_of(tmp_path, arguments)
+    names = [name for name in headers if name.startswith("x-omnia-param-")]
+    assert names == [f"x-omnia-param-a{number}" for number in range(4)]
+
+
 async def test_a_handler_turns_the_headers_off_or_fixes_one(tmp_path: Path) -> None:
     assert await headers_of(tmp_path, {"a": 1}, identityHeaders=False) == {}
     fixed = await headers_of(tmp_path, {}, headers={"x-omnia-USER-id": "none"})

@@ -1,11 +1,31 @@
-"""JSON Schema (draft 2020-12): compiled schemas that list violations with JSON pointers."""
+"""JSON Schema: compiled schemas that list violations with JSON pointers.
 
+`$schema` chooses the dialect: draft 4, 6, 7, 2019-09 or 2020-12. Without it, or with an unknown
+one, the dialect is 2020-12.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jsonschema_rs
 
 from omnia_core.jsonvalue import JsonObject
+
+_DRAFT_2020_12 = "json-schema.org/draft/2020-12/schema"
+# By the value of `$schema`, without its scheme and an empty fragment.
+_DIALECTS: dict[str, Callable[..., jsonschema_rs.Validator]] = {
+    "json-schema.org/draft-04/schema": jsonschema_rs.Draft4Validator,
+    "json-schema.org/draft-06/schema": jsonschema_rs.Draft6Validator,
+    "json-schema.org/draft-07/schema": jsonschema_rs.Draft7Validator,
+    "json-schema.org/draft/2019-09/schema": jsonschema_rs.Draft201909Validator,
+    _DRAFT_2020_12: jsonschema_rs.Draft202012Validator,
+}
+# Below these keywords a schema that accepts more can make the whole schema accept less.
+_NOT_MONOTONE = frozenset({"contains", "if", "not", "oneOf"})
+_MOST_PATTERNS = 50
+# Keywords whose values are no schemas.
+_DATA = frozenset({"const", "default", "enum", "examples"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +59,7 @@ class SchemaInvalid(ValueError):
 class Schema:
     """A compiled schema."""
 
-    def __init__(self, validator: jsonschema_rs.Draft202012Validator) -> None:
+    def __init__(self, validator: jsonschema_rs.Validator) -> None:
         self._validator = validator
 
     def accepts(self, value: Any) -> bool:
@@ -64,15 +84,61 @@ def compile_schema(schema: JsonObject | bool) -> Schema:
     """
     try:
         # `format` is an assertion here: authors who write `format: email` expect a check.
-        return Schema(
-            jsonschema_rs.Draft202012Validator(
-                schema, validate_formats=True, retriever=_refuse_to_fetch
-            )
-        )
+        return Schema(_dialect(schema)(schema, validate_formats=True, retriever=_refuse_to_fetch))
     except jsonschema_rs.ValidationError as error:
         raise SchemaInvalid(_pointer(error.instance_path), error.message) from error
     except (jsonschema_rs.ReferencingError, ValueError, TypeError) as error:
         raise SchemaInvalid("", str(error)) from error
+
+
+def compile_server_schema(schema: JsonObject | bool) -> tuple[Schema, tuple[str, ...]]:
+    """Compile a schema that a tool server wrote; return it, and what of it is not checked.
+
+    The server checks its arguments itself, so its schema never makes its tool unusable: a regular
+    expression that does not compile here is not checked, and a schema that does not compile
+    for another reason checks nothing.
+    """
+    skipped: list[str] = []
+    rest = schema
+    while True:
+        try:
+            return compile_schema(rest), tuple(skipped)
+        except SchemaInvalid as error:
+            pattern = _pattern_at(rest, error.pointer.split("/")[1:])
+            if pattern is None or len(skipped) >= _MOST_PATTERNS:
+                return compile_schema(True), (str(error),)
+            skipped.append(str(error))
+            # A schema often repeats a pattern, and each attempt compiles all of it.
+            rest = _without_pattern(rest, pattern)
+
+
+def _pattern_at(schema: Any, path: list[str]) -> str | None:
+    """Return the regular expression at a place where the schema can do without it."""
+    if path[-1:] != ["pattern"] or path[-2:-1] == ["properties"]:
+        return None
+    for part in path if _NOT_MONOTONE.isdisjoint(path) else ():
+        key = part.replace("~1", "/").replace("~0", "~")
+        schema = schema[int(key)] if isinstance(schema, list) else schema[key]
+    return schema if isinstance(schema, str) else None
+
+
+def _without_pattern(schema: Any, pattern: str) -> Any:
+    """Return a copy of a schema without one regular expression, but where it has to stay."""
+    if isinstance(schema, list):
+        return [_without_pattern(item, pattern) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: value if key in _NOT_MONOTONE | _DATA else _without_pattern(value, pattern)
+        for key, value in schema.items()
+        if key != "pattern" or value != pattern
+    }
+
+
+def _dialect(schema: JsonObject | bool) -> Callable[..., jsonschema_rs.Validator]:
+    named = schema.get("$schema") if isinstance(schema, dict) else None
+    uri = named.rstrip("#").partition("://")[2] if isinstance(named, str) else ""
+    return _DIALECTS.get(uri, _DIALECTS[_DRAFT_2020_12])
 
 
 def _refuse_to_fetch(uri: str) -> JsonObject:

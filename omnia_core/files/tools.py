@@ -61,6 +61,7 @@ class HTTPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
         body_mapping: JMESPath expression that makes the body from the remaining arguments.
         response_mapping: JMESPath expression that selects the result in the response.
         redact: names of fields, at any depth, whose values are hidden from the model.
+        identity_headers: whether the server gets `X-Omnia-…` headers about the call.
     """
 
     endpoint: str
@@ -76,6 +77,7 @@ class HTTPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     response_mapping: str | None = None
     redact: list[str] = field(default_factory=list)
     retry_policy: HTTPRetryPolicy | None = None
+    identity_headers: bool = True
 
 
 class OpenAPIConfig(Struct, frozen=True, rename="camel", omit_defaults=True):

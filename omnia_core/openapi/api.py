@@ -2,22 +2,27 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.jsonschema import SchemaInvalid, compile_schema
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.arguments import RawParameter, arguments, raw_body, raw_parameters
 from omnia_core.openapi.document import base_url, follow, read_document
 from omnia_core.openapi.operation import ApiKey, Operation, ParameterLocation
+from omnia_core.openapi.schemas import SchemaCache
 
 # HEAD, OPTIONS and TRACE are not useful as tools.
 _METHODS = ("get", "put", "post", "delete", "patch")
-_KEY_LOCATIONS = {"header": ParameterLocation.HEADER, "query": ParameterLocation.QUERY}
+_KEY_LOCATIONS = {
+    "header": ParameterLocation.HEADER,
+    "query": ParameterLocation.QUERY,
+    "cookie": ParameterLocation.COOKIE,
+}
 MAX_NAME_LENGTH = 64
+_LEGAL_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_NAME_LENGTH}}}")
 _HASH_LENGTH = 8
 
 
@@ -53,8 +58,13 @@ class _Entry(NamedTuple):
     def place(self) -> str:
         return f"{self.method.upper()} {self.path}"
 
+    def names(self, tool: str) -> set[str]:
+        """Return the names by which a filter can choose the operation."""
+        own = self.operation_id
+        return {tool, own, tool_name(own)} if own else {tool}
 
-def read_api(text: str, where: str, *, only: Iterable[str] = (), base: str | None = None) -> Api:
+
+def read_api(text: str, where: str, *, only: Collection[str] = (), base: str | None = None) -> Api:
     """Read an OpenAPI 3.0 or 3.1 document. An invalid operation does not affect the others.
 
     Args:
@@ -67,59 +77,93 @@ def read_api(text: str, where: str, *, only: Iterable[str] = (), base: str | Non
         ConfigurationError: the text is not an OpenAPI 3 document.
     """
     document = read_document(text, where)
-    try:
-        entries = list(_entries(document, where))
-        tools = unique_names(_tool_name(entry) for entry in entries)
-        return _api(document, list(zip(tools, entries, strict=True)), where, list(only), base)
-    except RecursionError as error:
-        raise ConfigurationError(
-            f"{where}: the document is nested too deeply: flatten it"
-        ) from error
-
-
-def _api(
-    document: JsonObject,
-    named: list[tuple[str, _Entry]],
-    where: str,
-    only: list[str],
-    base: str | None,
-) -> Api:
-    operations, omitted, found = [], [], set()
-    for name, entry in named:
-        called = {name, entry.operation_id or name} & set(only)
-        found |= called
-        if only and not called:
-            continue
-        try:
-            operations.append(_operation(document, name, entry, where, base))
-        except ConfigurationError as error:
-            omitted.append(Omission(entry.operation_id or entry.place, error.message))
+    entries, unreadable = _entries(document, where)
+    tools = unique_names(_tool_name(entry) for entry in entries)
+    named = list(zip(tools, entries, strict=True))
+    operations, omitted, missing = _operations(document, named, where, list(only), base)
+    if missing or not only:
+        # A missing operation may be in a path that cannot be read.
+        omitted += unreadable
     omitted += [
         Omission(name, "the document has no operation with this name: correct operationFilter")
-        for name in dict.fromkeys(only)
-        if name not in found
+        for name in missing
     ]
     info = document.get("info")
     title = str(info.get("title", "")) if isinstance(info, dict) else ""
     return Api(title, tuple(operations), tuple(omitted))
 
 
-def _entries(document: JsonObject, where: str) -> Iterator[_Entry]:
+def _operations(
+    document: JsonObject,
+    named: list[tuple[str, _Entry]],
+    where: str,
+    only: list[str],
+    base: str | None,
+) -> tuple[list[Operation], list[Omission], list[str]]:
+    """Return the operations that `only` names, those that cannot be tools, and unknown names."""
+    operations: list[Operation] = []
+    omitted: list[Omission] = []
+    missing = dict.fromkeys(only)
+    cache = SchemaCache()
+    for name, entry in named:
+        called = entry.names(name)
+        if only and called.isdisjoint(only):
+            continue
+        for known in called:
+            missing.pop(known, None)
+        try:
+            operations.append(_operation(document, name, entry, (where, base), cache))
+        except ConfigurationError as error:
+            omitted.append(Omission(entry.operation_id or entry.place, error.message))
+        except RecursionError:
+            reason = f"{entry.place}: its schemas are nested too deeply: flatten them"
+            omitted.append(Omission(entry.operation_id or entry.place, reason))
+    return operations, omitted, list(missing)
+
+
+def _entries(document: JsonObject, where: str) -> tuple[list[_Entry], list[Omission]]:
+    """Return the operations, and the paths and operations that cannot be read."""
     paths = document.get("paths") or {}
     if not isinstance(paths, dict):
         raise ConfigurationError(f'{where}: "paths" has to be an object of operations by path')
+    entries: list[_Entry] = []
+    unreadable: list[Omission] = []
     for path, node in paths.items():
-        if not str(path).startswith("/"):
+        if str(path).startswith("x-"):
             continue
-        item = follow(document, node, f"{where}, paths, {path}")
+        place = f"path {path}"
+        try:
+            item = _path_item(document, str(path), node, place)
+        except ConfigurationError as error:
+            unreadable.append(Omission(str(path), error.message))
+            continue
         for method in _METHODS:
             if isinstance(item.get(method), dict):
-                yield _Entry(str(path), method, item, item[method])
+                entries.append(_Entry(str(path), method, item, item[method]))
+            elif method in item:
+                reason = f"{place}: an operation has to be an object: correct or remove it"
+                unreadable.append(Omission(f"{method.upper()} {path}", reason))
+    return entries, unreadable
+
+
+def _path_item(document: JsonObject, path: str, node: object, place: str) -> JsonObject:
+    """Return a path; what stands beside its reference is kept, as OpenAPI 3.1 allows."""
+    if not path.startswith("/"):
+        raise ConfigurationError(f"{place}: a path has to begin with /")
+    target = follow(document, node, place)
+    if not isinstance(node, dict) or "$ref" not in node or len(node) == 1:
+        return target
+    return {**target, **{key: value for key, value in node.items() if key != "$ref"}}
 
 
 def _operation(
-    document: JsonObject, name: str, entry: _Entry, where: str, base: str | None
+    document: JsonObject,
+    name: str,
+    entry: _Entry,
+    at: tuple[str, str | None],
+    cache: SchemaCache,
 ) -> Operation:
+    where, base = at
     item, raw, place = entry.item, entry.raw, entry.place
     parameters = raw_parameters(document, item.get("parameters"), raw.get("parameters"), place)
     key = _api_key(document, raw)
@@ -133,8 +177,7 @@ def _operation(
             f"{place}: {{{variable}}} of the path is not described: add the parameter"
         )
     body = raw_body(document, raw.get("requestBody"), place)
-    built = arguments(document, parameters, body, place)
-    _check_schema(built.schema, place)
+    built = arguments(document, parameters, body, place, cache)
     levels = (raw.get("servers"), item.get("servers"), document.get("servers"))
     return Operation(
         name=name,
@@ -163,6 +206,8 @@ def _api_key(document: JsonObject, raw: JsonObject) -> ApiKey | None:
             return None
         if place is not None and isinstance(name, str) and name:
             keys.append(ApiKey(name, place))
+    # A cookie is the last choice: it is usually the session of a browser.
+    keys.sort(key=lambda key: key.place is ParameterLocation.COOKIE)
     return keys[0] if keys else None
 
 
@@ -189,15 +234,6 @@ def _path_variables(path: str) -> set[str]:
     return {part.partition("}")[0] for part in path.split("{")[1:]}
 
 
-def _check_schema(schema: JsonObject, place: str) -> None:
-    try:
-        compile_schema(schema)
-    except SchemaInvalid as error:
-        raise ConfigurationError(
-            f"{place}: the schema of the arguments is invalid: {error}"
-        ) from error
-
-
 def _description(raw: JsonObject, item: JsonObject, place: str) -> str:
     """Return summary and description, which often differ."""
     texts = [str(raw.get(key) or item.get(key) or "").strip() for key in ("summary", "description")]
@@ -206,6 +242,8 @@ def _description(raw: JsonObject, item: JsonObject, place: str) -> str:
 
 
 def _tool_name(entry: _Entry) -> str:
+    if entry.operation_id and _LEGAL_NAME.fullmatch(entry.operation_id):
+        return entry.operation_id
     return tool_name(entry.operation_id or "") or tool_name(f"{entry.method} {entry.path}")
 
 

@@ -1,29 +1,39 @@
 """Maps the parameters and the body of an operation to the arguments of a tool.
 
 Arguments have the names of parameters and body fields. If a name occurs again, in the order path,
-query, header, body, the later ones get a prefix: `query_id`, `body_id`. The fields of a body become
-arguments when it is a required object with plain properties; any other body is one argument,
-`body`.
+query, header, cookie, body, the later ones get a prefix: `query_id`, `body_id`. The fields of a
+body become arguments when it is an object with plain properties, and required or a form; any other
+body is one argument, `body`.
 
-Cookies are not arguments, nor are the headers that the HTTP client sets: `Accept`, `Authorization`,
-`Content-Type`.
+The headers that the HTTP client sets are not arguments: `Accept`, `Authorization`, `Content-Type`.
 """
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from omnia_core.errors import ConfigurationError
+from omnia_core.jsonschema import compile_server_schema
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.openapi.body import body_kind, media_type
 from omnia_core.openapi.document import follow
-from omnia_core.openapi.operation import Body, Parameter, ParameterLocation
-from omnia_core.openapi.schemas import SchemaWriter, is_read_only
+from omnia_core.openapi.operation import (
+    Body,
+    BodyKind,
+    FieldEncoding,
+    Parameter,
+    ParameterLocation,
+)
+from omnia_core.openapi.schemas import SchemaCache, SchemaWriter, is_read_only
 
 _ORDER = {place: order for order, place in enumerate(ParameterLocation)}
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SET_BY_CLIENT = frozenset({"accept", "authorization", "content-type"})
 _STYLES = {
     ParameterLocation.PATH: "simple",
     ParameterLocation.QUERY: "form",
     ParameterLocation.HEADER: "simple",
+    ParameterLocation.COOKIE: "form",
 }
 
 # A body with one of these keywords is not a plain object of properties.
@@ -69,8 +79,20 @@ class RawBody:
     content_type: str
     required: bool
     schema: object
+    shape: JsonObject
     description: str
     required_fields: frozenset[str] = frozenset()
+    encodings: JsonObject = field(default_factory=dict)
+
+    @property
+    def kind(self) -> BodyKind:
+        """How the body is written."""
+        return body_kind(self.content_type)
+
+    @property
+    def is_form(self) -> bool:
+        """Whether the body consists of named fields."""
+        return self.kind in (BodyKind.FORM, BodyKind.MULTIPART)
 
 
 def raw_parameters(
@@ -79,11 +101,13 @@ def raw_parameters(
     """Return the parameters of a path and an operation; those of the operation take precedence.
 
     Raises:
-        ConfigurationError: a parameter is malformed, or is a required cookie.
+        ConfigurationError: a parameter is malformed.
     """
     found: dict[tuple[str, str], RawParameter] = {}
     for origin, nodes in (("path", shared), ("operation", own)):
-        for number, node in enumerate(nodes if isinstance(nodes, list) else []):
+        if not isinstance(nodes, list | None):
+            raise ConfigurationError(f"{where}: the parameters of the {origin} have to be a list")
+        for number, node in enumerate(nodes or []):
             at = f"{where}, parameter {number} of the {origin}"
             parameter = _raw_parameter(follow(document, node, at), at)
             if parameter is not None:
@@ -95,49 +119,58 @@ def _raw_parameter(raw: JsonObject, where: str) -> RawParameter | None:
     name, place = raw.get("name"), raw.get("in")
     if not isinstance(name, str) or not name:
         raise ConfigurationError(f"{where}: the name is missing: add it")
-    if place == "cookie" and raw.get("required") is True:
-        raise ConfigurationError(
-            f'{where}: the cookie "{name}" is required, and tools send no cookies'
-        )
-    if place == "cookie" or (place == "header" and name.lower() in _SET_BY_CLIENT):
-        return None
-    if place not in _STYLES:
+    if not isinstance(place, str) or place not in _STYLES:
         raise ConfigurationError(f'{where}: "in" has to be path, query, header or cookie')
+    if place == "header" and name.lower() in _SET_BY_CLIENT:
+        return None
+    if place == "header" and not _HEADER_NAME.fullmatch(name):
+        raise ConfigurationError(f'{where}: no header can have the name "{name}": correct it')
     return RawParameter(name, ParameterLocation(place), raw, f'{where} ("{name}")')
 
 
 def raw_body(document: JsonObject, node: object, where: str) -> RawBody | None:
-    """Return the JSON body of an operation; None when it has none.
+    """Return the body of an operation; None when it has none.
 
     Raises:
-        ConfigurationError: the body is required and is not JSON.
+        ConfigurationError: tools cannot send the body, whether it is required or not.
     """
     if node is None:
         return None
     at = f"{where}, request body"
     raw = follow(document, node, at)
-    required = raw.get("required") is True
     content = raw.get("content")
-    content_type = _json_type(content if isinstance(content, dict) else {})
-    if content_type is None or not isinstance(content, dict):
-        if required:
-            raise ConfigurationError(f"{at}: tools send JSON: offer application/json")
+    if not content and raw.get("required") is not True:
         return None
-    media = follow(document, content[content_type], at)
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{at}: its content has to be an object of media types")
+    content_type = media_type(content)
+    if content_type is None:
+        found = ", ".join(map(str, content)) or "nothing"
+        raise ConfigurationError(
+            f"{at}: tools send JSON, forms and plain text, found {found[:200]}: offer"
+            " application/json"
+        )
+    media = follow(document, content[content_type] or {}, at)
     schema = media.get("schema", {})
     shape = _shape(document, schema, at)
     required_names = shape.get("required") if isinstance(shape.get("required"), list) else []
     return RawBody(
         content_type="application/json" if "*" in content_type else content_type,
-        required=required,
+        required=raw.get("required") is True,
         schema=schema,
+        shape=shape,
         description=str(raw.get("description", "")) or "Body of the request",
         required_fields=frozenset(name for name in required_names or [] if isinstance(name, str)),
+        encodings=encodings if isinstance(encodings := media.get("encoding"), dict) else {},
     )
 
 
 def arguments(
-    document: JsonObject, raws: list[RawParameter], body: RawBody | None, where: str
+    document: JsonObject,
+    raws: list[RawParameter],
+    body: RawBody | None,
+    where: str,
+    cache: SchemaCache,
 ) -> Arguments:
     """Combine parameters and body into one object schema.
 
@@ -145,23 +178,35 @@ def arguments(
         ConfigurationError: a schema is invalid; the message names its place.
     """
     roots = [(raw.where, _value_schema(raw)[0]) for raw in raws]
-    fields = _argument_fields(document, body) if body else None
     at = f"{where}, request body"
+    fields = _argument_fields(body, at) if body else None
     if body is not None:
-        roots += (
-            [(at, body.schema)] if fields is None else [(at, field) for field in fields.values()]
-        )
-    writer = SchemaWriter(document, roots)
+        roots += [(at, body.schema)] if fields is None else [(at, item) for item in fields.values()]
+    writer = SchemaWriter(document, roots, cache)
     schema = _ObjectSchema()
     parameters = tuple(_parameter(raw, writer, schema) for raw in raws)
     built = _body(body, fields, writer, schema, at) if body else None
+    _check(schema.render(writer.unchecked(cache)), where)
+    cache.checked.update(writer.references)
     return Arguments(parameters, built, schema.render(writer.definitions))
 
 
+def _check(schema: JsonObject, where: str) -> None:
+    """Refuse a schema that models do not accept either; only its patterns may be of any kind."""
+    for skipped in compile_server_schema(schema)[1]:
+        if not skipped.partition(":")[0].endswith("/pattern"):
+            raise ConfigurationError(f"{where}: the schema of the arguments is invalid: {skipped}")
+
+
 class _ObjectSchema:
-    """Builds the schema of all arguments."""
+    """Builds the schema of all arguments.
+
+    Attributes:
+        is_open: whether it takes arguments that it does not name.
+    """
 
     def __init__(self) -> None:
+        self.is_open = False
         self._properties: JsonObject = {}
         self._required: list[str] = []
 
@@ -176,11 +221,11 @@ class _ObjectSchema:
         return argument
 
     def render(self, definitions: JsonObject) -> JsonObject:
-        """Return the schema, which refuses unknown arguments."""
+        """Return the schema, which refuses unknown arguments unless it is open."""
         schema: JsonObject = {"type": "object", "properties": self._properties}
         if self._required:
             schema["required"] = self._required
-        schema["additionalProperties"] = False
+        schema["additionalProperties"] = self.is_open
         if definitions:
             schema["$defs"] = definitions
         return schema
@@ -224,45 +269,97 @@ def _body(
     if fields is None:
         written = _with_description(writer.write(where, body.schema), body.description)
         argument = schema.add("body", "body", written, required=body.required)
-        return Body(body.content_type, body.required, argument)
+        return Body(
+            body.content_type,
+            body.required,
+            argument,
+            kind=body.kind,
+            encodings=_encodings(body),
+        )
     placed: dict[str, str] = {}
-    for name, field in fields.items():
-        written = writer.write(f'{where}, field "{name}"', field)
+    for name, field_schema in fields.items():
+        written = writer.write(f'{where}, field "{name}"', field_schema)
         placed[schema.add(name, "body", written, required=name in body.required_fields)] = name
-    return Body(body.content_type, body.required, fields=placed)
+    schema.is_open = _is_open(body.shape)
+    return Body(
+        body.content_type,
+        body.required,
+        fields=placed,
+        kind=body.kind,
+        is_open=schema.is_open,
+        encodings=_encodings(body),
+    )
 
 
-def _argument_fields(document: JsonObject, body: RawBody) -> dict[str, object] | None:
-    """Return the schemas of the fields that become arguments; None: the body is one argument."""
-    shape = _shape(document, body.schema, "request body")
+def _encodings(body: RawBody) -> dict[str, FieldEncoding]:
+    """Return how the document wants the fields of a form to be written."""
+    result = {}
+    for name, raw in body.encodings.items():
+        if not isinstance(raw, dict) or not body.is_form:
+            continue
+        style, explode = raw.get("style"), raw.get("explode")
+        if style is None and isinstance(explode, bool):
+            style = "form"
+        result[str(name)] = FieldEncoding(
+            None if style is None else str(style),
+            explode if isinstance(explode, bool) else style in (None, "form"),
+            "json" in str(raw.get("contentType", "")),
+        )
+    return result
+
+
+def _argument_fields(body: RawBody, where: str) -> dict[str, object] | None:
+    """Return the schemas of the fields that become arguments; None: the body is one argument.
+
+    Raises:
+        ConfigurationError: a form is not an object, or needs a file.
+    """
+    shape = body.shape
+    kinds = shape.get("type", "object")
+    if body.is_form and "object" not in (kinds if isinstance(kinds, list) else [kinds]):
+        raise ConfigurationError(f"{where}: a form has to be an object of fields")
     properties = shape.get("properties")
     plain = (
         isinstance(properties, dict)
         and shape.get("type", "object") == "object"
-        and not isinstance(shape.get("additionalProperties"), dict)
+        and (_is_open(shape) or not isinstance(shape.get("additionalProperties"), dict))
         and shape.keys().isdisjoint(_BEYOND_FIELDS)
         and body.required_fields <= {str(name) for name in properties}
     )
-    if not plain or not isinstance(properties, dict) or not (properties and body.required):
+    if not plain or not isinstance(properties, dict) or not properties:
         return None
-    return {str(name): item for name, item in properties.items() if not is_read_only(item)}
+    if not body.required and not body.is_form:
+        return None
+    fields = {str(name): item for name, item in properties.items() if not is_read_only(item)}
+    return _without_files(body, fields, where) if body.is_form else fields
+
+
+def _without_files(body: RawBody, fields: dict[str, object], where: str) -> dict[str, object]:
+    """Leave out the fields that are files, which a model cannot write."""
+    kept = {name: item for name, item in fields.items() if not _is_file(item)}
+    missing = [name for name in fields if name not in kept and name in body.required_fields]
+    if missing or not kept:
+        names = ", ".join(missing or fields)
+        raise ConfigurationError(f"{where}: tools send no files, which it needs: {names[:200]}")
+    return kept
+
+
+def _is_file(schema: object) -> bool:
+    if not isinstance(schema, dict):
+        return False
+    if schema.get("type") == "array":
+        return _is_file(schema.get("items"))
+    is_encoded = "contentMediaType" in schema and "contentEncoding" not in schema
+    return schema.get("format") == "binary" or is_encoded
+
+
+def _is_open(shape: JsonObject) -> bool:
+    """Whether an object says that it takes any further fields."""
+    return shape.get("additionalProperties") is True or shape.get("additionalProperties") == {}
 
 
 def _shape(document: JsonObject, schema: object, where: str) -> JsonObject:
     return follow(document, schema, where) if isinstance(schema, dict) else {}
-
-
-def _json_type(content: JsonObject) -> str | None:
-    def rank(name: str) -> int | None:
-        bare = name.partition(";")[0].strip().lower()
-        if bare == "application/json":
-            return 0
-        if bare.endswith("+json"):
-            return 1
-        return 2 if bare in {"*/*", "application/*"} else None
-
-    ranked = [(rank(name), name) for name in content]
-    return min(((order, name) for order, name in ranked if order is not None), default=(0, None))[1]
 
 
 def _with_description(schema: JsonObject | bool, description: object) -> JsonObject | bool:

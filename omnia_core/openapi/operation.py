@@ -13,6 +13,16 @@ class ParameterLocation(StrEnum):
     PATH = "path"
     QUERY = "query"
     HEADER = "header"
+    COOKIE = "cookie"
+
+
+class BodyKind(StrEnum):
+    """How a body is written."""
+
+    JSON = "json"
+    FORM = "form"
+    MULTIPART = "multipart"
+    TEXT = "text"
 
 
 class Parameter(Struct, frozen=True):
@@ -37,22 +47,40 @@ class Parameter(Struct, frozen=True):
     content_type: str | None = None
 
 
+class FieldEncoding(Struct, frozen=True):
+    """How a field of a form is written: OpenAPI's Encoding Object.
+
+    Attributes:
+        style: None: an object is JSON text, and a list repeats the field.
+        is_json: whether the field is JSON text, whatever its value is.
+    """
+
+    style: str | None = None
+    explode: bool = True
+    is_json: bool = False
+
+
 class Body(Struct, frozen=True):
-    """The JSON body.
+    """The body of a request.
 
     Attributes:
         argument: the argument that is the whole body; None when the body is made of `fields`.
         fields: maps arguments to fields of the body.
+        is_open: whether arguments that the schema does not name are fields of the body.
+        encodings: of the fields of a form, where the document describes them.
     """
 
     content_type: str
     required: bool
     argument: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
+    kind: BodyKind = BodyKind.JSON
+    is_open: bool = False
+    encodings: dict[str, FieldEncoding] = field(default_factory=dict)
 
 
 class ApiKey(Struct, frozen=True):
-    """The header or query parameter that carries the credential."""
+    """The header, query parameter or cookie that carries the credential."""
 
     name: str
     place: ParameterLocation

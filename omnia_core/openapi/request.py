@@ -1,18 +1,19 @@
 """Builds the HTTP request of an operation from the arguments of a tool."""
 
 import re
-from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi.operation import Operation, Parameter, ParameterLocation
+from omnia_core.openapi.body import BodyUnusable, encode_body
+from omnia_core.openapi.operation import Body, Operation, Parameter, ParameterLocation
+from omnia_core.openapi.styles import cookie_text, header_text, path_text, plain, query_pairs
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
+_UNENCODED = re.compile(r"[^\x21-\x7e]+")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
-_SEPARATORS = {"form": ",", "simple": ",", "spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 
 class ArgumentUnusable(ValueError):
@@ -47,12 +48,21 @@ def build_request(operation: Operation, arguments: JsonObject) -> Request:
         for item in present
         if item.place is ParameterLocation.HEADER
     }
-    body = _body(operation, arguments)
-    if body is not None and operation.body is not None:
-        headers["Content-Type"] = operation.body.content_type
+    cookies = [
+        _cookie(item, given[item.argument])
+        for item in present
+        if item.place is ParameterLocation.COOKIE
+    ]
+    if cookies := [cookie for cookie in cookies if cookie]:
+        headers["Cookie"] = "; ".join(cookies)
+    body = None
+    if operation.body is not None and (value := _body_value(operation, arguments)) is not None:
+        headers["Content-Type"], body = _encoded_body(operation.body, value[0])
     url = operation.base_url + _path(operation, given)
     if query:
         url += ("&" if "?" in url else "?") + "&".join(query)
+    # What a document writes into its paths and servers is not always encoded.
+    url = _UNENCODED.sub(lambda match: quote(match[0]), url)
     return Request(operation.method, url, headers, body)
 
 
@@ -78,7 +88,8 @@ def _path(operation: Operation, given: JsonObject) -> str:
             )
         return text
 
-    return _VARIABLE.sub(fill, operation.path)
+    # A fragment only makes paths different; it is not sent, and no query can follow it.
+    return _VARIABLE.sub(fill, operation.path.partition("#")[0])
 
 
 def _query(parameter: Parameter, value: Any) -> list[str]:
@@ -99,86 +110,34 @@ def _header(parameter: Parameter, value: Any) -> str:
     return text
 
 
-def _body(operation: Operation, arguments: JsonObject) -> bytes | None:
+def _cookie(parameter: Parameter, value: Any) -> str:
+    if parameter.content_type is not None:
+        value = plain(value)
+    return cookie_text(parameter.name, value, parameter.style, explode=parameter.explode)
+
+
+def _body_value(operation: Operation, arguments: JsonObject) -> tuple[Any] | None:
+    """Return the value of the body, which may be null; None when nothing is sent."""
     body = operation.body
     if body is None:
         return None
-    if body.argument is None:
-        fields = {
-            name: arguments[argument]
-            for argument, name in body.fields.items()
-            if argument in arguments
-        }
-        return msgspec.json.encode(fields)
-    if body.argument in arguments:
-        return msgspec.json.encode(arguments[body.argument])
-    if body.required:
-        raise ArgumentUnusable(f'the argument "{body.argument}" is missing: it is the body')
-    return None
+    if body.argument is not None:
+        if body.argument in arguments:
+            return (arguments[body.argument],)
+        if body.required:
+            raise ArgumentUnusable(f'the argument "{body.argument}" is missing: it is the body')
+        return None
+    fields = {
+        name: arguments[argument] for argument, name in body.fields.items() if argument in arguments
+    }
+    if body.is_open:
+        known = {item.argument for item in operation.parameters} | body.fields.keys()
+        fields |= {name: value for name, value in arguments.items() if name not in known}
+    return (fields,) if fields or body.required else None
 
 
-def plain(value: Any) -> str:
-    """Return a string as it is, and any other value as JSON text."""
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def encoded(value: Any) -> str:
-    """Return a value as percent-encoded text."""
-    return quote(plain(value), safe="")
-
-
-def path_text(name: str, value: Any, style: str, *, explode: bool) -> str:
-    """Serialize a path parameter in the style simple, label or matrix."""
-    match style:
-        case "label":
-            mark = "." if explode else ","
-            return "." + mark.join(_items(value, encoded, explode=explode))
-        case "matrix":
-            return _matrix(name, value, explode=explode)
-        case _:
-            return ",".join(_items(value, encoded, explode=explode))
-
-
-def header_text(value: Any, *, explode: bool) -> str:
-    """Serialize a header parameter; the style is always simple."""
-    return ",".join(_items(value, plain, explode=explode))
-
-
-def query_pairs(name: str, value: Any, style: str, *, explode: bool) -> list[str]:
-    """Serialize a query parameter as `name=value` pairs; an empty list or object has none.
-
-    The style is form, spaceDelimited, pipeDelimited or deepObject.
-    """
-    key = encoded(name)
-    if isinstance(value, dict):
-        if style == "deepObject":
-            return [f"{key}%5B{encoded(name)}%5D={encoded(item)}" for name, item in value.items()]
-        if explode:
-            return list(_items(value, encoded, explode=True))
-    elif isinstance(value, list):
-        if explode:
-            return [f"{key}={encoded(item)}" for item in value]
-    else:
-        return [f"{key}={encoded(value)}"]
-    joined = _SEPARATORS.get(style, ",").join(_items(value, encoded, explode=False))
-    return [f"{key}={joined}"] if value else []
-
-
-def _matrix(name: str, value: Any, *, explode: bool) -> str:
-    key = encoded(name)
-    if isinstance(value, list) and explode:
-        return "".join(f";{key}={encoded(item)}" for item in value)
-    if isinstance(value, dict) and explode:
-        return "".join(f";{item}" for item in _items(value, encoded, explode=True))
-    text = ",".join(_items(value, encoded, explode=False))
-    return f";{key}={text}" if text else f";{key}"
-
-
-def _items(value: Any, write: Callable[[Any], str], *, explode: bool) -> Iterable[str]:
-    if isinstance(value, list):
-        return [write(item) for item in value]
-    if not isinstance(value, dict):
-        return [write(value)]
-    if explode:
-        return [f"{write(key)}={write(item)}" for key, item in value.items()]
-    return [write(part) for pair in value.items() for part in pair]
+def _encoded_body(body: Body, value: Any) -> tuple[str, bytes]:
+    try:
+        return encode_body(body, value)
+    except BodyUnusable as error:
+        raise ArgumentUnusable(f'the argument "{body.argument}" {error}') from error

@@ -58,6 +58,30 @@ _DROPPED = frozenset(
 Schema = JsonObject | bool
 
 
+class _Leaf:
+    """A schema without references, which is the same in every operation."""
+
+    __slots__ = ("schema", "size", "written")
+
+    def __init__(self, schema: JsonObject, size: int) -> None:
+        self.schema = schema  # kept, so that its id stays its own
+        self.size = size
+        self.written: Schema | None = None
+
+
+class SchemaCache:
+    """What the operations of one document share; without it large documents take minutes.
+
+    Attributes:
+        checked: the references whose schemas are known to be valid.
+    """
+
+    def __init__(self) -> None:
+        self.checked: set[str] = set()
+        self.leaves: dict[int, _Leaf] = {}
+        self.targets: dict[str, Any] = {}
+
+
 class SchemaWriter:
     """Converts the schemas of one operation.
 
@@ -65,17 +89,25 @@ class SchemaWriter:
         definitions: the `$defs` of the schemas that were written.
     """
 
-    def __init__(self, document: JsonObject, roots: Iterable[tuple[str, object]]) -> None:
+    def __init__(
+        self,
+        document: JsonObject,
+        roots: Iterable[tuple[str, object]],
+        cache: SchemaCache | None = None,
+    ) -> None:
         """Count the references of all schemas.
 
         Args:
             document: the document that the references lead into.
+            cache: of the same document.
             roots: all schemas that will be written, each with its place for error messages.
 
         Raises:
             ConfigurationError: a reference is invalid, or the schemas are too large for a model.
         """
         self._document = document
+        self._cache = cache or SchemaCache()
+        self._references = 0
         self._uses: Counter[str] = Counter()
         self._sound: set[str] = set()
         self._names: dict[str, str] = {}
@@ -90,18 +122,45 @@ class SchemaWriter:
             return schema
         if not isinstance(schema, dict):
             raise ConfigurationError(f"{place}: expected a schema")
+        leaf = self._cache.leaves.get(id(schema))
+        if leaf is None:
+            return self._written(place, schema)
+        if leaf.written is None:
+            leaf.written = self._written(place, schema)
+        return leaf.written
+
+    def unchecked(self, cache: SchemaCache) -> JsonObject:
+        """Return the definitions, without those that another operation has been checked with."""
+        return {
+            name: True if reference in cache.checked else self.definitions[name]
+            for reference, name in self._names.items()
+        }
+
+    @property
+    def references(self) -> Iterable[str]:
+        """The references that became definitions."""
+        return self._names.keys()
+
+    def _written(self, place: str, schema: JsonObject) -> Schema:
         own = _converted(schema, lambda keyword, inner: self.write(f"{place}/{keyword}", inner))
         return self._joined(place, schema["$ref"], own) if "$ref" in schema else own
 
     def _joined(self, place: str, reference: str, own: JsonObject) -> Schema:
         if self._uses[reference] > 1:
             return {"$ref": f"#/$defs/{self._define(place, reference)}", **own}
-        target = self.write(reference, lookup(self._document, reference, place))
+        target = self.write(reference, self._target(reference, place))
         if isinstance(target, bool):
             return target
         return (
             {**target, **own} if own.keys() <= _ANNOTATIONS else {**own, "allOf": _all(own, target)}
         )
+
+    def _target(self, reference: object, place: str) -> Any:
+        if not isinstance(reference, str):
+            return lookup(self._document, reference, place)
+        if reference not in self._cache.targets:
+            self._cache.targets[reference] = lookup(self._document, reference, place)
+        return self._cache.targets[reference]
 
     def _define(self, place: str, reference: str) -> str:
         if reference not in self._names:
@@ -109,7 +168,7 @@ class SchemaWriter:
             # The name is set before the schema is written: a recursive schema refers to itself.
             self._names[reference] = name
             self.definitions[name] = True
-            target = lookup(self._document, reference, place)
+            target = self._target(reference, place)
             self.definitions[name] = self.write(reference, target)
         return self._names[reference]
 
@@ -129,13 +188,20 @@ class SchemaWriter:
             )
         if not isinstance(schema, dict):
             return
+        if leaf := self._cache.leaves.get(id(schema)):
+            self._visited += leaf.size
+            return
+        visited, references = self._visited, self._references
         if "$ref" in schema:
             self._count_reference(place, schema["$ref"])
         for keyword, inner in _children(schema):
             self._count(f"{place}/{keyword}", inner)
+        if references == self._references:
+            self._cache.leaves[id(schema)] = _Leaf(schema, self._visited - visited)
 
     def _count_reference(self, place: str, reference: object) -> None:
-        target = lookup(self._document, reference, place)
+        self._references += 1
+        target = self._target(reference, place)
         key = str(reference)
         self._uses[key] += 1
         if self._uses[key] == 1:
@@ -148,7 +214,7 @@ class SchemaWriter:
             raise ConfigurationError(f'{place}: "{reference}" is defined by itself: correct it')
         if reference in self._sound:
             return
-        target = lookup(self._document, reference, place)
+        target = self._target(reference, place)
         for inner in _in_place(target):
             self._refuse_loops(reference, inner, (*chain, reference))
         self._sound.add(reference)
@@ -168,13 +234,23 @@ def _all(own: JsonObject, target: JsonObject) -> list[Schema]:
     return [*_as_json(own.get("allOf", [])), target]
 
 
+def _discriminated(schema: JsonObject) -> JsonObject:
+    """Write alternatives with a discriminator as `anyOf`.
+
+    The discriminator chooses one of them, though a value often fits several.
+    """
+    if "discriminator" not in schema or "oneOf" not in schema or "anyOf" in schema:
+        return schema
+    return {("anyOf" if key == "oneOf" else key): value for key, value in schema.items()}
+
+
 def _converted(schema: JsonObject, child: Callable[[str, object], object]) -> JsonObject:
     """Convert a schema to JSON Schema 2020-12, without its reference.
 
     `child` converts the schema under a keyword.
     """
     result: JsonObject = {}
-    for keyword, value in _requested(schema).items():
+    for keyword, value in _discriminated(_requested(schema)).items():
         if keyword in _DROPPED or keyword.startswith("x-"):
             continue
         if keyword in _WITH_SCHEMA and isinstance(value, dict | bool):
@@ -226,7 +302,11 @@ def _requested(schema: JsonObject) -> JsonObject:
         return schema
     kept = {name: item for name, item in properties.items() if not is_read_only(item)}
     required = schema.get("required")
-    names = [name for name in required if name in kept] if isinstance(required, list) else []
+    names = (
+        [name for name in required if isinstance(name, str) and name in kept]
+        if isinstance(required, list)
+        else []
+    )
     return {**schema, "properties": kept, "required": names}
 
 

@@ -101,6 +101,8 @@ class HttpConfig(Model):
     """Path that replaces the path of `endpoint`; `{argument}` stands for an argument."""
     retry_policy: HttpRetryPolicy | None = None
     """When a call is retried."""
+    identity_headers: bool = True
+    """Whether the server gets `X-Omnia-…` headers: session, user, tool and plain arguments."""
 
 
 class OpenApiConfig(Model):

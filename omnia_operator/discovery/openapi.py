@@ -10,6 +10,8 @@ from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.discovery.port import FoundTool
 
 LARGEST = 5 * 1024 * 1024
+# Only the operations that the filter names are kept of such a document.
+LARGEST_FILTERED = 24 * 1024 * 1024
 _MAX_REDIRECTS = 3
 
 
@@ -24,7 +26,8 @@ async def ask(
         Exception: of the connection.
     """
     url = config.spec_url or ""
-    text = await _fetch_text(url, {**config.headers, **headers}, limit)
+    largest = LARGEST_FILTERED if config.operation_filter else LARGEST
+    text = await _fetch_text(url, {**config.headers, **headers}, limit, largest)
     api = await asyncio.to_thread(
         read_api, text, shown_address(url), only=config.operation_filter, base=config.base_url
     )
@@ -41,10 +44,10 @@ def _tools(api: Api) -> tuple[FoundTool, ...]:
     )
 
 
-async def _fetch_text(url: str, headers: dict[str, str], limit: float) -> str:
+async def _fetch_text(url: str, headers: dict[str, str], limit: float, largest: int) -> str:
     accepting = {"accept": "application/json, application/yaml, */*", **headers}
     content = await fetch_bytes(
-        url, accepting, limit, largest=LARGEST, max_redirects=_MAX_REDIRECTS
+        url, accepting, limit, largest=largest, max_redirects=_MAX_REDIRECTS
     )
     try:
         return content.decode()

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import structlog
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation
 
 REDACTED = "[REDACTED]"
+
+_log = structlog.get_logger()
 
 
 class OutputCheck:
@@ -48,14 +51,15 @@ class OutputCheck:
     def _compiled(self, declared: dict[str, Any]) -> "Schema":
         if self._schema is None:
             # As for arguments: saves 5 MB in a pod whose tools are not called.
-            from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - above
+            from omnia_core.jsonschema import compile_server_schema  # noqa: PLC0415 - above
 
-            try:
-                self._schema = compile_schema(declared)
-            except SchemaInvalid as error:
-                raise ToolFailed(
-                    f'the outputSchema of handler "{self._handler}" does not compile: {error}'
-                ) from error
+            self._schema, skipped = compile_server_schema(declared)
+            if skipped:
+                _log.warning(
+                    "the outputSchema of a handler does not compile and is not checked there",
+                    handler=self._handler,
+                    places="; ".join(skipped),
+                )
         return self._schema
 
     def _is_redacted(self, violation: "Violation", value: Any) -> bool:

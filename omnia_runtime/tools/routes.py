@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
+import structlog
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.ports.tools import ToolFailed, ToolSource
+from omnia_runtime.ports.tools import ToolSource
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation
 
 MAX_NAME = 64
 _HASH_LENGTH = 8
+
+_log = structlog.get_logger()
 
 
 class ToolRoute(msgspec.Struct):
@@ -34,20 +37,21 @@ class ToolRoute(msgspec.Struct):
     def violations(self, arguments: JsonObject) -> "list[Violation]":
         """List the violations of the tool's schema.
 
-        Raises:
-            ToolFailed: the schema does not compile.
+        What of the schema does not compile is logged once and not checked: the server checks its
+        arguments itself.
         """
         if self._schema is None:
-            # At the first call: saves 5 MB in a pod whose tools are not called. The operator and
-            # `omnia validate` have already compiled the schema.
-            from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - as above
+            # At the first call: saves 5 MB in a pod whose tools are not called.
+            from omnia_core.jsonschema import compile_server_schema  # noqa: PLC0415 - as above
 
-            try:
-                self._schema = compile_schema(self.spec.input_schema)
-            except SchemaInvalid as error:
-                raise ToolFailed(
-                    f'the inputSchema of tool "{self.spec.name}" does not compile: {error}'
-                ) from error
+            self._schema, skipped = compile_server_schema(self.spec.input_schema)
+            if skipped:
+                _log.warning(
+                    "the inputSchema of a tool does not compile and is not checked there",
+                    tool=self.spec.name,
+                    handler=self.source.name,
+                    places="; ".join(skipped),
+                )
         return self._schema.violations(arguments)
 
 

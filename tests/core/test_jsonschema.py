@@ -1,5 +1,6 @@
 """Schema checks, held against another implementation."""
 
+import json
 from typing import Any
 
 import jsonschema
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_core.jsonschema import SchemaInvalid, compile_schema
+from omnia_core.jsonschema import SchemaInvalid, compile_schema, compile_server_schema
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-10, 10) | st.text("ab", max_size=3),
@@ -61,3 +62,89 @@ def test_a_schema_that_does_not_compile_names_the_place(
 def test_nothing_is_fetched() -> None:
     with pytest.raises(SchemaInvalid, match=r"put it under .*\$defs"):
         compile_schema({"$ref": "http://127.0.0.1:1/schema.json"})
+
+
+DIALECTS = {
+    "http://json-schema.org/draft-04/schema#": jsonschema.Draft4Validator,
+    "http://json-schema.org/draft-06/schema": jsonschema.Draft6Validator,
+    "https://json-schema.org/draft-07/schema#": jsonschema.Draft7Validator,
+    "https://json-schema.org/draft/2019-09/schema": jsonschema.Draft201909Validator,
+    "https://json-schema.org/draft/2020-12/schema": jsonschema.Draft202012Validator,
+}
+PAIR = {"items": [{"type": "number"}, {"type": "string"}], "additionalItems": False}
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "schema", "values"),
+    [
+        (0, 3, PAIR, [[1, "a"], ["a"], [1, "a", 2]]),
+        (0, 0, {"minimum": 1, "exclusiveMinimum": True}, [1, 2, 0]),
+        (1, 4, {"exclusiveMinimum": 1}, [1, 2, 0]),
+        (0, 2, {"$ref": "#/definitions/a", "definitions": {"a": {}}, "maxLength": 1}, ["ab"]),
+        (3, 4, {"$ref": "#/$defs/a", "$defs": {"a": {}}, "maxLength": 1}, ["ab"]),
+        (0, 2, {"dependencies": {"a": ["b"]}}, [{"a": 1}, {"a": 1, "b": 1}]),
+        (4, 4, {"prefixItems": [{"type": "number"}], "items": False}, [[1], ["a"], [1, 2]]),
+    ],
+)
+def test_the_dialect_is_the_one_that_the_schema_names(
+    first: int, last: int, schema: dict[str, Any], values: list[Any]
+) -> None:
+    for uri, oracle in list(DIALECTS.items())[first : last + 1]:
+        compiled = compile_schema({"$schema": uri, **schema})
+        for value in values:
+            assert compiled.accepts(value) is oracle(schema).is_valid(value), (uri, value)
+
+
+@pytest.mark.parametrize("uri", [None, "https://schemas.example/own", ""])
+def test_the_dialect_is_2020_12_when_none_that_is_known_is_named(uri: str | None) -> None:
+    named = {} if uri is None else {"$schema": uri}
+    compiled = compile_schema({**named, "prefixItems": [{"type": "number"}]})
+    assert (compiled.accepts([1]), compiled.accepts(["a"])) == (True, False)
+    with pytest.raises(SchemaInvalid):
+        compile_schema({**named, **PAIR})
+
+
+SLUG = {"type": "string", "pattern": r"^[\w-\.]+$"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "skipped", "accepted", "refused"),
+    [
+        (
+            {"properties": {"a/b": SLUG, "n": {"type": "integer"}}, "required": ["n"]},
+            ["/properties/a~1b/pattern"],
+            {"a/b": "?", "n": 1},
+            {"n": "x"},
+        ),
+        (
+            {"items": {"anyOf": [{**SLUG}, {**SLUG}]}},
+            ["/items/anyOf/0/pattern"],
+            ["?"],
+            [1],
+        ),
+        (
+            {"properties": {"a": SLUG, "b": {"pattern": "("}}, "enum": [SLUG, {"a": "?"}]},
+            ["/properties/a/pattern", "/properties/b/pattern"],
+            SLUG,
+            {"a": 1},
+        ),
+        ({"not": SLUG}, ["/not/pattern"], "a", None),
+        ({"properties": {"p": {"$ref": "#/$defs/p"}}}, ["(root)"], {"p": 1}, None),
+        ({"properties": {"p": {"$ref": "https://x.example/p"}}}, ["(root)"], {"p": 1}, None),
+        ({"properties": {"p": {"required": True}}}, ["/properties/p/required"], {"p": 1}, None),
+        ({"properties": {"pattern": {"type": 1}}}, ["/properties/pattern/type"], {}, None),
+        ({"properties": {"pattern": 1}}, ["/properties/pattern"], {"pattern": 2}, None),
+        ({"$schema": 5}, ["/$schema"], 1, None),
+    ],
+)
+def test_the_schema_of_a_server_checks_what_of_it_compiles(
+    schema: dict[str, Any], skipped: list[str], accepted: Any, refused: Any
+) -> None:
+    before = json.dumps(schema)
+    compiled, places = compile_server_schema(schema)
+    assert len(places) == len(skipped)
+    for place, start in zip(places, skipped, strict=True):
+        assert place.startswith(start), place
+    assert compiled.accepts(accepted)
+    assert refused is None or not compiled.accepts(refused)
+    assert json.dumps(schema) == before, "the model is told the schema as the server wrote it"

@@ -69,7 +69,7 @@ async def test_a_document_is_fetched_and_its_operations_are_tools(text: str) -> 
     async with web_server(serving(text)) as url:
         found = await discover(openapi(f"{url}/openapi"))
     assert found.status is ToolStatus.AVAILABLE
-    assert [each.name for each in found.tools] == ["get_pet", "add_pet"]
+    assert [each.name for each in found.tools] == ["getPet", "addPet"]
     assert found.tools[0].endpoint == f"{url}/v1/pets/{{id}}"
     recursive = found.tools[1].input_schema
     assert recursive is not None
@@ -80,7 +80,7 @@ async def test_a_document_is_fetched_and_its_operations_are_tools(text: str) -> 
 async def test_the_filter_chooses_and_what_it_does_not_find_is_a_remark() -> None:
     async with web_server(serving(json.dumps(DOCUMENT))) as url:
         found = await discover(openapi(url, operationFilter=["addPet", "sellPet"]))
-    assert [each.name for each in found.tools] == ["add_pet"]
+    assert [each.name for each in found.tools] == ["addPet"]
     assert found.remarks == (
         "sellPet: the document has no operation with this name: correct operationFilter",
     )
@@ -138,3 +138,12 @@ async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_a
     assert done.is_set()
     assert seen == ["Basic bWU6aHVudGVyMg==", None]
     assert "hunter2" not in repr(found)
+
+
+async def test_a_filter_makes_a_larger_document_usable() -> None:
+    text = json.dumps({**DOCUMENT, "x-padding": "x" * (6 << 20)})
+    async with web_server(serving(text)) as url:
+        whole = await discover(openapi(url))
+        chosen = await discover(openapi(url, operationFilter=["getPet"]))
+    assert "larger than 5 MiB" in (whole.error or "")
+    assert [each.name for each in chosen.tools] == ["getPet"]

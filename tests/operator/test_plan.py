@@ -420,6 +420,7 @@ def test_everything_that_a_handler_says_reaches_the_runtime() -> None:
         "bodyMapping": "{a: b}",
         "responseMapping": "c",
         "redact": ["d"],
+        "identityHeaders": False,
         "retryPolicy": policy | {"retryOn": [503], "respectRetryAfter": False},
     }
     api: JsonObject = {"specURL": "http://api/openapi.json", "operationFilter": ["one"]}
@@ -447,6 +448,7 @@ def test_everything_that_a_handler_says_reaches_the_runtime() -> None:
         response_mapping="c",
         redact=["d"],
         retry_policy=retry,
+        identity_headers=False,
     )
     assert shop.openapi_config == OpenAPIConfig(
         "http://api/openapi.json",

@@ -24,7 +24,7 @@ from tests.services import LIMIT, free_port
 pytestmark = pytest.mark.filterwarnings(mcp_server.LEFT_OPEN)
 
 KINDS = ("http", "openapi", "grpc", "mcp")
-NAMES = ("by_http", "by_openapi", "by_grpc", "moody")
+NAMES = ("by_http", "byOpenapi", "by_grpc", "moody")
 TIMEOUT = "2s"
 
 

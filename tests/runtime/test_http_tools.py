@@ -13,9 +13,10 @@ from aiohttp import web
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import HTTPConfig
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.ports.tools import ToolRetry
-from omnia_runtime.tools.http.client import MAX_RESPONSE_BYTES
-from omnia_runtime.tools.http.request import build_request
+from omnia_runtime.ports.tools import CallContext, ToolRetry
+from omnia_runtime.tools.http.client import MAX_RESPONSE_BYTES, HTTPToolClient
+from omnia_runtime.tools.http.request import HTTPToolRequest, build_request
+from omnia_runtime.tools.http.response import HTTPToolResponse, ResponseReader
 from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager, bounded
 from omnia_runtime.tools.routes import route_tools
 from omnia_runtime.tools.sources import ToolSources
@@ -52,6 +53,9 @@ ANSWERS = {
     "/refused": lambda: json_text({"error": "no", "token": "hidden"}, 400),
     "/image": lambda: web.Response(body=PNG, content_type="image/png"),
     "/drawing": lambda: web.Response(text="<svg/>", content_type="image/svg+xml"),
+    "/audio": lambda: web.Response(body=b"RIFF", content_type="audio/wav"),
+    "/brotli": lambda: web.Response(body=b"x", headers={"Content-Encoding": "br"}),
+    "/moved": lambda: web.Response(status=307, headers={"Location": "//u:p@new.example/y?key=s"}),
     "/empty": lambda: web.Response(status=204),
 }
 
@@ -203,11 +207,11 @@ async def test_one_bad_handler_does_not_take_the_others_down(tmp_path: Path) -> 
     assert "second__lookup" in "".join(problems)
 
 
-async def test_a_tool_whose_schema_does_not_compile_fails_by_itself(tmp_path: Path) -> None:
-    handler = http_tool(f"http://127.0.0.1:{free_port()}/x", schema={"type": "nonsense"})
-    result = await call(tmp_path, handler)
-    assert result.is_error
-    assert "inputSchema of tool" in result.content
+async def test_a_tool_whose_schema_does_not_compile_is_called(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        handler = http_tool(f"{url}/x", schema={"type": "nonsense"})
+        result = await call(tmp_path, handler, arguments='{"a": 1}')
+    assert orjson.loads(result.content)["body"] == '{"a":1}'
 
 
 def test_a_result_that_is_too_long_is_cut_and_says_so() -> None:
@@ -360,7 +364,7 @@ OUTPUT = {"type": "object", "properties": {"n": {"type": "number"}}, "required":
         ("person", {"redact": ["n"]}, OUTPUT, ""),
         ("text", {}, OUTPUT, "outputSchema: (root)"),
         ("people", {"responseMapping": "{n: `true`, id: `1`}"}, OUTPUT, "outputSchema: /n"),
-        ("person", {}, {"type": "nonsense"}, "does not compile"),
+        ("person", {}, {"type": "nonsense"}, ""),
         ("fail", {}, OUTPUT, "HTTP 503"),
     ],
 )
@@ -412,3 +416,155 @@ async def test_a_server_that_speaks_something_else_is_named(tmp_path: Path) -> N
         result = await call(tmp_path, http_tool(f"http://127.0.0.1:{port}/x"))
     assert result.is_error
     assert "cannot be reached" in result.content
+
+
+JSON = "application/json"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "content"),
+    [
+        (f"{JSON}; charset=iso-8859-1", '{"n": "José"}'.encode("latin-1"), '{"n":"José"}'),
+        (f"{JSON}; charset=utf-16", '{"n": "José"}'.encode("utf-16"), '{"n":"José"}'),
+        (f"{JSON}; charset=UTF-16LE", '{"n": 1.50}'.encode("utf-16-le"), '{"n":1.50}'),
+        (JSON, b"\xef\xbb\xbf" + b'{"a": 1}', '{"a":1}'),
+        (JSON, '{"a": 1}'.encode("utf-32"), '{"a":1}'),
+        (f"{JSON}; charset=utf-8", '{"a": 1}'.encode("utf-16"), '{"a":1}'),
+        ('text/plain; charset="windows-1252"', b"\x80 \xe9", '{"result":"€ é"}'),
+        ("text/plain; charset=none", "é".encode(), '{"result":"é"}'),
+        ("text/plain; charset=hex", "é".encode(), '{"result":"é"}'),
+        ("text/plain", b"a\xff", '{"result":"a\ufffd"}'),
+        ("application/problem+json", b'{"a": 1}', '{"a":1}'),
+        ("application/octet-stream", b'{"a": 1}', '{"a":1}'),
+        ("application/octet-stream", b"\x00\x01", '{"result":"application/octet-stream, 2 bytes"}'),
+        ("application/x-own", b"\xff\xd8", '{"result":"application/x-own, 2 bytes"}'),
+        ("application/x-own; charset=utf-8", b"\xff", '{"result":"application/x-own, 1 bytes"}'),
+        ("application/pdf", b"%PDF-1.7", '{"result":"application/pdf, 8 bytes"}'),
+        ("video/mp4", b"text", '{"result":"video/mp4, 4 bytes"}'),
+    ],
+)
+async def test_an_answer_is_read_in_its_character_set_or_described(
+    tmp_path: Path, kind: str, body: bytes, content: str
+) -> None:
+    async def encoded(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, headers={"Content-Type": kind})
+
+    async with serving(encoded) as url:
+        assert (await call(tmp_path, http_tool(url))).content == content
+        hidden = await call(tmp_path, http_tool(url, redact=["none"]))
+    assert orjson.loads(hidden.content) == orjson.loads(content)
+
+
+async def test_audio_is_a_part_beside_a_text(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}/audio"))
+    assert result.content == '{"result":"audio, audio/wav, 4 bytes"}'
+    (part,) = result.parts
+    assert part.type == "audio"
+    assert part.media is not None
+    assert base64.b64decode(part.media.data) == b"RIFF"
+
+
+def test_media_without_bytes_is_no_part() -> None:
+    result = ResponseReader("h").result(HTTPToolResponse(200, "image/png", b""))
+    assert (result.content, result.parts) == ('{"result":""}', ())
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/moved", "HTTP 307: a redirect to http://new.example/y, which tools do not follow"),
+        ("/brotli", "answered with a body that cannot be read: "),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_says_why(tmp_path: Path, path: str, said: str) -> None:
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}{path}"))
+    assert result.is_error
+    assert said in result.content
+
+
+async def headers_of(folder: Path, arguments: dict[str, Any], **config: Any) -> dict[str, str]:
+    """The `X-Omnia-…` headers of a call, by their names in lower case."""
+    seen: dict[str, str] = {}
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        seen.update({name.lower(): value for name, value in request.headers.items()})
+        return web.Response()
+
+    metadata = {
+        "x-omnia-agent-name": "support",
+        "x-omnia-user-id": "u1",
+        "x-omnia-claim-role": "r" * 2000,
+        "x-omnia-user-email": "ö@x",
+        "authorization": "Bearer secret",
+        "other": "o",
+    }
+    path = folder / "tools.yaml"
+    client = HTTPClient()
+    async with serving(note) as url:
+        path.write_text(yaml.safe_dump({"handlers": [http_tool(url, **config)]}))
+        (source,) = ToolSources(client, unchanged).open(str(path)).sources
+        context = CallContext("call-1", "session-1", metadata)
+        await source.call("lookup", arguments, context)
+        await client.close()
+    assert "authorization" not in seen
+    return {name: value for name, value in seen.items() if name.startswith("x-omnia-")}
+
+
+async def test_a_server_learns_which_session_and_user_call_it(tmp_path: Path) -> None:
+    arguments = {
+        "order_id": "A-1",
+        "max-count": 7,
+        "ratio": 1.5,
+        "whole": 2.0,
+        "all": True,
+        "list": [1],
+        "nothing": None,
+        "name": "ä",
+        "break": "a\r\nX-Omnia-User-Id: root",
+        "long": "x" * 2000,
+        "\r\n": "x",
+    }
+    assert await headers_of(tmp_path, arguments) == {
+        "x-omnia-agent-name": "support",
+        "x-omnia-user-id": "u1",
+        "x-omnia-claim-role": "r" * 1024,
+        "x-omnia-session-id": "session-1",
+        "x-omnia-tool-name": "lookup",
+        "x-omnia-tool-call-id": "call-1",
+        "x-omnia-param-orderid": "A-1",
+        "x-omnia-param-maxcount": "7",
+        "x-omnia-param-ratio": "1.5",
+        "x-omnia-param-whole": "2",
+        "x-omnia-param-all": "true",
+    }
+
+
+async def test_the_headers_of_all_arguments_together_are_bounded(tmp_path: Path) -> None:
+    arguments = {f"a{number}": "x" * 1000 for number in range(10)}
+    headers = await headers_of(tmp_path, arguments)
+    names = [name for name in headers if name.startswith("x-omnia-param-")]
+    assert names == [f"x-omnia-param-a{number}" for number in range(4)]
+
+
+async def test_a_handler_turns_the_headers_off_or_fixes_one(tmp_path: Path) -> None:
+    assert await headers_of(tmp_path, {"a": 1}, identityHeaders=False) == {}
+    fixed = await headers_of(tmp_path, {}, headers={"x-omnia-USER-id": "none"})
+    assert (fixed["x-omnia-user-id"], fixed["x-omnia-agent-name"]) == ("none", "support")
+
+
+async def test_a_request_without_a_body_has_no_content_type(tmp_path: Path) -> None:
+    seen: list[str | None] = []
+
+    async def note(request: web.Request) -> web.StreamResponse:
+        seen.append(request.headers.get("Content-Type"))
+        return web.Response()
+
+    client = HTTPClient()
+    async with serving(note) as url:
+        calls = HTTPToolClient("h", client, None, LIMIT)
+        for method in ("POST", "PUT", "PATCH", "DELETE", "GET"):
+            await calls.send(HTTPToolRequest(method, url, {}, None))
+        await client.close()
+    assert seen == [None] * 5

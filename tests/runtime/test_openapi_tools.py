@@ -16,7 +16,7 @@ from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.credentials import Credential
 from omnia_runtime.tools.http.client import MAX_RESPONSE_BYTES
 from omnia_runtime.tools.manager import ToolManager
-from omnia_runtime.tools.openapi.document import MAX_DOCUMENT_BYTES
+from omnia_runtime.tools.openapi.document import MAX_DOCUMENT_BYTES, MAX_FILTERED_BYTES
 from omnia_runtime.tools.openapi.handler import OpenAPISource
 from omnia_runtime.tools.retry import Backoff
 from omnia_runtime.tools.routes import route_tools
@@ -99,12 +99,12 @@ class Shop:
 async def test_every_operation_of_a_document_is_a_tool(tmp_path: Path, write: Any) -> None:
     shop = Shop(write(document()))
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
-        assert tools.names == ["list_orders", "create_order", "get_order"]
+        assert tools.names == ["listOrders", "createOrder", "getOrder"]
         assert "odd: " in tools.problems
         results = [
-            await tools.call("list_orders", tag=["a", "b c"]),
-            await tools.call("create_order", item="tea", count="2"),
-            await tools.call("get_order", **{"id": "7", "X-Trace": "t"}),
+            await tools.call("listOrders", tag=["a", "b c"]),
+            await tools.call("createOrder", item="tea", count="2"),
+            await tools.call("getOrder", **{"id": "7", "X-Trace": "t"}),
         ]
     assert not any(each.is_error for each in results)
     assert [each["call"] for each in shop.requests] == [
@@ -121,7 +121,7 @@ async def test_every_operation_of_a_document_is_a_tool(tmp_path: Path, write: An
 async def test_arguments_that_do_not_fit_reach_no_server(tmp_path: Path) -> None:
     shop = Shop()
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
-        for tool, arguments in (("get_order", {"id": "x"}), ("create_order", {}), ("odd", {})):
+        for tool, arguments in (("getOrder", {"id": "x"}), ("createOrder", {}), ("odd", {})):
             assert (await tools.call(tool, **arguments)).is_error
     assert shop.requests == []
 
@@ -135,9 +135,9 @@ async def test_a_handler_chooses_operations_and_the_address_of_the_api(tmp_path:
             "headers": {"X-Fixed": "f", "X-Trace": "ours"},
         }
         async with opened(tmp_path, openapi(url, **config)) as tools:
-            assert tools.names == ["get_order"]
+            assert tools.names == ["getOrder"]
             assert "gone: " in tools.problems
-            await tools.call("get_order", **{"id": 1, "X-Trace": "theirs"})
+            await tools.call("getOrder", **{"id": 1, "X-Trace": "theirs"})
     (seen,) = api.requests
     assert seen["call"] == "GET /api/orders/1"
     assert (seen["x-fixed"], seen["x-trace"]) == ("f", "ours")
@@ -170,7 +170,7 @@ async def test_the_credential_goes_where_the_document_wants_it(
     shop = Shop(json.dumps(made))
     auth = {"auth": {"type": kind, "path": str(path), "origin": "it"}}
     async with serving(shop) as url, opened(tmp_path, openapi(url) | auth) as tools:
-        assert not (await tools.call("list_orders", tag=["mine"])).is_error
+        assert not (await tools.call("listOrders", tag=["mine"])).is_error
     (seen,) = shop.requests
     assert expected.items() <= seen.items()
     assert ("authorization" in seen) is ("authorization" in expected)
@@ -179,7 +179,7 @@ async def test_the_credential_goes_where_the_document_wants_it(
 async def test_nothing_of_the_caller_reaches_an_api(tmp_path: Path) -> None:
     shop = Shop()
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
-        await tools.call("list_orders")
+        await tools.call("listOrders")
     assert "authorization" not in shop.requests[0]
     assert "of-the-caller" not in str(shop.requests)
 
@@ -203,7 +203,7 @@ async def test_a_redirect_of_the_document_is_shown_no_credential(tmp_path: Path)
         async with serving(moved) as url:
             handler["openAPIConfig"]["specURL"] = url
             async with opened(tmp_path, handler) as tools:
-                assert "get_order" in tools.names
+                assert "getOrder" in tools.names
     (headers,) = seen
     assert not {"authorization", "x-fixed"} & headers.keys()
 
@@ -423,3 +423,60 @@ async def test_two_documents_with_the_same_operation_both_keep_their_tools(
             await tools.call("wiki__search")
             assert '"wiki__search"' in tools.problems
     assert len(first.requests) == len(second.requests) == 1
+
+
+async def test_a_filter_makes_a_larger_document_usable(tmp_path: Path) -> None:
+    shop = Shop(json.dumps(document(padding="x" * MAX_DOCUMENT_BYTES)))
+    async with serving(shop) as url:
+        async with opened(tmp_path, openapi(url)) as tools:
+            assert tools.names == []
+            assert "larger than 5 MiB: name its operations in operationFilter" in tools.problems
+        async with opened(tmp_path, openapi(url, operationFilter=["getOrder"])) as tools:
+            assert tools.names == ["getOrder"]
+            assert not (await tools.call("getOrder", id=1)).is_error
+        shop.text = "x" * (MAX_FILTERED_BYTES + 1)
+        async with opened(tmp_path, openapi(url, operationFilter=["getOrder"])) as tools:
+            assert "larger than 24 MiB: divide it" in tools.problems
+
+
+async def test_many_operations_that_cannot_be_tools_are_named_up_to_a_number(
+    tmp_path: Path,
+) -> None:
+    paths: dict[str, Any] = {f"/{number}": None for number in range(60)} | {"/good": {"get": {}}}
+    shop = Shop(json.dumps(document(paths=paths)))
+    async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
+        assert tools.names == ["get_good"]
+        assert "; /49: " in tools.problems
+        assert "; and 10 more" in tools.problems
+        assert "/50: " not in tools.problems
+
+
+async def test_a_form_and_a_cookie_reach_the_server(tmp_path: Path) -> None:
+    form = {
+        "operationId": "order",
+        "parameters": [{"name": "basket", "in": "cookie", "schema": {}}],
+        "requestBody": {
+            "content": {
+                "application/x-www-form-urlencoded": {
+                    "schema": {"type": "object", "properties": {"item": {"type": "string"}}}
+                }
+            }
+        },
+        "security": [{"key": []}],
+    }
+    key = {"key": {"type": "apiKey", "in": "cookie", "name": "session"}}
+    shop = Shop(
+        json.dumps(document(paths={"/orders": {"post": form}}, components={"securitySchemes": key}))
+    )
+    token = tmp_path / "token"
+    token.write_text("s3cret")
+    auth = {"auth": {"type": "bearer", "path": str(token), "origin": "it"}}
+    async with serving(shop) as url, opened(tmp_path, openapi(url) | auth) as tools:
+        await tools.call("order", item="green tea", basket="b", session="mine")
+        await tools.call("order", item="green tea", basket="b")
+        await tools.call("order")
+    sent = [(each["body"], each.get("content-type"), each["cookie"]) for each in shop.requests]
+    assert sent == [
+        ("item=green%20tea", "application/x-www-form-urlencoded", "basket=b; session=s3cret"),
+        ("", None, "session=s3cret"),
+    ]

@@ -39,7 +39,7 @@ def replace(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-async def test_nothing_of_the_caller_reaches_a_tool(tmp_path: Path) -> None:
+async def test_no_credential_of_the_caller_reaches_a_tool(tmp_path: Path) -> None:
     async with serving(echo) as url, opened(tmp_path, http_tool(url)) as tools:
         headers = msgspec.json.decode((await tools.call()).content)
     assert "authorization" not in headers
@@ -51,6 +51,9 @@ async def test_nothing_of_the_caller_reaches_a_tool(tmp_path: Path) -> None:
         "user-agent",
         "content-length",
         "content-type",
+        "x-omnia-session-id",
+        "x-omnia-tool-call-id",
+        "x-omnia-tool-name",
     }
 
 

@@ -3,6 +3,7 @@
 from itertools import permutations
 
 import pytest
+from structlog.testing import capture_logs
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
@@ -83,3 +84,34 @@ def test_names_are_the_same_whenever_the_handlers_are() -> None:
         assert list(first) == list(again)
         assert first["t"].source is order[0]
         assert len(first) == 6
+
+
+async def test_a_tool_whose_schema_does_not_compile_stays_and_is_named_once() -> None:
+    odd = {
+        "type": "object",
+        "properties": {
+            "slug": {"type": "string", "pattern": r"^[\w-\.]+$"},
+            "n": {"type": "integer"},
+        },
+    }
+    broken = {"type": "object", "properties": {"p": {"$ref": "#/$defs/missing"}}}
+
+    class Odd(Named):
+        def specs(self) -> list[ToolSpec]:
+            return [ToolSpec("odd", "", odd), ToolSpec("broken", "", broken)]
+
+        async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+            assert context == CallContext()
+            return ToolResult(f"{tool} {sorted(arguments.items())}")
+
+    routes, _ = route_tools([Odd("h")])
+    manager = ToolManager(routes, routes, metrics())
+    with capture_logs() as logs:
+        for _ in range(2):
+            result = await manager.call(ToolCall("c", "odd", '{"slug": "?", "n": "12"}'))
+            assert result.content == "odd [('n', 12), ('slug', '?')]"
+            result = await manager.call(ToolCall("c", "broken", '{"p": 1}'))
+            assert result.content == "broken [('p', 1)]"
+        assert (await manager.call(ToolCall("c", "odd", '{"n": "x"}'))).is_error
+    named = [(log["tool"], log["handler"]) for log in logs if "does not compile" in log["event"]]
+    assert named == [("odd", "h"), ("broken", "h")]

@@ -67,10 +67,10 @@ async def test_an_unchanged_handler_keeps_its_source_whatever_else_changes(
         after = tools.sources.open(str(tools.path)).sources
         assert before[0] is after[1]
         assert shop.fetched == 1
-        assert tools.names == ["extra", "list_orders"]
+        assert tools.names == ["extra", "listOrders"]
 
         tools.write(openapi(url) | {"timeout": "6s"})
-        await tools.until_offered("list_orders")
+        await tools.until_offered("listOrders")
         assert tools.sources.open(str(tools.path)).sources[0] is not after[1]
         assert shop.fetched == 2
 
@@ -80,8 +80,8 @@ async def test_a_handler_that_comes_later_is_asked_at_once(tmp_path: Path) -> No
         assert tools.names == []
         tools.write(openapi(url))
         assert tools.names == []
-        await tools.until_offered("list_orders")
-        assert not (await tools.call("list_orders")).is_error
+        await tools.until_offered("listOrders")
+        assert not (await tools.call("listOrders")).is_error
 
 
 async def test_a_turn_goes_on_with_the_handlers_it_began_with(tmp_path: Path) -> None:
@@ -89,14 +89,14 @@ async def test_a_turn_goes_on_with_the_handlers_it_began_with(tmp_path: Path) ->
     async with serving(shop) as url, opened(tmp_path, openapi(url)) as tools:
         manager = tools.manager()
         shop.hold = asyncio.Event()
-        running = asyncio.create_task(called(manager, "list_orders"))
+        running = asyncio.create_task(called(manager, "listOrders"))
         await shop.began.wait()
         tools.write()
         assert tools.names == []
         gc.collect()
         shop.hold.set()
         assert not (await running).is_error
-        assert not (await called(manager, "list_orders")).is_error
+        assert not (await called(manager, "listOrders")).is_error
 
 
 def asking() -> list[asyncio.Task[Any]]:
@@ -152,8 +152,8 @@ async def test_one_handler_that_is_away_or_wrong_touches_no_other(tmp_path: Path
             http_tool(url, "again") | {"name": "good"},
         ]
         async with opened(tmp_path, *handlers) as tools:
-            assert tools.names == ["list_orders", "lookup"]
-            assert not (await tools.call("list_orders")).is_error
+            assert tools.names == ["listOrders", "lookup"]
+            assert not (await tools.call("listOrders")).is_error
             assert not (await tools.call("lookup")).is_error
             problems = tools.problems.splitlines()
     for name in ("dead", "odd", "nothing", "soap", "lookup-handler", "wrong", "good"):
@@ -170,5 +170,5 @@ async def test_waiting_for_a_slow_server_is_bounded(tmp_path: Path) -> None:
         tools.write(openapi(slow, "slow"), openapi(url))
         tools.sources.open(str(tools.path))
         await tools.sources.settled(0.01)
-        await tools.until_offered("list_orders")
+        await tools.until_offered("listOrders")
         assert route_tools(tools.sources.open(str(tools.path)).sources)[1] == []

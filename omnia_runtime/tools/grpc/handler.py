@@ -18,6 +18,7 @@ from omnia_runtime.ports.tools import CallContext, ToolFailed
 from omnia_runtime.tools.credentials import no_headers
 from omnia_runtime.tools.grpc import mapping
 from omnia_runtime.tools.grpc.connection import GRPCToolConnection
+from omnia_runtime.tools.identity import call_metadata
 from omnia_runtime.tools.polling import PolledSource, PollResult
 from omnia_runtime.tools.retry import RECONNECT, Backoff
 
@@ -72,7 +73,7 @@ class GRPCSource(PolledSource):
         request = tools_pb2.ToolRequest(
             tool_name=tool,
             arguments_json=orjson.dumps(arguments).decode(),
-            metadata=mapping.call_metadata(tool, context),
+            metadata=call_metadata(tool, context),
         )
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout

@@ -7,14 +7,10 @@ import orjson
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import GRPCRetryPolicy
-from omnia_core.names import METADATA_SESSION_ID
 from omnia_core.wire.tools.v1 import tools_pb2
 from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.ports.tools import ToolFailed, ToolRetry
 
-_PREFIX = "x-omnia-"
-_MAX_ENTRIES = 32
-_MAX_VALUE = 1024
 _MAX_ERROR = 512
 _MAX_TOOLS = 1000
 
@@ -31,22 +27,6 @@ _SERVER_FAULT = frozenset(
         _Code.RESOURCE_EXHAUSTED,
     }
 )
-
-
-def call_metadata(tool: str, context: CallContext) -> dict[str, str]:
-    """Return the metadata of a call: only our own names, and at most `_MAX_ENTRIES`."""
-    own = {
-        name: value[:_MAX_VALUE]
-        for name, value in context.metadata.items()
-        if name.startswith(_PREFIX)
-    }
-    bounded = dict(list(own.items())[:_MAX_ENTRIES])
-    more = {
-        METADATA_SESSION_ID: context.session_id,
-        "x-omnia-tool-name": tool,
-        "x-omnia-tool-call-id": context.call_id,
-    }
-    return bounded | {name: value for name, value in more.items() if value}
 
 
 def result_of(response: tools_pb2.ToolResponse) -> ToolResult:

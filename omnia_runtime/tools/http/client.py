@@ -3,6 +3,7 @@
 import asyncio
 import random
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from omnia_core.connection_failures import shown_address
 from omnia_core.files.tools import HTTPRetryPolicy
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class HTTPToolClient:
@@ -78,12 +80,16 @@ class HTTPToolClient:
                 data=request.body,
                 # A redirect could send the handler's headers to another server.
                 allow_redirects=False,
+                # aiohttp would send a type without a body.
+                skip_auto_headers=("Content-Type",),
             ) as response:
                 return HTTPToolResponse(
                     response.status,
                     response.content_type.lower(),
                     await self._read(response),
                     retry_after(response.headers),
+                    response.charset,
+                    _location(response),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._unreachable(request, error)
@@ -101,12 +107,30 @@ class HTTPToolClient:
         return b"".join(chunks)
 
     def _unreachable(self, request: HTTPToolRequest, error: Exception) -> ToolFailed:
+        import aiohttp  # noqa: PLC0415 - as above
+
         if is_refused(error):
             return ToolFailed(
                 f'handler "{self._handler}" is at a private address, where tools are not allowed'
                 " here"
             )
+        if isinstance(error, aiohttp.ClientPayloadError) or "decode" in str(error):
+            return ToolFailed(
+                f'handler "{self._handler}" answered with a body that cannot be read:'
+                f" {type(error).__name__}",
+                server_fault=True,
+            )
         address, kind = shown_address(request.url), type(error).__name__
         message = f'handler "{self._handler}" cannot be reached at {address}: {kind}'
         # A URL or header that cannot be sent is not a fault of the server.
         return ToolFailed(message, server_fault=not isinstance(error, ValueError))
+
+
+def _location(response: "aiohttp.ClientResponse") -> str:
+    """Return where a redirect leads, without user, query and fragment, which may be secret."""
+    if response.status not in _REDIRECTS or "Location" not in response.headers:
+        return ""
+    try:
+        return shown_address(urljoin(str(response.url), response.headers["Location"]))
+    except ValueError:
+        return "an address that is no URL"

@@ -19,12 +19,14 @@ from omnia_runtime.tools.http.request import (
     build_request,
     check_template,
     with_headers,
+    without,
 )
 from omnia_runtime.tools.http.response import ResponseReader
+from omnia_runtime.tools.identity import identity_headers
 
 
 class HTTPSource:
-    """One handler with one tool. Nothing of the caller is forwarded, nor is its token."""
+    """One handler with one tool. The caller's token is not forwarded."""
 
     def __init__(self, handler: ToolHandler, credential: Credential, client: HTTPClient) -> None:
         """Read the configuration.
@@ -58,9 +60,14 @@ class HTTPSource:
 
     async def call(
         self,
-        tool: str,  # noqa: ARG002 - there is only one
+        tool: str,
         arguments: JsonObject,
-        context: CallContext,  # noqa: ARG002 - nothing of the turn is forwarded
+        context: CallContext,
     ) -> ToolResult:
-        request = with_headers(build_request(self._config, arguments), self._credential.headers())
+        request = build_request(self._config, arguments)
+        if self._config.identity_headers:
+            # What the handler or its arguments say about a header takes precedence.
+            own = without(identity_headers(tool, arguments, context), request.headers)
+            request = with_headers(request, own)
+        request = with_headers(request, self._credential.headers())
         return self._reader.result(await self._calls.send(request))

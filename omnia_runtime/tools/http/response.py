@@ -9,6 +9,7 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
 from omnia_runtime.ports.tools import ToolFailed
 from omnia_runtime.tools.http.expressions import ExpressionFailed, apply_expression
+from omnia_runtime.tools.http.text import decode_text, media_kind
 from omnia_runtime.tools.output import redacted
 
 _MAX_ERROR_BYTES = 512
@@ -20,6 +21,8 @@ class HTTPToolResponse(msgspec.Struct, frozen=True):
 
     Attributes:
         content_type: without parameters, in lower case.
+        charset: of the Content-Type; None: UTF-8, or what a byte order mark says.
+        location: the address of a redirect, without what may be secret.
         retry_after: seconds that the server asks to wait, None when it asks for none.
     """
 
@@ -27,6 +30,8 @@ class HTTPToolResponse(msgspec.Struct, frozen=True):
     content_type: str
     body: bytes
     retry_after: float | None = None
+    charset: str | None = None
+    location: str = ""
 
     @property
     def succeeded(self) -> bool:
@@ -59,11 +64,15 @@ class ResponseReader(msgspec.Struct, frozen=True):
                 f" {self._excerpt(response)}",
                 server_fault=response.status >= _SERVER_ERROR,
             )
-        if _is_image(response.content_type):
-            return _image(response)
+        kind = media_kind(response.content_type)
+        if kind is not None and response.body:
+            return _media(kind, response)
+        text = _text(response)
+        if text is None:
+            return ToolResult(msgspec.json.encode({"result": _described(response)}).decode())
         if not self.redact and self.expression is None:
-            return ToolResult(_compact(response.body))
-        return ToolResult(msgspec.json.encode(self._mapped(_parsed(response.body))).decode())
+            return ToolResult(_compact(text))
+        return ToolResult(msgspec.json.encode(self._mapped(_parsed(text))).decode())
 
     def _mapped(self, value: Any) -> Any:
         visible = redacted(value, self.redact) if self.redact else value
@@ -78,41 +87,45 @@ class ResponseReader(msgspec.Struct, frozen=True):
             ) from error
 
     def _excerpt(self, response: HTTPToolResponse) -> str:
-        body = response.body
+        if response.location:
+            return f"a redirect to {response.location}, which tools do not follow"
+        text = _text(response)
+        if text is None:
+            return _described(response)
         if self.redact:
             try:
-                value = msgspec.json.decode(body)
+                value = msgspec.json.decode(text)
             except msgspec.DecodeError:
                 return "(the text is hidden, because the handler has fields to redact)"
-            body = msgspec.json.encode(redacted(value, self.redact))
-        return body[:_MAX_ERROR_BYTES].decode(errors="replace")
+            text = msgspec.json.encode(redacted(value, self.redact)).decode()
+        return text.encode()[:_MAX_ERROR_BYTES].decode(errors="replace")
 
 
-def _compact(body: bytes) -> str:
+def _text(response: HTTPToolResponse) -> str | None:
+    return decode_text(response.body, response.content_type, response.charset)
+
+
+def _compact(text: str) -> str:
     try:
         # Unlike decoding and encoding, this keeps every number as it is written.
-        return msgspec.json.format(body, indent=-1).decode()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return msgspec.json.encode(_wrapped(body)).decode()
+        return msgspec.json.format(text, indent=-1)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return msgspec.json.encode({"result": text}).decode()
 
 
-def _parsed(body: bytes) -> Any:
+def _parsed(text: str) -> Any:
     try:
-        return msgspec.json.decode(body)
+        return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        return _wrapped(body)
+        return {"result": text}
 
 
-def _wrapped(body: bytes) -> dict[str, str]:
-    return {"result": body.decode(errors="replace")}
-
-
-def _is_image(content_type: str) -> bool:
-    # SVG is XML text, and no vendor accepts it as an image.
-    return content_type.startswith("image/") and content_type != "image/svg+xml"
-
-
-def _image(response: HTTPToolResponse) -> ToolResult:
-    text = {"result": f"an image, {response.content_type}, {len(response.body)} bytes"}
+def _media(kind: str, response: HTTPToolResponse) -> ToolResult:
+    shown = "an image" if kind == "image" else kind
+    text = {"result": f"{shown}, {_described(response)}"}
     media = Media(mime_type=response.content_type, data=base64.b64encode(response.body).decode())
-    return ToolResult(msgspec.json.encode(text).decode(), parts=(Part("image", media=media),))
+    return ToolResult(msgspec.json.encode(text).decode(), parts=(Part(kind, media=media),))
+
+
+def _described(response: HTTPToolResponse) -> str:
+    return f"{response.content_type}, {len(response.body)} bytes"

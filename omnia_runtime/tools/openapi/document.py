@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 MAX_DOCUMENT_BYTES = 5 * 1024 * 1024
+# Only the operations that the filter names are kept of such a document.
+MAX_FILTERED_BYTES = 24 * 1024 * 1024
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SUCCESS = 200
@@ -49,7 +51,9 @@ async def fetch_document(config: OpenAPIConfig, client: HTTPClient, credential: 
                     raise DocumentUnavailable(
                         f"the document's address answered HTTP {response.status}"
                     )
-                return await _text(response)
+                filtered = bool(config.operation_filter)
+                limit = MAX_FILTERED_BYTES if filtered else MAX_DOCUMENT_BYTES
+                return await _text(response, limit, filtered=filtered)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         if is_refused(error):
             raise DocumentUnavailable(
@@ -61,15 +65,14 @@ async def fetch_document(config: OpenAPIConfig, client: HTTPClient, credential: 
     raise DocumentUnavailable(f"the document's address redirects more than {_MAX_REDIRECTS} times")
 
 
-async def _text(response: "aiohttp.ClientResponse") -> str:
+async def _text(response: "aiohttp.ClientResponse", limit: int, *, filtered: bool) -> str:
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
-        if len(content) > MAX_DOCUMENT_BYTES:
+        if len(content) > limit:
             response.close()
-            raise DocumentUnavailable(
-                f"the document is larger than {MAX_DOCUMENT_BYTES >> 20} MiB: divide it"
-            )
+            remedy = "divide it" if filtered else "name its operations in operationFilter"
+            raise DocumentUnavailable(f"the document is larger than {limit >> 20} MiB: {remedy}")
     try:
         return content.decode()
     except UnicodeDecodeError as error:

@@ -1,6 +1,7 @@
 """Tools that are the operations of an OpenAPI document."""
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from omnia_core.openapi import Api, Operation
 
 POLL_SECONDS = 300.0
+# Some documents have a thousand operations that cannot be tools.
+_MOST_REMARKS = 50
 
 _log = structlog.get_logger()
 
@@ -66,7 +69,7 @@ class OpenAPISource(PolledSource):
         self._client = client
         self._calls = HTTPToolClient(handler.name, client, config.retry_policy, self.timeout)
         self._reader = ResponseReader(handler.name)
-        self._text: str | None = None
+        self._digest = b""
         self._remarks = ""
         self._operations: dict[str, Operation] = {}
 
@@ -86,7 +89,9 @@ class OpenAPISource(PolledSource):
         try:
             async with asyncio.timeout(self.timeout):
                 text = await fetch_document(self._config, self._client, self._credential)
-            specs = await self._read(text) if text != self._text else None
+            # A document has megabytes: its digest is kept instead.
+            digest = hashlib.sha256(text.encode()).digest()
+            specs = await self._read(text, digest) if digest != self._digest else None
         except TimeoutError:
             return _failed(f"the document did not arrive in {self.timeout:g} s")
         except (DocumentUnavailable, CredentialUnusable) as error:
@@ -98,7 +103,7 @@ class OpenAPISource(PolledSource):
             return _failed("the document cannot be read")
         return PollResult(specs, self._remarks)
 
-    async def _read(self, text: str) -> list[ToolSpec]:
+    async def _read(self, text: str, digest: bytes) -> list[ToolSpec]:
         # 15 MB that an agent without OpenAPI documents does not need.
         from omnia_core.openapi import read_api  # noqa: PLC0415 - as above
 
@@ -106,7 +111,7 @@ class OpenAPISource(PolledSource):
         api = await asyncio.to_thread(
             read_api, text, config.spec_url, only=config.operation_filter, base=config.base_url
         )
-        self._text = text
+        self._digest = digest
         return self._use(api)
 
     def _use(self, api: "Api") -> list[ToolSpec]:
@@ -124,7 +129,9 @@ class OpenAPISource(PolledSource):
         ]
         if not api.operations and not remarks:
             remarks = ["the document has no operations: add some"]
-        self._remarks = "; ".join(remarks)
+        left = len(remarks) - _MOST_REMARKS
+        more = [f"and {left} more"] if left > 0 else []
+        self._remarks = "; ".join([*remarks[:_MOST_REMARKS], *more])
         self._operations = operations
         return [
             ToolSpec(operation.name, operation.description, operation.input_schema)
@@ -165,7 +172,17 @@ def _request(
         return with_headers(call, credential.headers())
     if key.place is ParameterLocation.HEADER:
         return with_headers(call, {key.name: value})
+    if key.place is ParameterLocation.COOKIE:
+        return with_headers(call, {"Cookie": _with_cookie(call.headers, key.name, value)})
     return structs.replace(call, url=_with_key(call.url, quote(key.name, safe=""), value))
+
+
+def _with_cookie(headers: Mapping[str, str], name: str, value: str) -> str:
+    """Return the `Cookie` header with the credential in place of a cookie of the same name."""
+    given = next((text for key, text in headers.items() if key.lower() == "cookie"), "")
+    cookies = [cookie.strip() for cookie in given.split(";")]
+    others = [cookie for cookie in cookies if cookie and cookie.partition("=")[0] != name]
+    return "; ".join([*others, f"{name}={value}"])
 
 
 def _with_key(url: str, name: str, value: str) -> str:

@@ -1,0 +1,99 @@
+"""The styles in which OpenAPI writes lists and objects into a URL, a header or a form."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+_SEPARATORS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
+
+
+def plain(value: Any) -> str:
+    """Return a string as it is, and any other value as JSON text."""
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def encoded(value: Any) -> str:
+    """Return a value as percent-encoded text."""
+    return quote(plain(value), safe="")
+
+
+def path_text(name: str, value: Any, style: str, *, explode: bool) -> str:
+    """Serialize a path parameter in the style simple, label or matrix."""
+    match style:
+        case "label":
+            mark = "." if explode else ","
+            return "." + mark.join(_items(value, encoded, explode=explode))
+        case "matrix":
+            return _matrix(name, value, explode=explode)
+        case _:
+            return ",".join(_items(value, encoded, explode=explode))
+
+
+def header_text(value: Any, *, explode: bool) -> str:
+    """Serialize a header parameter; the style is always simple."""
+    return ",".join(_items(value, plain, explode=explode))
+
+
+def cookie_text(name: str, value: Any, style: str, *, explode: bool) -> str:
+    """Serialize a cookie parameter as the value of a `Cookie` header.
+
+    The style is form, which joins the items of an exploded value by `&`, or cookie, which makes
+    each of them a cookie.
+    """
+    pairs = query_pairs(name, value, "form", explode=explode)
+    return ("; " if style == "cookie" else "&").join(pairs)
+
+
+def query_pairs(name: str, value: Any, style: str, *, explode: bool) -> list[str]:
+    """Serialize a query parameter or form field as `name=value` pairs.
+
+    The style is form, spaceDelimited, pipeDelimited or deepObject. An empty list or object has no
+    pairs.
+    """
+    key = encoded(name)
+    if not isinstance(value, list | dict):
+        return [f"{key}={encoded(value)}"]
+    if style == "deepObject":
+        return list(_deep_pairs(key, value))
+    if explode and isinstance(value, dict):
+        return list(_items(value, encoded, explode=True))
+    if explode:
+        return [f"{key}={encoded(item)}" for item in value]
+    joined = _SEPARATORS.get(style, ",").join(_items(value, encoded, explode=False))
+    return [f"{key}={joined}"] if value else []
+
+
+def _deep_pairs(key: str, value: Any) -> Iterator[str]:
+    """Write `key[name]=value`. What is nested deeper, and lists, which OpenAPI leaves open, get
+    a bracket for each level too: `key[0]=value`.
+    """
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from _deep_pairs(f"{key}%5B{encoded(name)}%5D", item)
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _deep_pairs(f"{key}%5B{number}%5D", item)
+    elif value is not None:
+        yield f"{key}={encoded(value)}"
+
+
+def _matrix(name: str, value: Any, *, explode: bool) -> str:
+    key = encoded(name)
+    if isinstance(value, list) and explode:
+        return "".join(f";{key}={encoded(item)}" for item in value)
+    if isinstance(value, dict) and explode:
+        return "".join(f";{item}" for item in _items(value, encoded, explode=True))
+    text = ",".join(_items(value, encoded, explode=False))
+    return f";{key}={text}" if text else f";{key}"
+
+
+def _items(value: Any, write: Callable[[Any], str], *, explode: bool) -> Iterable[str]:
+    if isinstance(value, list):
+        return [write(item) for item in value]
+    if not isinstance(value, dict):
+        return [write(value)]
+    if explode:
+        return [f"{write(key)}={write(item)}" for key, item in value.items()]
+    return [write(part) for pair in value.items() for part in pair]

@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
-import orjson
 import structlog
 from msgspec import Struct
 
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonschema import Schema, SchemaInvalid, compile_schema
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
 from omnia_core.telemetry.tracing import current_span, names
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -111,12 +110,12 @@ class Function:
                 "output_tokens": invocation.usage.output_tokens,
                 "cost_usd": invocation.usage.cost_usd,
             }
-        return FunctionAnswer(call.invocation_id, orjson.dumps(answer))
+        return FunctionAnswer(call.invocation_id, json_bytes(answer))
 
     def _checked_input(self, body: bytes) -> str:
         """Return the input as JSON text."""
         try:
-            value = orjson.loads(body)
+            value = parse_json(body)
         except ValueError as error:
             raise FunctionFailed(
                 FunctionErrorCode.INPUT_INVALID, f"the body is not JSON: {error}"
@@ -125,7 +124,7 @@ class Function:
         if violations:
             raise FunctionFailed(FunctionErrorCode.INPUT_INVALID, violations)
         # The checked value is sent, not the body: a repeated key has one meaning from here on.
-        return orjson.dumps(value).decode()
+        return json_bytes(value).decode()
 
     async def _invoke(self, input_json: str, call: FunctionInvocation) -> Invocation:
         try:
@@ -141,7 +140,7 @@ class Function:
 
     def _checked_output(self, output_json: str) -> Any:
         try:
-            value = orjson.loads(output_json)
+            value = parse_json(output_json.encode())
         except ValueError as error:
             raise FunctionFailed(
                 FunctionErrorCode.OUTPUT_INVALID,

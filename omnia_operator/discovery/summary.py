@@ -56,11 +56,12 @@ def discovered_tools(
     names = iter(
         offered_names([(answer.handler, tool.name) for answer, tool in found if tool.name])
     )
-    tools = []
-    for answer, tool in found:
-        name = next(names) if tool.name else answer.handler
-        tools.append(_tool(answer, tool, name, times.get((answer.handler, name)) or now))
-    return tuple(_bounded(tools[:_MAX_TOOLS]))
+    shown = []
+    for answer, found_tool in found:
+        name = next(names) if found_tool.name else answer.handler
+        checked = times.get((answer.handler, name)) or now
+        shown.append(_tool(answer, found_tool, name, checked))
+    return tuple(_bounded(shown[:_MAX_TOOLS]))
 
 
 def _found(answer: HandlerTools, known: Iterable[DiscoveredTool]) -> tuple[FoundTool, ...]:

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from omnia_core.env.contract import SecretStr
+from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import DiscoveryContext
 from tests.discovery.given import discover, handler, mcp, silent_server, web_server
@@ -122,6 +123,7 @@ async def test_a_wrong_tool_costs_itself_and_is_named() -> None:
 
     async def answer(request: web.Request) -> web.Response:
         asked = await request.json() if request.can_read_body else {}
+        result: JsonObject
         match asked.get("method"):
             case "initialize":
                 result = {

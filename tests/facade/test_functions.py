@@ -211,6 +211,18 @@ async def test_an_output_that_breaks_its_schema_is_502_with_what_the_model_said(
     assert answer.body["raw_output"] == raw
 
 
+async def test_an_integer_of_any_size_is_passed_on_as_it_is(tmp_path: Path) -> None:
+    number = "123456789012345678901234567890"
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    schemas = {"inputSchema": schema, "outputSchema": schema}
+    async with served(tmp_path, schemas=schemas) as (facade, runtime):
+        runtime.output_json = f'{{"id": {number}}}'
+        answer = await send(facade, f'{{"id": {number}}}'.encode())
+    assert answer.status == 200
+    assert f'"output":{{"id":{number}}}'.encode() in answer.content
+    assert runtime.invoked[0].input_json == f'{{"id":{number}}}'
+
+
 async def test_calls_of_one_connection_follow_each_other(function: Running) -> None:
     async with aiohttp.ClientSession() as session:
         for _ in range(3):

@@ -9,6 +9,7 @@ from mcp import types
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
+from omnia_core.jsonvalue import json_bytes
 
 _NO_CONTENT = "(the tool returned nothing)"
 _MEDIA = ("image", "audio", "video")
@@ -25,7 +26,7 @@ def tool_result(result: types.CallToolResult) -> ToolResult:
     structured = result.structured_content
     if structured is not None:
         texts = [text for text in texts if not _repeats(text, structured)]
-        texts.append(json_text(structured))
+        texts.append(json_bytes(structured).decode())
     text = "\n".join(texts)
     if result.is_error:
         failed = {"error": text or "the tool failed"}
@@ -33,14 +34,6 @@ def tool_result(result: types.CallToolResult) -> ToolResult:
     if not text:
         text = f"({len(parts)} media parts)" if parts else _NO_CONTENT
     return ToolResult(text, parts=tuple(parts))
-
-
-def json_text(value: Any) -> str:
-    """Return a value as JSON text; its integers may have any size."""
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _repeats(text: str, structured: Any) -> bool:

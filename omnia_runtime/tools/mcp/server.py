@@ -6,6 +6,7 @@ The SDK is not imported here.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -165,8 +166,8 @@ def connection_problem(error: BaseException | None, state: ConnectionState, seco
 
 def _refusal(cause: BaseException) -> str:
     """Return the server's own words, if it answered the handshake or the listing with an error."""
-    error = getattr(cause, "error", None)
-    if isinstance(getattr(error, "data", None), ServerErrorData):
+    error: Any = getattr(cause, "error", None)
+    if error is not None and isinstance(getattr(error, "data", None), ServerErrorData):
         return f"answers with an error: {error.message[:_MAX_WORDS]}"
     return ""
 

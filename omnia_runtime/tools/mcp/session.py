@@ -12,11 +12,11 @@ from mcp import types
 from mcp.shared.exceptions import MCPError
 
 from omnia_core.conversation.tools import ToolResult
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.mcp_client import ServerErrorData
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
-from omnia_runtime.tools.mcp.results import json_text, tool_result
+from omnia_runtime.tools.mcp.results import tool_result
 from omnia_runtime.tools.mcp.server import (
     CALL_OUTCOME,
     CallOutcome,
@@ -241,7 +241,7 @@ async def _listen(client: mcp.Client, state: ConnectionState) -> None:
 def _words(error: MCPError) -> str:
     """Return what a server says about a failure: its message, and its data as JSON."""
     data = error.data.data if isinstance(error.data, ServerErrorData) else error.data
-    detail = data if isinstance(data, str) else "" if data is None else json_text(data)
+    detail = data if isinstance(data, str) else "" if data is None else json_bytes(data).decode()
     words = (
         f"{error.message}: {detail}" if detail and detail not in error.message else error.message
     )

@@ -24,17 +24,18 @@ _MAX_ATTEMPTS = 1000
 def answer_value(text: str, fits: Callable[[Any], bool]) -> str:
     """Return the JSON text of the one value in an answer, or the answer if there is no such value.
 
-    A value that is all of the answer is it, whether it fits or not. Otherwise thoughts before the
-    answer and a code fence around it are removed. At last, it is the object or list among words
-    for which `fits` returns True, if all those in the answer are equal.
+    A value that is all of the answer is it, whether it fits or not, but for a text that contains
+    the value as JSON. Otherwise thoughts before the answer and a code fence around it are removed.
+    At last, it is the object or list among words for which `fits` returns True, if all those in the
+    answer are equal.
     """
     if _is_json(text):
-        return text
+        return _unquoted(text, fits)
     spoken = _without_thoughts(text)
     fence = _FENCE.fullmatch(spoken)
     for candidate in (spoken, fence[1] if fence else ""):
         if _is_json(candidate):
-            return candidate.strip()
+            return _unquoted(candidate.strip(), fits)
     found: dict[str, Any] = {}
     for candidate in _values(spoken):
         value = orjson.loads(candidate)
@@ -49,6 +50,16 @@ def _is_json(text: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
+
+
+def _unquoted(text: str, fits: Callable[[Any], bool]) -> str:
+    """Return the JSON inside a JSON text, if that is the value; some models encode it twice."""
+    if not text.lstrip().startswith('"'):
+        return text
+    inner = orjson.loads(text)
+    if fits(inner) or not _is_json(inner) or not fits(orjson.loads(inner)):
+        return text
+    return str(inner)
 
 
 def _without_thoughts(text: str) -> str:

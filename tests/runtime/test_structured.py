@@ -34,6 +34,7 @@ OUTPUT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
         '\ufeff{"n":1}',
         '{"n":1}\x00',
         '{"n":1}<|im_end|>',
+        '"{\\"n\\":1}"',
         'See [1] and {braces}: {"n":1}',
         '{"n":1}\n\nOnce more: {"n": 1}',
         'Not {"n":"one"} but {"n":1}',
@@ -56,7 +57,7 @@ def test_words_around_the_value_do_not_matter(text: str) -> None:
         '[{"n":1},',
         'It is {"n":1, "m":NaN}',
         '{"n":"1"}',
-        '"{\\"n\\":1}"',
+        '"{\\"n\\":\\"1\\"}"',
         '<think>never said {"n":1}',
         "[" * 100_000,
         '{"n":' * 5_000,
@@ -69,6 +70,8 @@ def test_a_value_that_is_not_certain_is_not_taken(text: str) -> None:
 
 def test_a_value_that_is_no_object_may_have_thoughts_and_a_fence_around_it() -> None:
     number = StructuredOutput(FunctionFile("f", {}, {"type": "integer"}))
+    text = StructuredOutput(FunctionFile("f", {}, {"type": "string"}))
+    assert text.value('"{}"') == '"{}"'
     assert number.value("<think>6 * 7</think>\n```\n42\n```") == "42"
 
 

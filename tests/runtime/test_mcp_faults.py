@@ -232,6 +232,40 @@ async def test_text_and_structured_content_are_each_said_once(
     assert (await call(RawServer(GOOD, answer={"result": result}))).content == content
 
 
+@pytest.mark.parametrize(
+    ("result", "content"),
+    [
+        ({"content": None, "structuredContent": {"a": 1}}, '{"a":1}'),
+        ({"structuredContent": {"a": 1}}, '{"a":1}'),
+        ({"structuredContent": [1, 2]}, '{"result":[1,2]}'),
+        ({"content": "a text"}, "a text"),
+        ({"content": ["a", *_text("b")], "isError": None}, "a\nb"),
+        ({"content": [{"type": "text", "text": 5}, *_text("b")]}, '{"type":"text","text":5}\nb'),
+        ({"content": [{"type": "chart", "rows": 3}]}, '{"type":"chart","rows":3}'),
+        ({"content": [None, *_text("b")]}, "null\nb"),
+        ({"content": [{"type": "image", "data": None}, *_text("b")]}, None),
+        (
+            {"content": [{"type": "text", "text": "b", "annotations": "x", "_meta": 5}]},
+            "b",
+        ),
+        (
+            {
+                "content": [
+                    {"type": "resource", "resource": {"uri": "m:1", "text": "t", "_meta": 1}}
+                ]
+            },
+            "[resource m:1]\nt",
+        ),
+    ],
+)
+async def test_a_wrong_part_of_a_result_costs_itself(
+    result: JsonObject, content: str | None
+) -> None:
+    found = await call(RawServer(GOOD, answer={"result": result}))
+    assert not found.is_error
+    assert found.content == (content or '{"type":"image","data":null}\nb')
+
+
 async def test_media_stays_beside_structured_content() -> None:
     result = {"content": [*_text("A chart."), PIXEL], "structuredContent": {"rows": 3}}
     found = await call(RawServer(GOOD, answer={"result": result}))

@@ -12,6 +12,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from omnia_core.mcp_client import ObservedTransport
 from omnia_runtime.tools.addresses import AddressRefused, is_private
+from omnia_runtime.tools.mcp.lenient import make_readable
 from omnia_runtime.tools.mcp.server import (
     FIRST_ERROR,
     MAX_MESSAGE_BYTES,
@@ -55,7 +56,11 @@ def open_transport(
 
 
 def _observed(transport: Any, state: ConnectionState) -> ObservedTransport:
-    return ObservedTransport(transport, state.lists.received, state.ended)
+    def received(message: object) -> None:
+        state.lists.received(message)
+        make_readable(message)
+
+    return ObservedTransport(transport, received, state.ended)
 
 
 def _http_client(

@@ -304,10 +304,22 @@ async def test_structured_content_is_checked_by_a_schema_that_compiles() -> None
         await call(RawServer(GOOD | {"outputSchema": schema}, answer=answer))
 
 
-async def test_an_output_schema_that_does_not_compile_checks_nothing() -> None:
-    schema = {"type": "object", "properties": {"id": {"pattern": "("}}}
+async def test_a_time_without_a_zone_passes_an_output_schema() -> None:
+    schema = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}
+    answer = {"result": {"content": [], "structuredContent": {"at": "2026-01-02T00:00:00"}}}
+    server = RawServer(GOOD | {"outputSchema": schema}, answer=answer)
+    assert (await call(server)).content == '{"at":"2026-01-02T00:00:00"}'
+
+
+@pytest.mark.parametrize(
+    "member", [{"pattern": "("}, {"$ref": "#/nowhere"}, {"type": "nonsense"}, {"$ref": "x.json"}]
+)
+async def test_an_output_schema_that_does_not_compile_checks_nothing(member: JsonObject) -> None:
+    schema = {"type": "object", "properties": {"id": member}}
     answer = {"result": {"content": [], "structuredContent": {"id": "x"}}}
     server = RawServer(GOOD | {"outputSchema": schema}, answer=answer)
     with capture_logs() as logs:
-        assert (await call(server)).content == '{"id":"x"}'
+        async with source(server) as found:
+            for _ in range(2):
+                assert (await found.call("weather", {}, CallContext())).content == '{"id":"x"}'
     assert [log["tool"] for log in logs if "does not compile" in log["event"]] == ["weather"]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 import mcp
 import structlog
@@ -27,9 +27,6 @@ from omnia_runtime.tools.mcp.server import (
     is_too_large,
 )
 from omnia_runtime.tools.mcp.transport import open_transport
-
-if TYPE_CHECKING:
-    from omnia_core.jsonschema import Schema
 
 _MAX_PAGES = 50
 _MAX_TOOLS = 1000
@@ -144,12 +141,16 @@ class MCPSession:
 
 
 class OutputSchemas:
-    """The output schemas of a server's tools, compiled at the first result of each tool."""
+    """The output schemas of a server's tools, compiled at the first result of each tool.
+
+    The SDK's own validator checks them, because `format` is no assertion for it: servers write
+    `date-time` for times without a zone.
+    """
 
     def __init__(self, handler: str, schemas: dict[str, JsonObject]) -> None:
         self._handler = handler
         self._schemas = schemas
-        self._compiled: dict[str, Schema | None] = {}
+        self._compiled: dict[str, Any] = {}
 
     def check(self, tool: str, structured: object) -> None:
         """Check structured content. A schema that does not compile checks nothing.
@@ -159,30 +160,39 @@ class OutputSchemas:
         """
         if structured is None or tool not in self._schemas:
             return
-        if tool not in self._compiled:
-            self._compiled[tool] = self._compile(tool)
-        schema = self._compiled[tool]
-        if schema and not schema.accepts(structured):
-            violations = "; ".join(map(str, schema.violations(structured, limit=_MAX_VIOLATIONS)))
-            raise ToolFailed(
-                f'handler "{self._handler}" returned a result that violates the outputSchema:'
-                f" {violations[:_MAX_ERROR]}"
-            )
-
-    def _compile(self, tool: str) -> "Schema | None":
-        # Loaded at the first result, to save memory.
-        from omnia_core.jsonschema import SchemaInvalid, compile_schema  # noqa: PLC0415 - as above
-
         try:
-            return compile_schema(self._schemas[tool])
-        except SchemaInvalid as error:
+            if tool not in self._compiled:
+                self._compiled[tool] = _validator(self._schemas[tool])
+            validator = self._compiled[tool]
+            errors = validator.iter_errors(structured) if validator else ()
+            violations = [
+                f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors
+            ]
+        except Exception as error:  # noqa: BLE001 - references and patterns fail in many ways
+            self._compiled[tool] = None
             _log.warning(
                 "an outputSchema of an MCP server does not compile: results are not checked",
                 handler=self._handler,
                 tool=tool,
-                problem=str(error),
+                problem=str(error)[:_MAX_ERROR],
             )
-            return None
+            return
+        if violations:
+            raise ToolFailed(
+                f'handler "{self._handler}" returned a result that violates the outputSchema:'
+                f" {'; '.join(violations[:_MAX_VIOLATIONS])[:_MAX_ERROR]}"
+            )
+
+
+def _validator(schema: JsonObject) -> Any:
+    # Loaded at the first result, to save memory.
+    from jsonschema.validators import validator_for  # noqa: PLC0415 - as above
+    from referencing import Registry  # noqa: PLC0415 - as above
+
+    kind = validator_for(schema)
+    kind.check_schema(schema)
+    # With a registry of its own, nothing is fetched.
+    return kind(schema, registry=Registry())
 
 
 @contextlib.asynccontextmanager

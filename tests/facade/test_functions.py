@@ -112,6 +112,12 @@ async def chunked(size: int) -> AsyncIterator[bytes]:
 REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no name": ({"path": "/functions/"}, 400, "missing_function_name", "/functions/summarizer"),
     "another name": ({"path": "/functions/other"}, 404, "function_not_found", '"other"'),
+    "a slash at the end": (
+        {"path": "/functions/summarizer/"},
+        404,
+        "function_not_found",
+        'not "summarizer/"',
+    ),
     "another name and method": (
         {"path": "/functions/other", "method": "DELETE"},
         404,

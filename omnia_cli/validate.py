@@ -101,3 +101,7 @@ def _references(documents: list[Document]) -> Iterator[Finding]:
                 place = next((each for each in places if each in document.lines), ("spec",))
                 severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
                 yield about(document, place, problem.message, severity)
+            for message in outcome.warnings.get(document.key, ()):
+                places = (("spec", "toolRegistryRef"), ("spec", "promptPackRef"))
+                place = next((place for place in places if place in document.lines), ("spec",))
+                yield about(document, place, message, "warning")

@@ -28,6 +28,7 @@ from omnia_operator.resolve import (
     resolve,
     secret_keys,
     service_of,
+    tools_without_handler,
 )
 
 T = TypeVar("T")
@@ -39,12 +40,14 @@ class Desired:
 
     Attributes:
         canaries: where the canaries of PromptPacks stand.
+        warnings: what an agent cannot use of what it asks for.
     """
 
     objects: Objects
     plans: Mapping[Key, AgentPlan]
     problems: Mapping[Key, tuple[Problem, ...]] = field(default_factory=dict)
     canaries: Canaries = field(default_factory=Canaries)
+    warnings: Mapping[Key, tuple[str, ...]] = field(default_factory=dict)
 
 
 def desired(
@@ -86,13 +89,15 @@ def desired(
     )
     plans: dict[Key, AgentPlan] = {}
     problems: dict[Key, tuple[Problem, ...]] = {}
+    warnings: dict[Key, tuple[str, ...]] = {}
     for key, agent in agents.items():
         outcome = resolve(agent, found)
         if isinstance(outcome, Resolved):
             plans[key] = plan(outcome, settings)
+            warnings[key] = tuple(tools_without_handler(outcome))
         else:
             problems[key] = outcome
-    return Desired(objects, plans, problems, Canaries.of(found))
+    return Desired(objects, plans, problems, Canaries.of(found), warnings)
 
 
 def with_environment(

@@ -45,6 +45,10 @@ class Params:
                 self.refuse(f"{name}[{index}]", f"expected a text, found {_shown(text)}")
         return tuple(value)
 
+    def has(self, name: str) -> bool:
+        """Return whether a parameter is given; null counts as not given."""
+        return self._given([name])[1] is not None
+
     def text(self, name: str) -> str | None:
         """Return a non-empty text; None when it is not given."""
         _, value = self._given([name])

@@ -15,6 +15,7 @@ from omnia_core.jsonvalue import JsonObject
 
 Direction: TypeAlias = Literal["input", "output", "both"]
 _KEYS = ("type", "id", "enabled", "params", "message", "fail_on_violation", "extensions")
+PERSONAL_DATA = frozenset({"email", "ssn", "credit_card"})
 _CHARACTERS_PER_TOKEN = 4  # the usual estimate for English text
 
 
@@ -75,7 +76,9 @@ class Json(Struct, frozen=True):
 
 
 class NoPersonalData(Struct, frozen=True):
-    """No e-mail address, US social security number or payment card number."""
+    """No e-mail address, US social security number or payment card number; `kinds` of them."""
+
+    kinds: frozenset[str] = PERSONAL_DATA
 
 
 Rule: TypeAlias = (
@@ -103,13 +106,27 @@ def parse_validators(raw: Sequence[JsonObject], where: str) -> list[ValidatorSpe
     Validators that are not `enabled` are skipped without checks.
 
     Raises:
-        ConfigurationError: a validator is invalid; the message names place and problem.
+        ConfigurationError: validators are invalid; the message names place and problem of each.
     """
-    return [
-        _parse(declared, f"{where}[{index}]")
-        for index, declared in enumerate(raw)
-        if _enabled(declared, f"{where}[{index}]")
-    ]
+    specs, problems = check_validators(raw, where)
+    if problems:
+        raise ConfigurationError("; ".join(problems))
+    return specs
+
+
+def check_validators(
+    raw: Sequence[JsonObject], where: str
+) -> tuple[list[ValidatorSpec], list[str]]:
+    """Parse the valid ones as `parse_validators`; return them, and the problem of each other."""
+    specs, problems = [], []
+    for index, declared in enumerate(raw):
+        place = f"{where}[{index}]"
+        try:
+            if _enabled(declared, place):
+                specs.append(_parse(declared, place))
+        except ConfigurationError as error:
+            problems.append(error.message)
+    return specs, problems
 
 
 def _enabled(raw: JsonObject, where: str) -> bool:
@@ -131,6 +148,8 @@ def _parse(raw: JsonObject, where: str) -> ValidatorSpec:
         raise ConfigurationError(f"{where}.params: expected an object")
     if message is not None and not isinstance(message, str):
         raise ConfigurationError(f"{where}.message: expected a text")
+    if not isinstance(raw.get("fail_on_violation"), bool | None):
+        raise ConfigurationError(f"{where}.fail_on_violation: expected true or false")
     params = Params(values, f"{where}.params")
     direction = params.choice("direction", get_args(Direction), "output")
     other_message = params.text("message")
@@ -154,6 +173,8 @@ def _reader(kind: object, where: str) -> Callable[[Params], Rule]:
 def _excludes(params: Params, mode: str) -> Excludes:
     texts = params.texts("words", "patterns")
     mode = params.choice("match_mode", ("substring", "word_boundary"), mode)
+    if params.flag("case_sensitive", default=False):
+        params.refuse("case_sensitive", "texts are compared without case: expected false")
     return Excludes(texts, mode == "word_boundary")
 
 
@@ -211,8 +232,15 @@ def _json(params: Params, *, with_schema: bool) -> Json:
     )
 
 
-def _no_personal_data(_: Params) -> NoPersonalData:
-    return NoPersonalData()
+def _no_personal_data(params: Params) -> NoPersonalData:
+    if not params.has("types"):
+        return NoPersonalData()
+    kinds = params.texts("types")
+    for index, kind in enumerate(kinds):
+        if kind not in PERSONAL_DATA:
+            known = ", ".join(sorted(PERSONAL_DATA))
+            params.refuse(f"types[{index}]", f'"{kind}" is not detected; expected {known}')
+    return NoPersonalData(frozenset(kinds))
 
 
 _EXCLUDES = partial(_excludes, mode="substring")

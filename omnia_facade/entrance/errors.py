@@ -5,7 +5,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Any
 
-import orjson
+from omnia_core.jsonvalue import json_bytes
 
 # In seconds. Another pod may answer at once; a full pod needs some time to have room again.
 RETRY_NOW = {"Retry-After": "1"}
@@ -113,7 +113,7 @@ def response_bytes(error: HttpError, *, head_only: bool = False) -> bytes:
     """
     # A detail may quote bytes of the request that are not UTF-8.
     detail = str(error.body["detail"]).encode(errors="replace").decode()
-    body = orjson.dumps({**error.body, "detail": detail})
+    body = json_bytes({**error.body, "detail": detail})
     lines = [
         f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
         "Content-Type: application/json",

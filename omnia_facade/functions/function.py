@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
-import orjson
 import structlog
 from msgspec import Struct
 
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
-from omnia_core.jsonschema import Schema, SchemaInvalid, compile_schema
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_schema
+from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
 from omnia_core.telemetry.tracing import current_span, names
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -66,11 +65,24 @@ class Idempotency(Protocol):
         """
 
 
+class InputRecords(Protocol):
+    """Records inputs that are refused before the runtime is called."""
+
+    def add(self, invocation_id: str, user_id: str, body: bytes, reason: str, began: float) -> None:
+        """Record an input. `reason` contains no content of it; `began` is `time.monotonic`."""
+
+
 class Function:
     """The function of this agent."""
 
-    def __init__(self, file: FunctionFile, client: RuntimeClient, idempotency: Idempotency) -> None:
-        """Compile the schemas.
+    def __init__(
+        self,
+        file: FunctionFile,
+        client: RuntimeClient,
+        idempotency: Idempotency,
+        refused: InputRecords | None = None,
+    ) -> None:
+        """Compile the schemas; `refused` is None if nothing records calls.
 
         Raises:
             ConfigurationError: names the schema and the place in it.
@@ -80,6 +92,7 @@ class Function:
         self._output = _compile(file.output_schema, "outputSchema")
         self._client = client
         self._idempotency = idempotency
+        self._refused = refused
 
     async def run(self, body: bytes, call: FunctionInvocation) -> FunctionAnswer:
         """Check the input, invoke the runtime, check the output.
@@ -88,7 +101,7 @@ class Function:
             FunctionFailed: the input is invalid, the runtime failed, its output is invalid, or the
                 Idempotency-Key cannot be used.
         """
-        input_json = self._checked_input(body)
+        input_json = self._checked_input(body, call)
         return await self._idempotency.answer(
             input_json, call, partial(self._answer, input_json, call)
         )
@@ -111,21 +124,29 @@ class Function:
                 "output_tokens": invocation.usage.output_tokens,
                 "cost_usd": invocation.usage.cost_usd,
             }
-        return FunctionAnswer(call.invocation_id, orjson.dumps(answer))
+        return FunctionAnswer(call.invocation_id, json_bytes(answer))
 
-    def _checked_input(self, body: bytes) -> str:
+    def _checked_input(self, body: bytes, call: FunctionInvocation) -> str:
         """Return the input as JSON text."""
+        began = time.monotonic()
         try:
-            value = orjson.loads(body)
+            value = parse_json(body)
         except ValueError as error:
+            self._record(body, call, "the body is not JSON", began)
             raise FunctionFailed(
                 FunctionErrorCode.INPUT_INVALID, f"the body is not JSON: {error}"
             ) from error
         violations = _violations(self._input, value)
         if violations:
-            raise FunctionFailed(FunctionErrorCode.INPUT_INVALID, violations)
+            places = ", ".join(violation.pointer or "(root)" for violation in violations)
+            self._record(body, call, f"violates inputSchema at {places}", began)
+            raise FunctionFailed(FunctionErrorCode.INPUT_INVALID, "; ".join(map(str, violations)))
         # The checked value is sent, not the body: a repeated key has one meaning from here on.
-        return orjson.dumps(value).decode()
+        return json_bytes(value).decode()
+
+    def _record(self, body: bytes, call: FunctionInvocation, reason: str, began: float) -> None:
+        if self._refused:
+            self._refused.add(call.invocation_id, call.caller.user_id, body, reason, began)
 
     async def _invoke(self, input_json: str, call: FunctionInvocation) -> Invocation:
         try:
@@ -141,7 +162,7 @@ class Function:
 
     def _checked_output(self, output_json: str) -> Any:
         try:
-            value = orjson.loads(output_json)
+            value = parse_json(output_json.encode())
         except ValueError as error:
             raise FunctionFailed(
                 FunctionErrorCode.OUTPUT_INVALID,
@@ -150,7 +171,8 @@ class Function:
             ) from error
         violations = _violations(self._output, value)
         if violations:
-            raise FunctionFailed(FunctionErrorCode.OUTPUT_INVALID, violations, raw_output=value)
+            detail = "; ".join(map(str, violations))
+            raise FunctionFailed(FunctionErrorCode.OUTPUT_INVALID, detail, raw_output=value)
         return value
 
 
@@ -170,7 +192,5 @@ def _public_detail(failure: RuntimeFailed, call: FunctionInvocation) -> str:
     return f"the runtime failed; its log and the facade's name invocation {call.invocation_id}"
 
 
-def _violations(schema: Schema, value: Any) -> str:
-    if schema.accepts(value):
-        return ""
-    return "; ".join(str(violation) for violation in schema.violations(value))
+def _violations(schema: Schema, value: Any) -> list[Violation]:
+    return [] if schema.accepts(value) else schema.violations(value)

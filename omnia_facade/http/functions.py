@@ -119,10 +119,11 @@ class FunctionRoute:
                 FunctionErrorCode.MISSING_FUNCTION_NAME,
                 f"the path needs a name: {PREFIX}{self._function.name}",
             )
-        if path.removeprefix(PREFIX).lower() != self._function.name:
+        asked = path.removeprefix(PREFIX)
+        if asked.lower() != self._function.name:
             raise FunctionFailed(
                 FunctionErrorCode.FUNCTION_NOT_FOUND,
-                f'this agent serves the function "{self._function.name}", not "{name[:64]}"',
+                f'this agent serves the function "{self._function.name}", not "{asked[:64]}"',
             )
 
     def _require_capacity(self) -> None:

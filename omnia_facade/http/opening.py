@@ -1,10 +1,12 @@
 """Opens the HTTP server with the routes that the environment asks for."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
 
+from omnia_core.env import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
@@ -14,6 +16,9 @@ from omnia_facade.context import ProcessContext
 from omnia_facade.http.server import HttpRoute, HttpServer
 from omnia_facade.http.static import StaticRoute
 from omnia_facade.media.opening import MediaService
+
+if TYPE_CHECKING:
+    from omnia_facade.functions.refused_inputs import RefusedInputs
 
 OPENAPI_PATH = "/openapi.json"
 
@@ -68,7 +73,8 @@ def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
     context.stack.push_async_callback(store.close)
     # A reply is not kept longer than sessions are.
     idempotency = IdempotentCalls(store, min(KEPT_SECONDS, env.session_ttl.seconds))
-    yield FunctionRoute(Function(file, context.client, idempotency), context)
+    refused = _open_refused_inputs(context)
+    yield FunctionRoute(Function(file, context.client, idempotency, refused), context)
     yield StaticRoute(
         OPENAPI_PATH,
         orjson.dumps(openapi_document(file, public=env.allow_unauthenticated)),
@@ -76,3 +82,14 @@ def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
         hint=f"read GET {OPENAPI_PATH}",
         public=False,
     )
+
+
+def _open_refused_inputs(context: ProcessContext) -> "RefusedInputs | None":
+    """Return the records of refused inputs; None if the session store keeps no audit records."""
+    if context.env.session_type is not SessionType.POSTGRES:
+        return None
+    from omnia_facade.functions.refused_inputs import RefusedInputs  # noqa: PLC0415 - as above
+
+    refused = RefusedInputs(context.env)
+    context.stack.push_async_callback(refused.close)
+    return refused

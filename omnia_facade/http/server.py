@@ -7,12 +7,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import orjson
 import structlog
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
+from omnia_core.jsonvalue import json_bytes
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
 from omnia_facade.entrance.errors import HttpError, RejectedRequest, Rejection, unauthorized
@@ -107,7 +107,7 @@ def error_response(error: HttpError) -> web.Response:
     """Return the answer with this error."""
     return web.Response(
         status=error.status,
-        body=orjson.dumps(error.body),
+        body=json_bytes(error.body),
         content_type="application/json",
         headers=error.headers,
     )

@@ -13,7 +13,7 @@ import orjson
 import structlog
 from msgspec import Struct
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -88,7 +88,7 @@ class IdempotentCalls:
         except FunctionFailed as failure:
             # It was completed: tools were used, the model was paid. Another try needs a new key.
             if failure.code is FunctionErrorCode.OUTPUT_INVALID:
-                body = orjson.dumps(failure.body)
+                body = json_bytes(failure.body)
                 reply = _encoder.encode(_StoredReply(call.invocation_id, body, failure.code))
             raise
         finally:

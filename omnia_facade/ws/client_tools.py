@@ -1,4 +1,7 @@
-"""Tool calls that the client executes: which ones are pending, and their deadlines."""
+"""Tool calls that the client executes: which ones are pending, and their deadlines.
+
+Some clients acknowledge every call that they are shown, so those of the server are known as well.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -14,6 +17,8 @@ from omnia_facade.ws.messages import ClientFrame, FrameRefused
 NOT_ACKNOWLEDGED = "client did not acknowledge tool call within timeout"
 NOT_ANSWERED = "client acknowledged the tool call and did not answer it within timeout"
 REFUSED = "client refused the tool call"
+# How many calls of the server are remembered for each connection.
+MAX_SHOWN = 256
 
 
 class SetDeadline(Struct, frozen=True):
@@ -35,11 +40,20 @@ ToolEffect: TypeAlias = SetDeadline | ClearDeadline | ClientToolResult
 class PendingToolCalls:
     """The calls of the running turn that the client has not answered."""
 
-    __slots__ = ("_acknowledged", "_timings")
+    __slots__ = ("_acknowledged", "_shown", "_timings")
 
     def __init__(self, timings: Timings = USUAL) -> None:
         self._timings = timings
         self._acknowledged: dict[str, bool] = {}
+        # Calls of the server in the order of their frames; a turn may have ended since.
+        self._shown: dict[str, None] = {}
+
+    def add_shown(self, call_id: str) -> None:
+        """Ignore what the client says about a call that the server executes."""
+        self._shown.pop(call_id, None)
+        if len(self._shown) >= MAX_SHOWN:
+            del self._shown[next(iter(self._shown))]
+        self._shown[call_id] = None
 
     def add(self, call_id: str) -> SetDeadline:
         """Add a call, which must be acknowledged or answered before its deadline."""
@@ -78,20 +92,26 @@ class PendingToolCalls:
         return [ClearDeadline(call) for call in calls]
 
     def _acknowledge(self, call_id: str) -> list[ToolEffect]:
-        self._require_pending(call_id)
+        if not self._is_pending(call_id):
+            return []
         if self._acknowledged[call_id]:
             return []
         self._acknowledged[call_id] = True
         return [SetDeadline(call_id, self._timings.execute)]
 
     def _answer(self, result: ClientToolResult) -> list[ToolEffect]:
-        self._require_pending(result.call_id)
+        if not self._is_pending(result.call_id):
+            return []
         del self._acknowledged[result.call_id]
         return [ClearDeadline(result.call_id), result]
 
-    def _require_pending(self, call_id: str) -> None:
-        if call_id not in self._acknowledged:
-            raise FrameRefused(ErrorCode.TOOL_FAILED, f'no pending tool call "{call_id[:64]}"')
+    def _is_pending(self, call_id: str) -> bool:
+        """Return False for a call that the server executes; raise `FrameRefused` if unknown."""
+        if call_id in self._acknowledged:
+            return True
+        if call_id in self._shown:
+            return False
+        raise FrameRefused(ErrorCode.TOOL_FAILED, f'no pending tool call "{call_id[:64]}"')
 
 
 class Deadlines:

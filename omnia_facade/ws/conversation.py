@@ -90,7 +90,8 @@ class WebSocketConversation:
         try:
             if frame.type == "message":
                 request = turn_request(frame, frame.session_id or self.session_id)
-                return self._queue.add(QueueEntry(request.session_id, request, size))
+                named = bool(frame.session_id)
+                return self._queue.add(QueueEntry(request.session_id, request, size, named=named))
             if frame.type == "cancel":
                 return self._stop(self._queue.cancellable, CancelTurn())
             if frame.type == "hangup":
@@ -141,8 +142,11 @@ class WebSocketConversation:
         if isinstance(event, AnswerEnded):
             return [Send(frames.done(entry.session_id, event.done)), *self._tool_calls.clear()]
         effects = self._renderer.render(entry.session_id, event)
-        if isinstance(event, ToolCallEvent) and event.by_client:
-            effects.append(self._tool_calls.add(event.call.id))
+        if isinstance(event, ToolCallEvent):
+            if event.by_client:
+                effects.append(self._tool_calls.add(event.call.id))
+            elif effects:
+                self._tool_calls.add_shown(event.call.id)
         return effects
 
     def turn_ended(self, number: int, outcome: Done | Failed) -> list[Effect]:
@@ -154,6 +158,8 @@ class WebSocketConversation:
             last = frames.done(entry.session_id, outcome)
         else:
             last = frames.error(entry.session_id, outcome.code, outcome.message)
+            if outcome.code == ErrorCode.SESSION_EXPIRED:
+                self._queue.sessions.expired = True
         self._renderer.end()
         send, *next_effects = self._queue.end(last)
         return [send, *self._tool_calls.clear(), *next_effects]

@@ -8,6 +8,7 @@ import msgspec
 import orjson
 
 from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.jsonvalue import json_bytes, parse_json
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.backend.events import (
     Done,
@@ -42,7 +43,7 @@ Json: TypeAlias = dict[str, Any]
 
 
 def _frame(frame_type: str, session_id: str, **fields: Any) -> bytes:
-    return orjson.dumps(
+    return json_bytes(
         {"type": frame_type, "session_id": session_id, **fields, "timestamp": timestamp()}
     )
 
@@ -169,6 +170,6 @@ def tool_result(session_id: str, event: ToolResultEvent) -> bytes:
 def _value(text: str) -> Any:
     """Return the value of JSON text, or the text itself if it is not JSON."""
     try:
-        return orjson.loads(text)
+        return parse_json(text.encode())
     except ValueError:
         return text

@@ -32,18 +32,25 @@ class QueueEntry:
 
     Attributes:
         size: of the message, in bytes.
+        named: whether the client named the session.
         accepted_at: when it arrived, by `time.perf_counter`.
         prefix: the beginning of every chunk frame of its answer.
     """
 
-    __slots__ = ("accepted_at", "cancelled", "prefix", "request", "session_id", "size")
+    __slots__ = ("accepted_at", "cancelled", "named", "prefix", "request", "session_id", "size")
 
     def __init__(
-        self, session_id: str, request: TurnRequest | CallRequest | None, size: int = 0
+        self,
+        session_id: str,
+        request: TurnRequest | CallRequest | None,
+        size: int = 0,
+        *,
+        named: bool = True,
     ) -> None:
         self.session_id = session_id
         self.request = request
         self.size = size
+        self.named = named
         self.accepted_at = time.perf_counter()
         self.cancelled = False
         self.prefix = b""
@@ -187,7 +194,11 @@ class TurnQueue:
         self.number += 1
         entry.prefix = frames.chunk_prefix(entry.session_id)
         if isinstance(entry.request, TurnRequest):
-            return [StartTurn(self.number, entry.request, entry.accepted_at)]
+            start = StartTurn(self.number, entry.request, entry.accepted_at)
+            if self.sessions.expired and not entry.named:
+                # The client has dropped its session id, and waits for another one.
+                return [Send(self.sessions.announce_again(entry.session_id)), start]
+            return [start]
         return [StartCall(self.number, entry.request)]
 
     def _resumed(self, entry: QueueEntry) -> list[Effect]:
@@ -257,13 +268,15 @@ class ConnectionSessions:
 
     Attributes:
         current: the session announced last; messages without a session id belong to it.
+        expired: whether the client was told that a session has expired, and no session since.
     """
 
-    __slots__ = ("_announced", "_binary", "_own", "current")
+    __slots__ = ("_announced", "_binary", "_own", "current", "expired")
 
     def __init__(self, session_id: str, *, binary: bool) -> None:
         """Begin with a new session; `binary` is announced with every session."""
         self.current = session_id
+        self.expired = False
         self._own = session_id
         self._announced = frozenset((session_id,))
         self._binary = binary
@@ -290,14 +303,20 @@ class ConnectionSessions:
     def resumed(self, session_id: str) -> bytes:
         """Make a resumed session current; return the frame that announces it."""
         self._announced |= {session_id}
-        self.current = session_id
+        self.current, self.expired = session_id, False
         return frames.connected(session_id, resumed=True, binary=self._binary)
+
+    def announce_again(self, session_id: str) -> bytes:
+        """Return the frame that announces a session to a client that knows of an expired one."""
+        self.expired = False
+        return frames.connected(session_id, resumed=session_id != self._own, binary=self._binary)
 
     def not_resumed(self, session_id: str, resume: Resume) -> bytes:
         """Return the error frame for a session that cannot be resumed."""
         if resume is Resume.NOT_FOUND:
             if self.current == session_id:
                 self.current = self._own
+            self.expired = True
             code = ErrorCode.SESSION_EXPIRED
             state = "is unknown or has expired; a message without session_id starts a new one"
         else:

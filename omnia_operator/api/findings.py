@@ -47,12 +47,19 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def explain(error: ErrorDetails, schema: Mapping[str, Any]) -> ResourceFinding:
-    """Return the finding for an error of pydantic; `schema` has the existing names."""
+def explain(
+    error: ErrorDetails, schema: Mapping[str, Any], old: Mapping[str, str]
+) -> ResourceFinding:
+    """Return the finding for an error of pydantic.
+
+    `schema` has the existing names; `old` says where the content of former fields belongs.
+    """
     path = tuple(error["loc"])
     kind, found = error["type"], error["input"]
     if kind == "extra_forbidden":
-        return ResourceFinding(path, _unknown_field(path, schema))
+        moved = old.get(".".join(step for step in path if isinstance(step, str)))
+        hint = f"unknown field {path[-1]}; {moved}" if moved else _unknown_field(path, schema)
+        return ResourceFinding(path, hint)
     if kind == "missing":
         return ResourceFinding(path, f"the field {path[-1]} is missing: add it")
     words = _WORDS.get(kind)

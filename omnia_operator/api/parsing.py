@@ -1,6 +1,6 @@
 """Parses a document as a resource, or explains what is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ from omnia_operator.api.findings import (
     explain,
     one_of,
 )
+from omnia_operator.api.oldnames import OLD_FIELDS
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.rules import violations
@@ -69,7 +70,7 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFindin
         return None, [ResourceFinding((), f"the document cannot be written as JSON: {error}")]
     except ValidationError as error:
         schema = resource_schema(resource_type)
-        return None, _distinct(error, schema)
+        return None, _distinct(error, schema, OLD_FIELDS[resource_type.kind_name])
     return resource, [ResourceFinding(path, message) for path, message in _breaches(resource)]
 
 
@@ -81,10 +82,21 @@ def _identity(document: JsonObject) -> Iterator[ResourceFinding]:
         yield ResourceFinding(("kind",), one_of(list(_TYPES), kind))
 
 
-def _distinct(error: ValidationError, schema: dict[str, Any]) -> list[ResourceFinding]:
-    """Explain each error once: pydantic reports a value of a union type twice."""
+def _distinct(
+    error: ValidationError, schema: dict[str, Any], old: Mapping[str, str]
+) -> list[ResourceFinding]:
+    """Explain each error once: pydantic reports a value of a union type twice.
+
+    It also reports a list as too short when its entries are wrong.
+    """
     details = error.errors(include_url=False)
-    return list(dict.fromkeys(explain(detail, schema) for detail in details))
+    return list(
+        dict.fromkeys(
+            explain(detail, schema, old)
+            for detail in details
+            if detail["type"] != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]
+        )
+    )
 
 
 def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:

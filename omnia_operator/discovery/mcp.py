@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.tools import passes_filter
+from omnia_core.mcp_client import ObservedTransport, ToolLists
 from omnia_operator.api.toolconfig import McpConfig, McpTransport, ToolFilter
 from omnia_operator.discovery.failure import HttpStatus
 from omnia_operator.discovery.port import FoundTool, OnlyTheAgentKnows
@@ -21,8 +22,10 @@ _MAX_PAGES = 50
 _MAX_TOOLS = 1000
 
 
-async def ask(config: McpConfig, headers: dict[str, str], limit: float) -> tuple[FoundTool, ...]:
-    """Return the tools of a server that pass the handler's filter.
+async def ask(
+    config: McpConfig, headers: dict[str, str], limit: float
+) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
+    """Return the tools of a server that pass the handler's filter, and remarks on wrong ones.
 
     Raises:
         OnlyTheAgentKnows: the server is a program in the agent's pod.
@@ -32,8 +35,9 @@ async def ask(config: McpConfig, headers: dict[str, str], limit: float) -> tuple
     if config.transport is McpTransport.STDIO or config.endpoint is None:
         raise OnlyTheAgentKnows("it is a program in the agent's pod, so only the pod can ask it")
     statuses: list[int] = []
+    lists = ToolLists()
     try:
-        async with _client(config, headers, limit, statuses) as client:
+        async with _client(config, headers, limit, statuses, lists) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
@@ -41,22 +45,28 @@ async def ask(config: McpConfig, headers: dict[str, str], limit: float) -> tuple
         if refused is None or _is_timeout(error):
             raise
         raise HttpStatus(refused) from error
+    lists.kept([tool.name for tool in tools])
     wanted = _filtered(tools, config.tool_filter or ToolFilter())
-    return tuple(
+    found = tuple(
         FoundTool(
             tool.name,
             tool.description or "",
             config.endpoint,
             tool.input_schema,
-            tool.output_schema,
+            lists.output_schemas.get(tool.name),
         )
         for tool in wanted
     )
+    return found, tuple(f'tool "{name}": {fault}' for name, fault in lists.faults.items())
 
 
 @contextlib.asynccontextmanager
 async def _client(
-    config: McpConfig, headers: dict[str, str], limit: float, statuses: list[int]
+    config: McpConfig,
+    headers: dict[str, str],
+    limit: float,
+    statuses: list[int],
+    lists: ToolLists,
 ) -> AsyncIterator["mcp.Client"]:
     # Loaded only when a registry has an MCP server.
     import mcp  # noqa: PLC0415
@@ -72,15 +82,20 @@ async def _client(
     def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
         return bounded_client(headers, limit, statuses)
 
+    def observed(transport: object) -> Any:
+        return ObservedTransport(transport, lists.received, lambda: None)
+
     if config.transport is McpTransport.SSE:
         # Servers over SSE support the first protocol version with its handshake only.
         old = sse_client(url, timeout=limit, sse_read_timeout=limit, httpx_client_factory=made)
-        async with mcp.Client(old, read_timeout_seconds=limit, cache=None, mode="legacy") as client:
+        async with mcp.Client(
+            observed(old), read_timeout_seconds=limit, cache=None, mode="legacy"
+        ) as client:
             yield client
         return
     async with made() as http:
         new = streamable_http_client(url, http_client=http)
-        async with mcp.Client(new, read_timeout_seconds=limit, cache=None) as client:
+        async with mcp.Client(observed(new), read_timeout_seconds=limit, cache=None) as client:
             yield client
 
 

@@ -156,7 +156,7 @@ async def _ask(handler: ToolHandler, context: DiscoveryContext, limit: float) ->
             await grpc.ask(config, name, authorization(handler, context), limit)
             return described(handler), ()
         case HandlerType.MCP if handler.mcp_config:
-            return await mcp.ask(handler.mcp_config, authorization(handler, context), limit), ()
+            return await mcp.ask(handler.mcp_config, authorization(handler, context), limit)
         case HandlerType.OPENAPI if handler.open_api_config:
             headers = authorization(handler, context)
             return await openapi.ask(handler.open_api_config, headers, limit)

@@ -6,6 +6,7 @@ import msgspec
 
 from omnia_core.connection_failures import shown_address
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.tool_names import offered_names
 from omnia_operator.api.toolregistry import DiscoveredTool, RegistryPhase, ToolStatus
 from omnia_operator.discovery.port import FoundTool, HandlerTools
 
@@ -32,7 +33,7 @@ def discovered_tools(
     asked: Container[str],
     now: str,
 ) -> tuple[DiscoveredTool, ...]:
-    """Return the tools for the status.
+    """Return the tools for the status, by the names that the model sees.
 
     Only tools of handlers that were `asked` get a new time, so that the status does not change
     without an event.
@@ -47,12 +48,20 @@ def discovered_tools(
             times[tool.handler_name, tool.name] = tool.last_checked
         if tool.name != tool.handler_name or tool.input_schema is not None:
             known.setdefault(tool.handler_name, []).append(tool)
-    tools = [
-        _tool(answer, tool, times.get((answer.handler, tool.name)) or now)
+    found = [
+        (answer, tool)
         for answer in answers
         for tool in _found(answer, known.get(answer.handler, []))
     ]
-    return tuple(_bounded(tools[:_MAX_TOOLS]))
+    names = iter(
+        offered_names([(answer.handler, tool.name) for answer, tool in found if tool.name])
+    )
+    shown = []
+    for answer, found_tool in found:
+        name = next(names) if found_tool.name else answer.handler
+        checked = times.get((answer.handler, name)) or now
+        shown.append(_tool(answer, found_tool, name, checked))
+    return tuple(_bounded(shown[:_MAX_TOOLS]))
 
 
 def _found(answer: HandlerTools, known: Iterable[DiscoveredTool]) -> tuple[FoundTool, ...]:
@@ -62,12 +71,13 @@ def _found(answer: HandlerTools, known: Iterable[DiscoveredTool]) -> tuple[Found
         FoundTool(tool.name, tool.description, tool.endpoint, tool.input_schema, tool.output_schema)
         for tool in known
     )
-    return kept or (FoundTool(answer.handler, endpoint=answer.endpoint),)
+    # No tool is known: the nameless one stands for the handler.
+    return kept or (FoundTool("", endpoint=answer.endpoint),)
 
 
-def _tool(answer: HandlerTools, tool: FoundTool, checked: str) -> DiscoveredTool:
+def _tool(answer: HandlerTools, tool: FoundTool, name: str, checked: str) -> DiscoveredTool:
     return DiscoveredTool(
-        name=tool.name,
+        name=name,
         handler_name=answer.handler,
         description=tool.description[:_MAX_DESCRIPTION],
         endpoint=shown_address(tool.endpoint),

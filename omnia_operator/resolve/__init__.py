@@ -13,6 +13,7 @@ from omnia_operator.resolve.providers import (
 )
 from omnia_operator.resolve.retention import RetentionPolicy, in_force
 from omnia_operator.resolve.services import ServicePort, ToolService, located, service_of
+from omnia_operator.resolve.tools import tools_without_handler
 
 __all__ = [
     "EXTERNAL_AUTH",
@@ -40,5 +41,6 @@ __all__ = [
     "secret_keys",
     "service_of",
     "source_text",
+    "tools_without_handler",
     "usable",
 ]

@@ -1,7 +1,5 @@
 """The routes from tool names, as the model sees them, to the handlers that execute them."""
 
-import hashlib
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,17 +7,14 @@ import msgspec
 import structlog
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.tool_names import offered_names
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolSource
 
 if TYPE_CHECKING:
     from omnia_core.jsonschema import Schema, Violation
 
-MAX_NAME = 64
-_HASH_LENGTH = 8
-
 _log = structlog.get_logger()
-
 
 class ToolRoute(msgspec.Struct):
     """The source that executes a tool, and the schema of its arguments.
@@ -62,14 +57,11 @@ def route_tools(sources: Sequence[ToolSource]) -> tuple[dict[str, ToolRoute], li
     are offered as `handler__tool`. So is a tool whose name no model accepts.
     """
     offered = [(source, spec) for source in sources for spec in source.specs()]
-    # Original names come first: a generated name must not take one from a later handler.
-    own = {spec.name for _, spec in offered if _valid(spec.name) == spec.name}
+    names = offered_names([(source.name, spec.name) for source, spec in offered])
     routes: dict[str, ToolRoute] = {}
     problems: list[str] = []
-    for source, spec in offered:
-        name = spec.name
-        if name in routes or name not in own:
-            name = _free(_valid(f"{source.name}__{spec.name}"), own | routes.keys())
+    for (source, spec), name in zip(offered, names, strict=True):
+        if name != spec.name:
             problems.append(_renamed(source, spec, name, routes))
         routes[name] = ToolRoute(source, msgspec.structs.replace(spec, name=name), spec.name)
     return routes, problems
@@ -79,21 +71,3 @@ def _renamed(source: ToolSource, spec: ToolSpec, name: str, routes: dict[str, To
     taken = routes.get(spec.name)
     why = f'handler "{taken.source.name}" has this name' if taken else "no model accepts this name"
     return f'tool "{spec.name}" of handler "{source.name}" is offered as "{name}": {why}'
-
-
-def _valid(text: str) -> str:
-    """Return the text as a name that every vendor accepts: `^[A-Za-z0-9_-]{1,64}$`."""
-    name = re.sub(r"[^A-Za-z0-9_-]", "_", text) or "tool"
-    if len(name) <= MAX_NAME:
-        return name
-    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
-    return f"{name[: MAX_NAME - _HASH_LENGTH - 1]}_{digest}"
-
-
-def _free(name: str, taken: set[str]) -> str:
-    candidate, number = name, 1
-    while candidate in taken:
-        number += 1
-        suffix = f"_{number}"
-        candidate = name[: MAX_NAME - len(suffix)] + suffix
-    return candidate

@@ -1,6 +1,5 @@
 """One version of the agent: its compiled prompt, model, tools and structured output."""
 
-import re
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
@@ -24,11 +23,11 @@ from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.prompts.offer import ToolOffer
 from omnia_runtime.prompts.prompt import CompiledPrompt
 from omnia_runtime.tools.manager import ToolManager
+from omnia_runtime.turns.answer_value import answer_value
 from omnia_runtime.turns.turn import Caller
 from omnia_runtime.validators import Blocked, Validators
 
 _RATE_WINDOW_SECONDS = 60.0
-_FENCE = re.compile(r"\s*```[A-Za-z]*\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 _MAX_VIOLATIONS = 5
 
 
@@ -86,6 +85,14 @@ class StructuredOutput:
         self.schema = OutputSchema(function.name, function.output_schema)
         self._compiled: Schema | None = None
 
+    def value(self, text: str) -> str:
+        """Return the JSON text of the value in an answer; the answer itself if it has none.
+
+        Raises:
+            SchemaInvalid: the function's own schema is invalid.
+        """
+        return answer_value(text, lambda value: self._schema().accepts(value))
+
     def fault(self, text: str) -> str:
         """Return what is wrong with an answer; "" if it is valid.
 
@@ -105,12 +112,6 @@ class StructuredOutput:
 
             self._compiled = compile_schema(self.schema.schema)
         return self._compiled
-
-
-def strip_code_fence(text: str) -> str:
-    """Return the content of a code fence, if the text is nothing but a code fence."""
-    found = _FENCE.fullmatch(text)
-    return found[1] if found else text
 
 
 def repair_request(fault: str) -> str:

@@ -24,7 +24,6 @@ from omnia_runtime.turns.agent_version import (
     AgentVersion,
     AgentVersions,
     repair_request,
-    strip_code_fence,
 )
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller, close_transcript
@@ -123,7 +122,7 @@ class Invocations:
         loop = agent.loop(RequestBuilder(agent.context, {}), "", caller)
         listener = DiscardingListener()
         finished = await agent.run(loop, request, record.messages, listener)
-        text = strip_code_fence(finished.text)
+        text = agent.output.value(finished.text) if agent.output else finished.text
         record.reason = finished.reason
         record.fault = agent.output.fault(text) if agent.output else ""
         return structs.replace(finished, text=text)

@@ -15,9 +15,10 @@ from omnia_runtime.agent.request_builder import RequestBuilder
 from omnia_runtime.observe.audit import record_event
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
+from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
 from omnia_runtime.turns.agent_version import AgentVersions
-from omnia_runtime.turns.media import MediaLoader, MediaOwner, loaded_parts
+from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_turn
 from omnia_runtime.turns.turn import Caller, UserTurn, close_transcript, user_message
@@ -107,8 +108,7 @@ class SessionTurns:
                 loop = agent.loop(requests, turn.session_id, caller)
                 request = agent.request(system, transcript, turn.metadata)
                 finished = await agent.run(loop, request, transcript, listener)
-                parts = [await self._media.load(part) for part in finished.parts]
-                finished = structs.replace(finished, parts=tuple(parts))
+                finished = await self._with_media(finished, transcript)
         except BaseException as error:
             checkpoints.end()
             reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
@@ -121,6 +121,23 @@ class SessionTurns:
         if requests.first and requests.first.wants_summary:
             self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
+
+    async def _with_media(self, finished: TurnFinished, transcript: list[Message]) -> TurnFinished:
+        """Return the answer with the bytes of its media.
+
+        Raises:
+            ProviderError: a part of the answer cannot be loaded.
+        """
+        try:
+            parts = [await self._media.load(part) for part in finished.parts]
+        except MediaInvalid as error:
+            if transcript[-1].role == "assistant":
+                # The failed turn stores its answer once more, with the finish reason error.
+                del transcript[-1]
+            raise ProviderError(
+                f"the model's answer has media that cannot be loaded: {error.message}"
+            ) from error
+        return structs.replace(finished, parts=tuple(parts))
 
 
 async def _send_blocked(

@@ -92,8 +92,8 @@ def _compile(spec: ValidatorSpec) -> _CompiledValidator:
         case Excludes(texts, whole_words):
             matcher = WordMatcher(texts, whole=whole_words)
             return _compile_streaming(spec, lambda: ForbiddenWordsCheck(matcher))
-        case NoPersonalData():
-            return _compile_streaming(spec, PersonalDataCheck)
+        case NoPersonalData(kinds):
+            return _compile_streaming(spec, lambda: PersonalDataCheck(kinds))
         case Includes() as rule:
             return _CompiledValidator(spec, text_checks.includes(rule))
         case MaxLength() as rule:

@@ -5,8 +5,9 @@ pattern is bounded, so only the end of the text has to be held back and examined
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
+from omnia_core.files.validators import PERSONAL_DATA
 from omnia_runtime.validators.checks import TextViolation
 
 _LOCAL, _LABEL, _LABELS = 64, 63, 8
@@ -45,10 +46,12 @@ _CARDS = tuple(
 
 
 class PersonalDataCheck:
-    """Checks one text for personal data."""
+    """Checks one text for personal data of these kinds."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Container[str] = PERSONAL_DATA) -> None:
         self.safe = 0
+        self._finds_addresses = "email" in kinds
+        self._numbers = [number for number in _NUMBERS if number[0] in kinds]
         self._window = ""  # the text that is held, and its context
         self._begin = 0  # the position of the window
 
@@ -70,14 +73,14 @@ class PersonalDataCheck:
 
     def _find(self, window: str, *, ended: bool) -> Iterator[tuple[int, str]]:
         """Yield the violations: the position in the window that makes each certain, its detail."""
-        address = _ADDRESS.search(window)
+        address = _ADDRESS.search(window) if self._finds_addresses else None
         if address:
             yield address.end(), "it contains an e-mail address"
         if not _MANY_DIGITS.search(window):
             return
         # A number that begins in the context was checked when the whole context was there.
         first = _CONTEXT if self._begin else 0
-        for pattern, detail in _NUMBERS:
+        for _, pattern, detail in self._numbers:
             for match in pattern.finditer(window, first):
                 end = match.end(1)
                 if (ended or end < len(window)) and _is_valid(match[1], detail):
@@ -86,7 +89,10 @@ class PersonalDataCheck:
 
 _SSN_DETAIL = "it contains a US social security number"
 _CARD_DETAIL = "it contains a payment card number"
-_NUMBERS = ((_SSN, _SSN_DETAIL), *((pattern, _CARD_DETAIL) for pattern in _CARDS))
+_NUMBERS = (
+    ("ssn", _SSN, _SSN_DETAIL),
+    *(("credit_card", pattern, _CARD_DETAIL) for pattern in _CARDS),
+)
 
 
 def _is_valid(number: str, detail: str) -> bool:

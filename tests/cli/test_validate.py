@@ -155,6 +155,56 @@ def test_a_secret_that_is_not_among_the_manifests_is_a_warning(tmp_path: Path) -
     assert "OPENAI_API_KEY" in finding.message
 
 
+REGISTRY = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: ToolRegistry
+metadata:
+  name: my-tools
+spec:
+  handlers:
+    - name: tides
+      type: http
+      tool:
+        name: tide_table
+        description: Return the tides.
+        inputSchema: {type: object}
+      httpConfig:
+        endpoint: http://tides:8000/
+"""
+WITH_TOOLS = AGENT + "  toolRegistryRef:\n    name: my-tools\n"
+
+
+def listing(*tools: str, blocked: str = "") -> str:
+    policy = f', "tool_policy": {{"blocklist": ["{blocked}"]}}' if blocked else ""
+    listed = ", ".join(f'"{tool}"' for tool in tools)
+    return PACK.replace('"Be kind."', f'"Be kind.", "tools": [{listed}]{policy}')
+
+
+def test_a_tool_that_no_handler_has_is_a_warning(tmp_path: Path) -> None:
+    pack = listing("tide_table", "table_of_tides", "tide*", "gone", blocked="gone")
+    (finding,) = check(tmp_path, WITH_TOOLS, pack, PROVIDER, REGISTRY)
+    assert (finding.severity, finding.path) == ("warning", "spec.toolRegistryRef")
+    assert finding.message == (
+        'the prompt "a" lists the tool "table_of_tides", which no handler has'
+        ' (ToolRegistry "my-tools"): the model is not offered it; the most similar tool there is'
+        ' "tide_table"'
+    )
+
+
+def test_a_listed_tool_of_an_agent_without_tools_is_a_warning(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, AGENT, listing("tide_table"), PROVIDER)
+    assert finding.path == "spec.promptPackRef"
+    assert "(no toolRegistryRef): the model is not offered it" in finding.message
+
+
+def test_tools_that_only_their_server_knows_are_no_warning(tmp_path: Path) -> None:
+    server = (
+        "    - name: files\n      type: mcp\n"
+        "      mcpConfig: {transport: streamable-http, endpoint: 'http://files/mcp'}\n"
+    )
+    assert check(tmp_path, WITH_TOOLS, listing("read_file"), PROVIDER, REGISTRY + server) == []
+
+
 def test_references_are_left_alone_when_asked(tmp_path: Path) -> None:
     assert check(tmp_path, AGENT, references=False) == []
     assert len(check(tmp_path, AGENT)) == 2

@@ -257,6 +257,15 @@ def test_what_the_format_forbids_is_an_error_with_its_place(value: JsonObject, e
     assert found[0].startswith(error)
 
 
+def test_every_wrong_validator_is_listed() -> None:
+    wrong = [{"type": "pii_leakge"}, {"type": "json_valid"}, {"type": "min_length"}]
+    found = errors(with_prompt(validators=wrong))
+    assert [error.partition(": ")[0] for error in found] == [
+        "prompts.a.validators[0].type",
+        "prompts.a.validators[2].params.min",
+    ]
+
+
 def test_every_error_is_listed_and_not_only_the_first() -> None:
     value = pack(id="P", version="1", prompts={"a": prompt(id=1, name="", version="x")})
     found = errors(value)

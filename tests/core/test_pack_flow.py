@@ -35,6 +35,11 @@ def issues(place: str, value: object) -> list[Issue]:
             "ende",
             'workflow.states.start.on_event.done: there is no state "ende" here; did you mean "end',
         ),
+        (
+            "workflow.states.start.persistence",
+            "for ever",
+            'workflow.states.start.persistence: expected one of "transient", "persistent", found',
+        ),
         ("workflow.states.start.on_max_visits", "x", "workflow.states.start.on_max_visits: there"),
         (
             "workflow.states.start.prompt_task",

@@ -64,6 +64,16 @@ def parse(*declared: dict[str, Any]) -> list[ValidatorSpec]:
         ("json_schema", {"schema": SCHEMA}, Json(SCHEMA, False, False)),
         ("pii_leakage", {}, NoPersonalData()),
         ("pii_detection", {}, NoPersonalData()),
+        (
+            "pii_detection",
+            {"types": ["credit_card", "ssn"]},
+            NoPersonalData(frozenset({"credit_card", "ssn"})),
+        ),
+        (
+            "banned_words",
+            {"words": ["a"], "case_sensitive": False},
+            Excludes(("a",), whole_words=True),
+        ),
         ("contains", {"patterns": ["x"]}, Includes(("x",), every=True)),
         ("content_includes", {"patterns": ["x"]}, Includes(("x",), every=True)),
         ("contains_any", {"patterns": ["x"]}, Includes(("x",), every=False)),
@@ -94,6 +104,14 @@ def test_what_is_not_enabled_is_left_out_whatever_it_is() -> None:
     assert parse({"type": "toxicity", "enabled": False}, kept) == parse(kept)
 
 
+def test_every_wrong_validator_is_named() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse({"type": "x"}, {"type": "json_valid"}, {"type": "min_length"}, {"enabled": 1})
+    assert f"{WHERE}[0].type: " in caught.value.message
+    assert f"{WHERE}[2].params.min: " in caught.value.message
+    assert f"{WHERE}[3].enabled: " in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("declared", "place", "problem"),
     [
@@ -106,6 +124,18 @@ def test_what_is_not_enabled_is_left_out_whatever_it_is() -> None:
         ({"type": "json_valid", "enabled": "no"}, "[0].enabled", "true or false"),
         ({"type": "json_valid", "params": []}, "[0].params", "expected an object"),
         ({"type": "json_valid", "message": 1}, "[0].message", "expected a text"),
+        ({"type": "json_valid", "fail_on_violation": 42}, "[0].fail_on_violation", "true or false"),
+        (
+            {"type": "pii_leakage", "params": {"types": ["ssn", "iris_scan"]}},
+            "[0].params.types[1]",
+            '"iris_scan" is not detected; expected credit_card, email, ssn',
+        ),
+        ({"type": "pii_leakage", "params": {"types": []}}, "[0].params.types", "at least one"),
+        (
+            {"type": "banned_words", "params": {"words": ["a"], "case_sensitive": True}},
+            "[0].params.case_sensitive",
+            "expected false",
+        ),
         ({"type": "json_valid", "direction": "input"}, "[0].direction", "known: type"),
     ],
 )

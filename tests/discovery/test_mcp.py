@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from omnia_core.env.contract import SecretStr
+from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import DiscoveryContext
 from tests.discovery.given import discover, handler, mcp, silent_server, web_server
@@ -111,6 +112,46 @@ async def test_garbage_is_an_answer_of_its_own(transport: str) -> None:
     assert found.status is ToolStatus.UNAVAILABLE
     assert found.error is not None
     assert "an unexpected answer" in found.error
+
+
+async def test_a_wrong_tool_costs_itself_and_is_named() -> None:
+    listed = [
+        {"name": "tides", "inputSchema": {"type": "object"}, "outputSchema": {"type": "array"}},
+        {"name": "currents", "inputSchema": None},
+        {"name": "winds", "inputSchema": {}, "icons": 5},
+    ]
+
+    async def answer(request: web.Request) -> web.Response:
+        asked = await request.json() if request.can_read_body else {}
+        result: JsonObject
+        match asked.get("method"):
+            case "initialize":
+                result = {
+                    "protocolVersion": "2025-06-18",
+                    "capabilities": {"tools": {}},
+                    "serverInfo": {"name": "raw", "version": "1"},
+                }
+            case "tools/list":
+                result = {"tools": listed}
+            case _:
+                return web.Response(status=202 if asked.get("id") is None else 405)
+        return web.json_response({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+    async with web_server(answer) as url:
+        found = await discover(mcp(f"{url}/mcp"))
+    assert (found.status, found.error) == (ToolStatus.AVAILABLE, None)
+    assert [tool.name for tool in found.tools] == ["tides", "winds"]
+    assert found.tools[0].output_schema == {"type": "array"}
+    assert found.remarks == (
+        (
+            'tool "currents": inputSchema: expected an object, found null; the tool is left out:'
+            " correct the server"
+        ),
+        (
+            'tool "winds": inputSchema/type: expected "object", found null; icons: expected a list,'
+            " found 5; ignored: correct the server"
+        ),
+    )
 
 
 async def test_an_endless_answer_is_cut_off() -> None:

@@ -1,6 +1,7 @@
 """The rules of a conversation, without sockets, clocks or runtimes."""
 
 from typing import Any
+from unittest.mock import ANY
 
 import orjson
 import pytest
@@ -18,7 +19,13 @@ from omnia_facade.backend.events import (
 from omnia_facade.backend.port import Resume
 from omnia_facade.media.port import UploadRequest
 from omnia_facade.ws.binary import BinaryFrame, BinaryMetadata, FrameType
-from omnia_facade.ws.client_tools import NOT_ACKNOWLEDGED, NOT_ANSWERED, ClearDeadline, SetDeadline
+from omnia_facade.ws.client_tools import (
+    MAX_SHOWN,
+    NOT_ACKNOWLEDGED,
+    NOT_ANSWERED,
+    ClearDeadline,
+    SetDeadline,
+)
 from omnia_facade.ws.conversation import BROKEN_OFF, WebSocketConversation
 from omnia_facade.ws.effects import (
     Abandon,
@@ -214,6 +221,28 @@ def test_an_unknown_session_in_the_query_leaves_the_new_one() -> None:
     assert started(talk.receive(say())) == [(1, "own", "hi")]
 
 
+@pytest.mark.covers("websocket.md#connected-after-expiry")
+def test_a_client_that_dropped_an_expired_session_is_told_the_one_it_has(
+    talk: WebSocketConversation,
+) -> None:
+    assert talk.receive(say("first", "gone")) == [ProbeSession("gone")]
+    # This one waits behind the other, and belongs to the connection's own session.
+    assert talk.receive(say("second")) == []
+    effects = talk.probed(Resume.NOT_FOUND)
+    assert shown(effects)[:2] == [("error", "SESSION_EXPIRED"), ("connected", "own", False)]
+    assert started(effects) == [(1, "own", "second")]
+    talk.turn_ended(1, Done(""))
+    assert shown(talk.receive(say("third")))[0] == StartTurn(2, ANY, ANY)
+
+
+def test_a_client_that_names_its_session_needs_no_announcement(talk: WebSocketConversation) -> None:
+    talk.receive(say("first", "gone"))
+    talk.probed(Resume.NOT_FOUND)
+    assert started(talk.receive(say("second", "own"))) == [(1, "own", "second")]
+    talk.turn_ended(1, Failed("SESSION_EXPIRED", "gone"))
+    assert shown(talk.receive(say("third")))[0] == ("connected", "own", False)
+
+
 def test_a_session_id_in_the_query_is_checked() -> None:
     effects = WebSocketConversation("own").open("a b")
     assert shown(effects) == [("connected", "own", False), ("error", "INVALID_MESSAGE")]
@@ -305,6 +334,47 @@ def test_a_client_may_refuse_a_tool(talk: WebSocketConversation, answer: Any, re
 @pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_ack", "tool_call_nack"])
 def test_an_answer_to_no_call_is_an_error(talk: WebSocketConversation, frame_type: str) -> None:
     assert shown(talk.receive(frame(frame_type, call_id="c"))) == [("error", "TOOL_FAILED")]
+
+
+@pytest.mark.covers("websocket.md#server-tool-answer")
+@pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_ack", "tool_call_nack"])
+def test_what_the_client_says_about_a_call_of_the_server_is_ignored(
+    talk: WebSocketConversation, frame_type: str
+) -> None:
+    body: dict[str, object] = {"result": 1} if frame_type == "tool_result" else {}
+    talk.receive(say())
+    talk.turn_event(1, ToolCallEvent(ToolCall("s", "lookup")))
+    assert talk.receive(frame(frame_type, call_id="s", **body)) == []
+    talk.turn_event(1, ASK)
+    talk.turn_ended(1, Done(""))
+    assert talk.receive(frame(frame_type, call_id="s", **body)) == []
+    assert shown(talk.receive(frame(frame_type, call_id="c", **body))) == [("error", "TOOL_FAILED")]
+
+
+def test_a_hidden_call_of_the_server_is_unknown() -> None:
+    talk = WebSocketConversation("own", show_tools=False)
+    talk.receive(say())
+    talk.turn_event(1, ToolCallEvent(ToolCall("s", "lookup")))
+    assert shown(talk.receive(frame("tool_call_ack", call_id="s"))) == [("error", "TOOL_FAILED")]
+
+
+def test_a_call_of_the_client_may_have_an_id_that_the_server_used(
+    talk: WebSocketConversation,
+) -> None:
+    talk.receive(say())
+    talk.turn_event(1, ToolCallEvent(ToolCall("c", "lookup")))
+    talk.turn_event(1, ASK)
+    answer = frame("tool_result", call_id="c", result=1)
+    assert talk.receive(answer) == [ClearDeadline("c"), ClientToolResult("c", "1")]
+    assert talk.receive(answer) == []
+
+
+def test_not_every_call_of_a_long_connection_is_remembered(talk: WebSocketConversation) -> None:
+    talk.receive(say())
+    for number in range(MAX_SHOWN + 1):
+        talk.turn_event(1, ToolCallEvent(ToolCall(f"s{number}", "lookup")))
+    assert shown(talk.receive(frame("tool_call_ack", call_id="s0"))) == [("error", "TOOL_FAILED")]
+    assert talk.receive(frame("tool_call_ack", call_id="s1")) == []
 
 
 def test_the_end_of_the_turn_forgets_its_tools(talk: WebSocketConversation) -> None:

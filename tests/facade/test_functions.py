@@ -112,6 +112,12 @@ async def chunked(size: int) -> AsyncIterator[bytes]:
 REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no name": ({"path": "/functions/"}, 400, "missing_function_name", "/functions/summarizer"),
     "another name": ({"path": "/functions/other"}, 404, "function_not_found", '"other"'),
+    "a slash at the end": (
+        {"path": "/functions/summarizer/"},
+        404,
+        "function_not_found",
+        'not "summarizer/"',
+    ),
     "another name and method": (
         {"path": "/functions/other", "method": "DELETE"},
         404,
@@ -209,6 +215,18 @@ async def test_an_output_that_breaks_its_schema_is_502_with_what_the_model_said(
     assert (answer.status, answer.body["error"]) == (502, "output_invalid")
     assert answer.body["detail"]
     assert answer.body["raw_output"] == raw
+
+
+async def test_an_integer_of_any_size_is_passed_on_as_it_is(tmp_path: Path) -> None:
+    number = "123456789012345678901234567890"
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+    schemas = {"inputSchema": schema, "outputSchema": schema}
+    async with served(tmp_path, schemas=schemas) as (facade, runtime):
+        runtime.output_json = f'{{"id": {number}}}'
+        answer = await send(facade, f'{{"id": {number}}}'.encode())
+    assert answer.status == 200
+    assert f'"output":{{"id":{number}}}'.encode() in answer.content
+    assert runtime.invoked[0].input_json == f'{{"id":{number}}}'
 
 
 async def test_calls_of_one_connection_follow_each_other(function: Running) -> None:

@@ -170,6 +170,12 @@ def test_media_says_of_itself_what_is_known() -> None:
     }
 
 
+def test_an_integer_of_any_size_is_shown_as_it_is() -> None:
+    call = ToolCall("c", "pay", '{"cents":123456789012345678901234567890}')
+    frame = frames.tool_call("s", ToolCallEvent(call))
+    assert b'"arguments":{"cents":123456789012345678901234567890}' in frame
+
+
 def test_a_tool_call_says_who_executes_it() -> None:
     call = ToolCallEvent(ToolCall("c", "locate", '{"a":1}'), True, "May I?", ("location",))
     assert decoded(frames.tool_call("s", call))["tool_call"] == {

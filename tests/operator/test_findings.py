@@ -5,7 +5,20 @@ import datetime as dt
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api import InvalidResource, Severity, dotted, findings, parse
+from omnia_operator.api import (
+    AgentRuntime,
+    InvalidResource,
+    PromptPack,
+    Provider,
+    SessionRetentionPolicy,
+    Severity,
+    ToolRegistry,
+    dotted,
+    findings,
+    parse,
+)
+from omnia_operator.api.oldnames import OLD_FIELDS
+from omnia_operator.api.schema import resource_schema
 from tests.operator import objects
 
 CASES: list[tuple[JsonObject, str, str]] = [
@@ -66,6 +79,39 @@ CASES: list[tuple[JsonObject, str, str]] = [
         'expected a size such as "10Mi", "512k" or "1048576", found "10 MB"',
     ),
     (objects.agent({"facade": []}), "spec.facade", "expected an object, found []"),
+    (
+        objects.agent({"context": {"type": "memory"}}),
+        "spec.context",
+        "unknown field context; the session store is in session (type, ttl, storeRef)",
+    ),
+    (
+        objects.agent({"facades": [{"type": "websocket"}]}),
+        "spec.facades",
+        "unknown field facades; write facade, one object instead of a list",
+    ),
+    (
+        objects.agent({"providerRef": {"name": "x"}}),
+        "spec.providerRef",
+        ("unknown field providerRef; write providers: [{name: default, providerRef: {name: …}}]"),
+    ),
+    (
+        objects.agent({"providers": [{"name": "a", "providerRef": {"name": "x"}, "role": "llm"}]}),
+        "spec.providers[0].role",
+        "unknown field role; every provider here answers: remove it",
+    ),
+    (
+        objects.provider({"credential": {"secretRef": {"name": "s"}}}),
+        "spec.credential",
+        "unknown field credential; write secretRef: {name: …}",
+    ),
+    (
+        objects.registry(objects.handler({"tool": {"name": "Write"}})),
+        "spec.handlers[0].tool.name",
+        (
+            "expected lower-case letters, digits and underscores that begin with a letter,"
+            ' found "Write"'
+        ),
+    ),
     (objects.agent({"providers": {}}), "spec.providers", "expected a list, found {}"),
     (
         objects.agent({"runtime": {"volumes": [{"emptyDir": {}}]}}),
@@ -107,6 +153,18 @@ def test_a_wrong_document_is_explained(document: JsonObject, path: str, message:
         (path, message)
     ]
     assert path in str(caught.value)
+
+
+def test_no_former_field_exists_today() -> None:
+    for resource in (AgentRuntime, PromptPack, ToolRegistry, Provider, SessionRetentionPolicy):
+        schema = resource_schema(resource)
+        for path in OLD_FIELDS[resource.kind_name]:
+            *parents, name = path.split(".")
+            node: JsonObject = schema
+            for step in parents:
+                node = node["properties"][step]
+                node = node.get("items", node)
+            assert name not in node["properties"], path
 
 
 def test_all_faults_are_reported_at_once() -> None:

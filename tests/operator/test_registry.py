@@ -10,7 +10,13 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.cluster.kinds import CONFIG_MAP, SERVICE, TOOL_REGISTRY
-from omnia_operator.discovery import DiscoveryCache, DiscoveryContext, FoundTool, HandlerTools
+from omnia_operator.discovery import (
+    DiscoveryCache,
+    DiscoveryContext,
+    FoundTool,
+    HandlerTools,
+    discovered_tools,
+)
 from omnia_operator.scheduling import Requeue
 from tests.operator import objects
 from tests.operator.cluster import NOW, FakeCluster, everything, secret
@@ -89,6 +95,25 @@ def endpoints(cluster: FakeCluster) -> list[str]:
     text = cluster.live(CONFIG_MAP, "helper-tools")["data"]["tools.yaml"]
     handlers = decode_yaml(text, ToolsFile, "it").handlers
     return [each.http_config.endpoint for each in handlers if each.http_config]
+
+
+def test_tools_have_the_names_that_the_model_sees() -> None:
+    available, away = ToolStatus.AVAILABLE, ToolStatus.UNAVAILABLE
+    answers = (
+        HandlerTools("first", available, (FoundTool("search"), FoundTool("files.list"))),
+        HandlerTools("second", available, (FoundTool("search"), FoundTool("third"))),
+        HandlerTools("third", away, error="it is away"),
+    )
+    tools = discovered_tools(answers, (), {"first", "second", "third"}, NOW)
+    assert [(tool.handler_name, tool.name) for tool in tools] == [
+        ("first", "search"),
+        ("first", "first__files_list"),
+        ("second", "second__search"),
+        ("second", "third"),
+        ("third", "third"),
+    ]
+    again = discovered_tools(answers, tools, (), LATER)
+    assert [tool.last_checked for tool in again] == [NOW] * 5
 
 
 async def test_a_server_that_is_away_degrades_the_registry_until_it_is_back() -> None:

@@ -151,3 +151,26 @@ async def test_media_of_the_model_reaches_the_client_with_its_bytes(
     image, document = end.parts[1].media, end.parts[2].media
     assert (image.mime_type, base64.b64decode(image.data)) == ("image/png", b"meow")
     assert (document.mime_type, document.url) == ("application/pdf", "https://example.org/cat.pdf")
+
+
+async def test_media_of_the_model_that_is_not_there_fails_the_turn_once(
+    mounted: Mounted, start: Start
+) -> None:
+    parts = [
+        {"type": "text", "text": "a cat"},
+        {"type": "image", "image_url": {"url": "mock://gone.png"}},
+    ]
+    turns = {1: {"type": "multimodal", "parts": parts}, 2: "second", 3: "third"}
+    mounted.write_responses({"scenarios": {"default": {"turns": turns}}})
+    start(OMNIA_MEDIA_BASE_PATH=str(mounted.folder))
+    async with client(mounted) as stub:
+        stream = Stream(stub)
+        error = (await stream.ask("draw"))[-1].error
+        # The answer that failed is one message, so the next turn is the second.
+        after = (await stream.ask("again"))[-1].done
+    assert error.code == "INTERNAL_ERROR"
+    assert error.message == (
+        'the model\'s answer has media that cannot be loaded: there is no "gone.png" in the'
+        " agent's media folder"
+    )
+    assert after.final_content == "second"

@@ -38,8 +38,10 @@ def request(*messages: Message | str, **metadata: str) -> ChatRequest:
     return ChatRequest("system", said, metadata=metadata)
 
 
-def play(content: dict[str, Any], asked: ChatRequest, **config: Any) -> list[ModelEvent]:
-    model = MockModel(ProviderConfig("p", "mock", "m", **config), responses(content))
+def play(
+    content: dict[str, Any], asked: ChatRequest, name: str = "m", **config: Any
+) -> list[ModelEvent]:
+    model = MockModel(ProviderConfig("p", "mock", name, **config), responses(content))
 
     async def collect() -> list[ModelEvent]:
         return [event async for event in model.stream(asked)]
@@ -78,9 +80,12 @@ def test_the_answer_is_looked_up_in_order(asked: ChatRequest, answer: str) -> No
     assert choose_answer(responses(SCRIPT), asked, "builtin").text == answer
 
 
-def test_without_a_file_the_mock_says_who_it_is() -> None:
-    text = "".join(e.text for e in play({}, request("hi")) if isinstance(e, TextDelta))
-    assert text == "Mock response from p model m"
+@pytest.mark.parametrize(
+    ("name", "said"), [("m", "Mock response from p model m"), ("", "Mock response from p model")]
+)
+def test_without_a_file_the_mock_says_who_it_is(name: str, said: str) -> None:
+    text = "".join(e.text for e in play({}, request("hi"), name) if isinstance(e, TextDelta))
+    assert text == said
 
 
 MATCHES = {

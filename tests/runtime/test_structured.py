@@ -8,7 +8,7 @@ import pytest
 
 from omnia_core.files.function import FunctionFile
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
-from omnia_runtime.turns.agent_version import StructuredOutput, strip_code_fence
+from omnia_runtime.turns.agent_version import StructuredOutput
 from tests.runtime.program import Program, client
 from tests.runtime.scripted import Mounted
 
@@ -18,16 +18,61 @@ OUTPUT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 
 
 @pytest.mark.parametrize(
-    ("text", "inside"),
+    "text",
     [
-        ('{"n":1}', '{"n":1}'),
-        ('```json\n{"n":1}\n```', '{"n":1}'),
-        ('\n```\n{"n":1}```\n', '{"n":1}'),
-        ('Here you are: ```json\n{"n":1}\n```', 'Here you are: ```json\n{"n":1}\n```'),
+        '{"n":1}',
+        '```json\n{"n":1}\n```',
+        '\n```\n{"n":1}```\n',
+        '```json {"n":1} ```',
+        '```json\n{"n":1}',
+        'Here you are: ```json\n{"n":1}\n```',
+        'Here you are:\n{"n":1}\nAnything else?',
+        '<think>is it {"n":7}?</think>{"n":1}',
+        '<think>\nhm\n</think>\n\n```json\n{"n":1}\n```',
+        '<thinking>a</thinking>Well: {"n":1}',
+        'the template opened it</think>\n{"n":1}',
+        '\ufeff{"n":1}',
+        '{"n":1}\x00',
+        '{"n":1}<|im_end|>',
+        '"{\\"n\\":1}"',
+        'See [1] and {braces}: {"n":1}',
+        '{"n":1}\n\nOnce more: {"n": 1}',
+        'Not {"n":"one"} but {"n":1}',
     ],
 )
-def test_json_is_taken_out_of_a_fence_that_is_all_there_is(text: str, inside: str) -> None:
-    assert strip_code_fence(text) == inside
+def test_words_around_the_value_do_not_matter(text: str) -> None:
+    output = StructuredOutput(FunctionFile("f", {}, OUTPUT))
+    assert output.value(text) == '{"n":1}'
+    assert output.fault('{"n":1}') == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "no",
+        "{'n': 1}",
+        '{"n":1} or {"n":2}',
+        '{"m":{"n":1}, oops',
+        '[{"n":1},',
+        'It is {"n":1, "m":NaN}',
+        '{"n":"1"}',
+        '"{\\"n\\":\\"1\\"}"',
+        '<think>never said {"n":1}',
+        "[" * 100_000,
+        '{"n":' * 5_000,
+        "{" * 100_000,
+    ],
+)
+def test_a_value_that_is_not_certain_is_not_taken(text: str) -> None:
+    assert StructuredOutput(FunctionFile("f", {}, OUTPUT)).value(text) == text
+
+
+def test_a_value_that_is_no_object_may_have_thoughts_and_a_fence_around_it() -> None:
+    number = StructuredOutput(FunctionFile("f", {}, {"type": "integer"}))
+    text = StructuredOutput(FunctionFile("f", {}, {"type": "string"}))
+    assert text.value('"{}"') == '"{}"'
+    assert number.value("<think>6 * 7</think>\n```\n42\n```") == "42"
 
 
 @pytest.mark.parametrize(

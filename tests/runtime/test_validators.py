@@ -102,6 +102,13 @@ def test_personal_data_is_addresses_social_security_numbers_and_valid_card_numbe
     assert blocks("pii_leakage", text) is blocked
 
 
+@pytest.mark.parametrize("kind", ["email", "ssn", "credit_card"])
+def test_personal_data_may_be_some_kinds_of_it(kind: str) -> None:
+    texts = {"email": "ada@b.example", "ssn": "123-45-6789", "credit_card": "4111111111111111"}
+    found = [name for name, text in texts.items() if blocks("pii_leakage", text, types=[kind])]
+    assert found == [kind]
+
+
 @pytest.mark.parametrize(
     ("text", "sentences"),
     [

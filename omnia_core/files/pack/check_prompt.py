@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterator
 
-from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.issues import Issue, IssuePath, unknown, warning
 from omnia_core.files.pack.media import MediaConfig
 from omnia_core.files.pack.prompt import Prompt, PromptVariable, for_model
 from omnia_core.files.pack.values import TYPES, contradictions, problem
 from omnia_core.files.pack.vocabulary import compiled_template
-from omnia_core.files.validators import parse_validators
+from omnia_core.files.validators import check_validators
 from omnia_core.templates import TemplateInvalid
 
 DEFAULT_PROVIDER = "default"
@@ -90,11 +89,9 @@ def _tools(pack: Pack, prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
 
 
 def _validators(prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
-    try:
-        parse_validators(prompt.validators, "")
-    except ConfigurationError as error:
-        found = _PLACE.fullmatch(error.message)
-        where, message = found.groups() if found else ("", error.message)
+    for wrong in check_validators(prompt.validators, "")[1]:
+        found = _PLACE.fullmatch(wrong)
+        where, message = found.groups() if found else ("", wrong)
         steps = [int(index) if index else name for index, name in _STEP.findall(where)]
         yield Issue((*place, "validators", *steps), message)
 

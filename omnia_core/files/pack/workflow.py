@@ -36,7 +36,7 @@ class State(PackObject, frozen=True, omit_defaults=True):
     prompt_task: str = ""
     description: str = ""
     on_event: dict[str, str] = field(default_factory=dict)
-    persistence: str = ""
+    persistence: Literal["transient", "persistent"] | None = None
     orchestration: Literal["internal", "external", "hybrid", "composition"] = "internal"
     control: Annotated[Literal["user", "agent"], since("1.7")] = "user"
     composition: Annotated[str, since("1.5")] = ""

@@ -201,7 +201,7 @@ class MockModel:
 
     def __init__(self, config: ProviderConfig, responses: MockResponses | None) -> None:
         self._responses = responses or MockResponses()
-        self._builtin = f"Mock response from {config.name} model {config.model}"
+        self._builtin = f"Mock response from {config.name} model {config.model}".rstrip()
         self._prices = prices_of(config)
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:

@@ -51,6 +51,7 @@ class MCPConnection:
         self._server = server
         self._interval, self._away = interval, away
         self._listed = listed
+        self._faults: dict[str, str] = {}
         # Set, and replaced, when an attempt to connect has succeeded or failed.
         self._attempted = asyncio.Event()
 
@@ -102,6 +103,7 @@ class MCPConnection:
             while not state.over:
                 state.check.clear()
                 self._listed(await session.tools())
+                self._report_tools(state.lists.faults)
                 # The server may have refused a newer version of the protocol before.
                 state.status, state.garbage = 0, False
                 self._set_up(session, state)
@@ -123,6 +125,18 @@ class MCPConnection:
         attempted, self._attempted = self._attempted, asyncio.Event()
         attempted.set()
         self.settled.set()
+
+    def _report_tools(self, faults: dict[str, str]) -> None:
+        """Log each tool that the server describes wrongly, once."""
+        for tool, fault in faults.items():
+            if self._faults.get(tool) != fault:
+                _log.warning(
+                    "an MCP server describes a tool wrongly",
+                    handler=self._server.name,
+                    tool=tool,
+                    problem=fault,
+                )
+        self._faults = faults
 
     def _report(self, problem: str) -> None:
         if problem and problem != self.problem:

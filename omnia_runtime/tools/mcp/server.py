@@ -6,6 +6,7 @@ The SDK is not imported here.
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from typing import Any
 
 from msgspec import Struct
 
@@ -19,6 +20,7 @@ from omnia_core.connection_failures import (
     timeout_problem,
 )
 from omnia_core.files.tools import MCPConfig, ToolHandler
+from omnia_core.mcp_client import ServerErrorData, ToolLists
 from omnia_core.units import Duration
 from omnia_runtime.ports.tools import ToolFailed
 from omnia_runtime.tools.addresses import AddressRefused
@@ -26,6 +28,7 @@ from omnia_runtime.tools.addresses import AddressRefused
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 TOO_LARGE = "is too large"
 FIRST_ERROR = 400
+_MAX_WORDS = 512
 
 _TRANSPORTS = ("streamable-http", "sse", "stdio")
 _NOT_FOUND = 404
@@ -110,6 +113,7 @@ class ConnectionState:
         check: set when the connection may have ended, or the tools may have changed.
         up: whether the connection was usable once.
         over: whether it has ended.
+        lists: the checks of the server's lists of tools.
     """
 
     def __init__(self) -> None:
@@ -119,6 +123,7 @@ class ConnectionState:
         self.check = asyncio.Event()
         self.up = False
         self.over = False
+        self.lists = ToolLists()
 
     def ended(self, reason: str = "") -> None:
         """Called when the connection is no longer usable."""
@@ -151,11 +156,20 @@ def connection_problem(error: BaseException | None, state: ConnectionState, seco
     causes = list(causes_of(error))
     own = next((str(cause) for cause in causes if isinstance(cause, ToolFailed)), "")
     observed = http_problem(state.status) if state.status else state.reason
-    if own or observed:
-        return own or observed
+    refusal = next(filter(None, map(_refusal, causes)), "")
+    if own or observed or refusal:
+        return own or observed or refusal
     if error is None:
         return _CONNECTION_ENDED
     return _problem_of(causes, seconds, state)
+
+
+def _refusal(cause: BaseException) -> str:
+    """Return the server's own words, if it answered the handshake or the listing with an error."""
+    error: Any = getattr(cause, "error", None)
+    if error is not None and isinstance(getattr(error, "data", None), ServerErrorData):
+        return f"answers with an error: {error.message[:_MAX_WORDS]}"
+    return ""
 
 
 def _problem_of(causes: Sequence[BaseException], seconds: float, state: ConnectionState) -> str:

@@ -1,20 +1,22 @@
-"""One connection to an MCP server, by the official SDK, and the results of its tools."""
+"""One connection to an MCP server, by the official SDK."""
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from typing import Any
 
 import mcp
-import orjson
+import structlog
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
-from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
+from omnia_core.mcp_client import ServerErrorData
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
+from omnia_runtime.tools.mcp.results import tool_result
 from omnia_runtime.tools.mcp.server import (
     CALL_OUTCOME,
     CallOutcome,
@@ -29,9 +31,13 @@ from omnia_runtime.tools.mcp.transport import open_transport
 _MAX_PAGES = 50
 _MAX_TOOLS = 1000
 _MAX_ERROR = 512
-_NO_CONTENT = "(the tool returned nothing)"
-_MEDIA = ("image", "audio", "video")
-_SERVER_FAULT = frozenset({types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.INTERNAL_ERROR})
+_MAX_VIOLATIONS = 5
+_FIRST_SERVER_ERROR = 500
+# Codes of the SDK's own errors; a server may use the same ones.
+_CONNECTION_FAULT = frozenset(
+    {types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT, types.INTERNAL_ERROR}
+)
+_log = structlog.get_logger()
 
 # The SDK logs a traceback for every server that is away.
 for _name in ("mcp", "client"):
@@ -48,6 +54,7 @@ class MCPSession:
         self._client = client
         self._state = state
         self._timeout = timeout
+        self._outputs = OutputSchemas(name, {})
 
     async def tools(self) -> list[ToolSpec]:
         """List the tools.
@@ -58,6 +65,7 @@ class MCPSession:
         """
         specs: list[ToolSpec] = []
         cursor: str | None = None
+        self._state.lists.begin()
         for _ in range(_MAX_PAGES):
             page = await self._client.list_tools(cursor=cursor)
             specs += [
@@ -66,6 +74,8 @@ class MCPSession:
             ]
             cursor = page.next_cursor
             if not cursor:
+                self._state.lists.kept([spec.name for spec in specs])
+                self._outputs = OutputSchemas(self._name, self._state.lists.output_schemas)
                 return specs
             if len(specs) > _MAX_TOOLS:
                 break
@@ -82,29 +92,24 @@ class MCPSession:
         outcome = CallOutcome()
         token = CALL_OUTCOME.set(outcome)
         try:
-            return _result(
-                await self._client.call_tool(
-                    tool,
-                    arguments,
-                    read_timeout_seconds=self._timeout,
-                )
+            result = await self._client.call_tool(
+                tool, arguments, read_timeout_seconds=self._timeout
             )
         except MCPError as error:
             raise self._failed(error, outcome) from None
         except RuntimeError as error:
-            # The SDK raises this for a result that violates the tool's own outputSchema.
             if self._state.over:
                 raise ToolFailed(self._lost(), server_fault=True) from error
-            raise ToolFailed(
-                f'handler "{self._name}" returned a result that violates the outputSchema:'
-                f" {str(error)[:_MAX_ERROR]}"
-            ) from error
+            raise ToolFailed(f'handler "{self._name}" {str(error)[:_MAX_ERROR]}') from error
         except ValueError as error:
             raise ToolFailed(
                 f'handler "{self._name}" answered with something else than MCP', server_fault=True
             ) from error
         finally:
             CALL_OUTCOME.reset(token)
+        if not result.is_error:
+            self._outputs.check(tool, result.structured_content)
+        return tool_result(result)
 
     def _lost(self) -> str:
         reason = self._state.reason or "lost its connection during the call"
@@ -114,11 +119,16 @@ class MCPSession:
         name = f'handler "{self._name}"'
         if outcome.unprocessed:
             return Unprocessed(f"{name} {http_problem(outcome.status)}")
+        if error.code == types.INVALID_PARAMS:
+            return ToolRetry(f"{name} refuses the arguments: {_words(error)}")
+        if isinstance(error.data, ServerErrorData):
+            # The server itself answers, so nothing is wrong with the connection.
+            return ToolFailed(
+                f"{name} {_words(error)}", server_fault=outcome.status >= _FIRST_SERVER_ERROR
+            )
         if is_too_large(error.message):
             return ToolFailed(f"{name} answered with a message that is too large")
-        if error.code == types.INVALID_PARAMS:
-            return ToolRetry(f"{name} refuses the arguments: {error.message[:_MAX_ERROR]}")
-        if error.code in _SERVER_FAULT:
+        if error.code in _CONNECTION_FAULT:
             # Find out now, not at the next call, whether the connection is still usable.
             self._state.check.set()
         if error.code == types.REQUEST_TIMEOUT:
@@ -126,8 +136,63 @@ class MCPSession:
         elif error.code == types.CONNECTION_CLOSED and not outcome.status:
             return ToolFailed(self._lost(), server_fault=True)
         else:
-            problem = http_problem(outcome.status) if outcome.status else error.message[:_MAX_ERROR]
-        return ToolFailed(f"{name} {problem}", server_fault=error.code in _SERVER_FAULT)
+            problem = http_problem(outcome.status) if outcome.status else _words(error)
+        return ToolFailed(f"{name} {problem}", server_fault=error.code in _CONNECTION_FAULT)
+
+
+class OutputSchemas:
+    """The output schemas of a server's tools, compiled at the first result of each tool.
+
+    The SDK's own validator checks them, because `format` is no assertion for it: servers write
+    `date-time` for times without a zone.
+    """
+
+    def __init__(self, handler: str, schemas: dict[str, JsonObject]) -> None:
+        self._handler = handler
+        self._schemas = schemas
+        self._compiled: dict[str, Any] = {}
+
+    def check(self, tool: str, structured: object) -> None:
+        """Check structured content. A schema that does not compile checks nothing.
+
+        Raises:
+            ToolFailed: the content violates the tool's own outputSchema.
+        """
+        if structured is None or tool not in self._schemas:
+            return
+        try:
+            if tool not in self._compiled:
+                self._compiled[tool] = _validator(self._schemas[tool])
+            validator = self._compiled[tool]
+            errors = validator.iter_errors(structured) if validator else ()
+            violations = [
+                f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors
+            ]
+        except Exception as error:  # noqa: BLE001 - references and patterns fail in many ways
+            self._compiled[tool] = None
+            _log.warning(
+                "an outputSchema of an MCP server does not compile: results are not checked",
+                handler=self._handler,
+                tool=tool,
+                problem=str(error)[:_MAX_ERROR],
+            )
+            return
+        if violations:
+            raise ToolFailed(
+                f'handler "{self._handler}" returned a result that violates the outputSchema:'
+                f" {'; '.join(violations[:_MAX_VIOLATIONS])[:_MAX_ERROR]}"
+            )
+
+
+def _validator(schema: JsonObject) -> Any:
+    # Loaded at the first result, to save memory.
+    from jsonschema.validators import validator_for  # noqa: PLC0415 - as above
+    from referencing import Registry  # noqa: PLC0415 - as above
+
+    kind = validator_for(schema)
+    kind.check_schema(schema)
+    # With a registry of its own, nothing is fetched.
+    return kind(schema, registry=Registry())
 
 
 @contextlib.asynccontextmanager
@@ -183,58 +248,11 @@ async def _listen(client: mcp.Client, state: ConnectionState) -> None:
     state.check.set()
 
 
-def _result(result: types.CallToolResult) -> ToolResult:
-    """Map everything that a tool returned: text or JSON to the content, media to parts."""
-    texts, parts = _separated(result.content)
-    text = "\n".join(texts)
-    if result.is_error:
-        failed = {"error": text or "the tool failed"}
-        return ToolResult(orjson.dumps(failed).decode(), is_error=True, parts=tuple(parts))
-    if result.structured_content is not None:
-        # The text repeats it for clients that do not support structured content.
-        text = orjson.dumps(result.structured_content).decode()
-    elif not text:
-        text = f"({len(parts)} media parts)" if parts else _NO_CONTENT
-    return ToolResult(text, parts=tuple(parts))
-
-
-def _separated(content: Sequence[types.ContentBlock]) -> tuple[list[str], list[Part]]:
-    texts: list[str] = []
-    parts: list[Part] = []
-    for block in content:
-        match block:
-            case types.TextContent():
-                texts.append(block.text)
-            case types.ImageContent():
-                parts.append(Part("image", media=Media(block.mime_type, block.data)))
-            case types.AudioContent():
-                parts.append(Part("audio", media=Media(block.mime_type, block.data)))
-            case types.ResourceLink():
-                texts.append(_link(block))
-            case types.EmbeddedResource():
-                _embedded(block.resource, texts, parts)
-    return texts, parts
-
-
-def _link(block: types.ResourceLink) -> str:
-    about = ", ".join(text for text in (block.mime_type, block.description) if text)
-    return f"[resource {block.title or block.name}: {block.uri}{f' ({about})' if about else ''}]"
-
-
-def _embedded(
-    resource: types.TextResourceContents | types.BlobResourceContents,
-    texts: list[str],
-    parts: list[Part],
-) -> None:
-    mime = resource.mime_type or ""
-    if isinstance(resource, types.TextResourceContents):
-        texts.append(f"[resource {resource.uri}]\n{resource.text}")
-        return
-    family = mime.partition("/")[0]
-    if family in _MEDIA or mime == "application/pdf":
-        part_type = family if family in _MEDIA else "document"
-        parts.append(Part(part_type, media=Media(mime, resource.blob)))
-        return
-    # Base64 encodes three bytes in four characters.
-    size = len(resource.blob) * 3 // 4
-    texts.append(f"[resource {resource.uri}: {size} bytes of {mime or 'unknown type'}]")
+def _words(error: MCPError) -> str:
+    """Return what a server says about a failure: its message, and its data as JSON."""
+    data = error.data.data if isinstance(error.data, ServerErrorData) else error.data
+    detail = data if isinstance(data, str) else "" if data is None else json_bytes(data).decode()
+    words = (
+        f"{error.message}: {detail}" if detail and detail not in error.message else error.message
+    )
+    return words[:_MAX_ERROR] or f"answered with the error {error.code}"

@@ -4,13 +4,15 @@ import contextlib
 import functools
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from typing import Any, Self
+from typing import Any
 
 import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
+from omnia_core.mcp_client import ObservedTransport
 from omnia_runtime.tools.addresses import AddressRefused, is_private
+from omnia_runtime.tools.mcp.lenient import make_readable
 from omnia_runtime.tools.mcp.server import (
     FIRST_ERROR,
     MAX_MESSAGE_BYTES,
@@ -29,14 +31,14 @@ _STREAM = "text/event-stream"
 
 def open_transport(
     server: MCPServer, state: ConnectionState, stack: contextlib.AsyncExitStack
-) -> "tuple[_ObservedTransport, str]":
+) -> tuple[ObservedTransport, str]:
     """Return the SDK's transport to a server, and the versions of the protocol to use on it.
 
     What has to be closed after the transport is pushed onto `stack`.
     """
     config = server.config
     if config.transport == "stdio":
-        return _ObservedTransport(program(config, server.name, state), state), "auto"
+        return _observed(program(config, server.name, state), state), "auto"
     if config.transport == "sse":
 
         def client_factory(*_: Any, **__: Any) -> Any:
@@ -44,63 +46,21 @@ def open_transport(
 
         # SSE has no protocol newer than the one with a handshake.
         sse = sse_client(config.endpoint, httpx_client_factory=client_factory)
-        return _ObservedTransport(sse, state), "legacy"
+        return _observed(sse, state), "legacy"
     client = _http_client(server, state, posts_matter=False)
     stack.push_async_callback(client.aclose)
     streamable = streamable_http_client(
         config.endpoint, http_client=client, max_sse_event_size=MAX_MESSAGE_BYTES
     )
-    return _ObservedTransport(streamable, state), "auto"
+    return _observed(streamable, state), "auto"
 
 
-class _ObservedTransport:
-    """A transport that updates the state when nothing more can be received."""
+def _observed(transport: Any, state: ConnectionState) -> ObservedTransport:
+    def received(message: object) -> None:
+        state.lists.received(message)
+        make_readable(message)
 
-    def __init__(self, transport: Any, state: ConnectionState) -> None:
-        self._transport = transport
-        self._state = state
-
-    async def __aenter__(self) -> tuple[Any, Any]:
-        received, sent = await self._transport.__aenter__()
-        return _ObservedStream(received, self._state), sent
-
-    async def __aexit__(self, *error: object) -> bool | None:
-        suppressed: bool | None = await self._transport.__aexit__(*error)
-        return suppressed
-
-
-class _ObservedStream:
-    def __init__(self, stream: Any, state: ConnectionState) -> None:
-        self._stream = stream
-        self._state = state
-
-    @property
-    def last_context(self) -> Any:
-        return getattr(self._stream, "last_context", None)
-
-    async def receive(self) -> Any:
-        return await self._stream.receive()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Any:
-        try:
-            return await self._stream.__anext__()
-        except BaseException:
-            self._state.ended()
-            raise
-
-    async def __aenter__(self) -> Self:
-        await self._stream.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: object) -> bool | None:
-        suppressed: bool | None = await self._stream.__aexit__(*error)
-        return suppressed
+    return ObservedTransport(transport, received, state.ended)
 
 
 def _http_client(

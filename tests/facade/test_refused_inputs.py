@@ -1,0 +1,126 @@
+"""A function call with an invalid input is recorded like any other."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from omnia_core.env import FacadeEnv, SessionType
+from omnia_core.env.contract import SecretStr
+from omnia_core.errors import Code, OmniaError
+from omnia_core.sessions import AuditTrail, Message
+from omnia_core.sessions.audit import EventKind
+from omnia_facade.functions.refused_inputs import MAX_PENDING, RefusedInputs
+from tests.facade.functions_bed import FunctionRuntime, call, function
+from tests.history.history_bed import api, database, get
+from tests.services import LIMIT, PostgresServer
+
+ENV = FacadeEnv.parse({"OMNIA_AGENT_NAME": "summarizer"})
+
+
+class Store:
+    """A session store that may be slow, or away."""
+
+    keeps_audit = True
+
+    def __init__(self) -> None:
+        self.opened = self.closed = 0
+        self.stored: dict[str, tuple[list[Message], AuditTrail]] = {}
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.failure: Exception | None = None
+
+    def open(self, _: FacadeEnv) -> Any:
+        self.opened += 1
+        return self
+
+    async def append(
+        self, session_id: str, messages: list[Message], *, expected_length: int, audit: AuditTrail
+    ) -> int:
+        await self.ready.wait()
+        if self.failure:
+            raise self.failure
+        assert expected_length == 0
+        self.stored[session_id] = messages, audit
+        return len(messages)
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def add(refused: RefusedInputs, number: int = 1, body: bytes = b"{") -> None:
+    refused.add(f"call-{number}", "mia", body, "the body is not JSON", time.monotonic())
+
+
+async def test_an_input_is_one_failed_turn_of_a_function() -> None:
+    store = Store()
+    refused = RefusedInputs(ENV, store.open)
+    add(refused, body=b'{"text": "\xff"')
+    await refused.close()
+    messages, audit = store.stored["call-1"]
+    assert [(message.role, message.content, message.user_id) for message in messages] == [
+        ("user", '{"text": "\ufffd"', "mia"),
+        ("assistant", "", ""),
+    ]
+    assert messages[1].finish_reason == "error"
+    assert (audit.status, audit.tag, audit.turns) == ("error", "function", 1)
+    assert [(event.kind, event.detail) for event in audit.events] == [
+        (EventKind.TURN_BEGAN, ""),
+        (EventKind.INPUT_INVALID, "the body is not JSON"),
+    ]
+    assert (store.opened, store.closed) == (1, 1)
+
+
+async def test_a_slow_store_makes_no_queue_without_an_end() -> None:
+    store = Store()
+    store.ready.clear()
+    refused = RefusedInputs(ENV, store.open)
+    for number in range(MAX_PENDING + 5):
+        add(refused, number)
+    await asyncio.sleep(0)
+    store.ready.set()
+    await refused.close()
+    assert len(store.stored) == MAX_PENDING
+    add(refused, 1000)
+    await refused.close()
+    assert "call-1000" in store.stored
+
+
+@pytest.mark.parametrize("failure", [OmniaError(Code.UNAVAILABLE, "away"), RuntimeError("odd")])
+async def test_a_store_that_fails_fails_no_call(failure: Exception) -> None:
+    store = Store()
+    store.failure = failure
+    refused = RefusedInputs(ENV, store.open)
+    add(refused)
+    await refused.close()
+    assert store.stored == {}
+
+
+async def test_the_history_has_the_calls_that_the_facade_refused(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    url = await database(postgres, "refused_inputs")
+    settings: dict[str, Any] = {
+        "session_type": SessionType.POSTGRES,
+        "session_url": SecretStr(url),
+    }
+    runtime = FunctionRuntime()
+    async with function(runtime, tmp_path, **settings) as facade:
+        wrong = await call(facade, {"text": "secret", "maxWords": 3})
+        broken = await call(facade, b"{secret")
+        assert (wrong.status, broken.status) == (400, 400)
+    assert runtime.invoked == []
+    async with api(url) as client, asyncio.timeout(LIMIT):
+        for answer, detail in (
+            (wrong, "violates inputSchema at /maxWords"),
+            (broken, "the body is not JSON"),
+        ):
+            path = f"sessions/{answer.headers['X-Invocation-Id']}"
+            session = await get(client, path)
+            assert (session["status"], session["tag"]) == ("error", "function")
+            events = (await get(client, f"{path}/events"))["items"]
+            assert [(event["kind"], event["detail"]) for event in events][1:] == [
+                ("input_invalid", detail)
+            ]

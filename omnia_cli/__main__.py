@@ -126,11 +126,14 @@ def chat(
     try:
         with _target(agent, Mode.AGENT, token, namespace, service_account) as found:
             console = Console(soft_wrap=True, highlight=False)
-            run(found.url, session, found.token, console)
+            failed = run(found.url, session, found.token, console)
     except (ChatFailed, KubectlFailed, NotFound) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    # A person has seen the error; a script needs the exit code.
+    if failed and not sys.stdin.isatty():
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -15,6 +15,7 @@ from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited
 from omnia_cli.local.readiness import wait_listening, wait_ready
+from omnia_cli.local.reaper import Reaper
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
 from omnia_cli.retention import remarks
@@ -37,14 +38,16 @@ class Runner:
 
     Attributes:
         root: private folder for volumes.
-        announce: called with what runs whenever that changes.
-        steps: when the same manifests ask for something else.
+        announce: called with the running agents whenever they change.
+        reaper: ends the processes if this one dies.
+        steps: the times at which canaries advance, without a change of the manifests.
     """
 
     root: Path
     reporter: Reporter
     environ: Mapping[str, str]
     announce: Callable[[Sequence[Serving]], None]
+    reaper: Reaper
     steps: Steps = field(default_factory=Steps)
     _ports: Ports = field(default_factory=Ports)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
@@ -55,7 +58,9 @@ class Runner:
     _histories: Histories = field(init=False)
 
     def __post_init__(self) -> None:
-        self._histories = Histories(self.reporter, self._ports, inherited(self.environ))
+        self._histories = Histories(
+            self.reporter, self._ports, inherited(self.environ), self.reaper
+        )
 
     async def apply(self, documents: list[Document], *, first: bool) -> bool:
         """Bring the processes to what the manifests ask for; return whether any agent runs.
@@ -142,7 +147,7 @@ class Runner:
             await group.serves(waits)
 
         running = self._workloads.setdefault(
-            server.key, _Running(Group(name, self.reporter, ready))
+            server.key, _Running(Group(name, self.reporter, ready, self.reaper))
         )
         await self._go_over(running.group, specs, first)
 
@@ -163,7 +168,8 @@ class Runner:
             if await group.serves([wait_ready(url) for url in current.health.values()]):
                 self.reporter.ready(current.serving(group.pids))
 
-        running = self._agents.setdefault(key, _Running(Group(plan.name, self.reporter, ready)))
+        group = Group(plan.name, self.reporter, ready, self.reaper)
+        running = self._agents.setdefault(key, _Running(group))
         running.agent = agent
         going = self._go_over(running.group, agent.processes, first)
         await asyncio.gather(going, self._histories.start(agent))

@@ -64,6 +64,15 @@ def up(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show every line of the logs.")
     ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="The port of the agent, in place of the manifest's; of several agents, of the "
+            "first. Without it an agent whose port is occupied gets the next free one.",
+        ),
+    ] = None,
 ) -> None:
     """Run the agents and functions of manifests on this machine, and reload them on save."""
     from omnia_cli.local.report import JsonReporter, PersonReporter
@@ -73,7 +82,7 @@ def up(
 
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
-        code = asyncio.run(run(file, reporter, os.environ))
+        code = asyncio.run(run(file, reporter, os.environ, port))
     except ManifestError as error:
         if json:
             reporter.failed(error.file.name, str(error))

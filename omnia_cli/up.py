@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import tempfile
@@ -13,14 +14,19 @@ from omnia_cli.local.reaper import Reaper
 from omnia_cli.local.report import Reporter
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
-from omnia_cli.running import announce, announced
+from omnia_cli.running import announce, announced, occupant
 from omnia_cli.validate import check
 from omnia_core.files.changes import Signature, signature
 
 POLL_SECONDS = 0.15
 
 
-async def up(paths: Sequence[Path], reporter: Reporter, environ: Mapping[str, str]) -> int:
+async def up(
+    paths: Sequence[Path],
+    reporter: Reporter,
+    environ: Mapping[str, str],
+    port: int | None = None,
+) -> int:
     """Run until a signal arrives; return the exit code.
 
     Raises:
@@ -36,7 +42,13 @@ async def up(paths: Sequence[Path], reporter: Reporter, environ: Mapping[str, st
         Reaper(Path(root)) as reaper,
     ):
         runner = Runner(
-            Path(root), reporter, environ, lambda agents: announce(file, agents), reaper
+            Path(root),
+            reporter,
+            environ,
+            lambda agents: announce(file, agents),
+            reaper,
+            port,
+            functools.partial(occupant, environ),
         )
         try:
             return await _serve(runner, reporter, paths, documents, stop)

@@ -107,7 +107,7 @@ def validate(
     from omnia_cli.findings import errors
     from omnia_cli.validate import validate as run
 
-    findings = run(file, references=references)
+    findings = run(file, references=references, environ=os.environ)
     for finding in findings:
         print(msgspec.json.encode(finding).decode() if json else finding)
     wrong = len(errors(findings))

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -126,3 +127,20 @@ def test_a_turn_that_failed_in_a_pipe_is_exit_code_1(
 
     assert done.returncode == 1, done
     assert "cannot be reached" in done.stdout
+
+
+def test_a_message_while_the_runtime_is_restarted_waits_for_it(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(HELLO.format(name="first", port=free_port(), answer="one"))
+    up = start(file)
+    ready = up.wait("ready")
+    up.wait("serving")
+    os.kill(ready["pids"]["runtime"], signal.SIGKILL)
+    up.wait("failed", name="first")
+
+    done = chat(Shared("", environment), "first", lines="hello\n")
+
+    assert done.returncode == 0, done
+    assert "one" in done.stdout

@@ -31,7 +31,7 @@ class Timings(Struct, frozen=True, kw_only=True):
     acknowledge: float = 5.0
     execute: float = 60.0
     cancel: float = 2.0
-    ready: float = 10.0
+    ready: float = 8.0
     body: float = 30.0
     send: float = 30.0
     keep_alive: float = 75.0

@@ -1,11 +1,14 @@
 """The port of `omnia up`: asked for, occupied, next to another `omnia up`."""
 
+import contextlib
 import socket
 import subprocess
 from pathlib import Path
 
-from tests.end_to_end.conftest import LIMIT, OMNIA, Start
-from tests.end_to_end.test_reload import HELLO
+from websockets.sync.client import connect
+
+from tests.end_to_end.conftest import EXAMPLES, LIMIT, OMNIA, Start
+from tests.end_to_end.test_reload import HELLO, ask
 from tests.services import free_port
 
 
@@ -67,11 +70,26 @@ def test_a_restart_that_loses_conversations_is_reported(start: Start, tmp_path: 
     text = HELLO.format(name="first", port=free_port(), answer="one")
     file.write_text(text)
     up = start(file)
-    up.wait("ready")
+    url = up.wait("ready")["url"]
     up.wait("serving")
-    assert "are lost" not in up.errors.read_text()
+    with connect(url) as conversation:
+        assert ask(conversation, "hi") == "one"
+        assert "are lost" not in up.errors.read_text()
 
-    file.write_text(text + "  session:\n    type: memory\n    ttl: 2h\n")
-    up.wait("ready")
+        file.write_text(text + "  session:\n    type: memory\n    ttl: 2h\n")
+        up.wait("ready")
 
+        assert "SESSION_EXPIRED" in ask(conversation, "hi")
+        assert ask(conversation, "hi") == "one"
     assert "its conversations were in memory and are lost" in up.errors.read_text()
+
+
+def test_the_examples_start_beside_a_program_on_their_port(start: Start, tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        # Whatever has the port already serves the test as well.
+        with contextlib.suppress(OSError):
+            stack.enter_context(socket.create_server(("127.0.0.1", 8080)))
+        url = start(EXAMPLES / "echo-agent").wait("ready")["url"]
+        assert ":8080" not in url
+        with connect(url) as conversation:
+            assert ask(conversation, "hi")

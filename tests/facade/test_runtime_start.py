@@ -11,7 +11,7 @@ from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import GrpcTransport
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.events import Done, Failed, TurnRequest
+from omnia_facade.backend.events import Done, Failed, TurnEvent, TurnRequest
 from omnia_facade.backend.port import Resume
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
@@ -94,3 +94,30 @@ async def test_the_health_does_not_wait(transport: GrpcTransport) -> None:
         with pytest.raises(RuntimeFailed):
             await client.health()
     assert time.monotonic() - began < LIMIT / 2
+
+
+async def test_a_conversation_that_a_restart_has_emptied_is_one_error_and_then_a_new_one(
+    transport: GrpcTransport,
+) -> None:
+    port = free_port()
+    fresh = ScriptedRuntime(resume=pb.RESUME_STATE_NOT_FOUND)
+    kept = ScriptedRuntime(resume=pb.RESUME_STATE_RESUMABLE)
+    async with asyncio.timeout(LIMIT), client_at(port, transport, LIMIT) as client:
+        connection = RuntimeBackend(client, LIMIT).begin("s", Principal())
+
+        async def say() -> Done | Failed | str | TurnEvent:
+            return (await answer_of(connection, TurnRequest("s", "hi")))[-1]
+
+        async with serving(fresh, port):
+            assert [type(await say()) for _ in range(2)] == [Done, Done]
+        async with serving(kept, port):
+            assert isinstance(await say(), Done)
+        async with serving(fresh, port):
+            lost = await say()
+            again = await say()
+        connection.close()
+
+    assert isinstance(lost, Failed)
+    assert lost.code == "SESSION_EXPIRED"
+    assert "send the message again" in lost.message
+    assert isinstance(again, Done)

@@ -1,4 +1,4 @@
-"""Ends the processes of `omnia up` when it dies without ending them itself, as by SIGKILL.
+"""Ends the processes of a command that dies without ending them itself, as by SIGKILL.
 
 The reaper is a small program beside them, run from this file. It reads from a pipe which processes
 run; when the pipe ends, it ends those that are left and removes the private folder.
@@ -21,13 +21,14 @@ _INTERVAL = 0.05
 
 
 class Reaper:
-    """The reaper, as `omnia up` sees it: a context manager that starts and ends the program."""
+    """The reaper, as the command sees it: a context manager that starts and ends the program."""
 
-    def __init__(self, root: Path) -> None:
-        """`root` is the private folder that is removed."""
+    def __init__(self, root: Path | None = None) -> None:
+        """`root` is the private folder that is removed, if there is one."""
+        folders = [str(root)] if root else []
         # Without site packages it starts fast; in a session of its own no terminal ends it.
         self._program = subprocess.Popen(  # noqa: S603 - our own file
-            [sys.executable, "-I", "-S", __file__, str(root)],
+            [sys.executable, "-I", "-S", __file__, *folders],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -81,7 +82,8 @@ def main() -> None:
         left = {group for group in left if _send(group, 0)}
     for group in left:
         _send(group, signal.SIGKILL)
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    for folder in sys.argv[1:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _send(group: int, number: int) -> bool:

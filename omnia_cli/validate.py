@@ -57,9 +57,9 @@ def _alone(document: Document) -> Iterator[Finding]:
         missing = "kind" if group else "apiVersion"
         yield about(document, (), f"the field {missing} is missing: add it", "error")
     elif document.kind in set(Kind) or group.startswith(f"{GROUP}/"):
-        for each in api.findings(document.value):
-            severity: Severity = "error" if each.severity is api.Severity.ERROR else "warning"
-            yield about(document, each.path, each.message, severity)
+        for finding in api.findings(document.value):
+            severity: Severity = "error" if finding.severity is api.Severity.ERROR else "warning"
+            yield about(document, finding.path, finding.message, severity)
     elif not document.name:
         yield about(document, ("metadata",), "the field name is missing: add it", "error")
 
@@ -87,16 +87,16 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
     if not isinstance(resource, api.PromptPack) or resource.spec.source.config_map_ref is None:
         return
     reference = resource.spec.source.config_map_ref
-    for each in documents:
-        if each.kind != "ConfigMap" or each.key != (document.namespace, reference.name):
+    for candidate in documents:
+        if candidate.kind != "ConfigMap" or candidate.key != (document.namespace, reference.name):
             continue
-        text = (each.value.get("data") or {}).get(reference.key)
+        text = (candidate.value.get("data") or {}).get(reference.key)
         place: ValuePath = ("data", reference.key)
         if not isinstance(text, str):
             message = f'PromptPack "{document.name}" reads the key {reference.key}: add it'
-            yield about(each, ("data",), message, "error")
+            yield about(candidate, ("data",), message, "error")
             return
-        yield from check_content(each, place, text, f'PromptPack "{document.name}"')
+        yield from check_content(candidate, place, text, f'PromptPack "{document.name}"')
 
 
 def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -105,6 +105,6 @@ def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterat
         if document.kind == Kind.AGENT_RUNTIME:
             for problem in outcome.problems.get(document.key, ()):
                 places = PLACES.get(problem.condition, ())
-                place = next((each for each in places if each in document.lines), ("spec",))
+                place = next((path for path in places if path in document.lines), ("spec",))
                 severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
                 yield about(document, place, problem.message, severity)

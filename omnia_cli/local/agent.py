@@ -65,7 +65,7 @@ class LocalAgent:
 
     @property
     def health(self) -> dict[str, str]:
-        """Where each process answers `/healthz` and `/readyz`."""
+        """The URLs at which the processes answer `/healthz` and `/readyz`."""
         urls = {"facade": f"http://{LOOPBACK}:{self.ports.facade_health}"}
         if self.plan.runtime:
             urls["runtime"] = f"http://{LOOPBACK}:{self.ports.runtime_health}"
@@ -116,11 +116,11 @@ def _container(
     plan: AgentPlan, container: ContainerPlan[Any], env: EnvContract, machine: Machine
 ) -> tuple[ProcessSpec, Folders]:
     objects = _with_generated(plan, machine)
-    mounts = [Mount(each.volume, each.path, each.sub_path or "") for each in container.mounts]
+    mounts = [Mount(mount.volume, mount.path, mount.sub_path or "") for mount in container.mounts]
     shared = machine.root / f"{plan.namespace}.{plan.name}" / "volumes"
     root = shared.with_name(container.name)
     folders = place(list(plan.volumes), mounts, root, shared, plan.namespace, objects)
-    generated = {each.name for each in plan.config_maps}
+    generated = {config_map.name for config_map in plan.config_maps}
     ours = {
         root / volume["name"]
         for volume in plan.volumes
@@ -166,8 +166,10 @@ def _values(plan: AgentPlan, env: EnvContract, objects: Objects) -> dict[str, st
 
 def _with_generated(plan: AgentPlan, machine: Machine) -> Objects:
     generated = {
-        (plan.namespace, each.name): {name: text.encode() for name, text in each.data.items()}
-        for each in plan.config_maps
+        (plan.namespace, config_map.name): {
+            name: text.encode() for name, text in config_map.data.items()
+        }
+        for config_map in plan.config_maps
     }
     secrets = {key: dict(data) for key, data in machine.objects.secrets.items()}
     for copy in plan.secret_copies:

@@ -154,4 +154,4 @@ def _service(document: Document) -> ToolService:
 
 
 def _of(resources: Mapping[tuple[str, str, str], object], kind: type[T]) -> dict[Key, T]:
-    return {key[1:]: each for key, each in resources.items() if isinstance(each, kind)}
+    return {key[1:]: resource for key, resource in resources.items() if isinstance(resource, kind)}

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
-from omnia_cli.local.reaper import Reaper
+from omnia_cli.reaper import Reaper
 from omnia_core.names import AUDIENCE_SCHEME
 
 SECONDS = 30

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnia_cli.findings import Finding, errors
-from omnia_cli.local.reaper import Reaper
 from omnia_cli.local.report import Reporter
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
+from omnia_cli.reaper import Reaper
 from omnia_cli.running import announce, announced, occupant
 from omnia_cli.validate import check
 from omnia_core.files.changes import Signature, signature

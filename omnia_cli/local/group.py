@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from omnia_cli.local.process import UNUSABLE, Process, ProcessSpec, write_files
-from omnia_cli.local.reaper import Reaper
 from omnia_cli.local.report import Reporter
+from omnia_cli.reaper import Reaper
 
 # A process that ends is restarted after these many seconds, and after the last restart not again
 # until its manifests change.

@@ -11,8 +11,8 @@ from omnia_cli.local.group import Group
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.readiness import wait_ready
-from omnia_cli.local.reaper import Reaper
 from omnia_cli.local.report import Reporter
+from omnia_cli.reaper import Reaper
 from omnia_core.env import HistoryEnv, RuntimeEnv, SecretKeyRef, SessionType
 from omnia_core.names import HISTORY_PORT
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from omnia_cli.local.reaper import Reaper
+from omnia_cli.reaper import Reaper
 
 # Variables of a login session that programs need. No other variable of the caller is passed on.
 INHERITED = (

@@ -15,9 +15,9 @@ from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited
 from omnia_cli.local.readiness import wait_listening, wait_ready
-from omnia_cli.local.reaper import Reaper
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
+from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
 from omnia_core.env import SessionType
 from omnia_core.names import Mode

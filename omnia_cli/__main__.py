@@ -64,6 +64,15 @@ def up(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show every line of the logs.")
     ] = False,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="The port of the agent, in place of the manifest's; of several agents, of the "
+            "first. Without it an agent whose port is occupied gets the next free one.",
+        ),
+    ] = None,
 ) -> None:
     """Run the agents and functions of manifests on this machine, and reload them on save."""
     from omnia_cli.local.report import JsonReporter, PersonReporter
@@ -73,7 +82,7 @@ def up(
 
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
-        code = asyncio.run(run(file, reporter, os.environ))
+        code = asyncio.run(run(file, reporter, os.environ, port))
     except ManifestError as error:
         if json:
             reporter.failed(error.file.name, str(error))
@@ -98,7 +107,7 @@ def validate(
     from omnia_cli.findings import errors
     from omnia_cli.validate import validate as run
 
-    findings = run(file, references=references)
+    findings = run(file, references=references, environ=os.environ)
     for finding in findings:
         print(msgspec.json.encode(finding).decode() if json else finding)
     wrong = len(errors(findings))
@@ -126,11 +135,14 @@ def chat(
     try:
         with _target(agent, Mode.AGENT, token, namespace, service_account) as found:
             console = Console(soft_wrap=True, highlight=False)
-            run(found.url, session, found.token, console)
+            failed = run(found.url, session, found.token, console)
     except (ChatFailed, KubectlFailed, NotFound) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+    # A person has seen the error; a script needs the exit code.
+    if failed and not sys.stdin.isatty():
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -1,6 +1,6 @@
-"""An agent in a cluster, or a history: kubectl forwards a port to it, and vouches for who asks.
+"""An agent or a history in a cluster: kubectl forwards a port to it and makes a token for it.
 
-So whoever may use kubectl there may talk to the agent, and this program needs no credential of the
+A user who may do both with kubectl may talk to the agent; this program needs no credential of the
 cluster.
 """
 
@@ -12,13 +12,15 @@ from typing import NamedTuple
 
 import orjson
 
+from omnia_cli.reaper import Reaper
 from omnia_core.names import AUDIENCE_SCHEME
 
 SECONDS = 30
 # The names of the ports in the Service of an agent, and of a history.
 PORT = "facade"
 HISTORY_PORT = "http"
-# What the chart labels the Service of a history with, the second one with the namespace it shows.
+# The labels that the chart gives to the Service of a history; the value of the second one is the
+# namespace of the sessions.
 HISTORY_LABELS = ("app.kubernetes.io/name=omnia-history", "omnia.altairalabs.ai/history-of")
 
 
@@ -38,12 +40,12 @@ def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
     """Yield a port of this machine that leads to a Service, for as long as the context lasts.
 
     Raises:
-        KubectlFailed: it does not.
+        KubectlFailed: the port cannot be forwarded.
     """
     command = _kubectl("port-forward", namespace, f"service/{name}", f":{port}")
     command.append(f"--pod-running-timeout={SECONDS}s")
     try:
-        # A session of its own: Ctrl-C is meant for the conversation.
+        # In a session of its own, because Ctrl-C is meant for the conversation.
         process = subprocess.Popen(  # noqa: S603 - the command is ours
             command,
             stdin=subprocess.DEVNULL,
@@ -54,7 +56,8 @@ def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
         )
     except FileNotFoundError as error:
         raise _missing() from error
-    with process:
+    with process, Reaper() as reaper:
+        reaper.watch(process.pid)
         try:
             line = process.stdout.readline() if process.stdout else ""
             found = re.search(r"127\.0\.0\.1:(\d+)", line)
@@ -64,13 +67,14 @@ def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
             yield int(found[1])
         finally:
             process.kill()
+            reaper.forget(process.pid)
 
 
 def new_token(name: str, namespace: str, account: str) -> str:
-    """Have a token made that is good for one agent, and for nothing else.
+    """Return a new token that only one agent accepts.
 
     Raises:
-        KubectlFailed: kubectl does not make one.
+        KubectlFailed: kubectl cannot make a token.
     """
     command = _kubectl("create", namespace, "token", account)
     command.append(f"--audience={AUDIENCE_SCHEME}{namespace}/{name}")
@@ -78,10 +82,10 @@ def new_token(name: str, namespace: str, account: str) -> str:
 
 
 def history_of(namespace: str) -> Service:
-    """Find the history that shows a namespace: its release may be in another one.
+    """Return the Service of the history of a namespace; it may be in another namespace.
 
     Raises:
-        KubectlFailed: there is none, or kubectl cannot tell.
+        KubectlFailed: there is none, or kubectl cannot list Services.
     """
     named, shows = HISTORY_LABELS
     command = ["kubectl", "get", "services", f"--selector={named},{shows}={namespace}"]
@@ -90,11 +94,11 @@ def history_of(namespace: str) -> Service:
     try:
         listed = _said([*command, "--all-namespaces"], failure)
     except KubectlFailed:
-        # Who may not look everywhere may look there.
+        # Users who may not list all namespaces may list this one.
         listed = _said([*command, f"--namespace={namespace}"], failure)
     found = sorted(
-        Service(each["metadata"]["name"], each["metadata"]["namespace"])
-        for each in orjson.loads(listed)["items"]
+        Service(service["metadata"]["name"], service["metadata"]["namespace"])
+        for service in orjson.loads(listed)["items"]
     )
     if not found:
         raise KubectlFailed(

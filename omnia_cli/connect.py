@@ -1,8 +1,10 @@
 """Find the agent or function that a person means: a URL, or the name of one that runs here."""
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from omnia_cli.cluster import HISTORY_PORT, forwarded, history_of, new_token
 from omnia_cli.local.report import Serving
@@ -14,11 +16,11 @@ HISTORY = "history"
 
 
 class NotFound(Exception):
-    """Nothing of that name runs here; the message says what does."""
+    """No agent or function has this name or URL; the message says what runs."""
 
 
 class Target(NamedTuple):
-    """What is called, and the bearer token that goes with it, if there is one."""
+    """The URL to call, and its bearer token if there is one."""
 
     url: str
     token: str | None
@@ -62,19 +64,48 @@ def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
     """Return the URL of an agent or function.
 
     Raises:
-        NotFound: no such agent or function runs.
+        NotFound: no such agent or function runs, or the URL is invalid.
     """
     if "://" in name:
-        return name
+        return _as_url(name, mode)
+    if _HOST_AND_PORT.match(name):
+        return _as_url(f"http://{name}", mode)
     agents = running(environ)
     for agent in agents:
         if agent.name == name:
             return _of_mode(agent, mode)
-    there = ", ".join(f"{each.name} ({each.mode})" for each in agents) or "nothing"
+    running_names = ", ".join(f"{agent.name} ({agent.mode})" for agent in agents) or "nothing"
     raise NotFound(
-        f'no agent named "{name}" runs here; running: {there}. '
+        f'no agent named "{name}" runs here; running: {running_names}. '
         "Start one with `omnia up -f PATH`, or give a URL"
     )
+
+
+_HOST_AND_PORT = re.compile(r"[^/]+:[0-9]+(/|$)")
+# Users copy the address of the console or of the conversation; both mean the same server.
+_SECURE = {"ws": False, "http": False, "wss": True, "https": True}
+
+
+def _as_url(text: str, mode: Mode) -> str:
+    """Return the URL with the scheme of the mode and, for an agent, the path /ws if it has none.
+
+    Raises:
+        NotFound: the URL is invalid.
+    """
+    expected = "ws://HOST:PORT/ws" if mode is Mode.AGENT else "http://HOST:PORT/functions/NAME"
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise NotFound(f"{text} is not a valid URL ({error}): expected {expected}") from error
+    if parts.scheme not in _SECURE or not host:
+        raise NotFound(f"{text} is not a valid URL: expected {expected}, or an https address")
+    scheme = "ws" if mode is Mode.AGENT else "http"
+    path = parts.path
+    if mode is Mode.AGENT and path in ("", "/"):
+        path = "/ws"
+    secure = "s" if _SECURE[parts.scheme] else ""
+    return parts._replace(scheme=scheme + secure, path=path, fragment="").geturl()
 
 
 def _of_mode(agent: Serving, mode: Mode) -> str:

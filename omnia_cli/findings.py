@@ -1,4 +1,4 @@
-"""What `omnia validate` has to say: one finding about one value of one object."""
+"""The findings of `omnia validate`: each is about one value of one object."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -46,5 +46,5 @@ def unreadable(error: ManifestError) -> Finding:
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that forbid going on."""
+    """Return the findings that are errors."""
     return [finding for finding in findings if finding.severity == "error"]

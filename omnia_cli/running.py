@@ -1,9 +1,10 @@
-"""Which agents `omnia up` runs on this machine, so that `omnia chat` finds them by name."""
+"""The agents that run on this machine, so that `omnia chat` finds them by name."""
 
 import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -11,14 +12,14 @@ from omnia_cli.local.report import Serving
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """Return where running agents are announced (XDG Base Directory: state)."""
+    """Return the folder of the running agents (XDG Base Directory: state)."""
     home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     return Path(home) / "omnia" / "running"
 
 
 @contextlib.contextmanager
 def announced(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Keep a file of this process for `announce`, and take it away at the end."""
+    """Yield the file of this process for `announce`, and delete it at the end."""
     file = folder(environ) / f"{os.getpid()}.json"
     try:
         yield file
@@ -33,16 +34,24 @@ def announce(file: Path, agents: Sequence[Serving]) -> None:
 
 
 def running(environ: Mapping[str, str]) -> list[Serving]:
-    """List what runs, newest first; files of processes that have ended are taken away."""
+    """List the running agents, newest first; delete the files of processes that have ended."""
     found: list[Serving] = []
     files = folder(environ).glob("*.json")
-    for file in sorted(files, key=lambda each: each.stat().st_mtime, reverse=True):
+    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
         if not _alive(int(file.stem)):
             file.unlink(missing_ok=True)
             continue
         with contextlib.suppress(msgspec.DecodeError, OSError):
             found += msgspec.json.decode(file.read_bytes(), type=list[Serving])
     return found
+
+
+def occupant(environ: Mapping[str, str], port: int) -> str:
+    """Return the name of the program that uses a port, for a message."""
+    for agent in running(environ):
+        if urlsplit(agent.url).port == port:
+            return f'the agent "{agent.name}" of another `omnia up`'
+    return "another program"
 
 
 def _alive(pid: int) -> bool:

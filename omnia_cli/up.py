@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import functools
+import os
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,34 +13,66 @@ from omnia_cli.findings import Finding, errors
 from omnia_cli.local.report import Reporter
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
-from omnia_cli.running import announce, announced
+from omnia_cli.reaper import Reaper
+from omnia_cli.running import announce, announced, occupant
 from omnia_cli.validate import check
 from omnia_core.files.changes import Signature, signature
 
 POLL_SECONDS = 0.15
 
 
-async def up(paths: Sequence[Path], reporter: Reporter, environ: Mapping[str, str]) -> int:
-    """Run until a signal comes; return the exit code.
+async def up(
+    paths: Sequence[Path],
+    reporter: Reporter,
+    environ: Mapping[str, str],
+    port: int | None = None,
+) -> int:
+    """Run until a signal arrives; return the exit code.
 
     Raises:
         ManifestError: the manifests cannot be read.
-        InvalidManifests: they can, and something in them is wrong.
+        InvalidManifests: the manifests have errors.
     """
     documents = read(paths)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+    _stop_on_signals(stop)
     with (
         tempfile.TemporaryDirectory(prefix="omnia-", ignore_cleanup_errors=True) as root,
         announced(environ) as file,
+        Reaper(Path(root)) as reaper,
     ):
-        runner = Runner(Path(root), reporter, environ, lambda agents: announce(file, agents))
+        runner = Runner(
+            Path(root),
+            reporter,
+            environ,
+            lambda agents: announce(file, agents),
+            reaper,
+            port,
+            functools.partial(occupant, environ),
+        )
         try:
             return await _serve(runner, reporter, paths, documents, stop)
         finally:
             await runner.stop()
+
+
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """Set `stop` on Ctrl-C, on SIGTERM and when the terminal is closed."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    def hang_up() -> None:
+        # A write to the closed terminal would fail.
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (1, 2):
+            os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+        stop.set()
+
+    # `nohup` ignores the signal, and the processes are to stay.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
 
 
 class InvalidManifests(Exception):
@@ -99,8 +133,8 @@ async def _follow(
     applied: Signature,
     stop: asyncio.Event,
 ) -> None:
-    """Apply each change once the files have been still for one interval, and the steps of canaries
-    when they are due.
+    """Apply each change after an interval without another one, and the steps of canaries when they
+    are due.
     """
     previous = applied
     while not stop.is_set():
@@ -118,7 +152,7 @@ async def _follow(
 async def _reload(
     runner: Runner, reporter: Reporter, paths: Sequence[Path]
 ) -> list[Document] | None:
-    """Return what is in use now; None when the change is not."""
+    """Return the manifests in use; None when the change is invalid."""
     try:
         documents = read(paths)
         await runner.apply(documents, first=False)

@@ -1,7 +1,7 @@
-"""The command `omnia validate`: everything about manifests that can be known without a cluster."""
+"""The command `omnia validate`: all checks of manifests that need no cluster."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from omnia_cli.findings import Finding, Severity, about, errors, unreadable
@@ -13,34 +13,41 @@ from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.plan import Settings
 
-# Where in the AgentRuntime the reference may stand that a condition speaks of.
+# The fields of an AgentRuntime with the reference that a condition is about.
 PLACES: dict[str, tuple[ValuePath, ...]] = {
     "PromptPackReady": (("spec", "promptPackRef"),),
     "ProviderReady": (("spec", "providers"), ("spec", "provider")),
     "ToolRegistryReady": (("spec", "toolRegistryRef"),),
     "SessionStoreReady": (("spec", "session", "storeRef"),),
 }
-# Whoever keeps Secrets out of the manifests does well.
+# A warning only, because Secrets should not be among the manifests.
 ELSEWHERE = "SecretNotFound"
 
 
-def validate(paths: Sequence[Path], *, references: bool) -> list[Finding]:
-    """Check every object in `paths`; findings in the order of the files."""
+def validate(
+    paths: Sequence[Path], *, references: bool, environ: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """Check every object in `paths`; findings in the order of the files.
+
+    Variables of `environ` stand in for Secrets that are not among the manifests.
+    """
     try:
         documents = load(paths)
     except ManifestError as error:
         return [unreadable(error)]
-    return check(documents, references=references)
+    return check(documents, references=references, environ=environ)
 
 
-def check(documents: Sequence[Document], *, references: bool) -> list[Finding]:
-    """Check objects alone and, with `references`, what they refer to."""
+def check(
+    documents: Sequence[Document], *, references: bool, environ: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """Check each object and, with `references`, whether the objects that it names exist."""
     findings = [finding for document in documents for finding in _alone(document)]
     findings += _repeated(documents)
     findings += [finding for document in documents for finding in _pack(document, documents)]
     findings += remarks(documents)
     if references and not errors(findings):
-        findings += _references(list(documents))
+        findings += _references(list(documents), environ or {})
     return findings
 
 
@@ -50,9 +57,9 @@ def _alone(document: Document) -> Iterator[Finding]:
         missing = "kind" if group else "apiVersion"
         yield about(document, (), f"the field {missing} is missing: add it", "error")
     elif document.kind in set(Kind) or group.startswith(f"{GROUP}/"):
-        for each in api.findings(document.value):
-            severity: Severity = "error" if each.severity is api.Severity.ERROR else "warning"
-            yield about(document, each.path, each.message, severity)
+        for finding in api.findings(document.value):
+            severity: Severity = "error" if finding.severity is api.Severity.ERROR else "warning"
+            yield about(document, finding.path, finding.message, severity)
     elif not document.name:
         yield about(document, ("metadata",), "the field name is missing: add it", "error")
 
@@ -80,25 +87,25 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
     if not isinstance(resource, api.PromptPack) or resource.spec.source.config_map_ref is None:
         return
     reference = resource.spec.source.config_map_ref
-    for each in documents:
-        if each.kind != "ConfigMap" or each.key != (document.namespace, reference.name):
+    for candidate in documents:
+        if candidate.kind != "ConfigMap" or candidate.key != (document.namespace, reference.name):
             continue
-        text = (each.value.get("data") or {}).get(reference.key)
+        text = (candidate.value.get("data") or {}).get(reference.key)
         place: ValuePath = ("data", reference.key)
         if not isinstance(text, str):
             message = f'PromptPack "{document.name}" reads the key {reference.key}: add it'
-            yield about(each, ("data",), message, "error")
+            yield about(candidate, ("data",), message, "error")
             return
-        yield from check_content(each, place, text, f'PromptPack "{document.name}"')
+        yield from check_content(candidate, place, text, f'PromptPack "{document.name}"')
 
 
-def _references(documents: list[Document]) -> Iterator[Finding]:
-    outcome = desired(documents, {}, Settings())
+def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:
+    outcome = desired(documents, environ, Settings())
     for document in documents:
         if document.kind == Kind.AGENT_RUNTIME:
             for problem in outcome.problems.get(document.key, ()):
                 places = PLACES.get(problem.condition, ())
-                place = next((each for each in places if each in document.lines), ("spec",))
+                place = next((path for path in places if path in document.lines), ("spec",))
                 severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
                 yield about(document, place, problem.message, severity)
             for message in outcome.warnings.get(document.key, ()):

@@ -157,7 +157,7 @@ def _open_context(
     tracer = configure_tracing(env, registry)
     if tracer.enabled:
         stack.push_async_callback(asyncio.to_thread, tracer.close, TRACE_SECONDS)
-    client = open_client(env)
+    client = open_client(env, timings.ready)
     if client:
         stack.push_async_callback(client.close)
     return ProcessContext(env, client, metrics, FacadeTracing(tracer, env), timings, stack)

@@ -16,6 +16,7 @@ class Timings(Struct, frozen=True, kw_only=True):
         acknowledge: until a tool call of the client is acknowledged.
         execute: from then to its result.
         cancel: until the runtime has ended a cancelled turn.
+        ready: for a runtime that starts to accept messages and calls.
         body: until the body of a request is complete; for uploads, of silence.
         send: for a client to read an HTTP answer.
         keep_alive: from an HTTP answer to the next request's head.
@@ -30,6 +31,7 @@ class Timings(Struct, frozen=True, kw_only=True):
     acknowledge: float = 5.0
     execute: float = 60.0
     cancel: float = 2.0
+    ready: float = 8.0
     body: float = 30.0
     send: float = 30.0
     keep_alive: float = 75.0

@@ -25,7 +25,14 @@ from omnia_rpc.messages import IDENTITY
 class ClientCall(RpcCall):
     """A call to a server. `read` raises the error of the server or of the connection."""
 
-    __slots__ = ("_block", "_on_never_started", "_started", "_timer", "_trailers")
+    __slots__ = (
+        "_block",
+        "_on_never_started",
+        "_started",
+        "_timer",
+        "_trailers",
+        "wait_for_ready",
+    )
 
     def __init__(
         self,
@@ -48,6 +55,7 @@ class ClientCall(RpcCall):
         self._started: asyncio.Future[None] | None = None
         self._trailers: Fields | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.wait_for_ready = False
         if timeout is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(timeout, self._deadline_passed)
@@ -149,7 +157,11 @@ _TIMED_OUT = f"timed out after {CONNECT_SECONDS:.0f} s"
 
 
 class Channel:
-    """Calls to one server. A call fails soon when the server cannot be reached."""
+    """Calls to one server. A call fails soon when the server cannot be reached.
+
+    Calls with `wait_for_ready` wait for a server that starts: for `ready_seconds` at most from the
+    moment at which it could not be reached. After that they fail soon as well.
+    """
 
     def __init__(
         self,
@@ -160,6 +172,7 @@ class Channel:
         user_agent: str,
         limits: PeerLimits | None = None,
         keepalive: Keepalive = KEEPALIVE,
+        ready_seconds: float = 0.0,
     ) -> None:
         self._host, self._port = host, port
         self._max_message_bytes = max_message_bytes
@@ -181,12 +194,21 @@ class Channel:
         self._draining: set[Http2Endpoint] = set()
         self._waiting: OrderedDict[ClientCall, None] = OrderedDict()
         self._connecting: asyncio.Task[None] | None = None
+        self._ready_seconds = ready_seconds
         self._backoff = 0.0
         self._retry_at = 0.0
+        self._unreachable_since: float | None = None
         self._connect_error = ""
         self._closed = False
 
-    def call(self, path: str, metadata: Metadata = (), timeout: float | None = None) -> ClientCall:
+    def call(
+        self,
+        path: str,
+        metadata: Metadata = (),
+        timeout: float | None = None,
+        *,
+        wait_for_ready: bool = False,
+    ) -> ClientCall:
         """Start a call to `/package.Service/Method`; its `read` raises what goes wrong.
 
         Raises:
@@ -197,6 +219,7 @@ class Channel:
             fields.append(("grpc-timeout", encode_timeout(timeout)))
         block = self._request_block(path) + encode(fields)
         call = ClientCall(self._stop_waiting, block, self._max_message_bytes, timeout)
+        call.wait_for_ready = wait_for_ready
         endpoint = self._usable_endpoint()
         if endpoint and endpoint.connection.can_open_stream and not self._waiting:
             call.start(endpoint)
@@ -205,14 +228,20 @@ class Channel:
         return call
 
     async def unary(
-        self, path: str, request: bytes, metadata: Metadata = (), timeout: float | None = None
+        self,
+        path: str,
+        request: bytes,
+        metadata: Metadata = (),
+        timeout: float | None = None,
+        *,
+        wait_for_ready: bool = False,
     ) -> bytes:
         """Make a unary call: one request, one response.
 
         Raises:
             RpcFailed: the call failed, or has no response.
         """
-        call = self.call(path, metadata, timeout)
+        call = self.call(path, metadata, timeout, wait_for_ready=wait_for_ready)
         try:
             with contextlib.suppress(RpcFailed):  # `read` raises the reason
                 await call.write(request)
@@ -265,14 +294,41 @@ class Channel:
         loop = asyncio.get_running_loop()
         if self._closed:
             call.fail(RpcFailed(StatusCode.CANCELLED, "the channel is closed"))
-        elif self._endpoint is None and loop.time() < self._retry_at:
+        elif (
+            self._endpoint is None
+            and loop.time() < self._retry_at
+            and not self._may_wait(call, loop.time())
+        ):
             call.fail(RpcFailed(StatusCode.UNAVAILABLE, self._connect_error))
         else:
             self._waiting[call] = None
             if self._endpoint is None and self._connecting is None:
                 self._connecting = loop.create_task(self._connect())
 
+    def _may_wait(self, call: ClientCall, now: float) -> bool:
+        """Whether a call waits for a server that cannot be reached at this time."""
+        since = self._unreachable_since
+        return call.wait_for_ready and since is not None and now < since + self._ready_seconds
+
     async def _connect(self) -> None:
+        try:
+            delay = self._retry_at - asyncio.get_running_loop().time()
+            if delay > 0:
+                await asyncio.sleep(delay)
+            while (endpoint := await self._try_connect()) is None:
+                if not self._waiting:
+                    return
+                await asyncio.sleep(self._backoff)
+        finally:
+            self._connecting = None
+        self._backoff = 0.0
+        self._unreachable_since = None
+        self._endpoint = endpoint
+        endpoint.connection.on_capacity = self._start_waiting
+        self._start_waiting()
+
+    async def _try_connect(self) -> Http2Endpoint | None:
+        """Return the connected endpoint; None: not reachable, and only calls that may wait do."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
@@ -281,19 +337,20 @@ class Channel:
                 )
         # An invalid host name is a ValueError, a port above 65535 an OverflowError.
         except (OSError, ValueError, OverflowError) as error:
+            now = loop.time()
             self._backoff = min(MAX_BACKOFF, self._backoff * 2 or INITIAL_BACKOFF)
-            self._retry_at = loop.time() + self._backoff
+            self._retry_at = now + self._backoff
+            if self._unreachable_since is None:
+                self._unreachable_since = now
             self._connect_error = (
                 f"{self._host}:{self._port} cannot be reached: {str(error) or _TIMED_OUT}"
             )
-            self._fail_waiting(self._connect_error)
-            return
-        finally:
-            self._connecting = None
-        self._backoff = 0.0
-        self._endpoint = endpoint
-        endpoint.connection.on_capacity = self._start_waiting
-        self._start_waiting()
+            refused = [call for call in self._waiting if not self._may_wait(call, now)]
+            for call in refused:
+                self._waiting.pop(call, None)
+                call.fail(RpcFailed(StatusCode.UNAVAILABLE, self._connect_error))
+            return None
+        return endpoint
 
     def _start_waiting(self) -> None:
         """Start waiting calls, reconnecting if needed; close draining connections without calls."""

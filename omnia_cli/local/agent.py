@@ -1,4 +1,4 @@
-"""An AgentPlan, which is what a cluster would get, as processes on this machine."""
+"""The AgentPlan of a cluster as processes on this machine."""
 
 import sys
 from collections.abc import Mapping
@@ -28,14 +28,8 @@ class AgentPorts:
     runtime_health: int
 
     @classmethod
-    def choose(cls, plan: AgentPlan, ports: Ports, *, alone: bool) -> "AgentPorts":
-        """Take the port of the manifest; one agent of several may move on to the next free one.
-
-        Raises:
-            PortOccupied: the port of the only agent is taken.
-        """
-        wanted_by = f'AgentRuntime "{plan.name}"'
-        client = ports.exactly(plan.port, wanted_by) if alone else ports.from_(plan.port)
+    def choose(cls, client: int, ports: Ports) -> "AgentPorts":
+        """Return the port for clients with three others for the programs of the agent."""
         return cls(client, ports.any(), ports.any(), ports.any())
 
     @property
@@ -71,7 +65,7 @@ class LocalAgent:
 
     @property
     def health(self) -> dict[str, str]:
-        """Where each process answers `/healthz` and `/readyz`."""
+        """The URLs at which the processes answer `/healthz` and `/readyz`."""
         urls = {"facade": f"http://{LOOPBACK}:{self.ports.facade_health}"}
         if self.plan.runtime:
             urls["runtime"] = f"http://{LOOPBACK}:{self.ports.runtime_health}"
@@ -80,7 +74,7 @@ class LocalAgent:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the manifests of one run share on this machine."""
+    """The folder, objects, addresses and variables that all agents of one run share."""
 
     root: Path
     objects: Objects
@@ -92,7 +86,7 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
     """Turn a plan into processes.
 
     Raises:
-        CannotRun: the plan needs something that is neither in the manifests nor on this machine.
+        CannotRun: an object that the plan needs is neither in the manifests nor on this machine.
     """
     facade_env = msgspec.structs.replace(
         plan.facade.env,
@@ -122,11 +116,11 @@ def _container(
     plan: AgentPlan, container: ContainerPlan[Any], env: EnvContract, machine: Machine
 ) -> tuple[ProcessSpec, Folders]:
     objects = _with_generated(plan, machine)
-    mounts = [Mount(each.volume, each.path, each.sub_path or "") for each in container.mounts]
+    mounts = [Mount(mount.volume, mount.path, mount.sub_path or "") for mount in container.mounts]
     shared = machine.root / f"{plan.namespace}.{plan.name}" / "volumes"
     root = shared.with_name(container.name)
     folders = place(list(plan.volumes), mounts, root, shared, plan.namespace, objects)
-    generated = {each.name for each in plan.config_maps}
+    generated = {config_map.name for config_map in plan.config_maps}
     ours = {
         root / volume["name"]
         for volume in plan.volumes
@@ -152,7 +146,7 @@ def _container(
         },
         files=files,
         folders=folders.empty,
-        # the facade compiles its schemas once; the runtime watches its files
+        # The facade compiles its schemas once; the runtime watches its files.
         read_at_start=frozenset(files) if container is plan.facade else frozenset(),
     )
     return spec, folders
@@ -160,7 +154,7 @@ def _container(
 
 def _values(plan: AgentPlan, env: EnvContract, objects: Objects) -> dict[str, str]:
     values = {}
-    # with the defaults, because a default path has to follow its mount too
+    # With the defaults, because a default path has to follow its mount too.
     for variable in env.render(defaults=True):
         if variable.secret is None:
             values[variable.name] = variable.value or ""
@@ -172,8 +166,10 @@ def _values(plan: AgentPlan, env: EnvContract, objects: Objects) -> dict[str, st
 
 def _with_generated(plan: AgentPlan, machine: Machine) -> Objects:
     generated = {
-        (plan.namespace, each.name): {name: text.encode() for name, text in each.data.items()}
-        for each in plan.config_maps
+        (plan.namespace, config_map.name): {
+            name: text.encode() for name, text in config_map.data.items()
+        }
+        for config_map in plan.config_maps
     }
     secrets = {key: dict(data) for key, data in machine.objects.secrets.items()}
     for copy in plan.secret_copies:

@@ -1,4 +1,4 @@
-"""From manifests to what should run: pure, so that a reload is a comparison of two values."""
+"""From manifests to the plans of agents: pure, so that a reload is a comparison of two values."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -36,10 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Desired:
-    """What the manifests ask for: a plan for each agent, or the reason why there is none.
+    """The plan of each agent, or the problems that prevent it.
 
     Attributes:
-        canaries: where the canaries of PromptPacks stand.
+        canaries: the steps that the canaries of PromptPacks have reached.
         warnings: what an agent cannot use of what it asks for.
     """
 
@@ -59,8 +59,8 @@ def desired(
 ) -> Desired:
     """Resolve and plan every AgentRuntime.
 
-    `environ` stands in for Secrets that are not among the manifests. `canaries` is where they
-    stood the last time, and `now` the time; without them, everything begins.
+    `environ` stands in for Secrets that are not among the manifests. `canaries` are the steps of
+    the last call, and `now` is the time; without them, all canaries begin.
 
     Raises:
         InvalidResource: a custom resource is not valid.
@@ -71,14 +71,15 @@ def desired(
         if document.kind in set(Kind)
     }
     agents = _of(resources, AgentRuntime)
-    objects = with_environment(collect(documents), _wanted(resources.values()), environ)
+    wanted = list(_wanted(resources.values()))
+    objects = with_environment(collect(documents), wanted, environ)
     found = Found(
         packs=(canaries or Canaries()).told(_of(resources, PromptPack)),
         registries=_of(resources, ToolRegistry),
         providers=_of(resources, Provider),
-        services=[_service(each) for each in documents if each.kind == "Service"],
+        services=[_service(document) for document in documents if document.kind == "Service"],
         policies=[
-            RetentionPolicy.of(each) for each in _of(resources, SessionRetentionPolicy).values()
+            RetentionPolicy.of(policy) for policy in _of(resources, SessionRetentionPolicy).values()
         ],
         config_maps={
             key: {name: content.decode(errors="replace") for name, content in data.items()}
@@ -96,14 +97,14 @@ def desired(
             plans[key] = plan(outcome, settings)
             warnings[key] = tuple(tools_without_handler(outcome))
         else:
-            problems[key] = outcome
+            problems[key] = tuple(_for_this_machine(problem, wanted) for problem in outcome)
     return Desired(objects, plans, problems, Canaries.of(found), warnings)
 
 
 def with_environment(
     objects: Objects, wanted: Iterable[tuple[Key, tuple[str, ...]]], environ: Mapping[str, str]
 ) -> Objects:
-    """Add the Secrets that are missing and whose keys the caller's environment holds."""
+    """Add the missing Secrets whose keys are variables of the caller's environment."""
     secrets = {key: dict(data) for key, data in objects.secrets.items()}
     for key, names in wanted:
         if not any(name in secrets.get(key, {}) for name in names):
@@ -130,6 +131,27 @@ def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, 
             yield key, secret_keys(settings)
 
 
+def _for_this_machine(problem: Problem, wanted: list[tuple[Key, tuple[str, ...]]]) -> Problem:
+    """Return a problem with a provider's key in words for this machine, any other as it is."""
+    if problem.condition != "ProviderReady" or problem.reason not in _NO_KEY:
+        return problem
+    for (_, secret), keys in wanted:
+        variables = [key for key in keys if key.isidentifier()]
+        if variables and f'Secret "{secret}"' in problem.message:
+            subject = problem.message.partition(" reads ")[0]
+            message = (
+                f"{subject} has no API key: set the environment variable"
+                f' {" or ".join(variables)}, or add Secret "{secret}" with the key'
+                f" {' or '.join(keys)}"
+            )
+            return replace(problem, message=message)
+    return problem
+
+
+# Reasons of problems with the Secret of a key.
+_NO_KEY = ("SecretNotFound", "SecretKeyMissing")
+
+
 def _service(document: Document) -> ToolService:
     names = {"name": document.name, "namespace": document.namespace}
     metadata = {**(document.value.get("metadata") or {}), **names}
@@ -137,4 +159,4 @@ def _service(document: Document) -> ToolService:
 
 
 def _of(resources: Mapping[tuple[str, str, str], object], kind: type[T]) -> dict[Key, T]:
-    return {key[1:]: each for key, each in resources.items() if isinstance(each, kind)}
+    return {key[1:]: resource for key, resource in resources.items() if isinstance(resource, kind)}

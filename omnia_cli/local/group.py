@@ -1,4 +1,4 @@
-"""The processes of one agent or tool server, kept running until told otherwise."""
+"""The processes of one agent or tool server, restarted when they end."""
 
 import asyncio
 import contextlib
@@ -7,11 +7,12 @@ from typing import Any
 
 from omnia_cli.local.process import UNUSABLE, Process, ProcessSpec, write_files
 from omnia_cli.local.report import Reporter
+from omnia_cli.reaper import Reaper
 
-# A process that ends is started again after these many seconds; after the last one it is left
+# A process that ends is restarted after these many seconds, and after the last restart not again
 # until its manifests change.
 RESTARTS = (0.5, 1.0, 2.0, 4.0, 8.0)
-# One that ran this long begins the list anew.
+# The list begins anew for a process that ran this long.
 STEADY_SECONDS = 30.0
 
 
@@ -22,9 +23,14 @@ class Group:
     """
 
     def __init__(
-        self, name: str, reporter: Reporter, ready: Callable[["Group"], Awaitable[None]]
+        self,
+        name: str,
+        reporter: Reporter,
+        ready: Callable[["Group"], Awaitable[None]],
+        reaper: Reaper,
     ) -> None:
         self.name = name
+        self._reaper = reaper
         self._reporter = reporter
         self._ready = ready
         self._processes: dict[str, Process] = {}
@@ -33,18 +39,18 @@ class Group:
     @property
     def pids(self) -> dict[str, int]:
         """Process ids by the last part of the title, such as `facade`."""
-        return {title.rpartition("/")[2]: each.pid for title, each in self._processes.items()}
+        return {title.rpartition("/")[2]: process.pid for title, process in self._processes.items()}
 
     @property
     def running(self) -> bool:
         """Whether every process runs."""
-        return all(each.running for each in self._processes.values())
+        return all(process.running for process in self._processes.values())
 
     async def apply(self, specs: Sequence[ProcessSpec]) -> bool:
-        """Go over to `specs` with as few restarts as possible; return whether anything changed."""
+        """Change to `specs` with as few restarts as possible; return whether anything changed."""
         changed = False
         wanted = {spec.title for spec in specs}
-        for title in [each for each in self._processes if each not in wanted]:
+        for title in [title for title in self._processes if title not in wanted]:
             await self._stop(title)
             changed = True
         started = []
@@ -75,11 +81,11 @@ class Group:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for each in tasks:
-                each.cancel()
+            for task in tasks:
+                task.cancel()
 
     async def serves(self, waits: Sequence[Awaitable[str]]) -> bool:
-        """Wait until all of `waits` return "", or a process ends; whoever keeps it tells why."""
+        """Wait until all of `waits` return "", or a process ends, which `_keep` reports."""
         end = asyncio.ensure_future(self.first_end())
         answers: asyncio.Future[list[str]] = asyncio.gather(*waits)
         pair: list[asyncio.Future[Any]] = [end, answers]
@@ -97,7 +103,7 @@ class Group:
         return not faults
 
     async def _start(self, spec: ProcessSpec) -> None:
-        process = Process(spec, lambda text: self._reporter.line(spec.title, text))
+        process = Process(spec, lambda text: self._reporter.line(spec.title, text), self._reaper)
         self._processes[spec.title] = process
         await process.start()
 
@@ -110,7 +116,7 @@ class Group:
             await process.stop()
 
     async def _keep(self, title: str) -> None:
-        """Start a process again when it ends, a bounded number of times."""
+        """Restart a process when it ends, a bounded number of times."""
         loop = asyncio.get_running_loop()
         left = list(RESTARTS)
         while True:

@@ -12,6 +12,7 @@ from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.readiness import wait_ready
 from omnia_cli.local.report import Reporter
+from omnia_cli.reaper import Reaper
 from omnia_core.env import HistoryEnv, RuntimeEnv, SecretKeyRef, SessionType
 from omnia_core.names import HISTORY_PORT
 
@@ -31,41 +32,45 @@ class _Running:
 
 
 class Histories:
-    """Runs them; an agent runs with or without."""
+    """Runs the histories; an agent runs with or without one."""
 
-    def __init__(self, reporter: Reporter, ports: Ports, inherited: Mapping[str, str]) -> None:
+    def __init__(
+        self, reporter: Reporter, ports: Ports, inherited: Mapping[str, str], reaper: Reaper
+    ) -> None:
         self._reporter = reporter
+        self._reaper = reaper
         self._ports = ports
         self._inherited = inherited
         self._running: dict[_Key, _Running] = {}
 
     def named(self, agent: LocalAgent) -> LocalAgent:
-        """Return the agent with the address of its history, where it can have one."""
+        """Return the agent with the address of its history, if it can have one."""
         key = _database(agent)
         if key is None:
             return agent
         if key not in self._running:
             port = self._ports.from_(HISTORY_PORT)
-            self._running[key] = _Running(port, Group("history", self._reporter, self._ready(port)))
+            group = Group("history", self._reporter, self._ready(port), self._reaper)
+            self._running[key] = _Running(port, group)
         return replace(agent, history=self._running[key].url)
 
     async def start(self, agent: LocalAgent) -> None:
-        """Start what shows the agent's sessions, unless it runs."""
+        """Start the history of the agent's database, unless it runs."""
         key = _database(agent)
         if key is None:
             return
         running = self._running[key]
         try:
-            # several agents may have one history
+            # Several agents may have one history.
             async with running.starting:
                 await running.group.apply([_process(key, running.port, self._inherited)])
         except OSError as error:
             self._reporter.failed("history", f"cannot be started: {error}")
 
     async def keep(self, agents: Iterable[LocalAgent]) -> None:
-        """End what shows no agent any more."""
+        """End the histories that no agent uses any more."""
         used = {_database(agent) for agent in agents}
-        for key in [each for each in self._running if each not in used]:
+        for key in [key for key in self._running if key not in used]:
             running = self._running.pop(key)
             await running.group.stop()
             self._ports.release(running.port)
@@ -99,7 +104,9 @@ def _process(key: _Key, port: int, inherited: Mapping[str, str]) -> ProcessSpec:
         allow_unauthenticated=True,
         log_level="error",
     )
-    values = {each.name: url if each.secret else each.value or "" for each in env.render()}
+    values = {
+        variable.name: url if variable.secret else variable.value or "" for variable in env.render()
+    }
     return ProcessSpec(
         title="history/api",
         command=(sys.executable, "-m", "omnia_history"),

@@ -9,12 +9,12 @@ UNNAMED = (20_000, 32_000)
 
 
 class PortOccupied(Exception):
-    """The port that a manifest names is taken by another program."""
+    """Another program uses the port that the user asked for."""
 
-    def __init__(self, port: int, wanted_by: str) -> None:
+    def __init__(self, port: int, occupant: str = "another program") -> None:
         super().__init__(
-            f"port {port} of {wanted_by} is occupied by another program: "
-            "stop that program, or change the port in the manifest"
+            f"port {port} is occupied by {occupant}: choose another one with --port, or leave "
+            "--port out to get the next free port"
         )
 
 
@@ -24,16 +24,20 @@ class Ports:
     def __init__(self) -> None:
         self._taken: set[int] = set()
 
-    def exactly(self, port: int, wanted_by: str) -> int:
+    def exactly(self, port: int) -> int:
         """Take `port`.
 
         Raises:
-            PortOccupied: another program has it.
+            PortOccupied: the port is in use.
         """
         if not self._free(port):
-            raise PortOccupied(port, wanted_by)
+            raise PortOccupied(port)
         self._taken.add(port)
         return port
+
+    def is_taken(self, port: int) -> bool:
+        """Whether the port was handed out here."""
+        return port in self._taken
 
     def from_(self, port: int) -> int:
         """Take `port`, or the next free one after it."""
@@ -43,10 +47,9 @@ class Ports:
         return port
 
     def any(self) -> int:
-        """Take a port that nobody names.
+        """Take any free port outside of the range of outgoing connections.
 
-        Not one that the system offers: between the choice and its use the system may give it to an
-        outgoing connection.
+        The system may give a port of that range to a connection before it is used here.
         """
         return self.from_(random.randrange(*UNNAMED))  # noqa: S311 - no secret
 

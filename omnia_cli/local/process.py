@@ -1,4 +1,4 @@
-"""One process on this machine: its files, its environment, its end."""
+"""One process on this machine: its files, its environment, how it starts and ends."""
 
 import asyncio
 import os
@@ -8,14 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# What a program needs of a login session. The caller's keys and settings stay the caller's.
+from omnia_cli.reaper import Reaper
+
+# Variables of a login session that programs need. No other variable of the caller is passed on.
 INHERITED = (
     "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV",
     "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
     "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE",
 )  # fmt: skip
 STOP_SECONDS = 5.0
-# What a program ends with when its configuration is unusable.
+# The exit code of a program whose configuration is invalid.
 UNUSABLE = 2
 
 
@@ -34,14 +36,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """What a process is made of.
+    """The command, environment and files of a process.
 
     Attributes:
-        title: what people read, such as `support-agent/facade`.
-        environment: all of it; nothing is inherited beside it.
+        title: the name that people read, such as `support-agent/facade`.
+        environment: all variables; nothing else is inherited.
         files: written before the start, and rewritten when only they change.
-        folders: made before the start.
-        read_at_start: files whose change needs a new start.
+        folders: created before the start.
+        read_at_start: files whose change needs a restart.
     """
 
     title: str
@@ -52,7 +54,7 @@ class ProcessSpec:
     read_at_start: frozenset[Path] = frozenset()
 
     def restarts(self, new: "ProcessSpec") -> bool:
-        """Whether going over to `new` needs another process."""
+        """Whether a change to `new` needs a restart."""
         if (self.command, dict(self.environment)) != (new.command, dict(new.environment)):
             return True
         watched = self.read_at_start | new.read_at_start
@@ -60,7 +62,7 @@ class ProcessSpec:
 
 
 def write_files(old: Mapping[Path, bytes], spec: ProcessSpec) -> bool:
-    """Bring the files up to date, each at once or not at all; return whether any changed."""
+    """Write the files, each atomically, and delete old ones; return whether any changed."""
     for folder in spec.folders:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     changed = False
@@ -81,8 +83,9 @@ def write_files(old: Mapping[Path, bytes], spec: ProcessSpec) -> bool:
 class Process:
     """A started process. `on_line` is called with each line that it prints."""
 
-    def __init__(self, spec: ProcessSpec, on_line: Callable[[str], None]) -> None:
+    def __init__(self, spec: ProcessSpec, on_line: Callable[[str], None], reaper: Reaper) -> None:
         self.spec = spec
+        self._reaper = reaper
         self._on_line = on_line
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -113,12 +116,14 @@ class Process:
             start_new_session=True,
             limit=1 << 20,
         )
+        self._reaper.watch(self.pid)
         self._reader = asyncio.create_task(self._read(self._process))
 
     async def wait(self) -> Ended:
         """Wait for the end."""
         assert self._process  # noqa: S101 - started
         code = await self._process.wait()
+        self._reaper.forget(self.pid)
         if self._reader:
             await asyncio.wait([self._reader], timeout=1)
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -126,7 +131,7 @@ class Process:
         return Ended(code, f"{how}: {last.strip()}" if last else how)
 
     async def stop(self, *, grace: float = STOP_SECONDS) -> None:
-        """Ask it to end, and end it after `grace` seconds."""
+        """Send SIGTERM, and SIGKILL after `grace` seconds."""
         if not self.running or not self._process:
             return
         self._signal(signal.SIGTERM)
@@ -135,6 +140,7 @@ class Process:
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await self._process.wait()
+        self._reaper.forget(self.pid)
 
     def _signal(self, number: signal.Signals) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What `omnia up` tells: a table for people, one JSON object a line for programs."""
+"""The output of `omnia up`: a table for people, one JSON object a line for programs."""
 
 import sys
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from omnia_core.names import Mode
 
 @dataclass(frozen=True)
 class Serving:
-    """A running agent or function; `console` is its page for people, `history` what shows its
-    sessions ("" for none).
+    """A running agent or function; `console` is the URL of its page, `history` the URL of the
+    history of its sessions ("" without one).
     """
 
     namespace: str
@@ -35,19 +35,19 @@ class Serving:
 
 
 class Reporter(Protocol):
-    """Hears of everything that a person or a program may want to know."""
+    """Receives the events of `omnia up`."""
 
     def ready(self, agent: Serving) -> None:
         """An agent serves."""
 
     def serving(self, agents: list[Serving]) -> None:
-        """Every agent that can run does."""
+        """Every agent that can run is running."""
 
     def reloaded(self, name: str) -> None:
         """A change of its manifests is in use."""
 
     def failed(self, name: str, reason: str) -> None:
-        """It does not run, or its change is not in use."""
+        """An agent or server does not run, or its change is not in use."""
 
     def note(self, name: str, text: str) -> None:
         """Something that differs from a cluster."""
@@ -73,7 +73,7 @@ class JsonReporter:
             history=agent.history,
         )
 
-    def serving(self, agents: list[Serving]) -> None:  # noqa: ARG002 - each was told as ready
+    def serving(self, agents: list[Serving]) -> None:  # noqa: ARG002 - each had its own event
         self._print(event="serving")
 
     def reloaded(self, name: str) -> None:
@@ -94,7 +94,7 @@ class JsonReporter:
 
 
 class PersonReporter:
-    """A table and short lines. Programs' own lines show only when they warn, unless `verbose`."""
+    """A table and short lines. Log lines show only from warning on, unless `verbose`."""
 
     def __init__(self, *, verbose: bool) -> None:
         self._verbose = verbose
@@ -111,7 +111,7 @@ class PersonReporter:
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         self._console.print()
         for number, row in enumerate(rows):
-            # not a table of rich: a narrow terminal must not shorten what is to be copied
+            # Not a table of rich, which shortens the cells in a narrow terminal: users copy them.
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
             self._console.print(escape(line.rstrip()), style="bold" if number == 0 else None)
         self._console.print()
@@ -132,12 +132,12 @@ class PersonReporter:
             self._console.print(f"[dim]\\[{escape(title)}][/] {escape(readable)}")
 
 
-# What every line of a log has, and the table or the title of the line says already.
+# Fields of log lines that are left out, because the table or the title of the line has them.
 _KNOWN = ("event", "level", "timestamp", "agent", "namespace")
 
 
 def _readable(text: str) -> tuple[str, str]:
-    """Return level and sentence of a structured log line; any other line is its own sentence."""
+    """Return level and text of a log line; a line that is not structured is returned as it is."""
     try:
         fields = orjson.loads(text)
     except orjson.JSONDecodeError:

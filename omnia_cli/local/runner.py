@@ -1,4 +1,4 @@
-"""`omnia up`: start what the manifests ask for, follow their changes, stop everything."""
+"""`omnia up`: start the agents and servers of the manifests, apply changes, stop everything."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -17,10 +17,13 @@ from omnia_cli.local.process import ProcessSpec, inherited
 from omnia_cli.local.readiness import wait_listening, wait_ready
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
+from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
+from omnia_core.env import SessionType
+from omnia_core.names import Mode
 from omnia_operator.plan import AgentPlan, Settings
 
-# Names that other objects of the manifests have here, and whose absence is worth a word.
+# Kinds that run here, and kinds that they use; a note names every other object.
 RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetentionPolicy"}
 USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
 
@@ -29,6 +32,7 @@ USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
 class _Running:
     group: Group
     agent: LocalAgent | None = None
+    runtime_pid: int = 0
 
 
 @dataclass
@@ -37,14 +41,20 @@ class Runner:
 
     Attributes:
         root: private folder for volumes.
-        announce: called with what runs whenever that changes.
-        steps: when the same manifests ask for something else.
+        announce: called with the running agents whenever they change.
+        reaper: ends the processes if this one dies.
+        port: the port of the first agent, in place of the manifest's.
+        occupant: names the program that uses a port.
+        steps: the times at which canaries advance, without a change of the manifests.
     """
 
     root: Path
     reporter: Reporter
     environ: Mapping[str, str]
     announce: Callable[[Sequence[Serving]], None]
+    reaper: Reaper
+    port: int | None = None
+    occupant: Callable[[int], str] = lambda _port: "another program"
     steps: Steps = field(default_factory=Steps)
     _ports: Ports = field(default_factory=Ports)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
@@ -55,10 +65,12 @@ class Runner:
     _histories: Histories = field(init=False)
 
     def __post_init__(self) -> None:
-        self._histories = Histories(self.reporter, self._ports, inherited(self.environ))
+        self._histories = Histories(
+            self.reporter, self._ports, inherited(self.environ), self.reaper
+        )
 
     async def apply(self, documents: list[Document], *, first: bool) -> bool:
-        """Bring the processes to what the manifests ask for; return whether any agent runs.
+        """Start, change and end processes as the manifests say; return whether any agent runs.
 
         Raises:
             InvalidResource: a custom resource is not valid; nothing was changed.
@@ -75,12 +87,13 @@ class Runner:
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
-        await self._remove(wanted, {each.key for each in servers})
-        await asyncio.gather(*(self._apply_workload(each, machine, first) for each in servers))
+        await self._remove(wanted, {server.key for server in servers})
+        await asyncio.gather(*(self._apply_workload(server, machine, first) for server in servers))
         await asyncio.gather(
-            *(self._apply_agent(key, each, machine, first) for key, each in wanted.plans.items())
+            *(self._apply_agent(key, plan, machine, first) for key, plan in wanted.plans.items())
         )
-        await self._histories.keep(each.agent for each in self._agents.values() if each.agent)
+        agents = (running.agent for running in self._agents.values())
+        await self._histories.keep(agent for agent in agents if agent)
         serving = self.serving()
         self.announce(serving)
         return bool(serving)
@@ -88,24 +101,24 @@ class Runner:
     def serving(self) -> list[Serving]:
         """List the agents that run."""
         return [
-            each.agent.serving(each.group.pids)
-            for each in self._agents.values()
-            if each.agent and each.group.running
+            running.agent.serving(running.group.pids)
+            for running in self._agents.values()
+            if running.agent and running.group.running
         ]
 
     async def stop(self) -> None:
         """End every process."""
         everything = [*self._agents.values(), *self._workloads.values()]
-        stopping = (each.group.stop() for each in everything)
+        stopping = (running.group.stop() for running in everything)
         await asyncio.gather(self._histories.stop(), *stopping)
 
     def _address(self, servers: list[Workload], wanted: Desired, addresses: Addresses) -> None:
-        """Choose ports for what is new, and let the names of Services lead to them."""
-        alone = len(wanted.plans) + len(wanted.problems) == 1
+        """Choose ports for new agents and servers, and map the names of Services to them."""
         for key, plan in wanted.plans.items():
             if key not in self._agent_ports:
                 try:
-                    self._agent_ports[key] = AgentPorts.choose(plan, self._ports, alone=alone)
+                    client = self._client_port(plan)
+                    self._agent_ports[key] = AgentPorts.choose(client, self._ports)
                 except PortOccupied as error:
                     self.reporter.failed(plan.name, str(error))
                     continue
@@ -116,12 +129,30 @@ class Runner:
             for key, port, local in server.addresses(self._workload_ports[server.key]):
                 addresses.add(key, port, local)
 
+    def _client_port(self, plan: AgentPlan) -> int:
+        """Take the port of --port or of the manifest, or the next free one.
+
+        Raises:
+            PortOccupied: the port of --port is in use.
+        """
+        wanted = self.port or plan.port
+        if self.port and not self._agent_ports:
+            return self._ports.exactly(wanted)
+        own = self._ports.is_taken(wanted)
+        port = self._ports.from_(wanted)
+        if port != wanted and not own:
+            text = f"port {wanted} is occupied by {self.occupant(wanted)}: serves on port {port}"
+            self.reporter.note(
+                plan.name, f"{text}; --port or spec.facade.port chooses another port"
+            )
+        return port
+
     async def _remove(self, wanted: Desired, servers: set[Key]) -> None:
         kept = {*wanted.plans, *wanted.problems}
-        for key in [each for each in self._agents if each not in kept]:
+        for key in [key for key in self._agents if key not in kept]:
             await self._agents.pop(key).group.stop()
             self._ports.release(*self._agent_ports.pop(key).all)
-        for key in [each for each in self._workloads if each not in servers]:
+        for key in [key for key in self._workloads if key not in servers]:
             await self._workloads.pop(key).group.stop()
             self._ports.release(*self._workload_ports.pop(key).values())
 
@@ -142,9 +173,9 @@ class Runner:
             await group.serves(waits)
 
         running = self._workloads.setdefault(
-            server.key, _Running(Group(name, self.reporter, ready))
+            server.key, _Running(Group(name, self.reporter, ready, self.reaper))
         )
-        await self._go_over(running.group, specs, first)
+        await self._change(running.group, specs, first)
 
     async def _apply_agent(self, key: Key, plan: AgentPlan, machine: Machine, first: bool) -> None:
         if key not in self._agent_ports:
@@ -159,16 +190,32 @@ class Runner:
 
         async def ready(group: Group) -> None:
             current = self._agents[key].agent
-            assert current  # noqa: S101 - set before the group starts anything
+            assert current  # noqa: S101 - set before the group starts a process
+            self._note_lost_conversations(self._agents[key], current)
             if await group.serves([wait_ready(url) for url in current.health.values()]):
                 self.reporter.ready(current.serving(group.pids))
 
-        running = self._agents.setdefault(key, _Running(Group(plan.name, self.reporter, ready)))
+        group = Group(plan.name, self.reporter, ready, self.reaper)
+        running = self._agents.setdefault(key, _Running(group))
         running.agent = agent
-        going = self._go_over(running.group, agent.processes, first)
-        await asyncio.gather(going, self._histories.start(agent))
+        changing = self._change(running.group, agent.processes, first)
+        await asyncio.gather(changing, self._histories.start(agent))
 
-    async def _go_over(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
+    def _note_lost_conversations(self, running: _Running, agent: LocalAgent) -> None:
+        """Report that a restarted runtime has lost the sessions in its memory."""
+        pid, before = running.group.pids.get("runtime", 0), running.runtime_pid
+        running.runtime_pid = pid
+        runtime = agent.plan.runtime
+        if before in (0, pid) or not runtime or agent.plan.mode is not Mode.AGENT:
+            return
+        if runtime.env.session_type is SessionType.MEMORY:
+            self.reporter.note(
+                agent.plan.name,
+                "the runtime was restarted: its conversations were in memory and are lost; "
+                "spec.session.type redis or postgres keeps them",
+            )
+
+    async def _change(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:
         try:
             changed = await group.apply(specs)
         except OSError as error:

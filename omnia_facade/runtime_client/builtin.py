@@ -11,22 +11,32 @@ from omnia_rpc.headers import RpcFailed
 class BuiltinRuntimeTransport:
     """A channel to one host and port."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, ready_seconds: float = 0.0) -> None:
+        """Calls wait for `ready_seconds` while a runtime starts."""
         self._channel = Channel(
             host,
             port,
             max_message_bytes=names.MAX_MESSAGE_BYTES,
             user_agent="omnia-facade",
+            ready_seconds=ready_seconds,
         )
 
     def stream(self, path: str, metadata: CallMetadata) -> RemoteStream:
-        return BuiltinStream(self._channel.call(path, metadata))
+        return BuiltinStream(self._channel.call(path, metadata, wait_for_ready=True))
 
     async def unary(
-        self, path: str, request: bytes, metadata: CallMetadata, seconds: float
+        self,
+        path: str,
+        request: bytes,
+        metadata: CallMetadata,
+        seconds: float,
+        *,
+        wait_for_ready: bool,
     ) -> bytes:
         try:
-            return await self._channel.unary(path, request, metadata, seconds)
+            return await self._channel.unary(
+                path, request, metadata, seconds, wait_for_ready=wait_for_ready
+            )
         except RpcFailed as failed:
             raise _failed(failed) from failed
 

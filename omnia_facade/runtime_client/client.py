@@ -73,7 +73,9 @@ class RemoteRuntime:
         return mapping.to_invocation(pb.InvocationResponse.FromString(answer))
 
     async def health(self) -> RuntimeHealth:
-        answer = await self._ask("Health", pb.HealthRequest(), self._metadata, HEALTH_SECONDS)
+        answer = await self._ask(
+            "Health", pb.HealthRequest(), self._metadata, HEALTH_SECONDS, wait_for_ready=False
+        )
         response = pb.HealthResponse.FromString(answer)
         return RuntimeHealth(response.healthy, response.status)
 
@@ -86,9 +88,13 @@ class RemoteRuntime:
         request: pb.HasConversationRequest | pb.InvocationRequest | pb.HealthRequest,
         metadata: CallMetadata,
         seconds: float,
+        *,
+        wait_for_ready: bool = True,
     ) -> bytes:
         data = request.SerializeToString()
-        return await self._transport.unary(_SERVICE + method, data, metadata, seconds)
+        return await self._transport.unary(
+            _SERVICE + method, data, metadata, seconds, wait_for_ready=wait_for_ready
+        )
 
 
 class RuntimeStream:

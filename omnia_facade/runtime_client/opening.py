@@ -10,8 +10,10 @@ from omnia_facade.runtime_client.transport import RuntimeTransport
 _MAX_PORT = 65_535
 
 
-def open_client(env: FacadeEnv) -> RuntimeClient | None:
+def open_client(env: FacadeEnv, ready_seconds: float = 0.0) -> RuntimeClient | None:
     """Return the client, or None if the facade answers without a runtime.
+
+    Calls wait for `ready_seconds` at most while the runtime starts.
 
     Raises:
         ConfigurationError: the address is invalid.
@@ -21,14 +23,14 @@ def open_client(env: FacadeEnv) -> RuntimeClient | None:
     from omnia_facade.runtime_client.client import RemoteRuntime  # noqa: PLC0415 - 10 MB
 
     return RemoteRuntime(
-        _transport(env),
+        _transport(env, ready_seconds),
         agent=env.agent_name,
         namespace=env.namespace,
         show_tools=env.show_tools,
     )
 
 
-def _transport(env: FacadeEnv) -> RuntimeTransport:
+def _transport(env: FacadeEnv, ready_seconds: float) -> RuntimeTransport:
     host, _, port = env.runtime_address.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) <= _MAX_PORT:
         raise ConfigurationError(
@@ -38,7 +40,7 @@ def _transport(env: FacadeEnv) -> RuntimeTransport:
     if env.grpc_transport is GrpcTransport.GRPCIO:
         from omnia_facade.runtime_client.grpcio import GrpcioRuntimeTransport  # noqa: PLC0415 - as above
 
-        return GrpcioRuntimeTransport(env.runtime_address)
+        return GrpcioRuntimeTransport(env.runtime_address, ready_seconds)
     from omnia_facade.runtime_client.builtin import BuiltinRuntimeTransport  # noqa: PLC0415 - as above
 
-    return BuiltinRuntimeTransport(host.strip("[]"), int(port))
+    return BuiltinRuntimeTransport(host.strip("[]"), int(port), ready_seconds)

@@ -36,12 +36,20 @@ class RuntimeTransport(Protocol):
     """A channel to one runtime."""
 
     def stream(self, path: str, metadata: CallMetadata) -> RemoteStream:
-        """Begin a call of `/package.Service/Method`."""
+        """Begin a call of `/package.Service/Method`, which waits while the runtime starts."""
 
     async def unary(
-        self, path: str, request: bytes, metadata: CallMetadata, seconds: float
+        self,
+        path: str,
+        request: bytes,
+        metadata: CallMetadata,
+        seconds: float,
+        *,
+        wait_for_ready: bool,
     ) -> bytes:
         """Make a call with one message in each direction, and a deadline in seconds.
+
+        With `wait_for_ready` it waits while the runtime starts, else it fails soon.
 
         Raises:
             RuntimeFailed: the call failed.

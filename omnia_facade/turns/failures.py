@@ -19,6 +19,11 @@ class Broken(Failed, frozen=True):
 ENDED = Broken(
     ErrorCode.AGENT_UNAVAILABLE, f"the agent stopped in the middle of its answer; {_SEND_AGAIN}"
 )
+LOST = Failed(
+    ErrorCode.SESSION_EXPIRED,
+    "the agent was restarted, and its conversations, which were in memory, are lost; "
+    "send the message again to start a new one",
+)
 CALL_ENDED = Failed(ErrorCode.DUPLEX_ERROR, f"the agent ended the call; {_CALL_AGAIN}")
 
 

@@ -32,7 +32,14 @@ from omnia_facade.runtime_client.port import (
 )
 from omnia_facade.timings import USUAL
 from omnia_facade.turns.call import RuntimeCall
-from omnia_facade.turns.failures import ENDED, Broken, broken_turn, silent_turn, with_storage
+from omnia_facade.turns.failures import (
+    ENDED,
+    LOST,
+    Broken,
+    broken_turn,
+    silent_turn,
+    with_storage,
+)
 from omnia_facade.turns.relayed import InterruptedAnswerStore, RelayedTurn, SilenceWatch, TextRelay
 
 _log = structlog.get_logger()
@@ -147,6 +154,7 @@ class RuntimeTurns:
     """
 
     __slots__ = (
+        "_answered",
         "_caller",
         "_cancel_seconds",
         "_client",
@@ -177,6 +185,7 @@ class RuntimeTurns:
         self._relayed: RelayedTurn | None = None
         self._watch = SilenceWatch(silence_seconds)
         self._session_id = ""
+        self._answered = ""
         self._stream: ConverseStream | None = None
         self.cancelled = False
         self._running = False
@@ -200,6 +209,8 @@ class RuntimeTurns:
                     event = with_storage(event, stored=stored)
             else:
                 clean = True
+                if isinstance(event, Done) and not self.cancelled:
+                    self._answered = request.session_id
             # A cancel that arrives while the client does not read belongs to this turn.
             await listener.drain()
             return self._outcome(event, relayed.text)
@@ -260,6 +271,9 @@ class RuntimeTurns:
         self, request: TurnRequest, relay: TextRelay, *, reused: bool
     ) -> IncomingEvent | None:
         if self._stream is None:
+            if self._answered == request.session_id and await self._is_lost(request.session_id):
+                self._answered = ""
+                return LOST
             self._stream = self._client.converse(request.session_id, self._caller)
             self._session_id = request.session_id
         stream = self._stream
@@ -275,6 +289,13 @@ class RuntimeTurns:
         if reused and not sent and not self._watch.silent:
             return None
         return await self._read(stream, relay)
+
+    async def _is_lost(self, session_id: str) -> bool:
+        """Whether a session that was answered here is unknown now: a restart empties the memory."""
+        try:
+            return await self._client.has_conversation(session_id, self._caller) is Resume.NOT_FOUND
+        except RuntimeFailed:
+            return False
 
     async def _next(self, relay: TextRelay) -> IncomingEvent:
         # Many events may have arrived together: the other connections get their turn in between.

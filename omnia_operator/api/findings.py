@@ -99,6 +99,9 @@ def _unknown_field(path: Path, schema: Mapping[str, Any]) -> str:
         fields = node.get("properties", {})
         node = node.get("items", {}) if isinstance(step, int) else fields.get(step, {})
     known = sorted(node.get("properties", {}))
+    spelled = model.field_name(str(path[-1]))
+    if spelled in known:
+        return f"unknown field {path[-1]}; did you mean {spelled}?"
     existing = f"; the fields here are {', '.join(known)}"
     return f"unknown field {path[-1]}{suggestion(path[-1], known) or existing}"
 
@@ -147,6 +150,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any], object], str]] = {
     "float_type": _expected("a number"),
     "bool_type": _expected("true or false"),
     "dict_type": _expected("an object"),
+    "dataclass_type": _expected("an object"),
     "model_type": _expected("an object"),
     "model_attributes_type": _expected("an object"),
     "tuple_type": _expected("a list"),

@@ -1,5 +1,6 @@
 """The base of all resource models, and the scalar types that their fields share."""
 
+import json
 from typing import Annotated
 
 from pydantic import (
@@ -62,11 +63,37 @@ class Passthrough(Model):
 
 
 def _duration(value: object) -> object:
-    return Duration.parse(value) if isinstance(value, str) else value
+    if isinstance(value, Duration):
+        return value
+    number = _is_number(value) or (isinstance(value, str) and value.isdecimal())
+    if isinstance(value, str) and not number:
+        return Duration.parse(value)
+    unit = f'; write a unit, such as "{value}s"' if number else ""
+    expected = 'expected a duration such as "30s", "5m" or "1h30m"'
+    raise ValueError(f"{expected}, found {_found(value)}{unit}")
 
 
 def _byte_size(value: object) -> object:
-    return ByteSize.parse(value) if isinstance(value, str) else value
+    if isinstance(value, ByteSize):
+        return value
+    if isinstance(value, str):
+        return ByteSize.parse(value)
+    quoted = f'; put it in quotes, "{value}"' if _is_number(value) else ""
+    expected = 'expected a size such as "10Mi", "512k" or "1048576"'
+    raise ValueError(f"{expected}, found {_found(value)}{quoted}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _found(value: object) -> str:
+    """Return a value for a message."""
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, dict):
+        return "an object"
+    return "nothing" if value is None else json.dumps(value)
 
 
 DurationField = Annotated[

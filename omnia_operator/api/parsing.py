@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from omnia_core.jsonschema import SchemaInvalid, compile_schema
 from omnia_core.jsonvalue import JsonObject
@@ -65,7 +66,8 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFindin
     try:
         # As JSON, which the API server reads: keys are strings, and dates are text.
         text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
-        resource = resource_type.model_validate_json(text)
+        # A field has its alias only: the API server does not know `secret_ref`.
+        resource = resource_type.model_validate_json(text, by_alias=True, by_name=False)
     except orjson.JSONEncodeError as error:
         return None, [ResourceFinding((), f"the document cannot be written as JSON: {error}")]
     except ValidationError as error:
@@ -87,16 +89,18 @@ def _distinct(
 ) -> list[ResourceFinding]:
     """Explain each error once: pydantic reports a value of a union type twice.
 
-    It also reports a list as too short when its entries are wrong.
+    A list that is too short only because its entries have errors is left out.
     """
     details = error.errors(include_url=False)
     return list(
-        dict.fromkeys(
-            explain(detail, schema, old)
-            for detail in details
-            if detail["type"] != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]
-        )
+        dict.fromkeys(explain(detail, schema, old) for detail in details if not _caused(detail))
     )
+
+
+def _caused(detail: ErrorDetails) -> bool:
+    """Whether an error is only the consequence of others: pydantic counts the valid entries."""
+    entries, least = detail["input"], detail.get("ctx", {}).get("min_length", 0)
+    return detail["type"] == "too_short" and isinstance(entries, list) and len(entries) >= least
 
 
 def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:

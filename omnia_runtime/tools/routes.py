@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 
+
 class ToolRoute(msgspec.Struct):
     """The source that executes a tool, and the schema of its arguments.
 

@@ -64,17 +64,17 @@ def test_a_setting_that_points_inside_a_mount_follows(text: str, expected: str) 
     assert paths.follow(text) == expected
 
 
-def test_the_only_agent_gets_its_port_or_an_error_and_others_the_next_free_one() -> None:
+def test_a_port_that_was_asked_for_is_taken_or_an_error_and_others_are_the_next_free() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ports = Ports()
-        with pytest.raises(PortOccupied, match=f"port {port} of Agent"):
-            ports.exactly(port, "Agent")
+        with pytest.raises(PortOccupied, match=f"port {port} is occupied .*--port"):
+            ports.exactly(port)
         chosen = ports.from_(port)
         assert chosen > port
         assert ports.from_(port) > chosen
     ports.release(chosen)
-    assert ports.exactly(chosen, "Agent") == chosen
+    assert ports.exactly(chosen) == chosen
 
 
 CONFIG = """\

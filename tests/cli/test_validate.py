@@ -152,7 +152,85 @@ def test_a_secret_that_is_not_among_the_manifests_is_a_warning(tmp_path: Path) -
     secret = "  type: openai\n  model: m\n  secretRef:\n    name: keys\n"
     (finding,) = check(tmp_path, AGENT, PACK, PROVIDER.replace("  type: mock\n", secret))
     assert (finding.severity, finding.path) == ("warning", "spec.providers")
-    assert "OPENAI_API_KEY" in finding.message
+    assert finding.message == (
+        'Provider "my-model" has no API key: set the environment variable OPENAI_API_KEY or'
+        ' OPENAI_TOKEN, or add Secret "keys" with the key OPENAI_API_KEY or OPENAI_TOKEN or api-key'
+    )
+
+
+def test_a_key_in_the_environment_is_enough_on_a_laptop(tmp_path: Path) -> None:
+    secret = "  type: openai\n  model: m\n  secretRef:\n    name: keys\n"
+    file = tmp_path / "all.yaml"
+    file.write_text("---\n".join((AGENT, PACK, PROVIDER.replace("  type: mock\n", secret))))
+
+    assert validate([file], references=True, environ={"OPENAI_API_KEY": "k"}) == []
+    (finding,) = validate([file], references=True, environ={"ANTHROPIC_API_KEY": "k"})
+    assert "has no API key" in finding.message
+
+
+INLINE = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata:
+  name: my-agent
+spec:
+  prompt:
+    system: Be kind.
+  session:
+    type: memory
+    {session}
+  provider:
+    type: openai
+    model: m
+    {provider}
+"""
+
+
+@pytest.mark.parametrize(
+    ("fields", "line", "message"),
+    [
+        (
+            {"provider": "base_url: http://localhost"},
+            14,
+            "spec.provider.base_url: unknown field base_url; did you mean baseURL?",
+        ),
+        (
+            {"provider": "secret_ref: {name: x}"},
+            14,
+            "spec.provider.secret_ref: unknown field secret_ref; did you mean secretRef?",
+        ),
+        (
+            {"session": "store_ref: {name: x}"},
+            10,
+            "spec.session.store_ref: unknown field store_ref; did you mean storeRef?",
+        ),
+        (
+            {"session": "ttl: 60"},
+            10,
+            (
+                'spec.session.ttl: expected a duration such as "30s", "5m" or "1h30m", found 60;'
+                ' write a unit, such as "60s"'
+            ),
+        ),
+    ],
+)
+def test_the_commands_refuse_fields_and_durations_that_a_cluster_refuses(
+    tmp_path: Path, fields: dict[str, str], line: int, message: str
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(INLINE.format(**{"provider": "", "session": ""} | fields))
+    for command in ("validate", "up"):
+        done = subprocess.run(
+            [sys.executable, "-m", "omnia_cli", command, "-f", str(file)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+            cwd=ROOT,
+        )
+        expected = f"{file}:{line}: error: AgentRuntime/my-agent {message}"
+        assert done.returncode == 1
+        assert (done.stdout + done.stderr).splitlines()[0] == expected
 
 
 REGISTRY = """\

@@ -40,18 +40,22 @@ def test_one_signal_stops_everything(
     assert not [pid for pid in ready["pids"].values() if alive(pid)]
 
 
-def test_the_only_agent_gets_its_port_or_says_who_wanted_it(start: Start, tmp_path: Path) -> None:
+def test_an_agent_whose_port_is_occupied_serves_on_the_next_free_one_and_says_so(
+    start: Start, tmp_path: Path
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         file = tmp_path / "agent.yaml"
         file.write_text(HELLO.format(name="first", port=port, answer="one"))
         up = start(file)
-        failed = up.wait("failed")
+        url = up.wait("ready")["url"]
+        with connect(url) as conversation:
+            assert ask(conversation, "hi") == "one"
 
-        assert up.process.wait(LIMIT) == 1
-    assert failed["name"] == "first"
-    assert str(port) in failed["reason"]
-    assert "Traceback" not in up.errors.read_text()
+    assert url != f"ws://127.0.0.1:{port}/ws"
+    said = up.errors.read_text()
+    assert f"port {port} is occupied by another program: serves on port" in said
+    assert "--port" in said
 
 
 def test_one_agent_of_several_moves_on_to_the_next_free_port(start: Start, tmp_path: Path) -> None:

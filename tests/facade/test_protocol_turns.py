@@ -152,7 +152,12 @@ async def test_a_runtime_that_goes_away_is_one_error_and_the_conversation_goes_o
     runtime: ScriptedRuntime,
 ) -> None:
     at = free_port()
-    async with running(runtime_address=f"127.0.0.1:{at}") as facade, connected(facade.ws) as client:
+    soon = Timings(ready=0.1)
+    runtime.resume = pb.RESUME_STATE_RESUMABLE
+    async with (
+        running(timings=soon, runtime_address=f"127.0.0.1:{at}") as facade,
+        connected(facade.ws) as client,
+    ):
         await client.say("hello")
         (nobody,) = await client.answer()
         assert nobody["error"]["code"] == "AGENT_UNAVAILABLE"

@@ -74,6 +74,48 @@ CASES: list[tuple[JsonObject, str, str]] = [
         'expected a duration such as "30s", "5m" or "1h30m", found "5 minutes"',
     ),
     (
+        objects.agent({"session": {"ttl": 60}}),
+        "spec.session.ttl",
+        'expected a duration such as "30s", "5m" or "1h30m", found 60; write a unit, such as "60s"',
+    ),
+    (
+        objects.agent({"session": {"ttl": "90"}}),
+        "spec.session.ttl",
+        (
+            'expected a duration such as "30s", "5m" or "1h30m", found "90"; write a unit, such as'
+            ' "90s"'
+        ),
+    ),
+    (
+        objects.agent({"session": {"ttl": [True]}}),
+        "spec.session.ttl",
+        'expected a duration such as "30s", "5m" or "1h30m", found a list',
+    ),
+    (
+        objects.agent({"facade": {"media": {"maxFileSize": 4096}}}),
+        "spec.facade.media.maxFileSize",
+        (
+            'expected a size such as "10Mi", "512k" or "1048576", found 4096; put it in quotes,'
+            ' "4096"'
+        ),
+    ),
+    (
+        objects.agent({"prompt_pack_ref": {"name": "pack"}}),
+        "spec.prompt_pack_ref",
+        "unknown field prompt_pack_ref; did you mean promptPackRef?",
+    ),
+    (
+        # Only the error of the entry: the list itself is long enough.
+        objects.registry(objects.handler({"timeout": 5})),
+        "spec.handlers[0].timeout",
+        'expected a duration such as "30s", "5m" or "1h30m", found 5; write a unit, such as "5s"',
+    ),
+    (
+        objects.provider({"base_url": "http://localhost"}),
+        "spec.base_url",
+        "unknown field base_url; did you mean baseURL?",
+    ),
+    (
         objects.agent({"facade": {"media": {"maxFileSize": "10 MB"}}}),
         "spec.facade.media.maxFileSize",
         'expected a size such as "10Mi", "512k" or "1048576", found "10 MB"',

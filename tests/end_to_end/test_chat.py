@@ -1,0 +1,146 @@
+"""`omnia chat` itself: a process, with a pipe or a terminal."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import LIMIT, OMNIA, Share, Shared, Start
+from tests.end_to_end.test_reload import HELLO
+from tests.services import free_port
+
+Done = subprocess.CompletedProcess[str]
+
+
+def chat(shared: Shared, *arguments: str, lines: str = "") -> Done:
+    """Run the command with lines from a pipe."""
+    return subprocess.run(
+        [*OMNIA, "chat", *arguments],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+        env=shared.environment,
+    )
+
+
+@pytest.fixture(scope="module")
+def agent(share: Share) -> Shared:
+    return share("support-agent")
+
+
+def session_of(done: Done) -> str:
+    found = re.search(r"session (\S+)", done.stdout)
+    assert found, done
+    return found[1]
+
+
+def tokens_in(done: Done) -> list[int]:
+    """Return the size of each request, which grows with its conversation."""
+    return [int(number) for number in re.findall(r"(\d+) tokens in", done.stdout)]
+
+
+def test_a_resumed_session_gets_the_first_message_and_all_others(agent: Shared) -> None:
+    before = chat(agent, "support-agent", lines="Where is order A-1001?\nWhere is A-1002?\n")
+    session = session_of(before)
+
+    after = chat(agent, "support-agent", "--session", session, lines="thanks\nthanks\n")
+
+    assert (before.returncode, after.returncode) == (0, 0), (before, after)
+    assert session_of(after) == session
+    sizes = tokens_in(after)
+    assert min(sizes) > tokens_in(before)[0]
+    assert sizes == sorted(sizes)
+
+
+def test_a_session_that_does_not_exist_is_an_error_before_the_first_message(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "--session", "gone", lines="hello\n")
+
+    assert done.returncode == 1
+    assert "SESSION_EXPIRED" in done.stderr
+    assert "tokens" not in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_address_of_the_console_and_host_with_port_lead_to_the_agent(agent: Shared) -> None:
+    address = agent.url.removeprefix("ws://").removesuffix("/ws")
+    for given in (f"http://{address}/", address):
+        done = chat(agent, given, lines="hello\n")
+        assert done.returncode == 0, done
+        assert tokens_in(done)
+
+
+def test_a_terminal_resumes_a_session_too(agent: Shared) -> None:
+    session = session_of(chat(agent, "support-agent", lines="Where is order A-1001?\n"))
+    terminal, its_end = pty.openpty()
+    process = subprocess.Popen(
+        [*OMNIA, "chat", "support-agent", "--session", session],
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        env=agent.environment,
+        start_new_session=True,
+    )
+    os.close(its_end)
+    try:
+        shown = read_until(terminal, ">")
+        os.write(terminal, b"thanks\n")
+        shown += read_until(terminal, "tokens out")
+        os.write(terminal, b"\x04")
+        assert process.wait(LIMIT) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    assert session in shown
+
+
+def read_until(terminal: int, text: str) -> str:
+    """Return what the terminal shows up to a text."""
+    shown, began = "", time.monotonic()
+    while text not in shown:
+        assert time.monotonic() - began < LIMIT, shown
+        if select.select([terminal], [], [], 0.5)[0]:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+    return shown
+
+
+def test_a_turn_that_failed_in_a_pipe_is_exit_code_1(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    port = free_port()
+    text = HELLO.format(name="failing", port=port, answer="x")
+    mock = text[text.index("    type: mock") :]
+    dead = f"    type: openai\n    model: m\n    baseURL: http://127.0.0.1:{free_port()}\n"
+    file = tmp_path / "failing.yaml"
+    file.write_text(text.replace(mock, dead))
+    start(file).wait("serving")
+
+    done = chat(Shared("", environment), f"http://127.0.0.1:{port}", lines="hello\n")
+
+    assert done.returncode == 1, done
+    assert "cannot be reached" in done.stdout
+
+
+def test_a_message_while_the_runtime_is_restarted_waits_for_it(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(HELLO.format(name="first", port=free_port(), answer="one"))
+    up = start(file)
+    ready = up.wait("ready")
+    up.wait("serving")
+    os.kill(ready["pids"]["runtime"], signal.SIGKILL)
+    up.wait("failed", name="first")
+
+    done = chat(Shared("", environment), "first", lines="hello\n")
+
+    assert done.returncode == 0, done
+    assert "one" in done.stdout

@@ -182,7 +182,7 @@ def arguments(
     fields = _argument_fields(body, at) if body else None
     if body is not None:
         roots += [(at, body.schema)] if fields is None else [(at, item) for item in fields.values()]
-    writer = SchemaWriter(document, roots, cache)
+    writer = SchemaWriter.of(document, roots, cache)
     schema = _ObjectSchema()
     parameters = tuple(_parameter(raw, writer, schema) for raw in raws)
     built = _body(body, fields, writer, schema, at) if body else None

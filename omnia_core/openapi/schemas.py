@@ -79,6 +79,7 @@ class SchemaCache:
     def __init__(self) -> None:
         self.checked: set[str] = set()
         self.leaves: dict[int, _Leaf] = {}
+        self.writers: dict[tuple[str | int, ...], SchemaWriter] = {}
         self.targets: dict[str, Any] = {}
 
 
@@ -105,6 +106,9 @@ class SchemaWriter:
         Raises:
             ConfigurationError: a reference is invalid, or the schemas are too large for a model.
         """
+        roots = list(roots)  # kept, so that the id of each stays its own
+        self._roots = roots
+        self._memo: dict[int, tuple[JsonObject, Schema]] = {}
         self._document = document
         self._cache = cache or SchemaCache()
         self._references = 0
@@ -124,10 +128,27 @@ class SchemaWriter:
             raise ConfigurationError(f"{place}: expected a schema")
         leaf = self._cache.leaves.get(id(schema))
         if leaf is None:
-            return self._written(place, schema)
+            if id(schema) not in self._memo:
+                self._memo[id(schema)] = schema, self._written(place, schema)
+            return self._memo[id(schema)][1]
         if leaf.written is None:
             leaf.written = self._written(place, schema)
         return leaf.written
+
+    @classmethod
+    def of(
+        cls, document: JsonObject, roots: list[tuple[str, object]], cache: SchemaCache
+    ) -> "SchemaWriter":
+        """Return the writer of another operation with the same references, or a new one.
+
+        Raises:
+            ConfigurationError: as the constructor.
+        """
+        key = tuple(_key(root) for _, root in roots if _refers(root, cache))
+        if not key or key not in cache.writers:
+            writer = cls(document, roots, cache)
+            cache.writers[key] = writer
+        return cache.writers[key]
 
     def unchecked(self, cache: SchemaCache) -> JsonObject:
         """Return the definitions, without those that another operation has been checked with."""
@@ -218,6 +239,20 @@ class SchemaWriter:
         for inner in _in_place(target):
             self._refuse_loops(reference, inner, (*chain, reference))
         self._sound.add(reference)
+
+
+def _key(root: object) -> str | int:
+    """Return what identifies a root: its reference, or the object itself."""
+    if isinstance(root, dict) and root.keys() == {"$ref"} and isinstance(root["$ref"], str):
+        return str(root["$ref"])
+    return id(root)
+
+
+def _refers(schema: object, cache: SchemaCache) -> bool:
+    """Whether a schema has references."""
+    if not isinstance(schema, dict) or id(schema) in cache.leaves:
+        return False
+    return "$ref" in schema or any(_refers(inner, cache) for _, inner in _children(schema))
 
 
 def _in_place(schema: object) -> Iterator[str]:

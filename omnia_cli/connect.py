@@ -2,17 +2,20 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from omnia_cli.cluster import HISTORY_PORT, forwarded, history_of, new_token
 from omnia_cli.local.report import Serving
-from omnia_cli.running import running
+from omnia_cli.running import running, starting
 from omnia_core.names import Mode
 
-# What a token for the history of a namespace is for.
+# The audience of a token for the history of a namespace.
 HISTORY = "history"
+START_SECONDS = 20.0
+_INTERVAL = 0.1
 
 
 class NotFound(Exception):
@@ -61,7 +64,7 @@ def history_in_cluster(namespace: str, token: str | None, account: str) -> Itera
 
 
 def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
-    """Return the URL of an agent or function.
+    """Return the URL of an agent or function; wait for its name while an `omnia up` starts.
 
     Raises:
         NotFound: no such agent or function runs, or the URL is invalid.
@@ -71,9 +74,14 @@ def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
     if _HOST_AND_PORT.match(name):
         return _as_url(f"http://{name}", mode)
     agents = running(environ)
-    for agent in agents:
-        if agent.name == name:
-            return _of_mode(agent, mode)
+    deadline = time.monotonic() + START_SECONDS
+    while not (found := [agent for agent in agents if agent.name == name]):
+        if time.monotonic() > deadline or not starting(environ):
+            break
+        time.sleep(_INTERVAL)
+        agents = running(environ)
+    if found:
+        return _of_mode(found[0], mode)
     running_names = ", ".join(f"{agent.name} ({agent.mode})" for agent in agents) or "nothing"
     raise NotFound(
         f'no agent named "{name}" runs here; running: {running_names}. '

@@ -27,22 +27,27 @@ def announced(environ: Mapping[str, str]) -> Iterator[Path]:
         file.unlink(missing_ok=True)
 
 
+def starting(environ: Mapping[str, str]) -> bool:
+    """Whether an `omnia up` has announced itself, and none of its agents yet."""
+    return any(_alive(int(file.stem)) and _read(file) == [] for file in _files(environ))
+
+
 def announce(file: Path, agents: Sequence[Serving]) -> None:
-    """Write the running agents."""
+    """Write the running agents, atomically."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.write_bytes(msgspec.json.encode(list(agents)))
+    beside = file.with_suffix(".new")
+    beside.write_bytes(msgspec.json.encode(list(agents)))
+    beside.replace(file)
 
 
 def running(environ: Mapping[str, str]) -> list[Serving]:
     """List the running agents, newest first; delete the files of processes that have ended."""
     found: list[Serving] = []
-    files = folder(environ).glob("*.json")
-    for file in sorted(files, key=lambda file: file.stat().st_mtime, reverse=True):
-        if not _alive(int(file.stem)):
+    for file in sorted(_files(environ), key=_modified, reverse=True):
+        if _alive(int(file.stem)):
+            found += _read(file) or []
+        else:
             file.unlink(missing_ok=True)
-            continue
-        with contextlib.suppress(msgspec.DecodeError, OSError):
-            found += msgspec.json.decode(file.read_bytes(), type=list[Serving])
     return found
 
 
@@ -52,6 +57,23 @@ def occupant(environ: Mapping[str, str], port: int) -> str:
         if urlsplit(agent.url).port == port:
             return f'the agent "{agent.name}" of another `omnia up`'
     return "another program"
+
+
+def _files(environ: Mapping[str, str]) -> list[Path]:
+    return [file for file in folder(environ).glob("*.json") if file.stem.isdecimal()]
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:  # another process has deleted it
+        return 0.0
+
+
+def _read(file: Path) -> list[Serving] | None:
+    with contextlib.suppress(msgspec.DecodeError, OSError):
+        return msgspec.json.decode(file.read_bytes(), type=list[Serving])
+    return None
 
 
 def _alive(pid: int) -> bool:

@@ -41,6 +41,8 @@ async def up(
         announced(environ) as file,
         Reaper(Path(root)) as reaper,
     ):
+        # Commands that ask for an agent wait while the list is empty.
+        announce(file, [])
         runner = Runner(
             Path(root),
             reporter,

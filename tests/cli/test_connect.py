@@ -1,10 +1,13 @@
 """The URL that a user gives to `omnia chat` and `omnia call`."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
 from omnia_cli.connect import NotFound, find_url
+from omnia_cli.local.report import Serving
+from omnia_cli.running import announce, announced
 from omnia_core.names import Mode
 
 
@@ -44,6 +47,19 @@ def test_a_function_is_called_over_http(given: str, expected: str) -> None:
 def test_an_invalid_url_is_refused_with_the_expected_form(given: str) -> None:
     with pytest.raises(NotFound, match=r"is not a valid URL.*expected ws://HOST:PORT/ws"):
         find_url(given, Mode.AGENT, {})
+
+
+def test_a_name_is_waited_for_while_an_omnia_up_starts(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    agent = Serving("default", "late", Mode.AGENT, "ws://127.0.0.1:1/ws", "", {}, {})
+    with announced(environ) as file:
+        announce(file, [])
+        later = threading.Timer(0.3, announce, (file, [agent]))
+        later.start()
+        assert find_url("late", Mode.AGENT, environ) == agent.url
+        later.join()
+        with pytest.raises(NotFound, match=r"running: late"):
+            find_url("other", Mode.AGENT, environ)
 
 
 def test_a_name_is_not_taken_for_a_url(tmp_path: Path) -> None:

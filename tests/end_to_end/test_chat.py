@@ -144,3 +144,21 @@ def test_a_message_while_the_runtime_is_restarted_waits_for_it(
 
     assert done.returncode == 0, done
     assert "one" in done.stdout
+
+
+def test_a_chat_that_begins_before_the_agent_serves_waits_for_it(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text(HELLO.format(name="first", port=free_port(), answer="one"))
+    start(file)
+    announced = Path(environment["XDG_STATE_HOME"]) / "omnia" / "running"
+    began = time.monotonic()
+    while not list(announced.glob("*.json")):
+        assert time.monotonic() - began < LIMIT
+        time.sleep(0.01)
+
+    done = chat(Shared("", environment), "first", lines="hello\n")
+
+    assert done.returncode == 0, done
+    assert "one" in done.stdout

@@ -141,14 +141,14 @@ class ChatStream:
 
     def _chunk(self, chunk: _Chunk) -> str:
         choice = chunk.choices[0]
-        if chunk.usage is not None or choice.usage is not None:
-            self._count(chunk.usage or choice.usage or _Usage())
-        if choice.finish_reason:
-            self._reason = choice.finish_reason
-        error = choice.error if chunk.error is NOTHING else chunk.error
-        if error is not NOTHING and bytes(error) != _NULL:
-            # Raised when the text of this chunk has been said.
-            self._failure, self.done = stream_failure({"error": loads(bytes(error))}), True
+        if (
+            choice.finish_reason
+            or chunk.usage is not None
+            or choice.usage is not None
+            or chunk.error is not NOTHING
+            or choice.error is not NOTHING
+        ):
+            self._end(chunk, choice)
         delta = choice.delta
         text = ""
         if delta is not None:
@@ -162,6 +162,15 @@ class ChatStream:
         if text:
             self._pieces.append(text)
         return text if choice.message is None else text + self._whole(choice.message, delta)
+
+    def _end(self, chunk: _Chunk, choice: _Choice) -> None:
+        if chunk.usage is not None or choice.usage is not None:
+            self._count(chunk.usage or choice.usage or _Usage())
+        self._reason = choice.finish_reason or self._reason
+        error = choice.error if chunk.error is NOTHING else chunk.error
+        if error is not NOTHING and bytes(error) != _NULL:
+            # Raised when the text of this chunk has been said.
+            self._failure, self.done = stream_failure({"error": loads(bytes(error))}), True
 
     def _calls_or_refusal(self, delta: _Delta) -> str:
         for call in delta.tool_calls or ():

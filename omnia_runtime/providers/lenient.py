@@ -131,11 +131,17 @@ def _struct_fitter(wanted: type[Struct]) -> Fitter:
         (field.encode_name, field.name, _fitter(field.type))
         for field in msgspec.structs.fields(wanted)
     ]
-    prose = next((name for _, name, fit in members if fit is _prose), None)
+    # Some servers send the text itself, or the parts, in the place of an object that holds them.
+    holders: list[tuple[str, Fitter]] = [(name, fit) for _, name, fit in members if fit is _prose]
+    holders += [(field.name, _fitter(field.type)) for field in _lists_of_structs(wanted)]
 
     def fit(value: Any) -> Any:
-        if isinstance(value, str) and prose:
-            return wanted(**{prose: value})
+        if isinstance(value, str | list):
+            held = ((name, fit_member(value)) for name, fit_member in holders)
+            return next(
+                (wanted(**{name: kept}) for name, kept in held if kept and kept is not _UNFIT),
+                _UNFIT,
+            )
         if not isinstance(value, Mapping):
             return _UNFIT
         fitted = {}
@@ -146,6 +152,10 @@ def _struct_fitter(wanted: type[Struct]) -> Fitter:
         return wanted(**fitted)
 
     return fit
+
+
+def _lists_of_structs(wanted: type[Struct]) -> list[msgspec.structs.FieldInfo]:
+    return [field for field in msgspec.structs.fields(wanted) if "list[" in str(field.type)]
 
 
 def _list_fitter(fit_item: Fitter) -> Fitter:

@@ -221,7 +221,10 @@ async def _chunks(
                     raise unexpected_body(body, response.content_type)
                 chunk, start = start, None
             yield parser.feed(chunk)
-        yield parser.feed(start or b"") + parser.end()
+        if start is not None:
+            kind = f'content type "{response.content_type}"'
+            raise VendorFailure(f"ended its stream before its answer: no byte, {kind}", retry=True)
+        yield parser.end()
     except _Silence as error:
         raise VendorFailure(f"was silent for {watchdog.seconds:g} s", retry=True) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -192,6 +192,16 @@ SAID: list[tuple[str, str, Body]] = [
         "a list of chunks",
         sse([candidate({"text": "Good "}), candidate({"text": "day"}, finish="STOP")]),
     ),
+    (
+        "gemini",
+        "a content that is a text",
+        sse({"candidates": [{"content": "Good day", "finishReason": "STOP"}]}),
+    ),
+    (
+        "gemini",
+        "a content that is its parts",
+        sse({"candidates": [{"content": MANY, "finishReason": "STOP"}]}),
+    ),
     ("gemini", "parts as texts", sse(candidate("Good day", finish="STOP"))),
     (
         "gemini",
@@ -657,6 +667,7 @@ async def test_an_answer_that_is_not_streamed_is_read(
         (b'{"a": 1}\n{"a": 2}\n', "application/x-ndjson", "application/x-ndjson", 1),
         (b'{"status": "up"}', JSON, '{"status": "up"}', 1),
         (b"Please wait", "text/plain", "text/plain", 1),
+        (b"\n", "text/plain", "text/plain", 3),
     ],
 )
 async def test_status_200_with_something_else_is_an_error_that_says_what_it_is(

@@ -109,7 +109,7 @@ def test_a_misspelt_field_is_refused_under_kubectls_own_default(kubectl: Kubectl
     ("spec", "advice"),
     [
         ({"dryRun": True}, "add at least one of ttlAfterInactive, retentionDays and"),
-        ({"ttlAfterInactive": "0s"}, "set ttlAfterInactive to 1s or more"),
+        ({"ttlAfterInactive": "0s"}, "set it to 1s or more"),
         ({"retentionDays": 4000}, "should be less than or equal to 3650"),
         ({"maxMessagesPerSession": 1}, "should be greater than or equal to 2"),
     ],

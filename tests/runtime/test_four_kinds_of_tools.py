@@ -11,8 +11,7 @@ import pytest
 from aiohttp import web
 
 from omnia_core.sessions import Message
-from omnia_runtime.agent.limits import TurnLimits
-from omnia_runtime.agent.loop import AgentLoop
+from omnia_runtime.agent.loop import AgentLoop, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled, TurnFinished
 from omnia_runtime.ports.model import ChatRequest

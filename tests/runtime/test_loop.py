@@ -11,8 +11,7 @@ from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Message
-from omnia_runtime.agent.limits import LimitReached, TurnLimits
-from omnia_runtime.agent.loop import AgentLoop
+from omnia_runtime.agent.loop import AgentLoop, LimitReached, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.ports.listener import (
     AgentEvent,

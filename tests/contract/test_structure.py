@@ -1,8 +1,17 @@
 """The counts that keep the project easy to enter."""
 
+import re
 from pathlib import Path
 
-from tests.contract.structure import files_of_a_call, files_of_a_turn, public_classes
+import pytest
+
+from tests.contract.structure import (
+    PACKAGES,
+    ROOT,
+    files_of_a_call,
+    files_of_a_turn,
+    public_classes,
+)
 
 # A resource and the mounted file that is rendered from it have the same names on purpose.
 MIRRORS = frozenset(
@@ -23,6 +32,20 @@ def test_a_public_class_name_stands_for_one_thing() -> None:
     assert len(twice) <= 30
     for name in MIRRORS:
         assert {file.split("/")[0] for file in twice[name]} == {"omnia_core", "omnia_operator"}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_architecture_names_every_part_of_a_package(package: str) -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    section = re.split(r"^#+ ", text.partition(f"### {package}:")[2], flags=re.MULTILINE)[0]
+    rows = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {name.rstrip("/") for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    parts = {
+        path.stem
+        for path in (ROOT / package).iterdir()
+        if path.suffix in ("", ".py") and not path.stem.startswith("__")
+    }
+    assert named == parts
 
 
 async def test_a_warm_turn_passes_few_files(tmp_path: Path) -> None:

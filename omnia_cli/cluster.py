@@ -62,8 +62,8 @@ def forwarded(name: str, namespace: str, port: str = PORT) -> Iterator[int]:
             line = process.stdout.readline() if process.stdout else ""
             found = re.search(r"127\.0\.0\.1:(\d+)", line)
             if found is None:
-                said = process.stderr.read() if process.stderr and not line else line
-                raise _failed(f'"{name}" in the namespace "{namespace}" cannot be reached', said)
+                output = process.stderr.read() if process.stderr and not line else line
+                raise _failed(f'"{name}" in the namespace "{namespace}" cannot be reached', output)
             yield int(found[1])
         finally:
             process.kill()
@@ -130,5 +130,5 @@ def _missing() -> KubectlFailed:
     return KubectlFailed("kubectl is not on the PATH; it is needed to reach an agent in a cluster")
 
 
-def _failed(what: str, said: str) -> KubectlFailed:
-    return KubectlFailed(f"{what}; kubectl says: {' '.join(said.split()) or 'nothing'}")
+def _failed(what: str, output: str) -> KubectlFailed:
+    return KubectlFailed(f"{what}; kubectl says: {' '.join(output.split()) or 'nothing'}")

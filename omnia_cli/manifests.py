@@ -81,7 +81,7 @@ def manifest_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir():
             inside = sorted(
-                each for each in path.iterdir() if each.suffix in SUFFIXES and each.is_file()
+                file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()
             )
             if not inside:
                 raise ManifestError(

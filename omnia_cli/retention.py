@@ -21,13 +21,13 @@ def remarks(documents: Sequence[Document]) -> Iterator[Finding]:
     """
     policies = list(_valid(documents, SessionRetentionPolicy))
     agents = [
-        each
-        for each in _valid(documents, AgentRuntime)
-        if each[1].spec.facade.handler is Handler.RUNTIME
+        (document, agent)
+        for document, agent in _valid(documents, AgentRuntime)
+        if agent.spec.facade.handler is Handler.RUNTIME
     ]
     for document, policy in policies:
         namespace = document.namespace
-        holding = in_force(namespace, (RetentionPolicy.of(each) for _, each in policies))
+        holding = in_force(namespace, (RetentionPolicy.of(other) for _, other in policies))
         if holding is not None and holding.name != document.name:
             message = (
                 f'namespace "{namespace}" has SessionRetentionPolicy "{holding.name}" too: only the'
@@ -35,8 +35,8 @@ def remarks(documents: Sequence[Document]) -> Iterator[Finding]:
             )
             yield about(document, ("metadata", "name"), message, "warning")
             continue
-        held = [each for each in agents if each[0].namespace == namespace]
-        stores = [(each.metadata.name, each.spec.session.type) for _, each in held]
+        held = [pair for pair in agents if pair[0].namespace == namespace]
+        stores = [(agent.metadata.name, agent.spec.session.type) for _, agent in held]
         if verdict := effective(policy.spec, stores).message:
             yield about(document, ("spec", "retentionDays"), verdict, "warning")
         for place, agent in held:

@@ -13,7 +13,7 @@ _TIMES = ("stored_at", "began_at", "at")
 def table(sessions: list[JsonObject]) -> Iterator[str]:
     """Return the lines of a list of sessions."""
     rows = [tuple(name.upper() for name in _COLUMNS)]
-    rows += [tuple(_cell(each[name]) for name in _COLUMNS) for each in sessions]
+    rows += [tuple(_cell(session[name]) for name in _COLUMNS) for session in sessions]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -30,7 +30,7 @@ def _timed(records: Mapping[str, list[JsonObject]]) -> list[tuple[str, str, Json
         for kind, items in records.items()
         for record in items
     ]
-    return sorted(found, key=lambda each: each[0])
+    return sorted(found, key=lambda row: row[0])
 
 
 def as_json(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
@@ -39,7 +39,7 @@ def as_json(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
         yield orjson.dumps({"kind": kind, **record}).decode()
 
 
-def told(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
+def transcript_lines(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
     """Say what happened, in the order of the times of the records."""
     for moment, kind, record in _timed(records):
         yield f"{moment}  {_SENTENCES[kind](record)}"
@@ -48,8 +48,8 @@ def told(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
 def _message(record: JsonObject) -> str:
     message = record["message"]
     asked = "".join(
-        f" → {each['name']}({each.get('arguments', '{}')})"
-        for each in message.get("tool_calls", ())
+        f" → {call['name']}({call.get('arguments', '{}')})"
+        for call in message.get("tool_calls", ())
     )
     return f"{message['role']}: {message.get('content', '')}{asked}"
 

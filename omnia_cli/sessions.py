@@ -11,7 +11,7 @@ import typer
 from omnia_cli.cluster import KubectlFailed
 from omnia_cli.connect import history_in_cluster
 from omnia_cli.history import HistoryClient, HistoryFailed, history_url, lines
-from omnia_cli.session_lines import as_json, table, told
+from omnia_cli.session_lines import as_json, table, transcript_lines
 from omnia_core.env.contract import SecretStr
 from omnia_core.env.operator import CliEnv
 
@@ -72,8 +72,8 @@ def list_(
     with _failing_plainly(), _client(context, way) as client:
         found = client.sessions(filters, limit)
     if json:
-        for each in found:
-            print(orjson.dumps(each).decode())
+        for session in found:
+            print(orjson.dumps(session).decode())
         return
     for line in table(found):
         print(line)
@@ -101,7 +101,7 @@ def show(
     for line in lines(found):
         print(line)
     print()
-    for line in told(records):
+    for line in transcript_lines(records):
         print(line)
 
 
@@ -126,7 +126,7 @@ def tail(
                 for kind in _KINDS:
                     page = client.records(session, kind, places[kind])
                     places[kind], records[kind] = page.last, page.items
-                for line in as_json(records) if json else told(records):
+                for line in as_json(records) if json else transcript_lines(records):
                     print(line, flush=True)
                 time.sleep(POLL_SECONDS)
     except KeyboardInterrupt:

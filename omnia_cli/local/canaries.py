@@ -30,18 +30,20 @@ class Canaries:
         """Look at what was found."""
         facts = {key: pack_facts(0, pack, found) for key, pack in found.packs.items()}
         statuses = {
-            key: pack_status(each, _status(found.packs[key]), found.at)
-            for key, each in facts.items()
+            key: pack_status(fact, _status(found.packs[key]), found.at)
+            for key, fact in facts.items()
         }
-        said = tuple(
-            (key[1], each.message)
+        messages = tuple(
+            (key[1], item.message)
             for key, pack in found.packs.items()
-            for each in news(pack, _status(pack), statuses[key])
+            for item in news(pack, _status(pack), statuses[key])
         )
-        waits = (each.lineup.wait for each in facts.values() if each.lineup)
-        return cls(statuses, said, min((each for each in waits if each is not None), default=None))
+        waits = (fact.lineup.wait for fact in facts.values() if fact.lineup)
+        return cls(
+            statuses, messages, min((wait for wait in waits if wait is not None), default=None)
+        )
 
-    def told(self, packs: Mapping[Key, PromptPack]) -> dict[Key, PromptPack]:
+    def with_status(self, packs: Mapping[Key, PromptPack]) -> dict[Key, PromptPack]:
         """Return the packs with these statuses, not those that their manifests may bring along."""
         return {
             key: pack.model_copy(update={"status": self.statuses.get(key)})

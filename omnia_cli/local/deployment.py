@@ -52,11 +52,11 @@ class Workload:
 
 def workloads(documents: list[Document]) -> list[Workload]:
     """Pair each Deployment with the Services that lead to it."""
-    services = [each for each in documents if each.kind == "Service"]
+    services = [document for document in documents if document.kind == "Service"]
     return [
-        Workload(each, tuple(service for service in services if _selects(service, each)))
-        for each in documents
-        if each.kind == "Deployment"
+        Workload(document, tuple(service for service in services if _selects(service, document)))
+        for document in documents
+        if document.kind == "Deployment"
     ]
 
 
@@ -82,9 +82,9 @@ def processes(
     if pod.get("initContainers"):
         raise CannotRun("init containers are not run on this machine")
     return [
-        _process(workload, container, list(pod.get("volumes") or []), each)
+        _process(workload, container, list(pod.get("volumes") or []), around)
         for container in workload.containers
-        for each in [_Around(chosen, root, objects, addresses, inherited)]
+        for around in [_Around(chosen, root, objects, addresses, inherited)]
     ]
 
 
@@ -107,8 +107,8 @@ def _process(
             f"({container.get('image')}) knows how to start it, and images are not run here"
         )
     mounts = [
-        Mount(each["name"], each["mountPath"], each.get("subPath", ""))
-        for each in container.get("volumeMounts") or []
+        Mount(mount["name"], mount["mountPath"], mount.get("subPath", ""))
+        for mount in container.get("volumeMounts") or []
     ]
     folders = place(volumes, mounts, around.root, around.root, namespace, around.objects)
     values = environment(list(container.get("env") or []), namespace, name, around.objects)

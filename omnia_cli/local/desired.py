@@ -74,7 +74,7 @@ def desired(
     wanted = list(_wanted(resources.values()))
     objects = with_environment(collect(documents), wanted, environ)
     found = Found(
-        packs=(canaries or Canaries()).told(_of(resources, PromptPack)),
+        packs=(canaries or Canaries()).with_status(_of(resources, PromptPack)),
         registries=_of(resources, ToolRegistry),
         providers=_of(resources, Provider),
         services=[_service(document) for document in documents if document.kind == "Service"],

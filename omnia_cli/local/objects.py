@@ -44,9 +44,13 @@ class Objects:
 def collect(documents: list[Document]) -> Objects:
     """Gather the ConfigMaps and Secrets among the manifests."""
     config_maps = {
-        each.key: _config_map(each.value) for each in documents if each.kind == "ConfigMap"
+        document.key: _config_map(document.value)
+        for document in documents
+        if document.kind == "ConfigMap"
     }
-    secrets = {each.key: _secret(each.value) for each in documents if each.kind == "Secret"}
+    secrets = {
+        document.key: _secret(document.value) for document in documents if document.kind == "Secret"
+    }
     return Objects(config_maps, secrets)
 
 

@@ -25,7 +25,7 @@ class Ports:
         self._taken: set[int] = set()
 
     def exactly(self, port: int) -> int:
-        """Take `port`.
+        """Reserve `port`.
 
         Raises:
             PortOccupied: the port is in use.
@@ -40,14 +40,14 @@ class Ports:
         return port in self._taken
 
     def from_(self, port: int) -> int:
-        """Take `port`, or the next free one after it."""
+        """Reserve `port`, or the next free one after it."""
         while not self._free(port):
             port = port + 1 if port < 65535 else 1024  # noqa: PLR2004 - the range of user ports
         self._taken.add(port)
         return port
 
     def any(self) -> int:
-        """Take any free port outside of the range of outgoing connections.
+        """Reserve any free port outside of the range of outgoing connections.
 
         The system may give a port of that range to a connection before it is used here.
         """

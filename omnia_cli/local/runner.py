@@ -130,7 +130,7 @@ class Runner:
                 addresses.add(key, port, local)
 
     def _client_port(self, plan: AgentPlan) -> int:
-        """Take the port of --port or of the manifest, or the next free one.
+        """Reserve the port of --port or of the manifest, or the next free one.
 
         Raises:
             PortOccupied: the port of --port is in use.

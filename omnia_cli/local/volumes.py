@@ -82,7 +82,7 @@ def _contents(
         return _projected(name, source, namespace, objects)
     if "emptyDir" in volume:
         return {}, ""
-    kinds = ", ".join(each for each in volume if each != "name")
+    kinds = ", ".join(key for key in volume if key != "name")
     return {}, f'volume "{name}": an empty folder stands in for {kinds}'
 
 
@@ -91,16 +91,16 @@ def _projected(
 ) -> tuple[Mapping[str, bytes], str]:
     files: dict[str, bytes] = {}
     missing: list[str] = []
-    for each in projected.get("sources") or []:
-        if source := each.get("configMap"):
+    for projection in projected.get("sources") or []:
+        if source := projection.get("configMap"):
             key = (namespace, str(source.get("name")))
             what = f"ConfigMap of volume {name}"
             files |= _chosen(objects.config_maps, key, source, what)
-        elif source := each.get("secret"):
+        elif source := projection.get("secret"):
             key = (namespace, str(source.get("name")))
             files |= _chosen(objects.secrets, key, source, f"Secret of volume {name}")
         else:
-            missing += each
+            missing += projection
     note = f'volume "{name}": only a cluster has {", ".join(missing)}' if missing else ""
     return files, note
 

@@ -125,6 +125,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.probe: str | None = None
         self.timers: set[str] = set()
         self.announced: set[str] = set()
+        self.expired = False
         self.accepted = self.ended = 0
         self.calling = self.by_query = False
 
@@ -193,8 +194,12 @@ class AnyOrder(RuleBasedStateMachine):
     def sent(self, frame: dict[str, Any]) -> None:
         assert self.open
         if frame["type"] == "connected":
-            assert frame["session_id"] not in self.announced
+            # A session is announced again only to a client that was told that another has expired.
+            assert self.expired or frame["session_id"] not in self.announced
+            self.expired = False
             self.announced.add(frame["session_id"])
+        elif frame["type"] == "error":
+            self.expired = self.expired or frame["error"]["code"] == "SESSION_EXPIRED"
         elif frame["type"] in CONTENT:
             assert self.job is not None
             assert frame["session_id"] == self.job[1]

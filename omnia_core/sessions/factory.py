@@ -1,10 +1,17 @@
 """Creates the session store that the environment configures."""
 
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
 from omnia_core.env import FacadeEnv, RuntimeEnv, SecretStr
 from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.store import SessionSettings, SessionStore
+
+_log = structlog.get_logger()
 
 
 def session_url(env: FacadeEnv | RuntimeEnv) -> str:
@@ -61,3 +68,35 @@ def open_sessions(
     from omnia_core.sessions.postgres.store import PostgresSessionStore  # noqa: PLC0415 - as above
 
     return PostgresSessionStore(url, settings)
+
+
+class OnDemandSessionStore:
+    """The store of a program that rarely needs it: no driver is loaded before the first use."""
+
+    def __init__(self, env: FacadeEnv, create: Callable[[FacadeEnv], SessionStore]) -> None:
+        """Create nothing yet; `create` is called in a thread."""
+        self._env = env
+        self._create = create
+        self._store: SessionStore | None = None
+        self._opening = asyncio.Lock()
+
+    async def open(self) -> SessionStore:
+        """Return the store; the first call creates it.
+
+        Raises:
+            ConfigurationError: the URL of the store is invalid.
+        """
+        async with self._opening:
+            if self._store is None:
+                # In a thread: importing a driver would block the event loop for too long.
+                self._store = await asyncio.to_thread(self._create, self._env)
+            return self._store
+
+    async def close(self) -> None:
+        """Close the connections; the next `open` creates the store again. A failure is logged."""
+        store, self._store = self._store, None
+        if store:
+            try:
+                await store.close()
+            except Exception:  # noqa: BLE001 - what was to be written is written
+                _log.exception("the session store was not closed")

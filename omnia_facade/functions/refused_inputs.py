@@ -10,7 +10,7 @@ from omnia_core.env import FacadeEnv
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import AuditTrail, Message, SessionStore
 from omnia_core.sessions.audit import EventKind, RuntimeEvent, timestamp
-from omnia_core.sessions.factory import open_sessions
+from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions
 
 # The number of records that may wait for the store; more are dropped and logged.
 MAX_PENDING = 64
@@ -39,10 +39,7 @@ class RefusedInputs:
             env: has the address of the session store.
             open_store: opens the store, in a thread, when there is an input to store.
         """
-        self._env = env
-        self._open_store = open_store
-        self._store: SessionStore | None = None
-        self._opening = asyncio.Lock()
+        self._store = OnDemandSessionStore(env, open_store)
         self._writes: set[asyncio.Task[None]] = set()
 
     def add(self, invocation_id: str, user_id: str, body: bytes, reason: str, began: float) -> None:
@@ -86,13 +83,13 @@ class RefusedInputs:
         for write in writes:
             write.cancel()
         await asyncio.gather(*writes, return_exceptions=True)
-        await self._close_store()
+        await self._store.close()
 
     async def _write(self, session_id: str, messages: list[Message], audit: AuditTrail) -> None:
         reason = ""
         try:
             async with asyncio.timeout(WRITE_SECONDS):
-                store = await self._open()
+                store = await self._store.open()
                 await store.append(session_id, messages, expected_length=0, audit=audit)
         except TimeoutError:
             reason = f"the session store did not answer within {WRITE_SECONDS:g} s"
@@ -103,19 +100,4 @@ class RefusedInputs:
         if reason:
             _log.warning("refused input not stored", invocation_id=session_id, reason=reason)
         if len(self._writes) == 1:
-            await self._close_store()
-
-    async def _open(self) -> SessionStore:
-        async with self._opening:
-            if self._store is None:
-                # In a thread: importing a driver would block the event loop for too long.
-                self._store = await asyncio.to_thread(self._open_store, self._env)
-            return self._store
-
-    async def _close_store(self) -> None:
-        store, self._store = self._store, None
-        if store:
-            try:
-                await store.close()
-            except Exception:  # noqa: BLE001 - the records are stored already
-                _log.exception("the session store was not closed")
+            await self._store.close()

@@ -14,7 +14,7 @@ from omnia_core.env import FacadeEnv
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import Message, Session, SessionStore
 from omnia_core.sessions.audit import timestamp
-from omnia_core.sessions.factory import open_sessions, session_url
+from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions, session_url
 from omnia_core.sessions.records import is_placeholder, placeholder_result
 from omnia_facade.backend.events import ClientToolResult, ToolResultEvent, TurnRequest
 from omnia_facade.turns.relayed import InterruptedAnswerOutcome, InterruptedAnswerStore, RelayedTurn
@@ -57,14 +57,11 @@ class InterruptedAnswerWriter(InterruptedAnswerStore):
             ConfigurationError: the session store has no URL.
         """
         session_url(env)
-        self._env = env
         self._outcomes = outcomes
-        self._open_store = open_store
+        self._store = OnDemandSessionStore(env, open_store)
         self._wait_seconds = wait_seconds
-        self._store: SessionStore | None = None
         self._writes: set[asyncio.Task[bool]] = set()
         self._writing = 0
-        self._opening = asyncio.Lock()
 
     async def store(self, request: TurnRequest, relayed: RelayedTurn) -> bool:
         write = asyncio.get_running_loop().create_task(self._write(request, relayed))
@@ -101,13 +98,13 @@ class InterruptedAnswerWriter(InterruptedAnswerStore):
         self._outcomes[outcome].inc()
         self._writing -= 1
         if not self._writing:
-            await self._close_store()
+            await self._store.close()
         return outcome is not InterruptedAnswerOutcome.FAILED
 
     async def _write_checkpoint(
         self, request: TurnRequest, relayed: RelayedTurn, now: str
     ) -> "CheckpointDecision":
-        store = await self._open()
+        store = await self._store.open()
         session = await store.load(request.session_id)
         decision = decide_checkpoint(session, request, relayed, now)
         if decision.checkpoint:
@@ -115,21 +112,6 @@ class InterruptedAnswerWriter(InterruptedAnswerStore):
                 request.session_id, decision.checkpoint, expected_length=decision.length
             )
         return decision
-
-    async def _open(self) -> SessionStore:
-        async with self._opening:
-            if self._store is None:
-                # In a thread: importing a driver would block the event loop for too long.
-                self._store = await asyncio.to_thread(self._open_store, self._env)
-            return self._store
-
-    async def _close_store(self) -> None:
-        store, self._store = self._store, None
-        if store:
-            try:
-                await store.close()
-            except Exception:  # noqa: BLE001 - the outcome of the answer is known already
-                _log.exception("the session store was not closed")
 
 
 class CheckpointDecision(Struct, frozen=True):

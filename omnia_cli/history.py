@@ -33,7 +33,7 @@ class HistoryClient:
         except ValueError:
             usable = False
         if not usable or self._address.scheme not in ("http", "https"):
-            raise HistoryFailed(f"{url} is no address: expected http://host[:port], or https")
+            raise HistoryFailed(f"{url} is not an address: expected http://host[:port], or https")
         if token and not (token.isascii() and token.isprintable()):
             raise HistoryFailed("the token is none: expected printable ASCII on one line")
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}

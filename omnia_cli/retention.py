@@ -1,4 +1,4 @@
-"""What SessionRetentionPolicies among the manifests come to beside each other and the agents."""
+"""Findings about SessionRetentionPolicies: which one is in force, and what overrides it."""
 
 from collections.abc import Iterator, Sequence
 from typing import TypeVar

@@ -202,7 +202,7 @@ def _usable(schema: Any) -> tuple[JsonObject | None, str]:
 
 
 def _unread_faults(tool: JsonObject) -> list[str]:
-    """Name the members that nothing here reads and that the protocol wants in another shape."""
+    """Return the faults of members that nothing here reads, with the shape that MCP defines."""
     wrong = []
     for member, kind in (
         ("title", str),
@@ -220,7 +220,10 @@ def _unread_faults(tool: JsonObject) -> list[str]:
             wrong.append(f"annotations/{hint}: expected a boolean, found {_found(value)}")
     support = execution.get("taskSupport") if isinstance(execution, dict) else None
     if support not in (None, "forbidden", "optional", "required"):
-        wrong.append(f"execution/taskSupport: found {_found(support)}, which is no kind of it")
+        wrong.append(
+            "execution/taskSupport: expected forbidden, optional or required, found "
+            f"{_found(support)}"
+        )
     return wrong
 
 

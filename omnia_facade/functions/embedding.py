@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urldefrag, urljoin
 from omnia_core.jsonvalue import JsonObject
 
 # Keywords whose value is a schema, a list of schemas, or schemas by name (JSON Schema 2020-12, and
-# `definitions` of the drafts before). All others hold data, where a "$ref" is no reference.
+# `definitions` of the drafts before). All others hold data, where a "$ref" is not a reference.
 _ONE = frozenset(
     {
         "additionalProperties",

@@ -20,9 +20,9 @@ from omnia_operator.api.findings import (
     explain,
     one_of,
 )
-from omnia_operator.api.oldnames import OLD_FIELDS
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
+from omnia_operator.api.renamed_fields import OLD_FIELDS
 from omnia_operator.api.rules import violations
 from omnia_operator.api.schema import resource_schema
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy

@@ -67,7 +67,7 @@ def fit_schema(schema: Any) -> FittedSchema:
     It follows draft 2020-12: keywords of older drafts are translated, malformed ones left out.
 
     Raises:
-        UnfitTool: no object fits the schema, or it is no JSON.
+        UnfitTool: no object fits the schema, or the schema cannot be written as JSON.
     """
     try:
         return _fit(schema)

@@ -1,4 +1,4 @@
-"""Answers with status 200 that are no event stream: one JSON value, or something else."""
+"""Answers with status 200 that are not an event stream: one JSON value, or something else."""
 
 import json
 
@@ -12,7 +12,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def is_whole_body(start: bytes, content_type: str) -> bool:
-    """Whether a body is no event stream, by its first bytes and its content type."""
+    """Whether a body is not an event stream, by its first bytes and its content type."""
     first = start.lstrip(_BOM).lstrip(_BLANK)
     if first[:1] in (b"{", b"[", b"<"):
         return True
@@ -37,7 +37,7 @@ def whole_body_events(body: bytes) -> list[bytes]:
 
 
 def unexpected_body(body: bytes, content_type: str) -> VendorFailure:
-    """Return the failure for a body that is no event stream and has no whole answer."""
+    """Return the failure for a body that is not an event stream and has no whole answer."""
     words = error_text(body) or "an empty body"
     return VendorFailure(
         f'answered with the content type "{content_type}" and no answer of a model, where a '

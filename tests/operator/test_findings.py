@@ -17,7 +17,7 @@ from omnia_operator.api import (
     findings,
     parse,
 )
-from omnia_operator.api.oldnames import OLD_FIELDS
+from omnia_operator.api.renamed_fields import OLD_FIELDS
 from omnia_operator.api.schema import resource_schema
 from tests.operator import objects
 

@@ -34,7 +34,7 @@ def prompt_issues(pack: Pack, key: str, prompt: Prompt) -> list[Issue]:
 
 
 def provider_issues(pack: Pack, key: str, place: IssuePath) -> Iterator[Issue]:
-    """Yield the issues of a provider key; "" is no key."""
+    """Yield the issues of a provider key; "" is not a key."""
     there = [DEFAULT_PROVIDER, *(pack.requires.keys() if pack.requires else [])]
     if key and key not in there:
         yield Issue(

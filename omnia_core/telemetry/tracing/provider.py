@@ -1,7 +1,7 @@
 """The OpenTelemetry SDK, set up for one program. Only a program that traces imports this.
 
 The SDK reads the standard variables (`OTEL_*`) from the environment itself: they are its contract,
-and other instrumentation in the process reads the same. Here is only looked up which of them are
+and other instrumentation in the process reads the same. This module only checks which of them are
 set, because a standard variable wins over ours.
 """
 
@@ -147,7 +147,7 @@ def _resource(env: FacadeEnv | RuntimeEnv) -> Resource:
             "k8s.namespace.name": env.namespace,
         }
     )
-    # A second time, for they win over ours: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win over ours, so they are merged last.
     merged = Resource.create().merge(own).merge(OTELResourceDetector().detect())
     return _HashedResource(merged.attributes, merged.schema_url)
 

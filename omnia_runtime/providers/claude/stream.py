@@ -21,8 +21,8 @@ from omnia_runtime.providers.lenient import (
     loads_object,
     token_count,
 )
-from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
 from omnia_runtime.providers.sse import NamedEvent
+from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
 from omnia_runtime.providers.vendor_stream import (
     complete_calls,
     nameless_call,
@@ -120,7 +120,7 @@ class MessageStream:
         self._calls: list[ToolCallRequest] = []
         self._reason: str | None = None
         self._answered = False
-        self._odd = OddEvents(_OTHER_ERROR)
+        self._unexpected = UnexpectedEvents(_OTHER_ERROR)
         self._fresh = self._cached = self._output = 0
 
     @property
@@ -137,13 +137,13 @@ class MessageStream:
         try:
             event = _decode(data)
         except UNDECODABLE:
-            return self._odd_data(data)
+            return self._read_unexpected(data)
         return self._event(event, None, data)
 
-    def _odd_data(self, data: bytes) -> str:
+    def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):
             return ""
-        events = self._odd.objects(data)
+        events = self._unexpected.objects(data)
         return "".join(self._event(_lenient.convert(event), event, data) for event in events)
 
     def _event(self, event: _Event, found: JsonObject | None, data: bytes) -> str:
@@ -177,7 +177,7 @@ class MessageStream:
             text = self._whole(_whole_message.convert(event))
             self.done = True
             return text
-        self._odd.unread(event, data)
+        self._unexpected.unread(event, data)
         return ""
 
     def _whole(self, message: _Message) -> str:
@@ -196,7 +196,7 @@ class MessageStream:
             VendorFailure: the stream ended before the answer did, or with a failure.
         """
         if not self.complete or not (self._reason or self._answered):
-            raise self._odd.early_end()
+            raise self._unexpected.early_end()
         # A block that was not ended is ended by the end of the message.
         for index in list(self._open):
             self._end_block(index)

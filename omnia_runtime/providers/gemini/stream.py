@@ -22,7 +22,7 @@ from omnia_runtime.providers.lenient import (
     loads_object,
     token_count,
 )
-from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
+from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
 from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
 from omnia_runtime.providers.vendor_stream import (
     nameless_call,
@@ -125,7 +125,7 @@ class ContentStream:
         self._said = False
         self._blocked = False
         self._failure: VendorFailure | None = None
-        self._odd = OddEvents(_OTHER_ERROR)
+        self._unexpected = UnexpectedEvents(_OTHER_ERROR)
         self._usage = _NO_USAGE
 
     @property
@@ -142,16 +142,16 @@ class ContentStream:
         try:
             chunk = _decode(data)
         except UNDECODABLE:
-            return self._odd_data(data)
+            return self._read_unexpected(data)
         if chunk.candidates:
             return self._chunk(chunk)
         return self._without_candidate(chunk, loads_object(data) or {}, data)
 
-    def _odd_data(self, data: bytes) -> str:
+    def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):
             return ""
         text = ""
-        for event in self._odd.objects(data):
+        for event in self._unexpected.objects(data):
             chunk = _lenient.convert(event)
             if chunk.candidates:
                 text += self._chunk(chunk)
@@ -164,7 +164,7 @@ class ContentStream:
             self._usage = chunk.usage_metadata
         if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
             self._blocked = True
-        self._odd.unread(event, data)
+        self._unexpected.unread(event, data)
         return ""
 
     def finish(self) -> list[ModelEvent]:
@@ -176,7 +176,7 @@ class ContentStream:
         if self._failure is not None:
             raise self._failure
         if not self.complete:
-            raise self._odd.early_end()
+            raise self._unexpected.early_end()
         answered = self._said or bool(self._calls or self._media)
         reason: FinishReason = "safety"
         if not self._blocked:

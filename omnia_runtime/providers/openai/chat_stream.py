@@ -16,9 +16,9 @@ from omnia_runtime.providers.lenient import (
     loads_object,
     token_count,
 )
-from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
 from omnia_runtime.providers.openai.calls import CallPieces
 from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
+from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
 from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
 from omnia_runtime.providers.vendor_stream import complete_calls, unsaid, without_calls
 
@@ -99,7 +99,7 @@ class ChatStream:
         self._failure: VendorFailure | None = None
         self._refused = False
         self._usage = Usage()
-        self._odd = OddEvents()
+        self._unexpected = UnexpectedEvents()
 
     @property
     def complete(self) -> bool:
@@ -115,17 +115,17 @@ class ChatStream:
         try:
             chunk = _decode(data)
         except UNDECODABLE:
-            return self._odd_data(data)
+            return self._read_unexpected(data)
         if chunk.choices:
             return self._chunk(chunk)
         return self._without_choice(chunk, loads_object(data) or {}, data)
 
-    def _odd_data(self, data: bytes) -> str:
+    def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):
             self.done = True
             return ""
         text = ""
-        for event in self._odd.objects(data):
+        for event in self._unexpected.objects(data):
             chunk = _lenient.convert(event)
             if chunk.choices:
                 text += self._chunk(chunk)
@@ -136,7 +136,7 @@ class ChatStream:
     def _without_choice(self, chunk: _Chunk, event: JsonObject, data: bytes) -> str:
         if chunk.usage is not None:
             self._count(chunk.usage)
-        self._odd.unread(event, data)
+        self._unexpected.unread(event, data)
         return ""
 
     def _chunk(self, chunk: _Chunk) -> str:
@@ -230,7 +230,7 @@ class ChatStream:
             raise self._failure
         answered = bool(self._calls) or any(self._pieces)
         if not self.complete or not (self._reason or answered):
-            raise self._odd.early_end()
+            raise self._unexpected.early_end()
         reason = finish_reason(self._reason, answered=answered) if self._reason else "stop"
         calls = self._reasoning.packed(self._calls.requests(), self._model, self._calls.extras())
         if self._refused:

@@ -22,9 +22,9 @@ from omnia_runtime.providers.lenient import (
     loads_object,
     token_count,
 )
-from omnia_runtime.providers.odd_events import OddEvents, is_done_marker
 from omnia_runtime.providers.openai.responses import packed_reasoning
 from omnia_runtime.providers.sse import NamedEvent
+from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
 from omnia_runtime.providers.vendor_errors import stream_failure
 from omnia_runtime.providers.vendor_stream import (
     complete_calls,
@@ -131,7 +131,7 @@ class ResponseStream:
         self._message_at = self._part_at = 0
         self._separator = ""
         self._usage = Usage()
-        self._odd = OddEvents()
+        self._unexpected = UnexpectedEvents()
 
     @property
     def complete(self) -> bool:
@@ -147,15 +147,15 @@ class ResponseStream:
         try:
             event = _decode(data)
         except UNDECODABLE:
-            return self._odd_data(data)
+            return self._read_unexpected(data)
         if event.type == _TEXT and event.delta:
             return self._text(event.delta)
         return self._event(event, None, data)
 
-    def _odd_data(self, data: bytes) -> str:
+    def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):
             return ""
-        events = self._odd.objects(data)
+        events = self._unexpected.objects(data)
         return "".join(self._event(_lenient.convert(event), event, data) for event in events)
 
     def _text(self, text: str) -> str:
@@ -223,7 +223,7 @@ class ResponseStream:
             output, status = response.get("output"), response.get("status")
             if isinstance(output, list) and (output or status in _ENDED or response is event):
                 return self._finish(_response.convert(response))
-        self._odd.unread(event, data)
+        self._unexpected.unread(event, data)
         return ""
 
     def _calls_in_pieces(self) -> None:
@@ -328,7 +328,7 @@ class ResponseStream:
             VendorFailure: the stream ended before the answer did, or with a failure.
         """
         if not self.done:
-            raise self._odd.early_end()
+            raise self._unexpected.early_end()
         self._calls_in_pieces()
         answered = bool(self._pieces or self._calls)
         reason = finish_reason(self._reason or "stop", answered=answered)

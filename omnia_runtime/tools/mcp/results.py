@@ -13,7 +13,7 @@ from omnia_core.jsonvalue import json_bytes
 
 _NO_CONTENT = "(the tool returned nothing)"
 _MEDIA = ("image", "audio", "video")
-# The SDKs wrap structured content that is no object in an object with this member.
+# The SDKs wrap structured content that is not an object in an object with this member.
 _WRAPPED = "result"
 
 

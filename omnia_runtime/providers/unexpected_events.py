@@ -17,8 +17,8 @@ _OPENING: Final = (b"{", b"[")
 _END: Final = b"[DONE]"
 
 
-class OddEvents:
-    """Sorts them: objects with members of wrong types, errors, heartbeats, broken JSON."""
+class UnexpectedEvents:
+    """Tells objects with members of wrong types, errors, heartbeats and broken JSON apart."""
 
     def __init__(self, default_status: int = 0) -> None:
         """Prepare for one answer; `default_status` is that of an error that names none."""
@@ -48,7 +48,7 @@ class OddEvents:
         return objects
 
     def unread(self, event: JsonObject, data: bytes) -> None:
-        """Keep an event that is no piece of the answer, for the message of an early end.
+        """Keep an event that is not part of the answer, for the message of an early end.
 
         Raises:
             VendorFailure: the event reports an error.

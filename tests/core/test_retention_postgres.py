@@ -303,7 +303,9 @@ async def of_the_version_before(connection: asyncpg.Connection) -> None:
     for each in migrations()[:3]:
         await connection.execute(each.statements)
         await connection.execute(
-            "INSERT INTO omnia.migrations VALUES ($1, $2)", each.number, each.name
+            "INSERT INTO omnia.migrations VALUES ($1, $2, clock_timestamp() - interval '1 hour')",
+            each.number,
+            each.name,
         )
 
 
@@ -344,6 +346,22 @@ async def test_turns_of_the_version_before_that_wait_for_the_migration_are_store
         _, appended, _ = await asyncio.gather(*waiting)
     assert [tuple(each) for each in appended] == [(True, 1)]
     assert await database.store(MONTH).append("old", [ANSWER], expected_length=1) == 2
+
+
+async def test_a_migration_waits_for_transactions_that_hold_no_lock_yet(
+    database: Database, postgres: PostgresServer
+) -> None:
+    await of_the_version_before(database.connection)
+    async with connected(postgres.url) as new:
+        async with database.connection.transaction():
+            await database.connection.execute("SELECT 1")
+            with pytest.raises(asyncpg.LockNotAvailableError, match="another transaction"):
+                await migrate(new, lock_timeout_ms=20)
+            later = asyncio.create_task(migrate(new))
+            await asyncio.sleep(0.05)
+            assert not later.done()
+        await later
+    assert await database.store(MONTH).append("s", [HELLO], expected_length=0) == 1
 
 
 async def test_a_migration_does_not_wait_behind_a_long_dump(

@@ -11,6 +11,9 @@ _BOM = b"\xef\xbb\xbf"
 # Heartbeats, whose data is of no interest.
 _HEARTBEATS: Final = frozenset({b"ping", b"keepalive", b"keep-alive", b"heartbeat"})
 _BARE: Final = b"{"
+# Older servers of llama.cpp write an error so, where "data:" should be.
+_ERROR_FIELD: Final = b"error:"
+_ERROR_EVENT: Final = b"event:error"
 # Data that says by itself what it is, as vendors write it.
 _TYPED: Final = b'{"type"'
 
@@ -102,17 +105,22 @@ class SSEParser:
         return chunk.removeprefix(_BOM)
 
     def _other_line(self, line: bytes, events: list[bytes]) -> None:
-        is_data = line.startswith(b"data:") or line == b"data"
+        is_error = line.startswith(_ERROR_FIELD)
+        is_field = is_error or line.startswith(b"data:") or line == b"data"
         if self._name is _BARE:
-            if is_data:
+            if is_field:
                 self._dispatch(events)
                 self._name = None
         elif line.startswith(b"{"):
             if self._data:
                 self._dispatch(events)
             self._name = _BARE
-        if is_data:
-            line = line[5:].removeprefix(b" ")
+        if is_error:
+            if self._data:
+                self._dispatch(events)
+            self._name = _ERROR_EVENT
+        if is_field:
+            line = line.partition(b":")[2].removeprefix(b" ")
         elif self._name is not _BARE:
             return
         self._data.append(line)

@@ -39,7 +39,9 @@ class UnexpectedEvents:
         except ValueError as error:
             found = _by_line(plain)
             if not found and plain.startswith(_OPENING) and plain.upper() != _END:
-                raise VendorFailure(f"sent a malformed event: {error}", retry=True) from error
+                raise VendorFailure(
+                    f"sent a malformed event ({error}): {error_text(plain)}", retry=True
+                ) from error
         objects = list(_objects_in(found))
         if not objects:
             if isinstance(data, NamedEvent) and data.name == "error":

@@ -1,13 +1,15 @@
 """Failures of a vendor's API, and the reading of its errors in all their shapes."""
 
+import json
 import re
 from typing import Any
 
 import msgspec
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_runtime.http_client import seconds
 from omnia_runtime.ports.model import is_retryable
-from omnia_runtime.providers.lenient import UNDECODABLE, loads
+from omnia_runtime.providers.lenient import loads
 
 _MAX_WORDS = 300
 
@@ -98,6 +100,20 @@ def error_text(body: bytes, limit: int = _MAX_WORDS) -> str:
     return words[:limit]
 
 
+def is_reported(error: Any) -> bool:
+    """Whether the member `error` of an answer reports one.
+
+    Some servers always send the member: as an empty text or object, or with empty members.
+    """
+    return any(map(bool, error.values())) if isinstance(error, dict) else bool(error)
+
+
+def member_failure(error: msgspec.Raw, default: int = 0) -> VendorFailure | None:
+    """Return the failure that the member `error` of a piece of an answer reports, None if none."""
+    value = loads(bytes(error))
+    return stream_failure({"error": value}, default) if is_reported(value) else None
+
+
 def stream_failure(error: Any, default: int = 0) -> VendorFailure:
     """Return the failure for an error that a stream reports, as an object or as a text.
 
@@ -108,7 +124,7 @@ def stream_failure(error: Any, default: int = 0) -> VendorFailure:
     codes = _codes(error)
     status = next((code for name in codes if (code := _status(name))), default)
     named = ", ".join(code for code in codes if code != "error")
-    words = _words(error) or named or "no reason given"
+    words = _words(error) or named or _shown(error)
     unpaid = not _UNPAID.isdisjoint(codes)
     return VendorFailure(
         f"broke off: {words[:_MAX_WORDS]}",
@@ -130,7 +146,7 @@ def reported_failure(event: JsonObject, name: str = "", default: int = 0) -> Ven
     reported = (
         name == "error"
         or "error" in (event.get("object"), event.get("type"))
-        or any(lower.get(key) for key in _ERROR_KEYS)
+        or any(is_reported(lower.get(key)) for key in _ERROR_KEYS)
         or _failed(lower.get("base_resp"))
         or (_failed(lower) and any(isinstance(lower.get(key), str) for key in _WORD_KEYS))
     )
@@ -167,8 +183,23 @@ def _words(error: Any) -> str:
     lower = {key.lower(): value for key, value in error.items()}
     for key in (*_ERROR_KEYS, *_WORD_KEYS, "base_resp"):
         if words := _words(lower.get(key)):
-            return words
+            return _with_cause(words, lower.get("metadata"))
     return ""
+
+
+def _with_cause(words: str, metadata: Any) -> str:
+    """Return the words with those of the server behind a gateway, as OpenRouter reports them."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if not isinstance(raw, str) or not raw.strip():
+        return words
+    return f"{words}: {error_text(raw.encode())}"
+
+
+def _shown(error: Any) -> str:
+    """Return an error without words as JSON."""
+    while isinstance(error, dict) and list(error) == ["error"]:
+        error = error["error"]
+    return f"no reason given ({json.dumps(error)})" if is_reported(error) else "no reason given"
 
 
 def _codes(error: Any) -> list[str]:
@@ -198,37 +229,25 @@ def _status(code: str) -> int:
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
 
 
-class _GoogleDetail(msgspec.Struct, rename="camel"):
-    reason: str = ""
-    retry_delay: str = ""
-
-
-class _GoogleError(msgspec.Struct):
-    details: list[_GoogleDetail] = msgspec.field(default_factory=list)
-
-
-class _GoogleBody(msgspec.Struct):
-    error: _GoogleError = msgspec.field(default_factory=_GoogleError)
-
-
 def refuses_key(body: bytes) -> bool:
     """Whether an error body says that the API key is invalid, whatever the status."""
-    return any(detail.reason == "API_KEY_INVALID" for detail in _details(body))
+    return any(detail.get("reason") == "API_KEY_INVALID" for detail in _details(body))
 
 
 def retry_delay(body: bytes) -> float | None:
     """Return the seconds to wait that an error body asks for, None when it asks for none."""
-    for detail in _details(body):
-        if detail.retry_delay.endswith("s"):
-            try:
-                return max(float(detail.retry_delay[:-1]), 0.0)
-            except ValueError:
-                return None
-    return None
+    delays = (seconds(detail.get("retryDelay")) for detail in _details(body))
+    return next((delay for delay in delays if delay is not None), None)
 
 
-def _details(body: bytes) -> list[_GoogleDetail]:
+def _details(body: bytes) -> list[JsonObject]:
+    """Return the details of an error, which may be the element of a list."""
     try:
-        return msgspec.json.decode(body, type=_GoogleBody).error.details
-    except UNDECODABLE:
+        found = loads(body)
+    except ValueError:
         return []
+    if isinstance(found, list):
+        found = found[0] if found else None
+    error = found.get("error") if isinstance(found, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    return [item for item in details if isinstance(item, dict)] if isinstance(details, list) else []

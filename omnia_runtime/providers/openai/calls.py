@@ -1,5 +1,7 @@
 """Tool calls of chat completions, put together from the pieces that servers really send."""
 
+from collections.abc import Sequence
+
 from omnia_runtime.ports.model import ToolCallRequest
 from omnia_runtime.providers.vendor_stream import (
     is_json,
@@ -51,6 +53,9 @@ class CallPieces:
             extra: the `extra_content` of the piece, as JSON; empty if it has none.
             whole: whether the piece is a call of its own.
         """
+        if not (call_id or name or arguments or extra):
+            # Some servers end the calls with a piece that says nothing.
+            return
         call = None if whole else self._started(index, call_id, name)
         if call is None:
             call = _Call()
@@ -87,7 +92,7 @@ class CallPieces:
         """
         found: list[ToolCallRequest] = []
         for call in self._calls:
-            arguments = settled_arguments("".join(call.arguments))
+            arguments = _joined(call.arguments)
             if not call.name:
                 raise nameless_call()
             found.append(ToolCallRequest(call.id, call.name, arguments))
@@ -102,7 +107,18 @@ def _begins_another(call: _Call, call_id: str, name: str) -> bool:
     """
     if not name:
         return False
+    if call_id and call.id and call_id != call.id:
+        return True
+    if call.name and not name.startswith(call.name):
+        return True
     if call_id and call.id:
-        return call_id != call.id
+        return False
     arguments = "".join(call.arguments)
-    return bool(call.name and arguments) and (name != call.name or is_json(arguments))
+    return bool(call.name and arguments) and is_json(arguments)
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """Return the arguments of a call; some servers send in each piece all that came before, too."""
+    if len(pieces) > 1 and all(map(str.startswith, pieces[1:], pieces)) and is_json(pieces[-1]):
+        return pieces[-1]
+    return settled_arguments("".join(pieces))

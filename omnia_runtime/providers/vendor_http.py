@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from omnia_core.connection_failures import causes_of, network_problem
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
 
 _REQUEST_SECONDS = 60.0
 _IDLE_SECONDS = 30.0
-_OK = 200
 _REFUSED = (401, 403)
+_SUCCESSES = range(200, 300)
 _FIRST_ERROR = 400
 _MAX_ERROR_BYTES = 64 * 1024
+# How long to wait for the body of a refusal: its status says enough.
+_REASON_SECONDS = 5.0
 # How long to wait for the end of a body, so that its connection can serve the next call.
 _TAIL_SECONDS = 0.5
 
@@ -143,13 +146,10 @@ class VendorHTTP:
                     },
                     allow_redirects=False,
                 )
-        except TimeoutError as error:
-            raise self.error(f"did not answer within {self._first_byte:g} s", retry=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            host, reason = urlsplit(url).netloc, type(error).__name__
-            raise self.error(f"cannot be reached at {host} ({reason})", retry=True) from error
+            raise self._unanswered(url, error) from error
         try:
-            if response.status != _OK:
+            if response.status not in _SUCCESSES:
                 raise await self._refusal(response)
             yield response
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -157,10 +157,21 @@ class VendorHTTP:
         finally:
             response.release()
 
+    def _unanswered(self, url: str, error: Exception) -> ProviderError:
+        import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            return self.error(f"did not answer within {self._first_byte:g} s", retry=True)
+        problem = network_problem(list(causes_of(error)))
+        why = f": it {problem}" if problem else f" ({type(error).__name__})"
+        # A certificate stays untrusted; another provider may answer.
+        attempts = 1 if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+        host = urlsplit(url).netloc
+        return self.error(f"cannot be reached at {host}{why}", retry=True, attempts=attempts)
+
     async def _refusal(self, response: "aiohttp.ClientResponse") -> ProviderError:
         status = response.status
-        async with asyncio.timeout(self._idle):
-            body = await response.content.read(_MAX_ERROR_BYTES)
+        body = await _reason(response)
         unpaid = may_be_unpaid(body)
         refused = status in _REFUSED or refuses_key(body)
         if self._key:
@@ -194,6 +205,21 @@ class VendorHTTP:
         return self.error(
             f"refused the credential with status {status}{reason}; {held}", status=status
         )
+
+
+async def _reason(response: "aiohttp.ClientResponse") -> bytes:
+    """Return the body of a refusal, or what comes of it."""
+    import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+    body = b""
+    try:
+        async with asyncio.timeout(_REASON_SECONDS):
+            while len(body) < _MAX_ERROR_BYTES and (chunk := await response.content.readany()):
+                body += chunk
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        # The refusal counts, whether its reason is complete or not.
+        response.close()
+    return body[:_MAX_ERROR_BYTES]
 
 
 async def _chunks(
@@ -257,5 +283,5 @@ async def _drain(response: "aiohttp.ClientResponse") -> None:
     try:
         async with asyncio.timeout(_TAIL_SECONDS):
             await response.content.readany()
-    except TimeoutError:
+    except Exception:  # noqa: BLE001 - the answer is complete, whatever follows it
         response.close()

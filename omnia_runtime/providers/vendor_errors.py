@@ -83,7 +83,9 @@ _CODE_KEYS = ("code", "status", "statuscode", "status_code", "error_code", "http
 _NUMBER_KEYS = ("code", "statuscode", "status_code", "error_code", "http_status")
 _SUCCESSES = frozenset({"0", "200", "ok", "success", "false"})
 _FAILURES = frozenset({"error", "failed", "fail", "failure"})
-_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style|head)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+# A page may be as long as an answer; its beginning has the words.
+_MAX_MARKUP = 64 * 1024
 _FIRST_ERROR = 400
 _LAST_ERROR = 599
 
@@ -95,7 +97,7 @@ def error_text(body: bytes, limit: int = _MAX_WORDS) -> str:
     except ValueError:
         words = ""
     if not words:
-        text = body.decode(errors="replace")
+        text = body[:_MAX_MARKUP].decode(errors="replace")
         words = " ".join((_MARKUP.sub(" ", text) if text.lstrip()[:1] == "<" else text).split())
     return words[:limit]
 

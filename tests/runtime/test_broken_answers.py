@@ -12,6 +12,7 @@ import pytest
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.providers.retry import RetryingModel, Timing
+from omnia_runtime.providers.vendor_stream import settled_arguments
 from tests.runtime.faulty import FaultyServer, sends
 from tests.runtime.field_calls import HI, LIMIT, Outcome, model_of, sse
 from tests.runtime.grpc_server import certificate
@@ -120,6 +121,17 @@ STREAM = b"".join([*sse(*EVENTS), b"data: [DONE]\n\n"])
 async def test_every_success_may_bring_an_answer(status: int) -> None:
     found = await answered(http(status, STREAM, Content_Type="text/event-stream"))
     assert (found.error, found.text, found.reason) == (None, "Good day", "tool_use")
+
+
+async def test_a_long_page_that_is_no_page_is_read_in_one_pass() -> None:
+    for page in (b"<" * 4_000_000, b"<script " * 500_000):
+        found = await answered(http(200, page, Content_Type="text/html"))
+        assert found.error is not None
+        assert 'the content type "text/html" and no answer of a model' in found.error.message
+
+
+def test_arguments_that_repeat_are_read_in_one_pass() -> None:
+    assert settled_arguments("{}\n" * 1_000_000 + '{"x": 9}') == '{"x": 9}'
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -69,14 +69,14 @@ def rules_of(config: ProviderConfig) -> VendorRules:
             return VendorRules(HistoryRules(names=_GEMINI_NAME, user_first=True), _GEMINI_TOOLS)
         case "openai":
             host = urlsplit(config.base_url).hostname if config.base_url else _OPENAI_HOST
-            history = HistoryRules()
+            history = HistoryRules(user_first=True)
             if host == _OPENAI_HOST:
                 history = HistoryRules(ids=_OPENAI_ID, id_length=40)
             elif host == _MISTRAL_HOST:
-                history = HistoryRules(ids=_MISTRAL_ID, id_length=9)
+                history = HistoryRules(ids=_MISTRAL_ID, id_length=9, user_first=True)
             return VendorRules(history, _OPENAI_TOOLS)
         case _:
-            return VendorRules()
+            return VendorRules(HistoryRules(user_first=True))
 
 
 def fit_tools(tools: Iterable[ToolSpec], rules: VendorRules) -> FittedTools:

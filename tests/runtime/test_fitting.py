@@ -246,10 +246,10 @@ def test_an_answer_is_passed_on_as_it_is_when_nothing_is_renamed() -> None:
 )
 def test_the_arguments_of_a_call_are_an_object_for_every_vendor(written: str, sent: str) -> None:
     call = ToolCall("c1", "get", written)
-    history = [Message("assistant", tool_calls=(call,)), Message("tool", "1", tool_call_id="c1")]
+    history = [Message("user", "hi"), Message("assistant", tool_calls=(call,)), result("c1")]
     for config in (OPENAI, COMPATIBLE):
         messages = Fitting(config).fit(ChatRequest("", history)).request.messages
-        assert messages[0].tool_calls[0].arguments == sent
+        assert messages[1].tool_calls[0].arguments == sent
 
 
 def calls(*ids: str, name: str = "get") -> Message:

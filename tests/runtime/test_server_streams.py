@@ -63,7 +63,7 @@ def unwrapped(name: str, found: Any) -> bytes:
 
 
 MESSAGE = {"type": "message", "id": "m", "content": [{"type": "output_text", "text": "Good day"}]}
-PART = {"type": "response.content_part.done", "part": MESSAGE["content"][0]}  # type: ignore[index]
+PART = {"type": "response.content_part.done", "part": MESSAGE["content"][0]}
 DELTA = {"type": "response.output_text.delta", "item_id": "m", "delta": "Good day"}
 CLAUDE = [
     {"type": "message_start", "message": {"content": [], "usage": {"input_tokens": 11}}},
@@ -81,6 +81,8 @@ def claude_end(reason: Any) -> list[Any]:
     return [{"type": "message_delta", "delta": {"stop_reason": reason}}, {"type": "message_stop"}]
 
 
+# What some servers always send in the place of an error.
+NOTHING: list[Any] = ["", {}, False, [], {"message": "", "code": 0}]
 SAID: list[tuple[str, str, Body]] = [
     (
         "Azure: filters beside and between the pieces",
@@ -150,7 +152,7 @@ SAID: list[tuple[str, str, Body]] = [
                 chunk({}, "stop", beside={"error": nothing}, error=nothing),
             ),
         )
-        for nothing in ("", {}, False, [], {"message": "", "code": 0})
+        for nothing in NOTHING
     ),
     (
         "OpenRouter: a comment, and counts in a chunk after the end",

@@ -1,0 +1,187 @@
+"""Conversations that one vendor's model wrote are valid for every other one."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.files.providers import OpenAISettings, ProviderConfig
+from omnia_core.sessions import Message
+from omnia_runtime.ports.model import ChatRequest, ToolCallRequest, ToolSpec
+from omnia_runtime.providers.claude.messages import packed_layout
+from omnia_runtime.providers.claude.request import messages_body
+from omnia_runtime.providers.fitting import Fitting
+from omnia_runtime.providers.gemini.request import generate_body, packed_signature
+from omnia_runtime.providers.openai.chat import chat_body
+from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
+from omnia_runtime.providers.openai.responses import packed_reasoning, responses_body
+from tests.runtime.conversation_rules import (
+    chat_refusals,
+    claude_refusals,
+    gemini_refusals,
+    responses_refusals,
+)
+
+Rules: TypeAlias = Callable[[Any], Iterator[str]]
+MODEL = "m"
+
+
+def at(host: str, vendor: str = "openai", model: str = MODEL) -> ProviderConfig:
+    return ProviderConfig("default", vendor, model, base_url=f"https://{host}/v1")
+
+
+def chat_of(host: str) -> tuple[ProviderConfig, Any, Rules]:
+    return at(host), chat_body, lambda body: chat_refusals(body, host=host)
+
+
+RESPONSES = ProviderConfig("default", "openai", MODEL, openai=OpenAISettings("responses"))
+VENDORS: dict[str, tuple[ProviderConfig, Any, Rules]] = {
+    "openai": chat_of("api.openai.com"),
+    "mistral": chat_of("api.mistral.ai"),
+    "deepseek": chat_of("api.deepseek.com"),
+    "gemini's compatible endpoint": chat_of("generativelanguage.googleapis.com"),
+    "vllm": (at("localhost", "vllm"), chat_body, chat_refusals),
+    "ollama": (at("localhost", "ollama"), chat_body, chat_refusals),
+    "responses": (RESPONSES, responses_body, responses_refusals),
+    "claude": (ProviderConfig("default", "claude", MODEL), messages_body, claude_refusals),
+    "gemini": (ProviderConfig("default", "gemini", "gemini-3"), generate_body, gemini_refusals),
+    "gemini 2": (
+        ProviderConfig("default", "gemini", "gemini-2.5"),
+        generate_body,
+        lambda body: gemini_refusals(body, signed=False),
+    ),
+}
+IMAGE = Part("image", media=Media("image/png", data="AA=="))
+THOUGHTS = [{"type": "thinking", "thinking": "hm", "signature": "s"}]
+REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
+
+
+def _returned(content: bytes) -> str:
+    collected = CollectedReasoning()
+    collected.add(Raw(content), NOTHING, NOTHING)
+    return collected.packed([ToolCallRequest("", "get", "{}")], MODEL, [b""])[0].opaque
+
+
+OPAQUE = [
+    "",
+    "from nobody",
+    packed_layout([*THOUGHTS, None]),
+    packed_layout([*THOUGHTS, 5, None, None]),
+    packed_signature("c2ln"),
+    _returned(b'"hm"'),
+    packed_reasoning(MODEL, [Raw(json.dumps(REASONING).encode())]),
+    packed_reasoning(MODEL, [Raw(json.dumps(REASONING | {"encrypted_content": "e"}).encode())]),
+    packed_reasoning("another", [Raw(json.dumps(REASONING).encode())]),
+]
+TEXTS = st.sampled_from(["", " ", "\n", "hello", "hello \n", "line\u2028", "🌾"])
+IDS = st.sampled_from(
+    ["", "call_1", "call_1", "toolu_01A", "get:0", "D681PevKs", "function-call-1", "a b", "c" * 70]
+)
+ARGUMENTS = st.sampled_from(["", "{}", '{"x": 9}', '{"x": 9', "[]", "null", '"{}"', "{'x': 9}"])
+NAMES = st.sampled_from(["get", "get", "mcp.get", "get weather", "1st", "gone_tool", "n" * 80])
+CALLS = st.builds(ToolCall, IDS, NAMES, ARGUMENTS, st.sampled_from(OPAQUE))
+PARTS = st.sampled_from(
+    [(), (), (IMAGE,), (Part("text", text=" "),), (Part("text", text="x"), IMAGE)]
+)
+RESULTS = st.builds(
+    lambda text, parts, failed: Message("tool", text, parts, is_error=failed),
+    TEXTS | st.sampled_from(['{"a": 1}', "[1]", "null", '{"error": "no"}']),
+    PARTS,
+    st.booleans(),
+)
+
+
+@st.composite
+def turns(draw: st.DrawFn) -> list[Message]:
+    """One turn as it is stored: whole, cancelled, interrupted, failed, or without its results."""
+    turn = [Message("user", draw(TEXTS), draw(PARTS))]
+    for calls in draw(st.lists(st.lists(CALLS, min_size=1, max_size=3), max_size=2)):
+        turn.append(Message("assistant", draw(TEXTS), tool_calls=tuple(calls)))
+        count = draw(st.sampled_from([len(calls), len(calls), len(calls) - 1, 0]))
+        for call in calls[:count]:
+            given_result = draw(RESULTS)
+            turn.append(
+                Message(
+                    "tool",
+                    given_result.content,
+                    given_result.parts,
+                    tool_call_id=call.id,
+                    is_error=given_result.is_error,
+                )
+            )
+    end = draw(st.sampled_from(["stop", "stop", "cancelled", "interrupted", "error", "safety", ""]))
+    if end:
+        turn.append(
+            Message(
+                "assistant",
+                draw(TEXTS),
+                draw(st.sampled_from([(), (), (IMAGE,)])),
+                finish_reason=end,
+            )
+        )
+    return turn
+
+
+NEXT = Message("user", "and now?")
+TOOLS = (ToolSpec("get", "", {"type": "object"}), ToolSpec("mcp.get", "", {"type": "object"}))
+
+
+def refusals(vendor: str, history: list[Message]) -> list[str]:
+    config, body_of, rules = VENDORS[vendor]
+    fitted = Fitting(config).fit(ChatRequest("Be kind.", history, TOOLS)).request
+    return list(rules(json.loads(json.dumps(body_of(config, fitted)))))
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@settings(max_examples=60)
+@given(st.lists(turns(), max_size=3), st.booleans())
+def test_every_vendor_takes_the_conversation_of_every_other_one(
+    vendor: str, conversation: list[list[Message]], continued: bool
+) -> None:
+    history = [message for turn in conversation for message in turn] + [NEXT]
+    if continued:
+        call = ToolCall("call_1", "get", "{}", OPAQUE[2])
+        result = Message("tool", "9", (IMAGE,), tool_call_id="call_1")
+        history += [Message("assistant", tool_calls=(call,)), result]
+    assert refusals(vendor, history) == []
+
+
+def test_two_messages_of_the_user_are_one_where_they_must_alternate() -> None:
+    history = [
+        Message("user", "one"),
+        Message("assistant", "", finish_reason="cancelled"),
+        Message("user", "two", (IMAGE,)),
+        Message("user", "three"),
+    ]
+    sent = [
+        {"type": "text", "text": "one"},
+        {"type": "text", "text": "two"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}},
+        {"type": "text", "text": "three"},
+    ]
+    config = VENDORS["vllm"][0]
+    assert chat_body(config, ChatRequest("", history))["messages"] == [
+        {"role": "user", "content": sent}
+    ]
+    assert chat_body(config, ChatRequest("", [history[0], *history[:2]]))["messages"] == [
+        {"role": "user", "content": "one\n\none"}
+    ]
+
+
+def test_results_get_an_answer_before_the_next_message_where_it_is_wanted() -> None:
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get"),)),
+        Message("tool", "9", tool_call_id="c1"),
+        Message("assistant", "", finish_reason="cancelled"),
+        NEXT,
+    ]
+    config = VENDORS["mistral"][0]
+    roles = [message["role"] for message in chat_body(config, ChatRequest("", history))["messages"]]
+    assert roles == ["user", "assistant", "tool", "assistant", "user"]

@@ -211,7 +211,8 @@ def _call(name: str, arguments: Any, pattern: re.Pattern[str]) -> Iterator[str]:
 
 
 def _id(call_id: str, host: str) -> Iterator[str]:
-    if not call_id or (host == "api.openai.com" and len(call_id) > _OPENAI_ID_LENGTH):
+    # OpenAI, or what may be OpenAI behind another host.
+    if not call_id or (host and len(call_id) > _OPENAI_ID_LENGTH):
         yield f"the id {call_id!r}"
     if host == "api.mistral.ai" and not _MISTRAL_ID.fullmatch(call_id):
         yield f"the id {call_id!r}"

@@ -29,6 +29,7 @@ GEMINI = ProviderConfig("default", "gemini", "gemini-3-flash")
 OPENAI = ProviderConfig("default", "openai", "gpt-5")
 COMPATIBLE = ProviderConfig("default", "openai", "m", base_url="http://localhost:1/v1")
 MISTRAL = ProviderConfig("default", "openai", "m", base_url="https://api.mistral.ai/v1")
+SELF_HOSTED = ProviderConfig("default", "vllm", "m")
 VENDORS = (CLAUDE, GEMINI, OPENAI, COMPATIBLE, MISTRAL)
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}
@@ -272,7 +273,12 @@ LONG = "call_" + "x" * 60
         (CLAUDE, ["a:b", "a_b"], ["a_b", "a_b_2"]),
         (CLAUDE, ["toolu_1", LONG], ["toolu_1", "call_" + "x" * 50 + "_b8823c91"]),
         (OPENAI, [LONG], ["call_" + "x" * 26 + "_b8823c91"]),
-        (COMPATIBLE, ["functions.get:0", LONG], ["functions.get:0", LONG]),
+        (
+            COMPATIBLE,
+            ["functions.get:0", LONG],
+            ["functions.get:0", "call_" + "x" * 26 + "_b8823c91"],
+        ),
+        (SELF_HOSTED, [LONG], [LONG]),
         (COMPATIBLE, ["call_0", "call_0"], ["call_0", "call_0_2"]),
         (MISTRAL, ["aB3dE6gH9"], ["aB3dE6gH9"]),
         (MISTRAL, ["toolu_1"], ["4838a0c25"]),

@@ -81,6 +81,7 @@ def claude_end(reason: Any) -> list[Any]:
     return [{"type": "message_delta", "delta": {"stop_reason": reason}}, {"type": "message_stop"}]
 
 
+GOOD, DAY = (json.dumps(chunk({"content": text})).encode() for text in ("Good ", "day"))
 # What some servers always send in the place of an error.
 NOTHING: list[Any] = ["", {}, False, [], {"message": "", "code": 0}]
 SAID: list[tuple[str, str, Body]] = [
@@ -153,6 +154,16 @@ SAID: list[tuple[str, str, Body]] = [
             ),
         )
         for nothing in NOTHING
+    ),
+    (
+        "a gateway: two events in one line",
+        "chat",
+        sse(b"data: " + GOOD + DAY + b"\n\n", chunk({}, "stop")),
+    ),
+    (
+        "a gateway: two events in one line with its field",
+        "chat",
+        sse(b"data: " + GOOD + b"data: " + DAY + b"\n\n", chunk({}, "stop")),
     ),
     (
         "OpenRouter: a comment, and counts in a chunk after the end",

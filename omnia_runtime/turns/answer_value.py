@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from omnia_core.jsonvalue import json_bytes, parse_json
+from omnia_core.jsonvalue import json_bytes
 
 # The thoughts of a reasoning model, where its server does not separate them. Some chat templates
 # begin them in the request, so that the answer has the closing tag alone.
@@ -33,8 +33,8 @@ _MAX_ATTEMPTS = 1000
 def answer_value(text: str, fits: Callable[[Any], bool]) -> str:
     """Return the JSON text of the one value in an answer, or the answer if there is no such value.
 
-    A value that is all of the answer is it, whether it fits or not, but for a text or a list that
-    holds the value alone. Otherwise thoughts, and a code fence around the answer, are removed. At
+    A value that is all of the answer is it, whether it fits or not, but for a text that contains
+    the value as JSON. Otherwise thoughts, and a code fence around the answer, are removed. At
     last, it is the one value for which `fits` returns True among the objects and lists in the
     answer, and among the answer and its code blocks with comments, trailing commas and line breaks
     in strings.
@@ -43,7 +43,7 @@ def answer_value(text: str, fits: Callable[[Any], bool]) -> str:
     for whole in (text, spoken):
         for candidate in (whole, _unfenced(whole)):
             if is_json(candidate):
-                return _alone(candidate if candidate is text else candidate.strip(), fits)
+                return _unquoted(candidate if candidate is text else candidate.strip(), fits)
     found: dict[str, Any] = {}
     for candidate in (*_values(spoken), *_tolerated(spoken)):
         value = orjson.loads(candidate)
@@ -61,17 +61,14 @@ def is_json(text: str) -> bool:
     return True
 
 
-def _alone(text: str, fits: Callable[[Any], bool]) -> str:
-    """Return the value in a JSON text: itself, unless only what is inside fits."""
-    opening = text.lstrip()[:1]
-    if opening not in ('"', "["):
+def _unquoted(text: str, fits: Callable[[Any], bool]) -> str:
+    """Return the JSON inside a JSON text, if that is the value; some models encode it twice."""
+    if not text.lstrip().startswith('"'):
         return text
-    outer = parse_json(text.encode())
-    if fits(outer):
+    inner = orjson.loads(text)
+    if fits(inner) or not is_json(inner) or not fits(orjson.loads(inner)):
         return text
-    if isinstance(outer, str):
-        return outer if is_json(outer) and fits(orjson.loads(outer)) else text
-    return json_bytes(outer[0]).decode() if len(outer) == 1 and fits(outer[0]) else text
+    return str(inner)
 
 
 def _unfenced(text: str) -> str:

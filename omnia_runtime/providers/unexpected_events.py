@@ -86,8 +86,8 @@ def _objects_in(values: list[Any]) -> Iterator[JsonObject]:
 
 def _several(data: bytes) -> list[Any]:
     """Decode events that a server did not separate by empty lines; [] if one of them is broken."""
-    decoder, text, found = json.JSONDecoder(strict=False), data.decode(errors="replace"), []
-    position = 0
+    decoder, text, position = json.JSONDecoder(strict=False), data.decode(errors="replace"), 0
+    found: list[Any] = []
     try:
         while between := _BETWEEN.match(text, position):
             if between.end() == len(text):

@@ -24,6 +24,7 @@ class VendorFailure(Exception):
         status: the matching HTTP status, 0 when there is none; some statuses are retryable.
         retry: whether the same call may succeed later; None means that the status says it.
         attempts: the most attempts that are worth it; None means as many as usual.
+        retry_after: the seconds to wait, if the server sent them.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class VendorFailure(Exception):
         status: int = 0,
         retry: bool | None = None,
         attempts: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.status = status
         self.retry = retry
         self.attempts = attempts
+        self.retry_after = retry_after
 
 
 # The HTTP status that an error of this type or code has outside of a stream.
@@ -133,6 +136,7 @@ def stream_failure(error: Any, default: int = 0) -> VendorFailure:
         status=status,
         retry=is_retryable(status),
         attempts=1 if unpaid else None,
+        retry_after=_delay(_details(error)),
     )
 
 
@@ -233,21 +237,29 @@ def _status(code: str) -> int:
 
 def refuses_key(body: bytes) -> bool:
     """Whether an error body says that the API key is invalid, whatever the status."""
-    return any(detail.get("reason") == "API_KEY_INVALID" for detail in _details(body))
+    details = _details(_parsed(body))
+    return any(detail.get("reason") == "API_KEY_INVALID" for detail in details)
 
 
 def retry_delay(body: bytes) -> float | None:
     """Return the seconds to wait that an error body asks for, None when it asks for none."""
-    delays = (seconds(detail.get("retryDelay")) for detail in _details(body))
+    return _delay(_details(_parsed(body)))
+
+
+def _delay(details: list[JsonObject]) -> float | None:
+    delays = (seconds(detail.get("retryDelay")) for detail in details)
     return next((delay for delay in delays if delay is not None), None)
 
 
-def _details(body: bytes) -> list[JsonObject]:
-    """Return the details of an error, which may be the element of a list."""
+def _parsed(body: bytes) -> Any:
     try:
-        found = loads(body)
+        return loads(body)
     except ValueError:
-        return []
+        return None
+
+
+def _details(found: Any) -> list[JsonObject]:
+    """Return the details of an error, which may be the element of a list."""
     if isinstance(found, list):
         found = found[0] if found else None
     error = found.get("error") if isinstance(found, dict) else None

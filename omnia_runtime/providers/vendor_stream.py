@@ -106,7 +106,11 @@ def _as_provider_errors(http: VendorHTTP) -> Iterator[None]:
         yield
     except VendorFailure as failure:
         raise http.error(
-            failure.problem, status=failure.status, retry=failure.retry, attempts=failure.attempts
+            failure.problem,
+            status=failure.status,
+            retry=failure.retry,
+            retry_after=failure.retry_after,
+            attempts=failure.attempts,
         ) from failure
     except ProviderError:
         raise

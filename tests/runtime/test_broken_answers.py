@@ -182,7 +182,11 @@ async def test_the_wait_in_the_details_of_an_error_is_kept(body: Any) -> None:
     server = FaultyServer(sends(http(429, json.dumps(body).encode())))
     async with server.serving() as url:
         await attempts.ask(url)
-    assert attempts.waits == [3.5, 3.5]
+    event = b"data: " + json.dumps(body).encode() + b"\n\n"
+    server = FaultyServer(sends(http(200, event, Content_Type="text/event-stream")))
+    async with server.serving() as url:
+        await attempts.ask(url)
+    assert attempts.waits == [3.5] * 4
 
 
 async def test_a_key_that_is_refused_in_a_list_of_errors_is_named() -> None:

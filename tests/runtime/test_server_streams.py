@@ -323,10 +323,10 @@ CALLED: list[tuple[str, str, Body, list[Any]]] = [
         "Mistral: calls whose ids are the text null",
         "chat",
         sse(
-            calls(called("get", WRITTEN, id="null"), called("put", '{"y": [1]}', id="null")),
-            chunk({}, "tool_calls"),
+            calls(called("put", '{"y": [1]}', id="null"), called("get", "{}", id="null")),
+            calls(called("get", WRITTEN, id="null"), finish="tool_calls"),
         ),
-        [GET, PUT],
+        [PUT, ("get", {}), GET],
     ),
     (
         "calls without arguments, ids and numbers",

@@ -10,6 +10,9 @@ from omnia_runtime.providers.vendor_stream import (
     with_unique_ids,
 )
 
+# How some servers write that a call has no id.
+_NO_IDS = frozenset({"null", "none", "undefined"})
+
 
 class _Call:
     """A tool call that arrives in pieces."""
@@ -53,6 +56,8 @@ class CallPieces:
             extra: the `extra_content` of the piece, as JSON; empty if it has none.
             whole: whether the piece is a call of its own.
         """
+        if call_id.lower() in _NO_IDS:
+            call_id = ""
         if not (call_id or name or arguments or extra):
             # Some servers end the calls with a piece that says nothing.
             return

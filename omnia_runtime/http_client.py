@@ -11,6 +11,8 @@ _CONNECT_SECONDS = 10.0
 # Users pause between turns for longer than aiohttp's default of 15 s, and a new connection costs a
 # TLS handshake.
 _KEEPALIVE_SECONDS = 60.0
+# Gateways add long headers; aiohttp's default is 8 KiB for each.
+_MAX_HEADER = 64 * 1024
 # OpenAI and Anthropic send the first one, Azure the second.
 _MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 
@@ -35,6 +37,8 @@ class HTTPClient:
                 # The cookies of one user must never be sent with the calls of another.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                max_line_size=_MAX_HEADER,
+                max_field_size=_MAX_HEADER,
             )
         return self._session
 

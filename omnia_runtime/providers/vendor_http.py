@@ -39,6 +39,9 @@ _IDLE_SECONDS = 30.0
 _REFUSED = (401, 403)
 _SUCCESSES = range(200, 300)
 _FIRST_ERROR = 400
+_MASK = "***"
+# The beginnings of keys say only whose they are, such as "sk-".
+_SHORTEST_MASKED = 6
 _MAX_ERROR_BYTES = 64 * 1024
 # How long to wait for the body of a refusal: its status says enough.
 _REASON_SECONDS = 5.0
@@ -117,7 +120,7 @@ class VendorHTTP:
         Whether to retry is as the status says, unless `retry` is given.
         """
         if self._key:
-            problem = problem.replace(self._key.reveal(), "***")
+            problem = _masked(problem, self._key.reveal())
         return ProviderError(
             f'the provider "{self._config.name}" ({self._config.type}) {problem}',
             retryable=is_retryable(status) if retry is None else retry,
@@ -176,7 +179,7 @@ class VendorHTTP:
         refused = status in _REFUSED or refuses_key(body)
         if self._key:
             # Masked before the text is shortened, which might leave half a key.
-            body = body.replace(self._key.reveal().encode(), b"***")
+            body = body.replace(self._key.reveal().encode(), _MASK.encode())
         words = error_text(body)
         if refused:
             return self._refused_key(status, words)
@@ -205,6 +208,15 @@ class VendorHTTP:
         return self.error(
             f"refused the credential with status {status}{reason}; {held}", status=status
         )
+
+
+def _masked(problem: str, key: str) -> str:
+    """Return a problem without the key, also where the words of a server were cut within it."""
+    problem = problem.replace(key, _MASK)
+    for length in range(len(key) - 1, _SHORTEST_MASKED - 1, -1):
+        if problem.endswith(key[:length]):
+            return problem[:-length] + _MASK
+    return problem
 
 
 async def _reason(response: "aiohttp.ClientResponse") -> bytes:

@@ -14,7 +14,7 @@ from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.providers.retry import RetryingModel, Timing
 from omnia_runtime.providers.vendor_stream import settled_arguments
 from tests.runtime.faulty import FaultyServer, sends
-from tests.runtime.field_calls import HI, LIMIT, Outcome, model_of, sse
+from tests.runtime.field_calls import HI, KEY, LIMIT, Outcome, model_of, sse
 from tests.runtime.grpc_server import certificate
 from tests.runtime.servers import USAGE, call_piece, chunk
 from tests.services import free_port
@@ -132,6 +132,25 @@ async def test_a_long_page_that_is_no_page_is_read_in_one_pass() -> None:
 
 def test_arguments_that_repeat_are_read_in_one_pass() -> None:
     assert settled_arguments("{}\n" * 1_000_000 + '{"x": 9}') == '{"x": 9}'
+
+
+async def test_an_answer_may_have_long_headers() -> None:
+    policy = "default-src 'self' " + "https://a.example " * 2000
+    head = {"Content_Type": "text/event-stream", "Content_Security_Policy": policy}
+    found = await answered(http(200, STREAM, **head))
+    assert (found.error, found.text) == (None, "Good day")
+
+
+@pytest.mark.parametrize("cut", range(len(KEY) + 2))
+async def test_a_key_that_is_cut_in_the_words_of_a_server_is_masked(cut: int) -> None:
+    # At most 300 characters of the words are shown.
+    words = "x" * (300 - cut) + KEY + "y" * 40
+    event = b"data: " + json.dumps({"error": {"message": words}}).encode() + b"\n\n"
+    for content_type in ("text/event-stream", "text/html"):
+        body = event if content_type == "text/event-stream" else words.encode()
+        found = await answered(http(200, body, Content_Type=content_type))
+        assert found.error is not None
+        assert KEY[:6] not in found.error.message
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

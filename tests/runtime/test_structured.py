@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnia_core.files.function import FunctionFile
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
@@ -90,6 +92,17 @@ def test_a_value_that_is_no_object_may_have_thoughts_and_a_fence_around_it() -> 
     text = StructuredOutput(FunctionFile("f", {}, {"type": "string"}))
     assert text.value('"{}"') == '"{}"'
     assert number.value("<think>6 * 7</think>\n```\n42\n```") == "42"
+
+
+MARKS = ["<think>", "</think>", "```", "```json\n", "\n", " ", "//", "/*", "*/", "#", "\\", "text"]
+PIECES = st.sampled_from([*MARKS, *'{}[],:"12é', '"n"', '{"n": 1}', '{"n": 2,}', "\ud800"])
+
+
+@given(st.lists(PIECES, max_size=14))
+def test_whatever_a_model_writes_a_value_fits_or_the_answer_stays(pieces: list[str]) -> None:
+    output, text = StructuredOutput(FunctionFile("f", {}, OUTPUT)), "".join(pieces)
+    value = output.value(text)
+    assert value == text or not output.fault(value).startswith("it is not JSON")
 
 
 def test_line_breaks_in_the_texts_of_a_value_are_kept() -> None:

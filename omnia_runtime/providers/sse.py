@@ -43,20 +43,32 @@ class SSEParser:
         self._rest = b""
         self._data: list[bytes] = []
         self._size = 0
+        self._too_long = False
         # The line `event:` of the event, or `_BARE` within an object beside the events.
         self._name: bytes | None = None
         self._began = False
         self._skip_lf = False
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the data of the events that `chunk` completes.
+        """Return the data of the events that `chunk` completes, up to one that is too long.
 
         Raises:
-            EventTooLong: an event is too long.
+            EventTooLong: an event is too long, and those before it were returned.
         """
+        if self._too_long:
+            raise EventTooLong
         events: list[bytes] = []
+        try:
+            self._read(self._lines(chunk), events)
+        except EventTooLong:
+            self._too_long = True
+            if not events:
+                raise
+        return events
+
+    def _read(self, lines: list[bytes], events: list[bytes]) -> None:
         data = self._data
-        for line in self._lines(chunk):
+        for line in lines:
             if line.startswith(b"data: ") and self._name is not _BARE:
                 data.append(line[6:])
                 self._size += len(line)
@@ -64,13 +76,10 @@ class SSEParser:
                 if data:
                     self._dispatch(events)
                 self._name = None
-            elif line.startswith(b"event:") and self._name is not _BARE:
-                self._name = line
             else:
                 self._other_line(line, events)
-        if len(self._rest) + self._size > MAX_EVENT_BYTES:
+        if len(self._rest) > MAX_EVENT_BYTES or self._size > MAX_EVENT_BYTES:
             raise EventTooLong
-        return events
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         """Return the lines that `chunk` completes, without their ends."""
@@ -102,6 +111,13 @@ class SSEParser:
         return chunk.removeprefix(_BOM)
 
     def _other_line(self, line: bytes, events: list[bytes]) -> None:
+        length = len(line)
+        if length > MAX_EVENT_BYTES:
+            # However its bytes are cut: a longer rest is refused before its line is complete.
+            raise EventTooLong
+        if line.startswith(b"event:") and self._name is not _BARE:
+            self._name = line
+            return
         is_data = line.startswith(b"data:") or line == b"data"
         if self._name is _BARE:
             if is_data:
@@ -116,9 +132,12 @@ class SSEParser:
         elif self._name is not _BARE:
             return
         self._data.append(line)
-        self._size += len(line)
+        # Of an empty value too: each has a place in the list.
+        self._size += length
 
     def _dispatch(self, events: list[bytes]) -> None:
+        if self._size > MAX_EVENT_BYTES:
+            raise EventTooLong
         data = self._data
         event = data[0] if len(data) == 1 else b"\n".join(data)
         data.clear()

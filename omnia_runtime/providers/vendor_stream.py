@@ -17,6 +17,7 @@ from omnia_runtime.ports.model import (
     TextDelta,
     ToolCallRequest,
 )
+from omnia_runtime.providers.answer_size import AnswerSize, AnswerTooLong
 from omnia_runtime.providers.pricing import Prices
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_http import VendorHTTP
@@ -29,6 +30,10 @@ Events: TypeAlias = AbstractAsyncContextManager[AsyncGenerator[list[bytes], None
 
 class AnswerReader(Protocol):
     """Reads the events of one answer in a vendor's format."""
+
+    @property
+    def size(self) -> AnswerSize:
+        """What was read so far; `read` adds everything except the text that it returns."""
 
     @property
     def done(self) -> bool:
@@ -61,33 +66,37 @@ async def stream_answer(
     http: VendorHTTP,
     prices: Prices,
     answer: AnswerReader,
-    request: Callable[[], Events],
+    request: Callable[[AnswerSize], Events],
 ) -> AsyncGenerator[ModelEvent, None]:
     """Yield the events of one answer, the last of them with its price.
+
+    Of a text that is too long, all up to the limit is yielded.
 
     Args:
         http: the calls of the provider, which name it in errors.
         prices: of the provider's model.
         answer: a new reader of the vendor's format.
-        request: maps the request; may raise VendorFailure.
+        request: maps the request, and is given the size of the answer, whose growth tells
+            progress from heartbeats; may raise VendorFailure.
 
     Raises:
         ProviderError: the request is not accepted, or the answer broke off.
     """
     with _as_provider_errors(http):
-        async with request() as chunks:
+        size = answer.size
+        async with request(size) as chunks:
             try:
                 async for chunk in chunks:
                     for data in chunk:
-                        text = answer.read(data)
-                        if text:
+                        if (text := answer.read(data)) and (text := size.add_text(text)):
                             yield TextDelta(text)
                         if answer.done:
                             break
+                    size.check()
                     if answer.done:
                         break
-            except VendorFailure:
-                if not answer.complete:
+            except VendorFailure as failure:
+                if not answer.complete or isinstance(failure, AnswerTooLong):
                     raise
             for event in answer.finish():
                 if isinstance(event, Finished):

@@ -263,13 +263,20 @@ def test_a_local_server_has_its_usual_address(kind: str, url: str) -> None:
 
 
 def test_what_only_openai_knows_reaches_the_runtime() -> None:
-    settings = {"api": "responses", "reasoningEffort": "low", "parallelToolCalls": False}
+    settings = {
+        "api": "responses",
+        "reasoningEffort": "low",
+        "parallelToolCalls": False,
+        "thinkTags": False,
+    }
     spec = {"type": "vllm", "model": "m", "openai": settings}
     there = world.found(objects.pack(), objects.provider(spec))
     text = content(planned(there=there), "providers")["providers.yaml"]
 
     (provider,) = decode_yaml(text, ProvidersFile, "it").providers
-    assert provider.openai == OpenAISettings("responses", "low", parallel_tool_calls=False)
+    assert provider.openai == OpenAISettings(
+        "responses", "low", parallel_tool_calls=False, think_tags=False
+    )
 
 
 def test_mock_responses_lie_beside_the_providers() -> None:

@@ -20,6 +20,7 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ToolCallRequest
+from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 
 # Stands for a member that is absent.
 NOTHING = Raw()
@@ -46,16 +47,24 @@ class _Returned(Struct, frozen=True, omit_defaults=True):
 class CollectedReasoning:
     """Collects the reasoning in the pieces of an answer, in each form that its server sends."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: AnswerSize) -> None:
+        """Collect nothing yet; what is collected is added to `size`."""
+        self._size = size
         self._texts: dict[str, list[str]] = {}
         self._details: list[JsonObject] = []
 
     def add(self, content: Raw, reasoning: Raw, details: Raw) -> None:
-        """Add the members `reasoning_content`, `reasoning` and `reasoning_details` of a piece."""
+        """Add the members `reasoning_content`, `reasoning` and `reasoning_details` of a piece.
+
+        Raises:
+            AnswerTooLong: the answer has too much reasoning.
+        """
         for name, raw in (("reasoning_content", content), ("reasoning", reasoning)):
             if raw is not NOTHING and isinstance(text := _decoded(raw), str) and text:
+                self._size.add_other(len(text))
                 self._texts.setdefault(name, []).append(text)
-        if details is not NOTHING and isinstance(items := _decoded(details), list):
+        if details is not NOTHING and isinstance(items := _decoded(details), list) and items:
+            self._size.add_other(len(bytes(details)) + ITEM * len(items))
             for item in items:
                 if isinstance(item, dict):
                     self._add_detail(item)

@@ -1,0 +1,246 @@
+"""An answer has an end: of its text, its reasoning, its tool calls, in all four formats."""
+
+import json
+from collections.abc import Callable
+from itertools import islice, pairwise, repeat
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omnia_runtime.providers.answer_size import (
+    MAX_ARGUMENTS,
+    MAX_CALLS,
+    MAX_OTHER,
+    MAX_PIECES,
+    MAX_TEXT,
+    AnswerSize,
+    AnswerTooLong,
+)
+from omnia_runtime.providers.claude.stream import MessageStream
+from omnia_runtime.providers.gemini.stream import ContentStream
+from omnia_runtime.providers.openai.chat_stream import ChatStream
+from omnia_runtime.providers.openai.responses_stream import ResponseStream
+from omnia_runtime.providers.vendor_stream import AnswerReader
+from tests.runtime.field_calls import outcome, sse
+from tests.runtime.servers import call_piece, chunk
+from tests.runtime.test_stream_mutations import play
+from tests.runtime.vendors import gemini_chunk
+
+LONG = "y" * 100_000
+Event = dict[str, Any]
+READERS: dict[str, Callable[[], AnswerReader]] = {
+    "chat": ChatStream,
+    "claude": MessageStream,
+    "gemini": ContentStream,
+    "responses": lambda: ResponseStream("m"),
+}
+
+
+def more(**delta: Any) -> Event:
+    return {"type": "content_block_delta", "index": 0, "delta": delta}
+
+
+def block(index: int, **members: Any) -> Event:
+    return {"type": "content_block_start", "index": index, "content_block": members}
+
+
+def item(kind: str, **members: Any) -> Event:
+    return {"type": "response.output_item.done", "item": {"type": kind, **members}}
+
+
+def delta(kind: str, text: str, **members: Any) -> Event:
+    return {"type": f"response.{kind}.delta", "delta": text, **members}
+
+
+def gemini_call(**args: Any) -> Event:
+    return gemini_chunk({"functionCall": {"name": "t", "args": args}})
+
+
+TEXTS: dict[str, Callable[[str], Event]] = {
+    "chat": lambda text: chunk({"content": text}),
+    "claude": lambda text: more(type="text_delta", text=text),
+    "gemini": lambda text: gemini_chunk({"text": text}),
+    "responses": lambda text: delta("output_text", text),
+}
+# What a server may send for ever, without a word of text: the beginning, and what it repeats.
+REASONING: dict[str, tuple[str, list[Event], Event]] = {
+    "reasoning_content": ("chat", [], chunk({"reasoning_content": LONG})),
+    "reasoning": ("chat", [], chunk({"reasoning": LONG})),
+    "reasoning_details": (
+        "chat",
+        [],
+        chunk({"reasoning_details": [{"type": "reasoning.text", "index": 0, "text": LONG}]}),
+    ),
+    "thinking": ("claude", [block(0, type="thinking")], more(type="thinking_delta", thinking=LONG)),
+    "signatures": (
+        "claude",
+        [block(0, type="thinking")],
+        more(type="signature_delta", signature=LONG),
+    ),
+    "redacted thinking": ("claude", [], block(1, type="redacted_thinking", data=LONG)),
+    "thoughts": ("gemini", [], gemini_chunk({"text": LONG, "thought": True})),
+    "pictures": (
+        "gemini",
+        [],
+        gemini_chunk({"inlineData": {"mimeType": "image/png", "data": LONG}}),
+    ),
+    "reasoning items": ("responses", [], item("reasoning", encrypted_content=LONG)),
+    "ids of messages": ("responses", [], item("message", id=LONG, content=[])),
+}
+ARGUMENTS: dict[str, tuple[str, list[Event], Event]] = {
+    "chat": (
+        "chat",
+        [chunk(call_piece(0, id="c", name="t"))],
+        chunk(call_piece(0, arguments=LONG)),
+    ),
+    "chat, the name": ("chat", [], chunk(call_piece(0, id="c", name="t", arguments=LONG))),
+    "chat, extra content": (
+        "chat",
+        [],
+        chunk({"tool_calls": [{"index": 0, "id": "c", "extra_content": {"x": LONG}}]}),
+    ),
+    "claude": (
+        "claude",
+        [block(0, type="tool_use", id="c", name="t")],
+        more(type="input_json_delta", partial_json=LONG),
+    ),
+    "gemini": ("gemini", [], gemini_call(x=LONG)),
+    "responses": (
+        "responses",
+        [],
+        delta("function_call_arguments", LONG, item_id="c", output_index=0),
+    ),
+    "responses, items": ("responses", [], item("function_call", name="t", arguments=f'"{LONG}"')),
+}
+CALLS: dict[str, Callable[[int], Event]] = {
+    "chat": lambda at: chunk(call_piece(at, id=f"c{at}", name="t", arguments="{}")),
+    "claude": lambda at: block(at, type="tool_use", id=f"c{at}", name="t"),
+    "gemini": lambda at: gemini_call(x=at),
+    "responses": lambda at: item("function_call", id=f"c{at}", call_id=f"c{at}", name="t"),
+}
+
+
+def endless(begin: list[Event], event: Event, limit: int) -> list[bytes]:
+    """A stream that goes on for much longer than a limit of characters."""
+    return sse(*begin, *repeat(event, 2 * limit // len(LONG)))
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+async def test_a_text_without_end_is_said_up_to_the_limit_and_then_an_error(kind: str) -> None:
+    found = await outcome(kind, endless([], TEXTS[kind](LONG), MAX_TEXT))
+    assert found.text == "y" * MAX_TEXT
+    assert found.error
+    assert found.error.message.startswith('the provider "p"')
+    assert f"said more than {MAX_TEXT} characters in one answer" in found.error.message
+    assert "set maxTokens, or check the server" in found.error.message
+    assert found.requests == 1
+
+
+@pytest.mark.parametrize(("kind", "begin", "event"), REASONING.values(), ids=REASONING)
+async def test_reasoning_without_end_is_an_error(
+    kind: str, begin: list[Event], event: Event
+) -> None:
+    found = await outcome(kind, endless(begin, event, MAX_OTHER))
+    assert found.error
+    assert "said more than 32 MiB of reasoning and media" in found.error.message
+    assert (found.text, found.calls, found.requests) == ("", [], 1)
+
+
+@pytest.mark.parametrize(("kind", "begin", "event"), ARGUMENTS.values(), ids=ARGUMENTS)
+async def test_tool_calls_without_end_are_an_error(
+    kind: str, begin: list[Event], event: Event
+) -> None:
+    found = await outcome(kind, endless(begin, event, MAX_ARGUMENTS))
+    assert found.error
+    assert "said more than 2 MiB of tool calls" in found.error.message
+    assert not found.error.retryable
+    assert (found.text, found.calls, found.requests) == ("", [], 1)
+
+
+@pytest.mark.parametrize("kind", CALLS)
+async def test_tool_calls_without_number_are_an_error(kind: str) -> None:
+    found = await outcome(kind, sse(*map(CALLS[kind], range(MAX_CALLS + 1))))
+    assert found.error
+    assert f"said more than {MAX_CALLS} tool calls" in found.error.message
+    assert found.calls == []
+
+
+async def test_arguments_in_pieces_that_are_sent_again_at_the_end_count_once() -> None:
+    half = json.dumps({"x": "z" * (MAX_ARGUMENTS * 2 // 3)})
+    call = {"type": "function_call", "id": "i", "call_id": "c", "name": "t"}
+    found = await outcome(
+        "responses",
+        sse(
+            {"type": "response.output_item.added", "item": {**call, "arguments": ""}},
+            delta("function_call_arguments", half[:9], item_id="i"),
+            delta("function_call_arguments", half[9:], item_id="i"),
+            {"type": "response.function_call_arguments.done", "item_id": "i", "arguments": half},
+            {"type": "response.output_item.done", "item": {**call, "arguments": half}},
+            {"type": "response.completed", "response": {}},
+        ),
+    )
+    assert found.error is None
+    assert found.calls == [("t", json.loads(half))]
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+async def test_what_follows_the_end_of_an_answer_without_end_does_not_make_it_complete(
+    kind: str,
+) -> None:
+    ends = {
+        "chat": chunk({}, "stop"),
+        "claude": {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+        "gemini": gemini_chunk(finish="STOP"),
+        "responses": {"type": "response.in_progress"},
+    }
+    found = await outcome(kind, endless([ends[kind]], TEXTS[kind](LONG), MAX_TEXT))
+    assert found.error
+    assert "said more than" in found.error.message
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+async def test_any_split_of_the_bytes_gives_the_same_decision(
+    kind: str, data: st.DataObject
+) -> None:
+    # Around the limit: the answer is whole, or is cut at the same character.
+    surplus = data.draw(st.sampled_from([-1, 0, 1, 7]))
+    whole, rest = divmod(MAX_TEXT + surplus, len(LONG))
+    ends = {
+        "chat": [chunk({}, "stop")],
+        "claude": [{"type": "message_stop"}],
+        "gemini": [gemini_chunk(finish="STOP")],
+        "responses": [{"type": "response.completed", "response": {}}],
+    }
+    events = [TEXTS[kind](LONG)] * whole + [TEXTS[kind]("z" * rest), *ends[kind]]
+    stream = b"".join(sse(*events))
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=30).map(sorted))
+    packets = [stream[start:end] for start, end in pairwise([0, *cuts, len(stream)])]
+    found = await play(READERS[kind](), packets)
+    assert found.text == (LONG * whole + "z" * rest)[:MAX_TEXT]
+    assert bool(found.errors) == (surplus > 0)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, MAX_TEXT), min_size=1, max_size=20))
+def test_the_pieces_of_a_text_make_no_difference(lengths: list[int]) -> None:
+    size = AnswerSize()
+    said = sum(len(size.add_text("x" * length)) for length in lengths)
+    assert said == min(sum(lengths), MAX_TEXT)
+    if sum(lengths) > MAX_TEXT:
+        with pytest.raises(AnswerTooLong, match="characters"):
+            size.check()
+    else:
+        size.check()
+
+
+def test_a_text_of_too_many_tiny_pieces_is_an_error() -> None:
+    size = AnswerSize()
+    assert sum(len(size.add_text(piece)) for piece in islice(repeat("ab"), MAX_PIECES)) > 0
+    size.check()
+    assert size.add_text("ab") == ""
+    with pytest.raises(AnswerTooLong, match="pieces of text"):
+        size.check()

@@ -201,7 +201,12 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
             | {
                 "baseURL": "https://proxy.example/v1",
                 "headers": {"x-team": "a"},
-                "defaults": {"temperature": 0, "requestTimeout": "90s", "contextWindow": 9},
+                "defaults": {
+                    "temperature": 0,
+                    "requestTimeout": "90s",
+                    "streamTimeout": "20m",
+                    "contextWindow": 9,
+                },
                 "pricing": {"inputCostPer1K": 0.5},
             }
         ),
@@ -223,6 +228,7 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
                 "defaults": {
                     "temperature": 0.0,
                     "requestTimeout": "1m30s",
+                    "streamTimeout": "20m",
                     "contextWindow": 9,
                 },
                 "pricing": {"inputCostPer1K": 0.5},

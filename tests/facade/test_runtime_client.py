@@ -220,6 +220,7 @@ async def test_a_silent_runtime_is_given_up(
         await runtime.stream_over.wait()
 
 
+@pytest.mark.covers("websocket.md#longest-answer")
 async def test_an_answer_without_end_is_said_up_to_the_limit_and_then_an_error(
     runtime: ScriptedRuntime, client: RuntimeClient
 ) -> None:

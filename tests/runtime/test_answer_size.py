@@ -6,6 +6,7 @@ from itertools import islice, pairwise, repeat
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +24,11 @@ from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.openai.chat_stream import ChatStream
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.vendor_stream import AnswerReader
+from tests.runtime.conftest import Start
 from tests.runtime.field_calls import outcome, sse
-from tests.runtime.servers import call_piece, chunk
+from tests.runtime.program import Stream, client, said
+from tests.runtime.scripted import Mounted
+from tests.runtime.servers import call_piece, chunk, serving
 from tests.runtime.test_stream_mutations import play
 from tests.runtime.vendors import gemini_chunk
 
@@ -244,3 +248,31 @@ def test_a_text_of_too_many_tiny_pieces_is_an_error() -> None:
     assert size.add_text("ab") == ""
     with pytest.raises(AnswerTooLong, match="pieces of text"):
         size.check()
+
+
+async def test_what_was_said_before_the_limit_is_kept_in_the_conversation(
+    mounted: Mounted, start: Start
+) -> None:
+    asked: list[Any] = []
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        asked.append((await request.json())["messages"])
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        answer = [chunk({"content": "short"}), chunk({}, "stop")]
+        events = endless([], TEXTS["chat"](LONG), MAX_TEXT) if len(asked) == 1 else sse(*answer)
+        for event in events:
+            await response.write(event)
+        return response
+
+    async with serving(serve) as url:
+        mounted.write_provider(type="openai", baseURL=url)
+        start()
+        async with client(mounted) as stub:
+            stream = Stream(stub)
+            messages = await stream.ask("talk")
+            assert said(messages) == "y" * MAX_TEXT
+            assert "said more than" in messages[-1].error.message
+            assert said(await stream.ask("again")) == "short"
+    assert [message["role"] for message in asked[1]][-3:] == ["user", "assistant", "user"]
+    assert asked[1][-2]["content"] == "y" * MAX_TEXT

@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Raw
 
+from omnia_runtime.ports.model import ToolCallRequest
 from omnia_runtime.providers.answer_size import (
     MAX_ARGUMENTS,
     MAX_CALLS,
@@ -22,6 +24,7 @@ from omnia_runtime.providers.answer_size import (
 from omnia_runtime.providers.claude.stream import MessageStream
 from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.openai.chat_stream import ChatStream
+from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.vendor_stream import AnswerReader
 from tests.runtime.conftest import Start
@@ -67,6 +70,12 @@ TEXTS: dict[str, Callable[[str], Event]] = {
     "claude": lambda text: more(type="text_delta", text=text),
     "gemini": lambda text: gemini_chunk({"text": text}),
     "responses": lambda text: delta("output_text", text),
+}
+ENDS: dict[str, Event] = {
+    "chat": chunk({}, "stop"),
+    "claude": {"type": "message_delta", "delta": {"stop_reason": "end_turn"}},
+    "gemini": gemini_chunk(finish="STOP"),
+    "responses": {"type": "response.completed", "response": {}},
 }
 # What a server may send for ever, without a word of text: the beginning, and what it repeats.
 REASONING: dict[str, tuple[str, list[Event], Event]] = {
@@ -213,13 +222,7 @@ async def test_any_split_of_the_bytes_gives_the_same_decision(
     # Around the limit: the answer is whole, or is cut at the same character.
     surplus = data.draw(st.sampled_from([-1, 0, 1, 7]))
     whole, rest = divmod(MAX_TEXT + surplus, len(LONG))
-    ends = {
-        "chat": [chunk({}, "stop")],
-        "claude": [{"type": "message_stop"}],
-        "gemini": [gemini_chunk(finish="STOP")],
-        "responses": [{"type": "response.completed", "response": {}}],
-    }
-    events = [TEXTS[kind](LONG)] * whole + [TEXTS[kind]("z" * rest), *ends[kind]]
+    events = [TEXTS[kind](LONG)] * whole + [TEXTS[kind]("z" * rest), ENDS[kind]]
     stream = b"".join(sse(*events))
     cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=30).map(sorted))
     packets = [stream[start:end] for start, end in pairwise([0, *cuts, len(stream)])]
@@ -276,3 +279,30 @@ async def test_what_was_said_before_the_limit_is_kept_in_the_conversation(
             assert said(await stream.ask("again")) == "short"
     assert [message["role"] for message in asked[1]][-3:] == ["user", "assistant", "user"]
     assert asked[1][-2]["content"] == "y" * MAX_TEXT
+
+
+def test_the_longest_reasoning_of_todays_models_in_the_smallest_pieces_is_within_the_limits() -> (
+    None
+):
+    reasoning = CollectedReasoning(AnswerSize())
+    detail = [{"type": "reasoning.text", "format": "unknown", "index": 0, "text": "four"}]
+    text, details = Raw(b'"four"'), Raw(json.dumps(detail).encode())
+    for _ in range(400_000):
+        reasoning.add(NOTHING, text, details)
+    (call,) = reasoning.packed([ToolCallRequest("c", "t", "{}")], "m", [b""])
+    assert call.opaque.count("four") == 800_000
+
+
+@pytest.mark.parametrize("kind", CALLS)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+async def test_any_split_of_the_bytes_gives_the_same_number_of_calls(
+    kind: str, data: st.DataObject
+) -> None:
+    number = data.draw(st.sampled_from([MAX_CALLS, MAX_CALLS + 1]))
+    stream = b"".join(sse(*map(CALLS[kind], range(number)), ENDS[kind]))
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=30).map(sorted))
+    packets = [stream[start:end] for start, end in pairwise([0, *cuts, len(stream)])]
+    found = await play(READERS[kind](), packets)
+    assert len(found.calls) == (number if number == MAX_CALLS else 0)
+    assert bool(found.errors) == (number > MAX_CALLS)

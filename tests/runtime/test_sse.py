@@ -88,7 +88,8 @@ def test_any_split_of_long_events_gives_the_same_events_and_the_same_decision(
     parts: list[bytes], places: list[float]
 ) -> None:
     def read(cuts: list[int]) -> tuple[list[int], bool]:
-        parser, lengths = SSEParser(), []
+        parser = SSEParser()
+        lengths: list[int] = []
         try:
             for start, end in pairwise([0, *cuts, len(stream)]):
                 lengths += map(len, parser.feed(stream[start:end]))

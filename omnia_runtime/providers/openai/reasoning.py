@@ -52,6 +52,8 @@ class CollectedReasoning:
         self._size = size
         self._texts: dict[str, list[str]] = {}
         self._details: list[JsonObject] = []
+        # Of the last detail: the pieces that continue its texts.
+        self._pieces: dict[str, list[str]] = {}
 
     def add(self, content: Raw, reasoning: Raw, details: Raw) -> None:
         """Add the members `reasoning_content`, `reasoning` and `reasoning_details` of a piece.
@@ -63,24 +65,35 @@ class CollectedReasoning:
             if raw is not NOTHING and isinstance(text := _decoded(raw), str) and text:
                 self._size.add_other(len(text))
                 self._texts.setdefault(name, []).append(text)
-        if details is not NOTHING and isinstance(items := _decoded(details), list) and items:
-            self._size.add_other(len(bytes(details)) + ITEM * len(items))
+        if details is not NOTHING and isinstance(items := _decoded(details), list):
             for item in items:
                 if isinstance(item, dict):
-                    self._add_detail(item)
+                    self._add_detail(item, len(bytes(details)))
 
-    def _add_detail(self, item: JsonObject) -> None:
-        """Continue the last detail, or begin another one. Encrypted ones come whole."""
+    def _add_detail(self, item: JsonObject, length: int) -> None:
+        """Continue the last detail, or begin another one. Encrypted ones come whole.
+
+        `length` is that of the JSON which has the item: that much may be kept.
+        """
         last = self._details[-1] if self._details else {}
         same = [last.get(key) == item.get(key) for key in ("type", "index")]
         if not last or not all(same) or "data" in item:
+            self._join_pieces()
+            self._size.add_other(ITEM + length)
             self._details.append(item)
             return
         for key, value in item.items():
             if key in _CONTINUED and isinstance(last.get(key), str) and isinstance(value, str):
-                last[key] += value
-            elif value is not None:
+                self._size.add_other(len(value))
+                self._pieces.setdefault(key, []).append(value)
+            elif value is not None and value != last.get(key):
+                self._size.add_other(length if key in last else ITEM + length)
                 last[key] = value
+
+    def _join_pieces(self) -> None:
+        for key, pieces in self._pieces.items():
+            self._details[-1][key] += "".join(pieces)
+        self._pieces.clear()
 
     def packed(
         self, calls: Sequence[ToolCallRequest], model: str, extra: Sequence[bytes]
@@ -93,6 +106,7 @@ class CollectedReasoning:
             extra: the `extra_content` of each call, as JSON; empty if it has none.
         """
         message: JsonObject = {name: "".join(texts) for name, texts in self._texts.items()}
+        self._join_pieces()
         if self._details:
             message["reasoning_details"] = self._details
         packed = []

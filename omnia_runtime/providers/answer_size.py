@@ -7,9 +7,10 @@ from typing import Final
 
 from omnia_runtime.providers.vendor_errors import VendorFailure
 
-# The longest answers of today's models have some 400,000 tokens, each a piece of 4 characters.
+# Characters of text; each piece counts some more, for what it costs beside its characters. The
+# longest answers of today's models have some 400,000 tokens, each a piece of 4 characters.
 MAX_TEXT: Final = 4 * 1024 * 1024
-MAX_PIECES: Final = 1024 * 1024
+TEXT_PIECE: Final = 3
 # Tool calls, and the characters of all of them together.
 MAX_CALLS: Final = 128
 MAX_ARGUMENTS: Final = 2 * 1024 * 1024
@@ -31,55 +32,39 @@ class AnswerTooLong(VendorFailure):
         )
 
 
+def text_too_long() -> AnswerTooLong:
+    """Return the failure for more than `MAX_TEXT`."""
+    return AnswerTooLong(f"{MAX_TEXT >> 20} MiB of text")
+
+
 class AnswerSize:
     """Adds up what was read of an answer. How its bytes were cut makes no difference.
+
+    The text is checked by `stream_answer`, through which its pieces pass.
 
     Attributes:
         total: grows with every piece of the answer, and with no heartbeat.
     """
 
-    __slots__ = (
-        "_arguments",
-        "_calls",
-        "_failure",
-        "_other",
-        "_pieces_left",
-        "_text_left",
-        "total",
-    )
+    __slots__ = ("_arguments", "_calls", "_other", "_thoughts", "total")
 
     def __init__(self) -> None:
         self.total = 0
-        self._text_left = MAX_TEXT
-        self._pieces_left = MAX_PIECES
+        self._thoughts = 0
         self._calls = 0
         self._arguments = 0
         self._other = 0
-        self._failure: AnswerTooLong | None = None
 
-    def add_text(self, text: str) -> str:
-        """Count a piece of the text, and return what is within the limits; then call `check`."""
-        length = len(text)
-        self.total += length
-        self._text_left -= length
-        self._pieces_left -= 1
-        if self._text_left >= 0 and self._pieces_left >= 0:
-            return text
-        if self._failure is None:
-            many = self._text_left >= 0
-            self._failure = AnswerTooLong(
-                f"{MAX_PIECES} pieces of text" if many else f"{MAX_TEXT} characters"
-            )
-        return text[: self._text_left] if self._pieces_left >= 0 else ""
-
-    def check(self) -> None:
-        """Check the text that was added.
+    def add_thought(self, characters: int) -> None:
+        """Count a piece of reasoning that is part of the text.
 
         Raises:
-            AnswerTooLong: it is too long.
+            AnswerTooLong: there is too much of it.
         """
-        if self._failure is not None:
-            raise self._failure
+        self.total += characters
+        self._thoughts += characters + TEXT_PIECE
+        if self._thoughts > MAX_TEXT:
+            raise text_too_long()
 
     def add_call(self, characters: int) -> None:
         """Count one more tool call, with this much of it.

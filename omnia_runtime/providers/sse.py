@@ -58,28 +58,25 @@ class SSEParser:
         if self._too_long:
             raise EventTooLong
         events: list[bytes] = []
+        data = self._data
         try:
-            self._read(self._lines(chunk), events)
+            for line in self._lines(chunk):
+                if line.startswith(b"data: ") and self._name is not _BARE:
+                    data.append(line[6:])
+                    self._size += len(line)
+                elif not line:
+                    if data:
+                        self._dispatch(events)
+                    self._name = None
+                else:
+                    self._other_line(line, events)
+            if len(self._rest) > MAX_EVENT_BYTES or self._size > MAX_EVENT_BYTES:
+                raise EventTooLong  # noqa: TRY301 - events before it are returned first
         except EventTooLong:
             self._too_long = True
             if not events:
                 raise
         return events
-
-    def _read(self, lines: list[bytes], events: list[bytes]) -> None:
-        data = self._data
-        for line in lines:
-            if line.startswith(b"data: ") and self._name is not _BARE:
-                data.append(line[6:])
-                self._size += len(line)
-            elif not line:
-                if data:
-                    self._dispatch(events)
-                self._name = None
-            else:
-                self._other_line(line, events)
-        if len(self._rest) > MAX_EVENT_BYTES or self._size > MAX_EVENT_BYTES:
-            raise EventTooLong
 
     def _lines(self, chunk: bytes) -> list[bytes]:
         """Return the lines that `chunk` completes, without their ends."""
@@ -112,8 +109,8 @@ class SSEParser:
 
     def _other_line(self, line: bytes, events: list[bytes]) -> None:
         length = len(line)
+        # Of a line that is ignored too: its beginning was refused if it came by itself.
         if length > MAX_EVENT_BYTES:
-            # However its bytes are cut: a longer rest is refused before its line is complete.
             raise EventTooLong
         if line.startswith(b"event:") and self._name is not _BARE:
             self._name = line

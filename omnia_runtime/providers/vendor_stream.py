@@ -17,7 +17,13 @@ from omnia_runtime.ports.model import (
     TextDelta,
     ToolCallRequest,
 )
-from omnia_runtime.providers.answer_size import AnswerSize, AnswerTooLong
+from omnia_runtime.providers.answer_size import (
+    MAX_TEXT,
+    TEXT_PIECE,
+    AnswerSize,
+    AnswerTooLong,
+    text_too_long,
+)
 from omnia_runtime.providers.pricing import Prices
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_http import VendorHTTP
@@ -83,27 +89,45 @@ async def stream_answer(
         ProviderError: the request is not accepted, or the answer broke off.
     """
     with _as_provider_errors(http):
-        size = answer.size
+        size, left = answer.size, MAX_TEXT
         async with request(size) as chunks:
-            try:
+            with _unless_complete(answer):
                 async for chunk in chunks:
                     for data in chunk:
-                        if (text := answer.read(data)) and (text := size.add_text(text)):
+                        if text := answer.read(data):
+                            length = len(text)
+                            size.total += length
+                            left -= length + TEXT_PIECE
+                            if left < 0:
+                                if text := text[:left]:
+                                    yield TextDelta(text)
+                                raise text_too_long()
                             yield TextDelta(text)
                         if answer.done:
                             break
-                    size.check()
                     if answer.done:
                         break
-            except VendorFailure as failure:
-                if not answer.complete or isinstance(failure, AnswerTooLong):
-                    raise
-            for event in answer.finish():
-                if isinstance(event, Finished):
-                    usage = prices.priced(event.usage, answer.cache_writes)
-                    yield msgspec.structs.replace(event, usage=usage)
-                else:
-                    yield event
+            for event in _ending(answer, prices):
+                yield event
+
+
+@contextmanager
+def _unless_complete(answer: AnswerReader) -> Iterator[None]:
+    """Ignore what follows the end of an answer, unless it makes the answer too long."""
+    try:
+        yield
+    except VendorFailure as failure:
+        if not answer.complete or isinstance(failure, AnswerTooLong):
+            raise
+
+
+def _ending(answer: AnswerReader, prices: Prices) -> Iterator[ModelEvent]:
+    for event in answer.finish():
+        if isinstance(event, Finished):
+            usage = prices.priced(event.usage, answer.cache_writes)
+            yield msgspec.structs.replace(event, usage=usage)
+        else:
+            yield event
 
 
 @contextmanager

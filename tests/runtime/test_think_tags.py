@@ -87,7 +87,7 @@ async def test_reasoning_without_end_is_an_error() -> None:
     events = [chunk({"content": "z" * 100_000})] * (2 * MAX_TEXT // 100_000)
     found = await outcome("chat", sse(chunk({"content": "<think>"}), *events))
     assert found.error
-    assert f"said more than {MAX_TEXT} characters" in found.error.message
+    assert "said more than 4 MiB of text" in found.error.message
     assert found.text == ""
 
 

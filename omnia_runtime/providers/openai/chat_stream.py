@@ -127,16 +127,13 @@ class ChatStream:
             chunk = _decode(data)
         except UNDECODABLE:
             return self._read_unexpected(data)
-        if not chunk.choices:
-            return self._without_choice(chunk, loads_object(data) or {}, data)
-        text = self._chunk(chunk)
-        return text if self._think_tags is None or not text else self._untagged(text)
+        if chunk.choices:
+            text = self._chunk(chunk)
+            return text if self._think_tags is None else self._untagged(text, self._think_tags)
+        return self._without_choice(chunk, loads_object(data) or {}, data)
 
-    def _untagged(self, text: str) -> str:
-        tags = self._think_tags
-        if tags is None or not text:
-            return text
-        text = tags.feed(text)
+    def _untagged(self, text: str, tags: ThinkTags) -> str:
+        text = tags.feed(text) if text else ""
         if tags.passed:
             self._think_tags = None
         return text
@@ -152,7 +149,7 @@ class ChatStream:
                 text += self._chunk(chunk)
             else:
                 text += self._without_choice(chunk, event, data)
-        return self._untagged(text)
+        return text if self._think_tags is None else self._untagged(text, self._think_tags)
 
     def _without_choice(self, chunk: _Chunk, event: JsonObject, data: bytes) -> str:
         if chunk.usage is not None:

@@ -21,7 +21,7 @@ class ThinkTags:
     """
 
     def __init__(self, size: AnswerSize) -> None:
-        """Begin a text; reasoning is added to `size` as text."""
+        """Begin a text; what is held back is added to `size`."""
         self.passed = False
         self._size = size
         self._held: list[str] = []
@@ -48,8 +48,7 @@ class ThinkTags:
                 self.passed = True
                 return self.end()
             self._opened, text = True, begun[len(_OPEN) :]
-        self._size.add_text(text)
-        self._size.check()
+        self._size.add_thought(len(text))
         searched = self._tail + text
         _, found, rest = searched.partition(_CLOSE)
         if not found:

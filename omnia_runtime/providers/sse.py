@@ -19,7 +19,7 @@ class EventTooLong(ValueError):
     """An event is longer than `MAX_EVENT_BYTES`."""
 
     def __init__(self) -> None:
-        super().__init__(f"an event is longer than {MAX_EVENT_BYTES >> 20} MiB")
+        super().__init__(f"sent more than {MAX_EVENT_BYTES >> 20} MiB in one event")
 
 
 class NamedEvent(bytes):

@@ -19,7 +19,7 @@ from omnia_runtime.providers.claude.request import messages_body
 from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.gemini.request import generate_body, packed_signature
 from omnia_runtime.providers.openai.chat import chat_body
-from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
+from omnia_runtime.providers.openai.chat_stream import ChatStream
 from omnia_runtime.providers.openai.responses import packed_reasoning, responses_body
 from tests.runtime.conversation_rules import (
     chat_refusals,
@@ -62,10 +62,15 @@ THOUGHTS = [{"type": "thinking", "thinking": "hm", "signature": "s"}]
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
 
 
-def _returned(content: bytes) -> str:
-    collected = CollectedReasoning()
-    collected.add(Raw(content), NOTHING, NOTHING)
-    return collected.packed([ToolCallRequest("", "get", "{}")], MODEL, [b""])[0].opaque
+def _returned() -> str:
+    """What a server of chat completions gets back with a call."""
+    calls = [{"id": "c", "function": {"name": "get", "arguments": "{}"}}]
+    delta = {"reasoning_content": "hm", "tool_calls": calls}
+    stream = ChatStream(MODEL)
+    stream.read(json.dumps({"choices": [{"delta": delta, "finish_reason": "tool_calls"}]}).encode())
+    call = stream.finish()[0]
+    assert isinstance(call, ToolCallRequest)
+    return call.opaque
 
 
 OPAQUE = [
@@ -74,7 +79,7 @@ OPAQUE = [
     packed_layout([*THOUGHTS, None]),
     packed_layout([*THOUGHTS, 5, None, None]),
     packed_signature("c2ln"),
-    _returned(b'"hm"'),
+    _returned(),
     packed_reasoning(MODEL, [Raw(json.dumps(REASONING).encode())]),
     packed_reasoning(MODEL, [Raw(json.dumps(REASONING | {"encrypted_content": "e"}).encode())]),
     packed_reasoning("another", [Raw(json.dumps(REASONING).encode())]),

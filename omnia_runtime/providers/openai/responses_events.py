@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Raw, Struct, field
 
-from omnia_runtime.providers.lenient import JSONText, LenientDecoder, Prose, loads_object
+from omnia_runtime.providers.lenient import JSONText, LenientDecoder, Prose
 
 NOTHING = Raw()
 
@@ -86,39 +86,3 @@ lenient_event = LenientDecoder(ResponseEvent)
 lenient_detail = LenientDecoder(ResponseEventDetail)
 lenient_item = LenientDecoder(ResponseItem)
 lenient_response = LenientDecoder(FinalResponse)
-
-
-class CallEvents:
-    """Puts together the calls of servers that do not send their items when complete."""
-
-    def __init__(self) -> None:
-        self._events: list[bytes] = []
-
-    def add(self, data: bytes) -> None:
-        """Add the data of an event that begins, continues or completes a call."""
-        self._events.append(data)
-
-    def calls(self) -> dict[str, ResponseItem]:
-        """Return the calls by their keys: the id of the item if it has one.
-
-        A piece belongs to the call with its id; some servers give every event a new id, so that
-        only the position in the output tells the calls apart.
-        """
-        begun: dict[str, ResponseItem] = {}
-        keys: dict[int | None, str] = {}
-        for data in self._events:
-            event = loads_object(data) or {}
-            piece, added = lenient_detail.convert(event), lenient_item.convert(event.get("item"))
-            if added.type not in ("function_call", ""):
-                continue
-            at = piece.output_index
-            key = piece.item_id or added.id or f"#{at}"
-            if key not in begun and not added.type:
-                key = keys.get(at, key)
-            keys[at] = key
-            item = begun.setdefault(key, added)
-            if piece.arguments is not None:
-                item.arguments = piece.arguments
-            elif piece.delta:
-                item.arguments = (item.arguments or "") + piece.delta
-        return {key: item for key, item in begun.items() if item.name or item.arguments}

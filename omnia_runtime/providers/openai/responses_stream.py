@@ -11,12 +11,13 @@ from msgspec import Raw
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
+from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 from omnia_runtime.providers.finish import finish_reason
 from omnia_runtime.providers.lenient import UNDECODABLE, loads, loads_object, token_count
+from omnia_runtime.providers.openai.begun_calls import BegunCalls
 from omnia_runtime.providers.openai.responses import packed_reasoning
 from omnia_runtime.providers.openai.responses_events import (
     NOTHING,
-    CallEvents,
     FinalResponse,
     ResponseContent,
     ResponseEvent,
@@ -51,16 +52,18 @@ class ResponseStream:
     Attributes:
         done: whether the rest of the stream need not be read.
         cache_writes: input tokens that were written to the vendor's cache.
+        size: what was read of the answer, without its text.
     """
 
     def __init__(self, model: str) -> None:
+        self.size = AnswerSize()
         self.done = False
         self.cache_writes = 0
         self._model = model
         self._reasoning: list[Raw] = []
         self._calls: list[ToolCallRequest] = []
-        # They matter only for calls whose item is never complete.
-        self._call_events = CallEvents()
+        # The calls in pieces, which matter only if their item is never complete.
+        self._begun: BegunCalls[ResponseItem] = BegunCalls(self.size)
         # The ids of the calls that were read, and the keys of the messages and their parts.
         self._called: set[str] = set()
         self._items: set[str] = set()
@@ -128,7 +131,7 @@ class ResponseStream:
                 | "response.function_call_arguments.delta"
                 | "response.function_call_arguments.done"
             ):
-                self._call_events.add(data)
+                self._call_piece(data)
             case "response.output_item.done" if event.item is not NOTHING:
                 return self._item(event.item)
             case "response.completed" | "response.incomplete" | "response.done":
@@ -139,7 +142,8 @@ class ResponseStream:
             case kind if not kind.startswith("response."):
                 return self._other(found or loads_object(data) or {}, data)
             case _:
-                pass
+                # A summary of the reasoning, or of an item that is not known here, is progress.
+                self.size.total += len(event.delta or "")
         return ""
 
     def _part(self, data: bytes) -> str:
@@ -148,7 +152,7 @@ class ResponseStream:
         key = f"{part.item_id}/{part.output_index}/{part.content_index}"
         if key in self._items:
             return ""
-        self._items.add(key)
+        self._mark(key)
         inner = part.part or ResponseContent()
         self._refused = self._refused or bool(inner.refusal)
         whole = part.text or part.refusal or _text_of(inner)
@@ -175,16 +179,37 @@ class ResponseStream:
         self._unexpected.unread(event, data)
         return ""
 
+    def _mark(self, key: str) -> None:
+        """Remember that an item was read."""
+        self.size.add_other(ITEM + len(key))
+        self._items.add(key)
+
+    def _call_piece(self, data: bytes) -> None:
+        event = loads_object(data) or {}
+        piece = lenient_detail.convert(event)
+        added = lenient_item.convert(event.get("item"))
+        if added.type not in ("function_call", ""):
+            return
+        item_id, begins = piece.item_id or added.id or "", bool(added.type)
+        key = self._begun.key(item_id, piece.output_index, begins=begins)
+        self._begun.begin(key, added, added.name or "", added.arguments or "")
+        self._begun.add(key, piece.delta or "", piece.arguments)
+
     def _calls_in_pieces(self) -> None:
-        for key, item in self._call_events.calls().items():
-            if key not in self._items and (item.name or not self._calls):
-                self._call(item)
+        """Put together the calls of servers that do not send their items when complete."""
+        for key, begun in self._begun.items():
+            item = begun.item
+            if key in self._items or not (item.name or begun.arguments):
+                continue
+            if item.name or not self._calls:
+                item.arguments = begun.arguments
+                self._call(item, begun.length)
 
     def _item(self, raw: Raw) -> str:
         found = loads(bytes(raw))
         item = lenient_item.convert(found)
         if item.type == "reasoning":
-            self._reasoning.append(_encoded(found))
+            self._reason_with(found)
         elif item.type == "message" or (not item.type and item.content):
             return self._message(item)
         elif item.type == "function_call":
@@ -194,7 +219,7 @@ class ResponseStream:
     def _message(self, item: ResponseItem) -> str:
         """Read a complete message; the text of a further message is a new paragraph."""
         repeated = bool(item.id) and item.id in self._items
-        self._items.add(item.id or "")
+        self._mark(item.id or "")
         text = "" if repeated else self._rest(self._content(item), self._message_at)
         self._message_at = self._part_at = len(self._pieces)
         self._separator = _PARAGRAPH if self._pieces else ""
@@ -205,15 +230,24 @@ class ResponseStream:
         self._refused = self._refused or any(content.refusal for content in contents)
         return "".join(map(_text_of, contents))
 
-    def _call(self, item: ResponseItem) -> None:
+    def _reason_with(self, item: object) -> None:
+        encoded = _encoded(item)
+        self.size.add_other(ITEM + len(bytes(encoded)))
+        self._reasoning.append(encoded)
+
+    def _call(self, item: ResponseItem, counted: int = 0) -> None:
+        """Read a complete call; `counted` characters of its arguments were counted in pieces."""
         call_id = item.call_id or item.id or ""
-        self._items.add(item.id or "")
+        counted = self._begun.end(item.id or "") or counted
+        self._mark(item.id or "")
         # A call that the token limit cut has half of its arguments.
         if item.status == "incomplete" or (call_id and call_id in self._called):
             return
-        self._called.add(call_id)
         if not item.name:
             raise nameless_call()
+        rest = max(len(item.arguments or "") - counted, 0)
+        self.size.add_call(len(call_id) + len(item.name) + rest)
+        self._called.add(call_id)
         arguments = settled_arguments(item.arguments or "{}")
         opaque = packed_reasoning(self._model, self._reasoning)
         self._reasoning = []
@@ -241,7 +275,7 @@ class ResponseStream:
             if item.type == "function_call":
                 self._call(item)
             elif item.type == "reasoning" and not self._calls:
-                self._reasoning.append(_encoded(value))
+                self._reason_with(value)
         details = response.incomplete_details
         if details and details.reason:
             self._reason = details.reason

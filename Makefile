@@ -19,7 +19,7 @@ CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test test-grpcio test-load soak lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay clean
+.PHONY: help setup up test test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ test-load: setup ## a minute of load on one core, a minute of broken frames, oth
 
 soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, silence, outages; ARGS="-k noise" chooses
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
+
+mutants: setup ## which small faults in AREA no test notices (AREA="queue same"; ARGS="--sample 40 --seed 7")
+	@$(BIN)/python -m tests.mutants $(AREA) $(ARGS)
 
 lint: setup ## format check, lint, types, import contracts
 	@echo "ruff format"; $(BIN)/ruff format --check $(CODE)

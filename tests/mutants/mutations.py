@@ -167,7 +167,7 @@ class _Finder:
                 for changed in (value + 1, value - 1):
                     yield self._put("constant", node, f"({changed})", 0.5)
             case float(value):
-                yield self._put("constant", node, repr(value * 1.5))
+                yield self._put("constant", node, repr(value * 1.5 or 1.0))
             case str(value) if value:
                 yield self._put("text", node, repr(f"XX{value}"), _WORD_WEIGHT)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -125,7 +126,7 @@ async def test_what_fails_is_tried_again(
 @pytest.fixture
 def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the random part of a wait as long as it can be."""
-    monkeypatch.setattr(queue_module.random, "uniform", lambda _, longest: longest)
+    monkeypatch.setattr(random, "uniform", lambda _, longest: longest)
 
 
 def waits(queue: WorkQueue, outcomes: list[Requeue]) -> list[float]:

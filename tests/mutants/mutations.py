@@ -120,7 +120,7 @@ class _Finder:
             case ast.Expr(value=ast.Call() | ast.Await()):
                 if not self._text(node).removeprefix("await ").startswith(_IGNORED_CALLS):
                     yield self._put("statement removed", node, "pass")
-            case ast.Return(value=ast.expr() as value) if not _is_none(value):
+            case ast.Return(value=ast.expr() as value) if not _is_falsy(value):
                 yield self._put("return", value, "None")
             case _:
                 pass
@@ -220,5 +220,5 @@ def _is_text_alone(node: ast.AST) -> bool:
     )
 
 
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
+def _is_falsy(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and not node.value

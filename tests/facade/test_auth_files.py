@@ -15,6 +15,7 @@ from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.client_keys import ClientKey, ClientKeyValidator
 from omnia_facade.auth.mounted import CHECK_SECONDS, MountedValidator
 from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.entrance.head import joined_headers
 from tests.facade.auth_files import AUDIENCE, Mounted, account, everything, management, oidc
 from tests.facade.signing import Issuer, bearing, forged
 
@@ -296,6 +297,15 @@ async def test_a_header_that_a_client_has_doubled_is_not_believed(
     assert "x-role came more than once" in await guard.refused(
         {"x-user-id": "mia", "x-role": "admin, viewer"}
     )
+    fields = [("x-user-id", "mia"), ("x-team", "blue"), ("x-team", "admins")]
+    assert "x-team came more than once" in await guard.refused(joined_headers(fields))
+
+
+async def test_a_claim_may_be_a_list(mounted: Mounted, guard: Guard) -> None:
+    mounted.rules(AuthFile(edge_trust=EDGE))
+
+    fields = [("x-user-id", "mia"), ("x-team", "blue, red"), ("accept", "a"), ("accept", "b")]
+    assert (await guard.ask(joined_headers(fields))).claims == (("team", "blue, red"),)
 
 
 async def test_a_name_that_is_no_text_is_a_name_all_the_same(

@@ -1,6 +1,7 @@
 """A cluster in memory: what a scenario begins with, and what it has become."""
 
 import copy
+import functools
 from collections.abc import Mapping
 
 from omnia_core.errors import Code
@@ -40,8 +41,8 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
-        self.discovery = DiscoveryCache(ServerDiscovery())
-        self.issuers = Issuers(discover)
+        self.discovery = DiscoveryCache(ServerDiscovery(lambda _: False))
+        self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
         self._count = 0

@@ -9,7 +9,10 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.leader import Election, LeadershipLost, election
 from omnia_operator.leader.lease import (
+    DEADLINE_SECONDS,
     LEASE_SECONDS,
+    RENEW_SECONDS,
+    RETRY_SECONDS,
     LeaseAction,
     LeaseObservation,
     lease_body,
@@ -89,9 +92,8 @@ def test_a_lease_is_replaced_with_the_metadata_that_it_has() -> None:
 
 
 def test_a_holder_stops_before_another_may_start() -> None:
-    assert RENEW < DEADLINE < LEASE_SECONDS
-    assert RENEW + DEADLINE <= LEASE_SECONDS
-    assert RETRY < LEASE_SECONDS - DEADLINE
+    assert RENEW_SECONDS + DEADLINE_SECONDS <= LEASE_SECONDS
+    assert RETRY_SECONDS < RENEW_SECONDS < DEADLINE_SECONDS
 
 
 class Leases:
@@ -124,13 +126,6 @@ class Leases:
     @property
     def holder(self) -> str:
         return str((self.lease or {}).get("spec", {}).get("holderIdentity"))
-
-
-RENEW, RETRY, DEADLINE = (
-    election.RENEW_SECONDS,
-    election.RETRY_SECONDS,
-    election.DEADLINE_SECONDS,
-)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.warnings import InsecureKeyLengthWarning
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, read_unverified
@@ -199,6 +200,27 @@ async def test_a_key_that_was_withdrawn_signs_nothing_any_more() -> None:
 
     assert "has no key with its key id" in await refused(token, issuer.keys)
     assert await verify(issuer.sign("new"), issuer.keys)
+
+
+async def test_a_key_that_is_too_short_is_not_used() -> None:
+    issuer = Issuer().add("short", "RS256", bits=1024)
+    with pytest.warns(InsecureKeyLengthWarning):
+        token = issuer.sign("short")
+
+    assert "the key of the issuer for the token cannot be used" in await refused(token, issuer.keys)
+
+
+async def test_a_token_without_key_id_is_tried_with_eight_keys_at_most() -> None:
+    issuer = Issuer()
+    for number in range(9):
+        issuer.add(str(number))
+    claims = issuer.claims("agent")
+
+    def unnamed(key: int) -> str:
+        return jwt.encode(claims, issuer.private[str(key)][1], "ES256")
+
+    assert await verify(unnamed(7), issuer.keys)
+    assert "does not match" in await refused(unnamed(8), issuer.keys)
 
 
 async def test_a_token_without_key_id_is_tried_with_the_keys_that_fit() -> None:

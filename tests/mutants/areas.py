@@ -72,7 +72,7 @@ AREAS = {
     ),
     "idempotency": Area(
         ("omnia_facade/idempotency/*.py",),
-        _tests("facade", "idempotency", "replies", "kept_answers"),
+        _tests("facade", "idempotency", "idempotent_calls", "replies"),
     ),
     "agent": Area(
         ("omnia_runtime/agent/*.py",),

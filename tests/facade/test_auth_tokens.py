@@ -10,6 +10,7 @@ from jwt.warnings import InsecureKeyLengthWarning
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, read_unverified
+from omnia_facade.auth.tokens import bearer_token
 from tests.facade.signing import CURVES, ISSUER, Issuer, b64, forged
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA")
@@ -91,6 +92,32 @@ async def refused(token: str, keys: list[JsonObject], audience: str = "agent") -
     with pytest.raises(Unauthorized) as caught:
         await verify(token, keys, audience)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, None),
+        ({"authorization": "Bearer a.b.c"}, "a.b.c"),
+        ({"authorization": "bEARER   a.b.c "}, "a.b.c"),
+        ({"authorization": "Bearer"}, None),
+        ({"authorization": "Bearer "}, None),
+        ({"authorization": "Basic a.b.c"}, None),
+        ({"authorization": "a.b.c"}, None),
+        ({"sec-websocket-protocol": "omnia.v1, omnia.bearer.a.b.c"}, "a.b.c"),
+        ({"sec-websocket-protocol": "omnia.bearer.a,omnia.bearer.b"}, "a"),
+        ({"sec-websocket-protocol": "omnia.bearer."}, None),
+        ({"sec-websocket-protocol": "omnia.v1"}, None),
+        ({"": "omnia.bearer.a"}, None),
+        ({"authorization": "Bearer ", "sec-websocket-protocol": "omnia.bearer.a"}, "a"),
+        ({"authorization": "Basic b", "sec-websocket-protocol": "omnia.bearer.a"}, "a"),
+        ({"authorization": "Bearer b", "sec-websocket-protocol": "omnia.bearer.a"}, "b"),
+    ],
+)
+def test_a_token_is_in_the_authorization_or_among_the_subprotocols(
+    headers: dict[str, str], token: str | None
+) -> None:
+    assert bearer_token(headers) == token
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

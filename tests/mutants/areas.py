@@ -117,7 +117,7 @@ AREAS = {
     ),
     "templates": Area(
         ("omnia_core/templates.py",),
-        _tests("runtime", "templates", "prompts", "mock") + _tests("core", "pack"),
+        _tests("runtime", "templates", "prompts", "mock") + _tests("core", "templates", "pack"),
     ),
     "placement": Area(
         ("omnia_core/files/placement.py",),

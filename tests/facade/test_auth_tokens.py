@@ -8,8 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.warnings import InsecureKeyLengthWarning
 
+from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, read_unverified
+from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, public_keys, read_unverified
 from omnia_facade.auth.tokens import bearer_token
 from tests.facade.signing import CURVES, ISSUER, Issuer, b64, forged
 
@@ -277,3 +278,51 @@ async def test_a_critical_extension_that_nobody_understands_is_refused(issuer: I
     token = jwt.encode(issuer.claims("agent"), key, algorithm, headers)
 
     assert "malformed" in await refused(token, issuer.keys)
+
+
+RSA_KEY: JsonObject = {"kty": "RSA", "kid": "r", "n": "AQ", "e": "AQAB"}
+EC_KEY: JsonObject = {"kty": "EC", "kid": "e", "crv": "P-256", "x": "AQ", "y": "AQ"}
+OKP_KEY: JsonObject = {"kty": "OKP", "kid": "o", "crv": "Ed25519", "x": "AQ"}
+
+
+def test_the_public_members_of_signature_keys_are_kept() -> None:
+    more: JsonObject = {"use": "sig", "alg": "RS256", "key_ops": ["verify"]}
+    private: JsonObject = {"d": "AQ", "p": "AQ", "q": "AQ", "dp": "AQ", "k": "AQ", "x5c": ["AQ"]}
+    keys = [{**RSA_KEY, **more, **private}, {**EC_KEY, **private}, {**OKP_KEY, **private}]
+    assert public_keys({"keys": keys}) == ({**RSA_KEY, **more}, EC_KEY, OKP_KEY)
+
+
+def test_keys_for_other_things_are_left_out() -> None:
+    others: list[Any] = [{"kty": "oct", "k": "AQ"}, {**EC_KEY, "use": "enc"}, "text", None, {}]
+    assert public_keys({"keys": [*others, EC_KEY]}) == (EC_KEY,)
+
+
+@pytest.mark.parametrize(
+    "jwks", [{}, {"keys": []}, {"keys": {}}, {"keys": [{"kty": "oct"}]}, {"keys": None}]
+)
+def test_an_issuer_without_a_usable_key_is_named(jwks: JsonObject) -> None:
+    with pytest.raises(ConfigurationError, match="publishes no RSA, EC or OKP key"):
+        public_keys(jwks)
+
+
+@pytest.mark.parametrize(
+    ("header", "claims", "expected"),
+    [
+        ({"alg": "ES256", "kid": "k"}, {"iss": "i", "aud": "a"}, ("ES256", "k", "i", ("a",))),
+        ({"alg": "ES256", "kid": 7}, {"aud": ["a", 1, "b"]}, ("ES256", None, "", ("a", "b"))),
+        ({}, {}, ("None", None, "", ())),
+    ],
+)
+def test_what_a_token_claims_is_read(
+    header: JsonObject, claims: JsonObject, expected: tuple[object, ...]
+) -> None:
+    read = read_unverified(forged(header, claims))
+    assert read
+    assert (read.algorithm, read.key_id, read.issuer, read.audiences) == expected
+
+
+@pytest.mark.parametrize(
+    "token", ["", "a", "a.b", "e30.e30", "e30.e30.a.b", "e30.W10.", "W10.e30."]
+)
+def test_what_has_not_three_parts_with_objects_is_no_token(token: str) -> None:
+    assert read_unverified(token) is None

@@ -63,7 +63,7 @@ AREAS = {
     ),
     "tokens": Area(
         ("omnia_core/tokens/*.py",),
-        _tests("facade", "auth", "auth_tokens", "auth_program"),
+        _tests("facade", "auth", "auth_files", "auth_tokens") + _tests("operator", "external_auth"),
         goal=97,
     ),
     "functions": Area(

@@ -76,9 +76,27 @@ class FakeCluster:
         for (kind, _), live in self.objects.items():
             if kind == DEPLOYMENT:
                 count = live["spec"].get("replicas", 1)
-                names = ("readyReplicas", "availableReplicas", "updatedReplicas")
+                counts = ("ready", "available", "updated")
+                names = ("replicas", *(f"{each}Replicas" for each in counts))
                 live["status"] = dict.fromkeys(names, count)
                 live["status"]["observedGeneration"] = live["metadata"]["generation"]
+
+    def surge(self) -> None:
+        """Let every Deployment begin a rollout as Kubernetes does with maxUnavailable 0.
+
+        One new pod is there beside the old ones, which are the available ones.
+        """
+        for (kind, _), live in self.objects.items():
+            if kind == DEPLOYMENT:
+                count = live["spec"].get("replicas", 1)
+                live["status"] = {
+                    "observedGeneration": live["metadata"]["generation"],
+                    "replicas": count + 1,
+                    "readyReplicas": count,
+                    "availableReplicas": count,
+                    "updatedReplicas": 1,
+                    "unavailableReplicas": 1,
+                }
 
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         found = self.objects.get((kind, key))

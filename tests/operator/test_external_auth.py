@@ -120,6 +120,26 @@ async def test_an_agent_that_accepts_nothing_says_so_and_runs() -> None:
     assert scene.condition("Ready") == "True: RuntimeReady"
 
 
+async def test_an_agent_is_open_until_the_last_pod_that_was_is_gone() -> None:
+    scene = Scene(facade={"handler": "echo"})
+    await scene.settle(Settings(allow_unauthenticated=True))
+    assert scene.condition() == "False: Unauthenticated"
+
+    await scene.cluster.settle()
+    scene.cluster.surge()
+    await scene.cluster.settle()
+    assert scene.condition() == "False: Unauthenticated"
+    scene.cluster.run_pods()
+    await scene.cluster.settle()
+    assert scene.condition() == "True: DashboardOnly"
+
+    # Whoever opens an agent is told at once.
+    await scene.cluster.settle(Settings(allow_unauthenticated=True))
+    scene.cluster.surge()
+    await scene.cluster.settle(Settings(allow_unauthenticated=True))
+    assert scene.condition() == "False: Unauthenticated"
+
+
 @pytest.mark.parametrize("by", ["the chart", "extraEnv"])
 async def test_an_agent_that_is_open_to_all_says_so(by: str) -> None:
     variable = {"name": "OMNIA_FACADE_ALLOW_UNAUTHENTICATED", "value": "true"}

@@ -85,6 +85,11 @@ class _Finder:
                 return
             case ast.keyword(arg=name) if name in _IGNORED_KEYWORDS:
                 return
+            case ast.ClassDef(body=body):
+                for statement in body:
+                    if not _is_text_alone(statement):
+                        yield from self._visit(statement)
+                return
             case _:
                 pass
         if isinstance(node, ast.JoinedStr):
@@ -94,7 +99,7 @@ class _Finder:
             return
         yield from self._own(node)
         for name, value in ast.iter_fields(node):
-            if name in {"annotation", "returns", "type_params", "bases"}:
+            if name in {"annotation", "returns", "type_params", "bases", "decorator_list"}:
                 continue
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST) and not _is_text_alone(child):

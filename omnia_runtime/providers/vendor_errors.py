@@ -189,7 +189,7 @@ def _words(error: Any) -> str:
     lower = {key.lower(): value for key, value in error.items()}
     for key in (*_ERROR_KEYS, *_WORD_KEYS, "base_resp"):
         if words := _words(lower.get(key)):
-            return _with_cause(words, lower.get("metadata"))
+            return _with_cause(words, lower.get("metadata")) + _place(lower.get("loc"))
     return ""
 
 
@@ -199,6 +199,11 @@ def _with_cause(words: str, metadata: Any) -> str:
     if not isinstance(raw, str) or not raw.strip():
         return words
     return f"{words}: {error_text(raw.encode())}"
+
+
+def _place(loc: Any) -> str:
+    """Return the place in the request that FastAPI names beside an error that says only what."""
+    return f" ({'.'.join(map(str, loc))})" if isinstance(loc, list) and loc else ""
 
 
 def _shown(error: Any) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import Raw
@@ -13,7 +14,8 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import ChatRequest, ToolCallRequest, ToolSpec
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.model import ChatRequest, TextDelta, ToolCallRequest, ToolSpec
 from omnia_runtime.providers.claude.messages import packed_layout
 from omnia_runtime.providers.claude.request import messages_body
 from omnia_runtime.providers.fitting import Fitting
@@ -27,6 +29,8 @@ from tests.runtime.conversation_rules import (
     gemini_refusals,
     responses_refusals,
 )
+from tests.runtime.field_calls import model_of, outcome
+from tests.runtime.servers import serving
 
 Rules: TypeAlias = Callable[[Any], Iterator[str]]
 MODEL = "m"
@@ -190,3 +194,59 @@ def test_results_get_an_answer_before_the_next_message_where_it_is_wanted() -> N
     config = VENDORS["mistral"][0]
     roles = [message["role"] for message in chat_body(config, ChatRequest("", history))["messages"]]
     assert roles == ["user", "assistant", "tool", "assistant", "user"]
+
+
+def test_texts_are_one_text_and_calls_without_a_text_have_what_their_server_takes() -> None:
+    history = [
+        Message("user", "", (Part("text", text="one"), Part("text", text="two"))),
+        Message("assistant", tool_calls=(ToolCall("c1", "get"),)),
+        Message("tool", "9", (Part("video", media=Media("video/mp4")),), tool_call_id="c1"),
+    ]
+    contents = {
+        vendor: [
+            message["content"]
+            for message in chat_body(VENDORS[vendor][0], ChatRequest("", history))["messages"]
+        ]
+        for vendor in ("mistral", "vllm")
+    }
+    returned = "The tool call c1 returned:\n\n[video video/mp4: cannot be shown to you]"
+    assert contents == {
+        "mistral": ["one\n\ntwo", None, "9", "(no answer)", returned],
+        "vllm": ["one\n\ntwo", "", "9", "(no answer)", returned],
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [
+        (422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs"}]}),
+        (400, {"error": {"message": "property 'stream_options' is unsupported"}}),
+    ],
+)
+async def test_a_server_that_refuses_to_count_is_asked_without_it(
+    status: int, refusal: Any
+) -> None:
+    asked: list[bool] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append("stream_options" in await request.json())
+        if asked[-1]:
+            return web.json_response(refusal, status=status)
+        return web.json_response({"choices": [{"message": {"content": "hi"}}]})
+
+    client = HTTPClient()
+    async with serving(answer) as url:
+        model = model_of("chat", url, client)
+        for _ in range(2):
+            events = [event async for event in model.stream(ChatRequest("", [NEXT]))]
+            assert events[0] == TextDelta("hi")
+        await client.close()
+    assert asked == [True, False, False]
+
+
+async def test_the_place_of_an_invalid_field_is_named() -> None:
+    detail = [{"loc": ["body", "messages", 0, "name"], "msg": "Field required"}]
+    found = await outcome("chat", [json.dumps({"detail": detail}).encode()], status=422)
+    assert found.error is not None
+    assert "422: Field required (body.messages.0.name)" in found.error.message
+    assert found.requests == 1

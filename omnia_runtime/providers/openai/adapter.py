@@ -1,6 +1,7 @@
 """OpenAI's two APIs, chat completions and responses, and compatible servers, as a chat model."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -9,7 +10,7 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.ports.model import ChatRequest, ModelEvent
+from omnia_runtime.ports.model import ChatRequest, ModelEvent, ProviderError
 from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.openai.chat import api_url, chat_body
@@ -27,6 +28,8 @@ from omnia_runtime.providers.vendor_http import VendorHTTP
 from omnia_runtime.providers.vendor_stream import AnswerReader, Events, stream_answer
 
 _log = structlog.get_logger()
+_OPTIONS = "stream_options"
+_INVALID = (400, 422)
 
 
 class OpenAIModel:
@@ -48,6 +51,7 @@ class OpenAIModel:
         self._prices = prices_of(config)
         self._headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         self._warned = False
+        self._refuses_options = False
         self._fitting = Fitting(config)
         self._http = VendorHTTP(config, key, key_variable, client)
 
@@ -62,8 +66,31 @@ class OpenAIModel:
             stream_answer(self._http, self._prices, answer, partial(self._request, fitted.request))
         )
 
-    def _request(self, request: ChatRequest, size: AnswerSize) -> Events:
+    @asynccontextmanager
+    async def _request(
+        self, request: ChatRequest, size: AnswerSize
+    ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
+        """Send the request; again without `stream_options` if the server refuses them.
+
+        Some servers refuse what they do not know, and count the tokens without being asked.
+        """
         body = self._body(request)
+        if self._refuses_options:
+            body.pop(_OPTIONS, None)
+        async with AsyncExitStack() as stack:
+            enter = stack.enter_async_context
+            try:
+                events = await enter(self._events(body, size))
+            except ProviderError as error:
+                if error.status not in _INVALID or _OPTIONS not in error.message:
+                    raise
+                if body.pop(_OPTIONS, None) is None:
+                    raise
+                self._refuses_options = True
+                events = await enter(self._events(body, size))
+            yield events
+
+    def _events(self, body: JsonObject, size: AnswerSize) -> Events:
         return self._http.events(self._url, self._headers, body, size, thinks=self._thinks)
 
     def _body(self, request: ChatRequest) -> JsonObject:

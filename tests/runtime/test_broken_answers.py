@@ -136,8 +136,9 @@ def test_arguments_that_repeat_are_read_in_one_pass() -> None:
 
 async def test_an_answer_may_have_long_headers() -> None:
     policy = "default-src 'self' " + "https://a.example " * 2000
-    head = {"Content_Type": "text/event-stream", "Content_Security_Policy": policy}
-    found = await answered(http(200, STREAM, **head))
+    found = await answered(
+        http(200, STREAM, Content_Type="text/event-stream", Content_Security_Policy=policy)
+    )
     assert (found.error, found.text) == (None, "Good day")
 
 

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
@@ -216,32 +217,41 @@ def test_texts_are_one_text_and_calls_without_a_text_have_what_their_server_take
     }
 
 
-@pytest.mark.parametrize(
-    ("status", "refusal"),
-    [
-        (422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra inputs"}]}),
-        (400, {"error": {"message": "property 'stream_options' is unsupported"}}),
-    ],
-)
-async def test_a_server_that_refuses_to_count_is_asked_without_it(
-    status: int, refusal: Any
-) -> None:
-    asked: list[bool] = []
+REFUSALS: dict[str, tuple[int, Any]] = {
+    "stream_options": (422, {"detail": [{"loc": ["body", "stream_options"], "msg": "Extra"}]}),
+    "max_tokens": (400, {"error": {"message": "Use 'max_completion_tokens' instead."}}),
+}
+
+
+async def test_a_field_that_a_server_refuses_is_left_out_from_then_on() -> None:
+    asked: list[set[str]] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append("stream_options" in await request.json())
-        if asked[-1]:
-            return web.json_response(refusal, status=status)
+        body = await request.json()
+        asked.append(body.keys() & {*REFUSALS, "max_completion_tokens"})
+        for field, (status, refusal) in REFUSALS.items():
+            if field in body:
+                return web.json_response(refusal, status=status)
         return web.json_response({"choices": [{"message": {"content": "hi"}}]})
 
     client = HTTPClient()
     async with serving(answer) as url:
         model = model_of("chat", url, client)
+        request = ChatRequest("", [NEXT], parameters=Parameters(max_tokens=9))
         for _ in range(2):
-            events = [event async for event in model.stream(ChatRequest("", [NEXT]))]
+            events = [event async for event in model.stream(request)]
             assert events[0] == TextDelta("hi")
         await client.close()
-    assert asked == [True, False, False]
+    assert asked[0] == {"stream_options", "max_tokens"}
+    assert asked[2:] == [{"max_completion_tokens"}] * 2
+
+
+async def test_a_refused_value_of_a_field_is_told() -> None:
+    body = json.dumps({"error": {"message": "max_tokens is too large"}}).encode()
+    found = await outcome("chat", [body], status=400)
+    assert found.error is not None
+    assert "too large" in found.error.message
+    assert found.requests == 1
 
 
 async def test_the_place_of_an_invalid_field_is_named() -> None:

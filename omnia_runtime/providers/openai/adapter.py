@@ -28,7 +28,10 @@ from omnia_runtime.providers.vendor_http import VendorHTTP
 from omnia_runtime.providers.vendor_stream import AnswerReader, Events, stream_answer
 
 _log = structlog.get_logger()
+# Strict servers refuse the first. Newer models of OpenAI want the limit under its new name, behind
+# another host too.
 _OPTIONS = "stream_options"
+_LIMIT, _NEW_LIMIT = "max_tokens", "max_completion_tokens"
 _INVALID = (400, 422)
 
 
@@ -51,7 +54,7 @@ class OpenAIModel:
         self._prices = prices_of(config)
         self._headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         self._warned = False
-        self._refuses_options = False
+        self._refused: set[str] = set()
         self._fitting = Fitting(config)
         self._http = VendorHTTP(config, key, key_variable, client)
 
@@ -70,25 +73,27 @@ class OpenAIModel:
     async def _request(
         self, request: ChatRequest, size: AnswerSize
     ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
-        """Send the request; again without `stream_options` if the server refuses them.
-
-        Some servers refuse what they do not know, and count the tokens without being asked.
-        """
+        """Send the request; again, and from then on, without a field that the server refuses."""
         body = self._body(request)
-        if self._refuses_options:
-            body.pop(_OPTIONS, None)
         async with AsyncExitStack() as stack:
-            enter = stack.enter_async_context
-            try:
-                events = await enter(self._events(body, size))
-            except ProviderError as error:
-                if error.status not in _INVALID or _OPTIONS not in error.message:
-                    raise
-                if body.pop(_OPTIONS, None) is None:
-                    raise
-                self._refuses_options = True
-                events = await enter(self._events(body, size))
+            while True:
+                self._leave_out_refused(body)
+                try:
+                    events = await stack.enter_async_context(self._events(body, size))
+                    break
+                except ProviderError as error:
+                    field = _refused_field(body, error)
+                    if field is None:
+                        raise
+                    self._refused.add(field)
             yield events
+
+    def _leave_out_refused(self, body: JsonObject) -> None:
+        if _OPTIONS in self._refused:
+            # Such servers count the tokens without being asked.
+            body.pop(_OPTIONS, None)
+        if _LIMIT in self._refused and _LIMIT in body:
+            body[_NEW_LIMIT] = body.pop(_LIMIT)
 
     def _events(self, body: JsonObject, size: AnswerSize) -> Events:
         return self._http.events(self._url, self._headers, body, size, thinks=self._thinks)
@@ -105,3 +110,11 @@ class OpenAIModel:
             )
         mapped = responses_body if self._responses else chat_body
         return mapped(self._config, request)
+
+
+def _refused_field(body: JsonObject, error: ProviderError) -> str | None:
+    """Return the field for which a request was refused, if there is another way."""
+    if error.status not in _INVALID:
+        return None
+    named = ((_OPTIONS, _OPTIONS), (_LIMIT, _NEW_LIMIT))
+    return next((field for field, word in named if field in body and word in error.message), None)

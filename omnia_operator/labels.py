@@ -1,5 +1,7 @@
-"""Labels and annotations of the operator's objects."""
+"""Labels, annotations and names of the operator's objects."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from omnia_core.names import GROUP
@@ -27,6 +29,9 @@ FILES_HASH: Final = f"{GROUP}/files-hash"
 """On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
 
 
+_FOLDERS = ("auth", "function", "pack", "providers", "tools")
+
+
 def selector(agent: str) -> dict[str, str]:
     """Return the labels that select the pods of an agent; they never change."""
     return {NAME: AGENT, INSTANCE: agent}
@@ -35,3 +40,45 @@ def selector(agent: str) -> dict[str, str]:
 def owned(agent: str) -> dict[str, str]:
     """Return the labels of every object of an agent."""
     return {**selector(agent), MANAGED_BY: OPERATOR, COMPONENT: "agent"}
+
+
+def marked(found: Mapping[str, str], agent: str) -> bool:
+    """Whether labels are those of the objects of an agent."""
+    return owned(agent).items() <= found.items()
+
+
+@dataclass(frozen=True)
+class OwnedNames:
+    """The names that the operator gives to objects of an agent which its pods run as or mount."""
+
+    agent: str
+
+    @property
+    def service_account(self) -> str:
+        """The ServiceAccount of the pods; the agent's own name may be `default`."""
+        return f"{self.agent}-agent"
+
+    @property
+    def auth_secret(self) -> str:
+        """The Secret with the keys of clients."""
+        return f"{self.agent}-auth"
+
+    @property
+    def copied_keys(self) -> str:
+        """The Secret with the keys that were copied from other namespaces."""
+        return f"{self.agent}-provider-keys"
+
+    @property
+    def every(self) -> frozenset[str]:
+        """The names of all objects of the agent; most of those without pods have its own name."""
+        folders = (self.config_map(folder) for folder in _FOLDERS)
+        return frozenset({self.agent, self.service_account, *self.secrets, *folders})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every Secret: pods may mount one that does not exist."""
+        return self.auth_secret, self.copied_keys
+
+    def config_map(self, folder: str) -> str:
+        """Return the name of the ConfigMap that is mounted as a folder."""
+        return f"{self.agent}-{folder}"

@@ -57,6 +57,24 @@ def owned(live: JsonObject, uid: str) -> bool:
     return any(owner.get("uid") == uid for owner in owners)
 
 
+def belongs(live: JsonObject, owner: JsonObject) -> bool:
+    """Whether an object is an agent's: it owns it, or may adopt it.
+
+    An object with the labels of the agent and without an owner is adopted: `--cascade=orphan` or a
+    restored backup left it.
+
+    Args:
+        live: the object.
+        owner: an owner reference to the agent.
+    """
+    metadata = live["metadata"]
+    if owned(live, owner["uid"]):
+        return True
+    return not metadata.get("ownerReferences") and labels.marked(
+        metadata.get("labels") or {}, owner["name"]
+    )
+
+
 def owner_of(manifest: Manifest) -> JsonObject:
     """Return the owner reference of a manifest."""
     owner: JsonObject = manifest.body["metadata"]["ownerReferences"][0]

@@ -10,6 +10,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind, Mode
 from omnia_operator import labels
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
@@ -55,9 +56,9 @@ class AgentPlan:
             yield self.runtime
 
     @property
-    def service_account(self) -> str:
-        """Name of the ServiceAccount; the agent's own name may be `default`."""
-        return f"{self.name}-agent"
+    def names(self) -> OwnedNames:
+        """Names of the objects that the pods run as or mount."""
+        return OwnedNames(self.name)
 
     @property
     def labels(self) -> JsonObject:

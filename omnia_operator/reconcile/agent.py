@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.api import AgentRuntime
+from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
 from omnia_operator.cluster.manifest import Manifest, owned
@@ -13,8 +13,9 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render, secrets
 from omnia_operator.plan import AgentPlan, Settings, config_hash, files_hash, plan
+from omnia_operator.policy import refusals
 from omnia_operator.reconcile.credentials import with_issuers
-from omnia_operator.reconcile.documents import generation_of, parsed, status_of
+from omnia_operator.reconcile.documents import explained, generation_of, parsed, status_of
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.objects import apply, prune
 from omnia_operator.reconcile.publish import publish
@@ -59,7 +60,10 @@ async def reconcile_agent(
     if document is None or document["metadata"].get("deletionTimestamp"):
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
     resource = parsed(document)
-    if isinstance(resource, AgentRuntime):
+    refused = _refused(resource, settings)
+    if refused is not None:
+        outcome = _Outcome(problems=(refused,))
+    elif isinstance(resource, AgentRuntime):
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
         outcome = await _converge(cluster, resource, settings, found)
@@ -74,6 +78,16 @@ async def reconcile_agent(
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     return _requeue(outcome)
+
+
+def _refused(resource: AnyResource | str, settings: Settings) -> Problem | None:
+    """Return what the policy refuses. Like an invalid spec, it leaves the pods as they are."""
+    if not isinstance(resource, AgentRuntime):
+        return None
+    findings = list(refusals(resource, settings.policy))
+    if not findings:
+        return None
+    return Problem("Ready", "PolicyViolation", explained(findings), retry=False)
 
 
 def _requeue(outcome: _Outcome) -> Requeue:

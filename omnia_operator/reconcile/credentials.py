@@ -9,8 +9,10 @@ from omnia_core.files.auth import AuthFile
 from omnia_operator.api import AgentRuntime
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import CONFIG_MAP
+from omnia_operator.cluster.manifest import owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
+from omnia_operator.labels import OwnedNames
 from omnia_operator.resolve import Found, IssuerAnswer, IssuerKeys, NoKeys
 
 _FILE = names.AUTH_PATH.rpartition("/")[2]
@@ -50,8 +52,10 @@ async def _with_last(
     if not isinstance(answer, NoKeys):
         return answer
     namespace, name = agent.key
-    found = await cluster.get(CONFIG_MAP, (namespace, f"{name}-auth"))
-    text = ((found or {}).get("data") or {}).get(_FILE, "{}")
+    found = await cluster.get(CONFIG_MAP, (namespace, OwnedNames(name).config_map("auth")))
+    if found is None or not owned(found, agent.metadata.uid):
+        return answer
+    text = (found.get("data") or {}).get(_FILE, "{}")
     try:
         file = msgspec.json.decode(text, type=AuthFile)
     except msgspec.DecodeError:

@@ -17,9 +17,11 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
     kind_of,
 )
-from omnia_operator.cluster.manifest import Manifest, owned, owner_of, redacted
+from omnia_operator.cluster.manifest import Manifest, belongs, owned, owner_of, redacted
+from omnia_operator.cluster.store import is_ours
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
+from omnia_operator.handlers import LABELLED
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import Reconciler
@@ -81,7 +83,9 @@ class FakeCluster:
 
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         found = self.objects.get((kind, key))
-        return None if found is None else redacted(copy.deepcopy(found))
+        if found is None or (kind in LABELLED and not is_ours(found["metadata"])):
+            return None  # the watches do not deliver it
+        return redacted(copy.deepcopy(found))
 
     async def find(
         self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
@@ -103,9 +107,9 @@ class FakeCluster:
             raise KindMissing(manifest.kind)
         if refusal := self.refuse.get((manifest.kind, manifest.key[1])):
             raise refusal
-        live = self.objects.get((manifest.kind, manifest.key))
-        if live is not None and not known and not owned(live, owner_of(manifest)["uid"]):
-            raise name_taken(manifest, live)
+        live, owner = self.objects.get((manifest.kind, manifest.key)), owner_of(manifest)
+        if live is not None and not known and not belongs(live, owner):
+            raise name_taken(manifest.kind, manifest.key[1], owner, live)
         self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
         if live is not None and manifest.kind in (CONFIG_MAP, SECRET):
             live = {**live, "data": {}}  # a key that is applied no more goes

@@ -19,6 +19,7 @@ from omnia_operator.cluster.kinds import AGENT_RUNTIME, CONFIG_MAP, DEPLOYMENT, 
 from omnia_operator.discovery import Issuers
 from omnia_operator.discovery.issuers import FAILED_SECONDS, FRESH_SECONDS, discover
 from omnia_operator.plan import Settings
+from omnia_operator.policy import Policy
 from omnia_operator.resolve import IssuerKeys, NoKeys
 from omnia_operator.scheduling import Requeue
 from tests.facade.signing import Issuer, bearing
@@ -123,7 +124,8 @@ async def test_an_agent_that_is_open_to_all_says_so(by: str) -> None:
     extra = [variable] if by == "extraEnv" else []
     scene = Scene(facade={"handler": "echo", "extraEnv": extra})
 
-    await scene.settle(Settings(allow_unauthenticated=by == "the chart"))
+    allowed = Policy(unauthenticated_agents=True)
+    await scene.settle(Settings(allow_unauthenticated=by == "the chart", policy=allowed))
 
     assert scene.condition() == "False: Unauthenticated"
     assert ("helper", "Unauthenticated") in scene.cluster.events

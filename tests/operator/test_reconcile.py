@@ -218,7 +218,7 @@ async def test_somebody_elses_object_is_left_alone() -> None:
     cluster = await settled(*everything(), theirs)
 
     assert cluster.live(CONFIG_MAP, "helper-tools")["data"] == {"tools.yaml": "mine"}
-    assert cluster.conditions()["DeploymentReady"] == "False: DeploymentFailed"
+    assert cluster.conditions()["DeploymentReady"] == "False: NotOwned"
     assert "does not belong to this agent" in cluster.message("Ready")
     assert cluster.status()["phase"] == "Failed"
 

@@ -29,6 +29,7 @@ FILES_HASH: Final = f"{GROUP}/files-hash"
 """On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
 
 
+_PREFIX = "omnia-"
 _FOLDERS = ("auth", "function", "pack", "providers", "tools")
 
 
@@ -49,30 +50,35 @@ def marked(found: Mapping[str, str], agent: str) -> bool:
 
 @dataclass(frozen=True)
 class OwnedNames:
-    """The names that the operator gives to objects of an agent which its pods run as or mount."""
+    """The names of the objects that the pods of an agent run as or mount.
+
+    Their prefix keeps them apart from names that people choose: an agent `shop` and a ConfigMap
+    `shop-pack` are both likely. The Service and the Deployment have the agent's own name.
+    """
 
     agent: str
 
     @property
     def service_account(self) -> str:
-        """The ServiceAccount of the pods; the agent's own name may be `default`."""
-        return f"{self.agent}-agent"
+        """The ServiceAccount of the pods."""
+        return self._named("agent")
 
     @property
     def auth_secret(self) -> str:
         """The Secret with the keys of clients."""
-        return f"{self.agent}-auth"
+        return self._named("auth")
 
     @property
     def copied_keys(self) -> str:
         """The Secret with the keys that were copied from other namespaces."""
-        return f"{self.agent}-provider-keys"
+        return self._named("provider-keys")
 
     @property
     def every(self) -> frozenset[str]:
         """The names of all objects of the agent; most of those without pods have its own name."""
         folders = (self.config_map(folder) for folder in _FOLDERS)
-        return frozenset({self.agent, self.service_account, *self.secrets, *folders})
+        names = {self.service_account, *self.secrets, *folders}
+        return frozenset({self.agent, *names, *map(former_name, names)})
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -81,4 +87,12 @@ class OwnedNames:
 
     def config_map(self, folder: str) -> str:
         """Return the name of the ConfigMap that is mounted as a folder."""
-        return f"{self.agent}-{folder}"
+        return self._named(folder)
+
+    def _named(self, part: str) -> str:
+        return f"{_PREFIX}{self.agent}-{part}"
+
+
+def former_name(name: str) -> str:
+    """Return the name that an object of `OwnedNames` had before it had the prefix."""
+    return name.removeprefix(_PREFIX)

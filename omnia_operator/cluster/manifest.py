@@ -38,6 +38,18 @@ class Manifest:
         body = {**body, "metadata": {**metadata, "annotations": annotations}}
         return cls(kind, (metadata["namespace"], metadata["name"]), body)
 
+    def renamed(self, name: str) -> "Manifest":
+        """Return the same object with another name."""
+        metadata = self.body["metadata"]
+        annotations = {
+            key: value
+            for key, value in metadata["annotations"].items()
+            if key != labels.MANIFEST_HASH
+        }
+        kept = {key: value for key, value in metadata.items() if key != "annotations"}
+        more = {"annotations": annotations} if annotations else {}
+        return Manifest.of({**self.body, "metadata": {**kept, "name": name, **more}})
+
 
 def redacted(body: JsonObject) -> JsonObject:
     """Return a Secret with hashes in place of its values, and any other object as it is."""

@@ -104,6 +104,8 @@ def config_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
     """
     return _hash(
         {
+            # Tells pods of different names apart while the names of their objects change.
+            "account": plan.names.service_account,
             "containers": [[container.image, container.variables] for container in plan.containers],
             "credentials": [versions.get(source, "") for source in plan.credentials],
             "functions": [

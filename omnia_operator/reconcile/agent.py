@@ -17,6 +17,7 @@ from omnia_operator.policy import refusals
 from omnia_operator.reconcile.credentials import with_issuers
 from omnia_operator.reconcile.documents import explained, generation_of, parsed, status_of
 from omnia_operator.reconcile.fetch import fetch
+from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.objects import apply, prune
 from omnia_operator.reconcile.publish import publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
@@ -113,6 +114,7 @@ async def _converge(
     planned = plan(resolved, settings)
     planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
+    manifests += await former_objects(cluster, planned, manifests)
     applied = await apply(cluster, planned, manifests)
     pruned = await prune(cluster, planned, manifests)
     changed = applied.files_changed or pruned

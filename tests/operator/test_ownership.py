@@ -73,15 +73,15 @@ def foreign(kind: ObjectKind, name: str = "helper", **metadata: object) -> JsonO
 
 
 POD_OBJECTS = [
-    (agent, SERVICE_ACCOUNT, "helper-agent"),
-    (agent, CONFIG_MAP, "helper-auth"),
-    (agent, CONFIG_MAP, "helper-pack"),
-    (agent, CONFIG_MAP, "helper-providers"),
-    (agent, CONFIG_MAP, "helper-tools"),
-    (agent, SECRET, "helper-auth"),
-    (agent, SECRET, "helper-provider-keys"),
-    (everything, SECRET, "helper-auth"),  # mounted, although the agent has no client keys
-    (function, CONFIG_MAP, "helper-function"),
+    (agent, SERVICE_ACCOUNT, "omnia-helper-agent"),
+    (agent, CONFIG_MAP, "omnia-helper-auth"),
+    (agent, CONFIG_MAP, "omnia-helper-pack"),
+    (agent, CONFIG_MAP, "omnia-helper-providers"),
+    (agent, CONFIG_MAP, "omnia-helper-tools"),
+    (agent, SECRET, "omnia-helper-auth"),
+    (agent, SECRET, "omnia-helper-provider-keys"),
+    (everything, SECRET, "omnia-helper-auth"),  # mounted, although the agent has no client keys
+    (function, CONFIG_MAP, "omnia-helper-function"),
 ]
 each_pod_object = pytest.mark.parametrize(
     ("documents", "kind", "name"),
@@ -146,7 +146,7 @@ async def test_pods_end_that_would_run_on_with_an_object_of_somebody_else(
 async def test_pods_run_on_when_only_a_change_would_need_an_object_of_somebody_else() -> None:
     cluster = await settled(*everything())
     before = cluster.live(DEPLOYMENT)
-    cluster.put(foreign(SECRET, "helper-provider-keys"))
+    cluster.put(foreign(SECRET, "omnia-helper-provider-keys"))
 
     cluster.put(*agent())
     await cluster.settle()
@@ -209,18 +209,20 @@ async def test_an_object_without_an_owner_and_with_the_agents_labels_is_adopted(
 
 
 async def test_keys_of_clients_that_an_earlier_agent_left_are_deleted() -> None:
-    left = foreign(SECRET, "helper-auth", labels=labels.owned("helper"))
-    copied = foreign(SECRET, "helper-auth-backup", labels=labels.owned("helper"))
+    left = foreign(SECRET, "omnia-helper-auth", labels=labels.owned("helper"))
+    copied = foreign(SECRET, "omnia-helper-auth-backup", labels=labels.owned("helper"))
     cluster = await settled(*everything(), left, copied)
 
-    assert cluster.names(SECRET) == ["helper-auth-backup"]
+    assert cluster.names(SECRET) == ["omnia-helper-auth-backup"]
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"
 
 
 @pytest.mark.parametrize("missing", sorted(labels.owned("helper")))
 async def test_an_object_that_lacks_one_of_the_labels_is_not_adopted(missing: str) -> None:
     marks = {key: value for key, value in labels.owned("helper").items() if key != missing}
-    cluster = await settled(*everything(), foreign(SERVICE_ACCOUNT, "helper-agent", labels=marks))
+    cluster = await settled(
+        *everything(), foreign(SERVICE_ACCOUNT, "omnia-helper-agent", labels=marks)
+    )
 
     assert cluster.names(DEPLOYMENT) == []
     assert cluster.conditions()["Ready"] == "False: NotOwned"
@@ -228,7 +230,7 @@ async def test_an_object_that_lacks_one_of_the_labels_is_not_adopted(missing: st
 
 async def test_a_failed_creation_holds_back_what_uses_the_object() -> None:
     cluster = FakeCluster(*everything())
-    cluster.refuse[SERVICE_ACCOUNT, "helper-agent"] = unavailable()
+    cluster.refuse[SERVICE_ACCOUNT, "omnia-helper-agent"] = unavailable()
     assert await cluster.reconcile(AGENT_RUNTIME) == Requeue.with_backoff()
     assert cluster.names(DEPLOYMENT) == []
 
@@ -303,7 +305,7 @@ def test_every_kind_of_reference_of_a_pod_is_found() -> None:
 async def test_the_keys_in_somebody_elses_file_are_not_taken_for_the_last_known_ones() -> None:
     keys = ManagementAuth("https://evil", "audience", (), ({"kid": "theirs"},))
     file = msgspec.json.encode(AuthFile(keys)).decode()
-    cluster = FakeCluster(*everything(), config_map("helper-auth", {"auth.json": file}))
+    cluster = FakeCluster(*everything(), config_map("omnia-helper-auth", {"auth.json": file}))
     cluster.issuer = unavailable()
 
     found = await with_issuers(

@@ -1,5 +1,6 @@
 """What can be said about the chart without Helm."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,8 @@ import yaml
 
 from omnia_core.env import HistoryEnv, OperatorEnv
 from omnia_operator.plan import Settings
+from omnia_operator.policy import Policy
+from omnia_operator.settings import settings_of
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/omnia"
@@ -77,18 +80,13 @@ def test_every_value_in_a_template_is_quoted(template: Path) -> None:
 
 
 def test_the_defaults_of_the_policy_are_those_of_the_operator() -> None:
-    assert OperatorEnv.parse({"OMNIA_FACADE_IMAGE": "f", "OMNIA_RUNTIME_IMAGE": "r"}) == (
-        OperatorEnv(
-            facade_image="f",
-            runtime_image="r",
-            **{
-                f"policy_{re.sub('([A-Z])', lambda found: '_' + found[1].lower(), name)}": (
-                    tuple(value) if isinstance(value, list) else value
-                )
-                for name, value in values()["policy"].items()
-            },
-        )
-    )
+    chart = {
+        re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name): value
+        for name, value in values()["policy"].items()
+    }
+    defaults = OperatorEnv(facade_image="facade", runtime_image="runtime")
+    assert {**chart, "volumes": tuple(chart["volumes"])} == dataclasses.asdict(Policy())
+    assert settings_of(defaults).policy == Policy()
 
 
 @pytest.mark.parametrize("container", ["facade", "runtime"])

@@ -53,17 +53,19 @@ def _of_pod(spec: JsonObject) -> Iterator[Used]:
     yield Used(SERVICE_ACCOUNT, spec.get("serviceAccountName") or "default")
     for reference in spec.get("imagePullSecrets") or ():
         yield Used(SECRET, reference.get("name", ""))
-    yield from _named(spec)
+    yield from _read(spec)
 
 
-def _named(value: Any) -> Iterator[Used]:
-    if isinstance(value, list):
+def _read(value: Any) -> Iterator[Used]:
+    """Yield the objects that any part of a pod names; volumes of users may be wrong."""
+    if isinstance(value, list | tuple):
         for item in value:
-            yield from _named(item)
+            yield from _read(item)
     if not isinstance(value, dict):
         return
     for field, inner in value.items():
         kind = _FIELDS.get(field)
         if kind is not None and isinstance(inner, dict):
-            yield from (Used(kind, inner[name]) for name in _NAMES if inner.get(name))
-        yield from _named(inner)
+            names = (inner.get(name) for name in _NAMES)
+            yield from (Used(kind, name) for name in names if isinstance(name, str))
+        yield from _read(inner)

@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnia_core.files.auth import AuthFile, ManagementAuth
 from omnia_core.jsonvalue import JsonObject
@@ -300,6 +302,29 @@ def test_every_kind_of_reference_of_a_pod_is_found() -> None:
     assert uses({"kind": "Deployment", "spec": {"template": {"spec": {}}}}) == {
         Used(SERVICE_ACCOUNT, "default")
     }
+
+
+VALUES = st.recursive(
+    st.sampled_from([None, True, 0, "", "name", "other"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["configMap", "secret", "secretRef", "name", "secretName", "sources"]),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(volumes=VALUES)
+def test_any_volume_is_searched_for_names(volumes: Any) -> None:
+    pod = {"serviceAccountName": "account", "volumes": volumes}
+    found = uses({"kind": "Deployment", "spec": {"template": {"spec": pod}}})
+
+    assert all(isinstance(used.name, str) for used in found)
+    assert Used(SERVICE_ACCOUNT, "account") in found
 
 
 async def test_the_keys_in_somebody_elses_file_are_not_taken_for_the_last_known_ones() -> None:

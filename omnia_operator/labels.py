@@ -25,6 +25,8 @@ CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """On pods: hash of what containers read only at the start. A new value replaces the pods."""
 MANIFEST_HASH: Final = f"{GROUP}/manifest-hash"
 """On owned objects: hash of the applied manifest."""
+APPLIED_BY: Final = f"{GROUP}/applied-by"
+"""On Deployments: namespace and name of the Lease of the operator that applied it."""
 FILES_HASH: Final = f"{GROUP}/files-hash"
 """On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
 

@@ -38,6 +38,7 @@ def settings_of(env: OperatorEnv) -> Settings:
         console=env.console,
         tracing=_tracing(env),
         prometheus_address=env.prometheus_address,
+        operator=f"{env.lease_namespace}/{env.lease_name}",
         policy=Policy(
             volumes=env.policy_volumes,
             service_account_tokens=env.policy_service_account_tokens,

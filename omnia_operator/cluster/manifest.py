@@ -34,7 +34,7 @@ class Manifest:
             raise ValueError(f"{kind} lacks metadata.{', metadata.'.join(absent)}")
         text = json.dumps(redacted(body), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        annotations = {**metadata.get("annotations", {}), labels.MANIFEST_HASH: digest}
+        annotations = {**(metadata.get("annotations") or {}), labels.MANIFEST_HASH: digest}
         body = {**body, "metadata": {**metadata, "annotations": annotations}}
         return cls(kind, (metadata["namespace"], metadata["name"]), body)
 

@@ -72,6 +72,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         ),
         pods=pods(resolved.agent, settings, containers),
         uid=metadata.uid,
+        operator=settings.operator,
     )
 
 

@@ -47,6 +47,8 @@ class AgentPlan:
     """The uid of the AgentRuntime, which owns every object."""
     config_hash: str = ""
     """Hash of what containers read only at the start."""
+    operator: str = ""
+    """The operator that applies it."""
 
     @property
     def containers(self) -> Iterator[EnvContainer]:
@@ -79,6 +81,11 @@ class AgentPlan:
     def pod_annotations(self) -> JsonObject:
         """Annotations of the pods."""
         return {labels.CONFIG_HASH: self.config_hash}
+
+    @property
+    def deployment_annotations(self) -> JsonObject | None:
+        """Annotations of the Deployment."""
+        return {labels.APPLIED_BY: self.operator} if self.operator else None
 
     @property
     def owners(self) -> list[JsonObject]:

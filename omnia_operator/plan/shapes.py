@@ -42,6 +42,8 @@ class Settings:
     tracing: Mapping[str, str] = field(default_factory=dict)
     """Variables about tracing for every container."""
     prometheus_address: str = PROMETHEUS
+    operator: str = ""
+    """Namespace and name of the operator's Lease; "" without a cluster."""
     policy: Policy = field(default_factory=Policy)
     """What AgentRuntimes may ask of their pods."""
 

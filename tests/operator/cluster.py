@@ -25,6 +25,7 @@ from omnia_operator.handlers import LABELLED
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import Reconciler
+from omnia_operator.reconcile.claims import Claims
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
 from omnia_operator.scheduling import Requeue
@@ -44,6 +45,7 @@ class FakeCluster:
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
         self.discovery = DiscoveryCache(ServerDiscovery())
         self.issuers = Issuers(discover)
+        self.claims = Claims()
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
         self._count = 0
@@ -156,7 +158,7 @@ class FakeCluster:
         namespace: str = "default",
     ) -> Requeue:
         """Reconcile one resource."""
-        reconciler = Reconciler(self, settings, self.discovery, self.issuers)
+        reconciler = Reconciler(self, settings, self.discovery, self.issuers, self.claims)
         return await reconciler.reconcile(ObjectReference(kind, (namespace, name)), now)
 
     def status(self, name: str = "helper", kind: ObjectKind = AGENT_RUNTIME) -> JsonObject:

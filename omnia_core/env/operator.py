@@ -97,6 +97,13 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
             " `facade.extraEnv`."
         ),
     ] = False
+    discovery_deny_private_addresses: Annotated[
+        bool,
+        Meta(
+            description="The operator asks no tool server and no token issuer at a private address."
+            " Loopback, link-local and clouds' metadata addresses are never asked."
+        ),
+    ] = False
     watch_namespaces: Annotated[
         tuple[str, ...],
         Meta(description="The namespaces whose resources are acted on; all when unset."),

@@ -15,6 +15,7 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.labels import former_name
 from omnia_operator.manifests import Used, uses
 from omnia_operator.plan import AgentPlan
+from omnia_operator.status import DeploymentState
 
 _ENDED = ("Succeeded", "Failed")
 _KINDS = (CONFIG_MAP, SECRET, SERVICE_ACCOUNT)
@@ -41,17 +42,11 @@ async def _in_use(cluster: Cluster, agent: AgentPlan, former: Iterable[Manifest]
     deployment = await cluster.get(DEPLOYMENT, (agent.namespace, agent.name))
     if deployment is not None and owned(deployment, agent.uid):
         names = {Used(manifest.kind, manifest.key[1]) for manifest in former}
-        if uses(deployment) & names or not _rolled_out(deployment):
+        state = DeploymentState.of(deployment)
+        if uses(deployment) & names or not state.current or state.former:
             return True
     pods = await cluster.find(POD, agent.namespace, agent.name)
     return any(_runs(pod) and _config_hash(pod) != agent.config_hash for pod in pods)
-
-
-def _rolled_out(deployment: JsonObject) -> bool:
-    """Whether no pod of an earlier template is left, except those that are being deleted."""
-    status: JsonObject = deployment.get("status") or {}
-    seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
-    return bool(seen and status.get("replicas", 0) <= status.get("updatedReplicas", 0))
 
 
 def _runs(pod: JsonObject) -> bool:

@@ -15,8 +15,6 @@ from omnia_operator.cluster.kinds import (
     SECRET,
     SERVICE_ACCOUNT,
 )
-from omnia_operator.discovery import Issuers
-from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import OwnedNames, former_name
 from omnia_operator.manifests import uses
 from tests.operator import objects, world
@@ -175,7 +173,7 @@ async def test_the_pods_that_ran_as_somebody_elses_account_are_replaced() -> Non
 async def test_the_last_known_keys_of_the_cluster_are_found_under_the_former_name() -> None:
     cluster = await of_an_earlier_operator(*agent())
     cluster.issuer = unavailable()
-    cluster.issuers = Issuers(discover)
+    cluster.issuers = FakeCluster().issuers  # another operator, which remembers nothing
 
     await cluster.settle()
 

@@ -58,6 +58,10 @@
   value: {{ .Values.policy.extraEnvironment | quote }}
 - name: OMNIA_POLICY_UNAUTHENTICATED_AGENTS
   value: {{ .Values.policy.unauthenticatedAgents | quote }}
+{{- if .Values.discovery.denyPrivateAddresses }}
+- name: OMNIA_DISCOVERY_DENY_PRIVATE_ADDRESSES
+  value: "true"
+{{- end }}
 {{- with .Values.operator.watchNamespaces }}
 - name: OMNIA_WATCH_NAMESPACES
   value: {{ join "," . | quote }}

@@ -15,7 +15,7 @@ from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
-from omnia_operator.cluster.kinds import EVENT, LEASE, OPTIONAL, SECRET, ObjectKind
+from omnia_operator.cluster.kinds import EVENT, LABELLED, LEASE, OPTIONAL, SECRET, ObjectKind
 from omnia_operator.cluster.manifest import Manifest, belongs, owner_of, redacted
 from omnia_operator.cluster.store import version_of
 from omnia_operator.resolve import IssuerKeys, Key
@@ -104,15 +104,18 @@ class ClusterClient:
 
     @_mapped
     async def apply(self, manifest: Manifest, *, known: bool) -> JsonObject:
-        if not known:
+        if not known and manifest.kind in LABELLED:
             known = await self._present(manifest)
         try:
-            # An object that was created meanwhile conflicts, and is looked at in the next attempt.
             applied = await self._apply(manifest, force=known)
         except HTTPStatusError as error:
-            if not known or error.response.status_code != _INVALID:
+            status = error.response.status_code
+            if known and status == _INVALID:
+                applied = await self._overwrite(manifest)
+            elif not known and status == _CONFLICT and await self._present(manifest):
+                applied = await self._apply(manifest, force=True)
+            else:
                 raise
-            applied = await self._overwrite(manifest)
         if applied is not None:
             return applied
         if manifest.kind in OPTIONAL:
@@ -214,8 +217,8 @@ class ClusterClient:
     async def _present(self, manifest: Manifest) -> bool:
         """Whether the agent has the object, although the store does not.
 
-        The store lacks objects without the operator's labels, and applying merges our fields into
-        any object that exists.
+        Of some kinds the store lacks objects without the operator's labels, and applying merges our
+        fields into any object that exists.
 
         Raises:
             NotOwned: the object belongs to somebody else.

@@ -12,6 +12,7 @@ from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     CUSTOM,
     DEPLOYMENT,
+    LABELLED,
     POD,
     SCALED_OBJECT,
     SECRET,
@@ -22,7 +23,6 @@ from omnia_operator.cluster.manifest import Manifest, belongs, owned, owner_of, 
 from omnia_operator.cluster.store import is_ours
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
-from omnia_operator.handlers import LABELLED
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import Reconciler

@@ -11,6 +11,7 @@ from omnia_operator.cluster.client import FIELD_MANAGER, PAGE, ClusterClient
 from omnia_operator.cluster.errors import ClusterError, KindMissing, NotOwned
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
+    LABELLED,
     POD,
     SCALED_OBJECT,
     SECRET,
@@ -102,12 +103,11 @@ async def test_an_object_is_applied_by_the_operators_name() -> None:
 
 
 async def test_an_object_that_is_not_known_is_not_taken_by_force() -> None:
-    server = Server(refused(404), (201, document()))
+    server = Server((201, document()))
 
     await server.client.apply(manifest(), known=False)
 
-    assert server.methods == ["GET", "apply"]
-    assert "force" not in server.asked[1].url.params
+    assert "force" not in server.asked[0].url.params
 
 
 @pytest.mark.parametrize(
@@ -121,28 +121,43 @@ async def test_an_object_that_is_not_known_is_not_taken_by_force() -> None:
 async def test_somebody_elses_object_is_left_alone(
     owner: JsonObject | None, transient: bool, words: str
 ) -> None:
-    # An apply would merge into it, and make the agent its owner: no field of the two differs.
-    server = Server((200, document(owner)))
+    server = Server(refused(409), (200, document(owner)))
 
     with pytest.raises(NotOwned, match=words) as refusal:
         await server.client.apply(manifest(), known=False)
 
     assert refusal.value.transient is transient
+    assert server.methods == ["apply", "GET"]
+
+
+@pytest.mark.parametrize("kind", sorted(LABELLED - {POD}, key=str), ids=str)
+@pytest.mark.parametrize("owner", [THEIRS, None], ids=["owned", "ownerless"])
+async def test_an_object_that_the_watches_hide_is_read_before_it_is_applied(
+    kind: ObjectKind, owner: JsonObject | None
+) -> None:
+    # An apply would merge into it, and make the agent its owner: no field of the two differs.
+    server = Server((200, document(owner, kind)))
+
+    with pytest.raises(NotOwned, match="does not belong to this agent"):
+        await server.client.apply(manifest(kind), known=False)
+
     assert server.methods == ["GET"]
 
 
 @pytest.mark.parametrize("live", [document(), document(None, labels=owned("helper"))])
-async def test_an_object_of_the_agent_that_was_not_seen_yet_is_applied(live: JsonObject) -> None:
-    server = Server((200, live), (200, document()))
+async def test_an_object_of_the_agent_that_was_not_seen_yet_is_applied_after_all(
+    live: JsonObject,
+) -> None:
+    server = Server(refused(409), (200, live), (200, document()))
 
     await server.client.apply(manifest(), known=False)
 
-    assert server.methods == ["GET", "apply"]
-    assert server.asked[1].url.params["force"] == "true"
+    assert server.methods == ["apply", "GET", "apply"]
+    assert server.asked[2].url.params["force"] == "true"
 
 
-async def test_an_object_that_somebody_creates_meanwhile_is_looked_at_again() -> None:
-    server = Server(refused(404), refused(409))
+async def test_an_object_that_is_gone_again_after_a_conflict_is_tried_again() -> None:
+    server = Server(refused(409), refused(404))
 
     with pytest.raises(ClusterError) as refusal:
         await server.client.apply(manifest(), known=False)
@@ -202,7 +217,7 @@ async def test_a_group_that_the_api_server_does_not_know_is_a_kind_that_is_not_i
 
 
 async def test_a_namespace_that_is_gone_is_named() -> None:
-    server = Server(*[refused(404)] * 2)
+    server = Server(refused(404))
 
     with pytest.raises(ClusterError, match='there is no namespace "b"'):
         await server.client.apply(manifest(), known=False)

@@ -18,6 +18,7 @@ from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HPA,
+    LABELLED,
     OWNED,
     SCALED_OBJECT,
     SECRET,
@@ -25,7 +26,6 @@ from omnia_operator.cluster.kinds import (
     SERVICE_ACCOUNT,
     ObjectKind,
 )
-from omnia_operator.handlers import LABELLED
 from omnia_operator.labels import OwnedNames
 from omnia_operator.manifests import Used, uses
 from omnia_operator.reconcile.credentials import with_issuers

@@ -80,25 +80,10 @@ class _Finder:
         yield from self._visit(ast.parse(self._source))
 
     def _visit(self, node: ast.AST) -> Iterator[Mutant]:
-        match node:
-            case ast.Call(func=function) if ast.unparse(function).startswith(_IGNORED_CALLS):
-                return
-            case ast.keyword(arg=name) if name in _IGNORED_KEYWORDS:
-                return
-            case _:
-                pass
-        if isinstance(node, ast.JoinedStr):
-            for part in node.values:
-                if isinstance(part, ast.FormattedValue):
-                    yield from self._visit(part.value)
-            return
-        yield from self._own(node)
-        for name, value in ast.iter_fields(node):
-            if name in {"annotation", "returns", "type_params", "bases"}:
-                continue
-            for child in value if isinstance(value, list) else [value]:
-                if isinstance(child, ast.AST) and not _is_text_alone(child):
-                    yield from self._visit(child)
+        if not _is_ignored(node):
+            yield from self._own(node)
+            for child in _parts(node):
+                yield from self._visit(child)
 
     def _own(self, node: ast.AST) -> Iterator[Mutant]:
         match node:
@@ -209,6 +194,34 @@ class _Finder:
             self._starts[node.lineno - 1] + node.col_offset,
             self._starts[node.end_lineno - 1] + node.end_col_offset,
         )
+
+
+def _is_ignored(node: ast.AST) -> bool:
+    match node:
+        case ast.Call(func=function):
+            return ast.unparse(function).startswith(_IGNORED_CALLS)
+        case ast.keyword(arg=name):
+            return name in _IGNORED_KEYWORDS
+        case _:
+            return False
+
+
+def _parts(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a node that are tried: no annotation, docstring or layout of a class."""
+    match node:
+        case ast.JoinedStr(values=values):
+            yield from (each.value for each in values if isinstance(each, ast.FormattedValue))
+            return
+        case ast.ClassDef(body=body):
+            yield from (each for each in body if not _is_text_alone(each))
+            return
+        case _:
+            pass
+    for name, value in ast.iter_fields(node):
+        if name not in {"annotation", "returns", "type_params"}:
+            for child in value if isinstance(value, list) else [value]:
+                if isinstance(child, ast.AST) and not _is_text_alone(child):
+                    yield child
 
 
 def _is_text_alone(node: ast.AST) -> bool:

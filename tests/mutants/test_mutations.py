@@ -32,6 +32,7 @@ _PROJECT = Path(__file__).parents[2]
         ("'a docstring'", []),
         ("_log.info(a)", []),
         ("a: 'b' = c", []),
+        ("@a(b=1)\nclass C(D, frozen=True):\n    'text'\n    e = 0", ["(1)", "(-1)"]),
     ],
 )
 def test_a_module_has_these_faults(source: str, faults: list[str]) -> None:

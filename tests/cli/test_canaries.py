@@ -32,7 +32,7 @@ def documents(**more: object) -> list[Document]:
 
 def placement(wanted: Desired) -> JsonObject:
     (plan,) = wanted.plans.values()
-    (pack,) = (each for each in plan.config_maps if each.name == "helper-pack")
+    (pack,) = (each for each in plan.config_maps if each.name == "omnia-helper-pack")
     placed: JsonObject = json.loads(pack.data["placement.json"])
     return placed
 

@@ -27,8 +27,8 @@ AUTH_MOUNTS = (
     MountPlan("omnia-auth-secrets", "/etc/omnia/auth-secrets"),
 )
 AUTH_VOLUMES: tuple[JsonObject, ...] = (
-    {"name": "omnia-auth", "configMap": {"name": "helper-auth"}},
-    {"name": "omnia-auth-secrets", "secret": {"secretName": "helper-auth", "optional": True}},
+    {"name": "omnia-auth", "configMap": {"name": "omnia-helper-auth"}},
+    {"name": "omnia-auth-secrets", "secret": {"secretName": "omnia-helper-auth", "optional": True}},
 )
 
 
@@ -40,7 +40,7 @@ def planned(
 
 
 def content(made: AgentPlan, name: str) -> dict[str, str]:
-    (data,) = [each.data for each in made.config_maps if each.name == f"helper-{name}"]
+    (data,) = [each.data for each in made.config_maps if each.name == f"omnia-helper-{name}"]
     return dict(data)
 
 
@@ -66,9 +66,9 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         MountPlan("omnia-providers", "/etc/omnia/providers"),
     )
     assert made.volumes == (
-        {"name": "omnia-pack", "configMap": {"name": "helper-pack"}},
-        {"name": "omnia-tools", "configMap": {"name": "helper-tools"}},
-        {"name": "omnia-providers", "configMap": {"name": "helper-providers"}},
+        {"name": "omnia-pack", "configMap": {"name": "omnia-helper-pack"}},
+        {"name": "omnia-tools", "configMap": {"name": "omnia-helper-tools"}},
+        {"name": "omnia-providers", "configMap": {"name": "omnia-helper-providers"}},
         *AUTH_VOLUMES,
     )
     assert content(made, "pack") == {
@@ -162,7 +162,7 @@ def test_a_facade_that_answers_by_itself_is_alone(handler: str) -> None:
 
     assert made.facade.env.handler_mode is Handler(handler)
     assert (made.runtime, made.volumes) == (None, AUTH_VOLUMES)
-    assert [each.name for each in made.config_maps] == ["helper-auth"]
+    assert [each.name for each in made.config_maps] == ["omnia-helper-auth"]
 
 
 def test_a_function_gives_its_schemas_to_both_containers() -> None:
@@ -253,7 +253,7 @@ def test_a_key_of_another_namespace_is_copied() -> None:
     assert copy.source == SecretSource("shared", "keys", "api-key")
     assert made.runtime is not None
     assert made.runtime.env.provider_api_keys == {"judge": copy.target}
-    assert copy.target == SecretKeyRef("helper-provider-keys", "judge")
+    assert copy.target == SecretKeyRef("omnia-helper-provider-keys", "judge")
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_the_credential_of_a_registry_elsewhere_is_copied() -> None:
     )
     made = with_registry(registry, {"namespace": "shared"})
 
-    target = SecretKeyRef("helper-provider-keys", "tool.weather")
+    target = SecretKeyRef("omnia-helper-provider-keys", "tool.weather")
     source = SecretSource("shared", "crm", "token")
     assert made.secret_copies == (SecretCopy(source, target, optional=True),)
     (mounted,) = made.volumes[-1]["projected"]["sources"]

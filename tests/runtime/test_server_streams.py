@@ -439,6 +439,9 @@ FAILED: list[tuple[str, str, Body, int]] = [
         1,
     ),
     ("a text in brackets", "chat", sse(b"data: [ERROR] it broke\n\n"), 3),
+    ("a proxy: a line between the events", "chat", sse(b"it broke\n"), 3),
+    ("a proxy: a line after a piece", "claude", sse(*CLAUDE, b"it broke"), 1),
+    ("a proxy: a page after a piece", "chat", sse(GOO, b"<html><p>it broke</p></html>"), 1),
     (
         "a failed response without the object around it",
         "responses",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import yaml
-
 from omnia_core import names
+from omnia_core.documents import FILE_LIMITS, DocumentInvalid, read_document
+from omnia_core.files.reading import encode_yaml
 from omnia_core.names import Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.provider import Mock, Provider, ProviderSettings, ProviderType
@@ -165,7 +165,7 @@ def _secret(named: _Named, found: Found) -> SecretSource | Problem | None:
 def _responses(named: _Named, found: Found) -> str | Problem | None:
     mock = named.settings.mock or Mock()
     if isinstance(mock.responses, dict):
-        return yaml.safe_dump(mock.responses, sort_keys=False, allow_unicode=True)
+        return encode_yaml(mock.responses)
     text, source = mock.responses, "mock.responses"
     if mock.config_map_ref is not None:
         key: Key = named.namespace, mock.config_map_ref.name
@@ -182,9 +182,9 @@ def _responses(named: _Named, found: Found) -> str | Problem | None:
 
 def _checked(text: str, subject: str) -> str | Problem:
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        return _problem("ProviderNotReady", f"{subject} is not YAML: {error}")
+        content = read_document(text, FILE_LIMITS)
+    except DocumentInvalid as error:
+        return _problem("ProviderNotReady", f"{subject}: {error}")
     if not isinstance(content, dict):
         return _problem(
             "ProviderNotReady",

@@ -304,7 +304,7 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
         {},
         world.found(objects.pack(), objects.provider({"mock": {"responses": "a: ["}})),
         ("ProviderReady", "ProviderNotReady"),
-        'Provider "model", mock.responses is not YAML',
+        'Provider "model", mock.responses: line 2: this is neither JSON nor YAML',
     ),
     "mock responses that are no object": (
         {},

@@ -6,7 +6,7 @@ import msgspec
 
 from omnia_core.documents.limits import DocumentInvalid, Limits
 from omnia_core.documents.scalars import CoreScalars, KubernetesScalars
-from omnia_core.documents.values import Document, yaml_documents
+from omnia_core.documents.values import YAMLDocument, yaml_documents
 from omnia_core.jsonvalue import TooDeep, check_depth
 
 _SHORTEST_VALUE = 20
@@ -44,7 +44,7 @@ def read_document(text: str, limits: Limits, *, core_schema: bool = False) -> An
     return None if first is None else first.value
 
 
-def read_manifests(text: str, limits: Limits) -> list[Document]:
+def read_manifests(text: str, limits: Limits) -> list[YAMLDocument]:
     """Return the documents of a manifest file, with the line of every value.
 
     Raises:

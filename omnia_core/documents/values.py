@@ -32,7 +32,7 @@ class Lines(Struct):
     """The line of a value, counted from 1, and those of the values in it."""
 
     line: int
-    inner: "dict[Any, Lines]"
+    inner: "dict[Any, Lines]" = {}
 
     def at(self, path: ValuePath) -> "Lines":
         """Return the lines of the value at `path`, or of the nearest one that contains it."""
@@ -43,8 +43,16 @@ class Lines(Struct):
             found = found.inner[step]
         return found
 
+    def __contains__(self, path: ValuePath) -> bool:
+        found = self
+        for step in path:
+            if step not in found.inner:
+                return False
+            found = found.inner[step]
+        return True
 
-class Document(Struct, frozen=True):
+
+class YAMLDocument(Struct, frozen=True):
     """One document of a text, and the lines of its values if they were asked for."""
 
     value: Any
@@ -53,7 +61,7 @@ class Document(Struct, frozen=True):
 
 def yaml_documents(
     text: str, limits: Limits, scalars: Scalars, *, located: bool = False
-) -> Iterator[Document]:
+) -> Iterator[YAMLDocument]:
     """Yield the documents of YAML text. All keys are text, as in JSON.
 
     Args:
@@ -116,13 +124,13 @@ class _Builder:
         self._located = located
         self._count = 0
         self._levels: list[_Level] = []
-        self._root: Document | None = None
+        self._root: YAMLDocument | None = None
         self._anchors: dict[str, tuple[Any, int, int]] = {}
         """By name the value, the number of values in it, and its levels."""
 
-    def finished(self) -> Document:
+    def finished(self) -> YAMLDocument:
         """Return the document that has ended."""
-        document = self._root or Document(None, Lines(1, {}))
+        document = self._root or YAMLDocument(None, Lines(1))
         self._root = None
         self._anchors = {}
         return document
@@ -203,19 +211,19 @@ class _Builder:
         if self._located and level.lines is not None and key is not _MERGE:
             if key in level.value:
                 raise _invalid(f'the key "{key}" stands here twice', event)
-            level.lines.inner[key] = Lines(_line(event), {})
+            level.lines.inner[key] = Lines(_line(event))
 
     def _add(self, value: Any, event: yaml.Event) -> Lines | None:
         """Add a value to the innermost collection; return its lines."""
         if not self._levels:
-            self._root = Document(value, Lines(_line(event), {}))
+            self._root = YAMLDocument(value, Lines(_line(event)))
             return self._root.lines if self._located else None
         level = self._levels[-1]
         if type(level.value) is list:
             level.value.append(value)
             if level.lines is None:
                 return None
-            lines = level.lines.inner[len(level.value) - 1] = Lines(_line(event), {})
+            lines = level.lines.inner[len(level.value) - 1] = Lines(_line(event))
             return lines
         key, level.key = level.key, _NO_KEY
         if key is _MERGE:

@@ -26,10 +26,10 @@ _REST = bytes(set(range(256)) - set(b'[{]}"'))
 
 
 class TooDeep(ValueError):
-    """JSON or YAML with more than `MAX_DEPTH` levels."""
+    """JSON or YAML with more than `MAX_DEPTH` levels. The message ends a sentence."""
 
     def __init__(self) -> None:
-        super().__init__(f"it is nested deeper than {MAX_DEPTH} levels: flatten it")
+        super().__init__(f"nested deeper than {MAX_DEPTH} levels: flatten it")
 
 
 def check_depth(text: bytes | str) -> None:
@@ -38,6 +38,8 @@ def check_depth(text: bytes | str) -> None:
     Raises:
         TooDeep: the text has more than `MAX_DEPTH` levels.
     """
+    if len(text) <= MAX_DEPTH:
+        return
     if isinstance(text, str):
         if text.count("[") + text.count("{") <= MAX_DEPTH:
             return
@@ -59,10 +61,13 @@ def parse_json(text: bytes | str) -> Any:
 
     Raises:
         TooDeep: the text has more than `MAX_DEPTH` levels.
-        ValueError: the text is not JSON.
+        ValueError: the text is not JSON. The message ends a sentence: "not JSON: …".
     """
     check_depth(text)
-    value = orjson.loads(text)
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from error
     if _LONG_INTEGER.search(text if isinstance(text, bytes) else text.encode()):
         try:
             return json.loads(text)

@@ -36,7 +36,7 @@ def read_document(text: str, limits: Limits, *, core_schema: bool = False) -> An
         except msgspec.DecodeError:
             pass  # YAML in flow style begins like JSON
     if too_deep is not None and len(text) > limits.yaml_characters:
-        raise DocumentInvalid(str(too_deep)) from too_deep
+        raise DocumentInvalid(f"it is {too_deep}") from too_deep
     documents = yaml_documents(text, limits, CoreScalars() if core_schema else KubernetesScalars())
     first = next(documents, None)
     if next(documents, None) is not None:

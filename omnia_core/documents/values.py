@@ -234,7 +234,7 @@ class _Builder:
     def _reach(self, height: int, event: yaml.Event) -> None:
         """Account for the levels of a value in the innermost collection."""
         if len(self._levels) + height > MAX_DEPTH:
-            raise _invalid(str(TooDeep()), event)
+            raise _invalid(f"it is {TooDeep()}", event)
         if self._levels:
             self._levels[-1].height = max(self._levels[-1].height, height + 1)
 

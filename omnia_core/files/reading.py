@@ -54,7 +54,9 @@ def decode_json(text: str, shape: type[T], what: str) -> T:
     try:
         check_depth(text)
         return msgspec.json.decode(text, type=shape)
-    except (TooDeep, msgspec.ValidationError) as error:
+    except TooDeep as error:
+        raise ConfigurationError(f"{what} is {error}") from error
+    except msgspec.ValidationError as error:
         raise ConfigurationError(f"{what}: {error}") from error
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{what} is not JSON: {_syntax_error(text, error)}") from error

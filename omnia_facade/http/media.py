@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_core.media import UNREADABLE
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.errors import RETRY_NOW, HttpError
@@ -114,8 +115,9 @@ class MediaRoute:
             )
         body = await read_body(request, limit=MAX_REQUEST_BYTES, seconds=self._timings.body)
         try:
+            check_depth(body)
             upload = msgspec.json.decode(body, type=UploadRequest)
-        except UNREADABLE as error:
+        except (TooDeep, *UNREADABLE) as error:
             raise MediaFailed(MediaErrorCode.INPUT_INVALID, f"the request: {error}") from error
         return _json(await self._uploads.request(upload, caller))
 

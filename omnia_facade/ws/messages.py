@@ -8,6 +8,7 @@ from msgspec import Meta, Raw, Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
+from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_facade.backend.events import TurnRequest
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
@@ -94,10 +95,13 @@ def parse(data: str) -> ClientFrame:
         FrameRefused: the frame is invalid; the message says what was expected.
     """
     try:
+        check_depth(data)
         frame = _decoder.decode(data)
+    except TooDeep as error:
+        raise _invalid(f"the frame is {error}") from error
     except msgspec.ValidationError as error:
         raise _refusal(data, error) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise _invalid(f"the frame is not JSON: {error}") from error
     _check(frame)
     return frame
@@ -118,7 +122,7 @@ def _refusal(data: str, error: msgspec.ValidationError) -> FrameRefused:
     """Return the refusal; an unknown type is reported before wrong fields."""
     try:
         frame_type = _envelope.decode(data).type
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return _invalid(f'expected an object with a string "type": {error}')
     return _unknown(frame_type) if frame_type not in _PAYLOAD else _invalid(str(error))
 

@@ -78,8 +78,11 @@ for _name, _pattern, _first in (
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
 ):
     CoreScalars.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), _first)
-CoreScalars.add_constructor(_TAG + "int", CoreScalars.construct_yaml_int)
-CoreScalars.add_constructor(_TAG + "float", CoreScalars.construct_yaml_float)
+CoreScalars.yaml_constructors = {
+    **Scalars.yaml_constructors,
+    _TAG + "int": CoreScalars.construct_yaml_int,
+    _TAG + "float": CoreScalars.construct_yaml_float,
+}
 
 
 class KubernetesScalars(Scalars, yaml.resolver.Resolver):

@@ -262,4 +262,5 @@ def _invalid(message: str, event: yaml.Event) -> DocumentInvalid:
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    mark: Any = event.start_mark
+    return int(mark.line) + 1

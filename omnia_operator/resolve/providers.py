@@ -18,6 +18,7 @@ from omnia_operator.resolve.found import (
     not_granted,
     unusable,
 )
+from omnia_operator.resolve.verdicts import by_digest
 
 DEFAULT_PROVIDER = "default"
 
@@ -177,21 +178,25 @@ def _responses(named: _Named, found: Found) -> str | Problem | None:
                 f"{named.subject} reads its responses from {source}, which does not exist: create"
                 " it, or correct mock.configMapRef",
             )
-    return None if text is None else _checked(text, f"{named.subject}, {source}")
+    if text is None:
+        return None
+    wrong = _wrong_responses(text, f"{named.subject}, {source}")
+    return _problem("ProviderNotReady", wrong) if wrong else text
 
 
-def _checked(text: str, subject: str) -> str | Problem:
+@by_digest
+def _wrong_responses(text: str, subject: str) -> str:
+    """Return what is wrong with the responses of a mock; "" if nothing is."""
     try:
         content = read_document(text, FILE_LIMITS)
     except DocumentInvalid as error:
-        return _problem("ProviderNotReady", f"{subject}: {error}")
+        return f"{subject}: {error}"
     if not isinstance(content, dict):
-        return _problem(
-            "ProviderNotReady",
+        return (
             f"{subject} is not a response file: expected an object with defaultResponse or"
-            " scenarios",
+            " scenarios"
         )
-    return text
+    return ""
 
 
 def _problem(reason: str, message: str) -> Problem:

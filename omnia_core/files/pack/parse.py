@@ -51,15 +51,23 @@ def parse_pack(text: str, what: str = "the PromptPack") -> Pack:
     Raises:
         ConfigurationError: the pack is invalid; the message names line and column, or paths.
     """
-    try:
-        check_depth(text)
-        pack = msgspec.json.decode(text, type=Pack)
-        wrong = errors(findings(pack))
-    except (TooDeep, msgspec.DecodeError):
-        raise _refusal(errors(read_pack(text, what).issues), what) from None
-    if wrong:
+    pack = decode_pack(text, what)
+    if wrong := errors(findings(pack)):
         raise _refusal(wrong, what)
     return pack
+
+
+def decode_pack(text: str, what: str = "the PromptPack") -> Pack:
+    """Parse a compiled PromptPack from JSON text; only its shape is checked.
+
+    Raises:
+        ConfigurationError: as `parse_pack`.
+    """
+    try:
+        check_depth(text)
+        return msgspec.json.decode(text, type=Pack)
+    except (TooDeep, msgspec.DecodeError):
+        raise _refusal(errors(read_pack(text, what).issues), what) from None
 
 
 def _refusal(wrong: list[Issue], what: str) -> ConfigurationError:

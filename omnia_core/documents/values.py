@@ -19,7 +19,7 @@ from omnia_core.jsonvalue import MAX_DEPTH, JsonObject, TooDeep
 # libyaml's parser is orders of magnitude faster than the parser in Python.
 _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # libyaml compares each of these directives with all the others.
-_TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
+_TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG")
 _MOST_TAG_DIRECTIVES = 20
 _COLLECTION_TAGS = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _NO_KEY, _MERGE = object(), object()

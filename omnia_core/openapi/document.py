@@ -24,9 +24,7 @@ def read_document(text: str, where: str) -> JsonObject:
         document = documents.read_document(text, _LIMITS, core_schema=True)
     except DocumentInvalid as error:
         line = f", line {error.line}" if error.line else ""
-        raise ConfigurationError(
-            f"{where}{line}: {error.message}; the address of an OpenAPI document is needed"
-        ) from error
+        raise ConfigurationError(f"{where}{line}: {error.message}") from error
     if not isinstance(document, dict) or not ("openapi" in document or "swagger" in document):
         raise ConfigurationError(
             f'{where}: there is no field "openapi": the address of an OpenAPI document is needed'

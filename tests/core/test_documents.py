@@ -166,6 +166,7 @@ def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> 
             "counted again at each alias",
         ),
         ("%TAG !a! x\n" * 1000 + "--- a", None, "%TAG"),
+        ("%TAG !a! x\r" * 1000 + "--- a", None, "%TAG"),
         ("x: 1" + ":1" * 5000, 1, "more than 4300 digits"),
         ("x: " + "1" * 5000, 1, "more than 4300 digits"),
         ("a: &a {b: *a}", 1, "stands in the value that it repeats"),

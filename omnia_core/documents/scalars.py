@@ -31,7 +31,8 @@ class Scalars(yaml.constructor.SafeConstructor, yaml.resolver.BaseResolver):
             return text
         construct = self.yaml_constructors.get(tag) if tag in _SUPPORTED else None
         if construct is None:
-            raise ValueError(f"the tag {tag.removeprefix(_TAG)} is not supported: remove it")
+            name = tag.removeprefix(_TAG)[:64]
+            raise ValueError(f"the tag {name} is not supported: remove it")
         if len(text) > _LONGEST_NUMBER:
             raise ValueError(f"a number has more than {_LONGEST_NUMBER} digits: write it as text")
         try:

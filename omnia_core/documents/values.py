@@ -22,6 +22,7 @@ _PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG_DIRECTIVE = re.compile(r"(?:^|[\r\n\x85\u2028\u2029])%TAG")
 _MOST_TAG_DIRECTIVES = 20
 _COLLECTION_TAGS = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
+_SHOWN = 64  # characters of a name that an error repeats
 _NO_KEY, _MERGE = object(), object()
 _MERGE_NEEDS = "<< needs a mapping, or a list of mappings"
 
@@ -166,7 +167,7 @@ class _Builder:
         self._take_place(1, event)
         self._reach(1, event)
         if event.tag not in _COLLECTION_TAGS:
-            raise _invalid(f"the tag {event.tag} is not supported: remove it", event)
+            raise _invalid(f"the tag {event.tag[:_SHOWN]} is not supported: remove it", event)
         level = self._levels[-1] if self._levels else None
         if level is not None and level.awaits_key:
             raise _invalid("a key is a list or a mapping: write a text", event)
@@ -189,17 +190,18 @@ class _Builder:
             _merge(self._levels[-1], level.value, event)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
+        shown = str(event.anchor)[:_SHOWN]
         if any(level.anchor == event.anchor for level in self._levels):
-            raise _invalid(f"*{event.anchor} stands in the value that it repeats", event)
+            raise _invalid(f"*{shown} stands in the value that it repeats", event)
         if event.anchor not in self._anchors:
-            raise _invalid(f"*{event.anchor} has no anchor &{event.anchor} before it", event)
+            raise _invalid(f"*{shown} has no anchor before it", event)
         value, count, height = self._anchors[event.anchor]
         self._take_place(count, event)
         self._reach(height, event)
         level = self._levels[-1] if self._levels else None
         if level is not None and level.awaits_key:
             if not isinstance(value, str):
-                raise _invalid(f"*{event.anchor} is a key but no text", event)
+                raise _invalid(f"*{shown} is a key but no text", event)
             self._begin_entry(level, value, event)
         elif level is not None and level.key is _MERGE:
             _merge(level, value, event)
@@ -210,7 +212,7 @@ class _Builder:
         level.key = key
         if self._located and level.lines is not None and key is not _MERGE:
             if key in level.value:
-                raise _invalid(f'the key "{key}" stands here twice', event)
+                raise _invalid(f'the key "{key[:_SHOWN]}" stands here twice', event)
             level.lines.inner[key] = Lines(_line(event))
 
     def _add(self, value: Any, event: yaml.Event) -> Lines | None:

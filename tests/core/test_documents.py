@@ -94,6 +94,38 @@ def test_what_is_read_of_yaml_is_what_the_library_reads(text: str) -> None:
     assert value == keys_as_text(yaml.load(text, Loader=yaml.CSafeLoader))
 
 
+GOOD = """\
+openapi: 3.0.0
+info: &info {title: "Pets [x]", version: '1'}
+paths:
+  /pets/{id}:
+    get:
+      <<: {operationId: getPet}
+      parameters:
+        - {name: id, in: path, required: true, schema: {type: integer, enum: [1, 0x1F, 1e3]}}
+      description: |
+        Two lines: {of} [text]
+        - "and" *more
+x-again: *info
+"""
+
+
+@given(st.data())
+def test_a_mutated_document_is_a_value_or_an_error_with_a_sentence(data: st.DataObject) -> None:
+    text = GOOD
+    for _ in range(data.draw(st.integers(1, 4))):
+        begin = data.draw(st.integers(0, len(text)))
+        end = min(len(text), begin + data.draw(st.integers(0, 12)))
+        piece = data.draw(st.sampled_from([*MARKS, *MORE])) * data.draw(st.integers(0, 300))
+        text = text[:begin] + piece + text[end:]
+    for limits in (FILE_LIMITS, SMALL):
+        try:
+            value = read_document(text, limits, core_schema=True)
+        except DocumentInvalid as error:
+            value = error.message
+        assert depth(value) <= MAX_DEPTH
+
+
 def keys_as_text(value: Any) -> Any:
     if isinstance(value, dict):
         return {"" if key is None else str(key): keys_as_text(item) for key, item in value.items()}

@@ -89,7 +89,7 @@ def _text_violations(rules: Validation, value: str) -> Iterator[str]:
     if rules.max_length is not None and len(value) > rules.max_length:
         yield f"must have at most {rules.max_length} characters"
     if rules.pattern and not _matches(rules.pattern, value):
-        yield f"must match the pattern {rules.pattern}"
+        yield f"must match the pattern {rules.pattern[:_SHOWN]}"
 
 
 def _same(one: Any, other: Any) -> bool:

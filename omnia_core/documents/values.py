@@ -126,8 +126,8 @@ class _Builder:
         self._count = 0
         self._levels: list[_Level] = []
         self._root: YAMLDocument | None = None
-        self._anchors: dict[str, tuple[Any, int, int]] = {}
-        """By name the value, the number of values in it, and its levels."""
+        self._anchors: dict[str | None, tuple[Any, int, int] | None] = {}
+        """By name the value, the number of values in it, and its levels; None until its end."""
 
     def finished(self) -> YAMLDocument:
         """Return the document that has ended."""
@@ -175,6 +175,8 @@ class _Builder:
         merging = level is not None and level.key is _MERGE
         lines = None if merging else self._add(value, event)
         self._levels.append(_Level(value, event.anchor, before, lines))
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
 
     def _close(self, event: yaml.CollectionEndEvent) -> None:
         level = self._levels.pop()
@@ -191,11 +193,12 @@ class _Builder:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         shown = str(event.anchor)[:_SHOWN]
-        if any(level.anchor == event.anchor for level in self._levels):
-            raise _invalid(f"*{shown} stands in the value that it repeats", event)
         if event.anchor not in self._anchors:
             raise _invalid(f"*{shown} has no anchor before it", event)
-        value, count, height = self._anchors[event.anchor]
+        found = self._anchors[event.anchor]
+        if found is None:
+            raise _invalid(f"*{shown} stands in the value that it repeats", event)
+        value, count, height = found
         self._take_place(count, event)
         self._reach(height, event)
         level = self._levels[-1] if self._levels else None

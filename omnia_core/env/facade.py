@@ -133,8 +133,8 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     max_received: Annotated[
         ByteSize,
         Meta(
-            description="What all connections together may have sent that is not answered yet,"
-            " unfinished messages included."
+            description="What the pod may hold for all connections together: messages that are"
+            " unfinished or not answered yet, and answers that are not read yet."
         ),
     ] = ByteSize(128 << 20)
     media_storage_type: MediaStorageTypeField = MediaStorageType.NONE

@@ -11,7 +11,7 @@ from omnia_core.conversation.usage import Usage
 from omnia_facade.backend.events import Done, ToolCallEvent, ToolResultEvent
 from omnia_facade.ws import frames
 from omnia_facade.ws.messages import FrameRefused, parse
-from omnia_facade.ws.socket import text_frame
+from omnia_facade.ws.protocol import text_frame
 
 ACCEPTED = {
     "text": '{"type":"message","content":"hi"}',

@@ -72,9 +72,10 @@ class MediaTraffic:
     def receive(self, data: bytes) -> list[Effect]:
         """Process a binary message."""
         self._apply_rate(len(data))
+        if not self._conversation.binary:
+            refused = FrameRefused(ErrorCode.INVALID_MESSAGE, _NOT_BINARY)
+            return self._conversation.refuse(refused)
         try:
-            if not self._conversation.binary:
-                raise FrameRefused(ErrorCode.INVALID_MESSAGE, _NOT_BINARY)
             return self._receive(decode(data))
         except FrameRefused as refused:
             return self._conversation.refuse(refused)

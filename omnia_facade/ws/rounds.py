@@ -13,11 +13,18 @@ TURNS_PER_ROUND = 16
 _log = structlog.get_logger()
 
 
-class RoundSocket(Protocol):
-    """A socket with frames to write, or with received frames that wait for their turn."""
+class Writer(Protocol):
+    """A socket with frames to write."""
 
     def write_out(self) -> None:
         """Write the frames to the transport."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+
+class Reader(Protocol):
+    """A socket that has received more than it may handle in a turn."""
 
     def take_turn(self) -> None:
         """Handle frames that were received, or read more."""
@@ -32,23 +39,23 @@ class WriteCoalescer:
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._waiting: list[RoundSocket] = []
+        self._waiting: list[Writer] = []
 
-    def add(self, socket: RoundSocket) -> None:
-        """Have `socket` write at the end of this round."""
+    def add(self, writer: Writer) -> None:
+        """Have `writer` write at the end of this round."""
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self._write_out)
-        self._waiting.append(socket)
+        self._waiting.append(writer)
 
     def _write_out(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for socket in waiting:
+        for writer in waiting:
             try:
-                socket.write_out()
+                writer.write_out()
             except Exception:  # noqa: BLE001 - the other sockets must still be written
                 _log.exception("writing to a client failed")
                 # The client would miss frames without noticing.
-                socket.abort()
+                writer.abort()
 
 
 class ReadTurns:
@@ -57,26 +64,26 @@ class ReadTurns:
     __slots__ = ("_scheduled", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: dict[RoundSocket, None] = {}
+        self._waiting: dict[Reader, None] = {}
         self._scheduled = False
 
-    def add(self, socket: RoundSocket) -> None:
-        """Give `socket` a turn in one of the next rounds; one that waits keeps its place."""
-        self._waiting[socket] = None
+    def add(self, reader: Reader) -> None:
+        """Give `reader` a turn in one of the next rounds; one that waits keeps its place."""
+        self._waiting[reader] = None
         if not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
         self._scheduled = False
-        for socket in list(islice(self._waiting, TURNS_PER_ROUND)):
+        for reader in list(islice(self._waiting, TURNS_PER_ROUND)):
             # Removed before its turn, in which it may ask for another one.
-            del self._waiting[socket]
+            del self._waiting[reader]
             try:
-                socket.take_turn()
+                reader.take_turn()
             except Exception:  # noqa: BLE001 - the other sockets must still have their turns
                 _log.exception("reading from a client failed")
-                socket.abort()
+                reader.abort()
         if self._waiting and not self._scheduled:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._run)

@@ -212,9 +212,6 @@ class Reader:
         if self.wanted:
             self._turns.add(self)
 
-    def write_out(self) -> None:
-        raise AssertionError("nothing is to be written")
-
     def abort(self) -> None:
         self.aborted = True
 

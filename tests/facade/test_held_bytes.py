@@ -236,6 +236,8 @@ def test_whatever_clients_do_all_bytes_are_given_back_in_the_end(
                 case "leave":
                     connection.connection_lost(None)
                     clients[number], begun[number] = echoing(connections=pod), False
+                case _:
+                    pass
             await rounds_of_the_loop(size if event == "rounds" else 0)
         for connection, _ in clients:
             connection.connection_lost(None)

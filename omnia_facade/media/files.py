@@ -2,6 +2,7 @@
 
 In addition to the layout of `omnia_core.media`:
 
+    <root>/.key                                      with which ids of sessions are made
     <root>/.uploads/<upload id>                      a `PendingUpload`, JSON
     <root>/.uploads/<upload id>.done                 the same, once the upload is complete
     <root>/.uploads/<upload id>.<random>.part        bytes that were received so far
@@ -12,8 +13,10 @@ The volume is shared by several pods: each can continue what another one started
 """
 
 import contextlib
+import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,6 +31,7 @@ from omnia_core.media import (
     find,
     folder_name,
     opened_folder,
+    read_file,
 )
 from omnia_facade.media.quota import (
     RESERVED,
@@ -42,6 +46,11 @@ UPLOADS = ".uploads"
 DONE = ".done"
 PART = ".part"
 NEW = ".new"
+KEY = ".key"
+KEY_BYTES = 32
+# How often a key is read that another pod is writing, and at which intervals.
+KEY_READS = 20
+KEY_SECONDS = 0.1
 
 
 class MediaFiles:
@@ -160,10 +169,27 @@ class MediaFiles:
             yield folder
 
 
-def prepare(root: Path) -> None:
-    """Make the folders that a volume needs for uploads."""
+def prepare(root: Path) -> bytes:
+    """Make the folders that a volume needs for uploads; return its key, which all pods share.
+
+    Raises:
+        OSError: the volume cannot be used.
+    """
     root.mkdir(parents=True, exist_ok=True)
     (root / UPLOADS).mkdir(exist_ok=True, mode=0o700)
+    with opened_folder(root) as folder:
+        for _ in range(2):
+            with contextlib.suppress(FileExistsError):
+                _write(folder, KEY, secrets.token_bytes(KEY_BYTES))
+            for _ in range(KEY_READS):
+                key = read_file(folder, KEY)
+                if len(key) == KEY_BYTES:
+                    return key
+                # Another pod is writing it.
+                time.sleep(KEY_SECONDS)
+            # That pod has ended.
+            _remove(folder, KEY)
+    raise OSError(errno.EIO, f"the file {KEY} is not complete")
 
 
 def _create(folder: int, name: str) -> int:

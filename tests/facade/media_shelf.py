@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from omnia_facade.auth.principal import Principal
-from omnia_facade.media.files import MediaFiles, prepare
+from omnia_facade.media.files import KEY, MediaFiles, prepare
 from omnia_facade.media.library import MediaLibrary
 from omnia_facade.media.policy import TICKET_LIFETIME, MediaPolicy
 from omnia_facade.media.port import (
@@ -81,7 +81,7 @@ class Shelf:
         self.now -= by
 
     def names(self) -> set[str]:
-        return {path.name for path in self.root.rglob("*")}
+        return {path.name for path in self.root.rglob("*")} - {KEY}
 
 
 async def refusal(work: Awaitable[object]) -> MediaErrorCode:

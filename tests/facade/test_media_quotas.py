@@ -169,6 +169,8 @@ class Volume(RuleBasedStateMachine):
 
 
 Volume.TestCase.settings = settings(deadline=None, max_examples=100)
+
+
 class TestVolume(Volume.TestCase):  # type: ignore[misc,valid-type] # hypothesis makes it
     """Files never exceed the limits, and all room comes back."""
 

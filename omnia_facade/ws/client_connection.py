@@ -113,9 +113,9 @@ class ClientConnection(WebSocket):
         else:
             self._process(effects)
 
-    def received_small_frame(self) -> None:
+    def received_idle_frame(self) -> None:
         try:
-            self._limiter.admit_small_frame(self.heard_at)
+            self._limiter.admit_idle_frame(self.heard_at)
         except ConnectionAbuse as abuse:
             self.fail(abuse.code, abuse.reason)
 
@@ -123,8 +123,9 @@ class ClientConnection(WebSocket):
         if self._transport is None:
             # Its bytes are returned to the budget already.
             return
+        unfinished = self.unfinished + (self._media.waiting if self._media else 0)
         try:
-            self._limiter.received(self.unfinished, self._conversation.unanswered_bytes)
+            self._limiter.received(unfinished, self._conversation.unanswered_bytes)
         except ConnectionAbuse as abuse:
             self.fail(abuse.code, abuse.reason)
             self._flush()

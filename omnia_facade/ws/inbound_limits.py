@@ -42,26 +42,36 @@ class Rate(Struct, frozen=True):
     per_second: float
     burst: float
 
+    def times(self, factor: float) -> Self:
+        """Return a multiple of the rate."""
+        return type(self)(self.per_second * factor, self.burst * factor)
+
+    def at_least(self, other: Self) -> Self:
+        """Return the higher of two rates, and of two bursts."""
+        return type(self)(max(self.per_second, other.per_second), max(self.burst, other.burst))
+
 
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
     """Limits of one connection, and of all connections together.
 
     Attributes:
         messages: text messages of a connection.
-        frames: frames of a connection that cost more than their bytes: control frames, small
-            fragments, and binary messages.
+        idle_frames: frames of a connection that make little progress: control frames, and small
+            fragments.
         media: bytes of binary messages of a connection.
+        binary_frames: binary messages of a connection, of any size.
         write_seconds: how long a client may read nothing of what is sent.
         held_bytes: what the pod may hold for all connections together.
     """
 
     messages: Rate = Rate(50, 100)
-    # Audio has 50 to 100 frames a second, and a client that also pings with each frame, or splits
-    # each of its 50 messages a second into ten fragments, is far below. A message of 1 MiB in
-    # fragments of 105 bytes is within the burst, which is the number of idle frames that the
-    # HTTP/2 of the runtime accepts. 10,000 frames take 40 ms.
-    frames: Rate = Rate(1000, 10_000)
+    # A client that pings with each of its 100 audio frames a second, or that splits each of its 50
+    # messages a second into ten fragments, is far below. A message of 1 MiB in fragments of 105
+    # bytes is within the burst, which is that of the HTTP/2 to the runtime, and takes 40 ms.
+    idle_frames: Rate = Rate(1000, 10_000)
     media: Rate = Rate(2 << 20, 16 << 20)
+    # Audio has 50 to 100 frames a second, and an upload in pieces of 2 KiB has the rate of `media`.
+    binary_frames: Rate = Rate(1024, 10_000)
     write_seconds: float = 30.0
     held_bytes: int = 128 << 20
 
@@ -75,9 +85,14 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
         if not env.media_rate.count:
             variable = FacadeEnv.variable("media_rate")
             raise ConfigurationError(f'{variable}: expected a size of at least 1 byte, found "0"')
+        usual = cls()
+        messages = Rate(env.message_rate, env.message_burst)
+        media = Rate(env.media_rate.count, env.media_burst.count)
         return cls(
-            messages=Rate(env.message_rate, env.message_burst),
-            media=Rate(env.media_rate.count, env.media_burst.count),
+            messages=messages,
+            idle_frames=usual.idle_frames.at_least(messages.times(20)),
+            media=media,
+            binary_frames=usual.binary_frames.at_least(media.times(1 / 2048)),
             write_seconds=env.write_timeout.seconds,
             held_bytes=env.max_received.count,
         )
@@ -125,7 +140,7 @@ class ConnectionLimiter:
 
     def __init__(self, limits: ConnectionLimits, budget: PodBudget, metrics: FacadeMetrics) -> None:
         self._limits = limits
-        # Created by the first message or small frame: idle connections do without.
+        # Created by the first message or idle frame: idle connections do without.
         self._limit: MessageLimit | None = None
         self._frames: TokenBucket | None = None
         self._budget = budget
@@ -152,23 +167,23 @@ class ConnectionLimiter:
             self._metrics.rejected(Rejection.TOO_MUCH_RECEIVED)
             raise FrameRefused(ErrorCode.RATE_LIMITED, _BUDGET_EXCEEDED)
 
-    def admit_small_frame(self, now: float) -> None:
-        """Admit a control frame or small fragment that arrived at `now`.
+    def admit_idle_frame(self, now: float) -> None:
+        """Admit a control frame or a small fragment that arrived at `now`.
 
         Raises:
             ConnectionAbuse: there were too many.
         """
         if self._frames is None:
-            self._frames = TokenBucket(self._limits.frames)
+            self._frames = TokenBucket(self._limits.idle_frames)
         if not self._frames.take(1, now):
             self._metrics.rejected(Rejection.FRAME_RATE)
-            raise ConnectionAbuse(1008, "too many control frames and small fragments")
+            raise ConnectionAbuse(1008, "too many frames that make no progress")
 
     def received(self, unfinished: int, unanswered: int) -> None:
         """Record how many bytes the connection holds after data was handled.
 
         Args:
-            unfinished: bytes of a message that is not complete.
+            unfinished: bytes of a message that is not complete, and of uploads.
             unanswered: bytes of complete messages without an answer.
 
         Raises:

@@ -64,10 +64,15 @@ class MediaTraffic:
         self._metrics = metrics
         self._begin_uploads = begin_uploads
         self._bytes = Throttle(limits.media)
-        self._frames = Throttle(limits.frames)
+        self._frames = Throttle(limits.binary_frames)
         self._throttled: asyncio.TimerHandle | None = None
         self._audio: AudioQueue | None = None
         self._uploads: SocketUploads | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Received bytes of uploads that are not written yet."""
+        return self._uploads.waiting if self._uploads else 0
 
     def receive(self, data: bytes) -> list[Effect]:
         """Process a binary message."""

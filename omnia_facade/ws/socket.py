@@ -86,7 +86,7 @@ class WebSocket(asyncio.Protocol):
         """Process a binary message."""
         raise NotImplementedError
 
-    def received_small_frame(self) -> None:
+    def received_idle_frame(self) -> None:
         """Process a control frame, or a fragment of less than `SMALL_FRAGMENT` bytes."""
         raise NotImplementedError
 
@@ -260,7 +260,7 @@ class WebSocket(asyncio.Protocol):
                 message, self._fragments = bytes(self._fragments), None
                 self._receive_message(message, binary=self._binary)
         if len(data) < SMALL_FRAGMENT:
-            self.received_small_frame()
+            self.received_idle_frame()
 
     def _receive_message(self, data: bytes, *, binary: bool) -> None:
         if binary:

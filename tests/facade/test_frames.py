@@ -27,8 +27,8 @@ from tests.raw_websocket import Opcode, frame, opened
 
 # Messages are not what these tests limit.
 MANY = ConnectionLimits(messages=Rate(1e9, 1e9))
-FEW = ConnectionLimits(messages=Rate(1e9, 1e9), frames=Rate(1e-6, 100))
-REASON = "too many control frames and small fragments"
+FEW = ConnectionLimits(messages=Rate(1e9, 1e9), idle_frames=Rate(1e-6, 100))
+REASON = "too many frames that make no progress"
 
 SMALL_FRAMES = {
     "ping": frame(opcode=Opcode.PING),
@@ -120,17 +120,17 @@ def test_a_client_may_do_for_hours_what_honest_clients_do(frames: int, seconds: 
     limiter = ConnectionLimiter(limits, PodBudget(1), connections_with(limits).metrics)
     for number in range(int(HOUR / seconds) // 10):
         for _ in range(frames):
-            limiter.admit_small_frame(number * seconds)
+            limiter.admit_idle_frame(number * seconds)
 
 
 def test_audio_is_never_slowed_down() -> None:
-    throttle = Throttle(ConnectionLimits().frames)
+    throttle = Throttle(ConnectionLimits().binary_frames)
     assert not any(throttle.spend(1, number * 0.01) for number in range(HOUR * 10))
 
 
 @pytest.mark.covers("websocket.md#binary-frame-rate")
 async def test_binary_frames_are_read_no_faster_than_their_rate() -> None:
-    connection, socket = echoing(ConnectionLimits(frames=Rate(100, 10)))
+    connection, socket = echoing(ConnectionLimits(binary_frames=Rate(100, 10)))
     connection.data_received(frame(b"x", Opcode.BINARY) * 11)
     await rounds_of_the_loop(5)
     assert len(socket.frames()) == 12

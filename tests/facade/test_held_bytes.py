@@ -104,7 +104,7 @@ async def test_a_client_that_reads_nothing_is_cut_when_the_pod_has_no_room_for_i
 @pytest.mark.covers("websocket.md#close-too-much")
 @pytest.mark.parametrize("fragment", [1, 100, 5000])
 async def test_unfinished_messages_of_many_clients_are_bounded_together(fragment: int) -> None:
-    limits = ConnectionLimits(held_bytes=MEBIBYTE, frames=MANY)
+    limits = ConnectionLimits(held_bytes=MEBIBYTE, idle_frames=MANY)
     pod = connections_with(limits)
     clients = [echoing(connections=pod) for _ in range(40)]
     begin = frame(b'"', fin=False)
@@ -155,7 +155,7 @@ def growth(work: Callable[[], object]) -> int:
 
 
 async def test_small_fragments_take_as_much_memory_as_is_counted() -> None:
-    connection, _ = echoing(ConnectionLimits(frames=MANY))
+    connection, _ = echoing(ConnectionLimits(idle_frames=MANY))
     connection.data_received(frame(b"<>", fin=False))
     pieces = [frame(b"ab", Opcode.CONT, fin=False)] * 20_000
 

@@ -111,6 +111,9 @@ class Socket:
             assert isinstance(effect, Send)
             self.sent.put_nowait(orjson.loads(effect.data))
 
+    def received(self) -> None:
+        """Nothing is counted."""
+
     def pause_reading(self, reason: ReadPause) -> None:
         assert reason is ReadPause.UPLOAD
         self.paused = True

@@ -15,6 +15,7 @@ from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.inbound_limits import ConnectionLimits
+from omnia_facade.ws.media_traffic import BeginUploads
 from omnia_facade.ws.voice import VoiceCallLimit
 
 UPGRADE = (
@@ -120,11 +121,13 @@ def accepted(
     backend: BackendConnection,
     limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it cannot be changed
     connections: Connections | None = None,
+    begin_uploads: BeginUploads | None = None,
 ) -> tuple[ClientConnection, Socket]:
     """Open a connection of a client; `connections` are those of its pod."""
     pod = connections or connections_with(limits)
     calls = VoiceCallLimit(0, pod.metrics.connections_active)
-    connection = ClientConnection(pod, backend, WebSocketConversation("s"), None, calls)
+    conversation = WebSocketConversation("s", binary=begin_uploads is not None)
+    connection = ClientConnection(pod, backend, conversation, None, calls, begin_uploads)
     socket = Socket(connection)
     connection.connection_made(cast("asyncio.Transport", socket))
     connection.data_received(UPGRADE)

@@ -4,11 +4,15 @@ import asyncio
 import gc
 import tracemalloc
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omnia_core.conversation.listener import TurnListener
+from omnia_facade.backend.events import Done, TurnEvent, TurnRequest
+from omnia_facade.backend.port import BackendConnection
 from omnia_facade.ws.inbound_limits import (
     LARGE,
     SMALL,
@@ -19,6 +23,7 @@ from omnia_facade.ws.inbound_limits import (
 )
 from omnia_facade.ws.messages import FrameRefused
 from tests.facade.socket_bed import (
+    accepted,
     connections_with,
     echoing,
     masked,
@@ -58,6 +63,29 @@ async def test_messages_that_arrive_together_are_not_all_answered_to_a_deaf_clie
     connection.data_received(b"".join(map(large, "abcdefgh")))
     await rounds_of_the_loop(20)
     assert len(socket.answers()) == 1
+    connection.connection_lost(None)
+
+
+class Hasty:
+    """Answers at once and much, whether the client reads or not."""
+
+    async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done:  # noqa: ARG002 - the port's
+        return Done("x" * MEBIBYTE)
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+
+async def test_the_next_turn_waits_for_the_client_whatever_the_backend_does() -> None:
+    connection, socket = accepted(cast("BackendConnection", Hasty()))
+    socket.deaf = True
+    connection.data_received(masked(type="message", content="hi") * 4)
+    await rounds_of_the_loop(10)
+    assert len(socket.answers()) == 1
+    for read in (2, 3, 4):
+        socket.read_all()
+        await rounds_of_the_loop(5)
+        assert len(socket.answers()) == read
     connection.connection_lost(None)
 
 

@@ -110,6 +110,21 @@ async def test_a_pod_counts_what_was_there_and_what_other_pods_store(tmp_path: P
     assert await refusal(first.ticket("u", SIZE, ANONYMOUS)) is MediaErrorCode.STORAGE_FULL
 
 
+@pytest.mark.parametrize("visited", [0, 1])
+def test_a_file_counts_once_whether_the_round_under_way_visits_it_or_not(visited: int) -> None:
+    usage = VolumeUsage(VolumeLimits(2 * ROOM, 2 * ROOM))
+    usage.reserve("first", "a", SIZE)
+    for visits in (visited, 1, 1):
+        for _ in range(visits):
+            usage.count("first", "a", SIZE)
+        # There is room for one more, and not for two.
+        usage.reserve("second", "a", SIZE)
+        with pytest.raises(MediaFailed):
+            usage.reserve("third", "a", SIZE)
+        usage.release("second")
+        usage.round_ended()
+
+
 class Volume(RuleBasedStateMachine):
     """One pod and the files on its volume, in any order of requests, expiries and rounds."""
 

@@ -20,9 +20,9 @@ from omnia_facade.ws.effects import (
     StartCall,
     StartTurn,
 )
-from omnia_facade.ws.inbound_limits import ConnectionAbuse, ConnectionLimiter
+from omnia_facade.ws.inbound_limits import LARGE, ConnectionAbuse, ConnectionLimiter
 from omnia_facade.ws.media_traffic import BeginUploads, MediaTraffic
-from omnia_facade.ws.messages import FrameRefused, parse
+from omnia_facade.ws.messages import FrameRefused, held_bytes, parse
 from omnia_facade.ws.socket import WebSocket
 from omnia_facade.ws.turn_runner import TurnRunner
 from omnia_facade.ws.voice import VoiceCallLimit
@@ -102,8 +102,12 @@ class ClientConnection(WebSocket):
     def received_text(self, data: bytes) -> None:
         self._connections.metrics.messages_received.inc()
         try:
-            self._limiter.admit(len(data), self.heard_at)
-            effects = self._conversation.receive(parse(data.decode()), len(data))
+            size = len(data)
+            self._limiter.admit(size, self.heard_at)
+            text = data.decode()
+            if size > LARGE:
+                size = max(size, held_bytes(text))
+            effects = self._conversation.receive(parse(text), size)
         except UnicodeDecodeError:
             self.fail(1007, "the frame is not UTF-8")
         except ConnectionAbuse as abuse:

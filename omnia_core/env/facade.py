@@ -136,7 +136,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
             description="What the pod may hold for all connections together: messages that are"
             " unfinished or not answered yet, and answers that are not read yet."
         ),
-    ] = ByteSize(128 << 20)
+    ] = ByteSize(96 << 20)
     media_storage_type: MediaStorageTypeField = MediaStorageType.NONE
     media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
     media_public_url: Annotated[

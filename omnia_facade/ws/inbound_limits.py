@@ -73,7 +73,8 @@ class ConnectionLimits(Struct, frozen=True, kw_only=True):
     # Audio has 50 to 100 frames a second, and an upload in pieces of 2 KiB has the rate of `media`.
     binary_frames: Rate = Rate(1024, 10_000)
     write_seconds: float = 30.0
-    held_bytes: int = 128 << 20
+    # A quarter more may be held, and memory is not used to the last byte: the pod has 256 MiB.
+    held_bytes: int = 96 << 20
 
     @classmethod
     def of(cls, env: FacadeEnv) -> Self:

@@ -97,8 +97,9 @@ class TurnRunner:
         try:
             while (job := self._job) is not None:
                 self._job = None
-                # Else the answers to a client that does not read would pile up.
-                await _drained(self._socket)
+                if self._socket.unwritten:
+                    # The answers to a client that does not read would pile up.
+                    await _drained(self._socket)
                 if isinstance(job, StartTurn):
                     await self._turn(job)
                 elif isinstance(job, ProbeSession):

@@ -36,12 +36,14 @@ STATUS: dict[MediaErrorCode, int] = {
     MediaErrorCode.EXPIRED: 410,
     MediaErrorCode.TOO_LARGE: 413,
     MediaErrorCode.TOO_MANY_OF_USER: 429,
+    MediaErrorCode.AGENT_UNAVAILABLE: 503,
     MediaErrorCode.OVERLOADED: 503,
     MediaErrorCode.STORAGE_FAILED: 503,
     MediaErrorCode.STORAGE_FULL: 507,
 }
 _HEADERS = dict.fromkeys(
     (
+        MediaErrorCode.AGENT_UNAVAILABLE,
         MediaErrorCode.OVERLOADED,
         MediaErrorCode.STORAGE_FAILED,
         MediaErrorCode.TOO_MANY_OF_USER,
@@ -69,6 +71,7 @@ class MediaRoute:
     def __init__(self, media: MediaService, metrics: MediaMetrics, timings: Timings) -> None:
         self._uploads = media.uploads
         self._library = media.library
+        self._sessions = media.sessions
         self._timings = timings
         self._downloads = Downloads(media.library, metrics, timings.send)
         self._operations = {
@@ -119,6 +122,7 @@ class MediaRoute:
             upload = msgspec.json.decode(body, type=UploadRequest)
         except (TooDeep, *UNREADABLE) as error:
             raise MediaFailed(MediaErrorCode.INPUT_INVALID, f"the request: {error}") from error
+        await self._sessions.require(upload.session_id, caller)
         return _json(await self._uploads.request(upload, caller))
 
     async def _upload(

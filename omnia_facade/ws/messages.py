@@ -1,6 +1,7 @@
 """Text frames from the client, parsed and validated."""
 
 import re
+import sys
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,8 @@ from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_facade.backend.events import TurnRequest
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# The first half of an escaped character beyond U+FFFF (RFC 8259, section 7).
+_HIGH_SURROGATE = re.compile(r"\\u[dD][89abAB]")
 PART_TYPES = ("text", "image", "audio", "video", "file")
 
 
@@ -105,6 +108,18 @@ def parse(data: str) -> ClientFrame:
         raise _invalid(f"the frame is not JSON: {error}") from error
     _check(frame)
     return frame
+
+
+def held_bytes(text: str) -> int:
+    """Return how much memory the strings of a message may take: up to four times its characters.
+
+    One character beyond U+FFFF makes each character of its string take four bytes, and one beyond
+    U+00FF makes each take two.
+    """
+    if _HIGH_SURROGATE.search(text):
+        return 4 * len(text)
+    size = sys.getsizeof(text)
+    return max(size, 2 * len(text)) if "\\u" in text else size
 
 
 def turn_request(frame: ClientFrame, session_id: str) -> TurnRequest:

@@ -1,12 +1,14 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
 from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
@@ -57,7 +59,13 @@ class _Outcome:
 
 
 async def reconcile_agent(
-    cluster: Cluster, key: Key, settings: Settings, issuers: Issuers, claims: Claims, now: str
+    cluster: Cluster,
+    key: Key,
+    settings: Settings,
+    issuers: Issuers,
+    claims: Claims,
+    checks: CheckThreads,
+    now: str,
 ) -> Requeue:
     """Bring an agent to its desired state.
 
@@ -80,7 +88,8 @@ async def reconcile_agent(
     elif isinstance(resource, AgentRuntime):
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
-        outcome = await _converge(cluster, resource, settings, found)
+        resolved = await checks.run(key[0], partial(resolve, resource, found))
+        outcome = await _converge(cluster, resource, settings, found, resolved)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
@@ -129,9 +138,12 @@ def _requeue(outcome: _Outcome) -> Requeue:
 
 
 async def _converge(
-    cluster: Cluster, agent: AgentRuntime, settings: Settings, found: Found
+    cluster: Cluster,
+    agent: AgentRuntime,
+    settings: Settings,
+    found: Found,
+    resolved: Resolved | tuple[Problem, ...],
 ) -> _Outcome:
-    resolved = resolve(agent, found)
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)
     versions = _versions(found)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
@@ -47,6 +48,7 @@ class FakeCluster:
         self.discovery = DiscoveryCache(ServerDiscovery(lambda _: False))
         self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
         self.claims = Claims()
+        self.checks = CheckThreads()
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
         self._count = 0
@@ -177,7 +179,9 @@ class FakeCluster:
         namespace: str = "default",
     ) -> Requeue:
         """Reconcile one resource."""
-        reconciler = Reconciler(self, settings, self.discovery, self.issuers, self.claims)
+        reconciler = Reconciler(
+            self, settings, self.discovery, self.issuers, self.claims, self.checks
+        )
         return await reconciler.reconcile(ObjectReference(kind, (namespace, name)), now)
 
     def status(self, name: str = "helper", kind: ObjectKind = AGENT_RUNTIME) -> JsonObject:

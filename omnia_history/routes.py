@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
 from omnia_history.access import Access
@@ -37,11 +38,16 @@ class Routes:
         namespace: str,
         access: Access | None,
         piece_size: PieceSize = PIECE_SIZE,
+        hosts: HostRule = ANY_HOST,
     ) -> None:
-        """Bind the handlers; with `access` None, requests need no token."""
+        """Bind the handlers; with `access` None, requests need no token.
+
+        `hosts` says which Host headers are served.
+        """
         self._database = database
         self._namespace = namespace
         self._access = access
+        self._hosts = hosts
         self._piece_size = piece_size
         self._search_slots = asyncio.Semaphore(MAX_SEARCHES)
 
@@ -63,6 +69,8 @@ class Routes:
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if not self._hosts.allows(request.headers.get("Host", "")):
+                return _answer(Failure("misdirected_request", MISDIRECTED), 421)
             if self._access and request.path not in ("/healthz", "/readyz"):
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 await self._access.check(headers)

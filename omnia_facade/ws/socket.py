@@ -13,9 +13,9 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
 
+from omnia_core.http.errors import HttpError, response_bytes
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.auth.tokens import SUBPROTOCOL
-from omnia_facade.entrance.errors import HttpError, response_bytes
 from omnia_facade.ws.inbound_limits import ReadPause
 
 OMNIA_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)

@@ -14,12 +14,12 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from omnia_core.files.auth import AuthFile, EdgeTrust
+from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler, Mode
 from omnia_core.units import ByteSize
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.capacity import Admission, Capacity
-from omnia_facade.entrance.head import RequestHead
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running, connected, running

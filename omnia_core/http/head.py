@@ -1,4 +1,4 @@
-"""Parses the head of a request as far as it decides who serves the request."""
+"""The head of an HTTP/1 request: its limits, and what of it decides who serves the request."""
 
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
@@ -6,6 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 from msgspec import Struct
 
 END = b"\r\n\r\n"
+# A token with many claims and the headers of several proxies fit; Envoy's defaults are similar.
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEAD_FIELDS = 100
 
 
 class RequestHead(Struct, frozen=True):

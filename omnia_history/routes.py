@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from omnia_core.errors import abridged
 from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
@@ -81,7 +82,8 @@ class Routes:
             return _answer(Failure(error.reason, error.detail), STATUS[error.reason])
         except web.HTTPException as error:
             return _answer(
-                Failure(error.reason.lower().replace(" ", "_"), request.path), error.status
+                Failure(error.reason.lower().replace(" ", "_"), abridged(request.path)),
+                error.status,
             )
         except Exception:  # noqa: BLE001 - the caller must not see its text
             _log.exception("request failed", path=request.path)
@@ -147,8 +149,8 @@ class Routes:
         if not rows:
             raise Refused(
                 "not_found",
-                f'there is no session "{session_id}" in the namespace "{self._namespace}";'
-                " it may have expired and been deleted",
+                f'there is no session "{abridged(session_id)}" in the namespace'
+                f' "{self._namespace}"; it may have expired and been deleted',
             )
         return answers.session_view(rows[0]), rows[0]["key"]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from omnia_core.errors import abridged
 from omnia_core.http.head import RequestHead
 from omnia_core.http.hosts import MISDIRECTED
 from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down
@@ -26,7 +27,7 @@ def rejection_of_upgrade(
     """Return why an authenticated request is not upgraded to WebSocket; None if it is."""
     if not _serves_websocket(head.path):
         return RejectedRequest(
-            404, Rejection.NOT_FOUND, f'nothing is served at "{head.path}"; try /ws'
+            404, Rejection.NOT_FOUND, f'nothing is served at "{abridged(head.path)}"; try /ws'
         )
     if not head.is_upgrade:
         return RejectedRequest(
@@ -41,7 +42,7 @@ def rejection_of_upgrade(
         return RejectedRequest(
             403,
             Rejection.FORBIDDEN_ORIGIN,
-            f'the origin "{head.headers["origin"]}" may not connect',
+            f'the origin "{abridged(head.headers["origin"])}" may not connect',
         )
     return None
 

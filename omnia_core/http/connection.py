@@ -20,11 +20,13 @@ from msgspec import Struct, field
 from omnia_core.http.errors import HttpError, response_bytes
 from omnia_core.http.head import END, MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 from omnia_core.http.received import (
+    ALLOWANCE,
     UNFINISHED,
     HeadTooLarge,
     ReceiveBudget,
     ReceivedBytes,
     discard_slowly,
+    head_size,
 )
 from omnia_core.jsonvalue import json_bytes
 
@@ -81,6 +83,7 @@ class HttpConnection(web.RequestHandler):
         "_head_timer",
         "_overhead",
         "_received",
+        "_send_timer",
         "_settings",
     )
 
@@ -108,32 +111,55 @@ class HttpConnection(web.RequestHandler):
         self._admitted = False
         self._discarding = False
         self._head_timer: asyncio.TimerHandle | None = None
+        self._send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Without a write buffer, an answer counts as sent only when the kernel has all of it.
+        # Without a write buffer, writing pauses until the kernel has all of an answer.
         if isinstance(transport, asyncio.WriteTransport):
             transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._discard()
+        self._stop_send_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._discarding:
             if self.transport is not None:
                 discard_slowly(self.transport)
-            return
-        if not data:
-            # aiohttp continues with a body that it paused.
-            self._feed_body(b"")
-        elif self._admitted and not self._received and len(data) <= (self._body_left or 0):
+        elif not data:
+            # aiohttp continues with a body that it may have paused.
+            if self._body is not None and not self._body.is_eof():
+                self._feed_body(b"")
+                self._advance()
+        elif self._received:
+            self._keep(data)
+        elif self._body is None:
+            self._begin(data)
+        elif self._admitted and len(data) <= (self._body_left or 0):
             self._feed_body(data)
+        else:
+            self._keep(data)
+
+    def _begin(self, data: bytes) -> None:
+        """Parse the head of the next request, which most often arrives in one piece."""
+        try:
+            size = head_size(data)
+        except HeadTooLarge:
+            size = None
+        if size is None or not self._received.hold(size):
+            self._keep(data)
             return
-        elif not self._received.add(data):
+        self._parse_head(data[:size])
+        if len(data) > size:
+            self._keep(data[size:])
+
+    def _keep(self, data: bytes) -> None:
+        if self._received.add(data):
+            self._advance()
+        else:
             self._refuse_for_want_of_memory()
-            return
-        self._advance()
 
     @property
     def is_idle(self) -> bool:
@@ -145,7 +171,10 @@ class HttpConnection(web.RequestHandler):
         if not self._admitted:
             self._admitted = True
             self._received.admit()
-            if self._body_left != 0:
+            size = len(self._received)
+            if size and size <= (self._body_left or 0):
+                self._feed_body(self._received.take(size))
+            elif size:
                 self._advance()
 
     def _advance(self) -> None:
@@ -159,7 +188,7 @@ class HttpConnection(web.RequestHandler):
             self._loop.call_soon(self._advance)
             self._pause_reading_for_buffer()
             return
-        waits = bool(self._received) and self._head_timer is None
+        waits = self._head_timer is None and len(self._received) > ALLOWANCE
         if waits and not self._buffer_paused:
             self._pause_reading_for_buffer()
         elif self._buffer_paused and not waits:
@@ -176,23 +205,26 @@ class HttpConnection(web.RequestHandler):
                 self._head_timer = self._loop.call_later(self._settings.head, self.force_close)
             return False
         self._stop_head_timer()
-        head = self._received.take_head(size)
+        self._parse_head(self._received.take_head(size))
+        return True
+
+    def _parse_head(self, head: bytes) -> None:
         super().data_received(head)
         if not self._messages:
             # Empty lines before a request are permitted (RFC 9112, section 2.2).
             self._received.admit()
             if head.strip():
                 self._refuse(HttpError(400, "bad_request", "this is not a valid HTTP/1.1 request"))
-            return True
-        message, self._body = self._messages[-1]
+            return
+        message, body = self._messages[-1]
+        self._body = body
         self._admitted = False
         self._body_left = 0
-        if not self._body.is_eof() and isinstance(message, RawRequestMessage):
+        if not body.is_eof() and isinstance(message, RawRequestMessage):
             length = None if message.chunked else message.headers.get("Content-Length")
             self._body_left = None if length is None else int(length)
             self._body_tail = b""
             self._overhead = 0
-        return True
 
     def _hand_over_body(self) -> bool:
         """Hand over a piece that does not exceed the current message."""
@@ -311,20 +343,29 @@ class HttpConnection(web.RequestHandler):
         if self._body is not None and not self._body.is_eof():
             # It is not known how much follows.
             resp.force_close()
-        transport = request.transport
-        if transport is None:
-            return await super().finish_response(request, resp, start_time)
-        timer = self._loop.call_later(self._settings.send, transport.abort)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            timer.cancel()
             self._body = None
             if not resp.keep_alive:
                 self._discard()
             elif self._received:
                 # Other connections have their turn before the next request of this one.
                 self._loop.call_soon(self._advance)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.transport is not None:
+            self._send_timer = self._loop.call_later(self._settings.send, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_send_timer()
+
+    def _stop_send_timer(self) -> None:
+        if self._send_timer:
+            self._send_timer.cancel()
+            self._send_timer = None
 
 
 class LimitedServer(web.Server):

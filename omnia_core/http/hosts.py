@@ -26,23 +26,32 @@ class HostRule:
     answers to every name.
     """
 
-    __slots__ = ("_any", "_local", "_other")
+    __slots__ = ("_any", "_last", "_local", "_other")
 
     def __init__(self, bind_address: str | None, allowed_origins: Iterable[str] = ()) -> None:
         """The port is bound to this address; the hosts of these origins are allowed as well."""
         origins = tuple(allowed_origins)
         self._local = is_loopback(bind_address or "")
         self._any = "*" in origins
+        self._last = ""
         self._other = frozenset(urlsplit(origin).netloc.lower() for origin in origins)
 
     def allows(self, host: str) -> bool:
         """Whether a request with this Host header is served. Programs may omit it."""
-        if not self._local or not host or self._any or host.lower() in self._other:
+        if not self._local or host == self._last:
             return True
-        try:
-            return is_loopback(urlsplit(f"//{host}").hostname or "")
-        except ValueError:
-            return False
+        if self._any or host.lower() in self._other or _names_this_machine(host):
+            # Most requests have the same.
+            self._last = host
+            return True
+        return False
+
+
+def _names_this_machine(host: str) -> bool:
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
 
 
 ANY_HOST = HostRule(None)

@@ -21,15 +21,35 @@ class HeadTooLarge(ValueError):
     """A head exceeds a limit; the message says which."""
 
 
+def head_size(data: bytes | bytearray, start: int = 0) -> int | None:
+    """Return the size of the head at the beginning of `data`, or None if it is not complete.
+
+    Args:
+        data: what arrived.
+        start: where its end is looked for.
+
+    Raises:
+        HeadTooLarge: it is, or will be, larger than a head may be.
+    """
+    end = data.find(END, start, MAX_HEAD_BYTES + len(END))
+    if end < 0:
+        if len(data) >= MAX_HEAD_BYTES + len(END):
+            raise HeadTooLarge(f"the request's headers are larger than {MAX_HEAD_BYTES} bytes")
+        return None
+    if data.count(b"\n", 0, end) > MAX_HEAD_FIELDS:
+        raise HeadTooLarge(f"the request has more than {MAX_HEAD_FIELDS} headers")
+    return end + len(END)
+
+
 class ReceiveBudget:
     """The bytes that all connections of a port hold before their requests are admitted."""
 
-    __slots__ = ("_allowance", "_left")
+    __slots__ = ("_left", "allowance")
 
     def __init__(self, reserve: int = RESERVE, allowance: int = ALLOWANCE) -> None:
         """`allowance` is for each connection, `reserve` for what exceeds it; both in bytes."""
         self._left = reserve
-        self._allowance = allowance
+        self.allowance = allowance
 
     def change(self, held: int, wanted: int) -> bool:
         """Account that a connection holds `wanted` bytes instead of `held`.
@@ -37,20 +57,18 @@ class ReceiveBudget:
         Return False if there is no room for them: the connection has to be closed. They are
         accounted all the same, until it gives them back.
         """
-        allowance = self._allowance
-        if held > allowance or wanted > allowance:
-            self._left -= max(wanted, allowance) - max(held, allowance)
-            return wanted <= held or self._left >= 0
-        return True
+        self._left -= max(wanted, self.allowance) - max(held, self.allowance)
+        return wanted <= max(held, self.allowance) or self._left >= 0
 
 
 class ReceivedBytes:
     """What a connection has received and no parser has yet."""
 
-    __slots__ = ("_budget", "_data", "_held", "_pending", "_searched")
+    __slots__ = ("_allowance", "_budget", "_data", "_held", "_pending", "_searched")
 
     def __init__(self, budget: ReceiveBudget) -> None:
         self._budget = budget
+        self._allowance = budget.allowance
         self._data = bytearray()
         # The size of a head that a parser has, but whose request is not admitted yet.
         self._pending = 0
@@ -71,24 +89,22 @@ class ReceivedBytes:
         Raises:
             HeadTooLarge: it is, or will be, larger than a head may be.
         """
-        data = self._data
         # The end may be split over two packets; what was searched before is not searched again.
-        start = max(0, self._searched - len(END) + 1)
-        end = data.find(END, start, MAX_HEAD_BYTES + len(END))
-        if end < 0:
-            if len(data) >= MAX_HEAD_BYTES + len(END):
-                raise HeadTooLarge(f"the request's headers are larger than {MAX_HEAD_BYTES} bytes")
-            self._searched = len(data)
-            return None
-        if data.count(b"\n", 0, end) > MAX_HEAD_FIELDS:
-            raise HeadTooLarge(f"the request has more than {MAX_HEAD_FIELDS} headers")
-        return end + len(END)
+        size = head_size(self._data, max(0, self._searched - len(END) + 1))
+        if size is None:
+            self._searched = len(self._data)
+        return size
 
     def take_head(self, size: int) -> bytes:
         """Return the head. It stays accounted until `admit`."""
         head = self._take(size)
         self._pending = size
         return head
+
+    def hold(self, size: int) -> bool:
+        """Account for a head that the parser got at once, as `add` and `take_head` do."""
+        self._pending = size
+        return self._account()
 
     def take(self, size: int) -> bytes:
         """Return the first bytes, which are not accounted any more."""
@@ -122,8 +138,10 @@ class ReceivedBytes:
         return data
 
     def _account(self) -> bool:
-        wanted = len(self._data) + self._pending
-        held, self._held = self._held, wanted
+        held = self._held
+        self._held = wanted = len(self._data) + self._pending
+        if held <= self._allowance >= wanted:
+            return True
         return self._budget.change(held, wanted)
 
 

@@ -340,8 +340,9 @@ class HttpConnection(web.RequestHandler):
         resp.headers.setdefault("Server", "omnia")
         # What is left of the body may have arrived.
         self.admit()
-        if self._body is not None and not self._body.is_eof():
-            # It is not known how much follows.
+        body = self._body
+        if body is not None and (not body.is_eof() or body.exception()):
+            # It is not known where the next request begins.
             resp.force_close()
         try:
             return await super().finish_response(request, resp, start_time)

@@ -38,7 +38,7 @@ class HostRule:
 
     def allows(self, host: str) -> bool:
         """Whether a request with this Host header is served. Programs may omit it."""
-        if not self._local or host == self._last:
+        if not self._local or not host or host == self._last:
             return True
         if self._any or host.lower() in self._other or _names_this_machine(host):
             # Most requests have the same.

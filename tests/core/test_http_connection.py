@@ -201,6 +201,20 @@ async def test_a_refused_request_whose_body_has_arrived_leaves_the_connection_op
             assert (await client.answer())[0] == 401
 
 
+async def test_a_refused_request_with_an_invalid_body_has_one_answer_and_the_connection_ends() -> (
+    None
+):
+    async def refuse(request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=401)
+
+    async with served(refuse) as server:
+        client = await server.client()
+        head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await client.send(head + b"zz\r\n" + GET % 1)
+        assert (await client.answer())[0] == 401
+        assert await client.rest() == b""
+
+
 async def test_others_have_their_turn_while_a_client_sends_many_requests_at_once() -> None:
     order: list[str] = []
 

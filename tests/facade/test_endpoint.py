@@ -377,12 +377,40 @@ async def test_what_is_no_conversation_gets_a_proper_http_answer(
         assert (await response.json())["error"] == error
 
 
+@pytest.mark.covers("websocket.md#refused-unfinished")
+async def test_large_heads_are_bounded_together_and_an_ordinary_client_is_served_meanwhile(
+    echo: Running,
+) -> None:
+    large = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 60_000
+    clients: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    answer = b""
+    async with asyncio.timeout(LIMIT):
+        while not answer:
+            assert len(clients) < 600, "more than 24 MiB are held"
+            reader, writer = await asyncio.open_connection("127.0.0.1", echo.port)
+            clients.append((reader, writer))
+            writer.write(large)
+            await writer.drain()
+            with contextlib.suppress(TimeoutError):
+                # An answer comes at once, if there is one.
+                answer = await asyncio.wait_for(reader.read(4096), 0.005)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"overloaded"' in answer
+    assert await counted(echo, "omnia_facade_rejections_total", reason="overloaded") >= 1
+    async with connected(echo.ws) as client:
+        await client.say("hello")
+        assert (await client.receive())["content"] == "Echo: hello"
+    for _, writer in clients:
+        writer.transport.abort()
+
+
 @pytest.mark.covers("websocket.md#refused-bad-request", "websocket.md#refused-large-head")
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
         (b"GET /ws HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
+        (b"GET /ws HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", b"431"),
         (
             (
                 b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"

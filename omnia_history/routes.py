@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from omnia_core.errors import abridged
+from omnia_core.http.connection import admit
 from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
@@ -75,6 +76,7 @@ class Routes:
             if self._access and request.path not in ("/healthz", "/readyz"):
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 await self._access.check(headers)
+            admit(request)
             return await handler(request)
         except Unauthorized as error:
             return _answer(Failure("unauthorized", str(error)), 401)

@@ -41,8 +41,9 @@ class ConnectionSettings(Struct, frozen=True, kw_only=True):
     """What the connections of a port share; times are in seconds.
 
     Attributes:
-        head: from the first byte of a head until it is complete.
-        keep_alive: from an answer to the next request's head.
+        head: from the first byte of a head until it is complete; and from an answer to a request
+            that was not admitted to the next request's head.
+        keep_alive: from another answer to the next request's head.
         linger: for a client to read an answer that came before the end of its body.
         send: for a client to read an answer.
         refused: called with the error code of a head that is refused before it is parsed.
@@ -68,7 +69,8 @@ def error_response(error: HttpError) -> web.Response:
 
 def admit(request: web.BaseRequest) -> None:
     """Receive the body of a request, whose caller is known from here on."""
-    cast("HttpConnection", request.protocol).admit()
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.admit()
 
 
 class HttpConnection(web.RequestHandler):
@@ -151,6 +153,7 @@ class HttpConnection(web.RequestHandler):
         if size is None or not self._received.hold(size):
             self._keep(data)
             return
+        self._stop_head_timer()
         self._parse_head(data[:size])
         if len(data) > size:
             self._keep(data[size:])
@@ -201,8 +204,7 @@ class HttpConnection(web.RequestHandler):
             self._refuse(HttpError(431, "head_too_large", str(error)))
             return False
         if size is None:
-            if self._head_timer is None:
-                self._head_timer = self._loop.call_later(self._settings.head, self.force_close)
+            self._start_head_timer()
             return False
         self._stop_head_timer()
         self._parse_head(self._received.take_head(size))
@@ -303,6 +305,10 @@ class HttpConnection(web.RequestHandler):
         if self._buffer_paused:
             self._resume_reading_for_buffer()
 
+    def _start_head_timer(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self._loop.call_later(self._settings.head, self.force_close)
+
     def _stop_head_timer(self) -> None:
         if self._head_timer:
             self._head_timer.cancel()
@@ -338,6 +344,7 @@ class HttpConnection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         # aiohttp's own value reveals its version and that of Python.
         resp.headers.setdefault("Server", "omnia")
+        admitted = self._admitted
         # What is left of the body may have arrived.
         self.admit()
         body = self._body
@@ -350,7 +357,10 @@ class HttpConnection(web.RequestHandler):
             self._body = None
             if not resp.keep_alive:
                 self._discard()
-            elif self._received:
+            elif not admitted:
+                # A client without a credential does not hold its place for long.
+                self._start_head_timer()
+            if self._received:
                 # Other connections have their turn before the next request of this one.
                 self._loop.call_soon(self._advance)
 

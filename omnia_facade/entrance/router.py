@@ -55,6 +55,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
         hosts: which Host headers are served.
         local: the port is reachable from this machine only.
         budget: limits what unadmitted connections hold together.
+        silent: the connections whose heads are not complete, oldest first.
         draining: set when the pod shuts down.
         tasks: the upgrades that are being decided.
     """
@@ -70,6 +71,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     hosts: HostRule = ANY_HOST
     local: bool = False
     budget: ReceiveBudget = field(default_factory=ReceiveBudget)
+    silent: "dict[ConnectionRouter, None]" = field(default_factory=dict)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -81,6 +83,7 @@ class ConnectionRouter(asyncio.Protocol):
         "_admission",
         "_answered",
         "_authenticating",
+        "_began",
         "_context",
         "_head_bytes",
         "_received",
@@ -96,23 +99,29 @@ class ConnectionRouter(asyncio.Protocol):
         self._authenticating = False
         self._admission = Admission.DROP
         self._answered = False
+        self._began = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
         self._admission = self._context.capacity.enter()
+        if self._admission is not Admission.ADMITTED and self._replace_silent(self._began):
+            self._context.capacity.leave(self._admission)
+            self._admission = self._context.capacity.enter()
         if self._admission is Admission.DROP:
             self._context.rejected(Rejection.TOO_MANY_CONNECTIONS)
             self._transport.abort()
             return
-        loop = asyncio.get_running_loop()
+        self._context.silent[self] = None
         self._timer = loop.call_later(self._context.timings.head, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
         self._stop_timer()
         self._forget()
-        self._context.capacity.leave(self._admission)
+        self._leave()
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -131,6 +140,7 @@ class ConnectionRouter(asyncio.Protocol):
             self._reject(RejectedRequest(431, Rejection.HEAD_TOO_LARGE, str(error)))
             return
         if size is not None:
+            self._context.silent.pop(self, None)
             self._head_bytes = self._received.take_head(size)
             self._route()
 
@@ -229,6 +239,7 @@ class ConnectionRouter(asyncio.Protocol):
         """
         transport = self._transport
         self._answered = True
+        self._context.silent.pop(self, None)
         self._forget()
         self._stop_timer()
         if transport is None or transport.is_closing():
@@ -245,6 +256,26 @@ class ConnectionRouter(asyncio.Protocol):
         transport.close()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._context.timings.send, transport.abort)
+
+    def _replace_silent(self, now: float) -> bool:
+        """In a full pod, end the oldest connection that has not sent a head for some time.
+
+        Silent clients cannot keep out others so, and no limit for each address is needed, which
+        would lock out everybody behind the same ingress.
+        """
+        oldest = next(iter(self._context.silent), None)
+        if oldest is None or now - oldest._began < self._context.timings.silent:  # noqa: SLF001 - its own class
+            return False
+        if oldest._transport:  # noqa: SLF001 - likewise
+            oldest._transport.abort()  # noqa: SLF001 - likewise
+        oldest._leave()  # noqa: SLF001 - likewise
+        return True
+
+    def _leave(self) -> None:
+        """Free the connection's place, once."""
+        self._context.silent.pop(self, None)
+        self._context.capacity.leave(self._admission)
+        self._admission = Admission.DROP
 
     def _forget(self) -> None:
         """Give back the bytes that the connection holds."""

@@ -272,6 +272,27 @@ async def test_a_second_head_that_does_not_come_ends_the_connection() -> None:
         assert await client.rest() == b""
 
 
+@pytest.mark.parametrize("admitted", [False, True])
+async def test_a_connection_is_kept_only_shortly_when_nothing_of_it_was_admitted(
+    *, admitted: bool
+) -> None:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if admitted:
+            admit(request)
+        return web.Response(status=200 if admitted else 401)
+
+    async with served(handle, head=0.1) as server:
+        client = await server.client()
+        await client.send(GET % 1)
+        await client.answer()
+        if admitted:
+            await asyncio.sleep(0.3)
+            await client.send(GET % 2)
+            assert (await client.answer())[0] == 200
+        else:
+            assert await client.rest() == b""
+
+
 async def test_a_new_connection_replaces_the_oldest_idle_one_when_the_server_is_full() -> None:
     busy, going = asyncio.Event(), asyncio.Event()
 

@@ -21,6 +21,7 @@ from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.capacity import Admission, Capacity
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
+from omnia_facade.timings import Timings
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
@@ -75,6 +76,28 @@ async def test_connections_beyond_the_limit_are_told_to_come_later() -> None:
         async with connected(facade.ws), connected(facade.ws), connected(facade.ws) as client:
             await client.say("hello")
             assert (await client.receive())["content"] == "Echo: hello"
+
+
+@pytest.mark.covers("websocket.md#silent-head-is-replaced")
+async def test_silent_clients_do_not_keep_out_others_for_as_long_as_they_may_stay() -> None:
+    async with echo(max_connections=3, timings=Timings(silent=0.05)) as facade:
+        silent = [await asyncio.open_connection("127.0.0.1", facade.port) for _ in range(3)]
+        for _, writer in silent:
+            writer.write(b"GET /ws HTTP/1.1\r\n")
+        await asyncio.sleep(0.1)
+        async with connected(facade.ws) as client, connected(facade.ws):
+            await client.say("hello")
+            assert (await client.receive())["content"] == "Echo: hello"
+            async with asyncio.timeout(LIMIT):
+                for reader, _ in silent[:2]:
+                    with contextlib.suppress(ConnectionError):
+                        assert await reader.read() == b""
+            assert not silent[2][0].at_eof()
+            async with connected(facade.ws):
+                # Those that are admitted are not replaced.
+                assert await refused(facade.ws) == (503, "too_many_connections", "10")
+        for _, writer in silent:
+            writer.close()
 
 
 async def test_http_connections_take_places_too(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ no more than its head.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
@@ -234,23 +234,13 @@ class HttpConnection(web.RequestHandler):
             # The answer, the handler or the next request has its turn first.
             return False
         if self._body_left is None:
-            size = self._chunked_size()
-            before = self._body_tail
-            piece = self._received.take(size)
-            self._body_tail = (before + piece)[1 - len(END) :]
+            # A body in chunks can end only there.
+            piece = self._received.take(self._received.size_to_end(self._body_tail))
+            self._body_tail = (self._body_tail + piece)[1 - len(END) :]
         else:
             piece = self._received.take(min(self._body_left, len(self._received)))
         self._feed_body(piece)
         return True
-
-    def _chunked_size(self) -> int:
-        """Return the number of bytes up to the next place where a body in chunks can end."""
-        tail = self._body_tail
-        over = (tail + self._received.starts(len(END) - 1)).find(END)
-        if over >= 0:
-            return over + len(END) - len(tail)
-        end = self._received.find(END)
-        return len(self._received) if end < 0 else end + len(END)
 
     def _feed_body(self, data: bytes) -> None:
         body = self._body
@@ -377,33 +367,3 @@ class HttpConnection(web.RequestHandler):
         if self._send_timer:
             self._send_timer.cancel()
             self._send_timer = None
-
-
-class LimitedServer(web.Server):
-    """Makes the protocol of each connection."""
-
-    def __init__(
-        self,
-        handler: Callable[[Any], Awaitable[web.StreamResponse]],
-        settings: ConnectionSettings,
-        *,
-        max_connections: int | None = None,
-        **more: Any,
-    ) -> None:
-        """Serve with a handler; `more` is for aiohttp.
-
-        With `max_connections`, a new connection beyond it ends the oldest one that is idle.
-        """
-        super().__init__(handler, **more)
-        self._settings = settings
-        self._max_connections = max_connections
-
-    def __call__(self) -> HttpConnection:
-        return HttpConnection(self, self._settings)
-
-    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        super().connection_made(handler, transport)
-        if self._max_connections and len(self._connections) > self._max_connections:
-            open_ones = cast("list[HttpConnection]", self.connections)
-            # The new one is the last: it is idle too.
-            next(connection for connection in open_ones if connection.is_idle).force_close()

@@ -112,13 +112,16 @@ class ReceivedBytes:
         self._account()
         return data
 
-    def find(self, end: bytes) -> int:
-        """Return where these bytes begin; -1 if they did not arrive."""
-        return self._data.find(end)
+    def size_to_end(self, before: bytes) -> int:
+        """Return the size up to the next empty line, its end included; of all without one.
 
-    def starts(self, size: int) -> bytes:
-        """Return a copy of the first bytes."""
-        return bytes(self._data[:size])
+        `before` are the last bytes that were taken: the empty line may begin in them.
+        """
+        over = (before + bytes(self._data[: len(END) - 1])).find(END)
+        if over >= 0:
+            return over + len(END) - len(before)
+        end = self._data.find(END)
+        return len(self._data) if end < 0 else end + len(END)
 
     def admit(self) -> None:
         """The request of the head is admitted, or answered: stop accounting for its head."""

@@ -10,8 +10,9 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnia_core.http.connection import ConnectionSettings, LimitedServer, admit
+from omnia_core.http.connection import ConnectionSettings, admit
 from omnia_core.http.received import ReceiveBudget
+from omnia_core.http.server import LimitedServer
 
 LIMIT = 30.0
 GET = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"

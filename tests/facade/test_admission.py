@@ -289,3 +289,52 @@ async def test_a_connection_that_cannot_be_opened_is_cut_and_takes_no_place() ->
                 await connect(f"ws://127.0.0.1:{port}/ws", open_timeout=LIMIT)
     assert capacity.enter() is Admission.ADMITTED
     assert capacity.enter_user("ann")
+
+
+class Paused(asyncio.Protocol):
+    """Pauses reading as soon as it has something, as a protocol does that is busy."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.arrived = asyncio.Event()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport
+        self.received += data
+        self.arrived.set()
+        self.transport.pause_reading()
+
+
+async def test_a_protocol_that_pauses_reading_with_its_first_bytes_gets_no_more() -> None:
+    inner = Paused()
+    entrance = EntranceContext(
+        authenticator=Authenticator([], allow_unauthenticated=True),
+        capacity=Capacity(limit=1, user_limit=1),
+        rejected=print,
+        http=lambda: inner,
+    )
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(
+        lambda: ConnectionRouter(entrance), "127.0.0.1", 0
+    ) as server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(head)
+        async with asyncio.timeout(LIMIT):
+            await inner.arrived.wait()
+        inner.arrived.clear()
+        writer.write(b"more")
+        await asyncio.sleep(0.2)
+        assert inner.received == head
+        assert inner.transport
+        inner.transport.resume_reading()
+        async with asyncio.timeout(LIMIT):
+            await inner.arrived.wait()
+        assert inner.received == head + b"more"
+        inner.transport.abort()
+        writer.close()

@@ -67,12 +67,6 @@ def error_response(error: HttpError) -> web.Response:
     )
 
 
-def admit(request: web.BaseRequest) -> None:
-    """Receive the body of a request, whose caller is known from here on."""
-    if isinstance(request.protocol, HttpConnection):
-        request.protocol.admit()
-
-
 class HttpConnection(web.RequestHandler):
     """A connection that a client may use for several requests."""
 
@@ -204,17 +198,21 @@ class HttpConnection(web.RequestHandler):
             self._refuse(HttpError(431, "head_too_large", str(error)))
             return False
         if size is None:
-            self._start_head_timer()
+            self._limit_head_time()
             return False
         self._stop_head_timer()
-        self._parse_head(self._received.take_head(size))
+        head = self._received.take_head(size)
+        if head is None:
+            self._refuse_for_want_of_memory()
+            return False
+        self._parse_head(head)
         return True
 
     def _parse_head(self, head: bytes) -> None:
         super().data_received(head)
         if not self._messages:
             # Empty lines before a request are permitted (RFC 9112, section 2.2).
-            self._received.admit()
+            self._received.expect_head()
             if head.strip():
                 self._refuse(HttpError(400, "bad_request", "this is not a valid HTTP/1.1 request"))
             return
@@ -295,7 +293,7 @@ class HttpConnection(web.RequestHandler):
         if self._buffer_paused:
             self._resume_reading_for_buffer()
 
-    def _start_head_timer(self) -> None:
+    def _limit_head_time(self) -> None:
         if self._head_timer is None:
             self._head_timer = self._loop.call_later(self._settings.head, self.force_close)
 
@@ -347,9 +345,11 @@ class HttpConnection(web.RequestHandler):
             self._body = None
             if not resp.keep_alive:
                 self._discard()
+            elif not self._received.expect_head():
+                self._refuse_for_want_of_memory()
             elif not admitted:
                 # A client without a credential does not hold its place for long.
-                self._start_head_timer()
+                self._limit_head_time()
             if self._received:
                 # Other connections have their turn before the next request of this one.
                 self._loop.call_soon(self._advance)

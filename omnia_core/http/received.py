@@ -1,7 +1,7 @@
 """Bytes of clients that are not known yet: how many a connection and a whole port may hold.
 
 A port gives every connection a small allowance, which an ordinary head fits into, and all of them a
-common reserve for larger heads. When large heads have used up the reserve, ordinary requests are
+common reserve for larger ones. When large heads have used up the reserve, ordinary requests are
 still served. There is no limit for each address: behind an ingress or a proxy, all connections have
 the same address, and such a limit would lock out every user at once.
 """
@@ -11,7 +11,11 @@ import asyncio
 from omnia_core.http.head import END, MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 
 ALLOWANCE = 4 * 1024
-RESERVE = 24 * 1024 * 1024
+# For heads that are not complete: they stay as long as their clients like, up to a time limit.
+RESERVE_FOR_HEADS = 24 * 1024 * 1024
+# For requests that wait to be admitted, with what has arrived of their bodies: they stay for a
+# moment, and many large ones may arrive in the same one.
+RESERVE_FOR_REQUESTS = 64 * 1024 * 1024
 # How long reading pauses after each read of bytes that are discarded, in seconds.
 _DISCARD_PAUSE = 0.02
 UNFINISHED = "this server has too many unfinished requests; try again later"
@@ -41,15 +45,14 @@ def head_size(data: bytes | bytearray, start: int = 0) -> int | None:
     return end + len(END)
 
 
-class ReceiveBudget:
-    """The bytes that all connections of a port hold before their requests are admitted."""
+class Reserve:
+    """Bytes that connections may hold together, beyond the allowance of each."""
 
-    __slots__ = ("_left", "allowance")
+    __slots__ = ("_allowance", "_left")
 
-    def __init__(self, reserve: int = RESERVE, allowance: int = ALLOWANCE) -> None:
-        """`allowance` is for each connection, `reserve` for what exceeds it; both in bytes."""
-        self._left = reserve
-        self.allowance = allowance
+    def __init__(self, size: int, allowance: int) -> None:
+        self._left = size
+        self._allowance = allowance
 
     def change(self, held: int, wanted: int) -> bool:
         """Account that a connection holds `wanted` bytes instead of `held`.
@@ -57,18 +60,45 @@ class ReceiveBudget:
         Return False if there is no room for them: the connection has to be closed. They are
         accounted all the same, until it gives them back.
         """
-        self._left -= max(wanted, self.allowance) - max(held, self.allowance)
-        return wanted <= max(held, self.allowance) or self._left >= 0
+        self._left -= max(wanted, self._allowance) - max(held, self._allowance)
+        return wanted <= max(held, self._allowance) or self._left >= 0
+
+
+class ReceiveBudget:
+    """The bytes that the connections of a port hold before their requests are admitted.
+
+    Attributes:
+        allowance: for each connection.
+        heads: for heads that are not complete.
+        requests: for requests that wait to be admitted.
+    """
+
+    __slots__ = ("allowance", "heads", "requests")
+
+    def __init__(
+        self,
+        heads: int = RESERVE_FOR_HEADS,
+        requests: int = RESERVE_FOR_REQUESTS,
+        allowance: int = ALLOWANCE,
+    ) -> None:
+        self.allowance = allowance
+        self.heads = Reserve(heads, allowance)
+        self.requests = Reserve(requests, allowance)
 
 
 class ReceivedBytes:
-    """What a connection has received and no parser has yet."""
+    """What a connection has received and no parser has yet.
 
-    __slots__ = ("_allowance", "_budget", "_data", "_held", "_pending", "_searched")
+    It is accounted as a head at first, from `take_head` or `hold` on as a request, from `admit` on
+    not at all, and from `expect_head` on as a head again.
+    """
+
+    __slots__ = ("_allowance", "_budget", "_data", "_held", "_pending", "_reserve", "_searched")
 
     def __init__(self, budget: ReceiveBudget) -> None:
         self._budget = budget
         self._allowance = budget.allowance
+        self._reserve: Reserve | None = budget.heads
         self._data = bytearray()
         # The size of a head that a parser has, but whose request is not admitted yet.
         self._pending = 0
@@ -95,16 +125,15 @@ class ReceivedBytes:
             self._searched = len(self._data)
         return size
 
-    def take_head(self, size: int) -> bytes:
-        """Return the head. It stays accounted until `admit`."""
+    def take_head(self, size: int) -> bytes | None:
+        """Return the head, whose request waits to be admitted; None if there is no room for it."""
         head = self._take(size)
-        self._pending = size
-        return head
+        return head if self.hold(size) else None
 
     def hold(self, size: int) -> bool:
-        """Account for a head that the parser got at once, as `add` and `take_head` do."""
+        """Account for a head that its parser got at once. Return False if there is no room."""
         self._pending = size
-        return self._account()
+        return self._move(self._budget.requests)
 
     def take(self, size: int) -> bytes:
         """Return the first bytes, which are not accounted any more."""
@@ -124,9 +153,14 @@ class ReceivedBytes:
         return len(self._data) if end < 0 else end + len(END)
 
     def admit(self) -> None:
-        """The request of the head is admitted, or answered: stop accounting for its head."""
+        """The request is admitted, or answered: stop accounting for it."""
         self._pending = 0
-        self._account()
+        self._move(None)
+
+    def expect_head(self) -> bool:
+        """The request is answered: what follows is a head. Return False if there is no room."""
+        self._pending = 0
+        return self._move(self._budget.heads)
 
     def clear(self) -> None:
         """Drop everything."""
@@ -140,12 +174,21 @@ class ReceivedBytes:
         self._searched = 0
         return data
 
+    def _move(self, reserve: Reserve | None) -> bool:
+        if self._reserve is not None and self._held > self._allowance:
+            self._reserve.change(self._held, 0)
+        self._held = 0
+        self._reserve = reserve
+        return self._account()
+
     def _account(self) -> bool:
+        if self._reserve is None:
+            return True
         held = self._held
         self._held = wanted = len(self._data) + self._pending
         if held <= self._allowance >= wanted:
             return True
-        return self._budget.change(held, wanted)
+        return self._reserve.change(held, wanted)
 
 
 def discard_slowly(transport: asyncio.Transport) -> None:

@@ -9,6 +9,12 @@ from aiohttp import web
 from omnia_core.http.connection import ConnectionSettings, HttpConnection
 
 
+def admit(request: web.BaseRequest) -> None:
+    """Receive the body of a request, whose caller is known from here on."""
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.admit()
+
+
 class LimitedServer(web.Server):
     """Makes the protocol of each connection."""
 

@@ -141,8 +141,12 @@ class ConnectionRouter(asyncio.Protocol):
             return
         if size is not None:
             self._context.silent.pop(self, None)
-            self._head_bytes = self._received.take_head(size)
-            self._route()
+            head = self._received.take_head(size)
+            if head is None:
+                self._reject(too_many_unfinished())
+            else:
+                self._head_bytes = head
+                self._route()
 
     def _route(self) -> None:
         context = self._context

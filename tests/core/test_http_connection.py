@@ -10,9 +10,9 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnia_core.http.connection import ConnectionSettings, admit
+from omnia_core.http.connection import ConnectionSettings
 from omnia_core.http.received import ReceiveBudget
-from omnia_core.http.server import LimitedServer
+from omnia_core.http.server import LimitedServer, admit
 
 LIMIT = 30.0
 GET = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -136,7 +136,7 @@ async def test_the_trailers_of_a_body_are_limited() -> None:
 async def test_large_heads_are_refused_when_the_reserve_is_used_up_and_small_ones_are_served() -> (
     None
 ):
-    budget = ReceiveBudget(reserve=100_000, allowance=1000)
+    budget = ReceiveBudget(heads=100_000, allowance=1000)
     large = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 30_000
     async with served(hello, budget=budget) as server:
         answers = []
@@ -155,6 +155,17 @@ async def test_large_heads_are_refused_when_the_reserve_is_used_up_and_small_one
         again = await server.client()
         await again.send(large + b"\r\n\r\n")
         assert (await again.answer())[0] == 200
+
+
+async def test_many_large_requests_may_arrive_in_the_same_moment() -> None:
+    body = b"x" * 250_000
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body)
+    async with served(echo) as server:
+        clients = [await server.client() for _ in range(150)]
+        for client in clients:
+            client.writer.write(head + body)
+        for client in clients:
+            assert await client.answer() == (200, body)
 
 
 async def test_a_body_is_not_received_before_its_request_is_admitted() -> None:
@@ -384,7 +395,7 @@ def test_requests_are_answered_alike_however_their_bytes_are_split(
     )
 )
 def test_noise_is_answered_or_cut_and_leaves_nothing_accounted(pieces: list[bytes]) -> None:
-    budget = ReceiveBudget(reserve=100_000, allowance=0)
+    budget = ReceiveBudget(heads=100_000, requests=100_000, allowance=0)
 
     async def exchange() -> None:
         async with served(echo, budget=budget, linger=0.01, head=0.05, keep_alive=0.05) as server:
@@ -397,4 +408,5 @@ def test_noise_is_answered_or_cut_and_leaves_nothing_accounted(pieces: list[byte
             await client.rest()
 
     asyncio.run(exchange())
-    assert budget.change(0, 100_000)
+    assert budget.heads.change(0, 100_000)
+    assert budget.requests.change(0, 100_000)

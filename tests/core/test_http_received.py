@@ -42,7 +42,7 @@ def test_the_number_of_headers_is_limited() -> None:
 
 
 def test_an_ordinary_head_has_room_when_large_ones_have_used_up_the_reserve() -> None:
-    budget = ReceiveBudget(reserve=1000, allowance=100)
+    budget = ReceiveBudget(heads=1000, allowance=100)
     large = received(b"x" * 1100, budget=budget)
     late = ReceivedBytes(budget)
     assert late.add(b"x" * 100)
@@ -52,21 +52,33 @@ def test_an_ordinary_head_has_room_when_large_ones_have_used_up_the_reserve() ->
     assert ReceivedBytes(budget).add(b"x" * 1100)
 
 
-def test_a_head_is_accounted_until_its_request_is_admitted() -> None:
-    budget = ReceiveBudget(reserve=1000, allowance=0)
-    first = received(b"x" * 896 + END, budget=budget)
-    first.take_head(900)
-    assert not ReceivedBytes(budget).add(b"x" * 101)
-    budget = ReceiveBudget(reserve=1000, allowance=0)
-    first = received(b"x" * 896 + END, budget=budget)
-    first.take_head(900)
-    first.admit()
+def test_a_request_is_accounted_until_it_is_admitted_and_apart_from_heads() -> None:
+    budget = ReceiveBudget(heads=1000, requests=1000, allowance=0)
+    request = received(b"x" * 896 + END + b"body", budget=budget)
+    request.take_head(900)
     assert ReceivedBytes(budget).add(b"x" * 1000)
+    other = ReceivedBytes(budget)
+    assert not other.hold(97)
+    other.clear()
+    request.admit()
+    assert request.add(b"x" * 5000)
+    assert ReceivedBytes(budget).hold(1000)
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), max_size=40))
+def test_what_was_sent_behind_an_admitted_request_is_a_head_when_it_is_answered() -> None:
+    budget = ReceiveBudget(heads=1000, requests=0, allowance=100)
+    connection = ReceivedBytes(budget)
+    assert connection.hold(50)
+    connection.admit()
+    assert connection.add(b"x" * 2000)
+    assert not connection.expect_head()
+    connection.clear()
+    assert connection.add(b"x" * 1100)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 60)), max_size=40))
 def test_whatever_happens_the_budget_gets_back_what_it_gave(steps: list[tuple[int, int]]) -> None:
-    budget = ReceiveBudget(reserve=150, allowance=10)
+    budget = ReceiveBudget(heads=150, requests=150, allowance=10)
     connections = [ReceivedBytes(budget) for _ in range(3)]
     for step, size in steps:
         connection = connections[size % 3]
@@ -76,10 +88,14 @@ def test_whatever_happens_the_budget_gets_back_what_it_gave(steps: list[tuple[in
             connection.take_head(min(size, len(connection)))
         elif step == 2:
             connection.take(min(size, len(connection)))
+        elif step == 3:
+            connection.hold(size)
+        elif step == 4:
+            connection.expect_head()
         else:
             connection.admit()
     for connection in connections:
         connection.clear()
-    whole = ReceivedBytes(budget)
-    assert whole.add(b"x" * 160)
-    assert not whole.add(b"x")
+    for reserve in (budget.heads, budget.requests):
+        assert reserve.change(0, 160)
+        assert not reserve.change(160, 161)

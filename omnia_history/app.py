@@ -12,8 +12,8 @@ from aiohttp import web
 
 from omnia_core.env import HistoryEnv, SecretStr
 from omnia_core.errors import ConfigurationError
-from omnia_core.http.connection import ConnectionSettings
 from omnia_core.http.hosts import HostRule
+from omnia_core.http.received import ConnectionSettings
 from omnia_core.http.server import LimitedServer
 from omnia_history.access import Access, fetch_cluster_keys
 from omnia_history.database import Database

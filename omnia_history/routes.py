@@ -9,8 +9,8 @@ import structlog
 from aiohttp import web
 
 from omnia_core.errors import abridged
+from omnia_core.http.connection import admit
 from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
-from omnia_core.http.server import admit
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
 from omnia_history.access import Access

@@ -8,22 +8,20 @@ no more than its head.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Any, cast
 
 import structlog
 from aiohttp import StreamReader, web
 from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
-from msgspec import Struct, field
 
 from omnia_core.http.errors import HttpError, response_bytes
 from omnia_core.http.head import END, MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 from omnia_core.http.received import (
     ALLOWANCE,
     UNFINISHED,
+    ConnectionSettings,
     HeadTooLarge,
-    ReceiveBudget,
     ReceivedBytes,
     discard_slowly,
     head_size,
@@ -37,26 +35,6 @@ _MAX_PIECES = 16
 _log = structlog.get_logger()
 
 
-class ConnectionSettings(Struct, frozen=True, kw_only=True):
-    """What the connections of a port share; times are in seconds.
-
-    Attributes:
-        head: from the first byte of a head until it is complete; and from an answer to a request
-            that was not admitted to the next request's head.
-        keep_alive: from another answer to the next request's head.
-        linger: for a client to read an answer that came before the end of its body.
-        send: for a client to read an answer.
-        refused: called with the error code of a head that is refused before it is parsed.
-    """
-
-    head: float = 10.0
-    keep_alive: float = 75.0
-    linger: float = 2.0
-    send: float = 30.0
-    budget: ReceiveBudget = field(default_factory=ReceiveBudget)
-    refused: Callable[[str], None] = lambda _: None
-
-
 def error_response(error: HttpError) -> web.Response:
     """Return the answer with this error."""
     return web.Response(
@@ -65,6 +43,12 @@ def error_response(error: HttpError) -> web.Response:
         content_type="application/json",
         headers=error.headers,
     )
+
+
+def admit(request: web.BaseRequest) -> None:
+    """Receive the body of a request, whose caller is known from here on."""
+    if isinstance(request.protocol, HttpConnection):
+        request.protocol.admit()
 
 
 class HttpConnection(web.RequestHandler):

@@ -7,6 +7,9 @@ the same address, and such a limit would lock out every user at once.
 """
 
 import asyncio
+from collections.abc import Callable
+
+from msgspec import Struct, field
 
 from omnia_core.http.head import END, MAX_HEAD_BYTES, MAX_HEAD_FIELDS
 
@@ -84,6 +87,26 @@ class ReceiveBudget:
         self.allowance = allowance
         self.heads = Reserve(heads, allowance)
         self.requests = Reserve(requests, allowance)
+
+
+class ConnectionSettings(Struct, frozen=True, kw_only=True):
+    """What the connections of a port share; times are in seconds.
+
+    Attributes:
+        head: from the first byte of a head until it is complete; and from an answer to a request
+            that was not admitted to the next request's head.
+        keep_alive: from another answer to the next request's head.
+        linger: for a client to read an answer that came before the end of its body.
+        send: for a client to read an answer.
+        refused: called with the error code of a head that is refused before it is parsed.
+    """
+
+    head: float = 10.0
+    keep_alive: float = 75.0
+    linger: float = 2.0
+    send: float = 30.0
+    budget: ReceiveBudget = field(default_factory=ReceiveBudget)
+    refused: Callable[[str], None] = lambda _: None
 
 
 class ReceivedBytes:

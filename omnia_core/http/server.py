@@ -6,13 +6,8 @@ from typing import Any, cast
 
 from aiohttp import web
 
-from omnia_core.http.connection import ConnectionSettings, HttpConnection
-
-
-def admit(request: web.BaseRequest) -> None:
-    """Receive the body of a request, whose caller is known from here on."""
-    if isinstance(request.protocol, HttpConnection):
-        request.protocol.admit()
+from omnia_core.http.connection import HttpConnection
+from omnia_core.http.received import ConnectionSettings
 
 
 class LimitedServer(web.Server):

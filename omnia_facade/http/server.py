@@ -6,12 +6,12 @@ from typing import Protocol
 import structlog
 from aiohttp import web
 
-from omnia_core.http.connection import ConnectionSettings, error_response
+from omnia_core.http.connection import admit, error_response
 from omnia_core.http.errors import HttpError
 from omnia_core.http.head import joined_headers
 from omnia_core.http.hosts import HostRule
-from omnia_core.http.received import ReceiveBudget
-from omnia_core.http.server import LimitedServer, admit
+from omnia_core.http.received import ConnectionSettings, ReceiveBudget
+from omnia_core.http.server import LimitedServer
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
 from omnia_facade.entrance.admission import misdirected

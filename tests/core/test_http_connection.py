@@ -10,9 +10,9 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from omnia_core.http.connection import ConnectionSettings
-from omnia_core.http.received import ReceiveBudget
-from omnia_core.http.server import LimitedServer, admit
+from omnia_core.http.connection import admit
+from omnia_core.http.received import ConnectionSettings, ReceiveBudget
+from omnia_core.http.server import LimitedServer
 
 LIMIT = 30.0
 GET = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -46,7 +46,7 @@ class Model(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
     ) -> JsonSchemaValue:
         schema = handler.resolve_ref_schema(handler(core_schema))
-        entries = [rule.render() for rule in rules_of(cls) if rule.in_crd]
+        entries = [rule.render() for rule in rules_of(cls)]
         if entries:
             schema["x-kubernetes-validations"] = entries
         return schema

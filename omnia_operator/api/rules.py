@@ -26,8 +26,6 @@ class CelRule:
     """The condition in CEL over `self`."""
     at: tuple[str, ...]
     """Where a violation is shown: field names below the object that has the rule."""
-    in_crd: bool
-    """Whether the API server evaluates it too."""
 
     def render(self) -> dict[str, Any]:
         """Return the entry of `x-kubernetes-validations`."""
@@ -37,9 +35,9 @@ class CelRule:
         return {**entry, "fieldPath": "".join(f".{name}" for name in self.at)}
 
 
-def rule(message: str, *, cel: str, at: str = "", in_crd: bool = True) -> CelRule:
+def rule(message: str, *, cel: str, at: str = "") -> CelRule:
     """Return a rule; `at` is a dotted path of field names."""
-    return CelRule(message, cel, tuple(at.split(".")) if at else (), in_crd)
+    return CelRule(message, cel, tuple(at.split(".")) if at else ())
 
 
 @functools.cache

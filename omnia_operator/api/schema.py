@@ -14,6 +14,7 @@ from omnia_operator.api.meta import Resource
 Schema = dict[str, Any]
 
 _FREE = "x-kubernetes-preserve-unknown-fields"
+_MAP_TYPE = "x-kubernetes-map-type"
 
 
 class _Generator(GenerateJsonSchema):
@@ -71,7 +72,12 @@ def _structural(schema: Schema, definitions: Schema) -> Schema:
         }
     if "items" in result:
         result["items"] = _structural(result["items"], definitions)
-    return {**result, **_open_ended(schema.get("additionalProperties", False), definitions)}
+    result |= _open_ended(schema.get("additionalProperties", False), definitions)
+    if result.get(_FREE):
+        # The API server notes who owns each field of an object, in an object that is deeper than
+        # it: without this a deep one could be stored, and then no object of the kind be listed.
+        result[_MAP_TYPE] = "atomic"
+    return result
 
 
 def _open_ended(additional: Schema | bool, definitions: Schema) -> Schema:

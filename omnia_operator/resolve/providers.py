@@ -165,21 +165,17 @@ def _secret(named: _Named, found: Found) -> SecretSource | Problem | None:
 
 def _responses(named: _Named, found: Found) -> str | Problem | None:
     mock = named.settings.mock or Mock()
-    if isinstance(mock.responses, dict):
-        return encode_yaml(mock.responses)
-    text, source = mock.responses, "mock.responses"
-    if mock.config_map_ref is not None:
-        key: Key = named.namespace, mock.config_map_ref.name
-        source = f'key {mock.config_map_ref.key} of ConfigMap "{key[1]}"'
-        text = found.config_maps.get(key, {}).get(mock.config_map_ref.key)
-        if text is None:
-            return _problem(
-                "ProviderNotReady",
-                f"{named.subject} reads its responses from {source}, which does not exist: create"
-                " it, or correct mock.configMapRef",
-            )
+    if mock.config_map_ref is None:
+        return None if mock.responses is None else encode_yaml(mock.responses)
+    key: Key = named.namespace, mock.config_map_ref.name
+    source = f'key {mock.config_map_ref.key} of ConfigMap "{key[1]}"'
+    text = found.config_maps.get(key, {}).get(mock.config_map_ref.key)
     if text is None:
-        return None
+        return _problem(
+            "ProviderNotReady",
+            f"{named.subject} reads its responses from {source}, which does not exist: create"
+            " it, or correct mock.configMapRef",
+        )
     wrong = _wrong_responses(text, f"{named.subject}, {source}")
     return _problem("ProviderNotReady", wrong) if wrong else text
 

@@ -157,7 +157,6 @@ def test_a_granted_provider_of_another_namespace_brings_its_own_secret(allowed: 
 
 RESPONSES: dict[str, tuple[JsonObject, str]] = {
     "an object": ({"responses": {"defaultResponse": "hi"}}, "defaultResponse: hi\n"),
-    "text": ({"responses": "defaultResponse: hi"}, "defaultResponse: hi"),
     "a ConfigMap": ({"configMapRef": {"name": "mock"}}, "defaultResponse: from the map"),
 }
 
@@ -191,10 +190,20 @@ def test_the_mock_annotation_needs_no_key_and_no_provider() -> None:
 
 
 def test_the_mock_annotation_keeps_the_responses_of_a_mock() -> None:
-    there = world.found(objects.pack(), objects.provider({"mock": {"responses": "a: b"}}))
+    there = world.found(objects.pack(), objects.provider({"mock": {"responses": {"a": "b"}}}))
 
     (provider,) = world.resolved(annotated(mock_provider="true"), there).providers
-    assert provider.responses == "a: b"
+    assert provider.responses == "a: b\n"
+
+
+def mocking(responses: str) -> Found:
+    """Return a mock provider whose ConfigMap has these responses."""
+    config_maps = {
+        "pack-json": {"pack.json": world.PACK_TEXT},
+        "mock": {"mock-responses.yaml": responses},
+    }
+    mock = objects.provider({"mock": {"configMapRef": {"name": "mock"}}})
+    return world.found(objects.pack(), mock, config_maps=config_maps)
 
 
 def maps(text: str | None = None, key: str = "pack.json") -> dict[str, dict[str, str]]:
@@ -307,25 +316,25 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
     ),
     "mock responses that are no YAML": (
         {},
-        world.found(objects.pack(), objects.provider({"mock": {"responses": "a: ["}})),
+        mocking("a: ["),
         ("ProviderReady", "ProviderNotReady"),
-        'Provider "model", mock.responses: line 2: this is neither JSON nor YAML',
+        'key mock-responses.yaml of ConfigMap "mock": line 2: this is neither JSON nor YAML',
     ),
     "mock responses that multiply": (
         {},
-        world.found(objects.pack(), objects.provider({"mock": {"responses": MULTIPLYING}})),
+        mocking(MULTIPLYING),
         ("ProviderReady", "ProviderNotReady"),
         "it has more than 500,000 values, counted again at each alias",
     ),
     "mock responses that are nested too deeply": (
         {},
-        world.found(objects.pack(), objects.provider({"mock": {"responses": "x: " + "[" * 9999}})),
+        mocking("x: " + "[" * 9999),
         ("ProviderReady", "ProviderNotReady"),
         "it is nested deeper than 200 levels",
     ),
     "mock responses that are no object": (
         {},
-        world.found(objects.pack(), objects.provider({"mock": {"responses": "hello"}})),
+        mocking("hello"),
         ("ProviderReady", "ProviderNotReady"),
         "expected an object with defaultResponse or scenarios",
     ),

@@ -37,7 +37,6 @@ ACCEPTED = {
             "openai": {"api": "responses", "reasoningEffort": "low", "parallelToolCalls": False},
         }
     ),
-    "mock responses as text": objects.provider({"mock": {"responses": "defaultResponse: hi"}}),
     "mock responses as an object": objects.provider(
         {"mock": {"responses": {"scenarios": {"default": {"turns": {1: "hi"}}}}}}
     ),

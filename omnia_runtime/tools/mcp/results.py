@@ -61,11 +61,12 @@ def _repeats(text: str, structured: Any) -> bool:
 def _base64_of(content: Sequence[types.ContentBlock]) -> set[str]:
     found: set[str] = set()
     for block in content:
-        match block:
-            case types.ImageContent() | types.AudioContent():
-                found.add(block.data)
-            case types.EmbeddedResource(resource=types.BlobResourceContents() as resource):
-                found.add(resource.blob)
+        if isinstance(block, types.ImageContent | types.AudioContent):
+            found.add(block.data)
+        elif isinstance(block, types.EmbeddedResource) and isinstance(
+            block.resource, types.BlobResourceContents
+        ):
+            found.add(block.resource.blob)
     return found
 
 
@@ -89,11 +90,12 @@ def _separated(content: Sequence[types.ContentBlock]) -> tuple[list[str], list[P
                 _add_binary(block.type, block.mime_type, block.data, texts, parts)
             case types.ResourceLink():
                 texts.append(_link(block))
-            case types.EmbeddedResource(resource=types.TextResourceContents() as resource):
-                texts.append(f"[resource {resource.uri}]\n{resource.text}")
-            case types.EmbeddedResource(resource=types.BlobResourceContents() as resource):
+            case types.EmbeddedResource(resource=resource):
                 name = f"resource {resource.uri}"
-                _add_binary(name, resource.mime_type or "", resource.blob, texts, parts)
+                if isinstance(resource, types.TextResourceContents):
+                    texts.append(f"[{name}]\n{resource.text}")
+                else:
+                    _add_binary(name, resource.mime_type or "", resource.blob, texts, parts)
     return texts, parts
 
 

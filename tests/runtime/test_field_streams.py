@@ -703,6 +703,14 @@ async def test_a_refusal_keeps_the_words_of_the_server_and_is_not_repeated(
     assert found.requests == 1
 
 
+async def test_a_refusal_in_the_form_of_a_stream_keeps_its_words() -> None:
+    error = {"error": {"message": "No stream begins.", "code": "500"}}
+    body = [b"event: error\n", *sse(error), b"data: [DONE]\n\n"]
+    found = await outcome("chat", body, status=500)
+    assert found.error is not None
+    assert "answered with status 500: No stream begins. (after" in str(found.error)
+
+
 async def test_a_refusal_without_a_key_says_so() -> None:
     found = await outcome("chat", [b"no"], "text/plain", status=401, key=None)
     assert found.error is not None

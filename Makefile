@@ -47,6 +47,10 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/local.stamp
 	$(call install,requirements/dev.txt)
 	@touch $@
 
+# llama.cpp without multimedia and without optimization: its tests have a model of 300 kB, and wait for the compiler.
+$(VENV_SERVERS)/llama/installed.stamp: export CMAKE_ARGS = -DLLAVA_BUILD=OFF \
+	-DCMAKE_C_FLAGS_RELEASE=-O1 -DCMAKE_CXX_FLAGS_RELEASE=-O0
+
 # uv loads packages side by side: seconds in place of minutes. Where only pip knows an index, pip installs them.
 $(VENV_SERVERS)/%/installed.stamp: requirements/servers-%.txt | $(VENV)/dev.stamp
 	@echo "Installing $< into $(@D)"
@@ -72,6 +76,10 @@ WIRE := tests/end_to_end \
 	$(patsubst %,tests/facade/test_%.py,calls drain endpoint function_calls kept_answers program \
 		protocol_endings protocol_turns runtime_client slow_clients voice) \
 	$(patsubst %,tests/runtime/test_%.py,cancel client_tools program service sessions)
+
+MODEL_SERVERS ?= litellm llama
+test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of other projects (MODEL_SERVERS=litellm: without the build of llama.cpp)
+	@$(BIN)/python -m pytest $(patsubst %,tests/servers/test_%.py,$(MODEL_SERVERS)) -m servers --numprocesses=0 --timeout=300 $(ARGS)
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)

@@ -83,6 +83,8 @@ def function_call(**members: Any) -> dict[str, Any]:
     return {"type": "function_call", "call_id": "c", **FUNCTION, **members}
 
 
+BEGUN = {"name": "get", "arguments": '{"x"'}
+ENDED = {"name": "get", "arguments": ": 9}"}
 MANY = [{"type": "text", "text": "Good "}, {"type": "text", "text": "day"}]
 SAID: list[tuple[str, str, Body]] = [
     (
@@ -327,6 +329,20 @@ CALLED: list[tuple[str, str, Body]] = [
             piece({"function_call": {"arguments": ": 9}"}}),
             piece({}, "function_call"),
         ),
+    ),
+    (
+        "chat",
+        "a call said once for new clients and once for old ones",
+        sse(
+            piece({"tool_calls": [{"index": 0, "function": BEGUN}], "function_call": BEGUN}),
+            piece({"tool_calls": [{"index": 0, "function": ENDED}], "function_call": ENDED}),
+            CALLS,
+        ),
+    ),
+    (
+        "chat",
+        "a call said twice in a whole message",
+        sse(whole(content=None, tool_calls=[{"function": FUNCTION}], function_call=FUNCTION)),
     ),
     (
         "chat",

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.litellm_proxy import Proxy, litellm_proxy
+from tests.servers.llama_server import Llama
 from tests.servers.mcp_program import TRANSPORTS, MCPProgram, everything, fastmcp
 
 NODE = Path(__file__).parent / "node/node_modules/.bin"
@@ -44,3 +46,17 @@ def fastmcp_server(request: pytest.FixtureRequest, from_pypi: Install) -> Iterat
     """A server of FastMCP by each of its transports."""
     with fastmcp(request.param, from_pypi("mcp/python")) as program:
         yield program
+
+
+@pytest.fixture(scope="session")
+def proxy(from_pypi: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """LiteLLM's proxy."""
+    folder = tmp_path_factory.mktemp("litellm")
+    with litellm_proxy(from_pypi("litellm/litellm"), folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def llama(from_pypi: Install, tmp_path_factory: pytest.TempPathFactory) -> Llama:
+    """What starts servers of llama.cpp with a tiny model."""
+    return Llama(from_pypi("llama/python"), tmp_path_factory.mktemp("llama"))

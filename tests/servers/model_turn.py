@@ -7,13 +7,14 @@ from msgspec import Struct
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.env import SecretStr
+from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import OpenAISettings, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.agent.loop import AgentLoop, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.listener import TurnFinished
-from omnia_runtime.ports.model import ChatModel, ChatRequest, ToolChoice, ToolSpec
+from omnia_runtime.ports.model import ChatModel, ChatRequest, ToolSpec
 from omnia_runtime.providers.claude.adapter import ClaudeModel
 from omnia_runtime.providers.openai.adapter import OpenAIModel
 from tests.runtime.scripted import Heard
@@ -24,7 +25,7 @@ LOOKUP = ToolSpec(
     "Look up an order.",
     {
         "type": "object",
-        "properties": {"order_id": {"type": "string"}},
+        "properties": {"order_id": {"type": "string", "enum": ["A-1"]}},
         "required": ["order_id"],
     },
 )
@@ -73,21 +74,21 @@ async def turn(
     model: str,
     *,
     key: str = "",
+    text: str = "What is in order A-1?",
     tools: Sequence[ToolSpec] = (LOOKUP,),
-    choice: ToolChoice = "auto",
-    limits: TurnLimits = TurnLimits(),  # noqa: B008 - frozen
+    max_tokens: int | None = None,
 ) -> Turn:
     """Run a turn to its end.
 
     Raises:
         ProviderError: the model cannot answer.
-        LimitReached: a limit was reached, and the model requested only more tools.
     """
     chat, client = model_at(wire, url, key, model)
     heard, orders = Heard(), Orders()
-    transcript = [Message("user", "What is in order A-1?")]
-    request = ChatRequest("You help with orders.", transcript, tuple(tools), choice)
-    loop = AgentLoop(chat, orders, limits, RequestBuilder(ModelContext(None), {}))
+    transcript = [Message("user", text)]
+    parameters = Parameters(max_tokens=max_tokens)
+    request = ChatRequest("You help with orders.", transcript, tuple(tools), parameters=parameters)
+    loop = AgentLoop(chat, orders, TurnLimits(), RequestBuilder(ModelContext(None), {}))
     try:
         async with asyncio.timeout(LIMIT):
             finished = await loop.run(request, transcript, heard)

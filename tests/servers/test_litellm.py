@@ -1,103 +1,22 @@
 """Turns through LiteLLM's proxy, which answers in three wire formats for a server of one."""
 
 import contextlib
-import os
-import secrets
-import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-import yaml
 from aiohttp import web
-from msgspec import Struct
 
 from omnia_core.conversation.usage import Usage
 from omnia_runtime.ports.model import ProviderError
 from tests.runtime.servers import chunk, serving
-from tests.servers.conftest import Install
+from tests.servers.litellm_proxy import Proxy
 from tests.servers.model_turn import turn
-from tests.services import free_port
 
 pytestmark = pytest.mark.servers
 
-START_SECONDS = 120.0
 WIRES = ["chat", "messages", "responses"]
 ASKED = {"order_id": "A-1"}
-
-
-class Proxy(Struct, frozen=True):
-    """A proxy that runs.
-
-    Attributes:
-        upstream: the port at which it expects the model server behind it.
-    """
-
-    url: str
-    key: str
-    upstream: int
-
-
-@pytest.fixture(scope="module")
-def proxy(from_pypi: Install, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    program = from_pypi("litellm/litellm")
-    port, upstream = free_port(), free_port()
-    running = Proxy(f"http://127.0.0.1:{port}", f"sk-{secrets.token_hex(24)}", upstream)
-    folder = tmp_path_factory.mktemp("litellm")
-    with _running(program, running, port, folder):
-        yield running
-
-
-@contextlib.contextmanager
-def _running(program: str, proxy: Proxy, port: int, folder: Path) -> Iterator[None]:
-    behind = {"api_base": f"http://127.0.0.1:{proxy.upstream}/v1", "api_key": "none"}
-    models = {
-        # Models of LM Studio are asked by chat completions for every wire format.
-        "behind": {"model": "lm_studio/m", **behind},
-        "mocked": {"model": "openai/m", "api_key": "none", "mock_response": "Hello from here."},
-        "limited": {
-            "model": "openai/m",
-            "api_key": "none",
-            "mock_response": "litellm.RateLimitError",
-        },
-    }
-    listed = [{"model_name": name, "litellm_params": value} for name, value in models.items()]
-    settings = {"model_list": listed, "litellm_settings": {"num_retries": 0, "telemetry": False}}
-    (folder / "config.yaml").write_text(yaml.safe_dump(settings))
-    env = {
-        **os.environ,
-        "LITELLM_MASTER_KEY": proxy.key,
-        # Everything else that it would fetch from outside finds no way there.
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "HTTPS_PROXY": "http://127.0.0.1:1",
-        "NO_PROXY": "127.0.0.1",
-    }
-    command = [program, "--config", "config.yaml", "--host", "127.0.0.1", "--port", str(port)]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, env=env, stdout=log, stderr=log)
-        try:
-            _wait(f"{proxy.url}/health/liveliness", process)
-            yield
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-        except OSError:
-            assert process.poll() is None, "LiteLLM has ended"
-            assert time.monotonic() < deadline, "LiteLLM does not answer"
-            time.sleep(0.1)
-        else:
-            return
 
 
 class Upstream:

@@ -44,7 +44,7 @@ class _Delta(Struct, gc=False):
     reasoning: Raw = NOTHING
     reasoning_details: Raw = NOTHING
     tool_calls: list[_CallDelta] | None = None
-    # Of older servers, which call one tool at a time.
+    # Of older servers, which call one tool at a time; some repeat a call of `tool_calls` here.
     function_call: _Function | None = None
 
 
@@ -175,7 +175,7 @@ class ChatStream:
     def _calls_or_refusal(self, delta: _Delta) -> str:
         for call in delta.tool_calls or ():
             self._continue_call(call.index, call.id, call.function, call.extra_content)
-        if delta.function_call is not None:
+        if delta.function_call is not None and not delta.tool_calls:
             self._continue_call(None, None, delta.function_call)
         self._refused = self._refused or bool(delta.refusal)
         return delta.refusal or ""
@@ -203,7 +203,7 @@ class ChatStream:
         if not self._calls:
             for call in message.tool_calls or ():
                 self._continue_call(None, call.id, call.function, call.extra_content, whole=True)
-            if message.function_call is not None:
+            if message.function_call is not None and not message.tool_calls:
                 self._continue_call(None, None, message.function_call, whole=True)
         self._add_reasoning(message)
         self._refused = self._refused or bool(message.refusal)

@@ -116,6 +116,7 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
+	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
 	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(ARGS)

@@ -14,6 +14,8 @@ from omnia_core.files.tools import ToolHandler
 from tests.runtime.mcp_source import Started, started
 from tests.services import LIMIT, free_port, wait_listening
 
+# FastMCP alone imports for two seconds of a processor that does nothing else.
+START_SECONDS = 90.0
 PATHS = {"streamable-http": "/mcp", "sse": "/sse"}
 TRANSPORTS = ("stdio", *PATHS)
 
@@ -47,7 +49,7 @@ class MCPProgram:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_listening(self._port)
+        wait_listening(self._port, START_SECONDS)
         assert self._process.poll() is None, "another program listens on the port of the server"
 
     def kill(self) -> None:

@@ -13,7 +13,7 @@ from tests.runtime.mcp_source import started
 from tests.servers.conftest import Install
 from tests.servers.mcp_program import PATHS, everything, fastmcp
 
-pytestmark = pytest.mark.filterwarnings(LEFT_OPEN)
+pytestmark = [pytest.mark.filterwarnings(LEFT_OPEN), pytest.mark.timeout(180)]
 
 
 async def test_the_status_lists_the_tools_that_the_model_sees(

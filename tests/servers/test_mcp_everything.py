@@ -13,7 +13,7 @@ from tests.runtime.mcp_server import LEFT_OPEN
 from tests.servers.conftest import Install
 from tests.servers.mcp_program import MCPProgram, everything, kill_child
 
-pytestmark = pytest.mark.filterwarnings(LEFT_OPEN)
+pytestmark = [pytest.mark.filterwarnings(LEFT_OPEN), pytest.mark.timeout(180)]
 
 TOOLS = [
     "echo",

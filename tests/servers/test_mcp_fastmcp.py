@@ -9,7 +9,7 @@ from omnia_runtime.ports.tools import ToolFailed
 from tests.runtime.mcp_server import LEFT_OPEN
 from tests.servers.mcp_program import MCPProgram
 
-pytestmark = pytest.mark.filterwarnings(LEFT_OPEN)
+pytestmark = [pytest.mark.filterwarnings(LEFT_OPEN), pytest.mark.timeout(180)]
 
 
 async def test_every_result_reaches_the_model_once(fastmcp_server: MCPProgram) -> None:

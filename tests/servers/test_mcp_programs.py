@@ -17,7 +17,7 @@ from tests.runtime.servers import serving
 from tests.servers.conftest import Install
 from tests.servers.mcp_program import MCPProgram, kill_child
 
-pytestmark = pytest.mark.filterwarnings(LEFT_OPEN)
+pytestmark = [pytest.mark.filterwarnings(LEFT_OPEN), pytest.mark.timeout(180)]
 
 PAGE = (
     "<html><head><title>Boats</title></head><body><h1>Boats</h1><p>Two of them.</p></body></html>"

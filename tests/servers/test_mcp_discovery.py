@@ -20,10 +20,10 @@ async def test_the_status_lists_the_tools_that_the_model_sees(
     from_npm: Install, from_pypi: Install
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        # Two of each, so that the second one's tools have names with the handler's.
+        # Two have the same tools: the second one's are offered by names with the handler's.
         programs = [
             *(everything(transport, from_npm("mcp-server-everything")) for transport in PATHS),
-            *(fastmcp(transport, from_pypi("mcp/python")) for transport in PATHS),
+            fastmcp("streamable-http", from_pypi("mcp/python")),
         ]
         answers, sources = [], []
         for number, program in enumerate(map(stack.enter_context, programs)):
@@ -37,7 +37,7 @@ async def test_the_status_lists_the_tools_that_the_model_sees(
         routes, _ = route_tools(sources)
         assert [tool.name for tool in listed] == list(routes)
         assert "handler-1__echo" in routes
-        assert "handler-3__add" in routes
+        assert "add" in routes
         for tool, route in zip(listed, routes.values(), strict=True):
             assert tool.description == route.spec.description
             assert tool.input_schema == route.spec.input_schema

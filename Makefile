@@ -117,7 +117,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
-	@echo sbom; $(LOCK) pyproject.toml --group sbom -o requirements/sbom.txt
+	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
 	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
 	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error

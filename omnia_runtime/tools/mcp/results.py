@@ -54,7 +54,7 @@ def _repeats(text: str, structured: Any) -> bool:
         return True
     try:
         return json.loads(text) in said
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 

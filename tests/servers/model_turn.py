@@ -56,15 +56,25 @@ class Turn(Struct, frozen=True):
     transcript: list[Message]
 
 
-def model_at(wire: str, url: str, key: str, model: str) -> tuple[ChatModel, HTTPClient]:
-    """Return a model by one of the wire formats: chat, responses or messages."""
+def model_at(
+    wire: str, url: str, key: str, model: str, vendor: str
+) -> tuple[ChatModel, HTTPClient]:
+    """Return a model by one of the wire formats: chat, responses or messages.
+
+    Args:
+        wire: the format.
+        url: of the server.
+        key: empty for a server without keys.
+        model: its name at the server.
+        vendor: the type of the provider for chat and responses.
+    """
     client = HTTPClient()
     secret = SecretStr(key) if key else None
     if wire == "messages":
         config = ProviderConfig("p", "claude", model, base_url=url)
         return ClaudeModel(config, secret, "THE_KEY", client), client
     settings = OpenAISettings("responses") if wire == "responses" else OpenAISettings()
-    config = ProviderConfig("p", "openai", model, base_url=f"{url}/v1", openai=settings)
+    config = ProviderConfig("p", vendor, model, base_url=f"{url}/v1", openai=settings)
     return OpenAIModel(config, secret, "THE_KEY", client), client
 
 
@@ -74,6 +84,7 @@ async def turn(
     model: str,
     *,
     key: str = "",
+    vendor: str = "openai",
     text: str = "What is in order A-1?",
     tools: Sequence[ToolSpec] = (LOOKUP,),
     max_tokens: int | None = None,
@@ -83,7 +94,7 @@ async def turn(
     Raises:
         ProviderError: the model cannot answer.
     """
-    chat, client = model_at(wire, url, key, model)
+    chat, client = model_at(wire, url, key, model, vendor)
     heard, orders = Heard(), Orders()
     transcript = [Message("user", text)]
     parameters = Parameters(max_tokens=max_tokens)

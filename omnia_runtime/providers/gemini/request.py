@@ -219,8 +219,8 @@ def _value(content: str) -> Any:
 
 
 def _text_parts(text: str) -> list[JsonObject]:
-    """Return the part of a text; none for an empty one, since the API rejects it."""
-    return [{"text": text}] if text else []
+    """Return the part of a text; none for a blank one, since the API rejects an empty one."""
+    return [{"text": text}] if text.strip() else []
 
 
 def _content_parts(message: Message) -> list[JsonObject]:

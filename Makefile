@@ -17,9 +17,13 @@ UP ?= examples/support-agent
 PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli
 CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
+NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
+# Servers of other projects, each group in an environment of its own: their dependencies differ from ours.
+SERVERS := mcp litellm llama
+VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama test test-servers test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -43,12 +47,28 @@ $(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/local.stamp
 	$(call install,requirements/dev.txt)
 	@touch $@
 
+# llama.cpp without multimedia and without optimization: its tests have a model of 300 kB, and wait for the compiler.
+$(VENV_SERVERS)/llama/installed.stamp: export CMAKE_ARGS = -DLLAVA_BUILD=OFF \
+	-DCMAKE_C_FLAGS_RELEASE=-O1 -DCMAKE_CXX_FLAGS_RELEASE=-O0
+
+# uv loads packages side by side: seconds in place of minutes. Where only pip knows an index, pip installs them.
+$(VENV_SERVERS)/%/installed.stamp: requirements/servers-%.txt | $(VENV)/dev.stamp
+	@echo "Installing $< into $(@D)"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(@D)
+	@if $(BIN)/uv pip install --quiet --require-hashes --python $(@D) -r $< \
+		|| $(BIN)/python -m pip --python $(@D) install --quiet --require-hashes -r $<; then touch $@; \
+	else echo "$< cannot be installed here: the tests with these servers will be skipped"; fi
+
+servers-mcp: $(NODE_SERVERS) $(VENV_SERVERS)/mcp/installed.stamp ## install the MCP servers of other projects for the tests
+servers-litellm: $(VENV_SERVERS)/litellm/installed.stamp ## install LiteLLM's proxy for the tests
+servers-llama: $(VENV_SERVERS)/llama/installed.stamp ## build llama-cpp-python for the tests (minutes; cmake, cc, c++)
+
 setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
 
 up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
-test: setup $(NODE_CLIENT) ## run every test that needs neither root nor a cluster
+test: setup $(NODE_CLIENT) servers-mcp ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
 
 # The suites in which facade and runtime, or a test in place of one of them, speak over the wire.
@@ -56,6 +76,10 @@ WIRE := tests/end_to_end \
 	$(patsubst %,tests/facade/test_%.py,calls drain endpoint function_calls kept_answers program \
 		protocol_endings protocol_turns runtime_client slow_clients voice) \
 	$(patsubst %,tests/runtime/test_%.py,cancel client_tools program service sessions)
+
+MODEL_SERVERS ?= litellm llama
+test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of other projects (MODEL_SERVERS=litellm: without the build of llama.cpp)
+	@$(BIN)/python -m pytest $(patsubst %,tests/servers/test_%.py,$(MODEL_SERVERS)) -m servers --numprocesses=0 --timeout=300 $(ARGS)
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)
@@ -89,12 +113,14 @@ protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iomnia_core/wire=protos/omnia --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --no-emit-package omnia-agents $(LOCK_ARGS) pyproject.toml
+	--no-emit-index-url --no-emit-package omnia-agents $(LOCK_ARGS)
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
-	@for extra in facade runtime operator; do echo $$extra; $(LOCK) --extra $$extra -o requirements/$$extra.txt; done
-	@echo local; $(LOCK) --extra cli --group install -o requirements/local.txt
+	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
+	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
-	@echo dev; $(LOCK) --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
+	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
 	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(ARGS)
@@ -134,12 +160,12 @@ pin-base: ## write today's digest of the base image into the Dockerfiles (needs 
 		echo "$(PUBLIC_BASE)@$$digest"
 
 clean: ## remove .venv and what the tools left behind
-	@rm -rf $(VENV) $(SBOM) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out
+	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules benchmarks/out
 
-$(NODE_CLIENT): tests/clients/node/package-lock.json
-	@if command -v npm >/dev/null; then echo "Installing Node's WebSocket client"; \
-		npm ci --prefix tests/clients/node --no-audit --no-fund --loglevel=error; \
-	else echo "npm is not here: the tests with Node's WebSocket client will be skipped"; fi
+$(NODE_CLIENT) $(NODE_SERVERS): %/node_modules/.package-lock.json: %/package-lock.json
+	@echo "Installing the packages of $*"
+	@npm ci --prefix $* --no-audit --no-fund --loglevel=error \
+		|| echo "npm cannot install the packages of $*: the tests with them will be skipped"
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 

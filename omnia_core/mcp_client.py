@@ -41,7 +41,7 @@ class ToolLists:
     """Checks the lists of tools in the messages of one connection, tool by tool.
 
     Attributes:
-        faults: what is wrong with a tool, by its name; such a tool is left out, or the member is.
+        faults: why a tool, or a member of it, is left out, by the tool's name.
         output_schemas: by tool name. The SDK does not get them: it would fail each call of a tool
             whose outputSchema it cannot use.
     """
@@ -89,6 +89,12 @@ class ToolLists:
         schema, fault = _usable(tool.get("inputSchema"))
         if schema is None:
             self.faults[name] = f"inputSchema{fault}; the tool is left out: correct the server"
+            return None
+        if _only_as_task(tool):
+            self.faults[name] = (
+                "execution/taskSupport: agents call tools without tasks, and this one requires a"
+                " task; the tool is left out"
+            )
             return None
         faults = [f"inputSchema{fault}"] if fault else []
         read: JsonObject = {"name": name, "inputSchema": schema}
@@ -201,6 +207,11 @@ def _usable(schema: Any) -> tuple[JsonObject | None, str]:
     return read, fault
 
 
+def _only_as_task(tool: JsonObject) -> bool:
+    execution = tool.get("execution")
+    return isinstance(execution, dict) and execution.get("taskSupport") == "required"
+
+
 def _unread_faults(tool: JsonObject) -> list[str]:
     """Return the faults of members that nothing here reads, with the shape that MCP defines."""
     wrong = []
@@ -219,7 +230,7 @@ def _unread_faults(tool: JsonObject) -> list[str]:
         if hint.endswith("Hint") and value is not None and not isinstance(value, bool):
             wrong.append(f"annotations/{hint}: expected a boolean, found {_found(value)}")
     support = execution.get("taskSupport") if isinstance(execution, dict) else None
-    if support not in (None, "forbidden", "optional", "required"):
+    if support not in (None, "forbidden", "optional"):
         wrong.append(
             "execution/taskSupport: expected forbidden, optional or required, found "
             f"{_found(support)}"

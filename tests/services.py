@@ -150,9 +150,9 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
             server.stop()
 
 
-def wait_listening(port: int) -> None:
+def wait_listening(port: int, seconds: float = LIMIT) -> None:
     """Wait until something listens on a port of the loopback address."""
-    deadline = time.monotonic() + LIMIT
+    deadline = time.monotonic() + seconds
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

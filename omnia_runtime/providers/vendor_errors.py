@@ -96,13 +96,25 @@ _LAST_ERROR = 599
 def error_text(body: bytes, limit: int = _MAX_WORDS) -> str:
     """Return the words of an error body of any shape, at most `limit` characters long."""
     try:
-        words = _words(loads(body))
+        words = _words(_loaded(body))
     except ValueError:
         words = ""
     if not words:
         text = body[:_MAX_MARKUP].decode(errors="replace")
         words = " ".join((_MARKUP.sub(" ", text) if text.lstrip()[:1] == "<" else text).split())
     return words[:limit]
+
+
+def _loaded(body: bytes) -> Any:
+    """Return the JSON of an error body, which may be the first event of a stream.
+
+    Raises:
+        ValueError: the body has no JSON.
+    """
+    text = body.lstrip()
+    if text.startswith((b"data:", b"event:")):
+        text = next((line[5:] for line in text.splitlines() if line.startswith(b"data:")), b"")
+    return loads(text)
 
 
 def is_reported(error: Any) -> bool:
@@ -173,7 +185,7 @@ def _failed(answer: Any) -> bool:
 def may_be_unpaid(body: bytes) -> bool:
     """Whether an error body says that a quota or a balance is used up."""
     try:
-        return not _UNPAID.isdisjoint(_codes(loads(body)))
+        return not _UNPAID.isdisjoint(_codes(_loaded(body)))
     except ValueError:
         return False
 

@@ -27,7 +27,7 @@ def handler(**fields: object) -> ToolHandler:
 def mcp(endpoint: str, transport: str = "streamable-http", **fields: object) -> ToolHandler:
     config: JsonObject = {"transport": transport, "endpoint": endpoint}
     config |= {key: fields.pop(key) for key in ["toolFilter"] if key in fields}
-    return handler(name="weather", type="mcp", mcpConfig=config, **fields)
+    return handler(**{"name": "weather"} | fields, type="mcp", mcpConfig=config)
 
 
 def openapi(url: str, **fields: object) -> ToolHandler:

@@ -83,6 +83,8 @@ def function_call(**members: Any) -> dict[str, Any]:
     return {"type": "function_call", "call_id": "c", **FUNCTION, **members}
 
 
+BEGUN = {"name": "get", "arguments": '{"x"'}
+ENDED = {"name": "get", "arguments": ": 9}"}
 MANY = [{"type": "text", "text": "Good "}, {"type": "text", "text": "day"}]
 SAID: list[tuple[str, str, Body]] = [
     (
@@ -327,6 +329,20 @@ CALLED: list[tuple[str, str, Body]] = [
             piece({"function_call": {"arguments": ": 9}"}}),
             piece({}, "function_call"),
         ),
+    ),
+    (
+        "chat",
+        "a call said once for new clients and once for old ones",
+        sse(
+            piece({"tool_calls": [{"index": 0, "function": BEGUN}], "function_call": BEGUN}),
+            piece({"tool_calls": [{"index": 0, "function": ENDED}], "function_call": ENDED}),
+            CALLS,
+        ),
+    ),
+    (
+        "chat",
+        "a call said twice in a whole message",
+        sse(whole(content=None, tool_calls=[{"function": FUNCTION}], function_call=FUNCTION)),
     ),
     (
         "chat",
@@ -701,6 +717,14 @@ async def test_a_refusal_keeps_the_words_of_the_server_and_is_not_repeated(
     assert found.error is not None
     assert words in found.error.message
     assert found.requests == 1
+
+
+async def test_a_refusal_in_the_form_of_a_stream_keeps_its_words() -> None:
+    error = {"error": {"message": "No stream begins.", "code": "500"}}
+    body = [b"event: error\n", *sse(error), b"data: [DONE]\n\n"]
+    found = await outcome("chat", body, status=500)
+    assert found.error is not None
+    assert "answered with status 500: No stream begins. (after" in str(found.error)
 
 
 async def test_a_refusal_without_a_key_says_so() -> None:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,16 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.ports.tools import ToolFailed, ToolRetry
 from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.mcp.handler import MCPSource
-from omnia_runtime.tools.retry import Backoff
 from tests.runtime.mcp_server import LEFT_OPEN, Served, forget, running, serving
+from tests.runtime.mcp_source import started, until
 from tests.runtime.servers import serving as web_server
 from tests.services import LIMIT, free_port
 
 pytestmark = pytest.mark.filterwarnings(LEFT_OPEN)
 
-SOON = Backoff(0.02, 0.2)
 HTTP = ["streamable-http", "sse"]
 ALL = ["streamable-http", "sse", "stdio"]
 PATHS = {"streamable-http": "/mcp", "sse": "/sse"}
@@ -57,58 +56,6 @@ def handler(transport: str, port: int = 0, timeout: str = "20s", **config: Any) 
         "mcpConfig": {"transport": transport, **config},
     }
     return msgspec.convert(raw, ToolHandler)
-
-
-class Started:
-    """A source that keeps connected."""
-
-    def __init__(self, source: MCPSource) -> None:
-        self.source = source
-        self.changes = 0
-        self._changed = asyncio.Event()
-
-    def changed(self) -> None:
-        self.changes += 1
-        self._changed.set()
-
-    def names(self) -> list[str]:
-        return [each.name for each in self.source.specs()]
-
-    async def until(self, *names: str) -> None:
-        """Wait until the source has these tools, among others."""
-        async with asyncio.timeout(LIMIT):
-            while not set(names) <= set(self.names()):
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def until_told(self, said: str) -> None:
-        """Wait until the problem is told so."""
-        await until(lambda: said in self.source.problem)
-
-    async def call(self, tool: str = "echo", arguments: JsonObject | None = None) -> ToolResult:
-        async with asyncio.timeout(LIMIT):
-            return await self.source.call(
-                tool, {"text": "hi"} if tool == "echo" else arguments or {}, CallContext()
-            )
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(LIMIT):
-        while not condition():  # noqa: ASYNC110 - it tells in no other way
-            await asyncio.sleep(0.01)
-
-
-@contextlib.asynccontextmanager
-async def started(asked: ToolHandler, **more: Any) -> AsyncIterator[Started]:
-    source = MCPSource(asked, away=SOON, **more)
-    begun = Started(source)
-    source.start(begun.changed)
-    try:
-        async with asyncio.timeout(LIMIT):
-            await source.settled()
-        yield begun
-    finally:
-        await source.close()
 
 
 @contextlib.asynccontextmanager

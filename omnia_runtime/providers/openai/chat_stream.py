@@ -47,7 +47,7 @@ class _Delta(Struct, gc=False):
     reasoning: Raw = NOTHING
     reasoning_details: Raw = NOTHING
     tool_calls: list[_CallDelta] | None = None
-    # Of older servers, which call one tool at a time.
+    # Of older servers, which call one tool at a time; some repeat a call of `tool_calls` here.
     function_call: _Function | None = None
 
 

@@ -10,8 +10,8 @@ from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_runtime.ports.tools import ToolFailed
 from omnia_runtime.tools.http.expressions import ExpressionFailed, apply_expression
-from omnia_runtime.tools.http.text import decode_text, media_kind
 from omnia_runtime.tools.output import redacted
+from omnia_runtime.tools.text import decode_text, media_kind
 
 _MAX_ERROR_BYTES = 512
 _SERVER_ERROR = 500

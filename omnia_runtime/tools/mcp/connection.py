@@ -127,11 +127,11 @@ class MCPConnection:
         self.settled.set()
 
     def _report_tools(self, faults: dict[str, str]) -> None:
-        """Log each tool that the server describes wrongly, once."""
+        """Log each tool that is not offered as the server describes it, once."""
         for tool, fault in faults.items():
             if self._faults.get(tool) != fault:
                 _log.warning(
-                    "an MCP server describes a tool wrongly",
+                    "a tool of an MCP server is not offered as described",
                     handler=self._server.name,
                     tool=tool,
                     problem=fault,

@@ -1,7 +1,8 @@
 """The result of an MCP tool: its text, structured content and media, each once."""
 
+import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import orjson
@@ -10,23 +11,25 @@ from mcp import types
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import json_bytes
+from omnia_runtime.tools.text import decode_text, media_kind
 
 _NO_CONTENT = "(the tool returned nothing)"
-_MEDIA = ("image", "audio", "video")
-# The SDKs wrap structured content that is not an object in an object with this member.
-_WRAPPED = "result"
+# Stands in the structured content for the base64 of a block, which the model gets as media or text.
+_SENT_BESIDE = "(in the content)"
 
 
 def tool_result(result: types.CallToolResult) -> ToolResult:
     """Map everything that a tool returned: text or JSON to the content, media to parts.
 
-    Text that repeats the structured content, as the protocol asks of servers, is left out.
+    The protocol asks servers to repeat structured content as text. Each is said once: the JSON,
+    or the text where the JSON is only a wrapper of it.
     """
     texts, parts = _separated(result.content)
     structured = result.structured_content
-    if structured is not None:
+    if structured is not None and _wrapped(structured) not in texts:
         texts = [text for text in texts if not _repeats(text, structured)]
-        texts.append(json_bytes(structured).decode())
+        data = _base64_of(result.content)
+        texts.append(json_bytes(_without(structured, data) if data else structured).decode())
     text = "\n".join(texts)
     if result.is_error:
         failed = {"error": text or "the tool failed"}
@@ -36,20 +39,44 @@ def tool_result(result: types.CallToolResult) -> ToolResult:
     return ToolResult(text, parts=tuple(parts))
 
 
+def _wrapped(structured: Any) -> Any:
+    """Return the value of an object with one member: servers wrap what is not an object."""
+    if isinstance(structured, dict) and len(structured) == 1:
+        return next(iter(structured.values()))
+    return None
+
+
 def _repeats(text: str, structured: Any) -> bool:
     """Whether a text says nothing beside the structured content, or one element of it."""
-    said = [structured]
-    if isinstance(structured, dict) and structured.keys() == {_WRAPPED}:
-        wrapped = structured[_WRAPPED]
-        said.append(wrapped)
-        if isinstance(wrapped, list):
-            said += wrapped
+    wrapped = _wrapped(structured)
+    said = [structured, wrapped, *(wrapped if isinstance(wrapped, list) else ())]
     if text in said:
         return True
     try:
         return json.loads(text) in said
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
+
+
+def _base64_of(content: Sequence[types.ContentBlock]) -> set[str]:
+    found: set[str] = set()
+    for block in content:
+        if isinstance(block, types.ImageContent | types.AudioContent):
+            found.add(block.data)
+        elif isinstance(block, types.EmbeddedResource) and isinstance(
+            block.resource, types.BlobResourceContents
+        ):
+            found.add(block.resource.blob)
+    return found
+
+
+def _without(value: Any, data: Collection[str]) -> Any:
+    """Return JSON in which the texts of `data` are replaced."""
+    if isinstance(value, dict):
+        return {key: _without(member, data) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_without(member, data) for member in value]
+    return _SENT_BESIDE if isinstance(value, str) and value in data else value
 
 
 def _separated(content: Sequence[types.ContentBlock]) -> tuple[list[str], list[Part]]:
@@ -59,14 +86,16 @@ def _separated(content: Sequence[types.ContentBlock]) -> tuple[list[str], list[P
         match block:
             case types.TextContent():
                 texts.append(block.text)
-            case types.ImageContent():
-                parts.append(Part("image", media=Media(block.mime_type, block.data)))
-            case types.AudioContent():
-                parts.append(Part("audio", media=Media(block.mime_type, block.data)))
+            case types.ImageContent() | types.AudioContent():
+                _add_binary(block.type, block.mime_type, block.data, texts, parts)
             case types.ResourceLink():
                 texts.append(_link(block))
-            case types.EmbeddedResource():
-                _embedded(block.resource, texts, parts)
+            case types.EmbeddedResource(resource=resource):
+                name = f"resource {resource.uri}"
+                if isinstance(resource, types.TextResourceContents):
+                    texts.append(f"[{name}]\n{resource.text}")
+                else:
+                    _add_binary(name, resource.mime_type or "", resource.blob, texts, parts)
     return texts, parts
 
 
@@ -75,20 +104,34 @@ def _link(block: types.ResourceLink) -> str:
     return f"[resource {block.title or block.name}: {block.uri}{f' ({about})' if about else ''}]"
 
 
-def _embedded(
-    resource: types.TextResourceContents | types.BlobResourceContents,
-    texts: list[str],
-    parts: list[Part],
+def _add_binary(
+    name: str, mime_type: str, base64_data: str, texts: list[str], parts: list[Part]
 ) -> None:
-    mime = resource.mime_type or ""
-    if isinstance(resource, types.TextResourceContents):
-        texts.append(f"[resource {resource.uri}]\n{resource.text}")
+    """Add what base64 contains: media as a part, text as text, anything else by its size."""
+    mime, _, parameters = mime_type.lower().partition(";")
+    mime = mime.strip()
+    kind = _part_type(mime)
+    if kind is not None:
+        parts.append(Part(kind, media=Media(mime, base64_data)))
         return
-    family = mime.partition("/")[0]
-    if family in _MEDIA or mime == "application/pdf":
-        part_type = family if family in _MEDIA else "document"
-        parts.append(Part(part_type, media=Media(mime, resource.blob)))
-        return
-    # Base64 encodes three bytes in four characters.
-    size = len(resource.blob) * 3 // 4
-    texts.append(f"[resource {resource.uri}: {size} bytes of {mime or 'unknown type'}]")
+    data = _decoded(base64_data)
+    charset = parameters.partition("charset=")[2].partition(";")[0]
+    text = decode_text(data, mime, charset)
+    if text is None:
+        texts.append(f"[{name}: {len(data)} bytes of {mime or 'unknown type'}]")
+    else:
+        texts.append(f"[{name}]\n{text}")
+
+
+def _part_type(mime: str) -> str | None:
+    if mime == "application/pdf":
+        return "document"
+    return "video" if mime.startswith("video/") else media_kind(mime)
+
+
+def _decoded(base64_data: str) -> bytes:
+    try:
+        return base64.b64decode(base64_data)
+    except ValueError:
+        # Not base64: the server has forgotten to encode its text.
+        return base64_data.encode()

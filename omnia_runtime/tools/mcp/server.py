@@ -31,7 +31,6 @@ FIRST_ERROR = 400
 _MAX_WORDS = 512
 
 _TRANSPORTS = ("streamable-http", "sse", "stdio")
-_NOT_FOUND = 404
 # Error codes of the SDK, which is not loaded here.
 _CLOSED, _TIMED_OUT = -32000, -32001
 _CONNECTION_ENDED = "has ended the connection"
@@ -125,17 +124,27 @@ class ConnectionState:
         self.over = False
         self.lists = ToolLists()
 
+    def unreachable(self) -> None:
+        """Called when a message cannot be sent, because nothing accepts the connection."""
+        if outcome := CALL_OUTCOME.get():
+            outcome.unprocessed = True
+        self.ended()
+
     def ended(self, reason: str = "") -> None:
         """Called when the connection is no longer usable."""
         self.over = True
         self.reason = self.reason or reason
         self.check.set()
 
-    def answered(self, status: int, *, in_session: bool) -> None:
-        """Called with the status of each HTTP response."""
+    def answered(self, status: int, *, session_lost: bool = False) -> None:
+        """Called with the status of each HTTP response.
+
+        Args:
+            status: of the response.
+            session_lost: whether it means that the server does not know the session.
+        """
         if status < FIRST_ERROR:
             return
-        session_lost = status == _NOT_FOUND and in_session
         if outcome := CALL_OUTCOME.get():
             outcome.status = status
             outcome.unprocessed = status in CREDENTIAL_REFUSED or session_lost

@@ -11,6 +11,7 @@ import structlog
 from mcp import types
 from mcp.shared.exceptions import MCPError
 
+from omnia_core.connection_failures import UNREACHABLE
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.mcp_client import ServerErrorData
@@ -118,7 +119,8 @@ class MCPSession:
     def _failed(self, error: MCPError, outcome: CallOutcome) -> ToolFailed | ToolRetry:
         name = f'handler "{self._name}"'
         if outcome.unprocessed:
-            return Unprocessed(f"{name} {http_problem(outcome.status)}")
+            problem = http_problem(outcome.status) if outcome.status else UNREACHABLE
+            return Unprocessed(f"{name} {problem}")
         if error.code == types.INVALID_PARAMS:
             return ToolRetry(f"{name} refuses the arguments: {_words(error)}")
         if isinstance(error.data, ServerErrorData):

@@ -27,6 +27,9 @@ _CONNECT_SECONDS = 10.0
 _END_SECONDS = 1.0
 _SESSION = "mcp-session-id"
 _STREAM = "text/event-stream"
+_NOT_FOUND, _BAD_REQUEST = 404, 400
+# What servers say with the status 400 in place of 404 when they do not know a session.
+_UNKNOWN_SESSION = ("session", "not initialized")
 
 
 def open_transport(
@@ -125,26 +128,43 @@ class _ObservedHTTP(httpx2.AsyncBaseTransport):
             request.extensions["trace"] = _check_address
         try:
             response = await self._inner.handle_async_request(request)
+        except httpx2.ConnectError:
+            if request.method == "POST":
+                self._state.unreachable()
+            raise
         except httpx2.TransportError:
             if request.method == "POST":
                 self._state.ended()
             raise
-        status = response.status_code
-        if request.method != "DELETE":
-            # A healthy server without a stream of its own answers GET with an error status.
-            relevant = request.method == "POST" or status < FIRST_ERROR or self._posts_matter
-            if relevant:
-                self._state.answered(status, in_session=_SESSION in request.headers)
-            if request.method == "POST" and self._posts_matter and status >= FIRST_ERROR:
-                self._state.ended()
         # A compressed answer, which was not requested, could expand to any size.
         response.headers.pop("content-encoding", None)
         if isinstance(response.stream, httpx2.AsyncByteStream) and not _is_stream(response):
             response.stream = _BoundedStream(response.stream)
+        await self._observe(request, response)
         return response
+
+    async def _observe(self, request: httpx2.Request, response: httpx2.Response) -> None:
+        posted, status = request.method == "POST", response.status_code
+        if request.method == "DELETE":
+            return
+        # A healthy server without a stream of its own answers GET with an error status.
+        if posted or status < FIRST_ERROR or self._posts_matter:
+            in_session = _SESSION in request.headers or (posted and self._posts_matter)
+            lost = in_session and await _session_lost(response)
+            self._state.answered(status, session_lost=lost)
+        if posted and self._posts_matter and status >= FIRST_ERROR:
+            self._state.ended()
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+async def _session_lost(response: httpx2.Response) -> bool:
+    """Whether the server answers that it does not know the session, and so has done nothing."""
+    if response.status_code != _BAD_REQUEST or _is_stream(response):
+        return response.status_code == _NOT_FOUND
+    text = (await response.aread()).decode(errors="replace").lower()
+    return any(words in text for words in _UNKNOWN_SESSION)
 
 
 async def _check_address(event: str, info: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The text of an HTTP response: its character set, or that its bytes are no text."""
+"""The text of bytes that have a media type: its character set, or that they are no text."""
 
 import codecs
 

@@ -1,11 +1,11 @@
 """The port to the API server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.cluster.manifest import Addition, Manifest
 from omnia_operator.resolve import IssuerKeys, Key
 
 
@@ -36,6 +36,12 @@ class Cluster(Protocol):
         `known` says that the object is the agent's. If it is not and the object turns out to have
         another owner, it stays unchanged and an error is raised.
         """
+        ...
+
+    async def remove_additions(
+        self, kind: ObjectKind, key: Key, additions: Iterable[Addition]
+    ) -> None:
+        """Remove what others added to an object, unless it was changed meanwhile."""
         ...
 
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:

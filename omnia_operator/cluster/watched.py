@@ -1,11 +1,11 @@
 """The cluster as the watches deliver it: reads use the store, writes go to the API server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import ClusterClient
 from omnia_operator.cluster.kinds import CONFIG_MAP, POD, ObjectKind
-from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.cluster.manifest import Addition, Manifest
 from omnia_operator.cluster.store import DIGEST, Store
 from omnia_operator.resolve import IssuerKeys, Key
 
@@ -34,6 +34,13 @@ class WatchedCluster:
 
     async def apply(self, manifest: Manifest, *, known: bool) -> None:
         self._store.put(manifest.kind, await self._client.apply(manifest, known=known))
+
+    async def remove_additions(
+        self, kind: ObjectKind, key: Key, additions: Iterable[Addition]
+    ) -> None:
+        changed = await self._client.remove_additions(kind, key, additions)
+        if changed is not None:
+            self._store.put(kind, changed)
 
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         await self._client.delete(kind, key, uid)

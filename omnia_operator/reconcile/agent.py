@@ -1,7 +1,9 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from omnia_core import names
 from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
@@ -17,6 +19,7 @@ from omnia_operator.policy import refusals
 from omnia_operator.reconcile.claims import Claims, OtherOperator
 from omnia_operator.reconcile.credentials import with_issuers
 from omnia_operator.reconcile.documents import explained, generation_of, parsed, status_of
+from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.objects import apply, prune
@@ -24,6 +27,7 @@ from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
 from omnia_operator.scheduling import Requeue
 from omnia_operator.status import (
+    OBJECTS_IN_SYNC,
     AgentFacts,
     Announcement,
     DeploymentState,
@@ -40,6 +44,7 @@ _WARNED = (
     "ExternalAuth",
     "OIDCJWKSReady",
     "SessionRetention",
+    OBJECTS_IN_SYNC,
 )
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
@@ -54,10 +59,18 @@ class _Outcome:
     files_hash: str = ""
     """Hash of the mounted files; "" if they have not changed."""
     problems: tuple[Problem, ...] = ()
+    news: tuple[Announcement, ...] = ()
+    """What others had changed in the objects."""
 
 
 async def reconcile_agent(
-    cluster: Cluster, key: Key, settings: Settings, issuers: Issuers, claims: Claims, now: str
+    cluster: Cluster,
+    key: Key,
+    settings: Settings,
+    issuers: Issuers,
+    claims: Claims,
+    corrections: Corrections,
+    now: str,
 ) -> Requeue:
     """Bring an agent to its desired state.
 
@@ -68,7 +81,8 @@ async def reconcile_agent(
     if document is None or document["metadata"].get("deletionTimestamp"):
         claims.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
-    other = claims.other(key, await _deployment(cluster, document), settings.operator)
+    former = await _deployment(cluster, document)
+    other = claims.other(key, former, settings.operator)
     if other is not None:
         if other.new:
             await announce(cluster, AGENT_RUNTIME, document, [_left_to(other, settings)], now)
@@ -80,17 +94,18 @@ async def reconcile_agent(
     elif isinstance(resource, AgentRuntime):
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
-        outcome = await _converge(cluster, resource, settings, found)
+        outcome = await _converge(cluster, resource, settings, found, corrections)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
     deployment = await _deployment(cluster, document)
     claims.applied(key, deployment, settings.operator)
-    facts = await _observe(cluster, document, outcome, deployment)
+    facts = await _observe(cluster, document, outcome, deployment, former)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
     await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
+    await announce(cluster, AGENT_RUNTIME, document, outcome.news, now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     return _requeue(outcome)
@@ -129,7 +144,11 @@ def _requeue(outcome: _Outcome) -> Requeue:
 
 
 async def _converge(
-    cluster: Cluster, agent: AgentRuntime, settings: Settings, found: Found
+    cluster: Cluster,
+    agent: AgentRuntime,
+    settings: Settings,
+    found: Found,
+    corrections: Corrections,
 ) -> _Outcome:
     resolved = resolve(agent, found)
     if not isinstance(resolved, Resolved):
@@ -139,7 +158,7 @@ async def _converge(
     planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
     manifests += await former_objects(cluster, planned, manifests)
-    applied = await apply(cluster, planned, manifests)
+    applied = await apply(cluster, planned, manifests, corrections, found.at)
     pruned = await prune(cluster, planned, manifests)
     changed = applied.files_changed or pruned
     return _Outcome(
@@ -148,6 +167,7 @@ async def _converge(
         planned,
         files_hash(planned, versions) if changed else "",
         problems=(*applied.problems, *resolved.auth.problems),
+        news=tuple(applied.news),
     )
 
 
@@ -174,7 +194,11 @@ async def _deployment(cluster: Cluster, document: JsonObject) -> JsonObject | No
 
 
 async def _observe(
-    cluster: Cluster, document: JsonObject, outcome: _Outcome, deployment: JsonObject | None
+    cluster: Cluster,
+    document: JsonObject,
+    outcome: _Outcome,
+    deployment: JsonObject | None,
+    former: JsonObject | None,
 ) -> AgentFacts:
     metadata = document["metadata"]
     key = metadata["namespace"], metadata["name"]
@@ -190,18 +214,36 @@ async def _observe(
         problems=outcome.problems,
         workload=workload,
         pods=tuple(state for state in states if state is not None),
-        open_to_all=outcome.plan is not None and _open_to_all(outcome.plan),
+        open_to_all=any(
+            map(_open_to_all, (_planned(outcome.plan), _running(deployment), _running(former)))
+        ),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
     )
 
 
-def _open_to_all(planned: AgentPlan) -> bool:
-    """Whether the facade's environment, the user's variables included, disables authentication."""
+def _open_to_all(variables: Iterable[JsonObject]) -> bool:
+    """Whether the facade's environment disables authentication."""
     name = FacadeEnv.variable("allow_unauthenticated")
     return any(
         variable["name"] == name and str(variable.get("value")).lower() in _TRUE
-        for variable in planned.facade.variables
+        for variable in variables
     )
+
+
+def _planned(planned: AgentPlan | None) -> list[JsonObject]:
+    """Return the facade's environment, the user's variables included."""
+    return [] if planned is None else planned.facade.variables
+
+
+def _running(deployment: JsonObject | None) -> list[JsonObject]:
+    """Return the facade's environment in a Deployment, with what others added."""
+    pods = (deployment or {}).get("spec", {}).get("template", {}).get("spec", {})
+    return [
+        variable
+        for container in pods.get("containers") or ()
+        if container.get("name") == names.FACADE_CONTAINER
+        for variable in container.get("env") or ()
+    ]
 
 
 def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:

@@ -1,8 +1,8 @@
 """The status of each resource, as pure functions of the observed state."""
 
 from omnia_operator.status.agent import AgentFacts, agent_status
-from omnia_operator.status.agent_conditions import overriding
-from omnia_operator.status.conditions import Announcement, announcements
+from omnia_operator.status.agent_conditions import OBJECTS_IN_SYNC, overriding
+from omnia_operator.status.conditions import Announcement, announcements, listed
 from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
 from omnia_operator.status.policy import PolicyFacts, effective, policy_status
 from omnia_operator.status.provider import provider_status
@@ -10,6 +10,7 @@ from omnia_operator.status.registry import registry_status
 from omnia_operator.status.workload import DeploymentState, PodState
 
 __all__ = [
+    "OBJECTS_IN_SYNC",
     "AgentFacts",
     "Announcement",
     "DeploymentState",
@@ -19,6 +20,7 @@ __all__ = [
     "agent_status",
     "announcements",
     "effective",
+    "listed",
     "news",
     "overriding",
     "pack_facts",

@@ -18,7 +18,7 @@ from omnia_operator.cluster.kinds import (
     SERVICE,
     ObjectKind,
 )
-from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.cluster.manifest import Addition, Manifest
 from omnia_operator.labels import owned
 from omnia_operator.resolve import IssuerKeys
 
@@ -260,6 +260,45 @@ async def test_what_is_not_there_is_no_error() -> None:
     assert await server.client.put_status(SERVICE, key, {}) is None
     await server.client.delete(SERVICE, key, "its")
     assert await server.client.find_all(SCALED_OBJECT, None, {}) is None
+
+
+ADDED = [
+    Addition("spec.ports[x]", "/spec/ports/1", {"name": "x"}),
+    Addition("spec.selector.a/b", "/spec/selector/a~1b"),
+    Addition("spec.ports[y]", "/spec/ports/10", {"name": "y"}),
+]
+
+
+async def test_what_others_added_is_removed_from_the_end_if_it_is_still_there() -> None:
+    server = Server((200, document()))
+
+    assert await server.client.remove_additions(SERVICE, ("b", "a"), ADDED) == document()
+
+    (request,) = server.asked
+    assert request.headers["content-type"] == "application/json-patch+json"
+    assert json.loads(request.content) == [
+        {"op": "remove", "path": "/spec/selector/a~1b"},
+        {"op": "test", "path": "/spec/ports/10", "value": {"name": "y"}},
+        {"op": "remove", "path": "/spec/ports/10"},
+        {"op": "test", "path": "/spec/ports/1", "value": {"name": "x"}},
+        {"op": "remove", "path": "/spec/ports/1"},
+    ]
+
+
+@pytest.mark.parametrize("status", [422, 404])
+async def test_an_object_that_was_changed_meanwhile_or_deleted_keeps_what_it_has(
+    status: int,
+) -> None:
+    server = Server(refused(status))
+
+    assert await server.client.remove_additions(SERVICE, ("b", "a"), ADDED) is None
+
+
+async def test_additions_that_may_not_be_removed_are_an_error() -> None:
+    server = Server(refused(403))
+
+    with pytest.raises(ClusterError):
+        await server.client.remove_additions(SERVICE, ("b", "a"), ADDED)
 
 
 @pytest.mark.parametrize(("uid", "methods"), [("its", ["GET", "DELETE"]), ("another", ["GET"])])

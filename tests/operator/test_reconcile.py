@@ -191,7 +191,9 @@ async def test_an_owned_object_that_is_edited_is_mended() -> None:
 async def test_what_others_add_to_an_object_is_left_alone() -> None:
     cluster = await settled(*everything({"runtime": {"autoscaling": SCALED}}))
     cluster.live(DEPLOYMENT)["spec"]["replicas"] = 7
-    cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"].append({"name": "mesh"})
+    template = cluster.live(DEPLOYMENT)["spec"]["template"]["metadata"]
+    template["annotations"]["kubectl.kubernetes.io/restartedAt"] = "2026-01-01T00:00:00Z"
+    template["labels"]["mesh"] = "yes"
     cluster.live(SERVICE)["metadata"]["annotations"]["mesh"] = "yes"
 
     await cluster.settle()
@@ -205,7 +207,6 @@ async def test_the_api_servers_spelling_is_no_difference() -> None:
     cluster = await settled(*everything({"runtime": {"resources": limits}}))
     container = cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"][1]
     container["resources"] = {"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"cpu": "2"}}
-    del cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["automountServiceAccountToken"]
 
     await cluster.settle()
 

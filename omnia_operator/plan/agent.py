@@ -20,7 +20,7 @@ from omnia_operator.plan.media import MediaPlan, media_plan
 from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
 from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
-from omnia_operator.resolve import Resolved, SecretSource
+from omnia_operator.resolve import Resolved, SecretSource, needed_grants
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -73,6 +73,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         pods=pods(resolved.agent, settings, containers),
         uid=metadata.uid,
         operator=settings.operator,
+        grants=tuple(sorted({str(grant) for grant in needed_grants(resolved.agent)})),
     )
 
 

@@ -22,6 +22,7 @@ from omnia_operator.reconcile.documents import explained, generation_of, parsed,
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
+from omnia_operator.reconcile.grants import end_revoked
 from omnia_operator.reconcile.objects import apply, prune
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
@@ -98,6 +99,9 @@ async def reconcile_agent(
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
+    if outcome.plan is None:
+        news = await end_revoked(cluster, document, outcome.agent, former)
+        outcome = replace(outcome, news=(*outcome.news, *news))
     deployment = await _deployment(cluster, document)
     claims.applied(key, deployment, settings.operator)
     facts = await _observe(cluster, document, outcome, deployment, former)

@@ -79,6 +79,14 @@ class Operator:
         Raises:
             LeadershipLost: another operator may act.
         """
+        env = self._env
+        _log.info(
+            "operator starts",
+            lease=f"{env.lease_namespace}/{env.lease_name}",
+            namespaces=list(env.watch_namespaces) or "all",
+            facade_image=env.facade_image,
+            runtime_image=env.runtime_image,
+        )
         self._health.start(self._env.bind_address, self._env.health_port)
         acting = asyncio.create_task(self._act())
         watching = asyncio.create_task(self._watch())

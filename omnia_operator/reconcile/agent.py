@@ -1,5 +1,6 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -49,6 +50,7 @@ _WARNED = (
 )
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
+_GRACE_SECONDS = 1.0
 _TRUE = frozenset({"true", "1"})
 
 
@@ -104,6 +106,8 @@ async def reconcile_agent(
         outcome = replace(outcome, news=(*outcome.news, *news))
     deployment = await _deployment(cluster, document)
     claims.applied(key, deployment, settings.operator)
+    if _may_be_applied_still(document, outcome, now):
+        return Requeue.after(_GRACE_SECONDS)
     facts = await _observe(cluster, document, outcome, deployment, former)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
@@ -113,6 +117,21 @@ async def reconcile_agent(
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     return _requeue(outcome)
+
+
+def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> bool:
+    """Whether an agent is so new that what it refers to may come with it, after it.
+
+    `kubectl apply -f FOLDER` applies an agent before its ToolRegistry: a warning each time would be
+    noise.
+    """
+    created = document["metadata"].get("creationTimestamp")
+    if not created or document.get("status") or not outcome.problems:
+        return False
+    age = dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(created)
+    missing = all(problem.reason.endswith("NotFound") for problem in outcome.problems)
+    # Both times are whole seconds.
+    return missing and outcome.plan is None and age.total_seconds() <= _GRACE_SECONDS
 
 
 def _left_to(other: OtherOperator, settings: Settings) -> Announcement:

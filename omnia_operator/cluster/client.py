@@ -181,6 +181,17 @@ class ClusterClient:
         return await self._patch(_resource(kind).Status, key, body, PatchType.APPLY)
 
     @_mapped
+    async def serves(self, kind: ObjectKind) -> bool:
+        """Whether the cluster has a kind of an API group."""
+        try:
+            found = await self._path(f"/apis/{kind.api_version}")
+        except HTTPStatusError as error:
+            if error.response.status_code == _NOT_FOUND:
+                return False
+            raise
+        return any(each.get("name") == kind.plural for each in found.get("resources") or ())
+
+    @_mapped
     async def service_account_issuer(self) -> IssuerKeys:
         configuration = await self._path("/.well-known/openid-configuration")
         jwks = await self._path("/openid/v1/jwks")

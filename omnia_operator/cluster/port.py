@@ -56,6 +56,10 @@ class Cluster(Protocol):
         """Write the status of an object, if it still exists."""
         ...
 
+    async def serves(self, kind: ObjectKind) -> bool:
+        """Whether the cluster has a kind."""
+        ...
+
     async def service_account_issuer(self) -> IssuerKeys:
         """Return the issuer of ServiceAccount tokens and its keys."""
         ...

@@ -10,7 +10,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SCALED_OBJECT, SERVICE
 from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
@@ -24,7 +24,7 @@ from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.grants import end_revoked
-from omnia_operator.reconcile.objects import apply, prune
+from omnia_operator.reconcile.objects import apply, keda_missing, prune
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
 from omnia_operator.scheduling import Requeue
@@ -178,6 +178,9 @@ async def _converge(
         return _Outcome(agent, problems=resolved)
     versions = _versions(found)
     planned = plan(resolved, settings)
+    scaler_missing = planned.pods.keda is not None and not await cluster.serves(SCALED_OBJECT)
+    if scaler_missing:
+        planned = replace(planned, pods=planned.pods.unscaled)
     planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
     manifests += await former_objects(cluster, planned, manifests)
@@ -189,7 +192,11 @@ async def _converge(
         resolved,
         planned,
         files_hash(planned, versions) if changed else "",
-        problems=(*applied.problems, *resolved.auth.problems),
+        problems=(
+            *applied.problems,
+            *resolved.auth.problems,
+            *([keda_missing()] if scaler_missing else []),
+        ),
         news=tuple(applied.news),
     )
 

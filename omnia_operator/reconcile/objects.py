@@ -150,11 +150,16 @@ def _waiting(used: Used) -> ClusterError:
     return ClusterError(Code.FAILED_PRECONDITION, message, transient=False)
 
 
+def keda_missing() -> Problem:
+    """Return the problem that the autoscaler's kind is missing."""
+    message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
+    return Problem(_CONDITIONS[SCALED_OBJECT][0], "KEDANotInstalled", message, retry=False)
+
+
 def _problem(kind: ObjectKind, name: str, error: ClusterError) -> Problem:
     condition, reason = _CONDITIONS.get(kind, _OTHERS)
     if isinstance(error, KindMissing):
-        message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
-        return Problem(condition, "KEDANotInstalled", message, retry=False)
+        return keda_missing()
     if isinstance(error, NotOwned):
         # The watches do not deliver the end of an object without the operator's labels.
         return Problem(condition, "NotOwned", error.message, retry=True)

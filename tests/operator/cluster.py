@@ -189,6 +189,9 @@ class FakeCluster:
         self.writes.append(f"status {kind} {key[1]}")
         self.objects[kind, key]["status"] = copy.deepcopy(status)
 
+    async def serves(self, kind: ObjectKind) -> bool:
+        return self._keda or kind != SCALED_OBJECT
+
     async def service_account_issuer(self) -> IssuerKeys:
         if isinstance(self.issuer, ClusterError):
             raise self.issuer

@@ -19,6 +19,8 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.manifest import Addition, Manifest
+from omnia_operator.cluster.store import Store
+from omnia_operator.cluster.watched import WatchedCluster
 from omnia_operator.labels import owned
 from omnia_operator.resolve import IssuerKeys
 
@@ -243,6 +245,41 @@ async def test_who_signs_the_tokens_of_service_accounts_is_read_from_two_paths()
         "/.well-known/openid-configuration",
         "/openid/v1/jwks",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answer", "served"),
+    [
+        ((200, {"resources": [{"name": "scaledjobs"}, {"name": "scaledobjects"}]}), True),
+        ((200, {"resources": [{"name": "scaledjobs"}]}), False),
+        (refused(404), False),
+        ((404, "404 page not found"), False),
+    ],
+)
+async def test_a_cluster_says_whether_it_has_a_kind(answer: Answer, *, served: bool) -> None:
+    server = Server(answer)
+
+    assert await server.client.serves(SCALED_OBJECT) is served
+    assert server.asked[0].url.path == "/apis/keda.sh/v1alpha1"
+
+
+async def test_a_kind_that_is_served_is_asked_for_until_it_is_there_and_again_when_it_is_gone() -> (
+    None
+):
+    served = (200, {"resources": [{"name": "scaledobjects"}]})
+    server = Server(refused(404), served, refused(404), served)
+    cluster = WatchedCluster(server.client, Store())
+
+    assert [await cluster.serves(SCALED_OBJECT) for _ in range(3)] == [False, True, True]
+    with pytest.raises(KindMissing):
+        await cluster.apply(manifest(SCALED_OBJECT), known=True)
+    assert await cluster.serves(SCALED_OBJECT)
+    assert server.answers == []
+
+
+async def test_a_cluster_that_does_not_say_what_it_has_is_an_error() -> None:
+    with pytest.raises(ClusterError):
+        await Server(refused(500)).client.serves(SCALED_OBJECT)
 
 
 async def test_keys_of_service_accounts_that_may_not_be_read_are_an_error() -> None:

@@ -233,11 +233,13 @@ async def test_the_other_autoscaler_takes_over() -> None:
     assert cluster.conditions()["AutoscalingReady"] == "True: Scaling"
 
 
-async def test_without_keda_the_agent_runs_unscaled_and_says_so() -> None:
-    cluster = await settled(
-        *everything({"runtime": {"autoscaling": {**SCALED, "type": "keda"}}}), keda=False
-    )
+@pytest.mark.parametrize(("fewest", "pods"), [(0, 1), (1, 1), (2, 2)])
+async def test_without_keda_the_agent_runs_unscaled_and_says_so(fewest: int, pods: int) -> None:
+    scaling = {**SCALED, "type": "keda", "minReplicas": fewest}
+    cluster = await settled(*everything({"runtime": {"autoscaling": scaling}}), keda=False)
 
+    assert cluster.live(DEPLOYMENT)["spec"]["replicas"] == pods
+    assert cluster.names(PDB) == (["helper"] if pods > 1 else [])
     assert cluster.conditions()["AutoscalingReady"] == "False: KEDANotInstalled"
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"
     assert ("helper", "KEDANotInstalled") in cluster.events

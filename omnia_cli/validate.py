@@ -6,9 +6,10 @@ from pathlib import Path
 
 from omnia_cli.findings import Finding, Severity, about, errors, unreadable
 from omnia_cli.local.desired import desired
-from omnia_cli.manifests import Document, ManifestError, ValuePath, load
+from omnia_cli.manifests import Document, ManifestError, load
 from omnia_cli.packs import check_content
 from omnia_cli.retention import remarks
+from omnia_core.documents import ValuePath
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.plan import Settings

@@ -11,6 +11,10 @@ _CONNECT_SECONDS = 10.0
 # Users pause between turns for longer than aiohttp's default of 15 s, and a new connection costs a
 # TLS handshake.
 _KEEPALIVE_SECONDS = 60.0
+# Gateways add long headers; aiohttp's default is 8 KiB for each.
+_MAX_HEADER = 64 * 1024
+# OpenAI and Anthropic send the first one, Azure the second.
+_MILLISECONDS = ("retry-after-ms", "x-ms-retry-after-ms")
 
 
 class HTTPClient:
@@ -33,6 +37,8 @@ class HTTPClient:
                 # The cookies of one user must never be sent with the calls of another.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+                max_line_size=_MAX_HEADER,
+                max_field_size=_MAX_HEADER,
             )
         return self._session
 
@@ -45,23 +51,24 @@ class HTTPClient:
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Return the seconds that a response asks to wait, None when it asks for none.
 
-    `Retry-After` contains seconds or a date (RFC 9110, 10.2.3); OpenAI and Anthropic may send the
-    more precise `retry-after-ms`. `now` is the current time in seconds since 1970.
+    `Retry-After` contains seconds or a date (RFC 9110, 10.2.3); some vendors also send milliseconds
+    in another header. `now` is the current time in seconds since 1970.
     """
-    precise = _number(headers.get("retry-after-ms"))
-    if precise is not None:
-        return precise / 1000
+    for name in _MILLISECONDS:
+        if (precise := seconds(headers.get(name))) is not None:
+            return precise / 1000
     text = headers.get("Retry-After")
-    seconds = _number(text)
-    return seconds if seconds is not None or text is None else _until(text, now)
+    wait = seconds(text)
+    return wait if wait is not None or text is None else _until(text, now)
 
 
-def _number(text: str | None) -> float | None:
+def seconds(value: object) -> float | None:
+    """Return a number of seconds, such as "2" or "3.5s"; None if it is none."""
     try:
-        value = float(text or "")
+        number = float(str(value).removesuffix("s"))
     except ValueError:
         return None
-    return value if 0 <= value < float("inf") else None
+    return number if 0 <= number < float("inf") else None
 
 
 def _until(text: str, now: float | None) -> float | None:

@@ -1,6 +1,7 @@
 """Tool calls that the client executes: which ones are pending, and their deadlines.
 
-Some clients acknowledge every call that they are shown, so those of the server are known as well.
+Some clients acknowledge every call that they are shown, at once: also one of the server, and one
+whose turn ends at the same moment. An acknowledgement asks for nothing, so it gets no error.
 """
 
 import asyncio
@@ -92,9 +93,7 @@ class PendingToolCalls:
         return [ClearDeadline(call) for call in calls]
 
     def _acknowledge(self, call_id: str) -> list[ToolEffect]:
-        if not self._is_pending(call_id):
-            return []
-        if self._acknowledged[call_id]:
+        if self._acknowledged.get(call_id) is not False:
             return []
         self._acknowledged[call_id] = True
         return [SetDeadline(call_id, self._timings.execute)]

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     PROMPT_PACK,
@@ -38,6 +39,7 @@ class Reconciler:
     issuers: Issuers
     claims: Claims = field(default_factory=Claims)
     corrections: Corrections = field(default_factory=Corrections)
+    checks: CheckThreads = field(default_factory=CheckThreads)
 
     async def reconcile(self, item: ObjectReference, now: str) -> Requeue:
         """Reconcile a custom resource; `now` is the time, RFC 3339.
@@ -51,10 +53,17 @@ class Reconciler:
 
 _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeue]]] = {
     AGENT_RUNTIME: lambda own, key, now: reconcile_agent(
-        own.cluster, key, own.settings, own.issuers, own.claims, own.corrections, now
+        own.cluster,
+        key,
+        own.settings,
+        own.issuers,
+        own.claims,
+        own.corrections,
+        own.checks,
+        now,
     ),
-    PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, now),
-    PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, now),
+    PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, own.checks, now),
+    PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, own.checks, now),
     SESSION_RETENTION_POLICY: lambda own, key, now: reconcile_policy(own.cluster, key, now),
     TOOL_REGISTRY: lambda own, key, now: reconcile_registry(own.cluster, key, own.discovery, now),
 }

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from omnia_core import names
 from omnia_core.env import FacadeEnv
@@ -10,6 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SCALED_OBJECT, SERVICE
 from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
@@ -73,6 +75,7 @@ async def reconcile_agent(
     issuers: Issuers,
     claims: Claims,
     corrections: Corrections,
+    checks: CheckThreads,
     now: str,
 ) -> Requeue:
     """Bring an agent to its desired state.
@@ -97,7 +100,8 @@ async def reconcile_agent(
     elif isinstance(resource, AgentRuntime):
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
-        outcome = await _converge(cluster, resource, settings, found, corrections)
+        resolved = await checks.run(key[0], partial(resolve, resource, found))
+        outcome = await _converge(cluster, resource, settings, found, resolved, corrections)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
@@ -171,9 +175,9 @@ async def _converge(
     agent: AgentRuntime,
     settings: Settings,
     found: Found,
+    resolved: Resolved | tuple[Problem, ...],
     corrections: Corrections,
 ) -> _Outcome:
-    resolved = resolve(agent, found)
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)
     versions = _versions(found)

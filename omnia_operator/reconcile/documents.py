@@ -5,10 +5,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, TooDeep
 from omnia_operator.api import AnyResource, InvalidResource, dotted, parse
 from omnia_operator.api.findings import ResourceFinding
 from omnia_operator.api.meta import Status
+from omnia_operator.cluster.store import TOO_DEEP
 
 StatusT = TypeVar("StatusT", bound=Status)
 
@@ -17,6 +18,8 @@ _SHOWN = 5
 
 def parsed(document: JsonObject) -> AnyResource | str:
     """Return a resource without its status, or what is wrong with it."""
+    if document.get(TOO_DEEP):
+        return f"the document is {TooDeep()}"
     try:
         return parse({key: value for key, value in document.items() if key != "status"})
     except InvalidResource as error:

@@ -55,12 +55,21 @@ _REASONS: Final[dict[str, FinishReason]] = {
     **dict.fromkeys(_SAFETY, "safety"),
     **dict.fromkeys(_REFUSAL, "refusal"),
 }
+# How servers write that an answer has no reason yet.
+_ABSENT = frozenset({"", "null", "none", "false", "0", "unspecified", "undefined"})
+_UNSPECIFIED = "_unspecified"
 # No answer of the same conversation has another end.
 _ALWAYS = "missing_thought_signature"
 _FAILED = re.compile(
     r"error|fail|abort|cancel|time_?d?_?out|insufficient|interrupt|malformed|unexpected|missing"
     r"|too_many|unavailable|overload|disconnect|no_?answer"
 )
+
+
+def given_reason(reason: str | None) -> str:
+    """Return a reason as the server writes it; "" for each way to write that there is none."""
+    plain = (reason or "").lower()
+    return "" if plain in _ABSENT or plain.endswith(_UNSPECIFIED) else reason or ""
 
 
 def finish_reason(reason: str, *, answered: bool, detail: str = "") -> FinishReason:
@@ -75,7 +84,8 @@ def finish_reason(reason: str, *, answered: bool, detail: str = "") -> FinishRea
         VendorFailure: the reason is a failure; or it is unknown, and nothing was said.
     """
     plain = reason.lower().replace("-", "_")
-    known = _REASONS.get(plain)
+    # Some add a detail, such as "content_filter: PROHIBITED_CONTENT".
+    known = _REASONS.get(plain) or _REASONS.get(plain.partition(":")[0])
     if known is not None:
         return known
     words = f" ({detail[:300]})" if detail else ""

@@ -20,6 +20,8 @@ from omnia_runtime.providers.vendor_request import object_text, parsed_arguments
 
 _OPENAI_HOST = "api.openai.com"
 _OPENAI_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# OpenAI may be behind another host.
+_SHORT_ID = re.compile(r".{1,40}", re.DOTALL)
 _OPENAI_TOOLS = 128
 _MISTRAL_HOST = "api.mistral.ai"
 _MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
@@ -59,8 +61,8 @@ class FittedTools(Struct, frozen=True):
 def rules_of(config: ProviderConfig) -> VendorRules:
     """Return the rules of a provider's vendor.
 
-    Servers that are compatible with OpenAI get the ids of calls as they are: some models, such as
-    Kimi, were trained to read them.
+    Servers that are compatible with OpenAI get the ids of calls as they are, unless they are long:
+    some models, such as Kimi, were trained to read them.
     """
     match config.type:
         case "claude":
@@ -69,14 +71,14 @@ def rules_of(config: ProviderConfig) -> VendorRules:
             return VendorRules(HistoryRules(names=_GEMINI_NAME, user_first=True), _GEMINI_TOOLS)
         case "openai":
             host = urlsplit(config.base_url).hostname if config.base_url else _OPENAI_HOST
-            history = HistoryRules()
+            history = HistoryRules(ids=_SHORT_ID, id_length=40, user_first=True)
             if host == _OPENAI_HOST:
                 history = HistoryRules(ids=_OPENAI_ID, id_length=40)
             elif host == _MISTRAL_HOST:
-                history = HistoryRules(ids=_MISTRAL_ID, id_length=9)
+                history = HistoryRules(ids=_MISTRAL_ID, id_length=9, user_first=True)
             return VendorRules(history, _OPENAI_TOOLS)
         case _:
-            return VendorRules()
+            return VendorRules(HistoryRules(user_first=True))
 
 
 def fit_tools(tools: Iterable[ToolSpec], rules: VendorRules) -> FittedTools:

@@ -50,8 +50,8 @@ def fit_history(
         if message.role == "tool":
             # Taken with the call that it belongs to. A result without one is left out.
             continue
-        if message.role == "user" and not message.parts and not message.content.strip():
-            fitted.append(structs.replace(message, content=_NO_TEXT))
+        if message.role == "user":
+            fitted.append(_fit_user(message))
         elif message.role == "assistant" and message.tool_calls:
             end = index + 1
             while end < len(messages) and messages[end].role == "tool":
@@ -65,6 +65,17 @@ def fit_history(
     if rules.user_first and fitted and fitted[0].role != "user":
         fitted.insert(0, Message("user", _NO_BEGINNING))
     return fitted
+
+
+def _fit_user(message: Message) -> Message:
+    """Return a message of the user without blank texts, and with at least one text or medium."""
+    parts = tuple(part for part in message.parts if part.type != "text" or part.text.strip())
+    content = message.content
+    if not content.strip():
+        content = "" if parts else _NO_TEXT
+    if (content, len(parts)) == (message.content, len(message.parts)):
+        return message
+    return structs.replace(message, content=content, parts=parts)
 
 
 def legal_name(name: str, pattern: re.Pattern[str] = NAME) -> str:

@@ -13,16 +13,21 @@ from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, Union, ge
 import msgspec
 from msgspec import Raw, Struct
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, check_depth
 
 T = TypeVar("T", bound=Struct)
 
 _PROSE: Final = "prose"
 _JSON: Final = "json"
+_REASON: Final = "reason"
 # Text that some servers send as a list of parts, each with its text.
 Prose: TypeAlias = Annotated[str, _PROSE]
 # JSON as text, which some servers send as the value itself.
 JSONText: TypeAlias = Annotated[str, _JSON]
+# The reason of an end, which some servers send as an object with its type.
+ReasonText: TypeAlias = Annotated[str, _REASON]
+# The types of parts that are no part of the answer, although they have a text.
+_THOUGHTS = frozenset({"thinking", "redacted_thinking", "reasoning", "reasoning_text", "thought"})
 
 # What the typed decoder raises for bytes from a server.
 UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -60,11 +65,9 @@ def loads(data: bytes) -> Any:
     Raises:
         ValueError: `data` is not JSON, or is nested too deeply.
     """
+    check_depth(data)
     text = data.decode(errors="replace")
-    try:
-        found = json.loads(text, strict=False, parse_int=_integer)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    found = json.loads(text, strict=False, parse_int=_integer)
     return _without_surrogates(found) if "\\u" in text else found
 
 
@@ -116,7 +119,7 @@ def _fitter(wanted: Any) -> Fitter:
     """Return a function that converts a plain value to `wanted`, or returns `_UNFIT`."""
     origin, args = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
-        return _json_text if _JSON in args else _prose
+        return {_PROSE: _prose, _JSON: _json_text, _REASON: _reason}[args[1]]
     if origin in (Union, types.UnionType):
         return _fitter(next(arg for arg in args if arg is not types.NoneType))
     if origin is list:
@@ -178,10 +181,16 @@ def _prose(value: Any) -> Any:
         texts = [_prose(item) for item in value]
         return "".join(text for text in texts if isinstance(text, str))
     if isinstance(value, dict):
-        # A part; one of another type, such as a thought, has its text under another name.
-        text = value.get("text")
+        # A part; those of some other types have their text under another name.
+        text = None if value.get("type") in _THOUGHTS else value.get("text")
         return _prose(text.get("value") if isinstance(text, dict) else text)
     return _text(value)
+
+
+def _reason(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return _text(value)
+    return ": ".join(text for key in ("type", "message") if isinstance(text := value.get(key), str))
 
 
 def _json_text(value: Any) -> Any:

@@ -11,6 +11,12 @@ _BOM = b"\xef\xbb\xbf"
 # Heartbeats, whose data is of no interest.
 _HEARTBEATS: Final = frozenset({b"ping", b"keepalive", b"keep-alive", b"heartbeat"})
 _BARE: Final = b"{"
+# Fields that are ignored, and comments.
+_FIELDS: Final = (b":", b"id", b"retry", b"event")
+_MAX_STRAY: Final = 1024
+# Older servers of llama.cpp write an error so, where "data:" should be.
+_ERROR_FIELD: Final = b"error:"
+_ERROR_EVENT: Final = b"event:error"
 # Data that says by itself what it is, as vendors write it.
 _TYPED: Final = b'{"type"'
 
@@ -48,6 +54,7 @@ class SSEParser:
         self._name: bytes | None = None
         self._began = False
         self._skip_lf = False
+        self._stray = b""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that `chunk` completes, up to one that is too long.
@@ -95,8 +102,12 @@ class SSEParser:
         return lines
 
     def end(self) -> list[bytes]:
-        """Return the last event, if the peer did not end it with an empty line."""
-        return self.feed(b"\n\n")
+        """Return the last event, if the peer did not end it with an empty line.
+
+        A line that is no field follows it as an event: servers write so why they end.
+        """
+        events = self.feed(b"\n\n")
+        return [*events, self._stray] if self._stray else events
 
     def _begin(self, chunk: bytes) -> bytes:
         """Return the bytes after a byte order mark, which may come in pieces."""
@@ -115,18 +126,20 @@ class SSEParser:
         if line.startswith(b"event:") and self._name is not _BARE:
             self._name = line
             return
-        is_data = line.startswith(b"data:") or line == b"data"
-        if self._name is _BARE:
-            if is_data:
-                self._dispatch(events)
-                self._name = None
-        elif line.startswith(b"{"):
+        is_error = line.startswith(_ERROR_FIELD)
+        is_field = is_error or line.startswith(b"data:") or line == b"data"
+        if is_field and self._name is _BARE:
+            self._dispatch(events)
+            self._name = None
+        if is_error or (line.startswith(b"{") and self._name is not _BARE):
             if self._data:
                 self._dispatch(events)
-            self._name = _BARE
-        if is_data:
-            line = line[5:].removeprefix(b" ")
+            self._name = _ERROR_EVENT if is_error else _BARE
+        if is_field:
+            line = line.partition(b":")[2].removeprefix(b" ")
         elif self._name is not _BARE:
+            if not line.startswith(_FIELDS):
+                self._stray = line[:_MAX_STRAY]
             return
         self._data.append(line)
         # Of an empty value too: each has a place in the list.

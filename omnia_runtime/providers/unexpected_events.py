@@ -1,5 +1,7 @@
 """The events of a stream that the typed decoder of a format cannot read, or that say nothing."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -15,6 +17,8 @@ from omnia_runtime.providers.vendor_errors import (
 
 _OPENING: Final = (b"{", b"[")
 _END: Final = b"[DONE]"
+# What may stand between events in one line, or in lines that no empty line separates.
+_BETWEEN: Final = re.compile(r"(?:\s|data:|\[DONE\])*")
 
 
 class UnexpectedEvents:
@@ -37,9 +41,11 @@ class UnexpectedEvents:
         try:
             found = [loads(plain)]
         except ValueError as error:
-            found = _by_line(plain)
+            found = _several(plain)
             if not found and plain.startswith(_OPENING) and plain.upper() != _END:
-                raise VendorFailure(f"sent a malformed event: {error}", retry=True) from error
+                raise VendorFailure(
+                    f"sent a malformed event ({error}): {error_text(plain)}", retry=True
+                ) from error
         objects = list(_objects_in(found))
         if not objects:
             if isinstance(data, NamedEvent) and data.name == "error":
@@ -78,10 +84,16 @@ def _objects_in(values: list[Any]) -> Iterator[JsonObject]:
             yield from _objects_in(value)
 
 
-def _by_line(data: bytes) -> list[Any]:
+def _several(data: bytes) -> list[Any]:
     """Decode events that a server did not separate by empty lines; [] if one of them is broken."""
-    lines = [line for line in data.split(b"\n") if not is_done_marker(line)]
+    decoder, text, position = json.JSONDecoder(strict=False), data.decode(errors="replace"), 0
+    found: list[Any] = []
     try:
-        return [loads(line) for line in lines] if len(lines) > 1 else []
-    except ValueError:
-        return []
+        while between := _BETWEEN.match(text, position):
+            if between.end() == len(text):
+                return found
+            _, position = decoder.raw_decode(text, between.end())
+            found.append(loads(text[between.end() : position].encode(errors="replace")))
+    except (ValueError, RecursionError):
+        pass
+    return []

@@ -1,13 +1,15 @@
 """Failures of a vendor's API, and the reading of its errors in all their shapes."""
 
+import json
 import re
 from typing import Any
 
 import msgspec
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_runtime.http_client import seconds
 from omnia_runtime.ports.model import is_retryable
-from omnia_runtime.providers.lenient import UNDECODABLE, loads
+from omnia_runtime.providers.lenient import loads
 
 _MAX_WORDS = 300
 
@@ -22,6 +24,7 @@ class VendorFailure(Exception):
         status: the matching HTTP status, 0 when there is none; some statuses are retryable.
         retry: whether the same call may succeed later; None means that the status says it.
         attempts: the most attempts that are worth it; None means as many as usual.
+        retry_after: the seconds to wait, if the server sent them.
     """
 
     def __init__(
@@ -31,12 +34,14 @@ class VendorFailure(Exception):
         status: int = 0,
         retry: bool | None = None,
         attempts: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(problem)
         self.problem = problem
         self.status = status
         self.retry = retry
         self.attempts = attempts
+        self.retry_after = retry_after
 
 
 # The HTTP status that an error of this type or code has outside of a stream.
@@ -81,7 +86,9 @@ _CODE_KEYS = ("code", "status", "statuscode", "status_code", "error_code", "http
 _NUMBER_KEYS = ("code", "statuscode", "status_code", "error_code", "http_status")
 _SUCCESSES = frozenset({"0", "200", "ok", "success", "false"})
 _FAILURES = frozenset({"error", "failed", "fail", "failure"})
-_MARKUP = re.compile(r"<(script|style|head)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_MARKUP = re.compile(r"<(script|style|head)\b.*?(?:</\1>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE)
+# A page may be as long as an answer; its beginning has the words.
+_MAX_MARKUP = 64 * 1024
 _FIRST_ERROR = 400
 _LAST_ERROR = 599
 
@@ -93,9 +100,23 @@ def error_text(body: bytes, limit: int = _MAX_WORDS) -> str:
     except ValueError:
         words = ""
     if not words:
-        text = body.decode(errors="replace")
+        text = body[:_MAX_MARKUP].decode(errors="replace")
         words = " ".join((_MARKUP.sub(" ", text) if text.lstrip()[:1] == "<" else text).split())
     return words[:limit]
+
+
+def is_reported(error: Any) -> bool:
+    """Whether the member `error` of an answer reports one.
+
+    Some servers always send the member: as an empty text or object, or with empty members.
+    """
+    return any(map(bool, error.values())) if isinstance(error, dict) else bool(error)
+
+
+def member_failure(error: msgspec.Raw, default: int = 0) -> VendorFailure | None:
+    """Return the failure that the member `error` of a piece of an answer reports, None if none."""
+    value = loads(bytes(error))
+    return stream_failure({"error": value}, default) if is_reported(value) else None
 
 
 def stream_failure(error: Any, default: int = 0) -> VendorFailure:
@@ -108,13 +129,14 @@ def stream_failure(error: Any, default: int = 0) -> VendorFailure:
     codes = _codes(error)
     status = next((code for name in codes if (code := _status(name))), default)
     named = ", ".join(code for code in codes if code != "error")
-    words = _words(error) or named or "no reason given"
+    words = _words(error) or named or _shown(error)
     unpaid = not _UNPAID.isdisjoint(codes)
     return VendorFailure(
         f"broke off: {words[:_MAX_WORDS]}",
         status=status,
         retry=is_retryable(status),
         attempts=1 if unpaid else None,
+        retry_after=_delay(_details(error)),
     )
 
 
@@ -130,7 +152,7 @@ def reported_failure(event: JsonObject, name: str = "", default: int = 0) -> Ven
     reported = (
         name == "error"
         or "error" in (event.get("object"), event.get("type"))
-        or any(lower.get(key) for key in _ERROR_KEYS)
+        or any(is_reported(lower.get(key)) for key in _ERROR_KEYS)
         or _failed(lower.get("base_resp"))
         or (_failed(lower) and any(isinstance(lower.get(key), str) for key in _WORD_KEYS))
     )
@@ -167,8 +189,28 @@ def _words(error: Any) -> str:
     lower = {key.lower(): value for key, value in error.items()}
     for key in (*_ERROR_KEYS, *_WORD_KEYS, "base_resp"):
         if words := _words(lower.get(key)):
-            return words
+            return _with_cause(words, lower.get("metadata")) + _place(lower.get("loc"))
     return ""
+
+
+def _with_cause(words: str, metadata: Any) -> str:
+    """Return the words with those of the server behind a gateway, as OpenRouter reports them."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    if not isinstance(raw, str) or not raw.strip():
+        return words
+    return f"{words}: {error_text(raw.encode())}"
+
+
+def _place(loc: Any) -> str:
+    """Return the place in the request that FastAPI names beside an error that says only what."""
+    return f" ({'.'.join(map(str, loc))})" if isinstance(loc, list) and loc else ""
+
+
+def _shown(error: Any) -> str:
+    """Return an error without words as JSON."""
+    while isinstance(error, dict) and list(error) == ["error"]:
+        error = error["error"]
+    return f"no reason given ({json.dumps(error)})" if is_reported(error) else "no reason given"
 
 
 def _codes(error: Any) -> list[str]:
@@ -198,37 +240,33 @@ def _status(code: str) -> int:
 # https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto
 
 
-class _GoogleDetail(msgspec.Struct, rename="camel"):
-    reason: str = ""
-    retry_delay: str = ""
-
-
-class _GoogleError(msgspec.Struct):
-    details: list[_GoogleDetail] = msgspec.field(default_factory=list)
-
-
-class _GoogleBody(msgspec.Struct):
-    error: _GoogleError = msgspec.field(default_factory=_GoogleError)
-
-
 def refuses_key(body: bytes) -> bool:
     """Whether an error body says that the API key is invalid, whatever the status."""
-    return any(detail.reason == "API_KEY_INVALID" for detail in _details(body))
+    details = _details(_parsed(body))
+    return any(detail.get("reason") == "API_KEY_INVALID" for detail in details)
 
 
 def retry_delay(body: bytes) -> float | None:
     """Return the seconds to wait that an error body asks for, None when it asks for none."""
-    for detail in _details(body):
-        if detail.retry_delay.endswith("s"):
-            try:
-                return max(float(detail.retry_delay[:-1]), 0.0)
-            except ValueError:
-                return None
-    return None
+    return _delay(_details(_parsed(body)))
 
 
-def _details(body: bytes) -> list[_GoogleDetail]:
+def _delay(details: list[JsonObject]) -> float | None:
+    delays = (seconds(detail.get("retryDelay")) for detail in details)
+    return next((delay for delay in delays if delay is not None), None)
+
+
+def _parsed(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(body, type=_GoogleBody).error.details
-    except UNDECODABLE:
-        return []
+        return loads(body)
+    except ValueError:
+        return None
+
+
+def _details(found: Any) -> list[JsonObject]:
+    """Return the details of an error, which may be the element of a list."""
+    if isinstance(found, list):
+        found = found[0] if found else None
+    error = found.get("error") if isinstance(found, dict) else None
+    details = error.get("details") if isinstance(error, dict) else None
+    return [item for item in details if isinstance(item, dict)] if isinstance(details, list) else []

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from omnia_core.connection_failures import causes_of, network_problem
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject
@@ -33,10 +34,15 @@ _REQUEST_SECONDS = 60.0
 _IDLE_SECONDS = 30.0
 # The longest answers of slow models take half an hour.
 _STREAM_SECONDS = 3600.0
-_OK = 200
 _REFUSED = (401, 403)
+_SUCCESSES = range(200, 300)
 _FIRST_ERROR = 400
+_MASK = "***"
+# The beginnings of keys say only whose they are, such as "sk-".
+_SHORTEST_MASKED = 6
 _MAX_ERROR_BYTES = 64 * 1024
+# How long to wait for the body of a refusal: its status says enough.
+_REASON_SECONDS = 5.0
 # How long to wait for the end of a body, so that its connection can serve the next call.
 _TAIL_SECONDS = 0.5
 
@@ -111,7 +117,7 @@ class VendorHTTP:
         Whether to retry is as the status says, unless `retry` is given.
         """
         if self._key:
-            problem = problem.replace(self._key.reveal(), "***")
+            problem = _masked(problem, self._key.reveal())
         return ProviderError(
             f'the provider "{self._config.name}" ({self._config.type}) {problem}',
             retryable=is_retryable(status) if retry is None else retry,
@@ -140,13 +146,10 @@ class VendorHTTP:
                     },
                     allow_redirects=False,
                 )
-        except TimeoutError as error:
-            raise self.error(f"did not answer within {self._first_byte:g} s", retry=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            host, reason = urlsplit(url).netloc, type(error).__name__
-            raise self.error(f"cannot be reached at {host} ({reason})", retry=True) from error
+            raise self._unanswered(url, error) from error
         try:
-            if response.status != _OK:
+            if response.status not in _SUCCESSES:
                 raise await self._refusal(response)
             yield response
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -154,15 +157,26 @@ class VendorHTTP:
         finally:
             response.release()
 
+    def _unanswered(self, url: str, error: Exception) -> ProviderError:
+        import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+            return self.error(f"did not answer within {self._first_byte:g} s", retry=True)
+        problem = network_problem(list(causes_of(error)))
+        why = f": it {problem}" if problem else f" ({type(error).__name__})"
+        # A certificate stays untrusted; another provider may answer.
+        attempts = 1 if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+        host = urlsplit(url).netloc
+        return self.error(f"cannot be reached at {host}{why}", retry=True, attempts=attempts)
+
     async def _refusal(self, response: "aiohttp.ClientResponse") -> ProviderError:
         status = response.status
-        async with asyncio.timeout(self._idle):
-            body = await response.content.read(_MAX_ERROR_BYTES)
+        body = await _reason(response)
         unpaid = may_be_unpaid(body)
         refused = status in _REFUSED or refuses_key(body)
         if self._key:
             # Masked before the text is shortened, which might leave half a key.
-            body = body.replace(self._key.reveal().encode(), b"***")
+            body = body.replace(self._key.reveal().encode(), _MASK.encode())
         words = error_text(body)
         if refused:
             return self._refused_key(status, words)
@@ -191,6 +205,30 @@ class VendorHTTP:
         return self.error(
             f"refused the credential with status {status}{reason}; {held}", status=status
         )
+
+
+def _masked(problem: str, key: str) -> str:
+    """Return a problem without the key, also where the words of a server were cut within it."""
+    problem = problem.replace(key, _MASK)
+    for length in range(len(key) - 1, _SHORTEST_MASKED - 1, -1):
+        if problem.endswith(key[:length]):
+            return problem[:-length] + _MASK
+    return problem
+
+
+async def _reason(response: "aiohttp.ClientResponse") -> bytes:
+    """Return the body of a refusal, or what comes of it."""
+    import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+    body = b""
+    try:
+        async with asyncio.timeout(_REASON_SECONDS):
+            while len(body) < _MAX_ERROR_BYTES and (chunk := await response.content.readany()):
+                body += chunk
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        # The refusal counts, whether its reason is complete or not.
+        response.close()
+    return body[:_MAX_ERROR_BYTES]
 
 
 async def _chunks(body: BodyStream, size: AnswerSize) -> AsyncGenerator[list[bytes], None]:
@@ -229,5 +267,5 @@ async def _drain(response: "aiohttp.ClientResponse") -> None:
     try:
         async with asyncio.timeout(_TAIL_SECONDS):
             await response.content.readany()
-    except TimeoutError:
+    except Exception:  # noqa: BLE001 - the answer is complete, whatever follows it
         response.close()

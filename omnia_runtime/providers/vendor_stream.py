@@ -1,6 +1,7 @@
 """From the events of a vendor's answer to the events of a model."""
 
 import json
+import re
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -29,6 +30,7 @@ from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_http import VendorHTTP
 
 _log = structlog.get_logger()
+_SPACE = re.compile(r"\s*")
 
 # Sends a request when it is entered, and gives the data of the events of each chunk.
 Events: TypeAlias = AbstractAsyncContextManager[AsyncGenerator[list[bytes], None]]
@@ -137,7 +139,11 @@ def _as_provider_errors(http: VendorHTTP) -> Iterator[None]:
         yield
     except VendorFailure as failure:
         raise http.error(
-            failure.problem, status=failure.status, retry=failure.retry, attempts=failure.attempts
+            failure.problem,
+            status=failure.status,
+            retry=failure.retry,
+            retry_after=failure.retry_after,
+            attempts=failure.attempts,
         ) from failure
     except ProviderError:
         raise
@@ -167,15 +173,18 @@ def settled_arguments(arguments: str) -> str:
     """
     if is_json(arguments):
         return arguments
-    decoder, rest, found = json.JSONDecoder(strict=False), arguments.strip(), ""
+    decoder, text, found = json.JSONDecoder(strict=False), arguments.strip(), ""
+    begin = 0
     try:
-        while rest:
-            end = decoder.raw_decode(rest)[1]
-            value, rest = rest[:end], rest[end:].lstrip()
+        while begin < len(text):
+            end = decoder.raw_decode(text, begin)[1]
+            value = text[begin:end]
             if value != "{}":
                 if found and value != found:
                     return arguments
                 found = value
+            space = _SPACE.match(text, end)
+            begin = space.end() if space else end
     except (ValueError, RecursionError):
         return arguments
     return found or "{}"

@@ -331,9 +331,18 @@ def test_a_client_may_refuse_a_tool(talk: WebSocketConversation, answer: Any, re
     assert talk.receive(answer) == [ClearDeadline("c"), ClientToolResult("c", rejection=reason)]
 
 
-@pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_ack", "tool_call_nack"])
+@pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_nack"])
 def test_an_answer_to_no_call_is_an_error(talk: WebSocketConversation, frame_type: str) -> None:
     assert shown(talk.receive(frame(frame_type, call_id="c"))) == [("error", "TOOL_FAILED")]
+
+
+def test_an_acknowledgement_of_no_call_is_ignored(talk: WebSocketConversation) -> None:
+    ack = frame("tool_call_ack", call_id="c")
+    assert talk.receive(ack) == []
+    talk.receive(say())
+    talk.turn_event(1, ASK)
+    talk.receive(frame("tool_result", call_id="c", result=1))
+    assert talk.receive(ack) == []
 
 
 @pytest.mark.covers("websocket.md#server-tool-answer")
@@ -348,14 +357,13 @@ def test_what_the_client_says_about_a_call_of_the_server_is_ignored(
     talk.turn_event(1, ASK)
     talk.turn_ended(1, Done(""))
     assert talk.receive(frame(frame_type, call_id="s", **body)) == []
-    assert shown(talk.receive(frame(frame_type, call_id="c", **body))) == [("error", "TOOL_FAILED")]
 
 
 def test_a_hidden_call_of_the_server_is_unknown() -> None:
     talk = WebSocketConversation("own", show_tools=False)
     talk.receive(say())
     talk.turn_event(1, ToolCallEvent(ToolCall("s", "lookup")))
-    assert shown(talk.receive(frame("tool_call_ack", call_id="s"))) == [("error", "TOOL_FAILED")]
+    assert shown(talk.receive(frame("tool_call_nack", call_id="s"))) == [("error", "TOOL_FAILED")]
 
 
 def test_a_call_of_the_client_may_have_an_id_that_the_server_used(
@@ -373,8 +381,8 @@ def test_not_every_call_of_a_long_connection_is_remembered(talk: WebSocketConver
     talk.receive(say())
     for number in range(MAX_SHOWN + 1):
         talk.turn_event(1, ToolCallEvent(ToolCall(f"s{number}", "lookup")))
-    assert shown(talk.receive(frame("tool_call_ack", call_id="s0"))) == [("error", "TOOL_FAILED")]
-    assert talk.receive(frame("tool_call_ack", call_id="s1")) == []
+    assert shown(talk.receive(frame("tool_call_nack", call_id="s0"))) == [("error", "TOOL_FAILED")]
+    assert talk.receive(frame("tool_call_nack", call_id="s1")) == []
 
 
 def test_the_end_of_the_turn_forgets_its_tools(talk: WebSocketConversation) -> None:
@@ -382,7 +390,8 @@ def test_the_end_of_the_turn_forgets_its_tools(talk: WebSocketConversation) -> N
     talk.turn_event(1, ASK)
 
     assert ClearDeadline("c") in talk.turn_ended(1, Done(""))
-    assert shown(talk.receive(frame("tool_call_ack", call_id="c"))) == [("error", "TOOL_FAILED")]
+    assert talk.receive(frame("tool_call_ack", call_id="c")) == []
+    assert shown(talk.receive(frame("tool_result", call_id="c"))) == [("error", "TOOL_FAILED")]
 
 
 def test_tools_of_the_runtime_are_shown_unless_they_are_to_be_hidden() -> None:

@@ -81,7 +81,9 @@ async def test_a_client_refuses_a_tool_and_cannot_answer_it_afterwards(agent: Ru
         assert (await client.answer())[-1]["content"] == "you said still here"
 
 
-@pytest.mark.covers("websocket.md#client-tool-of-an-ended-turn")
+@pytest.mark.covers(
+    "websocket.md#client-tool-of-an-ended-turn", "websocket.md#late-acknowledgement"
+)
 async def test_the_end_of_a_turn_ends_its_calls(agent: Running) -> None:
     async with connected(agent.ws) as client:
         await client.say("ask")
@@ -89,6 +91,9 @@ async def test_the_end_of_a_turn_ends_its_calls(agent: Running) -> None:
         await client.send("cancel")
         assert (await client.answer())[-1]["finish_reason"] == "cancelled"
         await client.send("tool_call_ack", tool_call_ack={"call_id": call["id"]})
+        await client.say("still here")
+        assert (await client.answer())[-1]["content"] == "you said still here"
+        await client.send("tool_result", tool_result={"call_id": call["id"], "result": 1})
         assert (await client.receive())["error"]["code"] == "TOOL_FAILED"
 
 

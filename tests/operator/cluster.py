@@ -7,6 +7,7 @@ from typing import Any
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
@@ -57,6 +58,7 @@ class FakeCluster:
         self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
         self.claims = Claims()
         self.corrections = Corrections()
+        self.checks = CheckThreads()
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self.webhooks: list[Callable[[ObjectKind, JsonObject], None]] = []
         self._applied: dict[tuple[ObjectKind, Key], JsonObject] = {}
@@ -220,7 +222,13 @@ class FakeCluster:
     ) -> Requeue:
         """Reconcile one resource."""
         reconciler = Reconciler(
-            self, settings, self.discovery, self.issuers, self.claims, self.corrections
+            self,
+            settings,
+            self.discovery,
+            self.issuers,
+            self.claims,
+            self.corrections,
+            self.checks,
         )
         return await reconciler.reconcile(ObjectReference(kind, (namespace, name)), now)
 

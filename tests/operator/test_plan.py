@@ -128,7 +128,7 @@ def test_both_containers_mount_one_volume_for_uploads_and_only_the_facade_writes
     made = planned(objects.agent({"facade": {"media": MEDIA}}))
 
     assert made.runtime is not None
-    assert {"name": "omnia-media", "emptyDir": {}} in made.volumes
+    assert {"name": "omnia-media", "emptyDir": {"sizeLimit": "4Gi"}} in made.volumes
     assert made.facade.mounts[-1] == MountPlan("omnia-media", "/files", read_only=False)
     assert made.runtime.mounts[-1] == MountPlan("omnia-media", "/files", read_only=True)
     both = {
@@ -140,7 +140,26 @@ def test_both_containers_mount_one_volume_for_uploads_and_only_the_facade_writes
     assert both.items() <= told.items()
     assert told["OMNIA_MEDIA_PUBLIC_URL"] == "https://a.example"
     assert told["OMNIA_MEDIA_DEFAULT_TTL"] == "1h30m"
+    assert told["OMNIA_MEDIA_MAX_VOLUME_SIZE"] == "4Gi"
     assert both.items() <= {each.name: each.value for each in made.runtime.env.render()}.items()
+
+
+def test_the_volume_and_the_facade_have_one_limit_for_all_uploads() -> None:
+    made = planned(objects.agent({"facade": {"media": MEDIA | {"maxVolumeSize": "500M"}}}))
+    assert {"name": "omnia-media", "emptyDir": {"sizeLimit": "500000000"}} in made.volumes
+    told = {each.name: each.value for each in made.facade.env.render()}
+    assert told["OMNIA_MEDIA_MAX_VOLUME_SIZE"] == "500000000"
+
+
+@pytest.mark.parametrize(("limit", "rendered"), [({}, None), ({"maxVolumeSize": "1Ti"}, "1Ti")])
+def test_uploads_on_a_claim_may_take_all_of_it_unless_there_is_a_limit(
+    limit: dict[str, object], rendered: str | None
+) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "files"}}
+    made = planned(objects.agent({"facade": {"media": MEDIA | claim | limit}}))
+    assert {"name": "omnia-media", **claim} in made.volumes
+    told = {each.name: each.value for each in made.facade.env.render()}
+    assert told.get("OMNIA_MEDIA_MAX_VOLUME_SIZE") == rendered
 
 
 def test_uploads_lie_on_the_claim_that_the_manifest_names() -> None:

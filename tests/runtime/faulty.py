@@ -96,6 +96,18 @@ def late(opened: asyncio.Event, *words: str) -> Fault:
     return play
 
 
+def sends(*pieces: bytes) -> Fault:
+    """Send these bytes, each in a packet of its own, then close the connection."""
+
+    async def play(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.005 if len(pieces) > 1 else 0)
+
+    return play
+
+
 async def hangs_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Close the connection without an answer."""
     writer.close()

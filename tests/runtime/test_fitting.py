@@ -29,6 +29,7 @@ GEMINI = ProviderConfig("default", "gemini", "gemini-3-flash")
 OPENAI = ProviderConfig("default", "openai", "gpt-5")
 COMPATIBLE = ProviderConfig("default", "openai", "m", base_url="http://localhost:1/v1")
 MISTRAL = ProviderConfig("default", "openai", "m", base_url="https://api.mistral.ai/v1")
+SELF_HOSTED = ProviderConfig("default", "vllm", "m")
 VENDORS = (CLAUDE, GEMINI, OPENAI, COMPATIBLE, MISTRAL)
 TEXT = {"type": "string"}
 NUMBER = {"type": "number"}
@@ -246,10 +247,10 @@ def test_an_answer_is_passed_on_as_it_is_when_nothing_is_renamed() -> None:
 )
 def test_the_arguments_of_a_call_are_an_object_for_every_vendor(written: str, sent: str) -> None:
     call = ToolCall("c1", "get", written)
-    history = [Message("assistant", tool_calls=(call,)), Message("tool", "1", tool_call_id="c1")]
+    history = [Message("user", "hi"), Message("assistant", tool_calls=(call,)), result("c1")]
     for config in (OPENAI, COMPATIBLE):
         messages = Fitting(config).fit(ChatRequest("", history)).request.messages
-        assert messages[0].tool_calls[0].arguments == sent
+        assert messages[1].tool_calls[0].arguments == sent
 
 
 def calls(*ids: str, name: str = "get") -> Message:
@@ -272,7 +273,12 @@ LONG = "call_" + "x" * 60
         (CLAUDE, ["a:b", "a_b"], ["a_b", "a_b_2"]),
         (CLAUDE, ["toolu_1", LONG], ["toolu_1", "call_" + "x" * 50 + "_b8823c91"]),
         (OPENAI, [LONG], ["call_" + "x" * 26 + "_b8823c91"]),
-        (COMPATIBLE, ["functions.get:0", LONG], ["functions.get:0", LONG]),
+        (
+            COMPATIBLE,
+            ["functions.get:0", LONG],
+            ["functions.get:0", "call_" + "x" * 26 + "_b8823c91"],
+        ),
+        (SELF_HOSTED, [LONG], [LONG]),
         (COMPATIBLE, ["call_0", "call_0"], ["call_0", "call_0_2"]),
         (MISTRAL, ["aB3dE6gH9"], ["aB3dE6gH9"]),
         (MISTRAL, ["toolu_1"], ["4838a0c25"]),

@@ -524,5 +524,7 @@ async def test_broken_arguments_do_not_cost_the_next_turns() -> None:
     assert [message.get("tool_call_id") for message in server.bodies[0]["messages"][2:]] == [
         "c1",
         "c1_2",
+        # An answer, and the message of the user.
+        None,
         None,
     ]

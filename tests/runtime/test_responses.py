@@ -227,8 +227,9 @@ async def test_calls_of_tools_and_the_thoughts_before_them_go_there_and_back() -
 
 
 def test_thoughts_of_another_model_or_vendor_are_not_sent() -> None:
-    own = '{"vendor":"openai","model":"gpt-5","items":[{"type":"reasoning"}]}'
-    assert unpacked_reasoning(own, "gpt-5") == [{"type": "reasoning"}]
+    item = {"type": "reasoning", "encrypted_content": "e"}
+    own = orjson.dumps({"vendor": "openai", "model": "gpt-5", "items": [item]}).decode()
+    assert unpacked_reasoning(own, "gpt-5") == [item]
     assert unpacked_reasoning(own, "o3") == []
     assert unpacked_reasoning('{"thinking":"sig"}', "gpt-5") == []
     assert unpacked_reasoning("sig", "gpt-5") == []

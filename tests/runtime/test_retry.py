@@ -212,6 +212,8 @@ WAITS: list[tuple[dict[str, str], float | None]] = [
     ({"Retry-After": "Thu, 01 Jan 1970 00:01:40 GMT"}, 90),
     ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
     ({"Retry-After": "7", "retry-after-ms": "1500"}, 1.5),
+    ({"Retry-After": "7", "x-ms-retry-after-ms": "1500"}, 1.5),
+    ({"Retry-After": "7s"}, 7),
 ]
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnia_core.files.function import FunctionFile
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
@@ -38,6 +40,14 @@ OUTPUT = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
         'See [1] and {braces}: {"n":1}',
         '{"n":1}\n\nOnce more: {"n": 1}',
         'Not {"n":"one"} but {"n":1}',
+        '<think>a</think><think>b {"n":7}</think>{"n":1}',
+        '<think effort="low">b {"n":7}</think>{"n":1}',
+        '{"n":1}<think>was it {"n":7}?</think>',
+        '[THINK]b {"n":7}[/THINK]{"n":1}',
+        '<|channel|>analysis<|message|>{"n":7}<|end|><|channel|>final<|message|>{"n":1}',
+        '{"n":1,}',
+        '{\n  // the number\n  "n": 1 /* one */, # and no more\n}',
+        'Here you are:\n```json\n{"n": 1,}\n```\nAnything else?',
     ],
 )
 def test_words_around_the_value_do_not_matter(text: str) -> None:
@@ -57,11 +67,20 @@ def test_words_around_the_value_do_not_matter(text: str) -> None:
         '[{"n":1},',
         'It is {"n":1, "m":NaN}',
         '{"n":"1"}',
+        '[{"n":1}]',
+        '```json\n{"n":1,}\n```\n```json\n{"n":2,}\n```',
+        '{"n":1, /* no end',
         '"{\\"n\\":\\"1\\"}"',
         '<think>never said {"n":1}',
         "[" * 100_000,
         '{"n":' * 5_000,
         "{" * 100_000,
+        # As models write that cannot stop.
+        "```" + " " * 100_000 + "x",
+        "<think " * 50_000,
+        "/*" * 100_000,
+        '"' + '\\"' * 100_000,
+        "```\n" * 50_000,
     ],
 )
 def test_a_value_that_is_not_certain_is_not_taken(text: str) -> None:
@@ -73,6 +92,24 @@ def test_a_value_that_is_no_object_may_have_thoughts_and_a_fence_around_it() -> 
     text = StructuredOutput(FunctionFile("f", {}, {"type": "string"}))
     assert text.value('"{}"') == '"{}"'
     assert number.value("<think>6 * 7</think>\n```\n42\n```") == "42"
+
+
+MARKS = ["<think>", "</think>", "```", "```json\n", "\n", " ", "//", "/*", "*/", "#", "\\", "text"]
+PIECES = st.sampled_from([*MARKS, *'{}[],:"12é', '"n"', '{"n": 1}', '{"n": 2,}', "\ud800"])
+
+
+@given(st.lists(PIECES, max_size=14))
+def test_whatever_a_model_writes_a_value_fits_or_the_answer_stays(pieces: list[str]) -> None:
+    output, text = StructuredOutput(FunctionFile("f", {}, OUTPUT)), "".join(pieces)
+    value = output.value(text)
+    assert value == text or not output.fault(value).startswith("it is not JSON")
+
+
+def test_line_breaks_in_the_texts_of_a_value_are_kept() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+    output = StructuredOutput(FunctionFile("f", {}, schema))
+    for text in ('{"a": "x\n// y, }"}', 'So:\n```json\n{"a": "x\n// y, }",}\n```'):
+        assert orjson.loads(output.value(text)) == {"a": "x\n// y, }"}
 
 
 @pytest.mark.parametrize(

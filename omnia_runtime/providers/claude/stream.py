@@ -12,7 +12,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
 from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 from omnia_runtime.providers.claude.messages import LayoutItem, packed_layout
-from omnia_runtime.providers.finish import finish_reason
+from omnia_runtime.providers.finish import finish_reason, given_reason
 from omnia_runtime.providers.lenient import (
     UNDECODABLE,
     JSONText,
@@ -121,7 +121,7 @@ class MessageStream:
         self._open: dict[int, _OpenBlock] = {}
         self._layout: list[LayoutItem] = []
         self._calls: list[ToolCallRequest] = []
-        self._reason: str | None = None
+        self._reason = ""
         self._answered = False
         self._unexpected = UnexpectedEvents(_OTHER_ERROR)
         self._fresh = self._cached = self._output = 0
@@ -161,7 +161,8 @@ class MessageStream:
                 return self._whole(event.message)
             case "message_delta":
                 self._count(event.usage)
-                self._reason = (event.delta and event.delta.stop_reason) or self._reason
+                if event.delta is not None:
+                    self._reason = given_reason(event.delta.stop_reason) or self._reason
             case "message_stop":
                 self.done = True
             case "ping":
@@ -185,7 +186,7 @@ class MessageStream:
 
     def _whole(self, message: _Message) -> str:
         self._count(message.usage)
-        self._reason = message.stop_reason or self._reason
+        self._reason = given_reason(message.stop_reason) or self._reason
         text = ""
         for block in message.content:
             text += self._begin_block(-1, block)
@@ -206,7 +207,7 @@ class MessageStream:
         reason = finish_reason(self._reason or "end_turn", answered=self._answered)
         if reason == "tool_use" and not self._calls:
             reason = without_calls(answered=self._answered)
-        elif reason == "stop" and self._calls and not self._reason:
+        elif reason == "stop" and self._calls:
             reason = "tool_use"
         usage = Usage(
             token_count(self._fresh + self._cached + self.cache_writes),

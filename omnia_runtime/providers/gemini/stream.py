@@ -12,19 +12,18 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, MediaProduced, ModelEvent, ToolCallRequest
 from omnia_runtime.providers.answer_size import ITEM, AnswerSize
-from omnia_runtime.providers.finish import finish_reason
+from omnia_runtime.providers.finish import finish_reason, given_reason
 from omnia_runtime.providers.gemini.request import packed_signature
 from omnia_runtime.providers.lenient import (
     UNDECODABLE,
     LenientDecoder,
     Prose,
     arguments_text,
-    loads,
     loads_object,
     token_count,
 )
 from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
-from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
+from omnia_runtime.providers.vendor_errors import VendorFailure, member_failure
 from omnia_runtime.providers.vendor_stream import (
     nameless_call,
     settled_arguments,
@@ -33,7 +32,6 @@ from omnia_runtime.providers.vendor_stream import (
 )
 
 _OTHER_ERROR = 500
-_NULL = b"null"
 _NOTHING = msgspec.Raw()
 
 
@@ -165,8 +163,7 @@ class ContentStream:
     def _without_candidate(self, chunk: _Chunk, event: JsonObject, data: bytes) -> str:
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
-        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
-            self._blocked = True
+        self._read_feedback(chunk.prompt_feedback)
         self._unexpected.unread(event, data)
         return ""
 
@@ -196,12 +193,11 @@ class ContentStream:
     def _chunk(self, chunk: _Chunk) -> str:
         if chunk.usage_metadata is not None:
             self._usage = chunk.usage_metadata
-        if chunk.prompt_feedback is not None and chunk.prompt_feedback.block_reason:
-            self._blocked = True
-        if chunk.error is not _NOTHING and bytes(chunk.error) != _NULL:
+        self._read_feedback(chunk.prompt_feedback)
+        if chunk.error is not _NOTHING:
             # Raised when the text of this chunk has been said.
-            error = {"error": loads(bytes(chunk.error))}
-            self._failure, self.done = stream_failure(error, _OTHER_ERROR), True
+            self._failure = member_failure(chunk.error, _OTHER_ERROR)
+            self.done = self._failure is not None
         candidate = (chunk.candidates or [_Candidate()])[0]
         text = ""
         if candidate.content is not None and candidate.content.parts:
@@ -209,10 +205,14 @@ class ContentStream:
                 text += self._part(part)
         if text:
             self._said = True
-        if candidate.finish_reason:
-            self._reason = candidate.finish_reason
+        if candidate.finish_reason and (reason := given_reason(candidate.finish_reason)):
+            self._reason = reason
             self._detail = candidate.finish_message or self._detail
         return text
+
+    def _read_feedback(self, feedback: _Feedback | None) -> None:
+        if feedback is not None and given_reason(feedback.block_reason):
+            self._blocked = True
 
     def _part(self, part: _Part) -> str:
         if part.function_call is not None:

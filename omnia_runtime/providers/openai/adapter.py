@@ -1,6 +1,7 @@
 """OpenAI's two APIs, chat completions and responses, and compatible servers, as a chat model."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
 import structlog
@@ -9,7 +10,7 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.ports.model import ChatRequest, ModelEvent
+from omnia_runtime.ports.model import ChatRequest, ModelEvent, ProviderError
 from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.openai.chat import api_url, chat_body
@@ -27,6 +28,11 @@ from omnia_runtime.providers.vendor_http import VendorHTTP
 from omnia_runtime.providers.vendor_stream import AnswerReader, Events, stream_answer
 
 _log = structlog.get_logger()
+# Strict servers refuse the first. Newer models of OpenAI want the limit under its new name, behind
+# another host too.
+_OPTIONS = "stream_options"
+_LIMIT, _NEW_LIMIT = "max_tokens", "max_completion_tokens"
+_INVALID = (400, 422)
 
 
 class OpenAIModel:
@@ -48,6 +54,7 @@ class OpenAIModel:
         self._prices = prices_of(config)
         self._headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
         self._warned = False
+        self._refused: set[str] = set()
         self._fitting = Fitting(config)
         self._http = VendorHTTP(config, key, key_variable, client)
 
@@ -62,8 +69,33 @@ class OpenAIModel:
             stream_answer(self._http, self._prices, answer, partial(self._request, fitted.request))
         )
 
-    def _request(self, request: ChatRequest, size: AnswerSize) -> Events:
+    @asynccontextmanager
+    async def _request(
+        self, request: ChatRequest, size: AnswerSize
+    ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
+        """Send the request; again, and from then on, without a field that the server refuses."""
         body = self._body(request)
+        async with AsyncExitStack() as stack:
+            while True:
+                self._leave_out_refused(body)
+                try:
+                    events = await stack.enter_async_context(self._events(body, size))
+                    break
+                except ProviderError as error:
+                    field = _refused_field(body, error)
+                    if field is None:
+                        raise
+                    self._refused.add(field)
+            yield events
+
+    def _leave_out_refused(self, body: JsonObject) -> None:
+        if _OPTIONS in self._refused:
+            # Such servers count the tokens without being asked.
+            body.pop(_OPTIONS, None)
+        if _LIMIT in self._refused and _LIMIT in body:
+            body[_NEW_LIMIT] = body.pop(_LIMIT)
+
+    def _events(self, body: JsonObject, size: AnswerSize) -> Events:
         return self._http.events(self._url, self._headers, body, size, thinks=self._thinks)
 
     def _body(self, request: ChatRequest) -> JsonObject:
@@ -78,3 +110,11 @@ class OpenAIModel:
             )
         mapped = responses_body if self._responses else chat_body
         return mapped(self._config, request)
+
+
+def _refused_field(body: JsonObject, error: ProviderError) -> str | None:
+    """Return the field for which a request was refused, if there is another way."""
+    if error.status not in _INVALID:
+        return None
+    named = ((_OPTIONS, _OPTIONS), (_LIMIT, _NEW_LIMIT))
+    return next((field for field, word in named if field in body and word in error.message), None)

@@ -34,6 +34,20 @@ class BegunCalls(Generic[T]):
     def __init__(self, size: AnswerSize) -> None:
         self._size = size
         self._calls: dict[str, BegunCall[T]] = {}
+        self._at: dict[int | None, str] = {}
+
+    def key(self, item_id: str, position: int | None, *, begins: bool) -> str:
+        """Return the key of the call that an event belongs to.
+
+        It is the call with this id. Some servers give every event a new id, so that only the
+        position in the output tells the calls apart.
+        """
+        key = item_id or f"#{position}"
+        if key not in self._calls:
+            if not begins:
+                key = self._at.get(position, key)
+            self._at[position] = key
+        return key
 
     def begin(self, key: str, item: T, name: str, arguments: str) -> None:
         """Begin a call, unless it has begun.

@@ -1,5 +1,7 @@
 """Tool calls of chat completions, put together from the pieces that servers really send."""
 
+from collections.abc import Sequence
+
 from omnia_runtime.ports.model import ToolCallRequest
 from omnia_runtime.providers.answer_size import PIECE, AnswerSize
 from omnia_runtime.providers.vendor_stream import (
@@ -8,6 +10,9 @@ from omnia_runtime.providers.vendor_stream import (
     settled_arguments,
     with_unique_ids,
 )
+
+# How some servers write that a call has no id.
+_NO_IDS = frozenset({"null", "none", "undefined"})
 
 
 class _Call:
@@ -57,6 +62,11 @@ class CallPieces:
         Raises:
             AnswerTooLong: the answer has too many calls, or too much in them.
         """
+        if call_id.lower() in _NO_IDS:
+            call_id = ""
+        if not (call_id or name or arguments or extra):
+            # Some servers end the calls with a piece that says nothing.
+            return
         call = None if whole else self._started(index, call_id, name)
         if call is None:
             self._size.add_call(len(call_id))
@@ -101,7 +111,7 @@ class CallPieces:
         """
         found: list[ToolCallRequest] = []
         for call in self._calls:
-            arguments = settled_arguments("".join(call.arguments))
+            arguments = _joined(call.arguments)
             if not call.name:
                 raise nameless_call()
             found.append(ToolCallRequest(call.id, call.name, arguments))
@@ -116,7 +126,18 @@ def _begins_another(call: _Call, call_id: str, name: str) -> bool:
     """
     if not name:
         return False
+    if call_id and call.id and call_id != call.id:
+        return True
+    if call.name and not name.startswith(call.name):
+        return True
     if call_id and call.id:
-        return call_id != call.id
+        return False
     arguments = "".join(call.arguments)
-    return bool(call.name and arguments) and (name != call.name or is_json(arguments))
+    return bool(call.name and arguments) and is_json(arguments)
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    """Return the arguments of a call; some servers send in each piece all that came before, too."""
+    if len(pieces) > 1 and all(map(str.startswith, pieces[1:], pieces)) and is_json(pieces[-1]):
+        return pieces[-1]
+    return settled_arguments("".join(pieces))

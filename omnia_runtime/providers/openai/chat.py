@@ -1,7 +1,7 @@
 """OpenAI's chat completions: the body of a request."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from omnia_core.files.pack import Parameters
@@ -28,6 +28,8 @@ _BASE_URLS = {
     "ollama": "http://localhost:11434/v1",
     "vllm": "http://localhost:8000/v1",
 }
+# Stands where a server wants an answer, and there is none.
+_NO_ANSWER = "(no answer)"
 _NOT_IN_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -81,21 +83,48 @@ def schema_name(output: OutputSchema) -> str:
 
 def _messages(config: ProviderConfig, request: ChatRequest) -> list[JsonObject]:
     mapped: list[JsonObject] = []
-    if request.system:
+    if request.system.strip():
         mapped.append({"role": "system", "content": request.system})
-    returned: list[JsonObject] = []
+    returned: list[Input] = []
     for message in request.messages:
         if message.role == "tool":
             returned += _returned(message)
         elif returned:
-            mapped.append({"role": "user", "content": returned})
+            _add(mapped, {"role": "user", "content": _user_content(returned)}, config)
             returned = []
         # An answer that was cut before its first word is empty.
-        if message.content or message.tool_calls or message.role != "assistant":
-            mapped.append(_message(config, message))
+        if message.content.strip() or message.tool_calls or message.role != "assistant":
+            _add(mapped, _message(config, message), config)
     if returned:
-        mapped.append({"role": "user", "content": returned})
+        _add(mapped, {"role": "user", "content": _user_content(returned)}, config)
     return mapped
+
+
+def _add(mapped: list[JsonObject], message: JsonObject, config: ProviderConfig) -> None:
+    """Add a message so that those of user and assistant alternate.
+
+    Only OpenAI itself accepts everything. Mistral and the chat templates of many models refuse two
+    messages of the user in a row, and one after the results of tools.
+    """
+    previous = mapped[-1] if mapped else {}
+    if message["role"] == "user" and not at_openai(config):
+        if previous.get("role") == "user":
+            mapped[-1] = {"role": "user", "content": _together(previous, message)}
+            return
+        if previous.get("role") == "tool":
+            mapped.append(_message(config, Message("assistant", _NO_ANSWER)))
+    mapped.append(message)
+
+
+def _together(first: JsonObject, second: JsonObject) -> Any:
+    contents = first["content"], second["content"]
+    if all(isinstance(content, str) for content in contents):
+        return "\n\n".join(contents)
+    return [
+        part
+        for content in contents
+        for part in (_content([InputText(content)]) if isinstance(content, str) else content)
+    ]
 
 
 def _message(config: ProviderConfig, message: Message) -> JsonObject:
@@ -106,10 +135,12 @@ def _message(config: ProviderConfig, message: Message) -> JsonObject:
             "content": message.content,
         }
     if message.role == "user" and message.parts:
-        return {"role": "user", "content": _content(message_inputs(message))}
+        return {"role": "user", "content": _user_content(message_inputs(message))}
     mapped: JsonObject = {"role": message.role, "content": message.content}
     if message.tool_calls:
-        mapped["content"] = message.content or None
+        # The chat templates of many models fail at null, or write "None"; gateways to Claude make
+        # an empty block of an empty text, which it refuses.
+        mapped["content"] = message.content or (None if config.type == "openai" else "")
         mapped["tool_calls"] = [
             {
                 "id": call.id,
@@ -123,12 +154,18 @@ def _message(config: ProviderConfig, message: Message) -> JsonObject:
     return mapped
 
 
-def _returned(message: Message) -> list[JsonObject]:
+def _returned(message: Message) -> list[Input]:
     """A tool message holds only text: media go into a user message after the tool messages."""
     media = result_inputs(message.parts)
     if not media:
         return []
-    return _content([InputText(f"The tool call {message.tool_call_id} returned:"), *media])
+    return [InputText(f"The tool call {message.tool_call_id} returned:"), *media]
+
+
+def _user_content(inputs: Sequence[Input]) -> str | list[JsonObject]:
+    """Return the content of a message; several servers accept texts only as one text."""
+    texts = [found.text for found in inputs if isinstance(found, InputText)]
+    return "\n\n".join(texts) if len(texts) == len(inputs) else _content(inputs)
 
 
 def _content(inputs: Iterable[Input]) -> list[JsonObject]:

@@ -7,13 +7,13 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, TextDelta
 from omnia_runtime.providers.answer_size import AnswerSize
-from omnia_runtime.providers.finish import finish_reason
+from omnia_runtime.providers.finish import finish_reason, given_reason
 from omnia_runtime.providers.lenient import (
     UNDECODABLE,
     JSONText,
     LenientDecoder,
     Prose,
-    loads,
+    ReasonText,
     loads_object,
     token_count,
 )
@@ -21,10 +21,8 @@ from omnia_runtime.providers.openai.calls import CallPieces
 from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
 from omnia_runtime.providers.openai.think_tags import ThinkTags
 from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
-from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
+from omnia_runtime.providers.vendor_errors import VendorFailure, member_failure
 from omnia_runtime.providers.vendor_stream import complete_calls, unsaid, without_calls
-
-_NULL = b"null"
 
 
 class _Function(Struct, gc=False):
@@ -35,8 +33,11 @@ class _Function(Struct, gc=False):
 class _CallDelta(Struct, gc=False):
     index: int | None = None
     id: str | None = None
-    function: _Function = field(default_factory=_Function)
+    function: _Function | None = None
     extra_content: Raw = NOTHING
+    # Of servers that send the members of the function without the object around them.
+    name: str | None = None
+    arguments: JSONText | None = None
 
 
 class _Delta(Struct, gc=False):
@@ -65,7 +66,7 @@ class _Choice(Struct, gc=False):
     """A piece of the answer; servers that do not stream send a `message`, or a `text`."""
 
     delta: _Delta | None = None
-    finish_reason: str | None = None
+    finish_reason: ReasonText | None = None
     message: _Delta | None = None
     text: Prose | None = None
     error: Raw = NOTHING
@@ -175,7 +176,8 @@ class ChatStream:
                 text += self._calls_or_refusal(delta)
             if not text:
                 self._add_reasoning(delta)
-        if choice.text:
+        if choice.text and not (delta and delta.content):
+            # Some servers send the same text in both members.
             text += choice.text
         if text:
             self._pieces.append(text)
@@ -184,45 +186,43 @@ class ChatStream:
     def _end(self, chunk: _Chunk, choice: _Choice) -> None:
         if chunk.usage is not None or choice.usage is not None:
             self._count(chunk.usage or choice.usage or _Usage())
-        self._reason = choice.finish_reason or self._reason
-        error = choice.error if chunk.error is NOTHING else chunk.error
-        if error is not NOTHING and bytes(error) != _NULL:
-            # Raised when the text of this chunk has been said.
-            self._failure, self.done = stream_failure({"error": loads(bytes(error))}), True
+        self._reason = given_reason(choice.finish_reason) or self._reason
+        for error in (chunk.error, choice.error):
+            if error is not NOTHING and self._failure is None:
+                # Raised when the text of this chunk has been said.
+                self._failure = member_failure(error)
+                self.done = self._failure is not None
 
     def _calls_or_refusal(self, delta: _Delta) -> str:
-        for call in delta.tool_calls or ():
-            self._continue_call(call.index, call.id, call.function, call.extra_content)
-        if delta.function_call is not None:
-            self._continue_call(None, None, delta.function_call)
+        self._continue_calls(delta)
         self._refused = self._refused or bool(delta.refusal)
         return delta.refusal or ""
 
     def _add_reasoning(self, message: _Delta) -> None:
         self._reasoning.add(message.reasoning_content, message.reasoning, message.reasoning_details)
 
-    def _continue_call(
-        self,
-        index: int | None,
-        call_id: str | None,
-        function: _Function,
-        extra: Raw = NOTHING,
-        *,
-        whole: bool = False,
-    ) -> None:
-        name, arguments = function.name or "", function.arguments or ""
-        content = b"" if extra is NOTHING else bytes(extra)
-        self._calls.add(index, call_id or "", name, arguments, extra=content, whole=whole)
+    def _continue_calls(self, message: _Delta, *, whole: bool = False) -> None:
+        calls = message.tool_calls
+        if not calls and message.function_call is not None:
+            # Some servers send the same call in both members.
+            calls = [_CallDelta(function=message.function_call)]
+        for call in calls or ():
+            function = call.function or _Function(call.name, call.arguments)
+            self._calls.add(
+                None if whole else call.index,
+                call.id or "",
+                function.name or "",
+                function.arguments or "",
+                extra=b"" if call.extra_content is NOTHING else bytes(call.extra_content),
+                whole=whole,
+            )
 
     def _whole(self, message: _Delta, beside: _Delta | None) -> str:
         """Read a whole message, of which pieces may have been read before or stand `beside` it."""
         if beside is None and not self._reason:
             self._reason = "stop"
         if not self._calls:
-            for call in message.tool_calls or ():
-                self._continue_call(None, call.id, call.function, call.extra_content, whole=True)
-            if message.function_call is not None:
-                self._continue_call(None, None, message.function_call, whole=True)
+            self._continue_calls(message, whole=True)
         self._add_reasoning(message)
         self._refused = self._refused or bool(message.refusal)
         text = unsaid((message.content or "") + (message.refusal or ""), "".join(self._pieces))

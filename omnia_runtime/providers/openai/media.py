@@ -61,7 +61,7 @@ def message_inputs(message: Message) -> list[Input]:
     inputs = [_input(part) for part in message.parts]
     if message.content and not any(part.type == "text" for part in message.parts):
         inputs.insert(0, InputText(message.content))
-    return [found for found in inputs if found != InputText("")]
+    return _without_blanks(inputs)
 
 
 def result_inputs(parts: Sequence[Part]) -> list[Input]:
@@ -76,7 +76,11 @@ def result_inputs(parts: Sequence[Part]) -> list[Input]:
         except VendorFailure:
             mime_type = part.media.mime_type if part.media else ""
             inputs.append(InputText(f"[{part.type} {mime_type}: cannot be shown to you]"))
-    return [found for found in inputs if found != InputText("")]
+    return _without_blanks(inputs)
+
+
+def _without_blanks(inputs: Sequence[Input]) -> list[Input]:
+    return [found for found in inputs if not isinstance(found, InputText) or found.text.strip()]
 
 
 def _input(part: Part) -> Input:

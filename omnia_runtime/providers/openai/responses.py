@@ -11,6 +11,7 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, OutputSchema, ToolSpec
+from omnia_runtime.providers.lenient import loads_object
 from omnia_runtime.providers.openai.chat import offers_tools, schema_name
 from omnia_runtime.providers.openai.media import (
     Input,
@@ -37,7 +38,7 @@ def responses_body(config: ProviderConfig, request: ChatRequest) -> JsonObject:
         # The runtime stores the conversation, and sends all of it.
         "store": False,
     }
-    if request.system:
+    if request.system.strip():
         body["instructions"] = request.system
     if offers_tools(config, request):
         body["tools"] = [_tool(tool) for tool in request.tools]
@@ -66,7 +67,7 @@ def _items(config: ProviderConfig, message: Message) -> list[JsonObject]:
         return [{"role": "user", "content": _content(message_inputs(message))}]
     items: list[JsonObject] = []
     # An answer that was cut before its first word is empty.
-    if message.content or message.role != "assistant":
+    if message.content.strip() or message.role != "assistant":
         items.append({"role": message.role, "content": message.content})
     for call in message.tool_calls:
         items += unpacked_reasoning(call.opaque, config.model)
@@ -147,7 +148,8 @@ def packed_reasoning(model: str, items: Sequence[Raw]) -> str:
     """Pack reasoning items into the `opaque` text of a tool call."""
     if not items:
         return ""
-    kept = [msgspec.json.decode(item, type=JsonObject) for item in items]
+    read = (loads_object(bytes(item)) for item in items)
+    kept = [item for item in read if item is not None]
     return msgspec.json.encode({"vendor": "openai", "model": model, "items": kept}).decode()
 
 
@@ -159,4 +161,7 @@ def unpacked_reasoning(opaque: str, model: str) -> list[JsonObject]:
         found = msgspec.json.decode(opaque, type=_Reasoning)
     except msgspec.DecodeError:
         return []
-    return found.items if (found.vendor, found.model) == ("openai", model) else []
+    if (found.vendor, found.model) != ("openai", model):
+        return []
+    # The server looks up an item without its content, and has stored none.
+    return [item for item in found.items if item.get("encrypted_content") or item.get("content")]

@@ -6,28 +6,33 @@ that it is complete, or only in the response at the end.
 
 import json
 
-import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
 from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 from omnia_runtime.providers.finish import finish_reason
-from omnia_runtime.providers.lenient import (
-    UNDECODABLE,
-    JSONText,
-    LenientDecoder,
-    Prose,
-    loads,
-    loads_object,
-    token_count,
-)
+from omnia_runtime.providers.lenient import UNDECODABLE, loads, loads_object, token_count
 from omnia_runtime.providers.openai.begun_calls import BegunCalls
 from omnia_runtime.providers.openai.responses import packed_reasoning
+from omnia_runtime.providers.openai.responses_events import (
+    NOTHING,
+    FinalResponse,
+    ResponseContent,
+    ResponseEvent,
+    ResponseItem,
+    ResponseTokenDetails,
+    ResponseTokens,
+    decode_event,
+    lenient_detail,
+    lenient_event,
+    lenient_item,
+    lenient_response,
+)
 from omnia_runtime.providers.sse import NamedEvent
 from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
-from omnia_runtime.providers.vendor_errors import stream_failure
+from omnia_runtime.providers.vendor_errors import is_reported, stream_failure
 from omnia_runtime.providers.vendor_stream import (
     complete_calls,
     nameless_call,
@@ -36,76 +41,9 @@ from omnia_runtime.providers.vendor_stream import (
     with_unique_ids,
 )
 
-_NOTHING = Raw()
 _TEXT = "response.output_text.delta"
 _PARAGRAPH = "\n\n"
 _ENDED = ("completed", "incomplete")
-
-
-class _Event(Struct, gc=False):
-    """What most events need."""
-
-    type: str = ""
-    delta: Prose | None = None
-    item: Raw = _NOTHING
-    response: Raw = _NOTHING
-
-
-class _Detail(Struct):
-    """The other members of an event, and which part of the answer it belongs to."""
-
-    text: Prose | None = None
-    refusal: Prose | None = None
-    arguments: JSONText | None = None
-    delta: JSONText | None = None
-    item_id: str | None = None
-    output_index: int | None = None
-    content_index: int | None = None
-
-
-class _Content(Struct):
-    type: str = ""
-    text: Prose | None = None
-    refusal: Prose | None = None
-
-
-class _Item(Struct):
-    type: str = ""
-    id: str | None = None
-    call_id: str | None = None
-    name: str | None = None
-    arguments: JSONText | None = None
-    status: str | None = None
-    content: list[_Content] | None = None
-
-
-class _Details(Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _Usage(Struct):
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Details | None = None
-
-
-class _Incomplete(Struct):
-    reason: str | None = None
-
-
-class _Response(Struct):
-    status: str | None = None
-    usage: _Usage | None = None
-    incomplete_details: _Incomplete | None = None
-    output: list[Raw] = field(default_factory=list)
-
-
-_decode = msgspec.json.Decoder(_Event).decode
-_lenient = LenientDecoder(_Event)
-_detail = LenientDecoder(_Detail)
-_item = LenientDecoder(_Item)
-_response = LenientDecoder(_Response)
 
 
 class ResponseStream:
@@ -125,7 +63,7 @@ class ResponseStream:
         self._reasoning: list[Raw] = []
         self._calls: list[ToolCallRequest] = []
         # The calls in pieces, which matter only if their item is never complete.
-        self._begun: BegunCalls[_Item] = BegunCalls(self.size)
+        self._begun: BegunCalls[ResponseItem] = BegunCalls(self.size)
         # The ids of the calls that were read, and the keys of the messages and their parts.
         self._called: set[str] = set()
         self._items: set[str] = set()
@@ -149,7 +87,7 @@ class ResponseStream:
             VendorFailure: the event is broken, or reports an error.
         """
         try:
-            event = _decode(data)
+            event = decode_event(data)
         except UNDECODABLE:
             return self._read_unexpected(data)
         if event.type == _TEXT and event.delta:
@@ -160,7 +98,7 @@ class ResponseStream:
         if is_done_marker(data):
             return ""
         events = self._unexpected.objects(data)
-        return "".join(self._event(_lenient.convert(event), event, data) for event in events)
+        return "".join(self._event(lenient_event.convert(event), event, data) for event in events)
 
     def _text(self, text: str) -> str:
         if self._separator:
@@ -176,14 +114,14 @@ class ResponseStream:
         rest = unsaid(whole, said.removeprefix(_PARAGRAPH))
         return self._text(rest) if rest else ""
 
-    def _event(self, event: _Event, found: JsonObject | None, data: bytes) -> str:
+    def _event(self, event: ResponseEvent, found: JsonObject | None, data: bytes) -> str:
         match event.type or (data.name if isinstance(data, NamedEvent) else ""):
             case "response.output_text.delta":
                 return self._text(event.delta) if event.delta else ""
             case "response.refusal.delta":
                 self._refused = True
                 return self._text(event.delta) if event.delta else ""
-            case "response.output_text.done":
+            case "response.output_text.done" | "response.content_part.done":
                 return self._part(data)
             case "response.refusal.done":
                 self._refused = True
@@ -194,10 +132,10 @@ class ResponseStream:
                 | "response.function_call_arguments.done"
             ):
                 self._call_piece(data)
-            case "response.output_item.done" if event.item is not _NOTHING:
+            case "response.output_item.done" if event.item is not NOTHING:
                 return self._item(event.item)
             case "response.completed" | "response.incomplete" | "response.done":
-                return self._end(event)
+                return self._end(event, data)
             case "response.failed" | "response.cancelled" | "response.error":
                 event_object = found or loads_object(data) or {}
                 raise stream_failure(event_object.get("response") or event_object)
@@ -210,24 +148,34 @@ class ResponseStream:
 
     def _part(self, data: bytes) -> str:
         """Read a complete part of a message."""
-        part = _detail.convert(loads_object(data))
+        part = lenient_detail.convert(loads_object(data))
         key = f"{part.item_id}/{part.output_index}/{part.content_index}"
         if key in self._items:
             return ""
         self._mark(key)
-        text = self._rest(part.text or part.refusal, self._part_at)
+        inner = part.part or ResponseContent()
+        self._refused = self._refused or bool(inner.refusal)
+        whole = part.text or part.refusal or _text_of(inner)
+        if (
+            part.part
+            and self._part_at == len(self._pieces)
+            and "".join(self._pieces).endswith(whole)
+        ):
+            # The event of its text came just before, with another id.
+            return ""
+        text = self._rest(whole, self._part_at)
         self._part_at = len(self._pieces)
         return text
 
     def _other(self, event: JsonObject, data: bytes) -> str:
         """Process an event of an unknown type; it may be a whole response that was not streamed."""
-        response = event if event.get("object") == "response" else event.get("response")
+        is_response = event.get("object") == "response" or isinstance(event.get("output"), list)
+        response = event if is_response else event.get("response")
         if isinstance(response, dict):
-            if response.get("error") or response.get("status") in ("failed", "cancelled"):
-                raise stream_failure(response)
+            _raise_failure(response)
             output, status = response.get("output"), response.get("status")
-            if isinstance(output, list) and (output or status in _ENDED or response is event):
-                return self._finish(_response.convert(response))
+            if isinstance(output, list) and (output or status in _ENDED):
+                return self._finish(lenient_response.convert(response))
         self._unexpected.unread(event, data)
         return ""
 
@@ -238,10 +186,12 @@ class ResponseStream:
 
     def _call_piece(self, data: bytes) -> None:
         event = loads_object(data) or {}
-        piece, added = _detail.convert(event), _item.convert(event.get("item"))
+        piece = lenient_detail.convert(event)
+        added = lenient_item.convert(event.get("item"))
         if added.type not in ("function_call", ""):
             return
-        key = piece.item_id or added.id or f"#{piece.output_index}"
+        item_id, begins = piece.item_id or added.id or "", bool(added.type)
+        key = self._begun.key(item_id, piece.output_index, begins=begins)
         self._begun.begin(key, added, added.name or "", added.arguments or "")
         self._begun.add(key, piece.delta or "", piece.arguments)
 
@@ -249,22 +199,24 @@ class ResponseStream:
         """Put together the calls of servers that do not send their items when complete."""
         for key, begun in self._begun.items():
             item = begun.item
-            if key not in self._items and (item.name or not self._calls):
+            if key in self._items or not (item.name or begun.arguments):
+                continue
+            if item.name or not self._calls:
                 item.arguments = begun.arguments
                 self._call(item, begun.length)
 
     def _item(self, raw: Raw) -> str:
         found = loads(bytes(raw))
-        item = _item.convert(found)
+        item = lenient_item.convert(found)
         if item.type == "reasoning":
             self._reason_with(found)
-        elif item.type == "message":
+        elif item.type == "message" or (not item.type and item.content):
             return self._message(item)
         elif item.type == "function_call":
             self._call(item)
         return ""
 
-    def _message(self, item: _Item) -> str:
+    def _message(self, item: ResponseItem) -> str:
         """Read a complete message; the text of a further message is a new paragraph."""
         repeated = bool(item.id) and item.id in self._items
         self._mark(item.id or "")
@@ -273,17 +225,17 @@ class ResponseStream:
         self._separator = _PARAGRAPH if self._pieces else ""
         return text
 
-    def _content(self, item: _Item) -> str:
+    def _content(self, item: ResponseItem) -> str:
         contents = item.content or []
         self._refused = self._refused or any(content.refusal for content in contents)
-        return "".join((content.text or "") + (content.refusal or "") for content in contents)
+        return "".join(map(_text_of, contents))
 
     def _reason_with(self, item: object) -> None:
         encoded = _encoded(item)
         self.size.add_other(ITEM + len(bytes(encoded)))
         self._reasoning.append(encoded)
 
-    def _call(self, item: _Item, counted: int = 0) -> None:
+    def _call(self, item: ResponseItem, counted: int = 0) -> None:
         """Read a complete call; `counted` characters of its arguments were counted in pieces."""
         call_id = item.call_id or item.id or ""
         counted = self._begun.end(item.id or "") or counted
@@ -301,23 +253,24 @@ class ResponseStream:
         self._reasoning = []
         self._calls.append(ToolCallRequest(call_id, item.name, arguments, opaque))
 
-    def _end(self, event: _Event) -> str:
-        found = loads_object(bytes(event.response)) or {}
-        if found.get("error") or found.get("status") in ("failed", "cancelled"):
-            raise stream_failure(found)
-        response = _response.convert(found)
+    def _end(self, event: ResponseEvent, data: bytes) -> str:
+        # Some servers send the response itself, without the object around it.
+        found = loads_object(bytes(event.response)) or loads_object(data) or {}
+        _raise_failure(found)
+        response = lenient_response.convert(found)
         if event.type == "response.incomplete" and not response.status:
             response.status = "incomplete"
         return self._finish(response)
 
-    def _finish(self, response: _Response) -> str:
+    def _finish(self, response: FinalResponse) -> str:
         """Read the response at the end, with what was not streamed of it."""
         self.done = True
         found = [loads(bytes(raw)) for raw in response.output]
-        items = [_item.convert(item) for item in found]
-        messages = [self._content(item) for item in items if item.type == "message"]
+        items = [lenient_item.convert(item) for item in found]
+        messages = [self._content(item) for item in items if item.type in ("message", "")]
         self._separator = ""
-        text = self._rest(_PARAGRAPH.join(part for part in messages if part), 0)
+        whole = _PARAGRAPH.join(part for part in messages if part) or response.output_text
+        text = self._rest(whole, 0)
         for value, item in zip(found, items, strict=True):
             if item.type == "function_call":
                 self._call(item)
@@ -328,11 +281,11 @@ class ResponseStream:
             self._reason = details.reason
         elif response.status == "incomplete":
             self._reason = "max_output_tokens"
-        self._count(response.usage or _Usage())
+        self._count(response.usage or ResponseTokens())
         return text
 
-    def _count(self, usage: _Usage) -> None:
-        details = usage.input_tokens_details or _Details()
+    def _count(self, usage: ResponseTokens) -> None:
+        details = usage.input_tokens_details or ResponseTokenDetails()
         self.cache_writes = token_count(details.cache_write_tokens)
         self._usage = Usage(
             token_count(usage.input_tokens),
@@ -359,6 +312,17 @@ class ResponseStream:
         if reason == "max_output_tokens":
             calls = complete_calls(calls)
         return [*calls, Finished(reason, self._usage)]
+
+
+def _text_of(content: ResponseContent) -> str:
+    if content.type.startswith("reasoning"):
+        return ""
+    return (content.text or "") + (content.refusal or "")
+
+
+def _raise_failure(response: JsonObject) -> None:
+    if is_reported(response.get("error")) or response.get("status") in ("failed", "cancelled"):
+        raise stream_failure(response)
 
 
 def _encoded(item: object) -> Raw:

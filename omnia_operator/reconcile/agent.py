@@ -134,8 +134,8 @@ def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> 
         return False
     age = dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(created)
     missing = all(problem.reason.endswith("NotFound") for problem in outcome.problems)
-    # Both times are whole seconds.
-    return missing and outcome.plan is None and age.total_seconds() <= _GRACE_SECONDS
+    # Both times are whole seconds. A clock that is behind must not silence the agent.
+    return missing and outcome.plan is None and 0 <= age.total_seconds() <= _GRACE_SECONDS
 
 
 def _left_to(other: OtherOperator, settings: Settings) -> Announcement:

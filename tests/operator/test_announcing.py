@@ -48,10 +48,13 @@ async def test_what_follows_a_new_agent_within_a_second_is_no_warning() -> None:
 
 
 @pytest.mark.parametrize("change", [REGISTRY, {"promptPackRef": {"name": "none"}}])
-async def test_what_is_missing_after_a_second_is_a_warning(change: dict[str, object]) -> None:
-    cluster = FakeCluster(*everything(change, creationTimestamp=AT.format(0)))
+@pytest.mark.parametrize("created", [3, 7], ids=["before", "by a clock that is ahead"])
+async def test_what_is_missing_after_a_second_is_a_warning(
+    change: dict[str, object], created: int
+) -> None:
+    cluster = FakeCluster(*everything(change, creationTimestamp=AT.format(created)))
 
-    await cluster.reconcile(AGENT_RUNTIME, now=AT.format(2))
+    await cluster.reconcile(AGENT_RUNTIME, now=AT.format(5))
 
     (reason,) = [reason for _, reason in cluster.events]
     assert reason.endswith("NotFound")

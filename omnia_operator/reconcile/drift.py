@@ -12,7 +12,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import ObjectKind
 from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.manifests import applied, differences
+from omnia_operator.manifests import Differences, applied, differences
 from omnia_operator.resolve import Key, Problem
 from omnia_operator.status import OBJECTS_IN_SYNC, Announcement, listed
 
@@ -44,7 +44,7 @@ class Corrections:
         """Note that an object was put back."""
         at = _seconds(now)
         self._made = {
-            place: times for place, times in self._made.items() if times[-1] > at - WINDOW
+            place: times for place, times in self._made.items() if max(times) > at - WINDOW
         }
         for path in paths:
             times = self._made.setdefault(_place(manifest, path), [])
@@ -83,10 +83,7 @@ async def keep(
     if renewed:
         # Differences are those of an older manifest, which applying removes.
         await cluster.apply(manifest, known=True)
-        live = await cluster.get(manifest.kind, manifest.key)
-    if live is None:
-        return Kept(written=True)
-    found = differences(manifest, live)
+    found = await _compared(cluster, manifest) if renewed else differences(manifest, live)
     if not found.paths:
         return Kept(written=renewed)
     allowed = corrections.allowed(manifest, found.paths, now)
@@ -94,20 +91,24 @@ async def keep(
         return Kept(renewed, drifted=tuple(found.paths))
     if allowed.intersection(found.changed):
         await cluster.apply(manifest, known=True)
-        live = await cluster.get(manifest.kind, manifest.key) or live
-        found = differences(manifest, live)
+        found = await _compared(cluster, manifest)
         allowed |= corrections.allowed(manifest, found.paths, now)
     additions = [addition for addition in found.added if addition.path in allowed]
     if additions:
         await cluster.remove_additions(manifest.kind, manifest.key, additions)
-        live = await cluster.get(manifest.kind, manifest.key) or live
     corrections.made(manifest, allowed, now)
-    left = differences(manifest, live).paths
+    left = (await _compared(cluster, manifest)).paths
     return Kept(
         written=True,
         corrected=tuple(sorted(allowed.difference(left))),
         drifted=tuple(left),
     )
+
+
+async def _compared(cluster: Cluster, manifest: Manifest) -> Differences:
+    """Compare an object after a write; one that was deleted meanwhile is made by its event."""
+    live = await cluster.get(manifest.kind, manifest.key)
+    return Differences() if live is None else differences(manifest, live)
 
 
 def correction(manifest: Manifest, paths: Iterable[str]) -> Announcement:

@@ -19,7 +19,7 @@ from omnia_operator.cluster.kinds import (
     SERVICE,
     ObjectKind,
 )
-from omnia_operator.cluster.manifest import Addition, removal
+from omnia_operator.cluster.manifest import Addition, Manifest, removal
 from omnia_operator.reconcile.drift import CORRECTIONS, WINDOW, Corrections
 from tests.operator import objects
 from tests.operator.cluster import FakeCluster, everything
@@ -28,6 +28,7 @@ from tests.operator.test_ownership import agent
 from tests.operator.test_reconcile import settled
 
 OPEN = "OMNIA_FACADE_ALLOW_UNAUTHENTICATED"
+A_IS_B = {"name": "A", "value": "b"}
 OPENED = {"name": OPEN, "value": "true"}
 HPA_SCALING = {"enabled": True, "minReplicas": 2, "maxReplicas": 5}
 KEDA_SCALING = {**HPA_SCALING, "type": "keda"}
@@ -205,14 +206,41 @@ async def test_a_variable_that_a_new_spec_drops_is_no_drift() -> None:
 
 
 async def test_an_addition_beside_a_new_spec_is_removed_too() -> None:
-    cluster = await settled(*everything())
+    cluster = await settled(*agent())
     container(cluster.live(DEPLOYMENT))["env"].append(OPENED)
 
-    cluster.put(objects.agent({"runtime": {"extraEnv": [{"name": "A", "value": "b"}]}}))
-    await cluster.settle()
+    cluster.put(objects.merge(agent()[0], {"spec": {"runtime": {"extraEnv": [A_IS_B]}}}))
+    await cluster.reconcile(AGENT_RUNTIME)
 
     assert OPEN not in {each["name"] for each in container(cluster.live(DEPLOYMENT))["env"]}
     assert "A" in {each["name"] for each in container(cluster.live(DEPLOYMENT), 1)["env"]}
+
+
+async def test_an_object_that_is_deleted_while_it_is_applied_is_no_drift() -> None:
+    cluster = await settled(*agent())
+
+    def deletes(kind: ObjectKind, live: JsonObject) -> None:
+        cluster.objects.pop((kind, ("default", live["metadata"]["name"])))
+
+    cluster.webhooks.append(deletes)
+    cluster.put(objects.merge(agent()[0], {"spec": {"runtime": {"extraEnv": [A_IS_B]}}}))
+    await cluster.reconcile(AGENT_RUNTIME)
+
+    assert [each for each in cluster.writes if " Deployment " in each] == [
+        "apply Deployment helper"
+    ]
+    assert ("helper", "DriftCorrected") not in cluster.events
+
+
+def test_places_that_were_put_back_long_ago_are_forgotten() -> None:
+    corrections, kept = Corrections(), Manifest(SERVICE, ("a", "b"), {})
+    for minute in range(CORRECTIONS):
+        corrections.made(kept, ["x"], f"2026-01-01T00:0{minute}:00Z")
+    assert corrections.allowed(kept, ["x", "y"], "2026-01-01T00:09:59Z") == {"y"}
+    assert corrections.allowed(kept, ["x"], "2026-01-01T00:10:01Z") == {"x"}
+
+    corrections.made(kept, ["y"], "2026-01-01T00:10:01Z")
+    assert corrections.allowed(kept, ["x"], "2026-01-01T00:09:59Z") == frozenset()
 
 
 async def test_an_opened_agent_says_so_until_its_pods_are_closed_again() -> None:

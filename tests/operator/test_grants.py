@@ -27,16 +27,17 @@ from tests.operator.test_reconcile import BEARER, OPENAI, encoded, settled
 COPIED = "omnia-helper-provider-keys"
 
 
-def of_shared(document: JsonObject, allowed: list[str]) -> JsonObject:
-    changed = objects.merge(document, {"spec": {"allowedNamespaces": allowed}})
+def of_shared(document: JsonObject, allowed: list[str] | None) -> JsonObject:
+    change = {} if allowed is None else {"allowedNamespaces": allowed}
+    changed = objects.merge(document, {"spec": change})
     return objects.merge(changed, {"metadata": {"namespace": "shared"}})
 
 
-def provider(allowed: list[str], spec: JsonObject | None = None) -> JsonObject:
+def provider(allowed: list[str] | None, spec: JsonObject | None = None) -> JsonObject:
     return of_shared(objects.provider(OPENAI if spec is None else spec), allowed)
 
 
-def registry(allowed: list[str]) -> JsonObject:
+def registry(allowed: list[str] | None) -> JsonObject:
     return of_shared(objects.registry(objects.handler({"auth": BEARER})), allowed)
 
 
@@ -71,9 +72,9 @@ WITHDRAWN = [
 
 
 @pytest.mark.parametrize(("made", "condition", "reason", "name"), WITHDRAWN)
-@pytest.mark.parametrize("allowed", [[], ["other"]])
+@pytest.mark.parametrize("allowed", [None, [], ["other"]])
 async def test_a_withdrawn_grant_ends_the_pods_and_deletes_the_copied_key(
-    made: Any, condition: str, reason: str, name: str, allowed: list[str]
+    made: Any, condition: str, reason: str, name: str, allowed: list[str] | None
 ) -> None:
     cluster = await running()
 

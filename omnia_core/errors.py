@@ -1,6 +1,9 @@
-"""The root exception with its error code, and the gRPC status of each code."""
+"""The root exception with its error code, the gRPC status of each code, and quotes in errors."""
 
 from enum import StrEnum
+
+# Characters of a sender's own text that an error repeats.
+MAX_QUOTE = 200
 
 
 class Code(StrEnum):
@@ -35,6 +38,17 @@ _CODE_OF_STATUS = {status: code for code, status in GRPC_STATUS.items()}
 def code_of_status(status: int) -> Code:
     """Return the code of a gRPC status number; `INTERNAL` for a number without a code."""
     return _CODE_OF_STATUS.get(status, Code.INTERNAL)
+
+
+def abridged(text: str, limit: int = MAX_QUOTE) -> str:
+    """Return a text that quotes what somebody sent, without its middle if it is too long.
+
+    An error says at its beginning what it is about, and at its end what was expected.
+    """
+    if len(text) <= limit:
+        return text
+    end = limit // 3
+    return f"{text[: limit - end - 1]}…{text[-end:]}"
 
 
 class OmniaError(Exception):

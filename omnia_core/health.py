@@ -1,22 +1,35 @@
 """The HTTP server for `/healthz`, `/readyz` and `/metrics`, which every program has.
 
-It runs in a thread on a port of its own, so that a large scrape does not delay turns.
+It has an event loop of its own, in a thread: it answers while the program's loop is stuck, and a
+large scrape does not delay turns. It needs no credential, so everything in it is bounded: the
+connections, the time and the bytes of each, and the checks that wait for the program's loop.
 """
 
 import asyncio
-import functools
+import socket
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import NamedTuple
+from http import HTTPStatus
+from typing import NamedTuple, cast
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from omnia_core.http.head import END, RequestHead, parse_head
+from omnia_core.http.hosts import MISDIRECTED, HostRule
 
 # An event loop that does not answer for this long is stuck, and the pod has to be restarted.
 LOOP_SECONDS = 5.0
 READY_SECONDS = 5.0
+# From the first byte to the last; Prometheus gives up after 10 s by default.
+CONNECTION_SECONDS = 15.0
+# A new connection beyond this replaces the oldest, so that a probe is answered in a flood too.
+MAX_CONNECTIONS = 64
+MAX_HEAD_BYTES = 16 * 1024
+_STOP_SECONDS = 1.0
+
+_log = structlog.get_logger()
 
 
 class Readiness(NamedTuple):
@@ -29,6 +42,14 @@ class Readiness(NamedTuple):
 ReadinessCheck = Callable[[], Awaitable[Readiness]]
 
 
+class Page(NamedTuple):
+    """An answer."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
 class HealthServer:
     """Serves health endpoints in a thread; the checks run on the event loop that starts it."""
 
@@ -37,11 +58,15 @@ class HealthServer:
         ready: ReadinessCheck,
         registry: CollectorRegistry,
         alive: ReadinessCheck | None = None,
+        connection_seconds: float = CONNECTION_SECONDS,
     ) -> None:
         self._ready = ready
         self._alive = alive or _alive
         self._registry = registry
-        self._server: ThreadingHTTPServer | None = None
+        self._connection_seconds = connection_seconds
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def start(self, host: str | None, port: int) -> int:
         """Serve until `stop`, and return the port (chosen by the system when `port` is 0).
@@ -51,76 +76,183 @@ class HealthServer:
         Raises:
             OSError: the port is in use.
         """
-        loop = asyncio.get_running_loop()
-        health = self
-
-        class Handler(_Handler):
-            def respond(self) -> tuple[int, str, bytes]:
-                return health.respond(self.path, loop)
-
-        self._server = ThreadingHTTPServer((host or "0.0.0.0", port), Handler)
-        self._server.daemon_threads = True
-        # `stop` waits up to this interval.
-        serve = functools.partial(self._server.serve_forever, poll_interval=0.1)
-        threading.Thread(target=serve, name="health", daemon=True).start()
-        return int(self._server.server_address[1])
+        address = host or "0.0.0.0"
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        listening = socket.create_server((address, port), family=family)
+        checks = _Checks(self._ready, self._alive, asyncio.get_running_loop())
+        endpoints = _Endpoints(checks, self._registry, HostRule(host))
+        self._loop = asyncio.SelectorEventLoop()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._loop, listening, endpoints), name="health", daemon=True
+        )
+        self._thread.start()
+        return int(listening.getsockname()[1])
 
     def stop(self) -> None:
         """Stop the server."""
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
+        if self._loop and self._thread and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(_STOP_SECONDS)
 
-    def respond(self, path: str, loop: asyncio.AbstractEventLoop) -> tuple[int, str, bytes]:
-        """Return status, content type and body of a GET; called outside the thread of `loop`."""
-        match path.partition("?")[0]:
+    def _run(
+        self, loop: asyncio.AbstractEventLoop, listening: socket.socket, endpoints: "_Endpoints"
+    ) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop) as runner:
+            runner.run(self._serve(listening, endpoints))
+
+    async def _serve(self, listening: socket.socket, endpoints: "_Endpoints") -> None:
+        connections: dict[_Connection, None] = {}
+
+        def connection() -> _Connection:
+            return _Connection(endpoints, connections, self._connection_seconds)
+
+        server = await asyncio.get_running_loop().create_server(connection, sock=listening)
+        try:
+            await self._stop.wait()
+        finally:
+            server.close()
+            for each in tuple(connections):
+                each.abort()
+
+
+class _Checks:
+    """Asks the program's event loop, once for all who wait for the same answer."""
+
+    def __init__(
+        self, ready: ReadinessCheck, alive: ReadinessCheck, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._ready = ready
+        self._alive = alive
+        self._loop = loop
+        self._waiting: dict[ReadinessCheck, asyncio.Task[Readiness]] = {}
+
+    async def alive(self) -> Readiness:
+        return await self._shared(self._alive, LOOP_SECONDS, "the event loop is stuck")
+
+    async def ready(self) -> Readiness:
+        return await self._shared(self._ready, READY_SECONDS, "the check timed out")
+
+    async def _shared(self, check: ReadinessCheck, seconds: float, late: str) -> Readiness:
+        task = self._waiting.get(check)
+        if task is None or task.done():
+            task = asyncio.ensure_future(self._ask(check, seconds, late))
+            self._waiting[check] = task
+        return await asyncio.shield(task)
+
+    async def _ask(self, check: ReadinessCheck, seconds: float, late: str) -> Readiness:
+        async def run() -> Readiness:
+            return await check()
+
+        try:
+            async with asyncio.timeout(seconds):
+                return await asyncio.wrap_future(
+                    asyncio.run_coroutine_threadsafe(run(), self._loop)
+                )
+        except TimeoutError:
+            return Readiness(ready=False, detail=late)
+        except Exception:  # noqa: BLE001 - a check asks other programs
+            _log.exception("a health check failed")
+            return Readiness(ready=False, detail="the check failed; see the log")
+
+
+class _Endpoints:
+    """What is served."""
+
+    def __init__(self, checks: _Checks, registry: CollectorRegistry, hosts: HostRule) -> None:
+        self._checks = checks
+        self._registry = registry
+        self._hosts = hosts
+
+    async def answer(self, head: RequestHead | None) -> Page:
+        if head is None:
+            return _text(400, "this is not an HTTP/1.1 request")
+        if not self._hosts.allows(head.headers.get("host", "")):
+            return _text(421, MISDIRECTED)
+        if head.method not in ("GET", "HEAD"):
+            return _text(405, "use GET")
+        match head.path:
             case "/healthz":
-                alive = _ask(self._alive(), loop, LOOP_SECONDS)
-                return _text(alive or Readiness(ready=False, detail="the event loop is stuck"))
+                return _state(await self._checks.alive())
             case "/readyz":
-                state = _ask(self._ready(), loop, READY_SECONDS)
-                return _text(state or Readiness(ready=False, detail="the check timed out"))
+                return _state(await self._checks.ready())
             case "/metrics":
-                return 200, CONTENT_TYPE_LATEST, generate_latest(self._registry)
+                return Page(200, CONTENT_TYPE_LATEST, generate_latest(self._registry))
             case _:
-                return 404, "text/plain", b"not found: /healthz, /readyz and /metrics are served\n"
+                return _text(404, "not found: /healthz, /readyz and /metrics are served")
+
+
+class _Connection(asyncio.Protocol):
+    """A connection for one request."""
+
+    def __init__(
+        self, endpoints: _Endpoints, connections: "dict[_Connection, None]", seconds: float
+    ) -> None:
+        """`connections` are the open ones, oldest first."""
+        self._endpoints = endpoints
+        self._connections = connections
+        self._seconds = seconds
+        self._received = bytearray()
+        self._answer: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        if len(self._connections) >= MAX_CONNECTIONS:
+            self._replace_one()
+        self._connections[self] = None
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self.abort)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
+        self._connections.pop(self, None)
+        if self._timer:
+            self._timer.cancel()
+        if self._answer:
+            self._answer.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer or self._transport is None:
+            return
+        self._received += data
+        end = self._received.find(END)
+        if end < 0 and len(self._received) <= MAX_HEAD_BYTES:
+            return
+        self._transport.pause_reading()
+        head = parse_head(bytes(self._received[:end])) if 0 <= end <= MAX_HEAD_BYTES else None
+        self._received.clear()
+        self._answer = asyncio.ensure_future(self._respond(self._transport, head))
+
+    def abort(self) -> None:
+        """Close without sending what is not sent yet."""
+        self._connections.pop(self, None)
+        if self._transport:
+            self._transport.abort()
+
+    def _replace_one(self) -> None:
+        waiting = (each for each in self._connections if each._answer is None)  # noqa: SLF001 - its own class
+        next(waiting, next(iter(self._connections))).abort()
+
+    async def _respond(self, transport: asyncio.Transport, head: RequestHead | None) -> None:
+        page = await self._endpoints.answer(head)
+        lines = (
+            f"HTTP/1.1 {page.status} {HTTPStatus(page.status).phrase}",
+            f"Content-Type: {page.content_type}",
+            f"Content-Length: {len(page.body)}",
+            "Connection: close",
+        )
+        transport.write("\r\n".join(lines).encode() + END)
+        if head is None or head.method != "HEAD":
+            transport.write(page.body)
+        transport.close()
 
 
 async def _alive() -> Readiness:
     return Readiness(ready=True)
 
 
-def _ask(
-    check: Awaitable[Readiness], loop: asyncio.AbstractEventLoop, timeout: float
-) -> Readiness | None:
-    async def run() -> Readiness:
-        return await check
-
-    future = asyncio.run_coroutine_threadsafe(run(), loop)
-    try:
-        return future.result(timeout)
-    except FutureTimeoutError:
-        future.cancel()
-        return None
+def _state(state: Readiness) -> Page:
+    return _text(200 if state.ready else 503, state.detail or "ok")
 
 
-def _text(state: Readiness) -> tuple[int, str, bytes]:
-    return (200 if state.ready else 503), "text/plain", f"{state.detail or 'ok'}\n".encode()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    timeout = 10
-
-    def respond(self) -> tuple[int, str, bytes]:
-        raise NotImplementedError
-
-    def do_GET(self) -> None:
-        status, content_type, body = self.respond()
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by the base class
-        """Log nothing: probes come every few seconds."""
+def _text(status: int, text: str) -> Page:
+    return Page(status, "text/plain", f"{text}\n".encode())

@@ -6,10 +6,12 @@ one, the dialect is 2020-12.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 
+from omnia_core.errors import abridged
 from omnia_core.jsonvalue import JsonObject
 
 _DRAFT_2020_12 = "json-schema.org/draft/2020-12/schema"
@@ -24,6 +26,11 @@ _DIALECTS: dict[str, Callable[..., jsonschema_rs.Validator]] = {
 # Below these keywords a schema that accepts more can make the whole schema accept less.
 _NOT_MONOTONE = frozenset({"contains", "if", "not", "oneOf"})
 _MOST_PATTERNS = 50
+_ALTERNATIVES = frozenset({"anyOf", "oneOf"})
+# The largest values whose violations are listed: some milliseconds of the event loop.
+_MAX_WEIGHT = 4000
+_MAX_WEIGHT_WITH_ALTERNATIVES = 1000
+_WEIGHT_CHARACTERS = 128
 # Keywords whose values are no schemas.
 _DATA = frozenset({"const", "default", "enum", "examples"})
 
@@ -34,14 +41,14 @@ class Violation:
 
     Attributes:
         pointer: the place in the value (RFC 6901); "" for the value itself.
-        message: what was expected and found.
+        message: what was expected and found; a long value is abridged.
     """
 
     pointer: str
     message: str
 
     def __str__(self) -> str:
-        return f"{self.pointer or '(root)'}: {self.message}"
+        return f"{abridged(self.pointer) or '(root)'}: {self.message}"
 
 
 class SchemaInvalid(ValueError):
@@ -52,28 +59,43 @@ class SchemaInvalid(ValueError):
     """
 
     def __init__(self, pointer: str, message: str) -> None:
-        super().__init__(f"{pointer or '(root)'}: {message}")
+        super().__init__(f"{abridged(pointer) or '(root)'}: {abridged(message)}")
         self.pointer = pointer
 
 
 class Schema:
     """A compiled schema."""
 
-    def __init__(self, validator: jsonschema_rs.Validator) -> None:
+    def __init__(self, validator: jsonschema_rs.Validator, *, has_alternatives: bool) -> None:
         self._validator = validator
+        self._has_alternatives = has_alternatives
 
     def accepts(self, value: Any) -> bool:
         """Whether `value` (parsed JSON) satisfies the schema."""
         return self._validator.is_valid(value)
 
     def violations(self, value: Any, *, limit: int = 20) -> list[Violation]:
-        """List at most `limit` violations of `value` (parsed JSON), in document order."""
-        found = []
-        for error in self._validator.iter_errors(value):
-            found.append(Violation(_pointer(error.instance_path), error.message))
-            if len(found) == limit:
-                break
-        return found
+        """List at most `limit` violations of `value` (parsed JSON), in document order.
+
+        The library makes all violations before it returns the first, each with a copy of its part
+        of the value, and below `anyOf` and `oneOf` those of every branch. Only those of a small
+        value are made; of a large one the list has the first, or says that there are some.
+        """
+        weight = _MAX_WEIGHT_WITH_ALTERNATIVES if self._has_alternatives else _MAX_WEIGHT
+        if _weighs_at_most(weight, value):
+            errors = islice(self._validator.iter_errors(value), limit)
+            return [_violation(error) for error in errors]
+        if self.accepts(value):
+            return []
+        if self._has_alternatives:
+            return [
+                Violation("", "it does not fit the schema, and is too large to list the places")
+            ]
+        try:
+            self._validator.validate(value)
+        except jsonschema_rs.ValidationError as error:
+            return [_violation(error)]
+        return []
 
 
 def compile_schema(schema: JsonObject | bool) -> Schema:
@@ -84,7 +106,8 @@ def compile_schema(schema: JsonObject | bool) -> Schema:
     """
     try:
         # `format` is an assertion here: authors who write `format: email` expect a check.
-        return Schema(_dialect(schema)(schema, validate_formats=True, retriever=_refuse_to_fetch))
+        validator = _dialect(schema)(schema, validate_formats=True, retriever=_refuse_to_fetch)
+        return Schema(validator, has_alternatives=_has_alternatives(schema))
     except jsonschema_rs.ValidationError as error:
         raise SchemaInvalid(_pointer(error.instance_path), error.message) from error
     except (jsonschema_rs.ReferencingError, ValueError, TypeError) as error:
@@ -139,6 +162,46 @@ def _dialect(schema: JsonObject | bool) -> Callable[..., jsonschema_rs.Validator
     named = schema.get("$schema") if isinstance(schema, dict) else None
     uri = named.rstrip("#").partition("://")[2] if isinstance(named, str) else ""
     return _DIALECTS.get(uri, _DIALECTS[_DRAFT_2020_12])
+
+
+def _violation(error: jsonschema_rs.ValidationError) -> Violation:
+    return Violation(_pointer(error.instance_path), abridged(error.message))
+
+
+def _weighs_at_most(limit: int, value: Any) -> bool:
+    """Whether a value has at most `limit` parts; a long text counts as several."""
+    left = limit
+    rest = [value]
+    while rest:
+        part = rest.pop()
+        left -= 1
+        if isinstance(part, str):
+            left -= len(part) // _WEIGHT_CHARACTERS
+        elif isinstance(part, list):
+            left -= len(part)
+            rest += part if left >= 0 else ()
+        elif isinstance(part, dict):
+            left -= len(part)
+            if left >= 0:
+                rest += part.keys()
+                rest += part.values()
+        if left < 0:
+            return False
+    return True
+
+
+def _has_alternatives(schema: Any) -> bool:
+    """Whether there are branches in a schema, of which one has to fit."""
+    rest = [schema]
+    while rest:
+        part = rest.pop()
+        if isinstance(part, dict):
+            if not _ALTERNATIVES.isdisjoint(part):
+                return True
+            rest += part.values()
+        elif isinstance(part, list):
+            rest += part
+    return False
 
 
 def _refuse_to_fetch(uri: str) -> JsonObject:

@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import MediaStorageType
+from omnia_core.http.hosts import HostRule, is_loopback
+from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
@@ -18,7 +20,6 @@ from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
-from omnia_facade.entrance.admission import is_loopback
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
 from omnia_facade.metrics import FacadeMetrics
@@ -68,7 +69,11 @@ class FacadeServer:
             )
             backend = open_backend(context) if env.mode is Mode.AGENT else None
             media = await _open_media(context, backend)
-            http = await _open_http(context, authenticator, media)
+            # With a credential, a page of another name has nothing to send.
+            public = env.allow_unauthenticated
+            hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
+            budget = ReceiveBudget()
+            http = await _open_http(context, authenticator, media, hosts=hosts, budget=budget)
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
             )
@@ -83,7 +88,9 @@ class FacadeServer:
                 front_page=None if http else _front_page(env),
                 allowed_origins=tuple(env.allowed_origins),
                 timings=context.timings,
-                local=env.allow_unauthenticated and is_loopback(env.bind_address or ""),
+                hosts=hosts,
+                local=is_loopback(env.bind_address or ""),
+                budget=budget,
             )
             server = await listen(env, partial(ConnectionRouter, entrance))
             stack.callback(server.close)
@@ -174,14 +181,19 @@ async def _open_media(context: ProcessContext, backend: Backend | None) -> "Medi
 
 
 async def _open_http(
-    context: ProcessContext, authenticator: Authenticator, media: "MediaService | None"
+    context: ProcessContext,
+    authenticator: Authenticator,
+    media: "MediaService | None",
+    *,
+    hosts: HostRule,
+    budget: ReceiveBudget,
 ) -> "web.ServerRunner | None":
     """Open the HTTP server if there are routes: aiohttp costs a pod 25 MB."""
     if not serves_http(context.env):
         return None
     from omnia_facade.http.opening import open_http  # noqa: PLC0415 - as above
 
-    return await open_http(context, authenticator, media)
+    return await open_http(context, authenticator, media, hosts=hosts, budget=budget)
 
 
 def _front_page(env: FacadeEnv) -> StaticFrontPage | None:

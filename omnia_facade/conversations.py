@@ -5,11 +5,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from omnia_core.env.shared import SessionType
+from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
-from omnia_facade.entrance.head import RequestHead
 from omnia_facade.entrance.router import Upgrade
 from omnia_facade.turns.relayed import InterruptedAnswerStore
 from omnia_facade.ws.client_connection import ClientConnection

@@ -8,6 +8,7 @@ class Timings(Struct, frozen=True, kw_only=True):
 
     Attributes:
         head: until a request's head is complete.
+        silent: until a connection whose head is not complete may be replaced in a full pod.
         linger: for a rejected client to read the answer, before the socket is closed.
         ping: of silence before a WebSocket is pinged.
         pong: of further silence before it is aborted.
@@ -23,6 +24,7 @@ class Timings(Struct, frozen=True, kw_only=True):
     """
 
     head: float = 10.0
+    silent: float = 1.0
     linger: float = 2.0
     ping: float = 30.0
     pong: float = 60.0

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -10,10 +12,16 @@ from aiohttp import web
 
 from omnia_core.env import HistoryEnv, SecretStr
 from omnia_core.errors import ConfigurationError
+from omnia_core.http.hosts import HostRule
+from omnia_core.http.received import ConnectionSettings
+from omnia_core.http.server import LimitedServer
 from omnia_history.access import Access, fetch_cluster_keys
 from omnia_history.database import Database
 from omnia_history.routes import Routes
 
+# More than the readers of a namespace open; a new one beyond it replaces one that is idle.
+MAX_CONNECTIONS = 512
+_KEEP_ALIVE_SECONDS = 75.0
 _SHUTDOWN_SECONDS = 5.0
 
 _log = structlog.get_logger()
@@ -31,21 +39,42 @@ async def serve(env: HistoryEnv) -> None:
         loop.add_signal_handler(stop_signal, stop.set)
     assert isinstance(env.url, SecretStr)  # noqa: S101 - it comes from the environment
     database = Database(env.url.reveal())
-    application = Routes(database, env.namespace, _access(env)).application()
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    # With a credential, a page of another name has nothing to send.
+    hosts = HostRule(env.bind_address if env.allow_unauthenticated else None)
+    routes = Routes(database, env.namespace, _access(env), hosts=hosts)
+    try:
+        async with limited_server(routes.application()) as runner:
+            try:
+                await web.TCPSite(runner, env.bind_address, env.port).start()
+            except OSError as error:
+                raise ConfigurationError(
+                    f"{env.variable('port')}: cannot listen on port {env.port}: {error.strerror}"
+                ) from error
+            _log.info("ready", port=env.port)
+            await stop.wait()
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def limited_server(application: web.Application) -> AsyncIterator[web.ServerRunner]:
+    """Serve an application with limits for its connections. The runner does not listen yet."""
+    inner = web.AppRunner(application)
+    await inner.setup()
+    assert inner.server  # noqa: S101 - made by `setup`
+    server = LimitedServer(
+        inner.server.request_handler,
+        ConnectionSettings(keep_alive=_KEEP_ALIVE_SECONDS),
+        max_connections=MAX_CONNECTIONS,
+        request_factory=inner.server.request_factory,
+    )
+    runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        try:
-            await web.TCPSite(runner, env.bind_address, env.port).start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"{env.variable('port')}: cannot listen on port {env.port}: {error.strerror}"
-            ) from error
-        _log.info("ready", port=env.port)
-        await stop.wait()
+        yield runner
     finally:
         await runner.cleanup()
-        await database.close()
+        await inner.cleanup()
 
 
 def _access(env: HistoryEnv) -> Access | None:

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
+from omnia_core.errors import abridged
 from omnia_history.refusals import Refused
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
@@ -139,7 +140,8 @@ def _check_names(query: Mapping[str, str], names: Collection[str]) -> None:
     if unknown := sorted(set(query) - set(names)):
         raise Refused(
             "invalid_request",
-            f"unknown parameter {', '.join(unknown)}; expected one of {', '.join(sorted(names))}",
+            f"unknown parameter {abridged(', '.join(unknown))};"
+            f" expected one of {', '.join(sorted(names))}",
         )
 
 

@@ -8,6 +8,9 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from omnia_core.errors import abridged
+from omnia_core.http.connection import admit
+from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
 from omnia_history.access import Access
@@ -37,11 +40,16 @@ class Routes:
         namespace: str,
         access: Access | None,
         piece_size: PieceSize = PIECE_SIZE,
+        hosts: HostRule = ANY_HOST,
     ) -> None:
-        """Bind the handlers; with `access` None, requests need no token."""
+        """Bind the handlers; with `access` None, requests need no token.
+
+        `hosts` says which Host headers are served.
+        """
         self._database = database
         self._namespace = namespace
         self._access = access
+        self._hosts = hosts
         self._piece_size = piece_size
         self._search_slots = asyncio.Semaphore(MAX_SEARCHES)
 
@@ -63,9 +71,12 @@ class Routes:
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            if not self._hosts.allows(request.headers.get("Host", "")):
+                return _answer(Failure("misdirected_request", MISDIRECTED), 421)
             if self._access and request.path not in ("/healthz", "/readyz"):
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 await self._access.check(headers)
+            admit(request)
             return await handler(request)
         except Unauthorized as error:
             return _answer(Failure("unauthorized", str(error)), 401)
@@ -73,7 +84,8 @@ class Routes:
             return _answer(Failure(error.reason, error.detail), STATUS[error.reason])
         except web.HTTPException as error:
             return _answer(
-                Failure(error.reason.lower().replace(" ", "_"), request.path), error.status
+                Failure(error.reason.lower().replace(" ", "_"), abridged(request.path)),
+                error.status,
             )
         except Exception:  # noqa: BLE001 - the caller must not see its text
             _log.exception("request failed", path=request.path)
@@ -139,8 +151,8 @@ class Routes:
         if not rows:
             raise Refused(
                 "not_found",
-                f'there is no session "{session_id}" in the namespace "{self._namespace}";'
-                " it may have expired and been deleted",
+                f'there is no session "{abridged(session_id)}" in the namespace'
+                f' "{self._namespace}"; it may have expired and been deleted',
             )
         return answers.session_view(rows[0]), rows[0]["key"]
 

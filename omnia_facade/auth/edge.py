@@ -3,14 +3,9 @@
 from collections.abc import Mapping
 
 from omnia_core.files.auth import EdgeTrust
+from omnia_core.http.head import RepeatedField
 from omnia_facade.auth.chain import Unauthorized
 from omnia_facade.auth.principal import Origin, Principal
-
-
-class RepeatedField(str):
-    """The joined values of a header that came more than once (RFC 9110, section 5.3)."""
-
-    __slots__ = ()
 
 
 class ProxyHeaderValidator:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from omnia_core.http.head import RequestHead
 from omnia_core.names import Mode
-from omnia_facade.entrance.head import RequestHead
 
 PATH = "/"
 METHODS = ("GET", "HEAD")

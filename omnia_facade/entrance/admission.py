@@ -1,11 +1,14 @@
 """Decides whether a request may open a WebSocket, before the upgrade."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from omnia_core.errors import abridged
+from omnia_core.http.head import RequestHead
+from omnia_core.http.hosts import MISDIRECTED
 from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down
-from omnia_facade.entrance.head import RequestHead
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_conversation(head: RequestHead) -> bool:
@@ -13,30 +16,18 @@ def is_conversation(head: RequestHead) -> bool:
     return head.is_upgrade or _serves_websocket(head.path)
 
 
-def rejection_of_host(head: RequestHead, allowed_origins: Sequence[str]) -> RejectedRequest | None:
-    """Return why a local server without credentials rejects a request; None if it is admitted.
-
-    The Host has to be this machine, or that of an allowed origin. A page whose name was bound to
-    this machine (DNS rebinding) is rejected: a browser sends the name that it loaded the page by.
-    Programs may omit the Host.
-    """
-    host = head.headers.get("host", "")
-    if not host or _host_allowed(host, allowed_origins):
-        return None
-    return RejectedRequest(
-        421,
-        Rejection.MISDIRECTED_REQUEST,
-        "this server requires no credential, so it answers to localhost only",
-    )
+def misdirected() -> RejectedRequest:
+    """Reject a request for another host (see `HostRule`)."""
+    return RejectedRequest(421, Rejection.MISDIRECTED_REQUEST, MISDIRECTED)
 
 
 def rejection_of_upgrade(
-    head: RequestHead, *, allowed_origins: Sequence[str], draining: bool
+    head: RequestHead, *, allowed_origins: Sequence[str], local: bool, draining: bool
 ) -> RejectedRequest | None:
     """Return why an authenticated request is not upgraded to WebSocket; None if it is."""
     if not _serves_websocket(head.path):
         return RejectedRequest(
-            404, Rejection.NOT_FOUND, f'nothing is served at "{head.path}"; try /ws'
+            404, Rejection.NOT_FOUND, f'nothing is served at "{abridged(head.path)}"; try /ws'
         )
     if not head.is_upgrade:
         return RejectedRequest(
@@ -47,40 +38,20 @@ def rejection_of_upgrade(
         )
     if draining:
         return shutting_down()
-    if not _origin_allowed(head, allowed_origins):
+    if not _origin_allowed(head, allowed_origins, local=local):
         return RejectedRequest(
             403,
             Rejection.FORBIDDEN_ORIGIN,
-            f'the origin "{head.headers["origin"]}" may not connect',
+            f'the origin "{abridged(head.headers["origin"])}" may not connect',
         )
     return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address is always this machine (RFC 6761)."""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return False
-
-
-def _host_allowed(host: str, allowed_origins: Sequence[str]) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    allowed = {urlsplit(origin).netloc.lower() for origin in allowed_origins}
-    return is_loopback(name) or "*" in allowed_origins or host.lower() in allowed
 
 
 def _serves_websocket(path: str) -> bool:
     return path == "/ws" or path.startswith("/api/agents/")
 
 
-def _origin_allowed(head: RequestHead, allowed: Sequence[str]) -> bool:
+def _origin_allowed(head: RequestHead, allowed: Sequence[str], *, local: bool) -> bool:
     """Programs send no Origin. A browser sends that of the page: other sites are kept out."""
     origin = head.headers.get("origin")
     if origin is None:
@@ -89,7 +60,36 @@ def _origin_allowed(head: RequestHead, allowed: Sequence[str]) -> bool:
         return "*" in allowed or origin.rstrip("/").lower() in {
             entry.rstrip("/").lower() for entry in allowed
         }
+    return is_same_origin(
+        origin,
+        host=head.headers.get("host", ""),
+        forwarded_scheme=head.headers.get("x-forwarded-proto", ""),
+        local=local,
+    )
+
+
+def is_same_origin(origin: str, *, host: str, forwarded_scheme: str, local: bool) -> bool:
+    """Whether a page of `origin` was loaded from the server that it connects to (RFC 6454).
+
+    Scheme, host and port are compared. A proxy may have ended TLS: it says so in
+    X-Forwarded-Proto, which no page can set. Without it both schemes are accepted in a pod, and
+    http alone on a `local` port, which has no proxy in front of it.
+    """
+    schemes = ("http",) if local else ("http", "https")
+    if forwarded_scheme:
+        # Each proxy appends its own: the first is that of the page.
+        schemes = (forwarded_scheme.partition(",")[0].strip().lower(),)
     try:
-        return urlsplit(origin).netloc.lower() == head.headers.get("host", "").lower()
+        page = urlsplit(origin)
+        server = urlsplit(f"//{host}")
+        default = _DEFAULT_PORTS.get(page.scheme)
+        return (
+            page.scheme in schemes
+            and default is not None
+            and bool(page.hostname)
+            and not (page.path or page.query or page.fragment or "@" in page.netloc + host)
+            and page.hostname == server.hostname
+            and (page.port or default) == (server.port or default)
+        )
     except ValueError:
         return False

@@ -1,11 +1,10 @@
-"""HTTP error answers: `{"error": code, "detail": text}` with a status, without an HTTP library."""
+"""The requests that the facade itself rejects, and their reasons."""
 
 from collections.abc import Mapping
 from enum import StrEnum
-from http import HTTPStatus
-from typing import Any
 
-from omnia_core.jsonvalue import json_bytes
+from omnia_core.http.errors import HttpError
+from omnia_core.http.received import UNFINISHED
 
 # In seconds. Another pod may answer at once; a full pod needs some time to have room again.
 RETRY_NOW = {"Retry-After": "1"}
@@ -35,31 +34,6 @@ class Rejection(StrEnum):
     FRAME_RATE = "frame_rate"
     TOO_MUCH_RECEIVED = "too_much_received"
     TOO_MUCH_UNREAD = "too_much_unread"
-
-
-class HttpError(Exception):
-    """A request is answered with this error.
-
-    Attributes:
-        status: the HTTP status.
-        error: the code.
-        headers: what the answer has besides Content-Type and Content-Length.
-        body: the answer; `more` adds to it.
-    """
-
-    def __init__(
-        self,
-        status: int,
-        error: str,
-        detail: str,
-        headers: Mapping[str, str] | None = None,
-        **more: Any,
-    ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.error = error
-        self.headers = dict(headers or {})
-        self.body = {"error": error, "detail": detail, **more}
 
 
 class RejectedRequest(HttpError):
@@ -101,26 +75,13 @@ def too_many_connections_of_user() -> RejectedRequest:
     )
 
 
+def too_many_unfinished() -> RejectedRequest:
+    """Reject a request because too many large ones are not complete or not admitted yet."""
+    return RejectedRequest(503, Rejection.OVERLOADED, UNFINISHED, RETRY_NOW)
+
+
 def shutting_down() -> RejectedRequest:
     """Reject a request because the pod is draining."""
     return RejectedRequest(
         503, Rejection.DRAINING, "this server is shutting down; try again", RETRY_NOW
     )
-
-
-def response_bytes(error: HttpError, *, head_only: bool = False) -> bytes:
-    """Return a whole HTTP/1.1 response, after which the connection closes.
-
-    With `head_only` the body is left out, as for a HEAD request; its length is not.
-    """
-    # A detail may quote bytes of the request that are not UTF-8.
-    detail = str(error.body["detail"]).encode(errors="replace").decode()
-    body = json_bytes({**error.body, "detail": detail})
-    lines = [
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-        "Connection: close",
-        *(f"{name}: {value}" for name, value in error.headers.items()),
-    ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body)

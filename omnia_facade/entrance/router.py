@@ -7,27 +7,33 @@ from typing import TypeAlias, cast
 import structlog
 from msgspec import Struct, field
 
+from omnia_core.http.errors import response_bytes
+from omnia_core.http.head import END, RequestHead, parse_head
+from omnia_core.http.hosts import ANY_HOST, HostRule
+from omnia_core.http.received import (
+    HeadTooLarge,
+    ReceiveBudget,
+    ReceivedBytes,
+    discard_slowly,
+)
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import (
     is_conversation,
-    rejection_of_host,
+    misdirected,
     rejection_of_upgrade,
 )
 from omnia_facade.entrance.capacity import Admission, Capacity, CountedConnection
 from omnia_facade.entrance.errors import (
     RejectedRequest,
     Rejection,
-    response_bytes,
     shutting_down,
     too_many_connections,
     too_many_connections_of_user,
+    too_many_unfinished,
     unauthorized,
 )
-from omnia_facade.entrance.head import END, RequestHead, parse_head
 from omnia_facade.timings import USUAL, Timings
-
-MAX_HEAD_BYTES = 64 * 1024
 
 HttpProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 Upgrade: TypeAlias = Callable[[RequestHead, Principal], asyncio.Protocol]
@@ -46,7 +52,10 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
             conversations.
         http: makes the protocol of an HTTP connection; None where there are no routes.
         front_page: answers in front of a pod that serves no HTTP.
-        local: the port is reachable from this machine only, and requires no credential.
+        hosts: which Host headers are served.
+        local: the port is reachable from this machine only.
+        budget: limits what unadmitted connections hold together.
+        silent: the connections whose heads are not complete, oldest first.
         draining: set when the pod shuts down.
         tasks: the upgrades that are being decided.
     """
@@ -59,7 +68,10 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     front_page: StaticFrontPage | None = None
     allowed_origins: tuple[str, ...] = ()
     timings: Timings = USUAL
+    hosts: HostRule = ANY_HOST
     local: bool = False
+    budget: ReceiveBudget = field(default_factory=ReceiveBudget)
+    silent: "dict[ConnectionRouter, None]" = field(default_factory=dict)
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -71,62 +83,79 @@ class ConnectionRouter(asyncio.Protocol):
         "_admission",
         "_answered",
         "_authenticating",
-        "_buffer",
+        "_began",
         "_context",
+        "_head_bytes",
+        "_received",
         "_timer",
         "_transport",
     )
 
     def __init__(self, context: EntranceContext) -> None:
         self._context = context
-        self._buffer = bytearray()
+        self._received = ReceivedBytes(context.budget)
+        # The head that is being decided on, as it arrived.
+        self._head_bytes = b""
         self._authenticating = False
         self._admission = Admission.DROP
         self._answered = False
+        self._began = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
         self._admission = self._context.capacity.enter()
+        if self._admission is not Admission.ADMITTED and self._replace_silent(self._began):
+            self._context.capacity.leave(self._admission)
+            self._admission = self._context.capacity.enter()
         if self._admission is Admission.DROP:
             self._context.rejected(Rejection.TOO_MANY_CONNECTIONS)
             self._transport.abort()
             return
-        loop = asyncio.get_running_loop()
+        self._context.silent[self] = None
         self._timer = loop.call_later(self._context.timings.head, self._transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the base class's
         self._stop_timer()
-        self._context.capacity.leave(self._admission)
+        self._forget()
+        self._leave()
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
         if self._answered:
+            if self._transport:
+                discard_slowly(self._transport)
             return
-        # The end may be split over two packets; what was searched before is not searched again.
-        searched = max(0, len(self._buffer) - len(END))
-        self._buffer += data
+        if not self._received.add(data):
+            self._reject(too_many_unfinished())
+            return
         if self._authenticating:
             return
-        end = self._buffer.find(END, searched)
-        if end > MAX_HEAD_BYTES or (end < 0 and len(self._buffer) > MAX_HEAD_BYTES):
-            self._reject(
-                RejectedRequest(
-                    431, Rejection.HEAD_TOO_LARGE, "the request's headers are too large"
-                )
-            )
-        elif end >= 0:
-            self._route(bytes(self._buffer[:end]))
+        try:
+            size = self._received.head_size()
+        except HeadTooLarge as error:
+            self._reject(RejectedRequest(431, Rejection.HEAD_TOO_LARGE, str(error)))
+            return
+        if size is not None:
+            self._context.silent.pop(self, None)
+            head = self._received.take_head(size)
+            if head is None:
+                self._reject(too_many_unfinished())
+            else:
+                self._head_bytes = head
+                self._route()
 
-    def _route(self, data: bytes) -> None:
+    def _route(self) -> None:
         context = self._context
-        head = parse_head(data)
+        head = parse_head(self._head_bytes[: -len(END)])
         if head is None:
             detail = "this is not an HTTP/1.1 request"
             self._reject(RejectedRequest(400, Rejection.BAD_REQUEST, detail))
-        elif context.local and (error := rejection_of_host(head, context.allowed_origins)):
-            self._reject(error, head)
+        elif not context.hosts.allows(head.headers.get("host", "")):
+            self._reject(misdirected(), head)
         elif self._admission is Admission.REFUSE_WITH_503:
             self._reject(too_many_connections(), head)
         elif context.upgrade is None or (context.http and not is_conversation(head)):
@@ -168,6 +197,7 @@ class ConnectionRouter(asyncio.Protocol):
         rejected = rejection_of_upgrade(
             head,
             allowed_origins=context.allowed_origins,
+            local=context.local,
             draining=context.draining.is_set(),
         )
         if rejected:
@@ -192,13 +222,15 @@ class ConnectionRouter(asyncio.Protocol):
             return
         protocol = CountedConnection(inner, self._context.capacity, user_id)
         transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        # The head by itself: frames that arrived before the handshake's answer are read after it.
-        end = self._buffer.find(END) + len(END)
-        protocol.data_received(bytes(self._buffer[:end]))
-        if len(self._buffer) > end:
-            protocol.data_received(bytes(self._buffer[end:]))
+        # First of all: the protocol may pause reading again.
         transport.resume_reading()
+        protocol.connection_made(transport)
+        head, rest = self._head_bytes, self._received.take(len(self._received))
+        self._forget()
+        # The head by itself: frames that arrived before the handshake's answer are read after it.
+        protocol.data_received(head)
+        if rest:
+            protocol.data_received(rest)
 
     def _reject(self, rejected: RejectedRequest, head: RequestHead | None = None) -> None:
         self._context.rejected(rejected.reason)
@@ -211,6 +243,8 @@ class ConnectionRouter(asyncio.Protocol):
         """
         transport = self._transport
         self._answered = True
+        self._context.silent.pop(self, None)
+        self._forget()
         self._stop_timer()
         if transport is None or transport.is_closing():
             return
@@ -226,6 +260,31 @@ class ConnectionRouter(asyncio.Protocol):
         transport.close()
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._context.timings.send, transport.abort)
+
+    def _replace_silent(self, now: float) -> bool:
+        """In a full pod, end the oldest connection that has not sent a head for some time.
+
+        Silent clients cannot keep out others so, and no limit for each address is needed, which
+        would lock out everybody behind the same ingress.
+        """
+        oldest = next(iter(self._context.silent), None)
+        if oldest is None or now - oldest._began < self._context.timings.silent:  # noqa: SLF001 - its own class
+            return False
+        if oldest._transport:  # noqa: SLF001 - likewise
+            oldest._transport.abort()  # noqa: SLF001 - likewise
+        oldest._leave()  # noqa: SLF001 - likewise
+        return True
+
+    def _leave(self) -> None:
+        """Free the connection's place, once."""
+        self._context.silent.pop(self, None)
+        self._context.capacity.leave(self._admission)
+        self._admission = Admission.DROP
+
+    def _forget(self) -> None:
+        """Give back the bytes that the connection holds."""
+        self._head_bytes = b""
+        self._received.clear()
 
     def _stop_timer(self) -> None:
         if self._timer:

@@ -3,7 +3,8 @@
 from enum import StrEnum
 from typing import Any
 
-from omnia_facade.entrance.errors import RETRY_NOW, HttpError
+from omnia_core.http.errors import HttpError
+from omnia_facade.entrance.errors import RETRY_NOW
 
 
 class FunctionErrorCode(StrEnum):

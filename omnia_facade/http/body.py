@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from aiohttp import web
 
-from omnia_facade.entrance.errors import HttpError
+from omnia_core.http.errors import HttpError
 
 Body = TypeVar("Body", bytes, bytearray)
 

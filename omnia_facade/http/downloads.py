@@ -12,9 +12,9 @@ import structlog
 from aiohttp import web
 from msgspec import Struct
 
+from omnia_core.http.errors import HttpError
 from omnia_core.media import MediaRecord
 from omnia_facade.auth.principal import Principal
-from omnia_facade.entrance.errors import HttpError
 from omnia_facade.media.library import Download, MediaLibrary
 from omnia_facade.media.port import MediaErrorCode, MediaFailed
 from omnia_facade.media.threads import in_thread

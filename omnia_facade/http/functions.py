@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import structlog
 from aiohttp import web
 
+from omnia_core.http.connection import error_response
+from omnia_core.http.errors import HttpError
 from omnia_core.telemetry.tracing import names
 from omnia_facade.auth.principal import Principal
 from omnia_facade.context import ProcessContext
-from omnia_facade.entrance.errors import HttpError, Rejection
+from omnia_facade.entrance.errors import Rejection
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function, FunctionAnswer, FunctionInvocation
 from omnia_facade.http.body import read_body
-from omnia_facade.http.server import error_response
 
 MAX_BODY_BYTES = 1024 * 1024
 PREFIX = "/functions/"

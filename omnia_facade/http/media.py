@@ -8,10 +8,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from omnia_core.http.errors import HttpError
 from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_core.media import UNREADABLE
 from omnia_facade.auth.principal import Principal
-from omnia_facade.entrance.errors import RETRY_NOW, HttpError
+from omnia_facade.entrance.errors import RETRY_NOW
 from omnia_facade.http.body import invalid_framing, read_body, send_continue
 from omnia_facade.http.downloads import Downloads
 from omnia_facade.media.opening import MediaService

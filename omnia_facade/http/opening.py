@@ -10,6 +10,8 @@ from omnia_core.env import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
+from omnia_core.http.hosts import HostRule
+from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Mode
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.context import ProcessContext
@@ -24,15 +26,21 @@ OPENAPI_PATH = "/openapi.json"
 
 
 async def open_http(
-    context: ProcessContext, authenticator: Authenticator, media: MediaService | None
+    context: ProcessContext,
+    authenticator: Authenticator,
+    media: MediaService | None,
+    *,
+    hosts: HostRule,
+    budget: ReceiveBudget,
 ) -> web.ServerRunner:
     """Return the server, ready for connections; it does not listen by itself.
 
     Raises:
         ConfigurationError: a route cannot be served in this environment.
     """
-    server = HttpServer([*_routes(context, media)], authenticator, context.metrics.rejected)
-    runner = server.runner(context.env.drain_timeout.seconds, context.timings)
+    routes = [*_routes(context, media)]
+    server = HttpServer(routes, authenticator, context.metrics.rejected, hosts)
+    runner = server.runner(context.env.drain_timeout.seconds, context.timings, budget)
     await runner.setup()
     return runner
 

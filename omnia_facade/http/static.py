@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from omnia_core.http.errors import HttpError
 from omnia_facade.auth.principal import Principal
-from omnia_facade.entrance.errors import HttpError
 
 _METHODS = ("GET", "HEAD")
 

@@ -8,9 +8,9 @@ from websockets.server import ServerProtocol
 from websockets.streams import StreamReader
 from websockets.typing import Subprotocol
 
+from omnia_core.http.errors import HttpError, response_bytes
 from omnia_core.names import MAX_MESSAGE_BYTES
 from omnia_facade.auth.tokens import SUBPROTOCOL
-from omnia_facade.entrance.errors import HttpError, response_bytes
 
 OMNIA_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)
 # A frame costs the library about 4 µs, so that a turn of the smallest frames takes 0.3 ms.

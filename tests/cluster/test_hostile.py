@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.labels import OwnedNames
+from omnia_operator.labels import INSTANCE, OwnedNames
 from tests.cluster.agents import here, ready
+from tests.cluster.harness.deploy import RELEASE
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.talking import say
@@ -68,11 +69,10 @@ def volume(**source: JsonObject) -> Callable[[str], JsonObject]:
 
 
 TOOL: JsonObject = {"name": "t", "description": "Harms.", "inputSchema": {"type": "object"}}
-OPEN = {"name": "OMNIA_FACADE_ALLOW_UNAUTHENTICATED", "value": "true"}
 KINDS: dict[str, Callable[[str], JsonObject]] = {
     "host": volume(hostPath={"path": "/"}),
     "token": volume(projected={"sources": [{"serviceAccountToken": {"path": "t"}}]}),
-    "open": agent(facade={"extraEnv": [OPEN]}),
+    "share": volume(nfs={"server": "10.0.0.1", "path": "/"}),
     "issuer": agent(
         externalAuth={"oidc": {"issuer": "http://127.0.0.1:8080", "audience": "a"}},
         runtime={"replicas": 0},
@@ -133,7 +133,7 @@ def operators(omnia: Kubectl) -> dict[str, int]:
         each["metadata"]["name"]: sum(
             status["restartCount"] for status in each["status"].get("containerStatuses", ())
         )
-        for each in omnia.list("pods", "app.kubernetes.io/component=operator")
+        for each in omnia.list("pods", f"app.kubernetes.io/instance={RELEASE}")
     }
 
 
@@ -183,11 +183,15 @@ def test_who_may_write_resources_only_cannot_stop_the_operator_or_the_agents_of_
 
     everything = len(hostile) + HONEST + 1
     wait_until("each has a status", lambda: settled(kubectl) == everything, seconds=240)
-    for each in kubectl.list("agentruntimes"):
-        kind, running = each["metadata"]["name"].split("-")[0], each["status"]["phase"] == "Running"
-        assert running is (kind in {"honest", "issuer"}), each
-    made = {each["metadata"]["name"].split("-")[0] for each in kubectl.list("deployments")}
-    assert made == {"honest", "issuer", "evil"}
+    running = {
+        each["metadata"]["name"]
+        for each in kubectl.list("agentruntimes")
+        # With an issuer that cannot be asked an agent runs, and lets nobody in by its tokens.
+        if each["status"]["phase"] == "Running" and "issuer" not in each["metadata"]["name"]
+    }
+    assert running == set(names)
+    pods = {each["metadata"]["labels"].get(INSTANCE, "evil") for each in kubectl.list("pods")}
+    assert pods == {*names, "evil"}
     for name in names:
         ready(kubectl, name)
         assert say(kubectl, name, "hello") == ["one"]

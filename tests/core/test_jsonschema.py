@@ -148,3 +148,57 @@ def test_the_schema_of_a_server_checks_what_of_it_compiles(
     assert compiled.accepts(accepted)
     assert refused is None or not compiled.accepts(refused)
     assert json.dumps(schema) == before, "the model is told the schema as the server wrote it"
+
+
+LONG = "x" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "says"),
+    [
+        ({"properties": {"a": {"type": "integer"}}}, {"a": LONG}, 'is not of type "integer"'),
+        ({"additionalProperties": {"type": "integer"}}, {LONG: "x"}, 'is not of type "integer"'),
+        ({"unevaluatedProperties": False}, {LONG: 1}, "unexpected"),
+        ({"enum": ["a", LONG]}, LONG + "y", "xxx"),
+        ({"allOf": [{"anyOf": [{"type": "string"}, {"type": "null"}]}] * 30}, {"a": LONG}, "fit"),
+        ({"items": {"type": "integer"}}, ["x"] * 100_000, "integer"),
+        ({"items": {"maxLength": 1}}, [LONG], "is longer than 1 character"),
+        ({"anyOf": [{"items": {"type": "integer"}}] * 10}, ["x"] * 100_000, "fit"),
+    ],
+)
+def test_violations_repeat_only_a_little_of_what_the_caller_sent(
+    schema: dict[str, Any], value: Any, says: str
+) -> None:
+    found = compile_schema(schema).violations(value)
+    assert 1 <= len(found) <= 20
+    text = "; ".join(map(str, found))
+    assert len(text) <= len(found) * 500
+    assert says in text
+
+
+def test_a_large_value_that_fits_has_no_violations() -> None:
+    schema = {"anyOf": [{"items": {"type": "integer"}}, {"type": "string"}]}
+    assert compile_schema(schema).violations([1] * 100_000) == []
+    assert compile_schema({"items": {"type": "integer"}}).violations([1] * 100_000) == []
+
+
+def test_an_ordinary_value_with_a_long_text_keeps_all_its_places() -> None:
+    optional = {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+    schema = {"properties": {"text": {"type": "string"}, "a": optional, "b": optional}}
+    found = compile_schema(schema).violations({"text": "x" * 50_000, "a": "?", "b": "?"})
+    assert [each.pointer for each in found] == ["/a", "/b"]
+
+
+@given(JSON, st.sampled_from(SCHEMAS[:3]), st.integers(1, 3000))
+def test_what_is_too_large_to_list_is_refused_and_accepted_like_what_is_small(
+    value: Any, schema: dict[str, Any], more: int
+) -> None:
+    compiled = compile_schema({"properties": {"value": schema}})
+    large = {"value": value, "more": [None] * more}
+    assert bool(compiled.violations(large)) is not compiled.accepts(large)
+
+
+def test_a_schema_that_does_not_compile_repeats_only_a_little_of_itself() -> None:
+    with pytest.raises(SchemaInvalid) as caught:
+        compile_schema({"type": LONG})
+    assert len(str(caught.value)) < 500

@@ -14,13 +14,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
 from omnia_core.files.auth import AuthFile, EdgeTrust
+from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler, Mode
 from omnia_core.units import ByteSize
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.capacity import Admission, Capacity
-from omnia_facade.entrance.head import RequestHead
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
+from omnia_facade.timings import Timings
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
@@ -75,6 +76,28 @@ async def test_connections_beyond_the_limit_are_told_to_come_later() -> None:
         async with connected(facade.ws), connected(facade.ws), connected(facade.ws) as client:
             await client.say("hello")
             assert (await client.receive())["content"] == "Echo: hello"
+
+
+@pytest.mark.covers("websocket.md#silent-head-is-replaced")
+async def test_silent_clients_do_not_keep_out_others_for_as_long_as_they_may_stay() -> None:
+    async with echo(max_connections=3, timings=Timings(silent=0.05)) as facade:
+        silent = [await asyncio.open_connection("127.0.0.1", facade.port) for _ in range(3)]
+        for _, writer in silent:
+            writer.write(b"GET /ws HTTP/1.1\r\n")
+        await asyncio.sleep(0.1)
+        async with connected(facade.ws) as client, connected(facade.ws):
+            await client.say("hello")
+            assert (await client.receive())["content"] == "Echo: hello"
+            async with asyncio.timeout(LIMIT):
+                for reader, _ in silent[:2]:
+                    with contextlib.suppress(ConnectionError):
+                        assert await reader.read() == b""
+            assert not silent[2][0].at_eof()
+            async with connected(facade.ws):
+                # Those that are admitted are not replaced.
+                assert await refused(facade.ws) == (503, "too_many_connections", "10")
+        for _, writer in silent:
+            writer.close()
 
 
 async def test_http_connections_take_places_too(tmp_path: Path) -> None:
@@ -266,3 +289,52 @@ async def test_a_connection_that_cannot_be_opened_is_cut_and_takes_no_place() ->
                 await connect(f"ws://127.0.0.1:{port}/ws", open_timeout=LIMIT)
     assert capacity.enter() is Admission.ADMITTED
     assert capacity.enter_user("ann")
+
+
+class Paused(asyncio.Protocol):
+    """Pauses reading as soon as it has something, as a protocol does that is busy."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.arrived = asyncio.Event()
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport
+        self.received += data
+        self.arrived.set()
+        self.transport.pause_reading()
+
+
+async def test_a_protocol_that_pauses_reading_with_its_first_bytes_gets_no_more() -> None:
+    inner = Paused()
+    entrance = EntranceContext(
+        authenticator=Authenticator([], allow_unauthenticated=True),
+        capacity=Capacity(limit=1, user_limit=1),
+        rejected=print,
+        http=lambda: inner,
+    )
+    head = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(
+        lambda: ConnectionRouter(entrance), "127.0.0.1", 0
+    ) as server:
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        writer.write(head)
+        async with asyncio.timeout(LIMIT):
+            await inner.arrived.wait()
+        inner.arrived.clear()
+        writer.write(b"more")
+        await asyncio.sleep(0.2)
+        assert inner.received == head
+        assert inner.transport
+        inner.transport.resume_reading()
+        async with asyncio.timeout(LIMIT):
+            await inner.arrived.wait()
+        assert inner.received == head + b"more"
+        inner.transport.abort()
+        writer.close()

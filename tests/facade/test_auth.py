@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
+from omnia_core.http.head import parse_head
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.entrance.head import parse_head
 
 
 class Token:

@@ -11,12 +11,12 @@ import pytest
 
 from omnia_core import names
 from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Role
+from omnia_core.http.head import joined_headers
 from omnia_core.names import USER_ID_KEY
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.client_keys import ClientKey, ClientKeyValidator
 from omnia_facade.auth.mounted import CHECK_SECONDS, MountedValidator
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.entrance.head import joined_headers
 from tests.facade.auth_files import AUDIENCE, Mounted, account, everything, management, oidc
 from tests.facade.signing import Issuer, bearing, forged
 

@@ -16,6 +16,7 @@ from websockets.typing import Origin
 from omnia_core.names import Handler
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_facade.entrance.admission import is_same_origin
 from tests.facade.conftest import Running, connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.facade.test_admission import counted
@@ -305,6 +306,7 @@ async def test_a_page_that_gave_itself_our_address_is_refused(
         ({}, None, None),
         ({}, "same", None),
         ({}, "http://elsewhere.example", 403),
+        ({}, "same over TLS", 403),
         ({"allowed_origins": ("https://app.example",)}, "https://app.example", None),
         ({"allowed_origins": ("https://app.example",)}, "same", 403),
         ({"allow_unauthenticated": False}, None, 401),
@@ -314,7 +316,8 @@ async def test_who_may_connect_is_decided_before_the_upgrade(
     settings: dict[str, Any], origin: str | None, status: int | None
 ) -> None:
     async with running(handler_mode=Handler.ECHO, **settings) as facade:
-        given = facade.http if origin == "same" else origin
+        same = {"same": facade.http, "same over TLS": facade.http.replace("http", "https")}
+        given = same.get(origin, origin) if origin else None
         if status is None:
             async with connected(facade.ws, origin=given):
                 return
@@ -322,6 +325,36 @@ async def test_who_may_connect_is_decided_before_the_upgrade(
             await connect(facade.ws, origin=Origin(given) if given else None)
         assert caught.value.response.status_code == status
         assert "error" in orjson.loads(caught.value.response.body or b"")
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "forwarded", "local", "same"),
+    [
+        ("http://a.example", "a.example", "", False, True),
+        ("https://a.example", "a.example", "", False, True),
+        ("https://A.example:443", "a.EXAMPLE", "", False, True),
+        ("http://a.example:80", "a.example", "", False, True),
+        ("http://a.example", "a.example", "https", False, False),
+        ("https://a.example", "a.example", "https, http", False, True),
+        ("https://a.example", "a.example", "http", False, False),
+        ("http://localhost:1", "localhost:1", "", True, True),
+        ("https://localhost:1", "localhost:1", "", True, False),
+        ("https://localhost:1", "localhost:1", "https", True, True),
+        ("ftp://a.example", "a.example", "", False, False),
+        ("http://a.example:81", "a.example", "", False, False),
+        ("http://b.example", "a.example", "", False, False),
+        ("http://a.example@b.example", "b.example", "", False, False),
+        ("http://a.example", "", "", False, False),
+        ("http://", "", "", False, False),
+        ("null", "null", "", False, False),
+        ("http://[", "a.example", "", False, False),
+        ("http://a.example:x", "a.example", "", False, False),
+    ],
+)
+def test_a_page_has_the_origin_of_its_server_when_scheme_host_and_port_are_alike(
+    origin: str, host: str, forwarded: str, *, local: bool, same: bool
+) -> None:
+    assert is_same_origin(origin, host=host, forwarded_scheme=forwarded, local=local) is same
 
 
 @pytest.mark.covers("websocket.md#refused-path", "websocket.md#refused-no-upgrade")
@@ -344,12 +377,40 @@ async def test_what_is_no_conversation_gets_a_proper_http_answer(
         assert (await response.json())["error"] == error
 
 
+@pytest.mark.covers("websocket.md#refused-unfinished")
+async def test_large_heads_are_bounded_together_and_an_ordinary_client_is_served_meanwhile(
+    echo: Running,
+) -> None:
+    large = b"GET /ws HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 60_000
+    clients: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+    answer = b""
+    async with asyncio.timeout(LIMIT):
+        while not answer:
+            assert len(clients) < 600, "more than 24 MiB are held"
+            reader, writer = await asyncio.open_connection("127.0.0.1", echo.port)
+            clients.append((reader, writer))
+            writer.write(large)
+            await writer.drain()
+            with contextlib.suppress(TimeoutError):
+                # An answer comes at once, if there is one.
+                answer = await asyncio.wait_for(reader.read(4096), 0.005)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b'"overloaded"' in answer
+    assert await counted(echo, "omnia_facade_rejections_total", reason="overloaded") >= 1
+    async with connected(echo.ws) as client:
+        await client.say("hello")
+        assert (await client.receive())["content"] == "Echo: hello"
+    for _, writer in clients:
+        writer.transport.abort()
+
+
 @pytest.mark.covers("websocket.md#refused-bad-request", "websocket.md#refused-large-head")
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
         (b"\x16\x03\x01 hello\r\n\r\n", b"400"),
         (b"GET /ws HTTP/1.1\r\nX: " + b"x" * 70_000, b"431"),
+        (b"GET /ws HTTP/1.1\r\n" + b"X: y\r\n" * 101 + b"\r\n", b"431"),
         (
             (
                 b"GET /ws HTTP/1.1\r\nHost: localhost\r\n"

@@ -13,6 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.env import FacadeEnv
 from omnia_core.files.function import FunctionFile
+from omnia_core.http.hosts import ANY_HOST
+from omnia_core.http.received import ReceiveBudget
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
@@ -78,7 +80,8 @@ async def test_a_crash_is_500_with_an_id_and_without_its_reason(unused_port: int
         ),
     )
     anybody = Authenticator((), allow_unauthenticated=True)
-    runner = HttpServer([route], anybody, metrics.rejected).runner(LIMIT)
+    server_of_routes = HttpServer([route], anybody, metrics.rejected, ANY_HOST)
+    runner = server_of_routes.runner(LIMIT, USUAL, ReceiveBudget())
     await runner.setup()
     assert runner.server
     server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", unused_port)

@@ -282,3 +282,21 @@ async def test_a_compressed_body_is_measured_as_it_was_before(facade: Running) -
     assert good.status == 200
     assert len(packed[1]) < 10_000
     assert (bomb.status, bomb.body["error"]) == (413, "payload_too_large")
+
+
+@pytest.mark.parametrize("first", [b"", head("Connection: keep-alive", method="GET", path="/x")])
+async def test_a_head_of_many_headers_is_refused_on_a_kept_connection_too(
+    facade: Running, first: bytes
+) -> None:
+    many = [f"X-{number}: {'x' * 30_000}" for number in range(3)]
+    got = await exchange(facade, first, head(*many, method="GET"), method="GET")
+    assert [answer.status for answer in got] == [*([404] if first else []), 431]
+    assert got[-1].body["error"] == "head_too_large"
+
+
+async def test_the_host_of_every_request_of_a_connection_is_checked(facade: Running) -> None:
+    good = head(method="GET", path="/openapi.json")
+    foreign = b"GET /openapi.json HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n"
+    got = await exchange(facade, good, foreign, method="GET")
+    assert [answer.status for answer in got] == [200, 421]
+    assert got[1].body["error"] == "misdirected_request"

@@ -1,13 +1,20 @@
-"""Parses the head of a request as far as it decides who serves the request."""
+"""The head of an HTTP/1 request: its limits, and what of it decides who serves the request."""
 
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
-from omnia_facade.auth.edge import RepeatedField
-
 END = b"\r\n\r\n"
+# A token with many claims and the headers of several proxies fit; Envoy's defaults are similar.
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEAD_FIELDS = 100
+
+
+class RepeatedField(str):
+    """The joined values of a header that came more than once (RFC 9110, section 5.3)."""
+
+    __slots__ = ()
 
 
 class RequestHead(Struct, frozen=True):

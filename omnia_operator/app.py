@@ -24,6 +24,7 @@ from omnia_operator.handlers import kopf_settings, register
 from omnia_operator.leader import Election
 from omnia_operator.metrics import OperatorGauges, ReconcileMetrics, policy_agents, ready_agents
 from omnia_operator.reconcile import Reconciler
+from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
 from omnia_operator.resync import Resync
 from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
@@ -40,12 +41,15 @@ class Operator:
         self._env = env
         self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
         store = Store()
+        registry = CollectorRegistry()
+        self._metrics = ReconcileMetrics(registry)
         refuses = is_private if env.discovery_deny_private_addresses else is_local
         self._reconciler = Reconciler(
             WatchedCluster(self._client, store),
             settings_of(env),
             DiscoveryCache(ServerDiscovery(refuses)),
             Issuers(functools.partial(discover, refuses=refuses)),
+            corrections=Corrections(self._metrics.corrected),
         )
         self._queue = WorkQueues(self._reconcile)
         self._intake = EventIntake(store, self._queue)
@@ -57,8 +61,6 @@ class Operator:
             env.lease_identity or socket.gethostname(),
             _micro_now,
         )
-        registry = CollectorRegistry()
-        self._metrics = ReconcileMetrics(registry)
         registry.register(
             OperatorGauges(
                 lambda: self._queue.depth,
@@ -77,6 +79,14 @@ class Operator:
         Raises:
             LeadershipLost: another operator may act.
         """
+        env = self._env
+        _log.info(
+            "operator starts",
+            lease=f"{env.lease_namespace}/{env.lease_name}",
+            namespaces=list(env.watch_namespaces) or "all",
+            facade_image=env.facade_image,
+            runtime_image=env.runtime_image,
+        )
         self._health.start(self._env.bind_address, self._env.health_port)
         acting = asyncio.create_task(self._act())
         watching = asyncio.create_task(self._watch())

@@ -3,16 +3,32 @@
 The queue, the object store, the resync, leader election and status are this package's own.
 """
 
+import logging
+import re
+
 import kopf
 
 from omnia_core.names import GROUP
 from omnia_operator import labels
 from omnia_operator.cluster.client import PAGE
-from omnia_operator.cluster.kinds import LABELLED, SECRET, WATCHED, ObjectKind
+from omnia_operator.cluster.kinds import LABELLED, OPTIONAL, SECRET, WATCHED, ObjectKind
 from omnia_operator.scheduling import EventIntake
 from omnia_operator.scheduling.liveness import SERVER_SECONDS, SILENCE_SECONDS, WatchLiveness
 
 LABEL_SELECTOR = {labels.MANAGED_BY: labels.OPERATOR}
+
+
+class _WithoutOptionalKinds(logging.Filter):
+    """Leaves out the warning of kopf that the cluster lacks kinds that it may lack."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        lacking = set(re.findall(r"plural='(\w+)'", message))
+        optional = {kind.plural for kind in OPTIONAL}
+        return not (message.startswith("Unresolved resources") and lacking and lacking <= optional)
+
+
+_UNRESOLVED = _WithoutOptionalKinds()
 
 
 def register(registry: kopf.OperatorRegistry, intake: EventIntake, liveness: WatchLiveness) -> None:
@@ -21,6 +37,7 @@ def register(registry: kopf.OperatorRegistry, intake: EventIntake, liveness: Wat
     Such handlers need no finalizers, add no annotations and write no status. Creation, update,
     resumption and deletion all lead to a reconciliation.
     """
+    logging.getLogger("kopf._core.reactor.observation").addFilter(_UNRESOLVED)
     for kind in WATCHED:
         _watch(registry, kind, intake, liveness)
     kopf.on.login(registry=registry)(_log_in)

@@ -27,6 +27,8 @@ MANIFEST_HASH: Final = f"{GROUP}/manifest-hash"
 """On owned objects: hash of the applied manifest."""
 APPLIED_BY: Final = f"{GROUP}/applied-by"
 """On Deployments: namespace and name of the Lease of the operator that applied it."""
+GRANTS: Final = f"{GROUP}/grants"
+"""On Deployments: the Providers and ToolRegistries of other namespaces that the pods use."""
 FILES_HASH: Final = f"{GROUP}/files-hash"
 """On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
 

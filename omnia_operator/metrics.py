@@ -7,7 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY, ObjectKind
 from omnia_operator.cluster.store import Store
 from omnia_operator.resolve import Key
 
@@ -31,6 +31,16 @@ class ReconcileMetrics:
             buckets=_BUCKETS,
             registry=registry,
         )
+        self._corrections = Counter(
+            "omnia_operator_drift_corrections",
+            "Objects of agents that were put back after somebody else changed them.",
+            ["kind"],
+            registry=registry,
+        )
+
+    def corrected(self, kind: ObjectKind) -> None:
+        """Count an object that was put back."""
+        self._corrections.labels(kind.name).inc()
 
 
 class OperatorGauges(Collector):

@@ -86,7 +86,8 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
     """Turn a plan into processes.
 
     Raises:
-        CannotRun: an object that the plan needs is neither in the manifests nor on this machine.
+        CannotRun: an object that the plan needs is neither in the manifests nor on this machine, or
+            the runtime is an image.
     """
     facade_env = msgspec.structs.replace(
         plan.facade.env,
@@ -115,6 +116,12 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
 def _container(
     plan: AgentPlan, container: ContainerPlan[Any], env: EnvContract, machine: Machine
 ) -> tuple[ProcessSpec, Folders]:
+    if container.module is None:
+        raise CannotRun(
+            f"framework.type: custom runs the image {container.image}, and images are not run here:"
+            " deploy the agent to a cluster, or set framework.type: promptkit to run the built-in"
+            " runtime"
+        )
     objects = _with_generated(plan, machine)
     mounts = [Mount(mount.volume, mount.path, mount.sub_path or "") for mount in container.mounts]
     shared = machine.root / f"{plan.namespace}.{plan.name}" / "volumes"

@@ -49,7 +49,24 @@ def configure_logs(level: str, **fields: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     structlog.contextvars.bind_contextvars(**fields)
-    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.WARNING, handlers=[_StructuredHandler()])
+
+
+class _StructuredHandler(logging.Handler):
+    """Writes the lines of libraries in the same form, with the name of their logger."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            # structlog knows no other levels.
+            level = max((each for each in _LEVELS.values() if each <= record.levelno), default=10)
+            fields = {"logger": record.name, **_exception(record)}
+            structlog.get_logger().log(level, record.getMessage(), **fields)
+        except Exception:  # noqa: BLE001 - a line of a library must not end the program
+            self.handleError(record)
+
+
+def _exception(record: logging.LogRecord) -> dict[str, Any]:
+    return {"exc_info": record.exc_info} if record.exc_info else {}
 
 
 def _add_trace(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:

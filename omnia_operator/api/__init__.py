@@ -2,6 +2,7 @@
 
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.findings import InvalidResource, ResourceFinding, Severity, dotted
+from omnia_operator.api.maturity import notes
 from omnia_operator.api.parsing import AnyResource, findings, parse
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
@@ -20,5 +21,6 @@ __all__ = [
     "ToolRegistry",
     "dotted",
     "findings",
+    "notes",
     "parse",
 ]

@@ -158,7 +158,8 @@ class Replicas(Model):
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
-    `AutoscalingReady`, `ExternalAuth`, `OIDCJWKSReady`, `SessionRetention`.
+    `AutoscalingReady`, `ExternalAuth`, `OIDCJWKSReady`, `MediaReady`, `SessionRetention`,
+    `ObjectsInSync`, `SpecEnforced`.
     """
 
     phase: AgentPhase | None = None
@@ -174,6 +175,14 @@ class AgentRuntimeStatus(Status):
     """Progress of the rollout."""
 
 
+_FIRST_PROVIDER = ".spec.providers[0].providerRef.name"
+
+
+def _of_ready(name: str, field: str, priority: int | None = None) -> PrinterColumn:
+    path = f'.status.conditions[?(@.type=="Ready")].{field}'
+    return PrinterColumn(name=name, type="string", json_path=path, priority=priority)
+
+
 class AgentRuntime(Resource):
     """AgentRuntime is an agent for conversations, or a function for programs."""
 
@@ -181,10 +190,19 @@ class AgentRuntime(Resource):
     plural: ClassVar = "agentruntimes"
     short_names: ClassVar = ("agent", "ar")
     columns: ClassVar = (
+        _of_ready("Ready", "status"),
+        _of_ready("Reason", "reason"),
         PrinterColumn(name="Phase", type="string", json_path=".status.phase"),
-        PrinterColumn(name="Ready", type="integer", json_path=".status.replicas.ready"),
+        PrinterColumn(name="Pods", type="integer", json_path=".status.replicas.ready"),
         PrinterColumn(name="Version", type="string", json_path=".status.activeVersion"),
         AGE,
+        PrinterColumn(name="Mode", type="string", json_path=".spec.mode", priority=1),
+        PrinterColumn(name="Handler", type="string", json_path=".spec.facade.handler", priority=1),
+        PrinterColumn(name="Provider", type="string", json_path=_FIRST_PROVIDER, priority=1),
+        PrinterColumn(
+            name="Endpoint", type="string", json_path=".status.serviceEndpoint", priority=1
+        ),
+        _of_ready("Message", "message", priority=1),
     )
 
     spec: AgentRuntimeSpec

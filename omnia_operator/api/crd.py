@@ -53,7 +53,8 @@ def definition(resource: type[Resource]) -> JsonObject:
                     "served": True,
                     "storage": True,
                     "additionalPrinterColumns": [
-                        column.model_dump(by_alias=True) for column in resource.columns
+                        column.model_dump(by_alias=True, exclude_none=True)
+                        for column in resource.columns
                     ],
                     "subresources": {"status": {}},
                     "schema": {

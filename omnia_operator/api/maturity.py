@@ -21,14 +21,16 @@ class Later:
     """Whether a value at the path is not implemented."""
     today: str
     """What happens instead."""
+    ignored: bool = True
+    """Whether the value has no effect, or that of another value."""
 
 
 def _given(_: object) -> bool:
     return True
 
 
-def _enabled(block: dict[str, Any]) -> bool:
-    return block.get("enabled") is True
+def _enabled(block: object) -> bool:
+    return isinstance(block, dict) and block.get("enabled") is True
 
 
 def _one_of(*values: object) -> Callable[[object], bool]:
@@ -52,6 +54,7 @@ LATER = (
         "spec.runtime.autoscaling.minReplicas",
         _one_of(0),
         "At zero replicas the first request fails: nothing queues it until a pod is ready.",
+        ignored=False,
     ),
     Later(_AGENT, "spec.provider.defaults.truncationStrategy", _one_of("custom"), _CUSTOM),
     Later(
@@ -64,10 +67,18 @@ LATER = (
 )
 
 
-def notes(kind: Kind, document: dict[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Yield path and text of every field of a valid document that is not implemented."""
+def notes(
+    kind: Kind, document: dict[str, Any], *, ignored: bool = False
+) -> Iterator[tuple[Path, str]]:
+    """Yield path and text of every field of a document that is not implemented.
+
+    Args:
+        kind: kind of the document.
+        document: the document.
+        ignored: leave out fields that have an effect.
+    """
     for later in LATER:
-        if later.kind is kind:
+        if later.kind is kind and (later.ignored or not ignored):
             for path, value in _values(document, tuple(later.path.split(".")), ()):
                 if later.applies(value):
                     yield path, later.today
@@ -84,7 +95,8 @@ def _values(value: object, names: tuple[str, ...], path: Path) -> Iterator[tuple
     if key == name:
         yield from _values(value[key], rest, (*path, key))
         return
-    for index, item in enumerate(value[key]):
+    items = value[key] if isinstance(value[key], list) else []
+    for index, item in enumerate(items):
         yield from _values(item, rest, (*path, key, index))
 
 

@@ -46,6 +46,8 @@ class PrinterColumn(Model):
     name: str
     type: Literal["string", "integer", "date"]
     json_path: Annotated[str, Field(alias="jsonPath")]
+    priority: int | None = None
+    """1 shows it with `-o wide` only."""
 
 
 AGE = PrinterColumn(name="Age", type="date", json_path=".metadata.creationTimestamp")

@@ -222,7 +222,8 @@ class ProviderSpec(ProviderSettings):
         default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
     """Other namespaces whose agents may use this provider; `"*"` is every namespace. The key is
-    copied into the namespaces that use it."""
+    copied into the namespaces that use it. Without its namespace an agent's copy is deleted, and
+    its pods end."""
 
 
 class ProviderPhase(StrEnum):

@@ -18,13 +18,15 @@ def page(resource: type[Resource], crd: dict[str, Any]) -> str:
     schema = version["schema"]["openAPIV3Schema"]
     kind = resource.kind_name.value
     names = ", ".join(f"`{name}`" for name in resource.short_names)
-    columns = ", ".join(column.name for column in resource.columns)
+    columns = ", ".join(column.name for column in resource.columns if not column.priority)
+    wide = ", ".join(column.name for column in resource.columns if column.priority)
+    more = f", and with `-o wide` {wide}" if wide else ""
     parts = [
         _HEADER,
         f"# {kind}\n",
         f"{schema['description']}\n",
         f"`apiVersion: {API_VERSION}`, `kind: {kind}`, short names {names}.\n",
-        f"`kubectl get` shows {columns}.\n",
+        f"`kubectl get` shows {columns}{more}.\n",
         "## Spec\n",
         _FIELDS + "".join(_rows("spec", schema["properties"]["spec"])),
         "## Rules\n",

@@ -44,7 +44,8 @@ class ToolRegistrySpec(Model):
         default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
     """Other namespaces whose agents may use this registry; `"*"` is every namespace. The
-    credentials of its tools are copied into the namespaces that use it."""
+    credentials of its tools are copied into the namespaces that use it. Without its namespace an
+    agent's copy is deleted, and its pods end."""
 
     tool_names_are_unique: ClassVar = rule(
         "two handlers have tools with the same name, which the model cannot distinguish: rename"

@@ -1,7 +1,7 @@
 """The client of the API server, over lightkube: server-side apply with one field manager."""
 
 import functools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from httpx2 import HTTPError, HTTPStatusError
@@ -16,7 +16,14 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import EVENT, LABELLED, LEASE, OPTIONAL, SECRET, ObjectKind
-from omnia_operator.cluster.manifest import Manifest, belongs, owner_of, redacted
+from omnia_operator.cluster.manifest import (
+    Addition,
+    Manifest,
+    belongs,
+    owner_of,
+    redacted,
+    removal,
+)
 from omnia_operator.cluster.store import version_of
 from omnia_operator.resolve import IssuerKeys, Key
 
@@ -124,6 +131,25 @@ class ClusterClient:
         raise ClusterError(Code.NOT_FOUND, message, transient=False)
 
     @_mapped
+    async def remove_additions(
+        self, kind: ObjectKind, key: Key, additions: Iterable[Addition]
+    ) -> JsonObject | None:
+        """Remove what others added.
+
+        Applying leaves it, as it belongs to another field manager, and replacing would make this
+        operator its second owner.
+
+        Returns:
+            The object; None if it was changed meanwhile, or deleted: the watch tells.
+        """
+        try:
+            return await self._patch(_resource(kind), key, removal(additions), PatchType.JSON)
+        except HTTPStatusError as error:
+            if error.response.status_code == _INVALID:  # something else has its place now
+                return None
+            raise
+
+    @_mapped
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         found = await self._get(kind, key)
         if found is None or found["metadata"].get("uid") != uid:
@@ -153,6 +179,17 @@ class ClusterClient:
             "status": status,
         }
         return await self._patch(_resource(kind).Status, key, body, PatchType.APPLY)
+
+    @_mapped
+    async def serves(self, kind: ObjectKind) -> bool:
+        """Whether the cluster has a kind of an API group."""
+        try:
+            found = await self._path(f"/apis/{kind.api_version}")
+        except HTTPStatusError as error:
+            if error.response.status_code == _NOT_FOUND:
+                return False
+            raise
+        return any(each.get("name") == kind.plural for each in found.get("resources") or ())
 
     @_mapped
     async def service_account_issuer(self) -> IssuerKeys:
@@ -233,7 +270,13 @@ class ClusterClient:
         return await self._patch(resource, manifest.key, body, PatchType.APPLY, force=force)
 
     async def _patch(
-        self, resource: Any, key: Key, body: JsonObject, kind: PatchType, *, force: bool = True
+        self,
+        resource: Any,
+        key: Key,
+        body: JsonObject | list[JsonObject],
+        kind: PatchType,
+        *,
+        force: bool = True,
     ) -> JsonObject | None:
         try:
             found: JsonObject = await self._client.patch(

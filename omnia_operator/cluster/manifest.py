@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnia_core.jsonvalue import JsonObject
@@ -49,6 +50,35 @@ class Manifest:
         kept = {key: value for key, value in metadata.items() if key != "annotations"}
         more = {"annotations": annotations} if annotations else {}
         return Manifest.of({**self.body, "metadata": {**kept, "name": name, **more}})
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What somebody else added to an object."""
+
+    path: str
+    """For people: with the names of list entries."""
+    pointer: str
+    """As a JSON pointer."""
+    entry: object = None
+    """The entry of a list; None for a field of a map. It tells whether the place is still right."""
+
+
+def removal(additions: Iterable[Addition]) -> list[JsonObject]:
+    """Return the JSON Patch that removes additions, unless other entries have their places now."""
+    operations: list[JsonObject] = []
+    # From the end of a list, so that the places of the others stay right.
+    for addition in sorted(additions, key=lambda each: _place(each.pointer), reverse=True):
+        if addition.entry is not None:
+            test = {"op": "test", "path": addition.pointer, "value": addition.entry}
+            operations.append(test)
+        operations.append({"op": "remove", "path": addition.pointer})
+    return operations
+
+
+def _place(pointer: str) -> list[tuple[int, str]]:
+    parts = pointer.split("/")
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def redacted(body: JsonObject) -> JsonObject:

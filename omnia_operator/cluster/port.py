@@ -1,11 +1,11 @@
 """The port to the API server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.cluster.manifest import Addition, Manifest
 from omnia_operator.resolve import IssuerKeys, Key
 
 
@@ -38,6 +38,12 @@ class Cluster(Protocol):
         """
         ...
 
+    async def remove_additions(
+        self, kind: ObjectKind, key: Key, additions: Iterable[Addition]
+    ) -> None:
+        """Remove what others added to an object, unless it was changed meanwhile."""
+        ...
+
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         """Delete an object, unless a newer one has its name."""
         ...
@@ -48,6 +54,10 @@ class Cluster(Protocol):
 
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:
         """Write the status of an object, if it still exists."""
+        ...
+
+    async def serves(self, kind: ObjectKind) -> bool:
+        """Whether the cluster has a kind."""
         ...
 
     async def service_account_issuer(self) -> IssuerKeys:

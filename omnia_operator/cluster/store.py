@@ -143,7 +143,7 @@ def _reduced(kind: ObjectKind, found: JsonObject) -> JsonObject:
     metadata = {key: value for key, value in found["metadata"].items() if key not in _UNUSED}
     kept = {**found, "metadata": metadata, "apiVersion": kind.api_version, "kind": kind.name}
     if kind == SECRET:
-        return _only(redacted(kept), "data")
+        return _only(redacted(kept), "data", "type")
     if kind == POD:
         return _only(kept, "status")
     if kind == CONFIG_MAP and not is_ours(metadata):

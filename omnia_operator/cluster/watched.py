@@ -1,11 +1,12 @@
 """The cluster as the watches deliver it: reads use the store, writes go to the API server."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import ClusterClient
+from omnia_operator.cluster.errors import KindMissing
 from omnia_operator.cluster.kinds import CONFIG_MAP, POD, ObjectKind
-from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.cluster.manifest import Addition, Manifest
 from omnia_operator.cluster.store import DIGEST, Store
 from omnia_operator.resolve import IssuerKeys, Key
 
@@ -16,6 +17,7 @@ class WatchedCluster:
     def __init__(self, client: ClusterClient, store: Store) -> None:
         self._client = client
         self._store = store
+        self._served: set[ObjectKind] = set()
         self._content: dict[Key, tuple[str, JsonObject]] = {}
 
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
@@ -33,7 +35,18 @@ class WatchedCluster:
         return await self._client.secret_values(key)
 
     async def apply(self, manifest: Manifest, *, known: bool) -> None:
-        self._store.put(manifest.kind, await self._client.apply(manifest, known=known))
+        try:
+            self._store.put(manifest.kind, await self._client.apply(manifest, known=known))
+        except KindMissing:
+            self._served.discard(manifest.kind)
+            raise
+
+    async def remove_additions(
+        self, kind: ObjectKind, key: Key, additions: Iterable[Addition]
+    ) -> None:
+        changed = await self._client.remove_additions(kind, key, additions)
+        if changed is not None:
+            self._store.put(kind, changed)
 
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         await self._client.delete(kind, key, uid)
@@ -47,6 +60,11 @@ class WatchedCluster:
         changed = await self._client.put_status(kind, key, status)
         if changed is not None:
             self._store.put(kind, changed)
+
+    async def serves(self, kind: ObjectKind) -> bool:
+        if kind not in self._served and await self._client.serves(kind):
+            self._served.add(kind)
+        return kind in self._served
 
     async def service_account_issuer(self) -> IssuerKeys:
         return await self._client.service_account_issuer()

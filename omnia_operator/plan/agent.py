@@ -11,6 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
+from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
@@ -20,7 +21,7 @@ from omnia_operator.plan.media import MediaPlan, media_plan
 from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
 from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
-from omnia_operator.resolve import Resolved, SecretSource
+from omnia_operator.resolve import Resolved, SecretSource, needed_grants
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -73,6 +74,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         pods=pods(resolved.agent, settings, containers),
         uid=metadata.uid,
         operator=settings.operator,
+        grants=tuple(sorted({str(grant) for grant in needed_grants(resolved.agent)})),
     )
 
 
@@ -173,7 +175,7 @@ def _runtime(
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),
-        module="omnia_runtime",
+        module=None if spec.framework.type is FrameworkType.CUSTOM else "omnia_runtime",
         env=env if media is None else media.runtime(env),
         extra_env=_extra_env(settings, spec.runtime.extra_env),
         mounts=(*(folder.mount for folder in folders), *secrets, *uploads, *_user_mounts(spec)),

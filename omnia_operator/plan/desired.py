@@ -49,6 +49,8 @@ class AgentPlan:
     """Hash of what containers read only at the start."""
     operator: str = ""
     """The operator that applies it."""
+    grants: tuple[str, ...] = ()
+    """Providers and ToolRegistries of other namespaces that the agent uses."""
 
     @property
     def containers(self) -> Iterator[EnvContainer]:
@@ -85,7 +87,8 @@ class AgentPlan:
     @property
     def deployment_annotations(self) -> JsonObject | None:
         """Annotations of the Deployment."""
-        return {labels.APPLIED_BY: self.operator} if self.operator else None
+        annotations = {labels.APPLIED_BY: self.operator, labels.GRANTS: ",".join(self.grants)}
+        return {name: value for name, value in annotations.items() if value} or None
 
     @property
     def owners(self) -> list[JsonObject]:

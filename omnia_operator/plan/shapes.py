@@ -96,8 +96,8 @@ class ContainerPlan(Generic[EnvT_co]):
 
     name: str
     image: str
-    module: str
-    """The program, as a module for `python -m`."""
+    module: str | None
+    """The program, as a module for `python -m`; None if only the image has it."""
     env: EnvT_co
     extra_env: tuple[JsonObject, ...] = ()
     """The user's own variables, in Kubernetes' form; they override `env`."""

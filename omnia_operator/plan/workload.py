@@ -1,7 +1,7 @@
 """Plans the pods of an agent: their number, their nodes, their time to terminate."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
@@ -62,6 +62,12 @@ class PodPlan:
     def keda(self) -> KedaPlan | None:
         """The ScaledObject, if there is one."""
         return self.autoscaler if isinstance(self.autoscaler, KedaPlan) else None
+
+    @property
+    def unscaled(self) -> "PodPlan":
+        """The same pods without their autoscaler: as many as it would begin with, one at least."""
+        fewest = 0 if self.autoscaler is None else self.autoscaler.min_replicas
+        return replace(self, autoscaler=None, replicas=max(fewest, 1))
 
     @property
     def several(self) -> bool:

@@ -17,6 +17,7 @@ from omnia_operator.discovery import DiscoveryCache, Issuers
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
 from omnia_operator.reconcile.claims import Claims
+from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.pack import reconcile_pack
 from omnia_operator.reconcile.policy import reconcile_policy
 from omnia_operator.reconcile.provider import reconcile_provider
@@ -37,6 +38,7 @@ class Reconciler:
     discovery: DiscoveryCache
     issuers: Issuers
     claims: Claims = field(default_factory=Claims)
+    corrections: Corrections = field(default_factory=Corrections)
     checks: CheckThreads = field(default_factory=CheckThreads)
 
     async def reconcile(self, item: ObjectReference, now: str) -> Requeue:
@@ -51,7 +53,14 @@ class Reconciler:
 
 _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeue]]] = {
     AGENT_RUNTIME: lambda own, key, now: reconcile_agent(
-        own.cluster, key, own.settings, own.issuers, own.claims, own.checks, now
+        own.cluster,
+        key,
+        own.settings,
+        own.issuers,
+        own.claims,
+        own.corrections,
+        own.checks,
+        now,
     ),
     PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, own.checks, now),
     PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, own.checks, now),

@@ -1,15 +1,18 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
+import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
+from omnia_core import names
 from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.check_threads import CheckThreads
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SCALED_OBJECT, SERVICE
 from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
@@ -19,13 +22,16 @@ from omnia_operator.policy import refusals
 from omnia_operator.reconcile.claims import Claims, OtherOperator
 from omnia_operator.reconcile.credentials import with_issuers
 from omnia_operator.reconcile.documents import explained, generation_of, parsed, status_of
+from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
-from omnia_operator.reconcile.objects import apply, prune
+from omnia_operator.reconcile.grants import end_revoked
+from omnia_operator.reconcile.objects import apply, keda_missing, prune
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
 from omnia_operator.scheduling import Requeue
 from omnia_operator.status import (
+    OBJECTS_IN_SYNC,
     AgentFacts,
     Announcement,
     DeploymentState,
@@ -42,9 +48,11 @@ _WARNED = (
     "ExternalAuth",
     "OIDCJWKSReady",
     "SessionRetention",
+    OBJECTS_IN_SYNC,
 )
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
+_GRACE_SECONDS = 1.0
 _TRUE = frozenset({"true", "1"})
 
 
@@ -56,6 +64,8 @@ class _Outcome:
     files_hash: str = ""
     """Hash of the mounted files; "" if they have not changed."""
     problems: tuple[Problem, ...] = ()
+    news: tuple[Announcement, ...] = ()
+    """What others had changed in the objects."""
 
 
 async def reconcile_agent(
@@ -64,6 +74,7 @@ async def reconcile_agent(
     settings: Settings,
     issuers: Issuers,
     claims: Claims,
+    corrections: Corrections,
     checks: CheckThreads,
     now: str,
 ) -> Requeue:
@@ -76,7 +87,8 @@ async def reconcile_agent(
     if document is None or document["metadata"].get("deletionTimestamp"):
         claims.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
-    other = claims.other(key, await _deployment(cluster, document), settings.operator)
+    former = await _deployment(cluster, document)
+    other = claims.other(key, former, settings.operator)
     if other is not None:
         if other.new:
             await announce(cluster, AGENT_RUNTIME, document, [_left_to(other, settings)], now)
@@ -89,20 +101,41 @@ async def reconcile_agent(
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
         resolved = await checks.run(key[0], partial(resolve, resource, found))
-        outcome = await _converge(cluster, resource, settings, found, resolved)
+        outcome = await _converge(cluster, resource, settings, found, resolved, corrections)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
+    if outcome.plan is None:
+        news = await end_revoked(cluster, document, outcome.agent, former)
+        outcome = replace(outcome, news=(*outcome.news, *news))
     deployment = await _deployment(cluster, document)
     claims.applied(key, deployment, settings.operator)
-    facts = await _observe(cluster, document, outcome, deployment)
+    if _may_be_applied_still(document, outcome, now):
+        return Requeue.after(_GRACE_SECONDS)
+    facts = await _observe(cluster, document, outcome, deployment, former)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
     await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
+    await announce(cluster, AGENT_RUNTIME, document, outcome.news, now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     return _requeue(outcome)
+
+
+def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> bool:
+    """Whether an agent is so new that what it refers to may come with it, after it.
+
+    `kubectl apply -f FOLDER` applies an agent before its ToolRegistry: a warning each time would be
+    noise.
+    """
+    created = document["metadata"].get("creationTimestamp")
+    if not created or document.get("status") or not outcome.problems:
+        return False
+    age = dt.datetime.fromisoformat(now) - dt.datetime.fromisoformat(created)
+    missing = all(problem.reason.endswith("NotFound") for problem in outcome.problems)
+    # Both times are whole seconds. A clock that is behind must not silence the agent.
+    return missing and outcome.plan is None and 0 <= age.total_seconds() <= _GRACE_SECONDS
 
 
 def _left_to(other: OtherOperator, settings: Settings) -> Announcement:
@@ -143,15 +176,19 @@ async def _converge(
     settings: Settings,
     found: Found,
     resolved: Resolved | tuple[Problem, ...],
+    corrections: Corrections,
 ) -> _Outcome:
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)
     versions = _versions(found)
     planned = plan(resolved, settings)
+    scaler_missing = planned.pods.keda is not None and not await cluster.serves(SCALED_OBJECT)
+    if scaler_missing:
+        planned = replace(planned, pods=planned.pods.unscaled)
     planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
     manifests += await former_objects(cluster, planned, manifests)
-    applied = await apply(cluster, planned, manifests)
+    applied = await apply(cluster, planned, manifests, corrections, found.at)
     pruned = await prune(cluster, planned, manifests)
     changed = applied.files_changed or pruned
     return _Outcome(
@@ -159,7 +196,12 @@ async def _converge(
         resolved,
         planned,
         files_hash(planned, versions) if changed else "",
-        problems=(*applied.problems, *resolved.auth.problems),
+        problems=(
+            *applied.problems,
+            *resolved.auth.problems,
+            *([keda_missing()] if scaler_missing else []),
+        ),
+        news=tuple(applied.news),
     )
 
 
@@ -186,7 +228,11 @@ async def _deployment(cluster: Cluster, document: JsonObject) -> JsonObject | No
 
 
 async def _observe(
-    cluster: Cluster, document: JsonObject, outcome: _Outcome, deployment: JsonObject | None
+    cluster: Cluster,
+    document: JsonObject,
+    outcome: _Outcome,
+    deployment: JsonObject | None,
+    former: JsonObject | None,
 ) -> AgentFacts:
     metadata = document["metadata"]
     key = metadata["namespace"], metadata["name"]
@@ -202,18 +248,36 @@ async def _observe(
         problems=outcome.problems,
         workload=workload,
         pods=tuple(state for state in states if state is not None),
-        open_to_all=outcome.plan is not None and _open_to_all(outcome.plan),
+        open_to_all=any(
+            map(_open_to_all, (_planned(outcome.plan), _running(deployment), _running(former)))
+        ),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
     )
 
 
-def _open_to_all(planned: AgentPlan) -> bool:
-    """Whether the facade's environment, the user's variables included, disables authentication."""
+def _open_to_all(variables: Iterable[JsonObject]) -> bool:
+    """Whether the facade's environment disables authentication."""
     name = FacadeEnv.variable("allow_unauthenticated")
     return any(
         variable["name"] == name and str(variable.get("value")).lower() in _TRUE
-        for variable in planned.facade.variables
+        for variable in variables
     )
+
+
+def _planned(planned: AgentPlan | None) -> list[JsonObject]:
+    """Return the facade's environment, the user's variables included."""
+    return [] if planned is None else planned.facade.variables
+
+
+def _running(deployment: JsonObject | None) -> list[JsonObject]:
+    """Return the facade's environment in a Deployment, with what others added."""
+    pods = (deployment or {}).get("spec", {}).get("template", {}).get("spec", {})
+    return [
+        variable
+        for container in pods.get("containers") or ()
+        if container.get("name") == names.FACADE_CONTAINER
+        for variable in container.get("env") or ()
+    ]
 
 
 def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:

@@ -17,9 +17,11 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.manifest import Manifest, belongs, owned
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.manifests import Used, same, uses
+from omnia_operator.manifests import Used, uses
 from omnia_operator.plan import AgentPlan
+from omnia_operator.reconcile.drift import Corrections, correction, drifted, keep
 from omnia_operator.resolve import Problem
+from omnia_operator.status import Announcement
 
 _CONDITIONS = {
     SERVICE: ("ServiceReady", "ServiceFailed"),
@@ -36,9 +38,17 @@ class Applied:
     problems: list[Problem] = field(default_factory=list)
     files_changed: bool = False
     """Whether a ConfigMap or Secret that pods may have mounted has new content."""
+    news: list[Announcement] = field(default_factory=list)
+    """What others had changed."""
 
 
-async def apply(cluster: Cluster, agent: AgentPlan, manifests: Sequence[Manifest]) -> Applied:
+async def apply(
+    cluster: Cluster,
+    agent: AgentPlan,
+    manifests: Sequence[Manifest],
+    corrections: Corrections,
+    now: str,
+) -> Applied:
     """Apply the objects that differ, each after those that it uses.
 
     A failure of one does not stop the others, except those that use it: pods must not run as
@@ -57,11 +67,15 @@ async def apply(cluster: Cluster, agent: AgentPlan, manifests: Sequence[Manifest
             if lacking:
                 live = await _withdrawn(cluster, manifest, live, unusable)
                 raise _waiting(min(lacking, key=str))
-            if live is None or not same(manifest, live):
-                await cluster.apply(manifest, known=live is not None)
+            kept = await keep(cluster, manifest, live, corrections, now)
+            if kept.written:
                 known = live is not None and manifest.kind == CONFIG_MAP
                 # Pods may have mounted a Secret before it existed.
                 outcome.files_changed |= known or manifest.kind == SECRET
+            if kept.corrected:
+                outcome.news.append(correction(manifest, kept.corrected))
+            if kept.drifted:
+                outcome.problems.append(drifted(manifest, kept.drifted))
         except ClusterError as error:
             outcome.problems.append(_problem(*used, error))
             if live is None:
@@ -136,11 +150,16 @@ def _waiting(used: Used) -> ClusterError:
     return ClusterError(Code.FAILED_PRECONDITION, message, transient=False)
 
 
+def keda_missing() -> Problem:
+    """Return the problem that the autoscaler's kind is missing."""
+    message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
+    return Problem(_CONDITIONS[SCALED_OBJECT][0], "KEDANotInstalled", message, retry=False)
+
+
 def _problem(kind: ObjectKind, name: str, error: ClusterError) -> Problem:
     condition, reason = _CONDITIONS.get(kind, _OTHERS)
     if isinstance(error, KindMissing):
-        message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
-        return Problem(condition, "KEDANotInstalled", message, retry=False)
+        return keda_missing()
     if isinstance(error, NotOwned):
         # The watches do not deliver the end of an object without the operator's labels.
         return Problem(condition, "NotOwned", error.message, retry=True)

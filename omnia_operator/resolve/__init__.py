@@ -2,7 +2,16 @@
 
 from omnia_operator.resolve.agent import Resolved, resolve
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
-from omnia_operator.resolve.found import Found, IssuerAnswer, IssuerKeys, Key, NoKeys, Problem
+from omnia_operator.resolve.found import (
+    Found,
+    IssuerAnswer,
+    IssuerKeys,
+    Key,
+    NoKeys,
+    Problem,
+    granted,
+)
+from omnia_operator.resolve.grants import Grant, needed_grants
 from omnia_operator.resolve.lineup import Lineup
 from omnia_operator.resolve.packs import named_packs, read_pack, source_text, usable
 from omnia_operator.resolve.providers import (
@@ -19,6 +28,7 @@ __all__ = [
     "EXTERNAL_AUTH",
     "OIDC_KEYS",
     "Found",
+    "Grant",
     "IssuerAnswer",
     "IssuerKeys",
     "Key",
@@ -32,9 +42,11 @@ __all__ = [
     "SecretSource",
     "ServicePort",
     "ToolService",
+    "granted",
     "in_force",
     "located",
     "named_packs",
+    "needed_grants",
     "provider_problem",
     "read_pack",
     "resolve",

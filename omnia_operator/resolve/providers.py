@@ -18,6 +18,7 @@ from omnia_operator.resolve.found import (
     not_granted,
     unusable,
 )
+from omnia_operator.resolve.grants import mocked
 from omnia_operator.resolve.verdicts import by_digest
 
 DEFAULT_PROVIDER = "default"
@@ -76,9 +77,10 @@ class _Named:
 
 def resolve_providers(agent: AgentRuntime, found: Found) -> tuple[ResolvedProvider | Problem, ...]:
     """Return every provider of the agent, or its problem."""
-    forced = agent.metadata.annotations.get(names.MOCK_PROVIDER_ANNOTATION) == "true"
     path = agent.metadata.annotations.get(names.MOCK_CONFIG_PATH_ANNOTATION)
-    return tuple(_resolve(named, found, path) for named in _settings(agent, found, forced=forced))
+    return tuple(
+        _resolve(named, found, path) for named in _settings(agent, found, forced=mocked(agent))
+    )
 
 
 def _resolve(

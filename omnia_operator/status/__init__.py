@@ -1,8 +1,9 @@
 """The status of each resource, as pure functions of the observed state."""
 
 from omnia_operator.status.agent import AgentFacts, agent_status
-from omnia_operator.status.agent_conditions import overriding
-from omnia_operator.status.conditions import Announcement, announcements
+from omnia_operator.status.agent_conditions import OBJECTS_IN_SYNC, overriding
+from omnia_operator.status.conditions import Announcement, announcements, dated, listed
+from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
 from omnia_operator.status.policy import PolicyFacts, effective, policy_status
 from omnia_operator.status.provider import provider_status
@@ -10,6 +11,8 @@ from omnia_operator.status.registry import registry_status
 from omnia_operator.status.workload import DeploymentState, PodState
 
 __all__ = [
+    "OBJECTS_IN_SYNC",
+    "SPEC_ENFORCED",
     "AgentFacts",
     "Announcement",
     "DeploymentState",
@@ -18,7 +21,9 @@ __all__ = [
     "PolicyFacts",
     "agent_status",
     "announcements",
+    "dated",
     "effective",
+    "listed",
     "news",
     "overriding",
     "pack_facts",
@@ -26,4 +31,5 @@ __all__ = [
     "policy_status",
     "provider_status",
     "registry_status",
+    "spec_enforced",
 ]

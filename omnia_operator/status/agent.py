@@ -15,10 +15,12 @@ from omnia_operator.api.meta import ConditionStatus
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.agent_conditions import (
     MEDIA_READY,
+    OBJECTS_IN_SYNC,
     SESSION_RETENTION,
     UNAUTHENTICATED,
     auth_conditions,
     media_conditions,
+    open_to_all,
     retention_conditions,
 )
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
@@ -36,7 +38,14 @@ _REFERENCES = {
 _TO_ZERO = "at zero replicas the first request fails: nothing queues it until a pod is ready"
 # These do not affect whether the agent runs. Without an autoscaler it has its present pods.
 _OPTIONAL = frozenset(
-    {"AutoscalingReady", EXTERNAL_AUTH, OIDC_KEYS, MEDIA_READY, SESSION_RETENTION}
+    {
+        "AutoscalingReady",
+        EXTERNAL_AUTH,
+        OIDC_KEYS,
+        MEDIA_READY,
+        OBJECTS_IN_SYNC,
+        SESSION_RETENTION,
+    }
 )
 
 
@@ -59,7 +68,7 @@ class AgentFacts:
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
     """Return the status of an agent."""
-    updates = list(_conditions(facts, previous)) if facts.agent else _unchanged(previous)
+    updates = list(_conditions(facts, previous)) if facts.agent else _unchanged(facts, previous)
     ready = _ready(facts, updates)
     conditions = dated([ready, *updates], previous.conditions, facts.generation, now)
     work = facts.workload
@@ -122,9 +131,13 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield from media_conditions(facts.agent)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_conditions(
-            facts.agent, problems, open_to_all=facts.open_to_all or _still_open(facts, previous)
+            facts.agent, problems, is_open=facts.open_to_all or _still_open(facts, previous)
         )
         yield from retention_conditions(facts.resolved)
+    elif facts.open_to_all:
+        yield open_to_all()
+    if OBJECTS_IN_SYNC in problems:
+        yield _failed(problems[OBJECTS_IN_SYNC])
 
 
 def _still_open(facts: AgentFacts, previous: AgentRuntimeStatus) -> bool:
@@ -216,10 +229,11 @@ def _endpoint(facts: AgentFacts) -> str | None:
     return f"{name}.{namespace}.svc.cluster.local:{facts.agent.spec.facade.port}"
 
 
-def _unchanged(previous: AgentRuntimeStatus) -> list[ConditionUpdate]:
+def _unchanged(facts: AgentFacts, previous: AgentRuntimeStatus) -> list[ConditionUpdate]:
     """Return the conditions of the last valid spec: its pods still run."""
-    return [
+    kept = [
         ConditionUpdate(condition.type, condition.status, condition.reason, condition.message)
         for condition in previous.conditions
-        if condition.type != READY
+        if condition.type != READY and not (facts.open_to_all and condition.type == EXTERNAL_AUTH)
     ]
+    return [*kept, open_to_all()] if facts.open_to_all else kept

@@ -13,10 +13,12 @@ from omnia_operator.status.conditions import ConditionUpdate, false, true
 MEDIA_READY = "MediaReady"
 SESSION_RETENTION = "SessionRetention"
 UNAUTHENTICATED = "Unauthenticated"
+OBJECTS_IN_SYNC = "ObjectsInSync"
 
 _OPEN_TO_ALL = (
     "the agent accepts requests without credentials, which is for development only: remove"
-    " agents.allowUnauthenticated from the chart's values, or the variable from facade.extraEnv"
+    " agents.allowUnauthenticated from the chart's values, or"
+    f" {FacadeEnv.variable('allow_unauthenticated')} from facade.extraEnv or the Deployment"
 )
 _CLOSED_TO_ALL = (
     "the agent accepts no credentials: enable management, clientKeys, oidc or edgeTrust in"
@@ -37,7 +39,7 @@ _POLICY_VARIABLES = frozenset(
 
 
 def auth_conditions(
-    agent: AgentRuntime, problems: Mapping[str, Problem], *, open_to_all: bool
+    agent: AgentRuntime, problems: Mapping[str, Problem], *, is_open: bool
 ) -> Iterator[ConditionUpdate]:
     """Yield the conditions about credentials."""
     problem, rules = problems.get(EXTERNAL_AUTH), agent.spec.external_auth
@@ -50,8 +52,8 @@ def auth_conditions(
         )
         if block is not None
     ]
-    if open_to_all:
-        yield false(EXTERNAL_AUTH, UNAUTHENTICATED, _OPEN_TO_ALL)
+    if is_open:
+        yield open_to_all()
     elif problem is not None:
         yield false(EXTERNAL_AUTH, problem.reason, problem.message)
     elif data_plane:
@@ -69,6 +71,11 @@ def auth_conditions(
             if keys is None
             else false(OIDC_KEYS, keys.reason, keys.message)
         )
+
+
+def open_to_all() -> ConditionUpdate:
+    """Return the condition about credentials of an agent that needs none."""
+    return false(EXTERNAL_AUTH, UNAUTHENTICATED, _OPEN_TO_ALL)
 
 
 def media_conditions(agent: AgentRuntime) -> Iterator[ConditionUpdate]:

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 import yaml
 
+from omnia_cli.local.agent import AgentPorts, Machine, localise
 from omnia_cli.local.deployment import choose_ports, processes, workloads
+from omnia_cli.local.desired import desired
 from omnia_cli.local.objects import Addresses, CannotRun, Objects, Paths, collect, environment
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, write_files
 from omnia_cli.local.volumes import Mount, place
 from omnia_cli.manifests import Document
 from omnia_core.documents import Lines
+from omnia_operator.plan import Settings
 
 NOTHING = Objects({}, {})
 
@@ -245,6 +248,26 @@ def test_what_a_machine_cannot_run_is_named(
     (workload,) = workloads(documents)
     with pytest.raises(CannotRun, match=expected):
         processes(workload, {8000: 8000}, tmp_path, collect(documents), Addresses(), {})
+
+
+def test_an_agent_with_a_runtime_of_ones_own_is_not_run_with_the_built_in_one(
+    tmp_path: Path,
+) -> None:
+    text = """
+        apiVersion: omnia.altairalabs.ai/v1alpha1
+        kind: AgentRuntime
+        metadata: {name: lg}
+        spec:
+          prompt: {system: hi}
+          provider: {type: mock}
+          framework: {type: custom, image: "example.com/lg:1"}
+          facade: {}
+    """
+    wanted = desired([document(text)], {}, Settings())
+    (planned,) = wanted.plans.values()
+    machine = Machine(tmp_path, wanted.objects, Addresses(), {})
+    with pytest.raises(CannotRun, match=r"example\.com/lg:1.* framework\.type: promptkit"):
+        localise(planned, AgentPorts(1, 2, 3, 4), machine)
 
 
 def test_an_environment_may_come_from_a_config_map() -> None:

@@ -11,6 +11,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.metrics import FacadeMetrics
+from omnia_operator.cluster.kinds import SERVICE
 from omnia_operator.metrics import OperatorGauges as OperatorLevels
 from omnia_operator.metrics import ReconcileMetrics as OperatorMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
@@ -58,6 +59,7 @@ def operator() -> CollectorRegistry:
     metrics = OperatorMetrics(registry)
     metrics.reconciles.labels("Provider", "ok").inc()
     metrics.duration.labels("Provider").observe(1.0)
+    metrics.corrected(SERVICE)
     ready, held = {("n", "a"): True}, {("n", "p"): ("Active", 1)}
     registry.register(
         OperatorLevels(

@@ -33,13 +33,41 @@ with tracer.start_span("turn", SpanKind.SERVER, session_id="s1") as span:
         log.exception("failed", session_id="s2")
 log.info("after")
 """
+LIBRARY = """
+import logging
+from omnia_core.telemetry.logs import configure_logs
+
+configure_logs("info")
+log = logging.getLogger("library")
+log.info("quiet")
+log.warning("told %s", "once", extra={"api_key": "sk-1"})
+log.log(35, "odd")
+log.critical("worst")
+log.warning("wrong %s %s", "once")
+try:
+    raise ValueError("broken")
+except ValueError:
+    log.exception("failed")
+"""
 
 
-def written() -> list[dict[str, Any]]:
+def written(program: str = LINES) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [sys.executable, "-c", LINES], capture_output=True, timeout=LIMIT, check=True
+        [sys.executable, "-c", program], capture_output=True, timeout=LIMIT, check=True
     )
-    return [orjson.loads(line) for line in done.stderr.splitlines()]
+    return [orjson.loads(line) for line in done.stderr.splitlines() if line.startswith(b"{")]
+
+
+def test_the_lines_of_libraries_are_json_with_the_name_of_their_logger() -> None:
+    lines = written(LIBRARY)
+
+    assert [(each["logger"], each["level"], each["event"]) for each in lines] == [
+        ("library", "warning", "told once"),
+        ("library", "warning", "odd"),
+        ("library", "error", "worst"),
+        ("library", "error", "failed"),
+    ]
+    assert "ValueError: broken" in lines[-1]["exception"]
 
 
 def test_a_line_names_the_trace_and_session_during_which_it_was_written() -> None:

@@ -41,7 +41,13 @@ AREAS = {
     "resolve": Area(("omnia_operator/resolve/*.py",), _OPERATOR),
     "plan": Area(("omnia_operator/plan/*.py",), _OPERATOR),
     "status": Area(("omnia_operator/status/*.py",), _OPERATOR),
-    "same": Area(("omnia_operator/manifests/same.py",), _tests("operator", "same", "reconcile")),
+    "same": Area(
+        ("omnia_operator/manifests/same.py",), _tests("operator", "same", "drift", "reconcile")
+    ),
+    "drift": Area(
+        ("omnia_operator/reconcile/drift.py", "omnia_operator/reconcile/grants.py"),
+        _tests("operator", "drift", "grants"),
+    ),
     "queue": Area(
         ("omnia_operator/scheduling/*.py", "omnia_operator/resync.py"),
         _tests("operator", "queue", "scheduling", "resync", "reconcile"),

@@ -2,7 +2,8 @@
 
 import copy
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
@@ -10,7 +11,6 @@ from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
-    CONFIG_MAP,
     CUSTOM,
     DEPLOYMENT,
     LABELLED,
@@ -20,14 +20,23 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
     kind_of,
 )
-from omnia_operator.cluster.manifest import Manifest, belongs, owned, owner_of, redacted
-from omnia_operator.cluster.store import is_ours
+from omnia_operator.cluster.manifest import (
+    Addition,
+    Manifest,
+    belongs,
+    owned,
+    owner_of,
+    redacted,
+    removal,
+)
+from omnia_operator.cluster.store import Store, is_ours
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import Reconciler
 from omnia_operator.reconcile.claims import Claims
+from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
 from omnia_operator.scheduling import Requeue
@@ -48,8 +57,11 @@ class FakeCluster:
         self.discovery = DiscoveryCache(ServerDiscovery(lambda _: False))
         self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
         self.claims = Claims()
+        self.corrections = Corrections()
         self.checks = CheckThreads()
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
+        self.webhooks: list[Callable[[ObjectKind, JsonObject], None]] = []
+        self._applied: dict[tuple[ObjectKind, Key], JsonObject] = {}
         self._keda = keda
         self._count = 0
         self.put(*documents)
@@ -108,6 +120,10 @@ class FakeCluster:
         found = self.objects.get((kind, key))
         if found is None or (kind in LABELLED and not is_ours(found["metadata"])):
             return None  # the watches do not deliver it
+        if is_ours(found["metadata"]):
+            store = Store()
+            store.put(kind, found)
+            return store.get(kind, key)
         return redacted(copy.deepcopy(found))
 
     async def find(
@@ -134,9 +150,32 @@ class FakeCluster:
         if live is not None and not known and not belongs(live, owner):
             raise name_taken(manifest.kind, manifest.key[1], owner, live)
         self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
-        if live is not None and manifest.kind in (CONFIG_MAP, SECRET):
-            live = {**live, "data": {}}  # a key that is applied no more goes
-        self.put(_merged(live or {}, manifest.body))
+        former = self._applied.get((manifest.kind, manifest.key), {}) if live else {}
+        self.put(_merged(live or {}, manifest.body, former))
+        self._applied[manifest.kind, manifest.key] = copy.deepcopy(manifest.body)
+        self._mutate(manifest.kind, manifest.key)
+
+    async def remove_additions(
+        self, kind: ObjectKind, key: Key, additions: Iterable[Addition]
+    ) -> None:
+        self.writes.append(f"remove {kind} {key[1]}")
+        live = copy.deepcopy(self.objects[kind, key])
+        for operation in removal(additions):
+            *parents, last = operation["path"].removeprefix("/").split("/")
+            holder: Any = live
+            for part in parents:
+                holder = holder[_index(holder, part)]
+            index = _index(holder, last)
+            if operation["op"] == "remove":
+                del holder[index]
+            elif holder[index] != operation["value"]:
+                return  # the API server refuses the whole patch
+        self.put(live)
+        self._mutate(kind, key)
+
+    def _mutate(self, kind: ObjectKind, key: Key) -> None:
+        for webhook in self.webhooks:
+            webhook(kind, self.objects[kind, key])
 
     async def delete(self, kind: ObjectKind, key: Key, uid: str) -> None:
         assert self.objects[kind, key]["metadata"]["uid"] == uid
@@ -151,6 +190,9 @@ class FakeCluster:
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:
         self.writes.append(f"status {kind} {key[1]}")
         self.objects[kind, key]["status"] = copy.deepcopy(status)
+
+    async def serves(self, kind: ObjectKind) -> bool:
+        return self._keda or kind != SCALED_OBJECT
 
     async def service_account_issuer(self) -> IssuerKeys:
         if isinstance(self.issuer, ClusterError):
@@ -180,7 +222,13 @@ class FakeCluster:
     ) -> Requeue:
         """Reconcile one resource."""
         reconciler = Reconciler(
-            self, settings, self.discovery, self.issuers, self.claims, self.checks
+            self,
+            settings,
+            self.discovery,
+            self.issuers,
+            self.claims,
+            self.corrections,
+            self.checks,
         )
         return await reconciler.reconcile(ObjectReference(kind, (namespace, name)), now)
 
@@ -210,14 +258,44 @@ class FakeCluster:
         return self.objects[kind, ("default", name)]
 
 
-def _merged(live: JsonObject, wanted: JsonObject) -> JsonObject:
-    """Apply as the server does, near enough: maps are merged, lists replaced."""
-    merged = dict(live)
+def _index(holder: Any, part: str) -> Any:
+    return int(part) if isinstance(holder, list) else part.replace("~1", "/").replace("~0", "~")
+
+
+def _merged(live: JsonObject, wanted: JsonObject, former: JsonObject) -> JsonObject:
+    """Apply as the server does, near enough: what others added stays, what we wanted before goes.
+
+    Lists with names in them are merged too.
+    """
+    merged = {key: value for key, value in live.items() if key not in former.keys() - wanted.keys()}
     for key, value in wanted.items():
-        inner = live.get(key)
-        both = isinstance(value, dict) and isinstance(inner, dict)
-        merged[key] = _merged(inner, value) if both and inner is not None else value
+        merged[key] = _merged_value(live.get(key), value, former.get(key))
     return merged
+
+
+def _merged_value(live: Any, wanted: Any, former: Any) -> Any:
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        return _merged(live, wanted, former if isinstance(former, dict) else {})
+    if not isinstance(wanted, list) or not isinstance(live, list):
+        return wanted
+    ours, theirs, before = map(_by_name, (wanted, live, former or []))
+    if ours is None or theirs is None:
+        return wanted
+    gone = (before or {}).keys() - ours.keys()
+    return [
+        *(
+            _merged_value(theirs.get(name), each, (before or {}).get(name))
+            for name, each in ours.items()
+        ),
+        *(each for name, each in theirs.items() if name not in ours and name not in gone),
+    ]
+
+
+def _by_name(entries: list[Any]) -> dict[str, Any] | None:
+    """Return the entries of a list that server-side apply merges, by what tells them apart."""
+    if not all(isinstance(entry, dict) and "name" in entry for entry in entries):
+        return None
+    return {entry.get("mountPath", entry["name"]): entry for entry in entries}
 
 
 def unavailable() -> ClusterError:

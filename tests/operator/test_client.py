@@ -18,7 +18,9 @@ from omnia_operator.cluster.kinds import (
     SERVICE,
     ObjectKind,
 )
-from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.cluster.manifest import Addition, Manifest
+from omnia_operator.cluster.store import Store
+from omnia_operator.cluster.watched import WatchedCluster
 from omnia_operator.labels import owned
 from omnia_operator.resolve import IssuerKeys
 
@@ -245,6 +247,41 @@ async def test_who_signs_the_tokens_of_service_accounts_is_read_from_two_paths()
     ]
 
 
+@pytest.mark.parametrize(
+    ("answer", "served"),
+    [
+        ((200, {"resources": [{"name": "scaledjobs"}, {"name": "scaledobjects"}]}), True),
+        ((200, {"resources": [{"name": "scaledjobs"}]}), False),
+        (refused(404), False),
+        ((404, "404 page not found"), False),
+    ],
+)
+async def test_a_cluster_says_whether_it_has_a_kind(answer: Answer, *, served: bool) -> None:
+    server = Server(answer)
+
+    assert await server.client.serves(SCALED_OBJECT) is served
+    assert server.asked[0].url.path == "/apis/keda.sh/v1alpha1"
+
+
+async def test_a_kind_that_is_served_is_asked_for_until_it_is_there_and_again_when_it_is_gone() -> (
+    None
+):
+    served = (200, {"resources": [{"name": "scaledobjects"}]})
+    server = Server(refused(404), served, refused(404), served)
+    cluster = WatchedCluster(server.client, Store())
+
+    assert [await cluster.serves(SCALED_OBJECT) for _ in range(3)] == [False, True, True]
+    with pytest.raises(KindMissing):
+        await cluster.apply(manifest(SCALED_OBJECT), known=True)
+    assert await cluster.serves(SCALED_OBJECT)
+    assert server.answers == []
+
+
+async def test_a_cluster_that_does_not_say_what_it_has_is_an_error() -> None:
+    with pytest.raises(ClusterError):
+        await Server(refused(500)).client.serves(SCALED_OBJECT)
+
+
 async def test_keys_of_service_accounts_that_may_not_be_read_are_an_error() -> None:
     with pytest.raises(ClusterError, match="no"):
         await Server(refused(403)).client.service_account_issuer()
@@ -260,6 +297,45 @@ async def test_what_is_not_there_is_no_error() -> None:
     assert await server.client.put_status(SERVICE, key, {}) is None
     await server.client.delete(SERVICE, key, "its")
     assert await server.client.find_all(SCALED_OBJECT, None, {}) is None
+
+
+ADDED = [
+    Addition("spec.ports[x]", "/spec/ports/1", {"name": "x"}),
+    Addition("spec.selector.a/b", "/spec/selector/a~1b"),
+    Addition("spec.ports[y]", "/spec/ports/10", {"name": "y"}),
+]
+
+
+async def test_what_others_added_is_removed_from_the_end_if_it_is_still_there() -> None:
+    server = Server((200, document()))
+
+    assert await server.client.remove_additions(SERVICE, ("b", "a"), ADDED) == document()
+
+    (request,) = server.asked
+    assert request.headers["content-type"] == "application/json-patch+json"
+    assert json.loads(request.content) == [
+        {"op": "remove", "path": "/spec/selector/a~1b"},
+        {"op": "test", "path": "/spec/ports/10", "value": {"name": "y"}},
+        {"op": "remove", "path": "/spec/ports/10"},
+        {"op": "test", "path": "/spec/ports/1", "value": {"name": "x"}},
+        {"op": "remove", "path": "/spec/ports/1"},
+    ]
+
+
+@pytest.mark.parametrize("status", [422, 404])
+async def test_an_object_that_was_changed_meanwhile_or_deleted_keeps_what_it_has(
+    status: int,
+) -> None:
+    server = Server(refused(status))
+
+    assert await server.client.remove_additions(SERVICE, ("b", "a"), ADDED) is None
+
+
+async def test_additions_that_may_not_be_removed_are_an_error() -> None:
+    server = Server(refused(403))
+
+    with pytest.raises(ClusterError):
+        await server.client.remove_additions(SERVICE, ("b", "a"), ADDED)
 
 
 @pytest.mark.parametrize(("uid", "methods"), [("its", ["GET", "DELETE"]), ("another", ["GET"])])

@@ -3,9 +3,9 @@
 from prometheus_client import CollectorRegistry
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, SERVICE, SESSION_RETENTION_POLICY
 from omnia_operator.cluster.store import Store
-from omnia_operator.metrics import OperatorGauges, policy_agents, ready_agents
+from omnia_operator.metrics import OperatorGauges, ReconcileMetrics, policy_agents, ready_agents
 from tests.operator import objects
 
 
@@ -38,6 +38,17 @@ def test_agents_that_are_ready_are_told_from_those_that_are_not() -> None:
     }
     assert found == {"good": 1.0, "bad": 0.0, "new": 0.0}
     assert registry.get_sample_value("omnia_operator_leader") == 1.0
+
+
+def test_objects_that_were_put_back_are_counted_by_kind() -> None:
+    registry = CollectorRegistry()
+    metrics = ReconcileMetrics(registry)
+
+    metrics.corrected(SERVICE)
+    metrics.corrected(SERVICE)
+
+    name = "omnia_operator_drift_corrections_total"
+    assert registry.get_sample_value(name, {"kind": "Service"}) == 2.0
 
 
 def test_a_policy_is_told_with_its_phase_and_its_agents() -> None:

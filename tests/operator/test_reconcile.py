@@ -191,7 +191,9 @@ async def test_an_owned_object_that_is_edited_is_mended() -> None:
 async def test_what_others_add_to_an_object_is_left_alone() -> None:
     cluster = await settled(*everything({"runtime": {"autoscaling": SCALED}}))
     cluster.live(DEPLOYMENT)["spec"]["replicas"] = 7
-    cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"].append({"name": "mesh"})
+    template = cluster.live(DEPLOYMENT)["spec"]["template"]["metadata"]
+    template["annotations"]["kubectl.kubernetes.io/restartedAt"] = "2026-01-01T00:00:00Z"
+    template["labels"]["mesh"] = "yes"
     cluster.live(SERVICE)["metadata"]["annotations"]["mesh"] = "yes"
 
     await cluster.settle()
@@ -205,7 +207,6 @@ async def test_the_api_servers_spelling_is_no_difference() -> None:
     cluster = await settled(*everything({"runtime": {"resources": limits}}))
     container = cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["containers"][1]
     container["resources"] = {"requests": {"cpu": "1", "memory": "512Mi"}, "limits": {"cpu": "2"}}
-    del cluster.live(DEPLOYMENT)["spec"]["template"]["spec"]["automountServiceAccountToken"]
 
     await cluster.settle()
 
@@ -232,11 +233,13 @@ async def test_the_other_autoscaler_takes_over() -> None:
     assert cluster.conditions()["AutoscalingReady"] == "True: Scaling"
 
 
-async def test_without_keda_the_agent_runs_unscaled_and_says_so() -> None:
-    cluster = await settled(
-        *everything({"runtime": {"autoscaling": {**SCALED, "type": "keda"}}}), keda=False
-    )
+@pytest.mark.parametrize(("fewest", "pods"), [(0, 1), (1, 1), (2, 2)])
+async def test_without_keda_the_agent_runs_unscaled_and_says_so(fewest: int, pods: int) -> None:
+    scaling = {**SCALED, "type": "keda", "minReplicas": fewest}
+    cluster = await settled(*everything({"runtime": {"autoscaling": scaling}}), keda=False)
 
+    assert cluster.live(DEPLOYMENT)["spec"]["replicas"] == pods
+    assert cluster.names(PDB) == (["helper"] if pods > 1 else [])
     assert cluster.conditions()["AutoscalingReady"] == "False: KEDANotInstalled"
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"
     assert ("helper", "KEDANotInstalled") in cluster.events

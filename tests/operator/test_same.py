@@ -24,7 +24,7 @@ def compare(wanted: Any, found: Any) -> bool:
         ({"cpu": 1}, {"cpu": "1"}),
         ({"memory": "0.5Gi"}, {"memory": "512Mi"}),
         ({"cpu": 0.5}, {"cpu": "500m"}),
-        ([{"name": "facade"}], [{"name": "mesh"}, {"name": "facade", "tty": True}]),
+        ([{"name": "facade"}], [{"name": "facade", "tty": True}]),
         ([{"a": 1}, {"a": 2}], [{"a": 1, "b": 1}, {"a": 2}]),
     ],
 )
@@ -45,7 +45,13 @@ def test_an_object_is_the_same_with_what_others_added(wanted: Any, found: Any) -
         ({"hash": "1e3"}, {"hash": "1000"}),
         ({"hash": "0123"}, {"hash": "123"}),
         ([1, 2], [2, 1]),
+        ([{"name": "facade"}], [{"name": "mesh"}, {"name": "facade"}]),
+        ([{"name": "facade"}], [{"name": "facade"}, {"name": "facade"}]),
+        ([{"mountPath": "/a", "name": "v"}], [{"mountPath": p, "name": "v"} for p in ("/a", "/b")]),
         ([{"name": "facade"}], [{"name": "a"}, {"name": "b"}]),
+        ([1], [1, 2]),
+        ([{"a": 1}], [{"a": 1}, {"a": 1}]),
+        ({"template": {"spec": {"automountServiceAccountToken": False}}}, {"template": {}}),
         ([{"name": "facade"}, {"name": "runtime"}], [{"name": "facade"}]),
         ([{"name": "facade"}, {"name": "runtime"}], [{"name": "facade"}, {"name": "a"}, {"b": 1}]),
         ({"a": 0}, {"a": 3}),
@@ -102,3 +108,4 @@ def test_a_value_that_differs_is_found_wherever_it_is(
     other = {**wanted, key: "a value that is longer than any other"}
     assert not compare({"kept": wanted}, {"kept": other})
     assert not compare({"kept": [other]}, {"kept": [wanted]})
+    assert not compare({"kept": [wanted]}, {"kept": [wanted, wanted]})

@@ -1,0 +1,111 @@
+"""What somebody else changes in an agent's objects is put back, on a real cluster."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import API_VERSION
+from tests.cluster.agents import condition, ready
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+
+pytestmark = pytest.mark.usefixtures("omnia")
+
+OPEN = "OMNIA_FACADE_ALLOW_UNAUTHENTICATED"
+AGENT: JsonObject = {
+    "apiVersion": API_VERSION,
+    "kind": "AgentRuntime",
+    "metadata": {"name": "kept"},
+    "spec": {"facade": {"handler": "echo"}},
+}
+POD = "/spec/template/spec"
+
+
+def patch(kubectl: Kubectl, kind: str, name: str, *operations: JsonObject) -> None:
+    kubectl("patch", kind, name, "--type=json", f"--patch={json.dumps(operations)}")
+
+
+def add(path: str, value: object) -> JsonObject:
+    return {"op": "add", "path": path, "value": value}
+
+
+def set_env(kubectl: Kubectl) -> None:
+    kubectl("set", "env", "deployment/kept", "--containers=facade", f"{OPEN}=true")
+
+
+def add_selector(kubectl: Kubectl) -> None:
+    patch(kubectl, "service", "kept", add("/spec/selector/a", "b"))
+
+
+def add_container(kubectl: Kubectl) -> None:
+    container = {"name": "more", "image": "localhost/none"}
+    patch(kubectl, "deployment", "kept", add(f"{POD}/containers/-", container))
+
+
+def add_key(kubectl: Kubectl) -> None:
+    patch(kubectl, "configmap", "omnia-kept-auth", add("/data/more", "x"))
+
+
+def add_port(kubectl: Kubectl) -> None:
+    patch(kubectl, "service", "kept", add("/spec/ports/-", {"name": "more", "port": 99}))
+
+
+EDITS = [
+    (set_env, "deployment", "kept"),
+    (add_selector, "service", "kept"),
+    (add_container, "deployment", "kept"),
+    (add_key, "configmap", "omnia-kept-auth"),
+    (add_port, "service", "kept"),
+]
+
+
+def content(kubectl: Kubectl, kind: str, name: str) -> JsonObject:
+    found = kubectl.get(kind, name)
+    return {key: found.get(key) for key in ("spec", "data")}
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize(("edit", "kind", "name"), EDITS, ids=[each[0].__name__ for each in EDITS])
+def test_what_somebody_adds_to_an_object_of_an_agent_is_removed_and_told(
+    kubectl: Kubectl, edit: Callable[[Kubectl], None], kind: str, name: str
+) -> None:
+    kubectl.apply(AGENT)
+    ready(kubectl, "kept")
+    before = content(kubectl, kind, name)
+    accepted = condition(kubectl, "kept", "ExternalAuth")
+
+    edit(kubectl)
+
+    wait_until(
+        f"{kind} {name} is as before", lambda: content(kubectl, kind, name) == before, seconds=10
+    )
+    wait_until("an Event tells it", lambda: "DriftCorrected" in events(kubectl), seconds=10)
+    ready(kubectl, "kept")
+    wait_until(
+        "the pods are closed",
+        lambda: condition(kubectl, "kept", "ExternalAuth") == accepted,
+        seconds=60,
+    )
+    assert condition(kubectl, "kept", "ObjectsInSync") == ("", "", "")
+
+
+def test_a_restart_is_not_undone_and_a_quiet_agent_is_not_written(kubectl: Kubectl) -> None:
+    kubectl.apply(AGENT)
+    ready(kubectl, "kept")
+    kubectl("rollout", "restart", "deployment/kept")
+    kubectl("rollout", "status", "deployment/kept", "--timeout=60s", seconds=70)
+    ready(kubectl, "kept")
+
+    kubectl("annotate", "agentruntime", "kept", "touched=yes")
+
+    found = kubectl.get("deployment", "kept")
+    template = found["spec"]["template"]["metadata"]
+    assert "kubectl.kubernetes.io/restartedAt" in template["annotations"]
+    assert found["metadata"]["generation"] == 2
+    assert "DriftCorrected" not in events(kubectl)
+
+
+def events(kubectl: Kubectl) -> set[str]:
+    return {each["reason"] for each in kubectl.list("events")}

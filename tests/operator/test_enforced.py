@@ -1,0 +1,103 @@
+"""A field that is accepted and not implemented is told, not ignored in silence."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Kind
+from omnia_operator.api import notes
+from omnia_operator.api.maturity import LATER
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER, TOOL_REGISTRY, ObjectKind
+from tests.operator import objects
+from tests.operator.cluster import everything
+from tests.operator.test_reconcile import OPENAI, settled
+
+ROLLOUT = {"candidate": {"promptPackVersion": "2.0.0"}, "steps": [{"setWeight": 10}]}
+CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
+    (AGENT_RUNTIME, "helper", objects.agent({"rollout": ROLLOUT}), "spec.rollout"),
+    (AGENT_RUNTIME, "helper", objects.agent({"evals": {"enabled": True}}), "spec.evals"),
+    (
+        PROVIDER,
+        "model",
+        objects.provider(OPENAI | {"defaults": {"truncationStrategy": "custom"}}),
+        "spec.defaults.truncationStrategy",
+    ),
+    (
+        TOOL_REGISTRY,
+        "tools",
+        objects.registry(objects.handler({"auth": {"type": "workloadIdentity", "audience": "a"}})),
+        "spec.handlers[0].auth.type",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "document", "path"), CASES, ids=[each[3] for each in CASES]
+)
+async def test_a_field_that_is_not_implemented_is_a_condition_and_one_event(
+    kind: ObjectKind, name: str, document: JsonObject, path: str
+) -> None:
+    cluster = await settled(*everything(), document)
+    await cluster.settle()
+
+    assert cluster.conditions(name, kind)["SpecEnforced"] == "False: NotImplemented"
+    (message,) = [
+        each["message"]
+        for each in cluster.status(name, kind)["conditions"]
+        if each["type"] == "SpecEnforced"
+    ]
+    assert message.startswith(f"{path}: ")
+    assert "not implemented yet" in message
+    assert cluster.events.count((name, "NotImplemented")) == 1
+    if kind == AGENT_RUNTIME:
+        assert cluster.conditions()["Ready"] == "True: RuntimeReady"
+
+    plain = {each["kind"]: each for each in (objects.agent(), objects.provider(OPENAI))}
+    cluster.put(plain.get(kind.name, objects.registry(objects.handler())))
+    await cluster.settle()
+    assert "SpecEnforced" not in cluster.conditions(name, kind)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"evals": {"enabled": False}},
+        {"runtime": {"autoscaling": {"enabled": True, "type": "keda", "minReplicas": 0}}},
+    ],
+    ids=["nothing", "off", "implemented"],
+)
+async def test_what_is_done_has_no_such_condition(change: JsonObject) -> None:
+    cluster = await settled(*everything(change))
+
+    assert "SpecEnforced" not in cluster.conditions()
+
+
+async def test_the_condition_stays_once_while_the_spec_is_invalid() -> None:
+    cluster = await settled(*everything({"rollout": ROLLOUT}))
+    cluster.put(objects.agent({"rollout": ROLLOUT, "facade": {"type": "none"}}))
+
+    await cluster.settle()
+
+    types = [each["type"] for each in cluster.status()["conditions"]]
+    assert types.count("SpecEnforced") == 1
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(LATER), st.integers(0, 4), VALUES)
+def test_a_document_of_any_shape_is_searched(later: Any, depth: int, value: Any) -> None:
+    document = value
+    for name in reversed(later.path.split(".")[:depth]):
+        key = name.removesuffix("[]")
+        document = {key: [document] if key != name else document}
+    assert all(text for _, text in notes(later.kind, document if depth else {"spec": value}))
+    assert list(notes(Kind.PROMPT_PACK, {"spec": value})) == []

@@ -9,8 +9,9 @@ from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi.arguments import RawParameter, arguments, raw_body, raw_parameters
+from omnia_core.openapi.arguments import arguments
 from omnia_core.openapi.document import base_url, follow, read_document
+from omnia_core.openapi.inputs import RawParameter, raw_body, raw_parameters
 from omnia_core.openapi.operation import ApiKey, Operation, ParameterLocation
 from omnia_core.openapi.schemas import SchemaCache
 
@@ -104,7 +105,7 @@ def _operations(
     operations: list[Operation] = []
     omitted: list[Omission] = []
     missing = dict.fromkeys(only)
-    cache = SchemaCache()
+    cache = SchemaCache(document)
     for name, entry in named:
         called = entry.names(name)
         if only and called.isdisjoint(only):
@@ -177,7 +178,7 @@ def _operation(
             f"{place}: {{{variable}}} of the path is not described: add the parameter"
         )
     body = raw_body(document, raw.get("requestBody"), place)
-    built = arguments(document, parameters, body, place, cache)
+    built = arguments(parameters, body, place, cache)
     levels = (raw.get("servers"), item.get("servers"), document.get("servers"))
     return Operation(
         name=name,

@@ -21,11 +21,14 @@ from omnia_runtime.providers.vendor_request import object_text, parsed_arguments
 _OPENAI_HOST = "api.openai.com"
 _OPENAI_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _OPENAI_TOOLS = 128
+_OPENAI_DESCRIPTION = 1024
 _MISTRAL_HOST = "api.mistral.ai"
 _MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
 _GEMINI_TOOLS = 512
 _GEMINI_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MAX_NAMES = 100
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s)|[\u3002\uff01\uff1f]|(?=\n\n)")
+_PUNCTUATION = " \t\r\n,;:-("
 
 
 class VendorRules(Struct, frozen=True):
@@ -33,10 +36,12 @@ class VendorRules(Struct, frozen=True):
 
     Attributes:
         max_tools: in one request; None is no limit.
+        max_description: of a tool, in characters; None is no limit.
     """
 
     history: HistoryRules = HistoryRules()
     max_tools: int | None = None
+    max_description: int | None = None
 
 
 class FittedTools(Struct, frozen=True):
@@ -74,7 +79,7 @@ def rules_of(config: ProviderConfig) -> VendorRules:
                 history = HistoryRules(ids=_OPENAI_ID, id_length=40)
             elif host == _MISTRAL_HOST:
                 history = HistoryRules(ids=_MISTRAL_ID, id_length=9)
-            return VendorRules(history, _OPENAI_TOOLS)
+            return VendorRules(history, _OPENAI_TOOLS, _OPENAI_DESCRIPTION)
         case _:
             return VendorRules()
 
@@ -106,11 +111,30 @@ def fit_tools(tools: Iterable[ToolSpec], rules: VendorRules) -> FittedTools:
             taken.add(name)
         if schema.renamed:
             arguments[spec.name] = schema.renamed
-        text = "\n\n".join(filter(None, (spec.description, schema.note)))
+        text = _described(spec.description, schema.note, rules.max_description)
         fitted.append(
             structs.replace(spec, name=name, description=text, input_schema=schema.schema)
         )
     return FittedTools(tuple(fitted), names, arguments, unfit, tuple(surplus))
+
+
+def _described(description: str, note: str, limit: int | None) -> str:
+    """Return the description of a tool with a note on its arguments, within a limit.
+
+    If both are too long, the note is left out, and the description ends with a whole sentence.
+    """
+    both = "\n\n".join(filter(None, (description, note)))
+    if limit is None or len(both) <= limit:
+        return both
+    description = description.strip()
+    if len(description) <= limit:
+        return description
+    ends = [found.end() for found in _SENTENCE_END.finditer(description, 0, limit)]
+    # A first sentence that says little is no description.
+    if ends and ends[-1] >= limit // 2:
+        return description[: ends[-1]].rstrip()
+    words = description[: limit - 1].rsplit(maxsplit=1)[0]
+    return f"{words.rstrip(_PUNCTUATION)}…"
 
 
 def omitted_tools(config: ProviderConfig, tools: Sequence[ToolSpec]) -> list[str]:

@@ -142,6 +142,7 @@ def _parameter(
         style=style,
         explode=explode if isinstance(explode, bool) else style == "form",
         content_type=value_schema(parameter)[1],
+        allow_reserved=raw.get("allowReserved") is True,
     )
 
 

@@ -35,6 +35,7 @@ class Parameter(Struct, frozen=True):
         style: how lists and objects are serialized, as in OpenAPI.
         explode: whether each item is serialized separately, as in OpenAPI.
         content_type: set when the value is serialized as a document, such as JSON, instead.
+        allow_reserved: whether a query parameter keeps the reserved characters of URLs.
     """
 
     argument: str
@@ -45,6 +46,7 @@ class Parameter(Struct, frozen=True):
     style: str
     explode: bool
     content_type: str | None = None
+    allow_reserved: bool = False
 
 
 class FieldEncoding(Struct, frozen=True):

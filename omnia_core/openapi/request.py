@@ -95,7 +95,13 @@ def _path(operation: Operation, given: JsonObject) -> str:
 def _query(parameter: Parameter, value: Any) -> list[str]:
     if parameter.content_type is not None:
         value = msgspec.json.encode(value).decode()
-    return query_pairs(parameter.name, value, parameter.style, explode=parameter.explode)
+    return query_pairs(
+        parameter.name,
+        value,
+        parameter.style,
+        explode=parameter.explode,
+        allow_reserved=parameter.allow_reserved,
+    )
 
 
 def _header(parameter: Parameter, value: Any) -> str:

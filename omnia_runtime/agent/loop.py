@@ -14,6 +14,7 @@ from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
+from omnia_core.jsonvalue import json_bytes, parse_json
 from omnia_core.sessions import Message
 from omnia_runtime.agent.request_builder import RequestBuilder
 from omnia_runtime.observe.audit import record_refused_call
@@ -122,8 +123,8 @@ class Allowance:
 def _canonical_json(arguments: str) -> bytes:
     """Return the same bytes for equal JSON documents; invalid JSON is returned as it is."""
     try:
-        return orjson.dumps(orjson.loads(arguments or "{}"), option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONDecodeError:
+        return json_bytes(parse_json((arguments or "{}").encode()), sort_keys=True)
+    except ValueError:
         return arguments.encode()
 
 

@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
-import orjson
 from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import ProviderConfig
+from omnia_core.jsonvalue import json_bytes
 from omnia_runtime.ports.model import ChatRequest, ModelEvent, ToolCallRequest, ToolSpec
 from omnia_runtime.providers.history import MAX_NAME, NAME, HistoryRules, fit_history, legal_name
 from omnia_runtime.providers.tool_schemas import UnfitTool, fit_schema
@@ -228,7 +228,7 @@ def _with_names(arguments: str, names: Mapping[str, str]) -> str:
     found = parsed_arguments(arguments)
     if not found.keys() & names.keys():
         return arguments
-    return orjson.dumps({names.get(name, name): value for name, value in found.items()}).decode()
+    return json_bytes({names.get(name, name): value for name, value in found.items()}).decode()
 
 
 def _free(name: str, taken: set[str]) -> str:

@@ -6,11 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import orjson
-
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.model import ProviderError, is_retryable
@@ -133,7 +131,7 @@ class VendorHTTP:
             async with asyncio.timeout(self._first_byte):
                 response = await self._client.session().post(
                     url,
-                    data=orjson.dumps(body),
+                    data=json_bytes(body),
                     headers={
                         "Content-Type": "application/json",
                         "Accept": "text/event-stream",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from omnia_core.conversation.parts import Media
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
 from omnia_runtime.ports.model import OutputSchema
 from omnia_runtime.providers.vendor_errors import VendorFailure
 
@@ -50,13 +50,13 @@ def object_text(arguments: str) -> str:
             return arguments
     except orjson.JSONDecodeError:
         pass
-    return orjson.dumps(parsed_arguments(arguments)).decode()
+    return json_bytes(parsed_arguments(arguments)).decode()
 
 
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return parse_json(text.encode())
+    except ValueError:
         pass
     for parse in (_tolerant_json, _python_value):
         try:

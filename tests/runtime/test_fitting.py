@@ -106,6 +106,11 @@ def of(properties: Any, **others: Any) -> Any:
             of({"schema": TEXT}),
             id="dialect",
         ),
+        pytest.param(
+            of({"n": {"type": "integer", "maximum": 2**64}}),
+            of({"n": {"type": "integer", "maximum": 2**64}}),
+            id="integer of more than 64 bits",
+        ),
     ],
 )
 def test_a_schema_is_fitted(schema: Any, fitted: Any) -> None:
@@ -178,7 +183,7 @@ def test_a_description_that_a_vendor_refuses_ends_with_a_whole_sentence(
         ({"type": "array", "items": TEXT}, "not of the type object"),
         ({"oneOf": [TEXT, NUMBER]}, "not of the type object"),
         ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, "not of the type object"),
-        (of({"a": {"default": {1: 2}}}), "cannot be written as JSON"),
+        (of({"a": {"default": {1, 2}}}), "cannot be written as JSON"),
         (of({"a": {"default": "\ud800"}}), "cannot be written as JSON"),
     ],
 )
@@ -244,6 +249,18 @@ async def test_renamed_arguments_and_tools_are_mapped_there_and_back() -> None:
         ToolCallRequest("c5", "_3d", '{"filter_name":"y"}'),
         Finished("tool_use"),
     ]
+
+
+async def test_an_integer_of_any_size_keeps_its_digits_under_another_name() -> None:
+    number = 123456789012345678901234567890
+    fitted = Fitting(CLAUDE).fit(ChatRequest("", (), [ToolSpec("t", "", of({"p[q]": NUMBER}))]))
+
+    async def events() -> AsyncGenerator[ModelEvent, None]:
+        yield ToolCallRequest("1", "t", json.dumps({"p_q": number}))
+
+    (call,) = [event async for event in fitted.restored(events())]
+    assert isinstance(call, ToolCallRequest)
+    assert json.loads(call.arguments) == {"p[q]": number}
 
 
 def test_an_answer_is_passed_on_as_it_is_when_nothing_is_renamed() -> None:

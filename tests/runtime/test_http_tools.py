@@ -503,7 +503,8 @@ async def headers_of(folder: Path, arguments: dict[str, Any], **config: Any) -> 
     path = folder / "tools.yaml"
     client = HTTPClient()
     async with serving(note) as url:
-        path.write_text(yaml.safe_dump({"handlers": [http_tool(url, **config)]}))
+        handler = http_tool(url, **config) | {"registry": "crm"}
+        path.write_text(yaml.safe_dump({"handlers": [handler]}))
         (source,) = ToolSources(client, unchanged).open(str(path)).sources
         context = CallContext("call-1", "session-1", metadata)
         await source.call("lookup", arguments, context)
@@ -532,6 +533,7 @@ async def test_a_server_learns_which_session_and_user_call_it(tmp_path: Path) ->
         "x-omnia-claim-role": "r" * 1024,
         "x-omnia-session-id": "session-1",
         "x-omnia-tool-name": "lookup",
+        "x-omnia-tool-registry": "crm",
         "x-omnia-tool-call-id": "call-1",
         "x-omnia-param-orderid": "A-1",
         "x-omnia-param-maxcount": "7",

@@ -46,7 +46,7 @@ class HTTPSource:
         check_expression(config.response_mapping, "httpConfig.responseMapping")
         self.name = handler.name
         self.timeout = Duration.parse(handler.timeout).seconds
-        self._definition = tool
+        self._definition, self._registry = tool, handler.registry
         self._config = structs.replace(config, method=config.method.upper())
         self._reader = ResponseReader(
             handler.name, frozenset(config.redact), config.response_mapping
@@ -67,7 +67,9 @@ class HTTPSource:
         request = build_request(self._config, arguments)
         if self._config.identity_headers:
             # What the handler or its arguments say about a header takes precedence.
-            own = without(identity_headers(tool, arguments, context), request.headers)
+            own = without(
+                identity_headers(tool, self._registry, arguments, context), request.headers
+            )
             request = with_headers(request, own)
         request = with_headers(request, self._credential.headers())
         return self._reader.result(await self._calls.send(request))

@@ -10,10 +10,11 @@ from msgspec import Struct
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.arguments import arguments
-from omnia_core.openapi.document import base_url, follow, read_document
+from omnia_core.openapi.document import follow, read_document
 from omnia_core.openapi.inputs import RawParameter, raw_body, raw_parameters
 from omnia_core.openapi.operation import ApiKey, Operation, ParameterLocation
 from omnia_core.openapi.schemas import SchemaCache
+from omnia_core.openapi.servers import base_url
 
 # HEAD, OPTIONS and TRACE are not useful as tools.
 _METHODS = ("get", "put", "post", "delete", "patch")
@@ -173,7 +174,14 @@ def _operation(
     in_path = {
         parameter.name for parameter in parameters if parameter.place is ParameterLocation.PATH
     }
-    for variable in _path_variables(entry.path) - in_path:
+    variables = _path_variables(entry.path)
+    # A parameter that the path does not contain has no place in the request.
+    parameters = [
+        parameter
+        for parameter in parameters
+        if parameter.place is not ParameterLocation.PATH or parameter.name in variables
+    ]
+    for variable in variables - in_path:
         raise ConfigurationError(
             f"{place}: {{{variable}}} of the path is not described: add the parameter"
         )

@@ -10,8 +10,6 @@ The headers that the HTTP client sets are not arguments: `Accept`, `Authorizatio
 
 from typing import NamedTuple
 
-from omnia_core.errors import ConfigurationError
-from omnia_core.jsonschema import compile_server_schema
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.inputs import (
     DEFAULT_STYLES,
@@ -27,7 +25,7 @@ from omnia_core.openapi.operation import (
     Parameter,
     ParameterLocation,
 )
-from omnia_core.openapi.schemas import SchemaCache, SchemaNode, SchemaWriter
+from omnia_core.openapi.schemas import SchemaCache
 
 
 class Arguments(NamedTuple):
@@ -47,11 +45,11 @@ def arguments(
     """Combine parameters and body into one object schema.
 
     Raises:
-        ConfigurationError: a schema is invalid; the message names its place.
+        ConfigurationError: a reference is invalid; the message names its place.
     """
     values = [cache.node(value_schema(raw)[0], raw.where) for raw in raws]
     at = f"{where}, request body"
-    fields = argument_fields(body, at) if body else None
+    fields = argument_fields(body, at, cache) if body else None
     parts = {
         name: cache.node(item, f'{at}, field "{name}"') for name, item in (fields or {}).items()
     }
@@ -70,21 +68,7 @@ def arguments(
     elif body is not None:
         written = {name: writer.write(part) for name, part in parts.items()}
         built = _body_of_fields(body, written, schema)
-    _check(dict(zip(schema.names, roots, strict=True)), writer, where)
     return Arguments(parameters, built, schema.render(writer.definitions))
-
-
-def _check(arguments: dict[str, SchemaNode | bool], writer: SchemaWriter, where: str) -> None:
-    """Refuse schemas that models do not accept either; only their patterns may be of any kind."""
-    schemas, definitions = writer.unchecked(arguments)
-    if schemas or definitions:
-        whole: JsonObject = {"properties": schemas, "$defs": definitions}
-        for skipped in compile_server_schema(whole)[1]:
-            if not skipped.partition(":")[0].endswith("/pattern"):
-                raise ConfigurationError(
-                    f"{where}: the schema of the arguments is invalid: {skipped}"
-                )
-    writer.passed(arguments.values())
 
 
 class _ObjectSchema:
@@ -98,11 +82,6 @@ class _ObjectSchema:
         self.is_open = False
         self._properties: JsonObject = {}
         self._required: list[str] = []
-
-    @property
-    def names(self) -> list[str]:
-        """The names of the arguments, in the order in which they were added."""
-        return list(self._properties)
 
     def add(self, name: str, place: str, schema: JsonObject | bool, *, required: bool) -> str:
         """Add an argument and return its name."""
@@ -131,7 +110,8 @@ def _parameter(
     raw = parameter.raw
     written = _with_description(written, raw.get("description"))
     required = raw.get("required") is True or parameter.place is ParameterLocation.PATH
-    style = str(raw.get("style", DEFAULT_STYLES[parameter.place]))
+    style = raw.get("style")
+    style = style if isinstance(style, str) else DEFAULT_STYLES[parameter.place]
     explode = raw.get("explode")
     return Parameter(
         argument=schema.add(parameter.name, parameter.place.value, written, required=required),

@@ -8,12 +8,35 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.body import body_kind, media_type
 from omnia_core.openapi.document import follow
-from omnia_core.openapi.keywords import is_read_only
 from omnia_core.openapi.operation import BodyKind, ParameterLocation
+from omnia_core.openapi.schemas import SchemaCache
 
+_LONGEST_CHAIN = 32
 _ORDER = {place: order for order, place in enumerate(ParameterLocation)}
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SET_BY_CLIENT = frozenset({"accept", "authorization", "content-type"})
+# Headers of the connection and of the body, and those that OpenAPI excludes.
+_SET_BY_CLIENT = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+# Types of content that a model cannot write as text.
+_BINARY = ("application/octet-stream", "application/pdf", "application/zip")
+_BINARY_KINDS = ("audio/", "font/", "image/", "video/")
 DEFAULT_STYLES = {
     ParameterLocation.PATH: "simple",
     ParameterLocation.QUERY: "form",
@@ -88,7 +111,9 @@ def raw_parameters(
             at = f"{where}, parameter {number} of the {origin}"
             parameter = _raw_parameter(follow(document, node, at), at)
             if parameter is not None:
-                found[parameter.name, parameter.place] = parameter
+                name = parameter.name
+                is_header = parameter.place is ParameterLocation.HEADER
+                found[name.lower() if is_header else name, parameter.place] = parameter
     return sorted(found.values(), key=lambda parameter: _ORDER[parameter.place])
 
 
@@ -136,7 +161,7 @@ def raw_body(document: JsonObject, node: object, where: str) -> RawBody | None:
         required=raw.get("required") is True,
         schema=schema,
         shape=shape,
-        description=str(raw.get("description", "")) or "Body of the request",
+        description=_text(raw.get("description")) or "Body of the request",
         required_fields=frozenset(name for name in required_names or [] if isinstance(name, str)),
         encodings=encodings if isinstance(encodings := media.get("encoding"), dict) else {},
     )
@@ -151,7 +176,7 @@ def value_schema(parameter: RawParameter) -> tuple[object, str | None]:
     return (media.get("schema", {}) if isinstance(media, dict) else {}), str(content_type)
 
 
-def argument_fields(body: RawBody, where: str) -> dict[str, object] | None:
+def argument_fields(body: RawBody, where: str, cache: SchemaCache) -> dict[str, object] | None:
     """Return the schemas of the fields that become arguments; None: the body is one argument.
 
     Raises:
@@ -173,13 +198,19 @@ def argument_fields(body: RawBody, where: str) -> dict[str, object] | None:
         return None
     if not body.required and not body.is_form:
         return None
-    fields = {str(name): item for name, item in properties.items() if not is_read_only(item)}
-    return _without_files(body, fields, where) if body.is_form else fields
+    fields = {str(name): item for name, item in properties.items() if not cache.is_read_only(item)}
+    return _without_files(body, fields, where, cache) if body.is_form else fields
 
 
-def _without_files(body: RawBody, fields: dict[str, object], where: str) -> dict[str, object]:
+def _without_files(
+    body: RawBody, fields: dict[str, object], where: str, cache: SchemaCache
+) -> dict[str, object]:
     """Leave out the fields that are files, which a model cannot write."""
-    kept = {name: item for name, item in fields.items() if not _is_file(item)}
+    kept = {
+        name: item
+        for name, item in fields.items()
+        if not (_is_file(item, cache, _LONGEST_CHAIN) or _has_binary_type(body, name))
+    }
     missing = [name for name in fields if name not in kept and name in body.required_fields]
     if missing or not kept:
         names = ", ".join(missing or fields)
@@ -187,18 +218,40 @@ def _without_files(body: RawBody, fields: dict[str, object], where: str) -> dict
     return kept
 
 
-def _is_file(schema: object) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    if schema.get("type") == "array":
-        return _is_file(schema.get("items"))
-    is_encoded = "contentMediaType" in schema and "contentEncoding" not in schema
-    return schema.get("format") == "binary" or is_encoded
+def _is_file(schema: object, cache: SchemaCache, depth: int) -> bool:
+    found = cache.followed(schema)
+    if not depth or found.get("format") == "binary" or found.get("type") == "file":
+        return bool(depth)
+    if found.get("type") == "array":
+        return _is_file(found.get("items"), cache, depth - 1)
+    if "contentMediaType" in found and "contentEncoding" not in found:
+        return True
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        listed = found.get(keyword)
+        parts = [cache.followed(part) for part in listed] if isinstance(listed, list) else []
+        files = [_is_file(part, cache, depth - 1) for part in parts if part.get("type") != "null"]
+        if any(files) and (keyword == "allOf" or all(files)):
+            return True
+    return False
+
+
+def _has_binary_type(body: RawBody, name: str) -> bool:
+    encoding = body.encodings.get(name)
+    kinds = _text(encoding.get("contentType")) if isinstance(encoding, dict) else ""
+    return any(
+        kind.strip().lower().startswith(_BINARY_KINDS + _BINARY) for kind in kinds.split(",")
+    )
 
 
 def is_open(shape: JsonObject) -> bool:
-    """Whether an object says that it takes any further fields."""
-    return shape.get("additionalProperties") is True or shape.get("additionalProperties") == {}
+    """Whether an object takes further fields: it says so, or others extend it."""
+    if "additionalProperties" not in shape:
+        return "discriminator" in shape
+    return shape["additionalProperties"] is True or shape["additionalProperties"] == {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _shape(document: JsonObject, schema: object, where: str) -> JsonObject:

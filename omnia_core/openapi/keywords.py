@@ -1,5 +1,10 @@
-"""Converts the keywords of one schema of OpenAPI 3 to JSON Schema 2020-12."""
+"""Converts the keywords of one schema of OpenAPI 3 to JSON Schema 2020-12.
 
+Documents have keywords of older drafts and of wrong types. Such a keyword is translated or left
+out, so that it costs itself and not its operation: the server checks its arguments itself.
+"""
+
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -29,46 +34,102 @@ _WITH_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
 _WITH_OBJECT = frozenset({"dependentSchemas", "patternProperties", "properties"})
 # Keywords whose schemas apply to the same value as the schema that contains them.
 IN_PLACE = frozenset({"allOf", "anyOf", "else", "if", "not", "oneOf", "then"})
-_DROPPED = frozenset(
-    {
-        "$anchor",
-        "$comment",
-        "$defs",  # collected at the root
-        "$id",
-        "$ref",
-        "$schema",
-        "definitions",
-        "discriminator",
-        "externalDocs",
-        "nullable",
-        "readOnly",
-        "writeOnly",
-        "xml",
-    }
-)
+_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
+# A regular expression in the slashes of JavaScript, Perl and PHP.
+_DELIMITED = re.compile(r"/(\^.*|.*\$)/([a-z]*)", re.DOTALL)
 
 
-def converted(schema: JsonObject, child: Callable[[str, object], object]) -> JsonObject:
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 0 and value % 1 == 0
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value)
+
+
+def _is_value(value: Any) -> bool:  # noqa: ARG001 - one of several checks
+    return True
+
+
+# How each keyword that holds data is checked. Keywords that stand nowhere here are left out.
+_DATA: dict[str, Callable[[Any], bool]] = {
+    "const": _is_value,
+    "contentEncoding": _is_text,
+    "contentMediaType": _is_text,
+    "default": _is_value,
+    "dependentRequired": lambda value: isinstance(value, dict),
+    "deprecated": _is_flag,
+    "description": _is_text,
+    "enum": _is_list,
+    "example": _is_value,
+    "examples": _is_list,
+    "exclusiveMaximum": lambda value: _is_flag(value) or _is_number(value),
+    "exclusiveMinimum": lambda value: _is_flag(value) or _is_number(value),
+    "format": _is_text,
+    "maxContains": _is_count,
+    "maxItems": _is_count,
+    "maxLength": _is_count,
+    "maxProperties": _is_count,
+    "maximum": _is_number,
+    "minContains": _is_count,
+    "minItems": _is_count,
+    "minLength": _is_count,
+    "minProperties": _is_count,
+    "minimum": _is_number,
+    "multipleOf": lambda value: _is_number(value) and value > 0,
+    "pattern": _is_text,
+    "required": _is_list,
+    "title": _is_text,
+    "type": lambda value: isinstance(value, str | list),
+    "uniqueItems": _is_flag,
+}
+
+
+def converted(
+    schema: JsonObject,
+    child: Callable[[str, object], object],
+    is_read_only: Callable[[object], bool],
+) -> JsonObject:
     """Convert a schema without its reference, and without `nullable`.
 
-    `child` converts the schema under a keyword.
+    Args:
+        schema: of the document.
+        child: converts the schema under a keyword.
+        is_read_only: whether a property appears in responses only. It is left out.
     """
     result: JsonObject = {}
-    for keyword, value in _discriminated(_requested(schema)).items():
-        if keyword in _DROPPED or keyword.startswith("x-"):
-            continue
-        if keyword in _WITH_SCHEMA and isinstance(value, dict | bool):
-            result[keyword] = child(keyword, value)
-        elif keyword in _WITH_LIST and isinstance(value, list):
-            result[keyword] = [child(keyword, item) for item in value]
-        elif keyword in _WITH_OBJECT and isinstance(value, dict):
-            result[keyword] = {
-                str(name): child(f"{keyword}/{name}", item) for name, item in value.items()
-            }
-        else:
-            result[keyword] = _as_json(value)
+    for keyword, value in _with_tuples(_requested(schema, is_read_only)).items():
+        # The alternatives of a document often overlap, and each of them is meant.
+        name = "anyOf" if keyword == "oneOf" and "anyOf" not in schema else keyword
+        if keyword in _WITH_SCHEMA:
+            if isinstance(value, dict | bool):
+                result[name] = child(keyword, value)
+        elif keyword in _WITH_LIST:
+            if _is_list(value):
+                result[name] = [child(keyword, item) for item in value]
+        elif keyword in _WITH_OBJECT:
+            if isinstance(value, dict):
+                result[name] = {
+                    str(key): child(f"{keyword}/{key}", item) for key, item in value.items()
+                }
+        elif keyword in _DATA and _DATA[keyword](value):
+            result[name] = _as_json(value)
+    _types(result)
+    _names(result)
     _bounds(result)
-    _example(result)
+    _values(result)
     return result
 
 
@@ -83,34 +144,48 @@ def nullable(schema: JsonObject) -> JsonObject:
     return {**schema, "type": [kind, "null"]}
 
 
-def is_read_only(schema: object) -> bool:
-    """Whether a property appears in responses only."""
-    return isinstance(schema, dict) and schema.get("readOnly") is True
-
-
-def _discriminated(schema: JsonObject) -> JsonObject:
-    """Write alternatives with a discriminator as `anyOf`.
-
-    The discriminator chooses one of them, though a value often fits several.
-    """
-    if "discriminator" not in schema or "oneOf" not in schema or "anyOf" in schema:
-        return schema
-    return {("anyOf" if key == "oneOf" else key): value for key, value in schema.items()}
-
-
-def _requested(schema: JsonObject) -> JsonObject:
+def _requested(schema: JsonObject, is_read_only: Callable[[object], bool]) -> JsonObject:
     """Remove the properties that appear in responses only."""
     properties = schema.get("properties")
     if not isinstance(properties, dict) or not any(map(is_read_only, properties.values())):
         return schema
     kept = {name: item for name, item in properties.items() if not is_read_only(item)}
     required = schema.get("required")
-    names = (
-        [name for name in required if isinstance(name, str) and name in kept]
-        if isinstance(required, list)
-        else []
-    )
+    names = [name for name in required if name in kept] if isinstance(required, list) else []
     return {**schema, "properties": kept, "required": names}
+
+
+def _with_tuples(schema: JsonObject) -> JsonObject:
+    """Write a list of schemas under `items`, as in draft 4, as `prefixItems`."""
+    items = schema.get("items")
+    if not isinstance(items, list):
+        return schema
+    rest = {key: value for key, value in schema.items() if key != "items"}
+    return {**rest, "prefixItems": items, "items": schema.get("additionalItems", True)}
+
+
+def _types(schema: JsonObject) -> None:
+    kind = schema.get("type")
+    kinds = [kind] if isinstance(kind, str) else kind or []
+    known = [name.lower() for name in kinds if isinstance(name, str) and name.lower() in _TYPES]
+    if known:
+        schema["type"] = known[0] if isinstance(kind, str) else list(dict.fromkeys(known))
+    else:
+        schema.pop("type", None)
+
+
+def _names(schema: JsonObject) -> None:
+    """Keep the names in `required` and `dependentRequired` that are texts, each once."""
+    if "required" in schema:
+        schema["required"] = _texts(schema["required"])
+    if "dependentRequired" in schema:
+        needed = schema["dependentRequired"].items()
+        schema["dependentRequired"] = {name: _texts(others) for name, others in needed}
+
+
+def _texts(value: Any) -> list[str]:
+    names = value if isinstance(value, list) else []
+    return list(dict.fromkeys(name for name in names if isinstance(name, str)))
 
 
 def _bounds(schema: JsonObject) -> None:
@@ -122,10 +197,29 @@ def _bounds(schema: JsonObject) -> None:
             schema[exclusive] = schema.pop(bound)
 
 
-def _example(schema: JsonObject) -> None:
+def _values(schema: JsonObject) -> None:
     if "example" in schema:
         example = schema.pop("example")
         schema.setdefault("examples", [example])
+    if "enum" in schema and isinstance(schema.get("type"), str):
+        schema["enum"] = [_typed(value, schema["type"]) for value in schema["enum"]]
+    if found := _DELIMITED.fullmatch(schema.get("pattern", "")):
+        schema["pattern"] = f"(?i){found[1]}" if "i" in found[2] else found[1]
+
+
+def _typed(value: Any, kind: str) -> Any:
+    """Return a value of an enum in the type beside it: YAML makes numbers and flags of words."""
+    if kind == "string" and isinstance(value, int | float):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind == "boolean" and value in ("true", "false"):
+        return value == "true"
+    if kind in ("integer", "number") and isinstance(value, str):
+        for read in (int, float) if kind == "number" else (int,):
+            try:
+                return read(value)
+            except ValueError:
+                continue
+    return value
 
 
 def _as_json(value: object) -> Any:

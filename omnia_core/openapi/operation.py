@@ -96,7 +96,8 @@ class Operation(Struct, frozen=True):
         operation_id: the `operationId` of the document.
         method: in upper case.
         path: a template with the path parameters as `{name}`.
-        base_url: the URL before the path, without a slash at the end.
+        base_url: the URL before the path, without a slash at the end. It may have a query, which
+            follows the path.
         input_schema: the schema of all arguments as one object.
         key: where the credential goes; None: the `Authorization` header.
     """
@@ -115,4 +116,5 @@ class Operation(Struct, frozen=True):
     @property
     def url(self) -> str:
         """The URL, with the path parameters as placeholders."""
-        return self.base_url + self.path
+        base, mark, query = self.base_url.partition("?")
+        return base + self.path + mark + query

@@ -6,7 +6,7 @@ every recursive one, goes under `$defs`, so that the result is not larger than t
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from omnia_core.errors import ConfigurationError
@@ -15,9 +15,9 @@ from omnia_core.openapi.document import lookup
 from omnia_core.openapi.keywords import ANNOTATIONS, IN_PLACE, Schema, converted, nullable
 
 _MAX_SCHEMAS = 20_000
-_TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
-# A schema with a type and these texts alone is valid.
-_TEXTS = frozenset({"description", "format", "title"})
+_LONGEST_CHAIN = 32
+# What a document has in place of a schema, such as null, stands for any value.
+_ANY: JsonObject = {}
 
 
 class SchemaNode:
@@ -31,7 +31,6 @@ class SchemaNode:
         references: all references in it, as often as they occur; not those behind references.
         in_place: the references that apply to the same value.
         size: the number of schemas in it.
-        is_valid: whether the schema is known to be valid, apart from its references.
     """
 
     __slots__ = (
@@ -39,7 +38,6 @@ class SchemaNode:
         "_open",
         "_shared",
         "in_place",
-        "is_valid",
         "own",
         "reference",
         "references",
@@ -51,7 +49,7 @@ class SchemaNode:
         """Convert a schema and those in it.
 
         Raises:
-            ConfigurationError: there is no schema where one is expected.
+            ConfigurationError: a reference is invalid.
         """
         self.schema = schema
         self.size = 1
@@ -74,12 +72,11 @@ class SchemaNode:
             return part if part.references else part.own
 
         self._nullable = schema.get("nullable") is True
-        self.own = converted(schema, child)
+        self.own = converted(cache.opened(schema), child, cache.is_read_only)
         self._open = [keyword for keyword, value in self.own.items() if _has_nodes(value)]
         if self._nullable and not self.references:
             self.own = nullable(self.own)
         self._shared: Schema | None = None
-        self.is_valid = _is_plain(self.own) and not self._open
 
     def written(self, writer: "SchemaWriter") -> Schema:
         """Return the schema with its references as `writer` writes them."""
@@ -101,14 +98,9 @@ class SchemaNode:
 
 
 class SchemaCache:
-    """What the operations of one document share; without it large documents take minutes.
-
-    Attributes:
-        checked: the references whose schemas are known to be valid.
-    """
+    """What the operations of one document share; without it large documents take minutes."""
 
     def __init__(self, document: JsonObject) -> None:
-        self.checked: set[str] = set()
         self._document = document
         self._nodes: dict[int, SchemaNode] = {}
         self._targets: dict[str, SchemaNode | bool] = {}
@@ -121,16 +113,65 @@ class SchemaCache:
         """Return the node of a schema; a boolean schema is its own.
 
         Raises:
-            ConfigurationError: this is no schema, or a schema in it is none.
+            ConfigurationError: a reference in it is invalid.
         """
         if isinstance(schema, bool):
             return schema
         if not isinstance(schema, dict):
-            raise ConfigurationError(f"{place}: expected a schema")
+            schema = _ANY
         found = self._nodes.get(id(schema))
         if found is None:
             found = self._nodes[id(schema)] = SchemaNode(schema, self, place)
         return found
+
+    def followed(self, schema: object) -> JsonObject:
+        """Return what the references of a schema lead to; {} if this is no object."""
+        for _ in range(_LONGEST_CHAIN):
+            if not isinstance(schema, dict):
+                break
+            if "$ref" not in schema:
+                return schema
+            try:
+                schema = lookup(self._document, schema["$ref"], "")
+            except ConfigurationError:
+                break
+        return {}
+
+    def is_read_only(self, schema: object) -> bool:
+        """Whether a property appears in responses only."""
+        return isinstance(schema, dict) and (
+            schema.get("readOnly") is True
+            or ("$ref" in schema and self.followed(schema).get("readOnly") is True)
+        )
+
+    def opened(self, schema: JsonObject) -> JsonObject:
+        """Return a schema whose parts under `allOf` do not refuse the fields of each other.
+
+        Nothing fits parts that do, and their server means all fields.
+        """
+        parts = schema.get("allOf")
+        if not isinstance(parts, list):
+            return schema
+        closed = schema.get("additionalProperties") is False
+        if len(parts) == 1 and not closed and "properties" not in schema:
+            return schema
+        rest = {
+            key: value
+            for key, value in schema.items()
+            if key != "additionalProperties" or not closed
+        }
+        return {**rest, "allOf": [self._open_part(part) for part in parts]}
+
+    def _open_part(self, part: object) -> object:
+        target = self.followed(part)
+        if not isinstance(part, dict) or target.get("additionalProperties") is not False:
+            return part
+        beside = part if "$ref" in part else {}
+        return {
+            key: value
+            for key, value in {**target, **beside}.items()
+            if key not in ("$ref", "additionalProperties")
+        }
 
     def reference(self, reference: object, place: str) -> str:
         """Return a reference that has a target.
@@ -234,37 +275,6 @@ class SchemaWriter:
             return {**target, **own}
         return {**own, "allOf": [*own.get("allOf", []), target]}
 
-    def unchecked(
-        self, arguments: Mapping[str, SchemaNode | bool]
-    ) -> tuple[dict[str, Schema], JsonObject]:
-        """Return the schemas that are not known to be valid, and definitions that they need.
-
-        A definition that is known to be valid is True.
-        """
-        checked = self._cache.checked
-        new = self._uses.keys() - checked
-        schemas = {
-            name: self.write(node)
-            for name, node in arguments.items()
-            if not isinstance(node, bool)
-            and not (node.is_valid and new.isdisjoint(node.references))
-        }
-        if not schemas and not new:
-            return {}, {}
-        return schemas, {
-            self._cache.definition_name(reference): reference in checked
-            or self.definitions[self._cache.definition_name(reference)]
-            for reference in self._uses
-            if self.defines(reference)
-        }
-
-    def passed(self, nodes: Iterable[SchemaNode | bool]) -> None:
-        """Called when the schemas are valid."""
-        self._cache.checked.update(self._uses)
-        for node in nodes:
-            if not isinstance(node, bool):
-                node.is_valid = True
-
     def _count(self, roots: list[SchemaNode], place: str) -> None:
         visited, waiting = 0, list(roots)
         while waiting:
@@ -297,11 +307,3 @@ def _written(value: Any, writer: SchemaWriter) -> Any:
         name: item.written(writer) if type(item) is SchemaNode else item
         for name, item in value.items()
     }
-
-
-def _is_plain(schema: JsonObject) -> bool:
-    """Whether a schema says no more than its type."""
-    return all(
-        isinstance(value, str) and (value in _TYPES if keyword == "type" else keyword in _TEXTS)
-        for keyword, value in schema.items()
-    )

@@ -18,6 +18,16 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
+def written_as(media_type: str, value: Any) -> str:
+    """Return a parameter that its document describes by a media type: JSON, a form or text."""
+    if "json" in media_type.lower():
+        return msgspec.json.encode(value).decode()
+    if "x-www-form-urlencoded" in media_type.lower() and isinstance(value, dict):
+        pairs = (query_pairs(name, item, "form", explode=True) for name, item in value.items())
+        return "&".join(pair for found in pairs for pair in found)
+    return plain(value)
+
+
 def encoded(value: Any) -> str:
     """Return a value as percent-encoded text."""
     return quote(plain(value), safe="")

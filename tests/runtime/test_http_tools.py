@@ -280,7 +280,7 @@ async def test_arguments_that_a_mapping_cannot_use_are_told(
             },
         ),
         ("people", {"redact": ["ssn"], "responseMapping": "people[0].ssn"}, "[REDACTED]"),
-        ("empty", {}, {"result": ""}),
+        ("empty", {}, {"result": "HTTP 204 No Content, no body"}),
         ("drawing", {}, {"result": "<svg/>"}),
     ],
 )
@@ -415,7 +415,7 @@ async def test_a_server_that_speaks_something_else_is_named(tmp_path: Path) -> N
         port = server.sockets[0].getsockname()[1]
         result = await call(tmp_path, http_tool(f"http://127.0.0.1:{port}/x"))
     assert result.is_error
-    assert "cannot be reached" in result.content
+    assert "did not answer with HTTP that can be read" in result.content
 
 
 JSON = "application/json"
@@ -433,7 +433,15 @@ JSON = "application/json"
         ('text/plain; charset="windows-1252"', b"\x80 \xe9", '{"result":"€ é"}'),
         ("text/plain; charset=none", "é".encode(), '{"result":"é"}'),
         ("text/plain; charset=hex", "é".encode(), '{"result":"é"}'),
-        ("text/plain", b"a\xff", '{"result":"a\ufffd"}'),
+        ("text/plain", b"a\xff", '{"result":"aÿ"}'),
+        ("text/plain; charset=utf-8", b"a\xff", '{"result":"a\ufffd"}'),
+        (f"{JSON}; charset=iso-8859-1", '{"n": "José"}'.encode(), '{"n":"José"}'),
+        (
+            "text/html",
+            b"<meta charset=shift_jis>\x93\xfa",
+            '{"result":"<meta charset=shift_jis>日"}',
+        ),
+        ("text/xml", b"<?xml encoding='KOI8-R'?>\xe0", '{"result":"<?xml encoding=\'KOI8-R\'?>Ю"}'),
         ("application/problem+json", b'{"a": 1}', '{"a":1}'),
         ("application/octet-stream", b'{"a": 1}', '{"a":1}'),
         ("application/octet-stream", b"\x00\x01", '{"result":"application/octet-stream, 2 bytes"}'),
@@ -467,7 +475,7 @@ async def test_audio_is_a_part_beside_a_text(tmp_path: Path) -> None:
 
 def test_media_without_bytes_is_no_part() -> None:
     result = ResponseReader("h").result(HTTPToolResponse(200, "image/png", b""))
-    assert (result.content, result.parts) == ('{"result":""}', ())
+    assert (result.content, result.parts) == ('{"result":"HTTP 200 OK, no body"}', ())
 
 
 @pytest.mark.parametrize(

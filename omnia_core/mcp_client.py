@@ -65,9 +65,17 @@ class ToolLists:
         """Correct an incoming message of the SDK (`SessionMessage`) in place."""
         content = getattr(message, "message", None)
         result = getattr(content, "result", None)
-        if isinstance(result, dict) and isinstance(result.get("tools"), list):
-            read = (self._tool(tool, index) for index, tool in enumerate(result["tools"]))
+        if isinstance(result, dict) and "protocolVersion" in result:
+            _correct_introduction(result)
+        if isinstance(result, dict) and "tools" in result:
+            tools = result["tools"]
+            if not isinstance(tools, list):
+                self.faults["tools"] = f"expected a list, found {_found(tools)}: correct the server"
+                tools = []
+            read = (self._tool(tool, index) for index, tool in enumerate(tools))
             result["tools"] = [tool for tool in read if tool]
+            if not isinstance(result.get("_meta"), dict):
+                result.pop("_meta", None)
             if "nextCursor" in result and not isinstance(result["nextCursor"], str):
                 cursor = result.pop("nextCursor")
                 if isinstance(cursor, int) and not isinstance(cursor, bool):
@@ -85,6 +93,9 @@ class ToolLists:
         name = tool.get("name")
         if not isinstance(name, str):
             self.faults[f"tool {index + 1}"] = f"name: expected a text, found {_found(name)}"
+            return None
+        if name in self._passed_on:
+            self.faults[name] = "listed twice; the second one is left out: correct the server"
             return None
         schema, fault = _usable(tool.get("inputSchema"))
         if schema is None:
@@ -171,6 +182,21 @@ class _ObservedStream:
     async def __aexit__(self, *error: object) -> bool | None:
         suppressed: bool | None = await self._stream.__aexit__(*error)
         return suppressed
+
+
+def _correct_introduction(result: JsonObject) -> None:
+    """Correct the answer to `initialize` in place: only its version and its tools matter here."""
+    capabilities = result.get("capabilities")
+    offered = capabilities.get("tools") if isinstance(capabilities, dict) else None
+    tools = offered if isinstance(offered, dict) else {}
+    result["protocolVersion"] = str(result["protocolVersion"])
+    # Servers without this capability are asked for their tools too.
+    result["capabilities"] = {"tools": {"listChanged": tools.get("listChanged") is True}}
+    info = result.get("serverInfo")
+    info = info if isinstance(info, dict) else {}
+    result["serverInfo"] = {key: str(info.get(key, "unknown")) for key in ("name", "version")}
+    for member in ("instructions", "_meta"):
+        result.pop(member, None)
 
 
 def _usable(schema: Any) -> tuple[JsonObject | None, str]:

@@ -30,8 +30,15 @@ GOOD: JsonObject = {"name": "weather", "description": "Sun.", "inputSchema": OBJ
 class RawServer:
     """Answers with what a test puts here, valid or not."""
 
-    def __init__(self, *tools: Any, answer: JsonObject | None = None, status: int = 200) -> None:
-        self.tools = list(tools)
+    def __init__(
+        self,
+        *tools: Any,
+        answer: JsonObject | None = None,
+        status: int = 200,
+        introduction: JsonObject | None = None,
+    ) -> None:
+        self.tools: Any = list(tools)
+        self.introduction = introduction or {}
         self.answer = answer or {"result": {"content": []}}
         self.status = status
         self.calls = 0
@@ -44,7 +51,7 @@ class RawServer:
             case "initialize":
                 info = {"name": "raw", "version": "1"}
                 said = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
-                said = {"result": said | {"serverInfo": info}}
+                said = {"result": said | {"serverInfo": info} | self.introduction}
             case "tools/list":
                 said = {"result": {"tools": self.tools}}
             case "tools/call":
@@ -201,7 +208,7 @@ async def test_a_failed_server_with_words_of_its_own_counts_as_failed() -> None:
     assert failed.value.server_fault
 
 
-PIXEL = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
+PIXEL = {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"}
 
 
 def _text(*texts: str) -> list[JsonObject]:

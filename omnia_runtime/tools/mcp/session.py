@@ -16,6 +16,7 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.mcp_client import ServerErrorData
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
+from omnia_runtime.tools.mcp.lenient import WRAPPED
 from omnia_runtime.tools.mcp.results import tool_result
 from omnia_runtime.tools.mcp.server import (
     CALL_OUTCOME,
@@ -164,7 +165,10 @@ class OutputSchemas:
             if tool not in self._compiled:
                 self._compiled[tool] = _validator(self._schemas[tool])
             validator = self._compiled[tool]
-            errors = validator.iter_errors(structured) if validator else ()
+            errors = list(validator.iter_errors(structured)) if validator else []
+            if errors and isinstance(structured, dict) and structured.keys() == {WRAPPED}:
+                # The server may mean the value that is wrapped, which need not be an object.
+                errors = errors if list(validator.iter_errors(structured[WRAPPED])) else []
             violations = [
                 f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors
             ]

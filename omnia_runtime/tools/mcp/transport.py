@@ -13,6 +13,7 @@ from mcp.client.streamable_http import streamable_http_client
 from omnia_core.mcp_client import ObservedTransport
 from omnia_runtime.tools.addresses import AddressRefused, is_private
 from omnia_runtime.tools.mcp.lenient import make_readable
+from omnia_runtime.tools.mcp.messages import corrected
 from omnia_runtime.tools.mcp.server import (
     FIRST_ERROR,
     MAX_MESSAGE_BYTES,
@@ -141,6 +142,8 @@ class _ObservedHTTP(httpx2.AsyncBaseTransport):
         response.headers.pop("content-encoding", None)
         if isinstance(response.stream, httpx2.AsyncByteStream) and not _is_stream(response):
             response.stream = _BoundedStream(response.stream)
+            # The corrected message may have another length.
+            response.headers.pop("content-length", None)
         return response
 
     async def aclose(self) -> None:
@@ -167,15 +170,15 @@ class _BoundedStream(httpx2.AsyncByteStream):
         self._inner = inner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        body = bytearray()
         async for chunk in self._inner:
-            size += len(chunk)
-            if size > MAX_MESSAGE_BYTES:
+            body += chunk
+            if len(body) > MAX_MESSAGE_BYTES:
                 # With this type of error only the call fails, not the connection.
                 raise httpx2.StreamError(
                     f"its answer {TOO_LARGE}: more than {MAX_MESSAGE_BYTES >> 20} MiB"
                 )
-            yield chunk
+        yield corrected(bytes(body))
 
     async def aclose(self) -> None:
         await self._inner.aclose()

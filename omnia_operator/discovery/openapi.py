@@ -4,7 +4,7 @@ import asyncio
 
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
-from omnia_core.openapi import Api, read_api
+from omnia_core.openapi import Api, decode_document, read_api
 from omnia_operator.api.toolconfig import OpenApiConfig
 from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.discovery.port import FoundTool
@@ -46,10 +46,6 @@ def _tools(api: Api) -> tuple[FoundTool, ...]:
 
 async def _fetch_text(url: str, headers: dict[str, str], limit: float, largest: int) -> str:
     accepting = {"accept": "application/json, application/yaml, */*", **headers}
-    content = await fetch_bytes(
-        url, accepting, limit, largest=largest, max_redirects=_MAX_REDIRECTS
+    return decode_document(
+        await fetch_bytes(url, accepting, limit, largest=largest, max_redirects=_MAX_REDIRECTS)
     )
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise ConfigurationError("the document is not UTF-8 text: correct the address") from error

@@ -123,6 +123,7 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
         ),
         openai=_openai(settings.openai),
         mock_responses_path=path,
+        key_origin=provider.key_origin,
     )
 
 

@@ -185,7 +185,8 @@ class VendorHTTP:
     def _refused_key(self, status: int, words: str) -> ProviderError:
         name = self._config.name
         if self._key:
-            held = f'its key is in {self._key_variable}, from the Secret of the Provider "{name}"'
+            origin = self._config.key_origin or f"the variable {self._key_variable}"
+            held = f"its key is {origin}: correct it there"
         else:
             held = f'it has no key: name its Secret in the Provider "{name}"'
         reason = f": {words}" if words else ""

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from omnia_core.errors import ConfigurationError
 from omnia_core.jsonschema import compile_schema, compile_server_schema
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi import Operation, build_request, read_api
+from omnia_core.openapi import Operation, build_request, decode_document, read_api
 
 WHERE = "https://shop.example/api/openapi.json"
 TEXT: JsonObject = {"type": "string"}
@@ -278,6 +279,27 @@ def test_a_field_that_is_a_file_or_text_is_sent_as_text() -> None:
     media = {"schema": of(file={"anyOf": [FILE, TEXT]})}
     operation = one({"requestBody": {"required": True, "content": {"multipart/form-data": media}}})
     assert list(operation.input_schema["properties"]) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "codec",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"],
+)
+def test_a_document_in_any_unicode_encoding_is_read(codec: str) -> None:
+    for text in (
+        '{"openapi": "3.1.0", "info": {"title": "é"}}',
+        "openapi: 3.1.0\ninfo: {title: é}",
+    ):
+        assert decode_document(text.encode(codec)) == text
+        assert read_api(decode_document(text.encode(codec)), WHERE).title == "é"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(b"{\xff}", "is not text in UTF-8"), (b"{\0\xd8", "in UTF-16-LE")]
+)
+def test_bytes_that_are_no_text_are_no_document(content: bytes, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        decode_document(content)
 
 
 KEYWORDS = st.sampled_from(

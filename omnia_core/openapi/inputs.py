@@ -13,7 +13,7 @@ from omnia_core.openapi.schemas import SchemaCache
 
 _LONGEST_CHAIN = 32
 _ORDER = {place: order for order, place in enumerate(ParameterLocation)}
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # Headers of the connection and of the body, and those that OpenAPI excludes.
 _SET_BY_CLIENT = frozenset(
     {
@@ -125,7 +125,7 @@ def _raw_parameter(raw: JsonObject, where: str) -> RawParameter | None:
         raise ConfigurationError(f'{where}: "in" has to be path, query, header or cookie')
     if place == "header" and name.lower() in _SET_BY_CLIENT:
         return None
-    if place == "header" and not _HEADER_NAME.fullmatch(name):
+    if place == "header" and not HEADER_NAME.fullmatch(name):
         raise ConfigurationError(f'{where}: no header can have the name "{name}": correct it')
     return RawParameter(name, ParameterLocation(place), raw, f'{where} ("{name}")')
 

@@ -12,7 +12,7 @@ from omnia_core.openapi.operation import Body, Operation, Parameter, ParameterLo
 from omnia_core.openapi.styles import cookie_text, header_text, path_text, query_pairs, written_as
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
-_UNENCODED = re.compile(r"[^\x21-\x7e]+")
+_UNENCODED = re.compile(r"[^\x21-\x7e]+|[\"<>\\^`{|}]+")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
 
 

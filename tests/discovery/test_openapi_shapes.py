@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonschema import compile_schema, compile_server_schema
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi import Operation, build_request, decode_document, read_api
+from omnia_core.openapi import (
+    ApiKey,
+    Operation,
+    ParameterLocation,
+    build_request,
+    decode_document,
+    read_api,
+)
 
 WHERE = "https://shop.example/api/openapi.json"
 TEXT: JsonObject = {"type": "string"}
@@ -300,6 +307,48 @@ def test_a_document_in_any_unicode_encoding_is_read(codec: str) -> None:
 def test_bytes_that_are_no_text_are_no_document(content: bytes, said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         decode_document(content)
+
+
+KEY = ApiKey("k", ParameterLocation.QUERY)
+
+
+@pytest.mark.parametrize(
+    ("schemes", "security", "key"),
+    [
+        ({"a": {"$ref": "#/components/securitySchemes/b"}}, [{"a": []}], KEY),
+        ({"a": {"type": "apiKey", "in": "Query", "name": "k"}}, [{"a": []}], KEY),
+        ({}, {"b": []}, KEY),
+        ({}, [{}, {"b": []}], KEY),
+        ({"a": {"type": "apiKey", "in": "header", "name": "bad name"}}, [{"a": []}], None),
+        ({"a": {"type": "apiKey", "in": "query"}}, [{"a": []}], None),
+        ({"a": {"type": "mutualTLS"}}, [{"a": []}], None),
+        ({}, [{"nowhere": []}], None),
+        ({}, "b", None),
+    ],
+)
+def test_the_place_of_a_key_is_read_in_any_shape(
+    schemes: JsonObject, security: Any, key: ApiKey | None
+) -> None:
+    schemes = {"b": {"type": "apiKey", "in": "query", "name": "k"}} | schemes
+    document = {
+        "openapi": "3.0.3",
+        "paths": {"/x": {"get": {"security": security}}},
+        "components": {"securitySchemes": schemes},
+    }
+    (operation,) = read_api(json.dumps(document), WHERE).operations
+    assert operation.key == key
+
+
+def test_a_method_may_be_written_in_any_case() -> None:
+    paths = {"/x": {"GET": {"operationId": "a"}, "Post": {"operationId": "b"}, "x-get": {}}}
+    api = read_api(json.dumps({"openapi": "3.0.3", "paths": paths}), WHERE)
+    assert [(found.name, found.method) for found in api.operations] == [("a", "GET"), ("b", "POST")]
+
+
+def test_characters_of_a_path_that_no_url_can_have_are_encoded() -> None:
+    operation = one({"parameters": [{"name": "id", "in": "path"}]}, path='/a|b^c"d<e>`{id}\\')
+    url = build_request(operation, {"id": "1"}).url
+    assert url == "https://shop.example/a%7Cb%5Ec%22d%3Ce%3E%601%5C"
 
 
 KEYWORDS = st.sampled_from(

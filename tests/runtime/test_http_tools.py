@@ -105,6 +105,14 @@ async def call(
         ({"headerParams": {"h": "X-Arg"}}, {"h": "v"}, {"header": "v", "body": "{}"}),
         ({"headers": {"X-Fixed": "f"}}, {}, {"fixed": "f", "agent": False}),
         ({"urlTemplate": "/o/{id}"}, {"id": "a/../b?c"}, {"path": "/o/a%2F..%2Fb%3Fc"}),
+        ({"urlTemplate": "/größe/{id}"}, {"id": "ü"}, {"path": "/gr%C3%B6%C3%9Fe/%C3%BC"}),
+        (
+            {"contentType": "Application/X-WWW-Form-Urlencoded"},
+            {"a": None, "b": [1, 2], "c": {"d": 1}},
+            {"body": "b=1&b=2&c=%7B%22d%22%3A1%7D"},
+        ),
+        ({"contentType": "text/plain", "bodyMapping": "a"}, {"a": "hi"}, {"body": "hi"}),
+        ({"bodyMapping": "a"}, {"a": "hi"}, {"body": '"hi"'}),
     ],
 )
 async def test_arguments_go_where_the_handler_puts_them(
@@ -337,6 +345,7 @@ async def test_an_image_is_a_part_of_the_result(tmp_path: Path) -> None:
         ({"responseMapping": "foo(a"}, "responseMapping"),
         ({"bodyMapping": "a", "method": "GET"}, "bodyMapping"),
         ({"urlTemplate": "http://{host}/x"}, "urlTemplate"),
+        ({"contentType": "multipart/form-data"}, "contentType"),
         ({"urlTemplate": "http://a.{region}.example"}, "urlTemplate"),
     ],
 )

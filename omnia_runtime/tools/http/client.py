@@ -3,7 +3,7 @@
 import asyncio
 import random
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 from omnia_core.connection_failures import shown_address
 from omnia_core.files.tools import HTTPRetryPolicy
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CREATED = frozenset({201, 202})
+# Characters that stay as they are, among them those that are encoded already.
+_IN_URL = "!#$%&'()*+,/:;=?@[]"
 _DECODED = frozenset({"", "br", "deflate", "gzip", "identity", "zstd"})
 _MAX_CODING = 32
 _MAX_REASON = 120
@@ -79,7 +81,7 @@ class HTTPToolClient:
         try:
             async with self._client.session().request(
                 request.method,
-                yarl.URL(request.url, encoded=True),
+                yarl.URL(_ascii_url(request.url), encoded=True),
                 headers={**request.headers, **trace_headers()},
                 data=request.body,
                 # A redirect could send the handler's headers to another server.
@@ -137,6 +139,20 @@ class HTTPToolClient:
         message = f'handler "{self._handler}" cannot be reached at {address}: {kind}'
         # A URL or header that cannot be sent is not a fault of the server.
         return ToolFailed(message, server_fault=not isinstance(error, ValueError))
+
+
+def _ascii_url(url: str) -> str:
+    """Return a URL with the characters of a configuration that no request line can have encoded.
+
+    Raises:
+        ValueError: its host is no host name.
+    """
+    if url.isascii() and " " not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    netloc = parts.netloc.replace(host, host.encode("idna").decode()) if host else parts.netloc
+    return quote(parts._replace(netloc=netloc).geturl(), safe=_IN_URL)
 
 
 def _coding(response: "aiohttp.ClientResponse") -> str:

@@ -41,6 +41,10 @@ class HTTPSource:
             raise ValueError("httpConfig.endpoint must be an http or https URL")
         if config.body_mapping is not None and config.method.upper() in WITHOUT_BODY:
             raise ValueError("httpConfig.bodyMapping needs a method with a body, such as POST")
+        if config.content_type.strip().lower().startswith("multipart/"):
+            raise ValueError(
+                "httpConfig.contentType cannot be multipart: tools send JSON, forms and text"
+            )
         check_template(config.url_template)
         check_expression(config.body_mapping, "httpConfig.bodyMapping")
         check_expression(config.response_mapping, "httpConfig.responseMapping")

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from mcp import types
@@ -13,7 +14,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.mcp_client import ToolLists
 from omnia_runtime.ports.tools import CallContext, ToolFailed
 from omnia_runtime.tools.mcp.lenient import make_readable
-from omnia_runtime.tools.mcp.messages import corrected, unreadable
+from omnia_runtime.tools.mcp.messages import corrected, corrected_event, unreadable
 from tests.runtime.mcp_server import LEFT_OPEN
 from tests.runtime.test_mcp_faults import GOOD, RawServer, call, source
 
@@ -96,6 +97,56 @@ def test_an_answer_that_cannot_be_read_fails_its_call(raw: str) -> None:
     found = {"jsonrpc": "2.0", "id": 7} | error(-32000, "answered with JSON that cannot be read")
     assert orjson.loads(corrected(raw.encode())) == found
     assert unreadable(b"log: no answer") is None
+
+
+@pytest.mark.parametrize(
+    ("event", "passed_on"),
+    [
+        (b'data: {"id":1,"error":"no"}\n\n', True),
+        (b'id: 7\r\nevent: message\r\ndata:{"id":1,"error":"no"}\r\n\r\n', True),
+        (b'data: {"jsonrpc":"2.0",\ndata: "id":1,"result":{}}\n\n', False),
+        (b": heartbeat\n\n", False),
+        (b"data:\n\n", False),
+        (b"event: endpoint\ndata: /messages?session=1\n\n", False),
+    ],
+)
+def test_a_message_in_an_event_is_corrected(event: bytes, passed_on: Any) -> None:
+    found = corrected_event(event)
+    assert (found != event) is passed_on
+    if passed_on:
+        assert found.replace(corrected(b'{"id":1,"error":"no"}'), b'{"id":1,"error":"no"}') == event
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_an_answer_in_a_stream_is_made_one_of_json_rpc(size: int) -> None:
+    class Streaming(RawServer):
+        async def __call__(self, request: web.Request) -> web.StreamResponse:
+            asked = orjson.loads(await request.read() or b"{}")
+            if asked.get("method") != "tools/call":
+                return await super().__call__(request)
+            response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+            await response.prepare(request)
+            answer = orjson.dumps({"id": asked["id"], "error": "boom"})
+            body = b": hi\n\nevent: message\r\ndata: " + answer + b"\r\n\r\n"
+            for start in range(0, len(body), size):
+                await response.write(body[start : start + size])
+            return response
+
+    with pytest.raises(ToolFailed, match='handler "files" boom'):
+        await call(Streaming(GOOD))
+
+
+async def test_an_answer_that_is_no_message_is_called_so() -> None:
+    server = RawServer(GOOD)
+
+    class Babbling(RawServer):
+        async def __call__(self, request: web.Request) -> web.StreamResponse:
+            if b"tools/call" in await request.read():
+                return web.Response(text="oops", content_type="application/json")
+            return await server(request)
+
+    with pytest.raises(ToolFailed, match=r"answered with something else than MCP$"):
+        await call(Babbling())
 
 
 def test_bytes_that_are_no_utf_8_are_replaced() -> None:

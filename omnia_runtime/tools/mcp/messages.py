@@ -15,6 +15,7 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 _SERVER_ERROR = -32000
 _ID = re.compile(rb'"id"\s*:\s*(\d{1,15})')
 _NUMBER = re.compile(r"-?\d{1,9}(\.0)?")
+_DATA = re.compile(rb"(?m)^data: ?([^\r\n]*)")
 _BOM = b"\xef\xbb\xbf"
 # Where an answer that cannot be read may say which call it answers.
 _START = 4096
@@ -39,6 +40,15 @@ def corrected(raw: bytes) -> bytes:
     text = json.dumps(_corrected(message), ensure_ascii=False)
     # Half of a surrogate pair is no character.
     return text.encode("utf-8", "replace")
+
+
+def corrected_event(event: bytes) -> bytes:
+    """Return an event of a stream whose one line of data is a message, with it corrected."""
+    lines = _DATA.findall(event)
+    if len(lines) != 1:
+        return event
+    message = corrected(lines[0])
+    return event if message == lines[0] else event.replace(lines[0], message, 1)
 
 
 def unreadable(raw: bytes) -> bytes | None:

@@ -31,6 +31,8 @@ from omnia_runtime.tools.mcp.transport import open_transport
 
 _MAX_PAGES = 50
 _MAX_TOOLS = 1000
+# How the SDK begins the words for a message that it cannot read.
+_UNREADABLE = "Failed to parse "
 _MAX_ERROR = 512
 _MAX_VIOLATIONS = 5
 _FIRST_SERVER_ERROR = 500
@@ -138,6 +140,8 @@ class MCPSession:
             return ToolFailed(self._lost(), server_fault=True)
         else:
             problem = http_problem(outcome.status) if outcome.status else _words(error)
+        if error.message.startswith(_UNREADABLE):
+            problem = "answered with something else than MCP"
         return ToolFailed(f"{name} {problem}", server_fault=error.code in _CONNECTION_FAULT)
 
 

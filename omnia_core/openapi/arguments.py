@@ -67,7 +67,8 @@ def arguments(
         built = _whole_body(body, writer.write(roots[-1]), schema)
     elif body is not None:
         written = {name: writer.write(part) for name, part in parts.items()}
-        built = _body_of_fields(body, written, schema)
+        optional = {name for name, item in (fields or {}).items() if cache.is_read_only(item)}
+        built = _body_of_fields(body, written, body.required_fields - optional, schema)
     return Arguments(parameters, built, schema.render(writer.definitions))
 
 
@@ -138,10 +139,13 @@ def _whole_body(body: RawBody, written: JsonObject | bool, schema: _ObjectSchema
 
 
 def _body_of_fields(
-    body: RawBody, fields: dict[str, JsonObject | bool], schema: _ObjectSchema
+    body: RawBody,
+    fields: dict[str, JsonObject | bool],
+    required: frozenset[str],
+    schema: _ObjectSchema,
 ) -> Body:
     placed = {
-        schema.add(name, "body", written, required=name in body.required_fields): name
+        schema.add(name, "body", written, required=name in required): name
         for name, written in fields.items()
     }
     schema.is_open = is_open(body.shape)

@@ -8,6 +8,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.body import body_kind, media_type
 from omnia_core.openapi.document import follow
+from omnia_core.openapi.keywords import says_read_only
 from omnia_core.openapi.operation import BodyKind, ParameterLocation
 from omnia_core.openapi.schemas import SchemaCache
 
@@ -198,7 +199,7 @@ def argument_fields(body: RawBody, where: str, cache: SchemaCache) -> dict[str, 
         return None
     if not body.required and not body.is_form:
         return None
-    fields = {str(name): item for name, item in properties.items() if not cache.is_read_only(item)}
+    fields = {str(name): item for name, item in properties.items() if not says_read_only(item)}
     return _without_files(body, fields, where, cache) if body.is_form else fields
 
 

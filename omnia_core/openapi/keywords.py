@@ -107,7 +107,7 @@ def converted(
     Args:
         schema: of the document.
         child: converts the schema under a keyword.
-        is_read_only: whether a property appears in responses only. It is left out.
+        is_read_only: whether a property appears in responses only, also by its reference.
     """
     result: JsonObject = {}
     for keyword, value in _with_tuples(_requested(schema, is_read_only)).items():
@@ -144,14 +144,27 @@ def nullable(schema: JsonObject) -> JsonObject:
     return {**schema, "type": [kind, "null"]}
 
 
+def says_read_only(schema: object) -> bool:
+    """Whether a property itself says that it appears in responses only."""
+    return isinstance(schema, dict) and schema.get("readOnly") is True
+
+
 def _requested(schema: JsonObject, is_read_only: Callable[[object], bool]) -> JsonObject:
-    """Remove the properties that appear in responses only."""
+    """Remove the properties that appear in responses only.
+
+    One that is so by its reference is kept, but is not required: documents share a read-only
+    identifier with properties that are written.
+    """
     properties = schema.get("properties")
     if not isinstance(properties, dict) or not any(map(is_read_only, properties.values())):
         return schema
-    kept = {name: item for name, item in properties.items() if not is_read_only(item)}
+    kept = {name: item for name, item in properties.items() if not says_read_only(item)}
     required = schema.get("required")
-    names = [name for name in required if name in kept] if isinstance(required, list) else []
+    names = [
+        name
+        for name in (required if isinstance(required, list) else [])
+        if isinstance(name, str) and name in kept and not is_read_only(kept[name])
+    ]
     return {**schema, "properties": kept, "required": names}
 
 

@@ -12,7 +12,14 @@ from typing import Any
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.document import lookup
-from omnia_core.openapi.keywords import ANNOTATIONS, IN_PLACE, Schema, converted, nullable
+from omnia_core.openapi.keywords import (
+    ANNOTATIONS,
+    IN_PLACE,
+    Schema,
+    converted,
+    nullable,
+    says_read_only,
+)
 
 _MAX_SCHEMAS = 20_000
 _LONGEST_CHAIN = 32
@@ -138,10 +145,9 @@ class SchemaCache:
         return {}
 
     def is_read_only(self, schema: object) -> bool:
-        """Whether a property appears in responses only."""
-        return isinstance(schema, dict) and (
-            schema.get("readOnly") is True
-            or ("$ref" in schema and self.followed(schema).get("readOnly") is True)
+        """Whether a property appears in responses only, also by its reference."""
+        return says_read_only(schema) or (
+            isinstance(schema, dict) and "$ref" in schema and says_read_only(self.followed(schema))
         )
 
     def opened(self, schema: JsonObject) -> JsonObject:

@@ -253,12 +253,15 @@ def test_fields_of_the_schemas_that_extend_a_body_are_sent() -> None:
     assert build_request(operation, arguments).body == b'{"kind":"cat","meow":true}'
 
 
-def test_a_property_that_is_read_only_behind_its_reference_is_no_argument() -> None:
-    schema = of(id=ref("Id"), name=TEXT) | {"required": ["id", "name"]}
+def test_a_property_that_is_read_only_by_its_reference_is_optional() -> None:
+    line = of(id=ref("Id"), made={**TEXT, "readOnly": True}) | {"required": ["id", "made"]}
+    schema = of(id=ref("Id"), name=TEXT, line=line) | {"required": ["id", "name"]}
     body = {"required": True, "content": {"application/json": {"schema": schema}}}
     operation = one({"requestBody": body}, "/x", {"Id": {**TEXT, "readOnly": True}})
-    assert list(operation.input_schema["properties"]) == ["name"]
+    assert list(operation.input_schema["properties"]) == ["id", "name", "line"]
     assert operation.input_schema["required"] == ["name"]
+    assert list(operation.input_schema["properties"]["line"]["properties"]) == ["id"]
+    assert not operation.input_schema["properties"]["line"].get("required")
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up test test-grpcio test-load soak lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay clean
+.PHONY: help setup up test test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ test-load: setup ## a minute of load on one core, a minute of broken frames, oth
 soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, silence, outages; ARGS="-k noise" chooses
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
 
+mutants: setup ## which small faults in AREA no test notices (AREA="queue same"; ARGS="--sample 40 --seed 7")
+	@$(BIN)/python -m tests.mutants $(AREA) $(ARGS)
+
 lint: setup ## format check, lint, types, import contracts
 	@echo "ruff format"; $(BIN)/ruff format --check $(CODE)
 	@echo "ruff check"; $(BIN)/ruff check $(CODE)
@@ -90,6 +93,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) --extra cli --group install -o requirements/local.txt
+	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
 	@echo dev; $(LOCK) --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 
 bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
@@ -110,8 +114,27 @@ bench-tracing: setup ## CPU of a turn with metrics and tracing, against off (ARG
 bench-relay: setup ## CPU and memory of a relayed chunk, beside relays in Go and C (ROUNDS=5; ARGS=--help)
 	@$(BIN)/python -m benchmarks.relay --rounds $(or $(ROUNDS),5) $(ARGS)
 
+SBOM := .venv-sbom
+$(SBOM)/stamp: requirements/sbom.txt
+	@test -x $(SBOM)/bin/python || $(PYTHON) -m venv $(SBOM)
+	@$(SBOM)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
+	@touch $@
+
+sbom: $(SBOM)/stamp ## write dist/sbom/IMAGE.cdx.json: what each image has beside its base, as CycloneDX
+	@mkdir -p dist/sbom
+	@for image in facade runtime operator; do PYTHONWARNINGS=ignore $(SBOM)/bin/cyclonedx-py requirements requirements/$$image.txt \
+		--pyproject pyproject.toml --mc-type application --output-reproducible -o dist/sbom/$$image.cdx.json; \
+		echo dist/sbom/$$image.cdx.json; done
+
+PUBLIC_BASE := python:3.13-slim
+pin-base: ## write today's digest of the base image into the Dockerfiles (needs docker and its registry)
+	@digest=$$(docker buildx imagetools inspect $(PUBLIC_BASE) --format '{{.Manifest.Digest}}'); \
+		[[ "$$digest" =~ ^sha256:[0-9a-f]{64}$$ ]] || { echo "docker printed no digest: $$digest" >&2; exit 1; }; \
+		sed -i "s|^ARG BASE=.*|ARG BASE=$(PUBLIC_BASE)@$$digest|" Dockerfile.facade Dockerfile.runtime Dockerfile.operator; \
+		echo "$(PUBLIC_BASE)@$$digest"
+
 clean: ## remove .venv and what the tools left behind
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out
+	@rm -rf $(VENV) $(SBOM) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/clients/node/node_modules benchmarks/out
 
 $(NODE_CLIENT): tests/clients/node/package-lock.json
 	@if command -v npm >/dev/null; then echo "Installing Node's WebSocket client"; \

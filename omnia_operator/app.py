@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import functools
 import socket
 import time
 
@@ -10,6 +11,7 @@ import structlog
 from lightkube import AsyncClient
 from prometheus_client import CollectorRegistry
 
+from omnia_core.addresses import is_local, is_private
 from omnia_core.env import OperatorEnv
 from omnia_core.health import HealthServer, Readiness
 from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
@@ -38,11 +40,12 @@ class Operator:
         self._env = env
         self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
         store = Store()
+        refuses = is_private if env.discovery_deny_private_addresses else is_local
         self._reconciler = Reconciler(
             WatchedCluster(self._client, store),
             settings_of(env),
-            DiscoveryCache(ServerDiscovery()),
-            Issuers(discover),
+            DiscoveryCache(ServerDiscovery(refuses)),
+            Issuers(functools.partial(discover, refuses=refuses)),
         )
         self._queue = WorkQueues(self._reconcile)
         self._intake = EventIntake(store, self._queue)

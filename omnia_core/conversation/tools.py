@@ -23,10 +23,17 @@ class ToolResult(Struct, frozen=True):
     """The result of a tool call.
 
     Attributes:
-        content: text for the model; JSON text where the tool returned JSON.
+        content: JSON text where the tool returned JSON.
         parts: images and other media that the tool returned beside the text.
+        shortened: what the model gets in place of a content that is too long for it.
     """
 
     content: str
     is_error: bool = False
     parts: tuple[Part, ...] = ()
+    shortened: str | None = None
+
+    @property
+    def for_model(self) -> str:
+        """The text for the model."""
+        return self.content if self.shortened is None else self.shortened

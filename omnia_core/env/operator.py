@@ -55,6 +55,13 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     prometheus_address: Annotated[
         str, Meta(description="Prometheus that KEDA's default trigger asks.")
     ] = PROMETHEUS
+    discovery_deny_private_addresses: Annotated[
+        bool,
+        Meta(
+            description="The operator asks no tool server and no token issuer at a private address."
+            " Loopback, link-local and clouds' metadata addresses are never asked."
+        ),
+    ] = False
     watch_namespaces: Annotated[
         tuple[str, ...],
         Meta(description="The namespaces whose resources are acted on; all when unset."),

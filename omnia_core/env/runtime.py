@@ -30,6 +30,9 @@ from omnia_core.env.shared import (
 )
 from omnia_core.units import Duration
 
+# About 85,000 tokens of JSON: one result and a conversation fit into a context window of 128,000.
+TOOL_RESULT_CHARACTERS = 256_000
+
 
 class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     """The environment of the runtime."""
@@ -80,6 +83,13 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
             " altogether."
         ),
     ] = False
+    tools_max_result_characters: Annotated[
+        Annotated[int, Meta(ge=1000)],
+        Meta(
+            description="Longest result of a tool for the model; the rest is cut, and the model is"
+            " told so."
+        ),
+    ] = TOOL_RESULT_CHARACTERS
     providers_path: Annotated[str, Meta(description="The providers.")] = names.PROVIDERS_PATH
     function_path: Annotated[
         str, Meta(description="File with the function's schemas, read in function mode.")

@@ -20,6 +20,7 @@ class ProviderDefaults(Struct, frozen=True, rename="camel", omit_defaults=True):
     max_tokens: int | None = None
     request_timeout: str | None = None
     stream_idle_timeout: str | None = None
+    stream_timeout: str | None = None
     context_window: int | None = None
     truncation_strategy: str = "sliding"
 
@@ -39,11 +40,14 @@ class OpenAISettings(Struct, frozen=True, rename="camel", omit_defaults=True):
         api: completions or responses; None: the one that the model needs.
         reasoning_effort: none, minimal, low, medium, high, … as the model supports.
         parallel_tool_calls: whether one answer may call several tools; None: the vendor decides.
+        think_tags: whether `<think>…</think>` at the beginning of an answer is reasoning; None:
+            at compatible servers.
     """
 
     api: Literal["completions", "responses"] | None = None
     reasoning_effort: str | None = None
     parallel_tool_calls: bool | None = None
+    think_tags: bool | None = None
 
 
 # One shared object, so that providers without these settings are written without an empty block.

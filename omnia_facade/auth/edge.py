@@ -7,6 +7,12 @@ from omnia_facade.auth.chain import Unauthorized
 from omnia_facade.auth.principal import Origin, Principal
 
 
+class RepeatedField(str):
+    """The joined values of a header that came more than once (RFC 9110, section 5.3)."""
+
+    __slots__ = ()
+
+
 class ProxyHeaderValidator:
     """Trusts the configured headers, whatever client sends them."""
 
@@ -22,7 +28,7 @@ class ProxyHeaderValidator:
         subject = _single_value(headers, rules.subject)
         if not subject:
             return None
-        claims = ((name, headers.get(header, "")) for name, header in rules.claims.items())
+        claims = ((name, _value(headers, header)) for name, header in rules.claims.items())
         return Principal(
             subject,
             Origin.EDGE_TRUST,
@@ -33,9 +39,17 @@ class ProxyHeaderValidator:
         )
 
 
+def _value(headers: Mapping[str, str], name: str) -> str:
+    value = headers.get(name, "").strip()
+    # One of the values may be the client's own.
+    if isinstance(headers.get(name), RepeatedField):
+        raise Unauthorized(f"the header {name} came more than once")
+    return value
+
+
 def _single_value(headers: Mapping[str, str], name: str | None) -> str:
-    value = headers.get(name, "").strip() if name else ""
-    # Repeated headers are joined with commas: one of the values may be the client's own.
+    value = _value(headers, name) if name else ""
+    # A proxy may have joined the client's value and its own. A list, such as groups, is a claim.
     if "," in value:
         raise Unauthorized(f"the header {name} came more than once, or holds a comma")
     return value

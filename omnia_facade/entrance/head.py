@@ -5,6 +5,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from msgspec import Struct
 
+from omnia_facade.auth.edge import RepeatedField
+
 END = b"\r\n\r\n"
 
 
@@ -55,5 +57,5 @@ def joined_headers(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return headers by name; the values of a repeated one are joined (RFC 9110, section 5.3)."""
     headers: dict[str, str] = {}
     for name, value in fields:
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        headers[name] = RepeatedField(f"{headers[name]}, {value}") if name in headers else value
     return headers

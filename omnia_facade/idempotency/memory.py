@@ -41,11 +41,10 @@ class MemoryReplyStore(ReplyStore):
         now = self._clock()
         self._forget_expired(now)
         entry = self._claims.get(scope) or self._replies.get(scope)
-        if entry and entry.expires_at > now:
+        if entry:
             if entry.holder == holder:
                 return None
             return ExistingClaim(entry.fingerprint, entry.reply)
-        self._drop(scope)
         self._claims[scope] = _Entry(fingerprint, holder, now + lease_seconds)
         return None
 

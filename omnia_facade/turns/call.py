@@ -27,7 +27,7 @@ from omnia_facade.runtime_client.port import (
     TextReceiver,
 )
 from omnia_facade.turns import failures
-from omnia_facade.turns.relayed import SilenceWatch, TextRelay
+from omnia_facade.turns.relayed import MAX_TEXT, SilenceWatch, TextRelay
 
 # How long the runtime may take to accept a call, and to read a piece of audio.
 HELLO_SECONDS = 10.0
@@ -93,10 +93,10 @@ class RuntimeCall:
             if config is not None:
                 await listener.send_event(config)
             sender = asyncio.get_running_loop().create_task(self._send_audio())
-            relay = TextRelay(listener, self._watch, self._texts)
+            relay = TextRelay(listener, self._watch, self._texts, self._stream.cancel)
             while not isinstance(event := await self._next(relay), Done | Failed):
                 await listener.send_event(event)
-            return event
+            return failures.long_call(MAX_TEXT) if relay.too_long else event
         finally:
             self._watch.stop()
             self._audio_watch.stop()
@@ -159,6 +159,7 @@ class RuntimeCall:
                 self._watch.wait_for_client(event.call.id)
             elif isinstance(event, Done):
                 done = self._done(event)
+                relay.begin_answer()
                 return done if self._ended or self._cancelled else AnswerEnded(done)
             return event
 

@@ -34,6 +34,14 @@ def silent_turn(seconds: float) -> Broken:
     )
 
 
+def long_turn(characters: int) -> Broken:
+    """The runtime said too much."""
+    return Broken(
+        ErrorCode.INTERNAL_ERROR,
+        f"the agent said more than {characters} characters in one answer, and was stopped",
+    )
+
+
 def broken_turn(failed: RuntimeFailed) -> Broken:
     """The stream broke off during a turn."""
     if failed.unreachable:
@@ -69,6 +77,14 @@ def silent_call(seconds: float) -> Failed:
     """Neither side sent anything for too long."""
     return Failed(
         ErrorCode.DUPLEX_ERROR, f"neither side said anything for {seconds:g} s; {_CALL_AGAIN}"
+    )
+
+
+def long_call(characters: int) -> Failed:
+    """The runtime said too much."""
+    return Failed(
+        ErrorCode.DUPLEX_ERROR,
+        f"the agent said more than {characters} characters in one answer, and was stopped",
     )
 
 

@@ -20,6 +20,10 @@ from omnia_facade.backend.events import (
 
 # About a millisecond of the event loop: other connections do not wait longer.
 MAX_IN_A_ROW = 256
+# In characters. More than the runtime of Omnia lets a turn say; others may have no limit.
+MAX_TEXT = 16 * 1024 * 1024
+# Characters of calls and results that are recorded; the runtime has its own checkpoints of them.
+MAX_RECORDED = 32 * 1024 * 1024
 
 
 class SilenceWatch:
@@ -113,9 +117,10 @@ class RelayedTurn:
         results: the results of tools and of the client.
     """
 
-    __slots__ = ("_calls", "results", "texts")
+    __slots__ = ("_calls", "_left", "results", "texts")
 
     def __init__(self) -> None:
+        self._left = MAX_RECORDED
         self.texts: list[str] = []
         self.results: list[ToolResultEvent | ClientToolResult] = []
         self._calls: list[tuple[int, int, ToolCall]] = []
@@ -129,7 +134,13 @@ class RelayedTurn:
         return "".join(self.texts)
 
     def add(self, event: ToolCallEvent | ToolResultEvent | ClientToolResult) -> None:
-        """Record a call or a result; a call after a result belongs to another model answer."""
+        """Record a call or a result; a call after a result belongs to another model answer.
+
+        What is too much is not recorded: a call without its result is stored as not finished.
+        """
+        self._left -= _length(event)
+        if self._left < 0:
+            return
         if isinstance(event, ToolCallEvent):
             self._calls.append((len(self.texts), len(self.results), event.call))
         else:
@@ -141,19 +152,53 @@ class RelayedTurn:
             yield len("".join(self.texts[:pieces])), [call for _, _, call in group]
 
 
+def _length(event: ToolCallEvent | ToolResultEvent | ClientToolResult) -> int:
+    if isinstance(event, ToolCallEvent):
+        return len(event.call.arguments)
+    if isinstance(event, ToolResultEvent):
+        return len(event.result.content)
+    return len(event.result_json)
+
+
 class TextRelay:
     """Relays and records the text of an answer.
 
     After `MAX_IN_A_ROW` pieces the other connections get their turn. Waiting for the client does
     not count as silence of the runtime.
+
+    Attributes:
+        too_long: whether the turn was ended because the answer is longer than `MAX_TEXT`.
     """
 
-    __slots__ = ("_append", "_in_a_row", "_listener", "_send_text", "_watch")
+    __slots__ = (
+        "_append",
+        "_end_turn",
+        "_in_a_row",
+        "_left",
+        "_listener",
+        "_send_text",
+        "_watch",
+        "too_long",
+    )
 
     def __init__(
-        self, listener: TurnListener[TurnEvent], watch: SilenceWatch, texts: list[str]
+        self,
+        listener: TurnListener[TurnEvent],
+        watch: SilenceWatch,
+        texts: list[str],
+        end_turn: Callable[[], object],
     ) -> None:
-        """Send text to `listener`, and append it to `texts`."""
+        """Relay an answer.
+
+        Args:
+            listener: receives the text.
+            watch: counts the silence of the runtime.
+            texts: the text is appended to it.
+            end_turn: called once, from the event loop, when the answer is too long.
+        """
+        self.too_long = False
+        self._left = MAX_TEXT
+        self._end_turn = end_turn
         self._listener = listener
         self._watch = watch
         # Bound once: they are called with each piece.
@@ -161,12 +206,25 @@ class TextRelay:
         self._append = texts.append
         self._in_a_row = 0
 
+    def begin_answer(self) -> None:
+        """Called when another answer begins."""
+        self._left = MAX_TEXT
+
     def send_text(self, text: str) -> bool:
+        self._left -= len(text)
+        if self._left < 0:
+            return self._drop()
         ready = self._send_text(text)
         self._append(text)
         self._watch.active()
         self._in_a_row += 1
         return ready and self._in_a_row < MAX_IN_A_ROW
+
+    def _drop(self) -> bool:
+        if not self.too_long:
+            self.too_long = True
+            asyncio.get_running_loop().call_soon(self._end_turn)
+        return False
 
     async def drain(self) -> None:
         self._watch.end_read()

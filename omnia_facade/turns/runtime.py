@@ -37,10 +37,17 @@ from omnia_facade.turns.failures import (
     LOST,
     Broken,
     broken_turn,
+    long_turn,
     silent_turn,
     with_storage,
 )
-from omnia_facade.turns.relayed import InterruptedAnswerStore, RelayedTurn, SilenceWatch, TextRelay
+from omnia_facade.turns.relayed import (
+    MAX_TEXT,
+    InterruptedAnswerStore,
+    RelayedTurn,
+    SilenceWatch,
+    TextRelay,
+)
 
 _log = structlog.get_logger()
 
@@ -195,7 +202,7 @@ class RuntimeTurns:
     async def run(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
         """Answer a message."""
         relayed = self._relayed = RelayedTurn()
-        relay = TextRelay(listener, self._watch, relayed.texts)
+        relay = TextRelay(listener, self._watch, relayed.texts, self._cancel_stream)
         clean = False
         self._running = True
         try:
@@ -306,12 +313,18 @@ class RuntimeTurns:
 
     async def _read(self, stream: ConverseStream, relay: TextRelay) -> IncomingEvent | None:
         self._watch.begin_read()
+        event: IncomingEvent | None
         try:
-            return await stream.read(relay)
+            event = await stream.read(relay)
         except RuntimeFailed as failed:
-            return self._failure(failed)
+            event = None if relay.too_long else self._failure(failed)
         finally:
             self._watch.end_read()
+        return long_turn(MAX_TEXT) if relay.too_long else event
+
+    def _cancel_stream(self) -> None:
+        if self._stream:
+            self._stream.cancel()
 
     def _failure(self, failed: RuntimeFailed) -> Failed:
         if self._watch.silent:

@@ -74,7 +74,10 @@ class ModelDefaults(Model):
     """Longest time from a request to the first byte of its answer; 60 s without it."""
     stream_idle_timeout: DurationField | None = None
     """Longest pause within an answer; 30 s without it. For a model that reasons without output, the
-    longer of the two limits applies."""
+    longer of the two limits applies. A server that meanwhile sends heartbeats, but no more of the
+    answer, has ten times as long."""
+    stream_timeout: DurationField | None = None
+    """Longest time from a request to the end of its answer; 1 h without it."""
 
 
 class Pricing(Model):
@@ -118,6 +121,10 @@ class OpenAISettings(Model):
     """How much a reasoning model thinks; the allowed values depend on the model."""
     parallel_tool_calls: bool | None = None
     """Whether one answer may have several tool calls. Without it, the vendor's default applies."""
+    think_tags: bool | None = None
+    """Whether `<think>…</think>` at the beginning of an answer is reasoning, which is not part of
+    the answer. Without it, it is reasoning everywhere except at OpenAI itself. For chat completions
+    only."""
 
 
 class ResponsesRef(Model):

@@ -1,35 +1,50 @@
 """An HTTP client that limits the size of answers. It is imported for MCP servers only."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import httpx2
 
+from omnia_core.addresses import AddressRefused, Refuses
 from omnia_core.errors import ConfigurationError
 
 LARGEST = 5 * 1024 * 1024
 
 
 def bounded_client(
-    headers: dict[str, str], limit: float, statuses: list[int]
+    headers: dict[str, str], limit: float, statuses: list[int], refuses: Refuses
 ) -> httpx2.AsyncClient:
     """Return a client that appends the status of every answer to `statuses`."""
-    transport = _BoundedTransport(httpx2.AsyncHTTPTransport(), statuses)
+    transport = _BoundedTransport(httpx2.AsyncHTTPTransport(), statuses, refuses)
     return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport)
 
 
 class _BoundedTransport(httpx2.AsyncBaseTransport):
-    def __init__(self, inner: httpx2.AsyncBaseTransport, statuses: list[int]) -> None:
+    def __init__(
+        self, inner: httpx2.AsyncBaseTransport, statuses: list[int], refuses: Refuses
+    ) -> None:
         self._inner = inner
         self._statuses = statuses
+        self._refuses = refuses
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         # A compressed answer could expand to any size.
         request.headers["accept-encoding"] = "identity"
+        request.extensions["trace"] = self._check_address
         response = await self._inner.handle_async_request(request)
         self._statuses.append(response.status_code)
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _BoundedStream(response.stream)
         return response
+
+    async def _check_address(self, event: str, info: Mapping[str, Any]) -> None:
+        """Check the address of a new connection before anything is sent to it."""
+        if event != "connection.connect_tcp.complete":
+            return
+        stream = info["return_value"]
+        if self._refuses(str(stream.get_extra_info("server_addr")[0])):
+            await stream.aclose()
+            raise AddressRefused
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -1,5 +1,6 @@
 """Turns the failure of a request into a sentence that says what to do."""
 
+from omnia_core.addresses import is_refused
 from omnia_core.connection_failures import (
     UNREACHABLE,
     causes_of,
@@ -9,6 +10,11 @@ from omnia_core.connection_failures import (
     timeout_problem,
 )
 from omnia_core.errors import OmniaError
+
+REFUSED = (
+    "is at an address that the operator does not ask: use the address of a Service, or of another"
+    " server"
+)
 
 
 class HttpStatus(Exception):
@@ -23,6 +29,8 @@ def sentence(error: BaseException, server: str, limit: float) -> str:
     """Return why the request to `server` failed; `limit` is its time limit in seconds."""
     causes = list(causes_of(error))
     for cause in causes:
+        if is_refused(cause):
+            return f"{server} {REFUSED}"
         if isinstance(cause, OmniaError):
             return f"{server}: {cause.message}"
         if isinstance(cause, HttpStatus):

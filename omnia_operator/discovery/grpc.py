@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from omnia_core.addresses import Refuses, allowed_address
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolconfig import GrpcConfig
 from omnia_operator.discovery.failure import HttpStatus
@@ -13,9 +15,12 @@ if TYPE_CHECKING:
     import grpc
 
 _PEM = b"-----BEGIN"
+_PORTS = {False: 80, True: 443}
 
 
-async def ask(config: GrpcConfig, tool: str, headers: Mapping[str, str], limit: float) -> None:
+async def ask(
+    config: GrpcConfig, tool: str, headers: Mapping[str, str], limit: float, refuses: Refuses
+) -> None:
     """Check that a server has a tool, if it can list its tools.
 
     Raises:
@@ -26,7 +31,7 @@ async def ask(config: GrpcConfig, tool: str, headers: Mapping[str, str], limit: 
     import grpc.aio  # noqa: PLC0415 - loaded only when a registry has a gRPC server
 
     try:
-        names = await _listed(config, headers, limit)
+        names = await _listed(config, headers, limit, refuses)
     except grpc.aio.AioRpcError as error:
         # The text of the error may have details that do not belong into a status.
         raise _cause(error.code()) from None
@@ -36,13 +41,13 @@ async def ask(config: GrpcConfig, tool: str, headers: Mapping[str, str], limit: 
 
 
 async def _listed(
-    config: GrpcConfig, headers: Mapping[str, str], limit: float
+    config: GrpcConfig, headers: Mapping[str, str], limit: float, refuses: Refuses
 ) -> frozenset[str] | None:
     import grpc.aio  # noqa: PLC0415 - as above
 
     from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc  # noqa: PLC0415 - as above
 
-    async with _channel(config) as channel:
+    async with await _channel(config, refuses) as channel:
         stub = tools_pb2_grpc.ToolServiceStub(channel)  # type: ignore[no-untyped-call] # generated
         call = stub.ListTools(
             tools_pb2.ListToolsRequest(), timeout=limit, metadata=tuple(headers.items())
@@ -56,12 +61,21 @@ async def _listed(
     return frozenset(found.name for found in answer.tools)
 
 
-def _channel(config: GrpcConfig) -> "grpc.aio.Channel":
+async def _channel(config: GrpcConfig, refuses: Refuses) -> "grpc.aio.Channel":
     import grpc.aio  # noqa: PLC0415 - as above
 
-    target = (config.endpoint or "").removeprefix("grpc://")
+    named = (config.endpoint or "").removeprefix("grpc://")
+    parts = urlsplit(f"//{named}")
+    port = parts.port or _PORTS[config.tls]
+    address = await allowed_address(parts.hostname or "", port, refuses)
+    # The checked address, by the name that the server's certificate has.
+    target = f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}"
+    options: list[tuple[str, str | int]] = [
+        ("grpc.default_authority", named),
+        ("grpc.enable_http_proxy", 0),
+    ]
     if not config.tls:
-        return grpc.aio.insecure_channel(target)
+        return grpc.aio.insecure_channel(target, options=options)
     if config.tls_insecure_skip_verify:
         raise OnlyTheAgentKnows(
             "the handler skips verification of its certificate, which the operator never does"
@@ -72,7 +86,8 @@ def _channel(config: GrpcConfig) -> "grpc.aio.Channel":
             "its client certificate is in the agent's pod, so only the pod can ask it"
         )
     roots = _authority(config.tls_ca_path) if config.tls_ca_path else None
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots))
+    options.append(("grpc.ssl_target_name_override", parts.hostname or ""))
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots), options=options)
 
 
 def _authority(path: str) -> bytes:

@@ -1,15 +1,28 @@
 """Fetches a document over HTTP, up to a size."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
+from omnia_core.addresses import Refuses, checked_socket
 from omnia_core.errors import ConfigurationError
 from omnia_operator.discovery.failure import HttpStatus
 
+if TYPE_CHECKING:
+    import aiohttp
+
 _SUCCESS = 200
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 async def fetch_bytes(
-    url: str, headers: Mapping[str, str], limit: float, *, largest: int, max_redirects: int
+    url: str,
+    headers: Mapping[str, str],
+    limit: float,
+    *,
+    largest: int,
+    max_redirects: int,
+    refuses: Refuses,
 ) -> bytes:
     """Return the content of a document.
 
@@ -18,33 +31,61 @@ async def fetch_bytes(
         headers: headers of the request.
         limit: seconds that the whole request may take.
         largest: bytes that the content may have.
-        max_redirects: redirects that are followed; with 0 a redirect is a failure.
+        max_redirects: redirects within a server that are followed; with 0 a redirect is a failure.
+        refuses: which addresses are not connected to.
 
     Raises:
         HttpStatus: the status is not 200.
-        ConfigurationError: the content is too large.
+        ConfigurationError: the content is too large, or the server redirects to another one.
         Exception: of the connection.
     """
     import aiohttp  # noqa: PLC0415 - loaded only when a resource needs a document
 
-    timeout = aiohttp.ClientTimeout(total=limit)
     async with (
-        aiohttp.ClientSession(timeout=timeout) as session,
-        session.get(
-            url,
-            headers=headers,
-            allow_redirects=max_redirects > 0,
-            max_redirects=max_redirects,
-        ) as response,
+        asyncio.timeout(limit),
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None),
+            connector=aiohttp.TCPConnector(socket_factory=checked_socket(refuses)),
+        ) as session,
     ):
-        if response.status != _SUCCESS:
-            raise HttpStatus(response.status)
-        content = bytearray()
-        async for chunk in response.content.iter_chunked(1 << 16):
-            content += chunk
-            if len(content) > largest:
-                raise ConfigurationError(f"its answer is larger than {_size(largest)}")
+        for _ in range(max_redirects + 1):
+            async with session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status == _SUCCESS:
+                    return await _content(response, largest)
+                if max_redirects == 0 or response.status not in _REDIRECTS:
+                    raise HttpStatus(response.status)
+                url = _redirected(response)
+    raise ConfigurationError(f"it redirects more than {max_redirects} times: set the last address")
+
+
+async def _content(response: "aiohttp.ClientResponse", largest: int) -> bytes:
+    content = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        content += chunk
+        if len(content) > largest:
+            raise ConfigurationError(f"its answer is larger than {_size(largest)}")
     return bytes(content)
+
+
+def _redirected(response: "aiohttp.ClientResponse") -> str:
+    """Return the address that a server redirects to, on the same server or its TLS port.
+
+    The headers of the request may have a credential, and the operator may reach servers that the
+    author of the manifest cannot.
+    """
+    old, location = response.url, response.headers.get("location", "")
+    try:
+        new = old.join(type(old)(location))
+        same = new.origin() == old.origin()
+    except ValueError as error:
+        raise ConfigurationError("it redirects to no address: correct the server") from error
+    to_tls = (old.scheme, new.scheme) == ("http", "https") and old.host == new.host
+    if not location or not (same or (to_tls and old.is_default_port() and new.is_default_port())):
+        raise ConfigurationError(
+            "it redirects to another server, which the operator does not follow: set the address"
+            " that it redirects to"
+        )
+    return str(new)
 
 
 def _size(count: int) -> str:

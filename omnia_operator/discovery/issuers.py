@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import orjson
 import structlog
 
+from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
@@ -84,17 +85,17 @@ class Issuers:
             entry.fetching = None
 
 
-async def discover(issuer: str) -> IssuerAnswer:
+async def discover(issuer: str, refuses: Refuses) -> IssuerAnswer:
     """Return the keys of an OpenID provider (OpenID Connect Discovery 1.0), or why it has none."""
     configuration = f"{issuer.rstrip('/')}{WELL_KNOWN}"
     try:
-        document = await _fetch_object(configuration)
+        document = await _fetch_object(configuration, refuses)
         address = _keys_address(document, issuer)
     except Exception as error:  # noqa: BLE001 - every failure becomes a condition of the agent
         message = sentence(error, shown_address(configuration), LIMIT_SECONDS)
         return NoKeys("DiscoveryFailed", message)
     try:
-        return IssuerKeys(issuer, public_keys(await _fetch_object(address)))
+        return IssuerKeys(issuer, public_keys(await _fetch_object(address, refuses)))
     except Exception as error:  # noqa: BLE001 - as above
         return NoKeys("JWKSFetchFailed", sentence(error, shown_address(address), LIMIT_SECONDS))
 
@@ -112,9 +113,11 @@ def _keys_address(document: JsonObject, issuer: str) -> str:
     return address
 
 
-async def _fetch_object(url: str) -> JsonObject:
+async def _fetch_object(url: str, refuses: Refuses) -> JsonObject:
     headers = {"accept": "application/json"}
-    content = await fetch_bytes(url, headers, LIMIT_SECONDS, largest=LARGEST, max_redirects=0)
+    content = await fetch_bytes(
+        url, headers, LIMIT_SECONDS, largest=LARGEST, max_redirects=0, refuses=refuses
+    )
     try:
         value: Any = orjson.loads(content)
     except ValueError as error:

@@ -4,7 +4,9 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from omnia_core.addresses import Refuses, allowed_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.tools import passes_filter
 from omnia_core.mcp_client import ObservedTransport, ToolLists
@@ -18,12 +20,13 @@ if TYPE_CHECKING:
     from mcp.types import Tool
 
 _FIRST_ERROR = 400
+_PORTS = {"http": 80, "https": 443}
 _MAX_PAGES = 50
 _MAX_TOOLS = 1000
 
 
 async def ask(
-    config: McpConfig, headers: dict[str, str], limit: float
+    config: McpConfig, headers: dict[str, str], limit: float, refuses: Refuses
 ) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
     """Return the tools of a server that pass the handler's filter, and remarks on wrong ones.
 
@@ -34,10 +37,13 @@ async def ask(
     """
     if config.transport is McpTransport.STDIO or config.endpoint is None:
         raise OnlyTheAgentKnows("it is a program in the agent's pod, so only the pod can ask it")
+    parts = urlsplit(config.endpoint)
+    # Before a connection, which would tell an open port from a closed one.
+    await allowed_address(parts.hostname or "", parts.port or _PORTS[parts.scheme], refuses)
     statuses: list[int] = []
     lists = ToolLists()
     try:
-        async with _client(config, headers, limit, statuses, lists) as client:
+        async with _client(config, headers, limit, statuses, lists, refuses) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
@@ -67,6 +73,7 @@ async def _client(
     limit: float,
     statuses: list[int],
     lists: ToolLists,
+    refuses: Refuses,
 ) -> AsyncIterator["mcp.Client"]:
     # Loaded only when a registry has an MCP server.
     import mcp  # noqa: PLC0415
@@ -80,7 +87,7 @@ async def _client(
     url = config.endpoint or ""
 
     def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
-        return bounded_client(headers, limit, statuses)
+        return bounded_client(headers, limit, statuses, refuses)
 
     def observed(transport: object) -> Any:
         return ObservedTransport(transport, lists.received, lambda: None)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.openapi import Api, decode_document, read_api
@@ -16,7 +17,7 @@ _MAX_REDIRECTS = 3
 
 
 async def ask(
-    config: OpenApiConfig, headers: dict[str, str], limit: float
+    config: OpenApiConfig, headers: dict[str, str], limit: float, refuses: Refuses
 ) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
     """Return the tools of a document, and the operations that cannot be tools with the reason.
 
@@ -27,7 +28,7 @@ async def ask(
     """
     url = config.spec_url or ""
     largest = LARGEST_FILTERED if config.operation_filter else LARGEST
-    text = await _fetch_text(url, {**config.headers, **headers}, limit, largest)
+    text = await _fetch_text(url, {**config.headers, **headers}, limit, largest, refuses)
     api = await asyncio.to_thread(
         read_api, text, shown_address(url), only=config.operation_filter, base=config.base_url
     )
@@ -44,8 +45,11 @@ def _tools(api: Api) -> tuple[FoundTool, ...]:
     )
 
 
-async def _fetch_text(url: str, headers: dict[str, str], limit: float, largest: int) -> str:
+async def _fetch_text(
+    url: str, headers: dict[str, str], limit: float, largest: int, refuses: Refuses
+) -> str:
     accepting = {"accept": "application/json, application/yaml, */*", **headers}
-    return decode_document(
-        await fetch_bytes(url, accepting, limit, largest=largest, max_redirects=_MAX_REDIRECTS)
+    content = await fetch_bytes(
+        url, accepting, limit, largest=largest, max_redirects=_MAX_REDIRECTS, refuses=refuses
     )
+    return decode_document(content)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from omnia_core.addresses import Refuses, allowed_address
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolauth import Auth, AuthType
@@ -36,10 +37,12 @@ class ServerDiscovery:
     """Asks each server over the protocol of its handler's type.
 
     Args:
+        refuses: addresses that are not asked.
         longest: limit in seconds for every server, whatever its handler allows.
     """
 
-    def __init__(self, longest: float = LONGEST) -> None:
+    def __init__(self, refuses: Refuses, longest: float = LONGEST) -> None:
+        self._refuses = refuses
         self._longest = longest
 
     async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
@@ -50,7 +53,7 @@ class ServerDiscovery:
             address = shown_address(endpoint(handler))
             server = f'the {handler.type.value} server "{handler.name}" at {address}'
             async with asyncio.timeout(limit):
-                tools, remarks = await _ask(handler, context, limit)
+                tools, remarks = await _ask(handler, context, limit, self._refuses)
         except OnlyTheAgentKnows as error:
             reason = f"{server}: {error.message}"
             return _answer(handler, described(handler), error=reason, status=ToolStatus.UNKNOWN)
@@ -128,46 +131,50 @@ def authorization(handler: ToolHandler, context: DiscoveryContext) -> dict[str, 
     return {"authorization": f"Bearer {value}"}
 
 
-async def connect(url: str) -> None:
+async def connect(url: str, refuses: Refuses) -> None:
     """Open and close a connection.
 
     Raises:
+        AddressRefused: the server's address is refused.
         OSError: the server does not accept it.
     """
     parts = urlsplit(url)
-    _, writer = await asyncio.open_connection(
-        parts.hostname, parts.port or _PORTS.get(parts.scheme, 80)
-    )
+    port = parts.port or _PORTS.get(parts.scheme, 80)
+    address = await allowed_address(parts.hostname or "", port, refuses)
+    _, writer = await asyncio.open_connection(address, port)
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-async def _ask(handler: ToolHandler, context: DiscoveryContext, limit: float) -> _Tools:
+async def _ask(
+    handler: ToolHandler, context: DiscoveryContext, limit: float, refuses: Refuses
+) -> _Tools:
     match handler.type:
         case HandlerType.CLIENT:
             return described(handler), ()
         case HandlerType.HTTP:
-            await _probe(handler, context)
+            await _probe(handler, context, refuses)
             return described(handler), ()
         case HandlerType.GRPC:
             config = handler.grpc_config or GrpcConfig()
             name = handler.tool.name if handler.tool else ""
-            await grpc.ask(config, name, authorization(handler, context), limit)
+            await grpc.ask(config, name, authorization(handler, context), limit, refuses)
             return described(handler), ()
         case HandlerType.MCP if handler.mcp_config:
-            return await mcp.ask(handler.mcp_config, authorization(handler, context), limit)
+            headers = authorization(handler, context)
+            return await mcp.ask(handler.mcp_config, headers, limit, refuses)
         case HandlerType.OPENAPI if handler.open_api_config:
             headers = authorization(handler, context)
-            return await openapi.ask(handler.open_api_config, headers, limit)
+            return await openapi.ask(handler.open_api_config, headers, limit, refuses)
         case _:
             raise ConfigurationError("the config block of its type is missing: add it")
 
 
-async def _probe(handler: ToolHandler, context: DiscoveryContext) -> None:
+async def _probe(handler: ToolHandler, context: DiscoveryContext, refuses: Refuses) -> None:
     if context.probe is not None and context.probe.enabled:
         async with asyncio.timeout(context.probe.timeout.seconds):
-            await connect(handler.address or "")
+            await connect(handler.address or "", refuses)
 
 
 def _answer(

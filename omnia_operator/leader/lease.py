@@ -40,8 +40,7 @@ class LeaseObservation:
     ) -> "LeaseObservation":
         """Observe a Lease; an unchanged one keeps its time."""
         spec, version = lease.get("spec") or {}, lease["metadata"].get("resourceVersion", "")
-        unchanged = before is not None and before.version == version
-        since = before.since if before is not None and unchanged else now
+        since = before.since if before is not None and before.version == version else now
         seconds = spec.get("leaseDurationSeconds") or LEASE_SECONDS
         return cls(spec.get("holderIdentity") or "", version, seconds, since)
 

@@ -47,8 +47,6 @@ def _all_within(wanted: list[object], found: list[object]) -> bool:
 
 def _quantity(value: object) -> Decimal | None:
     """Parse a Kubernetes quantity, which the API server normalises: 1000m becomes 1."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
     # Without exponents: a hash may look like a number with one.
     found = _QUANTITY.fullmatch(str(value))
     return Decimal(found[1]) * _UNITS[found[2] or ""] if found else None

@@ -111,6 +111,7 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
             max_tokens=settings.defaults.max_tokens,
             request_timeout=_text(settings.defaults.request_timeout),
             stream_idle_timeout=_text(settings.defaults.stream_idle_timeout),
+            stream_timeout=_text(settings.defaults.stream_timeout),
             context_window=settings.defaults.context_window,
             truncation_strategy=settings.defaults.truncation_strategy.value,
         ),
@@ -134,6 +135,7 @@ def _openai(settings: OpenAISettings | None) -> files.OpenAISettings:
         api=settings.api.value if settings.api else None,
         reasoning_effort=settings.reasoning_effort.value if settings.reasoning_effort else None,
         parallel_tool_calls=settings.parallel_tool_calls,
+        think_tags=settings.think_tags,
     )
 
 

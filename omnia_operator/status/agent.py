@@ -16,6 +16,7 @@ from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.agent_conditions import (
     MEDIA_READY,
     SESSION_RETENTION,
+    UNAUTHENTICATED,
     auth_conditions,
     media_conditions,
     retention_conditions,
@@ -58,7 +59,7 @@ class AgentFacts:
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
     """Return the status of an agent."""
-    updates = list(_conditions(facts)) if facts.agent else _unchanged(previous)
+    updates = list(_conditions(facts, previous)) if facts.agent else _unchanged(previous)
     ready = _ready(facts, updates)
     conditions = dated([ready, *updates], previous.conditions, facts.generation, now)
     work = facts.workload
@@ -99,7 +100,7 @@ def _ready(facts: AgentFacts, updates: list[ConditionUpdate]) -> ConditionUpdate
     return false(READY, reason, message)
 
 
-def _conditions(facts: AgentFacts) -> Iterator[ConditionUpdate]:
+def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[ConditionUpdate]:
     yield _deployment(facts)
     problems = {problem.condition: problem for problem in reversed(facts.problems)}
     if "ServiceReady" in problems:
@@ -120,8 +121,19 @@ def _conditions(facts: AgentFacts) -> Iterator[ConditionUpdate]:
     if facts.agent is not None:
         yield from media_conditions(facts.agent)
     if facts.agent is not None and facts.resolved is not None:
-        yield from auth_conditions(facts.agent, problems, open_to_all=facts.open_to_all)
+        yield from auth_conditions(
+            facts.agent, problems, open_to_all=facts.open_to_all or _still_open(facts, previous)
+        )
         yield from retention_conditions(facts.resolved)
+
+
+def _still_open(facts: AgentFacts, previous: AgentRuntimeStatus) -> bool:
+    """Whether pods that were open to all may still serve beside those that replace them."""
+    return (
+        facts.workload is not None
+        and not facts.workload.complete
+        and any(each.reason == UNAUTHENTICATED for each in previous.conditions)
+    )
 
 
 def _needed(facts: AgentFacts) -> Iterator[str]:
@@ -168,6 +180,8 @@ def _deployment(facts: AgentFacts) -> ConditionUpdate:
     message = (
         f"{work.available} of {work.desired} pods are available, {work.updated} are up to date"
     )
+    if work.former:
+        message += f", {work.former} of an earlier version serve until then"
     if facts.pods:
         message += f"; pod {facts.pods[0].name}: {facts.pods[0].message}"
     return false("DeploymentReady", "DeploymentProgressing", message)

@@ -12,6 +12,7 @@ from omnia_operator.status.conditions import ConditionUpdate, false, true
 
 MEDIA_READY = "MediaReady"
 SESSION_RETENTION = "SessionRetention"
+UNAUTHENTICATED = "Unauthenticated"
 
 _OPEN_TO_ALL = (
     "the agent accepts requests without credentials, which is for development only: remove"
@@ -50,7 +51,7 @@ def auth_conditions(
         if block is not None
     ]
     if open_to_all:
-        yield false(EXTERNAL_AUTH, "Unauthenticated", _OPEN_TO_ALL)
+        yield false(EXTERNAL_AUTH, UNAUTHENTICATED, _OPEN_TO_ALL)
     elif problem is not None:
         yield false(EXTERNAL_AUTH, problem.reason, problem.message)
     elif data_plane:

@@ -31,6 +31,8 @@ class DeploymentState:
     ready: int = 0
     available: int = 0
     updated: int = 0
+    total: int = 0
+    """Pods of earlier versions count too, until they are gone."""
     current: bool = False
     """Whether the numbers are about the latest generation."""
     failure: str | None = None
@@ -46,14 +48,25 @@ class DeploymentState:
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
             updated=status.get("updatedReplicas", 0),
+            total=status.get("replicas", 0),
             current=status.get("observedGeneration", 0) >= generation,
             failure=_failure(status.get("conditions") or ()),
         )
 
     @property
     def complete(self) -> bool:
-        """Whether all desired pods are up to date and available."""
-        return self.current and min(self.updated, self.available) >= self.desired
+        """Whether all desired pods are available, and no pod of an earlier version is left.
+
+        An available pod may be of an earlier version: during a rollout Kubernetes runs one more pod
+        than is desired, and deletes the old one when the new one is available.
+        """
+        enough = min(self.updated, self.available) >= self.desired
+        return self.current and enough and self.former == 0
+
+    @property
+    def former(self) -> int:
+        """Number of pods of earlier versions."""
+        return max(0, self.total - self.updated)
 
 
 def _failure(conditions: Iterable[JsonObject]) -> str | None:

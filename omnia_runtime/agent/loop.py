@@ -30,6 +30,10 @@ from omnia_runtime.ports.model import (
 )
 from omnia_runtime.validators import Blocked, OutputBlocked, OutputGate
 
+# Characters of all answers of a turn, with their tool calls and what belongs to these; each answer
+# has its own limit too.
+MAX_ANSWERS = 8 * 1024 * 1024
+
 
 class TurnLimits(Struct, frozen=True):
     """Limits of one turn; None means "no limit".
@@ -77,6 +81,7 @@ class Allowance:
         self._limits = limits
         self._rounds = 0
         self._calls = 0
+        self._characters = 0
         self._identical: Counter[tuple[str, bytes]] = Counter()
 
     def count_usage(self, usage: Usage) -> None:
@@ -88,6 +93,13 @@ class Allowance:
             self._exhaust(f"max_cost_usd: {limits.max_cost_usd:g}")
         if limits.max_tokens is not None and tokens >= limits.max_tokens:
             self._exhaust(f"max_total_tokens: {limits.max_tokens}")
+
+    def count_answer(self, answer: Message) -> None:
+        """Count what a model call has added to the conversation."""
+        calls = sum(len(call.arguments) + len(call.opaque) for call in answer.tool_calls)
+        self._characters += len(answer.content) + calls
+        if self._characters > MAX_ANSWERS:
+            self._exhaust(f"characters: {MAX_ANSWERS}")
 
     def admit(self, call: ToolCall) -> str:
         """Count a tool call. Return "" if it is admitted, else the error for the model."""
@@ -185,6 +197,7 @@ class AgentLoop(Struct, frozen=True):
             allowance.count_usage(answer.usage)
             self.requests.calibrate(answer.usage)
             transcript.append(answer.message())
+            allowance.count_answer(transcript[-1])
             if not answer.final:
                 for call in answer.calls:
                     await listener.send_event(ToolCalled(call, call.name in client_tools))
@@ -225,7 +238,7 @@ class AgentLoop(Struct, frozen=True):
 
 def _result_message(call: ToolCall, result: ToolResult) -> Message:
     return Message(
-        "tool", result.content, result.parts, tool_call_id=call.id, is_error=result.is_error
+        "tool", result.for_model, result.parts, tool_call_id=call.id, is_error=result.is_error
     )
 
 

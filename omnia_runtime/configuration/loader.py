@@ -59,9 +59,7 @@ class Loader:
         models = open_models(env.providers_path, env.provider_api_keys, self._client, self._metrics)
         opened = self._sources.open(env.tools_path)
         routes, problems = route_tools(opened.sources)
-        builder = _AgentBuilder(
-            env.prompt_name, self._read_function(), models, routes, self._metrics
-        )
+        builder = _AgentBuilder(env, self._read_function(), models, routes, self._metrics)
         versions = packs.map(builder.build)
         _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
         return Configuration(versions, models)
@@ -90,14 +88,15 @@ class _AgentBuilder:
 
     def __init__(
         self,
-        prompt_name: str,
+        env: RuntimeEnv,
         function: FunctionFile | None,
         models: Models,
         routes: dict[str, ToolRoute],
         metrics: RuntimeMetrics,
     ) -> None:
         self.warnings: list[str] = []
-        self._prompt_name = prompt_name
+        self._prompt_name = env.prompt_name
+        self._max_result = env.tools_max_result_characters
         self._function = function
         self._models = models
         self._routes = routes
@@ -128,7 +127,7 @@ class _AgentBuilder:
             prompt=prompt,
             model=self._models.chain(role),
             offer=offered,
-            tools=ToolManager(self._routes, tools, self._metrics),
+            tools=ToolManager(self._routes, tools, self._metrics, self._max_result),
             validators=compile_validators(checks),
             context=ModelContext(context_window(provider.defaults, prompt.parameters.max_tokens)),
             metrics=self._metrics,

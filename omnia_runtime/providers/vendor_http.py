@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,13 +12,10 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.model import ProviderError, is_retryable
-from omnia_runtime.providers.sse import MAX_EVENT_BYTES, EventTooLong, SSEParser
-from omnia_runtime.providers.vendor_body import (
-    is_blank,
-    is_whole_body,
-    unexpected_body,
-    whole_body_events,
-)
+from omnia_runtime.providers.answer_size import AnswerSize
+from omnia_runtime.providers.body_stream import BodyStream, Silence, StreamLimits
+from omnia_runtime.providers.sse import EventTooLong, SSEParser
+from omnia_runtime.providers.vendor_body import is_whole_body, unexpected_body, whole_body_events
 from omnia_runtime.providers.vendor_errors import (
     VendorFailure,
     error_text,
@@ -26,23 +23,20 @@ from omnia_runtime.providers.vendor_errors import (
     refuses_key,
     retry_delay,
 )
-from omnia_runtime.providers.watchdog import Watchdog
 
 if TYPE_CHECKING:
     import aiohttp
 
 _REQUEST_SECONDS = 60.0
 _IDLE_SECONDS = 30.0
+# The longest answers of slow models take half an hour.
+_STREAM_SECONDS = 3600.0
 _OK = 200
 _REFUSED = (401, 403)
 _FIRST_ERROR = 400
 _MAX_ERROR_BYTES = 64 * 1024
 # How long to wait for the end of a body, so that its connection can serve the next call.
 _TAIL_SECONDS = 0.5
-
-
-class _Silence(Exception):
-    """A wait for more of an answer took too long."""
 
 
 class VendorHTTP:
@@ -63,10 +57,17 @@ class VendorHTTP:
         self._client = client
         self._first_byte = timeout_seconds(defaults.request_timeout, _REQUEST_SECONDS)
         self._idle = timeout_seconds(defaults.stream_idle_timeout, _IDLE_SECONDS)
+        self._longest = timeout_seconds(defaults.stream_timeout, _STREAM_SECONDS)
 
     @asynccontextmanager
     async def events(
-        self, url: str, headers: Mapping[str, str], body: JsonObject, *, thinks: bool = False
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        body: JsonObject,
+        size: AnswerSize,
+        *,
+        thinks: bool = False,
     ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
         """Post `body`, and yield the data of the events that each chunk of the answer completes.
 
@@ -77,6 +78,8 @@ class VendorHTTP:
             url: must not contain a secret, since errors name its host.
             headers: the vendor's own, including the credential; the Provider's are added.
             body: the request, sent as JSON.
+            size: grows while the answer is read; an event after which it has not grown is a
+                heartbeat.
             thinks: whether the model may pause within an answer to think.
 
         The generator raises VendorFailure when the answer broke off, or is no event stream.
@@ -84,18 +87,12 @@ class VendorHTTP:
         Raises:
             ProviderError: the vendor did not answer, or refused the request.
         """
+        began = asyncio.get_running_loop().time()
         async with self._response(url, headers, body) as response:
-            silence = _Silence()
-            watchdog = Watchdog(
-                self._first_byte,
-                lambda: response.content.set_exception(silence),
-                asyncio.get_running_loop(),
-            )
-            try:
-                idle = max(self._idle, self._first_byte) if thinks else self._idle
-                yield _chunks(response, watchdog, idle)
-            finally:
-                watchdog.stop()
+            idle = max(self._idle, self._first_byte) if thinks else self._idle
+            limits = StreamLimits(self._first_byte, idle, self._longest, began + self._longest)
+            with closing(BodyStream(response, limits)) as stream:
+                yield _chunks(stream, size)
             await _drain(response)
 
     def error(
@@ -195,56 +192,31 @@ class VendorHTTP:
         )
 
 
-async def _chunks(
-    response: "aiohttp.ClientResponse", watchdog: Watchdog, idle: float
-) -> AsyncGenerator[list[bytes], None]:
+async def _chunks(body: BodyStream, size: AnswerSize) -> AsyncGenerator[list[bytes], None]:
     import aiohttp  # noqa: PLC0415 - loaded with the first call
 
-    content, parser, clock = response.content, SSEParser(), asyncio.get_running_loop().time
-    start: bytes | None = b""
+    parser = SSEParser()
     try:
-        while True:
-            watchdog.since = clock()
-            chunk = await content.readany()
-            watchdog.since = None
-            if not chunk:
-                break
-            if start is not None:
-                start += chunk
-                watchdog.change(idle)
-                if is_blank(start):
-                    continue
-                if is_whole_body(start, response.content_type):
-                    body = await _whole_body(response, start, watchdog)
-                    yield whole_body_events(body)
-                    raise unexpected_body(body, response.content_type)
-                chunk, start = start, None
-            yield parser.feed(chunk)
-        if start is not None:
-            kind = f'content type "{response.content_type}"'
+        chunk = await body.beginning()
+        if not chunk:
+            kind = f'content type "{body.content_type}"'
             raise VendorFailure(f"ended its stream before its answer: no byte, {kind}", retry=True)
+        if is_whole_body(chunk, body.content_type):
+            whole = await body.whole(chunk)
+            yield whole_body_events(whole)
+            raise unexpected_body(whole, body.content_type)
+        while chunk:
+            yield parser.feed(chunk)
+            # The reader has processed the events: those that added nothing were heartbeats.
+            body.progressed(size.total)
+            chunk = await body.read()
         yield parser.end()
-    except _Silence as error:
-        raise VendorFailure(f"was silent for {watchdog.seconds:g} s", retry=True) from error
+    except Silence as error:
+        raise VendorFailure(f"was silent for {body.silence:g} s", retry=True) from error
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise VendorFailure("broke off its answer", retry=True) from error
     except EventTooLong as error:
         raise VendorFailure(str(error)) from error
-
-
-async def _whole_body(
-    response: "aiohttp.ClientResponse", start: bytes, watchdog: Watchdog
-) -> bytes:
-    pieces, size, clock = [start], len(start), asyncio.get_running_loop().time
-    while size <= MAX_EVENT_BYTES:
-        watchdog.since = clock()
-        chunk = await response.content.readany()
-        watchdog.since = None
-        if not chunk:
-            return b"".join(pieces)
-        pieces.append(chunk)
-        size += len(chunk)
-    raise EventTooLong
 
 
 async def _drain(response: "aiohttp.ClientResponse") -> None:

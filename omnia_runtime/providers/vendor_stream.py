@@ -17,6 +17,13 @@ from omnia_runtime.ports.model import (
     TextDelta,
     ToolCallRequest,
 )
+from omnia_runtime.providers.answer_size import (
+    MAX_TEXT,
+    TEXT_PIECE,
+    AnswerSize,
+    AnswerTooLong,
+    text_too_long,
+)
 from omnia_runtime.providers.pricing import Prices
 from omnia_runtime.providers.vendor_errors import VendorFailure
 from omnia_runtime.providers.vendor_http import VendorHTTP
@@ -29,6 +36,10 @@ Events: TypeAlias = AbstractAsyncContextManager[AsyncGenerator[list[bytes], None
 
 class AnswerReader(Protocol):
     """Reads the events of one answer in a vendor's format."""
+
+    @property
+    def size(self) -> AnswerSize:
+        """What was read so far; `read` adds everything except the text that it returns."""
 
     @property
     def done(self) -> bool:
@@ -61,40 +72,62 @@ async def stream_answer(
     http: VendorHTTP,
     prices: Prices,
     answer: AnswerReader,
-    request: Callable[[], Events],
+    request: Callable[[AnswerSize], Events],
 ) -> AsyncGenerator[ModelEvent, None]:
     """Yield the events of one answer, the last of them with its price.
+
+    Of a text that is too long, all up to the limit is yielded.
 
     Args:
         http: the calls of the provider, which name it in errors.
         prices: of the provider's model.
         answer: a new reader of the vendor's format.
-        request: maps the request; may raise VendorFailure.
+        request: maps the request, and is given the size of the answer, whose growth tells
+            progress from heartbeats; may raise VendorFailure.
 
     Raises:
         ProviderError: the request is not accepted, or the answer broke off.
     """
     with _as_provider_errors(http):
-        async with request() as chunks:
-            try:
+        size, left = answer.size, MAX_TEXT
+        async with request(size) as chunks:
+            with _unless_complete(answer):
                 async for chunk in chunks:
                     for data in chunk:
-                        text = answer.read(data)
-                        if text:
+                        if text := answer.read(data):
+                            length = len(text)
+                            size.total += length
+                            left -= length + TEXT_PIECE
+                            if left < 0:
+                                if text := text[:left]:
+                                    yield TextDelta(text)
+                                raise text_too_long()
                             yield TextDelta(text)
                         if answer.done:
                             break
                     if answer.done:
                         break
-            except VendorFailure:
-                if not answer.complete:
-                    raise
-            for event in answer.finish():
-                if isinstance(event, Finished):
-                    usage = prices.priced(event.usage, answer.cache_writes)
-                    yield msgspec.structs.replace(event, usage=usage)
-                else:
-                    yield event
+            for event in _ending(answer, prices):
+                yield event
+
+
+@contextmanager
+def _unless_complete(answer: AnswerReader) -> Iterator[None]:
+    """Ignore what follows the end of an answer, unless it makes the answer too long."""
+    try:
+        yield
+    except VendorFailure as failure:
+        if not answer.complete or isinstance(failure, AnswerTooLong):
+            raise
+
+
+def _ending(answer: AnswerReader, prices: Prices) -> Iterator[ModelEvent]:
+    for event in answer.finish():
+        if isinstance(event, Finished):
+            usage = prices.priced(event.usage, answer.cache_writes)
+            yield msgspec.structs.replace(event, usage=usage)
+        else:
+            yield event
 
 
 @contextmanager

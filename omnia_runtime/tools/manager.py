@@ -7,6 +7,7 @@ import msgspec
 import structlog
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.env.runtime import TOOL_RESULT_CHARACTERS
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions.audit import ToolStatus
 from omnia_runtime.observe.audit import record_refused_call, record_tool_call
@@ -17,6 +18,7 @@ from omnia_runtime.tools.guarded import ToolTimeout
 from omnia_runtime.tools.routes import ToolRoute
 from omnia_runtime.tools.traced import note_result, tool_span
 
+# Of the result that the client sees.
 MAX_RESULT_BYTES = 1_000_000
 # Violations quote the arguments, which may have any length.
 _MAX_ERROR = 4000
@@ -32,8 +34,14 @@ class ToolManager:
     """
 
     def __init__(
-        self, routes: Mapping[str, ToolRoute], offered: Collection[str], metrics: RuntimeMetrics
+        self,
+        routes: Mapping[str, ToolRoute],
+        offered: Collection[str],
+        metrics: RuntimeMetrics,
+        max_result: int = TOOL_RESULT_CHARACTERS,
     ) -> None:
+        """Offer tools; the model gets at most `max_result` characters of a result."""
+        self._max_result = max_result
         self._routes = {name: route for name, route in routes.items() if name in offered}
         self._metrics = metrics
 
@@ -50,7 +58,7 @@ class ToolManager:
         status: ToolStatus = "cancelled"
         try:
             with tool_span(call, route.source.name) as span:
-                result, status = await _execute(route, call, context)
+                result, status = await _execute(route, call, context, self._max_result)
                 note_result(span, result, status)
         finally:
             took = time.monotonic() - began
@@ -62,7 +70,7 @@ class ToolManager:
 
 
 async def _execute(
-    route: ToolRoute, call: ToolCall, context: CallContext
+    route: ToolRoute, call: ToolCall, context: CallContext, max_result: int
 ) -> tuple[ToolResult, ToolStatus]:
     try:
         arguments = _arguments(route, call)
@@ -77,7 +85,9 @@ async def _execute(
         _log.exception("tool adapter failed", tool=call.name, handler=route.source.name)
         return _error(f'handler "{route.source.name}" failed'), "error"
     status: ToolStatus = "error" if result.is_error else "success"
-    return msgspec.structs.replace(result, content=bounded(result.content)), status
+    content = result.content
+    short = None if len(content) <= max_result else shortened(content, max_result)
+    return msgspec.structs.replace(result, content=bounded(content), shortened=short), status
 
 
 def _arguments(route: ToolRoute, call: ToolCall) -> JsonObject:
@@ -95,8 +105,16 @@ def _arguments(route: ToolRoute, call: ToolCall) -> JsonObject:
     return arguments
 
 
+def shortened(text: str, limit: int) -> str:
+    """Cut a result that is too long for a model, and tell the model so at its end."""
+    return (
+        f"{text[:limit]}\n[The result was cut after {limit} of {len(text)} characters. If the tool "
+        "can return less, or the rest alone, call it again so.]"
+    )
+
+
 def bounded(text: str) -> str:
-    """Cut a result that is too long for a model, with a note at its end."""
+    """Cut a result that is too long for a client, with a note at its end."""
     raw = text.encode()
     if len(raw) <= MAX_RESULT_BYTES:
         return text

@@ -3,18 +3,21 @@
 import asyncio
 import weakref
 from collections.abc import Callable
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import structlog
 from msgspec import Struct
 
+from omnia_core.addresses import checked_socket, is_private
 from omnia_core.files.tools import ToolHandler
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.tools import LiveSource, ToolSource
-from omnia_runtime.tools.addresses import public_connector
 from omnia_runtime.tools.guarded import GuardedSource
 from omnia_runtime.tools.handlers import open_handler, read_handlers
 from omnia_runtime.tools.output import OutputCheck
+
+if TYPE_CHECKING:
+    import aiohttp
 
 # How long the end of a connection may take.
 CLOSE_SECONDS = 5.0
@@ -52,7 +55,7 @@ class ToolSources:
                 `open` returns sources with the new `specs`.
             deny_private: whether servers must be at public addresses.
         """
-        self._own_client = HTTPClient(public_connector) if deny_private else None
+        self._own_client = HTTPClient(_public_connector) if deny_private else None
         self._client = self._own_client or client
         self._deny_private = deny_private
         self._changed = changed
@@ -171,3 +174,10 @@ async def _close(live: LiveSource) -> None:
             await live.close()
     except Exception:  # noqa: BLE001 - the others have to be closed too
         _log.exception("a tool handler failed to close", handler=live.name)
+
+
+def _public_connector() -> "aiohttp.TCPConnector":
+    """Return a connector to public addresses only; to be called on the event loop."""
+    import aiohttp  # noqa: PLC0415 - loaded with the first call
+
+    return aiohttp.TCPConnector(limit=0, socket_factory=checked_socket(is_private))

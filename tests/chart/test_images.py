@@ -1,10 +1,15 @@
 """What can be said about the Dockerfiles without building them."""
 
+import os
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+BASE = re.compile(r"ARG BASE=python:3\.13-slim(@sha256:[0-9a-f]{64})?")
 IMAGES = ("operator", "facade", "runtime")
 
 
@@ -15,7 +20,7 @@ def lines(image: str) -> list[str]:
 @pytest.mark.parametrize("image", IMAGES)
 def test_the_base_is_an_argument(image: str) -> None:
     written = lines(image)
-    assert "ARG BASE=python:3.13-slim" in written
+    assert any(BASE.fullmatch(each) for each in written)
     assert [each for each in written if each.startswith("FROM")] == [
         "FROM ${BASE} AS packages",
         "FROM ${BASE}",
@@ -41,3 +46,23 @@ def test_an_image_runs_its_program_as_nobody_in_particular(image: str) -> None:
     written = lines(image)
     assert "USER 65532:65532" in written
     assert written[-1] == f'ENTRYPOINT ["python", "-m", "omnia_{image}"]'
+
+
+def test_the_digest_of_the_base_is_written_into_all_dockerfiles(tmp_path: Path) -> None:
+    docker = tmp_path / "docker"
+    digest = "sha256:" + "ab" * 32
+    docker.write_text(f"#!/bin/sh\necho {digest}\n")
+    docker.chmod(0o755)
+    for file in ("Makefile", *(f"Dockerfile.{image}" for image in IMAGES)):
+        shutil.copy(ROOT / file, tmp_path)
+    environ = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+    subprocess.run(["make", "-s", "pin-base"], cwd=tmp_path, env=environ, check=True)
+    for image in IMAGES:
+        pinned = (tmp_path / f"Dockerfile.{image}").read_text()
+        assert f"\nARG BASE=python:3.13-slim@{digest}\n" in pinned
+
+    docker.write_text("#!/bin/sh\necho no such image\n")
+    wrong = subprocess.run(["make", "-s", "pin-base"], cwd=tmp_path, env=environ, check=False)
+    assert wrong.returncode != 0
+    assert f"@{digest}\n" in (tmp_path / "Dockerfile.facade").read_text()

@@ -39,6 +39,21 @@ def test_the_bucket_of_a_session_never_changes(session: str, expected: int) -> N
     assert bucket_of(session) == expected
 
 
+@given(SESSIONS, WEIGHTS)
+def test_a_session_gets_the_candidate_if_its_bucket_is_below_a_hundred_times_the_weight(
+    session: str, weight: int
+) -> None:
+    expected = "2.0.0" if bucket_of(session) < 100 * weight else "1.0.0"
+    assert place(session, canary(weight)) == expected
+
+
+@pytest.mark.parametrize("weight", [1, 50, 99])
+def test_the_first_bucket_above_a_weight_gets_the_stable_version(weight: int) -> None:
+    buckets = {bucket_of(str(number)): str(number) for number in range(200_000)}
+    assert place(buckets[100 * weight - 1], canary(weight)) == "2.0.0"
+    assert place(buckets[100 * weight], canary(weight)) == "1.0.0"
+
+
 @given(SESSIONS, WEIGHTS, WEIGHTS)
 def test_a_growing_weight_moves_sessions_to_the_candidate_only(
     session: str, one: int, other: int

@@ -29,6 +29,8 @@ async def test_a_redis_that_does_not_answer_is_unavailable_and_comes_back(redis_
         await gone.load("a")
     with pytest.raises(StoreUnavailable):
         await gone.append("a", [HELLO], expected_length=0)
+    with pytest.raises(StoreUnavailable):
+        await gone.checkpoint("a", [HELLO], expected_length=0)
     await gone.close()
 
 

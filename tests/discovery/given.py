@@ -46,7 +46,7 @@ def grpc(endpoint: str, **fields: object) -> ToolHandler:
 
 
 async def discover(asked: ToolHandler, context: DiscoveryContext = CONTEXT) -> HandlerTools:
-    return await ServerDiscovery().discover(asked, context)
+    return await ServerDiscovery(lambda _: False).discover(asked, context)
 
 
 @contextlib.asynccontextmanager

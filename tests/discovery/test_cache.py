@@ -95,17 +95,19 @@ async def test_one_dead_server_takes_nothing_else_down() -> None:
         openapi(f"http://127.0.0.1:{dead}/x"),
         mcp(f"http://127.0.0.1:{dead}/mcp"),
     ]
-    found = await discover_all(ServerDiscovery(), handlers, CONTEXT)
+    found = await discover_all(ServerDiscovery(lambda _: False), handlers, CONTEXT)
     assert [each.handler for each in found] == ["orders", "pets", "weather"]
     assert phase(found) is RegistryPhase.DEGRADED
 
 
 async def test_a_probe_connects_and_without_it_nothing_is_asked() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    unasked = await ServerDiscovery().discover(http(url), CONTEXT)
-    dead = await ServerDiscovery().discover(http(url), PROBING)
+    unasked = await ServerDiscovery(lambda _: False).discover(http(url), CONTEXT)
+    dead = await ServerDiscovery(lambda _: False).discover(http(url), PROBING)
     async with silent_server() as port:
-        alive = await ServerDiscovery().discover(http(f"http://127.0.0.1:{port}"), PROBING)
+        alive = await ServerDiscovery(lambda _: False).discover(
+            http(f"http://127.0.0.1:{port}"), PROBING
+        )
     found = (unasked.status, dead.status, alive.status)
     assert found == (ToolStatus.AVAILABLE, ToolStatus.UNAVAILABLE, ToolStatus.AVAILABLE)
     assert [each.name for each in dead.tools] == ["find_order"]

@@ -1,4 +1,3 @@
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
@@ -117,11 +116,9 @@ async def test_a_dead_and_a_silent_server_are_told_apart() -> None:
 
 async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_an_error() -> None:
     seen: list[str | None] = []
-    done = asyncio.Event()
 
     async def elsewhere(request: web.Request) -> web.Response:
-        seen.append(request.headers.get("authorization"))
-        done.set()
+        seen.append("elsewhere")
         return web.Response(status=500, text="hunter2")
 
     auth = {"type": "basic", "secretRef": {"name": "token", "key": "value"}}
@@ -135,8 +132,7 @@ async def test_a_credential_goes_to_the_server_and_not_past_a_redirect_or_into_a
         async with web_server(redirect) as url:
             at = url.replace("http://", "http://me:hunter2@") + "/openapi?key=hunter2"
             found = await discover(openapi(at.replace("me:hunter2@", ""), auth=auth), context)
-    assert done.is_set()
-    assert seen == ["Basic bWU6aHVudGVyMg==", None]
+    assert seen == ["Basic bWU6aHVudGVyMg=="]
     assert "hunter2" not in repr(found)
 
 

@@ -165,6 +165,9 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             case "talk":
                 for message in TALK:
                     yield message
+            case "flood":
+                async for message in self._flood(1000, 1 << 20):
+                    yield message
             case "ask":
                 yield pb.ServerMessage(tool_call=ASK)
             case _:

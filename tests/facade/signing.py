@@ -28,8 +28,10 @@ class Issuer:
         self.private: dict[str, tuple[str, Any]] = {}
         self.keys: list[JsonObject] = []
 
-    def add(self, kid: str, algorithm: str = "ES256", **fields: object) -> "Issuer":
-        """Make a key, and publish it."""
+    def add(
+        self, kid: str, algorithm: str = "ES256", *, bits: int = 2048, **fields: object
+    ) -> "Issuer":
+        """Make a key, and publish it; `bits` is the length of an RSA key."""
         if algorithm in CURVES:
             curve = ec.generate_private_key(CURVES[algorithm])
             self.private[kid] = algorithm, curve
@@ -39,7 +41,7 @@ class Issuer:
             self.private[kid] = algorithm, edwards
             public = OKPAlgorithm.to_jwk(edwards.public_key(), as_dict=True)
         else:
-            modulus = rsa.generate_private_key(65537, 2048)
+            modulus = rsa.generate_private_key(65537, bits)
             self.private[kid] = algorithm, modulus
             public = RSAAlgorithm.to_jwk(modulus.public_key(), as_dict=True)
         known = {name: value for name, value in public.items() if name != "key_ops"}

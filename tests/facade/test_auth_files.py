@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from omnia_core import names
 from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Role
 from omnia_core.names import USER_ID_KEY
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.client_keys import ClientKey, ClientKeyValidator
 from omnia_facade.auth.mounted import CHECK_SECONDS, MountedValidator
 from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.entrance.head import joined_headers
 from tests.facade.auth_files import AUDIENCE, Mounted, account, everything, management, oidc
 from tests.facade.signing import Issuer, bearing, forged
 
@@ -107,6 +109,16 @@ async def test_other_service_accounts_are_not_let_in(
     mounted.rules(AuthFile(management(cluster)))
 
     assert message in await guard.refused(bearing(account(cluster, "one", **claims)))
+
+
+async def test_the_name_of_a_node_is_no_service_account(
+    mounted: Mounted, guard: Guard, cluster: Issuer
+) -> None:
+    mounted.rules(AuthFile(management(cluster, "system", "serviceaccount")))
+
+    for subject in ("system:node:a", "system:serviceaccount", "serviceaccount:b"):
+        token = account(cluster, "one", sub=subject)
+        assert "not the token of a ServiceAccount" in await guard.refused(bearing(token))
 
 
 async def test_a_cluster_may_be_an_openid_provider_too(
@@ -216,7 +228,21 @@ async def test_the_files_are_not_looked_at_for_every_request(
 
     mounted.withdraw("shop")
 
+    guard.now += 1.9
     assert (await guard.ask(bearing("k3y"))).subject == "shop"
+    # A key that was withdrawn works for two seconds at most.
+    guard.now += 0.1
+    assert "no credential" in await guard.refused(bearing("k3y"))
+
+
+async def test_a_changed_file_is_looked_at_again_after_the_next_interval(
+    mounted: Mounted, guard: Guard
+) -> None:
+    mounted.rules(AuthFile(client_keys=ClientKeyAuth()))
+    for number in range(3):
+        mounted.client_key(f"shop{number}", f"k3y{number}")
+        guard.later()
+        assert (await guard.ask(bearing(f"k3y{number}"))).subject == f"shop{number}"
 
 
 async def test_rotated_keys_of_an_issuer_are_used_without_a_restart(
@@ -296,6 +322,15 @@ async def test_a_header_that_a_client_has_doubled_is_not_believed(
     assert "x-role came more than once" in await guard.refused(
         {"x-user-id": "mia", "x-role": "admin, viewer"}
     )
+    fields = [("x-user-id", "mia"), ("x-team", "blue"), ("x-team", "admins")]
+    assert "x-team came more than once" in await guard.refused(joined_headers(fields))
+
+
+async def test_a_claim_may_be_a_list(mounted: Mounted, guard: Guard) -> None:
+    mounted.rules(AuthFile(edge_trust=EDGE))
+
+    fields = [("x-user-id", "mia"), ("x-team", "blue, red"), ("accept", "a"), ("accept", "b")]
+    assert (await guard.ask(joined_headers(fields))).claims == (("team", "blue, red"),)
 
 
 async def test_a_name_that_is_no_text_is_a_name_all_the_same(
@@ -304,6 +339,17 @@ async def test_a_name_that_is_no_text_is_a_name_all_the_same(
     mounted.rules(AuthFile(edge_trust=EDGE))
 
     assert len((await guard.ask({"x-user-id": "\udcff"})).user_id) == 16
+
+
+@pytest.mark.parametrize("key", [b"", None])
+async def test_without_the_key_of_user_ids_nobody_is_let_in(
+    mounted: Mounted, guard: Guard, key: bytes | None
+) -> None:
+    mounted.rules(AuthFile(edge_trust=EDGE, keyed_user_ids=True))
+    if key is not None:
+        (mounted.secrets / names.USER_ID_KEY).write_bytes(key)
+
+    assert "cannot check credentials" in await guard.refused({"x-user-id": "mia"})
 
 
 async def test_with_a_key_user_ids_cannot_be_guessed(mounted: Mounted, guard: Guard) -> None:

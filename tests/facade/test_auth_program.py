@@ -116,7 +116,11 @@ GOOD = {
 BAD: tuple[dict[str, str], ...] = (
     {},
     {"Authorization": "Bearer"},
-    {"Authorization": "Basic azN5"},
+    {"Authorization": "Basic k3y"},
+    {"Authorization": "Token k3y"},
+    {"Authorization": "k3y"},
+    {"Authorization": "bearerk3y"},
+    {"Authorization": f"Basic {PROVIDER.sign('p1')}"},
     bearing("k3y "[::-1]),
     bearing("k3y0"),
     bearing(account(CLUSTER, "one", aud=["omnia://space/another"])),

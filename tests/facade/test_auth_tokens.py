@@ -6,9 +6,12 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.warnings import InsecureKeyLengthWarning
 
+from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, read_unverified
+from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, public_keys, read_unverified
+from omnia_facade.auth.tokens import bearer_token
 from tests.facade.signing import CURVES, ISSUER, Issuer, b64, forged
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", *CURVES, "EdDSA")
@@ -90,6 +93,32 @@ async def refused(token: str, keys: list[JsonObject], audience: str = "agent") -
     with pytest.raises(Unauthorized) as caught:
         await verify(token, keys, audience)
     return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("headers", "token"),
+    [
+        ({}, None),
+        ({"authorization": "Bearer a.b.c"}, "a.b.c"),
+        ({"authorization": "bEARER   a.b.c "}, "a.b.c"),
+        ({"authorization": "Bearer"}, None),
+        ({"authorization": "Bearer "}, None),
+        ({"authorization": "Basic a.b.c"}, None),
+        ({"authorization": "a.b.c"}, None),
+        ({"sec-websocket-protocol": "omnia.v1, omnia.bearer.a.b.c"}, "a.b.c"),
+        ({"sec-websocket-protocol": "omnia.bearer.a,omnia.bearer.b"}, "a"),
+        ({"sec-websocket-protocol": "omnia.bearer."}, None),
+        ({"sec-websocket-protocol": "omnia.v1"}, None),
+        ({"": "omnia.bearer.a"}, None),
+        ({"authorization": "Bearer ", "sec-websocket-protocol": "omnia.bearer.a"}, "a"),
+        ({"authorization": "Basic b", "sec-websocket-protocol": "omnia.bearer.a"}, "a"),
+        ({"authorization": "Bearer b", "sec-websocket-protocol": "omnia.bearer.a"}, "b"),
+    ],
+)
+def test_a_token_is_in_the_authorization_or_among_the_subprotocols(
+    headers: dict[str, str], token: str | None
+) -> None:
+    assert bearer_token(headers) == token
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -201,6 +230,27 @@ async def test_a_key_that_was_withdrawn_signs_nothing_any_more() -> None:
     assert await verify(issuer.sign("new"), issuer.keys)
 
 
+async def test_a_key_that_is_too_short_is_not_used() -> None:
+    issuer = Issuer().add("short", "RS256", bits=1024)
+    with pytest.warns(InsecureKeyLengthWarning):
+        token = issuer.sign("short")
+
+    assert "the key of the issuer for the token cannot be used" in await refused(token, issuer.keys)
+
+
+async def test_a_token_without_key_id_is_tried_with_eight_keys_at_most() -> None:
+    issuer = Issuer()
+    for number in range(9):
+        issuer.add(str(number))
+    claims = issuer.claims("agent")
+
+    def unnamed(key: int) -> str:
+        return jwt.encode(claims, issuer.private[str(key)][1], "ES256")
+
+    assert await verify(unnamed(7), issuer.keys)
+    assert "does not match" in await refused(unnamed(8), issuer.keys)
+
+
 async def test_a_token_without_key_id_is_tried_with_the_keys_that_fit() -> None:
     issuer = Issuer().add("other", "RS256").add("one").add("two")
 
@@ -228,3 +278,51 @@ async def test_a_critical_extension_that_nobody_understands_is_refused(issuer: I
     token = jwt.encode(issuer.claims("agent"), key, algorithm, headers)
 
     assert "malformed" in await refused(token, issuer.keys)
+
+
+RSA_KEY: JsonObject = {"kty": "RSA", "kid": "r", "n": "AQ", "e": "AQAB"}
+EC_KEY: JsonObject = {"kty": "EC", "kid": "e", "crv": "P-256", "x": "AQ", "y": "AQ"}
+OKP_KEY: JsonObject = {"kty": "OKP", "kid": "o", "crv": "Ed25519", "x": "AQ"}
+
+
+def test_the_public_members_of_signature_keys_are_kept() -> None:
+    more: JsonObject = {"use": "sig", "alg": "RS256", "key_ops": ["verify"]}
+    private: JsonObject = {"d": "AQ", "p": "AQ", "q": "AQ", "dp": "AQ", "k": "AQ", "x5c": ["AQ"]}
+    keys = [{**RSA_KEY, **more, **private}, {**EC_KEY, **private}, {**OKP_KEY, **private}]
+    assert public_keys({"keys": keys}) == ({**RSA_KEY, **more}, EC_KEY, OKP_KEY)
+
+
+def test_keys_for_other_things_are_left_out() -> None:
+    others: list[Any] = [{"kty": "oct", "k": "AQ"}, {**EC_KEY, "use": "enc"}, "text", None, {}]
+    assert public_keys({"keys": [*others, EC_KEY]}) == (EC_KEY,)
+
+
+@pytest.mark.parametrize(
+    "jwks", [{}, {"keys": []}, {"keys": {}}, {"keys": [{"kty": "oct"}]}, {"keys": None}]
+)
+def test_an_issuer_without_a_usable_key_is_named(jwks: JsonObject) -> None:
+    with pytest.raises(ConfigurationError, match="publishes no RSA, EC or OKP key"):
+        public_keys(jwks)
+
+
+@pytest.mark.parametrize(
+    ("header", "claims", "expected"),
+    [
+        ({"alg": "ES256", "kid": "k"}, {"iss": "i", "aud": "a"}, ("ES256", "k", "i", ("a",))),
+        ({"alg": "ES256", "kid": 7}, {"aud": ["a", 1, "b"]}, ("ES256", None, "", ("a", "b"))),
+        ({}, {}, ("None", None, "", ())),
+    ],
+)
+def test_what_a_token_claims_is_read(
+    header: JsonObject, claims: JsonObject, expected: tuple[object, ...]
+) -> None:
+    read = read_unverified(forged(header, claims))
+    assert read
+    assert (read.algorithm, read.key_id, read.issuer, read.audiences) == expected
+
+
+@pytest.mark.parametrize(
+    "token", ["", "a", "a.b", "e30.e30", "e30.e30.a.b", "e30.W10.", "W10.e30."]
+)
+def test_what_has_not_three_parts_with_objects_is_no_token(token: str) -> None:
+    assert read_unverified(token) is None

@@ -26,6 +26,7 @@ from omnia_facade.backend.events import (
 from omnia_facade.backend.port import BackendConnection
 from omnia_facade.runtime_client.port import RuntimeClient
 from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
+from omnia_facade.turns.relayed import MAX_TEXT
 from omnia_facade.turns.runtime import RuntimeBackend
 from omnia_facade.turns.traced import TracedConnection
 from tests.collector import Spans, http_collector
@@ -198,3 +199,13 @@ async def test_a_queue_of_audio_says_when_it_is_full_and_when_there_is_room_agai
         (100, 2**32 - 1, False),
         (0, 0, True),
     ]
+
+
+async def test_an_agent_that_talks_without_end_in_a_call_is_stopped(
+    runtime: ScriptedRuntime, client: RuntimeClient
+) -> None:
+    runtime.call_script = "flood"
+    *said, outcome = await take(connection_of(client), queue())
+    assert sum(len(text) for text in said if isinstance(text, str)) == MAX_TEXT
+    assert isinstance(outcome, Failed)
+    assert f"said more than {MAX_TEXT} characters" in outcome.message

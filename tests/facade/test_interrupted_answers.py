@@ -16,7 +16,11 @@ from omnia_facade.backend.events import (
     TurnRequest,
 )
 from omnia_facade.turns.interrupted_answers import CheckpointDecision, decide_checkpoint
-from omnia_facade.turns.relayed import InterruptedAnswerOutcome, RelayedTurn
+from omnia_facade.turns.relayed import (
+    MAX_RECORDED,
+    InterruptedAnswerOutcome,
+    RelayedTurn,
+)
 from omnia_runtime.turns.turn import close_transcript
 
 NOW = "2026-01-01T00:00:00.000Z"
@@ -227,3 +231,17 @@ def test_a_message_of_several_parts_is_known_again() -> None:
     session = Session("s", (Message("user", "look\n!"),))
     found = decide_checkpoint(session, TurnRequest("s", "", parts), relayed_of("I see"), NOW)
     assert found.outcome is InterruptedAnswerOutcome.STORED
+
+
+def test_results_that_are_too_much_to_record_are_stored_as_not_finished() -> None:
+    big = ToolResult(f'"{"x" * (MAX_RECORDED // 3)}"')
+    calls = [ToolCall(f"c{number}", "look") for number in range(4)]
+    relayed = relayed_of(
+        *(ToolCallEvent(call) for call in calls),
+        *(ToolResultEvent(call.id, big) for call in calls),
+    )
+    assert len(relayed.results) == 2
+    *_, third, fourth, rest = decided(relayed).checkpoint
+    assert (third.tool_call_id, third.content) == ("c2", CLOSED)
+    assert (fourth.tool_call_id, fourth.content) == ("c3", CLOSED)
+    assert rest.finish_reason == "interrupted"

@@ -167,6 +167,27 @@ async def test_memory_forgets_the_oldest_reply_when_it_is_full() -> None:
     assert seen == [ExistingClaim(PRINT, b"x" * 1000), ExistingClaim(PRINT, b"x" * 1000), None]
 
 
+async def test_a_reply_that_is_larger_than_the_memory_is_kept_alone() -> None:
+    store = MemoryReplyStore(max_bytes=1000)
+    for scope in (SCOPE, OTHER):
+        await claim(store, "first", scope=scope)
+        await store.keep(scope, "first", b"x" * 5000, ttl_seconds=TTL)
+    assert await claim(store, "second", scope=SCOPE) is None
+    assert await claim(store, "second", scope=OTHER) == ExistingClaim(PRINT, b"x" * 5000)
+
+
+async def test_memory_that_was_freed_is_used_again() -> None:
+    now = 0.0
+    store = MemoryReplyStore(max_bytes=4000, clock=lambda: now)
+    for number in range(20):
+        now += TTL
+        for scope in (SCOPE, OTHER):
+            await claim(store, f"h{number}", scope=scope)
+            await store.keep(scope, f"h{number}", b"x" * 1000, ttl_seconds=TTL)
+    for scope in (SCOPE, OTHER):
+        assert await claim(store, "again", scope=scope) == ExistingClaim(PRINT, b"x" * 1000)
+
+
 async def test_replies_that_fill_the_memory_cost_no_running_call_its_claim() -> None:
     store = MemoryReplyStore(max_bytes=3000)
     assert await store.claim(b"runs", b"f", "runner", lease_seconds=60) is None

@@ -24,6 +24,7 @@ from omnia_facade.backend.events import (
 )
 from omnia_facade.backend.port import BackendConnection, Resume
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
+from omnia_facade.turns.relayed import MAX_TEXT
 from omnia_facade.turns.runtime import RuntimeBackend
 from tests.facade.runtime_bed import RecordingListener, answer_of, client_of
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
@@ -217,6 +218,20 @@ async def test_a_silent_runtime_is_given_up(
     assert "said nothing for 0.1 s" in events[2].message
     async with asyncio.timeout(LIMIT):
         await runtime.stream_over.wait()
+
+
+@pytest.mark.covers("websocket.md#longest-answer")
+async def test_an_answer_without_end_is_said_up_to_the_limit_and_then_an_error(
+    runtime: ScriptedRuntime, client: RuntimeClient
+) -> None:
+    connection = connection_of(client)
+    *said, outcome = await take(connection, f"flood 100000 {MAX_TEXT // 64}")
+    assert said == ["x" * (MAX_TEXT // 64)] * 64
+    assert isinstance(outcome, Failed)
+    assert f"said more than {MAX_TEXT} characters in one answer" in outcome.message
+    async with asyncio.timeout(LIMIT):
+        await runtime.stream_over.wait()
+    assert (await take(connection, "hello"))[-1] == Done("you said hello", USAGE)
 
 
 async def test_waiting_for_the_client_or_for_its_socket_is_not_the_runtimes_silence(

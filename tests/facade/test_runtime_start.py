@@ -47,6 +47,11 @@ async def turn(client: RuntimeClient, session: str = "s") -> Done | Failed:
     return outcome
 
 
+async def until_unhealthy(client: RuntimeClient) -> None:
+    while True:
+        await client.health()
+
+
 async def test_a_message_before_the_runtime_listens_is_answered(transport: GrpcTransport) -> None:
     port = free_port()
     async with asyncio.timeout(LIMIT), client_at(port, transport, LIMIT) as client:
@@ -68,8 +73,7 @@ async def test_a_message_while_the_runtime_is_restarted_is_answered(
             assert isinstance(await turn(client), Done)
         # A message that is sent before the client has noticed fails: it may have arrived.
         with pytest.raises(RuntimeFailed):
-            while True:
-                await client.health()
+            await until_unhealthy(client)
         between = asyncio.ensure_future(turn(client))
         await asyncio.sleep(0.4)
         assert not between.done()

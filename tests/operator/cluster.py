@@ -1,6 +1,7 @@
 """A cluster in memory: what a scenario begins with, and what it has become."""
 
 import copy
+import functools
 from collections.abc import Mapping
 
 from omnia_core.errors import Code
@@ -40,8 +41,8 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
-        self.discovery = DiscoveryCache(ServerDiscovery())
-        self.issuers = Issuers(discover)
+        self.discovery = DiscoveryCache(ServerDiscovery(lambda _: False))
+        self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
         self._count = 0
@@ -75,9 +76,27 @@ class FakeCluster:
         for (kind, _), live in self.objects.items():
             if kind == DEPLOYMENT:
                 count = live["spec"].get("replicas", 1)
-                names = ("readyReplicas", "availableReplicas", "updatedReplicas")
+                counts = ("ready", "available", "updated")
+                names = ("replicas", *(f"{each}Replicas" for each in counts))
                 live["status"] = dict.fromkeys(names, count)
                 live["status"]["observedGeneration"] = live["metadata"]["generation"]
+
+    def surge(self) -> None:
+        """Let every Deployment begin a rollout as Kubernetes does with maxUnavailable 0.
+
+        One new pod is there beside the old ones, which are the available ones.
+        """
+        for (kind, _), live in self.objects.items():
+            if kind == DEPLOYMENT:
+                count = live["spec"].get("replicas", 1)
+                live["status"] = {
+                    "observedGeneration": live["metadata"]["generation"],
+                    "replicas": count + 1,
+                    "readyReplicas": count,
+                    "availableReplicas": count,
+                    "updatedReplicas": 1,
+                    "unavailableReplicas": 1,
+                }
 
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         found = self.objects.get((kind, key))

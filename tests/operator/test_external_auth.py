@@ -1,6 +1,7 @@
 """Whose credentials an agent accepts: from its spec to the files of its facade, and its status."""
 
 import asyncio
+import functools
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -26,6 +27,8 @@ from tests.operator import objects
 from tests.operator.cluster import SETTINGS, FakeCluster, pod, secret, unavailable
 from tests.operator.openid import Provider, serving
 
+asked = functools.partial(discover, refuses=lambda _: False)
+
 
 class Scene:
     """One agent in a cluster, with a clock for what is fetched."""
@@ -38,7 +41,7 @@ class Scene:
 
     def restarted(self) -> None:
         """Let another operator take over, who remembers nothing."""
-        self.cluster.issuers = Issuers(discover, clock=lambda: self.now)
+        self.cluster.issuers = Issuers(asked, clock=lambda: self.now)
 
     def agent(self, auth: JsonObject | None = None, **changes: Any) -> None:
         given = {} if auth is None else {"externalAuth": auth}
@@ -115,6 +118,26 @@ async def test_an_agent_that_accepts_nothing_says_so_and_runs() -> None:
     assert scene.condition() == "False: Unreachable"
     assert "the agent accepts no credentials" in scene.cluster.message("ExternalAuth")
     assert scene.condition("Ready") == "True: RuntimeReady"
+
+
+async def test_an_agent_is_open_until_the_last_pod_that_was_is_gone() -> None:
+    scene = Scene(facade={"handler": "echo"})
+    await scene.settle(Settings(allow_unauthenticated=True))
+    assert scene.condition() == "False: Unauthenticated"
+
+    await scene.cluster.settle()
+    scene.cluster.surge()
+    await scene.cluster.settle()
+    assert scene.condition() == "False: Unauthenticated"
+    scene.cluster.run_pods()
+    await scene.cluster.settle()
+    assert scene.condition() == "True: DashboardOnly"
+
+    # Whoever opens an agent is told at once.
+    await scene.cluster.settle(Settings(allow_unauthenticated=True))
+    scene.cluster.surge()
+    await scene.cluster.settle(Settings(allow_unauthenticated=True))
+    assert scene.condition() == "False: Unauthenticated"
 
 
 @pytest.mark.parametrize("by", ["the chart", "extraEnv"])
@@ -339,7 +362,7 @@ async def test_a_slow_provider_holds_nothing_up_and_one_question_is_enough_for_a
     provider: Provider,
 ) -> None:
     provider.hold = asyncio.Event()
-    issuers = Issuers(discover, patience=0.01)
+    issuers = Issuers(asked, patience=0.01)
 
     answers = await asyncio.gather(*(issuers.oidc(provider.url) for _ in range(5)))
     assert {getattr(each, "reason", "") for each in answers} == {"Pending"}
@@ -357,7 +380,7 @@ async def test_an_issuer_whose_answer_makes_no_sense_stops_nothing() -> None:
     async def broken() -> IssuerKeys:
         raise KeyError("issuer")
 
-    answer = await Issuers(discover).get("", broken)
+    answer = await Issuers(asked).get("", broken)
 
     assert answer == NoKeys("Unreachable", "the keys cannot be read: KeyError")
 

@@ -8,7 +8,16 @@ from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.leader import Election, LeadershipLost, election
-from omnia_operator.leader.lease import LeaseAction, LeaseObservation, lease_body, next_action
+from omnia_operator.leader.lease import (
+    DEADLINE_SECONDS,
+    LEASE_SECONDS,
+    RENEW_SECONDS,
+    RETRY_SECONDS,
+    LeaseAction,
+    LeaseObservation,
+    lease_body,
+    next_action,
+)
 from omnia_operator.resolve import Key
 
 KEY = ("omnia-system", "omnia-operator")
@@ -51,6 +60,40 @@ def test_a_lease_says_who_has_it_and_how_often_it_changed_hands() -> None:
     assert (taken["holderIdentity"], taken["leaseTransitions"]) == ("me", 1)
     assert (kept["acquireTime"], kept["renewTime"], kept["leaseTransitions"]) == (TIME, "later", 1)
     assert (given["holderIdentity"], given["leaseDurationSeconds"]) == ("", 1)
+
+
+def test_a_lease_that_lacks_something_is_read_with_what_a_new_one_has() -> None:
+    bare: JsonObject = {"metadata": {"resourceVersion": "7"}}
+    assert LeaseObservation.of(bare, None, 3.0) == LeaseObservation("", "7", 15, 3.0)
+    short = LeaseObservation.of(lease("other", seconds=40), None, 0.0)
+    assert (short.holder, short.seconds) == ("other", 40)
+
+
+def test_the_first_lease_is_whole() -> None:
+    assert lease_body(None, KEY, "me", TIME, acquired=True) == {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"namespace": "omnia-system", "name": "omnia-operator"},
+        "spec": {
+            "holderIdentity": "me",
+            "leaseDurationSeconds": 15,
+            "acquireTime": TIME,
+            "renewTime": TIME,
+            "leaseTransitions": 1,
+        },
+    }
+
+
+def test_a_lease_is_replaced_with_the_metadata_that_it_has() -> None:
+    old = lease("other", "4")
+    old["metadata"] |= {"uid": "u", "managedFields": [{"manager": "other"}]}
+    written = lease_body(old, KEY, "me", TIME, acquired=True)["metadata"]
+    assert written == {**lease("other", "4")["metadata"], "uid": "u"}
+
+
+def test_a_holder_stops_before_another_may_start() -> None:
+    assert RENEW_SECONDS + DEADLINE_SECONDS <= LEASE_SECONDS
+    assert RETRY_SECONDS < RENEW_SECONDS < DEADLINE_SECONDS
 
 
 class Leases:
@@ -146,3 +189,42 @@ async def test_only_ones_own_lease_is_given_back() -> None:
     await candidate(leases, "first").release()
 
     assert leases.holder == "second"
+
+
+async def test_a_lease_that_is_gone_is_not_given_back() -> None:
+    leases = Leases()
+    await candidate(leases, "first").release()
+    assert leases.lease is None
+
+
+async def test_a_holder_whose_lease_was_given_up_or_deleted_stops() -> None:
+    for taken_away in (lease(""), None):
+        leases = Leases()
+        first = candidate(leases, "first")
+        await first.acquire()
+        leases.lease = taken_away
+        with pytest.raises(LeadershipLost):
+            async with asyncio.timeout(5):
+                await first.keep()
+        assert not first.leading
+        assert leases.lease == taken_away
+
+
+async def test_a_lease_is_renewed_at_its_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = Leases()
+    first = candidate(leases, "first")
+    await first.acquire()
+    monkeypatch.setattr(election, "RENEW_SECONDS", 100.0)
+    keeping = asyncio.create_task(first.keep())
+    await asyncio.wait({keeping}, timeout=0.1)
+    assert (leases.version, first.leading) == (1, True)
+    keeping.cancel()
+    await asyncio.wait({keeping})
+
+    monkeypatch.setattr(election, "RENEW_SECONDS", 0.001)
+    keeping = asyncio.create_task(first.keep())
+    async with asyncio.timeout(5):
+        while leases.version < 4:  # noqa: ASYNC110 - bounded above
+            await asyncio.sleep(0.001)
+    keeping.cancel()
+    await asyncio.wait({keeping})

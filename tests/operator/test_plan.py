@@ -201,7 +201,12 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
             | {
                 "baseURL": "https://proxy.example/v1",
                 "headers": {"x-team": "a"},
-                "defaults": {"temperature": 0, "requestTimeout": "90s", "contextWindow": 9},
+                "defaults": {
+                    "temperature": 0,
+                    "requestTimeout": "90s",
+                    "streamTimeout": "20m",
+                    "contextWindow": 9,
+                },
                 "pricing": {"inputCostPer1K": 0.5},
             }
         ),
@@ -223,6 +228,7 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
                 "defaults": {
                     "temperature": 0.0,
                     "requestTimeout": "1m30s",
+                    "streamTimeout": "20m",
                     "contextWindow": 9,
                 },
                 "pricing": {"inputCostPer1K": 0.5},
@@ -263,13 +269,20 @@ def test_a_local_server_has_its_usual_address(kind: str, url: str) -> None:
 
 
 def test_what_only_openai_knows_reaches_the_runtime() -> None:
-    settings = {"api": "responses", "reasoningEffort": "low", "parallelToolCalls": False}
+    settings = {
+        "api": "responses",
+        "reasoningEffort": "low",
+        "parallelToolCalls": False,
+        "thinkTags": False,
+    }
     spec = {"type": "vllm", "model": "m", "openai": settings}
     there = world.found(objects.pack(), objects.provider(spec))
     text = content(planned(there=there), "providers")["providers.yaml"]
 
     (provider,) = decode_yaml(text, ProvidersFile, "it").providers
-    assert provider.openai == OpenAISettings("responses", "low", parallel_tool_calls=False)
+    assert provider.openai == OpenAISettings(
+        "responses", "low", parallel_tool_calls=False, think_tags=False
+    )
 
 
 def test_mock_responses_lie_beside_the_providers() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -122,6 +123,96 @@ async def test_what_fails_is_tried_again(
         await work.until(lambda: len(work.done) == 3)
 
 
+@pytest.fixture
+def longest_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the random part of a wait as long as it can be."""
+    monkeypatch.setattr(random, "uniform", lambda _, longest: longest)
+
+
+def waits(queue: WorkQueue, outcomes: list[Requeue]) -> list[float]:
+    """Return the seconds until the next attempt after each outcome."""
+    now = asyncio.get_running_loop().time
+    result = []
+    for outcome in outcomes:
+        queue._requeue(A, outcome)
+        result.append(queue._due.pop(A).when() - now())
+    return result
+
+
+@pytest.mark.usefixtures("longest_waits")
+async def test_waits_grow_with_every_failure_to_a_bound_and_begin_anew_after_a_success() -> None:
+    queue = WorkQueue(Work())
+    failed = Requeue.with_backoff()
+    assert waits(queue, [failed] * 8) == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60], abs=0.1)
+    assert waits(queue, [Requeue.after(7), failed]) == pytest.approx([7, 1], abs=0.1)
+    queue._requeue(A, Requeue.NO)
+    assert queue.idle
+    assert waits(queue, [failed, failed]) == pytest.approx([1, 2], abs=0.1)
+
+
+async def test_the_waits_of_many_objects_are_spread() -> None:
+    queue = WorkQueue(Work())
+    found = []
+    for _ in range(50):
+        found += waits(queue, [Requeue.with_backoff()])
+        queue._failures.clear()
+    assert 0.7 < min(found) < 0.85
+    assert 0.9 < max(found) < 1.01
+
+
+async def test_an_object_keeps_the_earlier_of_two_due_times() -> None:
+    queue = WorkQueue(Work(), debounce=0.5)
+    now = asyncio.get_running_loop().time()
+    for delay, due in ((20, 20), (30, 20), (10, 10), (0, 0.5)):
+        queue.add(A, delay)
+        assert queue._due[A].when() - now == pytest.approx(due, abs=0.2)
+    assert len(queue._due) == 1
+    assert not queue.idle
+    queue.clear()
+    assert queue.idle
+
+
+async def test_the_depth_counts_what_waits_for_a_worker() -> None:
+    queue = WorkQueue(Work(), debounce=0)
+    for item in (A, B, A):
+        queue.add(item)
+    assert (queue.depth, queue.idle) == (0, False)
+    await asyncio.sleep(0.02)
+    queue.add(A)
+    assert (queue.depth, queue.idle) == (2, False)
+    assert not queue._due
+
+
+async def test_the_depth_of_both_queues_is_one_number() -> None:
+    queues = WorkQueues(Work())
+    registry = ObjectReference(TOOL_REGISTRY, ("default", "a"))
+    for item in (A, B, registry):
+        queues.add(item, 0.01)
+    await asyncio.sleep(0.3)
+    assert queues.depth == 3
+
+
+async def test_an_object_that_changed_once_is_worked_on_once_more_and_no_oftener() -> None:
+    work = Work()
+    work.gate = asyncio.Event()
+    async with running(work) as queue:
+        queue.add(A)
+        await work.until(lambda: A in work.doing)
+        assert not queue.idle
+        queue.add(A, 30)
+        work.gate.set()
+        await work.until(lambda: len(work.done) == 2)
+        await until_idle(queue)
+
+    assert work.done == [A, A]
+
+
+async def until_idle(queue: WorkQueue) -> None:
+    async with asyncio.timeout(SECONDS):
+        while not queue.idle:  # noqa: ASYNC110 - bounded above
+            await asyncio.sleep(0.001)
+
+
 async def test_what_is_due_later_is_worked_on_then() -> None:
     work = Work()
     work.outcomes = [Requeue.after(0.05)]
@@ -155,7 +246,8 @@ async def test_asking_tool_servers_holds_up_nothing_else() -> None:
             await task
 
 
-async def test_what_can_never_succeed_is_not_tried_again() -> None:
+async def test_what_can_never_succeed_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "FIRST_RETRY", 0.001)
     work = Work()
     work.outcomes = [ClusterError(Code.INVALID_ARGUMENT, "no", transient=False)]
     async with running(work) as queue:
@@ -163,12 +255,13 @@ async def test_what_can_never_succeed_is_not_tried_again() -> None:
         await work.until(lambda: work.done == [A])
         queue.add(B)
         await work.until(lambda: work.done == [A, B])
-        async with asyncio.timeout(SECONDS):
-            while not queue.idle:  # noqa: ASYNC110 - bounded above
-                await asyncio.sleep(0)
+        await until_idle(queue)
+
+    assert work.done == [A, B]
 
 
-async def test_a_change_does_not_wait_for_the_next_retry() -> None:
+async def test_a_change_does_not_wait_for_the_next_retry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "FIRST_RETRY", 100.0)
     work = Work()
     work.outcomes = [Requeue.with_backoff()]
     async with running(work) as queue:
@@ -178,12 +271,31 @@ async def test_a_change_does_not_wait_for_the_next_retry() -> None:
         await work.until(lambda: work.done == [A, A])
 
 
-async def test_work_that_was_begun_is_finished_at_the_end() -> None:
+@pytest.mark.parametrize("finish", [True, False])
+async def test_work_that_was_begun_is_finished_at_the_end_or_cancelled(*, finish: bool) -> None:
     work = Work()
     work.gate = asyncio.Event()
-    async with running(work) as queue:
-        queue.add(A)
-        await work.until(lambda: A in work.doing)
-        asyncio.get_running_loop().call_soon(work.gate.set)
+    queue = WorkQueue(work, debounce=0.001)
+    task = asyncio.create_task(queue.run(2, finish=finish))
+    queue.add(A)
+    await work.until(lambda: A in work.doing)
+    task.cancel()
+    for _ in range(10):  # the cancellation arrives
+        await asyncio.sleep(0)
+    assert task.done() is not finish
+    work.gate.set()
+    with contextlib.suppress(asyncio.CancelledError):
+        async with asyncio.timeout(SECONDS):
+            await task
 
-    assert work.done == [A]
+    assert work.done == ([A] if finish else [])
+
+
+async def test_an_item_that_fails_does_not_stop_its_worker() -> None:
+    work = Work()
+    work.outcomes = [RuntimeError("a fault of ours")] * 3
+    items = [ObjectReference(AGENT_RUNTIME, ("default", str(number))) for number in range(6)]
+    async with running(work) as queue:
+        for item in items:
+            queue.add(item)
+        await work.until(lambda: sorted(work.done) == items)

@@ -1,6 +1,7 @@
 """What a world becomes when its resources are reconciled."""
 
 import base64
+import copy
 import itertools
 
 import pytest
@@ -110,6 +111,34 @@ async def test_references_may_appear_in_any_order(order: tuple[int, ...]) -> Non
     await cluster.settle()
 
     assert cluster.status()["phase"] == "Running"
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+async def test_an_agent_is_ready_when_no_pod_of_an_earlier_version_is_left(replicas: int) -> None:
+    cluster = await settled(*everything({"runtime": {"replicas": replicas}}))
+    assert cluster.conditions()["Ready"] == "True: RuntimeReady"
+
+    agent = copy.deepcopy(cluster.live(AGENT_RUNTIME))
+    agent["spec"]["facade"] = {"image": "registry.example/facade:2"}
+    cluster.put(agent)
+    await cluster.settle()
+    assert cluster.conditions()["Ready"] == "False: RuntimeNotReady"
+    cluster.surge()
+    await cluster.settle()
+    assert cluster.conditions()["Ready"] == "False: RuntimeNotReady"
+    assert f"{replicas} of an earlier version serve until then" in cluster.message("Ready")
+
+    waiting = {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not there"}}}
+    cluster.put(pod("helper-2", waiting))
+    await cluster.settle()
+    assert cluster.conditions()["Ready"] == "False: ImagePullBackOff"
+    assert cluster.status()["phase"] == "Failed"
+    assert cluster.events[-1] == ("helper", "ImagePullBackOff")
+
+    cluster.remove(POD, "helper-2")
+    cluster.run_pods()
+    await cluster.settle()
+    assert cluster.conditions()["Ready"] == "True: RuntimeReady"
 
 
 async def test_an_agent_without_its_references_waits_and_says_for_what() -> None:

@@ -1,11 +1,18 @@
 """What a listing of the whole cluster finds, and what it says of kinds that are not there."""
 
+import asyncio
+import types
+from collections.abc import Callable
+
 import httpx2
 import pytest
 from lightkube import AsyncClient
 from structlog.testing import capture_logs
 
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator import resync as resync_module
 from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     PROVIDER,
@@ -16,32 +23,141 @@ from omnia_operator.cluster.kinds import (
 from omnia_operator.cluster.store import Store
 from omnia_operator.references import ObjectReference
 from omnia_operator.resync import Resync
-from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
+from omnia_operator.scheduling import EventIntake
 from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
 from tests.operator.test_client import SERVER_CONFIG
 
 
-class Cluster:
-    """An API server with empty listings, and without some kinds."""
+class Queue:
+    """Notes what is queued."""
 
-    def __init__(self, *missing: ObjectKind) -> None:
+    def __init__(self) -> None:
+        self.items: list[tuple[ObjectReference, float]] = []
+
+    def add(self, item: ObjectReference, delay: float = 0.0) -> None:
+        self.items.append((item, delay))
+
+
+class Cluster:
+    """An API server with the providers of `self.providers`, and without some kinds."""
+
+    def __init__(self, *missing: ObjectKind, namespaces: tuple[str, ...] = ("one", "two")) -> None:
         self.missing = set(missing)
+        self.providers: dict[str, list[str]] = {}
+        self.failures: list[int] = []
+        self.queue = Queue()
         self.now = 0.0
         self.liveness = WatchLiveness(lambda: self.now)
         transport = httpx2.MockTransport(self._answer)
         client = AsyncClient(SERVER_CONFIG, field_manager=FIELD_MANAGER, transport=transport)
-        intake = EventIntake(Store(), WorkQueues(_never))
-        self.resync = Resync(ClusterClient(client), intake, self.liveness, ("one", "two"))
+        self.store = Store()
+        intake = EventIntake(self.store, self.queue)  # type: ignore[arg-type]
+        self.resync = Resync(ClusterClient(client), intake, self.liveness, namespaces)
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        plural = request.url.path.rpartition("/")[2]
+        if self.failures:
+            status = self.failures.pop(0)
+            return httpx2.Response(status, json={"kind": "Status", "code": status, "message": "no"})
+        *_, namespace, plural = request.url.path.split("/")
         if plural in {each.plural for each in self.missing}:
             return httpx2.Response(404, text="404 page not found\n")
+        if plural == PROVIDER.plural:
+            return httpx2.Response(200, json=self._listing(namespace))
         return httpx2.Response(200, json={"metadata": {"resourceVersion": "7"}, "items": []})
 
+    def _listing(self, namespace: str) -> JsonObject:
+        found = (
+            self.providers.items()
+            if namespace == "v1alpha1"
+            else [(namespace, self.providers.get(namespace, []))]
+        )
+        items = [
+            {"metadata": {"name": name, "namespace": space, "resourceVersion": "6"}, "spec": {}}
+            for space, names in found
+            for name in names
+        ]
+        return {"metadata": {"resourceVersion": "7"}, "items": items}
 
-async def _never(item: ObjectReference) -> Requeue:
-    raise AssertionError(f"{item} is looked at")
+
+def provider(namespace: str, name: str) -> ObjectReference:
+    return ObjectReference(PROVIDER, (namespace, name))
+
+
+class Sleeps:
+    """Stands for asyncio.sleep: notes the seconds, and ends the program at the last."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, last: int) -> None:
+        self.seconds: list[float] = []
+        self.woken: Callable[[], None] = lambda: None
+        self._last = last
+        replaced = types.SimpleNamespace(sleep=self._sleep)
+        monkeypatch.setattr(resync_module, "asyncio", replaced)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        if len(self.seconds) == self._last:
+            raise asyncio.CancelledError
+        self.woken()
+
+
+@pytest.mark.parametrize("namespaces", [("one", "two"), ()], ids=["some", "all"])
+async def test_what_a_listing_finds_is_kept_and_queued(namespaces: tuple[str, ...]) -> None:
+    cluster = Cluster(namespaces=namespaces)
+    cluster.providers = {"one": ["a"], "two": ["b", "c"]}
+    await cluster.resync.list_first()
+
+    found = {provider("one", "a"), provider("two", "b"), provider("two", "c")}
+    assert {item for item, _ in cluster.queue.items} == found
+    assert set(cluster.store.keys(PROVIDER)) == {each.key for each in found}
+
+    cluster.queue.items.clear()
+    del cluster.providers["two"][1]
+    await cluster.resync.list_all()
+    assert set(cluster.store.keys(PROVIDER)) == {("one", "a"), ("two", "b")}
+
+
+async def test_an_api_server_that_does_not_answer_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster, sleeps = Cluster(), Sleeps(monkeypatch, last=9)
+    cluster.failures = [503] * 7
+    with capture_logs() as logs:
+        await cluster.resync.list_first()
+
+    assert sleeps.seconds == [1, 2, 4, 8, 16, 30, 30]
+    assert {each["event"] for each in logs} == {"the cluster cannot be listed"}
+    assert AGENT_RUNTIME.name not in cluster.liveness.dead()
+
+
+async def test_an_api_server_that_refuses_a_listing_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster, sleeps = Cluster(), Sleeps(monkeypatch, last=1)
+    cluster.failures = [403]
+    with pytest.raises(ClusterError):
+        await cluster.resync.list_first()
+    assert sleeps.seconds == []
+
+
+async def test_every_resource_is_queued_again_at_an_interval_whether_or_not_it_is_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cluster, sleeps = Cluster(), Sleeps(monkeypatch, last=3)
+    cluster.providers = {"one": ["a", "b"]}
+    failing: list[list[int]] = [[], [403]]
+
+    def woken() -> None:
+        cluster.failures = failing.pop(0)
+        cluster.queue.items.clear()
+
+    sleeps.woken = woken
+    await cluster.resync.list_first()
+    with capture_logs() as logs, pytest.raises(asyncio.CancelledError):
+        await cluster.resync.run()
+
+    assert sleeps.seconds == [600.0] * 3
+    assert cluster.queue.items == [(provider("one", "a"), 0.0), (provider("one", "b"), 150.0)]
+    assert [each["event"] for each in logs] == ["the cluster cannot be listed"]
 
 
 async def test_an_operator_that_is_newer_than_the_definitions_lives_and_says_what_to_do() -> None:

@@ -13,8 +13,8 @@ from tests.operator.cluster import pod
 
 NOW = "2026-01-01T00:00:00Z"
 LATER = "2026-02-02T00:00:00Z"
-RUNNING = DeploymentState(desired=2, ready=2, available=2, updated=2, current=True)
-STARTING = DeploymentState(desired=2, ready=0, available=0, updated=2, current=True)
+RUNNING = DeploymentState(desired=2, ready=2, available=2, updated=2, total=2, current=True)
+STARTING = DeploymentState(desired=2, ready=0, available=0, updated=2, total=2, current=True)
 
 
 def facts(
@@ -64,6 +64,32 @@ MISSING = Problem("ProviderReady", "ProviderNotFound", "there is none", retry=Tr
             "Pending",
             "RuntimeNotReady",
             "DeploymentProgressing",
+        ),
+        (
+            # One old pod serves while the new one cannot start: the first step of a rollout.
+            facts(DeploymentState(1, 1, 1, updated=1, total=2, current=True)),
+            "Pending",
+            "RuntimeNotReady",
+            "DeploymentProgressing",
+        ),
+        (
+            facts(DeploymentState(1, 1, 1, updated=1, total=2, current=True), pods=(CRASH,)),
+            "Failed",
+            "CrashLoopBackOff",
+            "CrashLoopBackOff",
+        ),
+        (
+            facts(DeploymentState(3, 3, 3, updated=3, total=4, current=True)),
+            "Pending",
+            "RuntimeNotReady",
+            "DeploymentProgressing",
+        ),
+        (
+            # Scaled down: a pod that is too many is of this version.
+            facts(DeploymentState(1, 2, 2, updated=2, total=2, current=True)),
+            "Running",
+            "RuntimeReady",
+            "DeploymentCreated",
         ),
         (facts(DeploymentState(current=True)), "Running", "RuntimeReady", "DeploymentCreated"),
         (facts(RUNNING, MISSING), "Pending", "RuntimeNotReady", "DeploymentCreated"),

@@ -1,6 +1,6 @@
 """Runtimes for the tests."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -39,8 +39,8 @@ def start(mounted: Mounted) -> Iterator[Start]:
     """Start the program on the mounted files."""
     running: list[Program] = []
 
-    def run(**environment: str) -> Program:
-        running.append(Program(mounted, **environment))
+    def run(prefix: Sequence[str] = (), **environment: str) -> Program:
+        running.append(Program(mounted, prefix, **environment))
         return running[-1]
 
     yield run

@@ -19,14 +19,14 @@ SHOW_TOOLS = (("omnia-show-tools", "true"),)
 
 
 class Program:
-    """A running `python -m omnia_runtime`."""
+    """A running `python -m omnia_runtime`, started by the command `prefix`."""
 
-    def __init__(self, mounted: Mounted, **environment: str) -> None:
+    def __init__(self, mounted: Mounted, prefix: Sequence[str] = (), **environment: str) -> None:
         # a file: a pipe that nobody reads would stop the program when it is full
         self.errors = mounted.folder / f"stderr-{uuid.uuid4()}"
         with self.errors.open("wb") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "omnia_runtime"],
+                [*prefix, sys.executable, "-m", "omnia_runtime"],
                 env=mounted.environment(**environment),
                 stderr=sink,
             )

@@ -7,11 +7,11 @@ import pytest
 from msgspec import structs
 
 from omnia_core.conversation.parts import Media, Part
-from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Message
-from omnia_runtime.agent.loop import AgentLoop, LimitReached, TurnLimits
+from omnia_runtime.agent.loop import MAX_ANSWERS, AgentLoop, LimitReached, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.ports.listener import (
     AgentEvent,
@@ -301,3 +301,29 @@ async def test_what_is_held_back_is_judged_when_a_tool_ends_the_turn() -> None:
     await loop.run(request, transcript, heard)
     assert heard.events[0] == "bye"
     assert [each.content for each in transcript[1:]] == ["bye", '"b"']
+
+
+async def test_the_model_gets_a_shortened_result_and_the_client_the_whole() -> None:
+    class Wordy(ScriptedTools):
+        async def call(self, call: ToolCall) -> ToolResult:
+            await super().call(call)
+            return ToolResult("long", shortened="lo")
+
+    model = ScriptedModel(asks("a"), says("done"))
+    events, transcript = await run(model, Wordy())
+    assert [message.content for message in transcript if message.role == "tool"] == ["lo"]
+    assert [each.result.content for each in events if isinstance(each, ToolAnswered)] == ["long"]
+
+
+async def test_a_turn_that_says_too_much_between_its_tools_calls_no_more_of_them() -> None:
+    wordy: Round = [
+        TextDelta("y" * (MAX_ANSWERS // 2)),
+        ToolCallRequest("c", "a", "{}", "o" * (MAX_ANSWERS // 4)),
+        Finished("tool_use"),
+    ]
+    model, tools = ScriptedModel(wordy, wordy, says("done")), ScriptedTools()
+    events, _ = await run(model, tools)
+    assert tools.called == ["a"]
+    assert isinstance(events[-1], TurnFinished)
+    assert events[-1].limit == f"characters: {MAX_ANSWERS}"
+    assert model.requests[-1].tool_choice == "none"

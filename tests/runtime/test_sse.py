@@ -1,9 +1,9 @@
 """The parser of server-sent events."""
 
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omnia_runtime.providers import sse
@@ -60,3 +60,43 @@ def test_an_event_that_the_peer_did_not_close_is_the_last() -> None:
 def test_an_event_that_does_not_end_is_an_error() -> None:
     with pytest.raises(sse.EventTooLong):
         SSEParser().feed(b"data: " + b"x" * (sse.MAX_EVENT_BYTES + 1))
+
+
+@pytest.mark.parametrize("line", [b"data\n", b"data:\n", b"data: \n"])
+def test_lines_without_data_have_a_size_too(line: bytes) -> None:
+    parser, lines = SSEParser(), line * 100_000
+    with pytest.raises(sse.EventTooLong):
+        list(map(parser.feed, repeat(lines, sse.MAX_EVENT_BYTES // 300_000)))
+
+
+LIMITED = [
+    b"data: good\n\n",
+    b"data: " + b"x" * (sse.MAX_EVENT_BYTES - 6) + b"\n\n",
+    b"data: " + b"x" * (sse.MAX_EVENT_BYTES - 5) + b"\n\n",
+    b"data: half\n: " + b"x" * sse.MAX_EVENT_BYTES + b"\n\n",
+    b"event: " + b"x" * sse.MAX_EVENT_BYTES + b"\n\n",
+    b"data: " + b"x" * (sse.MAX_EVENT_BYTES // 2) + b"\n",
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    parts=st.lists(st.sampled_from(LIMITED), max_size=3),
+    places=st.lists(st.floats(0, 1), max_size=5),
+)
+def test_any_split_of_long_events_gives_the_same_events_and_the_same_decision(
+    parts: list[bytes], places: list[float]
+) -> None:
+    def read(cuts: list[int]) -> tuple[list[int], bool]:
+        parser = SSEParser()
+        lengths: list[int] = []
+        try:
+            for start, end in pairwise([0, *cuts, len(stream)]):
+                lengths += map(len, parser.feed(stream[start:end]))
+            lengths += map(len, parser.end())
+        except sse.EventTooLong:
+            return lengths, True
+        return lengths, False
+
+    stream = b"".join([LIMITED[0], *parts, LIMITED[0]])
+    assert read(sorted(int(place * len(stream)) for place in places)) == read([])

@@ -21,6 +21,7 @@ from omnia_runtime.ports.model import (
     TextDelta,
     ToolCallRequest,
 )
+from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.claude.stream import MessageStream
 from omnia_runtime.providers.gemini.stream import ContentStream
 from omnia_runtime.providers.openai.chat_stream import ChatStream
@@ -155,7 +156,7 @@ class Outcome:
 
 async def play(answer: AnswerReader, packets: list[bytes]) -> Outcome:
     @asynccontextmanager
-    async def request() -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
+    async def request(_: AnswerSize) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
         async def chunks() -> AsyncGenerator[list[bytes], None]:
             parser = SSEParser()
             for packet in packets:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from omnia_core.addresses import AddressRefused, checked_socket, is_local, is_private
 from omnia_core.env import RuntimeEnv
-from omnia_runtime.tools.addresses import AddressRefused, is_private, public_socket
 from tests.runtime.scripted import http_tool
 from tests.runtime.servers import serving
 from tests.runtime.test_tools_retry import Flaky
@@ -37,6 +37,22 @@ from tests.runtime.tooling import opened
         "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
         "2002:a00:1::",
+        "192.0.0.192",
+        "192.88.99.1",
+        "198.18.0.1",
+        "168.63.129.16",
+        "::127.0.0.1",
+        "fec0::1",
+        "5f00::1",
+        "3fff::1",
+        "100::1",
+        "100:0:0:1::1",
+        "2001:db8::1",
+        "2001:10::1",
+        "64:ff9b:1::7f00:1",
+        "2001:0:0:0:0:0:80ff:fffe",
+        "2606:4700::5efe:a9fe:a9fe",
+        "2606:4700::200:5efe:a00:1",
         "not an address",
     ],
 )
@@ -51,11 +67,45 @@ def test_an_address_of_the_public_internet_is_public(address: str) -> None:
     assert not is_private(address)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "127.9.9.9",
+        "0.0.0.0",
+        "169.254.169.254",
+        "168.63.129.16",
+        "100.100.100.200",
+        "192.0.0.192",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "::ffff:127.0.0.1",
+        "::127.0.0.1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::",
+        "2606:4700::5efe:7f00:1",
+        "224.0.0.1",
+        "not an address",
+    ],
+)
+def test_this_machine_its_link_and_metadata_services_are_local(address: str) -> None:
+    assert is_local(address)
+    assert is_private(address)
+
+
+@pytest.mark.parametrize("address", ["10.0.0.1", "192.168.1.1", "fd00::1", "1.1.1.1", "2606::1"])
+def test_other_addresses_of_a_network_are_not_local(address: str) -> None:
+    assert not is_local(address)
+
+
 def test_the_socket_of_a_public_address_is_made_and_of_a_private_one_is_not() -> None:
     info = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
-    public_socket((*info, ("1.1.1.1", 80))).close()
+    make = checked_socket(is_private)
+    make((*info, ("1.1.1.1", 80))).close()
     with pytest.raises(AddressRefused):
-        public_socket((*info, ("10.1.1.1", 80)))
+        make((*info, ("10.1.1.1", 80)))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])

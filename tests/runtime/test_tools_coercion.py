@@ -54,12 +54,47 @@ POINT = {"type": "object", "properties": {"x": INTEGER, "y": NUMBER}}
         ({"type": ["string", "integer"]}, "5", "5"),
         ({"$ref": "#/$defs/count"}, "6", 6),
         ({"$ref": "#/$defs/loop"}, "6", "6"),
+        ({"$ref": "#/$defs/a~1b~0c"}, "6", 6),
+        ({"$ref": "#/$defs/absent"}, "6", "6"),
+        ({"$ref": "other.json#/$defs/count"}, "6", "6"),
+        ({"enum": ["red"], "anyOf": [INTEGER]}, " RED", "red"),
+        ({"type": "integer", "anyOf": [STRINGS]}, "6", 6),
+        ({"oneOf": [{"type": "null"}, NUMBER]}, "6", 6),
+        ({"anyOf": [{"type": "null"}, POINT]}, '{"x": "1"}', {"x": 1}),
+        ({"anyOf": [{"enum": ["red"]}, {"type": "null"}]}, "RED", "red"),
+        ({"anyOf": "no list"}, "6", "6"),
+        (INTEGER, "1" * 18, int("1" * 18)),
+        (INTEGER, "1" * 19, "1" * 19),
+        (INTEGER, "+7", 7),
+        (NUMBER, "-2.50", -2.5),
+        (NUMBER, "1" * 19, float("1" * 19)),
+        (NUMBER, "7.0", 7.0),
+        (BOOLEAN, "1", True),
+        (BOOLEAN, "0", False),
+        (BOOLEAN, 1.0, 1.0),
+        (BOOLEAN, True, True),
+        ({"type": ["boolean", "array"], "items": INTEGER}, "yes", True),
+        ({"type": ["object", "array"]}, "[1]", [1]),
+        ({"type": ["object", "array"]}, '{"a": 1}', {"a": 1}),
+        (POINT, "[1]", "[1]"),
+        (STRINGS, '{"a": 1}', ['{"a": 1}']),
+        ({"type": "array", "items": STRINGS}, [""], [""]),
+        ({"properties": {"x": INTEGER}}, '{"x": "1"}', {"x": 1}),
+        ({"type": "array"}, ["1"], ["1"]),
+        ({"type": "array", "items": {"$ref": "#/$defs/count"}}, ["1"], [1]),
+        ({"type": "object", "additionalProperties": INTEGER}, {"q": "1"}, {"q": 1}),
+        ({"type": "future"}, "1", "1"),
+        ({"type": ["future", "integer"]}, "1", 1),
+        ({"type": "null"}, "null", "null"),
+        ({"enum": "no list"}, "red", "red"),
+        ({"enum": [1, "red"]}, "1", "1"),
+        ({"enum": [1, "red"]}, 1, 1),
         ({}, "7", "7"),
         (True, "8", "8"),
     ],
 )
 def test_an_argument_is_read_as_what_it_means(schema: Any, given: Any, expected: Any) -> None:
-    definitions = {"count": INTEGER, "loop": {"$ref": "#/$defs/loop"}}
+    definitions = {"count": INTEGER, "a/b~c": INTEGER, "loop": {"$ref": "#/$defs/loop"}}
     whole = {"type": "object", "properties": {"a": schema}, "$defs": definitions}
     result = coerce(whole, {"a": given})["a"]
     assert (result, type(result)) == (expected, type(expected))
@@ -78,14 +113,24 @@ def test_an_argument_is_read_as_what_it_means(schema: Any, given: Any, expected:
         ({"type": "string"}, None, True),
         ({"type": ["integer", "null"]}, None, True),
         ({}, None, True),
+        ({"properties": {"x": INTEGER}}, None, False),
+        ({"anyOf": [INTEGER, {"type": "null"}]}, None, True),
+        ({"anyOf": [INTEGER, {"type": "null"}]}, "", True),
+        ({"anyOf": [INTEGER, STRINGS]}, "", True),
+        ({"$ref": "#/$defs/count"}, "", False),
+        (INTEGER, 0, True),
+        (BOOLEAN, False, True),
+        (STRINGS, [], True),
     ],
 )
 def test_an_optional_argument_that_is_empty_is_left_out(
     schema: Any, empty: Any, kept: bool
 ) -> None:
-    whole = {"type": "object", "properties": {"a": schema}}
+    whole = {"type": "object", "properties": {"a": schema}, "$defs": {"count": INTEGER}}
     assert ("a" in coerce(whole, {"a": empty})) is kept
     assert "a" in coerce({**whole, "required": ["a"]}, {"a": empty})
+    assert "a" in coerce({**whole, "properties": {}, "additionalProperties": schema}, {"a": empty})
+    assert ("a" in coerce({**whole, "required": "a"}, {"a": empty})) is kept
 
 
 def test_a_recursive_schema_is_followed_as_deep_as_the_arguments_go() -> None:

@@ -9,7 +9,7 @@ from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext
-from omnia_runtime.tools.manager import ToolManager
+from omnia_runtime.tools.manager import MAX_RESULT_BYTES, ToolManager
 from omnia_runtime.tools.routes import route_tools
 from tests.runtime.scripted import metrics
 
@@ -115,3 +115,35 @@ async def test_a_tool_whose_schema_does_not_compile_stays_and_is_named_once() ->
         assert (await manager.call(ToolCall("c", "odd", '{"n": "x"}'))).is_error
     named = [(log["tool"], log["handler"]) for log in logs if "does not compile" in log["event"]]
     assert named == [("odd", "h"), ("broken", "h")]
+
+
+class Wordy(Named):
+    """Returns as many characters as its tool is called."""
+
+    async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
+        await super().call(tool, arguments, context)
+        return ToolResult("ä" * int(tool), is_error=True)
+
+
+@pytest.mark.parametrize(("length", "limit"), [(5000, 1000), (9_900_000, 256_000)])
+async def test_the_model_gets_the_beginning_of_a_long_result_and_is_told_so(
+    length: int, limit: int
+) -> None:
+    routes, _ = route_tools([Wordy("a", str(length))])
+    result = await ToolManager(routes, routes, metrics(), limit).call(ToolCall("c", str(length)))
+    end = f"[The result was cut after {limit} of {length} characters."
+    assert result.for_model.startswith("ä" * limit + f"\n{end}")
+    assert len(result.for_model) < limit + 200
+    # The client gets more of it.
+    assert len(result.content.encode()) == min(2 * length, MAX_RESULT_BYTES) + (
+        0
+        if 2 * length <= MAX_RESULT_BYTES
+        else len(f"\n... [cut: {2 * length} bytes, the limit is {MAX_RESULT_BYTES}]")
+    )
+    assert result.is_error
+
+
+async def test_the_model_gets_the_whole_of_a_result_within_the_limit() -> None:
+    routes, _ = route_tools([Wordy("a", "1000")])
+    result = await ToolManager(routes, routes, metrics(), 1000).call(ToolCall("c", "1000"))
+    assert (result.for_model, result.content, result.shortened) == ("ä" * 1000, "ä" * 1000, None)

@@ -40,6 +40,10 @@
 - name: OMNIA_PROMETHEUS_ADDRESS
   value: {{ . | quote }}
 {{- end }}
+{{- if .Values.discovery.denyPrivateAddresses }}
+- name: OMNIA_DISCOVERY_DENY_PRIVATE_ADDRESSES
+  value: "true"
+{{- end }}
 {{- with .Values.operator.watchNamespaces }}
 - name: OMNIA_WATCH_NAMESPACES
   value: {{ join "," . | quote }}

@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent, ProviderError
+from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.claude.messages import has_thinking
 from omnia_runtime.providers.claude.request import messages_body, messages_url
 from omnia_runtime.providers.claude.stream import MessageStream
@@ -45,13 +47,13 @@ class ClaudeModel:
         fitted = self._fitting.fit(request)
         return fitted.restored(
             stream_answer(
-                self._http, self._prices, MessageStream(), lambda: self._request(fitted.request)
+                self._http, self._prices, MessageStream(), partial(self._request, fitted.request)
             )
         )
 
     @asynccontextmanager
     async def _request(
-        self, request: ChatRequest
+        self, request: ChatRequest, size: AnswerSize
     ) -> AsyncIterator[AsyncGenerator[list[bytes], None]]:
         """Send the request; again without thinking blocks if the API refuses these.
 
@@ -62,12 +64,12 @@ class ClaudeModel:
         async with AsyncExitStack() as stack:
             enter = stack.enter_async_context
             try:
-                events = await enter(self._http.events(self._url, self._headers, body))
+                events = await enter(self._http.events(self._url, self._headers, body, size))
             except ProviderError as error:
                 if not has_thinking(body["messages"]) or not _is_about_thinking(error):
                     raise
                 body = messages_body(self._config, request, thinking=False)
-                events = await enter(self._http.events(self._url, self._headers, body))
+                events = await enter(self._http.events(self._url, self._headers, body, size))
             yield events
 
 

@@ -10,6 +10,7 @@ from omnia_core.conversation.finish_reasons import FinishReason
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
+from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 from omnia_runtime.providers.claude.messages import LayoutItem, packed_layout
 from omnia_runtime.providers.finish import finish_reason
 from omnia_runtime.providers.lenient import (
@@ -110,9 +111,11 @@ class MessageStream:
     Attributes:
         done: whether the vendor said that the answer is complete.
         cache_writes: input tokens that were written to the vendor's cache.
+        size: what was read of the answer, without its text.
     """
 
     def __init__(self) -> None:
+        self.size = AnswerSize()
         self.done = False
         self.cache_writes = 0
         self._open: dict[int, _OpenBlock] = {}
@@ -226,9 +229,14 @@ class MessageStream:
             self._end_block(index)
         if block.type == "text" or (block.text and not block.type):
             return self._text(block.text)
-        if block.type in ("tool_use", "thinking"):
+        if block.type == "tool_use":
+            self.size.add_call(len(block.id) + len(block.name) + len(bytes(block.input)))
+            self._open[index] = _OpenBlock(block)
+        elif block.type == "thinking":
+            self.size.add_other(ITEM + len(block.thinking) + len(block.signature))
             self._open[index] = _OpenBlock(block)
         elif block.type == "redacted_thinking":
+            self.size.add_other(ITEM + len(block.data))
             self._layout.append({"type": block.type, "data": block.data})
         return ""
 
@@ -248,7 +256,12 @@ class MessageStream:
             return self._text(delta.text)
         opened = self._open.get(index)
         if opened is not None:
-            opened.pieces.append(delta.partial_json or delta.thinking)
+            piece = delta.partial_json or delta.thinking
+            if opened.block.type == "thinking":
+                self.size.add_other(len(piece) + len(delta.signature))
+            else:
+                self.size.add_arguments(len(piece) + len(delta.signature))
+            opened.pieces.append(piece)
             opened.signature = delta.signature or opened.signature
         return ""
 

@@ -1,11 +1,13 @@
 """Google's Gemini API as a chat model."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent
+from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.gemini.request import generate_body, generate_url
 from omnia_runtime.providers.gemini.stream import ContentStream
@@ -37,9 +39,10 @@ class GeminiModel:
         fitted = self._fitting.fit(request)
         return fitted.restored(
             stream_answer(
-                self._http, self._prices, ContentStream(), lambda: self._request(fitted.request)
+                self._http, self._prices, ContentStream(), partial(self._request, fitted.request)
             )
         )
 
-    def _request(self, request: ChatRequest) -> Events:
-        return self._http.events(self._url, self._headers, generate_body(self._config, request))
+    def _request(self, request: ChatRequest, size: AnswerSize) -> Events:
+        body = generate_body(self._config, request)
+        return self._http.events(self._url, self._headers, body, size)

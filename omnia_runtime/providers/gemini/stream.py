@@ -11,6 +11,7 @@ from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, MediaProduced, ModelEvent, ToolCallRequest
+from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 from omnia_runtime.providers.finish import finish_reason
 from omnia_runtime.providers.gemini.request import packed_signature
 from omnia_runtime.providers.lenient import (
@@ -112,11 +113,13 @@ class ContentStream:
         done: whether the rest of the stream need not be read; counts follow the last piece, so that
             only an error ends the reading before the stream ends.
         cache_writes: always 0; the API reports no written tokens.
+        size: what was read of the answer, without its text.
     """
 
     cache_writes = 0
 
     def __init__(self) -> None:
+        self.size = AnswerSize()
         self.done = False
         self._calls: list[ToolCallRequest] = []
         self._media: list[MediaProduced] = []
@@ -216,14 +219,17 @@ class ContentStream:
             self._call(part.function_call, part.thought_signature)
         elif part.thought:
             # Thoughts are not requested, and are not part of the answer.
+            self.size.add_other(len(part.text))
             return ""
         elif part.inline_data is not None:
+            self.size.add_other(ITEM + len(part.inline_data.data))
             self._media.append(MediaProduced(_media(part.inline_data)))
         return part.text
 
     def _call(self, call: _FunctionCall, signature: str) -> None:
         if not call.name:
             raise nameless_call()
+        self.size.add_call(len(call.id) + len(call.name) + len(bytes(call.args)) + len(signature))
         arguments = settled_arguments(arguments_text(call.args))
         self._calls.append(
             ToolCallRequest(call.id, call.name, arguments, packed_signature(signature))

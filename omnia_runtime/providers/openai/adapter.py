@@ -1,6 +1,7 @@
 """OpenAI's two APIs, chat completions and responses, and compatible servers, as a chat model."""
 
 from collections.abc import AsyncGenerator
+from functools import partial
 
 import structlog
 
@@ -9,10 +10,16 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatRequest, ModelEvent
+from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.fitting import Fitting
 from omnia_runtime.providers.openai.chat import api_url, chat_body
 from omnia_runtime.providers.openai.chat_stream import ChatStream
-from omnia_runtime.providers.openai.models import reasons, unsupported_parameters, uses_responses
+from omnia_runtime.providers.openai.models import (
+    has_think_tags,
+    reasons,
+    unsupported_parameters,
+    uses_responses,
+)
 from omnia_runtime.providers.openai.responses import responses_body
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.pricing import prices_of
@@ -36,6 +43,7 @@ class OpenAIModel:
         self._config = config
         self._responses = uses_responses(config)
         self._thinks = reasons(config)
+        self._think_tags = has_think_tags(config)
         self._url = api_url(config, "/responses" if self._responses else "/chat/completions")
         self._prices = prices_of(config)
         self._headers = {"Authorization": f"Bearer {key.reveal()}"} if key else {}
@@ -47,16 +55,16 @@ class OpenAIModel:
         answer: AnswerReader = (
             ResponseStream(self._config.model)
             if self._responses
-            else ChatStream(self._config.model)
+            else ChatStream(self._config.model, think_tags=self._think_tags)
         )
         fitted = self._fitting.fit(request)
         return fitted.restored(
-            stream_answer(self._http, self._prices, answer, lambda: self._request(fitted.request))
+            stream_answer(self._http, self._prices, answer, partial(self._request, fitted.request))
         )
 
-    def _request(self, request: ChatRequest) -> Events:
+    def _request(self, request: ChatRequest, size: AnswerSize) -> Events:
         body = self._body(request)
-        return self._http.events(self._url, self._headers, body, thinks=self._thinks)
+        return self._http.events(self._url, self._headers, body, size, thinks=self._thinks)
 
     def _body(self, request: ChatRequest) -> JsonObject:
         ignored = unsupported_parameters(self._config, request.parameters)

@@ -1,6 +1,7 @@
 """Tool calls of chat completions, put together from the pieces that servers really send."""
 
 from omnia_runtime.ports.model import ToolCallRequest
+from omnia_runtime.providers.answer_size import PIECE, AnswerSize
 from omnia_runtime.providers.vendor_stream import (
     is_json,
     nameless_call,
@@ -24,7 +25,9 @@ class _Call:
 class CallPieces:
     """Assigns each piece to a call: by its index, by its id, else by its name."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: AnswerSize) -> None:
+        """Collect no call yet; what is collected is added to `size`."""
+        self._size = size
         self._calls: list[_Call] = []
         self._slots: dict[int, _Call] = {}
 
@@ -50,18 +53,29 @@ class CallPieces:
             arguments: the next characters of the arguments.
             extra: the `extra_content` of the piece, as JSON; empty if it has none.
             whole: whether the piece is a call of its own.
+
+        Raises:
+            AnswerTooLong: the answer has too many calls, or too much in them.
         """
         call = None if whole else self._started(index, call_id, name)
         if call is None:
+            self._size.add_call(len(call_id))
             call = _Call()
             self._calls.append(call)
         if index is not None:
+            if index not in self._slots:
+                self._size.add_arguments(PIECE)
             self._slots[index] = call
         call.id = call.id or call_id
-        call.name = name or call.name
+        if name and name != call.name:
+            self._size.add_arguments(len(name))
+            call.name = name
         if arguments:
+            self._size.add_arguments(len(arguments))
             call.arguments.append(arguments)
-        call.extra = extra or call.extra
+        if extra:
+            self._size.add_arguments(len(extra))
+            call.extra = extra
 
     def _started(self, index: int | None, call_id: str, name: str) -> _Call | None:
         """Return the call that a piece continues, None if it begins one."""

@@ -5,7 +5,8 @@ from msgspec import Raw, Struct, field
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
-from omnia_runtime.ports.model import Finished, ModelEvent
+from omnia_runtime.ports.model import Finished, ModelEvent, TextDelta
+from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.finish import finish_reason
 from omnia_runtime.providers.lenient import (
     UNDECODABLE,
@@ -18,6 +19,7 @@ from omnia_runtime.providers.lenient import (
 )
 from omnia_runtime.providers.openai.calls import CallPieces
 from omnia_runtime.providers.openai.reasoning import NOTHING, CollectedReasoning
+from omnia_runtime.providers.openai.think_tags import ThinkTags
 from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
 from omnia_runtime.providers.vendor_errors import VendorFailure, stream_failure
 from omnia_runtime.providers.vendor_stream import complete_calls, unsaid, without_calls
@@ -86,14 +88,23 @@ class ChatStream:
     Attributes:
         done: whether the rest of the stream need not be read.
         cache_writes: input tokens that were written to the vendor's cache.
+        size: what was read of the answer, without its text.
     """
 
-    def __init__(self, model: str = "") -> None:
+    def __init__(self, model: str = "", *, think_tags: bool = False) -> None:
+        """Begin an answer.
+
+        Args:
+            model: the model of the provider.
+            think_tags: whether `<think>…</think>` at the beginning is reasoning.
+        """
+        self.size = AnswerSize()
+        self._think_tags = ThinkTags(self.size) if think_tags else None
         self.done = False
         self.cache_writes = 0
         self._model = model
-        self._reasoning = CollectedReasoning()
-        self._calls = CallPieces()
+        self._reasoning = CollectedReasoning(self.size)
+        self._calls = CallPieces(self.size)
         self._pieces: list[str] = []
         self._reason = ""
         self._failure: VendorFailure | None = None
@@ -117,8 +128,15 @@ class ChatStream:
         except UNDECODABLE:
             return self._read_unexpected(data)
         if chunk.choices:
-            return self._chunk(chunk)
+            text = self._chunk(chunk)
+            return text if self._think_tags is None else self._untagged(text, self._think_tags)
         return self._without_choice(chunk, loads_object(data) or {}, data)
+
+    def _untagged(self, text: str, tags: ThinkTags) -> str:
+        text = tags.feed(text) if text else ""
+        if tags.passed:
+            self._think_tags = None
+        return text
 
     def _read_unexpected(self, data: bytes) -> str:
         if is_done_marker(data):
@@ -131,7 +149,7 @@ class ChatStream:
                 text += self._chunk(chunk)
             else:
                 text += self._without_choice(chunk, event, data)
-        return text
+        return text if self._think_tags is None else self._untagged(text, self._think_tags)
 
     def _without_choice(self, chunk: _Chunk, event: JsonObject, data: bytes) -> str:
         if chunk.usage is not None:
@@ -241,4 +259,6 @@ class ChatStream:
             reason = without_calls(answered=answered)
         if reason == "max_output_tokens":
             calls = complete_calls(calls)
-        return [*calls, Finished(reason, self._usage)]
+        held = self._think_tags.end() if self._think_tags else ""
+        said = [TextDelta(held)] if held else []
+        return [*said, *calls, Finished(reason, self._usage)]

@@ -110,3 +110,12 @@ def at_openai(config: ProviderConfig) -> bool:
     """Whether the provider is OpenAI itself."""
     host = urlsplit(config.base_url).hostname if config.base_url else OPENAI_HOST
     return config.type == "openai" and host == OPENAI_HOST
+
+
+def has_think_tags(config: ProviderConfig) -> bool:
+    """Whether `<think>` at the beginning of an answer is taken for reasoning.
+
+    OpenAI itself sends no such tags.
+    """
+    wanted = config.openai.think_tags
+    return not at_openai(config) if wanted is None else wanted

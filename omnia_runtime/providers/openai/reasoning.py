@@ -20,6 +20,7 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ToolCallRequest
+from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 
 # Stands for a member that is absent.
 NOTHING = Raw()
@@ -46,32 +47,53 @@ class _Returned(Struct, frozen=True, omit_defaults=True):
 class CollectedReasoning:
     """Collects the reasoning in the pieces of an answer, in each form that its server sends."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: AnswerSize) -> None:
+        """Collect nothing yet; what is collected is added to `size`."""
+        self._size = size
         self._texts: dict[str, list[str]] = {}
         self._details: list[JsonObject] = []
+        # Of the last detail: the pieces that continue its texts.
+        self._pieces: dict[str, list[str]] = {}
 
     def add(self, content: Raw, reasoning: Raw, details: Raw) -> None:
-        """Add the members `reasoning_content`, `reasoning` and `reasoning_details` of a piece."""
+        """Add the members `reasoning_content`, `reasoning` and `reasoning_details` of a piece.
+
+        Raises:
+            AnswerTooLong: the answer has too much reasoning.
+        """
         for name, raw in (("reasoning_content", content), ("reasoning", reasoning)):
             if raw is not NOTHING and isinstance(text := _decoded(raw), str) and text:
+                self._size.add_other(len(text))
                 self._texts.setdefault(name, []).append(text)
         if details is not NOTHING and isinstance(items := _decoded(details), list):
             for item in items:
                 if isinstance(item, dict):
-                    self._add_detail(item)
+                    self._add_detail(item, len(bytes(details)))
 
-    def _add_detail(self, item: JsonObject) -> None:
-        """Continue the last detail, or begin another one. Encrypted ones come whole."""
+    def _add_detail(self, item: JsonObject, length: int) -> None:
+        """Continue the last detail, or begin another one. Encrypted ones come whole.
+
+        `length` is that of the JSON which has the item: that much may be kept.
+        """
         last = self._details[-1] if self._details else {}
         same = [last.get(key) == item.get(key) for key in ("type", "index")]
         if not last or not all(same) or "data" in item:
+            self._join_pieces()
+            self._size.add_other(ITEM + length)
             self._details.append(item)
             return
         for key, value in item.items():
             if key in _CONTINUED and isinstance(last.get(key), str) and isinstance(value, str):
-                last[key] += value
-            elif value is not None:
+                self._size.add_other(len(value))
+                self._pieces.setdefault(key, []).append(value)
+            elif value is not None and value != last.get(key):
+                self._size.add_other(length if key in last else ITEM + length)
                 last[key] = value
+
+    def _join_pieces(self) -> None:
+        for key, pieces in self._pieces.items():
+            self._details[-1][key] += "".join(pieces)
+        self._pieces.clear()
 
     def packed(
         self, calls: Sequence[ToolCallRequest], model: str, extra: Sequence[bytes]
@@ -84,6 +106,7 @@ class CollectedReasoning:
             extra: the `extra_content` of each call, as JSON; empty if it has none.
         """
         message: JsonObject = {name: "".join(texts) for name, texts in self._texts.items()}
+        self._join_pieces()
         if self._details:
             message["reasoning_details"] = self._details
         packed = []

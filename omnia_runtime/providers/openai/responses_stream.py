@@ -12,6 +12,7 @@ from msgspec import Raw, Struct, field
 from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import Finished, ModelEvent, ToolCallRequest
+from omnia_runtime.providers.answer_size import ITEM, AnswerSize
 from omnia_runtime.providers.finish import finish_reason
 from omnia_runtime.providers.lenient import (
     UNDECODABLE,
@@ -22,6 +23,7 @@ from omnia_runtime.providers.lenient import (
     loads_object,
     token_count,
 )
+from omnia_runtime.providers.openai.begun_calls import BegunCalls
 from omnia_runtime.providers.openai.responses import packed_reasoning
 from omnia_runtime.providers.sse import NamedEvent
 from omnia_runtime.providers.unexpected_events import UnexpectedEvents, is_done_marker
@@ -112,16 +114,18 @@ class ResponseStream:
     Attributes:
         done: whether the rest of the stream need not be read.
         cache_writes: input tokens that were written to the vendor's cache.
+        size: what was read of the answer, without its text.
     """
 
     def __init__(self, model: str) -> None:
+        self.size = AnswerSize()
         self.done = False
         self.cache_writes = 0
         self._model = model
         self._reasoning: list[Raw] = []
         self._calls: list[ToolCallRequest] = []
-        # Events of calls, which matter only for calls whose item is never complete.
-        self._call_events: list[bytes] = []
+        # The calls in pieces, which matter only if their item is never complete.
+        self._begun: BegunCalls[_Item] = BegunCalls(self.size)
         # The ids of the calls that were read, and the keys of the messages and their parts.
         self._called: set[str] = set()
         self._items: set[str] = set()
@@ -189,7 +193,7 @@ class ResponseStream:
                 | "response.function_call_arguments.delta"
                 | "response.function_call_arguments.done"
             ):
-                self._call_events.append(data)
+                self._call_piece(data)
             case "response.output_item.done" if event.item is not _NOTHING:
                 return self._item(event.item)
             case "response.completed" | "response.incomplete" | "response.done":
@@ -200,7 +204,8 @@ class ResponseStream:
             case kind if not kind.startswith("response."):
                 return self._other(found or loads_object(data) or {}, data)
             case _:
-                pass
+                # A summary of the reasoning, or of an item that is not known here, is progress.
+                self.size.total += len(event.delta or "")
         return ""
 
     def _part(self, data: bytes) -> str:
@@ -209,7 +214,7 @@ class ResponseStream:
         key = f"{part.item_id}/{part.output_index}/{part.content_index}"
         if key in self._items:
             return ""
-        self._items.add(key)
+        self._mark(key)
         text = self._rest(part.text or part.refusal, self._part_at)
         self._part_at = len(self._pieces)
         return text
@@ -226,28 +231,33 @@ class ResponseStream:
         self._unexpected.unread(event, data)
         return ""
 
+    def _mark(self, key: str) -> None:
+        """Remember that an item was read."""
+        self.size.add_other(ITEM + len(key))
+        self._items.add(key)
+
+    def _call_piece(self, data: bytes) -> None:
+        event = loads_object(data) or {}
+        piece, added = _detail.convert(event), _item.convert(event.get("item"))
+        if added.type not in ("function_call", ""):
+            return
+        key = piece.item_id or added.id or f"#{piece.output_index}"
+        self._begun.begin(key, added, added.name or "", added.arguments or "")
+        self._begun.add(key, piece.delta or "", piece.arguments)
+
     def _calls_in_pieces(self) -> None:
         """Put together the calls of servers that do not send their items when complete."""
-        begun: dict[str, _Item] = {}
-        for data in self._call_events:
-            event = loads_object(data) or {}
-            piece, added = _detail.convert(event), _item.convert(event.get("item"))
-            if added.type not in ("function_call", ""):
-                continue
-            item = begun.setdefault(piece.item_id or added.id or f"#{piece.output_index}", added)
-            if piece.arguments is not None:
-                item.arguments = piece.arguments
-            elif piece.delta:
-                item.arguments = (item.arguments or "") + piece.delta
-        for key, item in begun.items():
+        for key, begun in self._begun.items():
+            item = begun.item
             if key not in self._items and (item.name or not self._calls):
-                self._call(item)
+                item.arguments = begun.arguments
+                self._call(item, begun.length)
 
     def _item(self, raw: Raw) -> str:
         found = loads(bytes(raw))
         item = _item.convert(found)
         if item.type == "reasoning":
-            self._reasoning.append(_encoded(found))
+            self._reason_with(found)
         elif item.type == "message":
             return self._message(item)
         elif item.type == "function_call":
@@ -257,7 +267,7 @@ class ResponseStream:
     def _message(self, item: _Item) -> str:
         """Read a complete message; the text of a further message is a new paragraph."""
         repeated = bool(item.id) and item.id in self._items
-        self._items.add(item.id or "")
+        self._mark(item.id or "")
         text = "" if repeated else self._rest(self._content(item), self._message_at)
         self._message_at = self._part_at = len(self._pieces)
         self._separator = _PARAGRAPH if self._pieces else ""
@@ -268,15 +278,24 @@ class ResponseStream:
         self._refused = self._refused or any(content.refusal for content in contents)
         return "".join((content.text or "") + (content.refusal or "") for content in contents)
 
-    def _call(self, item: _Item) -> None:
+    def _reason_with(self, item: object) -> None:
+        encoded = _encoded(item)
+        self.size.add_other(ITEM + len(bytes(encoded)))
+        self._reasoning.append(encoded)
+
+    def _call(self, item: _Item, counted: int = 0) -> None:
+        """Read a complete call; `counted` characters of its arguments were counted in pieces."""
         call_id = item.call_id or item.id or ""
-        self._items.add(item.id or "")
+        counted = self._begun.end(item.id or "") or counted
+        self._mark(item.id or "")
         # A call that the token limit cut has half of its arguments.
         if item.status == "incomplete" or (call_id and call_id in self._called):
             return
-        self._called.add(call_id)
         if not item.name:
             raise nameless_call()
+        rest = max(len(item.arguments or "") - counted, 0)
+        self.size.add_call(len(call_id) + len(item.name) + rest)
+        self._called.add(call_id)
         arguments = settled_arguments(item.arguments or "{}")
         opaque = packed_reasoning(self._model, self._reasoning)
         self._reasoning = []
@@ -303,7 +322,7 @@ class ResponseStream:
             if item.type == "function_call":
                 self._call(item)
             elif item.type == "reasoning" and not self._calls:
-                self._reasoning.append(_encoded(value))
+                self._reason_with(value)
         details = response.incomplete_details
         if details and details.reason:
             self._reason = details.reason

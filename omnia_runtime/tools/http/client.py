@@ -5,12 +5,12 @@ import random
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
+from omnia_core.addresses import is_refused
 from omnia_core.connection_failures import shown_address
 from omnia_core.files.tools import HTTPRetryPolicy
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.tools import ToolFailed
-from omnia_runtime.tools.addresses import is_refused
 from omnia_runtime.tools.http.request import HTTPToolRequest
 from omnia_runtime.tools.http.response import HTTPToolResponse
 from omnia_runtime.tools.retry import HTTPRetry

@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from omnia_core.addresses import AddressRefused
 from omnia_core.connection_failures import (
     CREDENTIAL_REFUSED,
     UNREACHABLE,
@@ -23,7 +24,6 @@ from omnia_core.files.tools import MCPConfig, ToolHandler
 from omnia_core.mcp_client import ServerErrorData, ToolLists
 from omnia_core.units import Duration
 from omnia_runtime.ports.tools import ToolFailed
-from omnia_runtime.tools.addresses import AddressRefused
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 TOO_LARGE = "is too large"

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 
 import anyio
@@ -23,6 +24,7 @@ from omnia_runtime.tools.mcp.server import MAX_MESSAGE_BYTES, ConnectionState
 # How long the program may take to end by itself, and again after SIGTERM.
 _END_SECONDS = 1.0
 _LONGEST_LOG_LINE = 500
+_PR_SET_DUMPABLE = 4
 
 _log = structlog.get_logger()
 
@@ -37,11 +39,12 @@ async def program(config: MCPConfig, name: str, state: ConnectionState) -> Async
     """Run the program of a handler; at the end of the block, kill it and all that it started.
 
     Its environment contains the handler's variables and a few harmless ones such as PATH: that of
-    the runtime contains keys.
+    the runtime contains keys, and the program cannot read it on Linux.
 
     Raises:
         OSError: the program cannot be run.
     """
+    _hide_runtime()
     process = await asyncio.create_subprocess_exec(
         config.command,
         *config.args,
@@ -69,6 +72,22 @@ async def program(config: MCPConfig, name: str, state: ConnectionState) -> Async
             stream.close()
         await _uncancelled(asyncio.create_task(_end(process), name=f"end of {name}"))
         await asyncio.wait(tasks)
+
+
+def _hide_runtime() -> None:
+    """Keep programs of the same user from the environment and the memory of the runtime.
+
+    The kernel resets the attribute for the program itself when it is executed.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes  # noqa: PLC0415 - only for runtimes that start programs
+
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "the runtime's keys cannot be hidden from the program")
 
 
 async def _read(

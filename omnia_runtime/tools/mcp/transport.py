@@ -11,8 +11,8 @@ import httpx2
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
+from omnia_core.addresses import AddressRefused, is_private
 from omnia_core.mcp_client import ObservedTransport
-from omnia_runtime.tools.addresses import AddressRefused, is_private
 from omnia_runtime.tools.mcp.lenient import make_readable
 from omnia_runtime.tools.mcp.messages import corrected, corrected_event
 from omnia_runtime.tools.mcp.server import (

@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
+from omnia_core.addresses import is_refused
 from omnia_core.files.tools import OpenAPIConfig
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.tools.addresses import is_refused
 from omnia_runtime.tools.credentials import Credential
 from omnia_runtime.tools.http.request import without
 

@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS omnia.migrations (
 _EARLIER = """
 SELECT EXISTS (
     SELECT FROM pg_stat_activity
-    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    WHERE datname = current_database() AND backend_type = 'client backend'
+        AND pid <> pg_backend_pid()
         AND xact_start < (SELECT max(applied_at) + interval '1 second' FROM omnia.migrations)
         AND wait_event IS DISTINCT FROM 'advisory'
 ) FROM pg_stat_clear_snapshot()

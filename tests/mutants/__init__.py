@@ -1,0 +1,1 @@
+"""How many small faults in the product the tests notice: `make mutants AREA=…`."""

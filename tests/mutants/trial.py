@@ -1,0 +1,143 @@
+"""Runs tests against one mutant at a time, in a copy of the project."""
+
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.mutants.mutations import Mutant
+from tests.mutants.reached import Reached, is_ours
+
+_COPIED = ("omnia_*", "tests", "examples", "protos", "crds", "charts", "docs", "benchmarks")
+# All tests that reach a line, or as many of the quickest as fit.
+_SECONDS = 45.0
+_TEST_SECONDS = 20.0
+_OPTIONS = ("-n0", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:warnings", "--no-header")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Which tests reach which line, with the seconds of each."""
+
+    lines: dict[str, list[str]]
+    at_import: frozenset[str]
+    seconds: dict[str, float]
+
+    def tests_of(self, mutant: Mutant) -> list[str]:
+        """Return the tests that reach the mutant's line, the quickest first.
+
+        Every test may notice a line that runs at the import.
+        """
+        place = f"{mutant.path}:{mutant.line}"
+        found = set(self.lines.get(place, ()))
+        if not found and place in self.at_import:
+            found = set(self.seconds)
+        chosen: list[str] = []
+        left = _SECONDS
+        for test in sorted(found, key=lambda each: self.seconds[each]):
+            left -= self.seconds[test]
+            if left < 0:
+                break
+            chosen.append(test)
+        return chosen
+
+
+def copy_of(project: Path, folder: Path) -> Path:
+    """Copy what the tests need, so that a fault is never in the checkout itself."""
+    for pattern in (*_COPIED, "*.toml", "*.md", "Makefile", "Dockerfile.*", "LICENSE"):
+        for path in project.glob(pattern):
+            if path.is_dir():
+                left_out = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(path, folder / path.name, symlinks=True, ignore=left_out)
+            else:
+                shutil.copy(path, folder / path.name)
+    return folder
+
+
+def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
+    """Run the tests without a fault; they must pass."""
+    output = copy / "reached.json"
+
+    def run() -> int:
+        options = [each for each in _OPTIONS if each != "-x"]
+        return _pytest([*options, *tests], [Reached(modules, output)])
+
+    _in_child(copy, run, seconds=1800.0)
+    if not output.exists():
+        raise SystemExit("The tests did not run: pytest ended before its end")
+    found = json.loads(output.read_text("utf-8"))
+    if found["failed"]:
+        raise SystemExit(f"These tests fail without a fault: {', '.join(found['failed'])}")
+    # A child that is forked has them already, which is most of the time of a quick test.
+    for name in found["libraries"]:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+    return Baseline(
+        lines=found["lines"],
+        at_import=frozenset(found["at_import"]),
+        seconds=defaultdict(float, found["seconds"]),
+    )
+
+
+def noticed(copy: Path, mutant: Mutant, tests: list[str]) -> bool:
+    """Return whether one of the tests fails, or never ends, with the mutant in its place."""
+    if not tests:
+        return False
+    module = copy / mutant.path
+    source = module.read_bytes()
+    module.write_bytes(mutant.apply(source))
+    try:
+        return _in_child(copy, lambda: _pytest([*_OPTIONS, *tests], []), 2 * _SECONDS) != 0
+    finally:
+        module.write_bytes(source)
+
+
+def _pytest(arguments: list[str], plugins: list[object]) -> int:
+    import pytest  # noqa: PLC0415 - of the child alone, which has the copy first in its path
+
+    limit = f"--timeout={_TEST_SECONDS}"
+    return int(pytest.main([*arguments, limit, "--hypothesis-seed=0"], plugins=plugins))
+
+
+def _in_child(copy: Path, run: Callable[[], int], seconds: float) -> int:
+    """Run in a forked process, which finds the packages of the copy; return its exit code."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            os.setsid()
+            os.chdir(copy)
+            os.environ["PYTHONPATH"] = str(copy)
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+            sys.dont_write_bytecode = True
+            sys.path.insert(0, str(copy))
+            for name in [each for each in sys.modules if is_ours(each)]:
+                del sys.modules[name]
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, 1)
+            os.dup2(null, 2)
+            code = run()
+        os._exit(code)
+    ends = time.monotonic() + seconds
+    status: int | None = None
+    while status is None and time.monotonic() < ends:
+        ended, code = os.waitpid(child, os.WNOHANG)
+        if ended:
+            status = os.waitstatus_to_exitcode(code)
+        else:
+            time.sleep(0.02)
+    # What a test started is in the child's session, and has no further use.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child, signal.SIGKILL)
+    if status is None:
+        os.waitpid(child, 0)
+        return 1
+    return status

@@ -6,7 +6,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from omnia_cli.manifests import Document, ManifestError, ValuePath
+from omnia_cli.manifests import Document, ManifestError
+from omnia_core.documents import ValuePath
 from omnia_operator.api import dotted
 
 Severity = Literal["error", "warning"]

@@ -5,14 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from omnia_core.documents import DocumentInvalid, Limits, Lines, ValuePath, read_manifests
+from omnia_core.files.reading import read_file
 from omnia_core.jsonvalue import JsonObject
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEFAULT_NAMESPACE = "default"
 
-ValuePath = tuple[str | int, ...]
+# A file may have several packs, each in a ConfigMap, and CustomResourceDefinitions.
+MANIFEST_LIMITS = Limits(yaml_characters=16 * 1024 * 1024, yaml_values=1_000_000)
 
 
 class ManifestError(Exception):
@@ -31,7 +32,7 @@ class Document:
 
     file: Path
     value: JsonObject
-    lines: Mapping[ValuePath, int] = field(repr=False)
+    lines: Lines = field(repr=False)
 
     @property
     def kind(self) -> str:
@@ -61,9 +62,7 @@ class Document:
 
     def line(self, path: ValuePath) -> int:
         """Return the line of the value at `path`, or of the nearest one that contains it."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
+        return self.lines.at(path).line
 
     @property
     def _metadata(self) -> Mapping[str, Any]:
@@ -111,67 +110,25 @@ def load_file(file: Path) -> list[Document]:
         ManifestError: see `load`.
     """
     try:
-        text = file.read_text(encoding="utf-8")
-        nodes = list(yaml.compose_all(text, Loader=_Loader))
+        text = read_file(str(file)).decode()
+        found = read_manifests(text, MANIFEST_LIMITS)
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(file, 1, f"the file cannot be read: {error}") from error
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestError(file, line, f"the file is not YAML: {error.problem}") from error
-    return [document for node in nodes if node for document in _documents(file, node)]
+    except DocumentInvalid as error:
+        raise ManifestError(file, error.line or 1, error.message) from error
+    return [document for read in found for document in _documents(file, read.value, read.lines)]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML as Kubernetes reads it: a date is text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def _documents(file: Path, node: yaml.Node) -> Iterator[Document]:
-    lines: dict[ValuePath, int] = {}
-    value = _construct(file, node, (), lines)
+def _documents(file: Path, value: Any, lines: Lines) -> Iterator[Document]:
     if value is None:
         return
     if not isinstance(value, dict):
-        line = node.start_mark.line + 1
-        raise ManifestError(file, line, "expected an object with apiVersion, kind and metadata")
+        raise ManifestError(
+            file, lines.line, "expected an object with apiVersion, kind and metadata"
+        )
     if value.get("kind") != "List":
         yield Document(file, value, lines)
         return
     for index, item in enumerate(value.get("items") or []):
-        prefix: ValuePath = ("items", index)
-        inner = {path[2:]: line for path, line in lines.items() if path[:2] == prefix}
+        inner = lines.at(("items", index))
         yield Document(file, item if isinstance(item, dict) else {}, inner)
-
-
-def _construct(file: Path, node: yaml.Node, path: ValuePath, lines: dict[ValuePath, int]) -> Any:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(file, node, path, lines)
-    if isinstance(node, yaml.SequenceNode):
-        return [
-            _construct(file, item, (*path, index), lines) for index, item in enumerate(node.value)
-        ]
-    try:
-        constructor = yaml.constructor.SafeConstructor()
-        return constructor.construct_document(node)
-    except (yaml.MarkedYAMLError, ValueError) as error:
-        raise ManifestError(file, node.start_mark.line + 1, str(error)) from error
-
-
-def _mapping(
-    file: Path, node: yaml.MappingNode, path: ValuePath, lines: dict[ValuePath, int]
-) -> JsonObject:
-    yaml.constructor.SafeConstructor().flatten_mapping(node)
-    found: JsonObject = {}
-    for key_node, value_node in node.value:
-        key, line = str(key_node.value), key_node.start_mark.line + 1
-        if key in found:
-            raise ManifestError(file, line, f'the key "{key}" stands here twice')
-        lines[(*path, key)] = line
-        found[key] = _construct(file, value_node, (*path, key), lines)
-    return found

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 
-import yaml
 from msgspec import structs
 
 from omnia_cli.findings import Finding, Severity, about
-from omnia_cli.manifests import Document, ValuePath
+from omnia_cli.manifests import MANIFEST_LIMITS, Document
+from omnia_core.documents import ValuePath, read_manifests
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.issues import IssuePath
@@ -74,22 +74,7 @@ def _broken(text: str) -> int:
 def _line_of(text: str, place: IssuePath) -> int:
     """Return the line of a place in JSON, or of the nearest one that contains it."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, RecursionError):
+        (document,) = read_manifests(text, MANIFEST_LIMITS)
+    except ValueError:
         return 0
-    line = 0
-    for step in place:
-        key, node = _inside(node, step)
-        if key is None:
-            break
-        line = key.start_mark.line
-    return line
-
-
-def _inside(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node | None, yaml.Node | None]:
-    """Return the key and the value, or the item, to which a step leads."""
-    if isinstance(node, yaml.MappingNode):
-        return next((pair for pair in node.value if pair[0].value == step), (None, None))
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        return node.value[step], node.value[step]
-    return None, None
+    return document.lines.at(place).line - 1

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from omnia_cli.findings import Finding, Severity, about, errors, unreadable
 from omnia_cli.local.desired import desired
-from omnia_cli.manifests import Document, ManifestError, ValuePath, load
+from omnia_cli.manifests import Document, ManifestError, load
 from omnia_cli.packs import check_content
 from omnia_cli.retention import remarks
+from omnia_core.documents import ValuePath
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.plan import Settings
+from omnia_operator.policy import Policy, refusals
 
 # The fields of an AgentRuntime with the reference that a condition is about.
 PLACES: dict[str, tuple[ValuePath, ...]] = {
@@ -45,6 +47,7 @@ def check(
     findings = [finding for document in documents for finding in _alone(document)]
     findings += _repeated(documents)
     findings += [finding for document in documents for finding in _pack(document, documents)]
+    findings += [finding for document in documents for finding in _refused(document)]
     findings += remarks(documents)
     if references and not errors(findings):
         findings += _references(list(documents), environ or {})
@@ -111,6 +114,19 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
             yield about(candidate, ("data",), message, "error")
             return
         yield from check_content(candidate, place, text, f'PromptPack "{document.name}"')
+
+
+def _refused(document: Document) -> Iterator[Finding]:
+    """Yield what the operator refuses unless its chart allows it."""
+    if document.kind != Kind.AGENT_RUNTIME or document.value.get("apiVersion") != API_VERSION:
+        return
+    try:
+        agent = api.parse(document.value)
+    except api.InvalidResource:
+        return
+    if isinstance(agent, api.AgentRuntime):
+        for finding in refusals(agent, Policy()):
+            yield about(document, finding.path, finding.message, "warning")
 
 
 def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:

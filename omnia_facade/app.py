@@ -15,8 +15,9 @@ from omnia_core.names import Handler, Mode
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
+from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
-from omnia_facade.conversations import websocket_upgrade
+from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.entrance.admission import is_loopback
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
@@ -65,20 +66,18 @@ class FacadeServer:
                 (MountedValidator(env.auth_path, env.auth_secrets_path),),
                 allow_unauthenticated=env.allow_unauthenticated,
             )
-            media = await _open_media(context)
+            backend = open_backend(context) if env.mode is Mode.AGENT else None
+            media = await _open_media(context, backend)
             http = await _open_http(context, authenticator, media)
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
             )
-            uploads = media.uploads if media else None
             entrance = EntranceContext(
                 authenticator=authenticator,
                 capacity=Capacity(env.max_connections, env.max_connections_per_user),
                 rejected=context.metrics.rejected,
                 upgrade=(
-                    websocket_upgrade(context, connections, uploads)
-                    if env.mode is Mode.AGENT
-                    else None
+                    websocket_upgrade(context, connections, backend, media) if backend else None
                 ),
                 http=http.server if http else None,
                 front_page=None if http else _front_page(env),
@@ -166,12 +165,12 @@ def _open_context(
 # Imports below are local: a pod pays with memory for what it imports.
 
 
-async def _open_media(context: ProcessContext) -> "MediaService | None":
+async def _open_media(context: ProcessContext, backend: Backend | None) -> "MediaService | None":
     if context.env.media_storage_type is MediaStorageType.NONE:
         return None
     from omnia_facade.media.opening import open_media  # noqa: PLC0415 - as above
 
-    return await open_media(context)
+    return await open_media(context, backend.probe if backend else None)
 
 
 async def _open_http(

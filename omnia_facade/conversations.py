@@ -2,6 +2,7 @@
 
 import uuid
 from functools import partial
+from typing import TYPE_CHECKING
 
 from omnia_core.env.shared import SessionType
 from omnia_core.names import Handler
@@ -10,7 +11,6 @@ from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.entrance.head import RequestHead
 from omnia_facade.entrance.router import Upgrade
-from omnia_facade.media.port import Uploads
 from omnia_facade.turns.relayed import InterruptedAnswerStore
 from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
@@ -18,20 +18,25 @@ from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.uploads import UploadFactory
 from omnia_facade.ws.voice import VoiceCallLimit
 
+if TYPE_CHECKING:
+    from omnia_facade.media.opening import MediaService
+
 
 def websocket_upgrade(
-    context: ProcessContext, connections: Connections, uploads: Uploads | None
+    context: ProcessContext,
+    connections: Connections,
+    backend: Backend,
+    media: "MediaService | None",
 ) -> Upgrade:
-    """Return the factory of connections; without `uploads`, clients cannot upload."""
+    """Return the factory of connections; without `media`, clients cannot upload."""
     env = context.env
-    backend = _open_backend(context)
     call_limit = VoiceCallLimit(env.max_audio_sessions, context.metrics.voice.sessions_active)
-    factory = UploadFactory(uploads) if uploads else None
+    factory = UploadFactory(media.uploads) if media else None
     if factory:
         context.stack.push_async_callback(factory.close)
 
     def upgrade(head: RequestHead, principal: Principal) -> ClientConnection:
-        session_id = str(uuid.uuid4())
+        session_id = media.sessions.ids.new(principal.user_id) if media else str(uuid.uuid4())
         resume = head.parameter("session_id")
         conversation = WebSocketConversation(
             session_id,
@@ -51,7 +56,7 @@ def websocket_upgrade(
 # Imports below are local: a pod has one backend, and pays with memory for what it imports.
 
 
-def _open_backend(context: ProcessContext) -> Backend:
+def open_backend(context: ProcessContext) -> Backend:
     """Return the backend: the runtime if there is a client, otherwise echo or demo."""
     env, client = context.env, context.client
     if client:

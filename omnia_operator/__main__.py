@@ -14,10 +14,10 @@ def main() -> int:
     try:
         env = OperatorEnv.parse(os.environ)
         configure_logs(env.log_level)
+        return _serve(env)
     except ConfigurationError as error:
         print(f"omnia-operator: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
         return 2
-    return _serve(env)
 
 
 def _serve(env: OperatorEnv) -> int:

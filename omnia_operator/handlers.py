@@ -8,23 +8,11 @@ import kopf
 from omnia_core.names import GROUP
 from omnia_operator import labels
 from omnia_operator.cluster.client import PAGE
-from omnia_operator.cluster.kinds import (
-    CONFIG_MAP,
-    OWNED,
-    POD,
-    SECRET,
-    SERVICE,
-    WATCHED,
-    ObjectKind,
-)
+from omnia_operator.cluster.kinds import LABELLED, SECRET, WATCHED, ObjectKind
 from omnia_operator.scheduling import EventIntake
 from omnia_operator.scheduling.liveness import SERVER_SECONDS, SILENCE_SECONDS, WatchLiveness
 
-# Resources may refer to any object of these kinds.
-_UNLABELLED = (CONFIG_MAP, SECRET, SERVICE)
 LABEL_SELECTOR = {labels.MANAGED_BY: labels.OPERATOR}
-LABELLED = frozenset(kind for kind in (*OWNED, POD) if kind not in _UNLABELLED)
-"""Kinds of which only the operator's own objects are watched."""
 
 
 def register(registry: kopf.OperatorRegistry, intake: EventIntake, liveness: WatchLiveness) -> None:

@@ -1,5 +1,7 @@
-"""Labels and annotations of the operator's objects."""
+"""Labels, annotations and names of the operator's objects."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from omnia_core.names import GROUP
@@ -23,8 +25,14 @@ CONFIG_HASH: Final = f"{GROUP}/config-hash"
 """On pods: hash of what containers read only at the start. A new value replaces the pods."""
 MANIFEST_HASH: Final = f"{GROUP}/manifest-hash"
 """On owned objects: hash of the applied manifest."""
+APPLIED_BY: Final = f"{GROUP}/applied-by"
+"""On Deployments: namespace and name of the Lease of the operator that applied it."""
 FILES_HASH: Final = f"{GROUP}/files-hash"
 """On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
+
+
+_PREFIX = "omnia-"
+_FOLDERS = ("auth", "function", "pack", "providers", "tools")
 
 
 def selector(agent: str) -> dict[str, str]:
@@ -35,3 +43,58 @@ def selector(agent: str) -> dict[str, str]:
 def owned(agent: str) -> dict[str, str]:
     """Return the labels of every object of an agent."""
     return {**selector(agent), MANAGED_BY: OPERATOR, COMPONENT: "agent"}
+
+
+def marked(found: Mapping[str, str], agent: str) -> bool:
+    """Whether labels are those of the objects of an agent."""
+    return owned(agent).items() <= found.items()
+
+
+@dataclass(frozen=True)
+class OwnedNames:
+    """The names of the objects that the pods of an agent run as or mount.
+
+    Their prefix keeps them apart from names that people choose: an agent `shop` and a ConfigMap
+    `shop-pack` are both likely. The Service and the Deployment have the agent's own name.
+    """
+
+    agent: str
+
+    @property
+    def service_account(self) -> str:
+        """The ServiceAccount of the pods."""
+        return self._named("agent")
+
+    @property
+    def auth_secret(self) -> str:
+        """The Secret with the keys of clients."""
+        return self._named("auth")
+
+    @property
+    def copied_keys(self) -> str:
+        """The Secret with the keys that were copied from other namespaces."""
+        return self._named("provider-keys")
+
+    @property
+    def every(self) -> frozenset[str]:
+        """The names of all objects of the agent; most of those without pods have its own name."""
+        folders = (self.config_map(folder) for folder in _FOLDERS)
+        names = {self.service_account, *self.secrets, *folders}
+        return frozenset({self.agent, *names, *map(former_name, names)})
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every Secret: pods may mount one that does not exist."""
+        return self.auth_secret, self.copied_keys
+
+    def config_map(self, folder: str) -> str:
+        """Return the name of the ConfigMap that is mounted as a folder."""
+        return self._named(folder)
+
+    def _named(self, part: str) -> str:
+        return f"{_PREFIX}{self.agent}-{part}"
+
+
+def former_name(name: str) -> str:
+    """Return the name that an object of `OwnedNames` had before it had the prefix."""
+    return name.removeprefix(_PREFIX)

@@ -7,8 +7,8 @@ import structlog
 from omnia_core.errors import Code
 from omnia_operator.cluster.client import ClusterClient
 from omnia_operator.cluster.errors import ClusterError
-from omnia_operator.cluster.kinds import CUSTOM, WATCHED, ObjectKind
-from omnia_operator.handlers import LABEL_SELECTOR, LABELLED
+from omnia_operator.cluster.kinds import CUSTOM, LABELLED, WATCHED, ObjectKind
+from omnia_operator.handlers import LABEL_SELECTOR
 from omnia_operator.scheduling import EventIntake
 from omnia_operator.scheduling.liveness import WatchLiveness
 

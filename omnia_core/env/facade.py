@@ -133,10 +133,10 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     max_received: Annotated[
         ByteSize,
         Meta(
-            description="What all connections together may have sent that is not answered yet,"
-            " unfinished messages included."
+            description="What the pod may hold for all connections together: messages that are"
+            " unfinished or not answered yet, and answers that are not read yet."
         ),
-    ] = ByteSize(128 << 20)
+    ] = ByteSize(96 << 20)
     media_storage_type: MediaStorageTypeField = MediaStorageType.NONE
     media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
     media_public_url: Annotated[
@@ -154,6 +154,16 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         ByteSize, Meta(description="Uploads of a session together; one may always be there.")
     ] = ByteSize(256 << 20)
     media_max_session_files: Annotated[int, Meta(ge=1, description="Uploads of a session.")] = 256
+    media_max_user_size: Annotated[
+        ByteSize | None,
+        Meta(
+            description="Uploads of one user who is known together; half of the volume when unset."
+        ),
+    ] = None
+    media_max_volume_size: Annotated[
+        ByteSize | None,
+        Meta(description="Uploads of all users together; the size of the volume when unset."),
+    ] = None
     media_max_pending: Annotated[
         int, Meta(ge=1, description="Uploads of a session that are requested and not complete.")
     ] = 16

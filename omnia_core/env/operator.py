@@ -11,6 +11,19 @@ from omnia_core.env.shared import Port, Rate
 # The address of Prometheus in the complete example of spec 001.
 PROMETHEUS = "http://omnia-prometheus-server.omnia-system.svc.cluster.local/prometheus"
 
+# The types of volumes of Kubernetes' Pod Security Standard "restricted".
+RESTRICTED_VOLUMES = (
+    "configMap",
+    "csi",
+    "downwardAPI",
+    "emptyDir",
+    "ephemeral",
+    "image",
+    "persistentVolumeClaim",
+    "projected",
+    "secret",
+)
+
 
 class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     """The environment of the operator, which the chart sets."""
@@ -28,6 +41,14 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     ] = ""
     runtime_image_pull_policy: Annotated[
         str, Meta(description="Pull policy of the runtime's image; Kubernetes' default when unset.")
+    ] = ""
+    facade_resources: Annotated[
+        str,
+        Meta(description="Requests and limits of facade containers without their own, as JSON."),
+    ] = ""
+    runtime_resources: Annotated[
+        str,
+        Meta(description="Requests and limits of runtime containers without their own, as JSON."),
     ] = ""
     image_pull_secrets: Annotated[
         tuple[str, ...],
@@ -55,6 +76,27 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     prometheus_address: Annotated[
         str, Meta(description="Prometheus that KEDA's default trigger asks.")
     ] = PROMETHEUS
+    policy_volumes: Annotated[
+        tuple[str, ...],
+        Meta(description="Types of volumes that AgentRuntimes may have; a lone comma for none."),
+    ] = RESTRICTED_VOLUMES
+    policy_service_account_tokens: Annotated[
+        bool,
+        Meta(description="Volumes of AgentRuntimes may have tokens of the ServiceAccount."),
+    ] = False
+    policy_custom_images: Annotated[
+        bool, Meta(description="AgentRuntimes may name other images than the two above.")
+    ] = True
+    policy_extra_environment: Annotated[
+        bool, Meta(description="AgentRuntimes may have `extraEnv`.")
+    ] = True
+    policy_unauthenticated_agents: Annotated[
+        bool,
+        Meta(
+            description="An AgentRuntime may serve requests without a credential, by a variable in"
+            " `facade.extraEnv`."
+        ),
+    ] = False
     discovery_deny_private_addresses: Annotated[
         bool,
         Meta(

@@ -57,5 +57,8 @@ class BackendConnection(Protocol):
 class Backend(Protocol):
     """Answers all connections; one per program."""
 
+    async def probe(self, session_id: str, principal: Principal) -> Resume:
+        """Return whether this caller can continue a session."""
+
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         """Begin a connection to which `session_id` was announced."""

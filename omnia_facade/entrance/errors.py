@@ -32,7 +32,9 @@ class Rejection(StrEnum):
     OVERLOADED = "overloaded"
 
     MESSAGE_RATE = "message_rate"
+    FRAME_RATE = "frame_rate"
     TOO_MUCH_RECEIVED = "too_much_received"
+    TOO_MUCH_UNREAD = "too_much_unread"
 
 
 class HttpError(Exception):

@@ -11,7 +11,7 @@ from msgspec import Struct
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_schema
-from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
+from omnia_core.jsonvalue import JsonObject, TooDeep, json_bytes, parse_json
 from omnia_core.telemetry.tracing import current_span, names
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -132,10 +132,9 @@ class Function:
         try:
             value = parse_json(body)
         except ValueError as error:
-            self._record(body, call, "the body is not JSON", began)
-            raise FunctionFailed(
-                FunctionErrorCode.INPUT_INVALID, f"the body is not JSON: {error}"
-            ) from error
+            wrong = "nested too deeply" if isinstance(error, TooDeep) else "not JSON"
+            self._record(body, call, f"the body is {wrong}", began)
+            raise FunctionFailed(FunctionErrorCode.INPUT_INVALID, f"the body is {error}") from error
         violations = _violations(self._input, value)
         if violations:
             places = ", ".join(violation.pointer or "(root)" for violation in violations)
@@ -166,7 +165,7 @@ class Function:
         except ValueError as error:
             raise FunctionFailed(
                 FunctionErrorCode.OUTPUT_INVALID,
-                f"the output is not JSON: {error}",
+                f"the output is {error}",
                 raw_output=output_json,
             ) from error
         violations = _violations(self._output, value)

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
+from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_core.media import UNREADABLE
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.errors import RETRY_NOW, HttpError
@@ -35,12 +36,14 @@ STATUS: dict[MediaErrorCode, int] = {
     MediaErrorCode.EXPIRED: 410,
     MediaErrorCode.TOO_LARGE: 413,
     MediaErrorCode.TOO_MANY_OF_USER: 429,
+    MediaErrorCode.AGENT_UNAVAILABLE: 503,
     MediaErrorCode.OVERLOADED: 503,
     MediaErrorCode.STORAGE_FAILED: 503,
     MediaErrorCode.STORAGE_FULL: 507,
 }
 _HEADERS = dict.fromkeys(
     (
+        MediaErrorCode.AGENT_UNAVAILABLE,
         MediaErrorCode.OVERLOADED,
         MediaErrorCode.STORAGE_FAILED,
         MediaErrorCode.TOO_MANY_OF_USER,
@@ -68,6 +71,7 @@ class MediaRoute:
     def __init__(self, media: MediaService, metrics: MediaMetrics, timings: Timings) -> None:
         self._uploads = media.uploads
         self._library = media.library
+        self._sessions = media.sessions
         self._timings = timings
         self._downloads = Downloads(media.library, metrics, timings.send)
         self._operations = {
@@ -114,9 +118,11 @@ class MediaRoute:
             )
         body = await read_body(request, limit=MAX_REQUEST_BYTES, seconds=self._timings.body)
         try:
+            check_depth(body)
             upload = msgspec.json.decode(body, type=UploadRequest)
-        except UNREADABLE as error:
+        except (TooDeep, *UNREADABLE) as error:
             raise MediaFailed(MediaErrorCode.INPUT_INVALID, f"the request: {error}") from error
+        await self._sessions.require(upload.session_id, caller)
         return _json(await self._uploads.request(upload, caller))
 
     async def _upload(

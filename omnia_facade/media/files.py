@@ -2,6 +2,7 @@
 
 In addition to the layout of `omnia_core.media`:
 
+    <root>/.key                                      with which ids of sessions are made
     <root>/.uploads/<upload id>                      a `PendingUpload`, JSON
     <root>/.uploads/<upload id>.done                 the same, once the upload is complete
     <root>/.uploads/<upload id>.<random>.part        bytes that were received so far
@@ -12,8 +13,10 @@ The volume is shared by several pods: each can continue what another one started
 """
 
 import contextlib
+import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,6 +31,7 @@ from omnia_core.media import (
     find,
     folder_name,
     opened_folder,
+    read_file,
 )
 from omnia_facade.media.quota import (
     RESERVED,
@@ -36,11 +40,17 @@ from omnia_facade.media.quota import (
     read_pending,
     require_owner,
 )
+from omnia_facade.media.usage import VolumeUsage
 
 UPLOADS = ".uploads"
 DONE = ".done"
 PART = ".part"
 NEW = ".new"
+KEY = ".key"
+KEY_BYTES = 32
+# How often a key is read that another pod is writing, and at which intervals.
+KEY_READS = 20
+KEY_SECONDS = 0.1
 
 
 class MediaFiles:
@@ -49,34 +59,23 @@ class MediaFiles:
     All methods raise `OSError` where the volume cannot be read or written.
     """
 
-    def __init__(self, root: Path, quota: UploadQuota) -> None:
+    def __init__(self, root: Path, quota: UploadQuota, usage: VolumeUsage) -> None:
         self.root = root
         self._quota = quota
-
-    def prepare(self) -> None:
-        """Make the folder of the uploads."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        (self.root / UPLOADS).mkdir(exist_ok=True, mode=0o700)
+        self._usage = usage
 
     def reserve(self, pending: PendingUpload, now: datetime) -> None:
         """Reserve room for an upload.
 
         Raises:
-            MediaFailed: the session belongs to another user, or its quota is exhausted.
+            MediaFailed: the session belongs to another user, or a quota is exhausted.
         """
-        with self._session(pending.session_id) as folder:
-            require_owner(folder, pending.user_id)
-            self._quota.require(folder, pending.size_bytes, now)
-            content = msgspec.json.encode(pending)
-            reserved = pending.media_id + RESERVED
-            _write(folder, reserved, content)
-            try:
-                with self._uploads() as uploads:
-                    _write(uploads, pending.upload_id, content)
-            except OSError:
-                # Otherwise it would count although its ticket was not issued.
-                _remove(folder, reserved)
-                raise
+        self._usage.reserve(pending.media_id, pending.user_id, pending.size_bytes)
+        try:
+            self._write_reservation(pending, now)
+        except BaseException:
+            self._usage.release(pending.media_id)
+            raise
 
     def pending(self, upload_id: str) -> tuple[PendingUpload, bool] | None:
         """Return an upload and whether it is complete; None if it is unknown."""
@@ -129,6 +128,21 @@ class MediaFiles:
             os.close(descriptor)
         return record
 
+    def _write_reservation(self, pending: PendingUpload, now: datetime) -> None:
+        with self._session(pending.session_id) as folder:
+            require_owner(folder, pending.user_id)
+            self._quota.require(folder, pending.size_bytes, now)
+            content = msgspec.json.encode(pending)
+            reserved = pending.media_id + RESERVED
+            _write(folder, reserved, content)
+            try:
+                with self._uploads() as uploads:
+                    _write(uploads, pending.upload_id, content)
+            except OSError:
+                # Otherwise it would count although its ticket was not issued.
+                _remove(folder, reserved)
+                raise
+
     def _place(self, uploads: int, part: str, record: MediaRecord) -> None:
         media_id = record.media_id
         new = f"{media_id}.{secrets.token_hex(8)}{NEW}"
@@ -153,6 +167,29 @@ class MediaFiles:
         path.mkdir(exist_ok=True)
         with opened_folder(path) as folder:
             yield folder
+
+
+def prepare(root: Path) -> bytes:
+    """Make the folders that a volume needs for uploads; return its key, which all pods share.
+
+    Raises:
+        OSError: the volume cannot be used.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    (root / UPLOADS).mkdir(exist_ok=True, mode=0o700)
+    with opened_folder(root) as folder:
+        for _ in range(2):
+            with contextlib.suppress(FileExistsError):
+                _write(folder, KEY, secrets.token_bytes(KEY_BYTES))
+            for _ in range(KEY_READS):
+                key = read_file(folder, KEY)
+                if len(key) == KEY_BYTES:
+                    return key
+                # Another pod is writing it.
+                time.sleep(KEY_SECONDS)
+            # That pod has ended.
+            _remove(folder, KEY)
+    raise OSError(errno.EIO, f"the file {KEY} is not complete")
 
 
 def _create(folder: int, name: str) -> int:

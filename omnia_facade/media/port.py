@@ -20,6 +20,7 @@ class MediaErrorCode(StrEnum):
     STORAGE_FULL = "storage_full"
     STORAGE_FAILED = "storage_failed"
     OVERLOADED = "overloaded"
+    AGENT_UNAVAILABLE = "agent_unavailable"
     TOO_MANY_OF_USER = "too_many_of_user"
 
 

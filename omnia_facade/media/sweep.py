@@ -1,4 +1,4 @@
-"""Removes expired files and abandoned uploads, a few entries at a time."""
+"""Removes expired files and abandoned uploads, a few entries at a time, and counts the others."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,9 @@ import structlog
 from omnia_core.media import META, is_media_id, opened_folder, read_record
 from omnia_facade.media.files import DONE, NEW, PART, UPLOADS
 from omnia_facade.media.port import MediaFailed
-from omnia_facade.media.quota import OWNER, RESERVED
+from omnia_facade.media.quota import OWNER, RESERVED, read_pending
 from omnia_facade.media.threads import in_thread
+from omnia_facade.media.usage import VolumeUsage
 
 SWEEP_SECONDS = 15.0
 SWEEP_ENTRIES = 1000
@@ -33,23 +34,30 @@ _log = structlog.get_logger()
 class MediaSweeper:
     """Goes through the folder in rounds, some entries at each step."""
 
-    def __init__(self, root: Path, now: Callable[[], datetime], ticket: timedelta) -> None:
+    def __init__(
+        self, root: Path, now: Callable[[], datetime], ticket: timedelta, usage: VolumeUsage
+    ) -> None:
         """`ticket` is the lifetime of a ticket."""
         self._root = root
         self._now = now
+        self._ticket = ticket
         self._kept = ticket + REMEMBERED
-        self._left: Iterator[_Entry] = iter(())
+        self._usage = usage
+        self._left = self._round()
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
+        """Sweep until cancelled; the first round without a pause, because it counts the files."""
+        counted = False
         while True:
-            await asyncio.sleep(SWEEP_SECONDS)
+            if counted:
+                await asyncio.sleep(SWEEP_SECONDS)
             try:
-                await in_thread(self.step, SWEEP_ENTRIES)
+                counted |= await in_thread(self.step, SWEEP_ENTRIES)
             except MediaFailed:
-                continue
+                counted = True
             except Exception:  # noqa: BLE001 - the other entries are swept all the same
                 _log.exception("an upload was not swept")
+                counted = True
 
     def step(self, entries: int) -> bool:
         """Check some entries; return whether the round is complete. Blocks."""
@@ -57,6 +65,7 @@ class MediaSweeper:
         for _ in range(entries):
             entry = next(self._left, None)
             if entry is None:
+                self._usage.round_ended()
                 self._left = self._round()
                 return True
             # Other pods sweep the same volume.
@@ -82,6 +91,19 @@ class MediaSweeper:
                 self._check_record(folder, name.removesuffix(META), now)
             elif self._is_abandoned(path, folder, name) and self._is_old(folder, name, now):
                 os.unlink(name, dir_fd=folder)
+            else:
+                self._count_unfinished(folder, name, now)
+
+    def _count_unfinished(self, folder: int, name: str, now: datetime) -> None:
+        """Count a reserved upload, and bytes that no reservation counts any more."""
+        if name.endswith(RESERVED):
+            pending = read_pending(folder, name)
+            if pending:
+                size = pending.size_bytes if pending.expires_at > now else 0
+                self._usage.count(pending.media_id, pending.user_id, size)
+        elif name.endswith(PART) and self._is_old(folder, name, now, self._ticket):
+            size = os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+            self._usage.count(name, "", size)
 
     def _check_record(self, folder: int, media_id: str, now: datetime) -> None:
         record = read_record(folder, media_id)
@@ -90,6 +112,7 @@ class MediaSweeper:
                 os.unlink(media_id + META, dir_fd=folder)
             return
         if record.expires_at > now:
+            self._usage.count(media_id, record.user_id, record.size_bytes)
             return
         with contextlib.suppress(FileNotFoundError):
             os.unlink(media_id, dir_fd=folder)
@@ -102,9 +125,9 @@ class MediaSweeper:
             return True
         return is_media_id(name) and _record_of(folder, name) is None
 
-    def _is_old(self, folder: int, name: str, now: datetime) -> bool:
+    def _is_old(self, folder: int, name: str, now: datetime, age: timedelta | None = None) -> bool:
         status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-        return now.timestamp() - status.st_mtime > self._kept.total_seconds()
+        return now.timestamp() - status.st_mtime > (age or self._kept).total_seconds()
 
     def _remove_session(self, path: Path, folder: int, now: datetime) -> None:
         """Remove the folder of a session without files; without an owner it is not a session."""

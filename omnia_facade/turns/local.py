@@ -55,6 +55,9 @@ class EchoBackend:
     def __init__(self, sessions: AnnouncedSessions) -> None:
         self._sessions = sessions
 
+    async def probe(self, session_id: str, principal: Principal) -> Resume:
+        return self._sessions.probe(session_id, principal.user_id)
+
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         self._sessions.add(session_id, principal.user_id)
         return _EchoConnection(self._sessions, principal.user_id)
@@ -106,6 +109,9 @@ class DemoBackend:
     def __init__(self, sessions: AnnouncedSessions, word_seconds: float = WORD_SECONDS) -> None:
         self._sessions = sessions
         self._word_seconds = word_seconds
+
+    async def probe(self, session_id: str, principal: Principal) -> Resume:
+        return self._sessions.probe(session_id, principal.user_id)
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         self._sessions.add(session_id, principal.user_id)

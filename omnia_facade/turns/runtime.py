@@ -67,6 +67,9 @@ class RuntimeBackend:
         self._cancel_seconds = cancel_seconds
         self._store = store
 
+    async def probe(self, session_id: str, principal: Principal) -> Resume:
+        return await _probe(self._client, session_id, principal)
+
     def begin(
         self,
         session_id: str,  # noqa: ARG002 - the port's
@@ -103,13 +106,7 @@ class _RuntimeConnection:
         self._call: RuntimeCall | None = None
 
     async def probe(self, session_id: str) -> Resume:
-        try:
-            return await self._client.has_conversation(session_id, self._caller)
-        except RuntimeFailed as failed:
-            if failed.code is Code.UNIMPLEMENTED:
-                return Resume.RESUMABLE
-            _log.warning("session not probed", session_id=session_id, reason=failed.message)
-            return Resume.UNAVAILABLE
+        return await _probe(self._client, session_id, self._caller)
 
     def turn(
         self, request: TurnRequest, listener: TurnListener[TurnEvent]
@@ -151,6 +148,16 @@ class _RuntimeConnection:
 
     def close(self) -> None:
         self._turns.close()
+
+
+async def _probe(client: RuntimeClient, session_id: str, caller: Principal) -> Resume:
+    try:
+        return await client.has_conversation(session_id, caller)
+    except RuntimeFailed as failed:
+        if failed.code is Code.UNIMPLEMENTED:
+            return Resume.RESUMABLE
+        _log.warning("session not probed", session_id=session_id, reason=failed.message)
+        return Resume.UNAVAILABLE
 
 
 class RuntimeTurns:

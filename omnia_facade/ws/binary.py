@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.jsonvalue import check_depth
 from omnia_facade.ws.messages import FrameRefused
 
 MAGIC = b"OMNI"
@@ -125,8 +126,9 @@ def _metadata(data: bytes) -> BinaryMetadata:
     if not data:
         return BinaryMetadata()
     try:
+        check_depth(data)
         return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except ValueError as error:
         raise _invalid(f"its metadata is not as expected: {error}") from error
 
 

@@ -20,9 +20,9 @@ from omnia_facade.ws.effects import (
     StartCall,
     StartTurn,
 )
-from omnia_facade.ws.inbound_limits import ConnectionAbuse, InboundLimiter
+from omnia_facade.ws.inbound_limits import LARGE, ConnectionAbuse, ConnectionLimiter
 from omnia_facade.ws.media_traffic import BeginUploads, MediaTraffic
-from omnia_facade.ws.messages import FrameRefused, parse
+from omnia_facade.ws.messages import FrameRefused, held_bytes, parse
 from omnia_facade.ws.socket import WebSocket
 from omnia_facade.ws.turn_runner import TurnRunner
 from omnia_facade.ws.voice import VoiceCallLimit
@@ -55,7 +55,7 @@ class ClientConnection(WebSocket):
         call_limit: VoiceCallLimit,
         begin_uploads: BeginUploads | None = None,
     ) -> None:
-        super().__init__(connections.write_coalescer)
+        super().__init__(connections.write_coalescer, connections.read_turns)
         self._connections = connections
         self._backend = backend
         self._conversation = conversation
@@ -64,7 +64,9 @@ class ClientConnection(WebSocket):
         self._begin_uploads = begin_uploads
         self._media: MediaTraffic | None = None
         self._deadlines: Deadlines | None = None
-        self._limiter = InboundLimiter(connections.limits, connections.budget, connections.metrics)
+        self._limiter = ConnectionLimiter(
+            connections.limits, connections.budget, connections.metrics
+        )
 
     @property
     def session_count(self) -> int:
@@ -83,17 +85,9 @@ class ClientConnection(WebSocket):
         self._limiter.release()
         self._connections.closed(self)
 
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        try:
-            self._limiter.received(self.unfinished, self._conversation.unanswered_bytes)
-        except ConnectionAbuse as abuse:
-            self.fail(abuse.code, abuse.reason)
-            self._flush()
-
     def turn_ended(self) -> None:
         """Called after the last frame of a turn: its message is answered."""
-        self._limiter.answered(self._conversation.unanswered_bytes)
+        self.received()
 
     def drain(self) -> None:
         """Close when all accepted messages are answered."""
@@ -108,8 +102,12 @@ class ClientConnection(WebSocket):
     def received_text(self, data: bytes) -> None:
         self._connections.metrics.messages_received.inc()
         try:
-            self._limiter.admit(len(data), self.heard_at)
-            effects = self._conversation.receive(parse(data.decode()), len(data))
+            size = len(data)
+            self._limiter.admit(size, self.heard_at)
+            text = data.decode()
+            if size > LARGE:
+                size = max(size, held_bytes(text))
+            effects = self._conversation.receive(parse(text), size)
         except UnicodeDecodeError:
             self.fail(1007, "the frame is not UTF-8")
         except ConnectionAbuse as abuse:
@@ -118,6 +116,28 @@ class ClientConnection(WebSocket):
             self.apply(self._conversation.refuse(refused))
         else:
             self._process(effects)
+
+    def received_idle_frame(self) -> None:
+        try:
+            self._limiter.admit_idle_frame(self.heard_at)
+        except ConnectionAbuse as abuse:
+            self.fail(abuse.code, abuse.reason)
+
+    def received(self) -> None:
+        if self._transport is None:
+            # Its bytes are returned to the budget already.
+            return
+        unfinished = self.unfinished + (self._media.waiting if self._media else 0)
+        try:
+            self._limiter.received(unfinished, self._conversation.unanswered_bytes)
+        except ConnectionAbuse as abuse:
+            self.fail(abuse.code, abuse.reason)
+            self._flush()
+
+    def unread(self, size: int) -> None:
+        if not self._limiter.unread(size):
+            # A close frame would wait behind what the client does not read.
+            self.abort()
 
     def received_binary(self, data: bytes) -> None:
         self._process(self._require_media().receive(data))
@@ -181,7 +201,7 @@ class ClientConnection(WebSocket):
                 self._conversation,
                 self._backend,
                 connections.metrics.voice,
-                connections.limits.media,
+                connections.limits,
                 self._begin_uploads,
             )
         return self._media

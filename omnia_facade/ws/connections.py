@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.timings import USUAL, Timings
-from omnia_facade.ws.inbound_limits import ConnectionLimits, InboundBudget
-from omnia_facade.ws.socket import WriteCoalescer
+from omnia_facade.ws.inbound_limits import ConnectionLimits, PodBudget
+from omnia_facade.ws.rounds import ReadTurns, WriteCoalescer
 
 
 class MonitoredConnection(Protocol):
@@ -50,8 +50,9 @@ class Connections:
 
     Attributes:
         sent: frames sent since the counter was last updated.
-        budget: the received bytes that all connections may hold.
+        budget: the bytes that the pod may hold for all connections.
         write_coalescer: joins the writes of all connections.
+        read_turns: shares reading among the connections that send much.
     """
 
     def __init__(
@@ -63,9 +64,10 @@ class Connections:
     ) -> None:
         self.metrics = metrics
         self.limits = limits
-        self.budget = InboundBudget(limits.received_bytes)
+        self.budget = PodBudget(limits.held_bytes)
         self.sent = 0
         self.write_coalescer = WriteCoalescer()
+        self.read_turns = ReadTurns()
         self._handler = handler
         self._stalls = StallDetector(limits.write_seconds)
         self._timings = timings

@@ -20,19 +20,16 @@ from omnia_facade.ws.effects import (
     QueueAudio,
     RequestUpload,
 )
-from omnia_facade.ws.inbound_limits import Rate, ReadPause, Throttle
+from omnia_facade.ws.inbound_limits import ConnectionLimits, ReadPause, Throttle
 from omnia_facade.ws.messages import FrameRefused
 from omnia_facade.ws.uploads import SocketUploads, UploadSocket
 
 BeginUploads: TypeAlias = Callable[[UploadSocket], SocketUploads]
 
-_NOT_BINARY = FrameRefused(
-    ErrorCode.INVALID_MESSAGE,
-    "binary frames are not enabled; expected JSON in a text frame, or connect with ?binary=true",
+_NOT_BINARY = (
+    "binary frames are not enabled; expected JSON in a text frame, or connect with ?binary=true"
 )
-_NO_STORAGE = FrameRefused(
-    ErrorCode.MEDIA_NOT_ENABLED, "media storage is not enabled; send media inline in parts"
-)
+_NO_STORAGE = "media storage is not enabled; send media inline in parts"
 
 
 class MediaTraffic:
@@ -42,10 +39,11 @@ class MediaTraffic:
         "_audio",
         "_backend",
         "_begin_uploads",
+        "_bytes",
         "_conversation",
+        "_frames",
         "_metrics",
         "_socket",
-        "_throttle",
         "_throttled",
         "_uploads",
     )
@@ -56,26 +54,33 @@ class MediaTraffic:
         conversation: WebSocketConversation,
         backend: BackendConnection,
         metrics: VoiceMetrics,
-        rate: Rate,
+        limits: ConnectionLimits,
         begin_uploads: BeginUploads | None,
     ) -> None:
-        """`rate` limits the client's bytes; `begin_uploads` is None without a media store."""
+        """`begin_uploads` is None without a media store."""
         self._socket = socket
         self._conversation = conversation
         self._backend = backend
         self._metrics = metrics
         self._begin_uploads = begin_uploads
-        self._throttle = Throttle(rate)
+        self._bytes = Throttle(limits.media)
+        self._frames = Throttle(limits.binary_frames)
         self._throttled: asyncio.TimerHandle | None = None
         self._audio: AudioQueue | None = None
         self._uploads: SocketUploads | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Received bytes of uploads that are not written yet."""
+        return self._uploads.waiting if self._uploads else 0
+
     def receive(self, data: bytes) -> list[Effect]:
         """Process a binary message."""
         self._apply_rate(len(data))
+        if not self._conversation.binary:
+            refused = FrameRefused(ErrorCode.INVALID_MESSAGE, _NOT_BINARY)
+            return self._conversation.refuse(refused)
         try:
-            if not self._conversation.binary:
-                raise _NOT_BINARY
             return self._receive(decode(data))
         except FrameRefused as refused:
             return self._conversation.refuse(refused)
@@ -122,7 +127,8 @@ class MediaTraffic:
 
     def _apply_rate(self, size: int) -> None:
         loop = asyncio.get_running_loop()
-        pause = self._throttle.spend(size, loop.time())
+        now = loop.time()
+        pause = max(self._bytes.spend(size, now), self._frames.spend(1, now))
         if pause > 0:
             self._metrics.frames_rate_limited.inc()
             self._socket.pause_reading(ReadPause.RATE)
@@ -139,6 +145,6 @@ class MediaTraffic:
     def _require_uploads(self) -> SocketUploads:
         if self._uploads is None:
             if self._begin_uploads is None:
-                raise _NO_STORAGE
+                raise FrameRefused(ErrorCode.MEDIA_NOT_ENABLED, _NO_STORAGE)
             self._uploads = self._begin_uploads(self._socket)
         return self._uploads

@@ -1,6 +1,7 @@
 """Text frames from the client, parsed and validated."""
 
 import re
+import sys
 from typing import Annotated
 
 import msgspec
@@ -8,9 +9,12 @@ from msgspec import Meta, Raw, Struct
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
+from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_facade.backend.events import TurnRequest
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+# The first half of an escaped character beyond U+FFFF (RFC 8259, section 7).
+_HIGH_SURROGATE = re.compile(r"\\u[dD][89abAB]")
 PART_TYPES = ("text", "image", "audio", "video", "file")
 
 
@@ -94,13 +98,28 @@ def parse(data: str) -> ClientFrame:
         FrameRefused: the frame is invalid; the message says what was expected.
     """
     try:
+        check_depth(data)
         frame = _decoder.decode(data)
+    except TooDeep as error:
+        raise _invalid(f"the frame is {error}") from error
     except msgspec.ValidationError as error:
         raise _refusal(data, error) from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except msgspec.DecodeError as error:
         raise _invalid(f"the frame is not JSON: {error}") from error
     _check(frame)
     return frame
+
+
+def held_bytes(text: str) -> int:
+    """Return how much memory the strings of a message may take: up to four times its characters.
+
+    One character beyond U+FFFF makes each character of its string take four bytes, and one beyond
+    U+00FF makes each take two.
+    """
+    if _HIGH_SURROGATE.search(text):
+        return 4 * len(text)
+    size = sys.getsizeof(text)
+    return max(size, 2 * len(text)) if "\\u" in text else size
 
 
 def turn_request(frame: ClientFrame, session_id: str) -> TurnRequest:
@@ -118,7 +137,7 @@ def _refusal(data: str, error: msgspec.ValidationError) -> FrameRefused:
     """Return the refusal; an unknown type is reported before wrong fields."""
     try:
         frame_type = _envelope.decode(data).type
-    except (msgspec.DecodeError, RecursionError):
+    except msgspec.DecodeError:
         return _invalid(f'expected an object with a string "type": {error}')
     return _unknown(frame_type) if frame_type not in _PAYLOAD else _invalid(str(error))
 

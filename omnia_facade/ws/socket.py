@@ -1,33 +1,25 @@
-"""A WebSocket on an asyncio transport: handshake, frames, closing, and flow control."""
+"""A WebSocket on an asyncio transport: handshake, messages, closing, and flow control."""
 
 import asyncio
-from collections.abc import Sequence
-from struct import Struct
-from typing import Protocol, cast
+from typing import cast
 
-import structlog
-from websockets.exceptions import InvalidMessage, InvalidState
+from websockets.exceptions import InvalidState
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
-from websockets.server import ServerProtocol
-from websockets.typing import Subprotocol
 
-from omnia_core.names import MAX_MESSAGE_BYTES
-from omnia_facade.auth.tokens import SUBPROTOCOL
-from omnia_facade.entrance.errors import HttpError, response_bytes
 from omnia_facade.ws.inbound_limits import ReadPause
+from omnia_facade.ws.protocol import OmniaProtocol, binary_header, text_frame
+from omnia_facade.ws.rounds import ReadTurns, WriteCoalescer
 
-OMNIA_SUBPROTOCOL = Subprotocol(SUBPROTOCOL)
-_MALFORMED_UPGRADE = response_bytes(
-    HttpError(400, "bad_request", "the upgrade does not follow RFC 6455")
-)
-# The sizes from which a frame header needs a longer length field (RFC 6455, section 5.2).
-_SHORT = 126
-_MEDIUM = 65536
-_medium_header = Struct(">BBH").pack
-
-_log = structlog.get_logger()
+# A socket that has received so many bytes at once waits for its next turn before it reads more:
+# the event loop would read megabytes of it before it comes to the other sockets.
+TURN_BYTES = 64 * 1024
+# Larger frames are written at once, so that a client that does not read is noticed before the
+# next message is answered.
+LARGE_FRAME = 64 * 1024
+# Fragments that are smaller are charged like control frames: they cost more than their bytes.
+SMALL_FRAGMENT = 512
 
 
 class WebSocket(asyncio.Protocol):
@@ -41,12 +33,14 @@ class WebSocket(asyncio.Protocol):
     """
 
     __slots__ = (
+        "_binary",
         "_coalescer",
         "_failed",
         "_fragments",
         "_pauses",
         "_pieces",
         "_transport",
+        "_turns",
         "_ws",
         "closing_since",
         "heard_at",
@@ -54,12 +48,15 @@ class WebSocket(asyncio.Protocol):
         "unwritten",
     )
 
-    def __init__(self, coalescer: "WriteCoalescer") -> None:
+    def __init__(self, coalescer: WriteCoalescer, turns: ReadTurns) -> None:
         self._ws = OmniaProtocol()
         self._transport: asyncio.Transport | None = None
         self._coalescer = coalescer
+        self._turns = turns
         self._pieces: list[bytes] | None = None
-        self._fragments: FragmentedMessage | None = None
+        # One buffer: a list of small fragments would take many times their bytes.
+        self._fragments: bytearray | None = None
+        self._binary = False
         self._pauses = 0
         self._failed = False
         self.unwritten: asyncio.Event | None = None
@@ -75,7 +72,7 @@ class WebSocket(asyncio.Protocol):
     @property
     def unfinished(self) -> int:
         """Received bytes of a message that is not complete."""
-        return len(self._ws.reader.buffer) + (self._fragments.size if self._fragments else 0)
+        return self._ws.buffered + len(self._fragments or b"")
 
     def opened(self) -> None:
         """Called when the handshake is complete."""
@@ -87,6 +84,18 @@ class WebSocket(asyncio.Protocol):
 
     def received_binary(self, data: bytes) -> None:
         """Process a binary message."""
+        raise NotImplementedError
+
+    def received_idle_frame(self) -> None:
+        """Process a control frame, or a fragment of less than `SMALL_FRAGMENT` bytes."""
+        raise NotImplementedError
+
+    def received(self) -> None:
+        """Called when received data was handled."""
+        raise NotImplementedError
+
+    def unread(self, size: int) -> None:
+        """Called while writing is paused: the client has not read `size` bytes, 0 in the end."""
         raise NotImplementedError
 
     def ended(self) -> None:
@@ -101,19 +110,20 @@ class WebSocket(asyncio.Protocol):
         self.ended()
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
-        self._ws.receive_data(data)
-        for event in self._ws.events_received():
-            if self._failed:
-                break
-            if isinstance(event, Request):
-                self._accept(event)
-            elif isinstance(event, Frame):
-                self._receive(event)
-        self._flush()
+        self._handle(data)
+
+    def take_turn(self) -> None:
+        """Handle frames that were received, or read more, unless there is a reason to pause."""
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._may_read(ReadPause.TURN):
+            return
+        self._pauses &= ~ReadPause.TURN
+        if self._ws.turn_over:
+            self._handle(b"")
+        self._resume_if_free()
 
     def eof_received(self) -> bool:
-        self._ws.receive_eof()
+        self._ws.end()
         self._flush()
         return False
 
@@ -127,6 +137,7 @@ class WebSocket(asyncio.Protocol):
         if self.unwritten:
             self.unwritten.set()
             self.unwritten = None
+            self.unread(0)
         self._resume_if_free()
 
     def pause_reading(self, reason: ReadPause) -> None:
@@ -186,6 +197,8 @@ class WebSocket(asyncio.Protocol):
         pieces, self._pieces = self._pieces, None
         if pieces and self._transport and not self._transport.is_closing():
             self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if self.unwritten:
+                self.unread(self.unsent)
 
     def _write(self, data: bytes) -> None:
         if self._pieces is None:
@@ -193,11 +206,38 @@ class WebSocket(asyncio.Protocol):
             self._coalescer.add(self)
         else:
             self._pieces.append(data)
+        if len(data) >= LARGE_FRAME:
+            self.write_out()
+
+    def _handle(self, data: bytes) -> None:
+        """Handle received frames, at most those of a turn."""
+        self.heard_at = asyncio.get_running_loop().time()
+        self._ws.take_turn(data)
+        for event in self._ws.events_received():
+            if self._failed:
+                break
+            if isinstance(event, Request):
+                self._accept(event)
+            elif isinstance(event, Frame):
+                self._receive(event)
+        self._flush()
+        self.received()
+        if self._ws.turn_over or len(data) >= TURN_BYTES:
+            self.pause_reading(ReadPause.TURN)
+            self._resume_if_free()
+
+    def _may_read(self, reason: ReadPause) -> bool:
+        """Whether there is no other reason to pause."""
+        return self._pauses & ~reason == 0 and self.unwritten is None
 
     def _resume_if_free(self) -> None:
-        free = self._pauses == 0 and self.unwritten is None
-        if free and self._transport and not self._transport.is_closing():
-            self._transport.resume_reading()
+        transport = self._transport
+        if transport is None or transport.is_closing() or not self._may_read(ReadPause.TURN):
+            return
+        if self._pauses:
+            self._turns.add(self)
+        else:
+            transport.resume_reading()
 
     def _accept(self, request: Request) -> None:
         self._ws.send_response(self._ws.accept(request))
@@ -206,20 +246,23 @@ class WebSocket(asyncio.Protocol):
             self.opened()
 
     def _receive(self, frame: Frame) -> None:
-        data = bytes(frame.data)
-        if frame.opcode is Opcode.TEXT or frame.opcode is Opcode.BINARY:
-            binary = frame.opcode is Opcode.BINARY
-            if not frame.fin:
-                self._fragments = FragmentedMessage(data, binary=binary)
+        opcode, data = frame.opcode, bytes(frame.data)
+        # The library's parser refers to this frame until it has read the next one.
+        frame.data = b""
+        if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+            if frame.fin:
+                self._receive_message(data, binary=opcode is Opcode.BINARY)
                 return
-        elif frame.opcode is Opcode.CONT and self._fragments:
-            self._fragments.add(data)
-            if not frame.fin:
-                return
-            binary, data = self._fragments.binary, self._fragments.join()
-            self._fragments = None
-        else:
-            return
+            self._fragments, self._binary = bytearray(data), opcode is Opcode.BINARY
+        elif opcode is Opcode.CONT and self._fragments is not None:
+            self._fragments += data
+            if frame.fin:
+                message, self._fragments = bytes(self._fragments), None
+                self._receive_message(message, binary=self._binary)
+        if len(data) < SMALL_FRAGMENT:
+            self.received_idle_frame()
+
+    def _receive_message(self, data: bytes, *, binary: bool) -> None:
         if binary:
             self.received_binary(data)
         else:
@@ -227,112 +270,13 @@ class WebSocket(asyncio.Protocol):
 
     def _flush(self) -> None:
         for data in self._ws.data_to_send():
-            self.write_out()
-            if self._transport is None or self._transport.is_closing():
-                return
             if data:
-                self._transport.write(data)
-            else:
+                self._write(data)
+                continue
+            self.write_out()
+            self._fragments = None
+            if self._transport and not self._transport.is_closing():
                 # Half-close: a client that still sends must be able to read the close reason.
                 self.closing_since = asyncio.get_running_loop().time()
                 self._transport.write_eof()
                 self.ended()
-
-
-class OmniaProtocol(ServerProtocol):
-    """RFC 6455 without I/O, with our subprotocol and maximum message size."""
-
-    def __init__(self) -> None:
-        super().__init__(max_size=MAX_MESSAGE_BYTES)
-
-    def send_eof(self) -> None:
-        if isinstance(self.handshake_exc, InvalidMessage):
-            # The library sends no response to a malformed upgrade.
-            self.writes.append(_MALFORMED_UPGRADE)
-        super().send_eof()
-
-    def select_subprotocol(self, subprotocols: Sequence[Subprotocol]) -> Subprotocol | None:
-        # A client may offer its token as a subprotocol; the response must not contain it.
-        return OMNIA_SUBPROTOCOL if OMNIA_SUBPROTOCOL in subprotocols else None
-
-
-def text_frame(payload: bytes) -> bytes:
-    """Return a text frame: unmasked, final, uncompressed.
-
-    It is several times cheaper than the library's general serializer.
-    """
-    size = len(payload)
-    if size < _SHORT:
-        return bytes((0x81, size)) + payload
-    if size < _MEDIUM:
-        return _medium_header(0x81, 126, size) + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
-
-
-def binary_header(size: int) -> bytes:
-    """Return the header of a binary frame with a payload of `size` bytes."""
-    if size < _SHORT:
-        return bytes((0x82, size))
-    if size < _MEDIUM:
-        return b"\x82\x7e" + size.to_bytes(2, "big")
-    return b"\x82\x7f" + size.to_bytes(8, "big")
-
-
-class FragmentedMessage:
-    """A message that arrives in several frames; the library has checked their order and size.
-
-    Attributes:
-        binary: whether it is a binary message.
-        size: of the fragments so far, in bytes.
-    """
-
-    __slots__ = ("_fragments", "binary", "size")
-
-    def __init__(self, first: bytes, *, binary: bool) -> None:
-        self.binary = binary
-        self.size = len(first)
-        self._fragments = [first]
-
-    def add(self, fragment: bytes) -> None:
-        """Append the next fragment."""
-        self._fragments.append(fragment)
-        self.size += len(fragment)
-
-    def join(self) -> bytes:
-        """Return the message."""
-        return b"".join(self._fragments)
-
-
-class Writer(Protocol):
-    """A socket with frames to write."""
-
-    def write_out(self) -> None:
-        """Write the frames to the transport."""
-
-    def abort(self) -> None:
-        """Cut the connection."""
-
-
-class WriteCoalescer:
-    """Writes the frames of all sockets once per event loop round: a write costs 3 µs."""
-
-    __slots__ = ("_waiting",)
-
-    def __init__(self) -> None:
-        self._waiting: list[Writer] = []
-
-    def add(self, writer: Writer) -> None:
-        """Have `writer` write at the end of this round."""
-        if not self._waiting:
-            asyncio.get_running_loop().call_soon(self._write_out)
-        self._waiting.append(writer)
-
-    def _write_out(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for writer in waiting:
-            try:
-                writer.write_out()
-            except Exception:  # noqa: BLE001 - the other sockets must still be written
-                _log.exception("writing to a client failed")
-                # The client would miss frames without noticing.
-                writer.abort()

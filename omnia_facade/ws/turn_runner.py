@@ -97,6 +97,9 @@ class TurnRunner:
         try:
             while (job := self._job) is not None:
                 self._job = None
+                if self._socket.unwritten:
+                    # The answers to a client that does not read would pile up.
+                    await _drained(self._socket)
                 if isinstance(job, StartTurn):
                     await self._turn(job)
                 elif isinstance(job, ProbeSession):
@@ -142,6 +145,13 @@ class TurnRunner:
             message = f"audio session limit reached: {limit} calls; call again later"
             outcome = Failed(ErrorCode.RATE_LIMITED, message)
         self._socket.apply(self._conversation.turn_ended(job.number, outcome))
+
+
+async def _drained(socket: TurnSocket) -> None:
+    """Wait until the client has read what was written."""
+    # The socket may be full again before this task runs.
+    while (unwritten := socket.unwritten) is not None:
+        await unwritten.wait()
 
 
 async def _outcome(
@@ -197,9 +207,7 @@ class _Output:
         return self._socket.unwritten is None
 
     async def drain(self) -> None:
-        # The socket may be full again before this task runs.
-        while (unwritten := self._socket.unwritten) is not None:
-            await unwritten.wait()
+        await _drained(self._socket)
 
     async def send_event(self, event: TurnEvent) -> None:
         self._socket.apply(self._conversation.turn_event(self._number, event))

@@ -41,6 +41,9 @@ _log = structlog.get_logger()
 class UploadSocket(Protocol):
     """The client's connection, as used by its uploads."""
 
+    def received(self) -> None:
+        """Record how many bytes wait."""
+
     def apply(self, effects: list[Effect]) -> None:
         """Send frames."""
 
@@ -73,7 +76,11 @@ class UploadFactory:
 
 
 class SocketUploads:
-    """The uploads of one connection. A task exists only while there is a job."""
+    """The uploads of one connection. A task exists only while there is a job.
+
+    Attributes:
+        waiting: received bytes that are not written yet.
+    """
 
     def __init__(
         self,
@@ -90,7 +97,7 @@ class SocketUploads:
         self._open: dict[str, _Transfer] = {}
         self._jobs: deque[_Job] = deque()
         self._requested = 0
-        self._size = 0
+        self.waiting = 0
         self._working = False
         self._closed = False
 
@@ -126,8 +133,8 @@ class SocketUploads:
                 f'no upload "{upload_id[:64]}" is open on this connection; begin with an '
                 "upload_request",
             )
-        self._size += len(frame.payload)
-        if self._size > MAX_WAITING_BYTES:
+        self.waiting += len(frame.payload)
+        if self.waiting > MAX_WAITING_BYTES:
             self._socket.pause_reading(ReadPause.UPLOAD)
         self._add(_Piece(transfer, frame))
 
@@ -157,8 +164,9 @@ class SocketUploads:
                     await self._abandon(transfer)
                 case _Piece(transfer, frame):
                     await self._write(transfer, frame)
-                    self._size -= len(frame.payload)
-                    if self._size <= MAX_WAITING_BYTES:
+                    self.waiting -= len(frame.payload)
+                    self._socket.received()
+                    if self.waiting <= MAX_WAITING_BYTES:
                         self._socket.resume_reading(ReadPause.UPLOAD)
         if self._closed:
             for transfer in self._open.values():

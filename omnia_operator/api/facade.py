@@ -52,6 +52,9 @@ class FacadeMedia(Model):
     """Largest upload."""
     default_ttl: DurationField = Duration.parse("24h")
     """How long an upload is kept."""
+    max_volume_size: ByteSizeField | None = None
+    """Largest size of all uploads together. Unset: the size of the claim or, without a claim, 4Gi
+    of the node's disk."""
     persistent_volume_claim: VolumeClaim | None = None
     """The volume of the files. With it they outlive the pod and every pod can read them; with
     several replicas it has to be ReadWriteMany."""

@@ -108,7 +108,7 @@ class ContainerEnvVar(Passthrough):
 
 class Volume(Passthrough):
     """A Kubernetes volume: `persistentVolumeClaim`, `configMap`, `secret`, `emptyDir` and
-    others.
+    others that the policy of the operator's chart allows.
     """
 
     name: Label

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from omnia_core.jsonschema import SchemaInvalid, compile_schema
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
 from omnia_core.names import API_VERSION
 from omnia_operator.api import maturity
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
@@ -66,8 +66,11 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFindin
     try:
         # As JSON, which the API server reads: keys are strings, and dates are text.
         text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
+        check_depth(text)
         # A field has its alias only: the API server does not know `secret_ref`.
         resource = resource_type.model_validate_json(text, by_alias=True, by_name=False)
+    except TooDeep as error:
+        return None, [ResourceFinding((), f"the document is {error}")]
     except orjson.JSONEncodeError as error:
         return None, [ResourceFinding((), f"the document cannot be written as JSON: {error}")]
     except ValidationError as error:

@@ -224,7 +224,8 @@ class ProviderSpec(ProviderSettings):
     allowed_namespaces: tuple[str, ...] = Field(
         default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
-    """Other namespaces whose agents may use this provider and its key; `"*"` is every namespace."""
+    """Other namespaces whose agents may use this provider; `"*"` is every namespace. The key is
+    copied into the namespaces that use it."""
 
 
 class ProviderPhase(StrEnum):

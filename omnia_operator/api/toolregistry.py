@@ -43,7 +43,8 @@ class ToolRegistrySpec(Model):
     allowed_namespaces: tuple[str, ...] = Field(
         default=(), max_length=256, json_schema_extra={"x-kubernetes-list-type": "set"}
     )
-    """Other namespaces whose agents may use this registry; `"*"` is every namespace."""
+    """Other namespaces whose agents may use this registry; `"*"` is every namespace. The
+    credentials of its tools are copied into the namespaces that use it."""
 
     tool_names_are_unique: ClassVar = rule(
         "two handlers have tools with the same name, which the model cannot distinguish: rename"

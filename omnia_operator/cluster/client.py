@@ -15,8 +15,8 @@ from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
-from omnia_operator.cluster.kinds import EVENT, LEASE, OPTIONAL, SECRET, ObjectKind
-from omnia_operator.cluster.manifest import Manifest, owned, owner_of, redacted
+from omnia_operator.cluster.kinds import EVENT, LABELLED, LEASE, OPTIONAL, SECRET, ObjectKind
+from omnia_operator.cluster.manifest import Manifest, belongs, owner_of, redacted
 from omnia_operator.cluster.store import version_of
 from omnia_operator.resolve import IssuerKeys, Key
 
@@ -104,13 +104,16 @@ class ClusterClient:
 
     @_mapped
     async def apply(self, manifest: Manifest, *, known: bool) -> JsonObject:
+        if not known and manifest.kind in LABELLED:
+            known = await self._present(manifest)
         try:
             applied = await self._apply(manifest, force=known)
         except HTTPStatusError as error:
-            if known and error.response.status_code == _INVALID:
+            status = error.response.status_code
+            if known and status == _INVALID:
                 applied = await self._overwrite(manifest)
-            elif not known and error.response.status_code == _CONFLICT:
-                applied = await self._apply_unless_taken(manifest)
+            elif not known and status == _CONFLICT and await self._present(manifest):
+                applied = await self._apply(manifest, force=True)
             else:
                 raise
         if applied is not None:
@@ -211,11 +214,19 @@ class ClusterClient:
         await self._patch(_resource(manifest.kind), manifest.key, manifest.body, PatchType.MERGE)
         return await self._apply(manifest, force=True)
 
-    async def _apply_unless_taken(self, manifest: Manifest) -> JsonObject | None:
-        live = await self._get(manifest.kind, manifest.key)
-        if live is not None and not owned(live, owner_of(manifest)["uid"]):
-            raise name_taken(manifest, live)
-        return await self._apply(manifest, force=True)
+    async def _present(self, manifest: Manifest) -> bool:
+        """Whether the agent has the object, although the store does not.
+
+        Of some kinds the store lacks objects without the operator's labels, and applying merges our
+        fields into any object that exists.
+
+        Raises:
+            NotOwned: the object belongs to somebody else.
+        """
+        live, owner = await self._get(manifest.kind, manifest.key), owner_of(manifest)
+        if live is not None and not belongs(live, owner):
+            raise name_taken(manifest.kind, manifest.key[1], owner, live)
+        return live is not None
 
     async def _apply(self, manifest: Manifest, *, force: bool) -> JsonObject | None:
         resource, body = _resource(manifest.kind), manifest.body

@@ -4,7 +4,6 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 from omnia_operator.cluster.kinds import ObjectKind
-from omnia_operator.cluster.manifest import Manifest, owner_of
 
 
 class ClusterError(OmniaError):
@@ -27,16 +26,26 @@ class KindMissing(ClusterError):
         super().__init__(Code.UNIMPLEMENTED, message, transient=False)
 
 
-def name_taken(manifest: Manifest, live: JsonObject) -> ClusterError:
-    """Return the error that an object with the name of the manifest has another owner."""
-    name, agent = f'{manifest.kind} "{manifest.key[1]}"', owner_of(manifest)["name"]
-    namesake = (Kind.AGENT_RUNTIME.value, agent)
+class NotOwned(ClusterError):
+    """An object with the name of one of the agent's objects belongs to somebody else."""
+
+
+def name_taken(kind: ObjectKind, name: str, owner: JsonObject, live: JsonObject) -> NotOwned:
+    """Return the error that an object with a name of the agent's belongs to somebody else.
+
+    Args:
+        kind: kind of the object.
+        name: name of the object.
+        owner: an owner reference to the agent.
+        live: the object.
+    """
+    namesake = (Kind.AGENT_RUNTIME.value, owner["name"])
     owners = live["metadata"].get("ownerReferences") or ()
-    if any((owner.get("kind"), owner.get("name")) == namesake for owner in owners):
-        message = f"{name} of an earlier agent with the same name is still being deleted"
-        return ClusterError(Code.UNAVAILABLE, message, transient=True)
+    if any((other.get("kind"), other.get("name")) == namesake for other in owners):
+        message = f'{kind} "{name}" of an earlier agent with the same name is still being deleted'
+        return NotOwned(Code.UNAVAILABLE, message, transient=True)
     message = (
-        f"{name} already exists and does not belong to this agent: rename the agent, or delete that"
-        " object"
+        f'{kind} "{name}" already exists and does not belong to this agent: rename the agent, or'
+        f" give the other {kind} another name if it is yours"
     )
-    return ClusterError(Code.FAILED_PRECONDITION, message, transient=False)
+    return NotOwned(Code.FAILED_PRECONDITION, message, transient=False)

@@ -64,6 +64,11 @@ OWNED = (
 
 WATCHED = (*CUSTOM, *OWNED, POD)
 
+# Resources may refer to any object of these kinds.
+_UNLABELLED = (CONFIG_MAP, SECRET, SERVICE)
+LABELLED = frozenset(kind for kind in (*OWNED, POD) if kind not in _UNLABELLED)
+"""Kinds of which only the operator's own objects are watched."""
+
 OPTIONAL = frozenset({SCALED_OBJECT, SESSION_RETENTION_POLICY})
 """Kinds that a cluster may lack: KEDA's, and those that an older chart does not have."""
 

@@ -34,9 +34,21 @@ class Manifest:
             raise ValueError(f"{kind} lacks metadata.{', metadata.'.join(absent)}")
         text = json.dumps(redacted(body), sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        annotations = {**metadata.get("annotations", {}), labels.MANIFEST_HASH: digest}
+        annotations = {**(metadata.get("annotations") or {}), labels.MANIFEST_HASH: digest}
         body = {**body, "metadata": {**metadata, "annotations": annotations}}
         return cls(kind, (metadata["namespace"], metadata["name"]), body)
+
+    def renamed(self, name: str) -> "Manifest":
+        """Return the same object with another name."""
+        metadata = self.body["metadata"]
+        annotations = {
+            key: value
+            for key, value in metadata["annotations"].items()
+            if key != labels.MANIFEST_HASH
+        }
+        kept = {key: value for key, value in metadata.items() if key != "annotations"}
+        more = {"annotations": annotations} if annotations else {}
+        return Manifest.of({**self.body, "metadata": {**kept, "name": name, **more}})
 
 
 def redacted(body: JsonObject) -> JsonObject:
@@ -55,6 +67,24 @@ def owned(live: JsonObject, uid: str) -> bool:
     """Whether the owner of an object has the uid."""
     owners = live["metadata"].get("ownerReferences") or ()
     return any(owner.get("uid") == uid for owner in owners)
+
+
+def belongs(live: JsonObject, owner: JsonObject) -> bool:
+    """Whether an object is an agent's: it owns it, or may adopt it.
+
+    An object with the labels of the agent and without an owner is adopted: `--cascade=orphan` or a
+    restored backup left it.
+
+    Args:
+        live: the object.
+        owner: an owner reference to the agent.
+    """
+    metadata = live["metadata"]
+    if owned(live, owner["uid"]):
+        return True
+    return not metadata.get("ownerReferences") and labels.marked(
+        metadata.get("labels") or {}, owner["name"]
+    )
 
 
 def owner_of(manifest: Manifest) -> JsonObject:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import CONFIG_MAP, POD, SECRET, SERVICE, WATCHED, ObjectKind
 from omnia_operator.cluster.manifest import redacted
@@ -15,6 +15,8 @@ from omnia_operator.resolve import Key
 
 DIGEST = "contentDigest"
 """Field of other owners' ConfigMaps in place of `data`, which may be large and is rarely read."""
+TOO_DEEP = "tooDeep"
+"""Field of an object whose spec is left out, because it is nested too deeply."""
 _UNUSED = frozenset({"managedFields", "resourceVersion", "selfLink"})
 
 
@@ -39,7 +41,7 @@ class Store:
         version, old = version_of(metadata), self._entries[kind].get(key)
         if old is not None and version < old.version:
             return False
-        text = orjson.dumps(_reduced(kind, found), option=orjson.OPT_SORT_KEYS)
+        text = _encoded(_reduced(kind, found))
         self._forget(kind, key)
         instance = (metadata.get("labels") or {}).get(labels.INSTANCE)
         self._entries[kind][key] = _Entry(version, instance, text)
@@ -109,8 +111,30 @@ def version_of(metadata: JsonObject) -> int:
     return int(text) if text.isdecimal() else 0
 
 
+def _encoded(found: JsonObject) -> bytes:
+    """Return an object as JSON; without its spec where that is nested too deeply.
+
+    The API server accepts more levels than any library reads, and one object must not end the
+    listing of all.
+    """
+    try:
+        return orjson.dumps(found, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        # More than 254 levels, an integer of more than 64 bits, or half of a surrogate pair.
+        pass
+    try:
+        text = json.dumps(found, sort_keys=True)
+        check_depth(text)
+    except (TooDeep, RecursionError):
+        text = json.dumps({**_only(found, "status"), "spec": {}, TOO_DEEP: True}, sort_keys=True)
+    return text.encode()
+
+
 def _decoded(entry: _Entry) -> JsonObject:
-    decoded: JsonObject = orjson.loads(entry.text)
+    try:
+        decoded: JsonObject = orjson.loads(entry.text)
+    except orjson.JSONDecodeError:
+        decoded = json.loads(entry.text)
     return decoded
 
 

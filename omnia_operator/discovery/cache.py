@@ -7,7 +7,7 @@ every result would cause the next request.
 import random
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
@@ -80,6 +80,7 @@ class DiscoveryCache:
             for name, (handler, its_input) in inputs.items()
             if (entry := known.get(name)) is None or entry.input != its_input or entry.due <= now
         ]
+        context = replace(context, known={name: entry.answer for name, entry in known.items()})
         answers = await discover_all(self._discovery, due, context)
         now = self._clock()
         fresh = {

@@ -1,7 +1,6 @@
 """Asks gRPC servers of `omnia.tools.v1` for their tools."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,7 +13,6 @@ from omnia_operator.discovery.port import OnlyTheAgentKnows
 if TYPE_CHECKING:
     import grpc
 
-_PEM = b"-----BEGIN"
 _PORTS = {False: 80, True: 443}
 
 
@@ -80,26 +78,13 @@ async def _channel(config: GrpcConfig, refuses: Refuses) -> "grpc.aio.Channel":
         raise OnlyTheAgentKnows(
             "the handler skips verification of its certificate, which the operator never does"
         )
-    # A manifest must not make the operator use a key file of its own pod.
-    if config.tls_cert_path or config.tls_key_path:
+    # A manifest must not make the operator open a file of its own pod: a key, a device, a pipe.
+    if config.tls_ca_path or config.tls_cert_path or config.tls_key_path:
         raise OnlyTheAgentKnows(
-            "its client certificate is in the agent's pod, so only the pod can ask it"
+            "its certificates are files of the agent's pod, so only the pod can ask it"
         )
-    roots = _authority(config.tls_ca_path) if config.tls_ca_path else None
     options.append(("grpc.ssl_target_name_override", parts.hostname or ""))
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(roots), options=options)
-
-
-def _authority(path: str) -> bytes:
-    try:
-        content = Path(path).read_bytes()
-    except OSError:
-        content = b""
-    if not content.startswith(_PEM):
-        raise OnlyTheAgentKnows(
-            "its certificate authority is in the agent's pod, so only the pod can ask it"
-        )
-    return content
+    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(), options=options)
 
 
 def _cause(code: "grpc.StatusCode") -> Exception:

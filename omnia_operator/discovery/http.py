@@ -1,7 +1,7 @@
 """Fetches a document over HTTP, up to a size."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from omnia_core.addresses import Refuses, checked_socket
@@ -11,6 +11,7 @@ from omnia_operator.discovery.failure import HttpStatus
 if TYPE_CHECKING:
     import aiohttp
 
+LARGE = 1024 * 1024
 _SUCCESS = 200
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -23,6 +24,7 @@ async def fetch_bytes(
     largest: int,
     max_redirects: int,
     refuses: Refuses,
+    before_large: Callable[[], Awaitable[object]] | None = None,
 ) -> bytes:
     """Return the content of a document.
 
@@ -33,6 +35,8 @@ async def fetch_bytes(
         largest: bytes that the content may have.
         max_redirects: redirects within a server that are followed; with 0 a redirect is a failure.
         refuses: which addresses are not connected to.
+        before_large: awaited once, when the content is larger than `LARGE`; the limit of time
+            begins again after it.
 
     Raises:
         HttpStatus: the status is not 200.
@@ -42,26 +46,38 @@ async def fetch_bytes(
     import aiohttp  # noqa: PLC0415 - loaded only when a resource needs a document
 
     async with (
-        asyncio.timeout(limit),
+        asyncio.timeout(limit) as clock,
         aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None),
             connector=aiohttp.TCPConnector(socket_factory=checked_socket(refuses)),
         ) as session,
     ):
+
+        async def large() -> None:
+            if before_large is not None:
+                clock.reschedule(None)
+                await before_large()
+                clock.reschedule(asyncio.get_running_loop().time() + limit)
+
         for _ in range(max_redirects + 1):
             async with session.get(url, headers=headers, allow_redirects=False) as response:
                 if response.status == _SUCCESS:
-                    return await _content(response, largest)
+                    return await _content(response, largest, large)
                 if max_redirects == 0 or response.status not in _REDIRECTS:
                     raise HttpStatus(response.status)
                 url = _redirected(response)
     raise ConfigurationError(f"it redirects more than {max_redirects} times: set the last address")
 
 
-async def _content(response: "aiohttp.ClientResponse", largest: int) -> bytes:
-    content = bytearray()
+async def _content(
+    response: "aiohttp.ClientResponse", largest: int, before_large: Callable[[], Awaitable[object]]
+) -> bytes:
+    content, is_large = bytearray(), False
     async for chunk in response.content.iter_chunked(1 << 16):
         content += chunk
+        if len(content) > LARGE and not is_large:
+            is_large = True
+            await before_large()
         if len(content) > largest:
             raise ConfigurationError(f"its answer is larger than {_size(largest)}")
     return bytes(content)

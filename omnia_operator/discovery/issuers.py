@@ -6,13 +6,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-import orjson
 import structlog
 
 from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.tokens.jwt import public_keys
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.http import fetch_bytes
@@ -119,9 +118,9 @@ async def _fetch_object(url: str, refuses: Refuses) -> JsonObject:
         url, headers, LIMIT_SECONDS, largest=LARGEST, max_redirects=0, refuses=refuses
     )
     try:
-        value: Any = orjson.loads(content)
+        value: Any = parse_json(content)
     except ValueError as error:
-        raise ConfigurationError("its answer is not JSON") from error
+        raise ConfigurationError(f"its answer is {error}") from error
     if not isinstance(value, dict):
         raise ConfigurationError("its answer is not a JSON object")
     return value

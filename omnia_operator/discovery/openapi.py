@@ -1,6 +1,9 @@
 """Reads the operations of an OpenAPI document as tools."""
 
 import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
 
 from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
@@ -16,22 +19,56 @@ LARGEST_FILTERED = 24 * 1024 * 1024
 _MAX_REDIRECTS = 3
 
 
-async def ask(
-    config: OpenApiConfig, headers: dict[str, str], limit: float, refuses: Refuses
-) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
+class Documents:
+    """Fetches documents. One of those that are larger than 1 MiB is in memory at a time."""
+
+    def __init__(self, refuses: Refuses) -> None:
+        """`refuses` says which addresses are not connected to."""
+        self._refuses = refuses
+        self._large = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def fetched(
+        self, config: OpenApiConfig, headers: dict[str, str], limit: float
+    ) -> AsyncIterator[str]:
+        """Fetch a document, whose text is in memory until the end of the block.
+
+        Raises:
+            HttpStatus: the server answered with a failure.
+            ConfigurationError: the document is too large, or not text.
+            Exception: of the connection.
+        """
+        largest = LARGEST_FILTERED if config.operation_filter else LARGEST
+        accepting = {"accept": "application/json, application/yaml, */*"}
+        async with contextlib.AsyncExitStack() as stack:
+            content = await fetch_bytes(
+                config.spec_url or "",
+                {**accepting, **config.headers, **headers},
+                limit,
+                largest=largest,
+                max_redirects=_MAX_REDIRECTS,
+                refuses=self._refuses,
+                before_large=lambda: stack.enter_async_context(self._large),
+            )
+            text = decode_document(content)
+            del content
+            yield text
+
+
+def digest(text: str, config: OpenApiConfig) -> str:
+    """Return the hash of everything that the tools of a document depend on."""
+    settings = config.model_dump_json(include={"spec_url", "operation_filter", "base_url"})
+    return hashlib.sha256(f"{settings}\n{text}".encode()).hexdigest()
+
+
+def read(text: str, config: OpenApiConfig) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
     """Return the tools of a document, and the operations that cannot be tools with the reason.
 
     Raises:
         ConfigurationError: the document is invalid, or no operation of it can be a tool.
-        HttpStatus: the server answered with a failure.
-        Exception: of the connection.
     """
-    url = config.spec_url or ""
-    largest = LARGEST_FILTERED if config.operation_filter else LARGEST
-    text = await _fetch_text(url, {**config.headers, **headers}, limit, largest, refuses)
-    api = await asyncio.to_thread(
-        read_api, text, shown_address(url), only=config.operation_filter, base=config.base_url
-    )
+    address = shown_address(config.spec_url or "")
+    api = read_api(text, address, only=config.operation_filter, base=config.base_url)
     remarks = tuple(f"{omitted.operation}: {omitted.reason}" for omitted in api.omitted)
     if not api.operations:
         raise ConfigurationError("; ".join(remarks) or "the document has no operations: add some")
@@ -43,13 +80,3 @@ def _tools(api: Api) -> tuple[FoundTool, ...]:
         FoundTool(operation.name, operation.description, operation.url, operation.input_schema)
         for operation in api.operations
     )
-
-
-async def _fetch_text(
-    url: str, headers: dict[str, str], limit: float, largest: int, refuses: Refuses
-) -> str:
-    accepting = {"accept": "application/json, application/yaml, */*", **headers}
-    content = await fetch_bytes(
-        url, accepting, limit, largest=largest, max_redirects=_MAX_REDIRECTS, refuses=refuses
-    )
-    return decode_document(content)

@@ -22,12 +22,14 @@ class DiscoveryContext:
         credentials: values of `auth.secretRef` by handler name; without those whose Secret or
             key does not exist.
         probe: whether and how often servers are probed.
+        known: the last results by handler name.
     """
 
     namespace: str
     services: tuple[ToolService, ...] = ()
     credentials: Mapping[str, SecretStr] = field(default_factory=dict)
     probe: ServerProbe | None = None
+    known: Mapping[str, "HandlerTools"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class HandlerTools:
         endpoint: address of the server.
         error: why the tools are not available or not known.
         remarks: further information, such as operations that cannot be tools.
+        digest: hash of the document that was read; it is read again when it changes.
     """
 
     handler: str
@@ -61,6 +64,7 @@ class HandlerTools:
     endpoint: str = ""
     error: str | None = None
     remarks: tuple[str, ...] = ()
+    digest: str = ""
 
 
 class Discovery(Protocol):

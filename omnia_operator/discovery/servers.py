@@ -4,6 +4,8 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
@@ -11,9 +13,10 @@ from omnia_core.addresses import Refuses, allowed_address
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolauth import Auth, AuthType
-from omnia_operator.api.toolconfig import GrpcConfig
+from omnia_operator.api.toolconfig import GrpcConfig, OpenApiConfig
 from omnia_operator.api.toolhandler import HandlerType, ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.discovery import grpc, mcp, openapi
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.port import (
@@ -44,6 +47,8 @@ class ServerDiscovery:
     def __init__(self, refuses: Refuses, longest: float = LONGEST) -> None:
         self._refuses = refuses
         self._longest = longest
+        self._checks = CheckThreads()
+        self._documents = openapi.Documents(refuses)
 
     async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
         limit = min(handler.timeout.seconds, self._longest)
@@ -52,6 +57,8 @@ class ServerDiscovery:
             handler = located(handler, context.services, context.namespace)
             address = shown_address(endpoint(handler))
             server = f'the {handler.type.value} server "{handler.name}" at {address}'
+            if handler.type is HandlerType.OPENAPI and handler.open_api_config:
+                return await self._read(handler, handler.open_api_config, context, server, limit)
             async with asyncio.timeout(limit):
                 tools, remarks = await _ask(handler, context, limit, self._refuses)
         except OnlyTheAgentKnows as error:
@@ -61,6 +68,30 @@ class ServerDiscovery:
             reason = sentence(error, server, limit)
             return _answer(handler, described(handler), error=reason, status=ToolStatus.UNAVAILABLE)
         return _answer(handler, tools, remarks=remarks)
+
+    async def _read(
+        self,
+        handler: ToolHandler,
+        config: OpenApiConfig,
+        context: DiscoveryContext,
+        server: str,
+        limit: float,
+    ) -> HandlerTools:
+        """Read the document of a handler, unless it is the one that was read before."""
+        known = context.known.get(handler.name)
+        headers = authorization(handler, context)
+        async with self._documents.fetched(config, headers, limit) as text:
+            digest = openapi.digest(text, config)
+            if known is not None and known.digest == digest:
+                return known
+            read = partial(openapi.read, text, config)
+            try:
+                tools, remarks = await self._checks.run(context.namespace, read)
+            except Exception as error:  # noqa: BLE001 - as above
+                reason = sentence(error, server, limit)
+                answer = _answer(handler, (), error=reason, status=ToolStatus.UNAVAILABLE)
+                return replace(answer, digest=digest)
+        return replace(_answer(handler, tools, remarks=remarks), digest=digest)
 
 
 async def discover_all(
@@ -164,9 +195,6 @@ async def _ask(
         case HandlerType.MCP if handler.mcp_config:
             headers = authorization(handler, context)
             return await mcp.ask(handler.mcp_config, headers, limit, refuses)
-        case HandlerType.OPENAPI if handler.open_api_config:
-            headers = authorization(handler, context)
-            return await openapi.ask(handler.open_api_config, headers, limit, refuses)
         case _:
             raise ConfigurationError("the config block of its type is missing: add it")
 

@@ -2,5 +2,6 @@
 
 from omnia_operator.manifests.rendering import render, secrets
 from omnia_operator.manifests.same import same
+from omnia_operator.manifests.uses import Used, uses
 
-__all__ = ["render", "same", "secrets"]
+__all__ = ["Used", "render", "same", "secrets", "uses"]

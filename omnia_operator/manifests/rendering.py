@@ -69,7 +69,7 @@ def _placeholder(context: Context, value: object) -> str:
 def _documents(template: str, agent: AgentPlan) -> list[JsonObject]:
     values: list[Any] = []
     text = _ENVIRONMENT.get_template(template).render(agent=agent, **{_VALUES: values})
-    parsed = yaml.load_all(text, Loader=Loader)
+    parsed = yaml.load_all(text, Loader=Loader)  # noqa: TID251 - our own templates
     return [_filled(document, values) for document in parsed if document is not None]
 
 

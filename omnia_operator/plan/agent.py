@@ -12,6 +12,7 @@ from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
@@ -20,16 +21,6 @@ from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Set
 from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource
-
-# An idle facade uses 45 MB and an idle runtime 55 MB; the limits only stop a memory leak.
-_FACADE_RESOURCES: JsonObject = {
-    "requests": {"cpu": "25m", "memory": "64Mi"},
-    "limits": {"memory": "256Mi"},
-}
-_RUNTIME_RESOURCES: JsonObject = {
-    "requests": {"cpu": "50m", "memory": "96Mi"},
-    "limits": {"memory": "512Mi"},
-}
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -81,6 +72,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
         ),
         pods=pods(resolved.agent, settings, containers),
         uid=metadata.uid,
+        operator=settings.operator,
     )
 
 
@@ -145,7 +137,7 @@ def _facade(
         env=env,
         extra_env=_extra_env(settings, spec.facade.extra_env),
         mounts=mounts,
-        resources=spec.facade.resources or _FACADE_RESOURCES,
+        resources=spec.facade.resources or settings.facade_resources,
         pull_policy=settings.facade_pull_policy,
         ports=(
             _port("facade", spec.facade.port),
@@ -185,7 +177,7 @@ def _runtime(
         env=env if media is None else media.runtime(env),
         extra_env=_extra_env(settings, spec.runtime.extra_env),
         mounts=(*(folder.mount for folder in folders), *secrets, *uploads, *_user_mounts(spec)),
-        resources=spec.runtime.resources or _RUNTIME_RESOURCES,
+        resources=spec.runtime.resources or settings.runtime_resources,
         pull_policy=settings.runtime_pull_policy,
         # The gRPC port listens on the loopback address of the pod only.
         ports=(_port("runtime-health", names.RUNTIME_HEALTH_PORT),),
@@ -211,7 +203,7 @@ def _key_reference(resolved: Resolved, provider: str, secret: SecretSource) -> S
     metadata = resolved.agent.metadata
     if secret.namespace == metadata.namespace:
         return SecretKeyRef(secret.name, secret.key)
-    return SecretKeyRef(f"{metadata.name}-provider-keys", provider)
+    return SecretKeyRef(OwnedNames(metadata.name).copied_keys, provider)
 
 
 def _runtime_image(spec: AgentRuntimeSpec, settings: Settings) -> str:

@@ -10,6 +10,7 @@ from omnia_core.env import SecretKeyRef
 from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, ManagementAuth, OidcAuth
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.externalauth import ExternalAuth
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.files import Folder, folder
 from omnia_operator.plan.shapes import MountPlan, SecretCopy
 from omnia_operator.resolve import Resolved
@@ -41,7 +42,7 @@ def auth_plan(resolved: Resolved) -> AuthPlan:
     """Return which credentials the facade of an agent accepts."""
     name = resolved.agent.metadata.name
     text = msgspec.json.format(msgspec.json.encode(auth_file(resolved))).decode()
-    secrets = f"{name}-auth"
+    secrets = OwnedNames(name).auth_secret
     rules = folder(name, "auth", names.AUTH_PATH, {}, text)
     return AuthPlan(rules, secrets, tuple(_copies(resolved, secrets)))
 

@@ -10,6 +10,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind, Mode
 from omnia_operator import labels
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
@@ -46,6 +47,8 @@ class AgentPlan:
     """The uid of the AgentRuntime, which owns every object."""
     config_hash: str = ""
     """Hash of what containers read only at the start."""
+    operator: str = ""
+    """The operator that applies it."""
 
     @property
     def containers(self) -> Iterator[EnvContainer]:
@@ -55,9 +58,9 @@ class AgentPlan:
             yield self.runtime
 
     @property
-    def service_account(self) -> str:
-        """Name of the ServiceAccount; the agent's own name may be `default`."""
-        return f"{self.name}-agent"
+    def names(self) -> OwnedNames:
+        """Names of the objects that the pods run as or mount."""
+        return OwnedNames(self.name)
 
     @property
     def labels(self) -> JsonObject:
@@ -78,6 +81,11 @@ class AgentPlan:
     def pod_annotations(self) -> JsonObject:
         """Annotations of the pods."""
         return {labels.CONFIG_HASH: self.config_hash}
+
+    @property
+    def deployment_annotations(self) -> JsonObject | None:
+        """Annotations of the Deployment."""
+        return {labels.APPLIED_BY: self.operator} if self.operator else None
 
     @property
     def owners(self) -> list[JsonObject]:
@@ -103,6 +111,8 @@ def config_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
     """
     return _hash(
         {
+            # Tells pods of different names apart while the names of their objects change.
+            "account": plan.names.service_account,
             "containers": [[container.image, container.variables] for container in plan.containers],
             "credentials": [versions.get(source, "") for source in plan.credentials],
             "functions": [

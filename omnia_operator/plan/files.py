@@ -14,6 +14,7 @@ from omnia_core.files.providers import Pricing, ProviderConfig, ProviderDefaults
 from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.provider import OpenAISettings, ProviderType
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.shapes import ConfigMapPlan, MountPlan
 from omnia_operator.plan.tools import tools_file
 from omnia_operator.resolve import Lineup, Resolved, ResolvedProvider
@@ -76,7 +77,9 @@ def pack_folder(agent: str, pack: Lineup) -> Folder:
     candidate = pack.candidate.version if pack.candidate else ""
     placement = Placement(pack.stable.version, candidate, pack.weight)
     content = folder_content(placement, {version.version: version.text for version in pack.packs})
-    return Folder("pack", names.PACK_PATH, ConfigMapPlan(f"{agent}-pack", content))
+    return Folder(
+        "pack", names.PACK_PATH, ConfigMapPlan(OwnedNames(agent).config_map("pack"), content)
+    )
 
 
 def providers_file(providers: Iterable[ResolvedProvider]) -> ProvidersFile:
@@ -87,8 +90,9 @@ def providers_file(providers: Iterable[ResolvedProvider]) -> ProvidersFile:
 def folder(agent: str, kind: str, path: str, more: dict[str, str], text: str) -> Folder:
     """Return a folder with the file at `path` in the container, and `more` files by name."""
     file = PurePosixPath(path)
+    content = {file.name: text, **more}
     return Folder(
-        kind, str(file.parent), ConfigMapPlan(f"{agent}-{kind}", {file.name: text, **more})
+        kind, str(file.parent), ConfigMapPlan(OwnedNames(agent).config_map(kind), content)
     )
 
 

@@ -7,11 +7,14 @@ import msgspec
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.env.shared import MediaStorageType
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.units import ByteSize
 from omnia_operator.api.facade import FacadeMedia
 from omnia_operator.plan.shapes import MountPlan
 from omnia_operator.resolve import Resolved
 
 _VOLUME = "omnia-media"
+# Of the disk of the node, which all its pods share: a full disk evicts the others too.
+_EPHEMERAL_SIZE = ByteSize.parse("4Gi")
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,15 @@ class MediaPlan:
         """The volume of the pod: a claim, or an emptyDir that is deleted with the pod."""
         claim = self.media.persistent_volume_claim
         if claim is None:
-            return {"name": _VOLUME, "emptyDir": {}}
+            return {"name": _VOLUME, "emptyDir": {"sizeLimit": str(self.size)}}
         return {"name": _VOLUME, "persistentVolumeClaim": {"claimName": claim.claim_name}}
+
+    @property
+    def size(self) -> ByteSize | None:
+        """What the uploads may take together; None: as much as the claim has."""
+        media = self.media
+        unset = None if media.persistent_volume_claim else _EPHEMERAL_SIZE
+        return media.max_volume_size or unset
 
     def mount(self, *, read_only: bool) -> MountPlan:
         """The mount in a container: only the facade writes."""
@@ -41,6 +51,7 @@ class MediaPlan:
             media_public_url=self.media.public_url,
             media_max_file_size=self.media.max_file_size.count,
             media_default_ttl=self.media.default_ttl,
+            media_max_volume_size=self.size,
         )
 
     def runtime(self, env: RuntimeEnv) -> RuntimeEnv:

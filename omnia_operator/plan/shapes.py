@@ -7,9 +7,21 @@ from typing import Generic, TypeAlias, TypeVar
 from omnia_core.env import FacadeEnv, RenderedVariable, RuntimeEnv, SecretKeyRef
 from omnia_core.env.operator import PROMETHEUS
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.policy import Policy
 from omnia_operator.resolve import SecretSource
 
 EnvT_co = TypeVar("EnvT_co", FacadeEnv, RuntimeEnv, covariant=True)
+
+
+# An idle facade uses 45 MB and an idle runtime 55 MB; the limits only stop a memory leak.
+_FACADE_RESOURCES: JsonObject = {
+    "requests": {"cpu": "25m", "memory": "64Mi"},
+    "limits": {"memory": "256Mi"},
+}
+_RUNTIME_RESOURCES: JsonObject = {
+    "requests": {"cpu": "50m", "memory": "96Mi"},
+    "limits": {"memory": "512Mi"},
+}
 
 
 @dataclass(frozen=True)
@@ -20,12 +32,20 @@ class Settings:
     runtime_image: str = "localhost/omnia-runtime:dev"
     facade_pull_policy: str | None = None
     runtime_pull_policy: str | None = None
+    facade_resources: JsonObject = field(default_factory=lambda: _FACADE_RESOURCES)
+    """Requests and limits of facade containers without their own."""
+    runtime_resources: JsonObject = field(default_factory=lambda: _RUNTIME_RESOURCES)
+    """Requests and limits of runtime containers without their own."""
     image_pull_secrets: tuple[str, ...] = ()
     allow_unauthenticated: bool = False
     console: bool = False
     tracing: Mapping[str, str] = field(default_factory=dict)
     """Variables about tracing for every container."""
     prometheus_address: str = PROMETHEUS
+    operator: str = ""
+    """Namespace and name of the operator's Lease; "" without a cluster."""
+    policy: Policy = field(default_factory=Policy)
+    """What AgentRuntimes may ask of their pods."""
 
 
 @dataclass(frozen=True)

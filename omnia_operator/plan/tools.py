@@ -26,6 +26,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.model import Model
 from omnia_operator.api.toolauth import Auth, AuthType
 from omnia_operator.api.toolhandler import HandlerType, Tool, ToolHandler
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.shapes import MountPlan, SecretCopy
 from omnia_operator.resolve import Resolved, SecretSource
 
@@ -171,4 +172,4 @@ def _target(resolved: Resolved, handler: ToolHandler, secret: SecretSource) -> S
     if secret.namespace == metadata.namespace:
         return SecretKeyRef(secret.name, secret.key)
     # The dot keeps the key apart from names of providers, which have none.
-    return SecretKeyRef(f"{metadata.name}-provider-keys", f"tool.{handler.name}")
+    return SecretKeyRef(OwnedNames(metadata.name).copied_keys, f"tool.{handler.name}")

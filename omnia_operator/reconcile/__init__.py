@@ -1,8 +1,9 @@
 """Brings the cluster from its present to its desired state. Doing it twice changes nothing."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     PROMPT_PACK,
@@ -15,6 +16,7 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import DiscoveryCache, Issuers
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
+from omnia_operator.reconcile.claims import Claims
 from omnia_operator.reconcile.pack import reconcile_pack
 from omnia_operator.reconcile.policy import reconcile_policy
 from omnia_operator.reconcile.provider import reconcile_provider
@@ -34,6 +36,8 @@ class Reconciler:
     settings: Settings
     discovery: DiscoveryCache
     issuers: Issuers
+    claims: Claims = field(default_factory=Claims)
+    checks: CheckThreads = field(default_factory=CheckThreads)
 
     async def reconcile(self, item: ObjectReference, now: str) -> Requeue:
         """Reconcile a custom resource; `now` is the time, RFC 3339.
@@ -47,10 +51,10 @@ class Reconciler:
 
 _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeue]]] = {
     AGENT_RUNTIME: lambda own, key, now: reconcile_agent(
-        own.cluster, key, own.settings, own.issuers, now
+        own.cluster, key, own.settings, own.issuers, own.claims, own.checks, now
     ),
-    PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, now),
-    PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, now),
+    PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, own.checks, now),
+    PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, own.checks, now),
     SESSION_RETENTION_POLICY: lambda own, key, now: reconcile_policy(own.cluster, key, now),
     TOOL_REGISTRY: lambda own, key, now: reconcile_registry(own.cluster, key, own.discovery, now),
 }

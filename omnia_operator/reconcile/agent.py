@@ -1,26 +1,37 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from omnia_core.env import FacadeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
-from omnia_operator.api import AgentRuntime
+from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SERVICE
 from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render, secrets
 from omnia_operator.plan import AgentPlan, Settings, config_hash, files_hash, plan
+from omnia_operator.policy import refusals
+from omnia_operator.reconcile.claims import Claims, OtherOperator
 from omnia_operator.reconcile.credentials import with_issuers
-from omnia_operator.reconcile.documents import generation_of, parsed, status_of
+from omnia_operator.reconcile.documents import explained, generation_of, parsed, status_of
 from omnia_operator.reconcile.fetch import fetch
+from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.objects import apply, prune
-from omnia_operator.reconcile.publish import publish
+from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
 from omnia_operator.scheduling import Requeue
-from omnia_operator.status import AgentFacts, DeploymentState, PodState, agent_status
+from omnia_operator.status import (
+    AgentFacts,
+    Announcement,
+    DeploymentState,
+    PodState,
+    agent_status,
+)
 
 _WARNED = (
     "PromptPackReady",
@@ -48,7 +59,13 @@ class _Outcome:
 
 
 async def reconcile_agent(
-    cluster: Cluster, key: Key, settings: Settings, issuers: Issuers, now: str
+    cluster: Cluster,
+    key: Key,
+    settings: Settings,
+    issuers: Issuers,
+    claims: Claims,
+    checks: CheckThreads,
+    now: str,
 ) -> Requeue:
     """Bring an agent to its desired state.
 
@@ -57,16 +74,28 @@ async def reconcile_agent(
     """
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
+        claims.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
+    other = claims.other(key, await _deployment(cluster, document), settings.operator)
+    if other is not None:
+        if other.new:
+            await announce(cluster, AGENT_RUNTIME, document, [_left_to(other, settings)], now)
+        return Requeue.NO
     resource = parsed(document)
-    if isinstance(resource, AgentRuntime):
+    refused = _refused(resource, settings)
+    if refused is not None:
+        outcome = _Outcome(problems=(refused,))
+    elif isinstance(resource, AgentRuntime):
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
-        outcome = await _converge(cluster, resource, settings, found)
+        resolved = await checks.run(key[0], partial(resolve, resource, found))
+        outcome = await _converge(cluster, resource, settings, found, resolved)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
-    facts = await _observe(cluster, document, outcome)
+    deployment = await _deployment(cluster, document)
+    claims.applied(key, deployment, settings.operator)
+    facts = await _observe(cluster, document, outcome, deployment)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
@@ -74,6 +103,25 @@ async def reconcile_agent(
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     return _requeue(outcome)
+
+
+def _left_to(other: OtherOperator, settings: Settings) -> Announcement:
+    message = (
+        f'the operators "{other.name}" and "{settings.operator}" both act on this agent; the latter'
+        " leaves it alone until it is restarted: uninstall one of them, or give each its own"
+        " namespaces in operator.watchNamespaces"
+    )
+    return Announcement(warning=True, reason="SeveralOperators", message=message)
+
+
+def _refused(resource: AnyResource | str, settings: Settings) -> Problem | None:
+    """Return what the policy refuses. Like an invalid spec, it leaves the pods as they are."""
+    if not isinstance(resource, AgentRuntime):
+        return None
+    findings = list(refusals(resource, settings.policy))
+    if not findings:
+        return None
+    return Problem("Ready", "PolicyViolation", explained(findings), retry=False)
 
 
 def _requeue(outcome: _Outcome) -> Requeue:
@@ -90,15 +138,19 @@ def _requeue(outcome: _Outcome) -> Requeue:
 
 
 async def _converge(
-    cluster: Cluster, agent: AgentRuntime, settings: Settings, found: Found
+    cluster: Cluster,
+    agent: AgentRuntime,
+    settings: Settings,
+    found: Found,
+    resolved: Resolved | tuple[Problem, ...],
 ) -> _Outcome:
-    resolved = resolve(agent, found)
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)
     versions = _versions(found)
     planned = plan(resolved, settings)
     planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
+    manifests += await former_objects(cluster, planned, manifests)
     applied = await apply(cluster, planned, manifests)
     pruned = await prune(cluster, planned, manifests)
     changed = applied.files_changed or pruned
@@ -128,10 +180,16 @@ async def _manifests(cluster: Cluster, planned: AgentPlan) -> list[Manifest]:
     return [*secrets(planned, values), *render(planned)]
 
 
-async def _observe(cluster: Cluster, document: JsonObject, outcome: _Outcome) -> AgentFacts:
+async def _deployment(cluster: Cluster, document: JsonObject) -> JsonObject | None:
+    metadata = document["metadata"]
+    return _own(await cluster.get(DEPLOYMENT, (metadata["namespace"], metadata["name"])), metadata)
+
+
+async def _observe(
+    cluster: Cluster, document: JsonObject, outcome: _Outcome, deployment: JsonObject | None
+) -> AgentFacts:
     metadata = document["metadata"]
     key = metadata["namespace"], metadata["name"]
-    deployment = _own(await cluster.get(DEPLOYMENT, key), metadata)
     workload = None if deployment is None else DeploymentState.of(deployment)
     pods = []
     if workload is not None and not workload.complete:

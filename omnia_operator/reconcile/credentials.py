@@ -9,8 +9,10 @@ from omnia_core.files.auth import AuthFile
 from omnia_operator.api import AgentRuntime
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import CONFIG_MAP
+from omnia_operator.cluster.manifest import owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
+from omnia_operator.labels import OwnedNames, former_name
 from omnia_operator.resolve import Found, IssuerAnswer, IssuerKeys, NoKeys
 
 _FILE = names.AUTH_PATH.rpartition("/")[2]
@@ -50,8 +52,14 @@ async def _with_last(
     if not isinstance(answer, NoKeys):
         return answer
     namespace, name = agent.key
-    found = await cluster.get(CONFIG_MAP, (namespace, f"{name}-auth"))
-    text = ((found or {}).get("data") or {}).get(_FILE, "{}")
+    current = OwnedNames(name).config_map("auth")
+    candidates = [
+        await cluster.get(CONFIG_MAP, (namespace, file)) for file in (current, former_name(current))
+    ]
+    own = [found for found in candidates if found and owned(found, agent.metadata.uid)]
+    if not own:
+        return answer
+    text = (own[0].get("data") or {}).get(_FILE, "{}")
     try:
         file = msgspec.json.decode(text, type=AuthFile)
     except msgspec.DecodeError:

@@ -1,12 +1,15 @@
 """Converts between documents of the API server and models of the resources."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from pydantic import ValidationError
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, TooDeep
 from omnia_operator.api import AnyResource, InvalidResource, dotted, parse
+from omnia_operator.api.findings import ResourceFinding
 from omnia_operator.api.meta import Status
+from omnia_operator.cluster.store import TOO_DEEP
 
 StatusT = TypeVar("StatusT", bound=Status)
 
@@ -15,14 +18,19 @@ _SHOWN = 5
 
 def parsed(document: JsonObject) -> AnyResource | str:
     """Return a resource without its status, or what is wrong with it."""
+    if document.get(TOO_DEEP):
+        return f"the document is {TooDeep()}"
     try:
         return parse({key: value for key, value in document.items() if key != "status"})
     except InvalidResource as error:
-        messages = [
-            f"{dotted(finding.path)}: {finding.message}" for finding in error.findings[:_SHOWN]
-        ]
-        more = len(error.findings) - len(messages)
-        return "; ".join(messages) + (f"; and {more} more" if more else "")
+        return explained(error.findings)
+
+
+def explained(findings: Sequence[ResourceFinding]) -> str:
+    """Return the first findings about a resource as one message."""
+    messages = [f"{dotted(finding.path)}: {finding.message}" for finding in findings[:_SHOWN]]
+    more = len(findings) - len(messages)
+    return "; ".join(messages) + (f"; and {more} more" if more else "")
 
 
 def status_of(document: JsonObject, kind: type[StatusT]) -> StatusT:

@@ -1,9 +1,11 @@
 """Applies the objects of an agent, and deletes those that are no longer needed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
+from omnia_core.errors import Code
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.errors import ClusterError, KindMissing, NotOwned, name_taken
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     HPA,
@@ -11,10 +13,11 @@ from omnia_operator.cluster.kinds import (
     SCALED_OBJECT,
     SECRET,
     SERVICE,
+    ObjectKind,
 )
-from omnia_operator.cluster.manifest import Manifest, owned
+from omnia_operator.cluster.manifest import Manifest, belongs, owned
 from omnia_operator.cluster.port import Cluster
-from omnia_operator.manifests import same
+from omnia_operator.manifests import Used, same, uses
 from omnia_operator.plan import AgentPlan
 from omnia_operator.resolve import Problem
 
@@ -35,21 +38,34 @@ class Applied:
     """Whether a ConfigMap or Secret that pods may have mounted has new content."""
 
 
-async def apply(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]) -> Applied:
-    """Apply the objects that differ. A failure of one does not stop the others."""
+async def apply(cluster: Cluster, agent: AgentPlan, manifests: Sequence[Manifest]) -> Applied:
+    """Apply the objects that differ, each after those that it uses.
+
+    A failure of one does not stop the others, except those that use it: pods must not run as
+    somebody else's ServiceAccount or read somebody else's files, and an autoscaler must not scale
+    somebody else's Deployment. What runs already stays, unless it uses such an object.
+    """
     outcome = Applied()
+    # Names of the agent that cannot be used: the object is somebody else's, or does not exist.
+    unusable = await _taken_without_manifest(cluster, agent, manifests)
+    outcome.problems += [_problem(*used, error) for used, error in unusable.items()]
     for manifest in manifests:
+        used, live = Used(manifest.kind, manifest.key[1]), None
         try:
-            live = await cluster.get(manifest.kind, manifest.key)
-            if live is not None and not owned(live, agent.uid):
-                raise name_taken(manifest, live)
+            live = await _own(cluster, agent, manifest)
+            lacking = uses(manifest.body) & unusable.keys()
+            if lacking:
+                live = await _withdrawn(cluster, manifest, live, unusable)
+                raise _waiting(min(lacking, key=str))
             if live is None or not same(manifest, live):
                 await cluster.apply(manifest, known=live is not None)
                 known = live is not None and manifest.kind == CONFIG_MAP
                 # Pods may have mounted a Secret before it existed.
                 outcome.files_changed |= known or manifest.kind == SECRET
         except ClusterError as error:
-            outcome.problems.append(_problem(manifest, error))
+            outcome.problems.append(_problem(*used, error))
+            if live is None:
+                unusable[used] = error
     return outcome
 
 
@@ -61,16 +77,71 @@ async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
         for live in await cluster.find(kind, agent.namespace, agent.name):
             metadata = live["metadata"]
             key = metadata["namespace"], metadata["name"]
-            if (kind, key) not in wanted and owned(live, agent.uid):
+            # Somebody may have copied an object of the agent, with its labels, to another name.
+            ours = owned(live, agent.uid) or (
+                key[1] in agent.names.every and belongs(live, agent.owners[0])
+            )
+            if (kind, key) not in wanted and ours:
                 await cluster.delete(kind, key, metadata["uid"])
                 secret |= kind == SECRET
     return secret
 
 
-def _problem(manifest: Manifest, error: ClusterError) -> Problem:
-    condition, reason = _CONDITIONS.get(manifest.kind, _OTHERS)
+async def _own(cluster: Cluster, agent: AgentPlan, manifest: Manifest) -> JsonObject | None:
+    """Return the object of a manifest; None if it does not exist.
+
+    Raises:
+        NotOwned: it belongs to somebody else.
+    """
+    live, owner = await cluster.get(manifest.kind, manifest.key), agent.owners[0]
+    if live is not None and not belongs(live, owner):
+        raise name_taken(manifest.kind, manifest.key[1], owner, live)
+    return live
+
+
+async def _taken_without_manifest(
+    cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]
+) -> dict[Used, ClusterError]:
+    """Find somebody else's Secrets that pods would mount, where the agent needs none of its own."""
+    wanted = {Used(manifest.kind, manifest.key[1]) for manifest in manifests}
+    used = {used for manifest in manifests for used in uses(manifest.body)}
+    taken: dict[Used, ClusterError] = {}
+    for secret in sorted(({Used(SECRET, name) for name in agent.names.secrets} & used) - wanted):
+        live = await cluster.get(SECRET, (agent.namespace, secret.name))
+        if live is not None and not belongs(live, agent.owners[0]):
+            taken[secret] = name_taken(SECRET, secret.name, agent.owners[0], live)
+    return taken
+
+
+async def _withdrawn(
+    cluster: Cluster,
+    manifest: Manifest,
+    live: JsonObject | None,
+    unusable: Mapping[Used, ClusterError],
+) -> JsonObject | None:
+    """Delete an object of the agent if it uses what belongs to somebody else; else return it."""
+    foreign = {
+        used
+        for used, error in unusable.items()
+        if isinstance(error, NotOwned) and not error.transient
+    }
+    if live is None or not uses(live) & foreign:
+        return live
+    await cluster.delete(manifest.kind, manifest.key, live["metadata"]["uid"])
+    return None
+
+
+def _waiting(used: Used) -> ClusterError:
+    message = f"it uses {used}, which this agent does not have: see the message about that object"
+    return ClusterError(Code.FAILED_PRECONDITION, message, transient=False)
+
+
+def _problem(kind: ObjectKind, name: str, error: ClusterError) -> Problem:
+    condition, reason = _CONDITIONS.get(kind, _OTHERS)
     if isinstance(error, KindMissing):
         message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
         return Problem(condition, "KEDANotInstalled", message, retry=False)
-    message = f"{manifest.kind} {manifest.key[1]}: {error.message}"
-    return Problem(condition, reason, message, retry=error.transient)
+    if isinstance(error, NotOwned):
+        # The watches do not deliver the end of an object without the operator's labels.
+        return Problem(condition, "NotOwned", error.message, retry=True)
+    return Problem(condition, reason, f"{kind} {name}: {error.message}", retry=error.transient)

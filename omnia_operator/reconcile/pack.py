@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import PromptPack
 from omnia_operator.api.promptpack import PromptPackStatus
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROMPT_PACK
 from omnia_operator.cluster.manifest import digest
 from omnia_operator.cluster.port import Cluster
@@ -19,12 +21,12 @@ from omnia_operator.scheduling import Requeue
 from omnia_operator.status import PackFacts, news, pack_facts, pack_status
 
 
-async def reconcile_pack(cluster: Cluster, key: Key, now: str) -> Requeue:
+async def reconcile_pack(cluster: Cluster, key: Key, checks: CheckThreads, now: str) -> Requeue:
     """Write the status of a PromptPack; requeue it for the next step of a canary."""
     document = await cluster.get(PROMPT_PACK, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
         return Requeue.NO
-    facts = await _facts(cluster, document, now)
+    facts = await _facts(cluster, document, checks, now)
     before = status_of(document, PromptPackStatus)
     after = pack_status(facts, before, now)
     await publish(
@@ -42,13 +44,16 @@ async def reconcile_pack(cluster: Cluster, key: Key, now: str) -> Requeue:
     return Requeue.after(wait) if wait else Requeue.NO
 
 
-async def _facts(cluster: Cluster, document: JsonObject, now: str) -> PackFacts:
+async def _facts(
+    cluster: Cluster, document: JsonObject, checks: CheckThreads, now: str
+) -> PackFacts:
     generation, pack = generation_of(document), parsed(document)
     if not isinstance(pack, PromptPack):
         invalid = Problem("SourceValid", "InvalidSpec", str(pack), retry=False)
         return PackFacts(generation, None, source=invalid)
     found = await fetch(cluster, PROMPT_PACK, document, now)
-    facts = pack_facts(generation, found.packs.get(pack.key, pack), found)
+    current = found.packs.get(pack.key, pack)
+    facts = await checks.run(pack.key[0], partial(pack_facts, generation, current, found))
     text = source_text(pack, found)
     if isinstance(text, Problem):
         return facts

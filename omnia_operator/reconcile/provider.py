@@ -1,7 +1,10 @@
 """Reconciles a Provider: whether the key that it refers to exists."""
 
+from functools import partial
+
 from omnia_operator.api import Provider
 from omnia_operator.api.provider import ProviderStatus
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.kinds import PROVIDER
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
@@ -12,7 +15,7 @@ from omnia_operator.scheduling import Requeue
 from omnia_operator.status import provider_status
 
 
-async def reconcile_provider(cluster: Cluster, key: Key, now: str) -> Requeue:
+async def reconcile_provider(cluster: Cluster, key: Key, checks: CheckThreads, now: str) -> Requeue:
     """Write the status of a Provider."""
     document = await cluster.get(PROVIDER, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
@@ -22,7 +25,8 @@ async def reconcile_provider(cluster: Cluster, key: Key, now: str) -> Requeue:
     if provider is None:
         problem: Problem | None = Problem("Ready", "InvalidSpec", str(resource), retry=False)
     else:
-        problem = provider_problem(provider, await fetch(cluster, PROVIDER, document))
+        found = await fetch(cluster, PROVIDER, document)
+        problem = await checks.run(key[0], partial(provider_problem, provider, found))
     before = status_of(document, ProviderStatus)
     after = provider_status(generation_of(document), provider, problem, before, now)
     await publish(

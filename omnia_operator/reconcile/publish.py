@@ -37,7 +37,18 @@ async def publish(
     metadata = document["metadata"]
     await cluster.put_status(kind, (metadata["namespace"], metadata["name"]), rendered(after))
     changes = announcements(before.conditions, after.conditions, good=good, bad=bad)
-    for announcement in (*changes, *news):
+    await announce(cluster, kind, document, (*changes, *news), now)
+
+
+async def announce(
+    cluster: Cluster,
+    kind: ObjectKind,
+    document: JsonObject,
+    news: Iterable[Announcement],
+    now: str,
+) -> None:
+    """Write Events about a resource."""
+    for announcement in news:
         try:
             await cluster.emit(_event(kind, document, announcement, now))
         except ClusterError as error:  # a missing Event does not justify a retry

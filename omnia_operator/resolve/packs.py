@@ -6,7 +6,14 @@ import msgspec
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
-from omnia_core.files.pack import DEFAULT_PROMPT, Pack, Prompt, TemplateEngine, parse_pack
+from omnia_core.files.pack import (
+    DEFAULT_PROMPT,
+    Pack,
+    Prompt,
+    TemplateEngine,
+    decode_pack,
+    parse_pack,
+)
 from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.vocabulary import template_of
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
@@ -23,6 +30,7 @@ from omnia_operator.resolve.lineup import (
     same_version,
 )
 from omnia_operator.resolve.providers import DEFAULT_PROVIDER
+from omnia_operator.resolve.verdicts import by_digest
 
 _INLINE_VERSION = "0.0.0"
 
@@ -63,11 +71,20 @@ def read_pack(pack: PromptPack, found: Found) -> ResolvedPack | Problem:
     text = source_text(pack, found)
     if isinstance(text, Problem):
         return text
-    try:
-        parse_pack(text, f'the content of PromptPack "{pack.metadata.name}"').prompt(DEFAULT_PROMPT)
-    except ConfigurationError as error:
-        return _problem("PromptPackInvalid", error.message)
+    wrong = _wrong_pack(text, f'the content of PromptPack "{pack.metadata.name}"')
+    if wrong:
+        return _problem("PromptPackInvalid", wrong)
     return ResolvedPack(pack.pack_name, pack.spec.version, text)
+
+
+@by_digest
+def _wrong_pack(text: str, subject: str) -> str:
+    """Return what is wrong with the content of a pack; "" if nothing is."""
+    try:
+        parse_pack(text, subject).prompt(DEFAULT_PROMPT)
+    except ConfigurationError as error:
+        return error.message
+    return ""
 
 
 def source_text(pack: PromptPack, found: Found) -> str | Problem:
@@ -170,7 +187,8 @@ def _problem(reason: str, message: str) -> Problem:
 def _check(agent: AgentRuntime, stable: ResolvedPack) -> None:
     inline = agent.spec.prompt is not None
     what = "spec.prompt" if inline else f'PromptPack "{stable.name}" {stable.version}'
-    pack = parse_pack(stable.text, what)
+    # The content of a PromptPack was checked when it was read.
+    pack = parse_pack(stable.text, what) if inline else decode_pack(stable.text, what)
     prompt = pack.prompt(DEFAULT_PROMPT)
     where = "spec.prompt.system" if inline else f"{what}: prompts.{prompt.id}.system_template"
     for model in ("", *prompt.model_overrides):

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import yaml
-
 from omnia_core import names
+from omnia_core.documents import FILE_LIMITS, DocumentInvalid, read_document
+from omnia_core.files.reading import encode_yaml
 from omnia_core.names import Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.provider import Mock, Provider, ProviderSettings, ProviderType
@@ -18,6 +18,7 @@ from omnia_operator.resolve.found import (
     not_granted,
     unusable,
 )
+from omnia_operator.resolve.verdicts import by_digest
 
 DEFAULT_PROVIDER = "default"
 
@@ -168,7 +169,7 @@ def _secret(named: _Named, found: Found) -> SecretSource | Problem | None:
 def _responses(named: _Named, found: Found) -> str | Problem | None:
     mock = named.settings.mock or Mock()
     if isinstance(mock.responses, dict):
-        return yaml.safe_dump(mock.responses, sort_keys=False, allow_unicode=True)
+        return encode_yaml(mock.responses)
     text, source = mock.responses, "mock.responses"
     if mock.config_map_ref is not None:
         key: Key = named.namespace, mock.config_map_ref.name
@@ -180,21 +181,25 @@ def _responses(named: _Named, found: Found) -> str | Problem | None:
                 f"{named.subject} reads its responses from {source}, which does not exist: create"
                 " it, or correct mock.configMapRef",
             )
-    return None if text is None else _checked(text, f"{named.subject}, {source}")
+    if text is None:
+        return None
+    wrong = _wrong_responses(text, f"{named.subject}, {source}")
+    return _problem("ProviderNotReady", wrong) if wrong else text
 
 
-def _checked(text: str, subject: str) -> str | Problem:
+@by_digest
+def _wrong_responses(text: str, subject: str) -> str:
+    """Return what is wrong with the responses of a mock; "" if nothing is."""
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        return _problem("ProviderNotReady", f"{subject} is not YAML: {error}")
+        content = read_document(text, FILE_LIMITS)
+    except DocumentInvalid as error:
+        return f"{subject}: {error}"
     if not isinstance(content, dict):
-        return _problem(
-            "ProviderNotReady",
+        return (
             f"{subject} is not a response file: expected an object with defaultResponse or"
-            " scenarios",
+            " scenarios"
         )
-    return text
+    return ""
 
 
 def _problem(reason: str, message: str) -> Problem:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -88,6 +89,10 @@ class WorkQueue:
         self._running: set[ObjectReference] = set()
         self._again: set[ObjectReference] = set()
         self._failures: dict[ObjectReference, int] = {}
+        self._workers: Counter[str] = Counter()
+        """Number of workers that are busy with a namespace."""
+        self._held: dict[str, deque[ObjectReference]] = {}
+        """By namespace the objects for which no worker of the namespace was free."""
 
     @property
     def depth(self) -> int:
@@ -109,10 +114,15 @@ class WorkQueue:
         self._schedule(item, max(delay, self._debounce))
 
     async def run(self, concurrency: int = CONCURRENCY, *, finish: bool = True) -> None:
-        """Work until cancelled; running work is then finished or, without `finish`, cancelled."""
+        """Work until cancelled; running work is then finished or, without `finish`, cancelled.
+
+        A quarter of the workers stays free of each namespace, so that one whose resources take
+        long does not keep the others waiting.
+        """
+        most = max(concurrency - concurrency // 4, 1)
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
-                group.create_task(self._worker(finish=finish))
+                group.create_task(self._worker(most, finish=finish))
 
     def clear(self) -> None:
         """Cancel everything that is due later."""
@@ -134,9 +144,14 @@ class WorkQueue:
         self._waiting.add(item)
         self._ready.put_nowait(item)
 
-    async def _worker(self, *, finish: bool) -> None:
+    async def _worker(self, most: int, *, finish: bool) -> None:
         while True:
             item = await self._ready.get()
+            namespace = item.key[0]
+            if self._workers[namespace] >= most:
+                self._held.setdefault(namespace, deque()).append(item)
+                continue
+            self._workers[namespace] += 1
             self._waiting.discard(item)
             self._running.add(item)
             work = asyncio.create_task(self._attempt(item))
@@ -149,7 +164,17 @@ class WorkQueue:
                 raise
             finally:
                 self._running.discard(item)
+                self._release(namespace)
             self._requeue(item, requeue)
+
+    def _release(self, namespace: str) -> None:
+        self._workers[namespace] -= 1
+        if not self._workers[namespace]:
+            del self._workers[namespace]
+        if held := self._held.get(namespace):
+            self._ready.put_nowait(held.popleft())
+            if not held:
+                del self._held[namespace]
 
     def _requeue(self, item: ObjectReference, requeue: Requeue) -> None:
         changed = item in self._again

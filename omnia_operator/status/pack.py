@@ -18,6 +18,7 @@ from omnia_operator.resolve import (
 )
 from omnia_operator.resolve.canary import ALL, canary_of, progress_of, weight_at
 from omnia_operator.resolve.lineup import precedence, same_version
+from omnia_operator.resolve.verdicts import by_digest
 from omnia_operator.status.conditions import (
     Announcement,
     ConditionUpdate,
@@ -73,8 +74,13 @@ def pack_facts(generation: int, pack: PromptPack, found: Found) -> PackFacts:
 
 def remarks(text: str) -> str:
     """Return which PromptPack format the content needs, and its issues; "" if it is unreadable."""
+    return _remarks(text, "the PromptPack")
+
+
+@by_digest
+def _remarks(text: str, subject: str) -> str:
     try:
-        outcome = parse.read_pack(text)
+        outcome = parse.read_pack(text, subject)
     except ConfigurationError:
         return ""
     needed = (

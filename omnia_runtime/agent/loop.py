@@ -135,7 +135,7 @@ class Allowance:
 def _canonical_json(arguments: str) -> bytes:
     """Return the same bytes for equal JSON documents; invalid JSON is returned as it is."""
     try:
-        return json_bytes(parse_json((arguments or "{}").encode()), sort_keys=True)
+        return json_bytes(parse_json(arguments or "{}"), sort_keys=True)
     except ValueError:
         return arguments.encode()
 

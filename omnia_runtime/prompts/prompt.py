@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
@@ -13,6 +12,7 @@ from omnia_core.files.pack import Pack, Parameters, Prompt, PromptVariable, Tool
 from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.values import from_text, problem
 from omnia_core.files.pack.vocabulary import ARTIFACTS, INPUT, input_fields, template_of
+from omnia_core.jsonvalue import parse_json
 from omnia_core.templates import Template, ValueMissing
 
 # English names, independent of the locale of the process.
@@ -162,9 +162,9 @@ def input_values(text: str) -> dict[str, Any]:
         OmniaError: `text` is not JSON; the code is INVALID_ARGUMENT.
     """
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise OmniaError(Code.INVALID_ARGUMENT, f"input_json is not JSON: {error}") from error
+        value = parse_json(text)
+    except ValueError as error:
+        raise OmniaError(Code.INVALID_ARGUMENT, f"input_json is {error}") from error
     return {**(value if isinstance(value, dict) else {}), INPUT: value}
 
 

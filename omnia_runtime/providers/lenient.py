@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Generic, TypeAlias, TypeVar, Union, ge
 import msgspec
 from msgspec import Raw, Struct
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, check_depth
 
 T = TypeVar("T", bound=Struct)
 
@@ -60,11 +60,9 @@ def loads(data: bytes) -> Any:
     Raises:
         ValueError: `data` is not JSON, or is nested too deeply.
     """
+    check_depth(data)
     text = data.decode(errors="replace")
-    try:
-        found = json.loads(text, strict=False, parse_int=_integer)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    found = json.loads(text, strict=False, parse_int=_integer)
     return _without_surrogates(found) if "\\u" in text else found
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from omnia_core.conversation.parts import Media
-from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
+from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth, json_bytes, parse_json
 from omnia_runtime.ports.model import OutputSchema
 from omnia_runtime.providers.vendor_errors import VendorFailure
 
@@ -46,16 +46,19 @@ def parsed_arguments(arguments: str) -> JsonObject:
 def object_text(arguments: str) -> str:
     """Return the arguments of a tool call as the text of a JSON object, as `parsed_arguments`."""
     try:
+        check_depth(arguments)
         if isinstance(orjson.loads(arguments), dict):
             return arguments
-    except orjson.JSONDecodeError:
+    except ValueError:
         pass
     return json_bytes(parsed_arguments(arguments)).decode()
 
 
 def _json(text: str) -> Any:
     try:
-        return parse_json(text.encode())
+        return parse_json(text)
+    except TooDeep:
+        return None
     except ValueError:
         pass
     for parse in (_tolerant_json, _python_value):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, check_depth
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}(\.0+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -131,8 +131,9 @@ def _read_text(types: set[str], value: str) -> Any:
 
 def _json(text: str) -> Any:
     try:
+        check_depth(text)
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except ValueError:
         return None
 
 

@@ -8,7 +8,7 @@ import structlog
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.env.runtime import TOOL_RESULT_CHARACTERS
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
 from omnia_core.sessions.audit import ToolStatus
 from omnia_runtime.observe.audit import record_refused_call, record_tool_call
 from omnia_runtime.observe.metrics import RuntimeMetrics
@@ -84,6 +84,11 @@ async def _execute(
     except Exception:  # noqa: BLE001 - one broken adapter must not end a turn
         _log.exception("tool adapter failed", tool=call.name, handler=route.source.name)
         return _error(f'handler "{route.source.name}" failed'), "error"
+    if result.content.lstrip()[:1] in ("{", "["):
+        try:
+            check_depth(result.content)
+        except TooDeep as error:
+            return _error(f'the answer of handler "{route.source.name}" is {error}'), "error"
     status: ToolStatus = "error" if result.is_error else "success"
     content = result.content
     short = None if len(content) <= max_result else shortened(content, max_result)
@@ -92,8 +97,11 @@ async def _execute(
 
 def _arguments(route: ToolRoute, call: ToolCall) -> JsonObject:
     try:
+        check_depth(call.arguments)
         arguments = msgspec.json.decode(call.arguments or "{}")
-    except msgspec.DecodeError as error:
+    except TooDeep as error:
+        raise ToolRetry(f"the arguments are {error}") from error
+    except ValueError as error:
         raise ToolRetry(f"the arguments are not JSON: {error}") from error
     if not isinstance(arguments, dict):
         raise ToolRetry("the arguments must be a JSON object")

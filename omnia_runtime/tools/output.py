@@ -8,6 +8,7 @@ import structlog
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import ToolHandler
+from omnia_core.jsonvalue import check_depth
 from omnia_runtime.ports.tools import ToolFailed
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def redacted(value: Any, names: Collection[str]) -> Any:
 
 def _value(content: str) -> Any:
     try:
+        check_depth(content)
         return msgspec.json.decode(content)
-    except msgspec.DecodeError:
+    except ValueError:
         return content

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.function import FunctionFile
+from omnia_core.jsonvalue import parse_json
 from omnia_core.sessions import Message
 from omnia_core.sessions.audit import EventKind
 from omnia_runtime.agent.loop import AgentLoop, LimitReached, TurnLimits
@@ -186,9 +187,9 @@ class StructuredOutput:
             SchemaInvalid: the function's own schema is invalid.
         """
         try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            return f"it is not JSON ({error})"
+            value = parse_json(text)
+        except ValueError as error:
+            return f"it is {error}"
         return "; ".join(map(str, self._schema().violations(value, limit=_MAX_VIOLATIONS)))
 
     def _schema(self) -> "Schema":

@@ -4,8 +4,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import orjson
-
 from omnia_core.files.validators import (
     Includes,
     Json,
@@ -14,6 +12,7 @@ from omnia_core.files.validators import (
     MaxSentences,
     MinLength,
 )
+from omnia_core.jsonvalue import parse_json
 from omnia_core.patterns import compile_pattern, finds
 from omnia_runtime.validators.checks import TextCheck
 from omnia_runtime.validators.words import fold
@@ -151,7 +150,7 @@ def read_json(text: str, rule: Json) -> Any:
     """
     for candidate in _json_candidates(text, rule):
         try:
-            return orjson.loads(candidate)
+            return parse_json(candidate)
         except ValueError:
             continue
     raise JsonNotFound

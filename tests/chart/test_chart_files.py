@@ -1,5 +1,6 @@
 """What can be said about the chart without Helm."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -10,6 +11,9 @@ import pytest
 import yaml
 
 from omnia_core.env import HistoryEnv, OperatorEnv
+from omnia_operator.plan import Settings
+from omnia_operator.policy import Policy
+from omnia_operator.settings import settings_of
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/omnia"
@@ -47,6 +51,12 @@ def test_every_value_is_known_to_the_schema(block: str) -> None:
         ("tracing", {"enabled": True, "endpoint": ""}),
         ("tracing", {"sampleRate": 2}),
         ("networkPolicy", {"enabled": True, "namespaces": []}),
+        ("networkPolicy", {"operator": {"enabled": "yes"}}),
+        ("policy", {"volumes": ["configMap"]}),
+        ("policy", {**values()["policy"], "volumes": ["config-map"]}),
+        ("policy", {**values()["policy"], "customImages": "no"}),
+        ("policy", {**values()["policy"], "hostPath": True}),
+        ("serviceAccount", {"name": "a: b"}),
         ("history", {"enabled": True, "database": {"secretName": "", "key": "url"}}),
         ("facade", {"image": {"repository": "omnia-facade", "tag": "", "pullPolicy": "Always"}}),
     ],
@@ -54,6 +64,34 @@ def test_every_value_is_known_to_the_schema(block: str) -> None:
 def test_a_value_that_cannot_work_is_refused(block: str, value: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**values(), block: value}, schema(), jsonschema.Draft7Validator)
+
+
+# What renders YAML by itself; a number without quotes stays a number.
+_NOT_TEXT = re.compile(r"toYaml|toJson|\| quote\b|nindent|replicas \}\}|^include \"omnia\.egress")
+
+
+@pytest.mark.parametrize(
+    "template", sorted((CHART / "templates").glob("[!N]*.*")), ids=lambda path: path.name
+)
+def test_every_value_in_a_template_is_quoted(template: Path) -> None:
+    inserted = re.findall(r"^(?!\s*\{\{)(.*\{\{.*\}\}.*)$", template.read_text(), re.MULTILINE)
+    bare = [line for line in inserted if not _NOT_TEXT.search(line)]
+    assert [line for line in bare if "{{/*" not in line] == []
+
+
+def test_the_defaults_of_the_policy_are_those_of_the_operator() -> None:
+    chart = {
+        re.sub("([A-Z])", lambda found: f"_{found[1].lower()}", name): value
+        for name, value in values()["policy"].items()
+    }
+    defaults = OperatorEnv(facade_image="facade", runtime_image="runtime")
+    assert {**chart, "volumes": tuple(chart["volumes"])} == dataclasses.asdict(Policy())
+    assert settings_of(defaults).policy == Policy()
+
+
+@pytest.mark.parametrize("container", ["facade", "runtime"])
+def test_the_resources_of_agents_are_those_of_the_operator(container: str) -> None:
+    assert values()[container]["resources"] == getattr(Settings(), f"{container}_resources")
 
 
 def test_the_chart_sets_only_variables_that_the_operator_reads() -> None:

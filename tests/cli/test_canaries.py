@@ -8,6 +8,7 @@ import pytest
 from omnia_cli.local.canaries import Canaries, Steps
 from omnia_cli.local.desired import Desired, desired
 from omnia_cli.manifests import Document
+from omnia_core.documents import Lines
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.plan import Settings
 from tests.operator import objects, world
@@ -27,12 +28,12 @@ def documents(**more: object) -> list[Document]:
         {**objects.pack(canary, name="next"), **more},
         config_map("next-json", {"pack.json": world.PACK_TEXT}),
     ]
-    return [Document(Path("x.yaml"), value, {}) for value in values]
+    return [Document(Path("x.yaml"), value, Lines(1)) for value in values]
 
 
 def placement(wanted: Desired) -> JsonObject:
     (plan,) = wanted.plans.values()
-    (pack,) = (each for each in plan.config_maps if each.name == "helper-pack")
+    (pack,) = (each for each in plan.config_maps if each.name == "omnia-helper-pack")
     placed: JsonObject = json.loads(pack.data["placement.json"])
     return placed
 

@@ -14,12 +14,13 @@ from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, write_files
 from omnia_cli.local.volumes import Mount, place
 from omnia_cli.manifests import Document
+from omnia_core.documents import Lines
 
 NOTHING = Objects({}, {})
 
 
 def document(text: str) -> Document:
-    return Document(Path("x.yaml"), yaml.safe_load(text), {})
+    return Document(Path("x.yaml"), yaml.safe_load(text), Lines(1))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,15 @@ def test_a_fault_is_found_with_its_line_and_what_to_do(
     assert matching[0].line == line
 
 
+def test_what_the_operator_refuses_by_default_is_a_warning(tmp_path: Path) -> None:
+    volumes = "  runtime:\n    volumes:\n      - name: host\n        hostPath: {path: /}\n"
+    (finding,) = check(tmp_path, AGENT + volumes, PACK, PROVIDER)
+
+    assert (finding.severity, finding.line) == ("warning", 18)
+    assert finding.path == "spec.runtime.volumes[0].hostPath"
+    assert "refused unless policy.volumes has hostPath" in finding.message
+
+
 def test_a_pack_that_does_not_parse_is_found_where_it_stands(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, AGENT, PACK.replace('"id": "p",', '"id": p,'), PROVIDER)
     assert (finding.object, finding.path, finding.line) == (

@@ -12,6 +12,7 @@ import pytest
 from tests.cluster.harness.cluster import Cluster, chosen
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
+from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +97,23 @@ def redis(redis_image: None, kubectl: Kubectl) -> str:
     kubectl.apply_files(FOREIGN / "redis.yaml")
     kubectl.wait_available("redis")
     return "redis"
+
+
+@pytest.fixture
+def alone(cluster_kubectl: Kubectl) -> Iterator[None]:
+    """No deployed operator, which would do the work of the test's own."""
+    there = replace(cluster_kubectl, namespace=NAMESPACE)
+    release = f"app.kubernetes.io/instance={RELEASE}"
+    replicas = {
+        each["metadata"]["name"]: each["spec"]["replicas"]
+        for each in there.list("deployments", release)
+    }
+    try:
+        for name in replicas:
+            there("scale", "deployment", name, "--replicas=0")
+        wait_until("no operator runs", lambda: not there.list("pods", release), seconds=60)
+        yield
+    finally:
+        for name, count in replicas.items():
+            there("scale", "deployment", name, f"--replicas={count}")
+            there.wait_available(name)

@@ -21,6 +21,8 @@ class Kubectl:
     program: Path
     kubeconfig: Path
     namespace: str
+    user: str = ""
+    """Acts as this user; "" stands for the administrator."""
 
     def __call__(
         self, *arguments: str | Path, stdin: str | None = None, seconds: float = 60
@@ -79,7 +81,8 @@ class Kubectl:
 
     def _command(self, *arguments: str | Path) -> tuple[str | Path, ...]:
         here = (f"--kubeconfig={self.kubeconfig}", f"--namespace={self.namespace}")
-        return (self.program, *here, *arguments)
+        as_user = (f"--as={self.user}",) if self.user else ()
+        return (self.program, *here, *as_user, *arguments)
 
 
 APPLY = ("apply", "--server-side", "--validate=strict")

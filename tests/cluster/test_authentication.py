@@ -116,7 +116,7 @@ def test_a_client_key_of_kubectls_making_opens_the_agent_until_it_is_deleted(
         "omnia.altairalabs.ai/agent=helper",
     )
     wait_until("the key works", lambda: say(kubectl, "k3y") == "done", seconds=KNOWN_SECONDS)
-    collected = kubectl.get("secret", "helper-auth")["data"]
+    collected = kubectl.get("secret", "omnia-helper-auth")["data"]
     assert collected == {f"{name}.keyHash": b64encode(sha256(b"k3y").digest()).decode()}
 
     kubectl("delete", "secret", name)

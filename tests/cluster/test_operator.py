@@ -93,12 +93,12 @@ def test_an_owned_object_that_is_edited_is_mended_within_seconds(kubectl: Kubect
     port = '{"spec":{"ports":[{"name":"facade","port":1234,"targetPort":"facade"}]}}'
     kubectl("patch", "service", "helper", "--type=merge", f"--patch={port}")
     kubectl("scale", "deployment", "helper", "--replicas=3")
-    kubectl("patch", "configmap", "helper-tools", "--type=merge", '--patch={"data":null}')
+    kubectl("patch", "configmap", "omnia-helper-tools", "--type=merge", '--patch={"data":null}')
 
     def mended() -> bool:
         (found,) = kubectl.get("service", "helper")["spec"]["ports"]
         replicas = kubectl.get("deployment", "helper")["spec"]["replicas"]
-        data = kubectl.get("configmap", "helper-tools").get("data")
+        data = kubectl.get("configmap", "omnia-helper-tools").get("data")
         return (found["port"], replicas, data) == (8080, 1, {"tools.yaml": "handlers: []\n"})
 
     wait_until("everything is mended", mended, seconds=RESTORED_SECONDS)

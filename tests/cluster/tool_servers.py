@@ -47,15 +47,16 @@ ThreadingHTTPServer(("0.0.0.0", 8000), Tool).serve_forever()
 
 def mcp_server() -> list[JsonObject]:
     """An MCP server `weather` with the tool `forecast`, at port 80."""
-    return [*_server("weather", MCP_SERVER), service("weather", {"port": 80, "targetPort": 8000})]
+    return [*server("weather", MCP_SERVER), service("weather", {"port": 80, "targetPort": 8000})]
 
 
 def http_server() -> list[JsonObject]:
     """A server `web` that answers every POST, at port 8000."""
-    return [*_server("web", HTTP_SERVER), service("web", {"port": 8000})]
+    return [*server("web", HTTP_SERVER), service("web", {"port": 8000})]
 
 
-def _server(name: str, program: str) -> list[JsonObject]:
+def server(name: str, program: str) -> list[JsonObject]:
+    """Return a Deployment of a program that listens on port 8000."""
     labels = {"app": name}
     container = {
         "name": "server",

@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import builtins
 import contextlib
 import sys
 import tempfile
@@ -50,6 +51,32 @@ def public_classes() -> dict[str, list[str]]:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(str(file.relative_to(ROOT)))
     return found
+
+
+def exceptions_made_once() -> list[str]:
+    """Return the module constants that are exceptions.
+
+    Each time that one is raised, its traceback grows, and with it what its frames refer to.
+    """
+    modules = {file: ast.parse(file.read_text()) for file in product_files()}
+    classes = [node for tree in modules.values() for node in tree.body]
+    bases = {
+        node.name: {base.id for base in node.bases if isinstance(base, ast.Name)}
+        for node in classes
+        if isinstance(node, ast.ClassDef)
+    }
+    names = {name for name in dir(builtins) if name.endswith(("Exception", "Error"))}
+    while more := {name for name, of in bases.items() if of & names} - names:
+        names |= more
+    return [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for file, tree in modules.items()
+        for node in tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Name)
+        and node.value.func.id in names
+    ]
 
 
 @contextlib.contextmanager

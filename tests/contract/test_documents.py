@@ -31,6 +31,18 @@ def blocks(page: Path, language: str) -> list[str]:
     )
 
 
+def test_every_test_that_a_page_names_exists() -> None:
+    named = {
+        (page.name, *found)
+        for page in PAGES
+        for found in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page.read_text())
+    }
+    assert len(named) > 30
+    for page, file, name in sorted(named):
+        text = (ROOT / file).read_text() if (ROOT / file).exists() else ""
+        assert re.search(rf"^(async )?def {name}\(", text, re.MULTILINE), (page, file, name)
+
+
 def commands() -> list[str]:
     """Every command line that a page shows."""
     return [

@@ -8,6 +8,7 @@ import pytest
 from tests.contract.structure import (
     PACKAGES,
     ROOT,
+    exceptions_made_once,
     files_of_a_call,
     files_of_a_turn,
     public_classes,
@@ -46,6 +47,10 @@ def test_the_architecture_names_every_part_of_a_package(package: str) -> None:
         if path.suffix in ("", ".py") and not path.stem.startswith("__")
     }
     assert named == parts
+
+
+def test_an_exception_is_made_where_it_is_raised() -> None:
+    assert exceptions_made_once() == []
 
 
 async def test_a_warm_turn_passes_few_files(tmp_path: Path) -> None:

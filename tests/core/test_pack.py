@@ -115,6 +115,7 @@ def test_the_type_of_a_pack_and_the_list_of_its_errors_agree(
 
 
 DEEP = 200_000
+DEEPEST = 190
 STEP = {"id": "s", "kind": "branch", "then": "s", "predicate": "HERE"}
 
 
@@ -133,8 +134,15 @@ STEP = {"id": "s", "kind": "branch", "then": "s", "predicate": "HERE"}
 def test_a_pack_that_is_nested_too_deeply_is_refused(
     read: Callable[[str, str], object], value: JsonObject, deep: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"pack\.json is nested too deeply"):
+    with pytest.raises(ConfigurationError, match=r"pack\.json is nested deeper than 200 levels"):
         read(text(value).replace('"HERE"', deep), "pack.json")
+
+
+@pytest.mark.parametrize("read", [parse_pack, read_pack])
+def test_a_pack_is_read_up_to_the_largest_depth(read: Callable[[str, str], object]) -> None:
+    predicate = '{"not":' * DEEPEST + '{"path":"a","exists":true}' + "}" * DEEPEST
+    value = pack(compositions={"c": {"version": 1, "steps": [STEP]}})
+    read(text(value).replace('"HERE"', predicate), "pack.json")
 
 
 def test_null_is_no_limit_for_top_k_and_a_warning_elsewhere() -> None:

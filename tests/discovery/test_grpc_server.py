@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import grpc.aio
@@ -101,10 +103,28 @@ async def test_files_of_the_agents_pod_leave_the_question_to_the_pod(
     assert (await given.discover(asked)).status is ToolStatus.UNKNOWN
 
 
-async def test_only_a_certificate_is_read_as_an_authority(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("hunter2")
-    config = {"endpoint": "127.0.0.1:1", "tls": True, "tlsCAPath": str(tmp_path / "token")}
+@pytest.mark.parametrize("kind", ["certificate", "pipe", "device"])
+async def test_the_operator_opens_no_path_of_a_manifest(kind: str, tmp_path: Path) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "certificate":
+        path.write_text("-----BEGIN CERTIFICATE-----\nhunter2")
+    opened: list[str] = []
+    watch_opened_files(opened.append)
+    config = {"endpoint": "127.0.0.1:1", "tls": True, "tlsCAPath": str(path)}
     asked = given.handler(name="stock", type="grpc", tool=given.TOOL, grpcConfig=config)
     found = await given.discover(asked)
     assert found.status is ToolStatus.UNKNOWN
-    assert "hunter2" not in repr(found)
+    assert "files of the agent's pod" in (found.error or "")
+    assert str(path) not in opened
+
+
+def watch_opened_files(opened: Callable[[str], None]) -> None:
+    """Call `opened` with the path of each file that this process opens from now on."""
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open":
+            opened(str(arguments[0]))
+
+    sys.addaudithook(hook)

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
@@ -9,8 +10,9 @@ from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import DiscoveryContext
+from omnia_operator.discovery.openapi import Documents
 from tests.discovery.given import discover, openapi, silent_server, web_server
-from tests.services import free_port
+from tests.services import LIMIT, free_port
 
 DOCUMENT: JsonObject = {
     "openapi": "3.1.0",
@@ -143,3 +145,46 @@ async def test_a_filter_makes_a_larger_document_usable() -> None:
         chosen = await discover(openapi(url, operationFilter=["getPet"]))
     assert "larger than 5 MiB" in (whole.error or "")
     assert [each.name for each in chosen.tools] == ["getPet"]
+
+
+@pytest.mark.parametrize("text", [json.dumps(DOCUMENT), "openapi: 3.1.0\nx: " + "[" * 300])
+async def test_a_document_is_read_again_only_when_it_changes(text: str) -> None:
+    answer = serving(text)
+
+    async def current(request: web.Request) -> web.Response:
+        return await answer(request)
+
+    async with web_server(current) as url:
+        asked = openapi(url)
+        first = await discover(asked)
+        again = await discover(asked, DiscoveryContext("shop", known={"pets": first}))
+        assert again is first
+        filtered = openapi(url, operationFilter=["getPet"])
+        other = await discover(filtered, DiscoveryContext("shop", known={"pets": first}))
+        assert other.digest != first.digest
+        answer = serving(json.dumps(DOCUMENT | {"paths": {}}))
+        changed = await discover(asked, DiscoveryContext("shop", known={"pets": first}))
+        assert "the document has no operations" in (changed.error or "")
+
+
+async def test_large_documents_are_in_memory_one_after_the_other() -> None:
+    documents = Documents(lambda _: False)
+    config = openapi("http://unused").open_api_config
+    assert config is not None
+
+    async def length(url: str) -> int:
+        asked = config.model_copy(update={"spec_url": url})
+        async with documents.fetched(asked, {}, LIMIT) as text:
+            return len(text)
+
+    async with (
+        web_server(serving("y" * 2_000_000)) as large,
+        web_server(serving("y" * 1000)) as small,
+    ):
+        held = config.model_copy(update={"spec_url": large})
+        async with documents.fetched(held, {}, LIMIT):
+            waiting = asyncio.create_task(length(large))
+            assert await length(small) == 1000
+            done, _ = await asyncio.wait({waiting}, timeout=0.3)
+            assert not done
+        assert await waiting == 2_000_000

@@ -10,11 +10,11 @@ import orjson
 
 from omnia_core.env.shared import MediaStorageType
 from omnia_core.files.auth import AuthFile, EdgeTrust
-from omnia_core.names import Handler
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running, running
 from tests.facade.functions_bed import Answer
-from tests.facade.scripted_runtime import LIMIT
+from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime
+from tests.facade.scripted_runtime import serving as serving_runtime
 
 PICTURE = b"\x89PNG not really a picture"
 SESSION = "0d9c5b0e-1f6e-4b2f-8f0e-3d1b1f6e4b2f"
@@ -23,16 +23,24 @@ PUBLIC = "https://agent.example.com/"
 
 @contextlib.asynccontextmanager
 async def serving(folder: Path, **settings: Any) -> AsyncIterator[Running]:
-    """Serve uploads below a folder, for everybody."""
+    """Serve uploads below a folder, for everybody, and into any session unless with a handler."""
+    async with contextlib.AsyncExitStack() as stack:
+        if "handler_mode" not in settings and "runtime_address" not in settings:
+            port = await stack.enter_async_context(serving_runtime(ScriptedRuntime()))
+            settings["runtime_address"] = f"127.0.0.1:{port}"
+        yield await stack.enter_async_context(_facade(folder, settings))
+
+
+def _facade(
+    folder: Path, settings: dict[str, Any]
+) -> contextlib.AbstractAsyncContextManager[Running]:
     given = {
-        "handler_mode": Handler.ECHO,
         "media_storage_type": MediaStorageType.LOCAL,
         "media_storage_path": str(folder),
         "media_public_url": PUBLIC,
         **settings,
     }
-    async with running(**given) as facade:
-        yield facade
+    return running(**given)
 
 
 @contextlib.asynccontextmanager

@@ -199,12 +199,12 @@ async def test_what_all_clients_may_send_before_it_is_answered_is_bounded() -> N
     large = "x" * 700_000
     async with (
         serving(ScriptedRuntime()) as port,
-        running(runtime_address=f"127.0.0.1:{port}", max_received=ByteSize(1_000_000)) as facade,
+        running(runtime_address=f"127.0.0.1:{port}", max_received=ByteSize(4_000_000)) as facade,
         connected(facade.ws) as slow,
         connected(facade.ws) as other,
         connected(facade.ws) as huge,
     ):
-        await slow.say(f"slow {large}")
+        await slow.say(f"slow {'x' * 3_900_000}")
         await slow.until("chunk")
         await other.say(large)
         error = (await other.answer())[-1]["error"]

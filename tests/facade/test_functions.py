@@ -134,6 +134,12 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "payload_too_large",
         "1048576",
     ),
+    "300 levels": (
+        {"body": b'{"text":"x","more":' + b"[" * 300 + b"]" * 300 + b"}"},
+        400,
+        "input_invalid",
+        "the body is nested deeper than 200 levels",
+    ),
     "no JSON": ({"body": b"{"}, 400, "input_invalid", "not JSON"),
     "not UTF-8": ({"body": b'{"text":"\xff"}'}, 400, "input_invalid", "not JSON"),
     "empty": ({"body": b""}, 400, "input_invalid", "not JSON"),

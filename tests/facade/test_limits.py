@@ -57,8 +57,17 @@ def test_limits_come_from_the_environment_and_are_usable() -> None:
     limits = ConnectionLimits.of(FacadeEnv.parse(given))
     assert (limits.media, limits.write_seconds) == (Rate(1024, 16 << 20), 5.0)
     assert limits.messages == Rate(50, 100)
+    assert limits.idle_frames == Rate(1000, 10_000)
+    assert limits.binary_frames == Rate(1024, 10_000)
     with pytest.raises(ConfigurationError, match="OMNIA_MEDIA_RATE"):
         ConnectionLimits.of(FacadeEnv.parse({**given, "OMNIA_MEDIA_RATE": "0"}))
+
+
+def test_limits_of_frames_rise_with_those_of_messages_and_media() -> None:
+    given = {"OMNIA_MESSAGE_RATE": "500", "OMNIA_MEDIA_RATE": "20Mi", "OMNIA_MEDIA_BURST": "1Gi"}
+    limits = ConnectionLimits.of(FacadeEnv.parse({"OMNIA_AGENT_NAME": "a", **given}))
+    assert limits.idle_frames == Rate(10_000, 10_000)
+    assert limits.binary_frames == Rate(10_240, 524_288)
 
 
 def test_who_sends_a_little_too_fast_is_refused_and_never_cut_off() -> None:

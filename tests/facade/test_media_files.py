@@ -1,11 +1,10 @@
 """Uploads on the file system: tickets, limits of time, what is swept, what is left alone."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from threading import Barrier
@@ -25,9 +24,8 @@ from omnia_facade.http.downloads import (
     content_disposition,
     select,
 )
-from omnia_facade.media.files import MediaFiles
 from omnia_facade.media.library import Download, MediaLibrary
-from omnia_facade.media.policy import TICKET_LIFETIME, MediaPolicy
+from omnia_facade.media.policy import TICKET_LIFETIME
 from omnia_facade.media.port import (
     MediaErrorCode,
     MediaFailed,
@@ -35,62 +33,13 @@ from omnia_facade.media.port import (
     UploadRequest,
     UploadTicket,
 )
-from omnia_facade.media.quota import UploadQuota, require_owner
-from omnia_facade.media.sweep import REMEMBERED, MediaSweeper
+from omnia_facade.media.quota import require_owner
+from omnia_facade.media.sweep import REMEMBERED
 from omnia_facade.media.threads import in_thread, opened_in_thread
-from omnia_facade.media.uploads import MAX_OPEN_OF_USER, FileWriter, MediaUploads
+from omnia_facade.media.uploads import MAX_OPEN_OF_USER, FileWriter
 from omnia_facade.metrics import FacadeMetrics
+from tests.facade.media_shelf import ANN, SECOND, TTL, Shelf, refusal
 from tests.facade.scripted_runtime import LIMIT
-
-ANN = Principal(subject="ann", user_id="a1")
-TTL = timedelta(hours=2)
-SECOND = timedelta(seconds=1)
-
-
-class Shelf:
-    """The uploads of one pod, and a clock that is set by hand."""
-
-    def __init__(self, root: Path) -> None:
-        self.now = datetime.now(UTC)
-        self.root = root
-        self.registry = CollectorRegistry()
-        metrics = FacadeMetrics(self.registry, agent="a", namespace="n").media
-        files = MediaFiles(root, UploadQuota(1 << 20, 100, 16))
-        files.prepare()
-        policy = MediaPolicy("http://agent", 1 << 20, TTL)
-        self.uploads = MediaUploads(files, policy, metrics, self.clock, poll_seconds=0.01)
-        self.library = MediaLibrary(files, policy, self.clock)
-        self.sweeper = MediaSweeper(root, self.clock, TICKET_LIFETIME)
-
-    def clock(self) -> datetime:
-        return self.now
-
-    async def ticket(self, session: str = "s", size: int = 5) -> UploadTicket:
-        return await self.uploads.request(UploadRequest(session, "a.txt", "text/plain", size), ANN)
-
-    async def write(self, ticket: UploadTicket, data: bytes = b"bytes") -> StoredFile:
-        writer = await self.uploads.open(ticket.upload_id, ANN)
-        await writer.write(data)
-        return await writer.finish()
-
-    def sweep(self) -> None:
-        """End the round that is begun, and sweep a whole one."""
-        for _ in range(2):
-            for _ in range(1000):
-                if self.sweeper.step(10):
-                    break
-
-    def age(self, by: timedelta) -> None:
-        """Let time pass, for the clock and for every file."""
-        self.now += by
-        for path in [self.root, *self.root.rglob("*")]:
-            status = path.lstat()
-            past = status.st_mtime - by.total_seconds()
-            os.utime(path, (past, past), follow_symlinks=False)
-        self.now -= by
-
-    def names(self) -> set[str]:
-        return {path.name for path in self.root.rglob("*")}
 
 
 @pytest.fixture
@@ -98,12 +47,6 @@ async def shelf(tmp_path: Path) -> AsyncIterator[Shelf]:
     made = Shelf(tmp_path)
     yield made
     await made.uploads.close()
-
-
-async def refusal(work: Awaitable[object]) -> MediaErrorCode:
-    with pytest.raises(MediaFailed) as refused:
-        await work
-    return refused.value.code
 
 
 async def test_a_ticket_is_good_for_a_quarter_of_an_hour(shelf: Shelf) -> None:

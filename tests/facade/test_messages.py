@@ -1,17 +1,21 @@
 """What a client may send, and what it is told otherwise; and the frames of the server."""
 
+import json
+import sys
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_facade.backend.events import Done, ToolCallEvent, ToolResultEvent
 from omnia_facade.ws import frames
-from omnia_facade.ws.messages import FrameRefused, parse
-from omnia_facade.ws.socket import text_frame
+from omnia_facade.ws.messages import FrameRefused, held_bytes, parse
+from omnia_facade.ws.protocol import text_frame
 
 ACCEPTED = {
     "text": '{"type":"message","content":"hi"}',
@@ -49,7 +53,7 @@ def test_what_the_protocol_knows_is_accepted(text: str) -> None:
 REFUSED = {
     "no JSON": ("{", "INVALID_MESSAGE", "not JSON"),
     "nothing": ("", "INVALID_MESSAGE", "not JSON"),
-    "too deep": ('{"type":"message","x":' + "[" * 100_000, "INVALID_MESSAGE", "not JSON"),
+    "too deep": ('{"type":"message","x":' + "[" * 100_000, "INVALID_MESSAGE", "deeper than 200"),
     "half a surrogate pair": ('{"type":"message","content":"\\ud800"}', "INVALID_MESSAGE", "JSON"),
     "no object": ("[1]", "INVALID_MESSAGE", "expected an object"),
     "no type": ('{"content":"hi"}', "INVALID_MESSAGE", "`type`"),
@@ -225,3 +229,13 @@ def test_a_tool_result_is_a_value_or_an_error(result: ToolResultEvent, shown: ob
 )
 def test_the_frame_header_has_the_length_in_its_shortest_form(size: int, header: bytes) -> None:
     assert text_frame(b"x" * size) == header + b"x" * size
+
+
+@given(st.text(), st.booleans())
+def test_no_text_takes_more_memory_than_is_counted(content: str, escaped: bool) -> None:
+    encoded = json.dumps({"type": "message", "content": content + "x"}, ensure_ascii=escaped)
+    # Before it is parsed, because the parser keeps its UTF-8 beside the text.
+    counted = held_bytes(encoded)
+    held = parse(encoded).content or ""
+    assert sys.getsizeof(held) - sys.getsizeof("") < counted + 100
+    assert counted <= 4 * len(encoded) + 100

@@ -8,15 +8,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
 
-import orjson
-from prometheus_client import CollectorRegistry
-from websockets.frames import Frame, Opcode
-
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.events import Done, Failed, TurnEvent, TurnRequest
-from omnia_facade.backend.port import BackendConnection
-from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.runtime_client.builtin import BuiltinStream
 from omnia_facade.runtime_client.client import RuntimeStream
 from omnia_facade.runtime_client.port import RuntimeClient
@@ -24,26 +18,19 @@ from omnia_facade.turns.failures import ENDED
 from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
 from omnia_facade.turns.relayed import MAX_IN_A_ROW
 from omnia_facade.turns.runtime import RuntimeBackend, RuntimeTurns
-from omnia_facade.ws.client_connection import ClientConnection
-from omnia_facade.ws.connections import Connections
-from omnia_facade.ws.conversation import WebSocketConversation
 from omnia_facade.ws.inbound_limits import ConnectionLimits
-from omnia_facade.ws.socket import WriteCoalescer
-from omnia_facade.ws.voice import VoiceCallLimit
+from omnia_facade.ws.rounds import WriteCoalescer
 from omnia_rpc.client import ClientCall
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.messages import GZIP, PREFIX_BYTES, with_prefix
 from tests.facade.runtime_bed import RecordingListener
 from tests.facade.scripted_runtime import LIMIT, chunk, done
+from tests.facade.socket_bed import accepted, masked, rounds_of_the_loop
 
 ROUNDS = 60
 CHUNKS = 2000
 TURNS = 3
 HELLO = pb.ServerMessage(runtime_hello=pb.RuntimeHello(capabilities=["client_tools"]))
-UPGRADE = (
-    b"GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 class Wire:
@@ -84,69 +71,6 @@ class OneCall:
         self.calls.append(call)
         call._stream = cast("Any", self.wires[-1])
         return RuntimeStream(BuiltinStream(call), session_id)
-
-
-class Socket:
-    """The transport of a client; `written` is what it was sent."""
-
-    def __init__(self) -> None:
-        self.written = bytearray()
-        self.over = False
-
-    def write(self, data: bytes) -> None:
-        self.written += data
-
-    def write_eof(self) -> None:
-        self.over = True
-
-    def is_closing(self) -> bool:
-        return False
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def pause_reading(self) -> None:
-        """Nothing comes by itself."""
-
-    def resume_reading(self) -> None:
-        """Likewise."""
-
-    def frames(self) -> list[dict[str, Any]]:
-        """Return the text frames."""
-        found, at = [], self.written.index(b"\r\n\r\n") + 4
-        while at < len(self.written):
-            kind, size = self.written[at], self.written[at + 1]
-            at += 2
-            if size == 126:
-                size, at = int.from_bytes(self.written[at : at + 2], "big"), at + 2
-            if kind == 0x81:
-                found.append(orjson.loads(self.written[at : at + size]))
-            at += size
-        return found
-
-
-def masked(**fields: object) -> bytes:
-    return Frame(Opcode.TEXT, orjson.dumps(fields)).serialize(mask=True)
-
-
-def accepted(
-    backend: BackendConnection,
-    limits: ConnectionLimits = ConnectionLimits(),  # noqa: B008 - it cannot be changed
-) -> tuple[ClientConnection, Socket]:
-    """Open a connection of a client."""
-    metrics = FacadeMetrics(CollectorRegistry(), agent="a", namespace="n")
-    connections = Connections(metrics, "runtime", limits=limits)
-    calls = VoiceCallLimit(0, metrics.connections_active)
-    connection = ClientConnection(connections, backend, WebSocketConversation("s"), None, calls)
-    socket = Socket()
-    connection.connection_made(cast("asyncio.Transport", socket))
-    connection.data_received(UPGRADE)
-    return connection, socket
-
-
-async def rounds_of_the_loop(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
 
 
 def shown(frame: dict[str, Any]) -> tuple[str, ...]:
@@ -420,7 +344,7 @@ async def test_a_client_that_does_not_read_is_sent_one_more_piece_and_the_rest_l
 async def test_a_turn_that_ends_at_once_does_not_hide_that_too_much_comes() -> None:
     echo = EchoBackend(AnnouncedSessions(10))
     connection, socket = accepted(
-        echo.begin("s", Principal("mia")), ConnectionLimits(received_bytes=1000)
+        echo.begin("s", Principal("mia")), ConnectionLimits(held_bytes=1000)
     )
     large = masked(type="message", content="x" * 200_000)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,10 @@ from omnia_facade.media.port import (
     UploadRequest,
     UploadTicket,
 )
+from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
 from omnia_facade.ws.binary import decode
 from omnia_facade.ws.effects import Effect, Send
-from omnia_facade.ws.inbound_limits import ReadPause
+from omnia_facade.ws.inbound_limits import ConnectionLimits, ReadPause
 from omnia_facade.ws.messages import FrameRefused
 from omnia_facade.ws.uploads import (
     LATE_SECONDS,
@@ -34,6 +36,8 @@ from omnia_facade.ws.uploads import (
 from tests.facade.conftest import Client, Running, connected, running
 from tests.facade.omni_frames import UPLOAD, pack
 from tests.facade.scripted_runtime import LIMIT
+from tests.facade.socket_bed import accepted, connections_with, masked, rounds_of_the_loop
+from tests.raw_websocket import Opcode, frame
 from tests.services import free_port
 
 MIA = Principal("mia", user_id="0123456789abcdef")
@@ -111,6 +115,9 @@ class Socket:
             assert isinstance(effect, Send)
             self.sent.put_nowait(orjson.loads(effect.data))
 
+    def received(self) -> None:
+        """Nothing is counted."""
+
     def pause_reading(self, reason: ReadPause) -> None:
         assert reason is ReadPause.UPLOAD
         self.paused = True
@@ -145,8 +152,8 @@ class Bed:
         return [self.kept.aborted.get_nowait() for _ in range(self.kept.aborted.qsize())]
 
     def piece(self, upload_id: str, data: bytes, sequence: int, *, last: bool = False) -> None:
-        frame = pack(data, sequence, last=last, kind=UPLOAD, upload_id=upload_id)
-        self.uploads.receive(decode(frame))
+        piece = pack(data, sequence, last=last, kind=UPLOAD, upload_id=upload_id)
+        self.uploads.receive(decode(piece))
 
 
 @pytest.fixture
@@ -309,6 +316,31 @@ async def test_what_is_open_when_the_connection_closes_is_aborted_and_not_watche
 
     assert bed.aborted() == [begun]
     assert bed.kept.watched == {}
+
+
+async def test_pieces_that_wait_for_the_disk_count_for_the_pod() -> None:
+    kept = MemoryUploads()
+    factory = UploadFactory(kept)
+    pod = connections_with(ConnectionLimits(held_bytes=MAX_WAITING_BYTES))
+    echo = EchoBackend(AnnouncedSessions()).begin("s", MIA)
+    connection, socket = accepted(echo, connections=pod, begin_uploads=partial(factory.begin, MIA))
+    size = MAX_WAITING_BYTES + 1
+    body = {"filename": "f", "mime_type": "text/plain", "size_bytes": size}
+    connection.data_received(masked(type="upload_request", upload_request=body))
+    await rounds_of_the_loop(5)
+    upload_id = socket.frames()[-1]["upload_ready"]["upload_id"]
+    kept.gate.clear()
+    piece = pack(b"x" * size, 0, last=True, kind=UPLOAD, upload_id=upload_id)
+    connection.data_received(frame(piece, Opcode.BINARY))
+    await rounds_of_the_loop(5)
+    assert not pod.budget.allows(size)
+
+    kept.gate.set()
+    await rounds_of_the_loop(10)
+    assert socket.frames()[-1]["type"] == "upload_complete"
+    assert pod.budget.allows(size)
+    connection.connection_lost(None)
+    await factory.close()
 
 
 def media(path: Path, **settings: Any) -> dict[str, Any]:

@@ -6,24 +6,28 @@ from collections.abc import Mapping
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.check_threads import CheckThreads
 from omnia_operator.cluster.errors import ClusterError, KindMissing, name_taken
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
     CUSTOM,
     DEPLOYMENT,
+    LABELLED,
     POD,
     SCALED_OBJECT,
     SECRET,
     ObjectKind,
     kind_of,
 )
-from omnia_operator.cluster.manifest import Manifest, owned, owner_of, redacted
+from omnia_operator.cluster.manifest import Manifest, belongs, owned, owner_of, redacted
+from omnia_operator.cluster.store import is_ours
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile import Reconciler
+from omnia_operator.reconcile.claims import Claims
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
 from omnia_operator.scheduling import Requeue
@@ -43,6 +47,8 @@ class FakeCluster:
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
         self.discovery = DiscoveryCache(ServerDiscovery(lambda _: False))
         self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
+        self.claims = Claims()
+        self.checks = CheckThreads()
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self._keda = keda
         self._count = 0
@@ -100,7 +106,9 @@ class FakeCluster:
 
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
         found = self.objects.get((kind, key))
-        return None if found is None else redacted(copy.deepcopy(found))
+        if found is None or (kind in LABELLED and not is_ours(found["metadata"])):
+            return None  # the watches do not deliver it
+        return redacted(copy.deepcopy(found))
 
     async def find(
         self, kind: ObjectKind, namespace: str | None = None, instance: str | None = None
@@ -122,9 +130,9 @@ class FakeCluster:
             raise KindMissing(manifest.kind)
         if refusal := self.refuse.get((manifest.kind, manifest.key[1])):
             raise refusal
-        live = self.objects.get((manifest.kind, manifest.key))
-        if live is not None and not known and not owned(live, owner_of(manifest)["uid"]):
-            raise name_taken(manifest, live)
+        live, owner = self.objects.get((manifest.kind, manifest.key)), owner_of(manifest)
+        if live is not None and not known and not belongs(live, owner):
+            raise name_taken(manifest.kind, manifest.key[1], owner, live)
         self.writes.append(f"apply {manifest.kind} {manifest.key[1]}")
         if live is not None and manifest.kind in (CONFIG_MAP, SECRET):
             live = {**live, "data": {}}  # a key that is applied no more goes
@@ -171,7 +179,9 @@ class FakeCluster:
         namespace: str = "default",
     ) -> Requeue:
         """Reconcile one resource."""
-        reconciler = Reconciler(self, settings, self.discovery, self.issuers)
+        reconciler = Reconciler(
+            self, settings, self.discovery, self.issuers, self.claims, self.checks
+        )
         return await reconciler.reconcile(ObjectReference(kind, (namespace, name)), now)
 
     def status(self, name: str = "helper", kind: ObjectKind = AGENT_RUNTIME) -> JsonObject:

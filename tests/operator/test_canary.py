@@ -102,14 +102,14 @@ async def begun() -> FakeCluster:
 
 
 def placement(cluster: FakeCluster) -> JsonObject:
-    data = cluster.live(CONFIG_MAP, "helper-pack")["data"]
+    data = cluster.live(CONFIG_MAP, "omnia-helper-pack")["data"]
     assert set(data) > {PLACEMENT_FILE}
     placed: JsonObject = json.loads(data[PLACEMENT_FILE])
     return placed
 
 
 def versions(cluster: FakeCluster) -> list[str]:
-    return sorted(set(cluster.live(CONFIG_MAP, "helper-pack")["data"]) - {PLACEMENT_FILE})
+    return sorted(set(cluster.live(CONFIG_MAP, "omnia-helper-pack")["data"]) - {PLACEMENT_FILE})
 
 
 def told(cluster: FakeCluster, number: str) -> tuple[object, ...]:
@@ -166,7 +166,7 @@ async def test_a_step_changes_a_file_and_refreshes_the_pods() -> None:
     await cluster.settle(now=minute(5))
 
     assert [each for each in cluster.writes if "PromptPack" not in each] == [
-        "apply ConfigMap helper-pack",
+        "apply ConfigMap omnia-helper-pack",
         f"annotate {POD} helper-1",
     ]
 
@@ -384,7 +384,7 @@ async def test_old_versions_stay_as_far_as_there_is_room() -> None:
     assert versions(cluster) == ["3.0.0.json", "4.0.0.json", "5.0.0.json"]
     message = cluster.message("PromptPackReady")
     assert "version 2.0.0, 1.0.0 does not fit into the ConfigMap" in message
-    data = cluster.live(CONFIG_MAP, "helper-pack")["data"]
+    data = cluster.live(CONFIG_MAP, "omnia-helper-pack")["data"]
     assert sum(len(text) for text in data.values()) < 1024 * 1024
 
 

@@ -8,9 +8,10 @@ from lightkube import AsyncClient, KubeConfig
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import FIELD_MANAGER, PAGE, ClusterClient
-from omnia_operator.cluster.errors import ClusterError, KindMissing
+from omnia_operator.cluster.errors import ClusterError, KindMissing, NotOwned
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
+    LABELLED,
     POD,
     SCALED_OBJECT,
     SECRET,
@@ -18,6 +19,7 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.manifest import Manifest
+from omnia_operator.labels import owned
 from omnia_operator.resolve import IssuerKeys
 
 MINE = {"uid": "mine", "name": "helper", "kind": "AgentRuntime"}
@@ -68,13 +70,18 @@ def refused(status: int, message: str = "no") -> Answer:
     return status, {"kind": "Status", "code": status, "message": message}
 
 
-def document(owner: JsonObject = MINE, kind: ObjectKind = SERVICE, **more: object) -> JsonObject:
+def document(
+    owner: JsonObject | None = MINE,
+    kind: ObjectKind = SERVICE,
+    labels: dict[str, str] | None = None,
+    **more: object,
+) -> JsonObject:
     metadata = {
         "name": "a",
         "namespace": "b",
         "uid": "its",
-        "labels": {"c": "d"},
-        "ownerReferences": [owner],
+        "labels": labels or {"c": "d"},
+        "ownerReferences": [owner] if owner else [],
     }
     return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **more}
 
@@ -108,26 +115,54 @@ async def test_an_object_that_is_not_known_is_not_taken_by_force() -> None:
     [
         (THEIRS, False, "does not belong to this agent"),
         (FORMER, True, "is still being deleted"),
+        (None, False, "does not belong to this agent"),
     ],
 )
 async def test_somebody_elses_object_is_left_alone(
-    owner: JsonObject, transient: bool, words: str
+    owner: JsonObject | None, transient: bool, words: str
 ) -> None:
     server = Server(refused(409), (200, document(owner)))
 
-    with pytest.raises(ClusterError, match=words) as refusal:
+    with pytest.raises(NotOwned, match=words) as refusal:
         await server.client.apply(manifest(), known=False)
 
     assert refusal.value.transient is transient
     assert server.methods == ["apply", "GET"]
 
 
-async def test_an_object_of_the_agent_that_was_not_seen_yet_is_applied_after_all() -> None:
-    server = Server(refused(409), (200, document()), (200, document()))
+@pytest.mark.parametrize("kind", sorted(LABELLED - {POD}, key=str), ids=str)
+@pytest.mark.parametrize("owner", [THEIRS, None], ids=["owned", "ownerless"])
+async def test_an_object_that_the_watches_hide_is_read_before_it_is_applied(
+    kind: ObjectKind, owner: JsonObject | None
+) -> None:
+    # An apply would merge into it, and make the agent its owner: no field of the two differs.
+    server = Server((200, document(owner, kind)))
+
+    with pytest.raises(NotOwned, match="does not belong to this agent"):
+        await server.client.apply(manifest(kind), known=False)
+
+    assert server.methods == ["GET"]
+
+
+@pytest.mark.parametrize("live", [document(), document(None, labels=owned("helper"))])
+async def test_an_object_of_the_agent_that_was_not_seen_yet_is_applied_after_all(
+    live: JsonObject,
+) -> None:
+    server = Server(refused(409), (200, live), (200, document()))
 
     await server.client.apply(manifest(), known=False)
 
     assert server.methods == ["apply", "GET", "apply"]
+    assert server.asked[2].url.params["force"] == "true"
+
+
+async def test_an_object_that_is_gone_again_after_a_conflict_is_tried_again() -> None:
+    server = Server(refused(409), refused(404))
+
+    with pytest.raises(ClusterError) as refusal:
+        await server.client.apply(manifest(), known=False)
+
+    assert refusal.value.transient
 
 
 async def test_an_entry_of_another_that_contradicts_ours_is_removed() -> None:
@@ -165,7 +200,7 @@ async def test_a_server_that_does_not_answer_may_answer_later() -> None:
 
 
 async def test_a_kind_that_is_not_installed_is_named() -> None:
-    server = Server(refused(404))
+    server = Server(*[refused(404)] * 2)
 
     with pytest.raises(KindMissing, match="no kind ScaledObject"):
         await server.client.apply(manifest(SCALED_OBJECT), known=False)
@@ -173,7 +208,7 @@ async def test_a_kind_that_is_not_installed_is_named() -> None:
 
 async def test_a_group_that_the_api_server_does_not_know_is_a_kind_that_is_not_installed() -> None:
     # It says so in plain text, not as a Kubernetes Status.
-    server = Server(*[(404, "404 page not found\n")] * 3)
+    server = Server(*[(404, "404 page not found\n")] * 4)
 
     assert await server.client.find_all(SCALED_OBJECT, None, {}) is None
     assert await server.client.get(SCALED_OBJECT, ("b", "a")) is None

@@ -20,6 +20,7 @@ from omnia_operator.cluster.kinds import AGENT_RUNTIME, CONFIG_MAP, DEPLOYMENT, 
 from omnia_operator.discovery import Issuers
 from omnia_operator.discovery.issuers import FAILED_SECONDS, FRESH_SECONDS, discover
 from omnia_operator.plan import Settings
+from omnia_operator.policy import Policy
 from omnia_operator.resolve import IssuerKeys, NoKeys
 from omnia_operator.scheduling import Requeue
 from tests.facade.signing import Issuer, bearing
@@ -56,12 +57,12 @@ class Scene:
 
     @property
     def file(self) -> AuthFile:
-        text = self.cluster.live(CONFIG_MAP, "helper-auth")["data"]["auth.json"]
+        text = self.cluster.live(CONFIG_MAP, "omnia-helper-auth")["data"]["auth.json"]
         return msgspec.json.decode(text, type=AuthFile)
 
     @property
     def secret(self) -> dict[str, str]:
-        data: dict[str, str] = self.cluster.live(SECRET, "helper-auth")["data"]
+        data: dict[str, str] = self.cluster.live(SECRET, "omnia-helper-auth")["data"]
         return data
 
     def condition(self, name: str = "ExternalAuth") -> str:
@@ -146,7 +147,8 @@ async def test_an_agent_that_is_open_to_all_says_so(by: str) -> None:
     extra = [variable] if by == "extraEnv" else []
     scene = Scene(facade={"handler": "echo", "extraEnv": extra})
 
-    await scene.settle(Settings(allow_unauthenticated=by == "the chart"))
+    allowed = Policy(unauthenticated_agents=True)
+    await scene.settle(Settings(allow_unauthenticated=by == "the chart", policy=allowed))
 
     assert scene.condition() == "False: Unauthenticated"
     assert ("helper", "Unauthenticated") in scene.cluster.events
@@ -201,7 +203,7 @@ async def test_client_keys_that_nobody_asked_for_open_nothing() -> None:
     scene.cluster.put(client_key("key", "one"))
     await scene.settle()
 
-    assert (SECRET, ("default", "helper-auth")) not in scene.cluster.objects
+    assert (SECRET, ("default", "omnia-helper-auth")) not in scene.cluster.objects
     assert scene.file.client_keys is None
 
 
@@ -224,19 +226,19 @@ async def test_keys_come_and_go_without_a_new_pod_and_the_kubelet_looks_at_once(
 
     scene.cluster.put(client_key("key", "one"))
     await scene.cluster.settle()
-    assert scene.cluster.writes == ["apply Secret helper-auth", "annotate Pod p"]
+    assert scene.cluster.writes == ["apply Secret omnia-helper-auth", "annotate Pod p"]
     first = scene.cluster.live(POD, "p")["metadata"]["annotations"][labels.FILES_HASH]
 
     scene.cluster.writes.clear()
     scene.cluster.put(client_key("key", "two"))
     await scene.cluster.settle()
-    assert scene.cluster.writes == ["apply Secret helper-auth", "annotate Pod p"]
+    assert scene.cluster.writes == ["apply Secret omnia-helper-auth", "annotate Pod p"]
     second = scene.cluster.live(POD, "p")["metadata"]["annotations"][labels.FILES_HASH]
 
     scene.cluster.writes.clear()
     scene.cluster.remove(SECRET, "key")
     await scene.cluster.settle()
-    assert scene.cluster.writes == ["delete Secret helper-auth", "annotate Pod p"]
+    assert scene.cluster.writes == ["delete Secret omnia-helper-auth", "annotate Pod p"]
     third = scene.cluster.live(POD, "p")["metadata"]["annotations"][labels.FILES_HASH]
 
     assert len({first, second, third}) == 3

@@ -27,8 +27,8 @@ AUTH_MOUNTS = (
     MountPlan("omnia-auth-secrets", "/etc/omnia/auth-secrets"),
 )
 AUTH_VOLUMES: tuple[JsonObject, ...] = (
-    {"name": "omnia-auth", "configMap": {"name": "helper-auth"}},
-    {"name": "omnia-auth-secrets", "secret": {"secretName": "helper-auth", "optional": True}},
+    {"name": "omnia-auth", "configMap": {"name": "omnia-helper-auth"}},
+    {"name": "omnia-auth-secrets", "secret": {"secretName": "omnia-helper-auth", "optional": True}},
 )
 
 
@@ -40,7 +40,7 @@ def planned(
 
 
 def content(made: AgentPlan, name: str) -> dict[str, str]:
-    (data,) = [each.data for each in made.config_maps if each.name == f"helper-{name}"]
+    (data,) = [each.data for each in made.config_maps if each.name == f"omnia-helper-{name}"]
     return dict(data)
 
 
@@ -66,9 +66,9 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         MountPlan("omnia-providers", "/etc/omnia/providers"),
     )
     assert made.volumes == (
-        {"name": "omnia-pack", "configMap": {"name": "helper-pack"}},
-        {"name": "omnia-tools", "configMap": {"name": "helper-tools"}},
-        {"name": "omnia-providers", "configMap": {"name": "helper-providers"}},
+        {"name": "omnia-pack", "configMap": {"name": "omnia-helper-pack"}},
+        {"name": "omnia-tools", "configMap": {"name": "omnia-helper-tools"}},
+        {"name": "omnia-providers", "configMap": {"name": "omnia-helper-providers"}},
         *AUTH_VOLUMES,
     )
     assert content(made, "pack") == {
@@ -128,7 +128,7 @@ def test_both_containers_mount_one_volume_for_uploads_and_only_the_facade_writes
     made = planned(objects.agent({"facade": {"media": MEDIA}}))
 
     assert made.runtime is not None
-    assert {"name": "omnia-media", "emptyDir": {}} in made.volumes
+    assert {"name": "omnia-media", "emptyDir": {"sizeLimit": "4Gi"}} in made.volumes
     assert made.facade.mounts[-1] == MountPlan("omnia-media", "/files", read_only=False)
     assert made.runtime.mounts[-1] == MountPlan("omnia-media", "/files", read_only=True)
     both = {
@@ -140,7 +140,26 @@ def test_both_containers_mount_one_volume_for_uploads_and_only_the_facade_writes
     assert both.items() <= told.items()
     assert told["OMNIA_MEDIA_PUBLIC_URL"] == "https://a.example"
     assert told["OMNIA_MEDIA_DEFAULT_TTL"] == "1h30m"
+    assert told["OMNIA_MEDIA_MAX_VOLUME_SIZE"] == "4Gi"
     assert both.items() <= {each.name: each.value for each in made.runtime.env.render()}.items()
+
+
+def test_the_volume_and_the_facade_have_one_limit_for_all_uploads() -> None:
+    made = planned(objects.agent({"facade": {"media": MEDIA | {"maxVolumeSize": "500M"}}}))
+    assert {"name": "omnia-media", "emptyDir": {"sizeLimit": "500000000"}} in made.volumes
+    told = {each.name: each.value for each in made.facade.env.render()}
+    assert told["OMNIA_MEDIA_MAX_VOLUME_SIZE"] == "500000000"
+
+
+@pytest.mark.parametrize(("limit", "rendered"), [({}, None), ({"maxVolumeSize": "1Ti"}, "1Ti")])
+def test_uploads_on_a_claim_may_take_all_of_it_unless_there_is_a_limit(
+    limit: dict[str, object], rendered: str | None
+) -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "files"}}
+    made = planned(objects.agent({"facade": {"media": MEDIA | claim | limit}}))
+    assert {"name": "omnia-media", **claim} in made.volumes
+    told = {each.name: each.value for each in made.facade.env.render()}
+    assert told.get("OMNIA_MEDIA_MAX_VOLUME_SIZE") == rendered
 
 
 def test_uploads_lie_on_the_claim_that_the_manifest_names() -> None:
@@ -162,7 +181,7 @@ def test_a_facade_that_answers_by_itself_is_alone(handler: str) -> None:
 
     assert made.facade.env.handler_mode is Handler(handler)
     assert (made.runtime, made.volumes) == (None, AUTH_VOLUMES)
-    assert [each.name for each in made.config_maps] == ["helper-auth"]
+    assert [each.name for each in made.config_maps] == ["omnia-helper-auth"]
 
 
 def test_a_function_gives_its_schemas_to_both_containers() -> None:
@@ -253,7 +272,7 @@ def test_a_key_of_another_namespace_is_copied() -> None:
     assert copy.source == SecretSource("shared", "keys", "api-key")
     assert made.runtime is not None
     assert made.runtime.env.provider_api_keys == {"judge": copy.target}
-    assert copy.target == SecretKeyRef("helper-provider-keys", "judge")
+    assert copy.target == SecretKeyRef("omnia-helper-provider-keys", "judge")
 
 
 @pytest.mark.parametrize(
@@ -398,7 +417,7 @@ def test_the_credential_of_a_registry_elsewhere_is_copied() -> None:
     )
     made = with_registry(registry, {"namespace": "shared"})
 
-    target = SecretKeyRef("helper-provider-keys", "tool.weather")
+    target = SecretKeyRef("omnia-helper-provider-keys", "tool.weather")
     source = SecretSource("shared", "crm", "token")
     assert made.secret_copies == (SecretCopy(source, target, optional=True),)
     (mounted,) = made.volumes[-1]["projected"]["sources"]

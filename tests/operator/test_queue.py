@@ -299,3 +299,27 @@ async def test_an_item_that_fails_does_not_stop_its_worker() -> None:
         for item in items:
             queue.add(item)
         await work.until(lambda: sorted(work.done) == items)
+
+
+async def test_a_namespace_never_has_all_workers() -> None:
+    work = Work()
+    work.gate = asyncio.Event()
+    queue = WorkQueue(work, debounce=0.001)
+    task = asyncio.create_task(queue.run(4))
+    many = [ObjectReference(AGENT_RUNTIME, ("busy", f"a{index}")) for index in range(20)]
+    try:
+        for item in many:
+            queue.add(item)
+        await work.until(lambda: len(work.doing) == 3)
+        queue.add(A)
+        await work.until(lambda: A in work.doing)
+        assert len(work.doing) == 4
+        assert queue.depth == 17
+        work.gate.set()
+        await work.until(lambda: len(work.done) == 21)
+        assert set(work.done) == {A, *many}
+        assert not queue.depth
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -65,12 +65,12 @@ async def test_an_agent_gets_its_objects_and_runs() -> None:
     cluster = await settled(*everything())
 
     assert cluster.names(DEPLOYMENT) == cluster.names(SERVICE) == ["helper"]
-    assert cluster.names(SERVICE_ACCOUNT) == ["helper-agent"]
+    assert cluster.names(SERVICE_ACCOUNT) == ["omnia-helper-agent"]
     assert cluster.names(CONFIG_MAP) == [
-        "helper-auth",
-        "helper-pack",
-        "helper-providers",
-        "helper-tools",
+        "omnia-helper-auth",
+        "omnia-helper-pack",
+        "omnia-helper-providers",
+        "omnia-helper-tools",
         "pack-json",
     ]
     status = cluster.status()
@@ -243,11 +243,11 @@ async def test_without_keda_the_agent_runs_unscaled_and_says_so() -> None:
 
 
 async def test_somebody_elses_object_is_left_alone() -> None:
-    theirs = config_map("helper-tools", {"tools.yaml": "mine"})
+    theirs = config_map("omnia-helper-tools", {"tools.yaml": "mine"})
     cluster = await settled(*everything(), theirs)
 
-    assert cluster.live(CONFIG_MAP, "helper-tools")["data"] == {"tools.yaml": "mine"}
-    assert cluster.conditions()["DeploymentReady"] == "False: DeploymentFailed"
+    assert cluster.live(CONFIG_MAP, "omnia-helper-tools")["data"] == {"tools.yaml": "mine"}
+    assert cluster.conditions()["DeploymentReady"] == "False: NotOwned"
     assert "does not belong to this agent" in cluster.message("Ready")
     assert cluster.status()["phase"] == "Failed"
 
@@ -277,10 +277,10 @@ async def test_a_new_prompt_changes_a_file_and_not_the_pods() -> None:
     cluster.put(config_map("pack-json", {"pack.json": world.PACK_TEXT.replace("kind", "brief")}))
     await cluster.settle()
 
-    assert "Be brief." in cluster.live(CONFIG_MAP, "helper-pack")["data"]["1.0.0.json"]
+    assert "Be brief." in cluster.live(CONFIG_MAP, "omnia-helper-pack")["data"]["1.0.0.json"]
     assert config_hash(cluster) == before
     assert [each for each in cluster.writes if "PromptPack" not in each] == [
-        "apply ConfigMap helper-pack",
+        "apply ConfigMap omnia-helper-pack",
         "annotate Pod helper-1",
     ]
     assert labels.FILES_HASH in cluster.live(POD, "helper-1")["metadata"]["annotations"]
@@ -295,7 +295,7 @@ async def test_a_new_tool_changes_a_file_and_not_the_pods() -> None:
     cluster.put(objects.registry(objects.handler(), clock))
     await cluster.settle()
 
-    assert "clock" in cluster.live(CONFIG_MAP, "helper-tools")["data"]["tools.yaml"]
+    assert "clock" in cluster.live(CONFIG_MAP, "omnia-helper-tools")["data"]["tools.yaml"]
     assert config_hash(cluster) == before
 
 
@@ -350,7 +350,7 @@ async def test_a_credential_of_a_granted_registry_is_copied_and_follows_without_
     cluster = await settled(
         *everything(reference), foreign, secret("crm", {"token": encoded("one")}, "shared")
     )
-    name = "helper-provider-keys"
+    name = "omnia-helper-provider-keys"
     assert cluster.live(SECRET, name)["data"] == {"tool.weather": encoded("one")}
     before = config_hash(cluster)
 
@@ -388,7 +388,7 @@ async def test_a_granted_key_of_another_namespace_is_copied_and_follows() -> Non
         foreign,
         secret("keys", {"api-key": encoded("one"), "other": encoded("x")}, "shared"),
     )
-    name = "helper-provider-keys"
+    name = "omnia-helper-provider-keys"
     assert cluster.live(SECRET, name)["data"] == {"default": encoded("one")}
     before = config_hash(cluster)
 

@@ -92,7 +92,7 @@ def service(*ports: tuple[str, int], **labels: str) -> JsonObject:
 
 
 def endpoints(cluster: FakeCluster) -> list[str]:
-    text = cluster.live(CONFIG_MAP, "helper-tools")["data"]["tools.yaml"]
+    text = cluster.live(CONFIG_MAP, "omnia-helper-tools")["data"]["tools.yaml"]
     handlers = decode_yaml(text, ToolsFile, "it").handlers
     return [each.http_config.endpoint for each in handlers if each.http_config]
 

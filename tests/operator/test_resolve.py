@@ -207,6 +207,11 @@ TOOLS = {"toolRegistryRef": {"name": "tools"}}
 TOOLS_ELSEWHERE = {"toolRegistryRef": {"name": "tools", "namespace": "shared"}}
 SHARED = {"providers": [{"name": "m", "providerRef": {"name": "model", "namespace": "shared"}}]}
 
+MULTIPLYING = "a0: &a0 {x: y}\n" + "".join(
+    f"a{i}: &a{i} {{<<: [{','.join([f'*a{i - 1}'] * 9)}]}}\n" for i in range(1, 12)
+)
+"""Merge keys that repeat nine times what the line before them says."""
+
 PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
     "no pack": (
         {},
@@ -304,7 +309,19 @@ PROBLEMS: dict[str, tuple[Any, Found, tuple[str, str], str]] = {
         {},
         world.found(objects.pack(), objects.provider({"mock": {"responses": "a: ["}})),
         ("ProviderReady", "ProviderNotReady"),
-        'Provider "model", mock.responses is not YAML',
+        'Provider "model", mock.responses: line 2: this is neither JSON nor YAML',
+    ),
+    "mock responses that multiply": (
+        {},
+        world.found(objects.pack(), objects.provider({"mock": {"responses": MULTIPLYING}})),
+        ("ProviderReady", "ProviderNotReady"),
+        "it has more than 500,000 values, counted again at each alias",
+    ),
+    "mock responses that are nested too deeply": (
+        {},
+        world.found(objects.pack(), objects.provider({"mock": {"responses": "x: " + "[" * 9999}})),
+        ("ProviderReady", "ProviderNotReady"),
+        "it is nested deeper than 200 levels",
     ),
     "mock responses that are no object": (
         {},

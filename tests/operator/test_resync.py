@@ -1,6 +1,7 @@
 """What a listing of the whole cluster finds, and what it says of kinds that are not there."""
 
 import asyncio
+import json
 import types
 from collections.abc import Callable
 
@@ -21,10 +22,12 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.store import Store
+from omnia_operator.reconcile.documents import parsed
 from omnia_operator.references import ObjectReference
 from omnia_operator.resync import Resync
 from omnia_operator.scheduling import EventIntake
 from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
+from tests.operator import objects
 from tests.operator.test_client import SERVER_CONFIG
 
 
@@ -39,12 +42,13 @@ class Queue:
 
 
 class Cluster:
-    """An API server with the providers of `self.providers`, and without some kinds."""
+    """An API server with `self.providers` and `self.agents`, and without some kinds."""
 
     def __init__(self, *missing: ObjectKind, namespaces: tuple[str, ...] = ("one", "two")) -> None:
         self.missing = set(missing)
         self.providers: dict[str, list[str]] = {}
         self.failures: list[int] = []
+        self.agents: list[JsonObject] = []
         self.queue = Queue()
         self.now = 0.0
         self.liveness = WatchLiveness(lambda: self.now)
@@ -63,7 +67,9 @@ class Cluster:
             return httpx2.Response(404, text="404 page not found\n")
         if plural == PROVIDER.plural:
             return httpx2.Response(200, json=self._listing(namespace))
-        return httpx2.Response(200, json={"metadata": {"resourceVersion": "7"}, "items": []})
+        items = self.agents if plural == AGENT_RUNTIME.plural else []
+        listed = {"metadata": {"resourceVersion": "7"}, "items": items}
+        return httpx2.Response(200, content=json.dumps(listed))
 
     def _listing(self, namespace: str) -> JsonObject:
         found = (
@@ -201,3 +207,34 @@ async def test_without_a_kind_that_every_agent_needs_the_operator_is_not_alive()
     assert [each["kind"] for each in logs] == ["Provider"]
     cluster.now = OLDEST + 1.0
     assert PROVIDER.name in cluster.liveness.dead()
+
+
+DEEP: JsonObject = {}
+for _ in range(3000):
+    DEEP = {"items": DEEP}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (DEEP, "nested deeper than 200 levels"),
+        ({"maximum": 10**25}, "belong to functions"),
+    ],
+    ids=["deep", "long integer"],
+)
+async def test_an_object_that_no_library_writes_costs_only_itself(
+    schema: JsonObject, said: str
+) -> None:
+    good = objects.agent(name="good")
+    bad = objects.agent({"inputSchema": schema}, name="bad")
+    cluster = Cluster()
+    cluster.agents = [bad, good]
+
+    await cluster.resync.list_first()
+
+    found = cluster.store.get(AGENT_RUNTIME, ("default", "good"))
+    assert found is not None
+    assert not isinstance(parsed(found), str)
+    found = cluster.store.get(AGENT_RUNTIME, ("default", "bad"))
+    assert found is not None
+    assert said in str(parsed(found))

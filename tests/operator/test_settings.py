@@ -3,9 +3,12 @@
 import re
 
 import kopf
+import msgspec
 import pytest
 
 from omnia_core.env import OperatorEnv
+from omnia_core.errors import ConfigurationError
+from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import PAGE
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
@@ -16,7 +19,7 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.handlers import kopf_settings, register
-from omnia_operator.plan import plan
+from omnia_operator.plan import Settings, plan
 from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
 from omnia_operator.settings import settings_of
 from tests.operator import objects, world
@@ -52,6 +55,21 @@ def test_tracing_reaches_every_container_and_an_agent_may_overrule_it() -> None:
             "true",
             "true",
         ]
+
+
+def test_the_operator_has_the_name_of_its_lease() -> None:
+    assert settings_of(ENV).operator == "omnia-system/omnia-operator"
+
+
+def test_the_resources_of_agents_are_json_and_anything_else_is_named() -> None:
+    def resources(text: str) -> JsonObject:
+        return settings_of(msgspec.structs.replace(ENV, runtime_resources=text)).runtime_resources
+
+    assert resources('{"limits": {"cpu": 2}}') == {"limits": {"cpu": 2}}
+    assert resources("") == Settings().runtime_resources
+    for wrong in ("{", "[]", '{"limits": 1}'):
+        with pytest.raises(ConfigurationError, match="OMNIA_RUNTIME_RESOURCES: expected a JSON"):
+            resources(wrong)
 
 
 def test_a_pull_policy_that_is_not_set_is_left_to_kubernetes() -> None:

@@ -56,6 +56,7 @@ ANSWERS = {
     "/audio": lambda: web.Response(body=b"RIFF", content_type="audio/wav"),
     "/brotli": lambda: web.Response(body=b"x", headers={"Content-Encoding": "br"}),
     "/moved": lambda: web.Response(status=307, headers={"Location": "//u:p@new.example/y?key=s"}),
+    "/deep": lambda: web.Response(text='{"a":' + "[" * 300 + "]" * 300 + "}"),
     "/empty": lambda: web.Response(status=204),
 }
 
@@ -155,6 +156,24 @@ async def test_what_is_no_success_is_told_to_the_model(
     assert result.is_error
     assert said in result.content
     assert len(result.content) < 700
+
+
+@pytest.mark.parametrize("config", [{}, {"redact": ["a"]}, {"responseMapping": "a"}])
+async def test_an_answer_that_is_nested_too_deeply_is_told_to_the_model(
+    tmp_path: Path, config: dict[str, Any]
+) -> None:
+    async with serving(answer) as url:
+        result = await call(tmp_path, http_tool(f"{url}/deep", **config))
+    assert result.is_error
+    assert "is nested deeper than 200 levels" in result.content
+
+
+async def test_arguments_that_are_nested_too_deeply_are_told_to_the_model(tmp_path: Path) -> None:
+    async with serving(answer) as url:
+        arguments = '{"a":' + "[" * 300 + "]" * 300 + "}"
+        result = await call(tmp_path, http_tool(f"{url}/x"), arguments=arguments)
+    assert result.is_error
+    assert "the arguments are nested deeper than 200 levels" in result.content
 
 
 async def test_a_slow_handler_is_given_up(tmp_path: Path) -> None:

@@ -327,3 +327,10 @@ async def test_a_turn_that_says_too_much_between_its_tools_calls_no_more_of_them
     assert isinstance(events[-1], TurnFinished)
     assert events[-1].limit == f"characters: {MAX_ANSWERS}"
     assert model.requests[-1].tool_choice == "none"
+
+
+async def test_arguments_of_any_depth_are_counted_as_calls() -> None:
+    deep = '{"a":' + "[" * 900 + "]" * 900 + "}"
+    model = ScriptedModel(asks("a", arguments=deep), says("b"))
+    _, transcript = await run(model, ScriptedTools())
+    assert [message.role for message in transcript[1:]] == ["assistant", "tool", "assistant"]

@@ -297,6 +297,13 @@ async def test_a_failed_call_keeps_its_text(result: JsonObject, error: str) -> N
     assert (found.is_error, orjson.loads(found.content)) == (True, {"error": error})
 
 
+@pytest.mark.parametrize("levels", [250, 900, 100_000])
+async def test_a_result_that_is_nested_too_deeply_is_a_fault_of_the_server(levels: int) -> None:
+    deep = '{"content":[],"structuredContent":{"a":' + "[" * levels + "]" * levels + "}}"
+    with pytest.raises(ToolFailed):
+        await call(RawServer(GOOD, answer={"result": deep}))
+
+
 async def test_an_integer_of_any_size_reaches_the_model_as_it_is() -> None:
     number = "123456789012345678901234567890"
     result = f'{{"content":[],"structuredContent":{{"id":{number},"name":"ä"}}}}'

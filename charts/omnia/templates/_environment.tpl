@@ -40,6 +40,24 @@
 - name: OMNIA_PROMETHEUS_ADDRESS
   value: {{ . | quote }}
 {{- end }}
+{{- with .Values.facade.resources }}
+- name: OMNIA_FACADE_RESOURCES
+  value: {{ toJson . | quote }}
+{{- end }}
+{{- with .Values.runtime.resources }}
+- name: OMNIA_RUNTIME_RESOURCES
+  value: {{ toJson . | quote }}
+{{- end }}
+- name: OMNIA_POLICY_VOLUMES
+  value: {{ join "," .Values.policy.volumes | default "," | quote }}
+- name: OMNIA_POLICY_SERVICE_ACCOUNT_TOKENS
+  value: {{ .Values.policy.serviceAccountTokens | quote }}
+- name: OMNIA_POLICY_CUSTOM_IMAGES
+  value: {{ .Values.policy.customImages | quote }}
+- name: OMNIA_POLICY_EXTRA_ENVIRONMENT
+  value: {{ .Values.policy.extraEnvironment | quote }}
+- name: OMNIA_POLICY_UNAUTHENTICATED_AGENTS
+  value: {{ .Values.policy.unauthenticatedAgents | quote }}
 {{- if .Values.discovery.denyPrivateAddresses }}
 - name: OMNIA_DISCOVERY_DENY_PRIVATE_ADDRESSES
   value: "true"

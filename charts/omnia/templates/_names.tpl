@@ -14,19 +14,35 @@
 
 {{- define "omnia.selectorLabels" -}}
 app.kubernetes.io/name: omnia-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "omnia.labels" -}}
 {{ include "omnia.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 app.kubernetes.io/part-of: omnia
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end -}}
 
 {{- define "omnia.image" -}}
 {{- printf "%s:%s" .repository .tag -}}
+{{- end -}}
+
+{{/* The `egress` of a NetworkPolicy: the rules that are given, and DNS. Without any, everything except link-local
+addresses, where clouds serve the credentials of their machines. */}}
+{{- define "omnia.egress" -}}
+{{- with . -}}
+{{- toYaml . }}
+{{ else -}}
+- to:
+    - namespaceSelector: {}
+    - ipBlock: {cidr: 0.0.0.0/0, except: [169.254.0.0/16]}
+    - ipBlock: {cidr: "::/0", except: ["fe80::/10", "fd00:ec2::254/128"]}
+{{ end -}}
+- ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
 {{- end -}}
 
 {{/* Pods of agents, as the operator labels them. */}}
@@ -37,13 +53,13 @@ app.kubernetes.io/managed-by: omnia-operator
 
 {{- define "omnia.historySelector" -}}
 app.kubernetes.io/name: omnia-history
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "omnia.historyLabels" -}}
 {{ include "omnia.historySelector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 app.kubernetes.io/part-of: omnia
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end -}}

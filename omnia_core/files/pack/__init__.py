@@ -6,7 +6,7 @@ that types cannot express.
 
 from omnia_core.files.pack.document import DEFAULT_PROMPT, Pack, TemplateEngine
 from omnia_core.files.pack.media import MediaConfig
-from omnia_core.files.pack.parse import parse_pack
+from omnia_core.files.pack.parse import decode_pack, parse_pack
 from omnia_core.files.pack.prompt import (
     ModelOverride,
     PackTool,
@@ -29,5 +29,6 @@ __all__ = [
     "TemplateEngine",
     "ToolPolicy",
     "Validation",
+    "decode_pack",
     "parse_pack",
 ]

@@ -14,6 +14,7 @@ from omnia_core.files.pack.media import MediaConfig
 from omnia_core.files.pack.prompt import PackTool
 from omnia_core.files.pack.terms import OpenPackObject
 from omnia_core.files.pack.workflow import CompositionStep
+from omnia_core.patterns import PatternsTooLarge, check_size
 from omnia_core.templates import is_placeholder
 
 _LOGIC = ("conditionals", "loops", "filters")
@@ -32,10 +33,28 @@ def may_have(shape: type[Struct], value: Mapping[str, Any], key: str) -> bool:
 
 def findings(pack: Pack) -> list[Issue]:
     """Return the issues of a pack whose shape is valid."""
+    try:
+        check_size(_patterns(pack))
+    except PatternsTooLarge as error:
+        # The other checks compile the patterns.
+        return [Issue(("prompts",), str(error))]
     found = [*_engine(pack), *_tools(pack), *_requires(pack), *_governance(pack)]
     for key, prompt in pack.prompts.items():
         found += prompt_issues(pack, key, prompt)
     return [*found, *flow_issues(pack)]
+
+
+def _patterns(pack: Pack) -> Iterator[str]:
+    """Yield the regular expressions of variables and validators."""
+    for prompt in pack.prompts.values():
+        for variable in prompt.variables:
+            if variable.validation and variable.validation.pattern:
+                yield variable.validation.pattern
+        for validator in prompt.validators:
+            params = validator.get("params")
+            pattern = params.get("pattern") if isinstance(params, dict) else None
+            if isinstance(pattern, str):
+                yield pattern
 
 
 def _engine(pack: Pack) -> Iterator[Issue]:

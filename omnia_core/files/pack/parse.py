@@ -9,6 +9,7 @@ from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.formats import lowest_format, schema_issues
 from omnia_core.files.pack.issues import Issue, differences, errors
 from omnia_core.files.reading import decode_json
+from omnia_core.jsonvalue import TooDeep, check_depth
 
 _SHOWN = 5
 
@@ -34,31 +35,6 @@ def read_pack(text: str, what: str = "the PromptPack") -> ReadPack:
         ConfigurationError: the text is invalid JSON (the message names line and column), or is
             nested too deeply.
     """
-    try:
-        return _read(text, what)
-    except RecursionError:
-        raise _too_deep(what) from None
-
-
-def parse_pack(text: str, what: str = "the PromptPack") -> Pack:
-    """Parse and check a compiled PromptPack from JSON text.
-
-    Raises:
-        ConfigurationError: the pack is invalid; the message names line and column, or paths.
-    """
-    try:
-        pack = msgspec.json.decode(text, type=Pack)
-        wrong = errors(findings(pack))
-    except msgspec.DecodeError:
-        raise _refusal(errors(read_pack(text, what).issues), what) from None
-    except RecursionError:
-        raise _too_deep(what) from None
-    if wrong:
-        raise _refusal(wrong, what)
-    return pack
-
-
-def _read(text: str, what: str) -> ReadPack:
     raw: object = decode_json(text, object, what)
     issues = list(differences(raw, Pack, may_have))
     try:
@@ -69,11 +45,32 @@ def _read(text: str, what: str) -> ReadPack:
     return ReadPack(pack, issues, lowest_format(raw).version)
 
 
+def parse_pack(text: str, what: str = "the PromptPack") -> Pack:
+    """Parse and check a compiled PromptPack from JSON text.
+
+    Raises:
+        ConfigurationError: the pack is invalid; the message names line and column, or paths.
+    """
+    pack = decode_pack(text, what)
+    if wrong := errors(findings(pack)):
+        raise _refusal(wrong, what)
+    return pack
+
+
+def decode_pack(text: str, what: str = "the PromptPack") -> Pack:
+    """Parse a compiled PromptPack from JSON text; only its shape is checked.
+
+    Raises:
+        ConfigurationError: as `parse_pack`.
+    """
+    try:
+        check_depth(text)
+        return msgspec.json.decode(text, type=Pack)
+    except (TooDeep, msgspec.DecodeError):
+        raise _refusal(errors(read_pack(text, what).issues), what) from None
+
+
 def _refusal(wrong: list[Issue], what: str) -> ConfigurationError:
     shown = "; ".join(map(str, wrong[:_SHOWN]))
     more = f"; and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
     return ConfigurationError(f"{what}: {shown}{more}")
-
-
-def _too_deep(what: str) -> ConfigurationError:
-    return ConfigurationError(f"{what} is nested too deeply to be read")

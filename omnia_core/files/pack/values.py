@@ -1,13 +1,12 @@
 """Parses and validates the values of prompt variables."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from omnia_core.files.pack.prompt import PromptVariable, Validation
-from omnia_core.patterns import Pattern, PatternInvalid, compile_pattern, finds
+from omnia_core.patterns import PatternInvalid, compile_pattern, finds
 
 TYPES = ("string", "number", "boolean", "object", "array")
 """The types of the format; other types are not checked."""
@@ -19,6 +18,7 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "object": (dict,),
     "array": (list,),
 }
+_SHOWN = 100
 _TYPE_NAMES = {
     "string": "a text",
     "number": "a number",
@@ -61,7 +61,7 @@ def contradictions(validation: Validation) -> Iterator[str]:
         try:
             compile_pattern(validation.pattern)
         except PatternInvalid as error:
-            yield f'pattern "{validation.pattern}" is refused by RE2: {error}'
+            yield f'pattern "{validation.pattern[:_SHOWN]}" is refused by RE2: {error}'
 
 
 def _is(value: Any, kind: str) -> bool:
@@ -88,9 +88,8 @@ def _text_violations(rules: Validation, value: str) -> Iterator[str]:
         yield f"must have at least {rules.min_length} characters"
     if rules.max_length is not None and len(value) > rules.max_length:
         yield f"must have at most {rules.max_length} characters"
-    pattern = _compiled(rules.pattern) if rules.pattern else None
-    if pattern is not None and not finds(pattern, value):
-        yield f"must match the pattern {rules.pattern}"
+    if rules.pattern and not _matches(rules.pattern, value):
+        yield f"must match the pattern {rules.pattern[:_SHOWN]}"
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -98,9 +97,8 @@ def _same(one: Any, other: Any) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
-@lru_cache
-def _compiled(pattern: str) -> Pattern | None:
+def _matches(pattern: str, text: str) -> bool:
     try:
-        return compile_pattern(pattern)
+        return finds(compile_pattern(pattern), text)
     except PatternInvalid:
-        return None
+        return True

@@ -13,7 +13,7 @@ from msgspec import Struct
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, check_depth
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, ToolChoice, ToolSpec
 from omnia_runtime.providers.vendor_errors import VendorFailure
@@ -212,8 +212,9 @@ def _results(
 def _value(content: str) -> Any:
     """Return a result as parsed JSON, or as text if it is not JSON."""
     try:
+        check_depth(content)
         return orjson.loads(content)
-    except orjson.JSONDecodeError:
+    except ValueError:
         return content
 
 

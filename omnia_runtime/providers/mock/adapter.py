@@ -14,6 +14,7 @@ from msgspec import Struct
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.providers import ProviderConfig
+from omnia_core.jsonvalue import parse_json
 from omnia_core.sessions import Message
 from omnia_core.templates import Template, ValueMissing, lookup
 from omnia_runtime.ports.model import (
@@ -185,8 +186,8 @@ def _mime_type(url: str) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        return parse_json(text)
+    except ValueError:
         return _NOT_JSON
 
 

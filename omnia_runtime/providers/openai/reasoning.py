@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Raw, Struct, structs
 
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, check_depth
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ToolCallRequest
 from omnia_runtime.providers.answer_size import ITEM, AnswerSize
@@ -156,6 +156,7 @@ def _unpacked(opaque: str, model: str) -> _Returned:
 def _decoded(data: Raw | bytes) -> Any:
     """Decode a member that may be malformed or of any type; it costs only itself."""
     try:
+        check_depth(bytes(data))
         return msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except ValueError:
         return None

@@ -11,6 +11,7 @@ from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, OutputSchema, ToolSpec
+from omnia_runtime.providers.lenient import loads_object
 from omnia_runtime.providers.openai.chat import offers_tools, schema_name
 from omnia_runtime.providers.openai.media import (
     Input,
@@ -147,7 +148,8 @@ def packed_reasoning(model: str, items: Sequence[Raw]) -> str:
     """Pack reasoning items into the `opaque` text of a tool call."""
     if not items:
         return ""
-    kept = [msgspec.json.decode(item, type=JsonObject) for item in items]
+    read = (loads_object(bytes(item)) for item in items)
+    kept = [item for item in read if item is not None]
     return msgspec.json.encode({"vendor": "openai", "model": model, "items": kept}).decode()
 
 

@@ -6,10 +6,12 @@ import grpc.aio
 from msgspec import Struct
 
 from omnia_core.files.changes import Signature, signature
+from omnia_core.files.reading import read_file
 from omnia_core.files.tools import GRPCConfig
 from omnia_core.wire.tools.v1 import tools_pb2, tools_pb2_grpc
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
+_LARGEST_PEM = 1024 * 1024
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_RESPONSE_BYTES),
     ("grpc.max_send_message_length", MAX_RESPONSE_BYTES),
@@ -105,4 +107,4 @@ class GRPCToolConnection:
 
 
 def _read(path: str) -> bytes | None:
-    return Path(path).read_bytes() if path else None
+    return read_file(path, _LARGEST_PEM) if path else None

@@ -7,6 +7,7 @@ import orjson
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import GRPCRetryPolicy
+from omnia_core.jsonvalue import parse_json
 from omnia_core.wire.tools.v1 import tools_pb2
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
@@ -44,8 +45,8 @@ def specs_of(tools: Sequence[tools_pb2.ToolInfo]) -> tuple[list[ToolSpec], str]:
     specs, wrong = [], []
     for tool in tools[:_MAX_TOOLS]:
         try:
-            schema = orjson.loads(tool.input_schema or '{"type": "object"}')
-        except orjson.JSONDecodeError:
+            schema = parse_json(tool.input_schema or '{"type": "object"}')
+        except ValueError:
             schema = None
         if tool.name and isinstance(schema, dict):
             specs.append(ToolSpec(tool.name, tool.description, schema))

@@ -8,6 +8,7 @@ import msgspec
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolResult
+from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_runtime.ports.tools import ToolFailed
 from omnia_runtime.tools.http.expressions import ExpressionFailed, apply_expression
 from omnia_runtime.tools.http.text import decode_text, html_text, is_utf8, media_kind
@@ -101,8 +102,9 @@ class ResponseReader(msgspec.Struct, frozen=True):
             return _described(response)
         if self.redact:
             try:
+                check_depth(text)
                 value = msgspec.json.decode(text)
-            except msgspec.DecodeError:
+            except ValueError:
                 return "(the text is hidden, because the handler has fields to redact)"
             text = msgspec.json.encode(redacted(value, self.redact)).decode()
         if response.content_type == "text/html":
@@ -132,16 +134,22 @@ def _text(response: HTTPToolResponse) -> str | None:
 
 def _compact(text: str) -> str:
     try:
+        check_depth(text)
         # Unlike decoding and encoding, this keeps every number as it is written.
         return msgspec.json.format(text, indent=-1)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except TooDeep as error:
+        raise ToolFailed(f"the answer is {error}") from error
+    except ValueError:
         return msgspec.json.encode({"result": text}).decode()
 
 
 def _parsed(text: str) -> Any:
     try:
+        check_depth(text)
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except TooDeep as error:
+        raise ToolFailed(f"the answer is {error}") from error
+    except ValueError:
         return {"result": text}
 
 

@@ -1,0 +1,198 @@
+"""A tenant who may write custom resources only, and means harm, beside honest agents."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_operator.labels import OwnedNames
+from tests.cluster.agents import here, ready
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import say
+from tests.cluster.tool_servers import server, service
+from tests.operator import objects, world
+from tests.operator.cluster import config_map
+
+HONEST = 20
+OF_EACH_KIND = 20
+TENANT = "mallory"
+
+# Documents that cost a careless reader its stack, its memory or its time.
+SERVER = """
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+bomb = "a0: &a0 {x: 1}\\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\\n" for n in range(1, 12)
+)
+DOCUMENTS = {
+    "/deep": "openapi: 3.0.0\\nx: " + "[" * 40_000,
+    "/merge": "openapi: 3.0.0\\n" + bomb,
+    "/flat": "openapi: 3.0.0\\nx: [" + "a," * 2_000_000 + "a]",
+}
+
+class Documents(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = DOCUMENTS[self.path].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+ThreadingHTTPServer(("0.0.0.0", 8000), Documents).serve_forever()
+"""
+
+MERGES = "a0: &a0 {x: 1}\n" + "".join(
+    f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 12)
+)
+
+
+def agent(**spec: object) -> Callable[[str], JsonObject]:
+    return lambda name: objects.agent(spec, name=name)
+
+
+def registry(handler: JsonObject) -> Callable[[str], JsonObject]:
+    def make(name: str) -> JsonObject:
+        return objects.document("ToolRegistry", name, {"handlers": [{"name": "h", **handler}]})
+
+    return make
+
+
+def volume(**source: JsonObject) -> Callable[[str], JsonObject]:
+    return agent(runtime={"volumes": [{"name": "v", **source}]})
+
+
+TOOL: JsonObject = {"name": "t", "description": "Harms.", "inputSchema": {"type": "object"}}
+OPEN = {"name": "OMNIA_FACADE_ALLOW_UNAUTHENTICATED", "value": "true"}
+KINDS: dict[str, Callable[[str], JsonObject]] = {
+    "host": volume(hostPath={"path": "/"}),
+    "token": volume(projected={"sources": [{"serviceAccountToken": {"path": "t"}}]}),
+    "open": agent(facade={"extraEnv": [OPEN]}),
+    "issuer": agent(
+        externalAuth={"oidc": {"issuer": "http://127.0.0.1:8080", "audience": "a"}},
+        runtime={"replicas": 0},
+    ),
+    "bomb": agent(provider={"type": "mock", "mock": {"responses": MERGES}}, providers=None),
+    "file": registry(
+        {
+            "type": "grpc",
+            "tool": TOOL,
+            "grpcConfig": {"endpoint": "evil:1", "tls": True, "tlsCAPath": "/dev/zero"},
+        }
+    ),
+    "local": registry(
+        {
+            "type": "mcp",
+            "mcpConfig": {"transport": "streamable-http", "endpoint": "http://127.0.0.1:8080/x"},
+        }
+    ),
+    "deep": registry({"type": "openapi", "openAPIConfig": {"specURL": "http://evil:8000/deep"}}),
+    "merge": registry({"type": "openapi", "openAPIConfig": {"specURL": "http://evil:8000/merge"}}),
+    "flat": registry({"type": "openapi", "openAPIConfig": {"specURL": "http://evil:8000/flat"}}),
+    "patterns": lambda name: objects.pack(name=name),
+}
+
+
+def hostile_pack() -> str:
+    """Return a pack whose prompts have thousands of patterns."""
+    pack = json.loads(world.PACK_TEXT)
+    prompt = next(iter(pack["prompts"].values()))
+    prompt["variables"] = [
+        {"name": f"v{n}", "type": "string", "validation": {"pattern": f"^(a|b|c{n}){{1,40}}$"}}
+        for n in range(4000)
+    ]
+    return json.dumps(pack)
+
+
+def small(name: str) -> JsonObject:
+    """An honest agent whose requests leave room for others on a small node."""
+    resources = {"requests": {"cpu": "5m", "memory": "48Mi"}}
+    spec = {"facade": {"resources": resources}, "runtime": {"resources": resources}}
+    return objects.agent(spec, name=name)
+
+
+@pytest.fixture
+def tenant(kubectl: Kubectl) -> Kubectl:
+    """kubectl as a user who may only write custom resources of Omnia."""
+    kubectl(
+        *("create", "role", TENANT, "--verb=get,list,create,patch,update"),
+        "--resource=agentruntimes,promptpacks,toolregistries,providers",
+    )
+    kubectl("create", "rolebinding", TENANT, f"--role={TENANT}", f"--user={TENANT}")
+    return replace(kubectl, user=TENANT)
+
+
+def operators(omnia: Kubectl) -> dict[str, int]:
+    """Return the restarts of each pod of the operator."""
+    return {
+        each["metadata"]["name"]: sum(
+            status["restartCount"] for status in each["status"].get("containerStatuses", ())
+        )
+        for each in omnia.list("pods", "app.kubernetes.io/component=operator")
+    }
+
+
+def settled(kubectl: Kubectl) -> int:
+    """Return how many resources the operator has given a status of their last generation."""
+    found = kubectl.list("agentruntimes,toolregistries,promptpacks")
+    return sum(
+        each.get("status", {}).get("observedGeneration") == each["metadata"]["generation"]
+        for each in found
+    )
+
+
+@pytest.mark.timeout(600)
+def test_who_may_write_resources_only_cannot_stop_the_operator_or_the_agents_of_others(
+    omnia: Kubectl, kubectl: Kubectl, tenant: Kubectl
+) -> None:
+    before = operators(omnia)
+    assert before
+    names = [f"honest-{number}" for number in range(HONEST)]
+    shared = [objects.pack(), objects.provider({"mock": {"responses": {"defaultResponse": "one"}}})]
+    kubectl.apply(
+        *map(here, [*shared, *map(small, names)]),
+        config_map("pack-json", {"pack.json": world.PACK_TEXT}),
+        *server("evil", SERVER),
+        service("evil", {"port": 8000}),
+        *(
+            config_map(f"patterns-{number}-json", {"pack.json": hostile_pack()})
+            for number in range(OF_EACH_KIND)
+        ),
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": OwnedNames("datadog").service_account},
+        },
+    )
+    for name in names:
+        ready(kubectl, name)
+
+    hostile = [
+        here(make(f"{kind}-{number}"))
+        for number in range(OF_EACH_KIND)
+        for kind, make in KINDS.items()
+    ]
+    hostile.append(here(objects.agent({"facade": {"handler": "echo"}}, name="datadog")))
+    assert len(hostile) >= 200
+    tenant("apply", "--server-side", "--filename=-", stdin=_stream(hostile), seconds=120)
+
+    everything = len(hostile) + HONEST + 1
+    wait_until("each has a status", lambda: settled(kubectl) == everything, seconds=240)
+    for each in kubectl.list("agentruntimes"):
+        kind, running = each["metadata"]["name"].split("-")[0], each["status"]["phase"] == "Running"
+        assert running is (kind in {"honest", "issuer"}), each
+    made = {each["metadata"]["name"].split("-")[0] for each in kubectl.list("deployments")}
+    assert made == {"honest", "issuer", "evil"}
+    for name in names:
+        ready(kubectl, name)
+        assert say(kubectl, name, "hello") == ["one"]
+    assert operators(omnia) == before
+
+
+def _stream(documents: list[JsonObject]) -> str:
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": documents})

@@ -1,0 +1,78 @@
+"""Objects of somebody else, and objects that lost their owner, on a real cluster."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import API_VERSION
+from omnia_operator.labels import OwnedNames
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.local_operator import LocalOperator
+
+NAMES = OwnedNames("datadog")
+AGENT: JsonObject = {
+    "apiVersion": API_VERSION,
+    "kind": "AgentRuntime",
+    "metadata": {"name": "datadog"},
+    "spec": {"facade": {"handler": "echo"}, "runtime": {"replicas": 0}},
+}
+ACCOUNT = {
+    "apiVersion": "v1",
+    "kind": "ServiceAccount",
+    "metadata": {"name": NAMES.service_account},
+}
+
+
+@pytest.fixture
+def operator(cluster: Cluster, kubectl: Kubectl, alone: None) -> Iterator[LocalOperator]:
+    """An operator of the test's namespace only."""
+    with LocalOperator(cluster.kubeconfig, kubectl.namespace, kubectl.namespace) as started:
+        yield started
+
+
+def reason(kubectl: Kubectl) -> str:
+    """Return the reason of the agent's condition Ready."""
+    conditions = kubectl.get("agentruntime", "datadog").get("status", {}).get("conditions", [])
+    return next((each["reason"] for each in conditions if each["type"] == "Ready"), "")
+
+
+def test_nothing_runs_as_the_service_account_of_somebody_else_or_changes_it(
+    kubectl: Kubectl, operator: LocalOperator
+) -> None:
+    kubectl.apply(ACCOUNT)
+    before = kubectl.get("serviceaccount", NAMES.service_account)
+
+    kubectl.apply(AGENT)
+    wait_until("the agent says so", lambda: reason(kubectl) == "NotOwned", seconds=30)
+
+    assert kubectl.get("serviceaccount", NAMES.service_account) == before
+    assert kubectl.list("deployments") == []
+
+    kubectl("delete", "serviceaccount", NAMES.service_account)
+    wait_until("the agent runs", lambda: reason(kubectl) == "RuntimeReady", seconds=55)
+    (deployment,) = kubectl.list("deployments")
+    assert deployment["spec"]["template"]["spec"]["serviceAccountName"] == NAMES.service_account
+
+
+def test_objects_without_an_owner_are_adopted_as_they_are(
+    kubectl: Kubectl, operator: LocalOperator
+) -> None:
+    kubectl.apply(AGENT)
+    wait_until("the agent runs", lambda: reason(kubectl) == "RuntimeReady", seconds=30)
+    kinds = "deployments,services,serviceaccounts,configmaps"
+    selector = "app.kubernetes.io/instance=datadog"
+    before = {each["metadata"]["uid"] for each in kubectl.list(kinds, selector)}
+
+    kubectl("delete", "agentruntime", "datadog", "--cascade=orphan")
+    kubectl.apply(AGENT)
+    wait_until("the agent runs again", lambda: reason(kubectl) == "RuntimeReady", seconds=30)
+
+    owner = kubectl.get("agentruntime", "datadog")["metadata"]["uid"]
+    adopted = kubectl.list(kinds, selector)
+    assert {each["metadata"]["uid"] for each in adopted} == before
+    for each in adopted:
+        (reference,) = each["metadata"]["ownerReferences"]
+        assert reference["uid"] == owner, each

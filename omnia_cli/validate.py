@@ -54,8 +54,22 @@ def check(
     return findings
 
 
+# kustomize takes these files without apiVersion and kind.
+_KUSTOMIZE = frozenset({"kustomization.yaml", "kustomization.yml"})
+
+
 def _alone(document: Document) -> Iterator[Finding]:
     group = str(document.value.get("apiVersion") or "")
+    if document.file.name in _KUSTOMIZE or group.startswith("kustomize.config.k8s.io/"):
+        folder = document.file.parent
+        yield about(
+            document,
+            (),
+            "this is an input of kustomize, not an object: run"
+            f' "kubectl kustomize {folder} > FILE" and name FILE in -f instead of the folder',
+            "error",
+        )
+        return
     if not document.kind or not group:
         missing = "kind" if group else "apiVersion"
         yield about(document, (), f"the field {missing} is missing: add it", "error")

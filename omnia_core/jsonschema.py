@@ -4,7 +4,7 @@
 one, the dialect is 2020-12.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -31,6 +31,16 @@ _ALTERNATIVES = frozenset({"anyOf", "oneOf"})
 _MAX_WEIGHT = 4000
 _MAX_WEIGHT_WITH_ALTERNATIVES = 1000
 _WEIGHT_CHARACTERS = 128
+# Formats that servers read more widely than their standards: times without a zone or with a space,
+# relative URLs, names with underscores.
+_UNCHECKED_FORMATS: dict[str, Callable[[str], bool]] = dict.fromkeys(
+    (
+        *("date-time", "duration", "hostname", "idn-email", "idn-hostname", "iri", "iri-reference"),
+        *("json-pointer", "regex", "relative-json-pointer", "time", "uri", "uri-reference"),
+        "uri-template",
+    ),
+    lambda _: True,
+)
 # Keywords whose values are no schemas.
 _DATA = frozenset({"const", "default", "enum", "examples"})
 
@@ -104,9 +114,15 @@ def compile_schema(schema: JsonObject | bool) -> Schema:
     Raises:
         SchemaInvalid: the schema is invalid; the error has the place.
     """
+    return _compiled(schema, {})
+
+
+def _compiled(schema: JsonObject | bool, formats: Mapping[str, Callable[[str], bool]]) -> Schema:
     try:
         # `format` is an assertion here: authors who write `format: email` expect a check.
-        validator = _dialect(schema)(schema, validate_formats=True, retriever=_refuse_to_fetch)
+        validator = _dialect(schema)(
+            schema, validate_formats=True, formats=formats, retriever=_refuse_to_fetch
+        )
         return Schema(validator, has_alternatives=_has_alternatives(schema))
     except jsonschema_rs.ValidationError as error:
         raise SchemaInvalid(_pointer(error.instance_path), error.message) from error
@@ -118,14 +134,14 @@ def compile_server_schema(schema: JsonObject | bool) -> tuple[Schema, tuple[str,
     """Compile a schema that a tool server wrote; return it, and what of it is not checked.
 
     The server checks its arguments itself, so its schema never makes its tool unusable: a regular
-    expression that does not compile here is not checked, and a schema that does not compile
-    for another reason checks nothing.
+    expression that does not compile here is not checked, formats that servers read in several ways
+    are not checked, and a schema that does not compile for another reason checks nothing.
     """
     skipped: list[str] = []
     rest = schema
     while True:
         try:
-            return compile_schema(rest), tuple(skipped)
+            return _compiled(rest, _UNCHECKED_FORMATS), tuple(skipped)
         except SchemaInvalid as error:
             pattern = _pattern_at(rest, error.pointer.split("/")[1:])
             if pattern is None or len(skipped) >= _MOST_PATTERNS:
@@ -137,12 +153,20 @@ def compile_server_schema(schema: JsonObject | bool) -> tuple[Schema, tuple[str,
 
 def _pattern_at(schema: Any, path: list[str]) -> str | None:
     """Return the regular expression at a place where the schema can do without it."""
+    if not _NOT_MONOTONE.isdisjoint(path):
+        return None
+    if path[-2:-1] == ["patternProperties"] and path[-3:-2] != ["properties"]:
+        return _unescaped(path[-1])
     if path[-1:] != ["pattern"] or path[-2:-1] == ["properties"]:
         return None
-    for part in path if _NOT_MONOTONE.isdisjoint(path) else ():
-        key = part.replace("~1", "/").replace("~0", "~")
+    for part in path:
+        key = _unescaped(part)
         schema = schema[int(key)] if isinstance(schema, list) else schema[key]
     return schema if isinstance(schema, str) else None
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")
 
 
 def _without_pattern(schema: Any, pattern: str) -> Any:
@@ -151,11 +175,18 @@ def _without_pattern(schema: Any, pattern: str) -> Any:
         return [_without_pattern(item, pattern) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
+    kept = {
         key: value if key in _NOT_MONOTONE | _DATA else _without_pattern(value, pattern)
         for key, value in schema.items()
         if key != "pattern" or value != pattern
     }
+    named = kept.get("patternProperties")
+    if isinstance(named, dict) and pattern in named:
+        del named[pattern]
+        # They would refuse the properties that the pattern names.
+        kept.pop("additionalProperties", None)
+        kept.pop("unevaluatedProperties", None)
+    return kept
 
 
 def _dialect(schema: JsonObject | bool) -> Callable[..., jsonschema_rs.Validator]:

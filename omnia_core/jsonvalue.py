@@ -89,12 +89,15 @@ def parse_json(text: bytes | str) -> Any:
     return value
 
 
-def json_bytes(value: Any) -> bytes:
+def json_bytes(value: Any, *, sort_keys: bool = False) -> bytes:
     """Return a value as JSON; its integers may have any size."""
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if sort_keys else None)
     except TypeError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        compact = (",", ":")
+        return json.dumps(
+            value, ensure_ascii=False, separators=compact, sort_keys=sort_keys
+        ).encode()
 
 
 def map_strings(value: Any, change: Callable[[str], Any]) -> Any:

@@ -65,9 +65,17 @@ class ToolLists:
         """Correct an incoming message of the SDK (`SessionMessage`) in place."""
         content = getattr(message, "message", None)
         result = getattr(content, "result", None)
-        if isinstance(result, dict) and isinstance(result.get("tools"), list):
-            read = (self._tool(tool, index) for index, tool in enumerate(result["tools"]))
+        if isinstance(result, dict) and "protocolVersion" in result:
+            _correct_introduction(result)
+        if isinstance(result, dict) and "tools" in result:
+            tools = result["tools"]
+            if not isinstance(tools, list):
+                self.faults["tools"] = f"expected a list, found {_found(tools)}: correct the server"
+                tools = []
+            read = (self._tool(tool, index) for index, tool in enumerate(tools))
             result["tools"] = [tool for tool in read if tool]
+            if not isinstance(result.get("_meta"), dict):
+                result.pop("_meta", None)
             if "nextCursor" in result and not isinstance(result["nextCursor"], str):
                 cursor = result.pop("nextCursor")
                 if isinstance(cursor, int) and not isinstance(cursor, bool):
@@ -87,15 +95,21 @@ class ToolLists:
             self.faults[f"tool {index + 1}"] = f"name: expected a text, found {_found(name)}"
             return None
         schema, fault = _usable(tool.get("inputSchema"))
-        if schema is None:
-            self.faults[name] = f"inputSchema{fault}; the tool is left out: correct the server"
+        if schema is None or name in self._passed_on or _only_as_task(tool):
+            if name in self._passed_on:
+                reason = "listed twice; the second one is left out: correct the server"
+            elif schema is None:
+                reason = f"inputSchema{fault}; the tool is left out: correct the server"
+            else:
+                reason = (
+                    "execution/taskSupport: agents call tools without tasks, and this one requires"
+                    " a task; the tool is left out"
+                )
+            self.faults[name] = reason
             return None
-        if _only_as_task(tool):
-            self.faults[name] = (
-                "execution/taskSupport: agents call tools without tasks, and this one requires a"
-                " task; the tool is left out"
-            )
-            return None
+        return self._readable(tool, name, schema, fault)
+
+    def _readable(self, tool: JsonObject, name: str, schema: JsonObject, fault: str) -> JsonObject:
         faults = [f"inputSchema{fault}"] if fault else []
         read: JsonObject = {"name": name, "inputSchema": schema}
         self._passed_on.add(name)
@@ -177,6 +191,21 @@ class _ObservedStream:
     async def __aexit__(self, *error: object) -> bool | None:
         suppressed: bool | None = await self._stream.__aexit__(*error)
         return suppressed
+
+
+def _correct_introduction(result: JsonObject) -> None:
+    """Correct the answer to `initialize` in place: only its version and its tools matter here."""
+    capabilities = result.get("capabilities")
+    offered = capabilities.get("tools") if isinstance(capabilities, dict) else None
+    tools = offered if isinstance(offered, dict) else {}
+    result["protocolVersion"] = str(result["protocolVersion"])
+    # Servers without this capability are asked for their tools too.
+    result["capabilities"] = {"tools": {"listChanged": tools.get("listChanged") is True}}
+    info = result.get("serverInfo")
+    info = info if isinstance(info, dict) else {}
+    result["serverInfo"] = {key: str(info.get(key, "unknown")) for key in ("name", "version")}
+    for member in ("instructions", "_meta"):
+        result.pop(member, None)
 
 
 def _usable(schema: Any) -> tuple[JsonObject | None, str]:

@@ -23,6 +23,7 @@ from omnia_operator.resolve import (
     Found,
     Problem,
     Resolved,
+    ResolvedProvider,
     RetentionPolicy,
     ToolService,
     resolve,
@@ -72,7 +73,8 @@ def desired(
     }
     agents = _of(resources, AgentRuntime)
     wanted = list(_wanted(resources.values()))
-    objects = with_environment(collect(documents), wanted, environ)
+    given = collect(documents)
+    objects = with_environment(given, wanted, environ)
     found = Found(
         packs=(canaries or Canaries()).with_status(_of(resources, PromptPack)),
         registries=_of(resources, ToolRegistry),
@@ -94,7 +96,7 @@ def desired(
     for key, agent in agents.items():
         outcome = resolve(agent, found)
         if isinstance(outcome, Resolved):
-            plans[key] = plan(outcome, settings)
+            plans[key] = plan(_with_origins(outcome, given), settings)
             warnings[key] = tuple(tools_without_handler(outcome))
         else:
             problems[key] = tuple(_for_this_machine(problem, wanted) for problem in outcome)
@@ -129,6 +131,18 @@ def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, 
         if settings and settings.secret_ref:
             key = (resource.metadata.namespace, settings.secret_ref.name)
             yield key, secret_keys(settings)
+
+
+def _with_origins(resolved: Resolved, given: Objects) -> Resolved:
+    """Return an agent whose providers name the variables that their keys come from."""
+
+    def named(provider: ResolvedProvider) -> ResolvedProvider:
+        secret = provider.secret
+        if secret is None or secret.key in given.secrets.get((secret.namespace, secret.name), {}):
+            return provider
+        return replace(provider, key_origin=f"the environment variable {secret.key}")
+
+    return replace(resolved, providers=tuple(map(named, resolved.providers)))
 
 
 def _for_this_machine(problem: Problem, wanted: list[tuple[Key, tuple[str, ...]]]) -> Problem:

@@ -61,6 +61,7 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
         name: the name in the AgentRuntime; its API key is in `OMNIA_PROVIDER_<NAME>_API_KEY`.
         type: claude, openai, gemini, ollama, vllm or mock.
         mock_responses_path: the response file of the mock provider.
+        key_origin: where its API key comes from, for messages: `the key "k" of the Secret "s"`.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     pricing: Pricing = Pricing()
     openai: OpenAISettings = NO_OPENAI_SETTINGS
     mock_responses_path: str | None = None
+    key_origin: str = ""
 
 
 class ProvidersFile(Struct, frozen=True):

@@ -175,7 +175,13 @@ class ClientConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class ToolHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A tool handler. `type` is http, openapi, grpc, mcp or client; `timeout` is a duration."""
+    """A tool handler.
+
+    Attributes:
+        type: http, openapi, grpc, mcp or client.
+        timeout: a duration.
+        registry: the name of its ToolRegistry.
+    """
 
     name: str
     type: str
@@ -187,6 +193,7 @@ class ToolHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
     grpc_config: GRPCConfig | None = None
     mcp_config: MCPConfig | None = None
     auth: ToolAuth | None = None
+    registry: str = ""
 
 
 class ToolsFile(Struct, frozen=True):

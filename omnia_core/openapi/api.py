@@ -9,10 +9,12 @@ from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi.arguments import RawParameter, arguments, raw_body, raw_parameters
-from omnia_core.openapi.document import base_url, follow, read_document
+from omnia_core.openapi.arguments import arguments
+from omnia_core.openapi.document import follow, read_document
+from omnia_core.openapi.inputs import HEADER_NAME, RawParameter, raw_body, raw_parameters
 from omnia_core.openapi.operation import ApiKey, Operation, ParameterLocation
 from omnia_core.openapi.schemas import SchemaCache
+from omnia_core.openapi.servers import base_url
 
 # HEAD, OPTIONS and TRACE are not useful as tools.
 _METHODS = ("get", "put", "post", "delete", "patch")
@@ -104,7 +106,7 @@ def _operations(
     operations: list[Operation] = []
     omitted: list[Omission] = []
     missing = dict.fromkeys(only)
-    cache = SchemaCache()
+    cache = SchemaCache(document)
     for name, entry in named:
         called = entry.names(name)
         if only and called.isdisjoint(only):
@@ -137,10 +139,11 @@ def _entries(document: JsonObject, where: str) -> tuple[list[_Entry], list[Omiss
         except ConfigurationError as error:
             unreadable.append(Omission(str(path), error.message))
             continue
+        operations = {str(key).lower(): value for key, value in item.items()}
         for method in _METHODS:
-            if isinstance(item.get(method), dict):
-                entries.append(_Entry(str(path), method, item, item[method]))
-            elif method in item:
+            if isinstance(operations.get(method), dict):
+                entries.append(_Entry(str(path), method, item, operations[method]))
+            elif method in operations:
                 reason = f"{place}: an operation has to be an object: correct or remove it"
                 unreadable.append(Omission(f"{method.upper()} {path}", reason))
     return entries, unreadable
@@ -172,12 +175,19 @@ def _operation(
     in_path = {
         parameter.name for parameter in parameters if parameter.place is ParameterLocation.PATH
     }
-    for variable in _path_variables(entry.path) - in_path:
+    variables = _path_variables(entry.path)
+    # A parameter that the path does not contain has no place in the request.
+    parameters = [
+        parameter
+        for parameter in parameters
+        if parameter.place is not ParameterLocation.PATH or parameter.name in variables
+    ]
+    for variable in variables - in_path:
         raise ConfigurationError(
             f"{place}: {{{variable}}} of the path is not described: add the parameter"
         )
     body = raw_body(document, raw.get("requestBody"), place)
-    built = arguments(document, parameters, body, place, cache)
+    built = arguments(parameters, body, place, cache)
     levels = (raw.get("servers"), item.get("servers"), document.get("servers"))
     return Operation(
         name=name,
@@ -201,14 +211,19 @@ def _api_key(document: JsonObject, raw: JsonObject) -> ApiKey | None:
     required = raw.get("security", document.get("security"))
     keys = []
     for scheme in _schemes(document, required):
-        place, name = _KEY_LOCATIONS.get(str(scheme.get("in"))), scheme.get("name")
+        place, name = _KEY_LOCATIONS.get(str(scheme.get("in")).lower()), scheme.get("name")
         if scheme.get("type") != "apiKey":
             return None
-        if place is not None and isinstance(name, str) and name:
+        if place is not None and isinstance(name, str) and _can_have(place, name):
             keys.append(ApiKey(name, place))
     # A cookie is the last choice: it is usually the session of a browser.
     keys.sort(key=lambda key: key.place is ParameterLocation.COOKIE)
     return keys[0] if keys else None
+
+
+def _can_have(place: ParameterLocation, name: str) -> bool:
+    is_header = place is ParameterLocation.HEADER
+    return bool(HEADER_NAME.fullmatch(name)) if is_header else bool(name)
 
 
 def _is_key(parameter: RawParameter, key: ApiKey | None) -> bool:
@@ -223,11 +238,10 @@ def _is_key(parameter: RawParameter, key: ApiKey | None) -> bool:
 def _schemes(document: JsonObject, required: object) -> Iterator[JsonObject]:
     components = document.get("components")
     known = components.get("securitySchemes") if isinstance(components, dict) else None
-    for alternative in required if isinstance(required, list) else []:
+    for alternative in required if isinstance(required, list) else [required]:
         for name in alternative if isinstance(alternative, dict) else []:
-            scheme = known.get(name) if isinstance(known, dict) else None
-            if isinstance(scheme, dict):
-                yield scheme
+            if isinstance(known, dict) and name in known:
+                yield follow(document, known[name], f'security scheme "{name}"')
 
 
 def _path_variables(path: str) -> set[str]:

@@ -8,51 +8,24 @@ body is one argument, `body`.
 The headers that the HTTP client sets are not arguments: `Accept`, `Authorization`, `Content-Type`.
 """
 
-import re
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from omnia_core.errors import ConfigurationError
-from omnia_core.jsonschema import compile_server_schema
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.openapi.body import body_kind, media_type
-from omnia_core.openapi.document import follow
+from omnia_core.openapi.inputs import (
+    DEFAULT_STYLES,
+    RawBody,
+    RawParameter,
+    argument_fields,
+    is_open,
+    value_schema,
+)
 from omnia_core.openapi.operation import (
     Body,
-    BodyKind,
     FieldEncoding,
     Parameter,
     ParameterLocation,
 )
-from omnia_core.openapi.schemas import SchemaCache, SchemaWriter, is_read_only
-
-_ORDER = {place: order for order, place in enumerate(ParameterLocation)}
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SET_BY_CLIENT = frozenset({"accept", "authorization", "content-type"})
-_STYLES = {
-    ParameterLocation.PATH: "simple",
-    ParameterLocation.QUERY: "form",
-    ParameterLocation.HEADER: "simple",
-    ParameterLocation.COOKIE: "form",
-}
-
-# A body with one of these keywords is not a plain object of properties.
-_BEYOND_FIELDS = frozenset(
-    {
-        "allOf",
-        "anyOf",
-        "dependentRequired",
-        "dependentSchemas",
-        "if",
-        "maxProperties",
-        "minProperties",
-        "not",
-        "nullable",
-        "oneOf",
-        "patternProperties",
-        "propertyNames",
-    }
-)
+from omnia_core.openapi.schemas import SchemaCache
 
 
 class Arguments(NamedTuple):
@@ -63,110 +36,7 @@ class Arguments(NamedTuple):
     schema: JsonObject
 
 
-class RawParameter(NamedTuple):
-    """A parameter of the document; `where` is its place for error messages."""
-
-    name: str
-    place: ParameterLocation
-    raw: JsonObject
-    where: str
-
-
-@dataclass(frozen=True, slots=True)
-class RawBody:
-    """A request body of the document."""
-
-    content_type: str
-    required: bool
-    schema: object
-    shape: JsonObject
-    description: str
-    required_fields: frozenset[str] = frozenset()
-    encodings: JsonObject = field(default_factory=dict)
-
-    @property
-    def kind(self) -> BodyKind:
-        """How the body is written."""
-        return body_kind(self.content_type)
-
-    @property
-    def is_form(self) -> bool:
-        """Whether the body consists of named fields."""
-        return self.kind in (BodyKind.FORM, BodyKind.MULTIPART)
-
-
-def raw_parameters(
-    document: JsonObject, shared: object, own: object, where: str
-) -> list[RawParameter]:
-    """Return the parameters of a path and an operation; those of the operation take precedence.
-
-    Raises:
-        ConfigurationError: a parameter is malformed.
-    """
-    found: dict[tuple[str, str], RawParameter] = {}
-    for origin, nodes in (("path", shared), ("operation", own)):
-        if not isinstance(nodes, list | None):
-            raise ConfigurationError(f"{where}: the parameters of the {origin} have to be a list")
-        for number, node in enumerate(nodes or []):
-            at = f"{where}, parameter {number} of the {origin}"
-            parameter = _raw_parameter(follow(document, node, at), at)
-            if parameter is not None:
-                found[parameter.name, parameter.place] = parameter
-    return sorted(found.values(), key=lambda parameter: _ORDER[parameter.place])
-
-
-def _raw_parameter(raw: JsonObject, where: str) -> RawParameter | None:
-    name, place = raw.get("name"), raw.get("in")
-    if not isinstance(name, str) or not name:
-        raise ConfigurationError(f"{where}: the name is missing: add it")
-    if not isinstance(place, str) or place not in _STYLES:
-        raise ConfigurationError(f'{where}: "in" has to be path, query, header or cookie')
-    if place == "header" and name.lower() in _SET_BY_CLIENT:
-        return None
-    if place == "header" and not _HEADER_NAME.fullmatch(name):
-        raise ConfigurationError(f'{where}: no header can have the name "{name}": correct it')
-    return RawParameter(name, ParameterLocation(place), raw, f'{where} ("{name}")')
-
-
-def raw_body(document: JsonObject, node: object, where: str) -> RawBody | None:
-    """Return the body of an operation; None when it has none.
-
-    Raises:
-        ConfigurationError: tools cannot send the body, whether it is required or not.
-    """
-    if node is None:
-        return None
-    at = f"{where}, request body"
-    raw = follow(document, node, at)
-    content = raw.get("content")
-    if not content and raw.get("required") is not True:
-        return None
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{at}: its content has to be an object of media types")
-    content_type = media_type(content)
-    if content_type is None:
-        found = ", ".join(map(str, content)) or "nothing"
-        raise ConfigurationError(
-            f"{at}: tools send JSON, forms and plain text, found {found[:200]}: offer"
-            " application/json"
-        )
-    media = follow(document, content[content_type] or {}, at)
-    schema = media.get("schema", {})
-    shape = _shape(document, schema, at)
-    required_names = shape.get("required") if isinstance(shape.get("required"), list) else []
-    return RawBody(
-        content_type="application/json" if "*" in content_type else content_type,
-        required=raw.get("required") is True,
-        schema=schema,
-        shape=shape,
-        description=str(raw.get("description", "")) or "Body of the request",
-        required_fields=frozenset(name for name in required_names or [] if isinstance(name, str)),
-        encodings=encodings if isinstance(encodings := media.get("encoding"), dict) else {},
-    )
-
-
 def arguments(
-    document: JsonObject,
     raws: list[RawParameter],
     body: RawBody | None,
     where: str,
@@ -175,27 +45,31 @@ def arguments(
     """Combine parameters and body into one object schema.
 
     Raises:
-        ConfigurationError: a schema is invalid; the message names its place.
+        ConfigurationError: a reference is invalid; the message names its place.
     """
-    roots = [(raw.where, _value_schema(raw)[0]) for raw in raws]
+    values = [cache.node(value_schema(raw)[0], raw.where) for raw in raws]
     at = f"{where}, request body"
-    fields = _argument_fields(body, at) if body else None
-    if body is not None:
-        roots += [(at, body.schema)] if fields is None else [(at, item) for item in fields.values()]
-    writer = SchemaWriter.of(document, roots, cache)
+    fields = argument_fields(body, at, cache) if body else None
+    parts = {
+        name: cache.node(item, f'{at}, field "{name}"') for name, item in (fields or {}).items()
+    }
+    roots = [*values, *parts.values()]
+    if body is not None and fields is None:
+        roots.append(cache.node(body.schema, at))
+    writer = cache.writer(roots, where)
     schema = _ObjectSchema()
-    parameters = tuple(_parameter(raw, writer, schema) for raw in raws)
-    built = _body(body, fields, writer, schema, at) if body else None
-    _check(schema.render(writer.unchecked(cache)), where)
-    cache.checked.update(writer.references)
+    parameters = tuple(
+        _parameter(raw, writer.write(value), schema)
+        for raw, value in zip(raws, values, strict=True)
+    )
+    built = None
+    if body is not None and fields is None:
+        built = _whole_body(body, writer.write(roots[-1]), schema)
+    elif body is not None:
+        written = {name: writer.write(part) for name, part in parts.items()}
+        optional = {name for name, item in (fields or {}).items() if cache.is_read_only(item)}
+        built = _body_of_fields(body, written, body.required_fields - optional, schema)
     return Arguments(parameters, built, schema.render(writer.definitions))
-
-
-def _check(schema: JsonObject, where: str) -> None:
-    """Refuse a schema that models do not accept either; only its patterns may be of any kind."""
-    for skipped in compile_server_schema(schema)[1]:
-        if not skipped.partition(":")[0].endswith("/pattern"):
-            raise ConfigurationError(f"{where}: the schema of the arguments is invalid: {skipped}")
 
 
 class _ObjectSchema:
@@ -231,12 +105,14 @@ class _ObjectSchema:
         return schema
 
 
-def _parameter(parameter: RawParameter, writer: SchemaWriter, schema: _ObjectSchema) -> Parameter:
+def _parameter(
+    parameter: RawParameter, written: JsonObject | bool, schema: _ObjectSchema
+) -> Parameter:
     raw = parameter.raw
-    value, content_type = _value_schema(parameter)
-    written = _with_description(writer.write(parameter.where, value), raw.get("description"))
+    written = _with_description(written, raw.get("description"))
     required = raw.get("required") is True or parameter.place is ParameterLocation.PATH
-    style = str(raw.get("style", _STYLES[parameter.place]))
+    style = raw.get("style")
+    style = style if isinstance(style, str) else DEFAULT_STYLES[parameter.place]
     explode = raw.get("explode")
     return Parameter(
         argument=schema.add(parameter.name, parameter.place.value, written, required=required),
@@ -246,41 +122,33 @@ def _parameter(parameter: RawParameter, writer: SchemaWriter, schema: _ObjectSch
         schema=written,
         style=style,
         explode=explode if isinstance(explode, bool) else style == "form",
-        content_type=content_type,
+        content_type=value_schema(parameter)[1],
+        allow_reserved=raw.get("allowReserved") is True,
     )
 
 
-def _value_schema(parameter: RawParameter) -> tuple[object, str | None]:
-    """Return the schema of a parameter, and its content type when it has `content`."""
-    content = parameter.raw.get("content")
-    if not isinstance(content, dict) or not content:
-        return parameter.raw.get("schema", {}), None
-    content_type, media = next(iter(content.items()))
-    return (media.get("schema", {}) if isinstance(media, dict) else {}), str(content_type)
+def _whole_body(body: RawBody, written: JsonObject | bool, schema: _ObjectSchema) -> Body:
+    written = _with_description(written, body.description)
+    return Body(
+        body.content_type,
+        body.required,
+        schema.add("body", "body", written, required=body.required),
+        kind=body.kind,
+        encodings=_encodings(body),
+    )
 
 
-def _body(
+def _body_of_fields(
     body: RawBody,
-    fields: dict[str, object] | None,
-    writer: SchemaWriter,
+    fields: dict[str, JsonObject | bool],
+    required: frozenset[str],
     schema: _ObjectSchema,
-    where: str,
 ) -> Body:
-    if fields is None:
-        written = _with_description(writer.write(where, body.schema), body.description)
-        argument = schema.add("body", "body", written, required=body.required)
-        return Body(
-            body.content_type,
-            body.required,
-            argument,
-            kind=body.kind,
-            encodings=_encodings(body),
-        )
-    placed: dict[str, str] = {}
-    for name, field_schema in fields.items():
-        written = writer.write(f'{where}, field "{name}"', field_schema)
-        placed[schema.add(name, "body", written, required=name in body.required_fields)] = name
-    schema.is_open = _is_open(body.shape)
+    placed = {
+        schema.add(name, "body", written, required=name in required): name
+        for name, written in fields.items()
+    }
+    schema.is_open = is_open(body.shape)
     return Body(
         body.content_type,
         body.required,
@@ -306,60 +174,6 @@ def _encodings(body: RawBody) -> dict[str, FieldEncoding]:
             "json" in str(raw.get("contentType", "")),
         )
     return result
-
-
-def _argument_fields(body: RawBody, where: str) -> dict[str, object] | None:
-    """Return the schemas of the fields that become arguments; None: the body is one argument.
-
-    Raises:
-        ConfigurationError: a form is not an object, or needs a file.
-    """
-    shape = body.shape
-    kinds = shape.get("type", "object")
-    if body.is_form and "object" not in (kinds if isinstance(kinds, list) else [kinds]):
-        raise ConfigurationError(f"{where}: a form has to be an object of fields")
-    properties = shape.get("properties")
-    plain = (
-        isinstance(properties, dict)
-        and shape.get("type", "object") == "object"
-        and (_is_open(shape) or not isinstance(shape.get("additionalProperties"), dict))
-        and shape.keys().isdisjoint(_BEYOND_FIELDS)
-        and body.required_fields <= {str(name) for name in properties}
-    )
-    if not plain or not isinstance(properties, dict) or not properties:
-        return None
-    if not body.required and not body.is_form:
-        return None
-    fields = {str(name): item for name, item in properties.items() if not is_read_only(item)}
-    return _without_files(body, fields, where) if body.is_form else fields
-
-
-def _without_files(body: RawBody, fields: dict[str, object], where: str) -> dict[str, object]:
-    """Leave out the fields that are files, which a model cannot write."""
-    kept = {name: item for name, item in fields.items() if not _is_file(item)}
-    missing = [name for name in fields if name not in kept and name in body.required_fields]
-    if missing or not kept:
-        names = ", ".join(missing or fields)
-        raise ConfigurationError(f"{where}: tools send no files, which it needs: {names[:200]}")
-    return kept
-
-
-def _is_file(schema: object) -> bool:
-    if not isinstance(schema, dict):
-        return False
-    if schema.get("type") == "array":
-        return _is_file(schema.get("items"))
-    is_encoded = "contentMediaType" in schema and "contentEncoding" not in schema
-    return schema.get("format") == "binary" or is_encoded
-
-
-def _is_open(shape: JsonObject) -> bool:
-    """Whether an object says that it takes any further fields."""
-    return shape.get("additionalProperties") is True or shape.get("additionalProperties") == {}
-
-
-def _shape(document: JsonObject, schema: object, where: str) -> JsonObject:
-    return follow(document, schema, where) if isinstance(schema, dict) else {}
 
 
 def _with_description(schema: JsonObject | bool, description: object) -> JsonObject | bool:

@@ -1,7 +1,7 @@
-"""Reads an OpenAPI document, and resolves its references and servers."""
+"""Reads an OpenAPI document, and resolves its references."""
 
 from typing import Any
-from urllib.parse import unquote, urljoin
+from urllib.parse import unquote
 
 from omnia_core import documents
 from omnia_core.documents import DocumentInvalid, Limits
@@ -76,27 +76,3 @@ def follow(document: JsonObject, node: object, place: str) -> JsonObject:
             return node
         node = lookup(document, node["$ref"], place)
     raise ConfigurationError(f"{place}: the reference leads back to itself: correct it")
-
-
-def base_url(levels: tuple[object, ...], where: str) -> str:
-    """Return the base URL of the API, from the innermost `servers` list that has an entry.
-
-    Args:
-        levels: the `servers` of the operation, the path and the document.
-        where: the URL of the document; a relative server URL is resolved against it.
-    """
-    servers: list[object] = next(
-        (list_ for list_ in levels if isinstance(list_, list) and list_), [{}]
-    )
-    server = servers[0] if isinstance(servers[0], dict) else {}
-    url = str(server.get("url", "/"))
-    variables = server.get("variables")
-    for name, variable in variables.items() if isinstance(variables, dict) else ():
-        if isinstance(variable, dict):
-            url = url.replace(f"{{{name}}}", str(variable.get("default", "")))
-    try:
-        return urljoin(where, url).rstrip("/")
-    except ValueError as error:
-        raise ConfigurationError(
-            f'the server "{url}" is not a URL: correct it, or set baseURL'
-        ) from error

@@ -35,6 +35,7 @@ class Parameter(Struct, frozen=True):
         style: how lists and objects are serialized, as in OpenAPI.
         explode: whether each item is serialized separately, as in OpenAPI.
         content_type: set when the value is serialized as a document, such as JSON, instead.
+        allow_reserved: whether a query parameter keeps the reserved characters of URLs.
     """
 
     argument: str
@@ -45,6 +46,7 @@ class Parameter(Struct, frozen=True):
     style: str
     explode: bool
     content_type: str | None = None
+    allow_reserved: bool = False
 
 
 class FieldEncoding(Struct, frozen=True):
@@ -94,7 +96,8 @@ class Operation(Struct, frozen=True):
         operation_id: the `operationId` of the document.
         method: in upper case.
         path: a template with the path parameters as `{name}`.
-        base_url: the URL before the path, without a slash at the end.
+        base_url: the URL before the path, without a slash at the end. It may have a query, which
+            follows the path.
         input_schema: the schema of all arguments as one object.
         key: where the credential goes; None: the `Authorization` header.
     """
@@ -113,4 +116,5 @@ class Operation(Struct, frozen=True):
     @property
     def url(self) -> str:
         """The URL, with the path parameters as placeholders."""
-        return self.base_url + self.path
+        base, mark, query = self.base_url.partition("?")
+        return base + self.path + mark + query

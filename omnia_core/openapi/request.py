@@ -9,10 +9,10 @@ import msgspec
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.openapi.body import BodyUnusable, encode_body
 from omnia_core.openapi.operation import Body, Operation, Parameter, ParameterLocation
-from omnia_core.openapi.styles import cookie_text, header_text, path_text, plain, query_pairs
+from omnia_core.openapi.styles import cookie_text, header_text, path_text, query_pairs, written_as
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
-_UNENCODED = re.compile(r"[^\x21-\x7e]+")
+_UNENCODED = re.compile(r"[^\x21-\x7e]+|[\"<>\\^`{|}]+")
 _FORBIDDEN_IN_HEADER = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -58,8 +58,9 @@ def build_request(operation: Operation, arguments: JsonObject) -> Request:
     body = None
     if operation.body is not None and (value := _body_value(operation, arguments)) is not None:
         headers["Content-Type"], body = _encoded_body(operation.body, value[0])
-    url = operation.base_url + _path(operation, given)
-    if query:
+    base, _, fixed = operation.base_url.partition("?")
+    url = base.rstrip("/") + _path(operation, given)
+    if query := [*([fixed] if fixed else []), *query]:
         url += ("&" if "?" in url else "?") + "&".join(query)
     # What a document writes into its paths and servers is not always encoded.
     url = _UNENCODED.sub(lambda match: quote(match[0]), url)
@@ -79,7 +80,7 @@ def _path(operation: Operation, given: JsonObject) -> str:
             )
         value = given[item.argument]
         if item.content_type is not None:
-            value = msgspec.json.encode(value).decode()
+            value = written_as(item.content_type, value)
         text = path_text(item.name, value, item.style, explode=item.explode)
         # "." and ".." would change the path, even if they are percent-encoded.
         if text in ("", ".", ".."):
@@ -94,15 +95,21 @@ def _path(operation: Operation, given: JsonObject) -> str:
 
 def _query(parameter: Parameter, value: Any) -> list[str]:
     if parameter.content_type is not None:
-        value = msgspec.json.encode(value).decode()
-    return query_pairs(parameter.name, value, parameter.style, explode=parameter.explode)
+        value = written_as(parameter.content_type, value)
+    return query_pairs(
+        parameter.name,
+        value,
+        parameter.style,
+        explode=parameter.explode,
+        allow_reserved=parameter.allow_reserved,
+    )
 
 
 def _header(parameter: Parameter, value: Any) -> str:
     if parameter.content_type is None:
         text = header_text(value, explode=parameter.explode)
     else:
-        text = plain(value)
+        text = written_as(parameter.content_type, value)
     if _FORBIDDEN_IN_HEADER.search(text) or not text.isascii():
         raise ArgumentUnusable(
             f'the argument "{parameter.argument}" has characters that are not allowed in a header'
@@ -112,7 +119,7 @@ def _header(parameter: Parameter, value: Any) -> str:
 
 def _cookie(parameter: Parameter, value: Any) -> str:
     if parameter.content_type is not None:
-        value = plain(value)
+        value = written_as(parameter.content_type, value)
     return cookie_text(parameter.name, value, parameter.style, explode=parameter.explode)
 
 

@@ -1,17 +1,31 @@
 """The styles in which OpenAPI writes lists and objects into a URL, a header or a form."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
+# Reserved characters that do not end a value in a query. `%` stands for what is encoded already.
+_IN_QUERY = "!$'()*,/:;=?@%"
+_STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SEPARATORS = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}
 
 
 def plain(value: Any) -> str:
     """Return a string as it is, and any other value as JSON text."""
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def written_as(media_type: str, value: Any) -> str:
+    """Return a parameter that its document describes by a media type: JSON, a form or text."""
+    if "json" in media_type.lower():
+        return msgspec.json.encode(value).decode()
+    if "x-www-form-urlencoded" in media_type.lower() and isinstance(value, dict):
+        pairs = (query_pairs(name, item, "form", explode=True) for name, item in value.items())
+        return "&".join(pair for found in pairs for pair in found)
+    return plain(value)
 
 
 def encoded(value: Any) -> str:
@@ -46,37 +60,44 @@ def cookie_text(name: str, value: Any, style: str, *, explode: bool) -> str:
     return ("; " if style == "cookie" else "&").join(pairs)
 
 
-def query_pairs(name: str, value: Any, style: str, *, explode: bool) -> list[str]:
+def query_pairs(
+    name: str, value: Any, style: str, *, explode: bool, allow_reserved: bool = False
+) -> list[str]:
     """Serialize a query parameter or form field as `name=value` pairs.
 
     The style is form, spaceDelimited, pipeDelimited or deepObject. An empty list or object has no
     pairs.
     """
-    key = encoded(name)
+    key, write = encoded(name), _reserved if allow_reserved else encoded
     if not isinstance(value, list | dict):
-        return [f"{key}={encoded(value)}"]
+        return [f"{key}={write(value)}"]
     if style == "deepObject":
-        return list(_deep_pairs(key, value))
+        return list(_deep_pairs(key, value, write))
     if explode and isinstance(value, dict):
-        return list(_items(value, encoded, explode=True))
+        return [f"{encoded(part)}={write(item)}" for part, item in value.items()]
     if explode:
-        return [f"{key}={encoded(item)}" for item in value]
-    joined = _SEPARATORS.get(style, ",").join(_items(value, encoded, explode=False))
+        return [f"{key}={write(item)}" for item in value]
+    joined = _SEPARATORS.get(style, ",").join(_items(value, write, explode=False))
     return [f"{key}={joined}"] if value else []
 
 
-def _deep_pairs(key: str, value: Any) -> Iterator[str]:
+def _reserved(value: Any) -> str:
+    """Return a value with the characters that may stand in a query, and with its escapes."""
+    return quote(_STRAY_PERCENT.sub("%25", plain(value)), safe=_IN_QUERY)
+
+
+def _deep_pairs(key: str, value: Any, write: Callable[[Any], str]) -> Iterator[str]:
     """Write `key[name]=value`. What is nested deeper, and lists, which OpenAPI leaves open, get
     a bracket for each level too: `key[0]=value`.
     """
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from _deep_pairs(f"{key}%5B{encoded(name)}%5D", item)
+            yield from _deep_pairs(f"{key}%5B{encoded(name)}%5D", item, write)
     elif isinstance(value, list):
         for number, item in enumerate(value):
-            yield from _deep_pairs(f"{key}%5B{number}%5D", item)
+            yield from _deep_pairs(f"{key}%5B{number}%5D", item, write)
     elif value is not None:
-        yield f"{key}={encoded(value)}"
+        yield f"{key}={write(value)}"
 
 
 def _matrix(name: str, value: Any, *, explode: bool) -> str:

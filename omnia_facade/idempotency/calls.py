@@ -13,7 +13,7 @@ import orjson
 import structlog
 from msgspec import Struct
 
-from omnia_core.jsonvalue import JsonObject, json_bytes
+from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -171,5 +171,4 @@ def scope_of(caller: Principal, key: str) -> bytes:
 
 def fingerprint_of(input_json: str) -> bytes:
     """Return the digest of an input, which does not depend on the order of its keys."""
-    value = orjson.loads(input_json)
-    return sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).digest()
+    return sha256(json_bytes(parse_json(input_json.encode()), sort_keys=True)).digest()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
-from omnia_core.openapi import Api, read_api
+from omnia_core.openapi import Api, decode_document, read_api
 from omnia_operator.api.toolconfig import OpenApiConfig
 from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.discovery.port import FoundTool
@@ -50,12 +50,7 @@ class Documents:
                 refuses=self._refuses,
                 before_large=lambda: stack.enter_async_context(self._large),
             )
-            try:
-                text = content.decode()
-            except UnicodeDecodeError as error:
-                raise ConfigurationError(
-                    "the document is not UTF-8 text: correct the address"
-                ) from error
+            text = decode_document(content)
             del content
             yield text
 

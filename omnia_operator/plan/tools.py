@@ -36,9 +36,9 @@ _VOLUME = "omnia-tool-secrets"
 _TOKEN_SECONDS = 3600
 
 
-def tools_file(handlers: Iterable[ToolHandler]) -> ToolsFile:
-    """Return tools.yaml; handlers without an address are left out."""
-    return ToolsFile([_handler(handler) for handler in handlers if _reachable(handler)])
+def tools_file(handlers: Iterable[ToolHandler], registry: str) -> ToolsFile:
+    """Return tools.yaml of a ToolRegistry; handlers without an address are left out."""
+    return ToolsFile([_handler(handler, registry) for handler in handlers if _reachable(handler)])
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,17 @@ def tool_secrets(resolved: Resolved) -> ToolSecrets | None:
     return ToolSecrets({"name": _VOLUME, "projected": {"sources": sources}}, copies)
 
 
-def tool_auth(handler: ToolHandler) -> ToolAuth | None:
+def tool_auth(handler: ToolHandler, registry: str) -> ToolAuth | None:
     """Return where the runtime finds the credential of a handler; None if it has none."""
     auth = handler.auth or Auth()
     if auth.type is AuthType.NONE:
         return None
     path = f"{names.TOOL_SECRETS_PATH}/{handler.name}"
     if auth.secret_ref is not None:
-        origin = f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}"'
+        origin = (
+            f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}" for the'
+            f' handler "{handler.name}" of the ToolRegistry "{registry}"'
+        )
     elif auth.service_account is not None:
         audience = auth.service_account.audience
         origin = f'the token of the pod\'s ServiceAccount for the audience "{audience}"'
@@ -87,7 +90,7 @@ def _reachable(handler: ToolHandler) -> bool:
     return handler.type is HandlerType.CLIENT or handler.address is not None
 
 
-def _handler(handler: ToolHandler) -> HandlerFile:
+def _handler(handler: ToolHandler, registry: str) -> HandlerFile:
     return HandlerFile(
         name=handler.name,
         type=handler.type.value,
@@ -98,7 +101,8 @@ def _handler(handler: ToolHandler) -> HandlerFile:
         openapi_config=_typed(handler.open_api_config, OpenAPIConfig),
         grpc_config=_typed(handler.grpc_config, GRPCConfig),
         mcp_config=_typed(handler.mcp_config, MCPConfig),
-        auth=tool_auth(handler),
+        auth=tool_auth(handler, registry),
+        registry=registry,
     )
 
 

@@ -62,6 +62,8 @@ class ResolvedProvider:
     """Responses of a mock, as YAML."""
     responses_path: str | None = None
     """Path of the agent's own response file in the runtime container."""
+    key_origin: str = ""
+    """Where the key comes from, for messages; "" without a key."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def _resolve(
     secret = _secret(named, found)
     if isinstance(secret, Problem):
         return secret
-    return ResolvedProvider(named.name, settings, secret)
+    origin = f'the key "{secret.key}" of the Secret "{secret.name}"' if secret else ""
+    return ResolvedProvider(named.name, settings, secret, key_origin=origin)
 
 
 def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_Named | Problem]:

@@ -14,7 +14,7 @@ from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
-from omnia_core.jsonvalue import check_depth
+from omnia_core.jsonvalue import json_bytes, parse_json
 from omnia_core.sessions import Message
 from omnia_runtime.agent.request_builder import RequestBuilder
 from omnia_runtime.observe.audit import record_refused_call
@@ -135,8 +135,7 @@ class Allowance:
 def _canonical_json(arguments: str) -> bytes:
     """Return the same bytes for equal JSON documents; invalid JSON is returned as it is."""
     try:
-        check_depth(arguments)
-        return orjson.dumps(orjson.loads(arguments or "{}"), option=orjson.OPT_SORT_KEYS)
+        return json_bytes(parse_json(arguments or "{}"), sort_keys=True)
     except ValueError:
         return arguments.encode()
 

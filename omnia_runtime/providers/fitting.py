@@ -8,11 +8,11 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from urllib.parse import urlsplit
 
-import orjson
 from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import ProviderConfig
+from omnia_core.jsonvalue import json_bytes
 from omnia_runtime.ports.model import ChatRequest, ModelEvent, ToolCallRequest, ToolSpec
 from omnia_runtime.providers.history import MAX_NAME, NAME, HistoryRules, fit_history, legal_name
 from omnia_runtime.providers.tool_schemas import UnfitTool, fit_schema
@@ -23,11 +23,14 @@ _OPENAI_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 # OpenAI may be behind another host.
 _SHORT_ID = re.compile(r".{1,40}", re.DOTALL)
 _OPENAI_TOOLS = 128
+_OPENAI_DESCRIPTION = 1024
 _MISTRAL_HOST = "api.mistral.ai"
 _MISTRAL_ID = re.compile(r"[A-Za-z0-9]{9}")
 _GEMINI_TOOLS = 512
 _GEMINI_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 _MAX_NAMES = 100
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s)|[\u3002\uff01\uff1f]|(?=\n\n)")
+_PUNCTUATION = " \t\r\n,;:-("
 
 
 class VendorRules(Struct, frozen=True):
@@ -35,10 +38,12 @@ class VendorRules(Struct, frozen=True):
 
     Attributes:
         max_tools: in one request; None is no limit.
+        max_description: of a tool, in characters; None is no limit.
     """
 
     history: HistoryRules = HistoryRules()
     max_tools: int | None = None
+    max_description: int | None = None
 
 
 class FittedTools(Struct, frozen=True):
@@ -76,7 +81,7 @@ def rules_of(config: ProviderConfig) -> VendorRules:
                 history = HistoryRules(ids=_OPENAI_ID, id_length=40)
             elif host == _MISTRAL_HOST:
                 history = HistoryRules(ids=_MISTRAL_ID, id_length=9, user_first=True)
-            return VendorRules(history, _OPENAI_TOOLS)
+            return VendorRules(history, _OPENAI_TOOLS, _OPENAI_DESCRIPTION)
         case _:
             return VendorRules(HistoryRules(user_first=True))
 
@@ -108,11 +113,30 @@ def fit_tools(tools: Iterable[ToolSpec], rules: VendorRules) -> FittedTools:
             taken.add(name)
         if schema.renamed:
             arguments[spec.name] = schema.renamed
-        text = "\n\n".join(filter(None, (spec.description, schema.note)))
+        text = _described(spec.description, schema.note, rules.max_description)
         fitted.append(
             structs.replace(spec, name=name, description=text, input_schema=schema.schema)
         )
     return FittedTools(tuple(fitted), names, arguments, unfit, tuple(surplus))
+
+
+def _described(description: str, note: str, limit: int | None) -> str:
+    """Return the description of a tool with a note on its arguments, within a limit.
+
+    If both are too long, the note is left out, and the description ends with a whole sentence.
+    """
+    both = "\n\n".join(filter(None, (description, note)))
+    if limit is None or len(both) <= limit:
+        return both
+    description = description.strip()
+    if len(description) <= limit:
+        return description
+    ends = [found.end() for found in _SENTENCE_END.finditer(description, 0, limit)]
+    # A first sentence that says little is no description.
+    if ends and ends[-1] >= limit // 2:
+        return description[: ends[-1]].rstrip()
+    words = description[: limit - 1].rsplit(maxsplit=1)[0]
+    return f"{words.rstrip(_PUNCTUATION)}…"
 
 
 def omitted_tools(config: ProviderConfig, tools: Sequence[ToolSpec]) -> list[str]:
@@ -206,7 +230,7 @@ def _with_names(arguments: str, names: Mapping[str, str]) -> str:
     found = parsed_arguments(arguments)
     if not found.keys() & names.keys():
         return arguments
-    return orjson.dumps({names.get(name, name): value for name, value in found.items()}).decode()
+    return json_bytes({names.get(name, name): value for name, value in found.items()}).decode()
 
 
 def _free(name: str, taken: set[str]) -> str:

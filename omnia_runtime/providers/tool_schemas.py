@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
-import orjson
 from msgspec import Struct
 
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 
 # Claude's rule for the names of arguments; the others accept such names too.
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -73,7 +72,7 @@ def fit_schema(schema: Any) -> FittedSchema:
         return _fit(schema)
     except RecursionError as error:
         raise UnfitTool("its input schema is nested too deeply") from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UnfitTool(f"its input schema cannot be written as JSON ({error})") from error
 
 
@@ -97,9 +96,9 @@ def _fit(schema: Any) -> FittedSchema:
             for name, others in required.items()
         }
     removed = {key: schema[key] for key in _TOP[2:] if key in schema}
-    note = orjson.dumps(removed).decode() if removed else ""
+    note = json_bytes(removed).decode() if removed else ""
     fitted = _link(top, top, offered)
-    orjson.dumps(fitted)
+    json_bytes(fitted)
     return FittedSchema(
         fitted,
         {new: name for name, new in offered.items() if new != name},

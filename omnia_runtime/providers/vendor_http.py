@@ -6,12 +6,10 @@ from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import orjson
-
 from omnia_core.connection_failures import causes_of, network_problem
 from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_runtime.http_client import HTTPClient, retry_after
 from omnia_runtime.ports.model import ProviderError, is_retryable
@@ -136,7 +134,7 @@ class VendorHTTP:
             async with asyncio.timeout(self._first_byte):
                 response = await self._client.session().post(
                     url,
-                    data=orjson.dumps(body),
+                    data=json_bytes(body),
                     headers={
                         "Content-Type": "application/json",
                         "Accept": "text/event-stream",
@@ -198,7 +196,8 @@ class VendorHTTP:
     def _refused_key(self, status: int, words: str) -> ProviderError:
         name = self._config.name
         if self._key:
-            held = f'its key is in {self._key_variable}, from the Secret of the Provider "{name}"'
+            origin = self._config.key_origin or f"the variable {self._key_variable}"
+            held = f"its key is {origin}: correct it there"
         else:
             held = f'it has no key: name its Secret in the Provider "{name}"'
         reason = f": {words}" if words else ""

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from omnia_core.conversation.parts import Media
-from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
+from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth, json_bytes, parse_json
 from omnia_runtime.ports.model import OutputSchema
 from omnia_runtime.providers.vendor_errors import VendorFailure
 
@@ -51,13 +51,12 @@ def object_text(arguments: str) -> str:
             return arguments
     except ValueError:
         pass
-    return orjson.dumps(parsed_arguments(arguments)).decode()
+    return json_bytes(parsed_arguments(arguments)).decode()
 
 
 def _json(text: str) -> Any:
     try:
-        check_depth(text)
-        return orjson.loads(text)
+        return parse_json(text)
     except TooDeep:
         return None
     except ValueError:

@@ -18,7 +18,7 @@ _IN_HEADER = re.compile(r"[\x20-\x7e]+")
 _WORD = re.compile(r"[A-Za-z0-9]+")
 
 
-def call_metadata(tool: str, context: CallContext) -> dict[str, str]:
+def call_metadata(tool: str, registry: str, context: CallContext) -> dict[str, str]:
     """Return the metadata of a call: only our own names, and at most `_MAX_ENTRIES`."""
     own = {
         name: value[:_MAX_VALUE]
@@ -29,18 +29,23 @@ def call_metadata(tool: str, context: CallContext) -> dict[str, str]:
     more = {
         METADATA_SESSION_ID: context.session_id,
         "x-omnia-tool-name": tool,
+        "x-omnia-tool-registry": registry,
         "x-omnia-tool-call-id": context.call_id,
     }
     return bounded | {name: value for name, value in more.items() if value}
 
 
-def identity_headers(tool: str, arguments: JsonObject, context: CallContext) -> dict[str, str]:
+def identity_headers(
+    tool: str, registry: str, arguments: JsonObject, context: CallContext
+) -> dict[str, str]:
     """Return the metadata of a call and its plain arguments as headers.
 
     An argument `order_id` is `X-Omnia-Param-OrderId`. A value that no header can carry, or that is
     too long, is left out: the body has every argument.
     """
-    headers = {name.title(): value for name, value in call_metadata(tool, context).items()}
+    headers = {
+        name.title(): value for name, value in call_metadata(tool, registry, context).items()
+    }
     left = _MAX_PARAMETERS
     for name, value in arguments.items():
         words = [word[0].upper() + word[1:] for word in _WORD.findall(name)]

@@ -307,6 +307,19 @@ def test_other_objects_are_left_to_kubernetes(tmp_path: Path) -> None:
     assert check(tmp_path, AGENT, PACK, PROVIDER, other) == []
 
 
+@pytest.mark.parametrize(
+    "head", ["", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"]
+)
+def test_an_input_of_kustomize_is_named_with_the_command_for_it(tmp_path: Path, head: str) -> None:
+    (tmp_path / "all.yaml").write_text(AGENT)
+    (tmp_path / "kustomization.yaml").write_text(f"{head}resources: [all.yaml]\n")
+    (finding,) = [
+        each for each in validate([tmp_path], references=True) if each.severity == "error"
+    ]
+    assert finding.file == str(tmp_path / "kustomization.yaml")
+    assert f'run "kubectl kustomize {tmp_path} > FILE"' in finding.message
+
+
 def test_programs_get_one_object_a_finding_and_an_exit_code(tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text(AGENT.replace("port:", "prot:"))

@@ -104,6 +104,24 @@ def test_the_dialect_is_2020_12_when_none_that_is_known_is_named(uri: str | None
         compile_schema({**named, **PAIR})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("date-time", "2026-01-02T10:00:00"),
+        ("date-time", "2026-01-02 10:00:00Z"),
+        ("time", "10:00"),
+        ("duration", "1h"),
+        ("uri", "/orders/1"),
+        ("hostname", "my_host"),
+    ],
+)
+def test_a_format_that_servers_read_widely_is_theirs_to_check(name: str, value: str) -> None:
+    schema = {"type": "string", "format": name}
+    assert compile_server_schema(schema)[0].accepts(value)
+    assert not compile_schema(schema).accepts(value)
+    assert not compile_server_schema({"format": "email"})[0].accepts("x")
+
+
 SLUG = {"type": "string", "pattern": r"^[\w-\.]+$"}
 
 
@@ -128,6 +146,17 @@ SLUG = {"type": "string", "pattern": r"^[\w-\.]+$"}
             SLUG,
             {"a": 1},
         ),
+        (
+            {
+                "patternProperties": {"(": {"type": "string"}, "^a": {"type": "integer"}},
+                "additionalProperties": False,
+            },
+            ["/patternProperties/("],
+            {"a": 1, "(": 2},
+            {"a": "x"},
+        ),
+        ({"properties": {"patternProperties": {"type": 1}}}, ["/properties/patt"], {}, None),
+        ({"not": {"patternProperties": {"(": {}}}}, ["/not/patternProperties/("], {}, None),
         ({"not": SLUG}, ["/not/pattern"], "a", None),
         ({"properties": {"p": {"$ref": "#/$defs/p"}}}, ["(root)"], {"p": 1}, None),
         ({"properties": {"p": {"$ref": "https://x.example/p"}}}, ["(root)"], {"p": 1}, None),

@@ -322,6 +322,22 @@ def test_a_discriminator_chooses_among_alternatives_that_overlap() -> None:
     assert not checked.accepts({"body": {"bark": 1, "meow": 1}})
 
 
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("/a/b?c=d:e@f", "q=/a/b?c=d:e@f"),
+        ("a&key=b#c+d [e]", "q=a%26key=b%23c%2Bd%20%5Be%5D"),
+        ("50% of %41%2f", "q=50%25%20of%20%41%2f"),
+        (["a/b", "c,d"], "q=a/b&q=c,d"),
+        ({"x/y": "a/b"}, "x%2Fy=a/b"),
+        ("é", "q=%C3%A9"),
+    ],
+)
+def test_reserved_characters_stay_where_the_document_allows_them(value: Any, sent: str) -> None:
+    found = operation("/x", parameters=[{"name": "q", "in": "query", "allowReserved": True}])
+    assert urlsplit(build_request(found, {"q": value}).url).query == sent
+
+
 def test_a_header_is_written_as_it_is() -> None:
     assert header_text(["a b", 1, True], explode=False) == "a b,1,true"
     assert header_text(RGB, explode=True) == "R=100,G=200,B=150"

@@ -15,6 +15,7 @@ import pytest_asyncio
 from omnia_core.env import SecretStr
 from omnia_core.env.shared import SessionType
 from omnia_core.files.auth import AuthFile, ClientKeyAuth
+from omnia_facade.idempotency.calls import fingerprint_of
 from tests.facade.auth_files import Mounted
 from tests.facade.conftest import Running
 from tests.facade.functions_bed import (
@@ -102,6 +103,12 @@ async def test_a_key_that_was_used_with_another_body_is_422(
     other = await keyed({"text": "Another."})
     assert (other.status, other.body["error"]) == (422, "idempotency_key_reused")
     assert len(runtime.invoked) == 1
+
+
+@pytest.mark.parametrize("other", ["9007199254740993", "123456789012345678901234567891"])
+async def test_integers_of_any_size_are_different_inputs(other: str) -> None:
+    assert fingerprint_of(f'{{"a": {other}, "b": 1}}') == fingerprint_of(f'{{"b":1,"a":{other}}}')
+    assert fingerprint_of(f'{{"a": {other}}}') != fingerprint_of(f'{{"a": {int(other) - 1}}}')
 
 
 async def test_while_the_first_call_is_answered_the_second_is_409(

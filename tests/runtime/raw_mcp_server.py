@@ -26,8 +26,15 @@ GOOD: JsonObject = {"name": "weather", "description": "Sun.", "inputSchema": OBJ
 class RawServer:
     """Answers with what a test puts here, valid or not."""
 
-    def __init__(self, *tools: Any, answer: JsonObject | None = None, status: int = 200) -> None:
-        self.tools = list(tools)
+    def __init__(
+        self,
+        *tools: Any,
+        answer: JsonObject | None = None,
+        status: int = 200,
+        introduction: JsonObject | None = None,
+    ) -> None:
+        self.tools: Any = list(tools)
+        self.introduction = introduction or {}
         self.answer = answer or {"result": {"content": []}}
         self.status = status
         self.calls = 0
@@ -40,7 +47,7 @@ class RawServer:
             case "initialize":
                 info = {"name": "raw", "version": "1"}
                 said = {"protocolVersion": "2025-06-18", "capabilities": {"tools": {}}}
-                said = {"result": said | {"serverInfo": info}}
+                said = {"result": said | {"serverInfo": info} | self.introduction}
             case "tools/list":
                 said = {"result": {"tools": self.tools}}
             case "tools/call":

@@ -1,7 +1,6 @@
 """What is offered and sent to a vendor is valid there, whatever tools and models wrote it."""
 
 import json
-import re
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.jsonschema import compile_schema
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import (
     ChatRequest,
@@ -23,6 +21,7 @@ from omnia_runtime.ports.model import (
 )
 from omnia_runtime.providers.fitting import Fitting, fit_tools, omitted_tools, rules_of
 from omnia_runtime.providers.tool_schemas import UnfitTool, fit_schema
+from tests.runtime.vendor_rules import refusal
 
 CLAUDE = ProviderConfig("default", "claude", "claude-sonnet-4-6")
 GEMINI = ProviderConfig("default", "gemini", "gemini-3-flash")
@@ -108,6 +107,11 @@ def of(properties: Any, **others: Any) -> Any:
             of({"schema": TEXT}),
             id="dialect",
         ),
+        pytest.param(
+            of({"n": {"type": "integer", "maximum": 2**64}}),
+            of({"n": {"type": "integer", "maximum": 2**64}}),
+            id="integer of more than 64 bits",
+        ),
     ],
 )
 def test_a_schema_is_fitted(schema: Any, fitted: Any) -> None:
@@ -140,6 +144,39 @@ def test_what_a_schema_does_not_say_any_more_is_in_the_description() -> None:
     assert json.loads(tools[0].description.partition(" under ")[2]) == {"anyOf": [ID]}
 
 
+SENTENCES = "Lists the orders of a shop, e.g. those of today. " * 20
+
+
+@pytest.mark.parametrize(
+    ("description", "offered"),
+    [
+        (SENTENCES + "x" * 2000, SENTENCES.strip()),
+        ("Lists orders. " + "word " * 500, "Lists orders. " + ("word " * 201).strip() + "…"),
+        ("first, " + "x" * 2000, "first…"),
+        ("x" * 2000, "x" * 1023 + "…"),
+        ("x" * 1024, "x" * 1024),
+        ("注文の一覧。" * 300, "注文の一覧。" * 170),
+        (
+            "# Orders\n\n" + "- item\n" * 140 + "\n\nMore",
+            "# Orders\n\n" + "- item\n" * 140 + "\n\nMore",
+        ),
+        (" \n" * 1000, ""),
+    ],
+)
+def test_a_description_that_a_vendor_refuses_ends_with_a_whole_sentence(
+    description: str, offered: str
+) -> None:
+    noted = ToolSpec("noted", description, of({}, anyOf=[ID]))
+    for config in (OPENAI, COMPATIBLE):
+        (found,) = fit_tools([ToolSpec("t", description, ID)], rules_of(config)).tools
+        assert found.description == offered
+        (found,) = fit_tools([noted], rules_of(config)).tools
+        assert found.description.startswith(offered)
+        assert len(found.description) <= 1024
+    (found,) = fit_tools([ToolSpec("t", description, ID)], rules_of(CLAUDE)).tools
+    assert found.description == description
+
+
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
@@ -147,7 +184,7 @@ def test_what_a_schema_does_not_say_any_more_is_in_the_description() -> None:
         ({"type": "array", "items": TEXT}, "not of the type object"),
         ({"oneOf": [TEXT, NUMBER]}, "not of the type object"),
         ({"$ref": "#/$defs/a", "$defs": {"a": TEXT}}, "not of the type object"),
-        (of({"a": {"default": {1: 2}}}), "cannot be written as JSON"),
+        (of({"a": {"default": {1, 2}}}), "cannot be written as JSON"),
         (of({"a": {"default": "\ud800"}}), "cannot be written as JSON"),
     ],
 )
@@ -213,6 +250,18 @@ async def test_renamed_arguments_and_tools_are_mapped_there_and_back() -> None:
         ToolCallRequest("c5", "_3d", '{"filter_name":"y"}'),
         Finished("tool_use"),
     ]
+
+
+async def test_an_integer_of_any_size_keeps_its_digits_under_another_name() -> None:
+    number = 123456789012345678901234567890
+    fitted = Fitting(CLAUDE).fit(ChatRequest("", (), [ToolSpec("t", "", of({"p[q]": NUMBER}))]))
+
+    async def events() -> AsyncGenerator[ModelEvent, None]:
+        yield ToolCallRequest("1", "t", json.dumps({"p_q": number}))
+
+    (call,) = [event async for event in fitted.restored(events())]
+    assert isinstance(call, ToolCallRequest)
+    assert json.loads(call.arguments) == {"p[q]": number}
 
 
 def test_an_answer_is_passed_on_as_it_is_when_nothing_is_renamed() -> None:
@@ -389,17 +438,6 @@ VALUES = st.recursive(
     max_leaves=25,
 )
 SCHEMAS = st.dictionaries(KEYS, VALUES, max_size=6)
-KEY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
-
-
-def check_arrays(schema: Any) -> None:
-    if isinstance(schema, dict):
-        kind = schema.get("type")
-        if kind == "array" or (isinstance(kind, list) and "array" in kind):
-            assert isinstance(schema["items"], dict)
-        for value in schema.get("properties", {}).values():
-            check_arrays(value)
-        check_arrays(schema.get("items"))
 
 
 @given(st.lists(SCHEMAS | VALUES, min_size=1, max_size=4))
@@ -408,18 +446,7 @@ def test_whatever_the_schemas_are_the_vendors_rules_hold(schemas: list[Any]) -> 
     for config in VENDORS:
         fitted = fit_tools(tools, rules_of(config))
         assert len(fitted.tools) + len(fitted.unfit) == len(tools)
-        names = [tool.name for tool in fitted.tools]
-        assert len(set(names)) == len(names)
-        for tool in fitted.tools:
-            assert re.fullmatch("[a-zA-Z0-9_-]{1,64}", tool.name)
-            assert config is not GEMINI or not tool.name[0].isdigit()
-            schema = tool.input_schema
-            assert schema["type"] == "object"
-            assert all(KEY.fullmatch(name) for name in schema["properties"])
-            assert not schema.keys() & {"oneOf", "anyOf", "allOf", "enum", "not", "$ref"}
-            check_arrays(schema)
-            # It is a schema of draft 2020-12.
-            compile_schema(schema)
+        assert refusal(config.type, fitted.tools) is None
 
 
 IDS = st.sampled_from(["", "a", "b", "a:1", LONG])

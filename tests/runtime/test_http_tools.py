@@ -106,6 +106,14 @@ async def call(
         ({"headerParams": {"h": "X-Arg"}}, {"h": "v"}, {"header": "v", "body": "{}"}),
         ({"headers": {"X-Fixed": "f"}}, {}, {"fixed": "f", "agent": False}),
         ({"urlTemplate": "/o/{id}"}, {"id": "a/../b?c"}, {"path": "/o/a%2F..%2Fb%3Fc"}),
+        ({"urlTemplate": "/größe/{id}"}, {"id": "ü"}, {"path": "/gr%C3%B6%C3%9Fe/%C3%BC"}),
+        (
+            {"contentType": "Application/X-WWW-Form-Urlencoded"},
+            {"a": None, "b": [1, 2], "c": {"d": 1}},
+            {"body": "b=1&b=2&c=%7B%22d%22%3A1%7D"},
+        ),
+        ({"contentType": "text/plain", "bodyMapping": "a"}, {"a": "hi"}, {"body": "hi"}),
+        ({"bodyMapping": "a"}, {"a": "hi"}, {"body": '"hi"'}),
     ],
 )
 async def test_arguments_go_where_the_handler_puts_them(
@@ -299,7 +307,7 @@ async def test_arguments_that_a_mapping_cannot_use_are_told(
             },
         ),
         ("people", {"redact": ["ssn"], "responseMapping": "people[0].ssn"}, "[REDACTED]"),
-        ("empty", {}, {"result": ""}),
+        ("empty", {}, {"result": "HTTP 204 No Content, no body"}),
         ("drawing", {}, {"result": "<svg/>"}),
     ],
 )
@@ -356,6 +364,7 @@ async def test_an_image_is_a_part_of_the_result(tmp_path: Path) -> None:
         ({"responseMapping": "foo(a"}, "responseMapping"),
         ({"bodyMapping": "a", "method": "GET"}, "bodyMapping"),
         ({"urlTemplate": "http://{host}/x"}, "urlTemplate"),
+        ({"contentType": "multipart/form-data"}, "contentType"),
         ({"urlTemplate": "http://a.{region}.example"}, "urlTemplate"),
     ],
 )
@@ -434,7 +443,7 @@ async def test_a_server_that_speaks_something_else_is_named(tmp_path: Path) -> N
         port = server.sockets[0].getsockname()[1]
         result = await call(tmp_path, http_tool(f"http://127.0.0.1:{port}/x"))
     assert result.is_error
-    assert "cannot be reached" in result.content
+    assert "did not answer with HTTP that can be read" in result.content
 
 
 JSON = "application/json"
@@ -452,7 +461,15 @@ JSON = "application/json"
         ('text/plain; charset="windows-1252"', b"\x80 \xe9", '{"result":"€ é"}'),
         ("text/plain; charset=none", "é".encode(), '{"result":"é"}'),
         ("text/plain; charset=hex", "é".encode(), '{"result":"é"}'),
-        ("text/plain", b"a\xff", '{"result":"a\ufffd"}'),
+        ("text/plain", b"a\xff", '{"result":"aÿ"}'),
+        ("text/plain; charset=utf-8", b"a\xff", '{"result":"a\ufffd"}'),
+        (f"{JSON}; charset=iso-8859-1", '{"n": "José"}'.encode(), '{"n":"José"}'),
+        (
+            "text/html",
+            b"<meta charset=shift_jis>\x93\xfa",
+            '{"result":"<meta charset=shift_jis>日"}',
+        ),
+        ("text/xml", b"<?xml encoding='KOI8-R'?>\xe0", '{"result":"<?xml encoding=\'KOI8-R\'?>Ю"}'),
         ("application/problem+json", b'{"a": 1}', '{"a":1}'),
         ("application/octet-stream", b'{"a": 1}', '{"a":1}'),
         ("application/octet-stream", b"\x00\x01", '{"result":"application/octet-stream, 2 bytes"}'),
@@ -486,7 +503,7 @@ async def test_audio_is_a_part_beside_a_text(tmp_path: Path) -> None:
 
 def test_media_without_bytes_is_no_part() -> None:
     result = ResponseReader("h").result(HTTPToolResponse(200, "image/png", b""))
-    assert (result.content, result.parts) == ('{"result":""}', ())
+    assert (result.content, result.parts) == ('{"result":"HTTP 200 OK, no body"}', ())
 
 
 @pytest.mark.parametrize(
@@ -522,7 +539,8 @@ async def headers_of(folder: Path, arguments: dict[str, Any], **config: Any) -> 
     path = folder / "tools.yaml"
     client = HTTPClient()
     async with serving(note) as url:
-        path.write_text(yaml.safe_dump({"handlers": [http_tool(url, **config)]}))
+        handler = http_tool(url, **config) | {"registry": "crm"}
+        path.write_text(yaml.safe_dump({"handlers": [handler]}))
         (source,) = ToolSources(client, unchanged).open(str(path)).sources
         context = CallContext("call-1", "session-1", metadata)
         await source.call("lookup", arguments, context)
@@ -551,6 +569,7 @@ async def test_a_server_learns_which_session_and_user_call_it(tmp_path: Path) ->
         "x-omnia-claim-role": "r" * 1024,
         "x-omnia-session-id": "session-1",
         "x-omnia-tool-name": "lookup",
+        "x-omnia-tool-registry": "crm",
         "x-omnia-tool-call-id": "call-1",
         "x-omnia-param-orderid": "A-1",
         "x-omnia-param-maxcount": "7",

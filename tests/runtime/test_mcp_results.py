@@ -14,7 +14,7 @@ from tests.runtime.raw_mcp_server import GOOD, RawServer, call, source
 
 pytestmark = pytest.mark.filterwarnings(LEFT_OPEN)
 
-PIXEL = {"type": "image", "data": "AAAA", "mimeType": "image/png"}
+PIXEL = {"type": "image", "data": "iVBORw0KGgo=", "mimeType": "image/png"}
 ASK = {"method": "elicitation/create"}
 
 

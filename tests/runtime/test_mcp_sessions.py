@@ -90,7 +90,7 @@ async def test_a_refused_call_of_another_reason_ends_no_session() -> None:
     server = Sessions(400, "the text is too long")
     async with serving(server) as url, started(handler(url)) as found:
         server.forget()
-        with pytest.raises(ToolFailed, match="answered with status 400"):
+        with pytest.raises(ToolFailed, match="the text is too long"):
             await found.call()
         server.current = "session 1"
         assert await found.call() == ToolResult("done")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import SecretStr
@@ -13,7 +14,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
-from omnia_runtime.ports.model import ChatRequest
+from omnia_runtime.ports.model import ChatRequest, ProviderError
 from omnia_runtime.providers.models import Models, open_models
 from tests.runtime.program import Program, client, health_until
 from tests.runtime.scripted import Mounted, http_tool
@@ -51,6 +52,28 @@ async def test_white_space_around_a_key_is_left_out(
         assert [event async for event in models.chain().stream(request)]
         await client.close()
     assert server.headers[0].get("Authorization") == sent
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [
+        ("the environment variable X_KEY", "its key is the environment variable X_KEY: correct"),
+        ("", f"its key is the variable {VARIABLE}: correct it there"),
+    ],
+)
+async def test_a_refused_key_is_named_by_where_it_comes_from(
+    tmp_path: Path, origin: str, said: str
+) -> None:
+    async def refuse(_: web.Request) -> web.StreamResponse:
+        return web.Response(status=401, text="no")
+
+    client = HTTPClient()
+    async with serving(refuse) as url:
+        models = opened(tmp_path, client, "sk-abc", baseURL=f"{url}/v1", keyOrigin=origin)
+        with pytest.raises(ProviderError, match=said):
+            async for _ in models.chain().stream(ChatRequest("", [Message("user", "hi")])):
+                pass
+        await client.close()
 
 
 @pytest.mark.parametrize("vendor", ["openai", "claude", "gemini"])

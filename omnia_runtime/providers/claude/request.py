@@ -3,12 +3,11 @@
 import re
 from functools import lru_cache
 
-import orjson
 from msgspec import Struct
 
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_runtime.ports.model import ChatRequest, ToolChoice, ToolSpec
 from omnia_runtime.providers.claude.messages import CACHED, claude_messages, mark_cached
 from omnia_runtime.providers.claude.schema import output_schema
@@ -100,7 +99,7 @@ def messages_body(
         **claude_parameters(request.parameters, can),
     }
     tools = [_tool(tool) for tool in request.tools]
-    size = len(orjson.dumps(tools))
+    size = len(json_bytes(tools))
     if tools:
         body["tools"] = tools
         # Sent even with "none": the API wants the tools that the history calls.

@@ -1,10 +1,8 @@
 """Tools that the client of the conversation executes."""
 
-import orjson
-
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition, ToolHandler
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.units import Duration
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed
@@ -35,5 +33,5 @@ class ClientSource:
             raise ToolFailed(
                 f'"{tool}" runs on the client of a conversation, but this call has no client'
             )
-        call = ToolCall(context.call_id, tool, orjson.dumps(arguments).decode())
+        call = ToolCall(context.call_id, tool, json_bytes(arguments).decode())
         return await context.client.execute(call, self._definition, self._config)

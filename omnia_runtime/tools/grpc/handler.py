@@ -5,11 +5,10 @@ import random
 from collections.abc import Callable, Mapping
 
 import grpc.aio
-import orjson
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.files.tools import GRPCRetryPolicy, ToolHandler
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.units import Duration
 from omnia_core.wire.tools.v1 import tools_pb2
@@ -50,7 +49,7 @@ class GRPCSource(PolledSource):
         if config is None or not config.endpoint:
             raise ValueError("a handler of type grpc needs grpcConfig with an endpoint")
         super().__init__(handler, interval, away)
-        self._tool = handler.tool
+        self._tool, self._registry = handler.tool, handler.registry
         if self._tool:
             tool = self._tool
             self._specs = [ToolSpec(tool.name, tool.description, tool.input_schema)]
@@ -72,8 +71,8 @@ class GRPCSource(PolledSource):
     async def call(self, tool: str, arguments: JsonObject, context: CallContext) -> ToolResult:
         request = tools_pb2.ToolRequest(
             tool_name=tool,
-            arguments_json=orjson.dumps(arguments).decode(),
-            metadata=call_metadata(tool, context),
+            arguments_json=json_bytes(arguments).decode(),
+            metadata=call_metadata(tool, self._registry, context),
         )
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.timeout

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin, urlsplit
 
 from omnia_core.addresses import is_refused
 from omnia_core.connection_failures import shown_address
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CREATED = frozenset({201, 202})
+# Characters that stay as they are, among them those that are encoded already.
+_IN_URL = "!#$%&'()*+,/:;=?@[]"
+_DECODED = frozenset({"", "br", "deflate", "gzip", "identity", "zstd"})
+_MAX_CODING = 32
+_MAX_REASON = 120
 
 
 class HTTPToolClient:
@@ -75,7 +81,7 @@ class HTTPToolClient:
         try:
             async with self._client.session().request(
                 request.method,
-                yarl.URL(request.url, encoded=True),
+                yarl.URL(_ascii_url(request.url), encoded=True),
                 headers={**request.headers, **trace_headers()},
                 data=request.body,
                 # A redirect could send the handler's headers to another server.
@@ -90,6 +96,7 @@ class HTTPToolClient:
                     retry_after(response.headers),
                     response.charset,
                     _location(response),
+                    _coding(response),
                 )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return self._unreachable(request, error)
@@ -114,10 +121,18 @@ class HTTPToolClient:
                 f'handler "{self._handler}" is at a private address, where tools are not allowed'
                 " here"
             )
-        if isinstance(error, aiohttp.ClientPayloadError) or "decode" in str(error):
+        # The text of an error has the URL, which may have a secret; its message has not.
+        reason = " ".join(getattr(error, "message", "").split())[:_MAX_REASON]
+        if isinstance(error, aiohttp.ClientPayloadError) or "content-encoding" in reason:
+            # aiohttp adds which package to install.
+            reason = reason.partition(". ")[0] or type(error).__name__
             return ToolFailed(
-                f'handler "{self._handler}" answered with a body that cannot be read:'
-                f" {type(error).__name__}",
+                f'handler "{self._handler}" answered with a body that cannot be read: {reason}',
+                server_fault=True,
+            )
+        if isinstance(error, aiohttp.ClientResponseError):
+            return ToolFailed(
+                f'handler "{self._handler}" did not answer with HTTP that can be read: {reason}',
                 server_fault=True,
             )
         address, kind = shown_address(request.url), type(error).__name__
@@ -126,9 +141,29 @@ class HTTPToolClient:
         return ToolFailed(message, server_fault=not isinstance(error, ValueError))
 
 
+def _ascii_url(url: str) -> str:
+    """Return a URL with the characters of a configuration that no request line can have encoded.
+
+    Raises:
+        ValueError: its host is no host name.
+    """
+    if url.isascii() and " " not in url:
+        return url
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    netloc = parts.netloc.replace(host, host.encode("idna").decode()) if host else parts.netloc
+    return quote(parts._replace(netloc=netloc).geturl(), safe=_IN_URL)
+
+
+def _coding(response: "aiohttp.ClientResponse") -> str:
+    """Return the Content-Encoding that aiohttp does not decode."""
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    return "" if coding in _DECODED else coding[:_MAX_CODING]
+
+
 def _location(response: "aiohttp.ClientResponse") -> str:
     """Return where a redirect leads, without user, query and fragment, which may be secret."""
-    if response.status not in _REDIRECTS or "Location" not in response.headers:
+    if response.status not in _REDIRECTS | _CREATED or "Location" not in response.headers:
         return ""
     try:
         return shown_address(urljoin(str(response.url), response.headers["Location"]))

@@ -41,12 +41,16 @@ class HTTPSource:
             raise ValueError("httpConfig.endpoint must be an http or https URL")
         if config.body_mapping is not None and config.method.upper() in WITHOUT_BODY:
             raise ValueError("httpConfig.bodyMapping needs a method with a body, such as POST")
+        if config.content_type.strip().lower().startswith("multipart/"):
+            raise ValueError(
+                "httpConfig.contentType cannot be multipart: tools send JSON, forms and text"
+            )
         check_template(config.url_template)
         check_expression(config.body_mapping, "httpConfig.bodyMapping")
         check_expression(config.response_mapping, "httpConfig.responseMapping")
         self.name = handler.name
         self.timeout = Duration.parse(handler.timeout).seconds
-        self._definition = tool
+        self._definition, self._registry = tool, handler.registry
         self._config = structs.replace(config, method=config.method.upper())
         self._reader = ResponseReader(
             handler.name, frozenset(config.redact), config.response_mapping
@@ -67,7 +71,9 @@ class HTTPSource:
         request = build_request(self._config, arguments)
         if self._config.identity_headers:
             # What the handler or its arguments say about a header takes precedence.
-            own = without(identity_headers(tool, arguments, context), request.headers)
+            own = without(
+                identity_headers(tool, self._registry, arguments, context), request.headers
+            )
             request = with_headers(request, own)
         request = with_headers(request, self._credential.headers())
         return self._reader.result(await self._calls.send(request))

@@ -108,22 +108,32 @@ def _url(config: HTTPConfig, rest: JsonObject) -> str:
 
 
 def _with_query(url: str, query: Mapping[str, Any]) -> str:
-    pairs = [
-        (name, _plain(item))
-        for name, value in query.items()
-        if value is not None
-        for item in (value if isinstance(value, list) else [value])
-    ]
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs)}" if pairs else url
+    pairs = _pairs(query)
+    return f"{url}{'&' if '?' in url else '?'}{pairs}" if pairs else url
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    """Return values as `name=value` pairs. A list repeats its name, and null means no value."""
+    return urlencode(
+        [
+            (name, _plain(item))
+            for name, value in values.items()
+            if value is not None
+            for item in (value if isinstance(value, list) else [value])
+        ]
+    )
 
 
 def _body(config: HTTPConfig, rest: JsonObject) -> bytes:
     value = _mapped(config, rest)
-    if config.content_type.partition(";")[0].strip() == _FORM:
+    kind = config.content_type.partition(";")[0].strip().lower()
+    if kind == _FORM:
         if not isinstance(value, dict):
             raise ToolFailed("the result of bodyMapping is not an object, which a form has to be")
-        return urlencode({name: _plain(field) for name, field in value.items()}).encode()
-    return msgspec.json.encode(value)
+        return _pairs(value).encode()
+    # The text of a mapping is the body of a type such as text/plain or application/xml.
+    is_text = isinstance(value, str) and "json" not in kind
+    return value.encode() if is_text else msgspec.json.encode(value)
 
 
 def _mapped(config: HTTPConfig, rest: JsonObject) -> Any:

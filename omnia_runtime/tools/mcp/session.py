@@ -17,6 +17,7 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.mcp_client import ServerErrorData
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
+from omnia_runtime.tools.mcp.lenient import WRAPPED
 from omnia_runtime.tools.mcp.results import tool_result
 from omnia_runtime.tools.mcp.server import (
     CALL_OUTCOME,
@@ -31,6 +32,8 @@ from omnia_runtime.tools.mcp.transport import open_transport
 
 _MAX_PAGES = 50
 _MAX_TOOLS = 1000
+# How the SDK begins the words for a message that it cannot read.
+_UNREADABLE = "Failed to parse "
 _MAX_ERROR = 512
 _MAX_VIOLATIONS = 5
 _FIRST_SERVER_ERROR = 500
@@ -139,6 +142,8 @@ class MCPSession:
             return ToolFailed(self._lost(), server_fault=True)
         else:
             problem = http_problem(outcome.status) if outcome.status else _words(error)
+        if error.message.startswith(_UNREADABLE):
+            problem = "answered with something else than MCP"
         return ToolFailed(f"{name} {problem}", server_fault=error.code in _CONNECTION_FAULT)
 
 
@@ -166,7 +171,10 @@ class OutputSchemas:
             if tool not in self._compiled:
                 self._compiled[tool] = _validator(self._schemas[tool])
             validator = self._compiled[tool]
-            errors = validator.iter_errors(structured) if validator else ()
+            errors = list(validator.iter_errors(structured)) if validator else []
+            if errors and isinstance(structured, dict) and structured.keys() == {WRAPPED}:
+                # The server may mean the value that is wrapped, which need not be an object.
+                errors = errors if list(validator.iter_errors(structured[WRAPPED])) else []
             violations = [
                 f"/{'/'.join(map(str, error.absolute_path))}: {error.message}" for error in errors
             ]

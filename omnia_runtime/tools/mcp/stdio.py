@@ -18,6 +18,7 @@ from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 
 from omnia_core.files.tools import MCPConfig
+from omnia_runtime.tools.mcp.messages import corrected, unreadable
 from omnia_runtime.tools.mcp.server import MAX_MESSAGE_BYTES, ConnectionState
 
 # How long the program may take to end by itself, and again after SIGTERM.
@@ -110,10 +111,12 @@ async def _read(
 
 
 def _parsed(line: bytes) -> SessionMessage | Exception:
+    read = types.jsonrpc_message_adapter.validate_json
     try:
-        return SessionMessage(types.jsonrpc_message_adapter.validate_json(line, by_name=False))
+        return SessionMessage(read(corrected(line), by_name=False))
     except ValueError as error:
-        return error
+        failed = unreadable(line)
+        return error if failed is None else SessionMessage(read(failed, by_name=False))
 
 
 def _ending(process: asyncio.subprocess.Process) -> str:

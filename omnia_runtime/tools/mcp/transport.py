@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import re
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
@@ -13,6 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from omnia_core.addresses import AddressRefused, is_private
 from omnia_core.mcp_client import ObservedTransport
 from omnia_runtime.tools.mcp.lenient import make_readable
+from omnia_runtime.tools.mcp.messages import corrected, corrected_event
 from omnia_runtime.tools.mcp.server import (
     FIRST_ERROR,
     MAX_MESSAGE_BYTES,
@@ -30,6 +32,8 @@ _STREAM = "text/event-stream"
 _NOT_FOUND, _BAD_REQUEST = 404, 400
 # What servers say with the status 400 in place of 404 when they do not know a session.
 _UNKNOWN_SESSION = ("session", "not initialized")
+_EVENT_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_LONGEST_END = 3
 
 
 def open_transport(
@@ -138,8 +142,11 @@ class _ObservedHTTP(httpx2.AsyncBaseTransport):
             raise
         # A compressed answer, which was not requested, could expand to any size.
         response.headers.pop("content-encoding", None)
-        if isinstance(response.stream, httpx2.AsyncByteStream) and not _is_stream(response):
-            response.stream = _BoundedStream(response.stream)
+        if isinstance(response.stream, httpx2.AsyncByteStream):
+            kind = _EventStream if _is_stream(response) else _BoundedStream
+            response.stream = kind(response.stream)
+            # The corrected message may have another length.
+            response.headers.pop("content-length", None)
         await self._observe(request, response)
         return response
 
@@ -182,20 +189,48 @@ def _is_stream(response: httpx2.Response) -> bool:
     return response.headers.get("content-type", "").lower().startswith(_STREAM)
 
 
+class _EventStream(httpx2.AsyncByteStream):
+    """Passes events on, each with its message corrected."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        rest = b""
+        async for chunk in self._inner:
+            # The end of an event may be cut in the middle.
+            searched = max(len(rest) - _LONGEST_END, 0)
+            rest += chunk
+            start = 0
+            for end in _EVENT_END.finditer(rest, searched):
+                yield corrected_event(rest[start : end.end()])
+                start = end.end()
+            rest = rest[start:]
+            if len(rest) > MAX_MESSAGE_BYTES:
+                # The SDK refuses it by its size.
+                yield rest
+                rest = b""
+        if rest:
+            yield rest
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
 class _BoundedStream(httpx2.AsyncByteStream):
     def __init__(self, inner: httpx2.AsyncByteStream) -> None:
         self._inner = inner
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        body = bytearray()
         async for chunk in self._inner:
-            size += len(chunk)
-            if size > MAX_MESSAGE_BYTES:
+            body += chunk
+            if len(body) > MAX_MESSAGE_BYTES:
                 # With this type of error only the call fails, not the connection.
                 raise httpx2.StreamError(
                     f"its answer {TOO_LARGE}: more than {MAX_MESSAGE_BYTES >> 20} MiB"
                 )
-            yield chunk
+        yield corrected(bytes(body))
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -31,6 +31,7 @@ async def fetch_document(config: OpenAPIConfig, client: HTTPClient, credential: 
     Raises:
         DocumentUnavailable: it cannot be fetched, or is too large.
         CredentialUnusable: the credential is missing.
+        ConfigurationError: the document is no text.
     """
     import aiohttp  # noqa: PLC0415 - loaded with the first document
 
@@ -66,6 +67,8 @@ async def fetch_document(config: OpenAPIConfig, client: HTTPClient, credential: 
 
 
 async def _text(response: "aiohttp.ClientResponse", limit: int, *, filtered: bool) -> str:
+    from omnia_core.openapi import decode_document  # noqa: PLC0415 - loaded with the first document
+
     content = bytearray()
     async for chunk in response.content.iter_any():
         content += chunk
@@ -73,10 +76,7 @@ async def _text(response: "aiohttp.ClientResponse", limit: int, *, filtered: boo
             response.close()
             remedy = "divide it" if filtered else "name its operations in operationFilter"
             raise DocumentUnavailable(f"the document is larger than {limit >> 20} MiB: {remedy}")
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise DocumentUnavailable("the document is not UTF-8 text: correct the address") from error
+    return decode_document(bytes(content))
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from omnia_core.sessions import DeletedMessages, Message, Session, SessionConfli
 from omnia_core.sessions.factory import open_sessions, retention_of
 from omnia_core.sessions.retention import Retention, RetentionEffects, first_kept
 from omnia_core.units import Duration
-from tests.core.session_beds import KINDS, TTL, Bed, bed_of, redis_store
+from tests.core.session_beds import KINDS, TTL, Bed, Counted, bed_of, redis_store
 
 FOUR = Retention(max_messages=4)
 CALLS = Message("assistant", finish_reason="tool_use")
@@ -81,6 +81,18 @@ async def test_the_newest_turn_is_never_cut(opened: Open) -> None:
     assert (long.messages, long.first) == ((user("b"), *rounds), 2)
     assert session
     assert (session.messages, session.first) == ((user("c"), ANSWER), 8)
+
+
+async def test_a_long_turn_that_comes_at_once_takes_the_place_of_those_before(
+    opened: Open,
+) -> None:
+    long = (user("b"), CALLS, RESULT, ANSWER)
+    async with opened(Retention(max_messages=3)) as bed:
+        await bed.store.append("s", [user("a"), ANSWER], expected_length=0)
+        await bed.store.append("s", long, expected_length=2)
+        session = await bed.store.load("s")
+    assert session
+    assert (session.messages, session.first) == (long, 2)
 
 
 async def test_the_call_of_a_function_is_one_turn(opened: Open) -> None:
@@ -188,6 +200,35 @@ async def test_a_session_that_a_policy_on_trial_would_have_ended_is_counted_once
         would, did = bed.counted.total(dry_run=True), bed.counted.total()
     assert (would.sessions_ended, would.sessions_deleted) == (2, 2)
     assert did == RetentionEffects()
+
+
+async def test_a_message_that_a_policy_on_trial_would_have_deleted_is_counted_once(
+    opened: Open,
+) -> None:
+    counts = []
+    async with opened(Retention(max_messages=1, dry_run=True)) as bed:
+        for length in range(4):
+            await bed.store.append("s", [user(str(length))], expected_length=length)
+            counts.append(bed.counted.total(dry_run=True).messages_deleted)
+    assert counts == [0, 1, 2, 3]
+
+
+async def test_a_policy_on_trial_counts_from_what_an_earlier_policy_has_left(
+    redis_url: str,
+) -> None:
+    counted, session = Counted(), "trial"
+    strict = Retention(max_messages=2, dry_run=True)
+    store, trial = redis_store(redis_url, FOUR), redis_store(redis_url, strict, counted)
+    for length in range(0, 12, 2):
+        await store.append(session, [user(str(length)), ANSWER], expected_length=length)
+    counts = []
+    for length in range(12, 16, 2):
+        await trial.append(session, [user(str(length)), ANSWER], expected_length=length)
+        counts.append(counted.total(dry_run=True).messages_deleted)
+    await store.close()
+    await trial.close()
+    # Eight of the fourteen messages are deleted already, and the last two stay.
+    assert counts == [4, 6]
 
 
 async def test_a_trimmed_session_goes_on_without_the_policy(redis_url: str) -> None:

@@ -40,7 +40,11 @@ _OPERATOR = ("tests/operator/test_*.py",)
 AREAS = {
     "resolve": Area(("omnia_operator/resolve/*.py",), _OPERATOR),
     "plan": Area(("omnia_operator/plan/*.py",), _OPERATOR),
-    "status": Area(("omnia_operator/status/*.py",), _OPERATOR),
+    "status": Area(
+        ("omnia_operator/status/*.py",),
+        ("tests/operator/test_status*.py",)
+        + _tests("operator", "pack_content", "canary", "registry", "retention"),
+    ),
     "same": Area(("omnia_operator/manifests/same.py",), _tests("operator", "same", "reconcile")),
     "queue": Area(
         ("omnia_operator/scheduling/*.py", "omnia_operator/resync.py"),

@@ -173,9 +173,8 @@ class _Finder:
         arguments = [
             self._text(each) for each in (*node.args, *node.keywords) if each is not keyword
         ]
-        return self._put(
-            "keyword removed", node, f"{self._text(node.func)}({', '.join(arguments)})"
-        )
+        kind = f"keyword {keyword.arg} removed"
+        return self._put(kind, node, f"{self._text(node.func)}({', '.join(arguments)})")
 
     def _put(self, kind: str, node: ast.AST, after: str, weight: float = 1.0) -> Mutant:
         start, end = self._span(node)

@@ -231,6 +231,11 @@ def test_an_answer_that_is_too_long_is_cut_at_its_limit_and_nothing_follows(
     assert len(sent) > params["max"] - 32 if cut else sent == text
 
 
+def test_of_two_lengths_the_shorter_is_the_limit() -> None:
+    lengths = [{"type": "max_length", "params": {"max": number}} for number in (7, 3, 5)]
+    assert play(validators(*lengths), "abcdefgh") == ("abc", None, True)
+
+
 @pytest.mark.parametrize(
     ("text", "limit", "sent"),
     [

@@ -67,6 +67,15 @@ async def test_what_is_kept_begins_with_a_message_of_the_user(opened: Open) -> N
         session = await bed.store.load("s")
     assert session
     assert session.messages == (user("b"), ANSWER, user("c"), ANSWER)
+    assert session.deleted == DeletedMessages(4, 1, "1.0.0")
+
+
+async def test_a_session_of_exactly_the_limit_is_kept_whole(opened: Open) -> None:
+    messages = (ANSWER, user("a"), ANSWER)
+    async with opened(Retention(max_messages=3)) as bed:
+        await bed.store.append("s", messages[:1], expected_length=0)
+        await bed.store.append("s", messages[1:], expected_length=1)
+        assert await bed.store.load("s") == Session("s", messages)
 
 
 async def test_the_newest_turn_is_never_cut(opened: Open) -> None:
@@ -274,6 +283,8 @@ def test_the_environment_of_a_runtime_holds_the_policy() -> None:
     written = {each.name: each.value or "" for each in env.render()}
     assert retention_of(RuntimeEnv.parse(written)) == policy
     assert not retention_of(RuntimeEnv(agent_name="a")).bounds_anything
+    for bound in (Retention(ttl=policy.ttl), Retention(days=1), Retention(max_messages=1)):
+        assert bound.bounds_anything
 
 
 async def test_a_policy_reaches_the_store_that_the_environment_names() -> None:

@@ -35,15 +35,27 @@ def _tests(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/{folder}/test_{name}.py" for name in names)
 
 
-_OPERATOR = ("tests/operator/test_*.py",)
-
 AREAS = {
-    "resolve": Area(("omnia_operator/resolve/*.py",), _OPERATOR),
-    "plan": Area(("omnia_operator/plan/*.py",), _OPERATOR),
+    "resolve": Area(
+        ("omnia_operator/resolve/*.py",),
+        (
+            "tests/operator/test_resolve*.py",
+            *_tests("operator", "canary", "external_auth", "registry", "retention", "fitting"),
+        ),
+    ),
+    "plan": Area(
+        ("omnia_operator/plan/*.py",),
+        (
+            "tests/operator/test_plan*.py",
+            *_tests("operator", "external_auth", "retention", "reconcile", "manifests"),
+        ),
+    ),
     "status": Area(
         ("omnia_operator/status/*.py",),
-        ("tests/operator/test_status*.py",)
-        + _tests("operator", "pack_content", "canary", "registry", "retention"),
+        (
+            "tests/operator/test_status*.py",
+            *_tests("operator", "pack_content", "canary", "registry", "retention"),
+        ),
     ),
     "same": Area(("omnia_operator/manifests/same.py",), _tests("operator", "same", "reconcile")),
     "queue": Area(

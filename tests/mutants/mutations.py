@@ -163,7 +163,9 @@ class _Finder:
         match node:
             case ast.Call(func=ast.Name(id="min" | "max" as name)):
                 yield self._put("min/max", node.func, "max" if name == "min" else "min")
-            case ast.Call(args=[ast.expr() as first, ast.expr() as second], keywords=[]):
+            case ast.Call(args=[ast.expr() as first, ast.expr() as second], keywords=[]) if (
+                self._text(first) != self._text(second)
+            ):
                 swapped = f"{self._text(node.func)}({self._text(second)}, {self._text(first)})"
                 yield self._put("arguments swapped", node, swapped)
             case _:

@@ -25,6 +25,7 @@ _PROJECT = Path(__file__).parents[2]
         ("def f(): return a", ["None"]),
         ("try: a()\nexcept b: c()", ["pass", "()", "pass"]),
         ("a = f(b, c)", ["f(c, b)"]),
+        ("a = f(b, b)", []),
         ("a = min(b)", ["max"]),
         ("a = f(b, c=d)", ["f(b)"]),
         ("a = b[c:]", ["None"]),

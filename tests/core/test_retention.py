@@ -211,6 +211,30 @@ async def test_a_session_that_a_policy_on_trial_would_have_ended_is_counted_once
     assert did == RetentionEffects()
 
 
+async def test_a_policy_that_is_no_trial_would_have_done_nothing(opened: Open) -> None:
+    async with opened(Retention(ttl=Duration.parse("20s"), max_messages=2)) as bed:
+        length = await turn(bed, 0, user("a"))
+        await bed.advance(25)
+        assert await bed.store.load("s")
+        await turn(bed, length, user("b"))
+        assert bed.counted.total(dry_run=True) == RetentionEffects(dry_run=True)
+
+
+async def test_sessions_that_ended_in_memory_are_counted(request: pytest.FixtureRequest) -> None:
+    async with bed_of("memory", request) as bed:
+        for name in "abc":
+            await bed.store.append(name, [user(name)], expected_length=0)
+        await bed.advance(TTL.seconds)
+        assert await bed.store.load("d") is None
+        assert bed.counted.total() == RetentionEffects(3, 3)
+        assert len(bed.counted.done) == 1
+
+
+def test_effects_are_true_when_there_is_one() -> None:
+    assert not RetentionEffects(dry_run=True)
+    assert all([RetentionEffects(1), RetentionEffects(0, 1), RetentionEffects(0, 0, 1)])
+
+
 async def test_a_message_that_a_policy_on_trial_would_have_deleted_is_counted_once(
     opened: Open,
 ) -> None:

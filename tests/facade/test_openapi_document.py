@@ -166,6 +166,30 @@ def test_references_are_rewritten_in_schemas_and_not_in_data(
         assert found["$defs"] == embedded["$defs"]
 
 
+@pytest.mark.parametrize("public", [True, False])
+def test_the_document_says_how_to_call(*, public: bool) -> None:
+    made = whole(FunctionFile("Sum", INPUT, OUTPUT), public=public)
+    assert (made["openapi"], made["info"]) == ("3.1.1", {"title": "sum", "version": "1"})
+    assert made["servers"] == [{"url": "/"}]
+    (operation,) = made["paths"]["/functions/sum"].values()
+    assert (operation["operationId"], operation["summary"]) == ("call", "Call sum")
+    body = operation["requestBody"]
+    assert body["required"] is True
+    schema = {"$ref": "#/components/schemas/Input"}
+    assert body["content"] == {"application/json": {"schema": schema}}
+    success = operation["responses"]["200"]
+    assert success["description"] == "The output, which satisfies its schema."
+    names = ["X-Invocation-Id", "Idempotency-Replayed", "Preference-Applied"]
+    assert list(success["headers"]) == names
+    assert list(operation["responses"]["405"]["headers"]) == [*names, "Allow"]
+    assert list(operation["responses"]["503"]["headers"]) == [*names, "Retry-After"]
+    headers = {name for each in operation["responses"].values() for name in each["headers"]}
+    assert headers <= set(made["components"]["headers"])
+    credential = {"credential": {"type": "http", "scheme": "bearer"}}
+    assert made["components"].get("securitySchemes") == (None if public else credential)
+    assert made["security"] == ([] if public else [{"credential": []}])
+
+
 def test_a_status_with_one_error_has_no_alternatives() -> None:
     made = whole(FunctionFile("f", INPUT, OUTPUT))
     responses = made["paths"]["/functions/f"]["post"]["responses"]

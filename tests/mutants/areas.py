@@ -70,7 +70,16 @@ AREAS = {
     ),
     "limits": Area(
         ("omnia_facade/ws/inbound_limits.py", "omnia_facade/entrance/*.py"),
-        _tests("facade", "limits", "admission", "connections", "endpoint", "binary", "voice"),
+        _tests(
+            "facade",
+            "entrance",
+            "limits",
+            "admission",
+            "connections",
+            "endpoint",
+            "binary",
+            "voice",
+        ),
     ),
     "auth": Area(
         ("omnia_facade/auth/*.py",),
@@ -84,7 +93,14 @@ AREAS = {
     ),
     "functions": Area(
         ("omnia_facade/functions/*.py",),
-        _tests("facade", "functions", "function_calls", "openapi_document", "refused_inputs"),
+        _tests(
+            "facade",
+            "function",
+            "functions",
+            "function_calls",
+            "openapi_document",
+            "refused_inputs",
+        ),
     ),
     "idempotency": Area(
         ("omnia_facade/idempotency/*.py",),
@@ -92,7 +108,16 @@ AREAS = {
     ),
     "agent": Area(
         ("omnia_runtime/agent/*.py",),
-        _tests("runtime", "loop", "context", "summary", "checkpoints", "cancel", "streamed_text"),
+        _tests(
+            "runtime",
+            "loop",
+            "context",
+            "context_bounds",
+            "summary",
+            "checkpoints",
+            "cancel",
+            "streamed_text",
+        ),
     ),
     "openai": Area(
         ("omnia_runtime/providers/openai/*.py",),

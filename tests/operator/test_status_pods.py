@@ -175,6 +175,8 @@ def test_a_pod_without_a_node_waits(condition: JsonObject, expected: PodState | 
     document = pod("p")
     document["status"]["conditions"] = [{"type": "Initialized", "status": "False"}, condition]
     assert PodState.of(document) == expected
+    del document["status"]["containerStatuses"]
+    assert PodState.of(document) == expected
 
 
 # Conditions and Events

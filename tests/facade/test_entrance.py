@@ -1,0 +1,350 @@
+"""What decides at the entrance, as functions of a request and of counts."""
+
+from collections.abc import Mapping
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from omnia_facade.auth.edge import RepeatedField
+from omnia_facade.entrance.admission import (
+    is_conversation,
+    is_loopback,
+    rejection_of_host,
+    rejection_of_upgrade,
+)
+from omnia_facade.entrance.errors import (
+    HttpError,
+    Rejection,
+    response_bytes,
+    shutting_down,
+    too_many_connections,
+    too_many_connections_of_user,
+    unauthorized,
+)
+from omnia_facade.entrance.head import RequestHead, parse_head
+from omnia_facade.metrics import FacadeMetrics
+from omnia_facade.ws.inbound_limits import (
+    LARGE,
+    ConnectionAbuse,
+    ConnectionLimits,
+    InboundBudget,
+    InboundLimiter,
+    Rate,
+)
+from omnia_facade.ws.messages import FrameRefused
+
+UPGRADE = {"upgrade": "websocket", "connection": "Upgrade"}
+
+
+def head(
+    path: str = "/ws", method: str = "GET", headers: Mapping[str, str] | None = None
+) -> RequestHead:
+    return RequestHead(method, path, "", UPGRADE if headers is None else headers)
+
+
+# Heads
+
+
+def test_a_head_is_its_method_path_query_and_headers() -> None:
+    found = parse_head(
+        b"GET /ws?a=1&b=2&a=3 HTTP/1.1\r\nHost:  h \r\nX-A: 1\r\nEmpty:\r\nX-a: 2\r\nC: d:e"
+    )
+    assert found == RequestHead(
+        "GET",
+        "/ws",
+        "a=1&b=2&a=3",
+        {"host": "h", "x-a": "1, 2", "empty": "", "c": "d:e"},
+    )
+    assert (found.parameter("a"), found.parameter("b"), found.parameter("c")) == ("3", "2", None)
+    assert isinstance(found.headers["x-a"], RepeatedField)
+    assert not isinstance(found.headers["c"], RepeatedField)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"GET /ws",
+        b"GET /ws HTTP/2.0",
+        b"GET /ws HTTP/1.1 x",
+        b"GET  /ws HTTP/1.1",
+        b"GET http://[::1 HTTP/1.1",
+        b"GET /ws HTTP/1.1\r\nno colon",
+        b"GET /ws HTTP/1.1\r\nHost : h",
+        b"GET /ws HTTP/1.1\r\nHost: h\r\n folded: x",
+    ],
+)
+def test_what_is_no_head_is_nothing(data: bytes) -> None:
+    assert parse_head(data) is None
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "expected"),
+    [
+        ("GET", UPGRADE, True),
+        ("GET", {"upgrade": "WebSocket", "connection": "keep-alive, upgrade"}, True),
+        ("POST", UPGRADE, False),
+        ("GET", {"upgrade": "h2c", "connection": "Upgrade"}, False),
+        ("GET", {"upgrade": "websocket", "connection": "close"}, False),
+        ("GET", {"upgrade": "websocket"}, False),
+        ("GET", {"connection": "Upgrade"}, False),
+    ],
+)
+def test_an_upgrade_asks_for_websocket(
+    method: str, headers: Mapping[str, str], expected: bool
+) -> None:
+    found = head("/elsewhere", method, headers)
+    assert found.is_upgrade is expected
+    assert is_conversation(found) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/ws", True),
+        ("/ws/", False),
+        ("/api/agents/a", True),
+        ("/api/agents", False),
+        ("/", False),
+    ],
+)
+def test_a_path_of_conversations_is_one_without_an_upgrade_too(path: str, expected: bool) -> None:
+    assert is_conversation(head(path, headers={})) is expected
+
+
+# Rejections
+
+
+@pytest.mark.parametrize(
+    ("request_head", "draining", "status", "reason", "detail"),
+    [
+        (head("/x"), False, 404, "not_found", 'nothing is served at "/x"; try /ws'),
+        (head(headers={}), False, 426, "upgrade_required", "this path serves WebSocket only"),
+        (head(), True, 503, "draining", "this server is shutting down; try again"),
+        (
+            head(headers=UPGRADE | {"origin": "https://e.example", "host": "a.example"}),
+            False,
+            403,
+            "forbidden_origin",
+            'the origin "https://e.example" may not connect',
+        ),
+    ],
+)
+def test_an_upgrade_that_is_rejected_says_why(
+    request_head: RequestHead, draining: bool, status: int, reason: str, detail: str
+) -> None:
+    found = rejection_of_upgrade(request_head, allowed_origins=(), draining=draining)
+    assert found is not None
+    assert (found.status, found.reason, found.body) == (
+        status,
+        reason,
+        {"error": reason, "detail": detail},
+    )
+    assert found.headers.get("Upgrade") == ("websocket" if status == 426 else None)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed", "admitted"),
+    [
+        (None, "a.example", (), True),
+        (None, "a.example", ("https://b.example",), True),
+        ("https://A.example", "a.Example", (), True),
+        ("https://a.example:8443", "a.example", (), False),
+        ("https://b.example", "a.example", (), False),
+        ("https://[::1", "a.example", (), False),
+        ("https://B.example/", "a.example", ("https://b.example",), True),
+        ("https://b.example", "a.example", ("https://B.example/",), True),
+        ("https://a.example", "a.example", ("https://b.example",), False),
+        ("https://any.example", "a.example", ("*",), True),
+        ("null", "a.example", (), False),
+    ],
+)
+def test_a_page_of_another_site_may_not_connect(
+    origin: str | None, host: str, allowed: tuple[str, ...], admitted: bool
+) -> None:
+    headers = UPGRADE | {"host": host} | ({} if origin is None else {"origin": origin})
+    found = rejection_of_upgrade(head(headers=headers), allowed_origins=allowed, draining=False)
+    assert (found is None) is admitted
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed", "admitted"),
+    [
+        ("", (), True),
+        ("localhost:8080", (), True),
+        ("127.0.0.1", (), True),
+        ("[::1]:8080", (), True),
+        ("e.example", (), False),
+        ("e.example", ("*",), True),
+        ("E.example:1", ("https://e.Example:1",), True),
+        ("e.example:2", ("https://e.example:1",), False),
+        ("[::1", (), False),
+        ("192.168.0.1", (), False),
+    ],
+)
+def test_a_server_without_credentials_answers_to_its_own_names(
+    host: str, allowed: tuple[str, ...], admitted: bool
+) -> None:
+    found = rejection_of_host(head(headers={"host": host} if host else {}), allowed)
+    assert (found is None) is admitted
+    if found:
+        assert (found.status, found.reason) == (421, Rejection.MISDIRECTED_REQUEST)
+        assert "it answers to localhost only" in str(found.body["detail"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("LocalHost.", True),
+        ("a.localhost", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("notlocalhost", False),
+        ("localhost.example", False),
+        ("10.0.0.1", False),
+        ("", False),
+    ],
+)
+def test_names_of_this_machine(name: str, expected: bool) -> None:
+    assert is_loopback(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code", "headers"),
+    [
+        (unauthorized("no"), "401 Unauthorized", "unauthorized", {"WWW-Authenticate": "Bearer"}),
+        (
+            too_many_connections(),
+            "503 Service Unavailable",
+            "too_many_connections",
+            {"Retry-After": "10"},
+        ),
+        (
+            too_many_connections_of_user(),
+            "429 Too Many Requests",
+            "too_many_connections_of_user",
+            {"Retry-After": "10"},
+        ),
+        (shutting_down(), "503 Service Unavailable", "draining", {"Retry-After": "1"}),
+        (HttpError(400, "bad", "\ud800", more=1), "400 Bad Request", "bad", {}),
+    ],
+)
+def test_an_error_is_a_whole_response(
+    error: HttpError, status: str, code: str, headers: dict[str, str]
+) -> None:
+    response = response_bytes(error)
+    first, body = response.split(b"\r\n\r\n")
+    line, *fields = first.decode().split("\r\n")
+    assert line == f"HTTP/1.1 {status}"
+    assert dict(field.split(": ") for field in fields) == {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **headers,
+    }
+    found = orjson.loads(body)
+    assert found["error"] == code
+    assert found["detail"]
+    assert found.get("more") == error.body.get("more")
+    assert response_bytes(error, head_only=True) == first + b"\r\n\r\n"
+
+
+# Bytes and rates
+
+
+def limiter(
+    budget: InboundBudget, rate: Rate = Rate(1, 2)
+) -> tuple[InboundLimiter, CollectorRegistry]:  # noqa: B008 - frozen
+    registry = CollectorRegistry()
+    metrics = FacadeMetrics(registry, agent="a", namespace="default")
+    return InboundLimiter(ConnectionLimits(messages=rate), budget, metrics), registry
+
+
+def rejected(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    every = {"agent": "a", "namespace": "default", **labels}
+    return registry.get_sample_value(name, every)
+
+
+def test_messages_above_the_rate_are_refused_and_then_close() -> None:
+    made, registry = limiter(InboundBudget(10))
+    made.admit(1, 0.0)
+    made.admit(1, 0.0)
+    for _ in range(20):
+        with pytest.raises(FrameRefused, match="send the message again"):
+            made.admit(1, 0.0)
+    with pytest.raises(ConnectionAbuse) as caught:
+        made.admit(1, 0.0)
+    assert (caught.value.code, caught.value.reason) == (1008, "rate limit exceeded")
+    name = "omnia_facade_control_messages_ratelimited_total"
+    assert rejected(registry, name) == 21
+
+
+def test_only_large_messages_are_refused_for_the_budget() -> None:
+    budget = InboundBudget(100)
+    made, registry = limiter(budget)
+    budget.change(100)
+    made.admit(LARGE + 1, 0.0)
+    budget.change(1)
+    made.admit(LARGE, 0.0)
+    with pytest.raises(FrameRefused, match="as many large messages as it may"):
+        made.admit(LARGE + 1, 9.0)
+    reason = {"reason": "too_much_received"}
+    assert rejected(registry, "omnia_facade_rejections_total", **reason) == 1
+
+
+def test_a_budget_is_overdrawn_above_one_and_a_half() -> None:
+    budget = InboundBudget(100)
+    found = []
+    for by in (100, 1, 49, 1, -51):
+        budget.change(by)
+        found.append((budget.exceeded, budget.overdrawn))
+    assert found == [(False, False), (True, False), (True, False), (True, True), (False, False)]
+
+
+def test_bytes_are_charged_until_they_are_answered_or_the_connection_ends() -> None:
+    budget = InboundBudget(100)
+    one, _ = limiter(budget)
+    two, _ = limiter(budget)
+    one.received(40, 30)
+    two.received(0, 31)
+    assert budget.exceeded
+    one.answered(29)
+    assert not budget.exceeded
+    two.received(0, 32)
+    assert budget.exceeded
+    one.release()
+    one.release()
+    two.received(0, 100)
+    assert not budget.exceeded
+    two.received(0, 101)
+    assert budget.exceeded
+
+
+@pytest.mark.parametrize(
+    ("held", "unfinished", "closed"),
+    [
+        (LARGE, LARGE + 1, True),
+        (LARGE // 2, LARGE + 1, True),
+        (LARGE // 2 - 2, LARGE + 1, False),
+        (9 * LARGE, LARGE, False),
+    ],
+)
+def test_a_large_message_may_be_completed_within_the_overdraft(
+    held: int, unfinished: int, closed: bool
+) -> None:
+    budget = InboundBudget(LARGE)
+    budget.change(held)
+    made, registry = limiter(budget)
+    made.received(10, 0)
+    if closed:
+        with pytest.raises(ConnectionAbuse) as caught:
+            made.received(unfinished, 0)
+        assert caught.value.code == 1013
+        assert caught.value.reason == "too much is being received; try again later"
+    else:
+        made.received(unfinished, 0)
+    # Nothing more arrived: what is held is no reason to close.
+    made.received(unfinished, 0)
+    found = rejected(registry, "omnia_facade_rejections_total", reason="too_much_received")
+    assert found == (1 if closed else 0)

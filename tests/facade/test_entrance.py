@@ -1,11 +1,14 @@
 """What decides at the entrance, as functions of a request and of counts."""
 
+import asyncio
 from collections.abc import Mapping
+from typing import Any, cast
 
 import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
+from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.edge import RepeatedField
 from omnia_facade.entrance.admission import (
     is_conversation,
@@ -13,6 +16,7 @@ from omnia_facade.entrance.admission import (
     rejection_of_host,
     rejection_of_upgrade,
 )
+from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.errors import (
     HttpError,
     Rejection,
@@ -23,6 +27,7 @@ from omnia_facade.entrance.errors import (
     unauthorized,
 )
 from omnia_facade.entrance.head import RequestHead, parse_head
+from omnia_facade.entrance.router import MAX_HEAD_BYTES, ConnectionRouter, EntranceContext
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.ws.inbound_limits import (
     LARGE,
@@ -33,6 +38,7 @@ from omnia_facade.ws.inbound_limits import (
     Rate,
 )
 from omnia_facade.ws.messages import FrameRefused
+from tests.services import LIMIT
 
 UPGRADE = {"upgrade": "websocket", "connection": "Upgrade"}
 
@@ -250,15 +256,127 @@ def test_an_error_is_a_whole_response(
     assert response_bytes(error, head_only=True) == first + b"\r\n\r\n"
 
 
+# The router
+
+
+class Served(asyncio.Protocol):
+    """Sends back what arrives, each piece in brackets."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(b"[" + data + b"]")
+        if data.endswith(b"end"):
+            self.transport.close()
+
+
+async def answers(
+    *pieces: bytes, draining: bool = False, places: int = 1, **more: Any
+) -> tuple[bytes, list[str]]:
+    """Send pieces to a router; return everything that it answers, and its rejections."""
+    rejections: list[str] = []
+    context = EntranceContext(
+        authenticator=Authenticator([], allow_unauthenticated=True),
+        capacity=Capacity(limit=places, user_limit=1),
+        rejected=rejections.append,
+        **more,
+    )
+    if draining:
+        context.draining.set()
+    loop = asyncio.get_running_loop()
+    async with (
+        asyncio.timeout(LIMIT),
+        await loop.create_server(lambda: ConnectionRouter(context), "127.0.0.1", 0) as server,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for piece in pieces:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.02)
+        found = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert not context.tasks
+    return found, rejections
+
+
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+WS = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+
+
+def long_head(size: int) -> bytes:
+    start = b"GET / HTTP/1.1\r\nX: "
+    return start + b"x" * (size - len(start)) + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "more", "status", "reason"),
+    [
+        ([b"\r\n\r\n"], {}, 400, "bad_request"),
+        ([long_head(MAX_HEAD_BYTES + 1)], {"http": Served}, 431, "head_too_large"),
+        ([b"x" * (MAX_HEAD_BYTES + 1)], {"http": Served}, 431, "head_too_large"),
+        ([GET], {"http": Served, "draining": True}, 503, "draining"),
+        ([WS], {"upgrade": lambda *_: Served(), "draining": True}, 503, "draining"),
+        (
+            [WS],
+            {"upgrade": lambda *_: Served(), "draining": True, "front_page": lambda _: b"page"},
+            503,
+            "draining",
+        ),
+        ([GET], {"http": Served, "places": 0}, 503, "too_many_connections"),
+        ([GET], {"http": Served, "local": True}, 421, "misdirected_request"),
+        ([GET], {"upgrade": lambda *_: Served()}, 404, "not_found"),
+        ([GET], {"http": Served, "upgrade": lambda *_: Served(), "local": True}, 421, "misd"),
+    ],
+)
+async def test_a_request_is_rejected_at_the_entrance(
+    pieces: list[bytes], more: dict[str, Any], status: int, reason: str
+) -> None:
+    found, rejections = await answers(*pieces, **more)
+    assert found.startswith(b"HTTP/1.1 %d " % status)
+    assert len(rejections) == 1
+    assert rejections[0].startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "more", "expected"),
+    [
+        ([GET + b"end"], {"http": Served}, b"[" + GET + b"][end]"),
+        ([GET[:-3], GET[-3:] + b"end"], {"http": Served}, b"[" + GET + b"][end]"),
+        ([GET[:-1], GET[-1:], b"end"], {"http": Served}, b"[" + GET + b"][end]"),
+        ([WS + b"a", b"end"], {"upgrade": lambda *_: Served()}, b"[" + WS + b"][a][end]"),
+        (
+            [GET + b"end"],
+            {"http": Served, "upgrade": lambda *_: Served(), "front_page": lambda _: b"page"},
+            b"[" + GET + b"][end]",
+        ),
+        ([GET], {"upgrade": lambda *_: Served(), "front_page": lambda _: b"page"}, b"page"),
+        (
+            [long_head(MAX_HEAD_BYTES), b"end"],
+            {"http": Served},
+            b"[" + long_head(MAX_HEAD_BYTES) + b"][end]",
+        ),
+    ],
+)
+async def test_a_request_is_handed_over_with_all_that_came(
+    pieces: list[bytes], more: dict[str, Any], expected: bytes
+) -> None:
+    found, rejections = await answers(*pieces, **more)
+    if b"[a][end]" in expected:
+        # The two pieces after the head may arrive as one.
+        found = found.replace(b"[aend]", b"[a][end]")
+    assert (found, rejections) == (expected, [])
+
+
 # Bytes and rates
 
 
-def limiter(
-    budget: InboundBudget, rate: Rate = Rate(1, 2)
-) -> tuple[InboundLimiter, CollectorRegistry]:  # noqa: B008 - frozen
+def limiter(budget: InboundBudget) -> tuple[InboundLimiter, CollectorRegistry]:
     registry = CollectorRegistry()
     metrics = FacadeMetrics(registry, agent="a", namespace="default")
-    return InboundLimiter(ConnectionLimits(messages=rate), budget, metrics), registry
+    return InboundLimiter(ConnectionLimits(messages=Rate(1, 2)), budget, metrics), registry
 
 
 def rejected(registry: CollectorRegistry, name: str, **labels: str) -> float | None:

@@ -57,6 +57,8 @@ def test_limits_come_from_the_environment_and_are_usable() -> None:
     limits = ConnectionLimits.of(FacadeEnv.parse(given))
     assert (limits.media, limits.write_seconds) == (Rate(1024, 16 << 20), 5.0)
     assert limits.messages == Rate(50, 100)
+    usual = ConnectionLimits.of(FacadeEnv.parse({"OMNIA_AGENT_NAME": "a"}))
+    assert usual == ConnectionLimits()
     with pytest.raises(ConfigurationError, match="OMNIA_MEDIA_RATE"):
         ConnectionLimits.of(FacadeEnv.parse({**given, "OMNIA_MEDIA_RATE": "0"}))
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,30 +67,34 @@ def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
 
     def run() -> int:
         options = [each for each in _OPTIONS if each != "-x"]
-        return _pytest([*options, *tests], [Reached(modules, output)])
+        return _pytest([*options, *tests], [Reached(modules, output)], 3 * _TEST_SECONDS)
 
     _in_child(copy, run, seconds=1800.0)
     if not output.exists():
         raise SystemExit("The tests did not run: pytest ended before its end")
     found = json.loads(output.read_text("utf-8"))
     failed = set(found["failed"])
-    # On a busy machine a test may have been too slow once; it is not asked about faults then.
+    # On a busy machine a test may have been too slow once.
     again = [*_OPTIONS, *failed]
-    if failed and _in_child(copy, lambda: _pytest(again, []), seconds=1800.0) != 0:
+    if failed and _in_child(copy, lambda: _pytest(again, [], 3 * _TEST_SECONDS), 1800.0) != 0:
         raise SystemExit(f"These tests fail without a fault: {', '.join(sorted(failed))}")
     # A child that is forked has them already, which is most of the time of a quick test.
     for name in found["libraries"]:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    # A test that may be too slow without a fault says nothing about one.
+    seconds = {
+        test: taken
+        for test, taken in found["seconds"].items()
+        if test not in failed and taken < _TEST_SECONDS / 2
+    }
     return Baseline(
         lines={
-            place: [test for test in tests if test not in failed]
-            for place, tests in found["lines"].items()
+            place: [test for test in reaching if test in seconds]
+            for place, reaching in found["lines"].items()
         },
         at_import=frozenset(found["at_import"]),
-        seconds=defaultdict(
-            float, {test: taken for test, taken in found["seconds"].items() if test not in failed}
-        ),
+        seconds=seconds,
     )
 
 
@@ -103,15 +106,18 @@ def noticed(copy: Path, mutant: Mutant, tests: list[str]) -> bool:
     source = module.read_bytes()
     module.write_bytes(mutant.apply(source))
     try:
-        return _in_child(copy, lambda: _pytest([*_OPTIONS, *tests], []), 2 * _SECONDS) != 0
+        return (
+            _in_child(copy, lambda: _pytest([*_OPTIONS, *tests], [], _TEST_SECONDS), 2 * _SECONDS)
+            != 0
+        )
     finally:
         module.write_bytes(source)
 
 
-def _pytest(arguments: list[str], plugins: list[object]) -> int:
+def _pytest(arguments: list[str], plugins: list[object], seconds: float) -> int:
     import pytest  # noqa: PLC0415 - of the child alone, which has the copy first in its path
 
-    limit = f"--timeout={_TEST_SECONDS}"
+    limit = f"--timeout={seconds}"
     return int(pytest.main([*arguments, limit, "--hypothesis-seed=0"], plugins=plugins))
 
 

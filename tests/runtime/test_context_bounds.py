@@ -213,11 +213,11 @@ def test_media_that_are_not_sent_again_are_named_with_the_reason() -> None:
 @pytest.mark.parametrize(("reason", "shown"), [("error", False), ("stop", True)])
 def test_media_of_a_turn_that_failed_are_not_sent_again(reason: str, shown: bool) -> None:
     builder = RequestBuilder(ModelContext(None), {})
-    asked = Message("user", "look", (IMAGE,))
-    messages = [asked, Message("assistant", "", finish_reason=reason), asked]
-    built = builder.build(REQUEST, messages)
+    asked, plain = Message("user", "look", (IMAGE,)), Message("user", "hi")
+    failed = Message("assistant", "", finish_reason=reason)
+    built = builder.build(REQUEST, [plain, failed, asked, failed, asked])
     hidden = Message("user", "look\n[not shown: image; the turn failed]")
-    assert built.messages == [asked if shown else hidden, messages[1], asked]
+    assert built.messages == [plain, failed, asked if shown else hidden, failed, asked]
 
 
 def test_a_request_has_the_summary_below_its_instructions() -> None:

@@ -455,6 +455,12 @@ def test_a_session_store_needs_the_key_of_its_address(
     assert words in message
 
 
+@pytest.mark.parametrize("session", [{"type": "memory", "storeRef": {"name": "db"}}, {}])
+def test_a_pod_that_keeps_sessions_itself_needs_no_store(session: JsonObject) -> None:
+    there = world.found(objects.pack(), objects.provider())
+    assert world.resolved(objects.agent({"session": session}), there).store is None
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "change", "condition"),
     [

@@ -62,7 +62,7 @@ def copy_of(project: Path, folder: Path) -> Path:
 
 
 def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
-    """Run the tests without a fault; they must pass."""
+    """Run the tests without a fault; those that fail all the same are left out."""
     output = copy / "reached.json"
 
     def run() -> int:
@@ -74,20 +74,21 @@ def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
         raise SystemExit("The tests did not run: pytest ended before its end")
     found = json.loads(output.read_text("utf-8"))
     failed = set(found["failed"])
-    # On a busy machine a test may have been too slow once.
-    again = [*_OPTIONS, *failed]
-    if failed and _in_child(copy, lambda: _pytest(again, [], 3 * _TEST_SECONDS), 1800.0) != 0:
-        raise SystemExit(f"These tests fail without a fault: {', '.join(sorted(failed))}")
+    for test in sorted(failed):
+        # On a busy machine a test may be too slow; the others are asked all the same.
+        print(f"  left out, because it fails without a fault: {test}", flush=True)
     # A child that is forked has them already, which is most of the time of a quick test.
     for name in found["libraries"]:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
     # A test that may be too slow without a fault says nothing about one.
-    seconds = {
+    seconds: dict[str, float] = {
         test: taken
         for test, taken in found["seconds"].items()
         if test not in failed and taken < _TEST_SECONDS / 2
     }
+    if not seconds:
+        raise SystemExit("No test passes without a fault")
     return Baseline(
         lines={
             place: [test for test in reaching if test in seconds]

@@ -29,6 +29,8 @@ class Baseline:
     lines: dict[str, list[str]]
     at_import: frozenset[str]
     seconds: dict[str, float]
+    failed: tuple[str, ...] = ()
+    """Tests that are left out: on a busy machine one may be too slow without a fault."""
 
     def tests_of(self, mutant: Mutant) -> list[str]:
         """Return the tests that reach the mutant's line, the quickest first.
@@ -74,9 +76,6 @@ def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
         raise SystemExit("The tests did not run: pytest ended before its end")
     found = json.loads(output.read_text("utf-8"))
     failed = set(found["failed"])
-    for test in sorted(failed):
-        # On a busy machine a test may be too slow; the others are asked all the same.
-        print(f"  left out, because it fails without a fault: {test}", flush=True)
     # A child that is forked has them already, which is most of the time of a quick test.
     for name in found["libraries"]:
         with contextlib.suppress(Exception):
@@ -96,6 +95,7 @@ def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
         },
         at_import=frozenset(found["at_import"]),
         seconds=seconds,
+        failed=tuple(sorted(failed)),
     )
 
 

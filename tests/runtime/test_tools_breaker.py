@@ -12,6 +12,7 @@ from omnia_core.sessions.audit import EventKind
 from omnia_runtime.observe.audit import AuditRecorder, recording
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.guarded import FAULTS, OPEN_SECONDS, GuardedSource, ToolTimeout
 
 LIMIT = 60
@@ -222,6 +223,22 @@ async def test_a_call_that_is_not_made_is_in_the_audit_trail(
             await ended(source)
     found = [(each.kind, each.detail) for each in recorder.take().events]
     assert found == [(EventKind.BREAKER_OPEN, "shop")]
+
+
+async def test_a_credential_that_cannot_be_used_says_nothing_about_the_server(
+    server: Server, source: GuardedSource
+) -> None:
+    unusable = CredentialUnusable("no credential")
+    server.ends = iter([FAULT] * (FAULTS - 1) + [unusable] * 3 + [FAULT, unusable, FAULT])
+    found = [await ended(source) for _ in range(FAULTS + 2)]
+    assert found == ["down"] * (FAULTS - 1) + ["no credential"] * 3
+    assert not source.broken
+    assert await ended(source) == "down"
+    assert source.broken
+    server.now += OPEN_SECONDS
+    assert await ended(source) == "no credential"
+    # The next call probes the server.
+    assert await ended(source) == "down"
 
 
 async def test_every_result_is_checked(server: Server) -> None:

@@ -104,7 +104,7 @@ def test_the_number_of_replicas_is_taken_out_of_the_url(
     assert split_replicas(f"redis://h:1/0{query}") == (f"redis://h:1/0{rest}", replicas)
 
 
-@pytest.mark.parametrize("value", ["10", "²", "", "-1", "many", "1" * 20])
+@pytest.mark.parametrize("value", ["10", "²", "٣", "", "-1", "many", "1" * 20])
 def test_a_number_of_replicas_is_one_digit(value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         split_replicas(f"redis://:secret@h:1/0?replicas={value}")

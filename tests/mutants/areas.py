@@ -65,7 +65,14 @@ AREAS = {
     "election": Area(("omnia_operator/leader/*.py",), _tests("operator", "leader")),
     "conversation": Area(
         ("omnia_facade/ws/conversation.py", "omnia_facade/ws/turn_queue.py"),
-        _tests("facade", "conversation", "conversation_property", "announced_sessions", "messages")
+        _tests(
+            "facade",
+            "turn_queue",
+            "conversation",
+            "conversation_property",
+            "announced_sessions",
+            "messages",
+        )
         + _tests("facade", "protocol_turns", "protocol_endings", "interrupted_answers"),
     ),
     "limits": Area(

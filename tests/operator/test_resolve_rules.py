@@ -532,6 +532,21 @@ def test_tools_that_no_handler_has_are_named_with_the_most_similar() -> None:
     ]
 
 
+def test_nothing_is_known_about_tools_of_servers_that_describe_their_own() -> None:
+    main = world.PACK["prompts"]["main"]
+    prompts = {"main": main | {"tools": ["any"]}}
+    maps = {"pack-json": {"pack.json": json.dumps(world.PACK | {"prompts": prompts})}}
+    api = {"type": "openapi", "tool": None, "httpConfig": None}
+    registry = objects.registry(
+        objects.handler(api | {"openAPIConfig": {"specURL": "http://api/openapi.json"}})
+    )
+    there = world.found(objects.pack(), objects.provider(), registry, config_maps=maps)
+    change = {"toolRegistryRef": {"name": "tools"}}
+    assert [*tools_without_handler(world.resolved(objects.agent(change), there))] == []
+    echo = {"facade": {"handler": "echo"}}
+    assert [*tools_without_handler(world.resolved(objects.agent(echo), there))] == []
+
+
 def test_a_provider_has_the_problem_that_its_agents_would_have() -> None:
     spec = {"type": "openai", "model": "m", "secretRef": {"name": "keys"}}
     there = world.found(objects.provider(spec))

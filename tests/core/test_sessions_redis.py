@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import DeletedMessages, Message, Session, SessionSettings, StoreUnavailable
@@ -120,7 +122,7 @@ def test_a_client_waits_for_a_server_and_for_a_connection_only_so_long() -> None
     chosen = pool.connection_kwargs
     names = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
     assert [chosen[name] for name in names] == [2.0, 2.0, 30]
-    assert chosen["retry"].get_retries() == 3
+    assert chosen["retry"] == Retry(FullJitterBackoff(cap=0.5, base=0.05), 3)
 
 
 async def test_a_redis_that_is_silent_once_is_asked_again(redis_url: str) -> None:

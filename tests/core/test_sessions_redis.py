@@ -167,6 +167,20 @@ async def test_nothing_is_reported_when_retention_did_nothing(redis_url: str) ->
     assert told == [RetentionEffects(messages_deleted=2)] * 2
 
 
+async def test_a_session_whose_messages_were_evicted_begins_anew(redis_url: str) -> None:
+    settings = SessionSettings(ttl=TTL, namespace="default", agent="evicted", retention=BOUND)
+    store = RedisSessionStore(redis_url, settings)
+    for length in range(0, 4, 2):
+        await store.append("a", [HELLO, ANSWER], expected_length=length)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.delete("omnia:default:evicted:{a}:messages")
+    assert await store.load("a") is None
+    assert await store.append("a", [ANSWER], expected_length=0) == 1
+    session = await store.load("a")
+    await store.close()
+    assert session == Session("a", (ANSWER,))
+
+
 async def test_agents_and_namespaces_have_sessions_of_their_own(redis_url: str) -> None:
     places = [("a", "b"), ("a", "c"), ("b", "b")]
     stores = [

@@ -130,6 +130,7 @@ async def test_a_long_input_and_a_long_reason_are_cut() -> None:
     messages, audit = store.stored["call-1"]
     assert (len(messages[0].content), len(audit.events[1].detail)) == (100_000, 500)
     assert messages[0].created_at == messages[1].created_at == audit.events[0].at != ""
+    assert audit.turn_ms is not None
     assert audit.turn_ms >= 2000
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, ManagementAuth, OidcAuth
+from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, ManagementAuth, OidcAuth, Role
 from omnia_core.files.providers import OpenAISettings, Pricing, ProviderDefaults, ProvidersFile
 from omnia_core.files.reading import decode_json, decode_yaml
 from omnia_core.files.tools import ClientConfig, ToolsFile
@@ -302,7 +302,7 @@ def test_the_rules_about_credentials_reach_the_facade() -> None:
     found = auth(
         {
             "management": {"namespaces": ["ops", "default", "ops"]},
-            "clientKeys": {"trustEndUserHeader": True, "defaultRole": "viewer"},
+            "clientKeys": {"trustEndUserHeader": True, "defaultRole": "editor"},
             "oidc": {"issuer": "https://i.example", "audience": "a"},
             "edgeTrust": {"headerMapping": mapping, "claimsFromHeaders": {"team": "X-Team"}},
             "userIdKeyRef": {"name": "ids", "key": "k"},
@@ -314,12 +314,29 @@ def test_the_rules_about_credentials_reach_the_facade() -> None:
         ("default", "ops"),
         ({"kid": "c"},),
     )
-    assert found.client_keys == ClientKeyAuth(True, "viewer")
+    assert found.client_keys == ClientKeyAuth(True, Role.EDITOR)
     assert isinstance(found.oidc, OidcAuth)
     assert (found.oidc.issuer, found.oidc.audience) == ("https://i.example", "a")
     assert found.oidc.keys == ({"kid": "o"},)
     assert found.edge_trust == EdgeTrust("x-user", "x-end", "x-mail", "x-role", {"team": "x-team"})
     assert found.keyed_user_ids is True
+
+
+def test_the_keys_of_credentials_are_copied_and_optional() -> None:
+    there = world.found(
+        objects.pack(),
+        objects.provider(),
+        secrets={("default", "mine"): ["keyHash", "scopes"], ("default", "ids"): ["k"]},
+    )
+    there.client_keys = {("default", "mine"): frozenset()}
+    rules = {"clientKeys": {}, "userIdKeyRef": {"name": "ids", "key": "k"}}
+    copies = planned(objects.agent({"externalAuth": rules}), there).secret_copies
+    assert {(each.source.name, each.source.key) for each in copies} >= {("ids", "k")}
+    assert {each.target.name for each in copies} == {"helper-auth"}
+    assert all(each.optional for each in copies)
+    mine = [each for each in copies if each.source.name == "mine"]
+    assert mine
+    assert {each.target.key for each in mine} == {f"mine.{each.source.key}" for each in mine}
 
 
 def test_what_the_manifest_does_not_accept_is_not_in_the_rules() -> None:

@@ -20,6 +20,7 @@ from omnia_operator.resolve import (
     ToolService,
     located,
     provider_problem,
+    resolve,
     service_of,
     tools_without_handler,
 )
@@ -379,7 +380,7 @@ def test_the_last_keys_of_an_issuer_that_is_away_stay() -> None:
 
 
 def test_client_keys_belong_to_the_agent_that_owns_them() -> None:
-    parts = ("key-hash", "scopes", "expires-at")
+    parts = ("keyHash", "scopes", "expires-at")
     names = {"mine": frozenset({"u1"}), "free": frozenset(), "theirs": frozenset({"u2"})}
     there = world.found(secrets={("default", name): parts[:2] for name in names})
     there.client_keys = {("default", name): owners for name, owners in names.items()}
@@ -493,7 +494,7 @@ def test_an_agent_needs_the_providers_of_its_pack() -> None:
         maps = {"pack-json": {"pack.json": json.dumps(text)}}
         there = world.found(objects.pack(), objects.provider(), config_maps=maps)
         refs = [{"name": each, "providerRef": {"name": "model"}} for each in names]
-        outcome = world.resolve(world.agent(objects.agent({"providers": refs})), there)
+        outcome = resolve(world.agent(objects.agent({"providers": refs})), there)
         return outcome[0].message if isinstance(outcome, tuple) else None
 
     plain = world.PACK["prompts"]

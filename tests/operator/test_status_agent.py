@@ -1,11 +1,13 @@
 """What the status of an AgentRuntime says."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api.agentruntime import AgentPhase, AgentRuntimeStatus, RolloutStatus
+from omnia_operator.api.agentruntime import AgentPhase, AgentRuntimeStatus
+from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.api.sessionretentionpolicy import (
     RetentionBounds,
 )
@@ -243,9 +245,9 @@ OPEN = (
     "the agent accepts requests without credentials, which is for development only: remove"
     " agents.allowUnauthenticated from the chart's values, or the variable from facade.extraEnv"
 )
-OIDC = {"oidc": {"issuer": "https://i.example", "audience": "a"}}
-KEYS = {"clientKeys": {}}
-EDGE = {"edgeTrust": {}}
+OIDC: JsonObject = {"oidc": {"issuer": "https://i.example", "audience": "a"}}
+KEYS: JsonObject = {"clientKeys": {}}
+EDGE: JsonObject = {"edgeTrust": {}}
 NO_MANAGEMENT = {"management": {"enabled": False}}
 
 
@@ -255,6 +257,16 @@ NO_MANAGEMENT = {"management": {"enabled": False}}
         ({}, {"open_to_all": True}, (), ("False", "Unauthenticated", OPEN)),
         (OIDC, {}, (problem("ExternalAuth"),), ("False", "Broken", "it is broken")),
         (OIDC, {}, (), ("True", "DataPlaneConfigured", "accepted: management, oidc")),
+        (
+            EDGE | OIDC | KEYS,
+            {},
+            (),
+            (
+                "True",
+                "DataPlaneConfigured",
+                "accepted: management, clientKeys, oidc, edgeTrust",
+            ),
+        ),
         (OIDC | NO_MANAGEMENT, {}, (), ("True", "DataPlaneConfigured", "accepted: oidc")),
         (
             {},
@@ -284,7 +296,7 @@ NO_MANAGEMENT = {"management": {"enabled": False}}
 )
 def test_an_agent_says_whose_credentials_it_accepts(
     auth: JsonObject,
-    more: dict[str, bool],
+    more: dict[str, Any],
     problems: tuple[Problem, ...],
     expected: tuple[str, str, str],
 ) -> None:

@@ -62,7 +62,7 @@ def test_the_densities_of_the_estimate(text: str, tokens: int) -> None:
     ],
 )
 def test_media_are_estimated_by_their_kind_and_size(kind: str, media: Media, tokens: int) -> None:
-    assert estimate_part(Part(kind, media=media)) == tokens  # type: ignore[arg-type]
+    assert estimate_part(Part(kind, media=media)) == tokens
 
 
 def test_what_surrounds_a_text_is_counted() -> None:

@@ -156,6 +156,14 @@ async def test_waits_double_up_to_the_longest_and_are_drawn_from_the_whole_range
     assert clock.waits == [0.5, 1, 2, 2, 2]
 
 
+async def test_the_usual_waits_double_up_to_eight_seconds() -> None:
+    clock = Clock()
+    model = ScriptedModel(*[failed()] * 8, says("well"))
+    policy = ModelRetryPolicy(attempts=9)
+    assert await collect(RetryingModel(model, "p", None, policy, clock.timing()).stream(HI))
+    assert clock.waits == [0.25, 0.5, 1, 2, 4, 8, 8, 8]
+
+
 async def test_no_attempt_begins_when_the_call_has_taken_long() -> None:
     clock = Clock()
     model = ScriptedModel(failed(429, 25), failed(429, 25), failed(429, 25), says("late"))

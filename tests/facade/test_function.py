@@ -8,6 +8,7 @@ import pytest
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
+from omnia_core.telemetry.tracing.span import CURRENT, NoSpan, Value
 from omnia_facade.auth.principal import Principal
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function, FunctionAnswer, FunctionInvocation
@@ -83,6 +84,63 @@ async def test_an_answer_has_the_output_the_id_and_what_it_cost() -> None:
     }
     assert (function.name, answer.invocation_id, answer.replayed) == ("sum", "call-1", False)
     assert runtime.invoked == [('{"a":1}', "call-1", CALL.caller, 2.5)]
+
+
+class Noted(NoSpan):
+    """A span whose attributes can be read."""
+
+    def __init__(self) -> None:
+        self.noted: dict[str, Value] = {}
+
+    def set_attribute(self, name: str, value: Value) -> None:
+        self.noted[name] = value
+
+
+async def test_the_span_of_a_call_has_what_it_cost() -> None:
+    span = Noted()
+    token = CURRENT.set(span)
+    try:
+        await made(Runtime(usage=Usage(3, 4, cost_usd=0.5))).run(b"{}", CALL)
+    finally:
+        CURRENT.reset(token)
+    assert span.noted == {
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 4,
+        "omnia.usage.cost_usd": 0.5,
+    }
+
+
+def test_each_error_has_its_status_and_headers() -> None:
+    found: dict[int, set[str]] = {}
+    for code in FunctionErrorCode:
+        found.setdefault(FunctionFailed(code, "x").status, set()).add(str(code))
+    assert found == {
+        400: {
+            "bad_request",
+            "input_invalid",
+            "missing_function_name",
+            "idempotency_key_invalid",
+        },
+        401: {"unauthorized"},
+        404: {"function_not_found"},
+        405: {"method_not_allowed"},
+        408: {"request_timeout"},
+        409: {"idempotency_in_progress"},
+        413: {"payload_too_large"},
+        415: {"unsupported_media_type"},
+        417: {"expectation_failed"},
+        422: {"idempotency_key_reused"},
+        500: {"internal_error"},
+        502: {"runtime_error", "output_invalid"},
+        503: {"overloaded", "idempotency_unavailable"},
+    }
+    headers = {str(code): FunctionFailed(code, "x").headers for code in FunctionErrorCode}
+    assert {code: each for code, each in headers.items() if each} == {
+        "method_not_allowed": {"Allow": "POST"},
+        "idempotency_in_progress": {"Retry-After": "1"},
+        "overloaded": {"Retry-After": "1"},
+        "idempotency_unavailable": {"Retry-After": "1"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The function's own OpenAPI document: valid, true, and for those who may know."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,12 @@ def test_references_are_rewritten_in_schemas_and_not_in_data(
         # Which of two references stays outside has no meaning.
         assert references == ["#/p/$defs/b", "#/p/$defs/x"]
         assert found["$defs"] == embedded["$defs"]
+
+
+def test_the_whole_document_is_as_it_was_published() -> None:
+    schema: JsonObject = {"type": "object"}
+    published = json.loads((Path(__file__).parent / "data" / "openapi.json").read_text("utf-8"))
+    assert whole(FunctionFile("sum", schema, schema)) == published
 
 
 @pytest.mark.parametrize("public", [True, False])

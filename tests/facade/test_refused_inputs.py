@@ -122,6 +122,32 @@ async def test_an_input_that_is_stored_is_not_logged() -> None:
     assert logs == []
 
 
+async def test_a_write_that_does_not_end_is_cancelled_before_the_store_is_closed() -> None:
+    class Silent(Store):
+        happened: list[str]
+
+        async def append(self, *_: Any, **__: Any) -> int:
+            try:
+                return await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.happened.append("cancelled")
+                raise
+
+        async def close(self) -> None:
+            self.happened.append("closed")
+
+    store = Silent()
+    store.happened = []
+    refused = RefusedInputs(ENV, store.open)
+    with capture_logs() as logs:
+        add(refused)
+        await refused.close()
+    assert store.happened[0] == "cancelled"
+    assert store.happened[-1] == "closed"
+    # It is cancelled long before its own time is over, which would be logged.
+    assert logs == []
+
+
 async def test_a_long_input_and_a_long_reason_are_cut() -> None:
     store = Store()
     refused = RefusedInputs(ENV, store.open)

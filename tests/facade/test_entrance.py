@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import orjson
 import pytest
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from omnia_facade.auth.chain import Authenticator
@@ -29,6 +30,7 @@ from omnia_facade.entrance.errors import (
 from omnia_facade.entrance.head import RequestHead, parse_head
 from omnia_facade.entrance.router import MAX_HEAD_BYTES, ConnectionRouter, EntranceContext
 from omnia_facade.metrics import FacadeMetrics
+from omnia_facade.timings import USUAL
 from omnia_facade.ws.inbound_limits import (
     LARGE,
     ConnectionAbuse,
@@ -338,6 +340,16 @@ async def test_a_request_is_rejected_at_the_entrance(
     assert found.startswith(b"HTTP/1.1 %d " % status)
     assert len(rejections) == 1
     assert rejections[0].startswith(reason)
+
+
+@pytest.mark.parametrize("pieces", [[], [GET[:-1]]])
+async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> None:
+    timings = structs.replace(USUAL, head=0.2)
+    try:
+        found, rejections = await answers(*pieces, http=Served, timings=timings)
+    except ConnectionResetError:
+        return
+    assert (found, rejections) == (b"", [])
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,22 @@ def test_after_an_expired_session_an_unnamed_message_announces_its_own() -> None
     assert sent(made.add(entry(named=False))) == []
 
 
+@pytest.mark.parametrize("binary", [True, False])
+def test_a_resumed_session_may_be_the_one_that_is_announced_again(*, binary: bool) -> None:
+    made = TurnQueue("s", binary=binary)
+    made.open()
+    made.resume("old")
+    frames = sent(made.probed(Resume.RESUMABLE))
+    made.resume("gone")
+    made.probed(Resume.NOT_FOUND)
+    frames += sent(made.add(entry(session="old", named=False)))
+    assert [(frame["session_id"], resumed(frame)) for frame in frames] == [("old", True)] * 2
+    for frame in frames:
+        body = frame["connected"]
+        assert isinstance(body, dict)
+        assert body["capabilities"]["binary_frames"] is binary
+
+
 def test_a_resumed_session_is_announced_once_and_is_the_current_one() -> None:
     made = queue()
     effects = made.add(entry(session="old"))
@@ -227,8 +243,9 @@ def test_the_end_of_a_connection_abandons_what_runs_and_drops_its_audio() -> Non
     made = queue()
     made.audio = CallAudioState()
     made.add(call())
-    made.add(entry())
+    made.add(entry(9))
     assert made.close() == [Abandon(), DropAudio()]
+    assert made.unanswered_bytes == 0
     assert (made.current, made.phase, made.cancellable) == (None, Phase.CLOSED, None)
     made = queue()
     made.audio = CallAudioState()

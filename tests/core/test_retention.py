@@ -228,6 +228,9 @@ async def test_sessions_that_ended_in_memory_are_counted(request: pytest.Fixture
         assert await bed.store.load("d") is None
         assert bed.counted.total() == RetentionEffects(3, 3)
         assert len(bed.counted.done) == 1
+        await bed.store.append("e", [user("e")], expected_length=0)
+        await bed.store.close()
+        assert await bed.store.load("e") is None
 
 
 def test_effects_are_true_when_there_is_one() -> None:

@@ -32,6 +32,7 @@ _PROJECT = Path(__file__).parents[2]
         ("a = f'ü{b < c}'", ["(b <= c)"]),
         ("'a docstring'", []),
         ("_log.info(a)", []),
+        ("class C:\n    __slots__ = ('a',)", []),
         ("a: 'b' = c", []),
         ("@a(b=1)\nclass C(D, frozen=True):\n    'text'\n    e = 0", ["(1)", "(-1)"]),
     ],

@@ -342,6 +342,15 @@ async def test_a_request_is_rejected_at_the_entrance(
     assert rejections[0].startswith(reason)
 
 
+async def test_a_connection_that_was_handed_over_is_not_cut_for_its_head() -> None:
+    timings = structs.replace(USUAL, head=0.05)
+    # Each piece is followed by a pause, and all of them take longer than a head may.
+    pieces = [GET, *[b"x"] * 9, b"end"]
+    found, rejections = await answers(*pieces, http=Served, timings=timings)
+    assert found.replace(b"][", b"") == b"[" + GET + b"xxxxxxxxxend]"
+    assert rejections == []
+
+
 @pytest.mark.parametrize("pieces", [[], [GET[:-1]]])
 async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> None:
     timings = structs.replace(USUAL, head=0.2)

@@ -191,6 +191,24 @@ def test_media_of_a_result_are_named_when_they_are_left_out() -> None:
     assert found.tool_call_id == "1"
 
 
+def test_a_text_stays_whole_when_the_media_beside_it_were_enough() -> None:
+    image = Part("image", media=Media(url="https://x/y"))
+    text = "a" * 4000
+    marker = "\n[1 media left out: the context window is full]"
+    messages = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("1", "lookup"),)),
+        Message("tool", text, (image,), tool_call_id="1"),
+    ]
+    bare = [*messages[:2], Message("tool", text + marker, tool_call_id="1")]
+    enough = sum(map(estimate_message, bare))
+    found = fit_messages(messages, 0, ContextWindow(enough))
+    assert (list(found.messages), found.tokens) == (bare, enough)
+    shorter = fit_messages(messages, 0, ContextWindow(enough - 1)).messages[2]
+    assert shorter.content.startswith("aaaa")
+    assert shorter.content.endswith(f"of {len(text + marker):,} characters]")
+
+
 # Requests
 
 

@@ -108,8 +108,10 @@ async def test_after_the_last_round_the_model_answers_without_tools() -> None:
 
 async def test_calls_beyond_the_limit_are_refused_and_end_the_offer() -> None:
     tools, model = ScriptedTools(), ScriptedModel(asks("a", "b", "a"), says("ok"))
-    events, _ = await run(model, tools, TurnLimits(max_calls=2))
+    events, transcript = await run(model, tools, TurnLimits(max_calls=2))
     assert tools.called == ["a", "b"]
+    results = [each for each in transcript if each.role == "tool"]
+    assert [each.is_error for each in results] == [False, False, True]
     assert [e.result.is_error for e in events if isinstance(e, ToolAnswered)] == [
         False,
         False,

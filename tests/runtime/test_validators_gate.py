@@ -189,6 +189,18 @@ def test_of_two_violations_the_one_that_is_complete_first_is_the_verdict(
         assert None not in blocked
 
 
+def test_of_two_violations_at_one_character_the_first_declared_is_the_verdict() -> None:
+    # A number is certain with the character that follows it.
+    excludes: dict[str, Any] = {"type": "content_excludes", "params": {"patterns": ["9x"]}}
+    rules = [excludes, {"type": "pii_leakage"}]
+    for declared in (rules, rules[::-1]):
+        guarded = validators(*declared)
+        for chunks in every_split("123-45-6789x"):
+            blocked = play(guarded, chunks)[1]
+            assert blocked is not None
+            assert blocked.validator_type == declared[0]["type"]
+
+
 RULES: list[dict[str, Any]] = [
     {"type": "banned_words", "params": {"words": ["bad", "a b"]}},
     {"type": "content_excludes", "params": {"patterns": ["ad.", "12"]}},

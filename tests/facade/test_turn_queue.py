@@ -143,6 +143,7 @@ def test_a_cancel_is_for_the_next_message_while_a_session_is_resumed() -> None:
 def test_a_session_that_cannot_be_resumed_is_told(resume: Resume, code: str, words: str) -> None:
     made = queue()
     assert made.resume("old") == [ProbeSession("old")]
+    assert made.unanswered_bytes == 0
     assert made.sessions.current == "old"
     (error,) = sent(made.probed(resume))
     assert (error["session_id"], made.phase) == ("old", Phase.IDLE)
@@ -213,6 +214,15 @@ def test_a_resumed_session_is_announced_once_and_is_the_current_one() -> None:
     made.end(DONE)
     (start,) = made.add(entry(session="old"))
     assert isinstance(start, StartTurn)
+
+
+def test_a_session_that_is_resumed_takes_the_place_of_an_expired_one() -> None:
+    made = queue()
+    for session, resume in (("gone", Resume.NOT_FOUND), ("old", Resume.RESUMABLE)):
+        made.resume(session)
+        made.probed(resume)
+    assert not made.sessions.expired
+    assert sent(made.add(entry(session="old", named=False))) == []
 
 
 def test_an_upload_needs_a_session_of_this_connection() -> None:

@@ -256,6 +256,8 @@ def test_of_two_lengths_the_shorter_is_the_limit() -> None:
         ("a👩\u200d👧b", 3, "a"),
         ("a👍🏽", 2, "a"),
         ("a🇩🇪🇫🇷", 4, "a🇩🇪"),
+        ("a🇩x", 2, "a🇩"),
+        ("ax🇩", 2, "ax"),
         ("a🇩🇪🇫🇷", 3, "a🇩🇪"),
         ("a\r\nb", 2, "a"),
         ("e\u0301\u0302", 2, "e\u0301"),

@@ -351,6 +351,31 @@ async def test_a_connection_that_was_handed_over_is_not_cut_for_its_head() -> No
     assert rejections == []
 
 
+async def test_a_rejected_client_may_go_on_to_send_for_a_moment() -> None:
+    context = EntranceContext(
+        authenticator=Authenticator([], allow_unauthenticated=True),
+        capacity=Capacity(limit=1, user_limit=1),
+        rejected=lambda _: None,
+        timings=structs.replace(USUAL, head=0.1, linger=LIMIT),
+    )
+    loop = asyncio.get_running_loop()
+    async with (
+        asyncio.timeout(LIMIT),
+        await loop.create_server(lambda: ConnectionRouter(context), "127.0.0.1", 0) as server,
+    ):
+        port = server.sockets[0].getsockname()[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\r\n\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+        for _ in range(10):
+            await asyncio.sleep(0.03)
+            # A connection that was cut would reset this one.
+            writer.write(b"the rest of its body")
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
 @pytest.mark.parametrize("pieces", [[], [GET[:-1]]])
 async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> None:
     timings = structs.replace(USUAL, head=0.2)

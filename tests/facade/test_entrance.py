@@ -394,6 +394,11 @@ async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> 
         ([GET[:-1], GET[-1:], b"end"], {"http": Served}, b"[" + GET + b"][end]"),
         ([WS + b"a", b"end"], {"upgrade": lambda *_: Served()}, b"[" + WS + b"][a][end]"),
         (
+            [WS + b"end"],
+            {"http": asyncio.Protocol, "upgrade": lambda *_: Served()},
+            b"[" + WS + b"][end]",
+        ),
+        (
             [GET + b"end"],
             {"http": Served, "upgrade": lambda *_: Served(), "front_page": lambda _: b"page"},
             b"[" + GET + b"][end]",

@@ -225,6 +225,7 @@ def test_a_verdict_says_what_is_wrong(
         ("A heading\n\nA text", 2),
         ("A line\nand more", 1),
         ("No end", 1),
+        ("Hello. !! Bye.", 2),
         ("J. S. Bach", 1),
     ],
 )

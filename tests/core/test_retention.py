@@ -11,7 +11,7 @@ from omnia_core.sessions import DeletedMessages, Message, Session, SessionConfli
 from omnia_core.sessions.factory import open_sessions, retention_of
 from omnia_core.sessions.retention import Retention, RetentionEffects, first_kept
 from omnia_core.units import Duration
-from tests.core.session_beds import KINDS, TTL, Bed, bed_of, redis_store
+from tests.core.session_beds import KINDS, TTL, Bed, Counted, bed_of, redis_store
 
 FOUR = Retention(max_messages=4)
 CALLS = Message("assistant", finish_reason="tool_use")
@@ -67,6 +67,15 @@ async def test_what_is_kept_begins_with_a_message_of_the_user(opened: Open) -> N
         session = await bed.store.load("s")
     assert session
     assert session.messages == (user("b"), ANSWER, user("c"), ANSWER)
+    assert session.deleted == DeletedMessages(4, 1, "1.0.0")
+
+
+async def test_a_session_of_exactly_the_limit_is_kept_whole(opened: Open) -> None:
+    messages = (ANSWER, user("a"), ANSWER)
+    async with opened(Retention(max_messages=3)) as bed:
+        await bed.store.append("s", messages[:1], expected_length=0)
+        await bed.store.append("s", messages[1:], expected_length=1)
+        assert await bed.store.load("s") == Session("s", messages)
 
 
 async def test_the_newest_turn_is_never_cut(opened: Open) -> None:
@@ -81,6 +90,18 @@ async def test_the_newest_turn_is_never_cut(opened: Open) -> None:
     assert (long.messages, long.first) == ((user("b"), *rounds), 2)
     assert session
     assert (session.messages, session.first) == ((user("c"), ANSWER), 8)
+
+
+async def test_a_long_turn_that_comes_at_once_takes_the_place_of_those_before(
+    opened: Open,
+) -> None:
+    long = (user("b"), CALLS, RESULT, ANSWER)
+    async with opened(Retention(max_messages=3)) as bed:
+        await bed.store.append("s", [user("a"), ANSWER], expected_length=0)
+        await bed.store.append("s", long, expected_length=2)
+        session = await bed.store.load("s")
+    assert session
+    assert (session.messages, session.first) == (long, 2)
 
 
 async def test_the_call_of_a_function_is_one_turn(opened: Open) -> None:
@@ -190,6 +211,62 @@ async def test_a_session_that_a_policy_on_trial_would_have_ended_is_counted_once
     assert did == RetentionEffects()
 
 
+async def test_a_policy_that_is_no_trial_would_have_done_nothing(opened: Open) -> None:
+    async with opened(Retention(ttl=Duration.parse("20s"), max_messages=2)) as bed:
+        length = await turn(bed, 0, user("a"))
+        await bed.advance(25)
+        assert await bed.store.load("s")
+        await turn(bed, length, user("b"))
+        assert bed.counted.total(dry_run=True) == RetentionEffects(dry_run=True)
+
+
+async def test_sessions_that_ended_in_memory_are_counted(request: pytest.FixtureRequest) -> None:
+    async with bed_of("memory", request) as bed:
+        for name in "abc":
+            await bed.store.append(name, [user(name)], expected_length=0)
+        await bed.advance(TTL.seconds)
+        assert await bed.store.load("d") is None
+        assert bed.counted.total() == RetentionEffects(3, 3)
+        assert len(bed.counted.done) == 1
+        await bed.store.append("e", [user("e")], expected_length=0)
+        await bed.store.close()
+        assert await bed.store.load("e") is None
+
+
+def test_effects_are_true_when_there_is_one() -> None:
+    assert not RetentionEffects(dry_run=True)
+    assert all([RetentionEffects(1), RetentionEffects(0, 1), RetentionEffects(0, 0, 1)])
+
+
+async def test_a_message_that_a_policy_on_trial_would_have_deleted_is_counted_once(
+    opened: Open,
+) -> None:
+    counts = []
+    async with opened(Retention(max_messages=1, dry_run=True)) as bed:
+        for length in range(4):
+            await bed.store.append("s", [user(str(length))], expected_length=length)
+            counts.append(bed.counted.total(dry_run=True).messages_deleted)
+    assert counts == [0, 1, 2, 3]
+
+
+async def test_a_policy_on_trial_counts_from_what_an_earlier_policy_has_left(
+    redis_url: str,
+) -> None:
+    counted, session = Counted(), "trial"
+    strict = Retention(max_messages=2, dry_run=True)
+    store, trial = redis_store(redis_url, FOUR), redis_store(redis_url, strict, counted)
+    for length in range(0, 12, 2):
+        await store.append(session, [user(str(length)), ANSWER], expected_length=length)
+    counts = []
+    for length in range(12, 16, 2):
+        await trial.append(session, [user(str(length)), ANSWER], expected_length=length)
+        counts.append(counted.total(dry_run=True).messages_deleted)
+    await store.close()
+    await trial.close()
+    # Eight of the fourteen messages are deleted already, and the last two stay.
+    assert counts == [4, 6]
+
+
 async def test_a_trimmed_session_goes_on_without_the_policy(redis_url: str) -> None:
     store, plain = redis_store(redis_url, FOUR), redis_store(redis_url)
     for length in range(0, 12, 2):
@@ -233,6 +310,8 @@ def test_the_environment_of_a_runtime_holds_the_policy() -> None:
     written = {each.name: each.value or "" for each in env.render()}
     assert retention_of(RuntimeEnv.parse(written)) == policy
     assert not retention_of(RuntimeEnv(agent_name="a")).bounds_anything
+    for bound in (Retention(ttl=policy.ttl), Retention(days=1), Retention(max_messages=1)):
+        assert bound.bounds_anything
 
 
 async def test_a_policy_reaches_the_store_that_the_environment_names() -> None:

@@ -3,12 +3,15 @@
 import asyncio
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import FullJitterBackoff
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import DeletedMessages, Message, Session, SessionSettings, StoreUnavailable
+from omnia_core.sessions.redis.client import redis_client, split_replicas
 from omnia_core.sessions.redis.store import RedisSessionStore
-from omnia_core.sessions.retention import Retention
+from omnia_core.sessions.retention import Retention, RetentionEffects
 from omnia_core.units import Duration
 from tests.loopback_proxy import Proxy
 from tests.services import free_port
@@ -85,6 +88,111 @@ def test_a_url_that_is_none_is_refused_without_showing_it() -> None:
         )
     assert "redis://" in caught.value.message
     assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("query", "rest", "replicas"),
+    [
+        ("", "", 0),
+        ("?db=1&empty=", "?db=1&empty=", 0),
+        ("?replicas=2", "", 2),
+        ("?replicas=0", "", 0),
+        ("?a=b&replicas=2&empty=&replicas=3", "?a=b&empty=", 3),
+    ],
+)
+def test_the_number_of_replicas_is_taken_out_of_the_url(
+    query: str, rest: str, replicas: int
+) -> None:
+    assert split_replicas(f"redis://h:1/0{query}") == (f"redis://h:1/0{rest}", replicas)
+
+
+@pytest.mark.parametrize("value", ["10", "²", "٣", "x", "", "-1", "many", "1" * 20])
+def test_a_number_of_replicas_is_one_digit(value: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        split_replicas(f"redis://:secret@h:1/0?replicas=1&replicas={value}")
+    assert caught.value.message == (
+        f"replicas={value[:16]} in the URL of the session store: expected a digit"
+    )
+
+
+def test_a_client_waits_for_a_server_and_for_a_connection_only_so_long() -> None:
+    pool = redis_client("redis://h:1/0").connection_pool
+    assert isinstance(pool, BlockingConnectionPool)
+    assert (pool.max_connections, pool.timeout) == (32, 2.0)
+    chosen = pool.connection_kwargs
+    names = ("socket_timeout", "socket_connect_timeout", "health_check_interval")
+    assert [chosen[name] for name in names] == [2.0, 2.0, 30]
+    assert chosen["retry"] == Retry(FullJitterBackoff(cap=0.5, base=0.05), 3)
+
+
+async def test_a_redis_that_is_silent_once_is_asked_again(redis_url: str) -> None:
+    asked = 0
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            await reader.read()
+            writer.close()
+            return
+        port = int(redis_url.rsplit(":", 1)[1].removesuffix("/0"))
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+
+    async with await asyncio.start_server(relay, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = SessionSettings(ttl=TTL, namespace="default", agent="silent")
+        store = RedisSessionStore(f"redis://127.0.0.1:{port}/0", settings)
+        assert await store.append("a", [HELLO], expected_length=0) == 1
+        assert asked == 2
+        await store.close()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+
+async def test_nothing_is_reported_when_retention_did_nothing(redis_url: str) -> None:
+    told: list[RetentionEffects] = []
+    settings = SessionSettings(
+        ttl=TTL, namespace="default", agent="told", retention=BOUND, on_retention=told.append
+    )
+    store = RedisSessionStore(redis_url, settings)
+    for length in range(0, 6, 2):
+        await store.append("a", [HELLO, ANSWER], expected_length=length)
+        await store.load("a")
+    await store.close()
+    assert told == [RetentionEffects(messages_deleted=2)] * 2
+
+
+async def test_a_session_whose_messages_were_evicted_begins_anew(redis_url: str) -> None:
+    settings = SessionSettings(ttl=TTL, namespace="default", agent="evicted", retention=BOUND)
+    store = RedisSessionStore(redis_url, settings)
+    for length in range(0, 4, 2):
+        await store.append("a", [HELLO, ANSWER], expected_length=length)
+    async with Redis.from_url(redis_url) as redis:
+        await redis.delete("omnia:default:evicted:{a}:messages")
+    assert await store.load("a") is None
+    assert await store.append("a", [ANSWER], expected_length=0) == 1
+    session = await store.load("a")
+    await store.close()
+    assert session == Session("a", (ANSWER,))
+
+
+async def test_agents_and_namespaces_have_sessions_of_their_own(redis_url: str) -> None:
+    places = [("a", "b"), ("a", "c"), ("b", "b")]
+    stores = [
+        RedisSessionStore(
+            redis_url, SessionSettings(ttl=TTL, namespace=f"own-{space}", agent=agent)
+        )
+        for space, agent in places
+    ]
+    for store in stores:
+        assert await store.load("s") is None
+        assert await store.append("s", [HELLO], expected_length=0) == 1
+        await store.close()
 
 
 async def test_an_append_whose_answer_was_lost_is_sent_again_and_changes_nothing(

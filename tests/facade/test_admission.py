@@ -289,6 +289,7 @@ async def test_a_connection_that_cannot_be_opened_is_cut_and_takes_no_place() ->
                 await connect(f"ws://127.0.0.1:{port}/ws", open_timeout=LIMIT)
     assert capacity.enter() is Admission.ADMITTED
     assert capacity.enter_user("ann")
+    assert not entrance.tasks
 
 
 class Paused(asyncio.Protocol):

@@ -345,6 +345,15 @@ def test_an_acknowledgement_of_no_call_is_ignored(talk: WebSocketConversation) -
     assert talk.receive(ack) == []
 
 
+def test_the_type_of_a_frame_decides_and_not_what_else_is_in_it(
+    talk: WebSocketConversation,
+) -> None:
+    upload = {"filename": "a.txt", "mime_type": "text/plain", "size_bytes": 1}
+    body = {"type": "tool_call_ack", "tool_call_ack": {"call_id": "1"}, "upload_request": upload}
+    answer = parse(orjson.dumps(body).decode())
+    assert shown(talk.receive(answer)) == []
+
+
 @pytest.mark.covers("websocket.md#server-tool-answer")
 @pytest.mark.parametrize("frame_type", ["tool_result", "tool_call_ack", "tool_call_nack"])
 def test_what_the_client_says_about_a_call_of_the_server_is_ignored(

@@ -59,6 +59,8 @@ def test_limits_come_from_the_environment_and_are_usable() -> None:
     assert limits.messages == Rate(50, 100)
     assert limits.idle_frames == Rate(1000, 10_000)
     assert limits.binary_frames == Rate(1024, 10_000)
+    usual = ConnectionLimits.of(FacadeEnv.parse({"OMNIA_AGENT_NAME": "a"}))
+    assert usual == ConnectionLimits()
     with pytest.raises(ConfigurationError, match="OMNIA_MEDIA_RATE"):
         ConnectionLimits.of(FacadeEnv.parse({**given, "OMNIA_MEDIA_RATE": "0"}))
 

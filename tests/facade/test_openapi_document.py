@@ -1,5 +1,6 @@
 """The function's own OpenAPI document: valid, true, and for those who may know."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,106 @@ def test_a_schema_means_the_same_where_it_is_embedded(
         inside = jsonschema_rs.Draft202012Validator(pointed)
         assert [inside.is_valid(value) for value in values] == accepted
     assert {True, False} == set(accepted)
+
+
+REF: JsonObject = {"$ref": "#/$defs/a"}
+MOVED: JsonObject = {"$ref": "#/p/$defs/a"}
+ONE = (
+    "additionalProperties contains contentSchema else if items not propertyNames then"
+    " unevaluatedItems unevaluatedProperties"
+)
+
+
+@pytest.mark.parametrize(
+    ("schema", "embedded"),
+    [
+        *[({keyword: REF}, {keyword: MOVED}) for keyword in ONE.split()],
+        *[
+            ({keyword: [REF, True, REF]}, {keyword: [MOVED, True, MOVED]})
+            for keyword in ("allOf", "anyOf", "oneOf", "prefixItems")
+        ],
+        *[
+            ({keyword: {"x": REF, "not": REF}}, {keyword: {"x": MOVED, "not": MOVED}})
+            for keyword in (
+                "$defs",
+                "definitions",
+                "dependentSchemas",
+                "patternProperties",
+                "properties",
+            )
+        ],
+        *[
+            ({keyword: data}, {keyword: data})
+            for keyword, data in (
+                ("const", {"a": REF}),
+                ("default", REF),
+                ("enum", [REF, {"not": REF}]),
+                ("examples", [REF]),
+                ("x-data", {"a": REF}),
+            )
+        ],
+        (
+            {"$dynamicRef": "#a", "$ref": "#/$defs/b", "$defs": {"x": {"$dynamicAnchor": "a"}}},
+            {"$defs": {"x": {}}, "$ref": "#/p/$defs/b", "allOf": [{"$ref": "#/p/$defs/x"}]},
+        ),
+        ({"$ref": "#/$defs/a!$&'()*+,;=:@-._~1"}, {"$ref": "#/p/$defs/a!$&'()*+,;=:@-._~1"}),
+        ({"$ref": "#/$defs/a%22%C3%A4"}, {"$ref": "#/p/$defs/a%22%C3%A4"}),
+        ({"$ref": "#unknown"}, {"$ref": "#unknown"}),
+        ({"$ref": "#"}, {"$ref": "#/p"}),
+        ({"$id": "https://e.example/a", "$schema": "s", "$ref": "b#/c"}, {"$ref": "b#/c"}),
+    ],
+)
+def test_references_are_rewritten_in_schemas_and_not_in_data(
+    schema: JsonObject, embedded: JsonObject
+) -> None:
+    found = embed_schema(schema, "#/p")
+    both = {"$ref", "allOf"} <= found.keys()
+    references = sorted([found["$ref"], found["allOf"][0]["$ref"]]) if both else None
+    if references is None:
+        assert found == embedded
+    else:
+        # Which of two references stays outside has no meaning.
+        assert references == ["#/p/$defs/b", "#/p/$defs/x"]
+        assert found["$defs"] == embedded["$defs"]
+
+
+def test_the_whole_document_is_as_it_was_published() -> None:
+    schema: JsonObject = {"type": "object"}
+    published = json.loads((Path(__file__).parent / "data" / "openapi.json").read_text("utf-8"))
+    assert whole(FunctionFile("sum", schema, schema)) == published
+
+
+@pytest.mark.parametrize("public", [True, False])
+def test_the_document_says_how_to_call(*, public: bool) -> None:
+    made = whole(FunctionFile("Sum", INPUT, OUTPUT), public=public)
+    assert (made["openapi"], made["info"]) == ("3.1.1", {"title": "sum", "version": "1"})
+    assert made["servers"] == [{"url": "/"}]
+    (operation,) = made["paths"]["/functions/sum"].values()
+    assert (operation["operationId"], operation["summary"]) == ("call", "Call sum")
+    body = operation["requestBody"]
+    assert body["required"] is True
+    schema = {"$ref": "#/components/schemas/Input"}
+    assert body["content"] == {"application/json": {"schema": schema}}
+    success = operation["responses"]["200"]
+    assert success["description"] == "The output, which satisfies its schema."
+    names = ["X-Invocation-Id", "Idempotency-Replayed", "Preference-Applied"]
+    assert list(success["headers"]) == names
+    assert list(operation["responses"]["405"]["headers"]) == [*names, "Allow"]
+    assert list(operation["responses"]["503"]["headers"]) == [*names, "Retry-After"]
+    headers = {name for each in operation["responses"].values() for name in each["headers"]}
+    assert headers <= set(made["components"]["headers"])
+    credential = {"credential": {"type": "http", "scheme": "bearer"}}
+    assert made["components"].get("securitySchemes") == (None if public else credential)
+    assert made["security"] == ([] if public else [{"credential": []}])
+
+
+def test_a_status_with_one_error_has_no_alternatives() -> None:
+    made = whole(FunctionFile("f", INPUT, OUTPUT))
+    responses = made["paths"]["/functions/f"]["post"]["responses"]
+    codes = [str(status) for code, status in STATUS.items() if code != "missing_function_name"]
+    for number, response in responses.items():
+        schema = response["content"]["application/json"]["schema"]
+        assert ("oneOf" in schema) is (codes.count(number) > 1)
 
 
 def test_a_reference_that_leads_elsewhere_stays() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from omnia_core.env import FacadeEnv, SessionType
 from omnia_core.env.contract import SecretStr
@@ -88,14 +89,101 @@ async def test_a_slow_store_makes_no_queue_without_an_end() -> None:
     assert "call-1000" in store.stored
 
 
-@pytest.mark.parametrize("failure", [OmniaError(Code.UNAVAILABLE, "away"), RuntimeError("odd")])
-async def test_a_store_that_fails_fails_no_call(failure: Exception) -> None:
+@pytest.mark.parametrize(
+    ("failure", "logged"),
+    [
+        (OmniaError(Code.UNAVAILABLE, "away"), {"reason": "away", "log_level": "warning"}),
+        (
+            TimeoutError(),
+            {"reason": "the session store did not answer within 5 s", "log_level": "warning"},
+        ),
+        (RuntimeError("odd"), {"exc_info": True, "log_level": "error"}),
+    ],
+)
+async def test_a_store_that_fails_fails_no_call(
+    failure: Exception, logged: dict[str, object]
+) -> None:
     store = Store()
     store.failure = failure
     refused = RefusedInputs(ENV, store.open)
-    add(refused)
-    await refused.close()
+    with capture_logs() as logs:
+        add(refused)
+        await refused.close()
     assert store.stored == {}
+    assert logs == [{"event": "refused input not stored", "invocation_id": "call-1", **logged}]
+
+
+async def test_an_input_that_is_stored_is_not_logged() -> None:
+    store = Store()
+    refused = RefusedInputs(ENV, store.open)
+    with capture_logs() as logs:
+        add(refused)
+        await refused.close()
+    assert logs == []
+
+
+async def test_a_write_that_does_not_end_is_cancelled_before_the_store_is_closed() -> None:
+    class Silent(Store):
+        happened: list[str]
+
+        async def append(self, *_: Any, **__: Any) -> int:
+            try:
+                return await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.happened.append("cancelled")
+                raise
+
+        async def close(self) -> None:
+            self.happened.append("closed")
+
+    store = Silent()
+    store.happened = []
+    refused = RefusedInputs(ENV, store.open)
+    with capture_logs() as logs:
+        add(refused)
+        await refused.close()
+    assert store.happened[0] == "cancelled"
+    assert store.happened[-1] == "closed"
+    # It is cancelled long before its own time is over, which would be logged.
+    assert logs == []
+
+
+async def test_a_long_input_and_a_long_reason_are_cut() -> None:
+    store = Store()
+    refused = RefusedInputs(ENV, store.open)
+    refused.add("call-1", "mia", b"x" * 100_001, "y" * 501, time.monotonic() - 2)
+    await refused.close()
+    messages, audit = store.stored["call-1"]
+    assert (len(messages[0].content), len(audit.events[1].detail)) == (100_000, 500)
+    assert messages[0].created_at == messages[1].created_at == audit.events[0].at != ""
+    assert audit.turn_ms is not None
+    assert audit.turn_ms >= 2000
+
+
+async def test_sixty_four_inputs_may_wait_and_the_others_are_logged() -> None:
+    store = Store()
+    store.ready.clear()
+    refused = RefusedInputs(ENV, store.open)
+    with capture_logs() as logs:
+        for number in range(66):
+            add(refused, number)
+    store.ready.set()
+    await refused.close()
+    assert len(store.stored) == 64
+    assert [each["invocation_id"] for each in logs] == ["call-64", "call-65"]
+    assert {each["event"] for each in logs} == {"refused input not stored: too many wait"}
+
+
+async def test_the_store_is_closed_after_the_last_input_and_opened_again() -> None:
+    store = Store()
+    refused = RefusedInputs(ENV, store.open)
+    for number in range(2):
+        add(refused, number)
+        async with asyncio.timeout(LIMIT):
+            while store.closed <= number:  # noqa: ASYNC110 - the store has no event
+                await asyncio.sleep(0.01)
+    assert (store.opened, store.closed) == (2, 2)
+    await refused.close()
 
 
 async def test_the_history_has_the_calls_that_the_facade_refused(

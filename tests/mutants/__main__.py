@@ -33,6 +33,8 @@ def _tried(name: str, count: int, seed: int) -> bool:
         drawn = sample(every, count, seed)
         print(f"{name}: {len(drawn)} of {len(every)} faults, seed {seed}", flush=True)
         known = baseline(copy, modules, area.test_paths(copy))
+        for test in known.failed:
+            print(f"  left out, because it fails without a fault: {test}", flush=True)
         survivors = [each for each in drawn if not _is_noticed(copy, each, known.tests_of(each))]
     score = 100 * (len(drawn) - len(survivors)) / len(drawn)
     print(f"{name}: {score:.0f} % noticed, goal {area.goal} %", flush=True)

@@ -35,12 +35,28 @@ def _tests(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/{folder}/test_{name}.py" for name in names)
 
 
-_OPERATOR = ("tests/operator/test_*.py",)
-
 AREAS = {
-    "resolve": Area(("omnia_operator/resolve/*.py",), _OPERATOR),
-    "plan": Area(("omnia_operator/plan/*.py",), _OPERATOR),
-    "status": Area(("omnia_operator/status/*.py",), _OPERATOR),
+    "resolve": Area(
+        ("omnia_operator/resolve/*.py",),
+        (
+            "tests/operator/test_resolve*.py",
+            *_tests("operator", "canary", "external_auth", "registry", "retention", "fitting"),
+        ),
+    ),
+    "plan": Area(
+        ("omnia_operator/plan/*.py",),
+        (
+            "tests/operator/test_plan*.py",
+            *_tests("operator", "external_auth", "retention", "reconcile", "manifests"),
+        ),
+    ),
+    "status": Area(
+        ("omnia_operator/status/*.py",),
+        (
+            "tests/operator/test_status*.py",
+            *_tests("operator", "pack_content", "canary", "registry", "retention"),
+        ),
+    ),
     "same": Area(
         ("omnia_operator/manifests/same.py",), _tests("operator", "same", "drift", "reconcile")
     ),
@@ -55,12 +71,28 @@ AREAS = {
     "election": Area(("omnia_operator/leader/*.py",), _tests("operator", "leader")),
     "conversation": Area(
         ("omnia_facade/ws/conversation.py", "omnia_facade/ws/turn_queue.py"),
-        _tests("facade", "conversation", "conversation_property", "announced_sessions", "messages")
+        _tests(
+            "facade",
+            "turn_queue",
+            "conversation",
+            "conversation_property",
+            "announced_sessions",
+            "messages",
+        )
         + _tests("facade", "protocol_turns", "protocol_endings", "interrupted_answers"),
     ),
     "limits": Area(
         ("omnia_facade/ws/inbound_limits.py", "omnia_facade/entrance/*.py"),
-        _tests("facade", "limits", "admission", "connections", "endpoint", "binary", "voice"),
+        _tests(
+            "facade",
+            "entrance",
+            "limits",
+            "admission",
+            "connections",
+            "endpoint",
+            "binary",
+            "voice",
+        ),
     ),
     "auth": Area(
         ("omnia_facade/auth/*.py",),
@@ -74,7 +106,14 @@ AREAS = {
     ),
     "functions": Area(
         ("omnia_facade/functions/*.py",),
-        _tests("facade", "functions", "function_calls", "openapi_document", "refused_inputs"),
+        _tests(
+            "facade",
+            "function",
+            "functions",
+            "function_calls",
+            "openapi_document",
+            "refused_inputs",
+        ),
     ),
     "idempotency": Area(
         ("omnia_facade/idempotency/*.py",),
@@ -82,7 +121,16 @@ AREAS = {
     ),
     "agent": Area(
         ("omnia_runtime/agent/*.py",),
-        _tests("runtime", "loop", "context", "summary", "checkpoints", "cancel", "streamed_text"),
+        _tests(
+            "runtime",
+            "loop",
+            "context",
+            "context_bounds",
+            "summary",
+            "checkpoints",
+            "cancel",
+            "streamed_text",
+        ),
     ),
     "openai": Area(
         ("omnia_runtime/providers/openai/*.py",),

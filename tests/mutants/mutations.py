@@ -163,7 +163,9 @@ class _Finder:
         match node:
             case ast.Call(func=ast.Name(id="min" | "max" as name)):
                 yield self._put("min/max", node.func, "max" if name == "min" else "min")
-            case ast.Call(args=[ast.expr() as first, ast.expr() as second], keywords=[]):
+            case ast.Call(args=[ast.expr() as first, ast.expr() as second], keywords=[]) if (
+                self._text(first) != self._text(second)
+            ):
                 swapped = f"{self._text(node.func)}({self._text(second)}, {self._text(first)})"
                 yield self._put("arguments swapped", node, swapped)
             case _:
@@ -173,9 +175,8 @@ class _Finder:
         arguments = [
             self._text(each) for each in (*node.args, *node.keywords) if each is not keyword
         ]
-        return self._put(
-            "keyword removed", node, f"{self._text(node.func)}({', '.join(arguments)})"
-        )
+        kind = f"keyword {keyword.arg} removed"
+        return self._put(kind, node, f"{self._text(node.func)}({', '.join(arguments)})")
 
     def _put(self, kind: str, node: ast.AST, after: str, weight: float = 1.0) -> Mutant:
         start, end = self._span(node)
@@ -202,6 +203,8 @@ def _is_ignored(node: ast.AST) -> bool:
             return ast.unparse(function).startswith(_IGNORED_CALLS)
         case ast.keyword(arg=name):
             return name in _IGNORED_KEYWORDS
+        case ast.Assign(targets=[ast.Name(id="__slots__")]):
+            return True
         case _:
             return False
 

@@ -157,6 +157,7 @@ def test_a_granted_provider_of_another_namespace_brings_its_own_secret(allowed: 
 
 RESPONSES: dict[str, tuple[JsonObject, str]] = {
     "an object": ({"responses": {"defaultResponse": "hi"}}, "defaultResponse: hi\n"),
+    "an object in its own order": ({"responses": {"b": "ü", "a": 1}}, "b: ü\na: 1\n"),
     "a ConfigMap": ({"configMapRef": {"name": "mock"}}, "defaultResponse: from the map"),
 }
 

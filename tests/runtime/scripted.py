@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import orjson
 import yaml
 from prometheus_client import CollectorRegistry
@@ -49,9 +50,8 @@ class ScriptedModel:
         self.requests: list[ChatRequest] = []
 
     async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
-        self.requests.append(
-            ChatRequest(request.system, tuple(request.messages), request.tools, request.tool_choice)
-        )
+        # The loop goes on to fill the list of messages.
+        self.requests.append(msgspec.structs.replace(request, messages=tuple(request.messages)))
         for step in self.rounds.pop(0):
             if isinstance(step, ProviderError):
                 raise step

@@ -11,6 +11,7 @@ from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, Finished, OutputSchema, ProviderError, ToolSpec
 from omnia_runtime.providers.claude.request import (
@@ -504,3 +505,44 @@ def test_an_error_without_a_text_has_one() -> None:
     request = Fitting(CONFIG).fit(ChatRequest("", history, [GET])).request
     (result,) = messages_body(CONFIG, request)["messages"][2]["content"]
     assert (result["content"], result["is_error"]) == ("(no output)", True)
+
+
+WORD: JsonObject = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("schema", "subset"),
+    [
+        (
+            {"type": "object", "additionalProperties": False},
+            {"type": "object", "properties": {}, "additionalProperties": False},
+        ),
+        ({"type": "object"}, None),
+        ({"type": "object", "properties": {"a": WORD}, "additionalProperties": True}, None),
+        ({"type": "object", "properties": {"a": WORD}, "additionalProperties": WORD}, None),
+        (
+            {"properties": {"a": WORD}, "required": ["a"]},
+            {
+                "type": "object",
+                "properties": {"a": WORD},
+                "additionalProperties": False,
+                "required": ["a"],
+            },
+        ),
+        ({"items": WORD}, {"type": "array", "items": WORD}),
+        ({"type": "array", "items": WORD}, {"type": "array", "items": WORD}),
+        ({}, None),
+        (
+            {"type": "string", "items": WORD},
+            {"type": "string", "description": f"{{items: {WORD}}}"},
+        ),
+        ({"type": ["string", "null"]}, {"anyOf": [WORD, {"type": "null"}]}),
+        ({"enum": ["a", "b"], "type": "string"}, {"enum": ["a", "b"]}),
+        ({"oneOf": [WORD, {"type": "null"}]}, {"anyOf": [WORD, {"type": "null"}]}),
+        ({"$ref": "https://e.example/a"}, None),
+    ],
+)
+def test_a_schema_is_as_much_of_itself_as_the_api_enforces(
+    schema: JsonObject, subset: JsonObject | None
+) -> None:
+    assert output_schema(schema) == subset

@@ -27,8 +27,10 @@ LIMIT = 10.0
 HI = ChatRequest("", [Message("user", "hi")])
 
 
-def failed(name: str, *, retryable: bool = True, wait: float | None = None) -> Round:
-    return [ProviderError(f"{name} is down", retryable=retryable, status=503, retry_after=wait)]
+def failed(
+    name: str, *, retryable: bool = True, wait: float | None = None, number: int = 503
+) -> Round:
+    return [ProviderError(f"{name} is down", retryable=retryable, status=number, retry_after=wait)]
 
 
 async def said(model: ChatModel) -> str:
@@ -55,6 +57,35 @@ async def test_each_failure_is_named_when_nobody_answers() -> None:
         await said(model)
     assert caught.value.message == "no provider answered: a is down; then b is down"
     assert (caught.value.retryable, caught.value.retry_after) == (True, 9)
+
+
+async def test_several_failures_have_the_last_status_and_the_shortest_wait() -> None:
+    rounds = [failed("a", wait=9, number=529), failed("b"), failed("c", wait=11, number=429)]
+    with pytest.raises(ProviderError) as caught:
+        await said(chain(*map(ScriptedModel, rounds)))
+    assert (caught.value.status, caught.value.retry_after) == (429, 9)
+    rounds = [failed("a"), failed("b")]
+    with pytest.raises(ProviderError) as caught:
+        await said(chain(*map(ScriptedModel, rounds)))
+    assert caught.value.retry_after is None
+
+
+async def test_an_answer_that_a_fallback_cut_names_each_failure() -> None:
+    cut = ScriptedModel([TextDelta("x"), *failed("b")])
+    with pytest.raises(ProviderError) as caught:
+        await said(chain(ScriptedModel(failed("a")), cut, ScriptedModel(says("never"))))
+    assert caught.value.message == "a is down; then b is down"
+
+
+async def test_the_caller_is_told_which_providers_were_unavailable() -> None:
+    told: list[str] = []
+    models = [failed("a"), failed("b"), failed("c")]
+    model = FallbackModel(
+        [(f"p{index}", ScriptedModel(each)) for index, each in enumerate(models)], told.append
+    )
+    with pytest.raises(ProviderError, match="no provider answered: a is down"):
+        await said(model)
+    assert told == ["p0", "p1"]
 
 
 async def test_a_failure_that_would_not_pass_is_not_covered_up() -> None:

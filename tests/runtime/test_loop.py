@@ -11,7 +11,7 @@ from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.validators import parse_validators
 from omnia_core.sessions import Message
-from omnia_runtime.agent.loop import MAX_ANSWERS, AgentLoop, LimitReached, TurnLimits
+from omnia_runtime.agent.loop import MAX_ANSWERS, AgentLoop, Allowance, LimitReached, TurnLimits
 from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.ports.listener import (
     AgentEvent,
@@ -108,14 +108,78 @@ async def test_after_the_last_round_the_model_answers_without_tools() -> None:
 
 async def test_calls_beyond_the_limit_are_refused_and_end_the_offer() -> None:
     tools, model = ScriptedTools(), ScriptedModel(asks("a", "b", "a"), says("ok"))
-    events, _ = await run(model, tools, TurnLimits(max_calls=2))
+    events, transcript = await run(model, tools, TurnLimits(max_calls=2))
     assert tools.called == ["a", "b"]
+    results = [each for each in transcript if each.role == "tool"]
+    assert [each.is_error for each in results] == [False, False, True]
     assert [e.result.is_error for e in events if isinstance(e, ToolAnswered)] == [
         False,
         False,
         True,
     ]
     assert [each.tool_choice for each in model.requests] == ["auto", "none"]
+
+
+async def test_a_round_that_uses_the_last_call_ends_the_offer() -> None:
+    tools, model = ScriptedTools(), ScriptedModel(asks("a", "b"), says("ok"))
+    events, _ = await run(model, tools, TurnLimits(max_calls=2))
+    assert refusals(events) == []
+    assert [each.tool_choice for each in model.requests] == ["auto", "none"]
+    assert isinstance(finished := events[-1], TurnFinished)
+    assert finished.limit == "max_tool_calls_per_turn: 2"
+
+
+async def test_the_usual_limits_of_a_turn() -> None:
+    allowance = Allowance(TurnLimits())
+    calls = [ToolCall(str(number), "a", f'{{"x":{number}}}') for number in range(11)]
+    assert [allowance.admit(call) == "" for call in calls] == [True] * 10 + [False]
+    assert allowance.exhausted == "max_tool_calls_per_turn: 10"
+    allowance = Allowance(TurnLimits())
+    same = ToolCall("1", "a", "no JSON")
+    assert [allowance.admit(same) == "" for _ in range(4)] == [True] * 3 + [False]
+    assert allowance.admit(ToolCall("2", "a", "no json")) == ""
+    for _ in range(5):
+        assert allowance.exhausted == ""
+        allowance.end_round()
+    assert allowance.exhausted == "max_rounds: 5"
+    assert Allowance(TurnLimits(max_rounds=0)).exhausted == "max_rounds: 0"
+
+
+async def test_the_first_limit_that_is_reached_is_the_one_that_is_said() -> None:
+    allowance = Allowance(TurnLimits(max_tokens=10, max_cost_usd=1.0))
+    allowance.count_usage(Usage(5, 4, 0, 0.5))
+    assert allowance.exhausted == ""
+    allowance.count_usage(Usage(0, 1, 0, 0.5))
+    assert allowance.exhausted == "max_cost_usd: 1"
+    assert "the turn has used up its limit (max_cost_usd: 1)" in allowance.admit(ToolCall("1", "a"))
+    allowance = Allowance(TurnLimits(max_tokens=10))
+    allowance.count_usage(Usage(5, 5))
+    assert allowance.exhausted == "max_total_tokens: 10"
+    free = Allowance(TurnLimits())
+    free.count_usage(Usage(10**9, 10**9, 0, 1e9))
+    assert free.exhausted == ""
+
+
+async def test_a_blocked_answer_ends_the_turn_with_its_replacement() -> None:
+    excludes = {
+        "type": "content_excludes",
+        "params": {"patterns": ["bad"]},
+        "message": "Not that.",
+    }
+    gate = compile_validators(parse_validators([excludes], "validators")).gate()
+    heard, transcript = Heard(), [Message("user", "hi")]
+    model = ScriptedModel(says("so ", "bad"))
+    loop = AgentLoop(model, ScriptedTools(), TurnLimits(max_rounds=0), WHOLE, gate)
+    finished = await loop.run(ChatRequest("system", transcript, TOOLS), transcript, heard)
+    assert heard.events == ["so ", "Not that."]
+    assert finished == TurnFinished(
+        text="Not that.",
+        reason="safety",
+        usage=finished.usage,
+        limit="max_rounds: 0",
+        blocked="content_excludes",
+    )
+    assert transcript[1:] == [Message("assistant", "Not that.", finish_reason="safety")]
 
 
 async def test_a_model_that_only_wants_more_tools_reaches_its_limit() -> None:

@@ -156,6 +156,14 @@ async def test_waits_double_up_to_the_longest_and_are_drawn_from_the_whole_range
     assert clock.waits == [0.5, 1, 2, 2, 2]
 
 
+async def test_the_usual_waits_double_up_to_eight_seconds() -> None:
+    clock = Clock()
+    model = ScriptedModel(*[failed()] * 8, says("well"))
+    policy = ModelRetryPolicy(attempts=9)
+    assert await collect(RetryingModel(model, "p", None, policy, clock.timing()).stream(HI))
+    assert clock.waits == [0.25, 0.5, 1, 2, 4, 8, 8, 8]
+
+
 async def test_no_attempt_begins_when_the_call_has_taken_long() -> None:
     clock = Clock()
     model = ScriptedModel(failed(429, 25), failed(429, 25), failed(429, 25), says("late"))
@@ -200,6 +208,72 @@ async def test_a_cancelled_turn_does_not_wait_for_its_retry() -> None:
         with pytest.raises(asyncio.CancelledError):
             await turn
     assert len(model.requests) == 1
+
+
+async def test_the_longest_wait_that_a_vendor_may_ask_for_is_waited_for() -> None:
+    clock = Clock(chance=0)
+    model = ScriptedModel(failed(429, 30), says("well"))
+    assert await collect(RetryingModel(model, "p", timing=clock.timing()).stream(HI)) == "well"
+    assert clock.waits == [30]
+    model = ScriptedModel(failed(429, 30.5), says("never"))
+    with pytest.raises(ProviderError, match=r"after 1 attempt; .* asks to wait 30\.5 s"):
+        await collect(RetryingModel(model, "p", timing=clock.timing()).stream(HI))
+
+
+async def test_the_last_attempt_may_begin_at_the_end_of_the_patience() -> None:
+    clock = Clock(chance=0)
+    model = ScriptedModel(*[failed(429, 30)] * 2, says("well"))
+    assert await collect(RetryingModel(model, "p", timing=clock.timing()).stream(HI)) == "well"
+    assert clock.now == 60
+
+
+@pytest.mark.parametrize(
+    ("attempts", "calls", "message"),
+    [
+        (None, 3, "busy (after 3 attempts)"),
+        (2, 2, "busy (after 2 attempts)"),
+        (1, 1, "busy"),
+        (9, 3, "busy (after 3 attempts)"),
+    ],
+)
+async def test_a_failure_may_ask_for_fewer_attempts(
+    attempts: int | None, calls: int, message: str
+) -> None:
+    error = ProviderError("busy", retryable=True, status=503, retry_after=0.5, attempts=attempts)
+    model = ScriptedModel(*[[error] for _ in range(calls)], says("never"))
+    with pytest.raises(ProviderError) as caught:
+        await collect(RetryingModel(model, "p", timing=Clock(0).timing()).stream(HI))
+    found = caught.value
+    assert (found.message, len(model.requests)) == (message, calls)
+    assert (found.retryable, found.status, found.retry_after, found.attempts) == (
+        True,
+        503,
+        0.5,
+        attempts,
+    )
+
+
+async def test_the_caller_is_told_of_each_retry_and_not_of_the_last_failure() -> None:
+    told: list[str] = []
+    model = ScriptedModel(*[failed()] * 3)
+    retrying = RetryingModel(model, "p", timing=Clock().timing(), retried=told.append)
+    with pytest.raises(ProviderError):
+        await collect(retrying.stream(HI))
+    assert told == ["p", "p"]
+
+
+def test_retries_fill_up_with_time_and_only_to_the_burst() -> None:
+    clock = Clock()
+    budget = RetryBudget(per_second=2, burst=3, clock=lambda: clock.now)
+
+    def taken() -> int:
+        return [budget.take() for _ in range(9)].count(True)
+
+    found = []
+    for seconds in (0, 0.25, 0.25, 1, 100):
+        clock.now += seconds
+        found.append(taken())
+    assert found == [3, 0, 1, 2, 3]
 
 
 WAITS: list[tuple[dict[str, str], float | None]] = [

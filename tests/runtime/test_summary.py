@@ -52,7 +52,46 @@ async def test_a_model_that_takes_no_temperature_is_asked_without_one() -> None:
     model = ScriptedModel([ProviderError("no temperature", status=400)], says("Notes."))
 
     assert await summarize(model, "", TALK) == "Notes."
-    assert len(model.requests) == 2
+    first, second = model.requests
+    assert (first.parameters.temperature, first.parameters.max_tokens) == (0.2, 500)
+    assert (second.parameters.temperature, second.parameters.max_tokens) == (None, 500)
+    assert "at most 300 words" in first.system
+    assert (second.system, second.messages) == (first.system, first.messages)
+
+
+async def test_without_notes_a_model_is_told_only_what_was_said() -> None:
+    model = ScriptedModel(says("Notes."))
+    await summarize(model, "", [Message("assistant"), Message("user", "hi")])
+    assert model.requests[0].messages[0].content == "What was said since:\nUser: hi"
+
+
+@pytest.mark.parametrize(
+    ("message", "longest", "line"),
+    [
+        (Message("tool", "x" * 400), 400, "Tool returned: {}"),
+        (Message("tool", "x" * 401), 400, "Tool returned: {}…"),
+        (Message("user", "x" * 4000), 4000, "User: {}"),
+        (Message("user", "x" * 4001), 4000, "User: {}…"),
+        (
+            Message("assistant", tool_calls=(ToolCall("1", "f", "x" * 401),)),
+            400,
+            "Assistant called f with {}…",
+        ),
+    ],
+)
+async def test_long_texts_are_cut_for_the_model(message: Message, longest: int, line: str) -> None:
+    model = ScriptedModel(says("Notes."))
+    await summarize(model, "", [message])
+    found = model.requests[0].messages[0].content.splitlines()[1]
+    assert found == line.format("x" * longest)
+
+
+async def test_a_summary_of_the_longest_length_ends_the_call() -> None:
+    model = ScriptedModel([TextDelta("x" * 79), TextDelta("y"), ProviderError("never reached")])
+    assert await summarize(model, "", TALK, 10) == "x" * 79 + "y"
+    model = ScriptedModel([TextDelta("x" * 79), ProviderError("reached")])
+    with pytest.raises(ProviderError, match="reached"):
+        await summarize(model, "", TALK, 10)
 
 
 @pytest.mark.parametrize(

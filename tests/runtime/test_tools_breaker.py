@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from omnia_core.conversation.tools import ToolResult
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions.audit import EventKind
+from omnia_runtime.observe.audit import AuditRecorder, recording
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.guarded import FAULTS, OPEN_SECONDS, GuardedSource, ToolTimeout
 
+LIMIT = 60
 FAULT = ToolFailed("down", server_fault=True)
 REFUSAL = ToolFailed("no such order")
 
@@ -166,3 +171,88 @@ async def test_people_who_do_not_answer_make_nothing_unavailable(server: Server)
     source = GuardedSource(server, breaks=False)
     server.ends = iter([FAULT] * (2 * FAULTS))
     assert {await ended(source) for _ in range(2 * FAULTS)} == {"down"}
+
+
+async def test_five_faults_are_borne_and_the_wait_is_said_in_seconds_and_as_a_time(
+    server: Server, source: GuardedSource
+) -> None:
+    server.ends = iter([FAULT] * 6)
+    for _ in range(5):
+        assert not source.broken
+        assert await ended(source) == "down"
+    assert source.broken
+    for passed, left in ((0.0, 30), (10.0, 20), (19.75, 1)):
+        server.now += passed
+        began = datetime.now(UTC)
+        said = await ended(source)
+        moments = [began + timedelta(seconds=left + number - 1) for number in range(LIMIT)]
+        assert said in {
+            f'handler "shop" keeps failing: unavailable until {moment:%H:%M:%S} UTC, in {left} s'
+            for moment in moments
+        }
+    server.now += 0.25
+    assert await ended(source) == "down"
+    server.now += 29.5
+    assert "unavailable until" in await ended(source)
+    server.now += 0.5
+    assert await ended(source) == "{}"
+    assert not source.broken
+
+
+async def test_beside_a_probe_the_wait_is_a_second(server: Server, source: GuardedSource) -> None:
+    server.ends = iter([FAULT] * FAULTS)
+    for _ in range(FAULTS):
+        await ended(source)
+    server.now += OPEN_SECONDS
+    server.hold = asyncio.Event()
+    server.began.clear()
+    probe = asyncio.create_task(ended(source))
+    await server.began.wait()
+    assert "UTC, in 1 s" in await ended(source)
+    server.hold.set()
+    assert await probe == "{}"
+
+
+async def test_a_call_that_is_not_made_is_in_the_audit_trail(
+    server: Server, source: GuardedSource
+) -> None:
+    server.ends = iter([FAULT] * FAULTS)
+    recorder = AuditRecorder()
+    with recording(recorder):
+        for _ in range(FAULTS + 1):
+            await ended(source)
+    found = [(each.kind, each.detail) for each in recorder.take().events]
+    assert found == [(EventKind.BREAKER_OPEN, "shop")]
+
+
+async def test_a_credential_that_cannot_be_used_says_nothing_about_the_server(
+    server: Server, source: GuardedSource
+) -> None:
+    unusable = CredentialUnusable("no credential")
+    server.ends = iter([FAULT] * (FAULTS - 1) + [unusable] * 3 + [FAULT, unusable, FAULT])
+    found = [await ended(source) for _ in range(FAULTS + 2)]
+    assert found == ["down"] * (FAULTS - 1) + ["no credential"] * 3
+    assert not source.broken
+    assert await ended(source) == "down"
+    assert source.broken
+    server.now += OPEN_SECONDS
+    assert await ended(source) == "no credential"
+    # The next call probes the server.
+    assert await ended(source) == "down"
+
+
+async def test_every_result_is_checked(server: Server) -> None:
+    checked: list[str] = []
+
+    def check(result: ToolResult) -> None:
+        checked.append(result.content)
+        raise ToolFailed("it violates its schema")
+
+    for breaks in (True, False):
+        source = GuardedSource(server, check=check, breaks=breaks)
+        assert not source.broken
+        for _ in range(2 * FAULTS):
+            assert await ended(source) == "it violates its schema"
+        assert not source.broken
+    assert checked == ["{}"] * 4 * FAULTS
+    assert (source.name, source.timeout, source.specs()) == ("shop", 5.0, [])

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from omnia_core.files.tools import HTTPRetryPolicy
 from omnia_runtime.tools.guarded import FAULTS
-from omnia_runtime.tools.retry import HTTPRetry
+from omnia_runtime.tools.retry import RECONNECT, Backoff, HTTPRetry
 from tests.runtime.scripted import http_tool
 from tests.runtime.servers import serving
 from tests.runtime.tooling import opened
@@ -41,6 +41,39 @@ def test_waits_grow_to_their_limit_and_the_server_may_ask_for_one(
 def test_a_server_is_not_heard_where_the_policy_says_so() -> None:
     policy = HTTPRetry.of(HTTPRetryPolicy(5, "100ms", 2.0, "1s", respect_retry_after=False))
     assert policy.wait(1, 0.7, 0.5) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("backoff", "failures", "spread", "wait"),
+    [
+        (RECONNECT, 0, 0.0, 1.0),
+        (RECONNECT, 1, 0.0, 1.0),
+        (RECONNECT, 2, 0.0, 2.0),
+        (RECONNECT, 6, 0.0, 32.0),
+        (RECONNECT, 7, 0.0, 60.0),
+        (RECONNECT, 10_000, 0.0, 60.0),
+        (RECONNECT, 2, 1.0, 1.5),
+        (RECONNECT, 7, 0.5, 52.5),
+        (Backoff(0.5, 100.0, 3.0), 3, 0.0, 4.5),
+    ],
+)
+def test_waits_for_a_server_that_is_away_grow_and_are_spread(
+    backoff: Backoff, failures: int, spread: float, wait: float
+) -> None:
+    assert backoff.wait(failures, spread) == pytest.approx(wait)
+
+
+def test_a_policy_is_read_as_it_is_written() -> None:
+    policy = HTTPRetryPolicy(4, "2s", 0.5, "9s", (502, 503), respect_retry_after=False)
+    assert HTTPRetry.of(policy) == HTTPRetry(
+        4, 2.0, 1.0, 9.0, frozenset({502, 503}), network=True, respect=False
+    )
+    assert HTTPRetry.of(HTTPRetryPolicy(1)).attempts == 1
+    assert HTTPRetry.of(None) == HTTPRetry(
+        1, 0.0, 1.0, 0.0, frozenset(), network=False, respect=False
+    )
+    with pytest.raises(ValueError, match="maxAttempts has to be 1 or more"):
+        HTTPRetry.of(HTTPRetryPolicy(0))
 
 
 class Flaky:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from omnia_core.files.validators import parse_validators
+from omnia_core.files.validators import Json, parse_validators
 from omnia_runtime.validators import (
     Blocked,
     OutputBlocked,
@@ -15,6 +15,7 @@ from omnia_runtime.validators import (
     compile_validators,
 )
 from omnia_runtime.validators.compiled import INPUT_MESSAGE
+from omnia_runtime.validators.text_checks import JsonNotFound, count_sentences, read_json
 
 
 def validators(*declared: dict[str, Any]) -> Validators:
@@ -168,6 +169,95 @@ def test_a_validator_judges_the_whole_text(
     assert blocks(kind, text, **params) is blocked
 
 
+DETAILS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("pii_leakage", {}, "123-45-6789 ada@b.example", "it contains a US social security number"),
+    ("pii_leakage", {}, "ada@b.example 123-45-6789", "it contains an e-mail address"),
+    ("pii_leakage", {}, "4111111111111111 123-45-6789 x", "it contains a payment card number"),
+    ("pii_leakage", {}, "123-45-6789", "it contains a US social security number"),
+    ("banned_words", {"words": ["bad egg", "bad"]}, "so bad egg!", 'it contains "bad"'),
+    ("contains", {"patterns": ["a", "B", "c"]}, "xb", 'it does not contain "a", "c"'),
+    ("contains_any", {"patterns": ["a", "B"]}, "x", 'it contains none of "a", "B"'),
+    ("min_length", {"min": 3}, "äö", "it has 2 characters, at least 3 are required"),
+    ("max_sentences", {"max": 1}, "Ah. Be.", "it has 2 sentences, at most 1 are allowed"),
+    ("regex", {"pattern": "a+"}, "b", "it does not match a+"),
+    ("regex", {"pattern": "a+", "expect_match": False}, "ba", "it matches a+"),
+    ("json_schema", {"schema": {"type": "object"}}, "x", "it is not JSON"),
+    (
+        "json_schema",
+        {"schema": {"type": "array", "items": {"type": "string"}}},
+        '[1, "a", 2, 3, 4]',
+        "it does not fit the schema at /0, /2, /3",
+    ),
+    (
+        "json_schema",
+        {"schema": {"type": "object"}},
+        "[1]",
+        "it does not fit the schema at the root",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "params", "text", "detail"), DETAILS)
+def test_a_verdict_says_what_is_wrong(
+    kind: str, params: dict[str, Any], text: str, detail: str
+) -> None:
+    declared = validators({"type": kind, "params": params | {"direction": "input"}})
+    blocked = declared.check_input(text)
+    assert blocked is not None
+    assert (blocked.detail, blocked.direction, blocked.validator_type) == (detail, "input", kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("", 0),
+        ("...", 0),
+        ("One. Two! Three?", 3),
+        ("One.Two", 1),
+        ("Dr. No met Mr. Fox. They left.", 2),
+        ("It costs 1. 5 more.", 2),
+        ("See e.g. this. And z.B. that.", 2),
+        ('He said "no." She left.', 2),
+        ("One. two", 1),
+        ("1. Apples\n2. Pears", 2),
+        ("1)", 0),
+        ("一。二。三", 3),
+        ("A heading\n\nA text", 2),
+        ("A line\nand more", 1),
+        ("No end", 1),
+        ("Hello. !! Bye.", 2),
+        ("J. S. Bach", 1),
+    ],
+)
+def test_sentences_are_counted_as_people_count_them(text: str, sentences: int) -> None:
+    assert count_sentences(text) == sentences
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "value"),
+    [
+        ("[1]", {}, [1]),
+        ("```json\n[1]\n```", {"allow_wrapped": True}, [1]),
+        ("```json\n[1]\n```", {}, None),
+        ("so: [1] and [2]", {"extract_json": True}, [1]),
+        ("so: [1]", {}, None),
+        ('[1] {"a": "}"} x', {"extract_json": True}, {"a": "}"}),
+        ('{"a": "\\"}"}!', {"extract_json": True}, {"a": '"}'}),
+        ("{x} {y} [[2], 3]", {"extract_json": True}, [[2], 3]),
+        ("{ [1]", {"extract_json": True}, [1]),
+        ("\\[1]", {"extract_json": True}, [1]),
+        ("[1", {"extract_json": True}, None),
+    ],
+)
+def test_the_json_of_a_text_is_found(text: str, more: dict[str, bool], value: Any) -> None:
+    rule = Json(None, **({"allow_wrapped": False, "extract_json": False} | more))
+    if value is None:
+        with pytest.raises(JsonNotFound):
+            read_json(text, rule)
+    else:
+        assert read_json(text, rule) == value
+
+
 def test_a_pattern_that_would_backtrack_for_ever_is_answered() -> None:
     assert not blocks("regex", "a" * 50_000, pattern="(a+)+$")
     assert blocks("regex", "a" * 50_000 + "!", pattern="^(a+)+$")
@@ -220,7 +310,7 @@ def test_the_detail_repeats_nothing_of_the_text() -> None:
 def test_re2_and_jsonschema_are_loaded_for_the_validator_that_needs_them() -> None:
     program = """
 import sys
-from omnia_core.files.validators import parse_validators
+from omnia_core.files.validators import Json, parse_validators
 from omnia_runtime.validators.compiled import compile_validators
 def use(kind, **params):
     compile_validators(parse_validators([{"type": kind, "params": params}], "v")).gate()

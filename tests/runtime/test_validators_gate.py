@@ -189,6 +189,18 @@ def test_of_two_violations_the_one_that_is_complete_first_is_the_verdict(
         assert None not in blocked
 
 
+def test_of_two_violations_at_one_character_the_first_declared_is_the_verdict() -> None:
+    # A number is certain with the character that follows it.
+    excludes: dict[str, Any] = {"type": "content_excludes", "params": {"patterns": ["9x"]}}
+    rules = [excludes, {"type": "pii_leakage"}]
+    for declared in (rules, rules[::-1]):
+        guarded = validators(*declared)
+        for chunks in every_split("123-45-6789x"):
+            blocked = play(guarded, chunks)[1]
+            assert blocked is not None
+            assert blocked.validator_type == declared[0]["type"]
+
+
 RULES: list[dict[str, Any]] = [
     {"type": "banned_words", "params": {"words": ["bad", "a b"]}},
     {"type": "content_excludes", "params": {"patterns": ["ad.", "12"]}},
@@ -231,6 +243,11 @@ def test_an_answer_that_is_too_long_is_cut_at_its_limit_and_nothing_follows(
     assert len(sent) > params["max"] - 32 if cut else sent == text
 
 
+def test_of_two_lengths_the_shorter_is_the_limit() -> None:
+    lengths = [{"type": "max_length", "params": {"max": number}} for number in (7, 3, 5)]
+    assert play(validators(*lengths), "abcdefgh") == ("abc", None, True)
+
+
 @pytest.mark.parametrize(
     ("text", "limit", "sent"),
     [
@@ -239,6 +256,8 @@ def test_an_answer_that_is_too_long_is_cut_at_its_limit_and_nothing_follows(
         ("a👩\u200d👧b", 3, "a"),
         ("a👍🏽", 2, "a"),
         ("a🇩🇪🇫🇷", 4, "a🇩🇪"),
+        ("a🇩x", 2, "a🇩"),
+        ("ax🇩", 2, "ax"),
         ("a🇩🇪🇫🇷", 3, "a🇩🇪"),
         ("a\r\nb", 2, "a"),
         ("e\u0301\u0302", 2, "e\u0301"),

@@ -36,12 +36,13 @@ def split_replicas(url: str) -> tuple[str, int]:
     given = [value for name, value in query if name == _REPLICAS]
     if not given:
         return url, 0
-    if not (given[-1].isascii() and given[-1].isdecimal() and len(given[-1]) == 1):
+    replicas = given[-1]
+    if not (replicas.isascii() and replicas.isdecimal() and len(replicas) == 1):
         raise ConfigurationError(
-            f"replicas={given[-1][:16]} in the URL of the session store: expected a digit"
+            f"replicas={replicas[:16]} in the URL of the session store: expected a digit"
         )
     rest = urlencode([(name, value) for name, value in query if name != _REPLICAS])
-    return urlunsplit(parts._replace(query=rest)), int(given[-1])
+    return urlunsplit(parts._replace(query=rest)), int(replicas)
 
 
 def redis_client(url: str) -> Redis:

@@ -40,7 +40,7 @@ local function begins(from, to, step)
   end
 end
 local function first_kept(most)
-  local within = math.max(stored - most, 0)
+  local within = stored - most
   return begins(within, stored - 1, 1) or begins(within - 1, 0, -1) or 0
 end
 local function forget(count)

@@ -25,7 +25,8 @@ from omnia_core.sessions.store import (
     WriteUnconfirmed,
 )
 
-_Past: TypeAlias = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
+# All four are written together; the first is None while nothing is deleted.
+_Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes]
 _Loaded: TypeAlias = tuple[list[bytes], bytes | None, _Past, int]
 _Appended: TypeAlias = tuple[int, int, int, int, int]
 
@@ -157,6 +158,4 @@ def _beginning(past: _Past) -> DeletedMessages | None:
     messages, turns, version, user = past
     if messages is None:
         return None
-    return DeletedMessages(
-        int(messages), int(turns or 0), (version or b"").decode(), (user or b"").decode()
-    )
+    return DeletedMessages(int(messages), int(turns), version.decode(), user.decode())

@@ -15,6 +15,7 @@ from omnia_core.addresses import is_local, is_private
 from omnia_core.env import OperatorEnv
 from omnia_core.health import HealthServer, Readiness
 from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
+from omnia_operator.cluster.decoding import read_any_depth
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
@@ -38,6 +39,7 @@ class Operator:
     """The operator process. It acts while it holds the Lease."""
 
     def __init__(self, env: OperatorEnv) -> None:
+        read_any_depth()
         self._env = env
         self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
         store = Store()

@@ -98,6 +98,13 @@ KINDS: dict[str, Callable[[str], JsonObject]] = {
 }
 
 
+def nested(levels: int) -> str:
+    """Return an agent, as JSON, that is nested nearly as deep as the API server reads."""
+    made = here(objects.function({"inputSchema": {"x": "DEEP"}}))
+    made["metadata"]["name"] = f"nested-{levels}"
+    return json.dumps(made).replace('"DEEP"', '{"a":' * levels + "1" + "}" * levels)
+
+
 def hostile_pack() -> str:
     """Return a pack whose prompts have thousands of patterns."""
     pack = json.loads(world.PACK_TEXT)
@@ -181,7 +188,11 @@ def test_who_may_write_resources_only_cannot_stop_the_operator_or_the_agents_of_
     assert len(hostile) >= 200
     tenant("apply", "--server-side", "--filename=-", stdin=_stream(hostile), seconds=120)
 
-    everything = len(hostile) + HONEST + 1
+    # The last two are deeper than Python reads in a list.
+    deep = (1000, 9900, 9994, 9995)
+    for levels in deep:
+        tenant("create", "--validate=false", "--filename=-", stdin=nested(levels))
+    everything = len(hostile) + len(deep) + HONEST + 1
     wait_until("each has a status", lambda: settled(kubectl) == everything, seconds=240)
     running = {
         each["metadata"]["name"]

@@ -24,7 +24,7 @@ def manifest(folder: Path, port: int, responses: dict[str, Any]) -> Path:
             "metadata": {"name": "guide"},
             "spec": {
                 "prompt": {"system": "You guide."},
-                "provider": {"type": "mock", "mock": {"responses": yaml.safe_dump(responses)}},
+                "provider": {"type": "mock", "mock": {"responses": responses}},
                 "toolRegistryRef": {"name": "browser"},
                 "facade": {"type": "websocket", "port": port},
             },

@@ -168,7 +168,7 @@ CASES: list[tuple[JsonObject, str, str]] = [
     (
         objects.provider({"mock": {"responses": 3}}),
         "spec.mock.responses",
-        "expected an object, or a response file as text",
+        "expected an object, found 3",
     ),
     (
         {"apiVersion": "example.org/v1", "kind": "Provider"},

@@ -227,6 +227,7 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
                     "contextWindow": 9,
                 },
                 "pricing": {"inputCostPer1K": 0.5},
+                "keyOrigin": 'the key "api-key" of the Secret "keys"',
             }
         ),
         secrets={("default", "keys"): frozenset({"api-key"})},
@@ -393,7 +394,8 @@ def test_the_credentials_of_tools_are_files_that_only_the_runtime_sees() -> None
         ToolAuth(
             "bearer",
             "/etc/omnia/tool-secrets/weather",
-            'the key "token" of the Secret "crm"',
+            'the key "token" of the Secret "crm" for the handler "weather" of the ToolRegistry'
+            ' "tools"',
         ),
         ToolAuth(
             "serviceAccount",

@@ -332,7 +332,7 @@ def test_the_keys_of_credentials_are_copied_and_optional() -> None:
     rules = {"clientKeys": {}, "userIdKeyRef": {"name": "ids", "key": "k"}}
     copies = planned(objects.agent({"externalAuth": rules}), there).secret_copies
     assert {(each.source.name, each.source.key) for each in copies} >= {("ids", "k")}
-    assert {each.target.name for each in copies} == {"helper-auth"}
+    assert {each.target.name for each in copies} == {"omnia-helper-auth"}
     assert all(each.optional for each in copies)
     mine = [each for each in copies if each.source.name == "mine"]
     assert mine

@@ -243,7 +243,8 @@ def test_versions_that_do_not_fit_are_named() -> None:
 
 OPEN = (
     "the agent accepts requests without credentials, which is for development only: remove"
-    " agents.allowUnauthenticated from the chart's values, or the variable from facade.extraEnv"
+    " agents.allowUnauthenticated from the chart's values, or"
+    " OMNIA_FACADE_ALLOW_UNAUTHENTICATED from facade.extraEnv or the Deployment"
 )
 OIDC: JsonObject = {"oidc": {"issuer": "https://i.example", "audience": "a"}}
 KEYS: JsonObject = {"clientKeys": {}}

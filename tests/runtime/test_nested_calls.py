@@ -47,6 +47,6 @@ def test_a_conversation_goes_on_after_a_nested_call(
 
 
 def test_a_reasoning_item_that_is_nested_too_deeply_costs_only_itself() -> None:
-    good = Raw(b'{"type":"reasoning"}')
+    good = Raw(b'{"type":"reasoning","encrypted_content":"x"}')
     packed = packed_reasoning("m", [Raw(nested(300).encode()), good])
-    assert unpacked_reasoning(packed, "m") == [{"type": "reasoning"}]
+    assert unpacked_reasoning(packed, "m") == [{"type": "reasoning", "encrypted_content": "x"}]

@@ -61,7 +61,7 @@ def nothing() -> None:
 @server.tool
 def mixed() -> list:
     """Return text, media and JSON."""
-    return ["before", Image(data=b"\x89PNG", format="png"), {"after": 1}]
+    return ["before", Image(data=b"\x89PNG\r\n\x1a\n", format="png"), {"after": 1}]
 
 
 @server.tool

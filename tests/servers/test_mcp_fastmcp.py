@@ -51,7 +51,7 @@ async def _check_results(found: Started) -> None:
     ):
         assert await found.call(tool, arguments) == ToolResult(content)
     for tool, content, kind, mime_type, data in (
-        ("mixed", 'before\n{"after":1}', "image", "image/png", "iVBORw=="),
+        ("mixed", 'before\n{"after":1}', "image", "image/png", "iVBORw0KGgo="),
         ("sound", "(1 media parts)", "audio", "audio/wav", "UklGRg=="),
         ("pdf", "(1 media parts)", "document", "application/pdf", "JVBERg=="),
     ):

@@ -227,7 +227,6 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
                     "contextWindow": 9,
                 },
                 "pricing": {"inputCostPer1K": 0.5},
-                "keyOrigin": 'the key "api-key" of the Secret "keys"',
             }
         ),
         secrets={("default", "keys"): frozenset({"api-key"})},
@@ -252,6 +251,7 @@ def test_a_key_is_a_reference_and_never_in_a_file() -> None:
                     "contextWindow": 9,
                 },
                 "pricing": {"inputCostPer1K": 0.5},
+                "keyOrigin": 'the key "api-key" of the Secret "keys"',
             }
         ]
     }

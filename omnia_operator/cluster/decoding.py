@@ -11,20 +11,23 @@ from typing import Any
 import msgspec
 from lightkube.core import decoders
 
-# Far more than any resource may have, so that a cut one is refused for its depth.
-_DEPTH = 500
+from omnia_core.jsonvalue import MAX_DEPTH, TooDeep, check_depth
+
+# More than a resource may have, so that a cut one is refused for its depth, and few enough for the
+# functions of kopf that call themselves for every level.
+_DEPTH = MAX_DEPTH + 20
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 def read_any_depth() -> None:
-    """Let kopf and lightkube cut what is nested too deeply to be read, in this process."""
+    """Let kopf and lightkube cut what is nested too deeply, in this process."""
     # Neither takes a decoder. kopf calls json.loads without one.
     json._default_decoder = _Decoder()  # type: ignore[attr-defined] # noqa: SLF001
     decoders.json_decode = _decode  # type: ignore[assignment] # called with these two only
 
 
 def cut(text: str) -> str:
-    """Return JSON text with null in place of every object and list below 500 levels."""
+    """Return JSON text with null in place of every object and list below 220 levels."""
     parts: list[str] = []
     depth = kept = 0
     for token in _TOKEN.finditer(text):
@@ -43,15 +46,18 @@ def cut(text: str) -> str:
 
 
 def _decode(data: bytes | msgspec.Raw, *, type: Any) -> Any:  # noqa: A002 - lightkube's name
-    try:
-        return msgspec.json.decode(data, type=type)
-    except RecursionError:
-        return msgspec.json.decode(cut(bytes(data).decode()), type=type)
+    text: Any = bytes(data)
+    return msgspec.json.decode(cut(text.decode()) if _is_deep(text) else data, type=type)
 
 
 class _Decoder(json.JSONDecoder):
     def decode(self, s: str, *args: Any) -> Any:
-        try:
-            return super().decode(s, *args)
-        except RecursionError:
-            return super().decode(cut(s), *args)
+        return super().decode(cut(s) if _is_deep(s) else s, *args)
+
+
+def _is_deep(text: bytes | str) -> bool:
+    try:
+        check_depth(text)
+    except TooDeep:
+        return True
+    return False

@@ -13,7 +13,6 @@ from tests.cluster.kubectl import Kubectl
 
 pytestmark = pytest.mark.usefixtures("omnia")
 
-OPEN = "OMNIA_FACADE_ALLOW_UNAUTHENTICATED"
 AGENT: JsonObject = {
     "apiVersion": API_VERSION,
     "kind": "AgentRuntime",
@@ -32,7 +31,7 @@ def add(path: str, value: object) -> JsonObject:
 
 
 def set_env(kubectl: Kubectl) -> None:
-    kubectl("set", "env", "deployment/kept", "--containers=facade", f"{OPEN}=true")
+    kubectl("set", "env", "deployment/kept", "--containers=facade", "OMNIA_MAX_CONNECTIONS=1")
 
 
 def add_selector(kubectl: Kubectl) -> None:

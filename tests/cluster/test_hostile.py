@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.cluster.decoding import read_any_depth
 from omnia_operator.labels import INSTANCE, OwnedNames
 from tests.cluster.agents import here, ready
 from tests.cluster.harness.deploy import RELEASE
@@ -77,7 +78,9 @@ KINDS: dict[str, Callable[[str], JsonObject]] = {
         externalAuth={"oidc": {"issuer": "http://127.0.0.1:8080", "audience": "a"}},
         runtime={"replicas": 0},
     ),
-    "bomb": agent(provider={"type": "mock", "mock": {"responses": MERGES}}, providers=None),
+    "bomb": agent(
+        provider={"type": "mock", "mock": {"configMapRef": {"name": "merges"}}}, providers=None
+    ),
     "file": registry(
         {
             "type": "grpc",
@@ -153,6 +156,14 @@ def settled(kubectl: Kubectl) -> int:
     )
 
 
+@pytest.fixture
+def any_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the test read what the operator reads."""
+    monkeypatch.setattr(json, "_default_decoder", json._default_decoder)  # type: ignore[attr-defined]
+    read_any_depth()
+
+
+@pytest.mark.usefixtures("any_depth")
 @pytest.mark.timeout(600)
 def test_who_may_write_resources_only_cannot_stop_the_operator_or_the_agents_of_others(
     omnia: Kubectl, kubectl: Kubectl, tenant: Kubectl
@@ -164,6 +175,7 @@ def test_who_may_write_resources_only_cannot_stop_the_operator_or_the_agents_of_
     kubectl.apply(
         *map(here, [*shared, *map(small, names)]),
         config_map("pack-json", {"pack.json": world.PACK_TEXT}),
+        config_map("merges", {"mock-responses.yaml": MERGES}),
         *server("evil", SERVER),
         service("evil", {"port": 8000}),
         *(

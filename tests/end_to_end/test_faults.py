@@ -240,7 +240,8 @@ async def test_while_redis_is_gone_turns_say_so_and_afterwards_nothing_confirmed
     assert all("again" in error["message"] for error in told), told
     assert refused["error"]["code"] == "INTERNAL_ERROR"
     assert unconfirmed[-1]["type"] == "error", unconfirmed
-    assert again[-1]["content"] == "heard and now"
+    # A message whose answer was lost is a part of the next request.
+    assert again[-1]["content"].removeprefix("heard ") in {"and now", "hold\n\nand now"}
     assert session
     asked = [each.content for each in session.messages if each.role == "user"]
     answered = [each.content for each in session.messages if each.role == "assistant"]

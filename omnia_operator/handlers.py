@@ -23,7 +23,7 @@ class _WithoutOptionalKinds(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
-        lacking = set(re.findall(r"plural='(\w+)'", message))
+        lacking = set(re.findall(r"(?:plural|any_name)='(\w+)'", message))
         optional = {kind.plural for kind in OPTIONAL}
         return not (message.startswith("Unresolved resources") and lacking and lacking <= optional)
 

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from kopf._cogs.structs.references import Selector
 from structlog.testing import capture_logs
 
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER
@@ -69,11 +70,15 @@ async def test_a_fault_of_a_new_agent_is_told_at_once() -> None:
     assert ("helper", "InvalidSpec") in cluster.events
 
 
+# As kopf writes the kinds that a handler is registered for.
+SCALED = Selector("keda.sh", "v1alpha1", "scaledobjects")
+
+
 @pytest.mark.parametrize(
     ("message", "shown"),
     [
-        ("Selector(group='keda.sh', version='v1alpha1', plural='scaledobjects')", False),
-        ("Selector(plural='scaledobjects'), Selector(plural='providers')", True),
+        (f"{SCALED}", False),
+        (f"{SCALED}, {Selector('omnia.altairalabs.ai', 'v1alpha1', 'providers')}", True),
         ("something else", True),
     ],
 )

@@ -79,11 +79,16 @@ def test_an_owned_object_that_is_deleted_is_back_within_seconds(kubectl: Kubectl
         wait_until(
             f"{kind} {name} is back",
             lambda kind=kind, name=name, before=before: (  # type: ignore[misc]
-                kubectl.succeeds("get", kind, name)
-                and kubectl.get(kind, name)["metadata"]["uid"] != before
+                uid_of(kubectl, kind, name) not in {"", before}
             ),
             seconds=RESTORED_SECONDS,
         )
+
+
+def uid_of(kubectl: Kubectl, kind: str, name: str) -> str:
+    """Return the uid of an object, "" while there is none."""
+    uid = "--output=jsonpath={.metadata.uid}"
+    return kubectl("get", kind, name, "--ignore-not-found", uid).strip()
 
 
 def test_an_owned_object_that_is_edited_is_mended_within_seconds(kubectl: Kubectl) -> None:

@@ -50,9 +50,7 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         if event != "connection.connect_tcp.complete":
             return
         stream = info["return_value"]
-        if self._refuses(
-            str(stream.get_extra_info("server_addr")[0])
-        ):
+        if self._refuses(str(stream.get_extra_info("server_addr")[0])):
             await stream.aclose()
             raise AddressRefused
 

@@ -30,6 +30,7 @@ from tests.chart.rendering import (
     nested,
     of_kind,
 )
+from tests.chart.rights import ISSUER_PATHS, STATUSES, VERBS
 from tests.cluster.harness.commands import run
 from tests.cluster.harness.errors import HarnessError
 
@@ -399,3 +400,18 @@ def test_the_notes_say_what_to_do_next(
     assert said.lower() in notes.lower()
     document = notes.partition("<<END\n")[2].partition("END")[0]
     assert yaml.safe_load(document)["kind"] == "AgentRuntime"
+
+
+def test_the_role_allows_what_the_operator_does_and_nothing_more(renderer: Renderer) -> None:
+    role = named(renderer({}))[f"ClusterRole/{NAMESPACE}:omnia-operator"]
+    allowed = {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        if "resources" in rule
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    done = {(kind.group, kind.plural): verbs for kind, verbs in VERBS.items()}
+    assert allowed == {**done, **STATUSES}
+    (paths,) = [rule for rule in role["rules"] if "nonResourceURLs" in rule]
+    assert paths == {"nonResourceURLs": ISSUER_PATHS, "verbs": ["get"]}

@@ -147,15 +147,15 @@ async def test_hosts_of_no_proxy_are_asked_directly(tmp_path: Path) -> None:
 async def test_the_certificates_are_trusted_without_a_proxy_too(tmp_path: Path) -> None:
     async with behind_a_proxy(tmp_path) as servers:
         egress = Egress(lambda _: False, ca_file=str(servers.ca))
-        for server, port in zip(
-            (given.openapi, given.mcp, secure_grpc),
-            (HOST, HOST, f"grpc.{HOST}"),
-            strict=True,
+        web_address = f"https://127.0.0.1:{servers.proxy.hosts[HOST]}"
+        for server in (
+            given.openapi(f"{web_address}/document"),
+            given.mcp(f"{web_address}/mcp"),
+            secure_grpc(f"127.0.0.1:{servers.proxy.hosts[f'grpc.{HOST}']}"),
         ):
-            address = f"127.0.0.1:{servers.proxy.hosts[port]}"
-            path = {given.openapi: "/document", given.mcp: "/mcp"}.get(server)  # type: ignore[call-overload]
-            found = await asked(server(f"https://{address}{path}" if path else address), egress)
+            found = await asked(server, egress)
             assert (found.status, found.error) == (ToolStatus.AVAILABLE, None)
+    assert servers.proxy.asked == []
 
 
 async def test_plain_http_is_asked_by_the_proxy_and_a_probe_is_not_made(tmp_path: Path) -> None:
@@ -215,8 +215,7 @@ async def test_new_certificates_are_used_without_a_restart(tmp_path: Path) -> No
         for server in servers.handlers:
             assert (await asked(server, egress)).status is ToolStatus.UNAVAILABLE
         # Kubernetes replaces a mounted file as a whole.
-        new = Path(shutil.copy(servers.ca, tmp_path / "new.crt"))
-        new.replace(bundle)
+        shutil.move(shutil.copy(servers.ca, tmp_path / "new.crt"), bundle)
         for server in servers.handlers:
             assert (await asked(server, egress)).status is ToolStatus.AVAILABLE
 

@@ -46,10 +46,9 @@ class Release:
 
     def upgrade(self, *arguments: str, chart: Path = CHART) -> str:
         """Install or upgrade the release; its operator acts on the namespace of the test only."""
+        watched = f"--set=operator.watchNamespaces={{{self.kubectl.namespace}}}"
         return self.helm(
-            *("upgrade", "--install", TRIAL),
-            *(chart, *image_settings()),
-            *(f"--set=operator.watchNamespaces={{{self.kubectl.namespace}}}", *arguments),
+            *("upgrade", "--install", TRIAL, str(chart)), *image_settings(), watched, *arguments
         )
 
 
@@ -92,6 +91,7 @@ def test_every_pod_of_the_chart_may_run_in_a_restricted_namespace(
         kubectl("apply", "--dry-run=server", "--filename=-", stdin=yaml.safe_dump(pod))
 
 
+@pytest.mark.timeout(600)
 def test_a_release_passes_its_test_and_leaves_nothing_when_it_is_uninstalled(
     release: Release, kubectl: Kubectl
 ) -> None:
@@ -116,6 +116,7 @@ def test_a_release_passes_its_test_and_leaves_nothing_when_it_is_uninstalled(
     assert kubectl.list("leases") == []
 
 
+@pytest.mark.timeout(600)
 def test_an_upgrade_of_the_chart_upgrades_the_resource_definitions(
     release: Release, kubectl: Kubectl, tmp_path: Path
 ) -> None:
@@ -142,6 +143,7 @@ def test_an_upgrade_of_the_chart_upgrades_the_resource_definitions(
     assert kubectl("get", "crd", DEFINITION, columns) == before
 
 
+@pytest.mark.timeout(600)
 def test_kubernetes_own_roles_include_the_custom_resources(
     kubectl: Kubectl, omnia: Kubectl
 ) -> None:

@@ -1,8 +1,10 @@
 """Servers that the operator reaches by a proxy only, and whose certificates a company signs."""
 
+import asyncio
 import contextlib
 import shutil
 import ssl
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,7 @@ from tests.discovery.test_cache import PROBING
 from tests.discovery.test_grpc_server import Tools
 from tests.runtime.grpc_server import certificate
 from tests.runtime.raw_mcp_server import GOOD, RawServer
-from tests.services import free_port
+from tests.services import LIMIT, free_port
 
 # The domain .invalid has no servers (RFC 6761): only the proxy knows this one.
 HOST = "tools.invalid"
@@ -295,3 +297,47 @@ def test_the_environment_has_the_usual_names_and_hides_passwords() -> None:
     assert env.no_proxy == (".svc", "10.0.0.0/8")
     assert env.http_proxy is None
     assert "s3cret" not in repr(env)
+
+
+async def test_the_api_server_is_not_asked_by_the_proxy(tmp_path: Path) -> None:
+    asked_for: list[str] = []
+    enough = asyncio.Event()
+
+    async def api_server(request: web.Request) -> web.Response:
+        asked_for.append(request.path)
+        # kopf looks which groups there are, and lightkube lists the resources.
+        if "/apis" in asked_for and any(each.startswith("/apis/omnia") for each in asked_for):
+            enough.set()
+        return web.json_response({"kind": "Status", "status": "Failure"}, status=503)
+
+    proxy = ForwardProxy({})
+    async with given.web_server(api_server) as url, proxy.serving() as address:
+        config = tmp_path / "kubeconfig"
+        config.write_text(KUBECONFIG.format(server=url))
+        variables = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+        environ = dict.fromkeys((*variables, *map(str.lower, variables)), address) | {
+            "KUBECONFIG": str(config),
+            "OMNIA_FACADE_IMAGE": "facade",
+            "OMNIA_RUNTIME_IMAGE": "runtime",
+            "OMNIA_BIND_ADDRESS": "127.0.0.1",
+            "OMNIA_HEALTH_PORT": str(free_port()),
+        }
+        command = (sys.executable, "-m", "omnia_operator")
+        program = await asyncio.create_subprocess_exec(*command, env=environ)
+        try:
+            async with asyncio.timeout(LIMIT):
+                await enough.wait()
+        finally:
+            program.kill()
+            await program.wait()
+    assert proxy.asked == []
+
+
+KUBECONFIG = """
+apiVersion: v1
+kind: Config
+current-context: test
+contexts: [{{name: test, context: {{cluster: test, user: test}}}}]
+clusters: [{{name: test, cluster: {{server: "{server}"}}}}]
+users: [{{name: test, user: {{token: none}}}}]
+"""

@@ -51,7 +51,7 @@ def _check(
     if service is None:
         there = [other for where, other in services if where == namespace]
         if there:
-            near = suggestion(name, there) or f"; there: {', '.join(there)}"
+            near = suggestion(name, there) or "; there: " + ", ".join(there)
             message = f'its server is the Service "{name}", which is not among the manifests{near}'
             yield about(document, place, message, "warning")
         return
@@ -61,11 +61,11 @@ def _check(
         if isinstance(each, dict)
     ]
     if port is not None and port not in ports:
-        there = ", ".join(map(str, ports)) or "none"
+        listed = ", ".join(map(str, ports)) or "none"
         yield about(
             document,
             place,
-            f'the Service "{name}" has no port {port}; it has: {there}',
+            f'the Service "{name}" has no port {port}; it has: {listed}',
             "error",
         )
 

@@ -8,13 +8,13 @@ from contextlib import closing
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.env.shared import GrpcTransport, MediaStorageType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import HealthServer, Readiness
 from omnia_core.sessions.factory import open_sessions
+from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
@@ -49,7 +49,7 @@ class Runtime:
             ConfigurationError: a file or the environment is invalid.
         """
         self._env = env
-        self._registry = CollectorRegistry()
+        self._registry = program_registry("runtime")
         metrics = RuntimeMetrics(self._registry, env.agent_name, env.namespace)
         self._client = HTTPClient()
         self._sources = ToolSources(
@@ -82,6 +82,7 @@ class Runtime:
         Raises:
             ConfigurationError: a port is not available.
         """
+        log_start("runtime", session_store=str(self._env.session_type))
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -15,6 +15,7 @@ from omnia_core.health import HealthServer, Readiness
 from omnia_core.telemetry.program import log_start, program_registry
 from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
 from omnia_operator.cluster.decoding import read_any_depth
+from omnia_operator.cluster.kinds import AGENT_RUNTIME
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
 from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
@@ -38,6 +39,7 @@ from omnia_operator.references import ObjectReference
 from omnia_operator.resync import Resync
 from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
 from omnia_operator.scheduling.liveness import WatchLiveness
+from omnia_operator.session_stores import PodHealth, SessionStores
 from omnia_operator.settings import settings_of
 
 
@@ -54,11 +56,18 @@ class Operator:
         store = Store()
         self._metrics = ReconcileMetrics(registry)
         refuses = is_private if env.discovery_deny_private_addresses else is_local
+        cluster = WatchedCluster(self._client, store)
+        self._stores = SessionStores(
+            cluster,
+            PodHealth(),
+            lambda agent: self._queue.add(ObjectReference(AGENT_RUNTIME, agent)),
+        )
         self._reconciler = Reconciler(
-            WatchedCluster(self._client, store),
+            cluster,
             settings_of(env),
             DiscoveryCache(ServerDiscovery(refuses)),
             Issuers(functools.partial(discover, refuses=refuses)),
+            self._stores,
             corrections=Corrections(self._metrics.corrected),
         )
         self._queue = WorkQueues(self._reconcile, WorkQueueMetrics(registry))
@@ -134,6 +143,7 @@ class Operator:
             group.create_task(self._election.keep())
             group.create_task(self._queue.run())
             group.create_task(self._resync.run())
+            group.create_task(self._stores.run())
             await self._resync.list_first()
             self._intake.wake_all()
 

@@ -40,7 +40,7 @@ def program_registry(component: str) -> CollectorRegistry:
         component: the program: operator, facade, runtime or history.
     """
     # A `_created` series beside each counter and histogram would double every scrape.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from httpx2 import HTTPError, HTTPStatusError, Request, Response
 from lightkube import AsyncClient
@@ -48,8 +48,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class RequestObserver(Protocol):
-    """Is told of each request to the API server. Times are in seconds."""
+class RequestObserver:
+    """Is told of each request to the API server; ignores it. Times are in seconds."""
 
     def answered(self, method: str, host: str, status: int, seconds: float) -> None:
         """Called for each answer, also for a refusal."""
@@ -58,17 +58,13 @@ class RequestObserver(Protocol):
         """Called for a request without an answer."""
 
 
-class _NoObserver(RequestObserver):
-    """Ignores everything."""
-
-
 def _mapped(
     call: Callable[Concatenate["ClusterClient", P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate["ClusterClient", P], Coroutine[Any, Any, T]]:
     """Raise `ClusterError` for every error of the client."""
 
     @functools.wraps(call)
-    async def translated(self: "ClusterClient", *args: P.args, **kwargs: P.kwargs) -> T:
+    async def translated(self: "ClusterClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return await call(self, *args, **kwargs)
         except HTTPStatusError as error:
@@ -90,6 +86,13 @@ def _refusal(error: HTTPStatusError) -> ClusterError:
     return ClusterError(code, text or str(error), transient=transient)
 
 
+def _namespace_ends(error: HTTPStatusError) -> bool:
+    """Whether a request was refused because its namespace is being deleted."""
+    details = error.status.details if isinstance(error, ApiError) else None
+    causes = (details.causes if details is not None else None) or ()
+    return any(cause.reason == "NamespaceTerminating" for cause in causes)
+
+
 @functools.cache
 def _resource(kind: ObjectKind) -> type[GenericNamespacedResource]:
     return create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
@@ -101,7 +104,7 @@ class ClusterClient:
     def __init__(self, client: AsyncClient, observer: RequestObserver | None = None) -> None:
         # The overloads of lightkube are for typed objects; ours are JSON, as the manifests are.
         self._client: Any = client
-        self._observer = observer or _NoObserver()
+        self._observer = observer or RequestObserver()
         # lightkube has no public access to its HTTP client, nor hooks of its own.
         client._client._client.event_hooks = {  # noqa: SLF001
             "request": [_begin],
@@ -230,7 +233,8 @@ class ClusterClient:
         try:
             await self._client.create(made, namespace=event["metadata"]["namespace"])
         except HTTPStatusError as error:
-            if error.response.status_code != _CONFLICT:  # the Event was created before
+            # The Event was created before, or nothing can be created any more.
+            if error.response.status_code != _CONFLICT and not _namespace_ends(error):
                 raise
 
     @_mapped

@@ -5,11 +5,12 @@ Source: k8s.io/component-base/metrics/prometheus/restclient
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from omnia_operator.cluster.client import RequestObserver
 from omnia_operator.metrics.reconciling import SECONDS
 
 
-class RequestMetrics:
-    """Implements `RequestObserver`."""
+class RequestMetrics(RequestObserver):
+    """Counts and times requests."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._requests = Counter(

@@ -14,14 +14,15 @@ from prometheus_client.registry import Collector
 from omnia_operator.cluster.kinds import CUSTOM, ObjectKind
 from omnia_operator.metrics.reconciling import SECONDS, controller_of
 from omnia_operator.references import ObjectReference
+from omnia_operator.scheduling.queue import QueueObserver
 
 _LABELS = ["name", "controller"]
 Since = Mapping[ObjectReference, float]
 """Objects, and since when by `time.monotonic`."""
 
 
-class WorkQueueMetrics:
-    """Implements `QueueObserver`. As in controller-runtime, each kind is a queue of its own."""
+class WorkQueueMetrics(QueueObserver):
+    """Counts and times what is queued. As in controller-runtime, each kind is a queue of its own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._adds = Counter(

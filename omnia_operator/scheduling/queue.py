@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import structlog
 
@@ -54,8 +54,8 @@ Work = Callable[[ObjectReference], Awaitable[Requeue]]
 """Reconciles an object."""
 
 
-class QueueObserver(Protocol):
-    """Is told what becomes of queued objects. Times are in seconds."""
+class QueueObserver:
+    """Is told what becomes of queued objects; ignores it. Times are in seconds."""
 
     def added(self, kind: ObjectKind) -> None:
         """Called when an object is due, and waits for a worker."""
@@ -68,10 +68,6 @@ class QueueObserver(Protocol):
 
     def retried(self, kind: ObjectKind) -> None:
         """Called when an object is queued again after a failure."""
-
-
-class _NoObserver(QueueObserver):
-    """Ignores everything."""
 
 
 class WorkQueues:
@@ -111,7 +107,7 @@ class WorkQueue:
         self, work: Work, observer: QueueObserver | None = None, *, debounce: float = DEBOUNCE
     ) -> None:
         self._work = work
-        self._observer = observer or _NoObserver()
+        self._observer = observer or QueueObserver()
         self._debounce = debounce
         self._due: dict[ObjectReference, asyncio.TimerHandle] = {}
         self._ready: asyncio.Queue[ObjectReference] = asyncio.Queue()

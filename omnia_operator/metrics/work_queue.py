@@ -22,7 +22,7 @@ Since = Mapping[ObjectReference, float]
 
 
 class WorkQueueMetrics(QueueObserver):
-    """Counts and times what is queued. As in controller-runtime, each kind is a queue of its own."""
+    """Counts and times what is queued; each kind is a queue, as in controller-runtime."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._adds = Counter(

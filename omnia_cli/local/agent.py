@@ -110,10 +110,9 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
             bind_address=LOOPBACK,
         )
         made.append(_container(plan, plan.runtime, runtime_env, machine))
-    containers = [plan.facade, *([plan.runtime] if plan.runtime else [])]
-    unused = [note for container in containers if (note := _unused_image(container))]
+    unused = [_unused_image(plan.facade), _unused_image(plan.runtime) if plan.runtime else ""]
     mounted = dict.fromkeys(note for _, folders in made for note in folders.notes)
-    notes = (*unused, *mounted)
+    notes = (*filter(None, unused), *mounted)
     return LocalAgent(plan, ports, tuple(spec for spec, _ in made), notes)
 
 

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
+
+import orjson
 
 from omnia_core.health import Readiness
 from omnia_core.sessions import AuditTrail, Message, Session, SessionStore, StoreUnavailable
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.sessions.store import SessionSettings
+from omnia_core.telemetry.program import release
 from omnia_core.units import Duration
 from omnia_runtime.observe.store_check import FRESH_SECONDS, StoreCheck
 from tests.runtime.conftest import Start
@@ -100,10 +102,16 @@ async def test_each_shared_store_is_found_and_missed(
 
 
 async def test_the_runtime_has_the_check_where_its_store_is_shared(
-    mounted: Mounted, start: Start, redis_url: str, tmp_path: Path
+    mounted: Mounted, start: Start, redis_url: str
 ) -> None:
-    start(OMNIA_SESSION_TYPE="redis", OMNIA_SESSION_URL=redis_url)
+    program = start(OMNIA_SESSION_TYPE="redis", OMNIA_SESSION_URL=redis_url)
     async with client(mounted):
+        first = orjson.loads(program.errors.read_text().splitlines()[0])
+        assert (first["event"], first["component"], first["version"]) == (
+            "starting",
+            "runtime",
+            release(),
+        )
         assert await asyncio.to_thread(get, mounted, "/healthz/session-store") == (
             "[+]session-store ok\n"
         )

@@ -57,14 +57,16 @@ class Resync:
 
     async def list_first(self) -> None:
         """List every kind once, and wait for an API server that does not answer."""
-        delay = _FIRST_RETRY_SECONDS
+        delay, failure = _FIRST_RETRY_SECONDS, ""
         while True:
             try:
                 await self.list_all()
             except ClusterError as error:
                 if error.code is not Code.UNAVAILABLE:
                     raise
-                _log.warning("the cluster cannot be listed", error=error.message)
+                if error.message != failure:
+                    failure = error.message
+                    _log.warning("the cluster cannot be listed", error=failure)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
             else:

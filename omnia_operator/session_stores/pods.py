@@ -3,6 +3,7 @@
 import aiohttp
 
 from omnia_core import names
+from omnia_core.addresses import Refuses, is_local
 from omnia_core.health import SESSION_STORE, check_path, failure_in
 from omnia_operator.session_stores.state import PodReport
 
@@ -12,10 +13,16 @@ _LARGEST = 4096
 
 
 class PodHealth:
-    """Asks the runtime of a pod."""
+    """Asks the runtime of a pod.
 
-    def __init__(self, port: int = names.RUNTIME_HEALTH_PORT) -> None:
+    Args:
+        port: the health port of runtimes.
+        refuses: addresses that are not asked, whatever the status of a pod says.
+    """
+
+    def __init__(self, port: int = names.RUNTIME_HEALTH_PORT, refuses: Refuses = is_local) -> None:
         self._port = port
+        self._refuses = refuses
 
     async def report(self, pod: str, address: str) -> PodReport | None:
         """Return what a pod says.
@@ -27,6 +34,8 @@ class PodHealth:
             pod: its name.
             address: its IP address.
         """
+        if self._refuses(address):
+            return None
         host = f"[{address}]" if ":" in address else address
         url = f"http://{host}:{self._port}{check_path(SESSION_STORE)}"
         timeout = aiohttp.ClientTimeout(total=_SECONDS)

@@ -39,7 +39,9 @@ async def operated(port: int) -> AsyncIterator[FakeCluster]:
     pod["status"]["podIP"] = "127.0.0.1"
     cluster = FakeCluster(*everything(SHARED), secret("store", {"url": "cmVkaXM6Ly9o"}), pod)
     changed = asyncio.Event()
-    cluster.stores = SessionStores(cluster, PodHealth(port), lambda _: changed.set())
+    cluster.stores = SessionStores(
+        cluster, PodHealth(port, refuses=lambda _: False), lambda _: changed.set()
+    )
     await cluster.settle()
     cluster.run_pods()
     await cluster.settle()

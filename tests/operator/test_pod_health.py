@@ -19,6 +19,10 @@ def answer(text: str, status: str = "200 OK", *headers: str) -> bytes:
     return "\r\n".join([*head, "", text]).encode()
 
 
+def anywhere(_: str) -> bool:
+    return False
+
+
 @asynccontextmanager
 async def pod(data: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
     """A pod that answers with these bytes; yield its port and what it was asked."""
@@ -53,10 +57,16 @@ async def test_only_the_line_of_the_check_is_a_report(
     data: bytes, report: PodReport | None
 ) -> None:
     async with pod(data) as (port, asked):
-        assert await PodHealth(port).report("p", "127.0.0.1") == report
+        assert await PodHealth(port, anywhere).report("p", "127.0.0.1") == report
     assert asked[0].startswith(f"GET {check_path(SESSION_STORE)} HTTP/1.1\r\n".encode())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "no address"])
 async def test_a_pod_that_cannot_be_reached_says_nothing(address: str) -> None:
-    assert await PodHealth(free_port()).report("p", address) is None
+    assert await PodHealth(free_port(), anywhere).report("p", address) is None
+
+
+async def test_no_pod_leads_the_operator_to_its_own_machine() -> None:
+    async with pod(answer(OK)) as (port, asked):
+        assert await PodHealth(port).report("p", "127.0.0.1") is None
+    assert asked == []

@@ -11,7 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, POD, SECRET
 from omnia_operator.session_stores import PodReport, SessionStores, StoreState, next_state
 from omnia_operator.session_stores.state import DOUBTS, SILENT_ROUNDS
-from omnia_operator.session_stores.watch import DOUBT_INTERVAL, INTERVAL
+from omnia_operator.session_stores.watch import DOUBT_INTERVAL, INTERVAL, QUESTIONS
 from tests.operator.cluster import FakeCluster, everything, running_pod, secret
 
 REDIS: JsonObject = {"session": {"type": "redis", "storeRef": {"name": "store"}}}
@@ -182,6 +182,39 @@ async def test_an_outage_is_asked_for_more_often_than_a_store_that_is_reached() 
     await pass_time(60)
     for pause in await pass_time(60):
         assert DOUBT_INTERVAL * 0.75 <= pause <= DOUBT_INTERVAL + 0.2
+
+
+@pytest.mark.parametrize("failure", ["", AWAY], ids=["reached", "away"])
+async def test_many_agents_are_asked_less_often_each(failure: str) -> None:
+    cluster, clock = await with_store("helper-1"), Clock()
+    asked = 0
+
+    class Asked:
+        async def report(self, pod: str, address: str) -> PodReport:
+            nonlocal asked
+            assert address
+            asked += 1
+            return PodReport(pod, failure)
+
+    stores = SessionStores(cluster, Asked(), lambda _: None, clock)
+    for number in range(400):
+        key = "default", f"agent-{number}"
+        made = running_pod(f"agent-{number}-1")
+        made["metadata"]["labels"] = {"app.kubernetes.io/instance": key[1]}
+        cluster.put(made)
+        stores.state(key)
+    for _ in range(3):  # until each is known
+        await stores.ask_due()
+        clock.now += 100
+    await stores.ask_due()
+
+    asked = 0
+    for _ in range(60):
+        clock.now += 1
+        await stores.ask_due()
+    # A random part of each interval makes it shorter by a quarter at most.
+    assert asked <= 60 * QUESTIONS / 0.75
+    assert asked >= 400
 
 
 async def test_a_fault_while_pods_are_asked_costs_only_its_agent() -> None:

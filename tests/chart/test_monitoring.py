@@ -11,7 +11,17 @@ import pytest
 import yaml
 
 from omnia_operator.cluster.kinds import DEPLOYMENT
-from tests.chart.alert_cases import BUILD, FIRES, LEADER, OPERATOR, QUIET, Series
+from tests.chart.alert_cases import (
+    AGENT,
+    BUILD,
+    FIRES,
+    LEADER,
+    OPERATOR,
+    QUIET,
+    READY,
+    UNMET,
+    Series,
+)
 from tests.chart.test_chart_files import CHART, ROOT, schema, values
 from tests.contract.metrics_page import CONSTANT, every_row, exposed
 from tests.operator import objects
@@ -75,6 +85,33 @@ def test_each_alert_fires_when_it_should_and_at_no_other_time(
     cases += [case(name, series, fires=0) for name, series in QUIET.items()]
     file = tmp_path / "cases.yaml"
     document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": cases}
+    file.write_text(yaml.safe_dump(document))
+    promtool(program, "test", "rules", str(file))
+
+
+def test_the_alert_about_an_agent_that_is_not_ready_names_the_reason(
+    need_program: NeedProgram, tmp_path: Path
+) -> None:
+    program = need_program("promtool", INSTALL)
+    reason = 'condition="Ready",reason="CrashLoopBackOff"'
+    series = {f"{READY}{{{AGENT}}}": "0x60", f"{UNMET}{{{AGENT},{reason}}}": "1x60"}
+    runbook = "docs/how-to/monitoring.md#omniaagentnotready"
+    alert = {
+        "exp_labels": {"severity": "warning", "agent": "jam", "namespace": "kitchen"},
+        "exp_annotations": {
+            "summary": "kitchen/jam is not ready: CrashLoopBackOff",
+            "runbook": runbook,
+        },
+    }
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": each, "values": given} for each, given in series.items()],
+        "alert_rule_test": [
+            {"eval_time": "60m", "alertname": "OmniaAgentNotReady", "exp_alerts": [alert]}
+        ],
+    }
+    file = tmp_path / "cases.yaml"
+    document = {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}
     file.write_text(yaml.safe_dump(document))
     promtool(program, "test", "rules", str(file))
 

@@ -504,7 +504,7 @@ EFFECTS: dict[str, Effect] = {
         PEERS, at(AGENTS, "spec", "ingress", 0, "from"), PEERS, AGENTS_CLOSED
     ),
     "networkPolicy.scrapers": Effect(
-        PEERS, at(AGENTS, "spec", "ingress", 1, "from"), PEERS, AGENTS_CLOSED
+        PEERS, at(AGENTS, "spec", "ingress", 2, "from"), PEERS, AGENTS_CLOSED
     ),
     "networkPolicy.egress": Effect(RULES, at(AGENTS, "spec", "egress", 0), RULES[0], AGENTS_CLOSED),
     "networkPolicy.operator.enabled": Effect(True, number_of("NetworkPolicy"), 1),

@@ -142,7 +142,13 @@ def test_network_policies_close_what_nobody_is_named_for(renderer: Renderer) -> 
     (peer,) = rule["from"]
     test = named(renderer(ENABLED))["Pod/omnia-test"]
     assert peer["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
-    assert made["omnia-agents"]["ingress"] == [{"ports": [{"port": "facade"}]}]
+    clients, asking = made["omnia-agents"]["ingress"]
+    assert clients == {"ports": [{"port": "facade"}]}
+    # The operator, which asks whether they reach their session store, and nobody else.
+    (peer,) = asking["from"]
+    operator = named(renderer(ENABLED))["Deployment/omnia-operator"]["spec"]["template"]
+    assert peer["podSelector"]["matchLabels"].items() <= operator["metadata"]["labels"].items()
+    assert asking["ports"] == [{"port": "runtime-health"}]
     assert made["omnia-history"]["ingress"] == [{"ports": [{"port": "http"}]}]
     for spec in made.values():
         assert spec["policyTypes"] == ["Ingress", "Egress"]

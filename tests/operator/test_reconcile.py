@@ -47,8 +47,10 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-async def settled(*documents: JsonObject, keda: bool = True) -> FakeCluster:
-    cluster = FakeCluster(*documents, keda=keda)
+async def settled(
+    *documents: JsonObject, keda: bool = True, gateways: bool = True
+) -> FakeCluster:
+    cluster = FakeCluster(*documents, keda=keda, gateways=gateways)
     await cluster.settle()
     cluster.run_pods()
     await cluster.settle()

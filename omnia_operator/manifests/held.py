@@ -104,9 +104,11 @@ HELD: Mapping[ObjectKind, frozenset[str]] = {
     INGRESS: frozenset({"spec.defaultBackend", "spec.tls"}),
     HTTP_ROUTE: frozenset(
         {
+            "spec.parentRefs.namespace",
             "spec.parentRefs.port",
             "spec.parentRefs.sectionName",
             "spec.rules.backendRefs.filters",
+            "spec.rules.backendRefs.namespace",
             "spec.rules.filters",
             "spec.rules.matches.headers",
             "spec.rules.matches.method",

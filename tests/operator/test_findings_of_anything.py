@@ -11,6 +11,8 @@ from omnia_operator.api import InvalidResource, Severity, findings, parse
 from tests.operator import objects
 
 WHOLE = [
+    *objects.documents(objects.DATA / "golden" / "platform" / "in.yaml"),
+    *objects.documents(objects.DATA / "golden" / "gateway" / "in.yaml"),
     objects.load(objects.DATA / "spec" / "001-complete.yaml"),
     objects.load(objects.DATA / "spec" / "002-summarizer.yaml"),
     objects.pack({"rollout": {"type": "canary", "canary": {}}}),

@@ -18,7 +18,6 @@ GRPC: JsonObject = {"name": "g", "type": "grpc", "httpConfig": None}
 MCP: JsonObject = {"name": "m", "type": "mcp", "httpConfig": None, "tool": None}
 
 
-
 def extra_container(**fields: Any) -> JsonObject:
     return {"name": "proxy", "image": "registry.example/proxy:1", **fields}
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from omnia_core.env import OperatorEnv
+from omnia_operator.api.workload import PodDefaults
 from omnia_operator.policy import Policy
 from omnia_operator.settings import settings_of
 from tests.cluster.harness.cluster import Cluster
@@ -20,7 +21,12 @@ from tests.cluster.test_chart import CHART, Object, of_kind
 ENABLED = {
     "history": {"enabled": True, "database": {"secretName": "history", "key": "url"}},
     "imagePullSecrets": ["pull"],
-    "agents": {"imagePullSecrets": ["pull"]},
+    "agents": {
+        "imagePullSecrets": ["pull"],
+        "podLabels": {"team": "text"},
+        "priorityClassName": "conversations",
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    },
     "tracing": {"enabled": True, "endpoint": "http://collector:4317"},
     "prometheus": {"address": "http://prometheus:9090"},
     "operator": {"priorityClassName": "high", "watchNamespaces": ["agents"]},
@@ -139,8 +145,22 @@ def environment(objects: list[Object]) -> dict[str, str]:
                 "customImages": False,
                 "extraEnvironment": False,
                 "unauthenticatedAgents": True,
+                "customServiceAccounts": True,
+                "extraContainers": False,
+                "hostPorts": True,
+                "exposure": False,
             },
-            Policy(("emptyDir", "hostPath"), True, False, False, True),
+            Policy(
+                ("emptyDir", "hostPath"),
+                service_account_tokens=True,
+                custom_images=False,
+                extra_environment=False,
+                unauthenticated_agents=True,
+                custom_service_accounts=True,
+                extra_containers=False,
+                host_ports=True,
+                exposure=False,
+            ),
         ),
         ({"volumes": []}, Policy(())),
     ],
@@ -151,6 +171,38 @@ def test_the_policy_of_the_values_reaches_the_operator(
     objects = render(cluster, tmp_path, {"policy": values})
 
     assert settings_of(OperatorEnv.parse(environment(objects))).policy == policy
+
+
+def test_what_pods_of_all_agents_have_reaches_the_operator(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    def pods(values: Object) -> PodDefaults:
+        objects = render(cluster, tmp_path, {"agents": values})
+        return settings_of(OperatorEnv.parse(environment(objects))).pods
+
+    assert pods({}) == PodDefaults()
+    made = pods(
+        {
+            "podLabels": {"team": "a", "number": "1e3"},
+            "podAnnotations": {"text": 'a"b: <c> & {{ d }}'},
+            "serviceAccountAnnotations": {"role": "r"},
+            "priorityClassName": "high",
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+            "affinity": {"nodeAffinity": {}},
+            "topologySpreadConstraints": [{"maxSkew": 1}],
+        }
+    )
+    assert made == PodDefaults(
+        pod_labels={"team": "a", "number": "1e3"},
+        pod_annotations={"text": 'a"b: <c> & {{ d }}'},
+        service_account_annotations={"role": "r"},
+        priority_class_name="high",
+        node_selector={"disk": "ssd"},
+        tolerations=({"key": "gpu", "operator": "Exists"},),
+        affinity={"nodeAffinity": {}},
+        topology_spread_constraints=({"maxSkew": 1},),
+    )
 
 
 def test_limits_of_the_cpu_reach_every_container(cluster: Cluster, tmp_path: Path) -> None:

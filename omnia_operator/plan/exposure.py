@@ -17,6 +17,7 @@ class ServicePlan:
     load_balancer_class: str | None = None
     load_balancer_source_ranges: tuple[str, ...] = ()
     external_traffic_policy: str | None = None
+    app_protocol: str = "http"
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,17 @@ class RoutePlan:
 
 def service_plan(spec: AgentRuntimeSpec) -> ServicePlan:
     """Return the plan of the Service."""
-    service = spec.facade.service
+    service, expose = spec.facade.service, spec.facade.expose
     policy = service.external_traffic_policy
+    # Gateways let WebSockets through at the latest when the Service says so (GEP-1911).
+    routed = expose is not None and expose.http_route is not None and spec.mode is Mode.AGENT
     return ServicePlan(
         type=service.type.value,
         annotations=dict(service.annotations) or None,
         load_balancer_class=service.load_balancer_class,
         load_balancer_source_ranges=service.load_balancer_source_ranges,
         external_traffic_policy=None if policy is None else policy.value,
+        app_protocol="kubernetes.io/ws" if routed else "http",
     )
 
 

@@ -127,6 +127,23 @@ async def test_a_route_is_as_its_gateway_says(
     assert cluster.conditions()["Ready"] == "True: RuntimeReady"
 
 
+@pytest.mark.parametrize(
+    ("document", "protocol"),
+    [
+        (objects.agent(ROUTE), "kubernetes.io/ws"),
+        (objects.agent(ingress()), "http"),
+        (objects.function(ROUTE), "http"),
+    ],
+    ids=["agent", "by an Ingress", "function"],
+)
+async def test_a_gateway_is_told_that_an_agent_speaks_websocket(
+    document: JsonObject, protocol: str
+) -> None:
+    cluster = await settled(document, *everything()[1:])
+    (port,) = cluster.live(SERVICE)["spec"]["ports"]
+    assert port["appProtocol"] == protocol
+
+
 async def test_without_the_gateway_api_the_agent_runs_and_says_so_until_it_is_installed() -> None:
     cluster = await settled(*everything(ROUTE), gateways=False)
 

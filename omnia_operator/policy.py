@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from omnia_core.env import FacadeEnv
 from omnia_core.env.operator import RESTRICTED_VOLUMES
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import GROUP
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
 from omnia_operator.api.container import ExtraContainer
 from omnia_operator.api.expose import ServiceType
@@ -134,18 +135,23 @@ def _hosts(path: Path, value: object) -> Iterator[ResourceFinding]:
 
 
 def _exposure(spec: AgentRuntimeSpec) -> Iterator[ResourceFinding]:
-    facade = spec.facade
-    for name, exposes in (
-        ("expose", facade.expose is not None),
-        ("service", facade.service.type is not ServiceType.CLUSTER_IP),
-    ):
-        if exposes:
-            yield _refused(
-                ("spec", "facade", name),
-                "exposure of an agent outside the cluster is",
-                "policy.exposure is true",
-                "remove the field",
-            )
+    expose, service = spec.facade.expose, spec.facade.service
+    if expose is not None:
+        yield _exposed(("expose",))
+    if service.type is not ServiceType.CLUSTER_IP:
+        yield _exposed(("service", "type"))
+    # Controllers expose a Service by its annotations; the operator's own describe it as a tool.
+    if not all(name.startswith(f"{GROUP}/") for name in service.annotations):
+        yield _exposed(("service", "annotations"))
+
+
+def _exposed(fields: Path) -> ResourceFinding:
+    return _refused(
+        ("spec", "facade", *fields),
+        "exposure of an agent outside the cluster is",
+        "policy.exposure is true",
+        "remove the field",
+    )
 
 
 def _volumes(spec: AgentRuntimeSpec, policy: Policy) -> Iterator[ResourceFinding]:

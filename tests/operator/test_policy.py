@@ -228,12 +228,19 @@ def test_what_the_standard_restricted_allows_is_allowed(change: JsonObject) -> N
                         "hostnames": ["a.example.com"],
                         "httpRoute": {"parentRefs": [{"name": "public"}]},
                     },
-                    "service": {"type": "NodePort"},
+                    "service": {
+                        "type": "NodePort",
+                        "annotations": {"tailscale.com/expose": "true"},
+                    },
                 }
             },
-            ["spec.facade.expose", "spec.facade.service"],
+            ["spec.facade.expose", "spec.facade.service.type", "spec.facade.service.annotations"],
         ),
-        ({"exposure": False}, {"facade": {"service": {"annotations": {"a": "b"}}}}, []),
+        (
+            {"exposure": False},
+            {"facade": {"service": {"annotations": {"omnia.altairalabs.ai/tool-path": "/mcp"}}}},
+            [],
+        ),
     ],
 )
 def test_each_switch_decides_about_its_fields(

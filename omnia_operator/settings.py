@@ -73,7 +73,7 @@ def _pods(env: OperatorEnv) -> PodDefaults:
     try:
         document = msgspec.json.decode(env.pod_defaults or "{}", type=dict[str, Any])
         # The chart writes an empty value for what is not set.
-        given = {name: value for name, value in document.items() if value not in ("", {}, [])}
+        given = {name: value for name, value in document.items() if value not in (None, "", {}, [])}
         defaults = PodDefaults.model_validate_json(msgspec.json.encode(given), by_name=False)
     except msgspec.DecodeError as error:
         expected = 'a JSON object such as {"podLabels": {"team": "a"}}'

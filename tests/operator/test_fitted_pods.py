@@ -88,6 +88,7 @@ def test_empty_values_of_the_chart_are_no_values() -> None:
         "podLabels": {},
         "priorityClassName": "",
         "affinity": {},
+        "nodeSelector": None,
         "tolerations": [],
         "topologySpreadConstraints": [],
     }

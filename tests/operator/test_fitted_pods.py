@@ -3,22 +3,29 @@
 from dataclasses import replace
 from typing import Any
 
+import hypothesis
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omnia_core.env import OperatorEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api import InvalidResource
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.crd import definition
 from omnia_operator.api.workload import PodDefaults
 from omnia_operator.cluster.kinds import DEPLOYMENT, SERVICE, SERVICE_ACCOUNT
 from omnia_operator.labels import selector
+from omnia_operator.manifests import render
 from omnia_operator.plan import PodPlan, Settings, plan
 from omnia_operator.policy import Policy
+from omnia_operator.resolve import Resolved, resolve
 from omnia_operator.settings import settings_of
 from tests.operator import objects, world
 from tests.operator.cluster import SETTINGS, FakeCluster, everything, pod
+from tests.operator.test_findings_of_anything import places, replaced
 from tests.operator.test_reconcile import settled
 
 ENV = OperatorEnv(facade_image="facade:1", runtime_image="runtime:1")
@@ -187,6 +194,65 @@ async def test_a_change_of_the_number_of_pods_replaces_none() -> None:
 
     assert cluster.live(DEPLOYMENT)["spec"]["replicas"] == 3
     assert template(cluster) == before
+
+
+PLATFORM = objects.documents(objects.DATA / "golden" / "platform" / "in.yaml")[0]
+POWERS: JsonObject = {
+    "privileged": True,
+    "runAsUser": 0,
+    "runAsNonRoot": False,
+    "allowPrivilegeEscalation": True,
+    "capabilities": {"add": ["SYS_ADMIN"]},
+    "seccompProfile": {"type": "Unconfined"},
+    "hostNetwork": True,
+    "hostPID": True,
+    "automountServiceAccountToken": True,
+    "mountPropagation": "Bidirectional",
+    "containers": [{"name": "facade", "image": "theirs"}],
+}
+
+
+def with_powers(document: JsonObject, place: tuple[str | int, ...], names: list[str]) -> JsonObject:
+    """Return a document with powers in the object at a place, or in its place."""
+    value: Any = document
+    for step in place:
+        value = value[step]
+    powers = {name: POWERS[name] for name in names}
+    new = {**value, **powers} if isinstance(value, dict) else powers
+    made: JsonObject = replaced(document, place, new)
+    return made
+
+
+@hypothesis.settings(deadline=None)  # the first document compiles every rule
+@given(
+    place=st.sampled_from([each for each in places(PLATFORM) if "spec" in each]),
+    names=st.lists(st.sampled_from(sorted(POWERS)), min_size=1, unique=True),
+)
+def test_no_document_gives_a_container_powers(
+    place: tuple[str | int, ...], names: list[str]
+) -> None:
+    try:
+        agent = world.agent(with_powers(PLATFORM, place, names))
+    except InvalidResource:
+        return
+    outcome = resolve(agent, world.found())
+    if not isinstance(outcome, Resolved):
+        return
+    (deployment,) = [each for each in render(plan(outcome, Settings())) if each.kind == DEPLOYMENT]
+    spec = deployment.body["spec"]["template"]["spec"]
+    assert not {"hostNetwork", "hostPID"} & spec.keys()
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["securityContext"]["runAsUser"] == 65532
+    assert [each["name"] for each in spec["containers"]] == ["facade", "log-shipper"]
+    for container in (*spec["containers"], *spec["initContainers"]):
+        security = container["securityContext"]
+        chosen = {"runAsUser", "runAsGroup", "readOnlyRootFilesystem"}
+        assert set(security) <= chosen | {"allowPrivilegeEscalation", "capabilities"}
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert security.get("runAsUser") != 0
+        for mount in container.get("volumeMounts", ()):
+            assert set(mount) <= {"name", "mountPath", "readOnly", "subPath"}
 
 
 def at(document: JsonObject, path: str) -> Any:

@@ -120,8 +120,8 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     policy_exposure: Annotated[
         bool,
         Meta(
-            description="AgentRuntimes may have `facade.expose`, and a Service with annotations or of"
-            " another type than ClusterIP."
+            description="AgentRuntimes may have `facade.expose`, and a Service with annotations or"
+            " of another type than ClusterIP."
         ),
     ] = True
     discovery_deny_private_addresses: Annotated[

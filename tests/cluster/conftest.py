@@ -81,12 +81,15 @@ def keda(cluster_kubectl: Kubectl) -> None:
 
 
 @pytest.fixture
-def gateway_api(cluster_kubectl: Kubectl) -> Iterator[Callable[[], None]]:
-    """A cluster without the Gateway API; call it to install the definition of an HTTPRoute."""
+def gateway_api(cluster_kubectl: Kubectl) -> Callable[[], None]:
+    """A cluster without the Gateway API; call it to install the definition of an HTTPRoute.
+
+    The definition stays: the operator is restarted when the watch of a kind ends for good.
+    """
     definition = FOREIGN / "httproutes.gateway.networking.k8s.io.yaml"
     name = "httproutes.gateway.networking.k8s.io"
     if cluster_kubectl.succeeds("get", "customresourcedefinition", name):
-        unavailable("the cluster has the Gateway API already")
+        unavailable("the cluster has the Gateway API already; make cluster-down removes a test's")
 
     def install() -> None:
         cluster_kubectl("apply", "--server-side", f"--filename={definition}")
@@ -94,8 +97,7 @@ def gateway_api(cluster_kubectl: Kubectl) -> Iterator[Callable[[], None]]:
             *("wait", "--for=condition=Established", f"--filename={definition}", "--timeout=30s")
         )
 
-    yield install
-    cluster_kubectl("delete", f"--filename={definition}", "--ignore-not-found")
+    return install
 
 
 @pytest.fixture(scope="session")

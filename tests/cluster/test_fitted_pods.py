@@ -72,12 +72,12 @@ def test_containers_of_the_user_run_beside_the_agent(kubectl: Kubectl) -> None:
     assert found["metadata"]["annotations"]["example.com/owner"] == "support"
     assert {each["name"] for each in found["status"]["containerStatuses"]} == {"facade", "more"}
     assert all(each["ready"] for each in found["status"]["containerStatuses"])
-    assert say(kubectl, "fitted", "Hello!") == ["Hello!"]
+    assert say(kubectl, "fitted", "Hello!") == ["Echo: Hello!"]
 
 
 def test_a_field_that_kubernetes_refuses_is_told_with_its_place(kubectl: Kubectl) -> None:
-    wrong = {"topologySpreadConstraints": [{"maxSkew": 0, "topologyKey": "zone"}]}
-    kubectl.apply(agent(runtime=wrong))
+    wrong = {"maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    kubectl.apply(agent(runtime={"topologySpreadConstraints": [wrong]}))
 
     wait_until(
         "it is told",

@@ -69,6 +69,21 @@ def test_a_lease_that_lacks_something_is_read_with_what_a_new_one_has() -> None:
     assert (short.holder, short.seconds) == ("other", 40)
 
 
+def test_the_empty_lease_of_the_chart_is_taken_and_stays_the_releases() -> None:
+    metadata = {
+        "namespace": KEY[0],
+        "name": KEY[1],
+        "resourceVersion": "7",
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "omnia"},
+    }
+    made: JsonObject = {"metadata": metadata}
+    assert next_action(LeaseObservation.of(made, None, 0.0), "me", 0.0) is LeaseAction.ACQUIRE
+    taken = lease_body(made, KEY, "me", TIME, acquired=True)
+    assert taken["metadata"] == metadata
+    assert taken["spec"]["holderIdentity"] == "me"
+
+
 def test_the_first_lease_is_whole() -> None:
     assert lease_body(None, KEY, "me", TIME, acquired=True) == {
         "apiVersion": "coordination.k8s.io/v1",

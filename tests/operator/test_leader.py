@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
@@ -184,6 +185,16 @@ async def test_a_holder_that_cannot_renew_stops() -> None:
     with pytest.raises(LeadershipLost, match="could not be renewed"):
         async with asyncio.timeout(5):
             await first.keep()
+
+
+async def test_a_failure_that_lasts_is_logged_once() -> None:
+    leases = Leases()
+    first = candidate(leases, "first")
+    with capture_logs() as lines:
+        for broken in (True, True, False, True):
+            leases.broken = broken
+            await first._step()
+    assert [each["error"] for each in lines] == ["no answer", "no answer"]
 
 
 async def test_a_holder_that_was_replaced_stops() -> None:

@@ -446,23 +446,9 @@ EFFECTS: dict[str, Effect] = {
         ALERTS,
     ),
     **{
-        f"metrics.prometheusRule.thresholds.{name}": Effect(1234, alert(name), "1234", ALERTS)
-        for name in (
-            "OmniaAgentErrors",
-            "OmniaTurnsSlow",
-            "OmniaFirstChunkSlow",
-            "OmniaQueueWaits",
-            "OmniaConnectionsNearLimit",
-            "OmniaSpendHigh",
-            "OmniaTurnLimitsReached",
-            "OmniaToolsFailing",
-            "OmniaSessionStoreFailing",
-            "OmniaAgentNotReady",
-            "OmniaOperatorLeaderMissing",
-            "OmniaOperatorErrors",
-            "OmniaOperatorBehind",
-            "OmniaOperatorWatchSilent",
-        )
+        value.name: Effect(1234, alert(value.path[-1]), "1234", ALERTS)
+        for value in chart_values(CHART)
+        if "thresholds" in value.path
     },
     "metrics.dashboard.enabled": Effect(True, number_of("ConfigMap"), 1),
     "metrics.dashboard.labels": Effect(

@@ -2,8 +2,8 @@
 
 from typing import Any, TypeAlias
 
+from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.latency import BUCKETS
-from omnia_core.sessions.postgres.encoding import escape_nul
 from omnia_history.filters import AggregateFilter, Page, SessionFilter
 
 Query: TypeAlias = tuple[str, list[Any]]

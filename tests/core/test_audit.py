@@ -8,8 +8,8 @@ import pytest
 
 from omnia_core.sessions import AuditTrail, Message, SessionSettings
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.latency import BOUNDS, histogram, quantile
-from omnia_core.sessions.postgres.encoding import escape_nul, unescape_nul
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.units import Duration
 from tests.loopback_proxy import Proxy

@@ -14,9 +14,9 @@ from structlog.testing import capture_logs
 from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict, SessionSettings
 from omnia_core.sessions.postgres.encoding import encode_audit
 from omnia_core.sessions.postgres.migrations import migrate, migrations
-from omnia_core.sessions.postgres.retention import BatchTask
 from omnia_core.sessions.postgres.store import PostgresSessionStore, PostgresTimings
 from omnia_core.sessions.retention import Retention, RetentionEffects
+from omnia_core.sessions.sweeping import BatchTask
 from omnia_core.units import Duration
 from tests.core.session_beds import Counted, connected
 from tests.services import LIMIT, PostgresServer

@@ -68,12 +68,14 @@ class Session(Struct, frozen=True):
         interrupted: the last checkpoint of a turn that was not appended yet. The turn is running,
             or its runtime died; then the next append may begin with these messages.
         deleted: the deleted messages before `messages`; None when nothing is deleted.
+        name: what the session is about, for people; one line, "" while it has none.
     """
 
     id: str
     messages: tuple[Message, ...] = field(default=())
     interrupted: tuple[Message, ...] = field(default=())
     deleted: DeletedMessages | None = None
+    name: str = ""
 
     @property
     def first(self) -> int:

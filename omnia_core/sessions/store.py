@@ -108,5 +108,19 @@ class SessionStore(Protocol):
         has another length, or has ended, stays as it is.
         """
 
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        """Name a session, and store the audit records of the naming; return whether it was named.
+
+        A session that has another name than `expected_name` by now keeps it. A name is not a
+        message: neither the length nor the time to live changes.
+        """
+
     async def close(self) -> None:
         """Close connections and stop background work."""

@@ -49,6 +49,19 @@ class MeteredSessionStore:
         with _Operation("checkpoint", self._metrics):
             await self._store.checkpoint(session_id, messages, expected_length=expected_length)
 
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        with _Operation("rename", self._metrics):
+            return await self._store.rename(
+                session_id, name, expected_name=expected_name, audit=audit
+            )
+
     async def close(self) -> None:
         await self._store.close()
 

@@ -158,3 +158,21 @@ def test_quantiles_are_within_the_bucket_of_the_true_one() -> None:
     assert quantile(buckets, 0.95) == pytest.approx(1900, rel=0.05)
     assert quantile(histogram([1e9]), 0.5) == BOUNDS[-1]
     assert quantile(histogram([]), 0.5) is None
+
+
+async def test_what_a_name_has_cost_is_kept_once_with_the_session(
+    postgres: PostgresServer, connection: asyncpg.Connection
+) -> None:
+    store = store_at(postgres.url)
+    await store.append("s", [HELLO], expected_length=0, audit=AuditTrail(turns=1))
+    call = ProviderCall("2026-11-29T10:00:00.000Z", "default", "m", "success", cost_usd=0.25)
+    audit = AuditTrail(provider_calls=(call,))
+    named = [
+        await store.rename("s", name, expected_name="", audit=audit)
+        # As when the first answer was lost; then as another pod that made a name too.
+        for name in ("parcels", "parcels", "orders")
+    ]
+    await store.close()
+    row = await connection.fetchrow("SELECT name, turns, cost_usd FROM omnia.sessions")
+    assert named == [True, True, False]
+    assert tuple(row) == ("parcels", 1, 0.5)

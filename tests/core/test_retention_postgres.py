@@ -294,13 +294,13 @@ async def test_what_a_policy_on_trial_would_delete_is_counted_once_by_all_pods(
     assert len(await database.sessions()) == 4
 
 
-async def of_the_version_before(connection: asyncpg.Connection) -> None:
+async def of_the_version_before(connection: asyncpg.Connection, count: int = 3) -> None:
     """Make the tables as they were before retention."""
     await connection.execute(
         "CREATE SCHEMA omnia; CREATE TABLE omnia.migrations (number integer PRIMARY KEY,"
         " name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
     )
-    for each in migrations()[:3]:
+    for each in migrations()[:count]:
         await connection.execute(each.statements)
         await connection.execute(
             "INSERT INTO omnia.migrations VALUES ($1, $2, clock_timestamp() - interval '1 hour')",
@@ -420,6 +420,36 @@ async def test_a_pod_of_the_version_before_goes_on_beside_the_new_ones(
     await database.advance(31 * DAY)
     assert await sweep.fetchval(10) == 1
     assert await database.sessions() == []
+
+
+async def test_a_pod_that_knows_no_names_goes_on_with_a_session_that_has_one(
+    database: Database,
+) -> None:
+    connection = database.connection
+    await of_the_version_before(connection, 5)
+    parameters = ", ".join(f"${number}" for number in range(1, 17))
+    append = await connection.prepare(f"SELECT * FROM omnia.append_turn({parameters})")
+    load = await connection.prepare("SELECT * FROM omnia.load($1, $2, $3, $4, $5, $6, $7)")
+    keep = await connection.prepare("SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)")
+    key = ("n", "a", "old", DAY, None)
+
+    async def appended(length: int) -> tuple[bool, int]:
+        audit = encode_audit(AuditTrail(turns=1))
+        record = (["user"], ["1.0.0"], [b'{"role":"user"}'])
+        arguments = (None, None, None, None, uuid.uuid4(), length, *record, "mia", audit)
+        return tuple((await append.fetch(*key, *arguments))[0])[:2]
+
+    assert await appended(0) == (True, 1)
+    await migrate(connection)
+    store = database.store(MONTH)
+    assert await store.rename("old", "parcels", expected_name="", audit=AuditTrail())
+    assert await appended(1) == (True, 2)
+    await keep.fetch(*key, 2, b'{"role":"assistant","content":"part"}')
+    ((records, *_),) = await load.fetch(*key, None, None)
+    session = await store.load("old")
+    assert len(records) == 2
+    assert session
+    assert (session.length, len(session.interrupted), session.name) == (2, 1, "parcels")
 
 
 async def test_an_append_that_cut_its_own_beginning_is_known_when_it_is_sent_again(

@@ -76,7 +76,7 @@ def encode_audit(audit: AuditTrail) -> str:
 def _without_nul(value: object) -> object:
     match value:
         case str():
-            return value.replace("\0", "\ufffd")
+            return replace_nul(value)
         case dict():
             return {name: _without_nul(item) for name, item in value.items()}
         case list() | tuple():
@@ -104,6 +104,11 @@ def _daily(calls: Sequence[ProviderCall]) -> list[_Daily]:
         )
         for (provider, model), group in sorted(grouped.items())
     ]
+
+
+def replace_nul(value: str) -> str:
+    """Return a text for people in which NUL, which PostgreSQL cannot store, is U+FFFD."""
+    return value.replace("\0", "\ufffd")
 
 
 def escape_nul(value: str) -> str:

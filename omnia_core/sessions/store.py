@@ -9,6 +9,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
+from omnia_core.sessions.signals import Signals
 from omnia_core.units import Duration
 
 
@@ -75,6 +76,11 @@ class SessionStore(Protocol):
     """
 
     keeps_audit: bool = False
+
+    @property
+    def signals(self) -> Signals | None:
+        """The signals between the pods of the agent; None where no other pod sees the sessions."""
+        return None
 
     def start(self) -> None:
         """Start the background work that a retention policy requires."""

@@ -12,6 +12,7 @@ from omnia_core.sessions import (
     SessionStore,
     StoreUnavailable,
 )
+from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
 
@@ -22,6 +23,10 @@ class MeteredSessionStore:
         self._store = store
         self._metrics = metrics
         self.keeps_audit = store.keeps_audit
+
+    @property
+    def signals(self) -> Signals | None:
+        return self._store.signals
 
     def start(self) -> None:
         self._store.start()

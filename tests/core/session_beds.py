@@ -18,6 +18,8 @@ from omnia_core.units import Duration
 
 TTL = Duration.parse("60s")
 KINDS = ["memory", "redis", "postgres"]
+# Those whose sessions other pods see.
+SIGNALLING = ["redis", "postgres"]
 
 _PASS = (
     "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval,"

@@ -427,8 +427,10 @@ async def test_a_pod_that_knows_no_names_goes_on_with_a_session_that_has_one(
 ) -> None:
     connection = database.connection
     await of_the_version_before(connection, 5)
-    parameters = ", ".join(f"${number}" for number in range(1, 17))
-    append = await connection.prepare(f"SELECT * FROM omnia.append_turn({parameters})")
+    append = await connection.prepare(
+        "SELECT * FROM omnia.append_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+        " $14, $15, $16)"
+    )
     load = await connection.prepare("SELECT * FROM omnia.load($1, $2, $3, $4, $5, $6, $7)")
     keep = await connection.prepare("SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)")
     key = ("n", "a", "old", DAY, None)

@@ -25,6 +25,7 @@ from omnia_core.sessions.postgres.retention import (
     report_effects,
     retention_terms,
 )
+from omnia_core.sessions.postgres.signals import PostgresSignals
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
 
@@ -78,6 +79,7 @@ class PostgresSessionStore(SessionStore):
         self._bounded = retention is not None and retention.bounds_anything
         self._on_retention = settings.on_retention
         self._owner = (settings.namespace, settings.agent)
+        self._signals = PostgresSignals(self._pool, *self._owner)
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
         self._worker = RetentionWorker(
@@ -88,6 +90,10 @@ class PostgresSessionStore(SessionStore):
             seconds=timings.sweep_seconds,
             batch=timings.sweep_batch,
         )
+
+    @property
+    def signals(self) -> PostgresSignals:
+        return self._signals
 
     def start(self) -> None:
         if self._bounded:

@@ -1,9 +1,9 @@
 """The Lua scripts of the session store: each operation is one script.
 
 KEYS of each: messages, last append, checkpoint, past. "past" is a hash that exists once messages
-were deleted, or would have been in a dry run, or the session has a name: how many messages, the turns among them, pack version and user
-of the first message, and the position of the first message that a dry-run policy would have kept. The
-name of the session is in it too, so that pods of an earlier version renew and delete it with the rest.
+were deleted, or would have been in a dry run: how many, the turns among them, pack version and user
+of the first message, and the position of the first message that a dry-run policy would have kept.
+It has the name of the session too, so that pods of earlier versions renew and delete it with it.
 
 The length of a session is that of the list plus the deleted messages.
 """

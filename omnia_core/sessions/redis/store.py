@@ -16,6 +16,7 @@ from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
 from omnia_core.sessions.redis.scripts import APPEND, APPEND_BOUNDED, CHECKPOINT, LOAD, RENAME
+from omnia_core.sessions.redis.signals import RedisSignals
 from omnia_core.sessions.retention import Retention, RetentionEffects
 from omnia_core.sessions.store import (
     SessionConflict,
@@ -58,6 +59,11 @@ class RedisSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._prefix = f"omnia:{settings.namespace}:{settings.agent}"
         self._decoder = msgspec.json.Decoder(Message)
+        self._signals = RedisSignals(self._redis, f"{self._prefix}:signals")
+
+    @property
+    def signals(self) -> RedisSignals:
+        return self._signals
 
     async def load(self, session_id: str) -> Session | None:
         try:

@@ -101,6 +101,12 @@ class Session(Struct, frozen=True):
             return self.deleted.user_id
         return self.messages[0].user_id if self.messages else ""
 
+    @property
+    def answering(self) -> bool:
+        """Whether a turn runs, or died before its answer was stored."""
+        said = (message.role for message in reversed(self.messages) if message.role != "summary")
+        return next(said, "") == "user"
+
     def open_to(self, user_id: str) -> bool:
         """Whether a user may continue the session; an anonymous session is open to everybody."""
         return self.user_id in ("", user_id)

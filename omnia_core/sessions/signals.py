@@ -14,6 +14,8 @@ KEPT_SECONDS = 5.0
 POLL_SECONDS = 0.5
 # Listeners of a server that wakes them look again after this time, which finds dead connections.
 CHECK_SECONDS = 30.0
+# How long a connection for wake-ups outlives the last turn of its pod.
+CONNECTED_SECONDS = 60.0
 
 
 class Signal(Struct, frozen=True):
@@ -33,7 +35,14 @@ class Signal(Struct, frozen=True):
 
 
 class Signals(Protocol):
-    """The signals of one agent. Both methods raise `StoreUnavailable`."""
+    """The signals of one agent. Both methods raise `StoreUnavailable`.
+
+    Attributes:
+        idle_seconds: how long a listener should go on after the last turn of its pod; 0 where
+            listening costs something all the time.
+    """
+
+    idle_seconds: float = 0.0
 
     async def send(self, signal: Signal) -> None:
         """Send a signal to every listener of the agent."""

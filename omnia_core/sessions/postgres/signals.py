@@ -11,6 +11,7 @@ from omnia_core.sessions.postgres.encoding import escape_nul, replace_nul, unesc
 from omnia_core.sessions.postgres.pool import PostgresPool
 from omnia_core.sessions.signals import (
     CHECK_SECONDS,
+    CONNECTED_SECONDS,
     KEPT_SECONDS,
     POLL_SECONDS,
     Signal,
@@ -34,6 +35,8 @@ class PostgresSignals(StoredSignals):
     A listener has one connection more. Where a pooler gives each transaction another connection to
     the server, no notification arrives, and the listener goes on polling.
     """
+
+    idle_seconds = CONNECTED_SECONDS
 
     def __init__(self, pool: PostgresPool, namespace: str, agent: str) -> None:
         self._pool = pool

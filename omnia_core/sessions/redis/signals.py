@@ -12,6 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS
 from omnia_core.sessions.signals import (
     CHECK_SECONDS,
+    CONNECTED_SECONDS,
     KEPT_SECONDS,
     Signal,
     StoredSignals,
@@ -41,6 +42,8 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. oldest, '+inf')
 
 class RedisSignals(StoredSignals):
     """The signals below a key, over the client of a session store."""
+
+    idle_seconds = CONNECTED_SECONDS
 
     def __init__(self, redis: Redis, key: str) -> None:
         self._redis = redis

@@ -25,8 +25,8 @@ TRANSACTION_SECONDS = 10.0
 MIN_VERSION = (3, 37)
 # Size of the write-ahead log from which on it is copied into the file.
 LOG_BYTES = 4 << 20
-# How long the copy waits for readers; other writers wait meanwhile.
-_COPY_MILLISECONDS = 1000
+# How long the copy waits for readers.
+_COPY_SECONDS = 0.5
 _OPEN_PAUSE_SECONDS = 0.02
 
 _T = TypeVar("_T")
@@ -37,7 +37,7 @@ _REMEDIES = {
     "SQLITE_READONLY": "the file or its folder is read-only",
     "SQLITE_CANTOPEN": "the file cannot be opened or created; check its folder and permissions",
     "SQLITE_PERM": "the file may not be used by this user",
-    "SQLITE_BUSY": f"another program has locked it for more than {BUSY_SECONDS:g} s",
+    "SQLITE_BUSY": "another program has locked it for too long",
     "SQLITE_NOTADB": "it is not an SQLite file",
     "SQLITE_CORRUPT": "the file is damaged; restore a copy, or move it away to begin another one",
     "SQLITE_IOERR": "the disk does not read or write",
@@ -52,8 +52,8 @@ class SqliteFile:
     the log anew (https://www.sqlite.org/wal.html, "The WAL-Reset Bug").
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open nothing yet.
+    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Open nothing yet; `busy_seconds` limits the wait for other programs.
 
         Raises:
             ConfigurationError: the SQLite of this Python is too old.
@@ -64,9 +64,11 @@ class SqliteFile:
                 f" this Python has {sqlite3.sqlite_version}: use a newer Python"
             )
         self._path = path
+        self._busy_seconds = busy_seconds
         self._log = path.with_name(f"{path.name}-wal")
         self._connection: sqlite3.Connection | None = None
         self._identity = (0, 0)
+        self._copy_at = LOG_BYTES
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sessions")
 
@@ -125,7 +127,7 @@ class SqliteFile:
             # The file was deleted or replaced: what is written there would be lost.
             self._disconnect()
         if self._connection is None:
-            self._connection = connect(self._path)
+            self._connection = connect(self._path, self._busy_seconds)
             self._identity = _identity(self._path)
         return self._connection
 
@@ -136,16 +138,21 @@ class SqliteFile:
                 connection.close()
 
     def _copy_log(self, connection: sqlite3.Connection) -> None:
-        # A failure changes nothing of what is committed; the next transaction copies the log.
+        # A failure changes nothing of what is committed.
         with contextlib.suppress(sqlite3.Error, OSError):
-            if self._log.stat().st_size < LOG_BYTES:
+            size = self._log.stat().st_size
+            if size < self._copy_at:
                 return
-            connection.execute(f"PRAGMA busy_timeout = {_COPY_MILLISECONDS}").fetchall()
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}").fetchall()
+            # A reader may be in the way, and other writers wait meanwhile: try again later.
+            self._copy_at = size + LOG_BYTES
+            _limit_waits(connection, _COPY_SECONDS)
+            (failed, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not failed:
+                self._copy_at = LOG_BYTES
+            _limit_waits(connection, self._busy_seconds)
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     """Open a file, create it if it does not exist, and bring its tables up to date.
 
     Raises:
@@ -156,10 +163,10 @@ def connect(path: Path) -> sqlite3.Connection:
     # process (https://www.sqlite.org/howtocorrupt.html, section 2.2).
     with contextlib.suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + busy_seconds
     while True:
         try:
-            return _configured(path)
+            return _configured(path, busy_seconds)
         except sqlite3.OperationalError as error:
             # SQLite does not wait while another program changes the mode of a new file.
             if not explain(error).startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
@@ -201,8 +208,8 @@ def explain(error: Exception) -> str:
     return f"{name}: {error}"
 
 
-def _configured(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+def _configured(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_seconds, isolation_level=None)
     try:
         # Before anything is written: the file may be another program's.
         _ = check_version(connection)
@@ -233,6 +240,10 @@ def added(one: str, other: str) -> str:
     """Add up two JSON arrays of numbers, element by element."""
     pairs = zip(msgspec.json.decode(one), msgspec.json.decode(other), strict=True)
     return msgspec.json.encode([first + second for first, second in pairs]).decode()
+
+
+def _limit_waits(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}").fetchall()
 
 
 def _identity(path: Path) -> tuple[int, int]:

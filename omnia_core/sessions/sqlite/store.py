@@ -16,7 +16,7 @@ from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.sqlite import rows
-from omnia_core.sessions.sqlite.file import SqliteFile
+from omnia_core.sessions.sqlite.file import BUSY_SECONDS, SqliteFile
 from omnia_core.sessions.sqlite.moments import moment
 from omnia_core.sessions.sqlite.retention import SqliteRetention
 from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
@@ -36,10 +36,12 @@ class SqliteTimings(Struct, frozen=True, kw_only=True):
     """Intervals of the store.
 
     Attributes:
+        busy_seconds: limits the wait for other programs.
         sweep_seconds: between two batches of deletions.
         sweep_batch: how many sessions one batch deletes at most.
     """
 
+    busy_seconds: float = BUSY_SECONDS
     sweep_seconds: float = SWEEP_SECONDS
     sweep_batch: int = SWEEP_BATCH
 
@@ -63,7 +65,7 @@ class SqliteSessionStore(SessionStore):
         """
         timings = timings or SqliteTimings()
         retention, owner = settings.retention, (settings.namespace, settings.agent)
-        self._file = SqliteFile(path)
+        self._file = SqliteFile(path, timings.busy_seconds)
         self._owner = owner
         self._terms = retention_terms(settings.ttl, retention)
         self._bounded = retention is not None and retention.bounds_anything

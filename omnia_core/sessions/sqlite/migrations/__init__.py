@@ -49,13 +49,13 @@ def schema_version(connection: sqlite3.Connection, schema: str = "main") -> int:
     return int(version)
 
 
-def check_version(connection: sqlite3.Connection) -> int:
+def check_version(connection: sqlite3.Connection, schema: str = "main") -> int:
     """Return the number of the last migration of a file that this program can use.
 
     Raises:
         UnknownFile: another program, or a newer version of this one, wrote the file.
     """
-    version, newest = schema_version(connection), migrations()[-1].number
+    version, newest = schema_version(connection, schema), migrations()[-1].number
     if version > newest:
         raise UnknownFile(
             f"a newer version of Omnia wrote it: expected schema {newest} or older, found"

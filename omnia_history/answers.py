@@ -6,8 +6,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from omnia_core.sessions.escaping import unescape_nul
 from omnia_core.sessions.latency import quantile
-from omnia_core.sessions.postgres.encoding import unescape_nul
 
 
 class SessionView(Struct, frozen=True):

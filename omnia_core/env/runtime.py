@@ -12,6 +12,7 @@ from omnia_core.env.shared import (
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
     OTEL_SETTINGS,
+    SESSION_PATH,
     GrpcTransport,
     GrpcTransportField,
     MediaMaxFileSize,
@@ -19,6 +20,7 @@ from omnia_core.env.shared import (
     MediaStorageType,
     MediaStorageTypeField,
     Port,
+    SessionPath,
     SessionType,
     SessionTypeField,
     SessionUrl,
@@ -103,6 +105,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         Duration, Meta(description="A session ends this long after its last use.")
     ] = Duration(86_400_000)
     session_url: SessionUrl = None
+    session_path: SessionPath = SESSION_PATH
     session_naming: Annotated[
         bool, Meta(description="Give sessions names, beside the answers.")
     ] = False

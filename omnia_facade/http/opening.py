@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import orjson
 from aiohttp import web
 
-from omnia_core.env import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
@@ -102,7 +101,7 @@ def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
 
 def _open_refused_inputs(context: ProcessContext) -> "RefusedInputs | None":
     """Return the records of refused inputs; None if the session store keeps no audit records."""
-    if context.env.session_type is not SessionType.POSTGRES:
+    if not context.env.session_type.keeps_history:
         return None
     from omnia_facade.functions.refused_inputs import RefusedInputs  # noqa: PLC0415 - as above
 

@@ -1,9 +1,12 @@
 """Session stores of every kind on real servers, in which time can be let pass."""
 
+import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -14,12 +17,14 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.sessions.retention import Retention, RetentionEffects
+from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 
 TTL = Duration.parse("60s")
-KINDS = ["memory", "redis", "postgres"]
+KINDS = ["memory", "redis", "postgres", "sqlite"]
 # Those whose sessions other pods see.
-SIGNALLING = ["redis", "postgres"]
+SIGNALLING = ["redis", "postgres", "sqlite"]
 
 _PASS = (
     "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval,"
@@ -73,6 +78,13 @@ async def bed_of(
             store: SessionStore = redis_store(url, retention, counted)
             other: SessionStore = redis_store(url, retention, counted)
             advance = _redis_time(redis)
+        elif kind == "sqlite":
+            path = request.getfixturevalue("tmp_path") / f"{uuid.uuid4()}" / "sessions.db"
+            store, other = (sqlite_store(path, retention, counted) for _ in range(2))
+
+            async def advance(seconds: float) -> None:
+                sqlite_time(path, seconds)
+
         else:
             url = request.getfixturevalue("postgres").url
             connection = await stack.enter_async_context(connected(url))
@@ -109,6 +121,26 @@ def postgres_store(
             ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
         ),
     )
+
+
+def sqlite_store(
+    path: Path, retention: Retention | None = None, counted: Counted | None = None
+) -> SqliteSessionStore:
+    note = (counted or Counted()).note
+    return SqliteSessionStore(
+        path,
+        SessionSettings(
+            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+        ),
+    )
+
+
+def sqlite_time(path: Path, seconds: float) -> None:
+    """Let time pass in a file."""
+    columns = ("begun_at", "active_at", "used_at", "expires_at", "kept_until")
+    sets = ", ".join(f"{name} = iif({name} IS NULL, NULL, after({name}, ?1))" for name in columns)
+    with contextlib.closing(connect(path)) as connection:
+        connection.execute(f"UPDATE sessions SET {sets}", (-seconds,))  # noqa: S608 - constants
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from omnia_core.sessions.postgres.encoding import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.postgres.pool import PostgresPool
 from omnia_core.sessions.signals import (
     CHECK_SECONDS,

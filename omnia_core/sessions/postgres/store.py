@@ -11,23 +11,20 @@ import msgspec
 from msgspec import Struct
 
 from omnia_core.sessions.audit import AuditTrail
-from omnia_core.sessions.postgres.encoding import (
-    encode_audit,
-    escape_nul,
-    replace_nul,
-    unescape_nul,
-)
+from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.postgres.encoding import encode_audit
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
-from omnia_core.sessions.postgres.retention import (
+from omnia_core.sessions.postgres.retention import PostgresRetention
+from omnia_core.sessions.postgres.signals import PostgresSignals
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
+from omnia_core.sessions.sweeping import (
     SWEEP_BATCH,
     SWEEP_SECONDS,
     RetentionWorker,
     report_effects,
     retention_terms,
 )
-from omnia_core.sessions.postgres.signals import PostgresSignals
-from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
 
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
@@ -83,8 +80,7 @@ class PostgresSessionStore(SessionStore):
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
         self._worker = RetentionWorker(
-            self._pool,
-            self._owner,
+            PostgresRetention(self._pool, self._owner, self._terms),
             self._terms,
             settings.on_retention,
             seconds=timings.sweep_seconds,

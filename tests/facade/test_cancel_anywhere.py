@@ -75,11 +75,13 @@ def programs() -> Iterator[list[Program]]:
 
 @asynccontextmanager
 async def pods_of(
-    kind: SessionType, url: str, folder: Path, programs: list[Program], **facade: object
+    kind: SessionType, url: str, folder: Path, programs: list[Program]
 ) -> AsyncIterator[Pods]:
-    variables = {"OMNIA_SESSION_TYPE": str(kind)}
-    if url:
-        variables["OMNIA_SESSION_URL"] = url
+    variables = {
+        "OMNIA_SESSION_TYPE": str(kind),
+        "OMNIA_SESSION_URL": url,
+        "OMNIA_SESSION_PATH": str(folder / "sessions.db"),
+    }
     (folder / "auth").mkdir()
     files = AuthFiles(folder / "auth")
     files.rules(AuthFile(edge_trust=EdgeTrust(subject="x-user-id")))
@@ -98,10 +100,10 @@ async def pods_of(
                         runtime_address=f"127.0.0.1:{mounted.grpc_port}",
                         session_type=kind,
                         session_url=SecretStr(url) if url else None,
+                        session_path=variables["OMNIA_SESSION_PATH"],
                         allow_unauthenticated=False,
                         auth_path=str(files.auth),
                         auth_secrets_path=str(files.secrets),
-                        **facade,
                     )
                 )
             )
@@ -116,10 +118,20 @@ async def pods(
     request: pytest.FixtureRequest, tmp_path: Path, programs: list[Program]
 ) -> AsyncIterator[Pods]:
     kind = SessionType(request.param)
-    server = request.getfixturevalue({"redis": "redis_url"}.get(kind, str(kind)))
-    url = server.url if isinstance(server, PostgresServer) else str(server)
-    async with pods_of(kind, url, tmp_path, programs) as made:
+    async with pods_of(kind, url_of(kind, request), tmp_path, programs) as made:
         yield made
+
+
+def url_of(kind: SessionType, request: pytest.FixtureRequest) -> str:
+    """Return the address of the server of this test run; "" for stores that have none."""
+    match kind:
+        case SessionType.REDIS:
+            return str(request.getfixturevalue("redis_url"))
+        case SessionType.POSTGRES:
+            server: PostgresServer = request.getfixturevalue("postgres")
+            return server.url
+        case _:
+            return ""
 
 
 async def begun(talk: Client) -> str:

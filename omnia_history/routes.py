@@ -115,7 +115,9 @@ class Routes:
         if not end:
             return [], None
         last = SessionPosition(end[0]["begun_at"], end[0]["key"])
-        rows = await self._database.fetch(search.sessions(self._namespace, criteria, last))
+        rows = await self._database.fetch(
+            search.sessions(self._namespace, criteria, last, self._database.dialect)
+        )
         return rows, last if end[0]["more"] else None
 
     async def _session(self, request: web.Request) -> web.Response:
@@ -135,11 +137,13 @@ class Routes:
         return handler
 
     async def _aggregates(self, request: web.Request) -> web.Response:
-        criteria = filters.aggregate_filter(request.query)
-        calls = await self._database.fetch(queries.calls(self._namespace, criteria))
+        criteria, dialect = filters.aggregate_filter(request.query), self._database.dialect
+        calls = await self._database.fetch(queries.calls(self._namespace, criteria, dialect))
         turns = []
         if criteria.group_by in ("agent", "day"):
-            turns = list(await self._database.fetch(queries.turns(self._namespace, criteria)))
+            turns = list(
+                await self._database.fetch(queries.turns(self._namespace, criteria, dialect))
+            )
         return _answer(answers.aggregates(criteria.group_by, turns, calls))
 
     async def _openapi_document(self, _: web.Request) -> web.Response:

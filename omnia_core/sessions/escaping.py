@@ -1,6 +1,11 @@
 """Text in the columns of a database, which cannot contain the character NUL."""
 
 
+def replace_nul(value: str) -> str:
+    """Return a text for people in which NUL is U+FFFD."""
+    return value.replace("\0", "\ufffd")
+
+
 def escape_nul(value: str) -> str:
     """Return a text without NUL, which PostgreSQL cannot store; `unescape_nul` reverses it."""
     return value.replace("\\", "\\\\").replace("\0", "\\0")

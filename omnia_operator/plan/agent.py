@@ -13,6 +13,7 @@ from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.api.session import SessionNaming
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
@@ -100,6 +101,20 @@ def _with_retention(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
     )
 
 
+def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
+    """Add how sessions are named, if they are."""
+    if naming is None or not naming.enabled:
+        return env
+    return msgspec.structs.replace(
+        env,
+        session_naming=True,
+        session_naming_every_turns=naming.every_turns,
+        session_naming_max_words=naming.max_words,
+        session_naming_max_length=naming.max_length,
+        session_naming_provider=naming.provider,
+    )
+
+
 def _facade(
     resolved: Resolved,
     settings: Settings,
@@ -171,7 +186,7 @@ def _runtime(
         session_ttl=_session_ttl(resolved),
         media_base_path=spec.media.base_path,
     )
-    env = _with_retention(resolved, env)
+    env = _with_naming(spec.session.naming, _with_retention(resolved, env))
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),

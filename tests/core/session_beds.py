@@ -1,9 +1,12 @@
 """Session stores of every kind on real servers, in which time can be let pass."""
 
+import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
@@ -17,11 +20,15 @@ from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.sessions.retention import Retention, RetentionEffects
+from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.services import LIMIT
 
 TTL = Duration.parse("60s")
-KINDS = ["memory", "redis", "postgres", "mongodb"]
+KINDS = ["memory", "redis", "postgres", "sqlite", "mongodb"]
+# Those whose sessions other pods see.
+SIGNALLING = ["redis", "postgres", "sqlite", "mongodb"]
 
 _PASS = (
     "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval,"
@@ -86,6 +93,13 @@ async def bed_of(
             await client.drop_database("omnia")
             store, other = (mongo_store(url, retention, counted) for _ in range(2))
             advance = mongo_time(client)
+        elif kind == "sqlite":
+            path = request.getfixturevalue("tmp_path") / f"{uuid.uuid4()}" / "sessions.db"
+            store, other = (sqlite_store(path, retention, counted) for _ in range(2))
+
+            async def advance(seconds: float) -> None:
+                sqlite_time(path, seconds)
+
         else:
             url = request.getfixturevalue("postgres").url
             connection = await stack.enter_async_context(connected(url))
@@ -157,6 +171,26 @@ def mongo_time(client: AsyncMongoClient[dict[str, Any]]) -> Callable[[float], Aw
             await sessions.update_one({"_id": each["_id"]}, {"$set": before})
 
     return advance
+
+
+def sqlite_store(
+    path: Path, retention: Retention | None = None, counted: Counted | None = None
+) -> SqliteSessionStore:
+    note = (counted or Counted()).note
+    return SqliteSessionStore(
+        path,
+        SessionSettings(
+            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+        ),
+    )
+
+
+def sqlite_time(path: Path, seconds: float) -> None:
+    """Let time pass in a file."""
+    columns = ("begun_at", "active_at", "used_at", "expires_at", "kept_until")
+    sets = ", ".join(f"{name} = iif({name} IS NULL, NULL, after({name}, ?1))" for name in columns)
+    with contextlib.closing(connect(path)) as connection:
+        connection.execute(f"UPDATE sessions SET {sets}", (-seconds,))  # noqa: S608 - constants
 
 
 @asynccontextmanager

@@ -1,10 +1,12 @@
 """The contract of the store of replies; every driver passes it."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -14,10 +16,12 @@ from omnia_core.env import FacadeEnv, SecretStr
 from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
+from omnia_core.sessions.sqlite.file import connect
 from omnia_facade.idempotency.memory import MemoryReplyStore
 from omnia_facade.idempotency.opening import open_reply_store
 from omnia_facade.idempotency.postgres import PostgresReplyStore
 from omnia_facade.idempotency.redis import RedisReplyStore
+from omnia_facade.idempotency.sqlite import SqliteReplyStore
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 from tests.services import PostgresServer, free_port
 
@@ -80,7 +84,25 @@ def postgres_store(url: str, **sweeping: float) -> PostgresReplyStore:
     return made
 
 
-@pytest.fixture(params=["memory", "redis", "postgres"])
+def sqlite_bed(path: Path) -> Bed:
+    async def advance(seconds: float) -> None:
+        with contextlib.closing(connect(path)) as connection:
+            connection.execute("UPDATE replies SET expires_at = after(expires_at, ?)", (-seconds,))
+
+    return Bed(sqlite_store(path), sqlite_store(path), advance)
+
+
+def sqlite_store(path: Path, **sweeping: float) -> SqliteReplyStore:
+    return SqliteReplyStore(
+        path,
+        namespace="replies",
+        agent="a",
+        sweep_seconds=sweeping.get("seconds", 60),
+        sweep_batch=int(sweeping.get("batch", 200)),
+    )
+
+
+@pytest.fixture(params=["memory", "redis", "postgres", "sqlite"])
 async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     if request.param == "memory":
         yield memory_bed()
@@ -91,6 +113,9 @@ async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
             await redis.flushdb()
             made = redis_bed(url, redis)
             yield made
+    elif request.param == "sqlite":
+        made = sqlite_bed(request.getfixturevalue("tmp_path") / "sessions.db")
+        yield made
     else:
         url = request.getfixturevalue("postgres").url
         connection = await asyncpg.connect(url)
@@ -232,6 +257,29 @@ async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
                 await connection.fetchval("SELECT count(*) FROM omnia.replies WHERE agent = 'old'")
             )
     await connection.close()
+    await store.close()
+    assert left == [5, 3, 1, 0]
+
+
+async def test_expired_replies_leave_the_file(tmp_path: Path) -> None:
+    store = sqlite_store(tmp_path / "sessions.db", seconds=0, batch=2)
+    await claim(store, "begin")
+    with contextlib.closing(connect(tmp_path / "sessions.db")) as connection:
+        for number in range(5):
+            connection.execute(
+                "INSERT INTO replies VALUES ('n', 'old', ?, x'00', 'h', NULL, '2020-01-01')",
+                (bytes([number]),),
+            )
+        left = [5]
+        async with asyncio.timeout(20):
+            while left[-1]:
+                await claim(store, "begin")
+                if store._sweep.running:
+                    await asyncio.wait({store._sweep.running})
+                (count,) = connection.execute(
+                    "SELECT count(*) FROM replies WHERE agent = 'old'"
+                ).fetchone()
+                left.append(count)
     await store.close()
     assert left == [5, 3, 1, 0]
 

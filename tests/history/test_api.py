@@ -1,18 +1,21 @@
-"""The history API over a real PostgreSQL."""
+"""The history API over the databases that have a history."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import SessionSettings
-from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.retention import Retention
-from omnia_core.units import Duration
-from omnia_history.database import Database
+from omnia_history.database import open_database
+from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
-from tests.history.history_bed import ANSWER, HELLO, api, database, get, ids
+from omnia_history.routes import Routes
+from tests.core.session_beds import sqlite_time
+from tests.history.history_bed import ANSWER, HELLO, HOUR, api, database, get, ids, store_at
 from tests.services import PostgresServer, free_port
 
 
@@ -94,17 +97,11 @@ async def test_turns_of_a_day_have_errors_and_latencies(filled: str) -> None:
         }
 
 
-async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: PostgresServer) -> None:
-    url = await database(postgres, "kept")
-    policy = Retention(days=30, max_messages=2)
-    store = PostgresSessionStore(
-        url,
-        SessionSettings(
-            ttl=Duration.parse("1h"), namespace="default", agent="shop", retention=policy
-        ),
-    )
-    for length in (0, 2, 4):
-        await store.append("s", [HELLO, ANSWER], expected_length=length)
+async def two_hours_ago(url: str) -> None:
+    """Let two hours pass in a database."""
+    if url.startswith("sqlite://"):
+        sqlite_time(Path(url.removeprefix("sqlite://")), 7200)
+        return
     connection = await asyncpg.connect(url)
     await connection.execute(
         "UPDATE omnia.sessions SET begun_at = begun_at - interval '2h',"
@@ -112,6 +109,16 @@ async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: Postgres
         " kept_until = kept_until - interval '2h'"
     )
     await connection.close()
+
+
+async def test_a_session_that_ended_is_shown_while_it_is_kept(empty: str) -> None:
+    policy, url = Retention(days=30, max_messages=2), empty
+    store = store_at(
+        url, SessionSettings(ttl=HOUR, namespace="default", agent="shop", retention=policy)
+    )
+    for length in (0, 2, 4):
+        await store.append("s", [HELLO, ANSWER], expected_length=length)
+    await two_hours_ago(url)
     await store.append("s", [HELLO], expected_length=0)
     await store.close()
     async with api(url) as client:
@@ -167,13 +174,43 @@ async def test_an_empty_or_absent_database_is_told(postgres: PostgresServer) -> 
             assert response.status == 200
 
 
+async def test_a_file_that_no_agent_has_used_yet_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    for exists in (False, True):
+        if exists:
+            path.touch()
+        async with (
+            api(f"sqlite://{path}") as client,
+            client.get("/api/v1/sessions") as response,
+        ):
+            assert response.status == 503
+            assert "no agent has stored one yet" in (await response.json())["detail"]
+    path.write_text("no database " * 100)
+    async with api(f"sqlite://{path}") as client, client.get("/api/v1/sessions") as response:
+        assert (await response.json())["detail"] == (
+            "the file of the sessions cannot be read: SQLITE_NOTADB: it is not an SQLite file"
+        )
+
+
 async def test_nothing_can_be_written(filled: str) -> None:
-    readable = Database(filled)
-    with pytest.raises(Refused, match="ReadOnly"):
+    readable = open_database(filled)
+    with pytest.raises(Refused, match=r"ReadOnly|SQLITE_READONLY"):
         await readable.fetch(("DELETE FROM omnia.sessions RETURNING key", []))
     await readable.close()
 
 
-def test_only_a_postgres_has_a_history() -> None:
-    with pytest.raises(ConfigurationError, match="in Redis or in memory have no history"):
-        Database("redis://localhost")
+async def test_every_namespace_is_shown_where_it_is_asked_for(filled: str) -> None:
+    readable = open_database(filled)
+    application = Routes(readable, ALL_NAMESPACES, None).application()
+    async with TestClient(TestServer(application)) as client:
+        found = ids(await get(client, "sessions"))
+        assert (len(found), found[0]) == (6, ("shop", "theirs"))
+        assert (await get(client, "sessions/theirs"))["cost_usd"] == 8.0
+        assert len((await get(client, "aggregates"))["groups"]) == 3
+    await readable.close()
+
+
+def test_only_databases_have_a_history() -> None:
+    for url in ("redis://localhost", "sqlite://relative.db", "sessions.db"):
+        with pytest.raises(ConfigurationError, match="in Redis or in memory have no history"):
+            open_database(url)

@@ -14,6 +14,7 @@ from omnia_core.sessions.audit import (
     ToolExecution,
 )
 from omnia_core.sessions.daily import DailyCalls, daily_calls
+from omnia_core.sessions.escaping import replace_nul
 from omnia_core.sessions.latency import histogram
 
 
@@ -62,7 +63,7 @@ def encode_audit(audit: AuditTrail) -> str:
 def _without_nul(value: object) -> object:
     match value:
         case str():
-            return value.replace("\0", "\ufffd")
+            return replace_nul(value)
         case dict():
             return {name: _without_nul(item) for name, item in value.items()}
         case list() | tuple():

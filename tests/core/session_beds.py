@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 
 from omnia_core.sessions import SessionSettings, SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.mongodb.documents import BUCKET_NAMES
 from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
@@ -191,6 +192,25 @@ def sqlite_time(path: Path, seconds: float) -> None:
     sets = ", ".join(f"{name} = iif({name} IS NULL, NULL, after({name}, ?1))" for name in columns)
     with contextlib.closing(connect(path)) as connection:
         connection.execute(f"UPDATE sessions SET {sets}", (-seconds,))  # noqa: S608 - constants
+
+
+async def mongo_rows(client: AsyncMongoClient[dict[str, Any]], table: str) -> list[dict[str, Any]]:
+    """Return the documents as the rows that other databases have for them, in order."""
+    found = await client["omnia"][table].find().sort("_id", 1).to_list()
+    if table == "messages":
+        return [message for append in found for message in append["messages"]]
+    if table.startswith("daily_"):
+        for row in found:
+            row["buckets"] = [row["latency"].get(name, 0) for name in BUCKET_NAMES]
+    if table not in ("provider_calls", "tool_calls", "runtime_events"):
+        return found
+    name = table.removeprefix("runtime_")
+    appends = await client["omnia"]["messages"].find().sort("from", 1).to_list()
+    return [
+        {"turn": append["turn"], **each}
+        for append in appends
+        for each in append.get("trail", {}).get(name, ())
+    ]
 
 
 @asynccontextmanager

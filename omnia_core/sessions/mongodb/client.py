@@ -53,6 +53,7 @@ _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("daily_turns", ("namespace", "day")),
     ("daily_calls", ("namespace", "day")),
     ("replies", ("expires_at",)),
+    ("signals", ("namespace", "agent")),
 )
 
 
@@ -77,6 +78,7 @@ class Collections:
         self.replies = collection("replies", majority)
         self.schema = collection("schema", majority)
         self.sessions = collection("sessions", primary)
+        self.signals = collection("signals", primary)
         self.users = collection("users", primary)
         self.summaries = collection("summaries", primary)
         self.daily_turns = collection("daily_turns", primary)

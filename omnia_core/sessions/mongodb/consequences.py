@@ -53,19 +53,18 @@ class Consequences:
             The session as it is then; None when it has ended.
         """
         await self._connection.run(lambda found: self._write_others(found, append))
-        fields = documents.session_update(append, session)
         begins = await self._begins(session, append)
+        change = documents.session_update(append)
+        fields = change["$set"]
         fields |= self._bounded(session, append, begins)
 
         async def update(collections: Collections) -> tuple[Document | None, bool]:
             key = {"_id": session["_id"], "ended": False}
-            before = await collections.sessions.find_one_and_update(
-                key | {"length": append["from"]},
-                {"$set": fields, "$unset": {"checkpoint": ""}},
-                return_document=ReturnDocument.BEFORE,
+            after = await collections.sessions.find_one_and_update(
+                key | {"length": append["from"]}, change, return_document=ReturnDocument.AFTER
             )
-            if before:
-                return before | fields, True
+            if after:
+                return after, True
             return await collections.sessions.find_one(key), False
 
         followed, first = await self._connection.run(update)
@@ -73,7 +72,26 @@ class Consequences:
             await self._delete_messages(session, fields)
         return followed
 
+    async def name(self, session: Document, naming: Document, name: str, expected: str) -> bool:
+        """Write what follows from a naming; return whether the session has the name by then."""
+        await self._connection.run(lambda found: self._write_others(found, naming))
+        sums = {"$inc": documents.trail_sums(naming["trail"])}
+
+        async def update(collections: Collections) -> bool:
+            key = {"_id": session["_id"]}
+            result = await collections.sessions.update_one(
+                key | {"name": expected}, {"$set": {"name": name}, **sums}
+            )
+            if result.matched_count or await collections.sessions.find_one(key | {"name": name}):
+                return True
+            # Another name came first. This one was paid for all the same.
+            await collections.sessions.update_one(key, sums)
+            return False
+
+        return await self._connection.run(update)
+
     async def _write_others(self, collections: Collections, append: Document) -> None:
+        """Write what follows from an append, or a naming, outside the session."""
         turns, calls = documents.daily_sums(append)
         keep = max(self._terms.ttl, self._terms.keep or timedelta())
         user = documents.user_update(append, keep)

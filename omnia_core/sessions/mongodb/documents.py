@@ -5,7 +5,7 @@ the session. Sessions, users, summaries and daily sums follow from the appends.
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.daily import daily_calls
-from omnia_core.sessions.escaping import escape_nul
+from omnia_core.sessions.escaping import escape_nul, replace_nul
 from omnia_core.sessions.latency import BOUNDS, histogram
 from omnia_core.sessions.mongodb.client import Document
 from omnia_core.sessions.records import Message
@@ -28,6 +28,7 @@ MAX_DOCUMENT_BYTES = 15 << 20
 # How many appends a daily sum remembers, so that none is added twice.
 _REMEMBERED = 64
 _NO_BUCKET = "more"
+_TOKENS_AND_COST = ("input_tokens", "output_tokens", "cached_tokens", "cost_usd")
 BUCKET_NAMES = (*(f"le_{bound}" for bound in BOUNDS), _NO_BUCKET)
 
 
@@ -107,6 +108,7 @@ def new_session(owner: Owner, session_id: str, time: datetime) -> Document:
         "user_id": "",
         "status": "completed",
         "pack_version": "",
+        "name": "",
         "begun_at": time,
         "active_at": time,
         "ended": False,
@@ -174,14 +176,14 @@ def encode_messages(messages: Iterable[Message]) -> Document:
     found = [msgspec.to_builtins(message) for message in messages]
     if b"\\u0000" not in msgspec.json.encode(found):
         return {"messages": found}
-    return {"messages": _with_binary(found), "has_nul": True}
+    return {"messages": _texts(found, _binary), "has_nul": True}
 
 
 def decode_messages(document: Document) -> list[Message]:
     """Return the messages in the field `messages`."""
     found = document["messages"]
     if document.get("has_nul"):
-        found = _without_binary(found)
+        found = _texts(found, _text)
     return msgspec.convert(found, list[Message])
 
 
@@ -198,7 +200,7 @@ def checked(document: Document) -> Document:
 
 
 def _trail(audit: AuditTrail) -> Document:
-    trail: Document = _readable(msgspec.to_builtins(audit))
+    trail: Document = _texts(msgspec.to_builtins(audit), replace_nul)
     for call in (*trail["provider_calls"], *trail["tool_calls"]):
         call["began_at"] = _date(call["began_at"])
     for event in trail["events"]:
@@ -206,34 +208,53 @@ def _trail(audit: AuditTrail) -> Document:
     return trail
 
 
-def session_update(append: Document, session: Document) -> Document:
-    """Return the fields of the session after an append, as values, not as differences.
+def session_update(append: Document) -> Document:
+    """Return the update of a session after an append to it.
 
-    Writing them twice changes nothing, so that whoever finds an append that was not followed by
-    its update may do it. `session` is the session as it was before the append.
+    It is for a session with the length before the append, and gives it the length after it: so
+    whoever finds that it was not made may make it, and nothing is added twice.
     """
     fields: Document = {"length": append["to"], "active_at": append["created_at"]}
     if append["from"] == 0:
         first = decode_messages(append)[0]
         fields["user_id"] = escape_nul(first.user_id)
         fields["pack_version"] = escape_nul(first.pack_version)
+    update: Document = {"$set": fields, "$unset": {"checkpoint": ""}}
     trail = append.get("trail")
     if trail:
-        calls = trail["provider_calls"]
-        added = {
-            "tool_calls": len(trail["tool_calls"]),
-            "provider_calls": len(calls),
-            "provider_errors": sum(call["status"] == "error" for call in calls),
-            **{
-                name: sum(call[name] for call in calls)
-                for name in ("input_tokens", "output_tokens", "cached_tokens", "cost_usd")
-            },
-        }
-        fields |= {name: session[name] + amount for name, amount in added.items()}
         fields |= {"turns": append["turn"], "tag": trail["tag"]}
         if trail["status"] is not None:
             fields["status"] = trail["status"]
-    return fields
+        update["$inc"] = trail_sums(trail)
+    return update
+
+
+def trail_sums(trail: Document) -> Document:
+    """Return what a part of the audit trail adds to its session."""
+    calls = trail["provider_calls"]
+    return {
+        "tool_calls": len(trail["tool_calls"]),
+        "provider_calls": len(calls),
+        "provider_errors": sum(call["status"] == "error" for call in calls),
+        **{name: sum(call[name] for call in calls) for name in _TOKENS_AND_COST},
+    }
+
+
+def naming_document(
+    session: Document, audit: AuditTrail, *, writer: str, time: datetime
+) -> Document:
+    """Return the document of a naming, which has a part of the audit trail and no messages."""
+    return {
+        "_id": f"{session['_id']}:name:{writer}",
+        "writer": writer,
+        "session": session["_id"],
+        **{name: session[name] for name in ("namespace", "agent")},
+        "session_id": session["id"],
+        "turn": session["turns"],
+        "created_at": time,
+        "messages": [],
+        "trail": _trail(audit),
+    }
 
 
 def daily_sums(append: Document) -> tuple[DailySum | None, list[DailySum]]:
@@ -252,13 +273,7 @@ def daily_sums(append: Document) -> tuple[DailySum | None, list[DailySum]]:
     made = [call | {"began_at": ""} for call in trail["provider_calls"]]
     for each in daily_calls(msgspec.convert(made, list[ProviderCall])):
         model = {"provider": each.provider, "model": each.model}
-        sums = {
-            name: getattr(each, name)
-            for name in (
-                *("calls", "errors"),
-                *("input_tokens", "output_tokens", "cached_tokens", "cost_usd"),
-            )
-        }
+        sums = {name: getattr(each, name) for name in ("calls", "errors", *_TOKENS_AND_COST)}
         calls.append(
             DailySum(
                 f"{id_}/{each.provider}/{each.model}", key | model, sums | _buckets(each.buckets)
@@ -310,7 +325,7 @@ def summaries(append: Document) -> list[Document]:
             "covers": message.get("covers", 0),
             "content": message.get("content", ""),
         }
-        for position, message in enumerate(append["messages"], append["from"])
+        for position, message in enumerate(append["messages"], append.get("from", 0))
         if message["role"] == "summary"
     ]
 
@@ -334,38 +349,22 @@ def _date(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _readable(value: Any) -> Any:
-    """Return a value for people, in which NUL is U+FFFD."""
+def _texts(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return a JSON-like value in which each text, and each binary, is changed."""
     match value:
-        case str():
-            return value.replace("\0", "\ufffd")
+        case str() | bytes():
+            return change(value)
         case dict():
-            return {name: _readable(item) for name, item in value.items()}
+            return {name: _texts(item, change) for name, item in value.items()}
         case list() | tuple():
-            return [_readable(item) for item in value]
+            return [_texts(item, change) for item in value]
         case _:
             return value
 
 
-def _with_binary(value: Any) -> Any:
-    match value:
-        case str() if "\0" in value:
-            return value.encode()
-        case dict():
-            return {name: _with_binary(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_with_binary(item) for item in value]
-        case _:
-            return value
+def _binary(text: str) -> str | bytes:
+    return text.encode() if "\0" in text else text
 
 
-def _without_binary(value: Any) -> Any:
-    match value:
-        case bytes():
-            return value.decode()
-        case dict():
-            return {name: _without_binary(item) for name, item in value.items()}
-        case list():
-            return [_without_binary(item) for item in value]
-        case _:
-            return value
+def _text(stored: str | bytes) -> str:
+    return stored if isinstance(stored, str) else stored.decode()

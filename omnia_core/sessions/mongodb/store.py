@@ -16,7 +16,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from omnia_core.sessions.audit import AuditTrail
-from omnia_core.sessions.escaping import unescape_nul
+from omnia_core.sessions.escaping import replace_nul, unescape_nul
 from omnia_core.sessions.mongodb import documents
 from omnia_core.sessions.mongodb.client import (
     COMMAND_SECONDS,
@@ -26,6 +26,7 @@ from omnia_core.sessions.mongodb.client import (
 )
 from omnia_core.sessions.mongodb.consequences import Consequences
 from omnia_core.sessions.mongodb.retention import MongoRetention, end_named, trial_effects
+from omnia_core.sessions.mongodb.signals import MongoSignals
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.sessions.store import (
@@ -86,6 +87,7 @@ class MongoSessionStore(SessionStore):
         self._bounded = retention is not None and retention.bounds_anything
         self._on_retention = settings.on_retention
         self._owner = documents.Owner(settings.namespace, settings.agent)
+        self._signals = MongoSignals(self._connection, settings.namespace, settings.agent)
         self._consequences = Consequences(self._connection, self._terms, settings.on_retention)
         self._worker = RetentionWorker(
             MongoRetention(self._connection, self._owner, self._terms),
@@ -94,6 +96,10 @@ class MongoSessionStore(SessionStore):
             seconds=timings.sweep_seconds,
             batch=timings.sweep_batch,
         )
+
+    @property
+    def signals(self) -> MongoSignals:
+        return self._signals
 
     def start(self) -> None:
         if self._bounded:
@@ -153,6 +159,29 @@ class MongoSessionStore(SessionStore):
             # What follows from the append before was not written.
             await self._consequences.heal(session)
             await self._use(session_id, wanted, fields)
+
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        time, new, expected = documents.now(), *map(replace_nul, (name, expected_name))
+        wanted = {"open": self._owner.open_name(session_id), "expires_at": {"$gt": time}}
+        session = await self._connection.run(lambda found: found.sessions.find_one(wanted))
+        if session is None or not session["length"]:
+            return False
+        if session["name"] != expected and session["name"] == new:
+            return True
+        naming = documents.naming_document(
+            session, audit or AuditTrail(), writer=uuid.uuid4().hex, time=time
+        )
+        if audit:
+            with contextlib.suppress(DuplicateKeyError):
+                await self._connection.run(partial(_insert_append, naming))
+        return await self._consequences.name(session, naming, new, expected)
 
     async def close(self) -> None:
         await self._worker.close()
@@ -294,4 +323,5 @@ def _session(session_id: str, session: Document, appends: Sequence[Document]) ->
         )
         if first
         else None,
+        session["name"],
     )

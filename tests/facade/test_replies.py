@@ -27,7 +27,7 @@ from omnia_facade.idempotency.redis import RedisReplyStore
 from omnia_facade.idempotency.sqlite import SqliteReplyStore
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 from tests.core.session_beds import mongo_client
-from tests.services import PostgresServer, free_port
+from tests.services import MongoServer, PostgresServer, free_port
 
 SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
 PRINT, OTHER_PRINT = b"\x02\x00" * 16, b"\x03" * 32
@@ -313,9 +313,27 @@ async def test_expired_replies_leave_the_file(tmp_path: Path) -> None:
     assert left == [5, 3, 1, 0]
 
 
-@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+async def test_expired_replies_leave_mongodb(mongo: MongoServer) -> None:
+    async with mongo_client(mongo.url) as client:
+        await client.drop_database("omnia")
+        bed = mongo_bed(mongo.url, client)
+        await claim(bed.store, "held")
+        await claim(bed.store, "kept", scope=OTHER)
+        await bed.store.keep(OTHER, "kept", REPLY, ttl_seconds=TTL)
+        await bed.advance(LEASE + 1)
+        sweeping = mongo_store(mongo.url, seconds=0)
+        await claim(sweeping, "another", scope=b"another")
+        assert sweeping._sweep.running
+        await asyncio.wait({sweeping._sweep.running})
+        left = await client["omnia"]["replies"].find({"holder": {"$ne": "another"}}).to_list()
+    for store in (sweeping, bed.store, bed.other):
+        await store.close()
+    assert [each["holder"] for each in left] == ["kept"]
+
+
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES, SessionType.MONGODB])
 async def test_a_store_that_is_away_is_unavailable_without_its_address(kind: SessionType) -> None:
-    scheme = {"redis": "redis", "postgres": "postgresql"}[kind]
+    scheme = {"redis": "redis", "postgres": "postgresql", "mongodb": "mongodb"}[kind]
     url = SecretStr(f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
     store = open_reply_store(FacadeEnv(agent_name="a", session_type=kind, session_url=url))
     with pytest.raises(StoreUnavailable) as caught:
@@ -340,8 +358,7 @@ def test_a_store_without_its_url_is_refused_at_the_start() -> None:
 async def test_a_driver_is_loaded_by_the_first_key_or_answer_to_keep() -> None:
     code = (
         "import asyncio, sys; from omnia_core.env import *;"
-        "from omnia_facade.idempotency.mongodb import MongoReplyStore
-from omnia_facade.idempotency.opening import open_reply_store;"
+        "from omnia_facade.idempotency.opening import open_reply_store;"
         "from omnia_facade.turns.interrupted_answers import InterruptedAnswerWriter\n"
         "env = FacadeEnv(agent_name='a', session_type=SessionType.REDIS,"
         " session_url=SecretStr('redis://127.0.0.1:1/0'))\n"

@@ -73,6 +73,14 @@ def up(
             "first. Without it an agent whose port is occupied gets the next free one.",
         ),
     ] = None,
+    ephemeral: Annotated[
+        bool,
+        typer.Option(
+            "--ephemeral",
+            help="Keep conversations in memory: they end with the agent's runtime. Without it they "
+            "are kept in a file of the project's state folder.",
+        ),
+    ] = False,
 ) -> None:
     """Run the agents and functions of manifests on this machine, and reload them on save."""
     from omnia_cli.local.report import JsonReporter, PersonReporter
@@ -82,7 +90,7 @@ def up(
 
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
-        code = asyncio.run(run(file, reporter, os.environ, port))
+        code = asyncio.run(run(file, reporter, os.environ, port, ephemeral=ephemeral))
     except ManifestError as error:
         if json:
             reporter.failed(error.file.name, str(error))

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from omnia_cli.local.report import Serving
+from omnia_cli.state import state_home
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of the running agents (XDG Base Directory: state)."""
-    home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "omnia" / "running"
+    """Return the folder of the running agents."""
+    return state_home(environ) / "running"
 
 
 @contextlib.contextmanager

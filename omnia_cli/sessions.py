@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import orjson
@@ -10,7 +11,7 @@ import typer
 
 from omnia_cli.cluster import KubectlFailed
 from omnia_cli.connect import history_in_cluster
-from omnia_cli.history import HistoryClient, HistoryFailed, history_url, lines
+from omnia_cli.history import HistoryClient, HistoryFailed, lines, local_history
 from omnia_cli.session_lines import as_json, table, transcript_lines
 from omnia_core.env.contract import SecretStr
 from omnia_core.env.operator import CliEnv
@@ -40,6 +41,15 @@ Account = Annotated[
         help="The ServiceAccount whose token kubectl makes for it, unless one is given.",
     ),
 ]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        help="The sessions that `omnia up` kept for these manifests; else those of the project in "
+        "the current folder, or of the last one used.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session.")]
 
@@ -63,12 +73,13 @@ def list_(
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
+    file: Files = None,
     json: AsJson = False,
 ) -> None:
     """List sessions, newest first."""
     given = {"agent": agent, "tag": tag, "user": user, "status": status, "q": said}
     filters = {name: value for name, value in given.items() if value}
-    way = _Way(url, token, namespace, service_account)
+    way = _Way(url, token, namespace, service_account, file or [])
     with _failing_plainly(), _client(context, way) as client:
         found = client.sessions(filters, limit)
     if json:
@@ -87,11 +98,12 @@ def show(
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
+    file: Files = None,
     *,
     json: AsJson = False,
 ) -> None:
     """Show one session: its messages, calls of models and tools, and events."""
-    way = _Way(url, token, namespace, service_account)
+    way = _Way(url, token, namespace, service_account, file or [])
     with _failing_plainly(), _client(context, way) as client:
         found = client.session(session)
         records = {kind: client.records(session, kind).items for kind in _KINDS}
@@ -113,11 +125,12 @@ def tail(
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
+    file: Files = None,
     *,
     json: AsJson = False,
 ) -> None:
     """Follow a session: print what happens in it until Ctrl-C."""
-    way = _Way(url, token, namespace, service_account)
+    way = _Way(url, token, namespace, service_account, file or [])
     places = dict.fromkeys(_KINDS, "")
     try:
         with _failing_plainly(), _client(context, way) as client:
@@ -151,6 +164,7 @@ class _Way(NamedTuple):
     token: str | None
     namespace: str | None
     account: str
+    files: list[Path]
 
 
 @contextlib.contextmanager
@@ -159,10 +173,23 @@ def _client(context: typer.Context, way: _Way) -> Iterator[HistoryClient]:
     environ: Mapping[str, str] = context.obj
     known = CliEnv.parse(environ).token
     token = way.token or (known.reveal() if isinstance(known, SecretStr) else None)
-    if way.namespace is None:
-        yield HistoryClient(history_url(way.url, environ), token)
-        return
+    given = [
+        option
+        for option, value in (
+            ("--url", way.url),
+            ("--namespace", way.namespace),
+            ("--file", way.files),
+        )
+        if value
+    ]
+    if len(given) > 1:
+        raise HistoryFailed(f"{' and '.join(given)} exclude each other: give one of them")
     if way.url:
-        raise HistoryFailed("--url and --namespace exclude each other: give one of them")
+        yield HistoryClient(way.url, token)
+        return
+    if way.namespace is None:
+        with local_history(way.files, environ) as url:
+            yield HistoryClient(url, token)
+        return
     with history_in_cluster(way.namespace, token, way.account) as found:
         yield HistoryClient(found.url, found.token)

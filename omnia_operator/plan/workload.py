@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from omnia_core.env import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
 from omnia_operator import labels
@@ -52,6 +53,8 @@ class PodPlan:
     affinity: JsonObject | None = None
     topology: tuple[JsonObject, ...] = ()
     pull_secrets: tuple[JsonObject, ...] = ()
+    replaced_at_once: bool = False
+    """Whether a new pod starts only when the old one has ended, because both write one file."""
 
     @property
     def hpa(self) -> HpaPlan | None:
@@ -90,6 +93,7 @@ def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContai
         affinity=workload.affinity,
         topology=_topology(agent.metadata.name, agent.spec),
         pull_secrets=tuple({"name": name} for name in settings.image_pull_secrets),
+        replaced_at_once=agent.spec.session.type is SessionType.SQLITE,
     )
 
 

@@ -198,6 +198,8 @@ def _answers(port: int) -> bool:
 
 def lines(session: JsonObject) -> Iterator[str]:
     """Describe a session in lines."""
+    if session.get("name"):
+        yield str(session["name"])
     yield f"{session['agent']}  {session['id']}  {session['tag']}  {session['status']}"
     yield f"begun {session['begun_at']}, last active {session['active_at']}"
     yield (

@@ -22,7 +22,7 @@ def filled(request: pytest.FixtureRequest) -> str:
     return asyncio.run(fill(empty_database(request)))
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(params=KINDS)
 def empty(request: pytest.FixtureRequest) -> str:
     """Return a database without tables."""
     return empty_database(request)

@@ -22,7 +22,13 @@ def filled(request: pytest.FixtureRequest) -> str:
     return asyncio.run(fill(empty_database(request)))
 
 
-@pytest.fixture(params=KINDS)
+@pytest.fixture(scope="module", params=KINDS)
 def empty(request: pytest.FixtureRequest) -> str:
     """Return a database without tables."""
+    return empty_database(request)
+
+
+@pytest.fixture(params=KINDS)
+def own(request: pytest.FixtureRequest) -> str:
+    """Return a database without tables, of one test alone."""
     return empty_database(request)

@@ -66,14 +66,14 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: str) -> Non
         assert (both, second["next"]) == (["hello", "hi"], None)
 
 
-async def test_sessions_are_found_by_a_part_of_their_names(empty: str) -> None:
-    store = store_at(empty, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+async def test_sessions_are_found_by_a_part_of_their_names(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
     names = {"s1": "Lost Parcel", "s2": "100% wool_socks", "s3": "", "s4": "parcels to Rome"}
     for session_id, name in names.items():
         await store.append(session_id, [HELLO, ANSWER], expected_length=0)
         await store.rename(session_id, name, expected_name="")
     await store.close()
-    async with api(empty) as client:
+    async with api(own) as client:
         listed = (await get(client, "sessions"))["sessions"]
         assert {each["id"]: each["name"] for each in listed} == names
         for part, found in (
@@ -91,10 +91,10 @@ async def test_sessions_are_found_by_a_part_of_their_names(empty: str) -> None:
         assert (await get(client, "sessions/s1"))["name"] == "Lost Parcel"
 
 
-async def test_users_are_listed_by_their_last_use_with_their_sessions(empty: str) -> None:
-    store = store_at(empty, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
-    other = store_at(empty, SessionSettings(ttl=HOUR, namespace="default", agent="desk"))
-    theirs = store_at(empty, SessionSettings(ttl=HOUR, namespace="other", agent="shop"))
+async def test_users_are_listed_by_their_last_use_with_their_sessions(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    other = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="desk"))
+    theirs = store_at(own, SessionSettings(ttl=HOUR, namespace="other", agent="shop"))
     users = ["mia", "ben", "a\0\\é/ odd", "", "zoe"]
     for number, user in enumerate(users):
         message = Message("user", "hello", user_id=user)
@@ -104,7 +104,7 @@ async def test_users_are_listed_by_their_last_use_with_their_sessions(empty: str
     await theirs.append("x", [Message("user", "hello", user_id="tom")], expected_length=0)
     for each in (store, other, theirs):
         await each.close()
-    async with api(empty) as client:
+    async with api(own) as client:
         listed = (await get(client, "users"))["users"]
         assert [each["id"] for each in listed] == ["mia", "zoe", "a\0\\é/ odd", "ben"]
         mia = listed[0]

@@ -85,6 +85,7 @@ def up(
     """Run the agents and functions of manifests on this machine, and reload them on save."""
     from omnia_cli.local.report import JsonReporter, PersonReporter
     from omnia_cli.manifests import ManifestError
+    from omnia_cli.running import StateUnusable
     from omnia_cli.up import InvalidManifests
     from omnia_cli.up import up as run
 
@@ -94,6 +95,10 @@ def up(
     except ManifestError as error:
         if json:
             reporter.failed(error.file.name, str(error))
+        fail(str(error))
+    except StateUnusable as error:
+        if json:
+            reporter.failed("omnia up", str(error))
         fail(str(error))
     except InvalidManifests as error:
         if json:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from omnia_cli.findings import Finding, errors
 from omnia_cli.local.conversations import Conversations
-from omnia_cli.local.report import Reporter
+from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
 from omnia_cli.reaper import Reaper
-from omnia_cli.running import announce, announced, occupant
+from omnia_cli.running import StateUnusable, announce, announced, occupant
 from omnia_cli.state import Project
 from omnia_cli.validate import check
 from omnia_core.files.changes import Signature, signature
@@ -43,6 +43,7 @@ async def up(
     Raises:
         ManifestError: the manifests cannot be read.
         InvalidManifests: the manifests have errors.
+        StateUnusable: the folder of the running agents cannot be written.
     """
     documents = read(paths)
     stop = asyncio.Event()
@@ -58,7 +59,7 @@ async def up(
             Path(root),
             reporter,
             environ,
-            lambda agents: announce(file, agents),
+            functools.partial(_announce, file, reporter),
             reaper,
             Conversations(
                 None if ephemeral else Project.of(paths, environ),
@@ -71,6 +72,14 @@ async def up(
             return await _serve(runner, reporter, paths, documents, stop)
         finally:
             await runner.stop()
+
+
+def _announce(file: Path, reporter: Reporter, agents: Sequence[Serving]) -> None:
+    """Write the running agents; when the disk is full, they run all the same."""
+    try:
+        announce(file, agents)
+    except StateUnusable as error:
+        reporter.failed("omnia up", str(error))
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -57,6 +57,13 @@ class PodPlan:
     """Whether a new pod starts only when the old one has ended, because both write one file."""
 
     @property
+    def strategy(self) -> JsonObject:
+        """How new pods replace old ones: never fewer than asked for, unless they share a file."""
+        if self.replaced_at_once:
+            return {"type": "Recreate"}
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+
+    @property
     def hpa(self) -> HpaPlan | None:
         """The HorizontalPodAutoscaler, if there is one."""
         return self.autoscaler if isinstance(self.autoscaler, HpaPlan) else None

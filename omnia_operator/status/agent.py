@@ -171,7 +171,12 @@ def _reason(facts: AgentFacts, condition: str) -> str:
 
 
 def _is_file(facts: AgentFacts) -> bool:
-    return facts.agent is not None and facts.agent.spec.session.type is SessionType.SQLITE
+    spec = None if facts.agent is None else facts.agent.spec
+    return (
+        spec is not None
+        and spec.session.type is SessionType.SQLITE
+        and spec.facade.handler is Handler.RUNTIME
+    )
 
 
 def _remark(facts: AgentFacts, condition: str) -> str:

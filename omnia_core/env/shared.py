@@ -23,11 +23,12 @@ class SessionType(StrEnum):
     REDIS = "redis"
     POSTGRES = "postgres"
     SQLITE = "sqlite"
+    MONGODB = "mongodb"
 
     @property
     def keeps_history(self) -> bool:
         """Whether audit records are kept, and data of sessions that have ended."""
-        return self in (SessionType.POSTGRES, SessionType.SQLITE)
+        return self in (SessionType.POSTGRES, SessionType.SQLITE, SessionType.MONGODB)
 
 
 class MediaStorageType(StrEnum):

@@ -72,6 +72,10 @@ def open_sessions(
         from omnia_core.sessions.sqlite.store import SqliteSessionStore  # noqa: PLC0415 - as above
 
         return SqliteSessionStore(Path(url), settings)
+    if env.session_type is SessionType.MONGODB:
+        from omnia_core.sessions.mongodb.store import MongoSessionStore  # noqa: PLC0415 - as above
+
+        return MongoSessionStore(url, settings)
     from omnia_core.sessions.postgres.store import PostgresSessionStore  # noqa: PLC0415 - as above
 
     return PostgresSessionStore(url, settings)

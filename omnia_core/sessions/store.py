@@ -36,12 +36,12 @@ class StoreUnavailable(OmniaError):
 class WriteUnconfirmed(StoreUnavailable):
     """The store accepted a write, and too few replicas confirmed it."""
 
-    def __init__(self, confirmed: int, required: int) -> None:
+    def __init__(self, detail: str) -> None:
         OmniaError.__init__(
             self,
             Code.UNAVAILABLE,
-            f"the session store has not confirmed the write ({confirmed} of {required} replicas"
-            " have it): it may be kept all the same, and what is sent again may be stored twice",
+            f"the session store has not confirmed the write ({detail}): it may be kept all the"
+            " same, and what is sent again may be stored twice",
         )
 
 

@@ -83,14 +83,14 @@ class VisitedPage(Struct, frozen=True):
     Attributes:
         seen: how many there were; fewer than `PAGE_SIZE` on the last page.
         begun_at: when the last one began, as the database returns it.
-        key: of the last one.
+        key: of the last one, as the database returns it.
         ended: how many of them a dry-run policy would have ended.
         deleted: how many of them a dry-run policy would have deleted.
     """
 
     seen: int
     begun_at: object
-    key: int
+    key: object
     ended: int = 0
     deleted: int = 0
 

@@ -64,6 +64,10 @@ def _open(env: FacadeEnv, url: str) -> ReplyStore:
         from omnia_facade.idempotency.sqlite import SqliteReplyStore  # noqa: PLC0415 - as above
 
         return SqliteReplyStore(Path(url), namespace=env.namespace, agent=env.agent_name)
+    if env.session_type is SessionType.MONGODB:
+        from omnia_facade.idempotency.mongodb import MongoReplyStore  # noqa: PLC0415 - as above
+
+        return MongoReplyStore(url, namespace=env.namespace, agent=env.agent_name)
     from omnia_facade.idempotency.postgres import PostgresReplyStore  # noqa: PLC0415 - as above
 
     return PostgresReplyStore(url, namespace=env.namespace, agent=env.agent_name)

@@ -10,19 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from omnia_core.sessions import SessionSettings
+from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore, PostgresTimings
 from omnia_core.sessions.retention import Retention
 from omnia_core.sessions.sqlite.file import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore, SqliteTimings
 from omnia_core.units import Duration
-from tests.core.session_beds import Counted, connected, sqlite_time
+from tests.core.session_beds import (
+    Counted,
+    connected,
+    mongo_client,
+    mongo_rows,
+    mongo_time,
+    sqlite_time,
+)
+from tests.services import LIMIT
 
-KEEPING = ["postgres", "sqlite"]
+KEEPING = ["postgres", "sqlite", "mongodb"]
 # How long a session lives and is kept after its last use, and whether it ended.
 Times = tuple[timedelta, timedelta, bool]
-Store = PostgresSessionStore | SqliteSessionStore
+Store = PostgresSessionStore | SqliteSessionStore | MongoSessionStore
 
 
 @dataclass
@@ -61,6 +71,15 @@ async def kept_bed(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[K
         for store in made.stores:
             await store.close()
         return
+    if kind == "mongodb":
+        url = request.getfixturevalue("mongo").url
+        async with mongo_client(url) as client:
+            await client.drop_database("omnia")
+            made = _mongodb(url, client)
+            yield made
+            for store in made.stores:
+                await store.close()
+        return
     url = request.getfixturevalue("postgres").url
     async with connected(url) as connection:
         await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
@@ -97,6 +116,35 @@ async def kept_bed(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[K
         yield made
         for store in made.stores:
             await store.close()
+
+
+def _mongodb(url: str, client: AsyncMongoClient[dict[str, Any]]) -> Kept:
+    pass_time = mongo_time(client)
+
+    async def advance(time: timedelta) -> None:
+        await pass_time(time.total_seconds())
+
+    async def rows() -> list[dict[str, Any]]:
+        return await client["omnia"]["sessions"].find().sort("begun_at", 1).to_list()
+
+    async def sessions() -> list[Times]:
+        return [
+            (row["expires_at"] - row["used_at"], row["kept_until"] - row["used_at"], row["ended"])
+            for row in await rows()
+        ]
+
+    async def count(table: str) -> int:
+        return len(await mongo_rows(client, table))
+
+    async def used_at() -> datetime:
+        used: datetime = (await rows())[0]["used_at"]
+        return used
+
+    def open_store(settings: SessionSettings, timing: dict[str, Any]) -> MongoSessionStore:
+        # The server of the tests takes one command after another.
+        return MongoSessionStore(url, settings, MongoTimings(**{"command_seconds": LIMIT} | timing))
+
+    return Kept(open_store, advance, sessions, count, used_at)
 
 
 def _sqlite(path: Path) -> Kept:

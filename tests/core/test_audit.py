@@ -16,14 +16,15 @@ from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionSto
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.latency import BOUNDS, histogram, quantile
+from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.sqlite.file import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.core.kept_beds import KEEPING
-from tests.core.session_beds import sqlite_time
+from tests.core.session_beds import mongo_client, mongo_rows, mongo_time, sqlite_time
 from tests.loopback_proxy import Proxy
-from tests.services import PostgresServer
+from tests.services import LIMIT, MongoServer, PostgresServer
 
 AT = "2026-03-01T12:00:00Z"
 HELLO = Message("user", "hello", user_id="mia")
@@ -67,6 +68,8 @@ class Audited:
 def audited(request: pytest.FixtureRequest) -> Audited:
     if request.param == "sqlite":
         return _sqlite(request.getfixturevalue("tmp_path") / "sessions.db")
+    if request.param == "mongodb":
+        return request.getfixturevalue("mongo_audited")
     connection = request.getfixturevalue("connection")
 
     async def rows(table: str) -> list[dict[str, Any]]:
@@ -79,6 +82,19 @@ def audited(request: pytest.FixtureRequest) -> Audited:
 
     url = request.getfixturevalue("postgres").url
     return Audited(lambda: store_at(url), rows, end_sessions)
+
+
+@pytest.fixture
+async def mongo_audited(mongo: MongoServer) -> AsyncIterator[Audited]:
+    settings = SessionSettings(ttl=Duration.parse("60s"), namespace="default", agent="a")
+    async with mongo_client(mongo.url) as client:
+        await client.drop_database("omnia")
+        pass_time = mongo_time(client)
+        yield Audited(
+            lambda: MongoSessionStore(mongo.url, settings, MongoTimings(command_seconds=LIMIT)),
+            lambda table: mongo_rows(client, table),
+            lambda: pass_time(60),
+        )
 
 
 def _sqlite(path: Path) -> Audited:

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from omnia_core.env import FacadeEnv, SecretStr
@@ -18,12 +20,14 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
 from omnia_core.sessions.sqlite.file import connect
 from omnia_facade.idempotency.memory import MemoryReplyStore
+from omnia_facade.idempotency.mongodb import MongoReplyStore
 from omnia_facade.idempotency.opening import open_reply_store
 from omnia_facade.idempotency.postgres import PostgresReplyStore
 from omnia_facade.idempotency.redis import RedisReplyStore
 from omnia_facade.idempotency.sqlite import SqliteReplyStore
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
-from tests.services import PostgresServer, free_port
+from tests.core.session_beds import mongo_client
+from tests.services import MongoServer, PostgresServer, free_port
 
 SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
 PRINT, OTHER_PRINT = b"\x02\x00" * 16, b"\x03" * 32
@@ -102,7 +106,23 @@ def sqlite_store(path: Path, **sweeping: float) -> SqliteReplyStore:
     )
 
 
-@pytest.fixture(params=["memory", "redis", "postgres", "sqlite"])
+def mongo_bed(url: str, client: AsyncMongoClient[dict[str, Any]]) -> Bed:
+    async def advance(seconds: float) -> None:
+        replies = client["omnia"]["replies"]
+        for each in await replies.find().to_list():
+            over = each["expires_at"] - timedelta(seconds=seconds)
+            await replies.update_one({"_id": each["_id"]}, {"$set": {"expires_at": over}})
+
+    return Bed(mongo_store(url), mongo_store(url), advance)
+
+
+def mongo_store(url: str, **sweeping: float) -> MongoReplyStore:
+    return MongoReplyStore(
+        url, namespace="replies", agent="a", sweep_seconds=sweeping.get("seconds", 60)
+    )
+
+
+@pytest.fixture(params=["memory", "redis", "postgres", "sqlite", "mongodb"])
 async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     if request.param == "memory":
         yield memory_bed()
@@ -116,6 +136,15 @@ async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     elif request.param == "sqlite":
         made = sqlite_bed(request.getfixturevalue("tmp_path") / "sessions.db")
         yield made
+    elif request.param == "mongodb":
+        url = request.getfixturevalue("mongo").url
+        async with mongo_client(url) as client:
+            await client.drop_database("omnia")
+            made = mongo_bed(url, client)
+            yield made
+            await made.store.close()
+            await made.other.close()
+        return
     else:
         url = request.getfixturevalue("postgres").url
         connection = await asyncpg.connect(url)
@@ -284,9 +313,27 @@ async def test_expired_replies_leave_the_file(tmp_path: Path) -> None:
     assert left == [5, 3, 1, 0]
 
 
-@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+async def test_expired_replies_leave_mongodb(mongo: MongoServer) -> None:
+    async with mongo_client(mongo.url) as client:
+        await client.drop_database("omnia")
+        bed = mongo_bed(mongo.url, client)
+        await claim(bed.store, "held")
+        await claim(bed.store, "kept", scope=OTHER)
+        await bed.store.keep(OTHER, "kept", REPLY, ttl_seconds=TTL)
+        await bed.advance(LEASE + 1)
+        sweeping = mongo_store(mongo.url, seconds=0)
+        await claim(sweeping, "another", scope=b"another")
+        assert sweeping._sweep.running
+        await asyncio.wait({sweeping._sweep.running})
+        left = await client["omnia"]["replies"].find({"holder": {"$ne": "another"}}).to_list()
+    for store in (sweeping, bed.store, bed.other):
+        await store.close()
+    assert [each["holder"] for each in left] == ["kept"]
+
+
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES, SessionType.MONGODB])
 async def test_a_store_that_is_away_is_unavailable_without_its_address(kind: SessionType) -> None:
-    scheme = {"redis": "redis", "postgres": "postgresql"}[kind]
+    scheme = {"redis": "redis", "postgres": "postgresql", "mongodb": "mongodb"}[kind]
     url = SecretStr(f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
     store = open_reply_store(FacadeEnv(agent_name="a", session_type=kind, session_url=url))
     with pytest.raises(StoreUnavailable) as caught:

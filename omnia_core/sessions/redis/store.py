@@ -137,7 +137,7 @@ class RedisSessionStore(SessionStore):
 
     def _require_replicas(self, confirmed: int) -> None:
         if confirmed < self._replicas:
-            raise WriteUnconfirmed(confirmed, self._replicas)
+            raise WriteUnconfirmed(f"{confirmed} of {self._replicas} replicas have it")
 
     async def checkpoint(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int

@@ -15,28 +15,36 @@ from omnia_facade.entrance.errors import RETRY_NOW
 
 _PATH = re.compile(r"/sessions/([A-Za-z0-9._:-]{1,128})/cancel")
 
-_REFUSALS = {
-    Cancellation.NOT_FOUND: HttpError(
+_REFUSALS: dict[Cancellation, tuple[int, str, str]] = {
+    Cancellation.NOT_FOUND: (
         404,
         "session_not_found",
-        "the session is unknown or has expired; with session.type memory only the pod that has the"
-        " session knows it",
+        (
+            "the session is unknown or has expired; with session.type memory only the pod that has the"
+            " session knows it"
+        ),
     ),
-    Cancellation.NOT_RUNNING: HttpError(
-        409, "no_turn_running", "no turn of the session is running: there is nothing to cancel"
+    Cancellation.NOT_RUNNING: (
+        409,
+        "no_turn_running",
+        "no turn of the session is running: there is nothing to cancel",
     ),
-    Cancellation.UNSUPPORTED: HttpError(
+    Cancellation.UNSUPPORTED: (
         409,
         "cancel_unsupported",
         "this agent cancels a turn only for the connection that began it, with a cancel message",
     ),
-    Cancellation.UNAVAILABLE: HttpError(
+    Cancellation.UNAVAILABLE: (
         503,
         "session_store_unavailable",
         "the session cannot be looked up at present; try again",
-        RETRY_NOW,
     ),
 }
+
+
+def _refusal(cancellation: Cancellation) -> HttpError:
+    headers = RETRY_NOW if cancellation is Cancellation.UNAVAILABLE else {}
+    return HttpError(*_REFUSALS[cancellation], headers)
 
 
 class TurnCancel(Struct, frozen=True):
@@ -65,7 +73,7 @@ class TurnCancel(Struct, frozen=True):
         """
         found = _PATH.fullmatch(head.path)
         if found is None:
-            raise _REFUSALS[Cancellation.NOT_FOUND]
+            raise _refusal(Cancellation.NOT_FOUND)
         if head.method != "POST":
             raise HttpError(
                 405, "method_not_allowed", "this path allows POST only", {"Allow": "POST"}
@@ -75,5 +83,5 @@ class TurnCancel(Struct, frozen=True):
         session_id = found[1]
         cancellation = await self.backend.cancel_turn(session_id, principal)
         if cancellation is not Cancellation.ACCEPTED:
-            raise _REFUSALS[cancellation]
+            raise _refusal(cancellation)
         return {"session_id": session_id}

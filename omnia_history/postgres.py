@@ -44,7 +44,9 @@ class PostgresDatabase(Database):
     """A pool of read-only connections, opened by the first query."""
 
     dialect: ClassVar = Dialect(
-        bucket_sums=f"ARRAY[{_SUMS}]", has_match=lambda text: (_HAS_MATCH, _patterns(text))
+        bucket_sums=f"ARRAY[{_SUMS}]",
+        has_match=lambda text: (_HAS_MATCH, _patterns(text)),
+        has_name=lambda text: ("name ILIKE {}", (f"%{_literal(text)}%",)),
     )
 
     def __init__(self, url: str, query_seconds: float = QUERY_TIMEOUT_SECONDS) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from omnia_core.sessions.escaping import escape_nul
-from omnia_history.filters import AggregateFilter, Page, SessionFilter
+from omnia_history.filters import AggregateFilter, Page, SessionFilter, UserFilter
 
 Query: TypeAlias = tuple[str, list[Any]]
 
@@ -20,15 +20,17 @@ class Dialect(Struct, frozen=True):
         bucket_sums: an expression for the sums of the elements of the column `buckets`.
         has_match: returns a condition for sessions of which a message contains a text, and its
             arguments.
+        has_name: likewise, a condition for sessions whose name contains a text.
     """
 
     bucket_sums: str
     has_match: Callable[[str], tuple[str, tuple[str, ...]]]
+    has_name: Callable[[str], tuple[str, tuple[str, ...]]]
 
 
 # Statements are built from constants of this file; every value of a request is an argument.
 SELECT_SESSIONS = (
-    "SELECT key, id, agent, tag, user_id, status, begun_at, active_at, expires_at,"
+    "SELECT key, id, agent, name, tag, user_id, status, begun_at, active_at, expires_at,"
     " CASE WHEN kept_until > expires_at THEN kept_until ELSE expires_at END AS kept_until,"
     " expires_at <= now() AS ended,"
     " length AS messages, first_position AS messages_deleted, turns, tool_calls,"
@@ -83,7 +85,7 @@ class Where:
         return " AND ".join(self._conditions) or "true"
 
 
-def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
+def session_conditions(namespace: str, criteria: SessionFilter, dialect: Dialect) -> Where:
     """Return the conditions of a list of sessions, without those of the text search."""
     where = Where(namespace)
     where.add("agent = {}", criteria.agent)
@@ -95,6 +97,9 @@ def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
         where.add("status <> 'completed'")
     if criteria.user:
         where.add("user_id <> ''")
+    if criteria.name:
+        condition, values = dialect.has_name(criteria.name)
+        where.add(condition, *values)
     where.add("begun_at >= {}", criteria.begun_from)
     where.add("begun_at < {}", criteria.begun_to)
     if criteria.after:
@@ -102,11 +107,30 @@ def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
     return where
 
 
-def sessions(namespace: str, criteria: SessionFilter) -> Query:
+def sessions(namespace: str, criteria: SessionFilter, dialect: Dialect) -> Query:
     """List sessions: at most one more than the limit, which shows whether a next page exists."""
-    where = session_conditions(namespace, criteria)
+    where = session_conditions(namespace, criteria, dialect)
     order = f"ORDER BY begun_at DESC, key DESC LIMIT {criteria.limit + 1}"
     return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments
+
+
+def users(namespace: str, criteria: UserFilter) -> Query:
+    """List users by their last use: at most one more than the limit."""
+    where = Where(namespace)
+    where.add("agent = {}", criteria.agent)
+    inner = (
+        "SELECT user_id, max(active_at) AS active_at, min(begun_at) AS first_begun_at,"  # noqa: S608 - constants
+        " count(*) AS sessions, CAST(sum(turns) AS bigint) AS turns, sum(cost_usd) AS cost_usd"
+        f" FROM omnia.sessions WHERE {where} AND user_id <> '' GROUP BY user_id"
+    )
+    following = ""
+    if criteria.after:
+        first = len(where.arguments) + 1
+        following = f"WHERE (active_at, user_id) < (${first}, ${first + 1})"
+        where.arguments += [criteria.after.active_at, criteria.after.user_id]
+    order = f"ORDER BY active_at DESC, user_id DESC LIMIT {criteria.limit + 1}"
+    statement = f"SELECT * FROM ({inner}) AS users {following} {order}"  # noqa: S608 - likewise
+    return statement, where.arguments
 
 
 def session(namespace: str, session_id: str, page: Page) -> Query:

@@ -14,9 +14,9 @@ from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
 from omnia_history.access import Access
-from omnia_history.answers import RecordPage, Sessions, SessionView
+from omnia_history.answers import RecordPage, Sessions, SessionView, Users
 from omnia_history.database import Database
-from omnia_history.filters import Page, SessionFilter, SessionPosition
+from omnia_history.filters import Page, SessionFilter, SessionPosition, UserPosition
 from omnia_history.queries import RECORDS
 from omnia_history.records import record_view
 from omnia_history.refusals import STATUS, Failure, Refused
@@ -59,6 +59,8 @@ class Routes:
         application.router.add_get("/healthz", _healthy)
         application.router.add_get("/readyz", _healthy)
         application.router.add_get("/api/v1/sessions", self._sessions)
+        application.router.add_get("/api/v1/users", self._users)
+        application.router.add_get("/api/v1/users/{id}/sessions", self._sessions_of_user)
         application.router.add_get("/api/v1/sessions/{id}", self._session)
         for kind in RECORDS:
             application.router.add_get(
@@ -94,13 +96,29 @@ class Routes:
             )
 
     async def _sessions(self, request: web.Request) -> web.Response:
-        criteria = filters.session_filter(request.query)
+        return await self._list(filters.session_filter(request.query))
+
+    async def _sessions_of_user(self, request: web.Request) -> web.Response:
+        return await self._list(filters.session_filter(request.query, request.match_info["id"]))
+
+    async def _users(self, request: web.Request) -> web.Response:
+        criteria = filters.user_filter(request.query)
+        rows = await self._database.fetch(queries.users(self._namespace, criteria))
+        shown = rows[: criteria.limit]
+        last = None
+        if len(rows) > criteria.limit:
+            last = filters.cursor(UserPosition(shown[-1]["active_at"], shown[-1]["user_id"]))
+        return _answer(Users(list(map(answers.user_view, shown)), last))
+
+    async def _list(self, criteria: SessionFilter) -> web.Response:
         last: SessionPosition | None = None
         if criteria.text:
             async with self._search_slots:
                 rows, last = await self._search(criteria)
         else:
-            rows = await self._database.fetch(queries.sessions(self._namespace, criteria))
+            rows = await self._database.fetch(
+                queries.sessions(self._namespace, criteria, self._database.dialect)
+            )
         shown = rows[: criteria.limit]
         if len(rows) > criteria.limit:
             last = SessionPosition(shown[-1]["begun_at"], shown[-1]["key"])
@@ -110,7 +128,9 @@ class Routes:
     async def _search(self, criteria: SessionFilter) -> tuple[Rows, SessionPosition | None]:
         """Search the next piece. Return its matches, and its end if another piece follows."""
         end = await self._database.fetch(
-            search.last_of_piece(self._namespace, criteria, self._piece_size)
+            search.last_of_piece(
+                self._namespace, criteria, self._piece_size, self._database.dialect
+            )
         )
         if not end:
             return [], None

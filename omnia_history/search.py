@@ -21,9 +21,11 @@ class PieceSize(Struct, frozen=True):
 PIECE_SIZE = PieceSize()
 
 
-def last_of_piece(namespace: str, criteria: SessionFilter, size: PieceSize) -> Query:
+def last_of_piece(
+    namespace: str, criteria: SessionFilter, size: PieceSize, dialect: Dialect
+) -> Query:
     """Find the last session of the piece, and whether more sessions follow it."""
-    where = session_conditions(namespace, criteria)
+    where = session_conditions(namespace, criteria, dialect)
     order = "ORDER BY begun_at DESC, key DESC"
     statement = (
         "SELECT begun_at, key, more FROM ("  # noqa: S608 - constants
@@ -41,7 +43,7 @@ def sessions(
     namespace: str, criteria: SessionFilter, last: SessionPosition, dialect: Dialect
 ) -> Query:
     """List the matches of a piece that ends at `last`: at most one more than the limit."""
-    where = session_conditions(namespace, criteria)
+    where = session_conditions(namespace, criteria, dialect)
     where.add("(begun_at, key) >= ({}, {})", last.begun_at, last.key)
     condition, values = dialect.has_match(criteria.text)
     where.add(condition, *values)

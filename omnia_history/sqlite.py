@@ -48,10 +48,18 @@ def said(record: str, text: str) -> bool:
     return text.casefold() in _decoder.decode(record).content.casefold()
 
 
+def _has(name: str, text: str) -> bool:
+    """Whether a text is in a name, in upper or lower case."""
+    return text.casefold() in name.casefold()
+
+
 # Columns whose values SQLite has no type for.
 _TYPES: Mapping[str, Callable[[Any], Any]] = {
     **dict.fromkeys(
-        ("begun_at", "active_at", "expires_at", "kept_until", "created_at", "began_at", "at"),
+        (
+            *("begun_at", "active_at", "expires_at", "kept_until", "first_begun_at"),
+            *("created_at", "began_at", "at"),
+        ),
         datetime.fromisoformat,
     ),
     **dict.fromkeys(("ended", "passed"), bool),
@@ -63,7 +71,9 @@ class SqliteDatabase(Database):
     """One connection, in a thread of its own, opened by the first query."""
 
     dialect: ClassVar = Dialect(
-        bucket_sums=f"json_array({_SUMS})", has_match=lambda text: (_HAS_MATCH, (text,))
+        bucket_sums=f"json_array({_SUMS})",
+        has_match=lambda text: (_HAS_MATCH, (text,)),
+        has_name=lambda text: ("has(name, {})", (text,)),
     )
 
     def __init__(self, path: str, query_seconds: float = QUERY_TIMEOUT_SECONDS) -> None:
@@ -123,6 +133,7 @@ class SqliteDatabase(Database):
                 _check_tables(opened)
                 opened.create_function("now", 0, lambda: moment(datetime.now(UTC)))
                 opened.create_function("said", 2, said, deterministic=True)
+                opened.create_function("has", 2, _has, deterministic=True)
             except BaseException:
                 opened.close()
                 raise

@@ -1,6 +1,8 @@
 """Plans an agent: its containers, files and volumes."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
@@ -19,10 +21,13 @@ from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
+from omnia_operator.plan.sessions import SessionFilePlan, session_file_plan
 from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
 from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource, needed_grants
+
+EnvT = TypeVar("EnvT", FacadeEnv, RuntimeEnv)
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -35,10 +40,13 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     runs = spec.facade.handler is Handler.RUNTIME
     auth = auth_plan(resolved)
     media = media_plan(resolved)
+    file = session_file_plan(resolved)
     facade = _facade(resolved, settings, shared, auth, media)
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
     runtime = _runtime(resolved, settings, folders, secret_mounts, media) if runs else None
+    if file is not None and runtime is not None:
+        facade, runtime = _with_file(facade, file), _with_file(runtime, file)
     containers = (facade,) if runtime is None else (facade, runtime)
     return AgentPlan(
         namespace=metadata.namespace,
@@ -54,6 +62,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
+            *(() if file is None else (file.volume,)),
             *(volume.render() for volume in spec.runtime.volumes if runs),
         ),
         secret_copies=(
@@ -113,6 +122,12 @@ def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
         session_naming_max_length=naming.max_length,
         session_naming_provider=naming.provider,
     )
+
+
+def _with_file(container: ContainerPlan[EnvT], file: SessionFilePlan) -> ContainerPlan[EnvT]:
+    """Return a container with the volume of the sessions."""
+    env = msgspec.structs.replace(container.env, session_path=file.path)
+    return replace(container, env=env, mounts=(*container.mounts, file.mount))
 
 
 def _facade(

@@ -17,6 +17,7 @@ _MESSAGES = 10
 # Quotes around a name, and the marks of a heading before it.
 _QUOTES = "\"'`*“”„«» "
 _HEADING = "#*-> "
+_STOPS = ".,:;"
 # Format characters within words: of Persian, of Indian scripts, and of emoji.
 _JOINERS = "\u200c\u200d"
 
@@ -59,8 +60,8 @@ def clean_name(text: str, limits: NameLimits) -> str:
     """Return the first line with a name: no control characters, no quotes around it, bounded."""
     for line in text.splitlines():
         printable = "".join(filter(_is_printable, line.expandtabs(1)))
-        words = printable.lstrip(_HEADING).strip(_QUOTES).split()[: limits.max_words]
-        if name := _fitting(words, limits.max_length).strip(_QUOTES).rstrip(".,:;"):
+        words = printable.lstrip(_HEADING + _QUOTES).split()[: limits.max_words]
+        if name := _fitting(words, limits.max_length).rstrip(_QUOTES + _STOPS):
             return name
     return ""
 

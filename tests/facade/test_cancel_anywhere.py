@@ -140,6 +140,12 @@ async def begun(talk: Client) -> str:
     return str((await talk.until("chunk"))[-1]["session_id"])
 
 
+@pytest.mark.covers(
+    "websocket.md#cancel-by-session",
+    "websocket.md#cancel-accepted",
+    "websocket.md#cancel-not-found",
+    "websocket.md#cancel-nothing-runs",
+)
 async def test_a_turn_of_one_pod_is_cancelled_at_the_other(
     pods: Pods, record_property: Callable[[str, object], None]
 ) -> None:

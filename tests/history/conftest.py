@@ -26,3 +26,9 @@ def filled(request: pytest.FixtureRequest) -> str:
 def empty(request: pytest.FixtureRequest) -> str:
     """Return a database without tables."""
     return empty_database(request)
+
+
+@pytest.fixture(params=KINDS)
+def own(request: pytest.FixtureRequest) -> str:
+    """Return a database without tables, of one test alone."""
+    return empty_database(request)

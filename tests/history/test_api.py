@@ -2,21 +2,34 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import SessionSettings
+from omnia_core.sessions import Message, SessionSettings
 from omnia_core.sessions.retention import Retention
 from omnia_history.database import open_database
 from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes
 from tests.core.session_beds import sqlite_time
-from tests.history.history_bed import ANSWER, HELLO, HOUR, api, database, get, ids, store_at
+from tests.history.history_bed import (
+    ANSWER,
+    HELLO,
+    HOUR,
+    api,
+    audit,
+    database,
+    get,
+    ids,
+    store_at,
+)
 from tests.services import PostgresServer, free_port
+
+COST = audit("default", 0.25)
 
 
 async def test_sessions_are_listed_newest_first_and_filtered(filled: str) -> None:
@@ -51,6 +64,67 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: str) -> Non
         second = await get(client, "sessions/s2/messages", limit="1", cursor=first["next"])
         both = [item["message"]["content"] for page in (first, second) for item in page["items"]]
         assert (both, second["next"]) == (["hello", "hi"], None)
+
+
+async def test_sessions_are_found_by_a_part_of_their_names(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    names = {"s1": "Lost Parcel", "s2": "100% wool_socks", "s3": "", "s4": "parcels to Rome"}
+    for session_id, name in names.items():
+        await store.append(session_id, [HELLO, ANSWER], expected_length=0)
+        await store.rename(session_id, name, expected_name="")
+    await store.close()
+    async with api(own) as client:
+        listed = (await get(client, "sessions"))["sessions"]
+        assert {each["id"]: each["name"] for each in listed} == names
+        for part, found in (
+            ("parcel", ["s4", "s1"]),
+            ("PARCELS", ["s4"]),
+            ("0% w", ["s2"]),
+            ("l_s", ["s2"]),
+            ("l%s", []),
+            ("\\", []),
+        ):
+            answer = await get(client, "sessions", name=part)
+            assert [each["id"] for each in answer["sessions"]] == found
+            answer = await get(client, "sessions", name=part, q="hello", user="mia")
+            assert [each["id"] for each in answer["sessions"]] == found
+        assert (await get(client, "sessions/s1"))["name"] == "Lost Parcel"
+
+
+async def test_users_are_listed_by_their_last_use_with_their_sessions(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    other = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="desk"))
+    theirs = store_at(own, SessionSettings(ttl=HOUR, namespace="other", agent="shop"))
+    users = ["mia", "ben", "a\0\\é/ odd", "", "zoe"]
+    for number, user in enumerate(users):
+        message = Message("user", "hello", user_id=user)
+        for where in (store, other) if user == "mia" else (store,):
+            await where.append(f"s{number}", [message], expected_length=0, audit=COST)
+    await store.append("s0", [ANSWER], expected_length=1)
+    await theirs.append("x", [Message("user", "hello", user_id="tom")], expected_length=0)
+    for each in (store, other, theirs):
+        await each.close()
+    async with api(own) as client:
+        listed = (await get(client, "users"))["users"]
+        assert [each["id"] for each in listed] == ["mia", "zoe", "a\0\\é/ odd", "ben"]
+        mia = listed[0]
+        assert (mia["sessions"], mia["turns"], mia["cost_usd"]) == (2, 2, 0.5)
+        assert mia["first_begun_at"] < mia["active_at"]
+        found, query = list[str](), {"limit": "1"}
+        for _ in range(4):
+            page = await get(client, "users", **query)
+            found += [each["id"] for each in page["users"]]
+            query["cursor"] = page["next"] or ""
+        assert found == [each["id"] for each in listed]
+        assert query["cursor"] == ""
+        (desk,) = (await get(client, "users", agent="desk"))["users"]
+        assert (desk["id"], desk["sessions"]) == ("mia", 1)
+
+        assert ids(await get(client, "users/mia/sessions")) == [("desk", "s0"), ("shop", "s0")]
+        assert ids(await get(client, "users/mia/sessions", agent="shop")) == [("shop", "s0")]
+        odd = await get(client, f"users/{quote(users[2], safe='')}/sessions")
+        assert ids(odd) == [("shop", "s2")]
+        assert await get(client, "users/tom/sessions") == {"sessions": [], "next": None}
 
 
 async def test_a_session_shows_what_happened_in_it(filled: str) -> None:

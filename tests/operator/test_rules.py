@@ -171,6 +171,11 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.session.storeRef",
         "add storeRef",
     ),
+    "a volume for sessions that are elsewhere": (
+        objects.agent({"session": {"persistentVolumeClaim": {"claimName": "c"}}}),
+        "spec.session.persistentVolumeClaim",
+        "set type: sqlite",
+    ),
     "bounds in the wrong order": (
         objects.agent({"runtime": {"autoscaling": {"minReplicas": 11}}}),
         "spec.runtime.autoscaling.minReplicas",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from omnia_core.env import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
 from omnia_operator import labels
@@ -52,6 +53,15 @@ class PodPlan:
     affinity: JsonObject | None = None
     topology: tuple[JsonObject, ...] = ()
     pull_secrets: tuple[JsonObject, ...] = ()
+    replaced_at_once: bool = False
+    """Whether a new pod starts only when the old one has ended, because both write one file."""
+
+    @property
+    def strategy(self) -> JsonObject:
+        """How new pods replace old ones: never fewer than asked for, unless they share a file."""
+        if self.replaced_at_once:
+            return {"type": "Recreate"}
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
     @property
     def hpa(self) -> HpaPlan | None:
@@ -90,6 +100,7 @@ def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContai
         affinity=workload.affinity,
         topology=_topology(agent.metadata.name, agent.spec),
         pull_secrets=tuple({"name": name} for name in settings.image_pull_secrets),
+        replaced_at_once=agent.spec.session.type is SessionType.SQLITE,
     )
 
 

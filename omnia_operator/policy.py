@@ -162,12 +162,15 @@ def _volumes(spec: AgentRuntimeSpec, policy: Policy) -> Iterator[ResourceFinding
                 yield _unlisted((*path, source), source)
         if not policy.service_account_tokens:
             yield from _tokens((*path, "projected", "sources"), volume)
-    media = spec.facade.media
-    if media is None or media.persistent_volume_claim is None:
+    if "persistentVolumeClaim" in policy.volumes:
         return
-    if "persistentVolumeClaim" not in policy.volumes:
-        place = ("spec", "facade", "media", "persistentVolumeClaim")
-        yield _unlisted(place, "persistentVolumeClaim")
+    media = spec.facade.media
+    for block, claim in (
+        (("facade", "media"), media.persistent_volume_claim if media else None),
+        (("session",), spec.session.persistent_volume_claim),
+    ):
+        if claim is not None:
+            yield _unlisted(("spec", *block, "persistentVolumeClaim"), "persistentVolumeClaim")
 
 
 def _sources(volume: Volume) -> Iterator[str]:

@@ -192,8 +192,17 @@ class HistoryEnv(EnvContract, frozen=True, kw_only=True):
         "log_level": "LOG_LEVEL",
     }
 
-    url: Annotated[Secret, Meta(description="URL of the PostgreSQL that agents' sessions are in.")]
-    namespace: Annotated[str, Meta(description="The namespace whose agents are shown.")] = "default"
+    url: Annotated[
+        Secret,
+        Meta(
+            description="URL of the PostgreSQL that agents' sessions are in; of an SQLite file,"
+            " `sqlite://` and its absolute path."
+        ),
+    ]
+    namespace: Annotated[
+        str,
+        Meta(description="The namespace whose agents are shown; `*` for all, without credentials."),
+    ] = "default"
     port: Annotated[Port, Meta(description="Port of the API, and of health.")] = names.HISTORY_PORT
     bind_address: Annotated[
         str | None, Meta(description="Address of the API; all of the pod's when unset.")

@@ -125,6 +125,17 @@ class AgentRuntimeSpec(Model):
         at="facade.handler",
     )
 
+    naming_has_a_provider: ClassVar = rule(
+        "session.naming.provider is the logical name of a provider of this agent: add it to"
+        " providers, or remove it",
+        cel="!has(self.session) || !has(self.session.naming) ||"
+        " !has(self.session.naming.provider) ||"
+        " (has(self.providers) &&"
+        " self.providers.exists(each, each.name == self.session.naming.provider)) ||"
+        " (has(self.provider) && self.session.naming.provider == 'default')",
+        at="session.naming.provider",
+    )
+
     prompt_has_one_source: ClassVar = rule(
         "the prompt has one source: set exactly one of promptPackRef and prompt (only the handlers"
         " echo and demo need neither)",

@@ -10,14 +10,13 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_core.units import ByteSize, Duration
 from omnia_operator.api.expose import Expose, ServiceSpec
-from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.api.meta import ContainerEnvVar, VolumeClaim
 from omnia_operator.api.model import (
     AbsolutePath,
     ByteSizeField,
     DurationField,
     HttpUrl,
     Model,
-    ObjectName,
     Port,
     Text,
     list_map,
@@ -30,13 +29,6 @@ class FacadeType(StrEnum):
 
     WEBSOCKET = "websocket"
     GRPC = "grpc"
-
-
-class VolumeClaim(Model):
-    """A PersistentVolumeClaim of the same namespace."""
-
-    claim_name: ObjectName
-    """Name of the claim."""
 
 
 class FacadeMedia(Model):

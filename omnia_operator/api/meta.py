@@ -106,6 +106,13 @@ class SecretKey(Model):
     """Key in the Secret."""
 
 
+class VolumeClaim(Model):
+    """A PersistentVolumeClaim of the same namespace."""
+
+    claim_name: ObjectName
+    """Name of the claim."""
+
+
 class ContainerEnvVar(Passthrough):
     """An environment variable, as in a Kubernetes container."""
 

@@ -1,6 +1,8 @@
 """Plans an agent: its containers, files and volumes."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
@@ -13,6 +15,7 @@ from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.api.session import SessionNaming
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.containers import mounts
@@ -20,10 +23,13 @@ from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
+from omnia_operator.plan.sessions import SessionFilePlan, session_file_plan
 from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
 from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource, needed_grants
+
+EnvT = TypeVar("EnvT", FacadeEnv, RuntimeEnv)
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -36,10 +42,13 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     runs = spec.facade.handler is Handler.RUNTIME
     auth = auth_plan(resolved)
     media = media_plan(resolved)
+    file = session_file_plan(resolved)
     facade = _facade(resolved, settings, shared, auth, media)
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
     runtime = _runtime(resolved, settings, folders, secret_mounts, media) if runs else None
+    if file is not None and runtime is not None:
+        facade, runtime = _with_file(facade, file), _with_file(runtime, file)
     containers = (facade,) if runtime is None else (facade, runtime)
     return AgentPlan(
         namespace=metadata.namespace,
@@ -55,6 +64,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
+            *(() if file is None else (file.volume,)),
             *_user_volumes(spec, runs=runs),
         ),
         secret_copies=(
@@ -102,6 +112,26 @@ def _with_retention(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
         retention_max_messages=policy.max_messages,
         retention_dry_run=policy.dry_run,
     )
+
+
+def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
+    """Add how sessions are named, if they are."""
+    if naming is None or not naming.enabled:
+        return env
+    return msgspec.structs.replace(
+        env,
+        session_naming=True,
+        session_naming_every_turns=naming.every_turns,
+        session_naming_max_words=naming.max_words,
+        session_naming_max_length=naming.max_length,
+        session_naming_provider=naming.provider,
+    )
+
+
+def _with_file(container: ContainerPlan[EnvT], file: SessionFilePlan) -> ContainerPlan[EnvT]:
+    """Return a container with the volume of the sessions."""
+    env = msgspec.structs.replace(container.env, session_path=file.path)
+    return replace(container, env=env, mounts=(*container.mounts, file.mount))
 
 
 def _facade(
@@ -175,7 +205,7 @@ def _runtime(
         session_ttl=_session_ttl(resolved),
         media_base_path=spec.media.base_path,
     )
-    env = _with_retention(resolved, env)
+    env = _with_naming(spec.session.naming, _with_retention(resolved, env))
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),

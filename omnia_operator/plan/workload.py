@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from omnia_core.env import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
 from omnia_operator import labels
@@ -63,6 +64,15 @@ class PodPlan:
     priority_class: str | None = None
     extra_containers: tuple[JsonObject, ...] = ()
     init_containers: tuple[JsonObject, ...] = ()
+    replaced_at_once: bool = False
+    """Whether a new pod starts only when the old one has ended, because both write one file."""
+
+    @property
+    def strategy(self) -> JsonObject:
+        """How new pods replace old ones: never fewer than asked for, unless they share a file."""
+        if self.replaced_at_once:
+            return {"type": "Recreate"}
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
     @property
     def hpa(self) -> HpaPlan | None:
@@ -113,6 +123,7 @@ def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContai
         priority_class=workload.priority_class_name or defaults.priority_class_name,
         extra_containers=rendered(workload.extra_containers),
         init_containers=rendered(workload.init_containers),
+        replaced_at_once=agent.spec.session.type is SessionType.SQLITE,
     )
 
 

@@ -43,6 +43,9 @@ _REFERENCES = {
     SESSION_STORE_READY: "SecretFound",
 }
 _TO_ZERO = "at zero replicas the first request fails: nothing queues it until a pod is ready"
+_ONE_POD = (
+    "one pod writes the file: a change ends it before the next one starts, and clients reconnect"
+)
 # These do not affect whether the agent runs. Without an autoscaler it has its present pods.
 _OPTIONAL = frozenset(
     {
@@ -139,7 +142,7 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield false("ServiceReady", "ServicePending", "the Service does not exist yet")
     for condition in _needed(facts):
         problem = problems.get(condition)
-        message = _left_out(facts) if condition == "PromptPackReady" else ""
+        message = _remark(facts, condition)
         yield _failed(problem) if problem else true(condition, _reason(facts, condition), message)
     scaling = facts.agent and facts.agent.spec.runtime.autoscaling
     if facts.agent and scaling and scaling.enabled:
@@ -198,9 +201,26 @@ def _needed(facts: AgentFacts) -> Iterator[str]:
 def _reason(facts: AgentFacts, condition: str) -> str:
     if facts.agent is not None and facts.agent.spec.facade.handler is not Handler.RUNTIME:
         return "NotNeeded"
+    if condition == SESSION_STORE_READY and _is_file(facts):
+        return "PersistentVolumeClaim"
     if condition == SESSION_STORE_READY and facts.store_reached:
         return "SessionStoreReached"
     return _REFERENCES[condition]
+
+
+def _is_file(facts: AgentFacts) -> bool:
+    spec = None if facts.agent is None else facts.agent.spec
+    return (
+        spec is not None
+        and spec.session.type is SessionType.SQLITE
+        and spec.facade.handler is Handler.RUNTIME
+    )
+
+
+def _remark(facts: AgentFacts, condition: str) -> str:
+    if condition == SESSION_STORE_READY and _is_file(facts):
+        return _ONE_POD
+    return _left_out(facts) if condition == "PromptPackReady" else ""
 
 
 def _left_out(facts: AgentFacts) -> str:

@@ -385,3 +385,22 @@ def test_the_hash_of_files_has_those_of_copied_secrets() -> None:
     assert first == files_hash(plan(resolved, Settings()), {source: "1"})
     assert made.secret_copies[0].source == source
     assert made.credentials == (source,)
+
+
+def test_names_of_sessions_are_asked_for_where_they_are_enabled() -> None:
+    naming = {"everyTurns": 7, "maxWords": 3, "maxLength": 30, "provider": "default"}
+
+    def variables(given: JsonObject | None) -> dict[str, str | None]:
+        made = planned(objects.agent({"session": {"naming": given}}))
+        rendered = made.runtime.env.render()
+        return {each.name: each.value for each in rendered if "NAMING" in each.name}
+
+    assert variables(None) == variables(naming) == {}
+    assert variables({"enabled": True}) == {"OMNIA_SESSION_NAMING": "true"}
+    assert variables({"enabled": True, **naming}) == {
+        "OMNIA_SESSION_NAMING": "true",
+        "OMNIA_SESSION_NAMING_EVERY_TURNS": "7",
+        "OMNIA_SESSION_NAMING_MAX_WORDS": "3",
+        "OMNIA_SESSION_NAMING_MAX_LENGTH": "30",
+        "OMNIA_SESSION_NAMING_PROVIDER": "default",
+    }

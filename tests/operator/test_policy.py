@@ -169,6 +169,11 @@ def test_what_the_standard_restricted_allows_is_allowed(change: JsonObject) -> N
             },
             ["spec.facade.media.persistentVolumeClaim"],
         ),
+        (
+            {"volumes": ("emptyDir",)},
+            {"session": {"type": "sqlite", "persistentVolumeClaim": {"claimName": "c"}}},
+            ["spec.session.persistentVolumeClaim"],
+        ),
         ({"service_account_tokens": True}, volume(projected={"sources": [TOKEN]}), []),
         ({"unauthenticated_agents": True}, variable(value="true"), []),
         (

@@ -38,6 +38,16 @@ ACCEPTED = {
         {"facade": {"handler": "demo"}, "providers": None}
     ),
     "a function": objects.function(),
+    "names of sessions by a provider of the agent": objects.agent(
+        {"session": {"naming": {"enabled": True, "provider": "default"}}}
+    ),
+    "names of sessions by the agent's own model": objects.agent(
+        {
+            "providers": None,
+            "provider": {"type": "mock"},
+            "session": {"naming": {"provider": "default"}},
+        }
+    ),
     "scale to zero with KEDA": objects.agent(
         {"runtime": {"autoscaling": {"type": "keda", "minReplicas": 0}}}
     ),
@@ -149,6 +159,22 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.facade.handler",
         "remove facade.handler",
     ),
+    "names of sessions by a provider that is not there": (
+        objects.agent({"session": {"naming": {"provider": "cheap"}}}),
+        "spec.session.naming.provider",
+        "add it to providers",
+    ),
+    "names of sessions by another model than the agent's own": (
+        objects.agent(
+            {
+                "providers": None,
+                "provider": {"type": "mock"},
+                "session": {"naming": {"provider": "cheap"}},
+            }
+        ),
+        "spec.session.naming.provider",
+        "add it to providers",
+    ),
     "two prompts": (objects.agent({"prompt": {"system": "x"}}), "spec", "exactly one of prompt"),
     "no prompt": (objects.agent({"promptPackRef": None}), "spec", "exactly one of prompt"),
     "two sources of models": (
@@ -195,6 +221,11 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.agent({"session": {"type": "postgres"}}),
         "spec.session.storeRef",
         "add storeRef",
+    ),
+    "a volume for sessions that are elsewhere": (
+        objects.agent({"session": {"persistentVolumeClaim": {"claimName": "c"}}}),
+        "spec.session.persistentVolumeClaim",
+        "set type: sqlite",
     ),
     "bounds in the wrong order": (
         objects.agent({"runtime": {"autoscaling": {"minReplicas": 11}}}),

@@ -56,7 +56,16 @@ def commands() -> list[str]:
 # Kinds of Kubernetes itself that the pages name; their plurals are known, too.
 KUBERNETES = frozenset(
     {
-        *("clusterrole", "configmap", "crd", "deployment", "event", "httproute", "ingress", "lease"),
+        *(
+            "clusterrole",
+            "configmap",
+            "crd",
+            "deployment",
+            "event",
+            "httproute",
+            "ingress",
+            "lease",
+        ),
         *("namespace", "networkpolicy", "node", "persistentvolumeclaim", "pod", "pvc", "secret"),
         *("service", "serviceaccount"),
     }

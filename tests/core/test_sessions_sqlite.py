@@ -175,12 +175,13 @@ async def test_the_disk_gets_what_was_written_together_and_soon(path: Path) -> N
     def sync(descriptor: int) -> None:
         loop.call_soon_threadsafe(synced.put_nowait, os.fstat(descriptor).st_size)
 
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(BEGIN).fetchall()
+
     file = SqliteFile(path, sync=sync)
     for number in range(3):
         for _ in range(5):
-            await file.run(
-                lambda connection: connection.execute(BEGIN).fetchall(), durable=number < 2
-            )
+            await file.run(work, durable=number < 2)
         if number < 2:
             async with asyncio.timeout(LIMIT):
                 assert await synced.get() > 0

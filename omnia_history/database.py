@@ -3,13 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from omnia_core.errors import ConfigurationError
 from omnia_history.queries import Dialect, Query
 from omnia_history.refusals import Refused
 
 QUERY_TIMEOUT_SECONDS = 5.0
-POSTGRES_SCHEMES = ("postgresql://", "postgres://")
-SQLITE_SCHEME = "sqlite://"
 
 
 class Database(Protocol):
@@ -30,29 +27,6 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Close every connection without waiting for running queries."""
-
-
-def open_database(url: str) -> Database:
-    """Return the database of a URL, which connects when it is first used.
-
-    Raises:
-        ConfigurationError: the URL is not one of a database with a history.
-    """
-    # Local imports: a process pays for one driver.
-    if url.startswith(POSTGRES_SCHEMES):
-        from omnia_history.postgres import PostgresDatabase  # noqa: PLC0415 - as above
-
-        return PostgresDatabase(url)
-    if url.startswith(f"{SQLITE_SCHEME}/"):
-        from omnia_history.sqlite import SqliteDatabase  # noqa: PLC0415 - as above
-
-        return SqliteDatabase(url.removeprefix(SQLITE_SCHEME))
-    raise ConfigurationError(
-        "the database URL of the history is invalid: "
-        "expected postgresql://user[:password]@host[:port]/database[?sslmode=require],"
-        " or sqlite:// with the absolute path of a file; "
-        "agents that store sessions in Redis or in memory have no history"
-    )
 
 
 def no_sessions() -> Refused:

@@ -23,7 +23,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -145,6 +145,9 @@ bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohtt
 
 bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
 	@$(BIN)/python -m benchmarks.history $(ARGS)
+
+bench-sqlite: setup ## CPU of a turn with sessions in an SQLite file, against memory (ARGS=--help)
+	@$(BIN)/python -m benchmarks.session_file $(ARGS)
 
 bench-tracing: setup ## CPU of a turn with metrics and tracing, against off (ARGS=--help)
 	@$(BIN)/python -m benchmarks.tracing $(ARGS)

@@ -20,7 +20,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.postgres.migrations import migrate
 from omnia_history import queries, search
-from omnia_history.filters import SessionPosition, aggregate_filter, session_filter
+from omnia_history.filters import PIECE_SIZE, SessionPosition, aggregate_filter, session_filter
 from omnia_history.postgres import PostgresDatabase
 from omnia_history.routes import Routes
 from tests.services import postgres_server
@@ -133,10 +133,13 @@ def _shown() -> list[tuple[str, queries.Query]]:
     dialect = PostgresDatabase.dialect
     wanted = session_filter({"q": "nobody said this", "agent": "agent-7"})
     return [
-        ("sessions", queries.sessions(NAMESPACE, session_filter({}))),
-        ("sessions?status=error", queries.sessions(NAMESPACE, session_filter({"status": "error"}))),
-        ("sessions?tag=function", queries.sessions(NAMESPACE, session_filter({"tag": "function"}))),
-        ("sessions?q=…, its piece", search.last_of_piece(NAMESPACE, wanted, search.PIECE_SIZE)),
+        ("sessions", queries.sessions(NAMESPACE, session_filter({}), dialect)),
+        *(
+            (f"sessions?{name}={value}", queries.sessions(NAMESPACE, each, dialect))
+            for name, value in (("status", "error"), ("tag", "function"))
+            for each in [session_filter({name: value})]
+        ),
+        ("sessions?q=…, its piece", search.last_of_piece(NAMESPACE, wanted, PIECE_SIZE, dialect)),
         ("sessions?q=…", search.sessions(NAMESPACE, wanted, SessionPosition(EARLIER, 0), dialect)),
         (
             "aggregates, calls",

@@ -133,7 +133,7 @@ def session_file_problem(agent: AgentRuntime) -> Problem | None:
         field = "autoscaling.maxReplicas" if scaled else "replicas"
         message = (
             "sessions in SQLite are a file of one pod: set"
-            f" spec.runtime.{field} to 1, or spec.session.type to redis or postgres"
+            f" spec.runtime.{field} to 1, or spec.session.type to redis, postgres or mongodb"
         )
         return Problem(condition, "SeveralReplicas", message, retry=False)
     return None

@@ -1,58 +1,61 @@
 """The port to the database of the sessions, and what its implementations share."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol, TypeAlias
 
-from omnia_core.errors import ConfigurationError
-from omnia_history.queries import Dialect, Query
+from omnia_history.filters import (
+    AggregateFilter,
+    Page,
+    PieceSize,
+    SessionFilter,
+    SessionPosition,
+    UserFilter,
+)
 from omnia_history.refusals import Refused
 
+Row: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Sequence[Row]
+
 QUERY_TIMEOUT_SECONDS = 5.0
-POSTGRES_SCHEMES = ("postgresql://", "postgres://")
-SQLITE_SCHEME = "sqlite://"
 
 
 class Database(Protocol):
-    """Runs queries that write nothing.
+    """Reads what is stored, and writes nothing.
 
-    Attributes:
-        dialect: the parts of a query that are not the same in every database.
+    A namespace may be `ALL_NAMESPACES`. Rows have the columns of the tables in PostgreSQL; a list
+    has at most one row more than its limit, which shows whether a next page exists. Every method
+    raises `Refused` when the database does not answer, or does not accept an argument.
     """
 
-    dialect: ClassVar[Dialect]
+    async def sessions(self, namespace: str, criteria: SessionFilter) -> Rows:
+        """List sessions, without a search of their messages."""
 
-    async def fetch(self, query: Query) -> Sequence[Mapping[str, Any]]:
-        """Run a query and return its rows.
+    async def search(
+        self, namespace: str, criteria: SessionFilter, size: PieceSize
+    ) -> tuple[Rows, SessionPosition | None]:
+        """Search the next piece of the list of sessions for a text in their messages.
 
-        Raises:
-            Refused: the database does not answer, or does not accept an argument of the query.
+        Returns:
+            Its matches, and its end if another piece follows.
         """
+
+    async def users(self, namespace: str, criteria: UserFilter) -> Rows:
+        """List users by their last use."""
+
+    async def session(self, namespace: str, session_id: str, page: Page) -> Row | None:
+        """Find a session: the newest one, if several sessions have the same id."""
+
+    async def records(self, kind: str, key: Any, page: Page) -> Rows:
+        """List records of the session with this key in order."""
+
+    async def calls(self, namespace: str, criteria: AggregateFilter) -> Rows:
+        """Sum up provider calls by group."""
+
+    async def turns(self, namespace: str, criteria: AggregateFilter) -> Rows:
+        """Sum up turns by group, which is an agent or a day."""
 
     async def close(self) -> None:
         """Close every connection without waiting for running queries."""
-
-
-def open_database(url: str) -> Database:
-    """Return the database of a URL, which connects when it is first used.
-
-    Raises:
-        ConfigurationError: the URL is not one of a database with a history.
-    """
-    # Local imports: a process pays for one driver.
-    if url.startswith(POSTGRES_SCHEMES):
-        from omnia_history.postgres import PostgresDatabase  # noqa: PLC0415 - as above
-
-        return PostgresDatabase(url)
-    if url.startswith(f"{SQLITE_SCHEME}/"):
-        from omnia_history.sqlite import SqliteDatabase  # noqa: PLC0415 - as above
-
-        return SqliteDatabase(url.removeprefix(SQLITE_SCHEME))
-    raise ConfigurationError(
-        "the database URL of the history is invalid: "
-        "expected postgresql://user[:password]@host[:port]/database[?sslmode=require],"
-        " or sqlite:// with the absolute path of a file; "
-        "agents that store sessions in Redis or in memory have no history"
-    )
 
 
 def no_sessions() -> Refused:

@@ -24,10 +24,13 @@ Position = TypeVar("Position")
 
 
 class SessionPosition(Struct, frozen=True):
-    """The position of a session in the list, which is sorted by begin and key, newest first."""
+    """The position of a session in the list, which is sorted by begin and key, newest first.
+
+    The key is text in MongoDB, and a number in the other databases.
+    """
 
     begun_at: datetime
-    key: int
+    key: int | str
 
 
 class UserPosition(Struct, frozen=True):
@@ -71,6 +74,16 @@ class SessionFilter(Struct, frozen=True):
     limit: int = DEFAULT_LIMIT
     text: str = ""
     name: str = ""
+
+
+class PieceSize(Struct, frozen=True):
+    """How much one search covers: up to the limit reached first, and at least one session."""
+
+    sessions: int = 5000
+    messages: int = 10_000
+
+
+PIECE_SIZE = PieceSize()
 
 
 class Page(Struct, frozen=True):

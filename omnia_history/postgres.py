@@ -10,13 +10,13 @@ import msgspec
 from omnia_core.sessions.latency import BUCKETS
 from omnia_history.database import (
     QUERY_TIMEOUT_SECONDS,
-    Database,
     invalid_value,
     no_sessions,
     too_late,
 )
 from omnia_history.queries import Dialect, Query
 from omnia_history.refusals import Refused
+from omnia_history.sql import SqlDatabase
 
 MAX_CONNECTIONS = 4
 _CONNECT_TIMEOUT_SECONDS = 2.0
@@ -40,7 +40,7 @@ _HAS_MATCH = (
 _SUMS = ", ".join(f"sum(buckets[{index + 1}])" for index in range(BUCKETS))
 
 
-class PostgresDatabase(Database):
+class PostgresDatabase(SqlDatabase):
     """A pool of read-only connections, opened by the first query."""
 
     dialect: ClassVar = Dialect(

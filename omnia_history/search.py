@@ -5,20 +5,8 @@ newest first, and its answer has a cursor to the next piece even if no session m
 request is fast, and all pieces together cover the whole list.
 """
 
-from msgspec import Struct
-
-from omnia_history.filters import SessionFilter, SessionPosition
+from omnia_history.filters import PieceSize, SessionFilter, SessionPosition
 from omnia_history.queries import SELECT_SESSIONS, Dialect, Query, session_conditions
-
-
-class PieceSize(Struct, frozen=True):
-    """How much one request searches: up to the limit reached first, and at least one session."""
-
-    sessions: int = 5000
-    messages: int = 10_000
-
-
-PIECE_SIZE = PieceSize()
 
 
 def last_of_piece(

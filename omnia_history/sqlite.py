@@ -19,13 +19,13 @@ from omnia_core.sessions.sqlite.migrations import UnknownFile, check_version
 from omnia_core.sessions.sqlite.moments import moment
 from omnia_history.database import (
     QUERY_TIMEOUT_SECONDS,
-    Database,
     invalid_value,
     no_sessions,
     too_late,
 )
 from omnia_history.queries import Dialect, Query
 from omnia_history.refusals import Refused
+from omnia_history.sql import SqlDatabase
 
 _BUSY_SECONDS = 2.0
 # SQLite has no arrays: `buckets` is a JSON array.
@@ -67,7 +67,7 @@ _TYPES: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-class SqliteDatabase(Database):
+class SqliteDatabase(SqlDatabase):
     """One connection, in a thread of its own, opened by the first query."""
 
     dialect: ClassVar = Dialect(

@@ -166,7 +166,7 @@ def mongo_time(client: AsyncMongoClient[dict[str, Any]]) -> Callable[[float], Aw
     times = ("begun_at", "expires_at", "used_at", "active_at", "kept_until")
 
     async def advance(seconds: float) -> None:
-        sessions = client["omnia"]["sessions"]
+        sessions = client.get_default_database()["sessions"]
         for each in await sessions.find().to_list():
             before = {name: each[name] - timedelta(seconds=seconds) for name in times}
             await sessions.update_one({"_id": each["_id"]}, {"$set": before})

@@ -1,18 +1,23 @@
 """What the tests of the history share."""
 
 import asyncio
+import uuid
 
 import pytest
 
 from tests.history.history_bed import database, file_in, fill
+from tests.services import MongoServer
 
-KINDS = ["postgres", "sqlite"]
+KINDS = ["postgres", "sqlite", "mongodb"]
 
 
 def empty_database(request: pytest.FixtureRequest) -> str:
     """Return the URL of a database without tables, of the kind that the parameter names."""
     if request.param == "sqlite":
         return file_in(request.getfixturevalue("tmp_path_factory").mktemp("history"))
+    if request.param == "mongodb":
+        server: MongoServer = request.getfixturevalue("mongo")
+        return server.url.replace("/omnia", f"/history_{uuid.uuid4().hex[:8]}")
     return asyncio.run(database(request.getfixturevalue("postgres"), "history"))
 
 

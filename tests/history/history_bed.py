@@ -11,11 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionStore
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.sessions.mongodb.store import MongoSessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from omnia_history.access import Access
-from omnia_history.database import open_database
+from omnia_history.opening import open_database
 from omnia_history.routes import Routes
 from tests.services import PostgresServer
 
@@ -66,6 +67,8 @@ def file_in(folder: Path) -> str:
 def store_at(url: str, settings: SessionSettings) -> SessionStore:
     if url.startswith("sqlite://"):
         return SqliteSessionStore(Path(url.removeprefix("sqlite://")), settings)
+    if url.startswith("mongodb://"):
+        return MongoSessionStore(url, settings)
     return PostgresSessionStore(url, settings)
 
 

@@ -11,11 +11,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, SessionSettings
 from omnia_core.sessions.retention import Retention
-from omnia_history.database import open_database
+from omnia_history.opening import open_database
 from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes
-from tests.core.session_beds import sqlite_time
+from omnia_history.sql import SqlDatabase
+from tests.core.session_beds import mongo_client, mongo_time, sqlite_time
 from tests.history.history_bed import (
     ANSWER,
     HELLO,
@@ -176,6 +177,10 @@ async def two_hours_ago(url: str) -> None:
     if url.startswith("sqlite://"):
         sqlite_time(Path(url.removeprefix("sqlite://")), 7200)
         return
+    if url.startswith("mongodb://"):
+        async with mongo_client(url) as client:
+            await mongo_time(client)(7200)
+        return
     connection = await asyncpg.connect(url)
     await connection.execute(
         "UPDATE omnia.sessions SET begun_at = begun_at - interval '2h',"
@@ -266,8 +271,10 @@ async def test_a_file_that_no_agent_has_used_yet_is_told(tmp_path: Path) -> None
         )
 
 
+@pytest.mark.parametrize("filled", ["postgres", "sqlite"], indirect=True)
 async def test_nothing_can_be_written(filled: str) -> None:
     readable = open_database(filled)
+    assert isinstance(readable, SqlDatabase)
     with pytest.raises(Refused, match=r"ReadOnly|SQLITE_READONLY"):
         await readable.fetch(("DELETE FROM omnia.sessions RETURNING key", []))
     await readable.close()

@@ -9,11 +9,11 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.sessions import Message, SessionSettings
-from omnia_history.database import open_database
+from omnia_history.filters import PieceSize
+from omnia_history.opening import open_database
 from omnia_history.postgres import PostgresDatabase
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes
-from omnia_history.search import PieceSize
 from omnia_history.sqlite import SqliteDatabase
 from tests.history.history_bed import HOUR, api, database, file_in, get, ids, store_at
 from tests.services import LIMIT, PostgresServer

@@ -1,6 +1,6 @@
-module omnia/tests/mongo
+module omnia.altairalabs.ai/tests/mongo
 
-go 1.26
+go 1.26.0
 
 require github.com/FerretDB/FerretDB v1.24.2
 

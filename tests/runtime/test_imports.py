@@ -44,12 +44,14 @@ LIBRARIES = [
     "openai",
     "opentelemetry",
     "pydantic",
+    "pymongo",
     "re2",
     "redis",
     "sqlite3",
 ]
 OWN = [
     "omnia_core.openapi",
+    "omnia_core.sessions.mongodb.store",
     "omnia_core.sessions.postgres.store",
     "omnia_core.sessions.redis.store",
     "omnia_core.sessions.sqlite.store",

@@ -94,7 +94,7 @@ class MongoConnection:
         Raises:
             ConfigurationError: `url` is not a MongoDB URL; the message does not contain it.
         """
-        self._client = _client(url)
+        self._client = open_client(url)
         self._bound = Collections(self._client.get_default_database(DEFAULT_DATABASE))
         self._command_seconds = command_seconds
         self._opening = asyncio.Lock()
@@ -142,7 +142,12 @@ class MongoConnection:
             return self._collections
 
 
-def _client(url: str) -> AsyncMongoClient[Document]:
+def open_client(url: str) -> AsyncMongoClient[Document]:
+    """Return a client that connects when it is first used.
+
+    Raises:
+        ConfigurationError: `url` is not a MongoDB URL; the message does not contain it.
+    """
     try:
         if not url.startswith("mongodb+srv://"):
             # The client only warns of an option that it does not know.

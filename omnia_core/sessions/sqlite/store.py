@@ -51,8 +51,8 @@ class SqliteTimings(Struct, frozen=True, kw_only=True):
 class SqliteSessionStore(SessionStore):
     """Keeps sessions in a file, which it creates with its folder when it is missing.
 
-    An append is on the disk when it is confirmed. Expired sessions are deleted in the background
-    after appends, as in PostgreSQL.
+    What is confirmed outlives the end of every program at once, and a loss of power within a
+    second. Expired sessions are deleted in the background after appends, as in PostgreSQL.
     """
 
     keeps_audit = True

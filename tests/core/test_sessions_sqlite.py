@@ -312,6 +312,16 @@ async def test_the_environment_names_the_file(path: Path) -> None:
     await facade.close()
 
 
+async def test_a_damaged_record_is_told(path: Path) -> None:
+    async with opened(path) as store:
+        await store.append("s", [HELLO], expected_length=0)
+        for record in ("{", '{"role": "of a newer version"}'):
+            with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute("UPDATE messages SET record = ?", (record,))
+            with pytest.raises(StoreUnavailable, match="a record of the session is damaged"):
+                await store.load("s")
+
+
 @given(damage=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=64)), max_size=5))
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

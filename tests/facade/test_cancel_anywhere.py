@@ -90,7 +90,7 @@ async def pods_of(
     files.rules(AuthFile(edge_trust=EdgeTrust(subject="x-user-id")))
     async with AsyncExitStack() as stack:
         at = await stack.enter_async_context(serving(model))
-        facades = []
+        facades = list[Running]()
         for name in ("a", "b"):
             (folder / name).mkdir()
             mounted = Mounted(folder / name)
@@ -113,7 +113,7 @@ async def pods_of(
         timeout = aiohttp.ClientTimeout(LIMIT)
         http = await stack.enter_async_context(aiohttp.ClientSession(timeout=timeout))
         env = FacadeEnv.parse({"OMNIA_AGENT_NAME": "agent", **variables})
-        yield Pods(*facades, http, env)
+        yield Pods(facades[0], facades[1], http, env)
 
 
 @pytest.fixture(params=SIGNALLING)

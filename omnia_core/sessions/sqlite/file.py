@@ -119,7 +119,9 @@ class SqliteFile:
             if self._sync_timer is not None:
                 self._sync_timer.cancel()
                 self._thread.submit(self._sync_log)
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+            closing = asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+            # A disk that does not answer must not keep the program from ending.
+            await asyncio.wait({closing}, timeout=TRANSACTION_SECONDS)
             self._thread.shutdown(wait=False)
 
     def _start_sync(self) -> None:
@@ -156,8 +158,8 @@ class SqliteFile:
             if not reason.startswith("SQLITE_BUSY"):
                 self._disconnect()
             raise StoreUnavailable(reason) from error
-        except ValueError as error:
-            # Such as half of a surrogate pair, which is not text.
+        except (ValueError, TypeError) as error:
+            # Such as half of a surrogate pair, which is not text, or a damaged time.
             raise StoreUnavailable(type(error).__name__) from error
         return result
 

@@ -278,6 +278,18 @@ async def test_an_append_that_is_too_large_for_a_document_is_refused_with_what_t
         assert await store.load("a") == Session("a", (HELLO, ANSWER))
 
 
+@pytest.mark.usefixtures("client")
+async def test_a_number_that_is_too_large_for_a_document_is_refused(mongo: MongoServer) -> None:
+    media = Media(url="https://host.example/a.png", size_bytes=1 << 64)
+    large = Message("user", "see", parts=(Part("image", "", media),))
+    async with store_at(mongo.url) as store:
+        with pytest.raises(OmniaError, match="more than 64 bits") as caught:
+            await store.append("a", [large], expected_length=0)
+        assert caught.value.code is Code.INVALID_ARGUMENT
+        assert await store.load("a") is None
+        assert await store.append("a", [HELLO], expected_length=0) == 1
+
+
 async def test_many_pods_that_start_at_once_make_the_indexes_once(
     client: Client, mongo: MongoServer
 ) -> None:

@@ -43,6 +43,17 @@ class AppendTooLarge(OmniaError):
         )
 
 
+class NumberTooLarge(OmniaError):
+    """A number of an append has more than the 64 bits of MongoDB's integers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            "a number in the messages of this turn has more than 64 bits, which MongoDB cannot"
+            " store: send a smaller one",
+        )
+
+
 class Owner(Struct, frozen=True):
     """The agent whose sessions these are."""
 
@@ -192,8 +203,12 @@ def checked(document: Document) -> Document:
 
     Raises:
         AppendTooLarge: it is too large.
+        NumberTooLarge: a number in it is.
     """
-    size = len(bson.encode(document))
+    try:
+        size = len(bson.encode(document))
+    except OverflowError:
+        raise NumberTooLarge from None
     if size > MAX_DOCUMENT_BYTES:
         raise AppendTooLarge(size)
     return document

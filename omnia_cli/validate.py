@@ -15,6 +15,7 @@ from omnia_core.documents import ValuePath
 from omnia_core.env import SessionType
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
+from omnia_operator.api.framework import FrameworkType
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy, refusals
 from omnia_operator.resolve import session_file_problem
@@ -56,6 +57,7 @@ def check(
     for document in documents:
         findings += check_responses(document, documents)
     findings += [finding for document in documents for finding in _refused(document)]
+    findings += [finding for document in documents for finding in _own_image(document)]
     findings += remarks(documents)
     if references and not errors(findings):
         findings += check_servers(documents)
@@ -128,19 +130,38 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
 
 def _refused(document: Document) -> Iterator[Finding]:
     """Yield what the operator refuses unless its chart allows it."""
-    if document.kind != Kind.AGENT_RUNTIME or document.value.get("apiVersion") != API_VERSION:
-        return
-    try:
-        agent = api.parse(document.value)
-    except api.InvalidResource:
-        return
-    if not isinstance(agent, api.AgentRuntime):
+    agent = _agent(document)
+    if agent is None:
         return
     for finding in refusals(agent, Policy()):
         yield about(document, finding.path, finding.message, "warning")
     if agent.spec.session.type is SessionType.SQLITE and (problem := session_file_problem(agent)):
         message = f"only `omnia up` runs this agent: {problem.message}"
         yield about(document, ("spec", "session"), message, "warning")
+
+
+def _agent(document: Document) -> api.AgentRuntime | None:
+    """Return a valid AgentRuntime; None for anything else."""
+    if document.kind != Kind.AGENT_RUNTIME or document.value.get("apiVersion") != API_VERSION:
+        return None
+    try:
+        agent = api.parse(document.value)
+    except api.InvalidResource:
+        return None
+    return agent if isinstance(agent, api.AgentRuntime) else None
+
+
+def _own_image(document: Document) -> Iterator[Finding]:
+    """Yield that an image of the user's is run with the program of the built-in runtime."""
+    agent = _agent(document)
+    if agent is None or agent.spec.framework.image is None:
+        return
+    if agent.spec.framework.type is not FrameworkType.CUSTOM:
+        message = (
+            "this image is run with the program of the built-in runtime, python -m omnia_runtime:"
+            " if it has a runtime of its own, add type: custom below framework"
+        )
+        yield about(document, ("spec", "framework", "image"), message, "warning")
 
 
 def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:

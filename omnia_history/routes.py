@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from omnia_core.errors import abridged
 from omnia_core.http.connection import admit
 from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
+from omnia_core.telemetry.program import program_registry
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi
 from omnia_history.access import Access
@@ -26,6 +29,9 @@ from omnia_history.filters import (
 )
 from omnia_history.records import VIEWS, record_view
 from omnia_history.refusals import STATUS, Failure, Refused
+
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that need no credential."""
 
 # Concurrent searches; the limit leaves database connections for other requests.
 MAX_SEARCHES = 2
@@ -55,6 +61,7 @@ class Routes:
         self._access = access
         self._hosts = hosts
         self._piece_size = piece_size
+        self._registry = program_registry("history")
         self._search_slots = asyncio.Semaphore(MAX_SEARCHES)
 
     def application(self) -> web.Application:
@@ -62,6 +69,7 @@ class Routes:
         application = web.Application(middlewares=[self._middleware])
         application.router.add_get("/healthz", _healthy)
         application.router.add_get("/readyz", _healthy)
+        application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/api/v1/sessions", self._sessions)
         application.router.add_get("/api/v1/users", self._users)
         application.router.add_get("/api/v1/users/{id}/sessions", self._sessions_of_user)
@@ -79,7 +87,7 @@ class Routes:
         try:
             if not self._hosts.allows(request.headers.get("Host", "")):
                 return _answer(Failure("misdirected_request", MISDIRECTED), 421)
-            if self._access and request.path not in ("/healthz", "/readyz"):
+            if self._access and request.path not in _OPEN:
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 await self._access.check(headers)
             admit(request)
@@ -98,6 +106,10 @@ class Routes:
             return _answer(
                 Failure("internal", "the request failed; see the log of the history"), 500
             )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        text = generate_latest(self._registry)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _sessions(self, request: web.Request) -> web.Response:
         return await self._list(filters.session_filter(request.query))

@@ -41,6 +41,12 @@ class Resolved:
     auth: ResolvedAuth = field(default_factory=ResolvedAuth)
     """What the facade needs to check credentials."""
 
+    @property
+    def has_store(self) -> bool:
+        """Whether its pods need a session store that they may fail to reach, be it a file."""
+        is_file = self.agent.spec.session.type is SessionType.SQLITE
+        return self.store is not None or (is_file and self.pack is not None)
+
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
     """Return an agent with everything that it refers to, or its problems."""

@@ -87,11 +87,15 @@ MODEL_SERVERS ?= litellm llama
 test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of other projects (MODEL_SERVERS=litellm: without the build of llama.cpp)
 	@$(BIN)/python -m pytest $(patsubst %,tests/servers/test_%.py,$(MODEL_SERVERS)) -m servers --numprocesses=0 --timeout=300 $(ARGS)
 
+# The suites that use MongoDB; a test has it in its name or its parameters.
+MONGO := tests/core tests/history tests/end_to_end/test_sessions.py \
+	$(patsubst %,tests/facade/test_%.py,cancel_anywhere kept_answers replies) \
+	$(patsubst %,tests/runtime/test_%.py,checkpoints retention)
+
 MONGO_BACKENDS ?= sqlite postgres
 test-mongo: setup servers-mongo ## the tests with MongoDB, whose server keeps its data in SQLite and then in PostgreSQL
 	@for backend in $(MONGO_BACKENDS); do echo "MongoDB over $$backend"; \
-		MONGO_BACKEND=$$backend $(BIN)/python -m pytest tests/core tests/facade/test_replies.py tests/history \
-			tests/end_to_end/test_sessions.py -k mongo $(ARGS) || exit; done
+		MONGO_BACKEND=$$backend $(BIN)/python -m pytest $(MONGO) -k mongo $(ARGS) || exit; done
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)

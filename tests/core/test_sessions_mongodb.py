@@ -162,6 +162,7 @@ async def test_a_writer_that_dies_at_any_point_leaves_all_of_an_append_or_nothin
             assert session
             assert session.length == length + 1
             assert session.messages[-1] == HELLO
+        assert len(await mongo_rows(client, "messages")) == len(session.messages)
         turns = 1 + int(expected > 0) + int(length > expected)
         (row,) = await mongo_rows(client, "sessions")
         assert (row["length"], row["turns"], row["provider_calls"]) == (length + 1, turns, turns)

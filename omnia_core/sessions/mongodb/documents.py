@@ -126,6 +126,7 @@ def new_session(owner: Owner, session_id: str, time: datetime) -> Document:
         "length": 0,
         "first": 0,
         "first_turn": 0,
+        "emptied": 0,
         "turns": 0,
         "tool_calls": 0,
         "provider_calls": 0,

@@ -107,7 +107,7 @@ class MongoDatabase(Database):
         return rows[: criteria.limit + 1]
 
     async def session(self, namespace: str, session_id: str, page: Page) -> Row | None:
-        wanted = _owner(namespace, page.agent) | {"id": escape_nul(session_id)}
+        wanted = _owner(namespace, page.agent) | {"session_id": escape_nul(session_id)}
         if page.begun_at:
             wanted["begun_at"] = page.begun_at
         rows = await self._sessions(wanted | _BEGUN, 1)
@@ -262,6 +262,7 @@ def _containing(text: str) -> Document:
 def _session_row(session: Document) -> Row:
     return session | {
         "key": str(session["_id"]),
+        "id": session["session_id"],
         "ended": session["expires_at"] <= datetime.now(UTC),
         "messages": session["length"],
         "messages_deleted": session["first"],

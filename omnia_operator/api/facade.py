@@ -9,6 +9,7 @@ from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_core.units import ByteSize, Duration
+from omnia_operator.api.expose import Expose, ServiceSpec
 from omnia_operator.api.meta import ContainerEnvVar, VolumeClaim
 from omnia_operator.api.model import (
     AbsolutePath,
@@ -88,6 +89,10 @@ class FacadeSpec(Model):
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the facade container."""
+    service: ServiceSpec = Field(default_factory=ServiceSpec)
+    """The Service of the agent."""
+    expose: Expose | None = None
+    """Exposure outside the cluster, by an Ingress or an HTTPRoute."""
 
     port_is_free: ClassVar = rule(
         "health checks and the runtime use the ports 8081, 9000 and 9001 of the pod: choose another"

@@ -1,6 +1,6 @@
 """Plans an agent: its containers, files and volumes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TypeVar
 
@@ -18,7 +18,9 @@ from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.session import SessionNaming
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
+from omnia_operator.plan.containers import mounts
 from omnia_operator.plan.desired import AgentPlan
+from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
 from omnia_operator.plan.sessions import SessionFilePlan, session_file_plan
@@ -63,7 +65,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
             *(() if file is None else (file.volume,)),
-            *(volume.render() for volume in spec.runtime.volumes if runs),
+            *_user_volumes(spec, runs=runs),
         ),
         secret_copies=(
             *(
@@ -82,6 +84,8 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             if secret is not None
         ),
         pods=pods(resolved.agent, settings, containers),
+        service=service_plan(spec),
+        exposure=exposure_plan(spec.facade.expose),
         uid=metadata.uid,
         operator=settings.operator,
         grants=tuple(sorted({str(grant) for grant in needed_grants(resolved.agent)})),
@@ -158,17 +162,17 @@ def _facade(
             session_url=_key(resolved.store),
             session_ttl=_session_ttl(resolved),
         )
-    mounts = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
+    mounted = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
     if media is not None:
         env = media.facade(env)
-        mounts = (*mounts, media.mount(read_only=False))
+        mounted = (*mounted, media.mount(read_only=False))
     return ContainerPlan(
         name=names.FACADE_CONTAINER,
         image=spec.facade.image or settings.facade_image,
         module="omnia_facade",
         env=env,
         extra_env=_extra_env(settings, spec.facade.extra_env),
-        mounts=mounts,
+        mounts=mounted,
         resources=spec.facade.resources or settings.facade_resources,
         pull_policy=settings.facade_pull_policy,
         ports=(
@@ -208,7 +212,12 @@ def _runtime(
         module=None if spec.framework.type is FrameworkType.CUSTOM else "omnia_runtime",
         env=env if media is None else media.runtime(env),
         extra_env=_extra_env(settings, spec.runtime.extra_env),
-        mounts=(*(folder.mount for folder in folders), *secrets, *uploads, *_user_mounts(spec)),
+        mounts=(
+            *(folder.mount for folder in folders),
+            *secrets,
+            *uploads,
+            *mounts(spec.runtime.volume_mounts),
+        ),
         resources=spec.runtime.resources or settings.runtime_resources,
         pull_policy=settings.runtime_pull_policy,
         # The gRPC port listens on the loopback address of the pod only.
@@ -247,8 +256,11 @@ def _runtime_image(spec: AgentRuntimeSpec, settings: Settings) -> str:
     return f"{repository}{slash}{name.partition(':')[0]}:{spec.framework.version}"
 
 
-def _user_mounts(spec: AgentRuntimeSpec) -> tuple[MountPlan, ...]:
-    return tuple(
-        MountPlan(mount.name, mount.mount_path, mount.read_only or False, mount.sub_path)
-        for mount in spec.runtime.volume_mounts
-    )
+def _user_volumes(spec: AgentRuntimeSpec, *, runs: bool) -> Iterator[JsonObject]:
+    """Yield the user's volumes; without a runtime those that other containers mount."""
+    workload = spec.runtime
+    more = (*workload.extra_containers, *workload.init_containers)
+    mounted = {mount.name for container in more for mount in container.volume_mounts}
+    for volume in workload.volumes:
+        if runs or volume.name in mounted:
+            yield volume.render()

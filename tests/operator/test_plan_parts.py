@@ -162,15 +162,13 @@ def test_keda_counts_connections_unless_the_manifest_has_triggers() -> None:
 @pytest.mark.parametrize(
     ("runtime", "spread"),
     [
-        ({"replicas": 1}, 0),
+        ({}, 2),
         ({"replicas": 2}, 2),
         ({"replicas": 2, "affinity": {"nodeAffinity": {}}}, 0),
         ({"autoscaling": {"enabled": True, "maxReplicas": 2}}, 2),
-        ({"replicas": 1, "autoscaling": {"enabled": False, "maxReplicas": 2}}, 0),
-        ({"replicas": 2, "autoscaling": {"enabled": True, "maxReplicas": 1}}, 0),
     ],
 )
-def test_pods_are_spread_where_there_may_be_several(runtime: JsonObject, spread: int) -> None:
+def test_pods_are_spread_unless_the_manifest_places_them(runtime: JsonObject, spread: int) -> None:
     topology = pods(runtime).topology
     assert len(topology) == spread
     for each in topology:

@@ -44,7 +44,7 @@ _VERSION = 1
 _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sessions", ("ended", "expires_at")),
     ("sessions", ("ended", "kept_until")),
-    ("sessions", ("namespace", "id")),
+    ("sessions", ("namespace", "session_id")),
     ("sessions", ("namespace", "begun_at", "_id")),
     ("sessions", ("namespace", "agent", "begun_at", "_id")),
     ("messages", ("session", "from")),

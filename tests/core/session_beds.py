@@ -68,7 +68,7 @@ class Bed:
     other: SessionStore
     advance: Callable[[float], Awaitable[None]]
     counted: Counted
-    writers: int = 40
+    writers: int = 20
 
 
 @asynccontextmanager

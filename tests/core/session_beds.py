@@ -58,17 +58,12 @@ class Counted:
 
 @dataclass
 class Bed:
-    """A store, another one of the same sessions, and the power to let seconds pass in it.
-
-    Attributes:
-        writers: how many may contend for a session within the time of a test.
-    """
+    """A store, another one of the same sessions, and the power to let seconds pass in it."""
 
     store: SessionStore
     other: SessionStore
     advance: Callable[[float], Awaitable[None]]
     counted: Counted
-    writers: int = 20
 
 
 @asynccontextmanager

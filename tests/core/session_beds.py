@@ -107,7 +107,7 @@ async def bed_of(
 
         stack.push_async_callback(store.close)
         stack.push_async_callback(other.close)
-        yield Bed(store, other, advance, counted, 20 if kind == "mongodb" else 100)
+        yield Bed(store, other, advance, counted)
 
 
 def redis_store(

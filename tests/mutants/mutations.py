@@ -203,7 +203,7 @@ def _is_ignored(node: ast.AST) -> bool:
             return ast.unparse(function).startswith(_IGNORED_CALLS)
         case ast.keyword(arg=name):
             return name in _IGNORED_KEYWORDS
-        case ast.Assign(targets=[ast.Name(id="__slots__")]):
+        case ast.Assign(targets=[ast.Name(id="__slots__" | "__all__")]):
             return True
         case _:
             return False

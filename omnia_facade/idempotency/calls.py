@@ -63,12 +63,12 @@ class IdempotentCalls:
         # The caller will repeat the call with the key, so it goes on after a disconnect.
         running = asyncio.ensure_future(self._answer_once(call.key, input_json, call, run))
         try:
-            return await asyncio.shield(running)
+            await asyncio.wait({running})
         except asyncio.CancelledError:
             await asyncio.wait({running})
-            if not running.cancelled():
-                running.exception()
+            running.exception()  # asyncio logs an error that is not looked at
             raise
+        return running.result()
 
     async def _answer_once(
         self,

@@ -209,6 +209,12 @@ async def test_what_anyone_could_have_signed_is_refused(issuer: Issuer, algorith
     assert "expected one of ES256" in await refused(token, issuer.keys)
 
 
+async def test_of_an_algorithm_that_is_unknown_16_characters_are_shown(issuer: Issuer) -> None:
+    token = forged({"alg": "A" * 15 + "BC"}, issuer.claims("agent"))
+
+    assert f'signed with "{"A" * 15}B"; expected' in await refused(token, issuer.keys)
+
+
 async def test_a_public_key_is_nobodys_secret(issuer: Issuer) -> None:
     public = issuer.private["RS256"][1].public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

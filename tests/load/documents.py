@@ -1,8 +1,9 @@
 """Strategies for documents that strangers write: JSON and YAML, well formed or broken, up to 24 MiB."""
 
 import copy
+import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -240,11 +241,15 @@ _REFERENCES = st.sampled_from(
 ).map(lambda reference: {"$ref": reference})
 
 
-def _places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield (*path, key)
-        yield from _places(item, (*path, key))
+def _place(draw: st.DrawFn, value: Any) -> tuple[Any, str | int]:
+    """Choose a collection in a value, and a key of it."""
+    while True:
+        keys: Any = value if isinstance(value, dict) else range(len(value))
+        key = next(itertools.islice(keys, draw(st.integers(0, len(value) - 1)), None))
+        inner = value[key]
+        if not inner or not isinstance(inner, dict | list) or draw(st.integers(0, 3)) == 0:
+            return value, key
+        value = inner
 
 
 def _in(levels: int, wrap: Callable[[Any], Any], value: Any) -> Any:
@@ -269,10 +274,7 @@ def _shaped(draw: st.DrawFn, shapes: tuple[JsonObject, ...], largest: int) -> st
     """A document of a shape, with changes, as JSON or YAML."""
     value = copy.deepcopy(draw(st.sampled_from(shapes)))
     for _ in range(draw(st.integers(0, 4))):
-        *way, last = draw(st.sampled_from(list(_places(value))))
-        inside: Any = value
-        for step in way:
-            inside = inside[step]
+        inside, last = _place(draw, value)
         match draw(st.sampled_from(["value", "value", "reference", "many", "nested", "removed"])):
             case "value":
                 inside[last] = draw(_JSON)

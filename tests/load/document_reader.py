@@ -4,7 +4,9 @@ Called as `python -m tests.load.document_reader PROGRAM`. Each request on the st
 line `READER SIZE` and SIZE bytes; each answer is a line of JSON with the fields of `Reading`.
 """
 
+import faulthandler
 import importlib
+import signal
 import sys
 import tempfile
 import time
@@ -14,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 MIB = 1024 * 1024
+CPU_SECONDS = 20.0
 Reader = Callable[[bytes], object]
 
 
@@ -154,6 +157,8 @@ def _peak() -> float:
 def _read(reader: Reader, content: bytes, expected: tuple[type[Exception], ...]) -> Reading:
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins again
     began = time.process_time()
+    # The program ends where it is, with the stack, if a document takes longer.
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     try:
         reader(content)
         outcome = "value"
@@ -161,11 +166,13 @@ def _read(reader: Reader, content: bytes, expected: tuple[type[Exception], ...])
         outcome = "refused"
     except Exception as error:  # noqa: BLE001 - the test fails with its name
         outcome = f"{type(error).__name__}: {str(error)[:300]}"
+    signal.setitimer(signal.ITIMER_PROF, 0)
     return Reading(outcome, time.process_time() - began, _peak())
 
 
 def main() -> None:
     """Answer until the end of the input."""
+    faulthandler.register(signal.SIGPROF, chain=True)
     readers = PROGRAMS[sys.argv[1]]()
     expected = _expected()
     while line := sys.stdin.buffer.readline():

@@ -288,6 +288,8 @@ def _shaped(draw: st.DrawFn, shapes: tuple[JsonObject, ...], largest: int) -> st
                     inside *= max(count, 1)
                 else:
                     inside.update({f"{last}{number}": inside[last] for number in range(count)})
+                # Another change would be made in every copy, and could make terabytes of them.
+                break
             case "nested":
                 inside[last] = _in(min(draw(COUNTS), 150), draw(st.sampled_from(_WRAPS)), inside[last])
             case _:

@@ -119,7 +119,6 @@ def compile_template(
         TemplateInvalid: a placeholder is malformed, a fragment is missing or contains itself, or
             there is logic such as `{% if %}`; the message begins with `what`.
     """
-
     known = fragments or {}
 
     def expand(source: str, inside: tuple[str, ...]) -> list[Part]:

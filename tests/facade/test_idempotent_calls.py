@@ -190,7 +190,9 @@ def test_a_stored_reply_that_cannot_be_read_is_not_an_answer() -> None:
 
 async def test_a_failure_that_completed_the_call_is_replayed_as_it_was() -> None:
     calls = IdempotentCalls(MemoryReplyStore())
-    failure = FunctionFailed(FunctionErrorCode.OUTPUT_INVALID, "no summary", raw_output="hm")
+    failure = FunctionFailed(
+        FunctionErrorCode.OUTPUT_INVALID, "no summary", raw_output="hm…", raw_output_truncated=True
+    )
 
     async def wrong() -> FunctionAnswer:
         raise failure

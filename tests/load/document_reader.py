@@ -4,6 +4,8 @@ Called as `python -m tests.load.document_reader PROGRAM`. Each request on the st
 line `READER SIZE` and SIZE bytes; each answer is a line of JSON with the fields of `Reading`.
 """
 
+# ruff: noqa: PLC0415 - a program has only the modules that it uses in memory
+
 import faulthandler
 import importlib
 import signal
@@ -66,6 +68,7 @@ def _operator() -> dict[str, Reader]:
 
 def _runtime() -> dict[str, Reader]:
     from omnia_core.documents import FILE_LIMITS, read_document
+    from omnia_core.files.pack import parse_pack
     from omnia_core.files.providers import ProvidersFile
     from omnia_core.files.reading import decode_yaml
     from omnia_core.files.tools import ToolHandler
@@ -86,8 +89,6 @@ def _runtime() -> dict[str, Reader]:
         return read_handlers(str(file))[0]
 
     def pack(content: bytes) -> object:
-        from omnia_core.files.pack import parse_pack
-
         return compile_prompt(parse_pack(content.decode()), "default", None)
 
     def schema(content: bytes) -> object:

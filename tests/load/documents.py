@@ -1,4 +1,4 @@
-"""Strategies for documents that strangers write: JSON and YAML, well formed or broken, up to 24 MiB."""
+"""Strategies for documents of strangers: JSON and YAML, well formed or broken, up to 24 MiB."""
 
 import copy
 import itertools
@@ -20,7 +20,16 @@ LARGEST = 24 * 1024 * 1024
 
 NUMBERS = (
     *("0", "-0", "+7", "017", "0o17", "0x1F", "0b11", "1_000", "1.", ".5", "-1.5e-7", "1e400"),
-    *("12:30:45", "190:20:30.15", ".inf", "-.INF", ".nan", "NaN", "Infinity", "12345678901234567890"),
+    *(
+        "12:30:45",
+        "190:20:30.15",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "NaN",
+        "Infinity",
+        "12345678901234567890",
+    ),
 )
 WORDS = (
     *("", "a", "~", "null", "Null", "yes", "No", "on", "OFF", "true", "<<", "=", "- ", "? x", ": "),
@@ -34,9 +43,30 @@ TAGS = (
 )
 NAMES = st.builds(lambda name, count: name * min(count, 5000), st.sampled_from(["a", "b"]), COUNTS)
 BYTES = (
-    *(b"\xff", b"\xed\xa0\x80", b"\0", b"\xef\xbb\xbf", b"\xfe\xff", b"\xc3", b"\x85", b"\r", b"\t"),
+    *(
+        b"\xff",
+        b"\xed\xa0\x80",
+        b"\0",
+        b"\xef\xbb\xbf",
+        b"\xfe\xff",
+        b"\xc3",
+        b"\x85",
+        b"\r",
+        b"\t",
+    ),
     *(b"[", b"{", b"]", b"}", b'"', b"'", b"\\", b"\n", b": ", b", ", b"- ", b"? ", b"&a ", b"*a "),
-    *(b"<<: ", b"|\n", b">-\n", b"!!int ", b"%TAG ! x\n", b"\n---\n", b"\n...\n", b"# ", b"1", b"a: "),
+    *(
+        b"<<: ",
+        b"|\n",
+        b">-\n",
+        b"!!int ",
+        b"%TAG ! x\n",
+        b"\n---\n",
+        b"\n...\n",
+        b"# ",
+        b"1",
+        b"a: ",
+    ),
 )
 
 _LONG_NUMBERS = st.builds(
@@ -72,7 +102,9 @@ def _block(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     indented = inner.map(lambda text: text.replace("\n", "\n  "))
     keys = st.sampled_from(["a", "b", "<<", '"a"', "? c\n", "1", "kind", "data"])
     entries = st.lists(st.builds("\n{0}: {1}".format, keys, indented), min_size=1, max_size=4)
-    literal = st.builds("|\n  {0}".format, _repeated(st.sampled_from(["text\n  ", "x", "\t", "\n"])))
+    literal = st.builds(
+        "|\n  {0}".format, _repeated(st.sampled_from(["text\n  ", "x", "\t", "\n"]))
+    )
     return (
         st.lists(indented.map("\n- {0}".format), min_size=1, max_size=4).map("".join)
         | entries.map("".join)
@@ -107,8 +139,12 @@ def _merges(levels: int, width: int) -> str:
 _AMPLIFIED = (
     st.builds(_laughs, st.integers(1, 40), st.integers(1, 10))
     | st.builds(_merges, st.integers(1, 400), st.integers(1, 10))
-    | _repeated(st.sampled_from(["---\n", "%TAG ! x\n", "- a\n", "- - ", "[", "{a: ", "# x\n", "a: "]))
-    | _repeated(st.sampled_from(["&a ", "*a ", "!!str ", "x", "1", "\n", " ", "\u2028", '"\\u0041', "{"]))
+    | _repeated(
+        st.sampled_from(["---\n", "%TAG ! x\n", "- a\n", "- - ", "[", "{a: ", "# x\n", "a: "])
+    )
+    | _repeated(
+        st.sampled_from(["&a ", "*a ", "!!str ", "x", "1", "\n", " ", "\u2028", '"\\u0041', "{"])
+    )
     | st.builds(
         lambda line, count: "".join(line.format(number) for number in range(min(count, 300_000))),
         st.sampled_from(["k{0}: {0}\n", "&a{0} a{0}: *a{0}\n", "- {{k{0}: [{0}]}}\n", "a: {0}\n"]),
@@ -126,18 +162,31 @@ _AMPLIFIED = (
 OPENAPI: JsonObject = {
     "openapi": "3.1.0",
     "info": {"title": "Pets", "version": "1"},
-    "servers": [{"url": "https://{region}.a.example/v1", "variables": {"region": {"default": "eu"}}}],
+    "servers": [
+        {"url": "https://{region}.a.example/v1", "variables": {"region": {"default": "eu"}}}
+    ],
     "security": [{"key": []}],
     "paths": {
         "/pets/{id}": {
-            "parameters": [{"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}],
+            "parameters": [
+                {"name": "id", "in": "path", "required": True, "schema": {"type": "integer"}}
+            ],
             "get": {
                 "operationId": "getPet",
                 "summary": "One pet.",
                 "parameters": [
                     {"$ref": "#/components/parameters/Page"},
-                    {"name": "f", "in": "query", "style": "deepObject", "schema": {"$ref": "#/components/schemas/Pet"}},
-                    {"name": "x-a", "in": "header", "content": {"application/json": {"schema": {}}}},
+                    {
+                        "name": "f",
+                        "in": "query",
+                        "style": "deepObject",
+                        "schema": {"$ref": "#/components/schemas/Pet"},
+                    },
+                    {
+                        "name": "x-a",
+                        "in": "header",
+                        "content": {"application/json": {"schema": {}}},
+                    },
                 ],
             },
             "post": {
@@ -152,7 +201,9 @@ OPENAPI: JsonObject = {
         }
     },
     "components": {
-        "parameters": {"Page": {"name": "page", "in": "query", "explode": False, "schema": {"type": "array"}}},
+        "parameters": {
+            "Page": {"name": "page", "in": "query", "explode": False, "schema": {"type": "array"}}
+        },
         "schemas": {
             "Pet": {
                 "type": "object",
@@ -163,7 +214,10 @@ OPENAPI: JsonObject = {
                     "kind": {"oneOf": [{"$ref": "#/components/schemas/Kind"}, {"type": "null"}]},
                 },
                 "allOf": [{"$ref": "#/components/schemas/Kind"}],
-                "discriminator": {"propertyName": "kind", "mapping": {"a": "#/components/schemas/Kind"}},
+                "discriminator": {
+                    "propertyName": "kind",
+                    "mapping": {"a": "#/components/schemas/Kind"},
+                },
             },
             "Kind": {"enum": ["a", "b", 1, None], "default": "a"},
         },
@@ -190,7 +244,11 @@ TOOLS: JsonObject = {
     "handlers": [
         {"name": "h", "type": "http", "timeout": "30s", "tool": _TOOL, "httpConfig": _HTTP},
         {"name": "o", "type": "openapi", "openAPIConfig": {"specURL": "https://a.example/o.json"}},
-        {"name": "m", "type": "mcp", "mcpConfig": {"transport": "streamable-http", "endpoint": "https://a.example"}},
+        {
+            "name": "m",
+            "type": "mcp",
+            "mcpConfig": {"transport": "streamable-http", "endpoint": "https://a.example"},
+        },
     ]
 }
 PROVIDERS: JsonObject = {
@@ -209,8 +267,17 @@ RESOURCES: tuple[JsonObject, ...] = (
         "kind": "List",
         "items": [
             objects.agent(),
-            objects.document("PromptPack", "pack", {"source": {"configMapRef": {"name": "c"}}, "version": "1.0.0"}),
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"pack.json": json.dumps(pack())}},
+            objects.document(
+                "PromptPack",
+                "pack",
+                {"source": {"configMapRef": {"name": "c"}}, "version": "1.0.0"},
+            ),
+            {
+                "apiVersion": "v1",
+                "kind": "ConfigMap",
+                "metadata": {"name": "c"},
+                "data": {"pack.json": json.dumps(pack())},
+            },
         ],
     },
 )
@@ -233,11 +300,22 @@ _JSON = st.recursive(
     | st.text(max_size=8)
     | st.sampled_from(WORDS)
     | _repeated(st.sampled_from(["a", "{{a}}", "(a+)", "\n", "\\", "ä", "/"])),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=4)
+    ),
     max_leaves=8,
 )
 _REFERENCES = st.sampled_from(
-    ["#", "#/", "#/paths", "#/components/schemas/Pet", "#/$defs/node", "#/~1~0", "https://a.example/x", "#/properties/a"]
+    [
+        "#",
+        "#/",
+        "#/paths",
+        "#/components/schemas/Pet",
+        "#/$defs/node",
+        "#/~1~0",
+        "https://a.example/x",
+        "#/properties/a",
+    ]
 ).map(lambda reference: {"$ref": reference})
 
 
@@ -291,7 +369,9 @@ def _shaped(draw: st.DrawFn, shapes: tuple[JsonObject, ...], largest: int) -> st
                 # Another change would be made in every copy, and could make terabytes of them.
                 break
             case "nested":
-                inside[last] = _in(min(draw(COUNTS), 150), draw(st.sampled_from(_WRAPS)), inside[last])
+                inside[last] = _in(
+                    min(draw(COUNTS), 150), draw(st.sampled_from(_WRAPS)), inside[last]
+                )
             case _:
                 del inside[last]
         if not value:
@@ -299,7 +379,12 @@ def _shaped(draw: st.DrawFn, shapes: tuple[JsonObject, ...], largest: int) -> st
     plain = draw(st.booleans())
     text = json.dumps(value, ensure_ascii=plain)
     if len(text) < 50_000 and draw(st.booleans()):
-        text = yaml.dump(json.loads(text), Dumper=yaml.CSafeDumper, allow_unicode=not plain, default_flow_style=None)
+        text = yaml.dump(
+            json.loads(text),
+            Dumper=yaml.CSafeDumper,
+            allow_unicode=not plain,
+            default_flow_style=None,
+        )
     return text
 
 

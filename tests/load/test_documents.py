@@ -1,4 +1,4 @@
-"""Documents of strangers never cost more than the documents: each is a value, or an error with a sentence."""
+"""Documents of strangers: each is a value or an error with a sentence, within time and memory."""
 
 import contextlib
 import os

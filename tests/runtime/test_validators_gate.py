@@ -283,7 +283,7 @@ def test_the_longest_address_is_held_back_whole_and_a_longer_word_is_not() -> No
     word = "a" * 64 + "@" + ("x-" + "b" * 61 + ".") * 8
     blocked = opened({"type": "pii_leakage"})
     assert blocked.feed(f"to {word}d") == "to "
-    with pytest.raises(OutputBlocked, match="^pii_leakage: it contains an e-mail address$"):
+    with pytest.raises(OutputBlocked, match=r"^pii_leakage: it contains an e-mail address$"):
         blocked.feed("e")
 
     passing = opened({"type": "pii_leakage"})

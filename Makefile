@@ -14,7 +14,7 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
-PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli
+PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner
 CODE := $(PACKAGES) tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
@@ -103,9 +103,10 @@ format: setup ## format and mend what lint can mend
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
 	@$(BIN)/ruff format $(CODE)
 
-crds: setup ## write crds/*.yaml and the reference tables from the resource models
+crds: setup ## write crds/*.yaml, the reference tables and the chart's README
 	@$(BIN)/python -m omnia_operator.api.crd
-	@mkdir -p charts/omnia/crds && cp crds/*.yaml charts/omnia/crds/
+	@mkdir -p charts/omnia/files/crds && cp crds/*.yaml charts/omnia/files/crds/
+	@$(BIN)/python -m omnia_operator.api.chart
 	@$(BIN)/python -m omnia_core.env.reference
 
 # The virtual folder omnia_core/wire makes the generated modules import each other by their real names.
@@ -118,7 +119,7 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
-	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --extra runner-mongodb --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
 	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
@@ -169,7 +170,7 @@ $(NODE_CLIENT) $(NODE_SERVERS): %/node_modules/.package-lock.json: %/package-loc
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 
-.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl images deploy test-cluster bench-operator
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster bench-operator
 
 cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
 	@$(HARNESS) up
@@ -185,6 +186,9 @@ kubeconfig: setup ## print the path of its kubeconfig (make -s kubeconfig)
 
 kubectl: setup ## print the path of its kubectl (make -s kubectl)
 	@$(HARNESS) kubectl
+
+helm: setup ## print the path of Helm, which is built if necessary (make -s helm)
+	@$(HARNESS) helm
 
 images: setup ## build the three images and print their sizes
 	@$(HARNESS) images

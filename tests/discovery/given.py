@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.discovery import DiscoveryContext, HandlerTools, ServerDiscovery
+from omnia_operator.discovery import DiscoveryContext, Egress, HandlerTools, ServerDiscovery
 from tests.services import free_port
 
 CONTEXT = DiscoveryContext("shop")
@@ -46,12 +47,13 @@ def grpc(endpoint: str, **fields: object) -> ToolHandler:
 
 
 async def discover(asked: ToolHandler, context: DiscoveryContext = CONTEXT) -> HandlerTools:
-    return await ServerDiscovery(lambda _: False).discover(asked, context)
+    return await ServerDiscovery(Egress(lambda _: False)).discover(asked, context)
 
 
 @contextlib.asynccontextmanager
 async def web_server(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """Answer every request; yield the address."""
     app = web.Application()
@@ -59,9 +61,9 @@ async def web_server(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
 

@@ -143,7 +143,7 @@ async def test_an_api_server_that_does_not_answer_is_waited_for(
         await cluster.resync.list_first()
 
     assert sleeps.seconds == [1, 2, 4, 8, 16, 30, 30]
-    assert {each["event"] for each in logs} == {"the cluster cannot be listed"}
+    assert [each["event"] for each in logs] == ["the cluster cannot be listed"]
     assert AGENT_RUNTIME.name not in cluster.liveness.dead()
 
 
@@ -182,11 +182,12 @@ async def test_an_operator_that_is_newer_than_the_definitions_lives_and_says_wha
     cluster = Cluster(SESSION_RETENTION_POLICY, SCALED_OBJECT)
 
     with capture_logs() as logs:
-        await cluster.resync.list_first()
+        for _ in range(3):
+            await cluster.resync.list_first()
 
     (said,) = logs
     assert (said["log_level"], said["kind"]) == ("warning", "SessionRetentionPolicy")
-    assert said["mend"] == "kubectl apply --server-side -f charts/omnia/crds"
+    assert said["mend"].endswith("kubectl apply --server-side -f crds")
     cluster.now = OLDEST + 1.0
     assert AGENT_RUNTIME.name in cluster.liveness.dead()
     assert not {"SessionRetentionPolicy", "ScaledObject"} & set(cluster.liveness.dead())

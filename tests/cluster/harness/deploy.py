@@ -26,7 +26,7 @@ def deploy(cluster: Cluster) -> None:
     with step("loading the images"):
         changed = cluster.load([image(name) for name in NAMES])
     with step("applying the resource definitions"):
-        # Helm installs the folder crds/ of a chart once, and never changes them.
+        # The tests apply them too, so they are not the release's.
         crds = f"--filename={ROOT / 'crds'}"
         run(*everywhere, "apply", "--server-side", "--force-conflicts", crds)
     with step(f"helm upgrade --install {RELEASE}"):
@@ -34,7 +34,8 @@ def deploy(cluster: Cluster) -> None:
         run(
             *(cluster.helm, f"--kubeconfig={cluster.kubeconfig}", "upgrade", "--install"),
             *(RELEASE, ROOT / "charts/omnia", f"--namespace={NAMESPACE}", "--create-namespace"),
-            *("--set=agents.allowUnauthenticated=true", "--skip-crds"),
+            *("--set=agents.allowUnauthenticated=true", "--set=crds.install=false"),
+            *image_settings(),
         )
     with step("waiting for the operator"):
         if before and image("operator") in changed:  # the same name, another content
@@ -43,6 +44,24 @@ def deploy(cluster: Cluster) -> None:
             run(*kubectl, "rollout", "status", *operator, f"--timeout={READY_SECONDS}s")
         except HarnessError as error:
             raise HarnessError(f"{error}\n{_what_the_pods_say(kubectl)}") from error
+
+
+def image_values() -> dict[str, dict[str, dict[str, str]]]:
+    """Return the images that were built, as values of the chart."""
+    parts = {name: image(name).rpartition(":") for name in NAMES}
+    return {
+        name: {"image": {"repository": repository, "tag": tag}}
+        for name, (repository, _, tag) in parts.items()
+    }
+
+
+def image_settings() -> list[str]:
+    """Return the same as arguments of Helm."""
+    return [
+        f"--set={name}.image.{key}={value}"
+        for name, block in image_values().items()
+        for key, value in block["image"].items()
+    ]
 
 
 def _what_the_pods_say(kubectl: tuple[Argument, ...]) -> str:

@@ -134,14 +134,14 @@ def test_a_variable_goes_before_a_fragment_of_its_name(
 def test_a_fragment_may_be_inserted_twice_and_not_into_itself() -> None:
     fragments = {"a": "{{b}}{{b}}", "b": "x", "c": "{{d}}", "d": "{{c}}"}
     assert compile_template("{{a}}{{b}}", "t", fragments).render({}) == "xxx"
-    with pytest.raises(TemplateInvalid, match="^t: a fragment contains itself: c > d > c"):
+    with pytest.raises(TemplateInvalid, match=r"^t: a fragment contains itself: c > d > c"):
         compile_template("{{c}}", "t", fragments)
 
 
 def test_a_fragment_that_is_not_there_is_named_beside_those_that_are() -> None:
-    with pytest.raises(TemplateInvalid, match='^t: there is no fragment "x"; the pack has: a, b'):
+    with pytest.raises(TemplateInvalid, match=r'^t: there is no fragment "x"; the pack has: a, b'):
         compile_template("{{fragments.x}}", "t", {"a": "", "b": ""})
-    with pytest.raises(TemplateInvalid, match='no fragment "x"; the pack has: none'):
+    with pytest.raises(TemplateInvalid, match=r'^t: there is no fragment "x"; the pack has: none'):
         compile_template("{{fragments.x}}", "t")
 
 

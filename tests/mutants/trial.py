@@ -23,7 +23,7 @@ _SECONDS = 45.0
 _TEST_SECONDS = 20.0
 _OPTIONS = (
     *("-n0", "-x", "-q", "--no-header", "--assert=plain"),
-    *("-p", "no:cacheprovider", "-p", "no:warnings"),
+    *("-p", "no:cacheprovider", "-W", "ignore"),
 )
 
 

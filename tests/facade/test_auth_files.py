@@ -238,9 +238,9 @@ async def test_every_key_is_compared_in_constant_time() -> None:
     known = await validator.validate(bearing("0"))
     assert known
     assert known.subject == "key0"
-    assert len(compared) == 5
+    assert compared == [key.digest for key in keys]
     assert await validator.validate(bearing("unknown")) is None
-    assert len(compared) == 10
+    assert compared == [key.digest for key in keys] * 2
     default = inspect.signature(ClientKeyValidator).parameters["same"].default
     assert default is hmac.compare_digest
 

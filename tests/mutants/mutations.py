@@ -19,9 +19,10 @@ _COMPARISONS = {
 }
 # A changed word of a message is noticed by few tests, and rightly so.
 _WORD_WEIGHT = 0.12
-# What no behaviour depends on: logs, the layout of classes, checks of what holds anyway.
+# What no behaviour depends on: logs, the layout of classes, checks of what holds anyway, and the
+# encoding of files, which is the default where the tests run.
 _IGNORED_CALLS = ("_log.", "dataclass", "warnings.", "TypeVar", "NewType")
-_IGNORED_KEYWORDS = {"strict", "slots", "stacklevel", "exc_info"}
+_IGNORED_KEYWORDS = {"encoding", "strict", "slots", "stacklevel", "exc_info"}
 
 
 @dataclass(frozen=True, slots=True)

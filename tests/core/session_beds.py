@@ -68,7 +68,7 @@ class Bed:
     other: SessionStore
     advance: Callable[[float], Awaitable[None]]
     counted: Counted
-    writers: int = 100
+    writers: int = 40
 
 
 @asynccontextmanager

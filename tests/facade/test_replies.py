@@ -479,4 +479,4 @@ async def test_a_driver_is_loaded_by_the_first_key_or_answer_to_keep() -> None:
     )
     printed, _ = await process.communicate()
     assert process.returncode == 0
-    assert {"redis", "asyncpg"}.isdisjoint(printed.decode().split())
+    assert {"redis", "asyncpg", "pymongo"}.isdisjoint(printed.decode().split())

@@ -103,7 +103,7 @@ test-grpcio: setup ## the suites that speak over the wire, with grpcio as the tr
 test-load: setup ## a minute of load on one core, a minute of broken frames, other HTTP/2 and gRPC (ARGS)
 	@$(BIN)/python -m pytest -m load --numprocesses=0 $(ARGS)
 
-soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, silence, outages; ARGS="-k noise" chooses
+soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, documents, silence, outages (ARGS="-k noise" SOAK_SECONDS=60)
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
 
 mutants: setup ## which small faults in AREA no test notices (AREA="queue same"; ARGS="--sample 40 --seed 7")

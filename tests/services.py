@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LIMIT = 20.0
+SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
+"""How long a test with the marker `soak` lasts."""
 
 
 # Below the ports of outgoing connections, which may take one between its choice and its use, and

@@ -10,7 +10,8 @@ class Limits(Struct, frozen=True):
         yaml_characters: length of YAML; its parser takes 30 times as long as that of JSON.
         yaml_values: number of keys and values of YAML; a value behind an alias counts each time.
         json_values: number of values of JSON, of which short ones take up to 120 bytes of memory.
-        json_objects: number of objects of JSON; one takes up to 250 bytes beside its values.
+        json_objects: number of objects of JSON; one takes up to 250 bytes beside its values. A
+            longer document may have one for each 55 characters.
     """
 
     yaml_characters: int

@@ -10,6 +10,8 @@ from omnia_core.documents.values import YAMLDocument, yaml_documents
 from omnia_core.jsonvalue import TooDeep, check_depth
 
 _SHORTEST_VALUE = 20
+# The largest real descriptions of APIs have 60 characters for each object.
+_SHORTEST_OBJECT = 55
 
 
 def read_document(text: str, limits: Limits, *, core_schema: bool = False) -> Any:
@@ -28,7 +30,7 @@ def read_document(text: str, limits: Limits, *, core_schema: bool = False) -> An
         # Larger documents than this are real, but their values have names and texts.
         if sum(map(text.count, "{[,")) > max(limits.json_values, len(text) // _SHORTEST_VALUE):
             raise DocumentInvalid(f"it has more than {limits.json_values:,} values: divide it")
-        if text.count("{") > limits.json_objects:
+        if text.count("{") > max(limits.json_objects, len(text) // _SHORTEST_OBJECT):
             raise DocumentInvalid(f"it has more than {limits.json_objects:,} objects: divide it")
         try:
             check_depth(text)

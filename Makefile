@@ -103,9 +103,10 @@ format: setup ## format and mend what lint can mend
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
 	@$(BIN)/ruff format $(CODE)
 
-crds: setup ## write crds/*.yaml and the reference tables from the resource models
+crds: setup ## write crds/*.yaml, the reference tables and the chart's README
 	@$(BIN)/python -m omnia_operator.api.crd
-	@mkdir -p charts/omnia/crds && cp crds/*.yaml charts/omnia/crds/
+	@mkdir -p charts/omnia/files/crds && cp crds/*.yaml charts/omnia/files/crds/
+	@$(BIN)/python -m omnia_operator.api.chart
 	@$(BIN)/python -m omnia_core.env.reference
 
 # The virtual folder omnia_core/wire makes the generated modules import each other by their real names.
@@ -169,7 +170,7 @@ $(NODE_CLIENT) $(NODE_SERVERS): %/node_modules/.package-lock.json: %/package-loc
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 
-.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl images deploy test-cluster bench-operator
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster bench-operator
 
 cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
 	@$(HARNESS) up
@@ -185,6 +186,9 @@ kubeconfig: setup ## print the path of its kubeconfig (make -s kubeconfig)
 
 kubectl: setup ## print the path of its kubectl (make -s kubectl)
 	@$(HARNESS) kubectl
+
+helm: setup ## print the path of Helm, which is built if necessary (make -s helm)
+	@$(HARNESS) helm
 
 images: setup ## build the three images and print their sizes
 	@$(HARNESS) images

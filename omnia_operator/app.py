@@ -8,7 +8,7 @@ import time
 
 import kopf
 import structlog
-from lightkube import AsyncClient
+from lightkube import AsyncClient, KubeConfig
 from prometheus_client import CollectorRegistry
 
 from omnia_core.addresses import is_local, is_private
@@ -19,7 +19,7 @@ from omnia_operator.cluster.decoding import read_any_depth
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
-from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
+from omnia_operator.discovery import DiscoveryCache, Egress, Issuers, Proxies, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.handlers import kopf_settings, register
 from omnia_operator.leader import Election
@@ -41,16 +41,23 @@ class Operator:
     def __init__(self, env: OperatorEnv) -> None:
         read_any_depth()
         self._env = env
-        self._client = ClusterClient(AsyncClient(field_manager=FIELD_MANAGER))
+        # The environment's proxies are for servers outside the cluster. kopf leaves them out too.
+        self._client = ClusterClient(
+            AsyncClient(KubeConfig.from_env(), field_manager=FIELD_MANAGER, trust_env=False)
+        )
         store = Store()
         registry = CollectorRegistry()
         self._metrics = ReconcileMetrics(registry)
-        refuses = is_private if env.discovery_deny_private_addresses else is_local
+        egress = Egress(
+            is_private if env.discovery_deny_private_addresses else is_local,
+            Proxies(env.http_proxy, env.https_proxy, env.no_proxy),
+            env.discovery_ca_file,
+        )
         self._reconciler = Reconciler(
             WatchedCluster(self._client, store),
             settings_of(env),
-            DiscoveryCache(ServerDiscovery(refuses)),
-            Issuers(functools.partial(discover, refuses=refuses)),
+            DiscoveryCache(ServerDiscovery(egress)),
+            Issuers(functools.partial(discover, egress=egress)),
             corrections=Corrections(self._metrics.corrected),
         )
         self._queue = WorkQueues(self._reconcile)

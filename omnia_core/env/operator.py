@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from omnia_core import names
-from omnia_core.env.contract import EnvContract, Secret
+from omnia_core.env.contract import EnvContract, Secret, SecretStr
 from omnia_core.env.shared import Port, Rate
 
 # The address of Prometheus in the complete example of spec 001.
@@ -31,6 +31,9 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
     variables: ClassVar = {
         "allow_unauthenticated": "OMNIA_AGENTS_ALLOW_UNAUTHENTICATED",
         "console": "OMNIA_AGENTS_CONSOLE",
+        "http_proxy": "HTTP_PROXY",
+        "https_proxy": "HTTPS_PROXY",
+        "no_proxy": "NO_PROXY",
         "log_level": "LOG_LEVEL",
     }
 
@@ -104,6 +107,28 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
             " Loopback, link-local and clouds' metadata addresses are never asked."
         ),
     ] = False
+    discovery_ca_file: Annotated[
+        str,
+        Meta(
+            description="PEM file with certificates that tool servers and token issuers are checked"
+            " with, beside those of the system."
+        ),
+    ] = ""
+    http_proxy: Annotated[
+        SecretStr | None,
+        Meta(description="Proxy for http:// addresses of tool servers and token issuers."),
+    ] = None
+    https_proxy: Annotated[
+        SecretStr | None,
+        Meta(description="Likewise for https:// addresses, and for gRPC with TLS."),
+    ] = None
+    no_proxy: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Hosts that are asked without a proxy: names, domains as `.example.com`,"
+            " addresses, networks as `10.0.0.0/8`. The API server always is."
+        ),
+    ] = ()
     watch_namespaces: Annotated[
         tuple[str, ...],
         Meta(description="The namespaces whose resources are acted on; all when unset."),

@@ -1,6 +1,7 @@
 """Discovers the tools of a ToolRegistry, and the keys of token issuers."""
 
 from omnia_operator.discovery.cache import DiscoveryCache, DiscoveryResult
+from omnia_operator.discovery.egress import Egress, Proxies
 from omnia_operator.discovery.issuers import Issuers
 from omnia_operator.discovery.port import Discovery, DiscoveryContext, FoundTool, HandlerTools
 from omnia_operator.discovery.servers import ServerDiscovery, discover_all
@@ -11,9 +12,11 @@ __all__ = [
     "DiscoveryCache",
     "DiscoveryContext",
     "DiscoveryResult",
+    "Egress",
     "FoundTool",
     "HandlerTools",
     "Issuers",
+    "Proxies",
     "ServerDiscovery",
     "discover_all",
     "discovered_tools",

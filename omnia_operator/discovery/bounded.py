@@ -7,16 +7,24 @@ import httpx2
 
 from omnia_core.addresses import AddressRefused, Refuses
 from omnia_core.errors import ConfigurationError
+from omnia_operator.discovery.egress import Egress
 
 LARGEST = 5 * 1024 * 1024
 
 
 def bounded_client(
-    headers: dict[str, str], limit: float, statuses: list[int], refuses: Refuses
+    headers: dict[str, str],
+    limit: float,
+    statuses: list[int],
+    egress: Egress,
+    proxy: str | None,
 ) -> httpx2.AsyncClient:
     """Return a client that appends the status of every answer to `statuses`."""
-    transport = _BoundedTransport(httpx2.AsyncHTTPTransport(), statuses, refuses)
-    return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport)
+    inner = httpx2.AsyncHTTPTransport(verify=egress.tls(), proxy=proxy)
+    # The address of a proxy is the administrator's choice.
+    refuses: Refuses = egress.refuses if proxy is None else lambda _: False
+    transport = _BoundedTransport(inner, statuses, refuses)
+    return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport, trust_env=False)
 
 
 class _BoundedTransport(httpx2.AsyncBaseTransport):
@@ -42,7 +50,9 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         if event != "connection.connect_tcp.complete":
             return
         stream = info["return_value"]
-        if self._refuses(str(stream.get_extra_info("server_addr")[0])):
+        if self._refuses(
+            str(stream.get_extra_info("server_addr")[0])
+        ):
             await stream.aclose()
             raise AddressRefused
 

@@ -16,6 +16,11 @@ REFUSED = (
     " server"
 )
 
+PROXY = (
+    "cannot be reached by the operator's proxy: check discovery.proxy of the chart, and the log of"
+    " the proxy"
+)
+
 
 class HttpStatus(Exception):
     """A server answered a request with a status that is not a success."""
@@ -35,6 +40,8 @@ def sentence(error: BaseException, server: str, limit: float) -> str:
             return f"{server}: {cause.message}"
         if isinstance(cause, HttpStatus):
             return f"{server} {status_problem(cause.status)}"
+    if any(is_named(cause, "Proxy") for cause in causes):
+        return f"{server} {PROXY}"
     if problem := network_problem(causes):
         return f"{server} {problem}"
     if any(isinstance(cause, TimeoutError) or is_named(cause, "Timeout") for cause in causes):

@@ -1,11 +1,13 @@
 """Fetches a document over HTTP, up to a size."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from omnia_core.addresses import Refuses, checked_socket
+from omnia_core.addresses import checked_socket
 from omnia_core.errors import ConfigurationError
+from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import HttpStatus
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ async def fetch_bytes(
     *,
     largest: int,
     max_redirects: int,
-    refuses: Refuses,
+    egress: Egress,
     before_large: Callable[[], Awaitable[object]] | None = None,
 ) -> bytes:
     """Return the content of a document.
@@ -34,7 +36,7 @@ async def fetch_bytes(
         limit: seconds that the whole request may take.
         largest: bytes that the content may have.
         max_redirects: redirects within a server that are followed; with 0 a redirect is a failure.
-        refuses: which addresses are not connected to.
+        egress: proxies, trusted certificates, and addresses that are not connected to.
         before_large: awaited once, when the content is larger than `LARGE`; the limit of time
             begins again after it.
 
@@ -43,15 +45,7 @@ async def fetch_bytes(
         ConfigurationError: the content is too large, or the server redirects to another one.
         Exception: of the connection.
     """
-    import aiohttp  # noqa: PLC0415 - loaded only when a resource needs a document
-
-    async with (
-        asyncio.timeout(limit) as clock,
-        aiohttp.ClientSession(
-            timeout=aiohttp.ClientTimeout(total=None),
-            connector=aiohttp.TCPConnector(socket_factory=checked_socket(refuses)),
-        ) as session,
-    ):
+    async with asyncio.timeout(limit) as clock:
 
         async def large() -> None:
             if before_large is not None:
@@ -60,13 +54,32 @@ async def fetch_bytes(
                 clock.reschedule(asyncio.get_running_loop().time() + limit)
 
         for _ in range(max_redirects + 1):
-            async with session.get(url, headers=headers, allow_redirects=False) as response:
+            async with _response(url, headers, egress) as response:
                 if response.status == _SUCCESS:
                     return await _content(response, largest, large)
                 if max_redirects == 0 or response.status not in _REDIRECTS:
                     raise HttpStatus(response.status)
                 url = _redirected(response)
     raise ConfigurationError(f"it redirects more than {max_redirects} times: set the last address")
+
+
+@contextlib.asynccontextmanager
+async def _response(
+    url: str, headers: Mapping[str, str], egress: Egress
+) -> AsyncIterator["aiohttp.ClientResponse"]:
+    import aiohttp  # noqa: PLC0415 - loaded only when a resource needs a document
+
+    proxy = await egress.proxy(url)
+    # The address of a proxy is the administrator's choice.
+    checked = checked_socket(egress.refuses) if proxy is None else None
+    async with (
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=None),
+            connector=aiohttp.TCPConnector(ssl=egress.tls(), socket_factory=checked),
+        ) as session,
+        session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
+    ):
+        yield response
 
 
 async def _content(

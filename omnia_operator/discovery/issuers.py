@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.tokens.jwt import public_keys
+from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.resolve import IssuerAnswer, IssuerKeys, NoKeys
@@ -84,17 +84,17 @@ class Issuers:
             entry.fetching = None
 
 
-async def discover(issuer: str, refuses: Refuses) -> IssuerAnswer:
+async def discover(issuer: str, egress: Egress) -> IssuerAnswer:
     """Return the keys of an OpenID provider (OpenID Connect Discovery 1.0), or why it has none."""
     configuration = f"{issuer.rstrip('/')}{WELL_KNOWN}"
     try:
-        document = await _fetch_object(configuration, refuses)
+        document = await _fetch_object(configuration, egress)
         address = _keys_address(document, issuer)
     except Exception as error:  # noqa: BLE001 - every failure becomes a condition of the agent
         message = sentence(error, shown_address(configuration), LIMIT_SECONDS)
         return NoKeys("DiscoveryFailed", message)
     try:
-        return IssuerKeys(issuer, public_keys(await _fetch_object(address, refuses)))
+        return IssuerKeys(issuer, public_keys(await _fetch_object(address, egress)))
     except Exception as error:  # noqa: BLE001 - as above
         return NoKeys("JWKSFetchFailed", sentence(error, shown_address(address), LIMIT_SECONDS))
 
@@ -112,10 +112,10 @@ def _keys_address(document: JsonObject, issuer: str) -> str:
     return address
 
 
-async def _fetch_object(url: str, refuses: Refuses) -> JsonObject:
+async def _fetch_object(url: str, egress: Egress) -> JsonObject:
     headers = {"accept": "application/json"}
     content = await fetch_bytes(
-        url, headers, LIMIT_SECONDS, largest=LARGEST, max_redirects=0, refuses=refuses
+        url, headers, LIMIT_SECONDS, largest=LARGEST, max_redirects=0, egress=egress
     )
     try:
         value: Any = parse_json(content)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from omnia_core.addresses import Refuses, allowed_address
+from omnia_core.addresses import allowed_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.tools import passes_filter
 from omnia_core.mcp_client import ObservedTransport, ToolLists
 from omnia_operator.api.toolconfig import McpConfig, McpTransport, ToolFilter
+from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import HttpStatus
 from omnia_operator.discovery.port import FoundTool, OnlyTheAgentKnows
 
@@ -26,7 +27,7 @@ _MAX_TOOLS = 1000
 
 
 async def ask(
-    config: McpConfig, headers: dict[str, str], limit: float, refuses: Refuses
+    config: McpConfig, headers: dict[str, str], limit: float, egress: Egress
 ) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
     """Return the tools of a server that pass the handler's filter, and remarks on wrong ones.
 
@@ -37,13 +38,16 @@ async def ask(
     """
     if config.transport is McpTransport.STDIO or config.endpoint is None:
         raise OnlyTheAgentKnows("it is a program in the agent's pod, so only the pod can ask it")
-    parts = urlsplit(config.endpoint)
-    # Before a connection, which would tell an open port from a closed one.
-    await allowed_address(parts.hostname or "", parts.port or _PORTS[parts.scheme], refuses)
+    proxy = await egress.proxy(config.endpoint)
+    if proxy is None:
+        parts = urlsplit(config.endpoint)
+        # Before a connection, which would tell an open port from a closed one.
+        port = parts.port or _PORTS[parts.scheme]
+        await allowed_address(parts.hostname or "", port, egress.refuses)
     statuses: list[int] = []
     lists = ToolLists()
     try:
-        async with _client(config, headers, limit, statuses, lists, refuses) as client:
+        async with _client(config, headers, limit, statuses, lists, egress, proxy) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
@@ -73,7 +77,8 @@ async def _client(
     limit: float,
     statuses: list[int],
     lists: ToolLists,
-    refuses: Refuses,
+    egress: Egress,
+    proxy: str | None,
 ) -> AsyncIterator["mcp.Client"]:
     # Loaded only when a registry has an MCP server.
     import mcp  # noqa: PLC0415
@@ -87,7 +92,7 @@ async def _client(
     url = config.endpoint or ""
 
     def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
-        return bounded_client(headers, limit, statuses, refuses)
+        return bounded_client(headers, limit, statuses, egress, proxy)
 
     def observed(transport: object) -> Any:
         return ObservedTransport(transport, lists.received, lambda: None)

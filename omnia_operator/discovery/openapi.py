@@ -5,11 +5,11 @@ import contextlib
 import hashlib
 from collections.abc import AsyncIterator
 
-from omnia_core.addresses import Refuses
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_core.openapi import Api, decode_document, read_api
 from omnia_operator.api.toolconfig import OpenApiConfig
+from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.discovery.port import FoundTool
 
@@ -22,9 +22,9 @@ _MAX_REDIRECTS = 3
 class Documents:
     """Fetches documents. One of those that are larger than 1 MiB is in memory at a time."""
 
-    def __init__(self, refuses: Refuses) -> None:
-        """`refuses` says which addresses are not connected to."""
-        self._refuses = refuses
+    def __init__(self, egress: Egress) -> None:
+        """`egress` says how servers are reached."""
+        self._egress = egress
         self._large = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -47,7 +47,7 @@ class Documents:
                 limit,
                 largest=largest,
                 max_redirects=_MAX_REDIRECTS,
-                refuses=self._refuses,
+                egress=self._egress,
                 before_large=lambda: stack.enter_async_context(self._large),
             )
             text = decode_document(content)

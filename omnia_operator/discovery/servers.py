@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from omnia_core.addresses import Refuses, allowed_address
+from omnia_core.addresses import allowed_address
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
 from omnia_operator.api.toolauth import Auth, AuthType
@@ -18,6 +18,7 @@ from omnia_operator.api.toolhandler import HandlerType, ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.check_threads import CheckThreads
 from omnia_operator.discovery import grpc, mcp, openapi
+from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.port import (
     Discovery,
@@ -40,15 +41,15 @@ class ServerDiscovery:
     """Asks each server over the protocol of its handler's type.
 
     Args:
-        refuses: addresses that are not asked.
+        egress: how servers are reached.
         longest: limit in seconds for every server, whatever its handler allows.
     """
 
-    def __init__(self, refuses: Refuses, longest: float = LONGEST) -> None:
-        self._refuses = refuses
+    def __init__(self, egress: Egress, longest: float = LONGEST) -> None:
+        self._egress = egress
         self._longest = longest
         self._checks = CheckThreads()
-        self._documents = openapi.Documents(refuses)
+        self._documents = openapi.Documents(egress)
 
     async def discover(self, handler: ToolHandler, context: DiscoveryContext) -> HandlerTools:
         limit = min(handler.timeout.seconds, self._longest)
@@ -60,7 +61,7 @@ class ServerDiscovery:
             if handler.type is HandlerType.OPENAPI and handler.open_api_config:
                 return await self._read(handler, handler.open_api_config, context, server, limit)
             async with asyncio.timeout(limit):
-                tools, remarks = await _ask(handler, context, limit, self._refuses)
+                tools, remarks = await _ask(handler, context, limit, self._egress)
         except OnlyTheAgentKnows as error:
             reason = f"{server}: {error.message}"
             return _answer(handler, described(handler), error=reason, status=ToolStatus.UNKNOWN)
@@ -162,16 +163,21 @@ def authorization(handler: ToolHandler, context: DiscoveryContext) -> dict[str, 
     return {"authorization": f"Bearer {value}"}
 
 
-async def connect(url: str, refuses: Refuses) -> None:
+async def connect(url: str, egress: Egress) -> None:
     """Open and close a connection.
 
     Raises:
+        OnlyTheAgentKnows: the operator reaches the server by a proxy only.
         AddressRefused: the server's address is refused.
         OSError: the server does not accept it.
     """
+    if await egress.proxy(url) is not None:
+        raise OnlyTheAgentKnows(
+            "the operator has a proxy for this address, and a probe would reach the proxy only"
+        )
     parts = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme, 80)
-    address = await allowed_address(parts.hostname or "", port, refuses)
+    address = await allowed_address(parts.hostname or "", port, egress.refuses)
     _, writer = await asyncio.open_connection(address, port)
     writer.close()
     with contextlib.suppress(OSError):
@@ -179,30 +185,30 @@ async def connect(url: str, refuses: Refuses) -> None:
 
 
 async def _ask(
-    handler: ToolHandler, context: DiscoveryContext, limit: float, refuses: Refuses
+    handler: ToolHandler, context: DiscoveryContext, limit: float, egress: Egress
 ) -> _Tools:
     match handler.type:
         case HandlerType.CLIENT:
             return described(handler), ()
         case HandlerType.HTTP:
-            await _probe(handler, context, refuses)
+            await _probe(handler, context, egress)
             return described(handler), ()
         case HandlerType.GRPC:
             config = handler.grpc_config or GrpcConfig()
             name = handler.tool.name if handler.tool else ""
-            await grpc.ask(config, name, authorization(handler, context), limit, refuses)
+            await grpc.ask(config, name, authorization(handler, context), limit, egress)
             return described(handler), ()
         case HandlerType.MCP if handler.mcp_config:
             headers = authorization(handler, context)
-            return await mcp.ask(handler.mcp_config, headers, limit, refuses)
+            return await mcp.ask(handler.mcp_config, headers, limit, egress)
         case _:
             raise ConfigurationError("the config block of its type is missing: add it")
 
 
-async def _probe(handler: ToolHandler, context: DiscoveryContext, refuses: Refuses) -> None:
+async def _probe(handler: ToolHandler, context: DiscoveryContext, egress: Egress) -> None:
     if context.probe is not None and context.probe.enabled:
         async with asyncio.timeout(context.probe.timeout.seconds):
-            await connect(handler.address or "", refuses)
+            await connect(handler.address or "", egress)
 
 
 def _answer(

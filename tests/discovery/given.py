@@ -9,7 +9,7 @@ from aiohttp import web
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
-from omnia_operator.discovery import DiscoveryContext, HandlerTools, ServerDiscovery
+from omnia_operator.discovery import DiscoveryContext, Egress, HandlerTools, ServerDiscovery
 from tests.services import free_port
 
 CONTEXT = DiscoveryContext("shop")
@@ -46,7 +46,7 @@ def grpc(endpoint: str, **fields: object) -> ToolHandler:
 
 
 async def discover(asked: ToolHandler, context: DiscoveryContext = CONTEXT) -> HandlerTools:
-    return await ServerDiscovery(lambda _: False).discover(asked, context)
+    return await ServerDiscovery(Egress(lambda _: False)).discover(asked, context)
 
 
 @contextlib.asynccontextmanager

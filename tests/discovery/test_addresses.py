@@ -8,7 +8,7 @@ from aiohttp import web
 from omnia_core.addresses import is_local, is_private
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ToolStatus
-from omnia_operator.discovery import ServerDiscovery
+from omnia_operator.discovery import Egress, ServerDiscovery
 from omnia_operator.discovery.failure import REFUSED
 from omnia_operator.discovery.issuers import discover as discover_issuer
 from omnia_operator.resolve import NoKeys
@@ -18,7 +18,7 @@ from tests.services import free_port
 
 
 async def asked_of(server: ToolHandler) -> str:
-    found = await ServerDiscovery(is_local).discover(server, PROBING)
+    found = await ServerDiscovery(Egress(is_local)).discover(server, PROBING)
     assert found.status is ToolStatus.UNAVAILABLE
     return found.error or ""
 
@@ -62,7 +62,7 @@ async def test_link_local_and_metadata_addresses_are_not_asked(address: str) -> 
 
 async def test_private_addresses_are_not_asked_where_that_is_chosen() -> None:
     for server in handlers("10.1.2.3", 80):
-        found = await ServerDiscovery(is_private).discover(server, PROBING)
+        found = await ServerDiscovery(Egress(is_private)).discover(server, PROBING)
         assert (found.error or "").endswith(REFUSED)
 
 
@@ -72,7 +72,7 @@ async def test_no_issuer_of_the_operators_own_machine_is_asked() -> None:
 
     async with given.web_server(never) as url:
         for issuer in (url, f"http://127.0.0.1:{free_port()}", "http://169.254.169.254"):
-            answer = await discover_issuer(issuer, is_local)
+            answer = await discover_issuer(issuer, Egress(is_local))
             assert isinstance(answer, NoKeys)
             assert answer.message.endswith(REFUSED)
 

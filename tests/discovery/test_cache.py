@@ -8,6 +8,7 @@ from omnia_operator.api.toolregistry import RegistryPhase, ServerProbe, ToolStat
 from omnia_operator.discovery import (
     DiscoveryCache,
     DiscoveryContext,
+    Egress,
     FoundTool,
     HandlerTools,
     ServerDiscovery,
@@ -95,17 +96,17 @@ async def test_one_dead_server_takes_nothing_else_down() -> None:
         openapi(f"http://127.0.0.1:{dead}/x"),
         mcp(f"http://127.0.0.1:{dead}/mcp"),
     ]
-    found = await discover_all(ServerDiscovery(lambda _: False), handlers, CONTEXT)
+    found = await discover_all(ServerDiscovery(Egress(lambda _: False)), handlers, CONTEXT)
     assert [each.handler for each in found] == ["orders", "pets", "weather"]
     assert phase(found) is RegistryPhase.DEGRADED
 
 
 async def test_a_probe_connects_and_without_it_nothing_is_asked() -> None:
     url = f"http://127.0.0.1:{free_port()}"
-    unasked = await ServerDiscovery(lambda _: False).discover(http(url), CONTEXT)
-    dead = await ServerDiscovery(lambda _: False).discover(http(url), PROBING)
+    unasked = await ServerDiscovery(Egress(lambda _: False)).discover(http(url), CONTEXT)
+    dead = await ServerDiscovery(Egress(lambda _: False)).discover(http(url), PROBING)
     async with silent_server() as port:
-        alive = await ServerDiscovery(lambda _: False).discover(
+        alive = await ServerDiscovery(Egress(lambda _: False)).discover(
             http(f"http://127.0.0.1:{port}"), PROBING
         )
     found = (unasked.status, dead.status, alive.status)

@@ -9,7 +9,7 @@ from omnia_core.env.contract import SecretStr
 from omnia_core.files.reading import encode_yaml
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
-from omnia_operator.discovery import DiscoveryContext
+from omnia_operator.discovery import DiscoveryContext, Egress
 from omnia_operator.discovery.openapi import Documents
 from tests.discovery.given import discover, openapi, silent_server, web_server
 from tests.services import LIMIT, free_port
@@ -168,7 +168,7 @@ async def test_a_document_is_read_again_only_when_it_changes(text: str) -> None:
 
 
 async def test_large_documents_are_in_memory_one_after_the_other() -> None:
-    documents = Documents(lambda _: False)
+    documents = Documents(Egress(lambda _: False))
     config = openapi("http://unused").open_api_config
     assert config is not None
 

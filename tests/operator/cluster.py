@@ -30,7 +30,7 @@ from omnia_operator.cluster.manifest import (
     removal,
 )
 from omnia_operator.cluster.store import Store, is_ours
-from omnia_operator.discovery import DiscoveryCache, Issuers, ServerDiscovery
+from omnia_operator.discovery import DiscoveryCache, Egress, Issuers, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.labels import INSTANCE
 from omnia_operator.plan import Settings
@@ -54,8 +54,8 @@ class FakeCluster:
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
-        self.discovery = DiscoveryCache(ServerDiscovery(lambda _: False))
-        self.issuers = Issuers(functools.partial(discover, refuses=lambda _: False))
+        self.discovery = DiscoveryCache(ServerDiscovery(Egress(lambda _: False)))
+        self.issuers = Issuers(functools.partial(discover, egress=Egress(lambda _: False)))
         self.claims = Claims()
         self.corrections = Corrections()
         self.checks = CheckThreads()

@@ -17,7 +17,7 @@ from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_operator import labels
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, CONFIG_MAP, DEPLOYMENT, POD, SECRET
-from omnia_operator.discovery import Issuers
+from omnia_operator.discovery import Egress, Issuers
 from omnia_operator.discovery.issuers import FAILED_SECONDS, FRESH_SECONDS, discover
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy
@@ -28,7 +28,7 @@ from tests.operator import objects
 from tests.operator.cluster import SETTINGS, FakeCluster, pod, secret, unavailable
 from tests.operator.openid import Provider, serving
 
-asked = functools.partial(discover, refuses=lambda _: False)
+asked = functools.partial(discover, egress=Egress(lambda _: False))
 
 
 class Scene:

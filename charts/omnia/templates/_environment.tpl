@@ -1,9 +1,9 @@
 {{/* The environment of the operator: omnia_core/env/operator.py. What is left out has the default there. */}}
 {{- define "omnia.environment" -}}
 - name: OMNIA_FACADE_IMAGE
-  value: {{ include "omnia.image" .Values.facade.image | quote }}
+  value: {{ include "omnia.image" (dict "root" . "image" .Values.facade.image) | quote }}
 - name: OMNIA_RUNTIME_IMAGE
-  value: {{ include "omnia.image" .Values.runtime.image | quote }}
+  value: {{ include "omnia.image" (dict "root" . "image" .Values.runtime.image) | quote }}
 - name: OMNIA_FACADE_IMAGE_PULL_POLICY
   value: {{ .Values.facade.image.pullPolicy | quote }}
 - name: OMNIA_RUNTIME_IMAGE_PULL_POLICY
@@ -62,6 +62,24 @@
 - name: OMNIA_DISCOVERY_DENY_PRIVATE_ADDRESSES
   value: "true"
 {{- end }}
+{{- with .Values.discovery.proxy }}
+{{- if .http }}
+- name: HTTP_PROXY
+  value: {{ .http | quote }}
+{{- end }}
+{{- if .https }}
+- name: HTTPS_PROXY
+  value: {{ .https | quote }}
+{{- end }}
+{{- if .noProxy }}
+- name: NO_PROXY
+  value: {{ join "," .noProxy | quote }}
+{{- end }}
+{{- end }}
+{{- if or .Values.discovery.caBundle.configMapName .Values.discovery.caBundle.secretName }}
+- name: OMNIA_DISCOVERY_CA_FILE
+  value: /etc/omnia/discovery-ca/ca.crt
+{{- end }}
 {{- with .Values.operator.watchNamespaces }}
 - name: OMNIA_WATCH_NAMESPACES
   value: {{ join "," . | quote }}
@@ -69,11 +87,29 @@
 - name: OMNIA_LEASE_NAME
   value: {{ include "omnia.name" . | quote }}
 - name: OMNIA_LEASE_NAMESPACE
-  value: {{ .Release.Namespace | quote }}
+  value: {{ include "omnia.namespace" . | quote }}
 - name: OMNIA_LEASE_IDENTITY
   valueFrom:
     fieldRef:
       fieldPath: metadata.name
+- name: LOG_LEVEL
+  value: {{ .Values.operator.logLevel | quote }}
+{{- end -}}
+
+
+{{/* The environment of the history: HistoryEnv in the same file. */}}
+{{- define "omnia.historyEnvironment" -}}
+- name: OMNIA_HISTORY_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ .Values.history.database.secretName | quote }}
+      key: {{ .Values.history.database.key | quote }}
+- name: OMNIA_HISTORY_NAMESPACE
+  value: {{ .Values.history.namespace | quote }}
+{{- with .Values.history.tokenNamespaces }}
+- name: OMNIA_HISTORY_TOKEN_NAMESPACES
+  value: {{ join "," . | quote }}
+{{- end }}
 - name: LOG_LEVEL
   value: {{ .Values.operator.logLevel | quote }}
 {{- end -}}

@@ -1,32 +1,76 @@
-{{/* The operator's objects: omnia-operator, or with another release name <release>-operator. */}}
-{{- define "omnia.name" -}}
-{{- printf "%s-operator" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{/* What the names of all objects begin with: the release's name, unless the values say otherwise. The part of a
+component is added to it, and a label has 63 characters at most. */}}
+{{- define "omnia.fullname" -}}
+{{- $name := .Release.Name -}}
+{{- if and .Values.nameOverride (not (contains .Values.nameOverride $name)) -}}
+{{- $name = printf "%s-%s" $name .Values.nameOverride -}}
+{{- end -}}
+{{- .Values.fullnameOverride | default $name | trunc 53 | trimSuffix "-" -}}
 {{- end -}}
 
+{{/* The objects of a component: omnia-operator, or with another release name <release>-operator.
+The argument: root, component. */}}
+{{- define "omnia.componentName" -}}
+{{- printf "%s-%s" (include "omnia.fullname" .root) .component -}}
+{{- end -}}
+
+{{/* The operator's objects. */}}
+{{- define "omnia.name" -}}
+{{- include "omnia.componentName" (dict "root" . "component" "operator") -}}
+{{- end -}}
+
+{{- define "omnia.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace -}}
+{{- end -}}
+
+{{/* The argument: root, component. */}}
 {{- define "omnia.serviceAccountName" -}}
-{{- .Values.serviceAccount.name | default (include "omnia.name" .) -}}
+{{- with (index .root.Values .component).serviceAccount -}}
+{{- .name | default (ternary (include "omnia.componentName" $) "default" .create) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* Roles of the cluster are shared by all namespaces, so the name says which release they belong to. */}}
 {{- define "omnia.clusterName" -}}
-{{- printf "%s:%s" .Release.Namespace (include "omnia.name" .) -}}
+{{- printf "%s:%s" (include "omnia.namespace" .) (include "omnia.name" .) -}}
 {{- end -}}
 
+{{/* The argument: root, component. */}}
 {{- define "omnia.selectorLabels" -}}
-app.kubernetes.io/name: omnia-operator
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/name: {{ printf "%s-%s" (.root.Values.nameOverride | default .root.Chart.Name) .component | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- end -}}
 
+{{/* The labels of an object. The argument: root, component, and labels of the object's own. What selects pods, and what
+Helm asks for, is in no value's power. */}}
 {{- define "omnia.labels" -}}
-{{ include "omnia.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-app.kubernetes.io/part-of: omnia
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
+{{- $selector := include "omnia.selectorLabels" . | fromYaml -}}
+{{- $helm := dict
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version) -}}
+{{- $standard := dict
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/part-of" "omnia" -}}
+{{- merge $selector $helm (.labels | default dict | deepCopy) (deepCopy .root.Values.commonLabels) $standard | toYaml -}}
 {{- end -}}
 
+{{/* The metadata of an object. The argument: root, component, name, and if it has them namespace, labels, annotations. */}}
+{{- define "omnia.metadata" -}}
+name: {{ .name | quote }}
+{{- with .namespace }}
+namespace: {{ . | quote }}
+{{- end }}
+labels: {{- include "omnia.labels" . | nindent 2 }}
+{{- with merge (.annotations | default dict | deepCopy) (deepCopy .root.Values.commonAnnotations) }}
+annotations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* The argument: root, image. A digest says more than a tag. */}}
 {{- define "omnia.image" -}}
-{{- printf "%s:%s" .repository .tag -}}
+{{- with .image -}}
+{{- ternary (printf "%s@%s" .repository .digest) (printf "%s:%s" .repository (.tag | default $.root.Chart.AppVersion)) (not (empty .digest)) -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The `egress` of a NetworkPolicy: the rules that are given, and DNS. Without any, everything except link-local
@@ -49,17 +93,4 @@ addresses, where clouds serve the credentials of their machines. */}}
 {{- define "omnia.agentLabels" -}}
 app.kubernetes.io/name: omnia-agent
 app.kubernetes.io/managed-by: omnia-operator
-{{- end -}}
-
-{{- define "omnia.historySelector" -}}
-app.kubernetes.io/name: omnia-history
-app.kubernetes.io/instance: {{ .Release.Name | quote }}
-{{- end -}}
-
-{{- define "omnia.historyLabels" -}}
-{{ include "omnia.historySelector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-app.kubernetes.io/part-of: omnia
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- end -}}

@@ -26,7 +26,7 @@ def deploy(cluster: Cluster) -> None:
     with step("loading the images"):
         changed = cluster.load([image(name) for name in NAMES])
     with step("applying the resource definitions"):
-        # Helm installs the folder crds/ of a chart once, and never changes them.
+        # The tests apply them too, so they are not the release's.
         crds = f"--filename={ROOT / 'crds'}"
         run(*everywhere, "apply", "--server-side", "--force-conflicts", crds)
     with step(f"helm upgrade --install {RELEASE}"):
@@ -34,7 +34,8 @@ def deploy(cluster: Cluster) -> None:
         run(
             *(cluster.helm, f"--kubeconfig={cluster.kubeconfig}", "upgrade", "--install"),
             *(RELEASE, ROOT / "charts/omnia", f"--namespace={NAMESPACE}", "--create-namespace"),
-            *("--set=agents.allowUnauthenticated=true", "--skip-crds"),
+            *("--set=agents.allowUnauthenticated=true", "--set=crds.install=false"),
+            *(f"--set={name}.image.{part}" for name in NAMES for part in _parts(image(name))),
         )
     with step("waiting for the operator"):
         if before and image("operator") in changed:  # the same name, another content
@@ -43,6 +44,12 @@ def deploy(cluster: Cluster) -> None:
             run(*kubectl, "rollout", "status", *operator, f"--timeout={READY_SECONDS}s")
         except HarnessError as error:
             raise HarnessError(f"{error}\n{_what_the_pods_say(kubectl)}") from error
+
+
+def _parts(image: str) -> tuple[str, str]:
+    """Return an image as values of the chart."""
+    repository, _, tag = image.rpartition(":")
+    return f"repository={repository}", f"tag={tag}"
 
 
 def _what_the_pods_say(kubectl: tuple[Argument, ...]) -> str:

@@ -151,7 +151,7 @@ sbom: setup $(SBOM)/stamp ## write dist/sbom/IMAGE.cdx.json: what each image has
 	@$(BIN)/python -m release.sbom
 
 release: setup $(SBOM)/stamp ## build dist/VERSION: images, chart, wheel, checksums (VERSION=1.2.3; docs/how-to/release.md)
-	@$(BIN)/python -m release "$(VERSION)" --registry="$(REGISTRY)" --platforms="$(PLATFORMS)" --base="$(BASE)" --builder="$(BUILDER)"
+	@$(BIN)/python -m release "$(VERSION)" --registry="$(REGISTRY)" --platforms="$(PLATFORMS)" --base="$(BASE)" --commit="$(COMMIT)" --builder="$(BUILDER)"
 
 PUBLIC_BASE := python:3.13-slim
 pin-base: ## write today's digest of the base image into the Dockerfiles (needs docker and its registry)

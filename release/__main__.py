@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--registry", default="", help="push images and chart below this name")
     parser.add_argument("--platforms", default="", help="linux/amd64,linux/arm64")
     parser.add_argument("--base", default="", help="the base image, or debian")
+    parser.add_argument("--commit", default="HEAD", help="what is built, HEAD by default")
     parser.add_argument("--builder", default="", help="a URI for who runs this build")
     parser.add_argument("--out", type=Path, help="the folder to write, dist/VERSION by default")
     arguments = parser.parse_args()
@@ -62,7 +63,7 @@ def release(arguments: argparse.Namespace) -> None:
         old.unlink()
     began = time.time()
     with tempfile.TemporaryDirectory() as exported:
-        commit = source.export(Path(exported), number, target)
+        commit = source.export(Path(exported), arguments.commit or "HEAD", number, target)
         # A release for fewer platforms is no accident of the machine: somebody asked for it.
         strict = bool(target or arguments.platforms)
         bases, missing = _bases(wanted, arguments.base, commit, strict=strict)

@@ -33,13 +33,13 @@ def uncommitted() -> list[str]:
     return run("git", "status", "--porcelain", folder=ROOT).splitlines()
 
 
-def export(folder: Path, version: str, registry: str) -> Source:
-    """Write the files of HEAD to an empty folder, with the version and the images' registry.
+def export(folder: Path, commit: str, version: str, registry: str) -> Source:
+    """Write the files of a commit to an empty folder, with the version and the images' registry.
 
     Raises:
         HarnessError: git cannot, or a file does not have what is to be replaced.
     """
-    commit = run("git", "rev-parse", "HEAD", folder=ROOT).strip()
+    commit = run("git", "rev-parse", "--verify", f"{commit}^{{commit}}", folder=ROOT).strip()
     epoch = int(run("git", "show", "--no-patch", "--format=%ct", commit, folder=ROOT))
     archive = folder / "source.tar"
     run("git", "archive", f"--output={archive}", commit, folder=ROOT)

@@ -14,7 +14,7 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
-PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli
+PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner
 CODE := $(PACKAGES) release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
@@ -119,7 +119,7 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
-	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --group install --group dev -c requirements/local.txt -o requirements/dev.txt
+	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --extra runner-mongodb --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
 	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 

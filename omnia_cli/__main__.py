@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ import msgspec
 import typer
 from rich.console import Console
 
+from omnia_cli.init import DEFAULT_EXAMPLE
 from omnia_cli.sessions import app as sessions
 from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
@@ -22,16 +24,24 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="AI agents from manifests: on this machine as in a cluster.",
 )
 
 app.add_typer(sessions, name="sessions")
 
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...",
+        help="Manifests, or folders of manifests; - is standard input. Without any: this folder.",
+        show_default=False,
+    ),
+]
 Files = Annotated[
-    list[Path],
-    typer.Option("--file", "-f", help="A manifest, or a folder of manifests. May be repeated."),
+    list[Path] | None,
+    typer.Option("--file", "-f", help="The same. May be repeated.", show_default=False),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Token = Annotated[
@@ -58,9 +68,46 @@ Account = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"omnia {version('omnia-agents')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent, and its folder.")],
+    example: Annotated[
+        str, typer.Option("--from", metavar="EXAMPLE", help="What it begins as.")
+    ] = DEFAULT_EXAMPLE,
+) -> None:
+    """Make a folder with an agent of your own, which runs without a key."""
+    from omnia_cli.init import InitFailed
+    from omnia_cli.init import init as run
+
+    try:
+        folder = run(name, example, Path())
+    except InitFailed as error:
+        fail(str(error))
+    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up")
+
+
 @app.command()
 def up(
-    file: Files,
+    path: Paths = None,
+    file: Files = None,
     json: AsJson = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show every line of the logs.")
@@ -83,7 +130,7 @@ def up(
 
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
-        code = asyncio.run(run(file, reporter, os.environ, port))
+        code = asyncio.run(run(manifests_of(path, file), reporter, os.environ, port))
     except ManifestError as error:
         if json:
             reporter.failed(error.file.name, str(error))
@@ -98,7 +145,8 @@ def up(
 
 @app.command()
 def validate(
-    file: Files,
+    path: Paths = None,
+    file: Files = None,
     json: AsJson = False,
     references: Annotated[
         bool, typer.Option(help="Also check that what objects refer to is among the manifests.")
@@ -108,12 +156,13 @@ def validate(
     from omnia_cli.findings import errors
     from omnia_cli.validate import validate as run
 
-    findings = run(file, references=references, environ=os.environ)
+    findings = run(manifests_of(path, file), references=references, environ=os.environ)
     for finding in findings:
         print(msgspec.json.encode(finding).decode() if json else finding)
     wrong = len(errors(findings))
     if not json:
-        print(f"{wrong} errors, {len(findings) - wrong} warnings", file=sys.stderr)
+        counts = counted(wrong, "error"), counted(len(findings) - wrong, "warning")
+        print(", ".join(counts), file=sys.stderr)
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -159,6 +208,46 @@ def chat(
 
 
 @app.command()
+def ps(json: AsJson = False) -> None:
+    """List the agents and functions that run on this machine."""
+    from omnia_cli.running import running
+
+    agents = running(os.environ)
+    if json:
+        for agent in agents:
+            print(msgspec.json.encode(agent).decode())
+        return
+    rows = [("NAME", "MODE", "URL", "PIDS")]
+    for agent in agents:
+        pids = " ".join(f"{program}={pid}" for program, pid in agent.pids.items())
+        rows.append((agent.name, str(agent.mode), agent.url, pids))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())
+
+
+@app.command(name="open")
+def open_page(
+    agent: Annotated[
+        str, typer.Argument(metavar="NAME", help="An agent or function that runs here.")
+    ],
+) -> None:
+    """Open the page of an agent or function in the browser."""
+    import webbrowser
+
+    from omnia_cli.connect import NotFound, find
+
+    try:
+        page = find(agent, os.environ).console
+    except NotFound as error:
+        fail(str(error))
+    print(page)
+    # A machine without a browser has no page to show: the address is printed.
+    webbrowser.open(page)
+
+
+@app.command()
 def call(
     function: Annotated[
         str, typer.Argument(metavar="NAME|URL", help="A function that runs here, or a URL.")
@@ -182,6 +271,16 @@ def call(
             print(run(found.url, body, found.token).decode())
     except (CallFailed, KubectlFailed, NotFound, OSError) as error:
         fail(str(error))
+
+
+def manifests_of(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:
+    """Return what a command is about: the named files and folders, else this folder."""
+    return [*(paths or ()), *(files or ())] or [Path()]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 error`, `2 errors`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def fail(message: str) -> None:

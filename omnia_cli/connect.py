@@ -73,6 +73,15 @@ def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
         return _as_url(name, mode)
     if _HOST_AND_PORT.match(name):
         return _as_url(f"http://{name}", mode)
+    return _of_mode(find(name, environ), mode)
+
+
+def find(name: str, environ: Mapping[str, str]) -> Serving:
+    """Return the agent or function of a name; wait for it while an `omnia up` starts.
+
+    Raises:
+        NotFound: no such agent or function runs.
+    """
     agents = running(environ)
     deadline = time.monotonic() + START_SECONDS
     while not (found := [agent for agent in agents if agent.name == name]):
@@ -81,11 +90,11 @@ def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
         time.sleep(_INTERVAL)
         agents = running(environ)
     if found:
-        return _of_mode(found[0], mode)
+        return found[0]
     running_names = ", ".join(f"{agent.name} ({agent.mode})" for agent in agents) or "nothing"
     raise NotFound(
         f'no agent named "{name}" runs here; running: {running_names}. '
-        "Start one with `omnia up -f PATH`, or give a URL"
+        "Start one with `omnia up PATH`, or give a URL"
     )
 
 

@@ -46,6 +46,12 @@ def unreadable(error: ManifestError) -> Finding:
     return Finding(str(error.file), error.line, name, "", error.message, "error")
 
 
+def nothing(path: Path) -> Finding:
+    """Return the finding for a file or folder without objects."""
+    message = "there is no object in it: write one, with apiVersion, kind and metadata"
+    return Finding(str(path), 1, path.name, "", message, "error")
+
+
 def errors(findings: Iterable[Finding]) -> list[Finding]:
     """Return the findings that are errors."""
     return [finding for finding in findings if finding.severity == "error"]

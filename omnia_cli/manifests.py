@@ -1,16 +1,21 @@
 """Read manifests as `kubectl apply -f` does, and remember the line of every value."""
 
+import errno
+import functools
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from omnia_core.documents import DocumentInvalid, Limits, Lines, ValuePath, read_manifests
-from omnia_core.files.reading import read_file
+from omnia_core.files.reading import LARGEST_FILE, read_file
 from omnia_core.jsonvalue import JsonObject
 
 SUFFIXES = (".yaml", ".yml", ".json")
 DEFAULT_NAMESPACE = "default"
+# As kubectl names standard input.
+STDIN = Path("-")
 
 # A file may have several packs, each in a ConfigMap, and CustomResourceDefinitions.
 MANIFEST_LIMITS = Limits(yaml_characters=16 * 1024 * 1024, yaml_values=1_000_000)
@@ -78,7 +83,9 @@ def manifest_files(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
+        if path == STDIN:
+            files.append(path)
+        elif path.is_dir():
             inside = sorted(
                 file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file()
             )
@@ -103,6 +110,24 @@ def load(paths: Sequence[Path]) -> list[Document]:
     return [document for file in manifest_files(paths) for document in load_file(file)]
 
 
+def text_of(file: Path) -> str:
+    """Return the text of a manifest file; `-` is standard input, which is read once.
+
+    Raises:
+        OSError: the file cannot be read.
+        UnicodeDecodeError: it is no text.
+    """
+    return _standard_input() if file == STDIN else read_file(str(file)).decode()
+
+
+@functools.cache
+def _standard_input() -> str:
+    content = sys.stdin.buffer.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise OSError(errno.EFBIG, f"larger than {LARGEST_FILE >> 20} MiB", "standard input")
+    return content.decode()
+
+
 def load_file(file: Path) -> list[Document]:
     """Read every object in one file; the items of a List stand for themselves.
 
@@ -110,7 +135,7 @@ def load_file(file: Path) -> list[Document]:
         ManifestError: see `load`.
     """
     try:
-        text = read_file(str(file)).decode()
+        text = text_of(file)
         found = read_manifests(text, MANIFEST_LIMITS)
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(file, 1, f"the file cannot be read: {error}") from error

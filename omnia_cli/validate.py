@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from omnia_cli.findings import Finding, Severity, about, errors, unreadable
+from omnia_cli.findings import Finding, Severity, about, errors, nothing, unreadable
 from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError, load
 from omnia_cli.packs import check_content
+from omnia_cli.responses import check_responses
 from omnia_cli.retention import remarks
+from omnia_cli.servers import check_servers
 from omnia_core.documents import ValuePath
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
@@ -37,6 +39,8 @@ def validate(
         documents = load(paths)
     except ManifestError as error:
         return [unreadable(error)]
+    if not documents:
+        return [nothing(path) for path in paths]
     return check(documents, references=references, environ=environ)
 
 
@@ -47,9 +51,12 @@ def check(
     findings = [finding for document in documents for finding in _alone(document)]
     findings += _repeated(documents)
     findings += [finding for document in documents for finding in _pack(document, documents)]
+    for document in documents:
+        findings += check_responses(document, documents)
     findings += [finding for document in documents for finding in _refused(document)]
     findings += remarks(documents)
     if references and not errors(findings):
+        findings += check_servers(documents)
         findings += _references(list(documents), environ or {})
     return findings
 
@@ -113,7 +120,8 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
             message = f'PromptPack "{document.name}" reads the key {reference.key}: add it'
             yield about(candidate, ("data",), message, "error")
             return
-        yield from check_content(candidate, place, text, f'PromptPack "{document.name}"')
+        subject = f'PromptPack "{document.name}"'
+        yield from check_content(candidate, place, text, subject, resource.spec.version)
 
 
 def _refused(document: Document) -> Iterator[Finding]:

@@ -98,9 +98,11 @@ def _cause(error: OSError) -> str:
 
 
 def main() -> int:
-    """Check the installation whose operator is at the first argument."""
-    (url,) = sys.argv[1:]
-    fault = settled(Installation(url).fault)
+    """Check the installation whose operator is at the only argument; return the exit code."""
+    if len(sys.argv) != 2:  # noqa: PLR2004 - the program and its argument
+        print("usage: python -m omnia_operator.installation URL-OF-READYZ", file=sys.stderr)  # noqa: T201 - for a person
+        return 2
+    fault = settled(Installation(sys.argv[1]).fault)
     print(fault or "An operator is ready, and the custom resources are served.")  # noqa: T201 - for a person
     return int(bool(fault))
 

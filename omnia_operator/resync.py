@@ -84,5 +84,5 @@ def _warn_missing(kind: ObjectKind) -> None:
         _log.warning(
             "the cluster lacks a kind: the operator continues as if no object of it existed",
             kind=kind.name,
-            mend="kubectl apply --server-side -f charts/omnia/crds",
+            mend="upgrade the chart, or apply the definitions: kubectl apply --server-side -f crds",
         )

@@ -62,6 +62,6 @@ def _resources(env: OperatorEnv, field: str) -> JsonObject:
 def _tracing(env: OperatorEnv) -> dict[str, str]:
     """Return the variables of agents, which have the names of the operator's own."""
     names = {env.variable(field) for field in _TRACING}
-    return {
-        variable.name: variable.value or "" for variable in env.render() if variable.name in names
-    }
+    # A proxy may have a password, which is never rendered.
+    rendered = msgspec.structs.replace(env, http_proxy=None, https_proxy=None).render()
+    return {each.name: each.value or "" for each in rendered if each.name in names}

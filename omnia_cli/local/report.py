@@ -110,10 +110,20 @@ class PersonReporter:
         ]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         self._console.print()
-        for number, row in enumerate(rows):
-            # Not a table of rich, which shortens the cells in a narrow terminal: users copy them.
-            line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-            self._console.print(escape(line.rstrip()), style="bold" if number == 0 else None)
+        # Not a table of rich, which shortens the cells in a narrow terminal: users copy them.
+        if sum(widths) + 2 * len(widths) <= self._console.width:
+            for number, row in enumerate(rows):
+                line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+                self._console.print(escape(line.rstrip()), style="bold" if number == 0 else None)
+        else:
+            for agent in agents:
+                self._console.print(f"[bold]{escape(agent.name)}[/]  {agent.mode}")
+                for what, value in (
+                    ("try", agent.how),
+                    ("url", agent.url),
+                    ("console", agent.console),
+                ):
+                    self._console.print(escape(f"  {what:<8}{value}"))
         self._console.print()
         self._console.print("Reloads when a manifest is saved. Ctrl-C stops everything.")
 

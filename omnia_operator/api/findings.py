@@ -78,7 +78,10 @@ def suggestion(found: object, known: list[str]) -> str:
     """Return the end of a sentence with the most similar word, or ""."""
     # Compared without case, because a wrong capital is the most common mistake.
     lower = {word.lower(): word for word in known}
-    close = difflib.get_close_matches(str(found).lower(), lower, n=1)
+    text = str(found).lower()
+    # A word that was left unfinished is further away than a misspelt one.
+    begun = [word for word in lower if text and word.startswith(text)]
+    close = begun if len(begun) == 1 else difflib.get_close_matches(text, lower, n=1)
     return f"; did you mean {lower[close[0]]}?" if close else ""
 
 

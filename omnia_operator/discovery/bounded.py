@@ -1,11 +1,13 @@
 """An HTTP client that limits the size of answers. It is imported for MCP servers only."""
 
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import httpx2
 
 from omnia_core.addresses import AddressRefused, Refuses
+from omnia_core.connection_failures import causes_of
 from omnia_core.errors import ConfigurationError
 from omnia_operator.discovery.egress import Egress
 
@@ -21,25 +23,37 @@ def bounded_client(
 ) -> httpx2.AsyncClient:
     """Return a client that appends the status of every answer to `statuses`."""
     inner = httpx2.AsyncHTTPTransport(verify=egress.tls(), proxy=proxy)
-    # The address of a proxy is the administrator's choice.
-    refuses: Refuses = egress.refuses if proxy is None else lambda _: False
-    transport = _BoundedTransport(inner, statuses, refuses)
+    transport = _BoundedTransport(inner, statuses, egress.refuses, proxied=proxy is not None)
     return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport, trust_env=False)
 
 
 class _BoundedTransport(httpx2.AsyncBaseTransport):
     def __init__(
-        self, inner: httpx2.AsyncBaseTransport, statuses: list[int], refuses: Refuses
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        statuses: list[int],
+        refuses: Refuses,
+        *,
+        proxied: bool,
     ) -> None:
         self._inner = inner
         self._statuses = statuses
         self._refuses = refuses
+        self._proxied = proxied
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         # A compressed answer could expand to any size.
         request.headers["accept-encoding"] = "identity"
-        request.extensions["trace"] = self._check_address
-        response = await self._inner.handle_async_request(request)
+        # The address of a proxy is the administrator's choice.
+        if not self._proxied:
+            request.extensions["trace"] = self._check_address
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx2.ConnectError as error:
+            # The connection that failed was to the proxy, unless TLS with the server failed in it.
+            if self._proxied and not any(isinstance(e, ssl.SSLError) for e in causes_of(error)):
+                raise httpx2.ProxyError("the proxy does not accept connections") from error
+            raise
         self._statuses.append(response.status_code)
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _BoundedStream(response.stream)
@@ -50,9 +64,7 @@ class _BoundedTransport(httpx2.AsyncBaseTransport):
         if event != "connection.connect_tcp.complete":
             return
         stream = info["return_value"]
-        if self._refuses(
-            str(stream.get_extra_info("server_addr")[0])
-        ):
+        if self._refuses(str(stream.get_extra_info("server_addr")[0])):
             await stream.aclose()
             raise AddressRefused
 

@@ -116,26 +116,39 @@ def open_models(
     error.
 
     Raises:
-        ConfigurationError: the file is malformed or has no provider, or a provider that answers
-            turns is not usable.
+        ConfigurationError: the file is malformed, or as `build_models`.
     """
     text = read_text(path)
     file = decode_yaml(text, ProvidersFile, path) if text.strip() else ProvidersFile()
-    if not file.providers:
-        raise ConfigurationError(f"{path}: there is no provider: an agent needs at least one")
+    return build_models(file.providers, keys, client, metrics, path)
+
+
+def build_models(
+    configs: list[ProviderConfig],
+    keys: Mapping[str, Secret],
+    client: HTTPClient,
+    metrics: RuntimeMetrics,
+    path: str = "",
+) -> Models:
+    """Build the model of each provider; `path` is the file that they were read from, if any.
+
+    Raises:
+        ConfigurationError: there is no provider, or one that answers turns is not usable.
+    """
+    place = f"{path}: " if path else ""
+    if not configs:
+        raise ConfigurationError(f"{place}there is no provider: an agent needs at least one")
     models: dict[str, ChatModel | ConfigurationError] = {}
-    for config in file.providers:
+    for config in configs:
         if config.name in models:
-            raise ConfigurationError(f'{path}: two providers are named "{config.name}"')
+            raise ConfigurationError(f'{place}two providers are named "{config.name}"')
         try:
             models[config.name] = _model(config, keys, client, metrics)
         except ConfigurationError as error:
             models[config.name] = error
-    responses = [
-        config.mock_responses_path for config in file.providers if config.mock_responses_path
-    ]
-    paths = [Path(name) for name in (path, *responses)]
-    found = Models(file.providers, models, paths, metrics.fell_back)
+    responses = [config.mock_responses_path for config in configs if config.mock_responses_path]
+    paths = [Path(name) for name in (path, *responses) if name]
+    found = Models(configs, models, paths, metrics.fell_back)
     for model in models.values():
         if isinstance(model, ConfigurationError):
             _log.warning("a provider is not usable", reason=model.message)
@@ -248,7 +261,7 @@ def _adapter(config: ProviderConfig) -> _Adapter:
 
 def _mock(config: ProviderConfig) -> ChatModel:
     from omnia_runtime.providers.mock.adapter import MockModel  # noqa: PLC0415 - when used
-    from omnia_runtime.providers.mock.response_file import read_responses  # noqa: PLC0415 - when used
+    from omnia_core.files.mock_responses import read_responses  # noqa: PLC0415 - when used
 
     path = config.mock_responses_path
     return MockModel(config, read_responses(path) if path else None)

@@ -345,3 +345,131 @@ def test_programs_get_one_object_a_finding_and_an_exit_code(tmp_path: Path) -> N
 )
 def test_every_example_is_valid(folder: Path) -> None:
     assert validate([folder], references=True) == []
+
+
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: order-api}
+spec: {ports: [{port: 8000}], selector: {app: a}}
+"""
+
+
+def registry_at(endpoint: str) -> str:
+    return f"""\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: ToolRegistry
+metadata: {{name: tools}}
+spec:
+  handlers:
+    - name: orders
+      type: http
+      tool: {{name: lookup, description: Look up, inputSchema: {{type: object}}}}
+      httpConfig: {{endpoint: '{endpoint}'}}
+"""
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "http://order-api:8000/orders",
+        "http://order-api.default.svc:8000",
+        "http://order-api.default.svc.cluster.local:8000",
+        # Not Services of these manifests.
+        "https://api.example.com/orders",
+        "http://localhost:8000",
+        "http://127.0.0.1:9",
+        "http://order-api.other.svc:1",
+        "http://[::1]:8001",
+    ],
+)
+def test_an_address_that_may_be_right_is_no_finding(tmp_path: Path, endpoint: str) -> None:
+    assert check(tmp_path, SERVICE, registry_at(endpoint)) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "severity", "words"),
+    [
+        (
+            "http://order-api:8001/orders",
+            "error",
+            'Service "order-api" has no port 8001; it has: 8000',
+        ),
+        ("http://order-api", "error", "no port 80"),
+        ("http://order-api.default.svc:81", "error", "no port 81"),
+        ("http://orders-api:8000", "warning", "did you mean order-api?"),
+        ("http://elsewhere:8000", "warning", "there: order-api"),
+    ],
+)
+def test_an_address_that_leads_to_no_service_is_found(
+    tmp_path: Path, endpoint: str, severity: str, words: str
+) -> None:
+    (finding,) = check(tmp_path, SERVICE, registry_at(endpoint))
+    assert (finding.severity, finding.path) == (severity, "spec.handlers[0]")
+    assert words in finding.message
+    assert check(tmp_path, registry_at(endpoint)) == []
+
+
+MOCKED = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: Provider
+metadata: {name: model}
+spec:
+  type: mock
+  mock:
+    responses:
+      defaultAnswer: Hello.
+      scenarios:
+        default:
+          turns:
+            1: {content: One., latency: 5}
+          matches:
+            - contains: a
+              regex: "["
+"""
+
+
+def test_scripted_responses_are_checked_at_their_lines(tmp_path: Path) -> None:
+    found = {finding.line: finding for finding in check(tmp_path, MOCKED)}
+    assert sorted(found) == [8, 12, 15]
+    assert "did you mean defaultResponse?" in found[8].message
+    assert "unknown field latency" in found[12].message
+    assert (found[15].severity, found[15].path) == (
+        "error",
+        "spec.mock.responses.scenarios.default.matches[0].regex",
+    )
+    assert "unterminated character set" in found[15].message
+
+
+def test_scripted_responses_in_a_config_map_are_checked_at_their_lines(tmp_path: Path) -> None:
+    provider = (
+        "apiVersion: omnia.altairalabs.ai/v1alpha1\nkind: Provider\nmetadata: {name: model}\n"
+        "spec: {type: mock, mock: {configMapRef: {name: script}}}\n"
+    )
+    script = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: script}\ndata:\n"
+        "  mock-responses.yaml: |\n    matches:\n    - contains: a\n      regex: '('\n"
+    )
+    (finding,) = check(tmp_path, provider, script)
+    # The separator between the two objects is a line, too.
+    assert finding.line == 4 + 1 + 8
+    assert "missing )" in finding.message
+
+
+def test_a_pack_of_another_version_is_a_warning(tmp_path: Path) -> None:
+    (finding,) = check(
+        tmp_path, AGENT, PACK.replace("version: 1.0.0\n", "version: 2.0.0\n"), PROVIDER
+    )
+    assert finding.severity == "warning"
+    assert "has the version 1.0.0" in finding.message
+    assert "is 2.0.0" in finding.message
+
+
+def test_a_kind_that_is_left_unfinished_is_understood(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, AGENT.replace("kind: AgentRuntime", "kind: Agent"))
+    assert "did you mean AgentRuntime?" in finding.message
+
+
+def test_manifests_without_any_object_are_an_error(tmp_path: Path) -> None:
+    (finding,) = check(tmp_path, "# nothing yet\n")
+    assert "there is no object in it" in finding.message

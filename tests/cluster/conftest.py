@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chart.rendering import Renderer
 from tests.cluster import releases
 from tests.cluster.harness.cluster import Cluster, chosen
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
@@ -72,6 +73,12 @@ def omnia(cluster_kubectl: Kubectl) -> Kubectl:
     if not kubectl.list("deployments", f"app.kubernetes.io/instance={RELEASE}"):
         unavailable("Omnia is not in the cluster; bring it there: make images deploy")
     return kubectl
+
+
+@pytest.fixture(scope="session")
+def renderer(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Renderer:
+    """The chart, rendered by Helm."""
+    return Renderer(cluster.helm, tmp_path_factory.mktemp("values"))
 
 
 @pytest.fixture(scope="session")

@@ -1,159 +1,173 @@
-"""The chart, rendered and checked by Helm itself."""
+"""The chart on a real API server: what it accepts, what it grants, upgrades and uninstallation."""
 
-import json
+import functools
 import re
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from omnia_operator.cluster.kinds import CUSTOM, EVENT, OWNED, POD, ObjectKind
+from omnia_operator.cluster.kinds import CUSTOM, ObjectKind
+from tests.chart.rendering import (
+    CHART,
+    ENABLED,
+    FOREIGN,
+    Object,
+    Renderer,
+    merged,
+    of_kind,
+)
+from tests.chart.rights import VERBS
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.commands import run
+from tests.cluster.harness.deploy import image_settings
 from tests.cluster.harness.errors import HarnessError
+from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 
-CHART = Path(__file__).parents[2] / "charts/omnia"
-EVERYTHING = {
-    "operator.podDisruptionBudget.enabled": "true",
-    "operator.podAnnotations.example": "text",
-    "agents.allowUnauthenticated": "true",
-    "agents.imagePullSecrets": "{one,two}",
-    "imagePullSecrets": "{three}",
-    "tracing.enabled": "true",
-    "tracing.endpoint": "http://collector:4317",
-    "tracing.sampleRate": "0.25",
-    "tracing.openInference": "true",
-    "history.enabled": "true",
-    "history.database.secretName": "history",
-    "prometheus.address": "http://prometheus:9090",
-    "metrics.serviceMonitor.enabled": "true",
-    "metrics.serviceMonitor.labels.release": "prometheus",
-    "metrics.podMonitor.enabled": "true",
-    "metrics.prometheusRule.enabled": "true",
-    "metrics.prometheusRule.thresholds.OmniaTurnsSlow": "45",
-    "metrics.dashboard.enabled": "true",
-    "networkPolicy.enabled": "true",
-    "networkPolicy.namespaces": "{agents,more-agents}",
-}
-# Objects of the Prometheus operator, which is not in the cluster.
-FOREIGN = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
-
-Object = dict[str, Any]
-
-# What the operator does with each kind; kopf watches for kinds that are installed later.
-DEFINITION = ObjectKind("apiextensions.k8s.io", "v1", "", "customresourcedefinitions")
-VERBS: dict[ObjectKind, set[str]] = {
-    **{kind: {"list", "watch"} for kind in (*CUSTOM, DEFINITION)},
-    **{kind: {"get", "list", "watch", "create", "patch", "delete"} for kind in OWNED},
-    POD: {"list", "watch", "patch"},
-    EVENT: {"create"},
-}
-ISSUER_PATHS = ["/.well-known/openid-configuration", "/openid/v1/jwks"]
-STATUSES = {(kind.group, f"{kind.plural}/status"): {"patch"} for kind in CUSTOM}
+TRIAL = "trial"
+DEFINITION = "agentruntimes.omnia.altairalabs.ai"
 
 
-def render(cluster: Cluster, namespace: str, settings: dict[str, str]) -> list[Object]:
-    """Return the objects of the chart."""
-    sets = [f"--set={name}={value}" for name, value in settings.items()]
-    rendered = run(cluster.helm, "template", "omnia", CHART, f"--namespace={namespace}", *sets)
-    return [each for each in yaml.safe_load_all(rendered) if each]
+@dataclass(frozen=True)
+class Release:
+    """A release of the chart beside the deployed one, in the namespace of a test."""
+
+    cluster: Cluster
+    kubectl: Kubectl
+
+    def helm(self, *arguments: str | Path, seconds: float = 180) -> str:
+        """Run Helm in the namespace."""
+        here = (f"--kubeconfig={self.cluster.kubeconfig}", f"--namespace={self.kubectl.namespace}")
+        return run(self.cluster.helm, *arguments, *here, seconds=seconds)
+
+    def upgrade(self, *arguments: str, chart: Path = CHART) -> str:
+        """Install or upgrade the release; its operator acts on the namespace of the test only."""
+        watched = f"--set=operator.watchNamespaces={{{self.kubectl.namespace}}}"
+        return self.helm(
+            *("upgrade", "--install", TRIAL, str(chart)), *image_settings(), watched, *arguments
+        )
 
 
-def of_kind(objects: list[Object], kind: str) -> Iterator[Object]:
-    """Yield the objects of one kind."""
-    return (each for each in objects if each["kind"] == kind)
+@pytest.fixture
+def release(cluster: Cluster, kubectl: Kubectl, omnia: Kubectl) -> Iterator[Release]:
+    """A release that a test may install; the images are those of the deployed one."""
+    found = Release(cluster, kubectl)
+    yield found
+    found.helm("uninstall", TRIAL, "--ignore-not-found", "--wait")
 
 
-def test_helm_finds_nothing_to_complain_about(cluster: Cluster) -> None:
-    run(cluster.helm, "lint", "--strict", CHART)
-
-
-@pytest.mark.parametrize("settings", [{}, EVERYTHING], ids=["plain", "everything"])
+@pytest.mark.parametrize("values", [{}, ENABLED], ids=["plain", "everything"])
 def test_the_api_server_accepts_every_object_of_the_chart(
-    cluster: Cluster, kubectl: Kubectl, settings: dict[str, str]
+    renderer: Renderer, kubectl: Kubectl, values: Object
 ) -> None:
-    if settings:
-        settings = {**settings, "networkPolicy.namespaces": f"{{{kubectl.namespace}}}"}
-    objects = render(cluster, kubectl.namespace, settings)
+    here = [kubectl.namespace]
+    spaces = {"operator": {"watchNamespaces": here}, "networkPolicy": {"namespaces": here}}
+    objects = renderer(merged(values, spaces) if values else {}, namespace=kubectl.namespace)
     native = [each for each in objects if each["kind"] not in FOREIGN]
-    dry_run = ("apply", "--server-side", "--validate=strict", "--dry-run=server", "--filename=-")
-    kubectl(*dry_run, stdin=yaml.safe_dump_all(native))
+    dry_run = ("apply", "--server-side", "--force-conflicts", "--validate=strict")
+    kubectl(*dry_run, "--dry-run=server", "--filename=-", stdin=yaml.safe_dump_all(native))
 
 
-def test_the_operator_may_run_in_a_restricted_namespace(cluster: Cluster, kubectl: Kubectl) -> None:
+def test_every_pod_of_the_chart_may_run_in_a_restricted_namespace(
+    renderer: Renderer, kubectl: Kubectl
+) -> None:
     restricted = "pod-security.kubernetes.io/enforce=restricted"
     kubectl("label", "namespace", kubectl.namespace, restricted)
-    deployment = next(of_kind(render(cluster, kubectl.namespace, {}), "Deployment"))
-    pod = {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": "operator"},
-        "spec": {**deployment["spec"]["template"]["spec"], "serviceAccountName": "default"},
-    }
-    kubectl("apply", "--dry-run=server", "--filename=-", stdin=yaml.safe_dump(pod))
+    objects = renderer({"history": ENABLED["history"]})
+    specs = [each["spec"]["template"]["spec"] for each in of_kind(objects, "Deployment")]
+    specs += [each["spec"] for each in of_kind(objects, "Pod")]
+    assert len(specs) == 3
+    for spec in specs:
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "trial"},
+            "spec": {**spec, "serviceAccountName": "default"},
+        }
+        kubectl("apply", "--dry-run=server", "--filename=-", stdin=yaml.safe_dump(pod))
 
 
-def test_monitors_appear_when_they_are_asked_for(cluster: Cluster) -> None:
-    plain, everything = render(cluster, "a", {}), render(cluster, "a", EVERYTHING)
-    assert [each["kind"] for each in plain if each["kind"] in FOREIGN] == []
-    assert {each["kind"] for each in everything if each["kind"] in FOREIGN} == set(FOREIGN)
-    monitor = next(of_kind(everything, "ServiceMonitor"))
-    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+@pytest.mark.timeout(600)
+def test_a_release_passes_its_test_and_leaves_nothing_when_it_is_uninstalled(
+    release: Release, kubectl: Kubectl
+) -> None:
+    release.upgrade("--set=crds.install=false", "--wait", "--timeout=120s")
+    lease = f"lease/{TRIAL}-operator"
+    holder = "--output=jsonpath={.spec.holderIdentity}"
+    wait_until(
+        "the operator has the Lease", lambda: bool(kubectl("get", lease, holder)), seconds=60
+    )
+
+    release.helm("test", TRIAL, "--timeout=120s")
+    # An upgrade leaves the Lease to its holder.
+    held = kubectl("get", lease, holder)
+    release.upgrade("--set=crds.install=false", "--wait", "--timeout=120s")
+    assert kubectl("get", lease, holder) == held
+
+    release.helm("uninstall", TRIAL, "--wait", "--timeout=120s")
+    chosen = f"app.kubernetes.io/instance={TRIAL}"
+    wait_until("no pod is left", lambda: not kubectl.list("pods", chosen), seconds=60)
+    kinds = "deployments,services,serviceaccounts,roles,rolebindings,clusterroles,leases"
+    assert [each["metadata"]["name"] for each in kubectl.list(kinds, chosen)] == []
+    assert kubectl.list("leases") == []
 
 
-def test_alerts_have_the_thresholds_of_the_values(cluster: Cluster) -> None:
-    (rules,) = of_kind(render(cluster, "a", EVERYTHING), "PrometheusRule")
-    made = {rule["alert"]: rule for group in rules["spec"]["groups"] for rule in group["rules"]}
-    given = yaml.safe_load((CHART / "files/alerts.yaml").read_text())["groups"]
-    written = {rule["alert"]: rule for group in given for rule in group["rules"]}
-    assert made.pop("OmniaTurnsSlow")["expr"].endswith("> 45")
-    written.pop("OmniaTurnsSlow")
-    assert made == written
+@pytest.mark.timeout(600)
+def test_an_upgrade_of_the_chart_upgrades_the_resource_definitions(
+    release: Release, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    columns = "--output=jsonpath={.spec.versions[0].additionalPrinterColumns[*].name}"
+    before = kubectl("get", "crd", DEFINITION, columns)
+    # An older chart, whose definition lacks the last column.
+    old = Path(shutil.copytree(CHART, tmp_path / "old"))
+    file = old / f"files/crds/{DEFINITION}.yaml"
+    definition = yaml.safe_load(file.read_text())
+    definition["spec"]["versions"][0]["additionalPrinterColumns"].pop()
+    file.write_text(yaml.safe_dump(definition, sort_keys=False))
+    idle = "--set=operator.replicas=0"
+
+    # Definitions that somebody applied are not the release's until it is told to take them.
+    with pytest.raises(HarnessError, match="invalid ownership metadata"):
+        release.upgrade(idle, chart=old)
+    release.upgrade(idle, "--take-ownership", chart=old)
+    assert kubectl("get", "crd", DEFINITION, columns).split() == before.split()[:-1]
+
+    release.upgrade(idle)
+    assert kubectl("get", "crd", DEFINITION, columns) == before
+
+    release.helm("uninstall", TRIAL, "--wait")
+    assert kubectl("get", "crd", DEFINITION, columns) == before
 
 
-def test_the_dashboard_is_what_grafana_reads(cluster: Cluster) -> None:
-    (found,) = [
-        each
-        for each in of_kind(render(cluster, "a", EVERYTHING), "ConfigMap")
-        if each["metadata"].get("labels", {}).get("grafana_dashboard") == "1"
-    ]
-    (text,) = found["data"].values()
-    assert json.loads(text) == json.loads((CHART / "files/dashboard.json").read_text())
+@pytest.mark.timeout(600)
+def test_kubernetes_own_roles_include_the_custom_resources(
+    kubectl: Kubectl, omnia: Kubectl
+) -> None:
+    for role in ("view", "edit", "admin"):
+        kubectl("create", "rolebinding", role, f"--clusterrole={role}", f"--user={role}er")
 
+    def may(role: str, verb: str, resource: str, *more: str) -> bool:
+        return kubectl.succeeds("auth", "can-i", verb, resource, f"--as={role}er", *more)
 
-def test_an_operator_of_some_namespaces_has_no_rights_in_others(cluster: Cluster) -> None:
-    objects = render(cluster, "a", {"operator.watchNamespaces": "{one,two}"})
-    assert list(of_kind(objects, "ClusterRoleBinding")) == []
-    bound = {each["metadata"]["namespace"] for each in of_kind(objects, "RoleBinding")}
-    assert bound == {"one", "two", "a"}
-
-
-def test_a_misspelt_value_is_refused(cluster: Cluster) -> None:
-    with pytest.raises(HarnessError, match="operater"):
-        render(cluster, "a", {"operater.replicas": "2"})
-
-
-def test_a_network_policy_is_made_for_every_namespace(cluster: Cluster) -> None:
-    policies = list(of_kind(render(cluster, "a", EVERYTHING), "NetworkPolicy"))
-    assert [each["metadata"]["namespace"] for each in policies] == ["agents", "more-agents"]
-
-
-def test_the_role_allows_what_the_operator_does_and_nothing_more(cluster: Cluster) -> None:
-    role = next(of_kind(render(cluster, "a", {}), "ClusterRole"))
-    allowed = {
-        (group, resource): set(rule["verbs"])
-        for rule in role["rules"]
-        if "resources" in rule
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
-    done = {(kind.group, kind.plural): verbs for kind, verbs in VERBS.items()}
-    assert allowed == {**done, **STATUSES}
-    (paths,) = [rule for rule in role["rules"] if "nonResourceURLs" in rule]
-    assert paths == {"nonResourceURLs": ISSUER_PATHS, "verbs": ["get"]}
+    status = "--subresource=status"
+    for kind in CUSTOM:
+        resource = f"{kind.plural}.{kind.group}"
+        for role in ("view", "edit", "admin"):
+            # The controller of Kubernetes adds the rules a moment after their role is made.
+            listing = functools.partial(may, role, "list", resource)
+            wait_until(f"{role} lists {resource}", listing, seconds=60)
+            assert may(role, "get", resource, status)
+            for verb in ("update", "patch"):
+                assert not may(role, verb, resource, status)
+        for verb in ("create", "update", "patch", "delete", "deletecollection"):
+            assert not may("view", verb, resource)
+            assert may("edit", verb, resource)
+            assert may("admin", verb, resource)
+    assert not may("view", "get", "secrets")
 
 
 def test_the_api_server_knows_the_operators_rights_as_the_chart_has_them(

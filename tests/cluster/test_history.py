@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.harness.cluster import Cluster
+from tests.chart.rendering import Renderer
+from tests.cluster.harness.deploy import image_values
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.test_chart import render
 
 pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(180)]
 
@@ -18,14 +18,11 @@ READY_SECONDS = 60
 NO_DATABASE = "postgresql://127.0.0.1:1/none"
 
 
-def install(cluster: Cluster, kubectl: Kubectl) -> None:
+def install(renderer: Renderer, kubectl: Kubectl) -> None:
     """Install the history of the namespace, in the namespace."""
-    settings = {
-        "history.enabled": "true",
-        "history.namespace": kubectl.namespace,
-        "history.database.secretName": "history",
-    }
-    made = render(cluster, kubectl.namespace, settings)
+    database = {"secretName": "history"}
+    history = {"enabled": True, "namespace": kubectl.namespace, "database": database}
+    made = renderer({**image_values(), "history": history}, namespace=kubectl.namespace)
     labels = ("metadata", "labels", "app.kubernetes.io/name")
     kubectl("create", "secret", "generic", "history", f"--from-literal=url={NO_DATABASE}")
     kubectl.apply(
@@ -54,12 +51,12 @@ def sessions(kubectl: Kubectl, folder: Path, *arguments: str) -> str:
 
 
 def test_sessions_of_a_namespace_are_read_through_kubectl(
-    cluster: Cluster, kubectl: Kubectl, tmp_path: Path
+    renderer: Renderer, kubectl: Kubectl, tmp_path: Path
 ) -> None:
     none = sessions(kubectl, tmp_path, "-n", kubectl.namespace)
     assert f'the cluster has no history of the namespace "{kubectl.namespace}"' in none
 
-    install(cluster, kubectl)
+    install(renderer, kubectl)
 
     assert "HTTP 503: the database cannot" in sessions(kubectl, tmp_path, "-n", kubectl.namespace)
     elsewhere = kubectl("create", "token", "default", "--audience=omnia://elsewhere/history")

@@ -31,6 +31,7 @@ PACKAGES = (
     "omnia_facade",
     "omnia_runtime",
     "omnia_cli",
+    "omnia_runner",
 )
 LIMIT = 20.0
 

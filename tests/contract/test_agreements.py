@@ -20,6 +20,7 @@ PACKAGES = (
     "omnia_facade",
     "omnia_runtime",
     "omnia_cli",
+    "omnia_runner",
 )
 PROTOS = ("runtime/v1/runtime", "tools/v1/tools")
 

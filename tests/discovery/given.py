@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
@@ -52,6 +53,7 @@ async def discover(asked: ToolHandler, context: DiscoveryContext = CONTEXT) -> H
 @contextlib.asynccontextmanager
 async def web_server(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """Answer every request; yield the address."""
     app = web.Application()
@@ -59,9 +61,9 @@ async def web_server(
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
     await runner.setup()
     port = free_port()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, ssl_context=tls).start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
 

@@ -23,7 +23,7 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
 )
 from omnia_runtime.providers.mock.adapter import MockModel, choose_answer, split
-from omnia_runtime.providers.mock.response_file import MockResponses, parse_responses
+from omnia_core.files.mock_responses import MockResponses, parse_responses
 
 PAGE = Path(__file__).parents[2] / "docs/reference/mock-provider.md"
 CALLED = Message("assistant", "", tool_calls=(ToolCall("call_0_get", "get"),))

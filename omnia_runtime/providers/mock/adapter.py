@@ -27,7 +27,7 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
     is_retryable,
 )
-from omnia_runtime.providers.mock.response_file import (
+from omnia_core.files.mock_responses import (
     MockCall,
     MockError,
     MockPlayback,

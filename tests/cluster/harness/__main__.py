@@ -9,6 +9,8 @@ from tests.cluster.harness.cluster import Cluster, chosen
 from tests.cluster.harness.console import say
 from tests.cluster.harness.deploy import deploy
 from tests.cluster.harness.errors import HarnessError, MissingPart
+from tests.cluster.harness.kind import helm
+from tests.cluster.harness.paths import Layout
 
 
 def up(cluster: Cluster) -> int:
@@ -69,7 +71,7 @@ COMMANDS: dict[str, Callable[[Cluster], int]] = {
     "prepare": prepare,
     "kubeconfig": lambda cluster: _print(cluster.kubeconfig),
     "kubectl": lambda cluster: _print(cluster.kubectl),
-    "helm": lambda cluster: _print(cluster.helm),
+    "helm": lambda _: _print(helm(Layout.of_this_user())),
 }
 
 

@@ -35,7 +35,7 @@ def deploy(cluster: Cluster) -> None:
             *(cluster.helm, f"--kubeconfig={cluster.kubeconfig}", "upgrade", "--install"),
             *(RELEASE, ROOT / "charts/omnia", f"--namespace={NAMESPACE}", "--create-namespace"),
             *("--set=agents.allowUnauthenticated=true", "--set=crds.install=false"),
-            *(f"--set={name}.image.{part}" for name in NAMES for part in _parts(image(name))),
+            *image_settings(),
         )
     with step("waiting for the operator"):
         if before and image("operator") in changed:  # the same name, another content
@@ -46,10 +46,22 @@ def deploy(cluster: Cluster) -> None:
             raise HarnessError(f"{error}\n{_what_the_pods_say(kubectl)}") from error
 
 
-def _parts(image: str) -> tuple[str, str]:
-    """Return an image as values of the chart."""
-    repository, _, tag = image.rpartition(":")
-    return f"repository={repository}", f"tag={tag}"
+def image_values() -> dict[str, dict[str, dict[str, str]]]:
+    """Return the images that were built, as values of the chart."""
+    parts = {name: image(name).rpartition(":") for name in NAMES}
+    return {
+        name: {"image": {"repository": repository, "tag": tag}}
+        for name, (repository, _, tag) in parts.items()
+    }
+
+
+def image_settings() -> list[str]:
+    """Return the same as arguments of Helm."""
+    return [
+        f"--set={name}.image.{key}={value}"
+        for name, block in image_values().items()
+        for key, value in block["image"].items()
+    ]
 
 
 def _what_the_pods_say(kubectl: tuple[Argument, ...]) -> str:

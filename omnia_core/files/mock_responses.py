@@ -1,15 +1,17 @@
 """The mock provider's response file."""
 
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
+from omnia_core.documents import ValuePath
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.reading import decode_yaml, read_text
 from omnia_core.jsonvalue import map_strings
-from omnia_core.templates import Template, compile_template, parse_path
+from omnia_core.templates import Template, TemplateInvalid, compile_template, parse_path
 
 T = TypeVar("T")
 
@@ -131,6 +133,20 @@ class _Scenario(Struct, frozen=True):
     matches: list[Any] | None = None
 
 
+class ResponsesInvalid(ConfigurationError):
+    """A response file that cannot be used.
+
+    Attributes:
+        path: the place in the file.
+        problem: the message without its place.
+    """
+
+    def __init__(self, place: "_Place", problem: str) -> None:
+        super().__init__(f"{place}: {problem}")
+        self.path = place.path
+        self.problem = problem
+
+
 def read_responses(path: str) -> MockResponses:
     """Read a response file.
 
@@ -146,68 +162,126 @@ def parse_responses(text: str, what: str) -> MockResponses:
     Raises:
         ConfigurationError: the file is invalid; the message says where.
     """
-    if not text.strip():
-        return MockResponses()
-    file = _convert(decode_yaml(text, Any, what), _File, what)
+    return build_responses(decode_yaml(text, Any, what), what) if text.strip() else MockResponses()
+
+
+def build_responses(value: Any, what: str) -> MockResponses:
+    """Build the responses from the content of a file; `what` begins error messages.
+
+    Raises:
+        ResponsesInvalid: the content is invalid.
+    """
+    top = _Place(what)
+    file = _convert(value, _File, top)
+    scenarios = top.at("scenarios")
     return MockResponses(
-        {
-            name: _scenario(raw, f"{what}: scenarios.{name}")
-            for name, raw in (file.scenarios or {}).items()
-        },
-        _rules(file.matches, what + ": "),
+        {name: _scenario(raw, scenarios.at(name)) for name, raw in (file.scenarios or {}).items()},
+        _rules(file.matches, top),
         file.default,
         MockPlayback().over(file),
     )
 
 
-def _scenario(raw: Any, where: str) -> MockScenario:
-    found = _convert({} if raw is None else raw, _Scenario, where)
+def unknown_fields(value: Any) -> Iterator[tuple[ValuePath, list[str]]]:
+    """Yield the place of each field that nothing reads, and the fields that are read there."""
+    if not isinstance(value, dict):
+        return
+    yield from _unknown(value, _File, ())
+    yield from _unknown_matches(value, ())
+    for name, scenario in _items(value.get("scenarios")):
+        at: ValuePath = ("scenarios", name)
+        yield from _unknown(scenario, _Scenario, at)
+        yield from _unknown_matches(scenario, at)
+        for group in ("turns", "steps"):
+            for key, turn in _items(scenario.get(group) if isinstance(scenario, dict) else None):
+                yield from _unknown(turn, MockTurn, (*at, group, key))
+
+
+def _unknown(
+    value: Any, shape: type[Struct], at: ValuePath
+) -> Iterator[tuple[ValuePath, list[str]]]:
+    known = [each.encode_name for each in msgspec.structs.fields(shape)]
+    for key in value if isinstance(value, dict) else ():
+        if key not in known:
+            yield (*at, str(key)), known
+
+
+def _unknown_matches(value: Any, at: ValuePath) -> Iterator[tuple[ValuePath, list[str]]]:
+    matches = value.get("matches") if isinstance(value, dict) else None
+    for index, match in enumerate(matches if isinstance(matches, list) else ()):
+        yield from _unknown(match, MockMatch, (*at, "matches", index))
+
+
+def _items(value: Any) -> Iterable[tuple[Any, Any]]:
+    return value.items() if isinstance(value, Mapping) else ()
+
+
+class _Place(Struct, frozen=True):
+    """A place in a file."""
+
+    what: str
+    path: ValuePath = ()
+
+    def at(self, *steps: str | int) -> "_Place":
+        """Return a place below this one."""
+        return _Place(self.what, (*self.path, *steps))
+
+    def __str__(self) -> str:
+        steps = "".join(
+            f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path
+        ).lstrip(".")
+        return f"{self.what}: {steps}" if steps else self.what
+
+
+def _scenario(raw: Any, place: _Place) -> MockScenario:
+    found = _convert({} if raw is None else raw, _Scenario, place)
+    turns, steps = place.at("turns"), place.at("steps")
     return MockScenario(
         {
-            _number(number, where): _turn(turn, f"{where}.turns.{number}")
+            _number(number, turns): _turn(turn, turns.at(str(number)))
             for number, turn in (found.turns or {}).items()
         },
-        {
-            str(step): _turn(turn, f"{where}.steps.{step}")
-            for step, turn in (found.steps or {}).items()
-        },
-        _rules(found.matches, where + "."),
+        {str(step): _turn(turn, steps.at(str(step))) for step, turn in (found.steps or {}).items()},
+        _rules(found.matches, place),
         found.default,
     )
 
 
-def _number(key: Any, where: str) -> int:
+def _number(key: Any, place: _Place) -> int:
     if not str(key).isdecimal() or int(str(key)) < 1:
-        raise ConfigurationError(f"{where}.turns: expected a number of at least 1, found {key!r}")
+        raise ResponsesInvalid(place, f"expected a number of at least 1, found {key!r}")
     return int(str(key))
 
 
-def _turn(raw: Any, where: str) -> MockTurn:
+def _turn(raw: Any, place: _Place) -> MockTurn:
     if isinstance(raw, str):
         return MockTurn(content=raw)
-    return _convert(raw, MockTurn, where)
+    return _convert(raw, MockTurn, place)
 
 
-def _rules(raw: list[Any] | None, where: str) -> tuple[MockRule, ...]:
-    return tuple(_rule(match, f"{where}matches[{index}]") for index, match in enumerate(raw or []))
+def _rules(raw: list[Any] | None, place: _Place) -> tuple[MockRule, ...]:
+    return tuple(_rule(match, place.at("matches", index)) for index, match in enumerate(raw or []))
 
 
-def _rule(raw: Any, where: str) -> MockRule:
-    match = _convert(raw, MockMatch, where)
+def _rule(raw: Any, place: _Place) -> MockRule:
+    match = _convert(raw, MockMatch, place)
 
     def compiled(text: str) -> Template:
-        return compile_template(text, where)
+        try:
+            return compile_template(text, "")
+        except TemplateInvalid as error:
+            raise ResponsesInvalid(place, error.problem) from error
 
     try:
         pattern = re.compile(match.regex) if match.regex is not None else None
     except re.error as error:
-        raise ConfigurationError(f"{where}.regex: {error}") from error
+        raise ResponsesInvalid(place.at("regex"), str(error)) from error
     calls = (
         MockCall(call.name, map_strings(call.arguments, compiled)) for call in match.tool_calls
     )
     return MockRule(
         match,
-        None if match.path is None else parse_path(match.path, f"{where}.path"),
+        None if match.path is None else parse_path(match.path, str(place.at("path"))),
         pattern,
         None if match.content is None else compiled(match.content),
         map_strings(match.json, compiled),
@@ -215,8 +289,8 @@ def _rule(raw: Any, where: str) -> MockRule:
     )
 
 
-def _convert(raw: Any, shape: type[T], where: str) -> T:
+def _convert(raw: Any, shape: type[T], place: _Place) -> T:
     try:
         return msgspec.convert(raw, shape)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where}: {error}") from error
+        raise ResponsesInvalid(place, str(error)) from error

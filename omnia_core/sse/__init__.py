@@ -1,0 +1,1 @@
+"""Answers as server-sent events, in the vocabularies of the clients that read them."""

@@ -1,0 +1,14 @@
+"""What the operator does with each kind, and so is allowed to do."""
+
+from omnia_operator.cluster.kinds import CUSTOM, EVENT, OWNED, POD, ObjectKind
+
+# kopf watches for kinds that are installed later.
+DEFINITION = ObjectKind("apiextensions.k8s.io", "v1", "", "customresourcedefinitions")
+VERBS: dict[ObjectKind, set[str]] = {
+    **{kind: {"list", "watch"} for kind in (*CUSTOM, DEFINITION)},
+    **{kind: {"get", "list", "watch", "create", "patch", "delete"} for kind in OWNED},
+    POD: {"list", "watch", "patch"},
+    EVENT: {"create"},
+}
+ISSUER_PATHS = ["/.well-known/openid-configuration", "/openid/v1/jwks"]
+STATUSES = {(kind.group, f"{kind.plural}/status"): {"patch"} for kind in CUSTOM}

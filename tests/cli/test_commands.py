@@ -1,0 +1,93 @@
+"""Options and arguments that every user tries: paths, standard input, help, version."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from omnia_cli.local.report import PersonReporter, Serving
+from omnia_cli.running import announce, announced
+from omnia_core.names import Mode
+from tests.services import LIMIT
+
+ROOT = Path(__file__).parents[2]
+GOOD = (ROOT / "examples/hello-agent/agent.yaml").read_text()
+
+
+def omnia(*words: str, cwd: Path = ROOT, text: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "omnia_cli", *words],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(cwd / "state")},
+        input=text,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=2 * LIMIT,
+    )
+
+
+def test_validate_takes_paths_options_this_folder_and_standard_input(tmp_path: Path) -> None:
+    (tmp_path / "agent.yaml").write_text(GOOD)
+    for words in (["agent.yaml"], ["-f", "agent.yaml"], [], ["."], ["-"], ["-f", "-"]):
+        done = omnia("validate", *words, cwd=tmp_path, text=GOOD)
+        assert (done.returncode, done.stderr) == (0, "0 errors, 0 warnings\n"), words
+    wrong = omnia("validate", "-", cwd=tmp_path, text=GOOD.replace("kind: Agent", "kind: Agnt"))
+    assert wrong.returncode == 1
+    assert wrong.stdout.startswith("-:2: error:")
+    assert wrong.stderr == "1 error, 0 warnings\n"
+
+
+def test_a_folder_without_manifests_is_named(tmp_path: Path) -> None:
+    done = omnia("validate", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the folder has no file ending in .yaml, .yml, .json" in done.stdout
+
+
+def test_help_and_version_have_the_usual_options() -> None:
+    assert omnia("-h").stdout == omnia("--help").stdout != ""
+    assert omnia("up", "-h").returncode == 0
+    assert omnia("--version").stdout.startswith("omnia ")
+
+
+def serving(name: str) -> Serving:
+    url, page = f"ws://127.0.0.1:8080/{name}", "http://127.0.0.1:8080/"
+    return Serving("default", name, Mode.AGENT, url, page, {"facade": 1, "runtime": 2}, {})
+
+
+def test_ps_lists_what_runs(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
+    assert omnia("ps", cwd=tmp_path).stdout.split() == ["NAME", "MODE", "URL", "PIDS"]
+    with announced(environ) as file:
+        announce(file, [serving("one")])
+        lines = omnia("ps", cwd=tmp_path).stdout.splitlines()
+        assert lines[1].split() == [
+            "one",
+            "agent",
+            "ws://127.0.0.1:8080/one",
+            "facade=1",
+            "runtime=2",
+        ]
+        (found,) = map(orjson.loads, omnia("ps", "--json", cwd=tmp_path).stdout.splitlines())
+        assert found["name"] == "one"
+
+
+def test_open_of_an_unknown_agent_says_what_runs(tmp_path: Path) -> None:
+    done = omnia("open", "gone", cwd=tmp_path)
+    assert done.returncode == 1
+    assert 'no agent named "gone" runs here; running: nothing' in done.stderr
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_the_table_of_agents_keeps_addresses_whole(
+    columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    PersonReporter(verbose=False).serving([serving("an-agent-with-quite-a-long-name")])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= columns
+    shown = [line for line in lines if "http://127.0.0.1:8080/" in line]
+    assert len(shown) == 1

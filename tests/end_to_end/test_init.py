@@ -1,0 +1,35 @@
+"""The first agent of one's own: made, checked, run and talked to."""
+
+import subprocess
+from pathlib import Path
+
+from tests.end_to_end.conftest import LIMIT, OMNIA, ROOT, Start, with_port
+from tests.services import free_port
+
+
+def test_the_folder_of_a_new_agent_runs_and_answers(
+    start: Start, environment: dict[str, str], tmp_path: Path
+) -> None:
+    def omnia(*words: str, cwd: Path, text: str = "") -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*OMNIA, *words],
+            cwd=cwd,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            input=text,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT,
+        )
+
+    made = omnia("init", "mine", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "mine"
+    agent = folder / "agent.yaml"
+    agent.write_text(with_port(agent.read_text(), free_port()))
+    checked = omnia("validate", cwd=folder)
+    assert (checked.returncode, checked.stderr) == (0, "0 errors, 0 warnings\n")
+    start(folder).wait("serving")
+    said = omnia("chat", "mine", cwd=tmp_path, text="Where is order A-1001?\n")
+    assert said.returncode == 0, said.stderr
+    assert "Order A-1001 (oak desk) is on its way" in said.stdout

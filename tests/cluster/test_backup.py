@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from omnia_core.names import API_VERSION
 from tests.cluster import releases
 from tests.cluster.agents import everything, pods, ready
 from tests.cluster.harness.cluster import Cluster
@@ -52,12 +53,15 @@ def test_what_is_restored_with_owners_that_are_no_more_is_taken_over_or_made_aga
 
     for each in stored:  # as Velero does: without uid and version, and with the owners of before
         for key in ("uid", "resourceVersion", "creationTimestamp", "managedFields"):
-            del each["metadata"][key]
+            each["metadata"].pop(key, None)
         each.pop("status", None)
-    kubectl(
-        *("apply", "--server-side", "--force-conflicts", "--filename=-"),
+    # Custom resources come last, and what is there already stays.
+    stored.sort(key=lambda each: each["apiVersion"] == API_VERSION)
+    said = kubectl.refusal(
+        *("create", "--filename=-"),
         stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": stored}),
     )
+    assert all("AlreadyExists" in line for line in said.splitlines()[1:]), said
 
     ready(kubectl, "helper")
     (owner,) = [kubectl.get("agentruntime", "helper")["metadata"]["uid"]]

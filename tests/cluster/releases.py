@@ -110,7 +110,7 @@ def shell(
     }
     names = {
         "omnia-system": kubectl.namespace,
-        "--namespace default": f"--namespace {kubectl.namespace}",
+        "hello-agent --namespace default": f"hello-agent --namespace {kubectl.namespace}",
         "--all-namespaces": "",
     }
     made = Shell(at, given, names)

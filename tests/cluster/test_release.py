@@ -48,14 +48,10 @@ def test_the_readmes_lines_for_a_registry_publish_install_and_run_an_agent(
         assert images(kubectl) == {f"{target}/omnia-{name}:{version}" for name in NAMES}
 
         # The same release, carried away and pushed to another place by the lines of the page.
-        (tmp_path / "registries.conf").write_text(
-            f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n'
-        )
-        away = {
-            **person.variables,
-            "REGISTRY": f"{registry}/away",
-            "CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf"),
-        }
+        settings = tmp_path / ".config/containers/registries.conf"
+        settings.parent.mkdir(parents=True)
+        settings.write_text(f'[[registry]]\nlocation = "{registry}"\ninsecure = true\n')
+        away = {**person.variables, "REGISTRY": f"{registry}/away", "HOME": str(tmp_path)}
         folder = ROOT / "dist" / version
         carried = Shell(folder, away, person.names)
         carried.type("docs/how-to/air-gap.md", "Install without access to the Internet")

@@ -34,7 +34,7 @@ VARIABLES = {"PLATFORMS": PLATFORM, "BASE": "debian"}
 _HELM = """\
 #!/bin/sh
 case "$* " in *oci://127.0.0.1*) set -- "$@" --plain-http ;; esac
-case "$1" in upgrade) set -- "$@" --take-ownership ;; esac
+case "$1" in install|upgrade) set -- "$@" --take-ownership ;; esac
 exec '{helm}' "$@"
 """
 

@@ -116,7 +116,7 @@ def with_operator(cluster: BenchCluster, count: int) -> Figures:
             running = agents.wait("running", count, LIMIT)
             figures["seconds_until_all_pods_are_ready"] = running - ready
             cluster.wait_quiet(operator)
-            done = operator.metric("omnia_operator_reconcile_total", kind="AgentRuntime")
+            done = operator.metric("controller_runtime_reconcile_total", controller="agentruntime")
             figures["reconciles_per_agent"] = done / count
             figures["cpu_ms_per_agent"] = (operator.cpu_seconds - cpu) / count * 1000
             figures["writes_per_agent"] = cluster.writes().since(writes).total / count

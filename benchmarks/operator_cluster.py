@@ -121,8 +121,8 @@ class BenchCluster:
 
         def quiet() -> bool:
             nonlocal last, since
-            done = operator.metric("omnia_operator_reconcile_total")
-            if done != last or operator.metric("omnia_operator_queue_depth"):
+            done = operator.metric("controller_runtime_reconcile_total")
+            if done != last or operator.metric("workqueue_depth"):
                 last, since = done, time.monotonic()
             return time.monotonic() - since > QUIET_SECONDS
 

@@ -14,6 +14,7 @@ from omnia_cli.servers import check_servers
 from omnia_core.documents import ValuePath
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
+from omnia_operator.api.framework import FrameworkType
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy, refusals
 
@@ -54,6 +55,7 @@ def check(
     for document in documents:
         findings += check_responses(document, documents)
     findings += [finding for document in documents for finding in _refused(document)]
+    findings += [finding for document in documents for finding in _own_image(document)]
     findings += remarks(documents)
     if references and not errors(findings):
         findings += check_servers(documents)
@@ -126,15 +128,34 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
 
 def _refused(document: Document) -> Iterator[Finding]:
     """Yield what the operator refuses unless its chart allows it."""
+    agent = _agent(document)
+    if agent is not None:
+        for finding in refusals(agent, Policy()):
+            yield about(document, finding.path, finding.message, "warning")
+
+
+def _agent(document: Document) -> api.AgentRuntime | None:
+    """Return a valid AgentRuntime; None for anything else."""
     if document.kind != Kind.AGENT_RUNTIME or document.value.get("apiVersion") != API_VERSION:
-        return
+        return None
     try:
         agent = api.parse(document.value)
     except api.InvalidResource:
+        return None
+    return agent if isinstance(agent, api.AgentRuntime) else None
+
+
+def _own_image(document: Document) -> Iterator[Finding]:
+    """Yield that an image of the user's is run with the program of the built-in runtime."""
+    agent = _agent(document)
+    if agent is None or agent.spec.framework.image is None:
         return
-    if isinstance(agent, api.AgentRuntime):
-        for finding in refusals(agent, Policy()):
-            yield about(document, finding.path, finding.message, "warning")
+    if agent.spec.framework.type is not FrameworkType.CUSTOM:
+        message = (
+            "this image is run with the program of the built-in runtime, python -m omnia_runtime:"
+            " if it has a runtime of its own, add type: custom below framework"
+        )
+        yield about(document, ("spec", "framework", "image"), message, "warning")
 
 
 def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:

@@ -1,5 +1,8 @@
 """The HTTP server for `/healthz`, `/readyz` and `/metrics`, which every program has.
 
+A program may have further checks, at `/healthz/NAME`. Probes do not use them: they are about what a
+restart cannot mend. Their answer is one line, as Kubernetes' own programs write it for `?verbose`.
+
 It has an event loop of its own, in a thread: it answers while the program's loop is stuck, and a
 large scrape does not delay turns. It needs no credential, so everything in it is bounded: the
 connections, the time and the bytes of each, and the checks that wait for the program's loop.
@@ -8,7 +11,7 @@ connections, the time and the bytes of each, and the checks that wait for the pr
 import asyncio
 import socket
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import NamedTuple, cast
 
@@ -29,6 +32,9 @@ MAX_CONNECTIONS = 64
 MAX_HEAD_BYTES = 16 * 1024
 _STOP_SECONDS = 1.0
 
+SESSION_STORE = "session-store"
+"""Name of the check of the runtime that its session store answers."""
+
 _log = structlog.get_logger()
 
 
@@ -40,6 +46,25 @@ class Readiness(NamedTuple):
 
 
 ReadinessCheck = Callable[[], Awaitable[Readiness]]
+
+
+def check_path(name: str) -> str:
+    """Return the path of a further check."""
+    return f"/healthz/{name}"
+
+
+def check_line(name: str, state: Readiness) -> str:
+    """Return the answer of a further check."""
+    return f"[+]{name} ok" if state.ready else f"[-]{name} failed: {state.detail}"
+
+
+def failure_in(text: str, name: str) -> str | None:
+    """Return why a further check failed, "" if it did not; None if the text is another answer."""
+    line = text.strip()
+    failed = f"[-]{name} failed: "
+    if line == f"[+]{name} ok":
+        return ""
+    return line.removeprefix(failed) if line.startswith(failed) else None
 
 
 class Page(NamedTuple):
@@ -59,7 +84,10 @@ class HealthServer:
         registry: CollectorRegistry,
         alive: ReadinessCheck | None = None,
         connection_seconds: float = CONNECTION_SECONDS,
+        further: Mapping[str, ReadinessCheck] | None = None,
     ) -> None:
+        """Take the checks; `further` are those beside readiness and liveness, by name."""
+        self._further = further or {}
         self._ready = ready
         self._alive = alive or _alive
         self._registry = registry
@@ -80,7 +108,7 @@ class HealthServer:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listening = socket.create_server((address, port), family=family)
         checks = _Checks(self._ready, self._alive, asyncio.get_running_loop())
-        endpoints = _Endpoints(checks, self._registry, HostRule(host))
+        endpoints = _Endpoints(checks, self._registry, HostRule(host), self._further)
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(
             target=self._run, args=(self._loop, listening, endpoints), name="health", daemon=True
@@ -130,7 +158,10 @@ class _Checks:
         return await self._shared(self._alive, LOOP_SECONDS, "the event loop is stuck")
 
     async def ready(self) -> Readiness:
-        return await self._shared(self._ready, READY_SECONDS, "the check timed out")
+        return await self.further(self._ready)
+
+    async def further(self, check: ReadinessCheck) -> Readiness:
+        return await self._shared(check, READY_SECONDS, "the check timed out")
 
     async def _shared(self, check: ReadinessCheck, seconds: float, late: str) -> Readiness:
         task = self._waiting.get(check)
@@ -158,7 +189,14 @@ class _Checks:
 class _Endpoints:
     """What is served."""
 
-    def __init__(self, checks: _Checks, registry: CollectorRegistry, hosts: HostRule) -> None:
+    def __init__(
+        self,
+        checks: _Checks,
+        registry: CollectorRegistry,
+        hosts: HostRule,
+        further: Mapping[str, ReadinessCheck],
+    ) -> None:
+        self._further = {check_path(name): (name, check) for name, check in further.items()}
         self._checks = checks
         self._registry = registry
         self._hosts = hosts
@@ -177,6 +215,10 @@ class _Endpoints:
                 return _state(await self._checks.ready())
             case "/metrics":
                 return Page(200, CONTENT_TYPE_LATEST, generate_latest(self._registry))
+            case path if path in self._further:
+                name, check = self._further[path]
+                state = await self._checks.further(check)
+                return _text(200 if state.ready else 503, check_line(name, state))
             case _:
                 return _text(404, "not found: /healthz, /readyz and /metrics are served")
 

@@ -14,6 +14,7 @@ from omnia_core.env.shared import MediaStorageType
 from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Handler, Mode
+from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
@@ -60,8 +61,9 @@ class FacadeServer:
             ConfigurationError: the environment or a mounted file has to change.
         """
         env = self._env
+        log_start("facade", mode=str(env.mode), handler=str(env.handler_mode))
         async with contextlib.AsyncExitStack() as stack:
-            registry = CollectorRegistry()
+            registry = program_registry("facade")
             context = _open_context(env, self._timings, registry, stack)
             authenticator = Authenticator(
                 (MountedValidator(env.auth_path, env.auth_secrets_path),),
@@ -106,9 +108,7 @@ class FacadeServer:
         self.serving.set()
         if env.allow_unauthenticated:
             _log.warning("requests need no credential; this is for development only")
-        _log.info(
-            "serving", port=env.facade_port, mode=str(env.mode), handler=str(env.handler_mode)
-        )
+        _log.info("serving", port=env.facade_port)
 
     async def _drain(
         self,

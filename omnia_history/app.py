@@ -15,6 +15,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.http.hosts import HostRule
 from omnia_core.http.received import ConnectionSettings
 from omnia_core.http.server import LimitedServer
+from omnia_core.telemetry.program import log_start
 from omnia_history.access import Access, fetch_cluster_keys
 from omnia_history.database import Database
 from omnia_history.routes import Routes
@@ -33,6 +34,7 @@ async def serve(env: HistoryEnv) -> None:
     Raises:
         ConfigurationError: the port is in use, or the database URL is invalid.
     """
+    log_start("history")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for stop_signal in (signal.SIGTERM, signal.SIGINT):

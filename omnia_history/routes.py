@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import structlog
 from aiohttp import web
+from prometheus_client import generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from omnia_core.errors import abridged
 from omnia_core.http.connection import admit
 from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
+from omnia_core.telemetry.program import program_registry
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history import answers, filters, openapi, queries, search
 from omnia_history.access import Access
@@ -21,6 +24,9 @@ from omnia_history.queries import RECORDS
 from omnia_history.records import record_view
 from omnia_history.refusals import STATUS, Failure, Refused
 from omnia_history.search import PIECE_SIZE, PieceSize
+
+_OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths that need no credential."""
 
 # Concurrent searches; the limit leaves database connections for other requests.
 MAX_SEARCHES = 2
@@ -51,6 +57,7 @@ class Routes:
         self._access = access
         self._hosts = hosts
         self._piece_size = piece_size
+        self._registry = program_registry("history")
         self._search_slots = asyncio.Semaphore(MAX_SEARCHES)
 
     def application(self) -> web.Application:
@@ -58,6 +65,7 @@ class Routes:
         application = web.Application(middlewares=[self._middleware])
         application.router.add_get("/healthz", _healthy)
         application.router.add_get("/readyz", _healthy)
+        application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/api/v1/sessions", self._sessions)
         application.router.add_get("/api/v1/sessions/{id}", self._session)
         for kind in RECORDS:
@@ -73,7 +81,7 @@ class Routes:
         try:
             if not self._hosts.allows(request.headers.get("Host", "")):
                 return _answer(Failure("misdirected_request", MISDIRECTED), 421)
-            if self._access and request.path not in ("/healthz", "/readyz"):
+            if self._access and request.path not in _OPEN:
                 headers = {name.lower(): value for name, value in request.headers.items()}
                 await self._access.check(headers)
             admit(request)
@@ -92,6 +100,10 @@ class Routes:
             return _answer(
                 Failure("internal", "the request failed; see the log of the history"), 500
             )
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        text = generate_latest(self._registry)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _sessions(self, request: web.Request) -> web.Response:
         criteria = filters.session_filter(request.query)

@@ -7,32 +7,40 @@ import socket
 import time
 
 import kopf
-import structlog
 from lightkube import AsyncClient, KubeConfig
-from prometheus_client import CollectorRegistry
 
 from omnia_core.addresses import is_local, is_private
 from omnia_core.env import OperatorEnv
 from omnia_core.health import HealthServer, Readiness
+from omnia_core.telemetry.program import log_start, program_registry
 from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
 from omnia_operator.cluster.decoding import read_any_depth
-from omnia_operator.cluster.errors import ClusterError
+from omnia_operator.cluster.kinds import AGENT_RUNTIME
 from omnia_operator.cluster.store import Store
 from omnia_operator.cluster.watched import WatchedCluster
 from omnia_operator.discovery import DiscoveryCache, Egress, Issuers, Proxies, ServerDiscovery
 from omnia_operator.discovery.issuers import discover
 from omnia_operator.handlers import kopf_settings, register
 from omnia_operator.leader import Election
-from omnia_operator.metrics import OperatorGauges, ReconcileMetrics, policy_agents, ready_agents
+from omnia_operator.metrics import (
+    OperatorGauges,
+    ReconcileMetrics,
+    ReconcileResult,
+    RequestMetrics,
+    WorkQueueGauges,
+    WorkQueueMetrics,
+    policy_agents,
+    ready_agents,
+    unmet_conditions,
+)
 from omnia_operator.reconcile import Reconciler
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
 from omnia_operator.resync import Resync
 from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
 from omnia_operator.scheduling.liveness import WatchLiveness
+from omnia_operator.session_stores import PodHealth, SessionStores
 from omnia_operator.settings import settings_of
-
-_log = structlog.get_logger()
 
 
 class Operator:
@@ -41,26 +49,34 @@ class Operator:
     def __init__(self, env: OperatorEnv) -> None:
         read_any_depth()
         self._env = env
+        registry = program_registry("operator")
         # The environment's proxies are for servers outside the cluster. kopf leaves them out too.
         self._client = ClusterClient(
-            AsyncClient(KubeConfig.from_env(), field_manager=FIELD_MANAGER, trust_env=False)
+            AsyncClient(KubeConfig.from_env(), field_manager=FIELD_MANAGER, trust_env=False),
+            RequestMetrics(registry),
         )
         store = Store()
-        registry = CollectorRegistry()
         self._metrics = ReconcileMetrics(registry)
         egress = Egress(
             is_private if env.discovery_deny_private_addresses else is_local,
             Proxies(env.http_proxy, env.https_proxy, env.no_proxy),
             env.discovery_ca_file,
         )
+        cluster = WatchedCluster(self._client, store)
+        self._stores = SessionStores(
+            cluster,
+            PodHealth(),
+            lambda agent: self._queue.add(ObjectReference(AGENT_RUNTIME, agent)),
+        )
         self._reconciler = Reconciler(
-            WatchedCluster(self._client, store),
+            cluster,
             settings_of(env),
             DiscoveryCache(ServerDiscovery(egress)),
             Issuers(functools.partial(discover, egress=egress)),
+            self._stores,
             corrections=Corrections(self._metrics.corrected),
         )
-        self._queue = WorkQueues(self._reconcile)
+        self._queue = WorkQueues(self._reconcile, WorkQueueMetrics(registry))
         self._intake = EventIntake(store, self._queue)
         self._liveness = WatchLiveness(time.monotonic)
         self._resync = Resync(self._client, self._intake, self._liveness, env.watch_namespaces)
@@ -72,13 +88,14 @@ class Operator:
         )
         registry.register(
             OperatorGauges(
-                lambda: self._queue.depth,
                 self._liveness.ages,
-                lambda: self._election.leading,
+                (env.lease_name, lambda: self._election.leading),
                 lambda: ready_agents(store),
+                lambda: unmet_conditions(store),
                 lambda: policy_agents(store),
             )
         )
+        registry.register(WorkQueueGauges(self._queue.waiting, self._queue.running))
         self._health = HealthServer(self._ready, registry, self._alive)
         self._listed = False
 
@@ -89,8 +106,8 @@ class Operator:
             LeadershipLost: another operator may act.
         """
         env = self._env
-        _log.info(
-            "operator starts",
+        log_start(
+            "operator",
             lease=f"{env.lease_namespace}/{env.lease_name}",
             namespaces=list(env.watch_namespaces) or "all",
             facade_image=env.facade_image,
@@ -132,21 +149,17 @@ class Operator:
             group.create_task(self._election.keep())
             group.create_task(self._queue.run())
             group.create_task(self._resync.run())
+            group.create_task(self._stores.run())
             await self._resync.list_first()
             self._intake.wake_all()
 
     async def _reconcile(self, item: ObjectReference) -> Requeue:
-        kind, started = item.kind.name, time.perf_counter()
-        result = "error"
+        started, result = time.perf_counter(), ReconcileResult.ERROR
         try:
             requeue = await self._reconciler.reconcile(item, _now())
-            result = "retry" if requeue.backoff else "ok"
-        except ClusterError as error:
-            result = "retry" if error.transient else "error"
-            raise
+            result = _result(requeue)
         finally:
-            self._metrics.reconciles.labels(kind, result).inc()
-            self._metrics.duration.labels(kind).observe(time.perf_counter() - started)
+            self._metrics.reconciled(item.kind, result, time.perf_counter() - started)
         return requeue
 
     async def _ready(self) -> Readiness:
@@ -155,6 +168,12 @@ class Operator:
     async def _alive(self) -> Readiness:
         dead = self._liveness.dead()
         return Readiness(not dead, f"dead watches: {', '.join(dead)}" if dead else "ok")
+
+
+def _result(requeue: Requeue) -> ReconcileResult:
+    if requeue.backoff:
+        return ReconcileResult.REQUEUE
+    return ReconcileResult.SUCCESS if requeue.delay is None else ReconcileResult.REQUEUE_AFTER
 
 
 async def _cancelled(*tasks: asyncio.Task[None]) -> None:

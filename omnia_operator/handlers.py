@@ -28,7 +28,20 @@ class _WithoutOptionalKinds(logging.Filter):
         return not (message.startswith("Unresolved resources") and lacking and lacking <= optional)
 
 
+class _WithoutRetries(logging.Filter):
+    """Leaves out the lines of kopf about attempts that are repeated: the last one is logged.
+
+    While the API server is away, each watch of each kind writes one a second. The operator's own
+    client says so in one line.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        return not (message.startswith("Request attempt #") and "; will retry: " in message)
+
+
 _UNRESOLVED = _WithoutOptionalKinds()
+_RETRIES = _WithoutRetries()
 
 
 def register(registry: kopf.OperatorRegistry, intake: EventIntake, liveness: WatchLiveness) -> None:
@@ -37,7 +50,10 @@ def register(registry: kopf.OperatorRegistry, intake: EventIntake, liveness: Wat
     Such handlers need no finalizers, add no annotations and write no status. Creation, update,
     resumption and deletion all lead to a reconciliation.
     """
-    logging.getLogger("kopf._core.reactor.observation").addFilter(_UNRESOLVED)
+    observation = logging.getLogger("kopf._core.reactor.observation")
+    observation.addFilter(_UNRESOLVED)
+    for logger in (observation, logging.getLogger("kopf._cogs.clients.watching")):
+        logger.addFilter(_RETRIES)
     for kind in WATCHED:
         _watch(registry, kind, intake, liveness)
     kopf.on.login(registry=registry)(_log_in)

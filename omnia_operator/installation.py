@@ -4,6 +4,7 @@ An operator is ready at the URL, and the API server serves the custom resources.
 when both are the case within a minute, else 1, and the last line says what is missing.
 """
 
+import http.client
 import json
 import ssl
 import sys
@@ -20,6 +21,8 @@ from omnia_operator.cluster.kinds import CUSTOM
 LIMIT_SECONDS = 60.0
 RETRY_SECONDS = 2.0
 _REQUEST_SECONDS = 5.0
+# No connection or no success; no HTTP; no JSON.
+_FAILURES = (OSError, http.client.HTTPException, ValueError)
 # Every pod finds the API server by this name, and its account below this folder.
 API_SERVER = "https://kubernetes.default.svc"
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -46,7 +49,7 @@ class Installation:
     def _operator_fault(self) -> str:
         try:
             _get(self.ready)
-        except OSError as error:
+        except _FAILURES as error:
             return f"no operator is ready at {self.ready}: {_cause(error)}"
         return ""
 
@@ -55,9 +58,9 @@ class Installation:
         try:
             token = (self.account / "token").read_text(encoding="utf-8").strip()
             found = json.loads(_get(address, token, self.account / "ca.crt"))
-        except OSError as error:
+        except _FAILURES as error:
             return f"the API server does not serve {GROUP}/{VERSION}: {_cause(error)}"
-        served = {resource["name"] for resource in found["resources"]}
+        served = {resource["name"] for resource in found.get("resources", ())}
         missing = sorted({kind.plural for kind in CUSTOM} - served)
         if missing:
             return f"the API server does not serve {', '.join(missing)}: apply their definitions"
@@ -91,7 +94,7 @@ def _get(url: str, token: str = "", ca: Path | None = None) -> bytes:
         return content
 
 
-def _cause(error: OSError) -> str:
+def _cause(error: Exception) -> str:
     reason = getattr(error, "reason", None) or error
     status = f"status {error.code}, " if isinstance(error, urllib.error.HTTPError) else ""
     return f"{status}{reason}"

@@ -33,6 +33,7 @@ class Resync:
         self._client = client
         self._intake = intake
         self._liveness = liveness
+        self._missing: set[ObjectKind] = set()
         self._namespaces: tuple[str | None, ...] = namespaces or (None,)
 
     async def list_all(self) -> None:
@@ -46,8 +47,9 @@ class Resync:
             for namespace in self._namespaces:
                 found = await self._client.find_all(kind, namespace, selector)
                 if found is None:
-                    _warn_missing(kind)
+                    self._warn_missing(kind)
                     break
+                self._missing.discard(kind)
                 # When only some namespaces are watched, kopf does not notice a kind that is
                 # installed later: its watch then counts as dead, and the operator is restarted.
                 self._liveness.expect(kind)
@@ -55,14 +57,16 @@ class Resync:
 
     async def list_first(self) -> None:
         """List every kind once, and wait for an API server that does not answer."""
-        delay = _FIRST_RETRY_SECONDS
+        delay, failure = _FIRST_RETRY_SECONDS, ""
         while True:
             try:
                 await self.list_all()
             except ClusterError as error:
                 if error.code is not Code.UNAVAILABLE:
                     raise
-                _log.warning("the cluster cannot be listed", error=error.message)
+                if error.message != failure:
+                    failure = error.message
+                    _log.warning("the cluster cannot be listed", error=failure)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LONGEST_RETRY_SECONDS)
             else:
@@ -78,11 +82,11 @@ class Resync:
                 _log.warning("the cluster cannot be listed", error=error.message)
             self._intake.wake_all(spread=INTERVAL_SECONDS / 2)
 
-
-def _warn_missing(kind: ObjectKind) -> None:
-    if kind in CUSTOM:
-        _log.warning(
-            "the cluster lacks a kind: the operator continues as if no object of it existed",
-            kind=kind.name,
-            mend="upgrade the chart, or apply the definitions: kubectl apply --server-side -f crds",
-        )
+    def _warn_missing(self, kind: ObjectKind) -> None:
+        if kind in CUSTOM and kind not in self._missing:
+            self._missing.add(kind)
+            _log.warning(
+                "the cluster lacks a kind: the operator continues as if no object of it existed",
+                kind=kind.name,
+                mend="upgrade the chart, or run: kubectl apply --server-side -f crds",
+            )

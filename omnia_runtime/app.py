@@ -8,19 +8,20 @@ from contextlib import closing
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
-from omnia_core.env.shared import GrpcTransport, MediaStorageType
+from omnia_core.env.shared import GrpcTransport, MediaStorageType, SessionType
 from omnia_core.errors import ConfigurationError
-from omnia_core.health import HealthServer, Readiness
+from omnia_core.health import SESSION_STORE, HealthServer, Readiness
 from omnia_core.sessions.factory import open_sessions
+from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metered_store import MeteredSessionStore
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
+from omnia_runtime.observe.store_check import StoreCheck
 from omnia_runtime.server.port import RuntimeServer
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import ToolSources
@@ -49,14 +50,17 @@ class Runtime:
             ConfigurationError: a file or the environment is invalid.
         """
         self._env = env
-        self._registry = CollectorRegistry()
+        self._registry = program_registry("runtime")
         metrics = RuntimeMetrics(self._registry, env.agent_name, env.namespace)
         self._client = HTTPClient()
         self._sources = ToolSources(
             self._client, self._invalidate, deny_private=env.tools_deny_private_addresses
         )
         self._configuration = LiveConfiguration(Loader(env, self._client, self._sources, metrics))
-        self._store = MeteredSessionStore(open_sessions(env, metrics.retained), metrics)
+        sessions = open_sessions(env, metrics.retained)
+        self._store = MeteredSessionStore(sessions, metrics)
+        shared = env.session_type is not SessionType.MEMORY
+        self._checks = {SESSION_STORE: StoreCheck(sessions)} if shared else {}
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
@@ -82,12 +86,13 @@ class Runtime:
         Raises:
             ConfigurationError: a port is not available.
         """
+        log_start("runtime", session_store=str(self._env.session_type))
         stopped = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
         server = self._create_server()
-        probes = HealthServer(self._ready, self._registry)
+        probes = HealthServer(self._ready, self._registry, further=self._checks)
         try:
             probes.start(self._env.bind_address, self._env.health_port)
         except OSError as error:

@@ -13,9 +13,10 @@ from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.report import Serving
 from omnia_cli.local.volumes import Folders, Mount, place
+from omnia_core import names
 from omnia_core.env import EnvContract
 from omnia_core.names import Mode
-from omnia_operator.plan import AgentPlan, ContainerPlan
+from omnia_operator.plan import AgentPlan, ContainerPlan, Settings
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,26 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
             bind_address=LOOPBACK,
         )
         made.append(_container(plan, plan.runtime, runtime_env, machine))
-    notes = tuple(dict.fromkeys(note for _, folders in made for note in folders.notes))
+    unused = [_unused_image(plan.facade), _unused_image(plan.runtime) if plan.runtime else ""]
+    mounted = dict.fromkeys(note for _, folders in made for note in folders.notes)
+    notes = (*filter(None, unused), *mounted)
     return LocalAgent(plan, ports, tuple(spec for spec, _ in made), notes)
+
+
+_DEFAULTS = Settings()
+
+
+def _unused_image(container: ContainerPlan[Any]) -> str:
+    """Return what to know about an image of the user's; "" without one."""
+    if container.image in (_DEFAULTS.facade_image, _DEFAULTS.runtime_image):
+        return ""
+    note = f"the {container.name} image {container.image} is not used on this machine"
+    if container.name != names.RUNTIME_CONTAINER:
+        return note
+    return (
+        f"{note}, the built-in runtime runs: if the image has a runtime of its own, add"
+        " type: custom below framework"
+    )
 
 
 def _container(

@@ -50,6 +50,7 @@ def configure_logs(level: str, **fields: str) -> None:
     )
     structlog.contextvars.bind_contextvars(**fields)
     logging.basicConfig(level=logging.WARNING, handlers=[_StructuredHandler()])
+    logging.captureWarnings(capture=True)
 
 
 class _StructuredHandler(logging.Handler):

@@ -1,10 +1,12 @@
 """The client of the API server, over lightkube: server-side apply with one field manager."""
 
+import contextlib
 import functools
+import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from httpx2 import HTTPError, HTTPStatusError
+from httpx2 import HTTPError, HTTPStatusError, Request, Response
 from lightkube import AsyncClient
 from lightkube.core.exceptions import ApiError
 from lightkube.core.generic_client import ALL_NS, ListAsyncIterable
@@ -33,6 +35,8 @@ PAGE = 50
 """Objects in one page of a listing. Larger pages raise the peak of the memory for parsing, of which
 Python returns little to the system."""
 
+_BEGAN = "omnia.began"
+"""Extension of a request: when it was sent, by `time.monotonic`."""
 _NOT_FOUND = 404
 _CONFLICT = 409
 _INVALID = 422
@@ -44,16 +48,29 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _mapped(call: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+class RequestObserver:
+    """Is told of each request to the API server; ignores it. Times are in seconds."""
+
+    def answered(self, method: str, host: str, status: int, seconds: float) -> None:
+        """Called for each answer, also for a refusal."""
+
+    def failed(self, method: str, host: str) -> None:
+        """Called for a request without an answer."""
+
+
+def _mapped(
+    call: Callable[Concatenate["ClusterClient", P], Coroutine[Any, Any, T]],
+) -> Callable[Concatenate["ClusterClient", P], Coroutine[Any, Any, T]]:
     """Raise `ClusterError` for every error of the client."""
 
     @functools.wraps(call)
-    async def translated(*args: P.args, **kwargs: P.kwargs) -> T:
+    async def translated(self: "ClusterClient", /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return await call(*args, **kwargs)
+            return await call(self, *args, **kwargs)
         except HTTPStatusError as error:
             raise _refusal(error) from error
         except HTTPError as error:
+            self.unanswered(error)
             message = f"the API server does not answer: {type(error).__name__} {error}"
             raise ClusterError(Code.UNAVAILABLE, message, transient=True) from error
 
@@ -69,6 +86,13 @@ def _refusal(error: HTTPStatusError) -> ClusterError:
     return ClusterError(code, text or str(error), transient=transient)
 
 
+def _namespace_ends(error: HTTPStatusError) -> bool:
+    """Whether a request was refused because its namespace is being deleted."""
+    details = error.status.details if isinstance(error, ApiError) else None
+    causes = (details.causes if details is not None else None) or ()
+    return any(cause.reason == "NamespaceTerminating" for cause in causes)
+
+
 @functools.cache
 def _resource(kind: ObjectKind) -> type[GenericNamespacedResource]:
     return create_namespaced_resource(kind.group, kind.version, kind.name, kind.plural)
@@ -77,9 +101,15 @@ def _resource(kind: ObjectKind) -> type[GenericNamespacedResource]:
 class ClusterClient:
     """The API server. `WatchedCluster` in front of it makes it a `Cluster`."""
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: AsyncClient, observer: RequestObserver | None = None) -> None:
         # The overloads of lightkube are for typed objects; ours are JSON, as the manifests are.
         self._client: Any = client
+        self._observer = observer or RequestObserver()
+        # lightkube has no public access to its HTTP client, nor hooks of its own.
+        client._client._client.event_hooks = {  # noqa: SLF001
+            "request": [_begin],
+            "response": [self._answered],
+        }
 
     @_mapped
     async def get(self, kind: ObjectKind, key: Key) -> JsonObject | None:
@@ -203,7 +233,8 @@ class ClusterClient:
         try:
             await self._client.create(made, namespace=event["metadata"]["namespace"])
         except HTTPStatusError as error:
-            if error.response.status_code != _CONFLICT:  # the Event was created before
+            # The Event was created before, or nothing can be created any more.
+            if error.response.status_code != _CONFLICT and not _namespace_ends(error):
                 raise
 
     @_mapped
@@ -228,6 +259,17 @@ class ClusterClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
+
+    def unanswered(self, error: HTTPError) -> None:
+        """Report a request that got no answer."""
+        with contextlib.suppress(RuntimeError):  # the error belongs to no request
+            self._observer.failed(error.request.method, error.request.url.netloc.decode())
+
+    async def _answered(self, response: Response) -> None:
+        request = response.request
+        seconds = time.monotonic() - request.extensions[_BEGAN]
+        host = request.url.netloc.decode()
+        self._observer.answered(request.method, host, response.status_code, seconds)
 
     async def _path(self, path: str) -> JsonObject:
         """Read a document outside the object API."""
@@ -304,6 +346,10 @@ class ClusterClient:
             labels=dict(selector) or None,
         )
         return listed
+
+
+async def _begin(request: Request) -> None:
+    request.extensions[_BEGAN] = time.monotonic()
 
 
 def _completed(kind: ObjectKind, listed: JsonObject) -> JsonObject:

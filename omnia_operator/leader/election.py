@@ -48,6 +48,8 @@ class Election:
         self._identity = identity
         self._clock = clock
         self._observed: LeaseObservation | None = None
+        self._failure = ""
+        """Why the last attempt failed; a failure that lasts is logged once."""
         self.leading = False
 
     async def acquire(self) -> None:
@@ -102,8 +104,11 @@ class Election:
                     return False
                 await self._write(lease, self._identity, acquired=acquired)
         except ClusterError as error:
-            _log.warning("the Lease cannot be written", error=error.message)
+            if error.message != self._failure:
+                self._failure = error.message
+                _log.warning("the Lease cannot be written", error=error.message)
             return False
+        self._failure = ""
         return action is not LeaseAction.WAIT
 
     async def _write(self, lease: JsonObject | None, holder: str, *, acquired: bool) -> None:

@@ -25,6 +25,7 @@ from omnia_operator.reconcile.registry import reconcile_registry
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import Key
 from omnia_operator.scheduling import Requeue
+from omnia_operator.session_stores import SessionStores
 
 __all__ = ["Reconciler"]
 
@@ -37,6 +38,7 @@ class Reconciler:
     settings: Settings
     discovery: DiscoveryCache
     issuers: Issuers
+    stores: SessionStores
     claims: Claims = field(default_factory=Claims)
     corrections: Corrections = field(default_factory=Corrections)
     checks: CheckThreads = field(default_factory=CheckThreads)
@@ -56,11 +58,12 @@ _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeu
         own.cluster,
         key,
         own.settings,
-        own.issuers,
-        own.claims,
-        own.corrections,
-        own.checks,
-        now,
+        issuers=own.issuers,
+        stores=own.stores,
+        claims=own.claims,
+        corrections=own.corrections,
+        checks=own.checks,
+        now=now,
     ),
     PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, own.checks, now),
     PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, own.checks, now),

@@ -30,6 +30,7 @@ from omnia_operator.reconcile.objects import apply, keda_missing, prune
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
 from omnia_operator.scheduling import Requeue
+from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
     OBJECTS_IN_SYNC,
     AgentFacts,
@@ -37,6 +38,7 @@ from omnia_operator.status import (
     DeploymentState,
     PodState,
     agent_status,
+    unreachable_store,
 )
 
 _WARNED = (
@@ -72,7 +74,9 @@ async def reconcile_agent(
     cluster: Cluster,
     key: Key,
     settings: Settings,
+    *,
     issuers: Issuers,
+    stores: SessionStores,
     claims: Claims,
     corrections: Corrections,
     checks: CheckThreads,
@@ -86,6 +90,7 @@ async def reconcile_agent(
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
         claims.forget(key)
+        stores.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
     former = await _deployment(cluster, document)
     other = claims.other(key, former, settings.operator)
@@ -112,7 +117,9 @@ async def reconcile_agent(
     claims.applied(key, deployment, settings.operator)
     if _may_be_applied_still(document, outcome, now):
         return Requeue.after(_GRACE_SECONDS)
+    outcome, reached = _with_store(outcome, stores, key)
     facts = await _observe(cluster, document, outcome, deployment, former)
+    facts = replace(facts, store_reached=reached)
     before = status_of(document, AgentRuntimeStatus)
     after = agent_status(facts, before, now)
     statuses = before, after
@@ -136,6 +143,18 @@ def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> 
     missing = all(problem.reason.endswith("NotFound") for problem in outcome.problems)
     # Both times are whole seconds. A clock that is behind must not silence the agent.
     return missing and outcome.plan is None and 0 <= age.total_seconds() <= _GRACE_SECONDS
+
+
+def _with_store(outcome: _Outcome, stores: SessionStores, key: Key) -> tuple[_Outcome, bool]:
+    """Add the problem that pods cannot reach the session store; return whether they reach it."""
+    if outcome.resolved is None or outcome.resolved.store is None:
+        stores.forget(key)
+        return outcome, False
+    state = stores.state(key)
+    if state.outage is None:
+        return outcome, bool(state.reached)
+    problem = unreachable_store(state.outage.pod, state.outage.failure)
+    return replace(outcome, problems=(*outcome.problems, problem)), False
 
 
 def _left_to(other: OtherOperator, settings: Settings) -> Announcement:

@@ -2,15 +2,16 @@
 
 import asyncio
 import random
+import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import structlog
 
 from omnia_operator.cluster.errors import ClusterError
-from omnia_operator.cluster.kinds import TOOL_REGISTRY
+from omnia_operator.cluster.kinds import TOOL_REGISTRY, ObjectKind
 from omnia_operator.references import ObjectReference
 
 # Events of one change come in bursts: a short delay makes one reconciliation of them.
@@ -53,17 +54,39 @@ Work = Callable[[ObjectReference], Awaitable[Requeue]]
 """Reconciles an object."""
 
 
+class QueueObserver:
+    """Is told what becomes of queued objects; ignores it. Times are in seconds."""
+
+    def added(self, kind: ObjectKind) -> None:
+        """Called when an object is due, and waits for a worker."""
+
+    def started(self, kind: ObjectKind, waited: float) -> None:
+        """Called when a worker begins."""
+
+    def ended(self, kind: ObjectKind, seconds: float) -> None:
+        """Called when a worker has ended."""
+
+    def retried(self, kind: ObjectKind) -> None:
+        """Called when an object is queued again after a failure."""
+
+
 class WorkQueues:
     """Two queues: discovery takes seconds, and must not delay the other kinds."""
 
-    def __init__(self, work: Work) -> None:
-        self._main = WorkQueue(work)
-        self._discovery = WorkQueue(work)
+    def __init__(self, work: Work, observer: QueueObserver | None = None) -> None:
+        self._main = WorkQueue(work, observer)
+        self._discovery = WorkQueue(work, observer)
 
-    @property
-    def depth(self) -> int:
-        """Number of objects that wait for a worker."""
-        return self._main.depth + self._discovery.depth
+    def waiting(self) -> Mapping[ObjectReference, float]:
+        """Return the objects that wait for a worker, and since when by `time.monotonic`.
+
+        It is safe to call from any thread.
+        """
+        return {**self._main.waiting(), **self._discovery.waiting()}
+
+    def running(self) -> Mapping[ObjectReference, float]:
+        """Return the objects that have a worker, and since when; safe to call from any thread."""
+        return {**self._main.running(), **self._discovery.running()}
 
     def add(self, item: ObjectReference, delay: float = 0.0) -> None:
         """Queue an object. An earlier due time stays."""
@@ -80,13 +103,16 @@ class WorkQueues:
 class WorkQueue:
     """Delivers objects to workers, each at most once at a time."""
 
-    def __init__(self, work: Work, *, debounce: float = DEBOUNCE) -> None:
+    def __init__(
+        self, work: Work, observer: QueueObserver | None = None, *, debounce: float = DEBOUNCE
+    ) -> None:
         self._work = work
+        self._observer = observer or QueueObserver()
         self._debounce = debounce
         self._due: dict[ObjectReference, asyncio.TimerHandle] = {}
         self._ready: asyncio.Queue[ObjectReference] = asyncio.Queue()
-        self._waiting: set[ObjectReference] = set()
-        self._running: set[ObjectReference] = set()
+        self._waiting: dict[ObjectReference, float] = {}
+        self._running: dict[ObjectReference, float] = {}
         self._again: set[ObjectReference] = set()
         self._failures: dict[ObjectReference, int] = {}
         self._workers: Counter[str] = Counter()
@@ -94,10 +120,16 @@ class WorkQueue:
         self._held: dict[str, deque[ObjectReference]] = {}
         """By namespace the objects for which no worker of the namespace was free."""
 
-    @property
-    def depth(self) -> int:
-        """Number of objects that wait for a worker."""
-        return len(self._waiting)
+    def waiting(self) -> Mapping[ObjectReference, float]:
+        """Return the objects that wait for a worker, and since when by `time.monotonic`.
+
+        It is safe to call from any thread.
+        """
+        return self._waiting.copy()
+
+    def running(self) -> Mapping[ObjectReference, float]:
+        """Return the objects that have a worker, and since when; safe to call from any thread."""
+        return self._running.copy()
 
     @property
     def idle(self) -> bool:
@@ -141,7 +173,8 @@ class WorkQueue:
 
     def _put(self, item: ObjectReference) -> None:
         del self._due[item]
-        self._waiting.add(item)
+        self._waiting[item] = time.monotonic()
+        self._observer.added(item.kind)
         self._ready.put_nowait(item)
 
     async def _worker(self, most: int, *, finish: bool) -> None:
@@ -152,8 +185,8 @@ class WorkQueue:
                 self._held.setdefault(namespace, deque()).append(item)
                 continue
             self._workers[namespace] += 1
-            self._waiting.discard(item)
-            self._running.add(item)
+            began = self._running[item] = time.monotonic()
+            self._observer.started(item.kind, began - self._waiting.pop(item))
             work = asyncio.create_task(self._attempt(item))
             try:
                 requeue = await asyncio.shield(work)
@@ -163,7 +196,8 @@ class WorkQueue:
                 await work
                 raise
             finally:
-                self._running.discard(item)
+                del self._running[item]
+                self._observer.ended(item.kind, time.monotonic() - began)
                 self._release(namespace)
             self._requeue(item, requeue)
 
@@ -181,6 +215,7 @@ class WorkQueue:
         self._again.discard(item)
         if requeue.backoff:
             count = self._failures[item] = self._failures.get(item, 0) + 1
+            self._observer.retried(item.kind)
             delay = min(FIRST_RETRY * 2 ** (count - 1), LONGEST_RETRY)
             # A random part spreads the retries after an outage of the API server.
             self._schedule(item, delay * random.uniform(0.75, 1.0))  # noqa: S311 - no secret

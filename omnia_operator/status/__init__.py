@@ -1,7 +1,7 @@
 """The status of each resource, as pure functions of the observed state."""
 
 from omnia_operator.status.agent import AgentFacts, agent_status
-from omnia_operator.status.agent_conditions import OBJECTS_IN_SYNC, overriding
+from omnia_operator.status.agent_conditions import OBJECTS_IN_SYNC, overriding, unreachable_store
 from omnia_operator.status.conditions import Announcement, announcements, dated, listed
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
@@ -32,4 +32,5 @@ __all__ = [
     "provider_status",
     "registry_status",
     "spec_enforced",
+    "unreachable_store",
 ]

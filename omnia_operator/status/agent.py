@@ -17,6 +17,8 @@ from omnia_operator.status.agent_conditions import (
     MEDIA_READY,
     OBJECTS_IN_SYNC,
     SESSION_RETENTION,
+    SESSION_STORE_READY,
+    SESSION_STORE_UNREACHABLE,
     UNAUTHENTICATED,
     auth_conditions,
     media_conditions,
@@ -33,7 +35,7 @@ _REFERENCES = {
     "PromptPackReady": "PromptPackFound",
     "ProviderReady": "ProviderFound",
     "ToolRegistryReady": "ToolRegistryFound",
-    "SessionStoreReady": "SecretFound",
+    SESSION_STORE_READY: "SecretFound",
 }
 _TO_ZERO = "at zero replicas the first request fails: nothing queues it until a pod is ready"
 # These do not affect whether the agent runs. Without an autoscaler it has its present pods.
@@ -64,6 +66,8 @@ class AgentFacts:
     has_service: bool = False
     open_to_all: bool = False
     """Whether the facade accepts requests without credentials."""
+    store_reached: bool = False
+    """Whether pods have said that they reach the session store."""
 
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
@@ -88,7 +92,7 @@ def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> A
 def _phase(facts: AgentFacts, ready: ConditionUpdate) -> AgentPhase:
     if ready.status is ConditionStatus.TRUE:
         return AgentPhase.RUNNING
-    failed = facts.agent is None or _failure(facts) is not None
+    failed = facts.agent is None or _failure(facts) is not None or _outage(facts) is not None
     return AgentPhase.FAILED if failed else AgentPhase.PENDING
 
 
@@ -104,8 +108,8 @@ def _ready(facts: AgentFacts, updates: list[ConditionUpdate]) -> ConditionUpdate
     if not failed:
         return true(READY, "RuntimeReady")
     message = " ".join(f"{update.type}: {update.message or update.reason}." for update in failed)
-    failure = _failure(facts)
-    reason = failure[0] if failure else "RuntimeNotReady"
+    failure, outage = _failure(facts), _outage(facts)
+    reason = failure[0] if failure else outage.reason if outage else "RuntimeNotReady"
     return false(READY, reason, message)
 
 
@@ -157,12 +161,15 @@ def _needed(facts: AgentFacts) -> Iterator[str]:
     if facts.agent.spec.tool_registry_ref is not None:
         yield "ToolRegistryReady"
     if facts.agent.spec.session.type is not SessionType.MEMORY:
-        yield "SessionStoreReady"
+        yield SESSION_STORE_READY
 
 
 def _reason(facts: AgentFacts, condition: str) -> str:
-    alone = facts.agent is not None and facts.agent.spec.facade.handler is not Handler.RUNTIME
-    return "NotNeeded" if alone else _REFERENCES[condition]
+    if facts.agent is not None and facts.agent.spec.facade.handler is not Handler.RUNTIME:
+        return "NotNeeded"
+    if condition == SESSION_STORE_READY and facts.store_reached:
+        return "SessionStoreReached"
+    return _REFERENCES[condition]
 
 
 def _left_out(facts: AgentFacts) -> str:
@@ -213,6 +220,12 @@ def _failure(facts: AgentFacts) -> tuple[str, str] | None:
         return "DeploymentFailed", facts.workload.failure
     stuck = next((pod for pod in facts.pods if pod.stuck), None)
     return None if stuck is None else (stuck.reason, stuck.message)
+
+
+def _outage(facts: AgentFacts) -> Problem | None:
+    """Return the problem that the pods cannot reach the session store: every turn fails."""
+    found = (each for each in facts.problems if each.reason == SESSION_STORE_UNREACHABLE)
+    return next(found, None)
 
 
 def _version(facts: AgentFacts, previous: AgentRuntimeStatus) -> str | None:

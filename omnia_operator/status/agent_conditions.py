@@ -15,6 +15,9 @@ SESSION_RETENTION = "SessionRetention"
 UNAUTHENTICATED = "Unauthenticated"
 OBJECTS_IN_SYNC = "ObjectsInSync"
 
+SESSION_STORE_READY = "SessionStoreReady"
+SESSION_STORE_UNREACHABLE = "SessionStoreUnreachable"
+
 _OPEN_TO_ALL = (
     "the agent accepts requests without credentials, which is for development only: remove"
     " agents.allowUnauthenticated from the chart's values, or"
@@ -36,6 +39,15 @@ _POLICY_VARIABLES = frozenset(
     RuntimeEnv.variable(f"retention_{field}")
     for field in ("ttl", "days", "max_messages", "dry_run")
 )
+
+
+def unreachable_store(pod: str, failure: str) -> Problem:
+    """Return the problem that a pod cannot reach its session store."""
+    message = (
+        f"pod {pod}: {failure}; turns fail until it answers: check the server, the Secret of"
+        " spec.session.storeRef, and network policies"
+    )
+    return Problem(SESSION_STORE_READY, SESSION_STORE_UNREACHABLE, message, retry=False)
 
 
 def auth_conditions(

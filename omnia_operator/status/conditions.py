@@ -59,12 +59,13 @@ def announcements(
 ) -> list[Announcement]:
     """Return what has changed: the condition `good` holds, or one of `bad` no longer does.
 
-    A condition that is false for a new reason has changed; a new message alone is no change.
+    A condition that is false for a new reason has changed; a new message alone is no change. Where
+    `good` does not hold for the reason of one of `bad`, only the latter is returned.
     """
     known = {condition.type: (condition.status, condition.reason) for condition in before}
     warned = {good, *bad}
-    return [
-        Announcement(
+    changed = {
+        condition.type: Announcement(
             not holds,
             condition.reason,
             condition.message or f"{condition.type} is {condition.status.value}",
@@ -75,7 +76,9 @@ def announcements(
         if (condition.type == good if holds else condition.type in warned)
         and condition.reason not in _NOT_ANNOUNCED
         and condition.status is not ConditionStatus.UNKNOWN
-    ]
+    }
+    reasons = {found.reason for kind, found in changed.items() if kind != good}
+    return [found for kind, found in changed.items() if kind != good or found.reason not in reasons]
 
 
 def listed(names: Sequence[str]) -> str:

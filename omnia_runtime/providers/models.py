@@ -260,8 +260,8 @@ def _adapter(config: ProviderConfig) -> _Adapter:
 
 
 def _mock(config: ProviderConfig) -> ChatModel:
-    from omnia_runtime.providers.mock.adapter import MockModel  # noqa: PLC0415 - when used
     from omnia_core.files.mock_responses import read_responses  # noqa: PLC0415 - when used
+    from omnia_runtime.providers.mock.adapter import MockModel  # noqa: PLC0415 - when used
 
     path = config.mock_responses_path
     return MockModel(config, read_responses(path) if path else None)

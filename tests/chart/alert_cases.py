@@ -41,11 +41,38 @@ DURATION = "omnia_agent_request_duration_seconds"
 FIRST = "omnia_agent_time_to_first_chunk_seconds"
 WAIT = "omnia_agent_queue_wait_seconds"
 TOOLS, STORE = "omnia_tool_calls_total", "omnia_session_store_operations_total"
-RECONCILE = "omnia_operator_reconcile_total"
+RECONCILE = "controller_runtime_reconcile_total"
 CONNECTIONS, WATCH = "omnia_agent_connections_active", "omnia_operator_watch_age_seconds"
 REQUESTS, COST = "omnia_agent_requests_total", "omnia_provider_cost_total"
-READY, LEADER = "omnia_operator_agent_ready", "omnia_operator_leader"
-DEPTH = "omnia_operator_queue_depth"
+READY, LEADER = "omnia_operator_agent_ready", "leader_election_master_status"
+DEPTH, LONGEST = "workqueue_depth", "workqueue_longest_running_processor_seconds"
+UNMET, PUT_BACK = "omnia_operator_agent_unmet_condition", "omnia_operator_drift_corrections_total"
+QUEUED = "workqueue_queue_duration_seconds"
+BUILD = "omnia_build_info"
+OPERATOR = 'job="omnia",instance="a"'
+OTHER = 'job="other",instance="b"'
+"""Another controller, whose series have the same names."""
+
+
+def waits(target: str, *, slow: int) -> Series:
+    """Return how long 100 resources a minute wait, of which `slow` wait for up to a minute."""
+    queue = f'{target},controller="agentruntime",name="agentruntime"'
+    counts = {"1": 100 - slow, "10": 100 - slow, "60": 100, "+Inf": 100}
+    return {
+        f'{QUEUED}_bucket{{{queue},le="{le}"}}': f"0+{count}x60" for le, count in counts.items()
+    }
+
+
+def reconciled(target: str, *, failed: int) -> Series:
+    return {
+        f'{RECONCILE}{{{target},controller="provider",result="success"}}': f"0+{100 - failed}x60",
+        f'{RECONCILE}{{{target},controller="provider",result="error"}}': f"0+{failed}x60",
+    }
+
+
+def unmet(condition: str, reason: str) -> Series:
+    return constant(UNMET, 1, f'{AGENT},condition="{condition}",reason="{reason}"')
+
 
 FIRES: dict[str, Series] = {
     "OmniaAgentErrors": ratio(REQUESTS, "status", "success", "error", 6),
@@ -58,9 +85,16 @@ FIRES: dict[str, Series] = {
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "unavailable", 2),
     "OmniaAgentNotReady": constant(READY, 0, AGENT),
-    "OmniaOperatorLeaderMissing": constant(LEADER, 0),
-    "OmniaOperatorErrors": ratio(RECONCILE, "result", "ok", "error", 11),
-    "OmniaOperatorBehind": constant(DEPTH, 101),
+    "OmniaSessionStoreUnreachable": unmet("SessionStoreReady", "SessionStoreUnreachable"),
+    "OmniaAgentDrifted": unmet("ObjectsInSync", "Drifted"),
+    "OmniaObjectsPutBack": {f'{PUT_BACK}{{kind="Service"}}': "0+0.2x60"},
+    # somebody else leads, and this operator does not
+    "OmniaOperatorLeaderMissing": constant(LEADER, 0, OPERATOR + ',name="omnia-operator"')
+    | constant(LEADER, 1, OTHER + ',name="other"'),
+    "OmniaOperatorErrors": reconciled(OPERATOR, failed=11),
+    "OmniaOperatorBehind": constant(DEPTH, 101, OPERATOR),
+    "OmniaOperatorQueueSlow": waits(OPERATOR, slow=10),
+    "OmniaOperatorStuck": constant(LONGEST, 301, OPERATOR + ',controller="provider"'),
     "OmniaOperatorWatchSilent": constant(WATCH, 251, 'kind="Provider"'),
 }
 
@@ -80,8 +114,16 @@ QUIET: dict[str, Series] = {
     # one operator has not seen yet what the other knows
     "OmniaAgentNotReady": constant(READY, 0, AGENT + ',pod="a"')
     | constant(READY, 1, AGENT + ',pod="b"'),
-    "OmniaOperatorLeaderMissing": constant(LEADER, 0, 'pod="a"') | constant(LEADER, 1, 'pod="b"'),
-    "OmniaOperatorErrors": ratio(RECONCILE, "result", "ok", "error", 9),
-    "OmniaOperatorBehind": constant(DEPTH, 99),
+    # a Secret that is missing is no outage
+    "OmniaSessionStoreUnreachable": unmet("SessionStoreReady", "SecretNotFound"),
+    "OmniaAgentDrifted": unmet("MediaReady", "NotShared"),
+    "OmniaObjectsPutBack": {f'{PUT_BACK}{{kind="Service"}}': "0+0.1x60"},
+    "OmniaOperatorLeaderMissing": constant(LEADER, 0, OPERATOR + ',pod="a"')
+    | constant(LEADER, 1, OPERATOR + ',pod="b"'),
+    "OmniaOperatorErrors": reconciled(OPERATOR, failed=9) | reconciled(OTHER, failed=50),
+    "OmniaOperatorBehind": constant(DEPTH, 99, OPERATOR) | constant(DEPTH, 500, OTHER),
+    "OmniaOperatorQueueSlow": waits(OPERATOR, slow=4) | waits(OTHER, slow=50),
+    "OmniaOperatorStuck": constant(LONGEST, 299, OPERATOR + ',controller="provider"')
+    | constant(LONGEST, 900, OTHER + ',controller="provider"'),
     "OmniaOperatorWatchSilent": constant(WATCH, 249, 'kind="Provider"'),
 }

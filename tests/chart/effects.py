@@ -1,10 +1,21 @@
 """What each value of the chart changes in the objects that Helm renders."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from tests.chart.rendering import ENABLED, Object, environment, merged, named, nested, of_kind
+from omnia_operator.api.chart import chart_values
+from tests.chart.rendering import (
+    CHART,
+    ENABLED,
+    Object,
+    environment,
+    merged,
+    named,
+    nested,
+    of_kind,
+)
 
 Look: TypeAlias = Callable[[list[Object]], Any]
 
@@ -248,6 +259,18 @@ def agent_effects(block: str) -> dict[str, Effect]:
     }
 
 
+def policy_effects() -> dict[str, Effect]:
+    """Return the effects of the switches of the policy: each reaches the operator."""
+    found = {}
+    for value in chart_values(CHART):
+        if value.path[0] == "policy" and isinstance(value.default, bool):
+            words = re.sub("([A-Z])", r"_\1", value.path[1]).upper()
+            other = not value.default
+            look = variable(f"OMNIA_POLICY_{words}")
+            found[value.name] = Effect(other, look, str(other).lower())
+    return found
+
+
 def monitor_effects(block: str, kind: str, name: str, endpoints: str) -> dict[str, Effect]:
     """Return the effects of the values of a ServiceMonitor or PodMonitor."""
     on = nested(f"metrics.{block}.enabled", value=True)
@@ -330,14 +353,7 @@ EFFECTS: dict[str, Effect] = {
     "agents.console": Effect(True, variable("OMNIA_AGENTS_CONSOLE"), "true"),
     "agents.imagePullSecrets": Effect(["a", "b"], variable("OMNIA_IMAGE_PULL_SECRETS"), "a,b"),
     "policy.volumes": Effect([], variable("OMNIA_POLICY_VOLUMES"), ","),
-    "policy.serviceAccountTokens": Effect(
-        True, variable("OMNIA_POLICY_SERVICE_ACCOUNT_TOKENS"), "true"
-    ),
-    "policy.customImages": Effect(False, variable("OMNIA_POLICY_CUSTOM_IMAGES"), "false"),
-    "policy.extraEnvironment": Effect(False, variable("OMNIA_POLICY_EXTRA_ENVIRONMENT"), "false"),
-    "policy.unauthenticatedAgents": Effect(
-        True, variable("OMNIA_POLICY_UNAUTHENTICATED_AGENTS"), "true"
-    ),
+    **policy_effects(),
     "rbac.ownerReferencesPermissionEnforcement": Effect(
         True,
         lambda objects: any(

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from omnia_core.env import OperatorEnv
+from omnia_operator.api.chart import chart_values
 from omnia_operator.cluster.kinds import CUSTOM
 from omnia_operator.policy import Policy
 from omnia_operator.settings import settings_of
@@ -415,3 +416,25 @@ def test_the_role_allows_what_the_operator_does_and_nothing_more(renderer: Rende
     assert allowed == {**done, **STATUSES}
     (paths,) = [rule for rule in role["rules"] if "nonResourceURLs" in rule]
     assert paths == {"nonResourceURLs": ISSUER_PATHS, "verbs": ["get"]}
+
+
+def without(values: Object, name: str) -> Object:
+    """Return the values with null in one place, as `--set NAME=null` has it."""
+    return merged(values, nested(name, None))
+
+
+# What a pod, a monitor or a label may lack; everything else has to have a value.
+OPTIONAL = [
+    each.name
+    for each in chart_values(CHART)
+    if (
+        each.default in ("", [], {})
+        or each.path[-1] in ("resources", "podSecurityContext", "securityContext")
+    )
+    and each.name != "history.database.secretName"
+]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_value_may_be_null(renderer: Renderer, name: str) -> None:
+    assert renderer(without({"history": ENABLED["history"]}, name))

@@ -270,6 +270,44 @@ def test_an_agent_with_a_runtime_of_ones_own_is_not_run_with_the_built_in_one(
         localise(planned, AgentPorts(1, 2, 3, 4), machine)
 
 
+@pytest.mark.parametrize(
+    ("change", "notes"),
+    [
+        ("facade: {}", []),
+        (
+            "framework: {image: example.com/lg:1}\n          facade: {}",
+            [
+                (
+                    "the runtime image example.com/lg:1 is not used on this machine, the built-in"
+                    " runtime runs: if the image has a runtime of its own, add type: custom below"
+                    " framework"
+                )
+            ],
+        ),
+        (
+            "facade: {image: example.com/f:1}",
+            ["the facade image example.com/f:1 is not used on this machine"],
+        ),
+    ],
+)
+def test_an_image_that_is_not_run_here_is_told(
+    tmp_path: Path, change: str, notes: list[str]
+) -> None:
+    text = f"""
+        apiVersion: omnia.altairalabs.ai/v1alpha1
+        kind: AgentRuntime
+        metadata: {{name: lg}}
+        spec:
+          prompt: {{system: hi}}
+          provider: {{type: mock}}
+          {change}
+    """
+    wanted = desired([document(text)], {}, Settings())
+    (planned,) = wanted.plans.values()
+    machine = Machine(tmp_path, wanted.objects, Addresses(), {})
+    assert list(localise(planned, AgentPorts(1, 2, 3, 4), machine).notes) == notes
+
+
 def test_an_environment_may_come_from_a_config_map() -> None:
     entries = [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "files", "key": "a.txt"}}}]
     assert environment(entries, "default", "x", collect([document(CONFIG)])) == {"A": "one"}

@@ -151,6 +151,24 @@ def test_a_pack_with_several_prompts_and_no_entry_is_found_without_an_agent(tmp_
     assert [each.message for each in found] == ['pack "p" has no prompt "default"; it has: b, a']
 
 
+@pytest.mark.parametrize(
+    ("framework", "warned"),
+    [
+        ("{image: example.com/lg:1}", True),
+        ("{type: promptkit, image: example.com/lg:1}", True),
+        ("{type: custom, image: example.com/lg:1}", False),
+    ],
+)
+def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
+    tmp_path: Path, framework: str, *, warned: bool
+) -> None:
+    found = check(tmp_path, f"{AGENT}  framework: {framework}\n", PACK, PROVIDER)
+    assert [(each.severity, each.path, each.line) for each in found] == (
+        [("warning", "spec.framework.image", 15)] if warned else []
+    )
+    assert all("add type: custom below framework" in each.message for each in found)
+
+
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, AGENT + "  evals:\n    enabled: true\n", PACK, PROVIDER)
     assert (finding.severity, finding.line) == ("warning", 15)

@@ -20,15 +20,15 @@ class Row(Struct, frozen=True):
 
 
 def rows(section: str) -> list[Row]:
-    """Return the rows of a section: Facade, Runtime or Operator."""
+    """Return the rows of a section, such as Facade."""
     text = PAGE.read_text().partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    found = re.findall(r"^\| `(omnia_\w+)` \| (\w+) \| ([^|]*)\|", text, re.MULTILINE)
+    found = re.findall(r"^\| `(\w+)` \| (\w+) \| ([^|]*)\|", text, re.MULTILINE)
     return [Row(name, kind, frozenset(re.findall(r"`(\w+)`", more))) for name, kind, more in found]
 
 
 def every_row() -> dict[str, Row]:
     """Return all rows by name."""
-    sections = ("Facade", "Runtime", "Operator")
+    sections = ("Every program", "Facade", "Runtime", "Operator")
     return {row.name: row for section in sections for row in rows(section)}
 
 

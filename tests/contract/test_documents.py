@@ -53,6 +53,40 @@ def commands() -> list[str]:
     ]
 
 
+# Kinds of Kubernetes itself that the pages name.
+KUBERNETES = frozenset({"events", "pods", "secret", "service", "serviceaccount"})
+VERBS = "get|describe|wait|delete|edit|patch|annotate|label|explain"
+
+
+def kubectl_resources(text: str) -> list[str]:
+    """Return the resources that the kubectl commands of a text name."""
+    found = []
+    for arguments in re.findall(rf"\bkubectl (?:{VERBS})\b([^`\n|;&]*)", text):
+        words = iter(arguments.split())
+        for word in words:
+            if word in ("-n", "-f", "-o", "-l", "--namespace", "--filename"):
+                next(words, None)
+            elif not word.startswith("-"):
+                found += [each.partition("/")[0] for each in word.split(",")]
+                break
+    return found
+
+
+def test_every_kubectl_command_on_a_page_names_resources_that_exist() -> None:
+    known = set(KUBERNETES)
+    for file in sorted((ROOT / "crds").glob("*.yaml")):
+        names = yaml.safe_load(file.read_text())["spec"]["names"]
+        known |= {names["plural"], names["singular"], *names["shortNames"], *names["categories"]}
+    named = [(page.name, each) for page in PAGES for each in kubectl_resources(page.read_text())]
+    assert len(named) > 15
+    assert [each for each in named if each[1] not in known] == []
+
+
+def test_resources_of_a_kubectl_command_are_found() -> None:
+    text = "`kubectl get agents,pp -n x` kubectl wait --for=condition=Ready -n shop provider/model"
+    assert kubectl_resources(text) == ["agents", "pp", "provider"]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_manifest_on_a_page_is_valid(page: Path, tmp_path: Path) -> None:
     for number, block in enumerate(blocks(page, "yaml")):

@@ -9,20 +9,31 @@ from prometheus_client import CollectorRegistry
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.sessions.retention import RetentionEffects
+from omnia_core.telemetry.program import program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.metrics import FacadeMetrics
-from omnia_operator.cluster.kinds import SERVICE
+from omnia_operator.cluster.kinds import PROVIDER, SERVICE
 from omnia_operator.metrics import OperatorGauges as OperatorLevels
 from omnia_operator.metrics import ReconcileMetrics as OperatorMetrics
+from omnia_operator.metrics import (
+    ReconcileResult,
+    RequestMetrics,
+    WorkQueueGauges,
+    WorkQueueMetrics,
+)
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources
 
 # What may make series: the test below sees no other.
 MAKERS = {
+    "omnia_core/telemetry/program.py",
     "omnia_core/telemetry/tracing/configuration.py",
     "omnia_facade/metrics.py",
-    "omnia_operator/metrics.py",
+    "omnia_operator/metrics/reconciling.py",
+    "omnia_operator/metrics/requests.py",
+    "omnia_operator/metrics/scraped.py",
+    "omnia_operator/metrics/work_queue.py",
     "omnia_runtime/observe/metrics.py",
 }
 
@@ -57,16 +68,26 @@ def runtime() -> CollectorRegistry:
 def operator() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = OperatorMetrics(registry)
-    metrics.reconciles.labels("Provider", "ok").inc()
-    metrics.duration.labels("Provider").observe(1.0)
+    metrics.reconciled(PROVIDER, ReconcileResult.SUCCESS, 1.0)
     metrics.corrected(SERVICE)
-    ready, held = {("n", "a"): True}, {("n", "p"): ("Active", 1)}
+    WorkQueueMetrics(registry)
+    registry.register(WorkQueueGauges(dict, dict))
+    requests = RequestMetrics(registry)
+    requests.answered("GET", "h", 200, 1.0)
     registry.register(
         OperatorLevels(
-            lambda: 1, lambda: {"Provider": 1.0}, lambda: True, lambda: ready, lambda: held
+            lambda: {"Provider": 1.0},
+            ("lease", lambda: True),
+            lambda: {("n", "a"): True},
+            lambda: [("n", "a", "Ready", "InvalidSpec")],
+            lambda: {("n", "p"): ("Active", 1)},
         )
     )
     return registry
+
+
+def program() -> CollectorRegistry:
+    return program_registry("operator")
 
 
 def by_name(found: Iterable[Row]) -> list[Row]:
@@ -85,8 +106,9 @@ def traced(env: FacadeEnv | RuntimeEnv) -> list[Row]:
         ("Facade", facade(), CONSTANT),
         ("Runtime", runtime(), CONSTANT),
         ("Operator", operator(), frozenset()),
+        ("Every program", program(), frozenset()),
     ],
-    ids=["facade", "runtime", "operator"],
+    ids=["facade", "runtime", "operator", "every program"],
 )
 def test_the_page_lists_every_series_with_its_type_and_labels(
     section: str, registry: CollectorRegistry, hidden: frozenset[str]
@@ -145,5 +167,17 @@ def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
         "type",
         "validator_type",
         *CONSTANT,
+    }
+    # One for each API server, Lease, kind, condition of a status, status code and HTTP method.
+    bounded |= {"code", "condition", "controller", "host", "method", "name", "verb"}
+    # Of the program itself and its Python.
+    bounded |= {
+        "component",
+        "generation",
+        "implementation",
+        "major",
+        "minor",
+        "patchlevel",
+        "version",
     }
     assert {label for row in every_row().values() for label in row.labels} <= bounded

@@ -10,9 +10,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter
 
-from omnia_core.health import MAX_CONNECTIONS, HealthServer, Readiness
+from omnia_core.health import (
+    MAX_CONNECTIONS,
+    HealthServer,
+    Readiness,
+    check_line,
+    failure_in,
+)
 
 
 class State:
@@ -177,3 +185,47 @@ async def test_a_check_that_fails_is_not_ready() -> None:
 
     with serving(Broken(), CollectorRegistry()) as url:
         assert await get(f"{url}/readyz") == (503, "the check failed; see the log\n")
+
+
+async def test_a_further_check_has_a_path_of_its_own_and_no_effect_on_the_probes() -> None:
+    state = State()
+
+    async def store() -> Readiness:
+        return state.current
+
+    async def ready() -> Readiness:
+        return Readiness(ready=True)
+
+    server = HealthServer(ready, CollectorRegistry(), further={"session-store": store})
+    url = f"http://127.0.0.1:{server.start('127.0.0.1', 0)}"
+    try:
+        assert await get(f"{url}/healthz/session-store") == (200, "[+]session-store ok\n")
+        state.current = Readiness(ready=False, detail="no route")
+        failed = await get(f"{url}/healthz/session-store")
+        assert failed == (503, "[-]session-store failed: no route\n")
+        assert (await get(f"{url}/readyz"))[0] == (await get(f"{url}/healthz"))[0] == 200
+        assert (await get(f"{url}/healthz/else"))[0] == 404
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("text", "failure"),
+    [
+        (check_line("store", Readiness(ready=True)) + "\n", ""),
+        (check_line("store", Readiness(ready=False, detail="gone")) + "\n", "gone"),
+        (check_line("other", Readiness(ready=False, detail="gone")), None),
+        ("upstream connect error or disconnect/reset before headers", None),
+        ("<html>503</html>", None),
+        ("ok", None),
+        ("", None),
+    ],
+)
+def test_only_the_line_of_a_check_is_its_answer(text: str, failure: str | None) -> None:
+    assert failure_in(text, "store") == failure
+
+
+@given(st.text())
+def test_no_other_text_is_taken_for_a_failure(text: str) -> None:
+    found = failure_in(text, "store")
+    assert found is None or text.strip().startswith(("[+]store", "[-]store"))

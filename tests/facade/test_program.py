@@ -46,7 +46,9 @@ def refused(**variables: object) -> str:
         timeout=LIMIT,
     )
     assert done.returncode == 2
-    (line,) = done.stderr.decode().splitlines()
+    # The start line, with the version, precedes it unless the environment is invalid.
+    *started, line = done.stderr.decode().splitlines()
+    assert [orjson.loads(each)["event"] for each in started] in ([], ["starting"])
     assert line.startswith("omnia-facade: ")
     return line
 

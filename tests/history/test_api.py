@@ -165,6 +165,9 @@ async def test_an_empty_or_absent_database_is_told(postgres: PostgresServer) -> 
         assert "s3cret" not in said
         async with client.get("/healthz") as response:
             assert response.status == 200
+        async with client.get("/metrics") as response:
+            assert response.status == 200
+            assert 'omnia_build_info{component="history"' in await response.text()
 
 
 async def test_nothing_can_be_written(filled: str) -> None:

@@ -40,10 +40,23 @@ from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
 from omnia_operator.scheduling import Requeue
+from omnia_operator.session_stores import PodReport, SessionStores
 from tests.operator import objects, world
 
 SETTINGS = Settings(facade_image="registry:5000/facade:1", runtime_image="registry:5000/runtime:1")
 NOW = "2026-01-01T00:00:00Z"
+
+
+class FakePods:
+    """Answers for the pods: why each cannot reach its session store, "" if it can."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, str] = {}
+
+    async def report(self, pod: str, address: str) -> PodReport | None:
+        assert address
+        failure = self.failures.get(pod)
+        return None if failure is None else PodReport(pod, failure)
 
 
 class FakeCluster:
@@ -53,9 +66,12 @@ class FakeCluster:
         self.objects: dict[tuple[ObjectKind, Key], JsonObject] = {}
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
+        self.told: list[Key] = []
         self.refuse: dict[tuple[ObjectKind, str], ClusterError] = {}
         self.discovery = DiscoveryCache(ServerDiscovery(Egress(lambda _: False)))
         self.issuers = Issuers(functools.partial(discover, egress=Egress(lambda _: False)))
+        self.pods = FakePods()
+        self.stores = SessionStores(self, self.pods, self.told.append)
         self.claims = Claims()
         self.corrections = Corrections()
         self.checks = CheckThreads()
@@ -226,6 +242,7 @@ class FakeCluster:
             settings,
             self.discovery,
             self.issuers,
+            self.stores,
             self.claims,
             self.corrections,
             self.checks,
@@ -309,6 +326,11 @@ def config_map(name: str, data: dict[str, str]) -> JsonObject:
 def secret(name: str, data: dict[str, str], namespace: str = "default") -> JsonObject:
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": data}
+
+
+def running_pod(name: str) -> JsonObject:
+    made = pod(name)
+    return {**made, "status": {"phase": "Running", "podIP": "10.0.0.1"}}
 
 
 def pod(name: str, container: JsonObject | None = None) -> JsonObject:

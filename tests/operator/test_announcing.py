@@ -7,7 +7,7 @@ from kopf._cogs.structs.references import Selector
 from structlog.testing import capture_logs
 
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER
-from omnia_operator.handlers import _WithoutOptionalKinds
+from omnia_operator.handlers import _WithoutOptionalKinds, _WithoutRetries
 from omnia_operator.scheduling import Requeue
 from tests.operator import objects
 from tests.operator.cluster import FakeCluster, everything
@@ -89,3 +89,20 @@ def test_kinds_that_a_cluster_may_lack_are_no_warning_of_the_watches(
     record = logging.LogRecord("kopf", logging.WARNING, "", 0, "%s", (text,), None)
 
     assert _WithoutOptionalKinds().filter(record) is shown
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Request attempt #1/9 failed; will retry: GET http://a/api -> TimeoutError()", False),
+        ("Request attempt #9/9 failed; escalating: GET http://a/api -> TimeoutError()", True),
+        ("Request attempt #1/9 failed; SSL closed; will re-authenticate: GET http://a", True),
+        ("something else", True),
+    ],
+)
+def test_an_attempt_of_the_watches_that_is_repeated_is_not_logged(
+    message: str, *, shown: bool
+) -> None:
+    record = logging.LogRecord("kopf", logging.ERROR, "", 0, message, (), None)
+
+    assert _WithoutRetries().filter(record) is shown

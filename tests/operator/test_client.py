@@ -355,6 +355,29 @@ async def test_an_event_that_was_told_already_is_no_error() -> None:
     assert server.methods == ["POST"]
 
 
+async def test_an_event_in_a_namespace_that_is_being_deleted_is_no_error() -> None:
+    """The answer of Kubernetes 1.34 to a creation in such a namespace."""
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": "namespace b is being terminated",
+        "field": "metadata.namespace",
+    }
+    body: JsonObject = {
+        "kind": "Status",
+        "code": 403,
+        "reason": "Forbidden",
+        "message": 'events "e" is forbidden: unable to create new content in namespace b because it'
+        " is being terminated",
+        "details": {"name": "e", "kind": "events", "causes": [cause]},
+    }
+    server = Server((403, body), refused(403))
+    event: JsonObject = {"metadata": {"name": "e", "namespace": "b"}}
+
+    await server.client.emit(event)
+    with pytest.raises(ClusterError):
+        await server.client.emit(event)
+
+
 async def test_a_listing_comes_with_its_version() -> None:
     items = [{"metadata": {"name": "a", "namespace": "b"}}]
     listing = {"kind": "ConfigMapList", "metadata": {"resourceVersion": "7"}, "items": items}

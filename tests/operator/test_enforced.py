@@ -1,14 +1,25 @@
 """A field that is accepted and not implemented is told, not ignored in silence."""
 
-from typing import Any
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
-from omnia_operator.api import notes
+from omnia_operator.api import (
+    AgentRuntime,
+    PromptPack,
+    Provider,
+    SessionRetentionPolicy,
+    ToolRegistry,
+    notes,
+)
 from omnia_operator.api.maturity import LATER
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER, TOOL_REGISTRY, ObjectKind
 from tests.operator import objects
@@ -32,6 +43,50 @@ CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
         "spec.handlers[0].auth.type",
     ),
 ]
+
+
+ROOT = Path(__file__).parents[2]
+PROGRAMS = ("omnia_core", "omnia_facade", "omnia_operator", "omnia_runtime")
+
+
+def fields(model: type[BaseModel], path: str, seen: set[type]) -> Iterator[tuple[str, str]]:
+    """Yield the attribute and the path of every field of a model, each model once."""
+    for attribute, field in model.model_fields.items():
+        here = f"{path}.{field.alias or attribute}"
+        yield attribute, here
+        for inner in models(field.annotation):
+            if inner not in seen:
+                seen.add(inner)
+                yield from fields(inner, here, seen)
+
+
+def models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from models(argument)
+
+
+def test_a_field_that_no_program_reads_is_told() -> None:
+    code = "".join(
+        file.read_text()
+        for package in PROGRAMS
+        for file in (ROOT / package).rglob("*.py")
+        if file.parent.name != "api"
+    )
+    told = {each.path.replace("[]", "") for each in LATER}
+    # The type of the credential, of which this block has the details, is told.
+    told.add("spec.handlers.auth.workloadIdentity")
+    seen: set[type] = set()
+    resources = (AgentRuntime, PromptPack, Provider, SessionRetentionPolicy, ToolRegistry)
+    unread = {
+        path
+        for resource in resources
+        for attribute, path in fields(resource.model_fields["spec"].annotation, "spec", seen)  # type: ignore[arg-type]
+        if not re.search(rf"\.{attribute}\b", code)
+    }
+    assert "spec.rollout.candidate" in unread or "spec.evals" in unread
+    assert [path for path in unread if not path.startswith(tuple(told))] == []
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,17 @@ async def test_kinds_that_are_not_served_are_named(tmp_path: Path) -> None:
     assert "404" in none
 
 
+async def test_a_server_that_is_something_else_is_told(tmp_path: Path) -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html>")
+
+    (tmp_path / "token").write_text("s3cret")
+    async with web_server(page) as url:
+        installation = Installation(f"{url}/readyz", url, tmp_path)
+        fault = await asyncio.to_thread(installation.fault)
+    assert fault.startswith(f"the API server does not serve {GROUP}/{VERSION}: ")
+
+
 def test_a_fault_that_passes_is_waited_for() -> None:
     faults = iter(["not ready", "not ready", ""])
     slept: list[float] = []

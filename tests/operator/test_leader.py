@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from omnia_core.errors import Code
 from omnia_core.jsonvalue import JsonObject
@@ -67,6 +68,21 @@ def test_a_lease_that_lacks_something_is_read_with_what_a_new_one_has() -> None:
     assert LeaseObservation.of(bare, None, 3.0) == LeaseObservation("", "7", 15, 3.0)
     short = LeaseObservation.of(lease("other", seconds=40), None, 0.0)
     assert (short.holder, short.seconds) == ("other", 40)
+
+
+def test_the_empty_lease_of_the_chart_is_taken_and_stays_the_releases() -> None:
+    metadata = {
+        "namespace": KEY[0],
+        "name": KEY[1],
+        "resourceVersion": "7",
+        "labels": {"app.kubernetes.io/managed-by": "Helm"},
+        "annotations": {"meta.helm.sh/release-name": "omnia"},
+    }
+    made: JsonObject = {"metadata": metadata}
+    assert next_action(LeaseObservation.of(made, None, 0.0), "me", 0.0) is LeaseAction.ACQUIRE
+    taken = lease_body(made, KEY, "me", TIME, acquired=True)
+    assert taken["metadata"] == metadata
+    assert taken["spec"]["holderIdentity"] == "me"
 
 
 def test_the_first_lease_is_whole() -> None:
@@ -169,6 +185,16 @@ async def test_a_holder_that_cannot_renew_stops() -> None:
     with pytest.raises(LeadershipLost, match="could not be renewed"):
         async with asyncio.timeout(5):
             await first.keep()
+
+
+async def test_a_failure_that_lasts_is_logged_once() -> None:
+    leases = Leases()
+    first = candidate(leases, "first")
+    with capture_logs() as lines:
+        for broken in (True, True, False, True):
+            leases.broken = broken
+            await first._step()
+    assert [each["error"] for each in lines] == ["no answer", "no answer"]
 
 
 async def test_a_holder_that_was_replaced_stops() -> None:

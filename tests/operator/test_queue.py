@@ -172,24 +172,24 @@ async def test_an_object_keeps_the_earlier_of_two_due_times() -> None:
     assert queue.idle
 
 
-async def test_the_depth_counts_what_waits_for_a_worker() -> None:
+async def test_an_object_waits_from_its_due_time_on() -> None:
     queue = WorkQueue(Work(), debounce=0)
     for item in (A, B, A):
         queue.add(item)
-    assert (queue.depth, queue.idle) == (0, False)
+    assert (len(queue.waiting()), queue.idle) == (0, False)
     await asyncio.sleep(0.02)
     queue.add(A)
-    assert (queue.depth, queue.idle) == (2, False)
+    assert (len(queue.waiting()), queue.idle) == (2, False)
     assert not queue._due
 
 
-async def test_the_depth_of_both_queues_is_one_number() -> None:
+async def test_what_waits_in_both_queues_is_told_together() -> None:
     queues = WorkQueues(Work())
     registry = ObjectReference(TOOL_REGISTRY, ("default", "a"))
     for item in (A, B, registry):
         queues.add(item, 0.01)
     await asyncio.sleep(0.3)
-    assert queues.depth == 3
+    assert set(queues.waiting()) == {A, B, registry}
 
 
 async def test_an_object_that_changed_once_is_worked_on_once_more_and_no_oftener() -> None:
@@ -314,11 +314,12 @@ async def test_a_namespace_never_has_all_workers() -> None:
         queue.add(A)
         await work.until(lambda: A in work.doing)
         assert len(work.doing) == 4
-        assert queue.depth == 17
+        assert len(queue.waiting()) == 17
+        assert queue.running().keys() == work.doing
         work.gate.set()
         await work.until(lambda: len(work.done) == 21)
         assert set(work.done) == {A, *many}
-        assert not queue.depth
+        assert not queue.waiting()
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.mock_responses import MockResponses, parse_responses
 from omnia_core.files.providers import Pricing, ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import (
@@ -23,7 +24,6 @@ from omnia_runtime.ports.model import (
     ToolCallRequest,
 )
 from omnia_runtime.providers.mock.adapter import MockModel, choose_answer, split
-from omnia_core.files.mock_responses import MockResponses, parse_responses
 
 PAGE = Path(__file__).parents[2] / "docs/reference/mock-provider.md"
 CALLED = Message("assistant", "", tool_calls=(ToolCall("call_0_get", "get"),))

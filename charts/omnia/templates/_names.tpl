@@ -51,7 +51,7 @@ Helm asks for, is in no value's power. */}}
 {{- $standard := dict
   "app.kubernetes.io/version" .root.Chart.AppVersion
   "app.kubernetes.io/part-of" "omnia" -}}
-{{- merge $selector $helm (.labels | default dict | deepCopy) (deepCopy .root.Values.commonLabels) $standard | toYaml -}}
+{{- merge $selector $helm (.labels | default dict | deepCopy) (.root.Values.commonLabels | default dict | deepCopy) $standard | toYaml -}}
 {{- end -}}
 
 {{/* The metadata of an object. The argument: root, component, name, and if it has them namespace, labels, annotations. */}}
@@ -61,7 +61,7 @@ name: {{ .name | quote }}
 namespace: {{ . | quote }}
 {{- end }}
 labels: {{- include "omnia.labels" . | nindent 2 }}
-{{- with merge (.annotations | default dict | deepCopy) (deepCopy .root.Values.commonAnnotations) }}
+{{- with merge (.annotations | default dict | deepCopy) (.root.Values.commonAnnotations | default dict | deepCopy) }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}

@@ -51,7 +51,7 @@ spec:
   template:
     metadata:
       labels: {{- include "omnia.labels" (merge (dict "labels" $values.podLabels) $object) | nindent 8 }}
-      {{- with merge (deepCopy $values.podAnnotations) (deepCopy $root.Values.commonAnnotations) }}
+      {{- with merge ($values.podAnnotations | default dict | deepCopy) ($root.Values.commonAnnotations | default dict | deepCopy) }}
       annotations: {{- toYaml . | nindent 8 }}
       {{- end }}
     spec:
@@ -116,10 +116,10 @@ spec:
           {{- with $values.resources }}
           resources: {{- toYaml . | nindent 12 }}
           {{- end }}
-          {{- with concat (.volumeMounts | default list) $values.extraVolumeMounts }}
+          {{- with concat (.volumeMounts | default list) ($values.extraVolumeMounts | default list) }}
           volumeMounts: {{- toYaml . | nindent 12 }}
           {{- end }}
-      {{- with concat (.volumes | default list) $values.extraVolumes }}
+      {{- with concat (.volumes | default list) ($values.extraVolumes | default list) }}
       volumes: {{- toYaml . | nindent 8 }}
       {{- end }}
 {{- with $values.podDisruptionBudget }}
@@ -129,7 +129,7 @@ apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {{- include "omnia.metadata" $object | nindent 2 }}
 spec:
-  {{- if eq (toString .minAvailable) "" }}
+  {{- if or (kindIs "invalid" .minAvailable) (eq (toString .minAvailable) "") }}
   maxUnavailable: {{ .maxUnavailable | toJson }}
   {{- else }}
   minAvailable: {{ .minAvailable | toJson }}
@@ -148,7 +148,7 @@ spec:
 {{- range fromYamlArray .own -}}
 {{- if not (hasKey $named .name) }}{{ $result = append $result . }}{{ end -}}
 {{- end -}}
-{{- concat $result .extra | toYaml -}}
+{{- concat $result (.extra | default list) | toYaml -}}
 {{- end -}}
 
 {{/* Secrets as a pod names them, from names and objects. */}}

@@ -8,7 +8,6 @@ set, because a standard variable wins over ours.
 import logging
 import threading
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from opentelemetry import propagate, trace
@@ -26,6 +25,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from omnia_core.env import FacadeEnv, RuntimeEnv, SecretStr
 from omnia_core.env.shared import DEFAULT_ENDPOINT
+from omnia_core.telemetry.program import release
 from omnia_core.telemetry.tracing.endpoint import (
     HTTP_PORT,
     Protocol,
@@ -77,7 +77,7 @@ def build_tracer(env: FacadeEnv | RuntimeEnv, counts: SpanCounts) -> Tracer:
 
         translate = openinference.translated
     return RecordingTracer(
-        provider.get_tracer(SCOPE, _release()),
+        provider.get_tracer(SCOPE, release()),
         close,
         translate,
         content=env.tracing_content,
@@ -143,7 +143,7 @@ def _resource(env: FacadeEnv | RuntimeEnv) -> Resource:
         {
             "service.name": f"omnia-{component}-{env.agent_name}",
             "service.namespace": env.namespace,
-            "service.version": _release(),
+            "service.version": release(),
             "k8s.namespace.name": env.namespace,
         }
     )
@@ -161,13 +161,6 @@ class _HashedResource(Resource):
 
     def __hash__(self) -> int:
         return self._hash
-
-
-def _release() -> str:
-    try:
-        return version("omnia-agents")
-    except PackageNotFoundError:
-        return ""
 
 
 def _exporter(env: FacadeEnv | RuntimeEnv) -> SpanExporter:

@@ -13,6 +13,15 @@ from msgspec import Struct
 
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
+from omnia_core.files.mock_responses import (
+    MockCall,
+    MockError,
+    MockPlayback,
+    MockResponses,
+    MockRule,
+    MockScenario,
+    MockTurn,
+)
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.jsonvalue import parse_json
 from omnia_core.sessions import Message
@@ -26,15 +35,6 @@ from omnia_runtime.ports.model import (
     TextDelta,
     ToolCallRequest,
     is_retryable,
-)
-from omnia_core.files.mock_responses import (
-    MockCall,
-    MockError,
-    MockPlayback,
-    MockResponses,
-    MockRule,
-    MockScenario,
-    MockTurn,
 )
 from omnia_runtime.providers.pricing import prices_of
 

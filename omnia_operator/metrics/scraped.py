@@ -1,46 +1,17 @@
-"""The operator's metrics."""
+"""Gauges of the resources, computed when they are scraped."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY, ObjectKind
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, SESSION_RETENTION_POLICY
 from omnia_operator.cluster.store import Store
 from omnia_operator.resolve import Key
 
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-
-
-class ReconcileMetrics:
-    """Counts and times reconciliations."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.reconciles = Counter(
-            "omnia_operator_reconcile",
-            "Reconciliations, by what came of them: ok, retry or error.",
-            ["kind", "result"],
-            registry=registry,
-        )
-        self.duration = Histogram(
-            "omnia_operator_reconcile_duration_seconds",
-            "How long a reconciliation took.",
-            ["kind"],
-            buckets=_BUCKETS,
-            registry=registry,
-        )
-        self._corrections = Counter(
-            "omnia_operator_drift_corrections",
-            "Objects of agents that were put back after somebody else changed them.",
-            ["kind"],
-            registry=registry,
-        )
-
-    def corrected(self, kind: ObjectKind) -> None:
-        """Count an object that was put back."""
-        self._corrections.labels(kind.name).inc()
+UnmetCondition = tuple[str, str, str, str]
+"""Namespace and name of an agent; type and reason of a condition that is not true."""
 
 
 class OperatorGauges(Collector):
@@ -48,31 +19,28 @@ class OperatorGauges(Collector):
 
     def __init__(
         self,
-        depth: Callable[[], int],
         ages: Callable[[], Mapping[str, float]],
-        leading: Callable[[], bool],
+        leading: tuple[str, Callable[[], bool]],
         agents: Callable[[], Mapping[Key, bool]],
+        unmet: Callable[[], Iterable[UnmetCondition]],
         policies: Callable[[], Mapping[Key, tuple[str, int]]],
     ) -> None:
         """Take the sources of the values.
 
         Args:
-            depth: number of resources that wait for a worker.
             ages: for each kind the seconds since the last sign of life of its watch.
-            leading: whether this operator has the Lease.
+            leading: name of the Lease, and whether this operator has it.
             agents: whether each agent is ready.
+            unmet: the conditions of agents that are not true.
             policies: phase of each SessionRetentionPolicy, and number of its agents.
         """
-        self._depth = depth
         self._ages = ages
         self._leading = leading
         self._agents = agents
+        self._unmet = unmet
         self._policies = policies
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
-        yield GaugeMetricFamily(
-            "omnia_operator_queue_depth", "Resources that wait for a worker.", value=self._depth()
-        )
         ages = GaugeMetricFamily(
             "omnia_operator_watch_age_seconds",
             "Time since a watch last showed that it is alive.",
@@ -81,9 +49,14 @@ class OperatorGauges(Collector):
         for kind, age in sorted(self._ages().items()):
             ages.add_metric([kind], age)
         yield ages
-        yield GaugeMetricFamily(
-            "omnia_operator_leader", "1 while this operator acts, else 0.", value=self._leading()
+        lease, leads = self._leading
+        leader = GaugeMetricFamily(
+            "leader_election_master_status",
+            "1 while this operator has the Lease `name`, else 0.",
+            labels=["name"],
         )
+        leader.add_metric([lease], float(leads()))
+        yield leader
         ready = GaugeMetricFamily(
             "omnia_operator_agent_ready",
             "1 while an AgentRuntime is ready, else 0.",
@@ -92,6 +65,14 @@ class OperatorGauges(Collector):
         for key, is_ready in sorted(self._agents().items()):
             ready.add_metric(key, float(is_ready))
         yield ready
+        unmet = GaugeMetricFamily(
+            "omnia_operator_agent_unmet_condition",
+            "Always 1; a condition of an AgentRuntime that is not true, and its reason.",
+            labels=["namespace", "agent", "condition", "reason"],
+        )
+        for condition in sorted(self._unmet()):
+            unmet.add_metric(condition, 1.0)
+        yield unmet
         held = GaugeMetricFamily(
             "omnia_operator_retention_policy_agents",
             "AgentRuntimes that a SessionRetentionPolicy holds for, by what it is.",
@@ -104,15 +85,28 @@ class OperatorGauges(Collector):
 
 def ready_agents(store: Store) -> Mapping[Key, bool]:
     """Return for each agent whether it is ready; safe to call from any thread."""
-    found = {key: store.get(AGENT_RUNTIME, key) for key in store.keys(AGENT_RUNTIME)}
-    return {key: _is_ready(agent) for key, agent in found.items() if agent is not None}
+    return {
+        key: any(
+            condition["type"] == "Ready" and condition["status"] == "True"
+            for condition in conditions
+        )
+        for key, conditions in _conditions(store)
+    }
 
 
-def _is_ready(agent: JsonObject) -> bool:
-    conditions = (agent.get("status") or {}).get("conditions") or []
-    return any(
-        condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions
-    )
+def unmet_conditions(store: Store) -> Iterator[UnmetCondition]:
+    """Yield the conditions of agents that are not true; safe to call from any thread."""
+    for key, conditions in _conditions(store):
+        for condition in conditions:
+            if condition["status"] != "True":
+                yield *key, condition["type"], condition["reason"]
+
+
+def _conditions(store: Store) -> Iterator[tuple[Key, list[JsonObject]]]:
+    for key in store.keys(AGENT_RUNTIME):
+        agent = store.get(AGENT_RUNTIME, key)
+        if agent is not None:
+            yield key, (agent.get("status") or {}).get("conditions") or []
 
 
 def policy_agents(store: Store) -> Mapping[Key, tuple[str, int]]:

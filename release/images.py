@@ -99,7 +99,8 @@ def _build(source: Source, name: str, platform: Platform, base: Base) -> str:
             *("buildah", "build", "--pull=never", "--isolation=chroot", "--network=host"),
             *("--layers", f"--platform={platform.name}", f"--timestamp={source.epoch}"),
             *(f"--label=org.opencontainers.image.{key}={text}" for key, text in labels.items()),
-            *(f"--build-arg=BASE={base.name}", *settings, f"--tag={image}"),
+            *(f"--build-arg=BASE={base.name}", f"--build-arg=VERSION={source.version}"),
+            *(*settings, f"--tag={image}"),
             *(f"--file={source.folder / f'Dockerfile.{name}'}", source.folder),
             seconds=4 * LONGEST_BUILD,  # emulated, a build takes several times as long
         )

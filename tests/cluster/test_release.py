@@ -80,6 +80,8 @@ def test_archives_that_are_imported_on_a_node_are_enough(
     with releases.shell(cluster, kubectl, tmp_path, given, at=release.folder) as person:
         person.type("docs/how-to/air-gap.md", "On every node, without a registry")
 
+        started = kubectl("logs", "deployment/omnia-operator").splitlines()[0]
+        assert json.loads(started)["version"] == release.version
         kubectl.apply_files(ROOT / "examples/hello-agent")
         ready(kubectl, "hello-agent")
         assert images(kubectl) == {f"localhost/omnia-{name}:{release.version}" for name in NAMES}

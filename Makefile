@@ -23,7 +23,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama test test-servers test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -62,6 +62,12 @@ $(VENV_SERVERS)/%/installed.stamp: requirements/servers-%.txt | $(VENV)/dev.stam
 servers-mcp: $(NODE_SERVERS) $(VENV_SERVERS)/mcp/installed.stamp ## install the MCP servers of other projects for the tests
 servers-litellm: $(VENV_SERVERS)/litellm/installed.stamp ## install LiteLLM's proxy for the tests
 servers-llama: $(VENV_SERVERS)/llama/installed.stamp ## build llama-cpp-python for the tests (minutes; cmake, cc, c++)
+servers-mongo: $(VENV_SERVERS)/mongo/mongo-for-tests ## build a server of MongoDB's protocol for the tests (minutes; go)
+
+$(VENV_SERVERS)/mongo/mongo-for-tests: $(wildcard tests/mongo/*.go tests/mongo/go.*)
+	@echo "Building $(@F)"
+	@mkdir -p $(@D)
+	@cd tests/mongo && go build -trimpath -o $(CURDIR)/$@ .
 
 setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
 
@@ -80,6 +86,12 @@ WIRE := tests/end_to_end \
 MODEL_SERVERS ?= litellm llama
 test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of other projects (MODEL_SERVERS=litellm: without the build of llama.cpp)
 	@$(BIN)/python -m pytest $(patsubst %,tests/servers/test_%.py,$(MODEL_SERVERS)) -m servers --numprocesses=0 --timeout=300 $(ARGS)
+
+MONGO_BACKENDS ?= sqlite postgres
+test-mongo: setup servers-mongo ## the tests with MongoDB, whose server keeps its data in SQLite and then in PostgreSQL
+	@for backend in $(MONGO_BACKENDS); do echo "MongoDB over $$backend"; \
+		MONGO_BACKEND=$$backend $(BIN)/python -m pytest tests/core tests/facade/test_replies.py tests/history \
+			tests/end_to_end/test_sessions.py -k mongo $(ARGS) || exit; done
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)

@@ -20,8 +20,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.postgres.migrations import migrate
 from omnia_history import queries, search
-from omnia_history.database import Database
 from omnia_history.filters import SessionPosition, aggregate_filter, session_filter
+from omnia_history.postgres import PostgresDatabase
 from omnia_history.routes import Routes
 from tests.services import postgres_server
 
@@ -130,20 +130,27 @@ async def measure(url: str, messages: int, runs: int) -> bool:
 
 
 def _shown() -> list[tuple[str, queries.Query]]:
+    dialect = PostgresDatabase.dialect
     wanted = session_filter({"q": "nobody said this", "agent": "agent-7"})
     return [
         ("sessions", queries.sessions(NAMESPACE, session_filter({}))),
         ("sessions?status=error", queries.sessions(NAMESPACE, session_filter({"status": "error"}))),
         ("sessions?tag=function", queries.sessions(NAMESPACE, session_filter({"tag": "function"}))),
         ("sessions?q=…, its piece", search.last_of_piece(NAMESPACE, wanted, search.PIECE_SIZE)),
-        ("sessions?q=…", search.sessions(NAMESPACE, wanted, SessionPosition(EARLIER, 0))),
-        ("aggregates, calls", queries.calls(NAMESPACE, aggregate_filter({"group_by": "model"}))),
-        ("aggregates, turns", queries.turns(NAMESPACE, aggregate_filter({"group_by": "day"}))),
+        ("sessions?q=…", search.sessions(NAMESPACE, wanted, SessionPosition(EARLIER, 0), dialect)),
+        (
+            "aggregates, calls",
+            queries.calls(NAMESPACE, aggregate_filter({"group_by": "model"}), dialect),
+        ),
+        (
+            "aggregates, turns",
+            queries.turns(NAMESPACE, aggregate_filter({"group_by": "day"}), dialect),
+        ),
     ]
 
 
 async def _answers(url: str, runs: int, **values: str) -> bool:
-    database, late = Database(url), 0
+    database, late = PostgresDatabase(url), 0
     application = Routes(database, NAMESPACE, None).application()
     print(f"\nload of the machine {os.getloadavg()[0]:.1f}, on {os.cpu_count()} cores")
     print(f"{'over HTTP, ms':<60} {'median':>8} {'slowest':>8}")

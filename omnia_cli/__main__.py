@@ -121,19 +121,34 @@ def up(
             "first. Without it an agent whose port is occupied gets the next free one.",
         ),
     ] = None,
+    ephemeral: Annotated[
+        bool,
+        typer.Option(
+            "--ephemeral",
+            help="Keep conversations in memory: they end with the agent's runtime. Without it they "
+            "are kept in a file of the project's state folder.",
+        ),
+    ] = False,
 ) -> None:
     """Run the agents and functions of manifests on this machine, and reload them on save."""
     from omnia_cli.local.report import JsonReporter, PersonReporter
     from omnia_cli.manifests import ManifestError
+    from omnia_cli.running import StateUnusable
     from omnia_cli.up import InvalidManifests
     from omnia_cli.up import up as run
 
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
-        code = asyncio.run(run(manifests_of(path, file), reporter, os.environ, port))
+        code = asyncio.run(
+            run(manifests_of(path, file), reporter, os.environ, port, ephemeral=ephemeral)
+        )
     except ManifestError as error:
         if json:
             reporter.failed(error.file.name, str(error))
+        fail(str(error))
+    except StateUnusable as error:
+        if json:
+            reporter.failed("omnia up", str(error))
         fail(str(error))
     except InvalidManifests as error:
         if json:

@@ -1,16 +1,31 @@
 """A client of the history API."""
 
+import contextlib
 import http.client
-from collections.abc import Iterator, Mapping
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
+from omnia_cli.local.history import history_process
+from omnia_cli.local.ports import LOOPBACK, Ports
+from omnia_cli.local.process import inherited
+from omnia_cli.reaper import Reaper
 from omnia_cli.running import running
+from omnia_cli.state import Project, nearest, projects
 from omnia_core.env.operator import CliEnv
 from omnia_core.jsonvalue import JsonObject
 
 _TIMEOUT_SECONDS = 10.0
+# How long the history of a file may take to start, on a busy machine.
+_START_SECONDS = 30.0
+_START_PAUSE = 0.02
 
 
 class HistoryFailed(Exception):
@@ -107,25 +122,84 @@ class Records:
         self.last = last
 
 
-def history_url(given: str | None, environ: Mapping[str, str]) -> str:
-    """Return the address of the API: the one given, else that of what runs here.
+@contextlib.contextmanager
+def local_history(paths: Sequence[Path], environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the address of the history of this machine.
+
+    With `paths` it is that of their project; else that of an agent that runs here and has its
+    sessions in PostgreSQL; else that of the project in the current folder, or of the last one used.
 
     Raises:
-        HistoryFailed: nothing that runs here has a history.
+        HistoryFailed: there are no sessions.
     """
-    if given:
-        return given
-    for agent in running(environ):
-        if agent.history:
-            return agent.history
-    raise HistoryFailed(
-        "no agent that runs here keeps its sessions in PostgreSQL (spec.session.type: postgres);"
-        " of a cluster give the agents' namespace with --namespace, or an address with --url"
-    )
+    if not paths:
+        for agent in running(environ):
+            if agent.history:
+                yield agent.history
+                return
+    with _history_of(_project(paths, environ), environ) as url:
+        yield url
+
+
+def _project(paths: Sequence[Path], environ: Mapping[str, str]) -> Project:
+    if paths:
+        project = Project.of(paths, environ)
+        if project.sessions.exists():
+            return project
+        raise HistoryFailed(
+            f"no agent of {project.manifests} has kept a conversation on this machine: run"
+            " `omnia up` without --ephemeral, and talk to it"
+        )
+    here = Path.cwd()
+    found = nearest(projects(environ), here)
+    if found is None:
+        raise HistoryFailed(
+            "no agent has kept a conversation on this machine: run `omnia up`, and talk to it; of a"
+            " cluster give the agents' namespace with --namespace, or an address with --url"
+        )
+    if not found.is_near(here):
+        print(f"sessions of {found.manifests}", file=sys.stderr)
+    return found
+
+
+@contextlib.contextmanager
+def _history_of(project: Project, environ: Mapping[str, str]) -> Iterator[str]:
+    """Run a history over the file of a project."""
+    port = Ports().any()
+    spec = history_process("*", f"sqlite://{project.sessions}", port, inherited(environ))
+    with (
+        Reaper() as reaper,
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(  # noqa: S603 - our own program
+            spec.command, env=dict(spec.environment), stderr=errors, start_new_session=True
+        ) as process,
+    ):
+        reaper.watch(process.pid)
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not _answers(port):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    errors.seek(0)
+                    said = errors.read().decode(errors="replace").strip()
+                    raise HistoryFailed(f"the history of {project.sessions} did not start: {said}")
+                time.sleep(_START_PAUSE)
+            yield f"http://{LOOPBACK}:{port}"
+        finally:
+            process.terminate()
+
+
+def _answers(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def lines(session: JsonObject) -> Iterator[str]:
     """Describe a session in lines."""
+    if session.get("name"):
+        yield str(session["name"])
     yield f"{session['agent']}  {session['id']}  {session['tag']}  {session['status']}"
     yield f"begun {session['begun_at']}, last active {session['active_at']}"
     yield (

@@ -9,12 +9,22 @@ from urllib.parse import urlsplit
 import msgspec
 
 from omnia_cli.local.report import Serving
+from omnia_cli.state import state_home
+
+
+class StateUnusable(Exception):
+    """The folder of the running agents cannot be written; the message is for people."""
+
+    def __init__(self, folder: Path, error: OSError) -> None:
+        super().__init__(
+            f"the state folder {folder} cannot be used: {error.strerror}; free space or correct its"
+            " permissions, or set XDG_STATE_HOME to a folder that can be written"
+        )
 
 
 def folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of the running agents (XDG Base Directory: state)."""
-    home = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "omnia" / "running"
+    """Return the folder of the running agents."""
+    return state_home(environ) / "running"
 
 
 @contextlib.contextmanager
@@ -24,7 +34,9 @@ def announced(environ: Mapping[str, str]) -> Iterator[Path]:
     try:
         yield file
     finally:
-        file.unlink(missing_ok=True)
+        # Without the folder there is no file either.
+        with contextlib.suppress(OSError):
+            file.unlink()
 
 
 def starting(environ: Mapping[str, str]) -> bool:
@@ -33,11 +45,18 @@ def starting(environ: Mapping[str, str]) -> bool:
 
 
 def announce(file: Path, agents: Sequence[Serving]) -> None:
-    """Write the running agents, atomically."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write the running agents, atomically.
+
+    Raises:
+        StateUnusable: the file cannot be written.
+    """
     beside = file.with_suffix(".new")
-    beside.write_bytes(msgspec.json.encode(list(agents)))
-    beside.replace(file)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        beside.write_bytes(msgspec.json.encode(list(agents)))
+        beside.replace(file)
+    except OSError as error:
+        raise StateUnusable(file.parent, error) from error
 
 
 def running(environ: Mapping[str, str]) -> list[Serving]:

@@ -6,14 +6,14 @@ import orjson
 
 from omnia_core.jsonvalue import JsonObject
 
-_COLUMNS = ("agent", "id", "tag", "status", "begun_at", "turns", "cost_usd")
+_COLUMNS = ("agent", "id", "name", "tag", "status", "begun_at", "turns", "cost_usd")
 _TIMES = ("stored_at", "began_at", "at")
 
 
 def table(sessions: list[JsonObject]) -> Iterator[str]:
     """Return the lines of a list of sessions."""
     rows = [tuple(name.upper() for name in _COLUMNS)]
-    rows += [tuple(_cell(session[name]) for name in _COLUMNS) for session in sessions]
+    rows += [tuple(_cell(session.get(name, "")) for name in _COLUMNS) for session in sessions]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

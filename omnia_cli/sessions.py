@@ -1,19 +1,23 @@
-"""The commands `omnia sessions list`, `show` and `tail`."""
+"""The commands `omnia sessions list`, `show`, `tail` and `cancel`."""
 
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import orjson
 import typer
 
+from omnia_cli.cancel import CancelFailed, cancel_turn
 from omnia_cli.cluster import KubectlFailed
-from omnia_cli.connect import history_in_cluster
-from omnia_cli.history import HistoryClient, HistoryFailed, history_url, lines
+from omnia_cli.connect import NotFound, Target, find_url, history_in_cluster, in_cluster
+from omnia_cli.history import HistoryClient, HistoryFailed, lines, local_history
+from omnia_cli.running import running
 from omnia_cli.session_lines import as_json, table, transcript_lines
 from omnia_core.env.contract import SecretStr
 from omnia_core.env.operator import CliEnv
+from omnia_core.names import Mode
 
 POLL_SECONDS = 1.0
 
@@ -40,6 +44,15 @@ Account = Annotated[
         help="The ServiceAccount whose token kubectl makes for it, unless one is given.",
     ),
 ]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        help="The sessions that `omnia up` kept for these manifests; else those of the project in "
+        "the current folder, or of the last one used.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session.")]
 
@@ -54,6 +67,7 @@ def list_(
     tag: Annotated[str, typer.Option(help="agent or function.")] = "",
     user: Annotated[str, typer.Option(help="Only of this user id.")] = "",
     status: Annotated[str, typer.Option(help="active, completed, error or cancelled.")] = "",
+    name: Annotated[str, typer.Option(help="Only those whose name contains this.")] = "",
     said: Annotated[
         str, typer.Option(help="Only those in which a person or the agent said this.")
     ] = "",
@@ -63,12 +77,13 @@ def list_(
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
+    file: Files = None,
     json: AsJson = False,
 ) -> None:
     """List sessions, newest first."""
-    given = {"agent": agent, "tag": tag, "user": user, "status": status, "q": said}
+    given = {"agent": agent, "tag": tag, "user": user, "status": status, "name": name, "q": said}
     filters = {name: value for name, value in given.items() if value}
-    way = _Way(url, token, namespace, service_account)
+    way = _Way(url, token, namespace, service_account, file or [])
     with _failing_plainly(), _client(context, way) as client:
         found = client.sessions(filters, limit)
     if json:
@@ -87,11 +102,12 @@ def show(
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
+    file: Files = None,
     *,
     json: AsJson = False,
 ) -> None:
     """Show one session: its messages, calls of models and tools, and events."""
-    way = _Way(url, token, namespace, service_account)
+    way = _Way(url, token, namespace, service_account, file or [])
     with _failing_plainly(), _client(context, way) as client:
         found = client.session(session)
         records = {kind: client.records(session, kind).items for kind in _KINDS}
@@ -113,11 +129,12 @@ def tail(
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
+    file: Files = None,
     *,
     json: AsJson = False,
 ) -> None:
     """Follow a session: print what happens in it until Ctrl-C."""
-    way = _Way(url, token, namespace, service_account)
+    way = _Way(url, token, namespace, service_account, file or [])
     places = dict.fromkeys(_KINDS, "")
     try:
         with _failing_plainly(), _client(context, way) as client:
@@ -133,13 +150,86 @@ def tail(
         raise typer.Exit(130) from None
 
 
+@app.command()
+def cancel(
+    context: typer.Context,
+    session: Id,
+    agent: Annotated[
+        str, typer.Option(help="The agent of the session, by its name or URL; else it is found.")
+    ] = "",
+    token: Token = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace", "-n", help="The agent of this namespace of the cluster, by kubectl."
+        ),
+    ] = None,
+    service_account: Account = "default",
+) -> None:
+    """Cancel the running turn of a session: its client gets the answer so far.
+
+    Only the user of a session may do this, with the credential of the conversation.
+    """
+    environ: Mapping[str, str] = context.obj
+    token = token or _known_token(environ)
+    with _failing_plainly():
+        if namespace is not None:
+            way = _Way(None, token, namespace, service_account, [])
+            name = agent or _agent_of(context, way, session)
+            with in_cluster(
+                name, Mode.AGENT, token, namespace=namespace, account=service_account
+            ) as found:
+                cancel_turn(found.url, session, found.token)
+        else:
+            _cancel_here([Target(url, token) for url in _agents_here(agent, environ)], session)
+    print(f"the running turn of {session} ends")
+
+
+def _agent_of(context: typer.Context, way: "_Way", session: str) -> str:
+    """Return the name of the agent that a session belongs to, by the history."""
+    try:
+        with _client(context, way) as client:
+            return str(client.session(session)["agent"])
+    except (HistoryFailed, KubectlFailed) as error:
+        raise CancelFailed(
+            f"the agent of the session is not known, give it with --agent: {error}"
+        ) from error
+
+
+def _agents_here(agent: str, environ: Mapping[str, str]) -> list[str]:
+    if agent:
+        return [find_url(agent, Mode.AGENT, environ)]
+    urls = [each.url for each in running(environ) if each.mode is Mode.AGENT]
+    if not urls:
+        raise CancelFailed("no agent runs here; start one with `omnia up`, or give --agent URL")
+    return urls
+
+
+def _cancel_here(agents: list[Target], session: str) -> None:
+    """Cancel at the agent that knows the session."""
+    for number, agent in enumerate(agents, 1):
+        try:
+            cancel_turn(agent.url, session, agent.token)
+        except CancelFailed as error:
+            if not error.unknown or number == len(agents):
+                raise
+        else:
+            return
+
+
+def _known_token(environ: Mapping[str, str]) -> str | None:
+    # A token on a command line is in the shell's history and in every list of processes.
+    known = CliEnv.parse(environ).token
+    return known.reveal() if isinstance(known, SecretStr) else None
+
+
 class _failing_plainly:  # noqa: N801 - reads as a word
     """Print why, and end with exit code 1."""
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, HistoryFailed | KubectlFailed):
+        if isinstance(error, HistoryFailed | KubectlFailed | CancelFailed | NotFound):
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from error
 
@@ -151,18 +241,30 @@ class _Way(NamedTuple):
     token: str | None
     namespace: str | None
     account: str
+    files: list[Path]
 
 
 @contextlib.contextmanager
 def _client(context: typer.Context, way: _Way) -> Iterator[HistoryClient]:
-    # A token on a command line is in the shell's history and in every list of processes.
     environ: Mapping[str, str] = context.obj
-    known = CliEnv.parse(environ).token
-    token = way.token or (known.reveal() if isinstance(known, SecretStr) else None)
-    if way.namespace is None:
-        yield HistoryClient(history_url(way.url, environ), token)
-        return
+    token = way.token or _known_token(environ)
+    given = [
+        option
+        for option, value in (
+            ("--url", way.url),
+            ("--namespace", way.namespace),
+            ("--file", way.files),
+        )
+        if value
+    ]
+    if len(given) > 1:
+        raise HistoryFailed(f"{' and '.join(given)} exclude each other: give one of them")
     if way.url:
-        raise HistoryFailed("--url and --namespace exclude each other: give one of them")
+        yield HistoryClient(way.url, token)
+        return
+    if way.namespace is None:
+        with local_history(way.files, environ) as url:
+            yield HistoryClient(url, token)
+        return
     with history_in_cluster(way.namespace, token, way.account) as found:
         yield HistoryClient(found.url, found.token)

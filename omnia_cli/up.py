@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnia_cli.findings import Finding, errors
-from omnia_cli.local.report import Reporter
+from omnia_cli.local.conversations import Conversations
+from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
 from omnia_cli.reaper import Reaper
-from omnia_cli.running import announce, announced, occupant
+from omnia_cli.running import StateUnusable, announce, announced, occupant
+from omnia_cli.state import Project
 from omnia_cli.validate import check
 from omnia_core.files.changes import Signature, signature
 
@@ -26,12 +28,22 @@ async def up(
     reporter: Reporter,
     environ: Mapping[str, str],
     port: int | None = None,
+    *,
+    ephemeral: bool = False,
 ) -> int:
     """Run until a signal arrives; return the exit code.
+
+    Args:
+        paths: files and folders of manifests.
+        reporter: gets the events.
+        environ: the environment of the command.
+        port: the port of the first agent, in place of the manifest's.
+        ephemeral: whether conversations end with their runtime.
 
     Raises:
         ManifestError: the manifests cannot be read.
         InvalidManifests: the manifests have errors.
+        StateUnusable: the folder of the running agents cannot be written.
     """
     documents = read(paths)
     stop = asyncio.Event()
@@ -47,8 +59,12 @@ async def up(
             Path(root),
             reporter,
             environ,
-            lambda agents: announce(file, agents),
+            functools.partial(_announce, file, reporter),
             reaper,
+            Conversations(
+                None if ephemeral else Project.of(paths, environ),
+                lambda text: reporter.note("conversations", text),
+            ),
             port,
             functools.partial(occupant, environ),
         )
@@ -56,6 +72,14 @@ async def up(
             return await _serve(runner, reporter, paths, documents, stop)
         finally:
             await runner.stop()
+
+
+def _announce(file: Path, reporter: Reporter, agents: Sequence[Serving]) -> None:
+    """Write the running agents; when the disk is full, they run all the same."""
+    try:
+        announce(file, agents)
+    except StateUnusable as error:
+        reporter.failed("omnia up", str(error))
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:
@@ -121,7 +145,7 @@ async def _serve(
         return 0
     if not starting.result():
         return 1
-    reporter.serving(runner.serving())
+    reporter.serving(runner.serving(), runner.conversations.used)
     await _follow(runner, reporter, paths, documents, applied, stop)
     stopping.cancel()
     return 0

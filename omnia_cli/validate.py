@@ -12,11 +12,13 @@ from omnia_cli.responses import check_responses
 from omnia_cli.retention import remarks
 from omnia_cli.servers import check_servers
 from omnia_core.documents import ValuePath
+from omnia_core.env import SessionType
 from omnia_core.names import API_VERSION, GROUP, Kind
 from omnia_operator import api
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy, refusals
+from omnia_operator.resolve import session_file_problem
 
 # The fields of an AgentRuntime with the reference that a condition is about.
 PLACES: dict[str, tuple[ValuePath, ...]] = {
@@ -129,9 +131,13 @@ def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding
 def _refused(document: Document) -> Iterator[Finding]:
     """Yield what the operator refuses unless its chart allows it."""
     agent = _agent(document)
-    if agent is not None:
-        for finding in refusals(agent, Policy()):
-            yield about(document, finding.path, finding.message, "warning")
+    if agent is None:
+        return
+    for finding in refusals(agent, Policy()):
+        yield about(document, finding.path, finding.message, "warning")
+    if agent.spec.session.type is SessionType.SQLITE and (problem := session_file_problem(agent)):
+        message = f"only `omnia up` runs this agent: {problem.message}"
+        yield about(document, ("spec", "session"), message, "warning")
 
 
 def _agent(document: Document) -> api.AgentRuntime | None:

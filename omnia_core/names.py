@@ -54,6 +54,7 @@ PROVIDERS_PATH = "/etc/omnia/providers/providers.yaml"
 TOOL_SECRETS_PATH = "/etc/omnia/tool-secrets"
 FUNCTION_PATH = "/etc/omnia/function/function.json"
 MEDIA_BASE_PATH = "/etc/omnia/media"
+SESSIONS_PATH = "/var/omnia/sessions"
 # The credentials that the facade accepts, and the files of the Secret beside it: `<id>.keyHash`,
 # `<id>.scopes` and `<id>.expiresAt` of each client key, and the key for user ids.
 AUTH_PATH = "/etc/omnia/auth/auth.json"

@@ -19,6 +19,7 @@ from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.backend.port import Backend
+from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.entrance.capacity import Capacity
@@ -75,7 +76,11 @@ class FacadeServer:
             public = env.allow_unauthenticated
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
-            http = await _open_http(context, authenticator, media, hosts=hosts, budget=budget)
+            local = is_loopback(env.bind_address or "")
+            cancel = TurnCancel(backend, tuple(env.allowed_origins), local) if backend else None
+            http = await _open_http(
+                context, authenticator, media, cancel, hosts=hosts, budget=budget
+            )
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
             )
@@ -87,11 +92,12 @@ class FacadeServer:
                     websocket_upgrade(context, connections, backend, media) if backend else None
                 ),
                 http=http.server if http else None,
+                head_route=cancel,
                 front_page=None if http else _front_page(env),
                 allowed_origins=tuple(env.allowed_origins),
                 timings=context.timings,
                 hosts=hosts,
-                local=is_loopback(env.bind_address or ""),
+                local=local,
                 budget=budget,
             )
             server = await listen(env, partial(ConnectionRouter, entrance))
@@ -184,6 +190,7 @@ async def _open_http(
     context: ProcessContext,
     authenticator: Authenticator,
     media: "MediaService | None",
+    cancel: TurnCancel | None,
     *,
     hosts: HostRule,
     budget: ReceiveBudget,
@@ -193,7 +200,7 @@ async def _open_http(
         return None
     from omnia_facade.http.opening import open_http  # noqa: PLC0415 - as above
 
-    return await open_http(context, authenticator, media, hosts=hosts, budget=budget)
+    return await open_http(context, authenticator, media, cancel, hosts=hosts, budget=budget)
 
 
 def _front_page(env: FacadeEnv) -> StaticFrontPage | None:

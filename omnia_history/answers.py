@@ -6,14 +6,15 @@ from typing import Any
 
 from msgspec import Struct
 
+from omnia_core.sessions.escaping import unescape_nul
 from omnia_core.sessions.latency import quantile
-from omnia_core.sessions.postgres.encoding import unescape_nul
 
 
 class SessionView(Struct, frozen=True):
     """A session with its usage.
 
     Attributes:
+        name: what the session is about; "" while it has no name.
         expires_at: when the session ends if it is not used again, or when it ended.
         kept_until: when the session is deleted if it is not used again.
         messages: number of messages, deleted ones included.
@@ -22,6 +23,7 @@ class SessionView(Struct, frozen=True):
 
     id: str
     agent: str
+    name: str
     tag: str
     user_id: str
     status: str
@@ -46,6 +48,30 @@ class Sessions(Struct, frozen=True):
     """A page of sessions; `next` is the cursor of the next page, None on the last page."""
 
     sessions: Sequence[SessionView]
+    next: str | None
+
+
+class UserView(Struct, frozen=True):
+    """A user and what is kept of their sessions.
+
+    Attributes:
+        id: the pseudonym of the user.
+        active_at: when they last used a session.
+        first_begun_at: when their first session began that is kept.
+    """
+
+    id: str
+    active_at: datetime
+    first_begun_at: datetime
+    sessions: int
+    turns: int
+    cost_usd: float
+
+
+class Users(Struct, frozen=True):
+    """A page of users; `next` is the cursor of the next page, None on the last page."""
+
+    users: Sequence[UserView]
     next: str | None
 
 
@@ -110,6 +136,12 @@ def session_view(row: Mapping[str, Any]) -> SessionView:
     values = {name: row[name] for name in SessionView.__struct_fields__}
     values["id"], values["user_id"] = unescape_nul(row["id"]), unescape_nul(row["user_id"])
     return SessionView(**values)
+
+
+def user_view(row: Mapping[str, Any]) -> UserView:
+    """Convert a row of the list of users."""
+    values = {name: row[name] for name in UserView.__struct_fields__ if name != "id"}
+    return UserView(id=unescape_nul(row["user_id"]), **values)
 
 
 def aggregates(

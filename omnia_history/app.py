@@ -17,7 +17,8 @@ from omnia_core.http.received import ConnectionSettings
 from omnia_core.http.server import LimitedServer
 from omnia_core.telemetry.program import log_start
 from omnia_history.access import Access, fetch_cluster_keys
-from omnia_history.database import Database
+from omnia_history.database import open_database
+from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.routes import Routes
 
 # More than the readers of a namespace open; a new one beyond it replaces one that is idle.
@@ -39,8 +40,13 @@ async def serve(env: HistoryEnv) -> None:
     loop = asyncio.get_running_loop()
     for stop_signal in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop_signal, stop.set)
+    if env.namespace == ALL_NAMESPACES and not env.allow_unauthenticated:
+        raise ConfigurationError(
+            f"{env.variable('namespace')}={ALL_NAMESPACES} shows every namespace to everybody:"
+            f" it needs {env.variable('allow_unauthenticated')}=true, for development only"
+        )
     assert isinstance(env.url, SecretStr)  # noqa: S101 - it comes from the environment
-    database = Database(env.url.reveal())
+    database = open_database(env.url.reveal())
     # With a credential, a page of another name has nothing to send.
     hosts = HostRule(env.bind_address if env.allow_unauthenticated else None)
     routes = Routes(database, env.namespace, _access(env), hosts=hosts)

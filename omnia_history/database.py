@@ -1,95 +1,116 @@
-"""Runs queries on PostgreSQL over read-only connections."""
+"""The port to the database of the sessions, and what its implementations share."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import asyncpg  # type: ignore[import-untyped]
+from typing import Any, Protocol, TypeAlias
 
 from omnia_core.errors import ConfigurationError
-from omnia_history.queries import Query
+from omnia_history.filters import (
+    AggregateFilter,
+    Page,
+    PieceSize,
+    SessionFilter,
+    SessionPosition,
+    UserFilter,
+)
 from omnia_history.refusals import Refused
 
-MAX_CONNECTIONS = 4
+Row: TypeAlias = Mapping[str, Any]
+Rows: TypeAlias = Sequence[Row]
+
 QUERY_TIMEOUT_SECONDS = 5.0
-_CONNECT_TIMEOUT_SECONDS = 2.0
+POSTGRES_SCHEMES = ("postgresql://", "postgres://")
+MONGODB_SCHEMES = ("mongodb://", "mongodb+srv://")
+SQLITE_SCHEME = "sqlite://"
 
 
-class Database:
-    """A pool of read-only connections, opened by the first query."""
+class Database(Protocol):
+    """Reads what is stored, and writes nothing.
 
-    def __init__(self, url: str, query_seconds: float = QUERY_TIMEOUT_SECONDS) -> None:
-        """Create the pool without connecting. `query_seconds` is the time limit of a query.
+    A namespace may be `ALL_NAMESPACES`. Rows have the columns of the tables in PostgreSQL; a list
+    has at most one row more than its limit, which shows whether a next page exists. Every method
+    raises `Refused` when the database does not answer, or does not accept an argument.
+    """
 
-        Raises:
-            ConfigurationError: the URL is not one of PostgreSQL.
+    async def sessions(self, namespace: str, criteria: SessionFilter) -> Rows:
+        """List sessions, without a search of their messages."""
+
+    async def search(
+        self, namespace: str, criteria: SessionFilter, size: PieceSize
+    ) -> tuple[Rows, SessionPosition | None]:
+        """Search the next piece of the list of sessions for a text in their messages.
+
+        Returns:
+            Its matches, and its end if another piece follows.
         """
-        if not url.startswith(("postgresql://", "postgres://")):
-            raise ConfigurationError(
-                "the database URL of the history is invalid: "
-                "expected postgresql://user[:password]@host[:port]/database[?sslmode=require]; "
-                "agents that store sessions in Redis or in memory have no history"
-            )
-        self._url = url
-        self._query_seconds = query_seconds
-        self._pool: Any = None
-        self._open_lock = asyncio.Lock()
 
-    async def fetch(self, query: Query) -> Sequence[Mapping[str, Any]]:
-        """Run a query and return its rows.
+    async def users(self, namespace: str, criteria: UserFilter) -> Rows:
+        """List users by their last use."""
 
-        Raises:
-            Refused: the database does not answer, or does not accept an argument of the query.
-        """
-        statement, arguments = query
-        query_sent = False
-        try:
-            async with asyncio.timeout(self._query_seconds + _CONNECT_TIMEOUT_SECONDS):
-                pool = await self._open_pool()
-                async with pool.acquire() as connection:
-                    query_sent = True
-                    rows: list[Mapping[str, Any]] = await connection.fetch(statement, *arguments)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
-            raise Refused(
-                "unavailable",
-                "the database has no sessions of this version: no agent has stored one yet",
-            ) from error
-        except asyncpg.DataError as error:
-            raise Refused(
-                "invalid_request",
-                "the database does not accept a value of the request: expected text without the"
-                " character NUL, and a cursor as an answer returned it",
-            ) from error
-        except TimeoutError as error:
-            detail = f"the database did not answer within {self._query_seconds:g} s"
-            if not query_sent:
-                raise Refused("unavailable", detail) from error
-            raise Refused(
-                "timeout", f"{detail}: request less, with agent, from, to or a lower limit"
-            ) from error
-        except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise Refused(
-                "unavailable", f"the database cannot be reached: {type(error).__name__}"
-            ) from error
-        return rows
+    async def session(self, namespace: str, session_id: str, page: Page) -> Row | None:
+        """Find a session: the newest one, if several sessions have the same id."""
+
+    async def records(self, kind: str, key: Any, page: Page) -> Rows:
+        """List records of the session with this key in order."""
+
+    async def calls(self, namespace: str, criteria: AggregateFilter) -> Rows:
+        """Sum up provider calls by group."""
+
+    async def turns(self, namespace: str, criteria: AggregateFilter) -> Rows:
+        """Sum up turns by group, which is an agent or a day."""
 
     async def close(self) -> None:
-        """Terminate every connection without waiting for running queries."""
-        if self._pool is not None:
-            self._pool.terminate()
+        """Close every connection without waiting for running queries."""
 
-    async def _open_pool(self) -> Any:
-        async with self._open_lock:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    self._url,
-                    min_size=0,
-                    max_size=MAX_CONNECTIONS,
-                    timeout=_CONNECT_TIMEOUT_SECONDS,
-                    command_timeout=self._query_seconds,
-                    server_settings={
-                        "application_name": "omnia-history",
-                        "default_transaction_read_only": "on",
-                    },
-                )
-            return self._pool
+
+def open_database(url: str) -> Database:
+    """Return the database of a URL, which connects when it is first used.
+
+    Raises:
+        ConfigurationError: the URL is not one of a database with a history.
+    """
+    # Local imports: a process pays for one driver.
+    if url.startswith(POSTGRES_SCHEMES):
+        from omnia_history.postgres import PostgresDatabase  # noqa: PLC0415 - as above
+
+        return PostgresDatabase(url)
+    if url.startswith(f"{SQLITE_SCHEME}/"):
+        from omnia_history.sqlite import SqliteDatabase  # noqa: PLC0415 - as above
+
+        return SqliteDatabase(url.removeprefix(SQLITE_SCHEME))
+    if url.startswith(MONGODB_SCHEMES):
+        from omnia_history.mongodb import MongoDatabase  # noqa: PLC0415 - as above
+
+        return MongoDatabase(url)
+    raise ConfigurationError(
+        "the database URL of the history is invalid: "
+        "expected postgresql://user[:password]@host[:port]/database[?sslmode=require],"
+        " mongodb://[user:password@]host[:port]/[database],"
+        " or sqlite:// with the absolute path of a file; "
+        "agents that store sessions in Redis or in memory have no history"
+    )
+
+
+def no_sessions() -> Refused:
+    """Return the error for a database without tables."""
+    return Refused(
+        "unavailable",
+        "the database has no sessions of this version: no agent has stored one yet",
+    )
+
+
+def invalid_value() -> Refused:
+    """Return the error for an argument that a database does not accept."""
+    return Refused(
+        "invalid_request",
+        "the database does not accept a value of the request: expected text without the"
+        " character NUL, and a cursor as an answer returned it",
+    )
+
+
+def too_late(seconds: float) -> Refused:
+    """Return the error for a query that took more than `seconds`."""
+    return Refused(
+        "timeout",
+        f"the database did not answer within {seconds:g} s:"
+        " request less, with agent, from, to or a lower limit",
+    )

@@ -24,10 +24,33 @@ Position = TypeVar("Position")
 
 
 class SessionPosition(Struct, frozen=True):
-    """The position of a session in the list, which is sorted by begin and key, newest first."""
+    """The position of a session in the list, which is sorted by begin and key, newest first.
+
+    The key is text in MongoDB, and a number in the other databases.
+    """
 
     begun_at: datetime
-    key: int
+    key: int | str
+
+
+class UserPosition(Struct, frozen=True):
+    """The position of a user in the list, which is sorted by last use, latest first."""
+
+    active_at: datetime
+    user_id: str
+
+
+class UserFilter(Struct, frozen=True):
+    """Selects users for the list; an empty value does not filter.
+
+    Attributes:
+        agent: only those with a session of this agent, and what they used of it.
+        after: the last user of the previous page.
+    """
+
+    agent: str = ""
+    after: UserPosition | None = None
+    limit: int = DEFAULT_LIMIT
 
 
 class SessionFilter(Struct, frozen=True):
@@ -38,6 +61,7 @@ class SessionFilter(Struct, frozen=True):
         begun_to: the latest begin, exclusive.
         after: the last session of the previous page.
         text: a part of a message of the user or the agent, in upper or lower case.
+        name: a part of the name of the session, in upper or lower case.
     """
 
     agent: str = ""
@@ -49,6 +73,17 @@ class SessionFilter(Struct, frozen=True):
     after: SessionPosition | None = None
     limit: int = DEFAULT_LIMIT
     text: str = ""
+    name: str = ""
+
+
+class PieceSize(Struct, frozen=True):
+    """How much one search covers: up to the limit reached first, and at least one session."""
+
+    sessions: int = 5000
+    messages: int = 10_000
+
+
+PIECE_SIZE = PieceSize()
 
 
 class Page(Struct, frozen=True):
@@ -72,24 +107,36 @@ class AggregateFilter(Struct, frozen=True):
     last: date | None = None
 
 
-def session_filter(query: Mapping[str, str]) -> SessionFilter:
-    """Parse the query of a list of sessions.
+def session_filter(query: Mapping[str, str], user: str | None = None) -> SessionFilter:
+    """Parse the query of a list of sessions; of one user's, with a `user` that the path names.
 
     Raises:
         Refused: a parameter is unknown, or its value is invalid.
     """
-    _check_names(query, {"agent", "tag", "user", "status", "from", "to", "q", "cursor", "limit"})
+    known = {"agent", "tag", "status", "name", "from", "to", "q", "cursor", "limit"}
+    _check_names(query, known | {"user"} if user is None else known)
     return SessionFilter(
         query.get("agent", ""),
         _one_of(query, "tag", TAGS),
-        query.get("user", ""),
+        query.get("user", "") if user is None else user,
         _one_of(query, "status", STATUSES),
         _time(query, "from"),
         _time(query, "to"),
         _cursor(query, SessionPosition),
         _limit(query),
-        _search_text(query),
+        _search_text(query, "q"),
+        _search_text(query, "name"),
     )
+
+
+def user_filter(query: Mapping[str, str]) -> UserFilter:
+    """Parse the query of a list of users.
+
+    Raises:
+        Refused: a parameter is unknown, or its value is invalid.
+    """
+    _check_names(query, {"agent", "cursor", "limit"})
+    return UserFilter(query.get("agent", ""), _cursor(query, UserPosition), _limit(query))
 
 
 def page(query: Mapping[str, str]) -> Page:
@@ -121,7 +168,7 @@ def aggregate_filter(query: Mapping[str, str]) -> AggregateFilter:
     )
 
 
-def cursor(position: SessionPosition | int) -> str:
+def cursor(position: SessionPosition | UserPosition | int) -> str:
     """Encode a position as the opaque cursor that a client sends for the page after it."""
     return urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
 
@@ -157,13 +204,13 @@ def _one_of(query: Mapping[str, str], name: str, values: Collection[str]) -> str
     return value
 
 
-def _search_text(query: Mapping[str, str]) -> str:
-    text = query.get("q", "")
+def _search_text(query: Mapping[str, str], name: str) -> str:
+    text = query.get(name, "")
     if len(text) > MAX_SEARCH_LENGTH or "\0" in text:
         found = "a NUL" if "\0" in text else f"{len(text)} characters"
         raise Refused(
             "invalid_request",
-            f"q: expected at most {MAX_SEARCH_LENGTH} characters without NUL, found {found}",
+            f"{name}: expected at most {MAX_SEARCH_LENGTH} characters without NUL, found {found}",
         )
     return text
 

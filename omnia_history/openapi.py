@@ -7,7 +7,7 @@ import msgspec
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
-from omnia_history.answers import Aggregates, Sessions, SessionView
+from omnia_history.answers import Aggregates, Sessions, SessionView, Users
 from omnia_history.filters import (
     DEFAULT_LIMIT,
     GROUPS,
@@ -29,7 +29,8 @@ _ERRORS = {
     404: "The namespace has no such session.",
     503: "The database is unreachable, or did not answer in time.",
 }
-_LIST_PARAMETERS = ("agent", "tag", "user", "status", "from", "to", "q", "limit", "cursor")
+_LIST_PARAMETERS = ("agent", "tag", "user", "status", "name", "from", "to", "q", "limit", "cursor")
+_USER_PARAMETERS = ("agent", "limit", "cursor")
 _SESSION_PARAMETERS = ("agent", "begun_at")
 _RECORD_PARAMETERS = (*_SESSION_PARAMETERS, "limit", "cursor")
 _AGGREGATE_PARAMETERS = ("group_by", "agent", "from_day", "to_day")
@@ -38,6 +39,10 @@ _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
     "tag": ("Whether the session is of an agent or a function.", {"enum": list(TAGS)}),
     "user": ("The pseudonym of a user.", _STRING),
     "status": ("The status of the last turn.", {"enum": list(STATUSES)}),
+    "name": (
+        "A part of the name of the session.",
+        {"type": "string", "maxLength": MAX_SEARCH_LENGTH},
+    ),
     "from": ("The earliest begin, inclusive: a time (RFC 3339) or a day.", _STRING),
     "to": ("The latest begin, exclusive: a time (RFC 3339) or a day.", _STRING),
     "from_day": ("The first day (UTC), inclusive.", {"type": "string", "format": "date"}),
@@ -64,6 +69,15 @@ def document(namespace: str, *, public: bool) -> JsonObject:
     paths = {
         sessions: _get("listSessions", "List sessions, newest first", "Sessions", _LIST_PARAMETERS),
         session: _get("getSession", "Show a session", "SessionView", _SESSION_PARAMETERS),
+        "/api/v1/users": _get(
+            "listUsers", "List users by their last use, latest first", "Users", _USER_PARAMETERS
+        ),
+        "/api/v1/users/{id}/sessions": _get(
+            "listSessionsOfUser",
+            "List the sessions of a user, newest first",
+            "Sessions",
+            (name for name in _LIST_PARAMETERS if name != "user"),
+        ),
         "/api/v1/aggregates": _get(
             "aggregate",
             "Sum up turns and provider calls by group",
@@ -82,7 +96,14 @@ def document(namespace: str, *, public: bool) -> JsonObject:
             _RECORD_PARAMETERS,
         )
     for path, operations in paths.items():
-        _add_common(operations["get"], has_id="{id}" in path, public=public)
+        # A user without sessions has an empty list of them.
+        may_be_missing = path.startswith(session)
+        _add_common(
+            operations["get"],
+            has_id="{id}" in path,
+            may_be_missing=may_be_missing,
+            public=public,
+        )
     credential: JsonObject = {"type": "http", "scheme": "bearer"}
     return {
         "openapi": "3.1.1",
@@ -98,7 +119,7 @@ def document(namespace: str, *, public: bool) -> JsonObject:
 
 
 def _schemas() -> JsonObject:
-    types: list[Any] = [Sessions, SessionView, Aggregates, Message, Failure, *VIEWS.values()]
+    types: list[Any] = [Sessions, SessionView, Users, Aggregates, Message, Failure, *VIEWS.values()]
     _, schemas = msgspec.json.schema_components(types, ref_template=f"{_SCHEMA_REF}{{name}}")
     schemas["MessageView"]["properties"]["message"] = {"$ref": f"{_SCHEMA_REF}Message"}
     # Defaults of the types are tuples; a JSON document has lists.
@@ -136,13 +157,13 @@ def _parameter(name: str) -> JsonObject:
     return {"name": query_name, "in": "query", "description": description, "schema": schema}
 
 
-def _add_common(operation: JsonObject, *, has_id: bool, public: bool) -> None:
+def _add_common(operation: JsonObject, *, has_id: bool, may_be_missing: bool, public: bool) -> None:
     """Add the path parameter `id`, if there is one, and the error responses."""
     if has_id:
-        session = {"name": "id", "in": "path", "required": True, "schema": _STRING}
-        operation["parameters"].insert(0, session)
+        found = {"name": "id", "in": "path", "required": True, "schema": _STRING}
+        operation["parameters"].insert(0, found)
     for status, description in _ERRORS.items():
-        if (has_id or status != 404) and not (public and status == 401):  # noqa: PLR2004 - HTTP statuses
+        if (may_be_missing or status != 404) and not (public and status == 401):  # noqa: PLR2004 - HTTP statuses
             operation["responses"][str(status)] = _response(description, "Failure")
 
 

@@ -1,17 +1,38 @@
 """Builds SQL statements and their arguments, without I/O."""
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
-from omnia_core.sessions.latency import BUCKETS
-from omnia_core.sessions.postgres.encoding import escape_nul
-from omnia_history.filters import AggregateFilter, Page, SessionFilter
+from msgspec import Struct
+
+from omnia_core.sessions.escaping import escape_nul
+from omnia_history.filters import AggregateFilter, Page, SessionFilter, UserFilter
 
 Query: TypeAlias = tuple[str, list[Any]]
 
+ALL_NAMESPACES = "*"
+
+
+class Dialect(Struct, frozen=True):
+    """The parts of a statement that are not the same in every database.
+
+    Attributes:
+        bucket_sums: an expression for the sums of the elements of the column `buckets`.
+        has_match: returns a condition for sessions of which a message contains a text, and its
+            arguments.
+        has_name: likewise, a condition for sessions whose name contains a text.
+    """
+
+    bucket_sums: str
+    has_match: Callable[[str], tuple[str, tuple[str, ...]]]
+    has_name: Callable[[str], tuple[str, tuple[str, ...]]]
+
+
 # Statements are built from constants of this file; every value of a request is an argument.
 SELECT_SESSIONS = (
-    "SELECT key, id, agent, tag, user_id, status, begun_at, active_at, expires_at,"
-    " greatest(expires_at, kept_until) AS kept_until, expires_at <= now() AS ended,"
+    "SELECT key, id, agent, name, tag, user_id, status, begun_at, active_at, expires_at,"
+    " CASE WHEN kept_until > expires_at THEN kept_until ELSE expires_at END AS kept_until,"
+    " expires_at <= now() AS ended,"
     " length AS messages, first_position AS messages_deleted, turns, tool_calls,"
     " provider_calls, provider_errors, input_tokens, output_tokens, cached_tokens, cost_usd"
     " FROM omnia.sessions"
@@ -40,15 +61,16 @@ RECORDS: dict[str, tuple[str, str, str]] = {
         "turn, at, evaluation, source, score, passed, explanation",
     ),
 }
-_BUCKET_SUMS = f"ARRAY[{', '.join(f'sum(buckets[{index + 1}])' for index in range(BUCKETS))}]"
 
 
 class Where:
     """The conditions of a WHERE clause and their arguments."""
 
     def __init__(self, namespace: str) -> None:
-        self.arguments: list[Any] = [namespace]
-        self._conditions = ["namespace = $1"]
+        """`namespace` may be `ALL_NAMESPACES`."""
+        self.arguments: list[Any] = []
+        self._conditions: list[str] = []
+        self.add("namespace = {}", None if namespace == ALL_NAMESPACES else namespace)
 
     def add(self, condition: str, *values: Any) -> None:
         """Add a condition with a `{}` for each value. It is skipped if a value is None or empty."""
@@ -60,10 +82,10 @@ class Where:
         self.arguments += values
 
     def __str__(self) -> str:
-        return " AND ".join(self._conditions)
+        return " AND ".join(self._conditions) or "true"
 
 
-def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
+def session_conditions(namespace: str, criteria: SessionFilter, dialect: Dialect) -> Where:
     """Return the conditions of a list of sessions, without those of the text search."""
     where = Where(namespace)
     where.add("agent = {}", criteria.agent)
@@ -75,6 +97,9 @@ def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
         where.add("status <> 'completed'")
     if criteria.user:
         where.add("user_id <> ''")
+    if criteria.name:
+        condition, values = dialect.has_name(criteria.name)
+        where.add(condition, *values)
     where.add("begun_at >= {}", criteria.begun_from)
     where.add("begun_at < {}", criteria.begun_to)
     if criteria.after:
@@ -82,11 +107,30 @@ def session_conditions(namespace: str, criteria: SessionFilter) -> Where:
     return where
 
 
-def sessions(namespace: str, criteria: SessionFilter) -> Query:
+def sessions(namespace: str, criteria: SessionFilter, dialect: Dialect) -> Query:
     """List sessions: at most one more than the limit, which shows whether a next page exists."""
-    where = session_conditions(namespace, criteria)
+    where = session_conditions(namespace, criteria, dialect)
     order = f"ORDER BY begun_at DESC, key DESC LIMIT {criteria.limit + 1}"
     return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments
+
+
+def users(namespace: str, criteria: UserFilter) -> Query:
+    """List users by their last use: at most one more than the limit."""
+    where = Where(namespace)
+    where.add("agent = {}", criteria.agent)
+    inner = (
+        "SELECT user_id, max(active_at) AS active_at, min(begun_at) AS first_begun_at,"  # noqa: S608 - constants
+        " count(*) AS sessions, CAST(sum(turns) AS bigint) AS turns, sum(cost_usd) AS cost_usd"
+        f" FROM omnia.sessions WHERE {where} AND user_id <> '' GROUP BY user_id"
+    )
+    following = ""
+    if criteria.after:
+        first = len(where.arguments) + 1
+        following = f"WHERE (active_at, user_id) < (${first}, ${first + 1})"
+        where.arguments += [criteria.after.active_at, criteria.after.user_id]
+    order = f"ORDER BY active_at DESC, user_id DESC LIMIT {criteria.limit + 1}"
+    statement = f"SELECT * FROM ({inner}) AS users {following} {order}"  # noqa: S608 - likewise
+    return statement, where.arguments
 
 
 def session(namespace: str, session_id: str, page: Page) -> Query:
@@ -109,23 +153,29 @@ def records(kind: str, key: int, page: Page) -> Query:
     return f"{select} WHERE session = $1 AND {number} > $2 {limit}", [key, page.after]
 
 
-_GROUP_COLUMNS = {"agent": "agent", "provider": "provider", "model": "model", "day": "day::text"}
+_GROUP_COLUMNS = {
+    "agent": "agent",
+    "provider": "provider",
+    "model": "model",
+    "day": "CAST(day AS text)",
+}
 _CALL_SUMS = (
-    "sum(calls)::bigint AS calls, sum(errors)::bigint AS errors,"
-    " sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,"
-    " sum(cached_tokens)::bigint AS cached_tokens, sum(cost_usd) AS cost_usd"
+    "CAST(sum(calls) AS bigint) AS calls, CAST(sum(errors) AS bigint) AS errors,"
+    " CAST(sum(input_tokens) AS bigint) AS input_tokens,"
+    " CAST(sum(output_tokens) AS bigint) AS output_tokens,"
+    " CAST(sum(cached_tokens) AS bigint) AS cached_tokens, sum(cost_usd) AS cost_usd"
 )
-_TURN_SUMS = "sum(turns)::bigint AS turns, sum(errors)::bigint AS errors"
+_TURN_SUMS = "CAST(sum(turns) AS bigint) AS turns, CAST(sum(errors) AS bigint) AS errors"
 
 
-def calls(namespace: str, criteria: AggregateFilter) -> Query:
+def calls(namespace: str, criteria: AggregateFilter, dialect: Dialect) -> Query:
     """Sum up provider calls by group."""
-    return _sum(namespace, criteria, _CALL_SUMS, "daily_calls")
+    return _sum(namespace, criteria, f"{_CALL_SUMS}, {dialect.bucket_sums}", "daily_calls")
 
 
-def turns(namespace: str, criteria: AggregateFilter) -> Query:
+def turns(namespace: str, criteria: AggregateFilter, dialect: Dialect) -> Query:
     """Sum up turns by group, which is an agent or a day."""
-    return _sum(namespace, criteria, _TURN_SUMS, "daily_turns")
+    return _sum(namespace, criteria, f"{_TURN_SUMS}, {dialect.bucket_sums}", "daily_turns")
 
 
 def _sum(namespace: str, criteria: AggregateFilter, sums: str, table: str) -> Query:
@@ -133,7 +183,5 @@ def _sum(namespace: str, criteria: AggregateFilter, sums: str, table: str) -> Qu
     where.add("agent = {}", criteria.agent)
     where.add("day >= {}", criteria.first)
     where.add("day <= {}", criteria.last)
-    select = (
-        f'SELECT {_GROUP_COLUMNS[criteria.group_by]} AS "group", {sums}, {_BUCKET_SUMS} AS buckets'
-    )
+    select = f'SELECT {_GROUP_COLUMNS[criteria.group_by]} AS "group", {sums} AS buckets'
     return f"{select} FROM omnia.{table} WHERE {where} GROUP BY 1", where.arguments

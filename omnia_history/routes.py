@@ -1,7 +1,7 @@
 """The routes of the API and their handlers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -15,15 +15,20 @@ from omnia_core.http.connection import admit
 from omnia_core.http.hosts import ANY_HOST, MISDIRECTED, HostRule
 from omnia_core.telemetry.program import program_registry
 from omnia_core.tokens.jwt import Unauthorized
-from omnia_history import answers, filters, openapi, queries, search
+from omnia_history import answers, filters, openapi
 from omnia_history.access import Access
-from omnia_history.answers import RecordPage, Sessions, SessionView
-from omnia_history.database import Database
-from omnia_history.filters import Page, SessionFilter, SessionPosition
-from omnia_history.queries import RECORDS
-from omnia_history.records import record_view
+from omnia_history.answers import RecordPage, Sessions, SessionView, Users
+from omnia_history.database import Database, Rows
+from omnia_history.filters import (
+    PIECE_SIZE,
+    Page,
+    PieceSize,
+    SessionFilter,
+    SessionPosition,
+    UserPosition,
+)
+from omnia_history.records import VIEWS, record_view
 from omnia_history.refusals import STATUS, Failure, Refused
-from omnia_history.search import PIECE_SIZE, PieceSize
 
 _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths that need no credential."""
@@ -32,7 +37,6 @@ _OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 MAX_SEARCHES = 2
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-Rows = Sequence[Mapping[str, Any]]
 
 _log = structlog.get_logger()
 
@@ -67,8 +71,10 @@ class Routes:
         application.router.add_get("/readyz", _healthy)
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/api/v1/sessions", self._sessions)
+        application.router.add_get("/api/v1/users", self._users)
+        application.router.add_get("/api/v1/users/{id}/sessions", self._sessions_of_user)
         application.router.add_get("/api/v1/sessions/{id}", self._session)
-        for kind in RECORDS:
+        for kind in VIEWS:
             application.router.add_get(
                 f"/api/v1/sessions/{{id}}/{kind}", self._records_handler(kind)
             )
@@ -106,29 +112,34 @@ class Routes:
         return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _sessions(self, request: web.Request) -> web.Response:
-        criteria = filters.session_filter(request.query)
+        return await self._list(filters.session_filter(request.query))
+
+    async def _sessions_of_user(self, request: web.Request) -> web.Response:
+        return await self._list(filters.session_filter(request.query, request.match_info["id"]))
+
+    async def _users(self, request: web.Request) -> web.Response:
+        criteria = filters.user_filter(request.query)
+        rows = await self._database.users(self._namespace, criteria)
+        shown = rows[: criteria.limit]
+        last = None
+        if len(rows) > criteria.limit:
+            last = filters.cursor(UserPosition(shown[-1]["active_at"], shown[-1]["user_id"]))
+        return _answer(Users(list(map(answers.user_view, shown)), last))
+
+    async def _list(self, criteria: SessionFilter) -> web.Response:
         last: SessionPosition | None = None
         if criteria.text:
             async with self._search_slots:
-                rows, last = await self._search(criteria)
+                rows, last = await self._database.search(
+                    self._namespace, criteria, self._piece_size
+                )
         else:
-            rows = await self._database.fetch(queries.sessions(self._namespace, criteria))
+            rows = await self._database.sessions(self._namespace, criteria)
         shown = rows[: criteria.limit]
         if len(rows) > criteria.limit:
             last = SessionPosition(shown[-1]["begun_at"], shown[-1]["key"])
         next_cursor = filters.cursor(last) if last else None
         return _answer(Sessions(list(map(answers.session_view, shown)), next_cursor))
-
-    async def _search(self, criteria: SessionFilter) -> tuple[Rows, SessionPosition | None]:
-        """Search the next piece. Return its matches, and its end if another piece follows."""
-        end = await self._database.fetch(
-            search.last_of_piece(self._namespace, criteria, self._piece_size)
-        )
-        if not end:
-            return [], None
-        last = SessionPosition(end[0]["begun_at"], end[0]["key"])
-        rows = await self._database.fetch(search.sessions(self._namespace, criteria, last))
-        return rows, last if end[0]["more"] else None
 
     async def _session(self, request: web.Request) -> web.Response:
         view, _ = await self._find_session(request, filters.page(request.query))
@@ -138,7 +149,7 @@ class Routes:
         async def handler(request: web.Request) -> web.Response:
             page = filters.page(request.query)
             _, key = await self._find_session(request, page)
-            rows = await self._database.fetch(queries.records(kind, key, page))
+            rows = await self._database.records(kind, key, page)
             shown = rows[: page.limit]
             last = filters.cursor(shown[-1]["number"] if shown else page.after)
             next_cursor = last if len(rows) > page.limit else None
@@ -148,25 +159,25 @@ class Routes:
 
     async def _aggregates(self, request: web.Request) -> web.Response:
         criteria = filters.aggregate_filter(request.query)
-        calls = await self._database.fetch(queries.calls(self._namespace, criteria))
-        turns = []
+        calls = await self._database.calls(self._namespace, criteria)
+        turns: Rows = []
         if criteria.group_by in ("agent", "day"):
-            turns = list(await self._database.fetch(queries.turns(self._namespace, criteria)))
+            turns = await self._database.turns(self._namespace, criteria)
         return _answer(answers.aggregates(criteria.group_by, turns, calls))
 
     async def _openapi_document(self, _: web.Request) -> web.Response:
         return _answer(openapi.document(self._namespace, public=self._access is None))
 
-    async def _find_session(self, request: web.Request, page: Page) -> tuple[SessionView, int]:
+    async def _find_session(self, request: web.Request, page: Page) -> tuple[SessionView, Any]:
         session_id = request.match_info["id"]
-        rows = await self._database.fetch(queries.session(self._namespace, session_id, page))
-        if not rows:
+        row = await self._database.session(self._namespace, session_id, page)
+        if row is None:
             raise Refused(
                 "not_found",
                 f'there is no session "{abridged(session_id)}" in the namespace'
                 f' "{self._namespace}"; it may have expired and been deleted',
             )
-        return answers.session_view(rows[0]), rows[0]["key"]
+        return answers.session_view(row), row["key"]
 
 
 async def _healthy(_: web.Request) -> web.Response:

@@ -5,42 +5,15 @@ newest first, and its answer has a cursor to the next piece even if no session m
 request is fast, and all pieces together cover the whole list.
 """
 
-import msgspec
-from msgspec import Struct
-
-from omnia_history.filters import SessionFilter, SessionPosition
-from omnia_history.queries import SELECT_SESSIONS, Query, session_conditions
+from omnia_history.filters import PieceSize, SessionFilter, SessionPosition
+from omnia_history.queries import SELECT_SESSIONS, Dialect, Query, session_conditions
 
 
-class PieceSize(Struct, frozen=True):
-    """How much one request searches: up to the limit reached first, and at least one session."""
-
-    sessions: int = 5000
-    messages: int = 10_000
-
-
-PIECE_SIZE = PieceSize()
-
-# A record is JSON. Matching its raw text first is cheap and leaves few records to parse. The
-# pattern has the same JSON escapes, but the raw text includes other fields, so the parsed content
-# must match too. The type `json` accepts every stored text, but extracting a NUL from it is an
-# error, so NUL is replaced.
-_RAW = "convert_from(messages.record, 'UTF8')"
-_CONTENT = (
-    f"(regexp_replace({_RAW}, '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1\\\\ufffd', 'g')"
-    "::json->>'content')"
-)
-# Not EXISTS: PostgreSQL may plan it as a scan of all messages.
-_HAS_MATCH = (
-    "(SELECT true FROM omnia.messages WHERE messages.session = sessions.key"  # noqa: S608 - constants
-    " AND messages.role IN ('user', 'assistant')"
-    f" AND CASE WHEN {_RAW} ILIKE {{}} THEN {_CONTENT} ILIKE {{}} ELSE false END LIMIT 1)"
-)
-
-
-def last_of_piece(namespace: str, criteria: SessionFilter, size: PieceSize) -> Query:
+def last_of_piece(
+    namespace: str, criteria: SessionFilter, size: PieceSize, dialect: Dialect
+) -> Query:
     """Find the last session of the piece, and whether more sessions follow it."""
-    where = session_conditions(namespace, criteria)
+    where = session_conditions(namespace, criteria, dialect)
     order = "ORDER BY begun_at DESC, key DESC"
     statement = (
         "SELECT begun_at, key, more FROM ("  # noqa: S608 - constants
@@ -54,20 +27,13 @@ def last_of_piece(namespace: str, criteria: SessionFilter, size: PieceSize) -> Q
     return statement, where.arguments
 
 
-def sessions(namespace: str, criteria: SessionFilter, last: SessionPosition) -> Query:
+def sessions(
+    namespace: str, criteria: SessionFilter, last: SessionPosition, dialect: Dialect
+) -> Query:
     """List the matches of a piece that ends at `last`: at most one more than the limit."""
-    where = session_conditions(namespace, criteria)
+    where = session_conditions(namespace, criteria, dialect)
     where.add("(begun_at, key) >= ({}, {})", last.begun_at, last.key)
-    where.add(_HAS_MATCH, *_patterns(criteria.text))
+    condition, values = dialect.has_match(criteria.text)
+    where.add(condition, *values)
     order = f"ORDER BY begun_at DESC, key DESC LIMIT {criteria.limit + 1}"
     return f"{SELECT_SESSIONS} WHERE {where} {order}", where.arguments
-
-
-def _patterns(text: str) -> tuple[str, str]:
-    """Return the ILIKE patterns for the raw text of a record and for its content."""
-    escaped = msgspec.json.encode(text).decode()[1:-1]
-    return f"%{_literal(escaped)}%", f"%{_literal(text)}%"
-
-
-def _literal(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

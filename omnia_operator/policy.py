@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from omnia_core.env import FacadeEnv
 from omnia_core.env.operator import RESTRICTED_VOLUMES
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import GROUP
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
+from omnia_operator.api.container import ExtraContainer
+from omnia_operator.api.expose import ServiceType
 from omnia_operator.api.findings import Path, ResourceFinding
 from omnia_operator.api.meta import ContainerEnvVar, Volume
 
@@ -37,6 +40,14 @@ class Policy:
     """Whether containers may have more environment variables."""
     unauthenticated_agents: bool = False
     """Whether an agent may accept requests without credentials by a variable of its own."""
+    custom_service_accounts: bool = False
+    """Whether pods may run as a ServiceAccount that the operator has not made for them."""
+    extra_containers: bool = True
+    """Whether pods may have containers beside the operator's."""
+    host_ports: bool = False
+    """Whether containers may have ports of the node."""
+    exposure: bool = True
+    """Whether agents may be exposed outside the cluster."""
 
 
 def refusals(agent: AgentRuntime, policy: Policy) -> Iterator[ResourceFinding]:
@@ -51,14 +62,96 @@ def refusals(agent: AgentRuntime, policy: Policy) -> Iterator[ResourceFinding]:
     ):
         path: Path = ("spec", container, "extraEnv")
         if variables and not policy.extra_environment:
-            yield _refused(
-                path,
-                "more environment variables are",
-                "policy.extraEnvironment is true",
-                "remove the field",
-            )
+            yield _more_environment(path)
     if not policy.unauthenticated_agents:
         yield from _admitting(spec.facade.extra_env)
+    if spec.runtime.service_account_name is not None and not policy.custom_service_accounts:
+        yield _refused(
+            ("spec", "runtime", "serviceAccountName"),
+            "a ServiceAccount that the operator has not made is",
+            "policy.customServiceAccounts is true",
+            "remove the field; serviceAccountAnnotations give the operator's a cloud identity",
+        )
+    for place, more in _more_containers(spec):
+        yield from _container(place, more, policy)
+    if not policy.exposure:
+        yield from _exposure(spec)
+
+
+def _more_containers(spec: AgentRuntimeSpec) -> Iterator[tuple[Path, ExtraContainer]]:
+    for field, containers in (
+        ("extraContainers", spec.runtime.extra_containers),
+        ("initContainers", spec.runtime.init_containers),
+    ):
+        for index, container in enumerate(containers):
+            yield ("spec", "runtime", field, index), container
+
+
+def _container(path: Path, container: ExtraContainer, policy: Policy) -> Iterator[ResourceFinding]:
+    if not policy.extra_containers:
+        yield _refused(
+            path,
+            "a container beside the operator's is",
+            "policy.extraContainers is true",
+            "remove the container",
+        )
+        return
+    if not policy.custom_images:
+        yield _foreign_image((*path, "image"))
+    if not policy.extra_environment:
+        for field, given in (("env", container.env), ("envFrom", container.env_from)):
+            if given:
+                yield _more_environment((*path, field))
+    if not policy.host_ports:
+        for index, port in enumerate(container.ports):
+            if port.host_port is not None:
+                yield _refused(
+                    (*path, "ports", index, "hostPort"),
+                    "a port of the node is",
+                    "policy.hostPorts is true",
+                    "remove the field; a Service reaches the port by the pod's address",
+                )
+    for field, request in (
+        ("livenessProbe", container.liveness_probe),
+        ("readinessProbe", container.readiness_probe),
+        ("startupProbe", container.startup_probe),
+        ("lifecycle", container.lifecycle),
+    ):
+        yield from _hosts((*path, field), request)
+
+
+def _hosts(path: Path, value: object) -> Iterator[ResourceFinding]:
+    """Yield the hosts in a probe or hook: requests to them come from the node."""
+    if not isinstance(value, dict):
+        return
+    for field, inner in value.items():
+        if field == "host" and inner:
+            message = (
+                "a host in a probe or hook is refused, because the node would connect to it: remove"
+                " the field, which then is the pod"
+            )
+            yield ResourceFinding((*path, field), message)
+        yield from _hosts((*path, field), inner)
+
+
+def _exposure(spec: AgentRuntimeSpec) -> Iterator[ResourceFinding]:
+    expose, service = spec.facade.expose, spec.facade.service
+    if expose is not None:
+        yield _exposed(("expose",))
+    if service.type is not ServiceType.CLUSTER_IP:
+        yield _exposed(("service", "type"))
+    # Controllers expose a Service by its annotations; the operator's own describe it as a tool.
+    if not all(name.startswith(f"{GROUP}/") for name in service.annotations):
+        yield _exposed(("service", "annotations"))
+
+
+def _exposed(fields: Path) -> ResourceFinding:
+    return _refused(
+        ("spec", "facade", *fields),
+        "exposure of an agent outside the cluster is",
+        "policy.exposure is true",
+        "remove the field",
+    )
 
 
 def _volumes(spec: AgentRuntimeSpec, policy: Policy) -> Iterator[ResourceFinding]:
@@ -69,12 +162,15 @@ def _volumes(spec: AgentRuntimeSpec, policy: Policy) -> Iterator[ResourceFinding
                 yield _unlisted((*path, source), source)
         if not policy.service_account_tokens:
             yield from _tokens((*path, "projected", "sources"), volume)
-    media = spec.facade.media
-    if media is None or media.persistent_volume_claim is None:
+    if "persistentVolumeClaim" in policy.volumes:
         return
-    if "persistentVolumeClaim" not in policy.volumes:
-        place = ("spec", "facade", "media", "persistentVolumeClaim")
-        yield _unlisted(place, "persistentVolumeClaim")
+    media = spec.facade.media
+    for block, claim in (
+        (("facade", "media"), media.persistent_volume_claim if media else None),
+        (("session",), spec.session.persistent_volume_claim),
+    ):
+        if claim is not None:
+            yield _unlisted(("spec", *block, "persistentVolumeClaim"), "persistentVolumeClaim")
 
 
 def _sources(volume: Volume) -> Iterator[str]:
@@ -118,13 +214,25 @@ def _images(spec: AgentRuntimeSpec) -> Iterator[ResourceFinding]:
         for index, volume in enumerate(spec.runtime.volumes)
         if "image" in _sources(volume)
     ]
-    for path in images:
-        yield _refused(
-            path,
-            "an image other than the operator's is",
-            "policy.customImages is true",
-            "remove the field",
-        )
+    yield from map(_foreign_image, images)
+
+
+def _foreign_image(path: Path) -> ResourceFinding:
+    return _refused(
+        path,
+        "an image other than the operator's is",
+        "policy.customImages is true",
+        "remove the field",
+    )
+
+
+def _more_environment(path: Path) -> ResourceFinding:
+    return _refused(
+        path,
+        "more environment variables are",
+        "policy.extraEnvironment is true",
+        "remove the field",
+    )
 
 
 def _admitting(variables: Iterable[ContainerEnvVar]) -> Iterator[ResourceFinding]:

@@ -3,10 +3,14 @@
 from typing import Any
 
 import msgspec
+from pydantic import ValidationError
 
 from omnia_core.env import OperatorEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.findings import InvalidResource, ResourceFinding, explain
+from omnia_operator.api.rules import violations
+from omnia_operator.api.workload import PodDefaults
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy
 
@@ -23,7 +27,7 @@ def settings_of(env: OperatorEnv) -> Settings:
     """Return the settings for all agents.
 
     Raises:
-        ConfigurationError: resources are no JSON object.
+        ConfigurationError: resources, or the defaults of pods, are not as expected.
     """
     defaults = Settings()
     return Settings(
@@ -34,6 +38,7 @@ def settings_of(env: OperatorEnv) -> Settings:
         facade_resources=_resources(env, "facade_resources") or defaults.facade_resources,
         runtime_resources=_resources(env, "runtime_resources") or defaults.runtime_resources,
         image_pull_secrets=env.image_pull_secrets,
+        pods=_pods(env),
         allow_unauthenticated=env.allow_unauthenticated,
         console=env.console,
         tracing=_tracing(env),
@@ -46,6 +51,10 @@ def settings_of(env: OperatorEnv) -> Settings:
             extra_environment=env.policy_extra_environment,
             # Where all agents are open, none is opened by its own variable.
             unauthenticated_agents=env.policy_unauthenticated_agents or env.allow_unauthenticated,
+            custom_service_accounts=env.policy_custom_service_accounts,
+            extra_containers=env.policy_extra_containers,
+            host_ports=env.policy_host_ports,
+            exposure=env.policy_exposure,
         ),
     )
 
@@ -57,6 +66,26 @@ def _resources(env: OperatorEnv, field: str) -> JsonObject:
     except msgspec.DecodeError as error:
         expected = 'a JSON object such as {"limits": {"memory": "256Mi"}}'
         raise ConfigurationError(f"{env.variable(field)}: expected {expected}: {error}") from error
+
+
+def _pods(env: OperatorEnv) -> PodDefaults:
+    where = env.variable("pod_defaults")
+    try:
+        document = msgspec.json.decode(env.pod_defaults or "{}", type=dict[str, Any])
+        # The chart writes an empty value for what is not set.
+        given = {name: value for name, value in document.items() if value not in (None, "", {}, [])}
+        defaults = PodDefaults.model_validate_json(msgspec.json.encode(given), by_name=False)
+    except msgspec.DecodeError as error:
+        expected = 'a JSON object such as {"podLabels": {"team": "a"}}'
+        raise ConfigurationError(f"{where}: expected {expected}: {error}") from error
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        found = [explain(each, PodDefaults.model_json_schema(), {}) for each in details]
+        raise ConfigurationError(f"{where}: {InvalidResource(found)}") from error
+    broken = [ResourceFinding(path, message) for path, message in violations(defaults)]
+    if broken:
+        raise ConfigurationError(f"{where}: {InvalidResource(broken)}")
+    return defaults
 
 
 def _tracing(env: OperatorEnv) -> dict[str, str]:

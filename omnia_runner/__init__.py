@@ -1,5 +1,7 @@
 """Agents in Python: the runtime's turn loop, providers and session stores as a library."""
 
+from typing import TYPE_CHECKING, Any
+
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.providers import ProviderConfig
@@ -12,11 +14,21 @@ from omnia_runner.tools import Tool
 from omnia_runner.tracing import OmniAgentInstrumentor
 from omnia_runtime.ports.tools import ToolFailed
 
+if TYPE_CHECKING:
+    from omnia_runner.mongodb.backend import (
+        DocumentModels,
+        MongoBackendAdapter,
+        MongoSessionManager,
+    )
+
 __all__ = [
     "STREAM_HEADERS",
     "Agent",
     "ConfigurationError",
+    "DocumentModels",
     "Media",
+    "MongoBackendAdapter",
+    "MongoSessionManager",
     "OmniAgentInstrumentor",
     "OmniaError",
     "Part",
@@ -29,3 +41,14 @@ __all__ = [
     "open_store",
     "setup_logging",
 ]
+
+# Loaded when they are used: they need the extra `runner-mongodb`.
+_MONGODB = ("DocumentModels", "MongoBackendAdapter", "MongoSessionManager")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MONGODB:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from omnia_runner.mongodb import backend  # noqa: PLC0415 - as above
+
+    return getattr(backend, name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
+from msgspec import structs
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import SecretStr
@@ -28,6 +29,7 @@ from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
 from omnia_runtime.turns.agent_version import AgentVersion
 from omnia_runtime.turns.media import MediaLoader
+from omnia_runtime.turns.naming import NamingTerms
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.validators import compile_validators
@@ -57,6 +59,7 @@ class Agent:
         api_key: str = "",
         environ: Mapping[str, str] = {},
         max_steps: int = MAX_STEPS,
+        naming: bool = False,
     ) -> None:
         """Check the settings; nothing is connected yet.
 
@@ -66,9 +69,11 @@ class Agent:
             model: `TYPE:MODEL`, such as `openai:gpt-4.1-mini`, or all settings of a provider.
             tools: what the model may call.
             api_key: the key of the provider.
-            environ: where the key is looked for when `api_key` is "", such as `os.environ`:
-                `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`.
+            environ: where the key is looked for when `api_key` is "", such as the program's
+                environment: `OPENAI_API_KEY`, `ANTHROPIC_API_KEY`, `GEMINI_API_KEY`.
             max_steps: the model calls of a turn that may ask for tools.
+            naming: whether the model names sessions, in five words at most: in the first turn and
+                in every twentieth.
 
         Raises:
             ConfigurationError: a setting is invalid; the message says what was expected.
@@ -83,6 +88,8 @@ class Agent:
         self._turns: WeakKeyDictionary[SessionStore, SessionTurns] = WeakKeyDictionary()
         config = model if isinstance(model, ProviderConfig) else parse_model(model)
         self._version = self._build(config, api_key or _find_key(config.type, environ), max_steps)
+        if naming:
+            self._version = structs.replace(self._version, naming=NamingTerms(self._version.model))
 
     def turns(self, store: SessionStore) -> SessionTurns:
         """Return what runs the turns of the sessions in a store."""

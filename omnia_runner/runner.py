@@ -45,6 +45,7 @@ class Result(Struct, frozen=True):
             the fallback message.
         finish_reason: stop, max_output_tokens, safety, refusal, cancelled or error.
         messages: what the turn has added to the session.
+        session_name: what the session is about, if the agent names sessions.
         error: why the turn failed; "" if it did not.
     """
 
@@ -53,6 +54,7 @@ class Result(Struct, frozen=True):
     finish_reason: str
     usage: Usage
     messages: tuple[Message, ...]
+    session_name: str = ""
     error: str = ""
 
 
@@ -112,42 +114,46 @@ class Runner:
         return stream.read(), task
 
     async def cancel(self, session_id: str | None = None) -> bool:
-        """Cancel the turn of a session that runs in this program; of this one by default.
+        """Cancel the turn of a session, of this one by default, in whichever program it runs.
+
+        Programs that share a store in files or on a server reach each other; sessions in memory
+        belong to one program.
 
         Returns:
             Whether there was one. What was said until then is stored, and the stream of the turn
             ends.
+
+        Raises:
+            StoreUnavailable: the session store cannot be reached.
         """
-        running = _running.get((self._agent, session_id or self._sessions.session_id), ())
-        for task in running:
-            task.cancel()
-        return bool(running)
+        turns = self._agent.turns(self._sessions.store)
+        try:
+            return await turns.cancel(session_id or self._sessions.session_id, self._caller())
+        except SessionUnknown:
+            return False
 
     def _begin(
         self, query: str, parts: Sequence[Part], listener: AgentListener
     ) -> "asyncio.Task[Result]":
-        key = self._agent, self._sessions.session_id
-        task = asyncio.create_task(self._run(query, tuple(parts), listener))
-        running = _running.setdefault(key, set())
-        running.add(task)
+        return asyncio.create_task(self._run(query, tuple(parts), listener))
 
-        def forget(_: object) -> None:
-            running.discard(task)
-            if not running:
-                _running.pop(key, None)
-
-        task.add_done_callback(forget)
-        return task
+    def _caller(self) -> Caller:
+        return Caller({METADATA_USER_ID: self._sessions.user} if self._sessions.user else {})
 
     async def _run(self, query: str, parts: tuple[Part, ...], listener: AgentListener) -> Result:
         turn = UserTurn(
             self._sessions.session_id, query, parts, {}, [], traceparent=current_traceparent()
         )
-        caller = Caller({METADATA_USER_ID: self._sessions.user} if self._sessions.user else {})
+        caller, task = self._caller(), asyncio.current_task()
         before = await self._length(caller)
         turns = self._agent.turns(self._sessions.store)
+
+        def cancel() -> None:
+            if task:
+                task.cancel()
+
         try:
-            finished = await turns.run(turn, listener, caller)
+            finished = await turns.run(turn, listener, caller, cancel)
         except asyncio.CancelledError:
             finished = TurnFinished(turn.answer, "stop", Usage())
             return await self._result(finished, before, CANCELLED)
@@ -170,7 +176,13 @@ class Runner:
         session = await self._sessions.store.load(self._sessions.session_id)
         added = session.messages[max(before - session.first, 0) :] if session else ()
         return Result(
-            self._sessions.session_id, finished.text, reason, finished.usage, added, error
+            session_id=self._sessions.session_id,
+            text=finished.text,
+            finish_reason=reason,
+            usage=finished.usage,
+            messages=added,
+            session_name=session.name if session else "",
+            error=error,
         )
 
     async def _fall_back(
@@ -196,10 +208,6 @@ class Runner:
                 await store.append(session_id, [message], expected_length=session.length)
         except OmniaError as error:
             _log.warning("fallback message not stored", session=session_id, reason=str(error))
-
-
-# The turns that run in this program.
-_running: dict[tuple[Agent, str], set["asyncio.Task[Result]"]] = {}
 
 
 class _Stream:
@@ -294,6 +302,7 @@ class _Stream:
 def _session(result: Result) -> dict[str, Any]:
     return {
         "sessionId": result.session_id,
+        "name": result.session_name,
         "finishReason": result.finish_reason,
         "usage": to_builtins(result.usage),
         "messages": to_builtins(result.messages),

@@ -1,6 +1,7 @@
 """The sessions of a runner, in any store."""
 
 import uuid
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from omnia_core.errors import ConfigurationError
@@ -8,7 +9,8 @@ from omnia_core.sessions import Message, SessionSettings, SessionStore
 from omnia_core.units import Duration
 
 DEFAULT_TTL = "24h"
-_EXPECTED = "expected memory:, redis://…, rediss://… or postgresql://…"
+DEFAULT_NAME, DEFAULT_NAMESPACE = "runner", "default"
+_EXPECTED = "expected memory:, sqlite:PATH, redis://…, rediss://…, postgresql://… or mongodb://…"
 
 
 class SessionManager:
@@ -37,12 +39,17 @@ class SessionManager:
 
 
 def open_store(
-    url: str, *, ttl: str = DEFAULT_TTL, name: str = "runner", namespace: str = "default"
+    url: str,
+    *,
+    ttl: str = DEFAULT_TTL,
+    name: str = DEFAULT_NAME,
+    namespace: str = DEFAULT_NAMESPACE,
 ) -> SessionStore:
     """Return a session store, which connects when it is first used.
 
     Args:
-        url: `memory:`, or the URL of a Redis or PostgreSQL server.
+        url: `memory:`, `sqlite:PATH` for a file, or the URL of a Redis, PostgreSQL or MongoDB
+            server.
         ttl: how long a session is kept after its last use, such as `24h`.
         name: with `namespace`, whose sessions these are: programs of the same name share them. A
             deployed agent keeps its sessions under its own name and namespace.
@@ -62,6 +69,21 @@ def open_store(
             from omnia_core.sessions.memory import MemorySessionStore  # noqa: PLC0415 - as above
 
             return MemorySessionStore(keep)
+        case "sqlite":
+            from omnia_core.sessions.sqlite.store import (  # noqa: PLC0415 - as above
+                SqliteSessionStore,
+            )
+
+            path = url.partition(":")[2].removeprefix("//")
+            if not path:
+                raise ConfigurationError("the URL of the session store: expected sqlite:PATH")
+            return SqliteSessionStore(Path(path), settings)
+        case "mongodb" | "mongodb+srv":
+            from omnia_core.sessions.mongodb.store import (  # noqa: PLC0415 - as above
+                MongoSessionStore,
+            )
+
+            return MongoSessionStore(url, settings)
         case "redis" | "rediss":
             from omnia_core.sessions.redis.store import RedisSessionStore  # noqa: PLC0415 - as above
 

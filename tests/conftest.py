@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import PostgresServer, postgres_server, redis_server
+from tests.services import MongoServer, PostgresServer, postgres_server, redis_server
 
 # A shell without job control has its background jobs ignore Ctrl-C, and so would every program that
 # the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+ROOT = Path(__file__).parents[1]
 IN_CI = os.environ.get("CI") == "true"
 
 
@@ -63,3 +64,30 @@ def postgres(postgres_programs: Path) -> Iterator[PostgresServer]:
     """A PostgreSQL of this test run."""
     with postgres_server(postgres_programs) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mongo_program() -> Path:
+    """Find the server of `tests/mongo`, whose build takes minutes: only its lane requires it."""
+    program = ROOT / ".venv-servers/mongo/mongo-for-tests"
+    if not program.exists():
+        reason = "the MongoDB server of the tests was not built here; build it: make servers-mongo"
+        if os.environ.get("MONGO_BACKEND"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return program
+
+
+@pytest.fixture(scope="session")
+def mongo(
+    mongo_program: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MongoServer]:
+    """A MongoDB of this test run, over SQLite or (MONGO_BACKEND=postgres) PostgreSQL."""
+    if os.environ.get("MONGO_BACKEND") == "postgres":
+        backend = ("-postgres", request.getfixturevalue("postgres").url)
+    else:
+        backend = ("-sqlite", f"file:{tmp_path_factory.mktemp('mongo')}/?_pragma=synchronous(off)")
+    server = MongoServer(mongo_program, *backend)
+    server.start()
+    yield server
+    server.stop()

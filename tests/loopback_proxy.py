@@ -12,7 +12,8 @@ class Proxy:
     Attributes:
         target: the port that new connections are forwarded to.
         lose_answer: the next bytes of the server are thrown away and both connections cut.
-        lost: how many answers were.
+        dropped: pieces of the server's answers with these bytes are not handed on.
+        lost: how many answers were thrown away.
         silent: nothing that the server says is handed on.
         deaf: nothing that the client says is handed on, its leaving included.
     """
@@ -20,6 +21,7 @@ class Proxy:
     def __init__(self, target: int) -> None:
         self.target = target
         self.lose_answer = False
+        self.dropped = b""
         self.lost = 0
         self.silent = False
         self.deaf = False
@@ -43,7 +45,9 @@ class Proxy:
                     self.lost += 1
                     writer.transport.abort()
                     break
-                if not self.silent:
+                if self.dropped and self.dropped in data:
+                    self.lost += 1
+                elif not self.silent:
                     writer.write(data)
         finally:
             asking.cancel()

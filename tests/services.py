@@ -150,6 +150,40 @@ def postgres_server(programs: Path) -> Iterator[PostgresServer]:
             server.stop()
 
 
+class MongoServer:
+    """A server of MongoDB's protocol (`tests/mongo`), which can be killed and started again.
+
+    Attributes:
+        url: of a database that has nothing at first.
+    """
+
+    def __init__(self, program: Path, *arguments: str, tls: bool = False) -> None:
+        """`arguments` say where the server keeps its data."""
+        self.port = free_port()
+        self.url = f"mongodb://127.0.0.1:{self.port}/omnia{'?tls=true' if tls else ''}"
+        self._command = [program, "-listen", f"127.0.0.1:{self.port}", *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the server and wait until it listens."""
+        self._process = subprocess.Popen(self._command)
+        wait_listening(self.port)
+
+    def stop(self) -> None:
+        """Stop the server; connections are cut."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a power cut does."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(how)
+            self._process.wait(LIMIT)
+            self._process = None
+
+
 def wait_listening(port: int, seconds: float = LIMIT) -> None:
     """Wait until something listens on a port of the loopback address."""
     deadline = time.monotonic() + seconds

@@ -1,7 +1,7 @@
 """The AgentPlan of a cluster as processes on this machine."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,20 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         made.append(_container(plan, plan.runtime, runtime_env, machine))
     unused = [_unused_image(plan.facade), _unused_image(plan.runtime) if plan.runtime else ""]
     mounted = dict.fromkeys(note for _, folders in made for note in folders.notes)
-    notes = (*filter(None, unused), *mounted)
+    notes = (*filter(None, unused), *mounted, *_left_out(plan, ports))
     return LocalAgent(plan, ports, tuple(spec for spec, _ in made), notes)
+
+
+def _left_out(plan: AgentPlan, ports: AgentPorts) -> Iterator[str]:
+    """Yield what an agent has in a cluster only, and would miss here."""
+    for container in (*plan.pods.init_containers, *plan.pods.extra_containers):
+        yield (
+            f'container "{container["name"]}": not run on this machine, because it is the image'
+            f" {container['image']}"
+        )
+    if plan.exposure is not None:
+        names = ", ".join(plan.exposure.hostnames)
+        yield f"facade.expose ({names}): only a cluster has it; port {ports.client} serves here"
 
 
 _DEFAULTS = Settings()

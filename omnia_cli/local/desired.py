@@ -7,6 +7,7 @@ from typing import TypeVar
 from omnia_cli.local.canaries import Canaries
 from omnia_cli.local.objects import Key, Objects, collect
 from omnia_cli.manifests import Document
+from omnia_core.env import SessionType
 from omnia_core.names import Kind
 from omnia_operator.api import (
     AgentRuntime,
@@ -71,7 +72,7 @@ def desired(
         for document in documents
         if document.kind in set(Kind)
     }
-    agents = _of(resources, AgentRuntime)
+    agents = {key: _on_one_machine(agent) for key, agent in _of(resources, AgentRuntime).items()}
     wanted = list(_wanted(resources.values()))
     given = collect(documents)
     objects = with_environment(given, wanted, environ)
@@ -101,6 +102,16 @@ def desired(
         else:
             problems[key] = tuple(_for_this_machine(problem, wanted) for problem in outcome)
     return Desired(objects, plans, problems, Canaries.of(found), warnings)
+
+
+def _on_one_machine(agent: AgentRuntime) -> AgentRuntime:
+    """Return an agent without the volume of its sessions: `Conversations` has the file instead."""
+    if agent.spec.session.type is not SessionType.SQLITE:
+        return agent
+    changed = {"type": SessionType.MEMORY, "persistent_volume_claim": None}
+    session = agent.spec.session.model_copy(update=changed)
+    spec = agent.spec.model_copy(update={"session": session})
+    return agent.model_copy(update={"spec": spec})
 
 
 def with_environment(

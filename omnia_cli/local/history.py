@@ -63,7 +63,7 @@ class Histories:
         try:
             # Several agents may have one history.
             async with running.starting:
-                await running.group.apply([_process(key, running.port, self._inherited)])
+                await running.group.apply([history_process(*key, running.port, self._inherited)])
         except OSError as error:
             self._reporter.failed("history", f"cannot be started: {error}")
 
@@ -94,8 +94,10 @@ def _database(agent: LocalAgent) -> _Key | None:
     return None
 
 
-def _process(key: _Key, port: int, inherited: Mapping[str, str]) -> ProcessSpec:
-    namespace, url = key
+def history_process(
+    namespace: str, url: str, port: int, inherited: Mapping[str, str]
+) -> ProcessSpec:
+    """Return the history of a namespace in a database, without credentials."""
     env = HistoryEnv(
         url=SecretKeyRef("", ""),
         namespace=namespace,

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import orjson
@@ -40,8 +41,8 @@ class Reporter(Protocol):
     def ready(self, agent: Serving) -> None:
         """An agent serves."""
 
-    def serving(self, agents: list[Serving]) -> None:
-        """Every agent that can run is running."""
+    def serving(self, agents: list[Serving], sessions: Path | None) -> None:
+        """Every agent that can run is running; `sessions` is the file of their conversations."""
 
     def reloaded(self, name: str) -> None:
         """A change of its manifests is in use."""
@@ -73,8 +74,12 @@ class JsonReporter:
             history=agent.history,
         )
 
-    def serving(self, agents: list[Serving]) -> None:  # noqa: ARG002 - each had its own event
-        self._print(event="serving")
+    def serving(
+        self,
+        agents: list[Serving],  # noqa: ARG002 - each had its own event
+        sessions: Path | None,
+    ) -> None:
+        self._print(event="serving", sessions=str(sessions or ""))
 
     def reloaded(self, name: str) -> None:
         self._print(event="reloaded", name=name)
@@ -103,7 +108,7 @@ class PersonReporter:
     def ready(self, agent: Serving) -> None:
         self._console.print(f"[green]ready[/]  {escape(agent.name)}  {escape(agent.url)}")
 
-    def serving(self, agents: list[Serving]) -> None:
+    def serving(self, agents: list[Serving], sessions: Path | None) -> None:
         rows = [("NAME", "MODE", "URL", "TRY", "CONSOLE")]
         rows += [
             (agent.name, str(agent.mode), agent.url, agent.how, agent.console) for agent in agents
@@ -125,6 +130,8 @@ class PersonReporter:
                 ):
                     self._console.print(escape(f"  {what:<8}{value}"))
         self._console.print()
+        if sessions:
+            self._console.print(f"Conversations are kept in {escape(str(sessions))}.")
         self._console.print("Reloads when a manifest is saved. Ctrl-C stops everything.")
 
     def reloaded(self, name: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
 from omnia_cli.local.canaries import Steps
+from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
 from omnia_cli.local.desired import Desired, desired
 from omnia_cli.local.group import Group
@@ -45,6 +46,7 @@ class Runner:
         reaper: ends the processes if this one dies.
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
+        conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
     """
 
@@ -53,6 +55,7 @@ class Runner:
     environ: Mapping[str, str]
     announce: Callable[[Sequence[Serving]], None]
     reaper: Reaper
+    conversations: Conversations
     port: int | None = None
     occupant: Callable[[int], str] = lambda _port: "another program"
     steps: Steps = field(default_factory=Steps)
@@ -111,6 +114,7 @@ class Runner:
         everything = [*self._agents.values(), *self._workloads.values()]
         stopping = (running.group.stop() for running in everything)
         await asyncio.gather(self._histories.stop(), *stopping)
+        self.conversations.close()
 
     def _address(self, servers: list[Workload], wanted: Desired, addresses: Addresses) -> None:
         """Choose ports for new agents and servers, and map the names of Services to them."""
@@ -181,7 +185,8 @@ class Runner:
         if key not in self._agent_ports:
             return
         try:
-            agent = self._histories.named(localise(plan, self._agent_ports[key], machine))
+            kept = self.conversations.kept(plan)
+            agent = self._histories.named(localise(kept, self._agent_ports[key], machine))
         except CannotRun as error:
             self.reporter.failed(plan.name, str(error))
             return
@@ -212,7 +217,7 @@ class Runner:
             self.reporter.note(
                 agent.plan.name,
                 "the runtime was restarted: its conversations were in memory and are lost; "
-                "spec.session.type redis or postgres keeps them",
+                "without --ephemeral they are kept",
             )
 
     async def _change(self, group: Group, specs: Sequence[ProcessSpec], first: bool) -> None:

@@ -12,6 +12,7 @@ from omnia_core.env.shared import (
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
     OTEL_SETTINGS,
+    SESSION_PATH,
     GrpcTransport,
     GrpcTransportField,
     MediaMaxFileSize,
@@ -19,6 +20,7 @@ from omnia_core.env.shared import (
     MediaStorageType,
     MediaStorageTypeField,
     Port,
+    SessionPath,
     SessionType,
     SessionTypeField,
     SessionUrl,
@@ -76,6 +78,7 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         ),
     ] = Duration(86_400_000)
     session_url: SessionUrl = None
+    session_path: SessionPath = SESSION_PATH
     show_tools: Annotated[
         bool, Meta(description="Show clients the tools that the runtime executes itself.")
     ] = True

@@ -57,6 +57,15 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Secrets in the agents' namespaces that their images are pulled with."),
     ] = ()
+    pod_defaults: Annotated[
+        str,
+        Meta(
+            description="What the pods of every agent have unless its AgentRuntime says otherwise,"
+            " as a JSON object with fields of `spec.runtime`: `podLabels`, `podAnnotations`,"
+            " `serviceAccountAnnotations`, `priorityClassName`, `nodeSelector`, `tolerations`,"
+            " `affinity`, `topologySpreadConstraints`."
+        ),
+    ] = ""
     allow_unauthenticated: Annotated[
         bool, Meta(description="Agents serve requests without a credential. For development only.")
     ] = False
@@ -100,6 +109,24 @@ class OperatorEnv(EnvContract, frozen=True, kw_only=True):
             " `facade.extraEnv`."
         ),
     ] = False
+    policy_custom_service_accounts: Annotated[
+        bool,
+        Meta(description="AgentRuntimes may name a ServiceAccount that the operator has not made."),
+    ] = False
+    policy_extra_containers: Annotated[
+        bool,
+        Meta(description="AgentRuntimes may have `extraContainers` and `initContainers`."),
+    ] = True
+    policy_host_ports: Annotated[
+        bool, Meta(description="Containers of AgentRuntimes may have ports of the node.")
+    ] = False
+    policy_exposure: Annotated[
+        bool,
+        Meta(
+            description="AgentRuntimes may have `facade.expose`, and a Service with annotations or"
+            " of another type than ClusterIP."
+        ),
+    ] = True
     discovery_deny_private_addresses: Annotated[
         bool,
         Meta(
@@ -165,8 +192,17 @@ class HistoryEnv(EnvContract, frozen=True, kw_only=True):
         "log_level": "LOG_LEVEL",
     }
 
-    url: Annotated[Secret, Meta(description="URL of the PostgreSQL that agents' sessions are in.")]
-    namespace: Annotated[str, Meta(description="The namespace whose agents are shown.")] = "default"
+    url: Annotated[
+        Secret,
+        Meta(
+            description="URL of the PostgreSQL that agents' sessions are in; of an SQLite file,"
+            " `sqlite://` and its absolute path."
+        ),
+    ]
+    namespace: Annotated[
+        str,
+        Meta(description="The namespace whose agents are shown; `*` for all, without credentials."),
+    ] = "default"
     port: Annotated[Port, Meta(description="Port of the API, and of health.")] = names.HISTORY_PORT
     bind_address: Annotated[
         str | None, Meta(description="Address of the API; all of the pod's when unset.")

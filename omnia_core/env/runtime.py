@@ -12,6 +12,7 @@ from omnia_core.env.shared import (
     MEDIA_MAX_FILE_SIZE,
     MEDIA_STORAGE_PATH,
     OTEL_SETTINGS,
+    SESSION_PATH,
     GrpcTransport,
     GrpcTransportField,
     MediaMaxFileSize,
@@ -19,6 +20,7 @@ from omnia_core.env.shared import (
     MediaStorageType,
     MediaStorageTypeField,
     Port,
+    SessionPath,
     SessionType,
     SessionTypeField,
     SessionUrl,
@@ -103,6 +105,24 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
         Duration, Meta(description="A session ends this long after its last use.")
     ] = Duration(86_400_000)
     session_url: SessionUrl = None
+    session_path: SessionPath = SESSION_PATH
+    session_naming: Annotated[
+        bool, Meta(description="Give sessions names, beside the answers.")
+    ] = False
+    session_naming_every_turns: Annotated[
+        Annotated[int, Meta(ge=1)],
+        Meta(description="After how many turns a session gets another name."),
+    ] = 20
+    session_naming_max_words: Annotated[
+        Annotated[int, Meta(ge=1, le=20)], Meta(description="Longest name, in words.")
+    ] = 5
+    session_naming_max_length: Annotated[
+        Annotated[int, Meta(ge=5, le=200)], Meta(description="Longest name, in characters.")
+    ] = 50
+    session_naming_provider: Annotated[
+        str | None,
+        Meta(description="The provider that makes the names; the one that answers when unset."),
+    ] = None
     retention_ttl: Annotated[
         Duration | None,
         Meta(

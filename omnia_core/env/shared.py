@@ -5,11 +5,13 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
+from omnia_core import names
 from omnia_core.env.contract import Secret
 
 DEFAULT_ENDPOINT = "localhost:4317"
 MEDIA_STORAGE_PATH = "/var/omnia/media"
 MEDIA_MAX_FILE_SIZE = 10 << 20
+SESSION_PATH = f"{names.SESSIONS_PATH}/sessions.db"
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Rate = Annotated[float, Meta(ge=0, le=1)]
 
@@ -20,6 +22,13 @@ class SessionType(StrEnum):
     MEMORY = "memory"
     REDIS = "redis"
     POSTGRES = "postgres"
+    SQLITE = "sqlite"
+    MONGODB = "mongodb"
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether audit records are kept, and data of sessions that have ended."""
+        return self in (SessionType.POSTGRES, SessionType.SQLITE, SessionType.MONGODB)
 
 
 class MediaStorageType(StrEnum):
@@ -38,6 +47,9 @@ class GrpcTransport(StrEnum):
 
 SessionTypeField: TypeAlias = Annotated[SessionType, Meta(description="Where sessions are kept.")]
 SessionUrl: TypeAlias = Annotated[Secret | None, Meta(description="URL of the session store.")]
+SessionPath: TypeAlias = Annotated[
+    str, Meta(description="File of the sessions, where they are kept in SQLite.")
+]
 MediaStorageTypeField: TypeAlias = Annotated[
     MediaStorageType, Meta(description="Where uploads are kept; `none` serves none.")
 ]

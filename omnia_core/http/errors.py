@@ -39,12 +39,24 @@ def response_bytes(error: HttpError, *, head_only: bool = False) -> bytes:
     """
     # A detail may quote bytes of the request that are not UTF-8.
     detail = str(error.body["detail"]).encode(errors="replace").decode()
-    body = json_bytes({**error.body, "detail": detail})
+    body = {**error.body, "detail": detail}
+    return json_response(error.status, body, error.headers, head_only=head_only)
+
+
+def json_response(
+    status: int,
+    document: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+    *,
+    head_only: bool = False,
+) -> bytes:
+    """Return a whole HTTP/1.1 response with a JSON document, as `response_bytes`."""
+    body = json_bytes({**document})
     lines = [
-        f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}",
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
         "Connection: close",
-        *(f"{name}: {value}" for name, value in error.headers.items()),
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if head_only else body)

@@ -33,6 +33,7 @@ class EventKind(StrEnum):
     OUTPUT_INVALID = "output_invalid"
     RUNTIME_ERROR = "runtime_error"
     SUMMARY_MADE = "summary_made"
+    NAME_MADE = "name_made"
     RECORDS_DROPPED = "records_dropped"
 
 

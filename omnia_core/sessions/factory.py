@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import structlog
 
@@ -15,11 +16,13 @@ _log = structlog.get_logger()
 
 
 def session_url(env: FacadeEnv | RuntimeEnv) -> str:
-    """Return the URL of the session store.
+    """Return the URL of the session store; of a file, its path.
 
     Raises:
         ConfigurationError: the variable is missing.
     """
+    if env.session_type is SessionType.SQLITE:
+        return env.session_path
     if not isinstance(env.session_url, SecretStr):
         raise ConfigurationError(
             f"{env.variable('session_url')}: missing; {env.variable('session_type')}="
@@ -65,6 +68,14 @@ def open_sessions(
         from omnia_core.sessions.redis.store import RedisSessionStore  # noqa: PLC0415 - as above
 
         return RedisSessionStore(url, settings)
+    if env.session_type is SessionType.SQLITE:
+        from omnia_core.sessions.sqlite.store import SqliteSessionStore  # noqa: PLC0415 - as above
+
+        return SqliteSessionStore(Path(url), settings)
+    if env.session_type is SessionType.MONGODB:
+        from omnia_core.sessions.mongodb.store import MongoSessionStore  # noqa: PLC0415 - as above
+
+        return MongoSessionStore(url, settings)
     from omnia_core.sessions.postgres.store import PostgresSessionStore  # noqa: PLC0415 - as above
 
     return PostgresSessionStore(url, settings)

@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import (
@@ -61,7 +63,7 @@ class MemorySessionStore(SessionStore):
         known = entry.session
         if known.length != expected_length:
             raise SessionConflict(session_id, expected_length, known.length)
-        grown = Session(session_id, (*known.messages, *messages), (), known.deleted)
+        grown = structs.replace(known, messages=(*known.messages, *messages), interrupted=())
         # The first append is one turn, even if a function called its model twice: it stays whole.
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
@@ -73,19 +75,38 @@ class MemorySessionStore(SessionStore):
     ) -> None:
         entry = self._touch(session_id)
         if entry and entry.session.length == expected_length:
-            known = entry.session
-            entry.session = Session(session_id, known.messages, tuple(messages), known.deleted)
+            entry.session = structs.replace(entry.session, interrupted=tuple(messages))
+
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+    ) -> bool:
+        self._end_expired()
+        entry = self._entries.get(session_id)
+        if entry is None or entry.session.name != expected_name:
+            return False
+        entry.session = structs.replace(entry.session, name=name)
+        return True
 
     async def close(self) -> None:
         self._entries.clear()
 
-    def _touch(self, session_id: str) -> _Entry | None:
+    def _end_expired(self) -> float:
+        """Delete the expired sessions; return the time."""
         now, ended = self._clock(), 0
         while self._entries and next(iter(self._entries.values())).expires_at <= now:
             self._entries.popitem(last=False)
             ended += 1
         if ended:
             self._on_retention(RetentionEffects(ended, ended))
+        return now
+
+    def _touch(self, session_id: str) -> _Entry | None:
+        now = self._end_expired()
         entry = self._entries.get(session_id)
         if entry:
             if self._retention.dry_run and now - entry.expires_at + self._ttl >= self._trial_ttl:
@@ -118,4 +139,4 @@ def _without(session: Session, count: int) -> Session:
     deleted = DeletedMessages(
         session.first + count, before + turns, session.pack_version, session.user_id
     )
-    return Session(session.id, session.messages[count:], session.interrupted, deleted)
+    return structs.replace(session, messages=session.messages[count:], deleted=deleted)

@@ -68,12 +68,14 @@ class Session(Struct, frozen=True):
         interrupted: the last checkpoint of a turn that was not appended yet. The turn is running,
             or its runtime died; then the next append may begin with these messages.
         deleted: the deleted messages before `messages`; None when nothing is deleted.
+        name: what the session is about, for people; one line, "" while it has none.
     """
 
     id: str
     messages: tuple[Message, ...] = field(default=())
     interrupted: tuple[Message, ...] = field(default=())
     deleted: DeletedMessages | None = None
+    name: str = ""
 
     @property
     def first(self) -> int:
@@ -98,6 +100,12 @@ class Session(Struct, frozen=True):
         if self.deleted:
             return self.deleted.user_id
         return self.messages[0].user_id if self.messages else ""
+
+    @property
+    def answering(self) -> bool:
+        """Whether a turn runs, or died before its answer was stored."""
+        said = (message.role for message in reversed(self.messages) if message.role != "summary")
+        return next(said, "") == "user"
 
     def open_to(self, user_id: str) -> bool:
         """Whether a user may continue the session; an anonymous session is open to everybody."""

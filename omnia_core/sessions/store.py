@@ -9,6 +9,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
+from omnia_core.sessions.signals import Signals
 from omnia_core.units import Duration
 
 
@@ -35,12 +36,12 @@ class StoreUnavailable(OmniaError):
 class WriteUnconfirmed(StoreUnavailable):
     """The store accepted a write, and too few replicas confirmed it."""
 
-    def __init__(self, confirmed: int, required: int) -> None:
+    def __init__(self, detail: str) -> None:
         OmniaError.__init__(
             self,
             Code.UNAVAILABLE,
-            f"the session store has not confirmed the write ({confirmed} of {required} replicas"
-            " have it): it may be kept all the same, and what is sent again may be stored twice",
+            f"the session store has not confirmed the write ({detail}): it may be kept all the"
+            " same, and what is sent again may be stored twice",
         )
 
 
@@ -76,6 +77,11 @@ class SessionStore(Protocol):
 
     keeps_audit: bool = False
 
+    @property
+    def signals(self) -> Signals | None:
+        """The signals between the pods of the agent; None where no other pod sees the sessions."""
+        return None
+
     def start(self) -> None:
         """Start the background work that a retention policy requires."""
         return
@@ -106,6 +112,20 @@ class SessionStore(Protocol):
 
         They are `Session.interrupted` until the next append, which deletes them. A session that
         has another length, or has ended, stays as it is.
+        """
+
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        """Name a session, and store the audit records of the naming; return whether it was named.
+
+        A session that has another name than `expected_name` by now keeps it. A name is not a
+        message: neither the length nor the time to live changes.
         """
 
     async def close(self) -> None:

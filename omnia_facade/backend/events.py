@@ -107,12 +107,13 @@ class ToolResultEvent(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """The answer of a turn."""
+    """The answer of a turn; `session_name` is "" while the session has no name."""
 
     content: str
     usage: Usage | None = None
     finish_reason: str = "stop"
     parts: tuple[Part, ...] = ()
+    session_name: str = ""
 
 
 class Failed(Struct, frozen=True):

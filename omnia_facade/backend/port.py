@@ -3,6 +3,8 @@
 from enum import Enum, auto
 from typing import Protocol
 
+from msgspec import Struct
+
 from omnia_core.conversation.listener import TurnListener
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AudioQueue
@@ -24,10 +26,27 @@ class Resume(Enum):
     UNAVAILABLE = auto()
 
 
+class Probed(Struct, frozen=True):
+    """Whether a session can be continued, and its name; "" while it has none."""
+
+    resume: Resume
+    session_name: str = ""
+
+
+class Cancellation(Enum):
+    """What became of the request to cancel the running turn of a session."""
+
+    ACCEPTED = auto()
+    NOT_FOUND = auto()
+    NOT_RUNNING = auto()
+    UNSUPPORTED = auto()
+    UNAVAILABLE = auto()
+
+
 class BackendConnection(Protocol):
     """The turns and calls of one client connection, one at a time."""
 
-    async def probe(self, session_id: str) -> Resume:
+    async def probe(self, session_id: str) -> Probed:
         """Return whether a session that this connection did not begin can be continued."""
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
@@ -59,6 +78,9 @@ class Backend(Protocol):
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         """Return whether this caller can continue a session."""
+
+    async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
+        """Ask the running turn of a session to end soon, whichever connection began it."""
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         """Begin a connection to which `session_id` was announced."""

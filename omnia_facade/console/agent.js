@@ -12,6 +12,7 @@ const attachments = new Attachments();
 const queue = [];
 let running = null;
 let session = "";
+const agentTitle = document.title;
 let announced = "";
 let resuming = sessionStorage.getItem(SESSION) ?? "";
 let said = resuming !== "";
@@ -44,10 +45,14 @@ function handle(frame) {
   switch (frame.type) {
     case "connected":
       if (frame.connected?.resumed) {
+        entitle(frame.connected.session_name);
         adopt(frame.session_id, session ? "" : "Conversation resumed. Earlier messages are not shown.");
       } else {
         announced = frame.session_id;
-        if (!resuming) adopt(announced, "");
+        if (!resuming) {
+          entitle("");
+          adopt(announced, "");
+        }
       }
       break;
     case "chunk":
@@ -67,6 +72,7 @@ function handle(frame) {
       break;
     case "done":
       running?.done(frame);
+      if (frame.session_name) entitle(frame.session_name);
       next();
       break;
     case "error":
@@ -91,6 +97,11 @@ function refuse({ code, message: why }) {
   }
 }
 
+// Show what the session is about.
+function entitle(name) {
+  document.title = name ? `${name} · ${agentTitle}` : agentTitle;
+}
+
 // Resume a session.
 function adopt(id, news) {
   said = id !== announced;
@@ -103,6 +114,7 @@ function adopt(id, news) {
 }
 
 function forgetSession() {
+  entitle("");
   said = false;
   session = announced;
   byId("session").value = session;

@@ -38,6 +38,13 @@ def rejection_of_upgrade(
         )
     if draining:
         return shutting_down()
+    return rejection_of_origin(head, allowed_origins, local=local)
+
+
+def rejection_of_origin(
+    head: RequestHead, allowed_origins: Sequence[str], *, local: bool
+) -> RejectedRequest | None:
+    """Return why the page that a request comes from may not send it; None if it may."""
     if not _origin_allowed(head, allowed_origins, local=local):
         return RejectedRequest(
             403,

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import structlog
 from msgspec import Struct, field
 
-from omnia_core.http.errors import response_bytes
+from omnia_core.http.errors import HttpError, json_response, response_bytes
 from omnia_core.http.head import END, RequestHead, parse_head
 from omnia_core.http.hosts import ANY_HOST, HostRule
 from omnia_core.http.received import (
@@ -16,6 +16,7 @@ from omnia_core.http.received import (
     ReceivedBytes,
     discard_slowly,
 )
+from omnia_core.jsonvalue import JsonObject
 from omnia_facade.auth.chain import Authenticator, Unauthorized
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import (
@@ -40,6 +41,21 @@ Upgrade: TypeAlias = Callable[[RequestHead, Principal], asyncio.Protocol]
 # Answers requests that need neither credential nor server: a whole response, or None.
 StaticFrontPage: TypeAlias = Callable[[RequestHead], bytes | None]
 
+
+class HeadRoute(Protocol):
+    """Answers authenticated requests by their heads; their bodies are discarded."""
+
+    def serves(self, path: str) -> bool:
+        """Whether this route serves a path, with any method."""
+
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
+        """Return the body of an answer with the status 202.
+
+        Raises:
+            HttpError: the request is answered with this error.
+        """
+
+
 _log = structlog.get_logger()
 
 
@@ -51,7 +67,8 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
         upgrade: makes the protocol of a WebSocket connection; None where there are no
             conversations.
         http: makes the protocol of an HTTP connection; None where there are no routes.
-        front_page: answers in front of a pod that serves no HTTP.
+        head_route: answers some requests in front of a pod that serves no HTTP.
+        front_page: likewise, without a credential.
         hosts: which Host headers are served.
         local: the port is reachable from this machine only.
         budget: limits what unadmitted connections hold together.
@@ -65,6 +82,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     rejected: Callable[[Rejection], None]
     upgrade: Upgrade | None = None
     http: HttpProtocolFactory | None = None
+    head_route: HeadRoute | None = None
     front_page: StaticFrontPage | None = None
     allowed_origins: tuple[str, ...] = ()
     timings: Timings = USUAL
@@ -194,6 +212,9 @@ class ConnectionRouter(asyncio.Protocol):
             detail = "the credential could not be checked"
             self._reject(RejectedRequest(500, Rejection.INTERNAL_ERROR, detail), head)
             return
+        if context.head_route and context.head_route.serves(head.path):
+            await self._answer_head(context.head_route, head, principal)
+            return
         rejected = rejection_of_upgrade(
             head,
             allowed_origins=context.allowed_origins,
@@ -213,6 +234,14 @@ class ConnectionRouter(asyncio.Protocol):
                 context.capacity.leave_user(principal.user_id)
                 raise
             self._hand_over(protocol, principal.user_id)
+
+    async def _answer_head(self, route: HeadRoute, head: RequestHead, principal: Principal) -> None:
+        try:
+            self._answer(json_response(202, await route.answer(head, principal)))
+        except RejectedRequest as rejected:
+            self._reject(rejected, head)
+        except HttpError as error:
+            self._answer(response_bytes(error, head_only=head.method == "HEAD"))
 
     def _hand_over(self, inner: asyncio.Protocol, user_id: str) -> None:
         """Let another protocol serve the connection, which is counted for this user."""

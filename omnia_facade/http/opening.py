@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import orjson
 from aiohttp import web
 
-from omnia_core.env import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
@@ -14,6 +13,7 @@ from omnia_core.http.hosts import HostRule
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Mode
 from omnia_facade.auth.chain import Authenticator
+from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
 from omnia_facade.http.server import HttpRoute, HttpServer
 from omnia_facade.http.static import StaticRoute
@@ -29,6 +29,7 @@ async def open_http(
     context: ProcessContext,
     authenticator: Authenticator,
     media: MediaService | None,
+    cancel: TurnCancel | None,
     *,
     hosts: HostRule,
     budget: ReceiveBudget,
@@ -38,14 +39,16 @@ async def open_http(
     Raises:
         ConfigurationError: a route cannot be served in this environment.
     """
-    routes = [*_routes(context, media)]
+    routes = [*_routes(context, media, cancel)]
     server = HttpServer(routes, authenticator, context.metrics.rejected, hosts)
     runner = server.runner(context.env.drain_timeout.seconds, context.timings, budget)
     await runner.setup()
     return runner
 
 
-def _routes(context: ProcessContext, media: MediaService | None) -> Iterator[HttpRoute]:
+def _routes(
+    context: ProcessContext, media: MediaService | None, cancel: TurnCancel | None
+) -> Iterator[HttpRoute]:
     # Imports below are local: a pod pays with memory for what it imports.
     env = context.env
     if env.mode is Mode.FUNCTION:
@@ -61,6 +64,10 @@ def _routes(context: ProcessContext, media: MediaService | None) -> Iterator[Htt
         from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
 
         yield MediaRoute(media, context.metrics.media, context.timings)
+    if cancel:
+        from omnia_facade.http.cancel import CancelRoute  # noqa: PLC0415 - as above
+
+        yield CancelRoute(cancel)
 
 
 def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
@@ -94,7 +101,7 @@ def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
 
 def _open_refused_inputs(context: ProcessContext) -> "RefusedInputs | None":
     """Return the records of refused inputs; None if the session store keeps no audit records."""
-    if context.env.session_type is not SessionType.POSTGRES:
+    if not context.env.session_type.keeps_history:
         return None
     from omnia_facade.functions.refused_inputs import RefusedInputs  # noqa: PLC0415 - as above
 

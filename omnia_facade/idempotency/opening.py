@@ -1,5 +1,7 @@
 """Opens the store of replies that the environment names."""
 
+from pathlib import Path
+
 from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
@@ -58,6 +60,14 @@ def _open(env: FacadeEnv, url: str) -> ReplyStore:
         from omnia_facade.idempotency.redis import RedisReplyStore  # noqa: PLC0415 - as above
 
         return RedisReplyStore(url, namespace=env.namespace, agent=env.agent_name)
+    if env.session_type is SessionType.SQLITE:
+        from omnia_facade.idempotency.sqlite import SqliteReplyStore  # noqa: PLC0415 - as above
+
+        return SqliteReplyStore(Path(url), namespace=env.namespace, agent=env.agent_name)
+    if env.session_type is SessionType.MONGODB:
+        from omnia_facade.idempotency.mongodb import MongoReplyStore  # noqa: PLC0415 - as above
+
+        return MongoReplyStore(url, namespace=env.namespace, agent=env.agent_name)
     from omnia_facade.idempotency.postgres import PostgresReplyStore  # noqa: PLC0415 - as above
 
     return PostgresReplyStore(url, namespace=env.namespace, agent=env.agent_name)

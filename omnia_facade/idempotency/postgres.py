@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from omnia_core.sessions.postgres.pool import PostgresPool
-from omnia_core.sessions.postgres.retention import SWEEP_BATCH, SWEEP_SECONDS, BatchTask
+from omnia_core.sessions.sweeping import SWEEP_BATCH, SWEEP_SECONDS, BatchTask
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 _CLAIM = "SELECT * FROM omnia.claim_reply($1, $2, $3, $4, $5, $6)"

@@ -9,7 +9,7 @@ from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Resume
+from omnia_facade.backend.port import Cancellation, Probed
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.port import (
     IncomingEvent,
@@ -49,15 +49,17 @@ class RemoteRuntime:
         )
         return RuntimeStream(self._transport.stream(_SERVICE + "Converse", metadata), session_id)
 
-    async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
+    async def has_conversation(self, session_id: str, caller: Principal) -> Probed:
         request = pb.HasConversationRequest(session_id=session_id)
-        metadata = (
-            *self._metadata,
-            (names.METADATA_SESSION_ID, session_id),
-            *caller_metadata(caller),
-        )
+        metadata = self._of_session(session_id, caller)
         answer = await self._ask("HasConversation", request, metadata, PROBE_SECONDS)
-        return mapping.to_resume(pb.HasConversationResponse.FromString(answer))
+        return mapping.to_probed(pb.HasConversationResponse.FromString(answer))
+
+    async def cancel_turn(self, session_id: str, caller: Principal) -> Cancellation:
+        request = pb.CancelTurnRequest(session_id=session_id)
+        metadata = self._of_session(session_id, caller)
+        answer = await self._ask("CancelTurn", request, metadata, PROBE_SECONDS)
+        return mapping.to_cancellation(pb.CancelTurnResponse.FromString(answer))
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
@@ -82,10 +84,17 @@ class RemoteRuntime:
     async def close(self) -> None:
         await self._transport.close()
 
+    def _of_session(self, session_id: str, caller: Principal) -> CallMetadata:
+        session = (names.METADATA_SESSION_ID, session_id)
+        return (*self._metadata, session, *caller_metadata(caller))
+
     async def _ask(
         self,
         method: str,
-        request: pb.HasConversationRequest | pb.InvocationRequest | pb.HealthRequest,
+        request: pb.HasConversationRequest
+        | pb.CancelTurnRequest
+        | pb.InvocationRequest
+        | pb.HealthRequest,
         metadata: CallMetadata,
         seconds: float,
         *,

@@ -22,7 +22,7 @@ from omnia_facade.backend.events import (
     Transcript,
     TurnRequest,
 )
-from omnia_facade.backend.port import Resume
+from omnia_facade.backend.port import Cancellation, Probed, Resume
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     IncomingEvent,
@@ -80,13 +80,23 @@ def to_invocation(response: pb.InvocationResponse) -> Invocation:
     return Invocation(response.output_json, usage)
 
 
-def to_resume(response: pb.HasConversationResponse) -> Resume:
+def to_probed(response: pb.HasConversationResponse) -> Probed:
     """Return the state; unknown states are `UNAVAILABLE`."""
     states = {
         pb.RESUME_STATE_RESUMABLE: Resume.RESUMABLE,
         pb.RESUME_STATE_NOT_FOUND: Resume.NOT_FOUND,
     }
-    return states.get(response.state, Resume.UNAVAILABLE)
+    return Probed(states.get(response.state, Resume.UNAVAILABLE), response.session_name)
+
+
+def to_cancellation(response: pb.CancelTurnResponse) -> Cancellation:
+    """Return the state; unknown states are `UNAVAILABLE`."""
+    states = {
+        pb.CANCEL_STATE_ACCEPTED: Cancellation.ACCEPTED,
+        pb.CANCEL_STATE_NOT_FOUND: Cancellation.NOT_FOUND,
+        pb.CANCEL_STATE_NOT_RUNNING: Cancellation.NOT_RUNNING,
+    }
+    return states.get(response.state, Cancellation.UNAVAILABLE)
 
 
 def _failed(message: pb.ServerMessage) -> Failed:
@@ -126,6 +136,7 @@ def _done(done: pb.Done) -> Done:
         usage=_usage(done.usage) if done.HasField("usage") else None,
         finish_reason=done.finish_reason,
         parts=tuple(_from_part(part) for part in done.parts),
+        session_name=done.session_name,
     )
 
 

@@ -17,7 +17,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import Resume
+from omnia_facade.backend.port import Cancellation, Probed
 
 
 class RuntimeFailed(OmniaError):
@@ -95,8 +95,11 @@ class RuntimeClient(Protocol):
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         """Begin a stream; the first `read` fails if the runtime is not reachable."""
 
-    async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
+    async def has_conversation(self, session_id: str, caller: Principal) -> Probed:
         """Return whether this caller can continue a session."""
+
+    async def cancel_turn(self, session_id: str, caller: Principal) -> Cancellation:
+        """Cancel the running turn of a session of this caller, in whichever pod it runs."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

@@ -21,7 +21,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Resume
+from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Resume
 
 # About 10 MB when full; the oldest ids are forgotten first.
 MAX_ANNOUNCED = 50_000
@@ -57,6 +57,10 @@ class EchoBackend:
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         return self._sessions.probe(session_id, principal.user_id)
+
+    async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
+        known = self._sessions.probe(session_id, principal.user_id) is Resume.RESUMABLE
+        return Cancellation.UNSUPPORTED if known else Cancellation.NOT_FOUND
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         self._sessions.add(session_id, principal.user_id)
@@ -103,15 +107,12 @@ def script_for(message: str) -> Script:
     return next((script for script in SCRIPTS if script.matches(message)), DEFAULT)
 
 
-class DemoBackend:
+class DemoBackend(EchoBackend):
     """Answers by script."""
 
     def __init__(self, sessions: AnnouncedSessions, word_seconds: float = WORD_SECONDS) -> None:
-        self._sessions = sessions
+        super().__init__(sessions)
         self._word_seconds = word_seconds
-
-    async def probe(self, session_id: str, principal: Principal) -> Resume:
-        return self._sessions.probe(session_id, principal.user_id)
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         self._sessions.add(session_id, principal.user_id)
@@ -127,8 +128,8 @@ class _EchoConnection:
         self._sessions = sessions
         self._user_id = user_id
 
-    async def probe(self, session_id: str) -> Resume:
-        return self._sessions.probe(session_id, self._user_id)
+    async def probe(self, session_id: str) -> Probed:
+        return Probed(self._sessions.probe(session_id, self._user_id))
 
     async def turn(
         self,

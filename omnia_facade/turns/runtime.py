@@ -5,6 +5,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
+from msgspec import structs
 
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.conversation.listener import TurnListener
@@ -22,7 +23,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Resume
+from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Resume
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     ConverseStream,
@@ -68,7 +69,16 @@ class RuntimeBackend:
         self._store = store
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:
-        return await _probe(self._client, session_id, principal)
+        return (await _probe(self._client, session_id, principal)).resume
+
+    async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
+        try:
+            return await self._client.cancel_turn(session_id, principal)
+        except RuntimeFailed as failed:
+            if failed.code is Code.UNIMPLEMENTED:
+                return Cancellation.UNSUPPORTED
+            _log.warning("turn not cancelled", session_id=session_id, reason=failed.message)
+            return Cancellation.UNAVAILABLE
 
     def begin(
         self,
@@ -105,7 +115,7 @@ class _RuntimeConnection:
         self._turns = RuntimeTurns(client, caller, silence_seconds, cancel_seconds, store)
         self._call: RuntimeCall | None = None
 
-    async def probe(self, session_id: str) -> Resume:
+    async def probe(self, session_id: str) -> Probed:
         return await _probe(self._client, session_id, self._caller)
 
     def turn(
@@ -150,14 +160,14 @@ class _RuntimeConnection:
         self._turns.close()
 
 
-async def _probe(client: RuntimeClient, session_id: str, caller: Principal) -> Resume:
+async def _probe(client: RuntimeClient, session_id: str, caller: Principal) -> Probed:
     try:
         return await client.has_conversation(session_id, caller)
     except RuntimeFailed as failed:
         if failed.code is Code.UNIMPLEMENTED:
-            return Resume.RESUMABLE
+            return Probed(Resume.RESUMABLE)
         _log.warning("session not probed", session_id=session_id, reason=failed.message)
-        return Resume.UNAVAILABLE
+        return Probed(Resume.UNAVAILABLE)
 
 
 class RuntimeTurns:
@@ -307,9 +317,10 @@ class RuntimeTurns:
     async def _is_lost(self, session_id: str) -> bool:
         """Whether a session that was answered here is unknown now: a restart empties the memory."""
         try:
-            return await self._client.has_conversation(session_id, self._caller) is Resume.NOT_FOUND
+            probed = await self._client.has_conversation(session_id, self._caller)
         except RuntimeFailed:
             return False
+        return probed.resume is Resume.NOT_FOUND
 
     async def _next(self, relay: TextRelay) -> IncomingEvent:
         # Many events may have arrived together: the other connections get their turn in between.
@@ -345,7 +356,7 @@ class RuntimeTurns:
         if isinstance(event, Failed):
             return Done(text, finish_reason=CANCELLED) if self.cancelled else event
         reason = event.finish_reason or (CANCELLED if self.cancelled else "stop")
-        return Done(event.content or text, event.usage, reason, event.parts)
+        return structs.replace(event, content=event.content or text, finish_reason=reason)
 
     def _end_turn(self, *, clean: bool) -> None:
         self._watch.stop()

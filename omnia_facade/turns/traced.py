@@ -17,7 +17,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Resume
+from omnia_facade.backend.port import BackendConnection, Probed
 
 MESSAGE_SPAN = "omnia.facade.message"
 CALL_SPAN = "omnia.facade.call"
@@ -50,7 +50,7 @@ class TracedConnection:
         self._describe = describe
         self._headers = headers
 
-    async def probe(self, session_id: str) -> Resume:
+    async def probe(self, session_id: str) -> Probed:
         return await self._inner.probe(session_id)
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:

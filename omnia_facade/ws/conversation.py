@@ -119,9 +119,9 @@ class WebSocketConversation:
             state.refuse(audio)
             return self.refuse(refused)
 
-    def probed(self, resume: Resume) -> list[Effect]:
+    def probed(self, resume: Resume, session_name: str = "") -> list[Effect]:
         """Process the result of `ProbeSession`."""
-        return self._queue.probed(resume)
+        return self._queue.probed(resume, session_name)
 
     def text_frame(self, number: int, text: str) -> bytes | None:
         """Return the frame of a piece of a turn's answer.

@@ -48,8 +48,10 @@ def _frame(frame_type: str, session_id: str, **fields: Any) -> bytes:
     )
 
 
-def connected(session_id: str, *, resumed: bool = False, binary: bool = False) -> bytes:
-    """Announce a session, and whether binary frames were negotiated."""
+def connected(
+    session_id: str, *, resumed: bool = False, binary: bool = False, session_name: str = ""
+) -> bytes:
+    """Announce a session, its name if it has one, and whether binary frames were negotiated."""
     body: Json = {
         "capabilities": {
             "binary_frames": binary,
@@ -59,6 +61,8 @@ def connected(session_id: str, *, resumed: bool = False, binary: bool = False) -
     }
     if resumed:
         body["resumed"] = True
+    if session_name:
+        body["session_name"] = session_name
     return _frame("connected", session_id, connected=body)
 
 
@@ -132,6 +136,8 @@ def done(session_id: str, event: Done) -> bytes:
             "output_tokens": usage.output_tokens,
             "cost_usd": usage.cost_usd,
         }
+    if event.session_name:
+        fields["session_name"] = event.session_name
     return _frame("done", session_id, **fields, finish_reason=event.finish_reason)
 
 

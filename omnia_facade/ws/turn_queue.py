@@ -138,13 +138,13 @@ class TurnQueue:
                 "a call begins when nothing else is under way; send audio after the done",
             )
 
-    def probed(self, resume: Resume) -> list[Effect]:
+    def probed(self, resume: Resume, session_name: str = "") -> list[Effect]:
         """Process the result of `ProbeSession`."""
         entry = self.current
         if entry is None or self.phase is not Phase.PROBING:
             return []
         if resume is Resume.RESUMABLE:
-            return self._resumed(entry)
+            return self._resumed(entry, session_name)
         return self.end(self.sessions.not_resumed(entry.session_id, resume))
 
     def end(self, last: bytes) -> list[Effect]:
@@ -201,9 +201,9 @@ class TurnQueue:
             return [start]
         return [StartCall(self.number, entry.request)]
 
-    def _resumed(self, entry: QueueEntry) -> list[Effect]:
+    def _resumed(self, entry: QueueEntry, session_name: str) -> list[Effect]:
         self.current, self.phase = None, Phase.IDLE
-        announcement = Send(self.sessions.resumed(entry.session_id))
+        announcement = Send(self.sessions.resumed(entry.session_id, session_name))
         return [announcement, *self._start(entry), *self._start_next()]
 
     def _end_audio(self, entry: QueueEntry | None) -> list[Effect]:
@@ -300,11 +300,13 @@ class ConnectionSessions:
         """Return the frame that announces the new session."""
         return frames.connected(self._own, binary=self._binary)
 
-    def resumed(self, session_id: str) -> bytes:
+    def resumed(self, session_id: str, session_name: str = "") -> bytes:
         """Make a resumed session current; return the frame that announces it."""
         self._announced |= {session_id}
         self.current, self.expired = session_id, False
-        return frames.connected(session_id, resumed=True, binary=self._binary)
+        return frames.connected(
+            session_id, resumed=True, binary=self._binary, session_name=session_name
+        )
 
     def announce_again(self, session_id: str) -> bytes:
         """Return the frame that announces a session to a client that knows of an expired one."""

@@ -10,7 +10,7 @@ from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.eager import start_eagerly
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import CallRequest, Done, Failed, TurnEvent, TurnRequest
-from omnia_facade.backend.port import BackendConnection, Resume
+from omnia_facade.backend.port import BackendConnection, Probed, Resume
 from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.conversation import BROKEN_OFF, WebSocketConversation
 from omnia_facade.ws.effects import Effect, ProbeSession, StartCall, StartTurn
@@ -111,12 +111,12 @@ class TurnRunner:
 
     async def _probe(self, job: ProbeSession) -> None:
         try:
-            resume = await self._backend.probe(job.session_id)
+            probed = await self._backend.probe(job.session_id)
         except Exception:  # noqa: BLE001 - the client gets an error, and may try again
             _log.exception("probe crashed", session_id=job.session_id)
-            resume = Resume.UNAVAILABLE
+            probed = Probed(Resume.UNAVAILABLE)
         sessions = self._conversation.session_count
-        self._socket.apply(self._conversation.probed(resume))
+        self._socket.apply(self._conversation.probed(probed.resume, probed.session_name))
         self._connections.metrics.sessions_active.inc(self._conversation.session_count - sessions)
 
     async def _turn(self, job: StartTurn) -> None:

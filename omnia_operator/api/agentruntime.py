@@ -12,7 +12,7 @@ from omnia_operator.api.evals import Evals
 from omnia_operator.api.externalauth import ExternalAuth
 from omnia_operator.api.facade import FacadeSpec
 from omnia_operator.api.framework import Framework
-from omnia_operator.api.meta import AGE, ObjectRef, PrinterColumn, Resource, Status
+from omnia_operator.api.meta import AGE, ObjectRef, PrinterColumn, Resource, Scale, Status
 from omnia_operator.api.model import (
     AbsolutePath,
     Model,
@@ -49,6 +49,12 @@ class RuntimeMedia(Model):
 
     base_path: AbsolutePath = names.MEDIA_BASE_PATH
     """Folder of `mock://` addresses."""
+
+
+def _port_is_free(containers: str) -> str:
+    differ = "!has(c.ports) || c.ports.all(p, p.containerPort != self.facade.port)"
+    field = f"self.runtime.{containers}"
+    return f"(!has({field}) || {field}.all(c, {differ}))"
 
 
 class AgentRuntimeSpec(Model):
@@ -119,11 +125,29 @@ class AgentRuntimeSpec(Model):
         at="facade.handler",
     )
 
+    naming_has_a_provider: ClassVar = rule(
+        "session.naming.provider is the logical name of a provider of this agent: add it to"
+        " providers, or remove it",
+        cel="!has(self.session) || !has(self.session.naming) ||"
+        " !has(self.session.naming.provider) ||"
+        " (has(self.providers) &&"
+        " self.providers.exists(each, each.name == self.session.naming.provider)) ||"
+        " (has(self.provider) && self.session.naming.provider == 'default')",
+        at="session.naming.provider",
+    )
+
     prompt_has_one_source: ClassVar = rule(
         "the prompt has one source: set exactly one of promptPackRef and prompt (only the handlers"
         " echo and demo need neither)",
         cel="(has(self.promptPackRef) ? 1 : 0) + (has(self.prompt) ? 1 : 0) == 1 ||"
         " (!has(self.promptPackRef) && !has(self.prompt) && self.facade.handler != 'runtime')",
+    )
+
+    extra_ports_differ_from_the_facades: ClassVar = rule(
+        "a container of runtime.extraContainers or runtime.initContainers has the port of the"
+        " facade: choose another port, or another facade.port",
+        cel=_port_is_free("extraContainers") + " && " + _port_is_free("initContainers"),
+        at="runtime",
     )
 
     provider_has_one_source: ClassVar = rule(
@@ -153,13 +177,15 @@ class Replicas(Model):
     """Pods that are ready."""
     available: int = 0
     """Pods that have been ready for the minimum time."""
+    current: int = 0
+    """Pods that there are, of any version."""
 
 
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
-    `AutoscalingReady`, `ExternalAuth`, `OIDCJWKSReady`, `MediaReady`, `SessionRetention`,
-    `ObjectsInSync`, `SpecEnforced`.
+    `AutoscalingReady`, `ExposeReady`, `ExternalAuth`, `OIDCJWKSReady`, `MediaReady`,
+    `SessionRetention`, `ObjectsInSync`, `SpecEnforced`.
     """
 
     phase: AgentPhase | None = None
@@ -171,6 +197,10 @@ class AgentRuntimeStatus(Status):
     """Version of the pack for new sessions."""
     service_endpoint: str | None = None
     """Host and port of the Service."""
+    url: str | None = None
+    """Address for clients outside the cluster, with `facade.expose`."""
+    selector: str | None = None
+    """Labels of the pods as a selector, for the scale subresource."""
     rollout: RolloutStatus | None = None
     """Progress of the rollout."""
 
@@ -202,7 +232,13 @@ class AgentRuntime(Resource):
         PrinterColumn(
             name="Endpoint", type="string", json_path=".status.serviceEndpoint", priority=1
         ),
+        PrinterColumn(name="URL", type="string", json_path=".status.url", priority=1),
         _of_ready("Message", "message", priority=1),
+    )
+    scale: ClassVar = Scale(
+        spec_replicas_path=".spec.runtime.replicas",
+        status_replicas_path=".status.replicas.current",
+        label_selector_path=".status.selector",
     )
 
     spec: AgentRuntimeSpec

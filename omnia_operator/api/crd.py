@@ -56,7 +56,7 @@ def definition(resource: type[Resource]) -> JsonObject:
                         column.model_dump(by_alias=True, exclude_none=True)
                         for column in resource.columns
                     ],
-                    "subresources": {"status": {}},
+                    "subresources": _subresources(resource),
                     "schema": {
                         "openAPIV3Schema": maturity.annotate(
                             resource.kind_name, resource_schema(resource)
@@ -66,6 +66,11 @@ def definition(resource: type[Resource]) -> JsonObject:
             ],
         },
     }
+
+
+def _subresources(resource: type[Resource]) -> JsonObject:
+    scale = resource.scale
+    return {"status": {}} | ({} if scale is None else {"scale": scale.model_dump(by_alias=True)})
 
 
 def render() -> dict[str, str]:

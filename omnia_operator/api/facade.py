@@ -9,14 +9,14 @@ from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_core.units import ByteSize, Duration
-from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.api.expose import Expose, ServiceSpec
+from omnia_operator.api.meta import ContainerEnvVar, VolumeClaim
 from omnia_operator.api.model import (
     AbsolutePath,
     ByteSizeField,
     DurationField,
     HttpUrl,
     Model,
-    ObjectName,
     Port,
     Text,
     list_map,
@@ -29,13 +29,6 @@ class FacadeType(StrEnum):
 
     WEBSOCKET = "websocket"
     GRPC = "grpc"
-
-
-class VolumeClaim(Model):
-    """A PersistentVolumeClaim of the same namespace."""
-
-    claim_name: ObjectName
-    """Name of the claim."""
 
 
 class FacadeMedia(Model):
@@ -96,6 +89,10 @@ class FacadeSpec(Model):
         default=(), max_length=256, json_schema_extra=list_map("name")
     )
     """More environment variables of the facade container."""
+    service: ServiceSpec = Field(default_factory=ServiceSpec)
+    """The Service of the agent."""
+    expose: Expose | None = None
+    """Exposure outside the cluster, by an Ingress or an HTTPRoute."""
 
     port_is_free: ClassVar = rule(
         "health checks and the runtime use the ports 8081, 9000 and 9001 of the pod: choose another"

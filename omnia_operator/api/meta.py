@@ -50,6 +50,14 @@ class PrinterColumn(Model):
     """1 shows it with `-o wide` only."""
 
 
+class Scale(Model):
+    """The scale subresource: the JSON paths that `kubectl scale` and autoscalers use."""
+
+    spec_replicas_path: str
+    status_replicas_path: str
+    label_selector_path: str
+
+
 AGE = PrinterColumn(name="Age", type="date", json_path=".metadata.creationTimestamp")
 
 
@@ -60,6 +68,7 @@ class Resource(Model):
     plural: ClassVar[str]
     short_names: ClassVar[tuple[str, ...]]
     columns: ClassVar[tuple[PrinterColumn, ...]]
+    scale: ClassVar[Scale | None] = None
 
     api_version: str
     kind: str
@@ -95,6 +104,13 @@ class SecretKey(Model):
     """Name of the Secret."""
     key: Text
     """Key in the Secret."""
+
+
+class VolumeClaim(Model):
+    """A PersistentVolumeClaim of the same namespace."""
+
+    claim_name: ObjectName
+    """Name of the claim."""
 
 
 class ContainerEnvVar(Passthrough):

@@ -14,7 +14,9 @@ OLD_FIELDS: dict[Kind, dict[str, str]] = {
         "spec.provider.credential": "write secretRef: {name: …}",
         "spec.providers.role": "every provider here answers: remove it",
         "spec.podOverrides": (
-            "its nodeSelector, tolerations, affinity and extraEnv are in runtime, extraVolumes is"
+            "its nodeSelector, tolerations, affinity, serviceAccountName, imagePullSecrets,"
+            " priorityClassName, topologySpreadConstraints and extraEnv are in runtime, labels is"
+            " runtime.podLabels, annotations is runtime.podAnnotations, extraVolumes is"
             " runtime.volumes, extraVolumeMounts is runtime.volumeMounts"
         ),
         "spec.replicas": "write runtime.replicas",

@@ -51,7 +51,11 @@ def resource_schema(resource: type[Resource]) -> Schema:
 
 
 def _without_empty(value: Schema) -> Schema:
-    return {key: inner for key, inner in value.items() if inner not in ([], {})}
+    inside = {
+        key: _without_empty(inner) if isinstance(inner, dict) else inner
+        for key, inner in value.items()
+    }
+    return {key: inner for key, inner in inside.items() if inner not in ([], {})}
 
 
 def _structural(schema: Schema, definitions: Schema) -> Schema:

@@ -40,6 +40,8 @@ CONFIG_MAP = ObjectKind("", "v1", "ConfigMap", "configmaps")
 DEPLOYMENT = ObjectKind("apps", "v1", "Deployment", "deployments")
 EVENT = ObjectKind("", "v1", "Event", "events")
 HPA = ObjectKind("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+HTTP_ROUTE = ObjectKind("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+INGRESS = ObjectKind("networking.k8s.io", "v1", "Ingress", "ingresses")
 LEASE = ObjectKind("coordination.k8s.io", "v1", "Lease", "leases")
 PDB = ObjectKind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets")
 POD = ObjectKind("", "v1", "Pod", "pods")
@@ -59,6 +61,8 @@ OWNED = (
     PDB,
     HPA,
     SCALED_OBJECT,
+    INGRESS,
+    HTTP_ROUTE,
 )
 """The objects of an agent, in the order of their creation: pods need those before them."""
 
@@ -69,8 +73,9 @@ _UNLABELLED = (CONFIG_MAP, SECRET, SERVICE)
 LABELLED = frozenset(kind for kind in (*OWNED, POD) if kind not in _UNLABELLED)
 """Kinds of which only the operator's own objects are watched."""
 
-OPTIONAL = frozenset({SCALED_OBJECT, SESSION_RETENTION_POLICY})
-"""Kinds that a cluster may lack: KEDA's, and those that an older chart does not have."""
+OPTIONAL = frozenset({SCALED_OBJECT, HTTP_ROUTE, SESSION_RETENTION_POLICY})
+"""Kinds that a cluster may lack: KEDA's, the Gateway API's, and those that an older chart does not
+have."""
 
 _BY_NAME = {(kind.api_version, kind.name): kind for kind in (*WATCHED, EVENT, LEASE)}
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    HTTP_ROUTE,
+    INGRESS,
     PDB,
     SCALED_OBJECT,
     SECRET,
@@ -52,7 +54,9 @@ _CONTAINER_FIELDS = (
     "env.valueFrom",
     "envFrom",
     "lifecycle",
+    "livenessProbe",
     "ports",
+    "readinessProbe",
     "resources.*",
     "resources.limits.*",
     "resources.requests.*",
@@ -63,6 +67,7 @@ _CONTAINER_FIELDS = (
     "securityContext.runAsNonRoot",
     "securityContext.runAsUser",
     "securityContext.seccompProfile",
+    "startupProbe",
     "volumeDevices",
     "volumeMounts",
     "volumeMounts.subPath",
@@ -78,6 +83,7 @@ def _deployment() -> Iterator[str]:
         yield f"{_POD}.{field}"
     for field in _CONTAINER_FIELDS:
         yield f"{_POD}.containers.{field}"
+        yield f"{_POD}.initContainers.{field}"
 
 
 HELD: Mapping[ObjectKind, frozenset[str]] = {
@@ -85,16 +91,32 @@ HELD: Mapping[ObjectKind, frozenset[str]] = {
     SECRET: frozenset({"data", "data.*"}),
     SERVICE: frozenset(
         {
+            # loadBalancerClass and loadBalancerIP have no effect on a ClusterIP, and controllers of
+            # load balancers fill them in on a LoadBalancer.
             "spec.externalIPs",
             "spec.externalName",
-            "spec.loadBalancerClass",
-            "spec.loadBalancerIP",
             "spec.loadBalancerSourceRanges",
             "spec.publishNotReadyAddresses",
             "spec.selector.*",
         }
     ),
     DEPLOYMENT: frozenset(_deployment()),
+    INGRESS: frozenset({"spec.defaultBackend", "spec.tls"}),
+    HTTP_ROUTE: frozenset(
+        {
+            "spec.parentRefs.namespace",
+            "spec.parentRefs.port",
+            "spec.parentRefs.sectionName",
+            "spec.rules.backendRefs.filters",
+            "spec.rules.backendRefs.namespace",
+            "spec.rules.filters",
+            "spec.rules.matches.headers",
+            "spec.rules.matches.method",
+            "spec.rules.matches.queryParams",
+            "spec.rules.timeouts",
+            "spec.rules.timeouts.*",
+        }
+    ),
     PDB: frozenset({"spec.selector.*", "spec.selector.matchLabels.*"}),
     SCALED_OBJECT: frozenset(
         {

@@ -1,6 +1,9 @@
-"""Finds the objects that an object uses: what pods run as and read, what an autoscaler scales."""
+"""Finds the objects that an object uses.
 
-from collections.abc import Iterator
+These are what pods run as and read, what an autoscaler scales, and where a route leads.
+"""
+
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from omnia_core.jsonvalue import JsonObject
@@ -8,8 +11,11 @@ from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HPA,
+    HTTP_ROUTE,
+    INGRESS,
     SCALED_OBJECT,
     SECRET,
+    SERVICE,
     SERVICE_ACCOUNT,
     ObjectKind,
 )
@@ -46,7 +52,18 @@ def uses(body: JsonObject) -> frozenset[Used]:
     if kind in (HPA.name, SCALED_OBJECT.name):
         target = spec.get("scaleTargetRef") or {}
         return frozenset({Used(DEPLOYMENT, target.get("name", ""))})
+    if kind in (INGRESS.name, HTTP_ROUTE.name):
+        return frozenset(_of_routes(spec.get("rules") or ()))
     return frozenset()
+
+
+def _of_routes(rules: Iterable[JsonObject]) -> Iterator[Used]:
+    for rule in rules:
+        for path in (rule.get("http") or {}).get("paths") or ():
+            service = (path.get("backend") or {}).get("service") or {}
+            yield Used(SERVICE, service.get("name", ""))
+        for backend in rule.get("backendRefs") or ():
+            yield Used(SERVICE, backend.get("name", ""))
 
 
 def _of_pod(spec: JsonObject) -> Iterator[Used]:

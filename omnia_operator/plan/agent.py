@@ -1,6 +1,8 @@
 """Plans an agent: its containers, files and volumes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
@@ -13,15 +15,21 @@ from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.api.session import SessionNaming
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
+from omnia_operator.plan.containers import mounts
 from omnia_operator.plan.desired import AgentPlan
+from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
+from omnia_operator.plan.sessions import SessionFilePlan, session_file_plan
 from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
 from omnia_operator.plan.tools import tool_secrets
 from omnia_operator.plan.workload import pods, ready_path
 from omnia_operator.resolve import Resolved, SecretSource, needed_grants
+
+EnvT = TypeVar("EnvT", FacadeEnv, RuntimeEnv)
 
 
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
@@ -34,10 +42,13 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     runs = spec.facade.handler is Handler.RUNTIME
     auth = auth_plan(resolved)
     media = media_plan(resolved)
+    file = session_file_plan(resolved)
     facade = _facade(resolved, settings, shared, auth, media)
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
     runtime = _runtime(resolved, settings, folders, secret_mounts, media) if runs else None
+    if file is not None and runtime is not None:
+        facade, runtime = _with_file(facade, file), _with_file(runtime, file)
     containers = (facade,) if runtime is None else (facade, runtime)
     return AgentPlan(
         namespace=metadata.namespace,
@@ -53,7 +64,8 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
-            *(volume.render() for volume in spec.runtime.volumes if runs),
+            *(() if file is None else (file.volume,)),
+            *_user_volumes(spec, runs=runs),
         ),
         secret_copies=(
             *(
@@ -72,6 +84,8 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             if secret is not None
         ),
         pods=pods(resolved.agent, settings, containers),
+        service=service_plan(spec),
+        exposure=exposure_plan(spec.facade.expose),
         uid=metadata.uid,
         operator=settings.operator,
         grants=tuple(sorted({str(grant) for grant in needed_grants(resolved.agent)})),
@@ -98,6 +112,26 @@ def _with_retention(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
         retention_max_messages=policy.max_messages,
         retention_dry_run=policy.dry_run,
     )
+
+
+def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
+    """Add how sessions are named, if they are."""
+    if naming is None or not naming.enabled:
+        return env
+    return msgspec.structs.replace(
+        env,
+        session_naming=True,
+        session_naming_every_turns=naming.every_turns,
+        session_naming_max_words=naming.max_words,
+        session_naming_max_length=naming.max_length,
+        session_naming_provider=naming.provider,
+    )
+
+
+def _with_file(container: ContainerPlan[EnvT], file: SessionFilePlan) -> ContainerPlan[EnvT]:
+    """Return a container with the volume of the sessions."""
+    env = msgspec.structs.replace(container.env, session_path=file.path)
+    return replace(container, env=env, mounts=(*container.mounts, file.mount))
 
 
 def _facade(
@@ -128,17 +162,17 @@ def _facade(
             session_url=_key(resolved.store),
             session_ttl=_session_ttl(resolved),
         )
-    mounts = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
+    mounted = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
     if media is not None:
         env = media.facade(env)
-        mounts = (*mounts, media.mount(read_only=False))
+        mounted = (*mounted, media.mount(read_only=False))
     return ContainerPlan(
         name=names.FACADE_CONTAINER,
         image=spec.facade.image or settings.facade_image,
         module="omnia_facade",
         env=env,
         extra_env=_extra_env(settings, spec.facade.extra_env),
-        mounts=mounts,
+        mounts=mounted,
         resources=spec.facade.resources or settings.facade_resources,
         pull_policy=settings.facade_pull_policy,
         ports=(
@@ -171,14 +205,19 @@ def _runtime(
         session_ttl=_session_ttl(resolved),
         media_base_path=spec.media.base_path,
     )
-    env = _with_retention(resolved, env)
+    env = _with_naming(spec.session.naming, _with_retention(resolved, env))
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),
         module=None if spec.framework.type is FrameworkType.CUSTOM else "omnia_runtime",
         env=env if media is None else media.runtime(env),
         extra_env=_extra_env(settings, spec.runtime.extra_env),
-        mounts=(*(folder.mount for folder in folders), *secrets, *uploads, *_user_mounts(spec)),
+        mounts=(
+            *(folder.mount for folder in folders),
+            *secrets,
+            *uploads,
+            *mounts(spec.runtime.volume_mounts),
+        ),
         resources=spec.runtime.resources or settings.runtime_resources,
         pull_policy=settings.runtime_pull_policy,
         # The gRPC port listens on the loopback address of the pod only.
@@ -217,8 +256,11 @@ def _runtime_image(spec: AgentRuntimeSpec, settings: Settings) -> str:
     return f"{repository}{slash}{name.partition(':')[0]}:{spec.framework.version}"
 
 
-def _user_mounts(spec: AgentRuntimeSpec) -> tuple[MountPlan, ...]:
-    return tuple(
-        MountPlan(mount.name, mount.mount_path, mount.read_only or False, mount.sub_path)
-        for mount in spec.runtime.volume_mounts
-    )
+def _user_volumes(spec: AgentRuntimeSpec, *, runs: bool) -> Iterator[JsonObject]:
+    """Yield the user's volumes; without a runtime those that other containers mount."""
+    workload = spec.runtime
+    more = (*workload.extra_containers, *workload.init_containers)
+    mounted = {mount.name for container in more for mount in container.volume_mounts}
+    for volume in workload.volumes:
+        if runs or volume.name in mounted:
+            yield volume.render()

@@ -11,6 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind, Mode
 from omnia_operator import labels
 from omnia_operator.labels import OwnedNames
+from omnia_operator.plan.exposure import IngressPlan, RoutePlan, ServicePlan
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
@@ -43,6 +44,8 @@ class AgentPlan:
     credentials: tuple[SecretSource, ...] = ()
     """Keys of Secrets that containers read at the start."""
     pods: PodPlan = field(default_factory=PodPlan)
+    service: ServicePlan = field(default_factory=ServicePlan)
+    exposure: IngressPlan | RoutePlan | None = None
     uid: str = ""
     """The uid of the AgentRuntime, which owns every object."""
     config_hash: str = ""
@@ -77,12 +80,27 @@ class AgentPlan:
     @property
     def pod_labels(self) -> JsonObject:
         """Labels of the pods."""
-        return {**self.labels, labels.MODE: self.mode.value}
+        return {**(self.pods.labels or {}), **self.labels, labels.MODE: self.mode.value}
 
     @property
     def pod_annotations(self) -> JsonObject:
         """Annotations of the pods."""
-        return {labels.CONFIG_HASH: self.config_hash}
+        return {**(self.pods.annotations or {}), labels.CONFIG_HASH: self.config_hash}
+
+    @property
+    def service_account(self) -> str:
+        """The ServiceAccount of the pods: the user's, or the one that is made for them."""
+        return self.pods.service_account or self.names.service_account
+
+    @property
+    def ingress(self) -> IngressPlan | None:
+        """The Ingress, if there is one."""
+        return self.exposure if isinstance(self.exposure, IngressPlan) else None
+
+    @property
+    def http_route(self) -> RoutePlan | None:
+        """The HTTPRoute, if there is one."""
+        return self.exposure if isinstance(self.exposure, RoutePlan) else None
 
     @property
     def deployment_annotations(self) -> JsonObject | None:

@@ -7,6 +7,7 @@ from typing import Generic, TypeAlias, TypeVar
 from omnia_core.env import FacadeEnv, RenderedVariable, RuntimeEnv, SecretKeyRef
 from omnia_core.env.operator import PROMETHEUS
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.workload import PodDefaults
 from omnia_operator.policy import Policy
 from omnia_operator.resolve import SecretSource
 
@@ -37,6 +38,8 @@ class Settings:
     runtime_resources: JsonObject = field(default_factory=lambda: _RUNTIME_RESOURCES)
     """Requests and limits of runtime containers without their own."""
     image_pull_secrets: tuple[str, ...] = ()
+    pods: PodDefaults = field(default_factory=PodDefaults)
+    """What the pods of every agent have, beside what it asks for itself."""
     allow_unauthenticated: bool = False
     console: bool = False
     tracing: Mapping[str, str] = field(default_factory=dict)

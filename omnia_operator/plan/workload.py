@@ -1,14 +1,16 @@
 """Plans the pods of an agent: their number, their nodes, their time to terminate."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from omnia_core.env import SessionType
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
 from omnia_operator import labels
-from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
+from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.framework import FrameworkType
-from omnia_operator.api.workload import Autoscaling, AutoscalingType, Keda
+from omnia_operator.api.workload import Autoscaling, AutoscalingType, Keda, PodDefaults
+from omnia_operator.plan.containers import containers as rendered
 from omnia_operator.plan.shapes import EnvContainer, Settings
 
 # Time between the end of draining and the end of the grace period.
@@ -52,6 +54,25 @@ class PodPlan:
     affinity: JsonObject | None = None
     topology: tuple[JsonObject, ...] = ()
     pull_secrets: tuple[JsonObject, ...] = ()
+    labels: JsonObject | None = None
+    """More labels of the pods."""
+    annotations: JsonObject | None = None
+    """More annotations of the pods."""
+    service_account: str | None = None
+    """None for the ServiceAccount that is made for the pods."""
+    service_account_annotations: JsonObject | None = None
+    priority_class: str | None = None
+    extra_containers: tuple[JsonObject, ...] = ()
+    init_containers: tuple[JsonObject, ...] = ()
+    replaced_at_once: bool = False
+    """Whether a new pod starts only when the old one has ended, because both write one file."""
+
+    @property
+    def strategy(self) -> JsonObject:
+        """How new pods replace old ones: never fewer than asked for, unless they share a file."""
+        if self.replaced_at_once:
+            return {"type": "Recreate"}
+        return {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
 
     @property
     def hpa(self) -> HpaPlan | None:
@@ -78,37 +99,52 @@ class PodPlan:
 
 def pods(agent: AgentRuntime, settings: Settings, containers: Iterable[EnvContainer]) -> PodPlan:
     """Return the plan of the pods of an agent."""
-    workload = agent.spec.runtime
+    workload, defaults = agent.spec.runtime, settings.pods
     autoscaler = _autoscaler(agent, settings)
+    affinity = workload.affinity if workload.affinity is not None else defaults.affinity
     drains = [container.env.drain_timeout for container in containers]
     return PodPlan(
         replicas=workload.replicas if autoscaler is None else None,
         autoscaler=autoscaler,
         grace_seconds=int(max(drains, default=Duration(0)).seconds) + _SPARE_SECONDS,
-        node_selector=dict(workload.node_selector) or None,
-        tolerations=workload.tolerations,
-        affinity=workload.affinity,
-        topology=_topology(agent.metadata.name, agent.spec),
-        pull_secrets=tuple({"name": name} for name in settings.image_pull_secrets),
+        node_selector=_merged(defaults.node_selector, workload.node_selector),
+        tolerations=workload.tolerations or defaults.tolerations,
+        affinity=affinity,
+        topology=tuple(_topology(agent.metadata.name, workload, defaults, affinity)),
+        pull_secrets=_pull_secrets(
+            *settings.image_pull_secrets, *(each.name for each in workload.image_pull_secrets)
+        ),
+        labels=_merged(defaults.pod_labels, workload.pod_labels),
+        annotations=_merged(defaults.pod_annotations, workload.pod_annotations),
+        service_account=workload.service_account_name,
+        service_account_annotations=_merged(
+            defaults.service_account_annotations, workload.service_account_annotations
+        ),
+        priority_class=workload.priority_class_name or defaults.priority_class_name,
+        extra_containers=rendered(workload.extra_containers),
+        init_containers=rendered(workload.init_containers),
+        replaced_at_once=agent.spec.session.type is SessionType.SQLITE,
     )
 
 
-def _topology(name: str, spec: AgentRuntimeSpec) -> tuple[JsonObject, ...]:
-    scaling = spec.runtime.autoscaling
-    scaled = scaling is not None and scaling.enabled
-    most = scaling.max_replicas if scaling is not None and scaled else spec.runtime.replicas
-    # A spread could contradict the affinity of the user.
-    if most <= 1 or spec.runtime.affinity is not None:
-        return ()
-    return tuple(
-        {
-            "maxSkew": 1,
-            "topologyKey": key,
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": {"matchLabels": labels.selector(name)},
-        }
-        for key in _TOPOLOGIES
-    )
+def _merged(defaults: Mapping[str, str], own: Mapping[str, str]) -> JsonObject | None:
+    return {**defaults, **own} or None
+
+
+def _pull_secrets(*names: str) -> tuple[JsonObject, ...]:
+    return tuple({"name": name} for name in dict.fromkeys(names))
+
+
+def _topology(
+    name: str, workload: PodDefaults, defaults: PodDefaults, affinity: JsonObject | None
+) -> Iterable[JsonObject]:
+    """Yield the constraints; they do not depend on the number of pods, which may change often."""
+    counted = {"labelSelector": {"matchLabels": labels.selector(name)}}
+    wanted = workload.topology_spread_constraints or defaults.topology_spread_constraints
+    if not wanted and affinity is None:  # a spread could contradict an affinity
+        soft = {"maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"}
+        wanted = tuple({**soft, "topologyKey": key} for key in _TOPOLOGIES)
+    return ({**counted, **constraint} for constraint in wanted)
 
 
 def _autoscaler(agent: AgentRuntime, settings: Settings) -> HpaPlan | KedaPlan | None:

@@ -12,7 +12,15 @@ from omnia_operator import labels
 from omnia_operator.api import AgentRuntime, AnyResource
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.check_threads import CheckThreads
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, DEPLOYMENT, POD, SCALED_OBJECT, SERVICE
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    INGRESS,
+    POD,
+    SCALED_OBJECT,
+    SERVICE,
+)
 from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
@@ -26,12 +34,13 @@ from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.grants import end_revoked
-from omnia_operator.reconcile.objects import apply, keda_missing, prune
+from omnia_operator.reconcile.objects import apply, not_installed, prune
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
+    EXPOSE_READY,
     OBJECTS_IN_SYNC,
     AgentFacts,
     Announcement,
@@ -47,6 +56,7 @@ _WARNED = (
     "ToolRegistryReady",
     "SessionStoreReady",
     "AutoscalingReady",
+    EXPOSE_READY,
     "ExternalAuth",
     "OIDCJWKSReady",
     "SessionRetention",
@@ -201,9 +211,13 @@ async def _converge(
         return _Outcome(agent, problems=resolved)
     versions = _versions(found)
     planned = plan(resolved, settings)
-    scaler_missing = planned.pods.keda is not None and not await cluster.serves(SCALED_OBJECT)
-    if scaler_missing:
+    missing = []
+    if planned.pods.keda is not None and not await cluster.serves(SCALED_OBJECT):
         planned = replace(planned, pods=planned.pods.unscaled)
+        missing.append(not_installed(SCALED_OBJECT))
+    if planned.http_route is not None and not await cluster.serves(HTTP_ROUTE):
+        planned = replace(planned, exposure=None)
+        missing.append(not_installed(HTTP_ROUTE))
     planned = replace(planned, config_hash=config_hash(planned, versions))
     manifests = await _manifests(cluster, planned)
     manifests += await former_objects(cluster, planned, manifests)
@@ -218,7 +232,7 @@ async def _converge(
         problems=(
             *applied.problems,
             *resolved.auth.problems,
-            *([keda_missing()] if scaler_missing else []),
+            *missing,
         ),
         news=tuple(applied.news),
     )
@@ -271,7 +285,19 @@ async def _observe(
             map(_open_to_all, (_planned(outcome.plan), _running(deployment), _running(former)))
         ),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
+        route=await _route(cluster, outcome.agent, metadata),
     )
+
+
+async def _route(
+    cluster: Cluster, agent: AgentRuntime | None, metadata: JsonObject
+) -> JsonObject | None:
+    """Return the Ingress or HTTPRoute of an agent."""
+    expose = agent and agent.spec.facade.expose
+    if not expose:
+        return None
+    kind = INGRESS if expose.http_route is None else HTTP_ROUTE
+    return _own(await cluster.get(kind, (metadata["namespace"], metadata["name"])), metadata)
 
 
 def _open_to_all(variables: Iterable[JsonObject]) -> bool:

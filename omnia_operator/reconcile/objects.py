@@ -9,6 +9,8 @@ from omnia_operator.cluster.errors import ClusterError, KindMissing, NotOwned, n
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     HPA,
+    HTTP_ROUTE,
+    INGRESS,
     OWNED,
     SCALED_OBJECT,
     SECRET,
@@ -21,12 +23,14 @@ from omnia_operator.manifests import Used, uses
 from omnia_operator.plan import AgentPlan
 from omnia_operator.reconcile.drift import Corrections, correction, drifted, keep
 from omnia_operator.resolve import Problem
-from omnia_operator.status import Announcement
+from omnia_operator.status import EXPOSE_READY, Announcement
 
 _CONDITIONS = {
     SERVICE: ("ServiceReady", "ServiceFailed"),
     HPA: ("AutoscalingReady", "Error"),
     SCALED_OBJECT: ("AutoscalingReady", "Error"),
+    INGRESS: (EXPOSE_READY, "Error"),
+    HTTP_ROUTE: (EXPOSE_READY, "Error"),
 }
 _OTHERS = ("DeploymentReady", "DeploymentFailed")
 
@@ -150,16 +154,28 @@ def _waiting(used: Used) -> ClusterError:
     return ClusterError(Code.FAILED_PRECONDITION, message, transient=False)
 
 
-def keda_missing() -> Problem:
-    """Return the problem that the autoscaler's kind is missing."""
-    message = "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa"
-    return Problem(_CONDITIONS[SCALED_OBJECT][0], "KEDANotInstalled", message, retry=False)
+_NOT_INSTALLED = {
+    SCALED_OBJECT: (
+        "KEDANotInstalled",
+        "KEDA is not installed: install it, or set runtime.autoscaling.type: hpa",
+    ),
+    HTTP_ROUTE: (
+        "GatewayAPINotInstalled",
+        "the Gateway API is not installed: install it, or set facade.expose.ingress",
+    ),
+}
+
+
+def not_installed(kind: ObjectKind) -> Problem:
+    """Return the problem that the cluster lacks a kind; nothing tells when it is installed."""
+    reason, message = _NOT_INSTALLED[kind]
+    return Problem(_CONDITIONS[kind][0], reason, message, retry=True)
 
 
 def _problem(kind: ObjectKind, name: str, error: ClusterError) -> Problem:
     condition, reason = _CONDITIONS.get(kind, _OTHERS)
     if isinstance(error, KindMissing):
-        return keda_missing()
+        return not_installed(kind)
     if isinstance(error, NotOwned):
         # The watches do not deliver the end of an object without the operator's labels.
         return Problem(condition, "NotOwned", error.message, retry=True)

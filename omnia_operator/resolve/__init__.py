@@ -1,6 +1,6 @@
 """Resolves an AgentRuntime and the objects that it refers to, or explains why it cannot run."""
 
-from omnia_operator.resolve.agent import Resolved, resolve
+from omnia_operator.resolve.agent import Resolved, resolve, session_file_problem
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
 from omnia_operator.resolve.found import (
     Found,
@@ -52,6 +52,7 @@ __all__ = [
     "resolve",
     "secret_keys",
     "service_of",
+    "session_file_problem",
     "source_text",
     "tools_without_handler",
     "usable",

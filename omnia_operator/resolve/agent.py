@@ -35,7 +35,7 @@ class Resolved:
     tools_namespace: str = ""
     """The namespace of the registry, "" without one."""
     store: SecretSource | None = None
-    """Key with the address of the session store; None when the pod keeps sessions in memory."""
+    """Key with the address of the session store; None when the pod keeps the sessions itself."""
     retention: RetentionPolicy | None = None
     """The SessionRetentionPolicy in force; None without one."""
     auth: ResolvedAuth = field(default_factory=ResolvedAuth)
@@ -101,8 +101,10 @@ def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Pr
 
 
 def _store(agent: AgentRuntime, found: Found) -> SecretSource | Problem | None:
-    """Find the address of the session store; None when the pod keeps sessions in memory."""
+    """Find the address of the session store; None when the pod keeps the sessions itself."""
     session, namespace = agent.spec.session, agent.metadata.namespace
+    if session.type is SessionType.SQLITE:
+        return session_file_problem(agent)
     if session.type is SessionType.MEMORY or session.store_ref is None:
         return None
     name = session.store_ref.name
@@ -115,3 +117,23 @@ def _store(agent: AgentRuntime, found: Found) -> SecretSource | Problem | None:
         message = f"{wanted}, which has the keys {', '.join(sorted(keys)) or 'none'}: add it"
         return Problem("SessionStoreReady", "SecretKeyMissing", message, retry=True)
     return SecretSource(namespace, name, _STORE_KEY)
+
+
+def session_file_problem(agent: AgentRuntime) -> Problem | None:
+    """Return why the pods of an agent with `session.type: sqlite` cannot keep sessions, if so."""
+    condition, scaling = "SessionStoreReady", agent.spec.runtime.autoscaling
+    if agent.spec.session.persistent_volume_claim is None:
+        message = (
+            "sessions in SQLite are a file, which would be lost with the pod: set"
+            " spec.session.persistentVolumeClaim.claimName to a claim of this namespace"
+        )
+        return Problem(condition, "VolumeClaimMissing", message, retry=False)
+    scaled = scaling is not None and scaling.enabled
+    if (scaling.max_replicas if scaling and scaled else agent.spec.runtime.replicas) > 1:
+        field = "autoscaling.maxReplicas" if scaled else "replicas"
+        message = (
+            "sessions in SQLite are a file of one pod: set"
+            f" spec.runtime.{field} to 1, or spec.session.type to redis or postgres"
+        )
+        return Problem(condition, "SeveralReplicas", message, retry=False)
+    return None

@@ -4,14 +4,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from omnia_core.env import SessionType
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
+from omnia_operator import labels
 from omnia_operator.api.agentruntime import (
     AgentPhase,
     AgentRuntime,
+    AgentRuntimeSpec,
     AgentRuntimeStatus,
     Replicas,
 )
 from omnia_operator.api.meta import ConditionStatus
+from omnia_operator.plan.exposure import public_url
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.agent_conditions import (
     MEDIA_READY,
@@ -26,6 +30,7 @@ from omnia_operator.status.agent_conditions import (
     retention_conditions,
 )
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
+from omnia_operator.status.exposure import EXPOSE_READY, exposure_conditions
 from omnia_operator.status.workload import DeploymentState, PodState
 
 READY = "Ready"
@@ -38,10 +43,14 @@ _REFERENCES = {
     SESSION_STORE_READY: "SecretFound",
 }
 _TO_ZERO = "at zero replicas the first request fails: nothing queues it until a pod is ready"
+_ONE_POD = (
+    "one pod writes the file: a change ends it before the next one starts, and clients reconnect"
+)
 # These do not affect whether the agent runs. Without an autoscaler it has its present pods.
 _OPTIONAL = frozenset(
     {
         "AutoscalingReady",
+        EXPOSE_READY,
         EXTERNAL_AUTH,
         OIDC_KEYS,
         MEDIA_READY,
@@ -64,6 +73,8 @@ class AgentFacts:
     pods: tuple[PodState, ...] = ()
     """Pods that are not ready, and why."""
     has_service: bool = False
+    route: JsonObject | None = None
+    """The Ingress or HTTPRoute."""
     open_to_all: bool = False
     """Whether the facade accepts requests without credentials."""
     store_reached: bool = False
@@ -81,9 +92,16 @@ def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> A
         phase=_phase(facts, ready),
         replicas=None
         if work is None
-        else Replicas(desired=work.desired, ready=work.ready, available=work.available),
+        else Replicas(
+            desired=work.desired,
+            ready=work.ready,
+            available=work.available,
+            current=work.total,
+        ),
         active_version=_version(facts, previous),
         service_endpoint=_endpoint(facts) if facts.agent else previous.service_endpoint,
+        url=public_url(facts.agent) if facts.agent else previous.url,
+        selector=_selector(facts.agent) if facts.agent else previous.selector,
         rollout=previous.rollout,
         conditions=conditions,
     )
@@ -124,14 +142,18 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield false("ServiceReady", "ServicePending", "the Service does not exist yet")
     for condition in _needed(facts):
         problem = problems.get(condition)
-        message = _left_out(facts) if condition == "PromptPackReady" else ""
+        message = _remark(facts, condition)
         yield _failed(problem) if problem else true(condition, _reason(facts, condition), message)
     scaling = facts.agent and facts.agent.spec.runtime.autoscaling
-    if scaling and scaling.enabled:
+    if facts.agent and scaling and scaling.enabled:
         problem = problems.get("AutoscalingReady")
-        to_zero = "" if scaling.min_replicas else _TO_ZERO
-        yield _failed(problem) if problem else true("AutoscalingReady", "Scaling", to_zero)
+        yield (
+            _failed(problem)
+            if problem
+            else true("AutoscalingReady", "Scaling", "; ".join(_about_scaling(facts.agent.spec)))
+        )
     if facts.agent is not None:
+        yield from exposure_conditions(facts.agent, problems, facts.route)
         yield from media_conditions(facts.agent)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_conditions(
@@ -142,6 +164,18 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield open_to_all()
     if OBJECTS_IN_SYNC in problems:
         yield _failed(problems[OBJECTS_IN_SYNC])
+
+
+def _about_scaling(spec: AgentRuntimeSpec) -> Iterator[str]:
+    scaling = spec.runtime.autoscaling
+    if scaling is not None and not scaling.min_replicas:
+        yield _TO_ZERO
+    if spec.runtime.replicas != 1:
+        yield (
+            f"runtime.replicas ({spec.runtime.replicas}) has no effect, because the autoscaler"
+            " chooses the number of pods: set runtime.autoscaling.enabled: false to choose it"
+            " yourself, as kubectl scale does"
+        )
 
 
 def _still_open(facts: AgentFacts, previous: AgentRuntimeStatus) -> bool:
@@ -167,9 +201,26 @@ def _needed(facts: AgentFacts) -> Iterator[str]:
 def _reason(facts: AgentFacts, condition: str) -> str:
     if facts.agent is not None and facts.agent.spec.facade.handler is not Handler.RUNTIME:
         return "NotNeeded"
+    if condition == SESSION_STORE_READY and _is_file(facts):
+        return "PersistentVolumeClaim"
     if condition == SESSION_STORE_READY and facts.store_reached:
         return "SessionStoreReached"
     return _REFERENCES[condition]
+
+
+def _is_file(facts: AgentFacts) -> bool:
+    spec = None if facts.agent is None else facts.agent.spec
+    return (
+        spec is not None
+        and spec.session.type is SessionType.SQLITE
+        and spec.facade.handler is Handler.RUNTIME
+    )
+
+
+def _remark(facts: AgentFacts, condition: str) -> str:
+    if condition == SESSION_STORE_READY and _is_file(facts):
+        return _ONE_POD
+    return _left_out(facts) if condition == "PromptPackReady" else ""
 
 
 def _left_out(facts: AgentFacts) -> str:
@@ -240,6 +291,10 @@ def _endpoint(facts: AgentFacts) -> str | None:
         return None
     namespace, name = facts.agent.key
     return f"{name}.{namespace}.svc.cluster.local:{facts.agent.spec.facade.port}"
+
+
+def _selector(agent: AgentRuntime) -> str:
+    return ",".join(f"{key}={value}" for key, value in labels.selector(agent.metadata.name).items())
 
 
 def _unchanged(facts: AgentFacts, previous: AgentRuntimeStatus) -> list[ConditionUpdate]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from omnia_core.env import FacadeEnv, RuntimeEnv, SessionType
+from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
 from omnia_operator.api.session import SessionSpec
 from omnia_operator.api.sessionretentionpolicy import RetentionBounds
@@ -147,7 +147,7 @@ def _bounds(policy: RetentionPolicy, session: SessionSpec) -> Iterator[str]:
     bound = policy.retention.bounded(own)
     instead = "" if bound == own else f", instead of {own}"
     yield f"sessions end {bound} after their last use{instead}"
-    if bounds.retention_days is not None and session.type is SessionType.POSTGRES:
+    if bounds.retention_days is not None and session.type.keeps_history:
         yield f"their data is deleted {bounds.retention_days} days after it"
     elif bounds.retention_days is not None:
         yield f"retentionDays has no effect: {session.type.value} keeps no data of ended sessions"

@@ -11,6 +11,8 @@ from omnia_operator.api.sessionretentionpolicy import (
 )
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, listed, true
 
+_KEEPING = frozenset(store.value for store in SessionType if store.keeps_history)
+
 ACTIVE = "Active"
 EFFECTIVE = "Effective"
 
@@ -83,13 +85,13 @@ def _meanwhile(facts: PolicyFacts) -> str:
 
 def effective(bounds: RetentionBounds, agents: Iterable[tuple[str, str]]) -> ConditionUpdate:
     """Return whether every bound has an effect; `agents` are names and types of stores."""
-    others = [name for name, store in agents if store != SessionType.POSTGRES]
+    others = [name for name, store in agents if store not in _KEEPING]
     if bounds.retention_days is None or not others:
         return true(EFFECTIVE, "EveryBound")
     return false(
         EFFECTIVE,
         "NothingIsKept",
         f"for {listed(others)} retentionDays only bounds how long a session can be continued:"
-        " memory and Redis keep no data of an ended session; set session.type: postgres to keep its"
-        " history",
+        " memory and Redis keep no data of an ended session; set session.type: postgres, or sqlite"
+        " with one pod, to keep its history",
     )

@@ -91,7 +91,8 @@ class PodState:
         name, status = pod["metadata"]["name"], pod.get("status") or {}
         if pod["metadata"].get("deletionTimestamp"):
             return None
-        for container in status.get("containerStatuses") or ():
+        kinds = ("initContainerStatuses", "containerStatuses")
+        for container in (each for kind in kinds for each in status.get(kind) or ()):
             found = _container(name, container)
             if found is not None:
                 return found

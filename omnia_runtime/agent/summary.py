@@ -1,22 +1,14 @@
 """Summarises the older part of a conversation with one extra model call."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
 
-from omnia_core.errors import Code, OmniaError
-from omnia_core.files.pack import Parameters
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ProviderError, TextDelta
+from omnia_runtime.agent.completion import complete
+from omnia_runtime.ports.model import ChatModel
 
 MAX_TOKENS = 500
-_TIMEOUT_SECONDS = 60.0
-_TEMPERATURE = 0.2
-_BAD_REQUEST = 400
 # Characters of one message that the model reads; a tool's result matters less than its answer.
 _TEXT_CHARACTERS, _TOOL_CHARACTERS = 4000, 400
-# The longest summary in characters; the answer of a model that ignores its limit is cut there.
-_CHARACTERS_PER_TOKEN = 8
 
 _TASK = (
     "You keep the notes of a conversation between a user and an assistant. Below are the notes so"
@@ -39,41 +31,12 @@ async def summarize(
         TimeoutError: the call took longer than a minute.
     """
     system = _TASK.format(words=max_tokens * 3 // 5)
-    prompt = (Message("user", "\n".join(_format_lines(previous, messages))),)
-    async with asyncio.timeout(_TIMEOUT_SECONDS):
-        try:
-            parameters = Parameters(temperature=_TEMPERATURE, max_tokens=max_tokens)
-            return await _call(model, ChatRequest(system, prompt, parameters=parameters))
-        except ProviderError as error:
-            if error.status != _BAD_REQUEST:
-                raise
-        # Some models accept only their own temperature.
-        parameters = Parameters(max_tokens=max_tokens)
-        return await _call(model, ChatRequest(system, prompt, parameters=parameters))
+    content = "\n".join(conversation_lines(previous, messages))
+    return await complete(model, "summary", system, content, max_tokens)
 
 
-async def _call(model: ChatModel, request: ChatRequest) -> str:
-    limit = (request.parameters.max_tokens or MAX_TOKENS) * _CHARACTERS_PER_TOKEN
-    pieces, length = [], 0
-    async with aclosing(model.stream(request)) as stream:
-        async for event in stream:
-            match event:
-                case TextDelta(text):
-                    pieces.append(text)
-                    length += len(text)
-                    if length >= limit:
-                        break
-                case Finished(("safety" | "refusal") as reason):
-                    raise OmniaError(Code.INTERNAL, f"the model made no summary: {reason}")
-                case _:
-                    continue
-    summary = "".join(pieces)[:limit].strip()
-    if not summary:
-        raise OmniaError(Code.INTERNAL, "the model made no summary: its answer was empty")
-    return summary
-
-
-def _format_lines(previous: str, messages: Sequence[Message]) -> Iterator[str]:
+def conversation_lines(previous: str, messages: Sequence[Message]) -> Iterator[str]:
+    """Yield the notes so far, and each message as a line that a model reads."""
     if previous:
         yield f"Notes so far:\n{previous}\n"
     yield "What was said since:"

@@ -7,6 +7,7 @@ import structlog
 from msgspec import Struct
 
 from omnia_core.env import RuntimeEnv
+from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Pack
 from omnia_core.files.reading import decode_json, read_text
@@ -14,8 +15,10 @@ from omnia_core.files.validators import parse_validators
 from omnia_core.names import Mode
 from omnia_runtime.agent.context_window import context_window
 from omnia_runtime.agent.request_builder import ModelContext
+from omnia_runtime.agent.session_name import NameLimits
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.model import ChatModel
 from omnia_runtime.prompts.offer import ToolOffer, offer_tools
 from omnia_runtime.prompts.pack_versions import PackVersions, pack_files, read_packs
 from omnia_runtime.prompts.prompt import CompiledPrompt, compile_prompt
@@ -25,6 +28,7 @@ from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import ToolRoute, route_tools
 from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.agent_version import AgentVersion, CallRate, StructuredOutput
+from omnia_runtime.turns.naming import NamingTerms
 from omnia_runtime.validators import compile_validators
 
 _log = structlog.get_logger()
@@ -95,6 +99,7 @@ class _AgentBuilder:
         metrics: RuntimeMetrics,
     ) -> None:
         self.warnings: list[str] = []
+        self._env = env
         self._prompt_name = env.prompt_name
         self._max_result = env.tools_max_result_characters
         self._function = function
@@ -133,7 +138,23 @@ class _AgentBuilder:
             metrics=self._metrics,
             rate=None if per_minute is None else CallRate(per_minute),
             output=StructuredOutput(function) if function else None,
+            naming=self._naming(role),
         )
+
+    def _naming(self, role: str | None) -> NamingTerms | None:
+        env = self._env
+        if not env.session_naming or self._function:
+            return None
+        named = env.session_naming_provider
+        model: ChatModel | None = None
+        try:
+            model = self._models.chain(named or role)
+        except ConfigurationError as error:
+            self.warnings.append(
+                f"sessions get their first words as a name, no model makes it: {error.message}"
+            )
+        limits = NameLimits(env.session_naming_max_words, env.session_naming_max_length)
+        return NamingTerms(model, env.session_naming_every_turns, limits)
 
     def _offer(self, pack: Pack, prompt: CompiledPrompt) -> ToolOffer:
         specs = {

@@ -12,6 +12,7 @@ from omnia_core.sessions import (
     SessionStore,
     StoreUnavailable,
 )
+from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
 
@@ -22,6 +23,10 @@ class MeteredSessionStore:
         self._store = store
         self._metrics = metrics
         self.keeps_audit = store.keeps_audit
+
+    @property
+    def signals(self) -> Signals | None:
+        return self._store.signals
 
     def start(self) -> None:
         self._store.start()
@@ -48,6 +53,19 @@ class MeteredSessionStore:
     ) -> None:
         with _Operation("checkpoint", self._metrics):
             await self._store.checkpoint(session_id, messages, expected_length=expected_length)
+
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        with _Operation("rename", self._metrics):
+            return await self._store.rename(
+                session_id, name, expected_name=expected_name, audit=audit
+            )
 
     async def close(self) -> None:
         await self._store.close()

@@ -30,6 +30,7 @@ class BuiltinServer:
                 PREFIX + "HasConversation": _unary(
                     service.has_conversation, pb.HasConversationRequest
                 ),
+                PREFIX + "CancelTurn": _unary(service.cancel_turn, pb.CancelTurnRequest),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

@@ -104,6 +104,12 @@ class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
         )
         return response
 
+    async def CancelTurn(  # noqa: N802 - likewise
+        self, request: pb.CancelTurnRequest, context: _Context
+    ) -> pb.CancelTurnResponse:
+        response: pb.CancelTurnResponse = await _run(self._service.cancel_turn, request, context)
+        return response
+
 
 async def _run(
     method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context

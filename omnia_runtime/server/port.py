@@ -48,6 +48,11 @@ class RuntimeServicer(Protocol):
     ) -> pb.HasConversationResponse:
         """Return whether the caller can continue a session."""
 
+    async def cancel_turn(
+        self, request: pb.CancelTurnRequest, metadata: Metadata
+    ) -> pb.CancelTurnResponse:
+        """Cancel the running turn of a session of the caller, in whichever pod it runs."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

@@ -15,7 +15,7 @@ from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocat
 from omnia_runtime.server.port import MessageWriter, Metadata
 from omnia_runtime.server.stream import TurnStream
 from omnia_runtime.turns.invocation import Invocations
-from omnia_runtime.turns.session_turns import SessionTurns
+from omnia_runtime.turns.session_turns import SessionTurns, SessionUnknown
 from omnia_runtime.turns.turn import Caller
 
 # The longest pause between two streams of a facade that opens one stream per message.
@@ -103,7 +103,24 @@ class RuntimeService:
         caller = Caller(metadata)
         found = session is not None and session.open_to(caller.user_id)
         state = pb.RESUME_STATE_RESUMABLE if found else pb.RESUME_STATE_NOT_FOUND
-        return pb.HasConversationResponse(state=state)
+        name = session.name if session and found else ""
+        return pb.HasConversationResponse(state=state, session_name=name)
+
+    async def cancel_turn(
+        self, request: pb.CancelTurnRequest, metadata: Metadata
+    ) -> pb.CancelTurnResponse:
+        if not request.session_id:
+            raise OmniaError(Code.INVALID_ARGUMENT, "session_id is empty")
+        try:
+            cancelled = await self._turns.cancel(request.session_id, Caller(metadata))
+        except SessionUnknown as error:
+            state, detail = pb.CANCEL_STATE_NOT_FOUND, error.message
+        except StoreUnavailable as error:
+            state, detail = pb.CANCEL_STATE_UNAVAILABLE, error.message
+        else:
+            state = pb.CANCEL_STATE_ACCEPTED if cancelled else pb.CANCEL_STATE_NOT_RUNNING
+            detail = "" if cancelled else "no turn of the session is running"
+        return pb.CancelTurnResponse(state=state, detail=detail)
 
     @property
     def streams(self) -> int:

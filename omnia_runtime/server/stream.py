@@ -172,7 +172,7 @@ class TurnStream:
             return error_message(turn.code, turn.message)
         self._stop_after_write = False
         self._first_text = True
-        running = self._turns.run(turn, self, self._caller)
+        running = self._turns.run(turn, self, self._caller, self._cancel)
         if queued.cancelled:
             self._task = task = asyncio.create_task(running)
             task.cancel()
@@ -194,7 +194,13 @@ class TurnStream:
         error = task.exception()
         if error is None:
             finished = task.result()
-            return done_message(finished.text, finished.reason, finished.usage, finished.parts)
+            return done_message(
+                finished.text,
+                finished.reason,
+                finished.usage,
+                finished.parts,
+                finished.session_name,
+            )
         if isinstance(error, OmniaError):
             _log.warning("turn failed", session=turn.session_id, reason=error.message)
             return error_message(stream_code(error), error.message)

@@ -24,6 +24,7 @@ from omnia_runtime.prompts.offer import ToolOffer
 from omnia_runtime.prompts.prompt import CompiledPrompt
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.turns.answer_value import answer_value
+from omnia_runtime.turns.naming import NamingTerms
 from omnia_runtime.turns.turn import Caller
 from omnia_runtime.validators import Blocked, Validators
 
@@ -138,6 +139,7 @@ class AgentVersion(Struct, frozen=True):
         pack_id: the ID of the PromptPack.
         rate: None if tool calls are not rate limited.
         output: the output schema; None outside of function mode.
+        naming: None if sessions get no names.
     """
 
     version: str
@@ -151,6 +153,7 @@ class AgentVersion(Struct, frozen=True):
     metrics: RuntimeMetrics
     rate: CallRate | None = None
     output: StructuredOutput | None = None
+    naming: NamingTerms | None = None
 
     def request(
         self, system: str, messages: Sequence[Message], metadata: Mapping[str, str]

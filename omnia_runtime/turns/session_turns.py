@@ -1,7 +1,7 @@
 """Runs the turns of sessions: load the session, run the agent, store the turn."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from weakref import WeakValueDictionary
 
@@ -11,14 +11,17 @@ from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message, Session, SessionStore
 from omnia_core.sessions.audit import EventKind
+from omnia_core.sessions.signals import CANCEL, Signal
 from omnia_runtime.agent.request_builder import RequestBuilder
 from omnia_runtime.observe.audit import record_event
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
-from omnia_runtime.turns.agent_version import AgentVersions
+from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
+from omnia_runtime.turns.naming import Naming
+from omnia_runtime.turns.running import RunningTurn, RunningTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_turn
 from omnia_runtime.turns.turn import Caller, UserTurn, close_transcript, user_message
@@ -50,6 +53,8 @@ class SessionTurns:
         self._locks = SessionLocks()
         self._turns = TurnStore(store)
         self._summaries = Summaries(store, self._locks.summary)
+        self._naming = Naming(store)
+        self._running = RunningTurns(store.signals)
 
     @property
     def accepts_uploads(self) -> bool:
@@ -59,9 +64,40 @@ class SessionTurns:
     async def close(self) -> None:
         """Cancel background work."""
         await self._summaries.close()
+        await self._naming.close()
+        await self._running.close()
 
-    async def run(self, turn: UserTurn, listener: AgentListener, caller: Caller) -> TurnFinished:
+    async def cancel(self, session_id: str, caller: Caller) -> bool:
+        """Cancel the running turn of a session in any pod; False if no turn is running.
+
+        A turn that ends at the same moment may end without having been cancelled.
+
+        Raises:
+            SessionUnknown: the session does not exist or belongs to another user.
+            StoreUnavailable: the session store cannot be reached.
+        """
+        session = await self._store.load(session_id)
+        require_owner(session, caller)
+        turn = self._running.get(session_id)
+        if turn and (session or turn.user_id in ("", caller.user_id)):
+            turn.cancel()
+            return True
+        if session is None:
+            raise SessionUnknown(session_id)
+        if not session.answering:
+            return False
+        return await self._running.send(Signal(session_id, CANCEL, caller.user_id, session.length))
+
+    async def run(
+        self,
+        turn: UserTurn,
+        listener: AgentListener,
+        caller: Caller,
+        cancel: Callable[[], None] = lambda: None,
+    ) -> TurnFinished:
         """Run a turn. When this returns, the turn is stored and the session is free.
+
+        `cancel` is called when the turn is to end early.
 
         If the turn is cancelled or fails, the answer sent so far is stored and marked.
 
@@ -72,15 +108,22 @@ class SessionTurns:
             try:
                 with self._tracing.turn(turn, caller.metadata) as span:
                     async with self._locks.turn(turn.session_id):
-                        with self._turns.recording():
-                            finished = await self._run(turn, listener, caller)
+                        with (
+                            self._turns.recording(),
+                            self._running.running(
+                                turn.session_id, caller.user_id, cancel
+                            ) as running,
+                        ):
+                            finished = await self._run(turn, listener, caller, running)
                     note_end(span, finished)
             except SessionBusy:
                 require_owner(await self._store.load(turn.session_id), caller)
                 raise
         return structs.replace(finished, text=turn.answer)
 
-    async def _run(self, turn: UserTurn, listener: AgentListener, caller: Caller) -> TurnFinished:
+    async def _run(
+        self, turn: UserTurn, listener: AgentListener, caller: Caller, running: RunningTurn
+    ) -> TurnFinished:
         session = await self._store.load(turn.session_id)
         require_owner(session, caller)
         agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
@@ -99,16 +142,19 @@ class SessionTurns:
         if session and session.interrupted:
             record_event(EventKind.TURN_INTERRUPTED)
         known = await self._turns.begin(turn.session_id, transcript, stored, first)
+        running.stored(first + known)
         checkpoints = Checkpoints(self._store, turn, transcript, known, first)
         listener = CheckpointingListener(turn, checkpoints, listener)
         try:
             if blocked := agent.check_input(turn.content):
                 finished = await _send_blocked(blocked.message, transcript, listener)
             else:
+                name = self._name(session, agent, turn.session_id, transcript)
                 loop = agent.loop(requests, turn.session_id, caller)
                 request = agent.request(system, transcript, turn.metadata)
                 finished = await agent.run(loop, request, transcript, listener)
                 finished = await self._with_media(finished, transcript)
+                finished = structs.replace(finished, session_name=name())
         except BaseException as error:
             checkpoints.end()
             reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
@@ -121,6 +167,22 @@ class SessionTurns:
         if requests.first and requests.first.wants_summary:
             self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
+
+    def _name(
+        self,
+        session: Session | None,
+        agent: AgentVersion,
+        session_id: str,
+        transcript: Sequence[Message],
+    ) -> Callable[[], str]:
+        """Name the session, if that is due; return what returns its name so far."""
+        known = session.name if session else ""
+        deleted = session.deleted.turns if session and session.deleted else 0
+        turns = deleted + sum(message.role == "user" for message in transcript)
+        if agent.naming is None or not agent.naming.due(known, turns):
+            return lambda: known
+        task = self._naming.start(session_id, agent.naming, known, transcript)
+        return lambda: task.result() if task.done() and not task.cancelled() else known
 
     async def _with_media(self, finished: TurnFinished, transcript: list[Message]) -> TurnFinished:
         """Return the answer with the bytes of its media.

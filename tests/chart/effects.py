@@ -1,5 +1,6 @@
 """What each value of the chart changes in the objects that Helm renders."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -69,6 +70,11 @@ def variable(name: str, component: str = "operator") -> Look:
 def number_of(kind: str) -> Look:
     """Count the objects of a kind."""
     return lambda objects: len(list(of_kind(objects, kind)))
+
+
+def pod_default(name: str) -> Look:
+    """Look at what the pods of every agent have."""
+    return lambda objects: json.loads(environment(objects)["OMNIA_POD_DEFAULTS"])[name]
 
 
 def everywhere(block: str, key: str) -> Look:
@@ -352,6 +358,19 @@ EFFECTS: dict[str, Effect] = {
     ),
     "agents.console": Effect(True, variable("OMNIA_AGENTS_CONSOLE"), "true"),
     "agents.imagePullSecrets": Effect(["a", "b"], variable("OMNIA_IMAGE_PULL_SECRETS"), "a,b"),
+    **{
+        f"agents.{name}": Effect(value, pod_default(name), value)
+        for name, value in {
+            "podLabels": {"team": "a"},
+            "podAnnotations": {"mesh": "off"},
+            "serviceAccountAnnotations": {"role": "arn"},
+            "priorityClassName": "high",
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [TERM],
+            "affinity": {"nodeAffinity": {}},
+            "topologySpreadConstraints": [SPREAD],
+        }.items()
+    },
     "policy.volumes": Effect([], variable("OMNIA_POLICY_VOLUMES"), ","),
     **policy_effects(),
     "rbac.ownerReferencesPermissionEnforcement": Effect(
@@ -427,23 +446,9 @@ EFFECTS: dict[str, Effect] = {
         ALERTS,
     ),
     **{
-        f"metrics.prometheusRule.thresholds.{name}": Effect(1234, alert(name), "1234", ALERTS)
-        for name in (
-            "OmniaAgentErrors",
-            "OmniaTurnsSlow",
-            "OmniaFirstChunkSlow",
-            "OmniaQueueWaits",
-            "OmniaConnectionsNearLimit",
-            "OmniaSpendHigh",
-            "OmniaTurnLimitsReached",
-            "OmniaToolsFailing",
-            "OmniaSessionStoreFailing",
-            "OmniaAgentNotReady",
-            "OmniaOperatorLeaderMissing",
-            "OmniaOperatorErrors",
-            "OmniaOperatorBehind",
-            "OmniaOperatorWatchSilent",
-        )
+        value.name: Effect(1234, alert(value.path[-1]), "1234", ALERTS)
+        for value in chart_values(CHART)
+        if "thresholds" in value.path
     },
     "metrics.dashboard.enabled": Effect(True, number_of("ConfigMap"), 1),
     "metrics.dashboard.labels": Effect(
@@ -504,7 +509,7 @@ EFFECTS: dict[str, Effect] = {
         PEERS, at(AGENTS, "spec", "ingress", 0, "from"), PEERS, AGENTS_CLOSED
     ),
     "networkPolicy.scrapers": Effect(
-        PEERS, at(AGENTS, "spec", "ingress", 1, "from"), PEERS, AGENTS_CLOSED
+        PEERS, at(AGENTS, "spec", "ingress", 2, "from"), PEERS, AGENTS_CLOSED
     ),
     "networkPolicy.egress": Effect(RULES, at(AGENTS, "spec", "egress", 0), RULES[0], AGENTS_CLOSED),
     "networkPolicy.operator.enabled": Effect(True, number_of("NetworkPolicy"), 1),

@@ -24,7 +24,12 @@ ENABLED: Object = {
     "imagePullSecrets": ["pull", {"name": "more"}],
     "commonLabels": {"team": "agents"},
     "commonAnnotations": {"owner": "agents"},
-    "agents": {"imagePullSecrets": ["pull"]},
+    "agents": {
+        "imagePullSecrets": ["pull"],
+        "podLabels": {"team": "text"},
+        "priorityClassName": "conversations",
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+    },
     "tracing": {"enabled": True, "endpoint": "http://collector:4317"},
     "prometheus": {"address": "http://prometheus:9090"},
     "discovery": {

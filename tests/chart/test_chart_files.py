@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from omnia_core.env import HistoryEnv, OperatorEnv
+from omnia_operator.api.workload import PodDefaults
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy
 from omnia_operator.settings import settings_of
@@ -85,6 +86,10 @@ def test_every_value_is_known_to_the_schema(block: str) -> None:
         ("discovery", {"proxy": {"noProxy": ["a,b"]}}),
         ("discovery", {"caBundle": {"configMapName": "a", "secretName": "b", "key": "c"}}),
         ("rbac", {"aggregateClusterRoles": "yes"}),
+        ("policy", {**values()["policy"], "hostPorts": "no"}),
+        ("agents", {"podLabels": {"team": 1}}),
+        ("agents", {"tolerations": {"key": "gpu"}}),
+        ("agents", {"serviceAccountName": "mine"}),
         ("history", {"enabled": True, "database": {"secretName": "", "key": "url"}}),
         ("facade", {"image": {"repository": "", "tag": "1", "pullPolicy": "Always"}}),
         ("facade", {"image": {"repository": "omnia-facade", "pullPolicy": "Sometimes"}}),
@@ -108,6 +113,21 @@ def test_the_defaults_of_the_policy_are_those_of_the_operator() -> None:
 @pytest.mark.parametrize("container", ["facade", "runtime"])
 def test_the_resources_of_agents_are_those_of_the_operator(container: str) -> None:
     assert values()[container]["resources"] == getattr(Settings(), f"{container}_resources")
+
+
+def test_the_chart_gives_pods_every_default_that_the_operator_knows_and_no_other() -> None:
+    text = (CHART / "templates/_environment.tpl").read_text()
+    picked = re.search(r"\$pods := pick .Values.agents ([^}]+)\}\}", text)
+    assert picked is not None
+    names = set(re.findall(r'"(\w+)"', picked[1]))
+    agents = values()["agents"]
+    assert names == {field.alias for field in PodDefaults.model_fields.values()}
+    assert names == agents.keys() - {"allowUnauthenticated", "console", "imagePullSecrets"}
+    defaults = {name: agents[name] for name in names}
+    env = OperatorEnv(
+        facade_image="facade", runtime_image="runtime", pod_defaults=json.dumps(defaults)
+    )
+    assert settings_of(env).pods == PodDefaults()
 
 
 def test_the_chart_sets_only_variables_that_the_operator_reads() -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from omnia_core.env import OperatorEnv
 from omnia_operator.api.chart import chart_values
+from omnia_operator.api.workload import PodDefaults
 from omnia_operator.cluster.kinds import CUSTOM
 from omnia_operator.policy import Policy
 from omnia_operator.settings import settings_of
@@ -101,8 +102,22 @@ def test_a_namespace_that_looks_like_a_number_is_text(renderer: Renderer) -> Non
                 "customImages": False,
                 "extraEnvironment": False,
                 "unauthenticatedAgents": True,
+                "customServiceAccounts": True,
+                "extraContainers": False,
+                "hostPorts": True,
+                "exposure": False,
             },
-            Policy(("emptyDir", "hostPath"), True, False, False, True),
+            Policy(
+                ("emptyDir", "hostPath"),
+                service_account_tokens=True,
+                custom_images=False,
+                extra_environment=False,
+                unauthenticated_agents=True,
+                custom_service_accounts=True,
+                extra_containers=False,
+                host_ports=True,
+                exposure=False,
+            ),
         ),
         ({"volumes": []}, Policy(())),
     ],
@@ -113,6 +128,36 @@ def test_the_policy_of_the_values_reaches_the_operator(
     objects = renderer({"policy": values})
 
     assert settings_of(OperatorEnv.parse(environment(objects))).policy == policy
+
+
+def test_what_pods_of_all_agents_have_reaches_the_operator(renderer: Renderer) -> None:
+    def pods(values: Object) -> PodDefaults:
+        objects = renderer({"agents": values})
+        return settings_of(OperatorEnv.parse(environment(objects))).pods
+
+    assert pods({}) == PodDefaults()
+    made = pods(
+        {
+            "podLabels": {"team": "a", "number": "1e3"},
+            "podAnnotations": {"text": 'a"b: <c> & {{ d }}'},
+            "serviceAccountAnnotations": {"role": "r"},
+            "priorityClassName": "high",
+            "nodeSelector": {"disk": "ssd"},
+            "tolerations": [{"key": "gpu", "operator": "Exists"}],
+            "affinity": {"nodeAffinity": {}},
+            "topologySpreadConstraints": [{"maxSkew": 1}],
+        }
+    )
+    assert made == PodDefaults(
+        pod_labels={"team": "a", "number": "1e3"},
+        pod_annotations={"text": 'a"b: <c> & {{ d }}'},
+        service_account_annotations={"role": "r"},
+        priority_class_name="high",
+        node_selector={"disk": "ssd"},
+        tolerations=({"key": "gpu", "operator": "Exists"},),
+        affinity={"nodeAffinity": {}},
+        topology_spread_constraints=({"maxSkew": 1},),
+    )
 
 
 def test_limits_of_the_cpu_reach_every_container(renderer: Renderer) -> None:
@@ -142,7 +187,13 @@ def test_network_policies_close_what_nobody_is_named_for(renderer: Renderer) -> 
     (peer,) = rule["from"]
     test = named(renderer(ENABLED))["Pod/omnia-test"]
     assert peer["podSelector"]["matchLabels"].items() <= test["metadata"]["labels"].items()
-    assert made["omnia-agents"]["ingress"] == [{"ports": [{"port": "facade"}]}]
+    clients, asking = made["omnia-agents"]["ingress"]
+    assert clients == {"ports": [{"port": "facade"}]}
+    # The operator, which asks whether they reach their session store, and nobody else.
+    (peer,) = asking["from"]
+    operator = named(renderer(ENABLED))["Deployment/omnia-operator"]["spec"]["template"]
+    assert peer["podSelector"]["matchLabels"].items() <= operator["metadata"]["labels"].items()
+    assert asking["ports"] == [{"port": "runtime-health"}]
     assert made["omnia-history"]["ingress"] == [{"ports": [{"port": "http"}]}]
     for spec in made.values():
         assert spec["policyTypes"] == ["Ingress", "Egress"]
@@ -358,8 +409,11 @@ def test_the_aggregated_roles_give_the_custom_resources_and_nothing_else(
     write = {"create", "delete", "deletecollection", "patch", "update"}
     kinds = {kind.plural for kind in CUSTOM}
     statuses = {f"{kind}/status": {"get"} for kind in kinds}
-    assert given["view"] == dict.fromkeys(kinds, read) | statuses
-    assert given["edit"] == given["admin"] == dict.fromkeys(kinds, read | write) | statuses
+    scale = {"agentruntimes/scale": {"get"}}
+    assert given["view"] == dict.fromkeys(kinds, read) | statuses | scale
+    scale = {"agentruntimes/scale": {"get", "patch", "update"}}
+    assert given["edit"] == dict.fromkeys(kinds, read | write) | statuses | scale
+    assert given["admin"] == given["edit"]
 
 
 def test_the_test_of_the_installation_asks_the_operators_service(renderer: Renderer) -> None:

@@ -270,6 +270,36 @@ def test_an_agent_with_a_runtime_of_ones_own_is_not_run_with_the_built_in_one(
         localise(planned, AgentPorts(1, 2, 3, 4), machine)
 
 
+def test_what_an_agent_has_in_a_cluster_only_is_named(tmp_path: Path) -> None:
+    text = """
+        apiVersion: omnia.altairalabs.ai/v1alpha1
+        kind: AgentRuntime
+        metadata: {name: fitted}
+        spec:
+          prompt: {system: hi}
+          provider: {type: mock}
+          facade:
+            expose: {hostnames: [a.example.com], ingress: {}}
+          runtime:
+            podLabels: {team: a}
+            serviceAccountName: mine
+            initContainers: [{name: seed, image: "example.com/seed:1"}]
+            extraContainers: [{name: proxy, image: "example.com/proxy:1"}]
+    """
+    wanted = desired([document(text)], {}, Settings())
+    (planned,) = wanted.plans.values()
+    machine = Machine(tmp_path, wanted.objects, Addresses(), {})
+
+    made = localise(planned, AgentPorts(1, 2, 3, 4), machine)
+
+    assert [process.title for process in made.processes] == ["fitted/facade", "fitted/runtime"]
+    assert made.notes == (
+        'container "seed": not run on this machine, because it is the image example.com/seed:1',
+        'container "proxy": not run on this machine, because it is the image example.com/proxy:1',
+        "facade.expose (a.example.com): only a cluster has it; port 1 serves here",
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "notes"),
     [

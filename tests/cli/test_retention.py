@@ -91,6 +91,11 @@ def test_days_that_no_store_keeps_are_a_warning(tmp_path: Path) -> None:
     assert "for helper retentionDays" in found[3]
     findings = check(tmp_path, AGENT, postgres, POLICY, days)
     assert "spec.retentionDays" not in {each[2] for each in findings}
+    sqlite = "  session:\n    type: sqlite\n    persistentVolumeClaim: {claimName: files}\n"
+    assert check(tmp_path, AGENT, sqlite, POLICY, days) == []
+    (local,) = check(tmp_path, AGENT, "  session:\n    type: sqlite\n")
+    assert local[1:3] == ("warning", "spec.session")
+    assert "only `omnia up` runs this agent: sessions in SQLite are a file" in local[3]
     echo = AGENT.replace("spec:", "spec:\n  facade:\n    type: websocket\n    handler: echo")
     assert check(tmp_path, echo, POLICY, days) == []
 

@@ -104,6 +104,28 @@ def test_what_the_operator_refuses_by_default_is_a_warning(tmp_path: Path) -> No
     assert "refused unless policy.volumes has hostPath" in finding.message
 
 
+def test_fields_for_pods_are_checked_with_their_line(tmp_path: Path) -> None:
+    text = AGENT + (
+        "  runtime:\n    serviceAccountName: mine\n    extraContainers:\n      - name: facade\n"
+        "        image: x\n        securityContext: {privileged: true}\n"
+    )
+    found = check(tmp_path, text, PACK, PROVIDER)
+    assert [(each.line, each.path, each.severity) for each in found] == [
+        (20, "spec.runtime.extraContainers[0].securityContext.privileged", "error")
+    ]
+
+    text = text.replace("{privileged: true}", "{}")
+    found = check(tmp_path, text, PACK, PROVIDER)
+    assert [(each.line, each.path, each.severity) for each in found] == [
+        (18, "spec.runtime.extraContainers[0].name", "error")
+    ]
+
+    found = check(tmp_path, text.replace("- name: facade", "- name: a"), PACK, PROVIDER)
+    assert [(each.line, each.path, each.severity) for each in found] == [
+        (16, "spec.runtime.serviceAccountName", "warning")
+    ]
+
+
 def test_a_pack_that_does_not_parse_is_found_where_it_stands(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, AGENT, PACK.replace('"id": "p",', '"id": p,'), PROVIDER)
     assert (finding.object, finding.path, finding.line) == (

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +87,26 @@ def keda(cluster_kubectl: Kubectl) -> None:
     definition = f"--filename={FOREIGN / 'scaledobjects.keda.sh.yaml'}"
     cluster_kubectl("apply", "--server-side", "--force-conflicts", definition)
     cluster_kubectl("wait", "--for=condition=Established", definition, "--timeout=30s")
+
+
+@pytest.fixture
+def gateway_api(cluster_kubectl: Kubectl) -> Callable[[], None]:
+    """A cluster without the Gateway API; call it to install the definition of an HTTPRoute.
+
+    The definition stays: the operator is restarted when the watch of a kind ends for good.
+    """
+    definition = FOREIGN / "httproutes.gateway.networking.k8s.io.yaml"
+    name = "httproutes.gateway.networking.k8s.io"
+    if cluster_kubectl.succeeds("get", "customresourcedefinition", name):
+        unavailable("the cluster has the Gateway API already; make cluster-down removes a test's")
+
+    def install() -> None:
+        cluster_kubectl("apply", "--server-side", f"--filename={definition}")
+        cluster_kubectl(
+            *("wait", "--for=condition=Established", f"--filename={definition}", "--timeout=30s")
+        )
+
+    return install
 
 
 @pytest.fixture(scope="session")

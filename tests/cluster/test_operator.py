@@ -7,7 +7,7 @@ import pytest
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import PACK_PATH, TOOLS_PATH
-from omnia_operator.cluster.kinds import OWNED, SCALED_OBJECT
+from omnia_operator.cluster.kinds import OPTIONAL, OWNED
 from omnia_operator.labels import INSTANCE
 from tests.cluster.agents import READY_SECONDS, condition, everything, here, pods, ready
 from tests.cluster.harness.waiting import wait_until
@@ -63,7 +63,7 @@ def test_an_owned_object_that_is_deleted_is_back_within_seconds(kubectl: Kubectl
     owned = [
         (kind.name, each["metadata"]["name"])
         for kind in OWNED
-        if kind != SCALED_OBJECT
+        if kind not in OPTIONAL
         for each in kubectl.list(f"{kind.plural}.{kind.group}", f"{INSTANCE}=helper")
     ]
     assert {kind for kind, _ in owned} >= {
@@ -195,7 +195,7 @@ def test_deleting_an_agent_leaves_nothing(kubectl: Kubectl) -> None:
     kubectl("delete", "agentruntime", "helper")
 
     kinds = ",".join(
-        f"{kind.plural}.{kind.group}".strip(".") for kind in OWNED if kind != SCALED_OBJECT
+        f"{kind.plural}.{kind.group}".strip(".") for kind in OWNED if kind not in OPTIONAL
     )
     wait_until(
         "nothing is left",

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.cluster.kinds import OWNED, SCALED_OBJECT
+from omnia_operator.cluster.kinds import OPTIONAL, OWNED
 from omnia_operator.labels import INSTANCE
 from tests.cluster import fleet
 from tests.cluster.harness.cluster import Cluster
@@ -19,7 +19,7 @@ NO_PODS: JsonObject = {"replicas": 0}
 
 def owned(kubectl: Kubectl) -> list[JsonObject]:
     kinds = ",".join(
-        f"{kind.plural}.{kind.group}".strip(".") for kind in OWNED if kind != SCALED_OBJECT
+        f"{kind.plural}.{kind.group}".strip(".") for kind in OWNED if kind not in OPTIONAL
     )
     return kubectl.list(kinds, f"{INSTANCE}")
 

@@ -1,23 +1,35 @@
 """Session stores of every kind on real servers, in which time can be let pass."""
 
+import contextlib
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from omnia_core.sessions import SessionSettings, SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
+from omnia_core.sessions.mongodb.documents import BUCKET_NAMES
+from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.sessions.retention import Retention, RetentionEffects
+from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
+from tests.services import LIMIT
 
 TTL = Duration.parse("60s")
-KINDS = ["memory", "redis", "postgres"]
+KINDS = ["memory", "redis", "postgres", "sqlite", "mongodb"]
+# Those whose sessions other pods see.
+SIGNALLING = ["redis", "postgres", "sqlite", "mongodb"]
 
 _PASS = (
     "UPDATE omnia.sessions SET expires_at = expires_at - $1::interval,"
@@ -46,12 +58,17 @@ class Counted:
 
 @dataclass
 class Bed:
-    """A store, another one of the same sessions, and the power to let seconds pass in it."""
+    """A store, another one of the same sessions, and the power to let seconds pass in it.
+
+    Attributes:
+        writers: how many may contend for a session within the time of a test.
+    """
 
     store: SessionStore
     other: SessionStore
     advance: Callable[[float], Awaitable[None]]
     counted: Counted
+    writers: int = 100
 
 
 @asynccontextmanager
@@ -71,6 +88,19 @@ async def bed_of(
             store: SessionStore = redis_store(url, retention, counted)
             other: SessionStore = redis_store(url, retention, counted)
             advance = _redis_time(redis)
+        elif kind == "mongodb":
+            url = request.getfixturevalue("mongo").url
+            client = await stack.enter_async_context(mongo_client(url))
+            await client.drop_database("omnia")
+            store, other = (mongo_store(url, retention, counted) for _ in range(2))
+            advance = mongo_time(client)
+        elif kind == "sqlite":
+            path = request.getfixturevalue("tmp_path") / f"{uuid.uuid4()}" / "sessions.db"
+            store, other = (sqlite_store(path, retention, counted) for _ in range(2))
+
+            async def advance(seconds: float) -> None:
+                sqlite_time(path, seconds)
+
         else:
             url = request.getfixturevalue("postgres").url
             connection = await stack.enter_async_context(connected(url))
@@ -82,7 +112,7 @@ async def bed_of(
 
         stack.push_async_callback(store.close)
         stack.push_async_callback(other.close)
-        yield Bed(store, other, advance, counted)
+        yield Bed(store, other, advance, counted, 20 if kind == "mongodb" else 100)
 
 
 def redis_store(
@@ -107,6 +137,80 @@ def postgres_store(
             ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
         ),
     )
+
+
+def mongo_store(
+    url: str, retention: Retention | None = None, counted: Counted | None = None
+) -> MongoSessionStore:
+    note = (counted or Counted()).note
+    return MongoSessionStore(
+        url,
+        SessionSettings(
+            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+        ),
+        # The server of the tests takes one command after another.
+        MongoTimings(command_seconds=LIMIT),
+    )
+
+
+@asynccontextmanager
+async def mongo_client(url: str) -> AsyncIterator[AsyncMongoClient[dict[str, Any]]]:
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url, tz_aware=True)
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def mongo_time(client: AsyncMongoClient[dict[str, Any]]) -> Callable[[float], Awaitable[None]]:
+    times = ("begun_at", "expires_at", "used_at", "active_at", "kept_until")
+
+    async def advance(seconds: float) -> None:
+        sessions = client.get_default_database()["sessions"]
+        for each in await sessions.find().to_list():
+            before = {name: each[name] - timedelta(seconds=seconds) for name in times}
+            await sessions.update_one({"_id": each["_id"]}, {"$set": before})
+
+    return advance
+
+
+def sqlite_store(
+    path: Path, retention: Retention | None = None, counted: Counted | None = None
+) -> SqliteSessionStore:
+    note = (counted or Counted()).note
+    return SqliteSessionStore(
+        path,
+        SessionSettings(
+            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+        ),
+    )
+
+
+def sqlite_time(path: Path, seconds: float) -> None:
+    """Let time pass in a file."""
+    columns = ("begun_at", "active_at", "used_at", "expires_at", "kept_until")
+    sets = ", ".join(f"{name} = iif({name} IS NULL, NULL, after({name}, ?1))" for name in columns)
+    with contextlib.closing(connect(path)) as connection:
+        connection.execute(f"UPDATE sessions SET {sets}", (-seconds,))  # noqa: S608 - constants
+
+
+async def mongo_rows(client: AsyncMongoClient[dict[str, Any]], table: str) -> list[dict[str, Any]]:
+    """Return the documents as the rows that other databases have for them, in order."""
+    found = await client["omnia"][table].find().sort("_id", 1).to_list()
+    if table == "messages":
+        return [message for append in found for message in append["messages"]]
+    if table.startswith("daily_"):
+        for row in found:
+            row["buckets"] = [row["latency"].get(name, 0) for name in BUCKET_NAMES]
+    if table not in ("provider_calls", "tool_calls", "runtime_events"):
+        return found
+    name = table.removeprefix("runtime_")
+    appends = await client["omnia"]["messages"].find().sort("from", 1).to_list()
+    return [
+        {"turn": append["turn"], **each}
+        for append in appends
+        for each in append.get("trail", {}).get(name, ())
+    ]
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Retention where what is kept of a session outlives its end."""
+"""Retention in PostgreSQL: batches, migrations, and pods of earlier versions."""
 
 import asyncio
 import uuid
@@ -11,13 +11,14 @@ import asyncpg  # type: ignore[import-untyped]
 import pytest
 from structlog.testing import capture_logs
 
-from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict, SessionSettings
+from omnia_core.sessions import AuditTrail, Message, SessionSettings
 from omnia_core.sessions.postgres.encoding import encode_audit
 from omnia_core.sessions.postgres.migrations import migrate, migrations
-from omnia_core.sessions.postgres.retention import BatchTask
 from omnia_core.sessions.postgres.store import PostgresSessionStore, PostgresTimings
 from omnia_core.sessions.retention import Retention, RetentionEffects
+from omnia_core.sessions.sweeping import BatchTask
 from omnia_core.units import Duration
+from tests.core.kept_beds import swept
 from tests.core.session_beds import Counted, connected
 from tests.services import LIMIT, PostgresServer
 
@@ -80,33 +81,6 @@ async def database(postgres: PostgresServer) -> AsyncIterator[Database]:
             await store.close()
 
 
-async def swept(store: PostgresSessionStore) -> None:
-    """Do what is done beside the operations, as `start` does."""
-    store._worker._trial_due = 0.0
-    store.start()
-    running = store._worker._loop
-    assert running
-    await asyncio.sleep(0)
-    assert store._worker.sweep.running
-    await asyncio.wait({store._worker.sweep.running})
-    running.cancel()
-
-
-async def test_what_is_kept_of_a_session_outlives_its_end(database: Database) -> None:
-    store = database.store(MONTH)
-    await store.append("s", [HELLO, ANSWER], expected_length=0)
-    assert await database.sessions() == [(DAY, 30 * DAY, False)]
-    await database.advance(29 * DAY)
-    assert await store.load("s") is None
-    await swept(store)
-    assert await database.sessions() == [(DAY, 30 * DAY, True)]
-    await database.advance(DAY)
-    await swept(store)
-    assert await database.sessions() == []
-    assert await database.connection.fetchval("SELECT count(*) FROM omnia.messages") == 0
-    assert database.counted.total() == RetentionEffects(sessions_ended=1, sessions_deleted=1)
-
-
 async def test_all_that_is_over_is_deleted_at_the_start_be_it_many_batches(
     database: Database,
 ) -> None:
@@ -145,93 +119,6 @@ async def test_sessions_that_take_long_to_delete_are_deleted_in_smaller_batches(
     assert database.counted.total() == RetentionEffects(16, 16)
 
 
-async def test_every_use_begins_the_days_anew(database: Database) -> None:
-    store = database.store(MONTH)
-    await store.append("s", [HELLO], expected_length=0)
-    for use in (
-        store.load("s"),
-        store.checkpoint("s", [ANSWER], expected_length=1),
-        store.append("s", [ANSWER], expected_length=1),
-    ):
-        await database.advance(DAY / 2)
-        await use
-        assert await database.sessions() == [(DAY, 30 * DAY, False)]
-        assert await database.connection.fetchval(
-            "SELECT clock_timestamp() - used_at < '10 s' FROM omnia.sessions"
-        )
-
-
-async def test_the_id_of_a_session_that_ended_begins_another_one(database: Database) -> None:
-    store = database.store(MONTH)
-    await store.append("s", [HELLO, ANSWER], expected_length=0)
-    for _ in range(2):
-        await database.advance(2 * DAY)
-        assert await store.append("s", [HELLO], expected_length=0) == 1
-        assert await store.append("s", [ANSWER], expected_length=1) == 2
-    assert await store.load("s") == Session("s", (HELLO, ANSWER))
-    assert [ended for _, _, ended in await database.sessions()] == [True, True, False]
-    assert await database.connection.fetchval("SELECT count(*) FROM omnia.messages") == 6
-    assert database.counted.total() == RetentionEffects(sessions_ended=2)
-
-
-async def test_a_session_that_a_refused_append_ends_is_counted(database: Database) -> None:
-    store = database.store(MONTH)
-    await store.append("s", [HELLO], expected_length=0)
-    await database.advance(2 * DAY)
-    with pytest.raises(SessionConflict, match="has 0 messages where 1"):
-        await store.append("s", [ANSWER], expected_length=1)
-    assert [ended for _, _, ended in await database.sessions()] == [True]
-    assert database.counted.total() == RetentionEffects(sessions_ended=1)
-
-
-async def test_of_many_writers_that_begin_a_session_anew_one_wins(database: Database) -> None:
-    stores = [database.store(MONTH), database.store(MONTH)]
-    await stores[0].append("s", [HELLO], expected_length=0)
-    await database.advance(2 * DAY)
-    done = await asyncio.gather(
-        *(stores[each % 2].append("s", [HELLO], expected_length=0) for each in range(20)),
-        return_exceptions=True,
-    )
-    assert done.count(1) == 1
-    assert [ended for _, _, ended in await database.sessions()] == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "ttl", "times"),
-    [
-        (Retention(), MONTH, "24h", (DAY, 30 * DAY)),
-        (MONTH, Retention(days=7), "1h", (timedelta(hours=1), 7 * DAY)),
-        (MONTH, Retention(), "48h", (2 * DAY, 2 * DAY)),
-        (MONTH, Retention(days=2, dry_run=True), "24h", (DAY, DAY)),
-    ],
-    ids=["it comes", "it gets shorter", "it goes", "it goes on trial"],
-)
-async def test_sessions_that_nobody_uses_follow_a_changed_policy(
-    database: Database, before: Retention, after: Retention, ttl: str, times: Any
-) -> None:
-    old = database.store(before)
-    for number in range(3):
-        await old.append(f"s{number}", [HELLO], expected_length=0)
-    await database.advance(timedelta(minutes=50))
-    new = database.store(after, ttl, sweep_seconds=0)
-    await new.append("new", [HELLO], expected_length=0)
-    assert new._worker.sweep.running
-    await asyncio.wait({new._worker.sweep.running})
-    assert await database.sessions() == [(*times, False)] * 4
-
-
-async def test_a_session_that_ended_does_not_come_back_with_a_longer_time(
-    database: Database,
-) -> None:
-    await database.store(MONTH, "1h").append("s", [HELLO], expected_length=0)
-    await database.advance(timedelta(hours=2))
-    store = database.store(Retention(days=60))
-    await swept(store)
-    await swept(store)
-    assert await database.sessions() == [(timedelta(hours=1), 60 * DAY, True)]
-    assert await store.load("s") is None
-
-
 async def many_sessions(database: Database) -> None:
     await database.store(None).load("none")
     await database.connection.execute(
@@ -264,43 +151,13 @@ async def test_a_policy_on_trial_does_not_look_at_all_sessions_at_each_sweep(
     assert database.counted.total(dry_run=True) == RetentionEffects(1100, 1100, dry_run=True)
 
 
-async def test_who_knows_no_policy_leaves_it_as_it_is(database: Database) -> None:
-    await database.store(MONTH).append("s", [HELLO], expected_length=0)
-    await database.advance(DAY / 2)
-    facade = database.store(None)
-    assert await facade.load("s")
-    await facade.checkpoint("s", [ANSWER], expected_length=1)
-    assert await database.sessions() == [(DAY, 30 * DAY, False)]
-
-
-async def test_what_a_policy_on_trial_would_delete_is_counted_once_by_all_pods(
-    database: Database,
-) -> None:
-    trial = Retention(ttl=Duration.parse("1h"), days=2, dry_run=True)
-    pods = [database.store(trial, "240h") for _ in range(2)]
-    for number in range(4):
-        await pods[0].append(f"s{number}", [HELLO], expected_length=0)
-    for _ in range(2):
-        await database.advance(timedelta(hours=2))
-        await asyncio.gather(*(swept(each) for each in pods))
-    assert database.counted.total(dry_run=True) == RetentionEffects(4, 0, dry_run=True)
-    assert await pods[0].load("s0")
-    await database.advance(2 * DAY)
-    await asyncio.gather(*(swept(each) for each in pods))
-    assert database.counted.total(dry_run=True) == RetentionEffects(5, 4, dry_run=True)
-    assert await pods[1].append("s1", [ANSWER], expected_length=1) == 2
-    assert database.counted.total(dry_run=True) == RetentionEffects(5, 4, dry_run=True)
-    assert database.counted.total() == RetentionEffects()
-    assert len(await database.sessions()) == 4
-
-
-async def of_the_version_before(connection: asyncpg.Connection) -> None:
+async def of_the_version_before(connection: asyncpg.Connection, count: int = 3) -> None:
     """Make the tables as they were before retention."""
     await connection.execute(
         "CREATE SCHEMA omnia; CREATE TABLE omnia.migrations (number integer PRIMARY KEY,"
         " name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT clock_timestamp())"
     )
-    for each in migrations()[:3]:
+    for each in migrations()[:count]:
         await connection.execute(each.statements)
         await connection.execute(
             "INSERT INTO omnia.migrations VALUES ($1, $2, clock_timestamp() - interval '1 hour')",
@@ -420,6 +277,38 @@ async def test_a_pod_of_the_version_before_goes_on_beside_the_new_ones(
     await database.advance(31 * DAY)
     assert await sweep.fetchval(10) == 1
     assert await database.sessions() == []
+
+
+async def test_a_pod_that_knows_no_names_goes_on_with_a_session_that_has_one(
+    database: Database,
+) -> None:
+    connection = database.connection
+    await of_the_version_before(connection, 5)
+    append = await connection.prepare(
+        "SELECT * FROM omnia.append_turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13,"
+        " $14, $15, $16)"
+    )
+    load = await connection.prepare("SELECT * FROM omnia.load($1, $2, $3, $4, $5, $6, $7)")
+    keep = await connection.prepare("SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)")
+    key = ("n", "a", "old", DAY, None)
+
+    async def appended(length: int) -> tuple[bool, int]:
+        audit = encode_audit(AuditTrail(turns=1))
+        record = (["user"], ["1.0.0"], [b'{"role":"user"}'])
+        arguments = (None, None, None, None, uuid.uuid4(), length, *record, "mia", audit)
+        return tuple((await append.fetch(*key, *arguments))[0])[:2]
+
+    assert await appended(0) == (True, 1)
+    await migrate(connection)
+    store = database.store(MONTH)
+    assert await store.rename("old", "parcels", expected_name="", audit=AuditTrail())
+    assert await appended(1) == (True, 2)
+    await keep.fetch(*key, 2, b'{"role":"assistant","content":"part"}')
+    ((records, *_),) = await load.fetch(*key, None, None)
+    session = await store.load("old")
+    assert len(records) == 2
+    assert session
+    assert (session.length, len(session.interrupted), session.name) == (2, 1, "parcels")
 
 
 async def test_an_append_that_cut_its_own_beginning_is_known_when_it_is_sent_again(

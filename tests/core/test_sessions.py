@@ -8,6 +8,7 @@ import pytest
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict
 from omnia_core.sessions.audit import ProviderCall
+from omnia_core.sessions.retention import Retention
 from tests.core.session_beds import KINDS, TTL, Bed, bed_of
 
 HELLO = Message(role="user", content="hello")
@@ -87,7 +88,7 @@ async def test_reading_and_writing_begin_the_time_to_live_anew(bed: Bed) -> None
     assert await bed.store.load("b") is None
 
 
-async def test_a_hundred_writers_fill_a_session_one_after_another(bed: Bed) -> None:
+async def test_many_writers_fill_a_session_one_after_another(bed: Bed) -> None:
     async def write(number: int) -> None:
         store = bed.other if number % 2 else bed.store
         length = 0
@@ -104,13 +105,13 @@ async def test_a_hundred_writers_fill_a_session_one_after_another(bed: Bed) -> N
                 return
 
     places: dict[int, int] = {}
-    await asyncio.gather(*(write(number) for number in range(100)))
+    await asyncio.gather(*(write(number) for number in range(bed.writers)))
 
     session = await bed.store.load("a")
     assert session
     kept = {place: int(each.content) for place, each in enumerate(session.messages)}
     assert kept == places
-    assert sorted(kept.values()) == list(range(100))
+    assert sorted(kept.values()) == list(range(bed.writers))
 
 
 async def test_a_long_session_comes_back_in_order(bed: Bed) -> None:
@@ -178,3 +179,59 @@ async def test_a_checkpoint_begins_the_time_to_live_anew(bed: Bed) -> None:
     await bed.store.checkpoint("a", [PART], expected_length=1)
     await bed.advance(40)
     assert await bed.store.load("a") == Session("a", (HELLO,), (PART,))
+
+
+async def test_a_name_stands_beside_the_messages_and_outlives_appends(bed: Bed) -> None:
+    await bed.store.append("a", [HELLO], expected_length=0)
+    assert await bed.store.rename("a", "Größe \\0 und 🙂", expected_name="", audit=AuditTrail())
+    await bed.other.checkpoint("a", [PART], expected_length=1)
+    assert await bed.other.load("a") == Session("a", (HELLO,), (PART,), name="Größe \\0 und 🙂")
+    await bed.other.append("a", [ANSWER], expected_length=1)
+    assert await bed.store.load("a") == Session("a", (HELLO, ANSWER), name="Größe \\0 und 🙂")
+
+
+async def test_a_name_is_replaced_by_the_writer_that_knows_it(bed: Bed) -> None:
+    await bed.store.append("a", [HELLO], expected_length=0)
+    assert await bed.store.rename("a", "first", expected_name="")
+    assert not await bed.other.rename("a", "late", expected_name="")
+    assert await bed.other.rename("a", "second", expected_name="first")
+    session = await bed.store.load("a")
+    assert session
+    assert session.name == "second"
+
+
+async def test_of_many_names_at_once_one_is_kept(bed: Bed) -> None:
+    await bed.store.append("a", [HELLO], expected_length=0)
+    stores = (bed.store, bed.other)
+    named = await asyncio.gather(
+        *(stores[n % 2].rename("a", f"name {n}", expected_name="") for n in range(20))
+    )
+    session = await bed.store.load("a")
+    assert session
+    assert named.count(True) == 1
+    assert session.name == f"name {named.index(True)}"
+
+
+async def test_a_name_neither_begins_nor_prolongs_a_session(bed: Bed) -> None:
+    assert not await bed.store.rename("a", "of nothing", expected_name="")
+    assert await bed.store.load("a") is None
+    await bed.store.append("a", [HELLO], expected_length=0)
+    await bed.advance(40)
+    assert await bed.store.rename("a", "old", expected_name="")
+    await bed.advance(30)
+    assert not await bed.store.rename("a", "late", expected_name="old")
+    await bed.store.append("a", [HELLO], expected_length=0)
+    assert await bed.store.load("a") == Session("a", (HELLO,))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_name_stays_when_the_first_messages_are_deleted(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
+    async with bed_of(kind, request, Retention(max_messages=2)) as bounded:
+        await bounded.store.append("a", [HELLO, ANSWER], expected_length=0)
+        await bounded.store.rename("a", "greetings", expected_name="")
+        await bounded.store.append("a", [HELLO, ANSWER], expected_length=2)
+        session = await bounded.other.load("a")
+    assert session
+    assert (session.first, session.length, session.name) == (2, 4, "greetings")

@@ -270,6 +270,26 @@ async def test_a_session_of_the_version_before_goes_on(redis_url: str) -> None:
     assert session == Session("a", (HELLO, ANSWER), (), DeletedMessages(2, 1, "1.0.0", "mia"))
 
 
+async def test_a_pod_of_the_version_before_goes_on_with_a_session_that_has_a_name(
+    redis_url: str,
+) -> None:
+    store = RedisSessionStore(
+        redis_url, SessionSettings(ttl=TTL, namespace="default", agent="named", retention=BOUND)
+    )
+    key = "omnia:default:named:{a}"
+    await store.append("a", [HELLO, ANSWER], expected_length=0)
+    await store.rename("a", "greetings", expected_name="")
+    async with Redis.from_url(redis_url) as redis:
+        # as its script for loading reads the hash, and its scripts for writing renew it
+        past = await redis.hmget(f"{key}:past", "messages", "turns", "pack_version", "user_id")
+        assert past == [None] * 4
+        assert 0 < await redis.pttl(f"{key}:past") <= await redis.pttl(f"{key}:messages")
+    assert await store.append("a", [HELLO, ANSWER], expected_length=2) == 4
+    session = await store.load("a")
+    await store.close()
+    assert session == Session("a", (HELLO, ANSWER), (), DeletedMessages(2, 1), "greetings")
+
+
 async def test_an_append_that_is_sent_again_deletes_nothing_more(redis_url: str) -> None:
     proxy = Proxy(int(redis_url.rsplit(":", 1)[1].removesuffix("/0")))
     async with proxy.serving() as port:

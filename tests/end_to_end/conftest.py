@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -132,12 +132,12 @@ def starting(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
     running: list[Up] = []
     command = OMNIA if TRANSPORT is GrpcTransport.BUILTIN else OMNIA_WITH
 
-    def run(*paths: Path, **variables: str) -> Up:
+    def run(*paths: Path, options: Sequence[str] = (), **variables: str) -> Up:
         errors = folder / f"errors-{len(running)}.txt"
-        options = [each for path in paths for each in ("-f", str(path))]
+        files = [each for path in paths for each in ("-f", str(path))]
         with errors.open("wb") as sink:
             process = subprocess.Popen(
-                [*command, "up", "--json", *options],
+                [*command, "up", "--json", *options, *files],
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 env={**environment, **variables},

@@ -69,7 +69,7 @@ def test_a_restart_that_loses_conversations_is_reported(start: Start, tmp_path: 
     file = tmp_path / "agent.yaml"
     text = HELLO.format(name="first", port=free_port(), answer="one")
     file.write_text(text)
-    up = start(file)
+    up = start(file, options=("--ephemeral",))
     url = up.wait("ready")["url"]
     up.wait("serving")
     with connect(url) as conversation:

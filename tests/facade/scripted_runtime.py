@@ -66,6 +66,8 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     one_turn_per_stream: bool = False
     knows_cancel: bool = True
     resume: "pb.ResumeState | None" = None
+    session_name: str = ""
+    cancel_state: "pb.CancelState | None" = None
     healthy: bool = True
     output_json: str = "{}"
     with_usage: bool = True
@@ -76,6 +78,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     invoked: list[pb.InvocationRequest] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
     invoked_with: list[dict[str, Any]] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -234,7 +237,15 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     ) -> pb.HasConversationResponse:
         if self.resume is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
-        return pb.HasConversationResponse(state=self.resume)
+        return pb.HasConversationResponse(state=self.resume, session_name=self.session_name)
+
+    async def CancelTurn(
+        self, request: pb.CancelTurnRequest, context: Any
+    ) -> pb.CancelTurnResponse:
+        if self.cancel_state is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.cancelled.append(request.session_id)
+        return pb.CancelTurnResponse(state=self.cancel_state)
 
 
 @contextlib.asynccontextmanager

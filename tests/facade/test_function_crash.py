@@ -18,7 +18,7 @@ from omnia_core.http.received import ReceiveBudget
 from omnia_core.telemetry.tracing import NO_TRACER
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Resume
+from omnia_facade.backend.port import Cancellation, Probed
 from omnia_facade.context import ProcessContext
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import Function
@@ -47,7 +47,10 @@ class Unreachable:
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         raise NotImplementedError
 
-    async def has_conversation(self, session_id: str, caller: Principal) -> Resume:
+    async def has_conversation(self, session_id: str, caller: Principal) -> Probed:
+        raise NotImplementedError
+
+    async def cancel_turn(self, session_id: str, caller: Principal) -> Cancellation:
         raise NotImplementedError
 
     async def invoke(

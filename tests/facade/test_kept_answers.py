@@ -101,13 +101,17 @@ async def stored_by_the_runtime(store: SessionStore, session_id: str) -> None:
 
 
 @pytest.mark.covers("websocket.md#interrupted-answer-is-kept")
-@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES, SessionType.SQLITE])
 async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_continued(
     request: pytest.FixtureRequest, start: Start, kind: SessionType
 ) -> None:
-    server = request.getfixturevalue("redis_url" if kind is SessionType.REDIS else "postgres")
-    url = server.url if isinstance(server, PostgresServer) else str(server)
-    environment = {"OMNIA_SESSION_TYPE": str(kind), "OMNIA_SESSION_URL": url}
+    if kind is SessionType.SQLITE:
+        url = str(request.getfixturevalue("tmp_path") / "kept" / "sessions.db")
+    else:
+        server = request.getfixturevalue("redis_url" if kind is SessionType.REDIS else "postgres")
+        url = server.url if isinstance(server, PostgresServer) else str(server)
+    name = "OMNIA_SESSION_PATH" if kind is SessionType.SQLITE else "OMNIA_SESSION_URL"
+    environment = {"OMNIA_SESSION_TYPE": str(kind), name: url}
     store = open_sessions(FacadeEnv.parse({"OMNIA_AGENT_NAME": "agent", **environment}))
     model = Model()
     async with serving(model) as at:
@@ -118,12 +122,13 @@ async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_contin
                 runtime_address=f"127.0.0.1:{mounted.grpc_port}",
                 session_type=kind,
                 session_url=SecretStr(url),
+                session_path=url,
             ) as facade,
             connected(facade.ws) as talk,
         ):
             await talk.say("hi")
             session_id = await said(talk, "Hello wor")
-            if kind is SessionType.POSTGRES:
+            if kind is not SessionType.REDIS:
                 await stored_by_the_runtime(store, session_id)
             model.more.set()
             await said(talk, "ld and")

@@ -138,6 +138,9 @@ def test_connected_announces_the_session_and_what_the_server_can_do() -> None:
     assert agreed["connected"]["capabilities"]["binary_frames"] is True
     resumed = decoded(frames.connected("s", resumed=True))
     assert resumed["connected"]["resumed"] is True
+    assert "session_name" not in resumed["connected"]
+    named = decoded(frames.connected("s", resumed=True, session_name="Lost parcel"))
+    assert named["connected"]["session_name"] == "Lost parcel"
 
 
 def test_a_chunk_is_the_same_json_as_if_it_were_built_the_long_way() -> None:

@@ -15,8 +15,8 @@ from omnia_core.sessions import AuditTrail, Message
 from omnia_core.sessions.audit import EventKind
 from omnia_facade.functions.refused_inputs import MAX_PENDING, RefusedInputs
 from tests.facade.functions_bed import FunctionRuntime, call, function
-from tests.history.history_bed import api, database, get
-from tests.services import LIMIT, PostgresServer
+from tests.history.history_bed import api, database, file_in, get
+from tests.services import LIMIT
 
 ENV = FacadeEnv.parse({"OMNIA_AGENT_NAME": "summarizer"})
 
@@ -186,14 +186,17 @@ async def test_the_store_is_closed_after_the_last_input_and_opened_again() -> No
     await refused.close()
 
 
+@pytest.mark.parametrize("kind", [SessionType.POSTGRES, SessionType.SQLITE])
 async def test_the_history_has_the_calls_that_the_facade_refused(
-    tmp_path: Path, postgres: PostgresServer
+    tmp_path: Path, request: pytest.FixtureRequest, kind: SessionType
 ) -> None:
-    url = await database(postgres, "refused_inputs")
-    settings: dict[str, Any] = {
-        "session_type": SessionType.POSTGRES,
-        "session_url": SecretStr(url),
-    }
+    settings: dict[str, Any] = {"session_type": kind}
+    if kind is SessionType.SQLITE:
+        url = file_in(tmp_path / "kept")
+        settings["session_path"] = url.removeprefix("sqlite://")
+    else:
+        url = await database(request.getfixturevalue("postgres"), "refused_inputs")
+        settings["session_url"] = SecretStr(url)
     runtime = FunctionRuntime()
     async with function(runtime, tmp_path, **settings) as facade:
         wrong = await call(facade, {"text": "secret", "maxWords": 3})

@@ -1,25 +1,33 @@
 """The contract of the store of replies; every driver passes it."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from pymongo import AsyncMongoClient
 from redis.asyncio import Redis
 
 from omnia_core.env import FacadeEnv, SecretStr
 from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
+from omnia_core.sessions.sqlite.file import connect
 from omnia_facade.idempotency.memory import MemoryReplyStore
+from omnia_facade.idempotency.mongodb import MongoReplyStore
 from omnia_facade.idempotency.opening import open_reply_store
 from omnia_facade.idempotency.postgres import PostgresReplyStore
 from omnia_facade.idempotency.redis import RedisReplyStore
+from omnia_facade.idempotency.sqlite import SqliteReplyStore
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
-from tests.services import PostgresServer, free_port
+from tests.core.session_beds import mongo_client
+from tests.services import MongoServer, PostgresServer, free_port
 
 SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
 PRINT, OTHER_PRINT = b"\x02\x00" * 16, b"\x03" * 32
@@ -80,7 +88,41 @@ def postgres_store(url: str, **sweeping: float) -> PostgresReplyStore:
     return made
 
 
-@pytest.fixture(params=["memory", "redis", "postgres"])
+def sqlite_bed(path: Path) -> Bed:
+    async def advance(seconds: float) -> None:
+        with contextlib.closing(connect(path)) as connection:
+            connection.execute("UPDATE replies SET expires_at = after(expires_at, ?)", (-seconds,))
+
+    return Bed(sqlite_store(path), sqlite_store(path), advance)
+
+
+def sqlite_store(path: Path, **sweeping: float) -> SqliteReplyStore:
+    return SqliteReplyStore(
+        path,
+        namespace="replies",
+        agent="a",
+        sweep_seconds=sweeping.get("seconds", 60),
+        sweep_batch=int(sweeping.get("batch", 200)),
+    )
+
+
+def mongo_bed(url: str, client: AsyncMongoClient[dict[str, Any]]) -> Bed:
+    async def advance(seconds: float) -> None:
+        replies = client["omnia"]["replies"]
+        for each in await replies.find().to_list():
+            over = each["expires_at"] - timedelta(seconds=seconds)
+            await replies.update_one({"_id": each["_id"]}, {"$set": {"expires_at": over}})
+
+    return Bed(mongo_store(url), mongo_store(url), advance)
+
+
+def mongo_store(url: str, **sweeping: float) -> MongoReplyStore:
+    return MongoReplyStore(
+        url, namespace="replies", agent="a", sweep_seconds=sweeping.get("seconds", 60)
+    )
+
+
+@pytest.fixture(params=["memory", "redis", "postgres", "sqlite", "mongodb"])
 async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
     if request.param == "memory":
         yield memory_bed()
@@ -91,6 +133,18 @@ async def bed(request: pytest.FixtureRequest) -> AsyncIterator[Bed]:
             await redis.flushdb()
             made = redis_bed(url, redis)
             yield made
+    elif request.param == "sqlite":
+        made = sqlite_bed(request.getfixturevalue("tmp_path") / "sessions.db")
+        yield made
+    elif request.param == "mongodb":
+        url = request.getfixturevalue("mongo").url
+        async with mongo_client(url) as client:
+            await client.drop_database("omnia")
+            made = mongo_bed(url, client)
+            yield made
+            await made.store.close()
+            await made.other.close()
+        return
     else:
         url = request.getfixturevalue("postgres").url
         connection = await asyncpg.connect(url)
@@ -236,9 +290,50 @@ async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
     assert left == [5, 3, 1, 0]
 
 
-@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+async def test_expired_replies_leave_the_file(tmp_path: Path) -> None:
+    store = sqlite_store(tmp_path / "sessions.db", seconds=0, batch=2)
+    await claim(store, "begin")
+    with contextlib.closing(connect(tmp_path / "sessions.db")) as connection:
+        for number in range(5):
+            connection.execute(
+                "INSERT INTO replies VALUES ('n', 'old', ?, x'00', 'h', NULL, '2020-01-01')",
+                (bytes([number]),),
+            )
+        left = [5]
+        async with asyncio.timeout(20):
+            while left[-1]:
+                await claim(store, "begin")
+                if store._sweep.running:
+                    await asyncio.wait({store._sweep.running})
+                (count,) = connection.execute(
+                    "SELECT count(*) FROM replies WHERE agent = 'old'"
+                ).fetchone()
+                left.append(count)
+    await store.close()
+    assert left == [5, 3, 1, 0]
+
+
+async def test_expired_replies_leave_mongodb(mongo: MongoServer) -> None:
+    async with mongo_client(mongo.url) as client:
+        await client.drop_database("omnia")
+        bed = mongo_bed(mongo.url, client)
+        await claim(bed.store, "held")
+        await claim(bed.store, "kept", scope=OTHER)
+        await bed.store.keep(OTHER, "kept", REPLY, ttl_seconds=TTL)
+        await bed.advance(LEASE + 1)
+        sweeping = mongo_store(mongo.url, seconds=0)
+        await claim(sweeping, "another", scope=b"another")
+        assert sweeping._sweep.running
+        await asyncio.wait({sweeping._sweep.running})
+        left = await client["omnia"]["replies"].find({"holder": {"$ne": "another"}}).to_list()
+    for store in (sweeping, bed.store, bed.other):
+        await store.close()
+    assert [each["holder"] for each in left] == ["kept"]
+
+
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES, SessionType.MONGODB])
 async def test_a_store_that_is_away_is_unavailable_without_its_address(kind: SessionType) -> None:
-    scheme = {"redis": "redis", "postgres": "postgresql"}[kind]
+    scheme = {"redis": "redis", "postgres": "postgresql", "mongodb": "mongodb"}[kind]
     url = SecretStr(f"{scheme}://user:secret@127.0.0.1:{free_port()}/0")
     store = open_reply_store(FacadeEnv(agent_name="a", session_type=kind, session_url=url))
     with pytest.raises(StoreUnavailable) as caught:

@@ -363,13 +363,13 @@ async def test_a_session_is_looked_up(
 ) -> None:
     runtime.resume = state
 
-    assert await connection_of(client).probe("s") is resume
+    assert (await connection_of(client).probe("s")).resume is resume
 
 
 async def test_a_session_cannot_be_looked_up_without_a_runtime(unused_port: int) -> None:
     client = client_of(unused_port)
 
-    assert await connection_of(client).probe("s") is Resume.UNAVAILABLE
+    assert (await connection_of(client).probe("s")).resume is Resume.UNAVAILABLE
     await client.close()
 
 

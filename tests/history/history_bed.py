@@ -3,21 +3,25 @@
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 from aiohttp.test_utils import TestClient, TestServer
 
-from omnia_core.sessions import AuditTrail, Message, SessionSettings
+from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionStore
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
+from omnia_core.sessions.mongodb.store import MongoSessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from omnia_history.access import Access
-from omnia_history.database import Database
+from omnia_history.database import open_database
 from omnia_history.routes import Routes
 from tests.services import PostgresServer
 
 AT = "2026-03-01T12:00:00Z"
+HOUR = Duration.parse("1h")
 HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
 ANSWER = Message("assistant", "hi", finish_reason="stop")
 
@@ -33,8 +37,7 @@ def audit(
     return AuditTrail(status, tag, 1, 900.0, (call,), (tool,), events)
 
 
-async def fill(postgres: PostgresServer) -> str:
-    url = await database(postgres, "filled")
+async def fill(url: str) -> str:
     await keep(url, "shop", "s1", audit("default", 0.25))
     await keep(url, "shop", "s2", audit("default", 0.5, status="error"))
     await keep(url, "desk", "s1", audit("fallback", 1.0))
@@ -56,19 +59,30 @@ async def database(postgres: PostgresServer, name: str) -> str:
     return f"{postgres.url.rpartition('/')[0]}/{name}"
 
 
+def file_in(folder: Path) -> str:
+    """Return the URL of a file that does not exist yet."""
+    return f"sqlite://{folder}/{uuid.uuid4().hex}.db"
+
+
+def store_at(url: str, settings: SessionSettings) -> SessionStore:
+    if url.startswith("sqlite://"):
+        return SqliteSessionStore(Path(url.removeprefix("sqlite://")), settings)
+    if url.startswith("mongodb://"):
+        return MongoSessionStore(url, settings)
+    return PostgresSessionStore(url, settings)
+
+
 async def keep(
     url: str, agent: str, session_id: str, what: AuditTrail, namespace: str = "default"
 ) -> None:
-    store = PostgresSessionStore(
-        url, SessionSettings(ttl=Duration.parse("1h"), namespace=namespace, agent=agent)
-    )
+    store = store_at(url, SessionSettings(ttl=HOUR, namespace=namespace, agent=agent))
     await store.append(session_id, [HELLO, ANSWER], expected_length=0, audit=what)
     await store.close()
 
 
 @asynccontextmanager
 async def api(url: str, access: Access | None = None) -> AsyncIterator[TestClient[Any, Any]]:
-    readable = Database(url)
+    readable = open_database(url)
     async with TestClient(TestServer(Routes(readable, "default", access).application())) as client:
         yield client
     await readable.close()

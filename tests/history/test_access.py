@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.tokens.jwt import Unauthorized
 from omnia_history.access import RETRY_SECONDS, Access, ClusterKeys, fetch_cluster_keys
-from omnia_history.database import Database
+from omnia_history.postgres import PostgresDatabase
 from omnia_history.routes import Routes
 from tests.facade.signing import Issuer
 from tests.operator.openid import serving
@@ -114,7 +114,7 @@ async def test_the_keys_are_those_that_the_cluster_publishes(tmp_path: Path) -> 
 
 
 async def test_the_api_answers_nobody_without_a_token(cluster: tuple[Issuer, Access]) -> None:
-    database = Database("postgresql://nobody@127.0.0.1:1/none")
+    database = PostgresDatabase("postgresql://nobody@127.0.0.1:1/none")
     routes = Routes(database, "default", cluster[1])
     async with TestClient(TestServer(routes.application())) as client:
         for path in ("sessions", "sessions/x/messages", "aggregates", "none"):

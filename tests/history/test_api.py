@@ -1,19 +1,36 @@
-"""The history API over a real PostgreSQL."""
+"""The history API over the databases that have a history."""
 
 from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import SessionSettings
-from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.sessions import Message, SessionSettings
 from omnia_core.sessions.retention import Retention
-from omnia_core.units import Duration
-from omnia_history.database import Database
+from omnia_history.database import open_database
+from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
-from tests.history.history_bed import ANSWER, HELLO, api, database, get, ids
+from omnia_history.routes import Routes
+from omnia_history.sql import SqlDatabase
+from tests.core.session_beds import mongo_client, mongo_time, sqlite_time
+from tests.history.history_bed import (
+    ANSWER,
+    HELLO,
+    HOUR,
+    api,
+    audit,
+    database,
+    get,
+    ids,
+    store_at,
+)
 from tests.services import PostgresServer, free_port
+
+COST = audit("default", 0.25)
 
 
 async def test_sessions_are_listed_newest_first_and_filtered(filled: str) -> None:
@@ -48,6 +65,67 @@ async def test_pages_follow_each_other_without_gap_or_double(filled: str) -> Non
         second = await get(client, "sessions/s2/messages", limit="1", cursor=first["next"])
         both = [item["message"]["content"] for page in (first, second) for item in page["items"]]
         assert (both, second["next"]) == (["hello", "hi"], None)
+
+
+async def test_sessions_are_found_by_a_part_of_their_names(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    names = {"s1": "Lost Parcel", "s2": "100% wool_socks", "s3": "", "s4": "parcels to Rome"}
+    for session_id, name in names.items():
+        await store.append(session_id, [HELLO, ANSWER], expected_length=0)
+        await store.rename(session_id, name, expected_name="")
+    await store.close()
+    async with api(own) as client:
+        listed = (await get(client, "sessions"))["sessions"]
+        assert {each["id"]: each["name"] for each in listed} == names
+        for part, found in (
+            ("parcel", ["s4", "s1"]),
+            ("PARCELS", ["s4"]),
+            ("0% w", ["s2"]),
+            ("l_s", ["s2"]),
+            ("l%s", []),
+            ("\\", []),
+        ):
+            answer = await get(client, "sessions", name=part)
+            assert [each["id"] for each in answer["sessions"]] == found
+            answer = await get(client, "sessions", name=part, q="hello", user="mia")
+            assert [each["id"] for each in answer["sessions"]] == found
+        assert (await get(client, "sessions/s1"))["name"] == "Lost Parcel"
+
+
+async def test_users_are_listed_by_their_last_use_with_their_sessions(own: str) -> None:
+    store = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    other = store_at(own, SessionSettings(ttl=HOUR, namespace="default", agent="desk"))
+    theirs = store_at(own, SessionSettings(ttl=HOUR, namespace="other", agent="shop"))
+    users = ["mia", "ben", "a\0\\é/ odd", "", "zoe"]
+    for number, user in enumerate(users):
+        message = Message("user", "hello", user_id=user)
+        for where in (store, other) if user == "mia" else (store,):
+            await where.append(f"s{number}", [message], expected_length=0, audit=COST)
+    await store.append("s0", [ANSWER], expected_length=1)
+    await theirs.append("x", [Message("user", "hello", user_id="tom")], expected_length=0)
+    for each in (store, other, theirs):
+        await each.close()
+    async with api(own) as client:
+        listed = (await get(client, "users"))["users"]
+        assert [each["id"] for each in listed] == ["mia", "zoe", "a\0\\é/ odd", "ben"]
+        mia = listed[0]
+        assert (mia["sessions"], mia["turns"], mia["cost_usd"]) == (2, 2, 0.5)
+        assert mia["first_begun_at"] < mia["active_at"]
+        found, query = list[str](), {"limit": "1"}
+        for _ in range(4):
+            page = await get(client, "users", **query)
+            found += [each["id"] for each in page["users"]]
+            query["cursor"] = page["next"] or ""
+        assert found == [each["id"] for each in listed]
+        assert query["cursor"] == ""
+        (desk,) = (await get(client, "users", agent="desk"))["users"]
+        assert (desk["id"], desk["sessions"]) == ("mia", 1)
+
+        assert ids(await get(client, "users/mia/sessions")) == [("desk", "s0"), ("shop", "s0")]
+        assert ids(await get(client, "users/mia/sessions", agent="shop")) == [("shop", "s0")]
+        odd = await get(client, f"users/{quote(users[2], safe='')}/sessions")
+        assert ids(odd) == [("shop", "s2")]
+        assert await get(client, "users/tom/sessions") == {"sessions": [], "next": None}
 
 
 async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
@@ -94,17 +172,15 @@ async def test_turns_of_a_day_have_errors_and_latencies(filled: str) -> None:
         }
 
 
-async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: PostgresServer) -> None:
-    url = await database(postgres, "kept")
-    policy = Retention(days=30, max_messages=2)
-    store = PostgresSessionStore(
-        url,
-        SessionSettings(
-            ttl=Duration.parse("1h"), namespace="default", agent="shop", retention=policy
-        ),
-    )
-    for length in (0, 2, 4):
-        await store.append("s", [HELLO, ANSWER], expected_length=length)
+async def two_hours_ago(url: str) -> None:
+    """Let two hours pass in a database."""
+    if url.startswith("sqlite://"):
+        sqlite_time(Path(url.removeprefix("sqlite://")), 7200)
+        return
+    if url.startswith("mongodb://"):
+        async with mongo_client(url) as client:
+            await mongo_time(client)(7200)
+        return
     connection = await asyncpg.connect(url)
     await connection.execute(
         "UPDATE omnia.sessions SET begun_at = begun_at - interval '2h',"
@@ -112,6 +188,16 @@ async def test_a_session_that_ended_is_shown_while_it_is_kept(postgres: Postgres
         " kept_until = kept_until - interval '2h'"
     )
     await connection.close()
+
+
+async def test_a_session_that_ended_is_shown_while_it_is_kept(empty: str) -> None:
+    policy, url = Retention(days=30, max_messages=2), empty
+    store = store_at(
+        url, SessionSettings(ttl=HOUR, namespace="default", agent="shop", retention=policy)
+    )
+    for length in (0, 2, 4):
+        await store.append("s", [HELLO, ANSWER], expected_length=length)
+    await two_hours_ago(url)
     await store.append("s", [HELLO], expected_length=0)
     await store.close()
     async with api(url) as client:
@@ -170,13 +256,45 @@ async def test_an_empty_or_absent_database_is_told(postgres: PostgresServer) -> 
             assert 'omnia_build_info{component="history"' in await response.text()
 
 
+async def test_a_file_that_no_agent_has_used_yet_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    for exists in (False, True):
+        if exists:
+            path.touch()
+        async with (
+            api(f"sqlite://{path}") as client,
+            client.get("/api/v1/sessions") as response,
+        ):
+            assert response.status == 503
+            assert "no agent has stored one yet" in (await response.json())["detail"]
+    path.write_text("no database " * 100)
+    async with api(f"sqlite://{path}") as client, client.get("/api/v1/sessions") as response:
+        assert (await response.json())["detail"] == (
+            "the file of the sessions cannot be read: SQLITE_NOTADB: it is not an SQLite file"
+        )
+
+
+@pytest.mark.parametrize("filled", ["postgres", "sqlite"], indirect=True)
 async def test_nothing_can_be_written(filled: str) -> None:
-    readable = Database(filled)
-    with pytest.raises(Refused, match="ReadOnly"):
+    readable = open_database(filled)
+    assert isinstance(readable, SqlDatabase)
+    with pytest.raises(Refused, match=r"ReadOnly|SQLITE_READONLY"):
         await readable.fetch(("DELETE FROM omnia.sessions RETURNING key", []))
     await readable.close()
 
 
-def test_only_a_postgres_has_a_history() -> None:
-    with pytest.raises(ConfigurationError, match="in Redis or in memory have no history"):
-        Database("redis://localhost")
+async def test_every_namespace_is_shown_where_it_is_asked_for(filled: str) -> None:
+    readable = open_database(filled)
+    application = Routes(readable, ALL_NAMESPACES, None).application()
+    async with TestClient(TestServer(application)) as client:
+        found = ids(await get(client, "sessions"))
+        assert (len(found), found[0]) == (6, ("shop", "theirs"))
+        assert (await get(client, "sessions/theirs"))["cost_usd"] == 8.0
+        assert len((await get(client, "aggregates"))["groups"]) == 3
+    await readable.close()
+
+
+def test_only_databases_have_a_history() -> None:
+    for url in ("redis://localhost", "sqlite://relative.db", "sessions.db"):
+        with pytest.raises(ConfigurationError, match="in Redis or in memory have no history"):
+            open_database(url)

@@ -1,6 +1,7 @@
-"""The list of sessions, by what was said in them, over a real PostgreSQL."""
+"""The list of sessions, by what was said in them, over every database."""
 
 import asyncio
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]
 import pytest
@@ -8,14 +9,14 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.sessions import Message, SessionSettings
-from omnia_core.sessions.postgres.store import PostgresSessionStore
-from omnia_core.units import Duration
-from omnia_history.database import Database
+from omnia_history.database import open_database
+from omnia_history.filters import PieceSize
+from omnia_history.postgres import PostgresDatabase
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes
-from omnia_history.search import PieceSize
-from tests.history.history_bed import api, database, get, ids
-from tests.services import PostgresServer
+from omnia_history.sqlite import SqliteDatabase
+from tests.history.history_bed import HOUR, api, database, file_in, get, ids, store_at
+from tests.services import LIMIT, PostgresServer
 
 CALL = ToolCall("c1", "find_shelf", '{"hidden": "argument"}')
 SAID: dict[str, list[Message]] = {
@@ -32,16 +33,13 @@ SAID: dict[str, list[Message]] = {
 
 
 @pytest.fixture(scope="module")
-def said(postgres: PostgresServer) -> str:
+def said(empty: str) -> str:
     """Return a database with a session for each of the above, the first one the oldest."""
-    return asyncio.run(fill(postgres))
+    return asyncio.run(fill(empty))
 
 
-async def fill(postgres: PostgresServer) -> str:
-    url = await database(postgres, "said")
-    store = PostgresSessionStore(
-        url, SessionSettings(ttl=Duration.parse("1h"), namespace="default", agent="shop")
-    )
+async def fill(url: str) -> str:
+    store = store_at(url, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
     for session_id, messages in SAID.items():
         await store.append(session_id, messages, expected_length=0)
     await store.close()
@@ -89,7 +87,7 @@ async def test_sessions_are_found_by_what_was_said_and_by_nothing_else(
     "size", [PieceSize(1, 100), PieceSize(100, 1), PieceSize(2, 100), PieceSize(100, 4)]
 )
 async def test_a_search_goes_on_piece_by_piece_to_the_end(said: str, size: PieceSize) -> None:
-    readable = Database(said)
+    readable = open_database(said)
     application = Routes(readable, "default", None, size).application()
     found, pages, query = [], 0, {"q": "roof", "limit": "1"}
     async with TestClient(TestServer(application)) as client:
@@ -119,8 +117,29 @@ async def test_a_search_is_one_filter_among_others(said: str) -> None:
             )
 
 
-async def test_a_database_that_takes_too_long_is_told_and_left_alone(said: str) -> None:
-    readable = Database(said, query_seconds=0.2)
+async def test_a_file_that_takes_too_long_is_told_and_left_alone(tmp_path: Path) -> None:
+    url = await fill(file_in(tmp_path))
+    readable = SqliteDatabase(url.removeprefix("sqlite://"), query_seconds=0.2)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    with pytest.raises(Refused, match=r"within 0\.2 s: request less") as refused:
+        await readable.fetch((endless, []))
+    assert refused.value.reason == "timeout"
+    async with asyncio.timeout(LIMIT):
+        # The thread is free again as soon as the query is interrupted.
+        while True:
+            try:
+                assert len(await readable.fetch(("SELECT key FROM omnia.sessions", []))) == 5
+            except Refused:
+                continue
+            break
+    await readable.close()
+
+
+async def test_a_database_that_takes_too_long_is_told_and_left_alone(
+    postgres: PostgresServer,
+) -> None:
+    said = await fill(await database(postgres, "late"))
+    readable = PostgresDatabase(said, query_seconds=0.2)
     with pytest.raises(Refused, match=r"within 0\.2 s: request less") as refused:
         await readable.fetch(("SELECT pg_sleep(30)", []))
     assert refused.value.reason == "timeout"

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from omnia_core.http.hosts import ANY_HOST, HostRule
 from omnia_history.app import limited_server
-from omnia_history.database import Database
+from omnia_history.postgres import PostgresDatabase
 from omnia_history.routes import Routes
 
 UNUSED_DATABASE = "postgresql://nobody@127.0.0.1:9/none"
@@ -17,7 +17,7 @@ UNUSED_DATABASE = "postgresql://nobody@127.0.0.1:9/none"
 
 @asynccontextmanager
 async def serving(hosts: HostRule = ANY_HOST) -> AsyncIterator[int]:
-    database = Database(UNUSED_DATABASE)
+    database = PostgresDatabase(UNUSED_DATABASE)
     routes = Routes(database, "default", None, hosts=hosts)
     async with limited_server(routes.application()) as runner:
         site = web.TCPSite(runner, "127.0.0.1", 0)

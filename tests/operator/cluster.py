@@ -13,6 +13,7 @@ from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CUSTOM,
     DEPLOYMENT,
+    HTTP_ROUTE,
     LABELLED,
     POD,
     SCALED_OBJECT,
@@ -62,7 +63,7 @@ class FakePods:
 class FakeCluster:
     """An implementation of `Cluster`. `writes` tells what was asked of it, in order."""
 
-    def __init__(self, *documents: JsonObject, keda: bool = True) -> None:
+    def __init__(self, *documents: JsonObject, keda: bool = True, gateways: bool = True) -> None:
         self.objects: dict[tuple[ObjectKind, Key], JsonObject] = {}
         self.writes: list[str] = []
         self.events: list[tuple[str, str]] = []
@@ -78,7 +79,9 @@ class FakeCluster:
         self.issuer: IssuerKeys | ClusterError = IssuerKeys("https://cluster", ({"kid": "c1"},))
         self.webhooks: list[Callable[[ObjectKind, JsonObject], None]] = []
         self._applied: dict[tuple[ObjectKind, Key], JsonObject] = {}
-        self._keda = keda
+        self.lacks = {
+            kind for kind, there in ((SCALED_OBJECT, keda), (HTTP_ROUTE, gateways)) if not there
+        }
         self._count = 0
         self.put(*documents)
 
@@ -158,7 +161,7 @@ class FakeCluster:
         return {} if found is None else found["data"]
 
     async def apply(self, manifest: Manifest, *, known: bool) -> None:
-        if manifest.kind == SCALED_OBJECT and not self._keda:
+        if manifest.kind in self.lacks:
             raise KindMissing(manifest.kind)
         if refusal := self.refuse.get((manifest.kind, manifest.key[1])):
             raise refusal
@@ -208,7 +211,7 @@ class FakeCluster:
         self.objects[kind, key]["status"] = copy.deepcopy(status)
 
     async def serves(self, kind: ObjectKind) -> bool:
-        return self._keda or kind != SCALED_OBJECT
+        return kind not in self.lacks
 
     async def service_account_issuer(self) -> IssuerKeys:
         if isinstance(self.issuer, ClusterError):

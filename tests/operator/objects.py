@@ -16,6 +16,10 @@ def load(path: Path) -> JsonObject:
     return document
 
 
+def documents(path: Path) -> list[JsonObject]:
+    return list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+
+
 def merge(base: JsonObject, change: JsonObject) -> JsonObject:
     """Return `base` with `change` on top; None removes a field."""
     merged = copy.deepcopy(base)

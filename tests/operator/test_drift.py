@@ -31,7 +31,28 @@ OPEN = "OMNIA_FACADE_ALLOW_UNAUTHENTICATED"
 A_IS_B = {"name": "A", "value": "b"}
 OPENED = {"name": OPEN, "value": "true"}
 HPA_SCALING = {"enabled": True, "minReplicas": 2, "maxReplicas": 5}
+PROXY: JsonObject = {"name": "proxy", "image": "proxy:1", "env": [{"name": "A", "value": "1"}]}
+CONTAINERS: JsonObject = {
+    "extraContainers": [PROXY],
+    "initContainers": [{"name": "seed", "image": "seed:1"}],
+}
 KEDA_SCALING = {**HPA_SCALING, "type": "keda"}
+
+
+@pytest.mark.parametrize("case", ["platform", "gateway"])
+async def test_what_kubernetes_fills_in_of_fitted_pods_is_no_drift(case: str) -> None:
+    documents = objects.documents(objects.DATA / "golden" / case / "in.yaml")
+    for service in ({}, {"loadBalancerClass": None}):
+        change = {"spec": {"facade": {"service": service}}} if case == "platform" else {}
+        cluster = await settled(*(objects.merge(each, change) for each in documents))
+        for (kind, _), live in cluster.objects.items():
+            defaulted(kind, live)
+
+        for kind, (_, name) in list(cluster.objects):
+            if kind == AGENT_RUNTIME:
+                await cluster.reconcile(kind, name, namespace="agents")
+
+        assert [each for each in cluster.writes if not each.startswith("status")] == []
 
 
 @pytest.mark.parametrize("scaling", [{}, HPA_SCALING, KEDA_SCALING], ids=["none", "hpa", "keda"])
@@ -148,13 +169,34 @@ EDITS: list[tuple[str, ObjectKind, str, Callable[[JsonObject], Any]]] = [
 ]
 
 
+# Edits of an agent with containers of the user.
+FITTED_EDITS: list[tuple[str, ObjectKind, str, Callable[[JsonObject], Any]]] = [
+    ("beside", DEPLOYMENT, "helper", lambda live: container(live, 2)["env"].append(OPENED)),
+    (
+        "before",
+        DEPLOYMENT,
+        "helper",
+        lambda live: pod(live)["initContainers"][0].update(command=["sh"]),
+    ),
+    (
+        "privilege",
+        DEPLOYMENT,
+        "helper",
+        lambda live: container(live, 2)["securityContext"].update(privileged=True),
+    ),
+]
+FITTED = [each[3] for each in FITTED_EDITS]
+EDITS += FITTED_EDITS
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "edit"), [each[1:] for each in EDITS], ids=[each[0] for each in EDITS]
 )
 async def test_what_others_change_is_put_back_and_told(
     kind: ObjectKind, name: str, edit: Callable[[JsonObject], Any]
 ) -> None:
-    cluster = await settled(*agent({"runtime": {"autoscaling": HPA_SCALING}}))
+    more = CONTAINERS if edit in FITTED else {}
+    cluster = await settled(*agent({"runtime": {"autoscaling": HPA_SCALING, **more}}))
     for (its, _), live in cluster.objects.items():
         defaulted(its, live)
     before = copy.deepcopy(cluster.live(kind, name))

@@ -15,11 +15,12 @@ from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, OWNED, kind_of
 from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.manifests import render, rendering
 from omnia_operator.plan import plan
-from tests.operator import objects, world
+from tests.operator import objects, structural, world
 from tests.operator.cluster import SETTINGS, FakeCluster
 
 GOLDEN = objects.DATA / "golden"
 TEMPLATES = Path(rendering.__file__).parent / "templates"
+FOREIGN = ("HTTPRoute", "ScaledObject")  # tests/cluster/foreign has their definitions
 CASES = sorted(each.name for each in GOLDEN.iterdir())
 
 
@@ -52,8 +53,18 @@ async def test_kubernetes_accepts_the_objects(case: str) -> None:
     import kubernetes_validate as validate  # type: ignore[import-untyped] # noqa: PLC0415
 
     for each in await made(case):
-        if each["kind"] != "ScaledObject":
+        if each["kind"] not in FOREIGN:
             validate.validate(each, "1.28", strict=True)
+
+
+@pytest.mark.parametrize(("case", "kind"), [("gateway", "HTTPRoute"), ("keda", "ScaledObject")])
+async def test_the_definitions_of_others_accept_their_objects(case: str, kind: str) -> None:
+    (found,) = [each for each in await made(case) if each["kind"] == kind]
+    group, plural = found["apiVersion"].partition("/")[0], f"{kind.lower()}s"
+    crd = objects.load(Path(__file__).parents[1] / f"cluster/foreign/{plural}.{group}.yaml")
+    (version,) = crd["spec"]["versions"]
+    assert f"{group}/{version['name']}" == found["apiVersion"]
+    assert structural.violations(version["schema"]["openAPIV3Schema"], found) == []
 
 
 @pytest.mark.parametrize("case", CASES)

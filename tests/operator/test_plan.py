@@ -168,6 +168,31 @@ def test_uploads_lie_on_the_claim_that_the_manifest_names() -> None:
     assert {"name": "omnia-media", **claim} in made.volumes
 
 
+def test_sessions_in_a_file_have_a_folder_of_their_agent_on_the_claim() -> None:
+    claim = {"persistentVolumeClaim": {"claimName": "files"}}
+    made = planned(objects.agent({"session": {"type": "sqlite"} | claim}))
+    assert {"name": "omnia-sessions", **claim} in made.volumes
+    assert made.runtime
+    for container in (made.facade, made.runtime):
+        (mount,) = [each for each in container.mounts if each.volume == "omnia-sessions"]
+        assert mount.render() == {"name": "omnia-sessions", "mountPath": "/var/omnia/sessions"}
+        told = {each.name: each.value for each in container.env.render()}
+        assert told["OMNIA_SESSION_TYPE"] == "sqlite"
+        assert told["OMNIA_SESSION_PATH"] == f"/var/omnia/sessions/{made.name}/sessions.db"
+    assert made.pods.replaced_at_once
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"session": {"type": "redis", "storeRef": {"name": "store"}}}]
+)
+def test_other_sessions_need_no_volume_and_roll(change: dict[str, object]) -> None:
+    secrets = {("default", "store"): ["url"]}
+    there = world.found(objects.pack(), objects.provider(), secrets=secrets)
+    made = planned(objects.agent(change), there)
+    assert "omnia-sessions" not in {volume["name"] for volume in made.volumes}
+    assert not made.pods.replaced_at_once
+
+
 @pytest.mark.parametrize("media", [{}, {"enabled": False, "publicURL": "https://a.example"}])
 def test_without_uploads_there_is_no_volume_for_them(media: dict[str, object]) -> None:
     made = planned(objects.agent({"facade": {"media": media}}))

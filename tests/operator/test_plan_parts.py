@@ -162,15 +162,13 @@ def test_keda_counts_connections_unless_the_manifest_has_triggers() -> None:
 @pytest.mark.parametrize(
     ("runtime", "spread"),
     [
-        ({"replicas": 1}, 0),
+        ({}, 2),
         ({"replicas": 2}, 2),
         ({"replicas": 2, "affinity": {"nodeAffinity": {}}}, 0),
         ({"autoscaling": {"enabled": True, "maxReplicas": 2}}, 2),
-        ({"replicas": 1, "autoscaling": {"enabled": False, "maxReplicas": 2}}, 0),
-        ({"replicas": 2, "autoscaling": {"enabled": True, "maxReplicas": 1}}, 0),
     ],
 )
-def test_pods_are_spread_where_there_may_be_several(runtime: JsonObject, spread: int) -> None:
+def test_pods_are_spread_unless_the_manifest_places_them(runtime: JsonObject, spread: int) -> None:
     topology = pods(runtime).topology
     assert len(topology) == spread
     for each in topology:
@@ -387,3 +385,22 @@ def test_the_hash_of_files_has_those_of_copied_secrets() -> None:
     assert first == files_hash(plan(resolved, Settings()), {source: "1"})
     assert made.secret_copies[0].source == source
     assert made.credentials == (source,)
+
+
+def test_names_of_sessions_are_asked_for_where_they_are_enabled() -> None:
+    naming = {"everyTurns": 7, "maxWords": 3, "maxLength": 30, "provider": "default"}
+
+    def variables(given: JsonObject | None) -> dict[str, str | None]:
+        made = planned(objects.agent({"session": {"naming": given}}))
+        rendered = made.runtime.env.render()
+        return {each.name: each.value for each in rendered if "NAMING" in each.name}
+
+    assert variables(None) == variables(naming) == {}
+    assert variables({"enabled": True}) == {"OMNIA_SESSION_NAMING": "true"}
+    assert variables({"enabled": True, **naming}) == {
+        "OMNIA_SESSION_NAMING": "true",
+        "OMNIA_SESSION_NAMING_EVERY_TURNS": "7",
+        "OMNIA_SESSION_NAMING_MAX_WORDS": "3",
+        "OMNIA_SESSION_NAMING_MAX_LENGTH": "30",
+        "OMNIA_SESSION_NAMING_PROVIDER": "default",
+    }

@@ -68,6 +68,44 @@ ALLOWED = {
 }
 
 
+def container(field: str = "extraContainers", **fields: Any) -> JsonObject:
+    return {"runtime": {field: [{"name": "proxy", "image": "mine", **fields}]}}
+
+
+REFUSED |= {
+    "a ServiceAccount of one's own": (
+        {"runtime": {"serviceAccountName": "powerful"}},
+        "spec.runtime.serviceAccountName",
+    ),
+    "a port of the node": (
+        container(ports=[{"containerPort": 1}, {"containerPort": 2, "hostPort": 2}]),
+        "spec.runtime.extraContainers[0].ports[1].hostPort",
+    ),
+}
+HOSTS = {
+    "a probe of another host": (
+        container(livenessProbe={"httpGet": {"host": "169.254.169.254", "port": 80}}),
+        "spec.runtime.extraContainers[0].livenessProbe.httpGet.host",
+    ),
+    "a connection to another host": (
+        container("initContainers", startupProbe={"tcpSocket": {"host": "x", "port": 80}}),
+        "spec.runtime.initContainers[0].startupProbe.tcpSocket.host",
+    ),
+    "a hook that calls another host": (
+        container(lifecycle={"preStop": {"httpGet": {"host": "x", "port": 80}}}),
+        "spec.runtime.extraContainers[0].lifecycle.preStop.httpGet.host",
+    ),
+}
+ALLOWED |= {
+    "containers": container(
+        env=[{"name": "A", "value": "1"}],
+        ports=[{"containerPort": 9100}],
+        readinessProbe={"httpGet": {"path": "/", "port": 9100, "host": ""}},
+    ),
+    "an account in the cloud": {"runtime": {"serviceAccountAnnotations": {"role": "agent"}}},
+    "an Ingress": {"facade": {"expose": {"hostnames": ["a.example.com"], "ingress": {}}}},
+    "a load balancer": {"facade": {"service": {"type": "LoadBalancer"}}},
+}
 DEFAULTS = Policy()
 
 
@@ -131,6 +169,11 @@ def test_what_the_standard_restricted_allows_is_allowed(change: JsonObject) -> N
             },
             ["spec.facade.media.persistentVolumeClaim"],
         ),
+        (
+            {"volumes": ("emptyDir",)},
+            {"session": {"type": "sqlite", "persistentVolumeClaim": {"claimName": "c"}}},
+            ["spec.session.persistentVolumeClaim"],
+        ),
         ({"service_account_tokens": True}, volume(projected={"sources": [TOKEN]}), []),
         ({"unauthenticated_agents": True}, variable(value="true"), []),
         (
@@ -156,12 +199,67 @@ def test_what_the_standard_restricted_allows_is_allowed(change: JsonObject) -> N
             ["spec.facade.extraEnv", "spec.runtime.extraEnv"],
         ),
         ({"extra_environment": False, "custom_images": False}, {}, []),
+        (
+            {"custom_images": False},
+            container("initContainers"),
+            ["spec.runtime.initContainers[0].image"],
+        ),
+        (
+            {"extra_environment": False},
+            container(env=[{"name": "A", "value": "1"}], envFrom=[{"secretRef": {"name": "s"}}]),
+            ["spec.runtime.extraContainers[0].env", "spec.runtime.extraContainers[0].envFrom"],
+        ),
+        (
+            {"custom_service_accounts": True},
+            {"runtime": {"serviceAccountName": "powerful"}},
+            [],
+        ),
+        (
+            {"extra_containers": False},
+            {
+                "runtime": {
+                    **container()["runtime"],
+                    "initContainers": [{"name": "seed", "image": "mine"}],
+                }
+            },
+            ["spec.runtime.extraContainers[0]", "spec.runtime.initContainers[0]"],
+        ),
+        ({"host_ports": True}, container(ports=[{"containerPort": 1, "hostPort": 1}]), []),
+        (
+            {"exposure": False},
+            {
+                "facade": {
+                    "expose": {
+                        "hostnames": ["a.example.com"],
+                        "httpRoute": {"parentRefs": [{"name": "public"}]},
+                    },
+                    "service": {
+                        "type": "NodePort",
+                        "annotations": {"tailscale.com/expose": "true"},
+                    },
+                }
+            },
+            ["spec.facade.expose", "spec.facade.service.type", "spec.facade.service.annotations"],
+        ),
+        (
+            {"exposure": False},
+            {"facade": {"service": {"annotations": {"omnia.altairalabs.ai/tool-path": "/mcp"}}}},
+            [],
+        ),
     ],
 )
 def test_each_switch_decides_about_its_fields(
     policy: dict[str, Any], change: JsonObject, places: list[str]
 ) -> None:
     assert refused(change, replace(Policy(), **policy)) == places
+
+
+@pytest.mark.parametrize(("change", "place"), HOSTS.values(), ids=HOSTS)
+def test_no_switch_lets_a_node_connect_to_a_host_that_an_agent_names(
+    change: JsonObject, place: str
+) -> None:
+    open_to_all = Policy(host_ports=True, custom_service_accounts=True, service_account_tokens=True)
+    assert refused(change, open_to_all) == [place]
 
 
 async def test_the_switches_reach_the_agents() -> None:
@@ -227,15 +325,43 @@ def test_no_field_that_is_passed_on_lifts_the_security_of_the_pod(passed: tuple[
                 "volumes": [{"name": "v", **more}],
                 "volumeMounts": [{"name": "v", "mountPath": "/v", **more}],
                 "extraEnv": [{"name": "a", **more}],
+                "podLabels": {"hostNetwork": "true"},
+                "podAnnotations": {"hostNetwork": "true"},
+                "topologySpreadConstraints": [more],
+                "extraContainers": [
+                    {
+                        "name": "beside",
+                        "image": "mine",
+                        "resources": more,
+                        "env": [{"name": "a", **more}],
+                        "envFrom": [more],
+                        "livenessProbe": more,
+                        "lifecycle": more,
+                        "volumeMounts": [{"name": "v", "mountPath": "/v", **more}],
+                        "securityContext": {"runAsUser": 1, "readOnlyRootFilesystem": False},
+                    }
+                ],
             },
         }
     )
 
-    assert set(changed) <= set(plain) | {"affinity", "tolerations"}
+    placed = {"affinity", "tolerations", "topologySpreadConstraints"}
+    assert set(changed) <= set(plain) | placed
     for field in ("securityContext", "serviceAccountName", "automountServiceAccountToken"):
         assert changed[field] == plain[field]
-    for before, after in zip(plain["containers"], changed["containers"], strict=True):
+    *own, beside = changed["containers"]
+    for before, after in zip(plain["containers"], own, strict=True):
         assert set(after) <= set(before) | {"resources"}
         assert after["securityContext"] == before["securityContext"]
     mount = next(each for each in changed["containers"][1]["volumeMounts"] if each["name"] == "v")
     assert set(mount) <= {"name", "mountPath", "readOnly", "subPath"}
+    assert beside["securityContext"] == {
+        "runAsUser": 1,
+        "readOnlyRootFilesystem": False,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert beside["volumeMounts"] == [{"name": "v", "mountPath": "/v"}]
+    known = {"name", "image", "terminationMessagePolicy", "securityContext", "volumeMounts"}
+    passed_on = {"resources", "env", "envFrom", "livenessProbe", "lifecycle"}
+    assert set(beside) == known | passed_on

@@ -15,6 +15,8 @@ from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     HPA,
+    HTTP_ROUTE,
+    INGRESS,
     OWNED,
     PDB,
     POD,
@@ -40,6 +42,7 @@ from tests.operator.cluster import (
 )
 
 OPENAI: JsonObject = {"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}}
+NOT_OF_ALL = (SECRET, HPA, INGRESS, HTTP_ROUTE)
 SCALED: JsonObject = {"enabled": True, "minReplicas": 2}
 
 
@@ -47,8 +50,8 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-async def settled(*documents: JsonObject, keda: bool = True) -> FakeCluster:
-    cluster = FakeCluster(*documents, keda=keda)
+async def settled(*documents: JsonObject, keda: bool = True, gateways: bool = True) -> FakeCluster:
+    cluster = FakeCluster(*documents, keda=keda, gateways=gateways)
     await cluster.settle()
     cluster.run_pods()
     await cluster.settle()
@@ -75,7 +78,7 @@ async def test_an_agent_gets_its_objects_and_runs() -> None:
     ]
     status = cluster.status()
     assert status["phase"] == "Running"
-    assert status["replicas"] == {"desired": 1, "ready": 1, "available": 1}
+    assert status["replicas"] == {"desired": 1, "ready": 1, "available": 1, "current": 1}
     assert status["activeVersion"] == "1.0.0"
     assert status["serviceEndpoint"] == "helper.default.svc.cluster.local:8080"
     assert status["observedGeneration"] == 1
@@ -157,7 +160,7 @@ async def test_an_agent_without_its_references_waits_and_says_for_what() -> None
     assert ("helper", "ProviderNotFound") in cluster.events
 
 
-@pytest.mark.parametrize("kind", [each for each in OWNED if each not in (SECRET, HPA)], ids=str)
+@pytest.mark.parametrize("kind", [each for each in OWNED if each not in NOT_OF_ALL], ids=str)
 async def test_an_owned_object_that_is_deleted_comes_back(kind: object) -> None:
     scaling = {"autoscaling": {**SCALED, "type": "keda"}}
     cluster = await settled(*everything({"runtime": scaling}))

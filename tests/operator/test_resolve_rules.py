@@ -456,6 +456,45 @@ def test_a_session_store_needs_the_key_of_its_address(
     assert words in message
 
 
+FILE = {"type": "sqlite", "persistentVolumeClaim": {"claimName": "c"}}
+
+
+@pytest.mark.parametrize(
+    ("session", "runtime", "reason", "words"),
+    [
+        ({"type": "sqlite"}, {}, "VolumeClaimMissing", "set spec.session.persistentVolumeClaim"),
+        (FILE, {"replicas": 2}, "SeveralReplicas", "set spec.runtime.replicas to 1"),
+        (
+            FILE,
+            {"autoscaling": {"enabled": True, "maxReplicas": 2}},
+            "SeveralReplicas",
+            "set spec.runtime.autoscaling.maxReplicas to 1, or spec.session.type to redis",
+        ),
+    ],
+)
+def test_a_file_of_sessions_needs_a_volume_and_one_pod(
+    session: JsonObject, runtime: JsonObject, reason: str, words: str
+) -> None:
+    there = world.found(objects.pack(), objects.provider())
+    agent = world.agent(objects.agent({"session": session, "runtime": runtime}))
+    outcome = resolve(agent, there)
+    assert isinstance(outcome, tuple)
+    ((condition, found, message),) = [
+        (each.condition, each.reason, each.message) for each in outcome
+    ]
+    assert (condition, found) == ("SessionStoreReady", reason)
+    assert words in message
+
+
+@pytest.mark.parametrize(
+    "runtime", [{}, {"replicas": 3, "autoscaling": {"enabled": True, "maxReplicas": 1}}]
+)
+def test_a_file_of_sessions_on_the_volume_of_one_pod_is_fine(runtime: JsonObject) -> None:
+    there = world.found(objects.pack(), objects.provider())
+    agent = objects.agent({"session": FILE, "runtime": runtime})
+    assert world.resolved(agent, there).store is None
+
+
 @pytest.mark.parametrize("session", [{"type": "memory", "storeRef": {"name": "db"}}, {}])
 def test_a_pod_that_keeps_sessions_itself_needs_no_store(session: JsonObject) -> None:
     there = world.found(objects.pack(), objects.provider())

@@ -17,12 +17,37 @@ ECHO = {"promptPackRef": None, "providers": None, "facade": {"handler": "echo"}}
 GRPC: JsonObject = {"name": "g", "type": "grpc", "httpConfig": None}
 MCP: JsonObject = {"name": "m", "type": "mcp", "httpConfig": None, "tool": None}
 
+
+def extra_container(**fields: Any) -> JsonObject:
+    return {"name": "proxy", "image": "registry.example/proxy:1", **fields}
+
+
+def with_containers(*extra: JsonObject, init: tuple[JsonObject, ...] = ()) -> JsonObject:
+    return objects.agent(
+        {"runtime": {"extraContainers": list(extra), "initContainers": list(init)}}
+    )
+
+
+def expose(**way: Any) -> JsonObject:
+    return objects.agent({"facade": {"expose": {"hostnames": ["a.example.com"], **way}}})
+
+
 ACCEPTED = {
     "an echo agent needs neither prompt nor provider": objects.agent(ECHO),
     "a demo agent may have a prompt": objects.agent(
         {"facade": {"handler": "demo"}, "providers": None}
     ),
     "a function": objects.function(),
+    "names of sessions by a provider of the agent": objects.agent(
+        {"session": {"naming": {"enabled": True, "provider": "default"}}}
+    ),
+    "names of sessions by the agent's own model": objects.agent(
+        {
+            "providers": None,
+            "provider": {"type": "mock"},
+            "session": {"naming": {"provider": "default"}},
+        }
+    ),
     "scale to zero with KEDA": objects.agent(
         {"runtime": {"autoscaling": {"type": "keda", "minReplicas": 0}}}
     ),
@@ -52,6 +77,42 @@ ACCEPTED = {
     "one bound of three": objects.policy({"ttlAfterInactive": None, "maxMessagesPerSession": 2}),
     "the shortest time of a policy": objects.policy({"ttlAfterInactive": "1s"}),
     "the longest time of a policy": objects.policy({"ttlAfterInactive": "87600h"}),
+    "pods, containers and a Service fitted to a platform": objects.agent(
+        {
+            "facade": {
+                "service": {"type": "NodePort", "externalTrafficPolicy": "Local"},
+                "expose": {"hostnames": ["a.example.com"], "ingress": {}},
+            },
+            "runtime": {
+                "podLabels": {"app.kubernetes.io/part-of": "support", "team": "a"},
+                "podAnnotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+                "serviceAccountName": "support",
+                "serviceAccountAnnotations": {},
+                "volumes": [{"name": "data", "emptyDir": {}}],
+                "extraContainers": [
+                    extra_container(
+                        ports=[{"containerPort": 9100, "name": "metrics"}, {"containerPort": 53}],
+                        volumeMounts=[{"name": "data", "mountPath": "/data"}],
+                    )
+                ],
+                "initContainers": [extra_container(name="seed", restartPolicy="Always")],
+            },
+        }
+    ),
+    "a load balancer": objects.agent(
+        {
+            "facade": {
+                "service": {
+                    "type": "LoadBalancer",
+                    "loadBalancerClass": "example.com/lb",
+                    "loadBalancerSourceRanges": ["203.0.113.0/24"],
+                }
+            }
+        }
+    ),
+    "a Service without ranges": objects.agent(
+        {"facade": {"service": {"loadBalancerSourceRanges": []}}}
+    ),
     "metadata that the API server adds": objects.agent(
         None, uid="1", generation=2, managedFields=[{}], creationTimestamp="2026-01-01T00:00:00Z"
     ),
@@ -97,6 +158,22 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.function({"facade": {"handler": "echo"}}),
         "spec.facade.handler",
         "remove facade.handler",
+    ),
+    "names of sessions by a provider that is not there": (
+        objects.agent({"session": {"naming": {"provider": "cheap"}}}),
+        "spec.session.naming.provider",
+        "add it to providers",
+    ),
+    "names of sessions by another model than the agent's own": (
+        objects.agent(
+            {
+                "providers": None,
+                "provider": {"type": "mock"},
+                "session": {"naming": {"provider": "cheap"}},
+            }
+        ),
+        "spec.session.naming.provider",
+        "add it to providers",
     ),
     "two prompts": (objects.agent({"prompt": {"system": "x"}}), "spec", "exactly one of prompt"),
     "no prompt": (objects.agent({"promptPackRef": None}), "spec", "exactly one of prompt"),
@@ -144,6 +221,11 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.agent({"session": {"type": "postgres"}}),
         "spec.session.storeRef",
         "add storeRef",
+    ),
+    "a volume for sessions that are elsewhere": (
+        objects.agent({"session": {"persistentVolumeClaim": {"claimName": "c"}}}),
+        "spec.session.persistentVolumeClaim",
+        "set type: sqlite",
     ),
     "bounds in the wrong order": (
         objects.agent({"runtime": {"autoscaling": {"minReplicas": 11}}}),
@@ -310,6 +392,140 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         ),
         "spec.handlers[0].httpConfig.retryPolicy.initialBackoff",
         "raise maxBackoff",
+    ),
+    "a label of the operator": (
+        objects.agent({"runtime": {"podLabels": {"app.kubernetes.io/instance": "other"}}}),
+        "spec.runtime.podLabels",
+        "rename the label",
+    ),
+    "a label with the operator's prefix": (
+        objects.agent({"runtime": {"podLabels": {"omnia.altairalabs.ai/mode": "function"}}}),
+        "spec.runtime.podLabels",
+        "rename the label",
+    ),
+    "an annotation of the operator": (
+        objects.agent({"runtime": {"podAnnotations": {"omnia.altairalabs.ai/config-hash": "x"}}}),
+        "spec.runtime.podAnnotations",
+        "remove the annotation",
+    ),
+    "an annotation that lifts the AppArmor profile": (
+        objects.agent(
+            {
+                "runtime": {
+                    "podAnnotations": {
+                        "container.apparmor.security.beta.kubernetes.io/runtime": "unconfined"
+                    }
+                }
+            }
+        ),
+        "spec.runtime.podAnnotations",
+        "remove the annotation",
+    ),
+    "a ServiceAccount of another agent": (
+        objects.agent({"runtime": {"serviceAccountName": "omnia-other-agent"}}),
+        "spec.runtime.serviceAccountName",
+        "name one of yours",
+    ),
+    "annotations for the ServiceAccount of somebody": (
+        objects.agent(
+            {"runtime": {"serviceAccountName": "mine", "serviceAccountAnnotations": {"a": "b"}}}
+        ),
+        "spec.runtime.serviceAccountAnnotations",
+        "annotate yours",
+    ),
+    "a container with the name of the runtime": (
+        with_containers(extra_container(name="runtime")),
+        "spec.runtime.extraContainers[0].name",
+        "rename the container",
+    ),
+    "an init container with the name of the facade": (
+        with_containers(init=(extra_container(name="facade"),)),
+        "spec.runtime.initContainers[0].name",
+        "rename the container",
+    ),
+    "two containers of one name in two lists": (
+        with_containers(extra_container(), init=(extra_container(),)),
+        "spec.runtime.initContainers",
+        "rename one",
+    ),
+    "two containers of one name": (
+        with_containers(extra_container(), extra_container()),
+        "spec.runtime.extraContainers[1].name",
+        "rename one",
+    ),
+    "a container with a port of the runtime": (
+        with_containers(extra_container(ports=[{"containerPort": 9000}])),
+        "spec.runtime.extraContainers[0].ports",
+        "choose others",
+    ),
+    "a container with the name of the facade's port": (
+        with_containers(extra_container(ports=[{"containerPort": 9100, "name": "facade"}])),
+        "spec.runtime.extraContainers[0].ports",
+        "choose others",
+    ),
+    "a container with the port of the facade": (
+        with_containers(extra_container(ports=[{"containerPort": 8080}])),
+        "spec.runtime",
+        "choose another port",
+    ),
+    "an init container with the port of the facade": (
+        objects.agent(
+            {
+                "facade": {"port": 8090},
+                "runtime": {
+                    "initContainers": [
+                        extra_container(ports=[{"containerPort": 8090}], restartPolicy="Always")
+                    ]
+                },
+            }
+        ),
+        "spec.runtime",
+        "choose another port",
+    ),
+    "a container that mounts a file of the agent": (
+        with_containers(
+            extra_container(volumeMounts=[{"name": "omnia-auth-secrets", "mountPath": "/keys"}])
+        ),
+        "spec.runtime.extraContainers",
+        "add the missing volume",
+    ),
+    "an init container that mounts nothing": (
+        with_containers(
+            init=(extra_container(volumeMounts=[{"name": "none", "mountPath": "/none"}]),)
+        ),
+        "spec.runtime.initContainers",
+        "add the missing volume",
+    ),
+    "a container that runs as root": (
+        with_containers(extra_container(securityContext={"runAsUser": 0})),
+        "spec.runtime.extraContainers[0].securityContext.runAsUser",
+        "expected at least 1",
+    ),
+    "a privileged container": (
+        with_containers(extra_container(securityContext={"privileged": True})),
+        "spec.runtime.extraContainers[0].securityContext.privileged",
+        "unknown field privileged",
+    ),
+    "a class of load balancers without one": (
+        objects.agent({"facade": {"service": {"loadBalancerClass": "example.com/lb"}}}),
+        "spec.facade.service.type",
+        "set type: LoadBalancer",
+    ),
+    "a policy for traffic from outside without any": (
+        objects.agent({"facade": {"service": {"externalTrafficPolicy": "Local"}}}),
+        "spec.facade.service.type",
+        "set one of them",
+    ),
+    "an exposure by nothing": (expose(), "spec.facade.expose", "exactly one of ingress"),
+    "an exposure by both": (
+        expose(ingress={}, httpRoute={"parentRefs": [{"name": "public"}]}),
+        "spec.facade.expose",
+        "exactly one of ingress",
+    ),
+    "a route of no Gateway": (
+        expose(httpRoute={"parentRefs": []}),
+        "spec.facade.expose.httpRoute.parentRefs",
+        "expected at least 1 entries",
     ),
     "a policy without a bound": (
         objects.policy({"ttlAfterInactive": None, "dryRun": True}),

@@ -122,6 +122,11 @@ def test_a_condition_without_a_message_is_named_by_its_reason() -> None:
             "SecretFound",
         ),
         ({"session": {"type": "memory"}}, "SessionStoreReady", None),
+        (
+            {"session": {"type": "sqlite"}, "facade": {"handler": "echo"}},
+            "SessionStoreReady",
+            "NotNeeded",
+        ),
         ({"facade": {"handler": "echo"}}, "ProviderReady", "NotNeeded"),
         ({"facade": {"handler": "echo"}}, "PromptPackReady", "NotNeeded"),
         ({"runtime": {"autoscaling": {"enabled": False}}}, "AutoscalingReady", None),
@@ -356,6 +361,13 @@ def test_uploads_say_how_long_they_are_kept(
     found = told(status.conditions)["MediaReady"][2]
     assert found.startswith(message)
     assert bool(found) is bool(message)
+
+
+def test_sessions_in_a_file_say_what_a_change_costs() -> None:
+    status = status_of({"session": {"type": "sqlite"} | CLAIM})
+    state, reason, message = told(status.conditions)["SessionStoreReady"]
+    assert (state, reason) == ("True", "PersistentVolumeClaim")
+    assert message.startswith("one pod writes the file: a change ends it before the next one")
 
 
 @pytest.mark.parametrize(

@@ -278,6 +278,7 @@ def test_a_policy_that_was_never_valid_has_no_effect_to_speak_of() -> None:
     ("bounds", "agents", "reason"),
     [
         ({"retentionDays": 3}, AGENTS, "NothingIsKept"),
+        ({"retentionDays": 3}, (*AGENTS, ("d", "sqlite")), "NothingIsKept"),
         ({"retentionDays": 3}, AGENTS[1:2], "EveryBound"),
         ({"ttlAfterInactive": "1h"}, AGENTS, "EveryBound"),
     ],

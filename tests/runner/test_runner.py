@@ -224,12 +224,18 @@ async def test_a_stream_shows_text_and_tools_and_finishes(tmp_path: Path) -> Non
     assert events[-1] == {"type": "finish", "finishReason": "stop"}
 
 
-@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def url_of(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    if kind == "sqlite":
+        return f"sqlite:{folder}/sessions.db"
+    server = request.getfixturevalue("redis_url" if kind == "redis" else "postgres")
+    return str(server if kind == "redis" else server.url)
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgres", "sqlite"])
 async def test_finish_comes_when_another_connection_can_read_the_turn(
     tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    server = request.getfixturevalue("redis_url" if kind == "redis" else "postgres")
-    url = server if kind == "redis" else server.url
+    url = url_of(kind, request, tmp_path)
     store, other = open_store(url), open_store(url)
     store.start()
     try:
@@ -270,6 +276,47 @@ async def test_a_cancelled_turn_keeps_what_was_said(tmp_path: Path) -> None:
     *_, partial = await sessions.messages()
     assert (partial.content, partial.finish_reason) == (result.text, "cancelled")
     assert partial.content.startswith("a b")
+
+
+@pytest.mark.parametrize("kind", ["redis", "postgres", "sqlite"])
+async def test_another_program_cancels_a_turn(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = url_of(kind, request, tmp_path)
+    store, other = open_store(url), open_store(url)
+    script = {"defaultResponse": "a b c " * 10_000, "inter_chunk_ms": 5}
+    try:
+        async with (
+            agent_with(tmp_path, script) as agent,
+            agent_with(tmp_path, script) as elsewhere,
+            asyncio.timeout(LIMIT),
+        ):
+            sessions = SessionManager(store, user="u1")
+            stream, done = await Runner(agent, sessions).run_stream("talk")
+            async for text in stream:
+                if "text-delta" in text:
+                    break
+            foreign = SessionManager(other, session_id=sessions.session_id, user="u2")
+            assert await Runner(elsewhere, foreign).cancel() is False
+            mine = SessionManager(other, session_id=sessions.session_id, user="u1")
+            assert await Runner(elsewhere, mine).cancel() is True
+            rest = await read(stream)
+            assert (await done).finish_reason == "cancelled"
+        assert kinds(rest)[-1] == "abort"
+    finally:
+        await store.close()
+        await other.close()
+
+
+async def test_a_session_gets_a_name(tmp_path: Path) -> None:
+    async with agent_with(tmp_path, {"defaultResponse": "Orders"}, naming=True) as agent:
+        sessions = SessionManager(open_store("memory:"))
+        runner = Runner(agent, sessions)
+        result = await runner.run("Where is order A-1001?")
+        async with asyncio.timeout(LIMIT):
+            while not result.session_name:
+                result = await runner.run("And now?")
+    assert result.session_name == "Orders"
 
 
 async def test_a_task_that_is_cancelled_cancels_its_turn(tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from omnia_core.conversation.tools import ToolCall
-from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionStore, StoreUnavailable
+from omnia_core.env import RuntimeEnv
+from omnia_core.sessions import AuditTrail, Message, SessionStore, StoreUnavailable
+from omnia_core.sessions.factory import open_sessions
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_core.sessions.postgres.store import PostgresSessionStore
-from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.units import Duration
 from omnia_runtime.turns.turn import UserTurn
 from omnia_runtime.turns.turn_store import Checkpoints, TurnStore
@@ -22,9 +22,11 @@ Start = Callable[..., Program]
 TTL = Duration.parse("1h")
 
 
-@pytest.fixture(params=["redis", "postgres"])
+@pytest.fixture(params=["redis", "postgres", "sqlite"])
 def kept_in(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """The type of a session store, and its URL."""
+    """The type of a session store, and its URL or path."""
+    if request.param == "sqlite":
+        return "sqlite", str(request.getfixturevalue("tmp_path") / "kept" / "sessions.db")
     if request.param == "redis":
         return "redis", str(request.getfixturevalue("redis_url"))
     server: PostgresServer = request.getfixturevalue("postgres")
@@ -35,15 +37,9 @@ async def test_after_a_runtime_was_killed_the_next_one_goes_on_from_what_it_had_
     mounted: Mounted, start: Start, kept_in: tuple[str, str]
 ) -> None:
     kind, url = kept_in
-    driver = RedisSessionStore if kind == "redis" else PostgresSessionStore
-    sessions = {"OMNIA_SESSION_TYPE": kind, "OMNIA_SESSION_URL": url}
-    environment = mounted.environment(**sessions)
-    settings = SessionSettings(
-        ttl=TTL,
-        namespace=environment.get("OMNIA_NAMESPACE", "default"),
-        agent=environment["OMNIA_AGENT_NAME"],
-    )
-    store = driver(url, settings)
+    name = "OMNIA_SESSION_PATH" if kind == "sqlite" else "OMNIA_SESSION_URL"
+    sessions = {"OMNIA_SESSION_TYPE": kind, name: url}
+    store = open_sessions(RuntimeEnv.parse(mounted.environment(**sessions)))
     server = ChatServer([chunk({"content": "Hel"}), chunk({"content": "lo wor"})], hold=True)
     async with serving(server) as model:
         mounted.write_provider(type="openai", baseURL=f"{model}/v1")

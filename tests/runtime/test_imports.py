@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -43,13 +44,17 @@ LIBRARIES = [
     "openai",
     "opentelemetry",
     "pydantic",
+    "pymongo",
     "re2",
     "redis",
+    "sqlite3",
 ]
 OWN = [
     "omnia_core.openapi",
+    "omnia_core.sessions.mongodb.store",
     "omnia_core.sessions.postgres.store",
     "omnia_core.sessions.redis.store",
+    "omnia_core.sessions.sqlite.store",
     "omnia_core.wire.tools",
     "omnia_runtime.providers.claude.adapter",
     "omnia_runtime.providers.gemini.adapter",
@@ -60,10 +65,10 @@ OWN = [
 ]
 
 
-def loaded(mounted: Mounted) -> set[str]:
+def loaded(mounted: Mounted, **variables: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
-        env=mounted.environment(),
+        env={**mounted.environment(), **variables},
         capture_output=True,
         text=True,
         timeout=LIMIT,
@@ -100,3 +105,11 @@ def test_a_provider_loads_its_own_adapter_and_no_http_before_its_first_call(
     shared = "omnia_runtime.providers.vendor_http"
     assert adapters & there == {module, shared}
     assert {name for name in LIBRARIES if name in there} == set()
+
+
+def test_sessions_in_a_file_load_no_other_driver(mounted: Mounted, tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    there = loaded(mounted, OMNIA_SESSION_TYPE="sqlite", OMNIA_SESSION_PATH=str(path))
+    drivers = {name for name in OWN if name.startswith("omnia_core.sessions.")}
+    assert drivers & there == {"omnia_core.sessions.sqlite.store"}
+    assert {name for name in LIBRARIES if name in there} == {"sqlite3"}

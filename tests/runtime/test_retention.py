@@ -53,7 +53,8 @@ class Bed:
     def __init__(self, mounted: Mounted, kind: str, url: str, client: HTTPClient) -> None:
         self.registry = CollectorRegistry()
         metrics = RuntimeMetrics(self.registry, "agent", "default")
-        variables = {"OMNIA_SESSION_TYPE": kind, "OMNIA_SESSION_URL": url}
+        name = "OMNIA_SESSION_PATH" if kind == "sqlite" else "OMNIA_SESSION_URL"
+        variables = {"OMNIA_SESSION_TYPE": kind, name: url}
         env = mounted.env(OMNIA_RETENTION_MAX_MESSAGES=str(MOST), **variables)
         live = LiveConfiguration(Loader(env, client, ToolSources(client, lambda: None), metrics))
         self.store: SessionStore = MeteredSessionStore(
@@ -86,6 +87,8 @@ async def bed_of(
             url: str = request.getfixturevalue("redis_url")
             async with Redis.from_url(url) as redis:
                 await redis.flushdb()
+        elif kind == "sqlite":
+            url = str(request.getfixturevalue("tmp_path") / "kept" / "sessions.db")
         else:
             url = request.getfixturevalue("postgres").url
             connection = await asyncpg.connect(url)
@@ -105,7 +108,7 @@ def heard(server: ChatServer) -> list[str]:
     return [each["content"] for each in server.bodies[-1]["messages"][1:]]
 
 
-@pytest.mark.parametrize("kind", ["redis", "postgres"])
+@pytest.mark.parametrize("kind", ["redis", "postgres", "sqlite"])
 async def test_a_trimmed_conversation_goes_on_in_the_round_trips_of_any_other(
     kind: str, request: pytest.FixtureRequest, mounted: Mounted
 ) -> None:

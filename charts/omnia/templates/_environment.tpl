@@ -12,6 +12,10 @@
 - name: OMNIA_IMAGE_PULL_SECRETS
   value: {{ join "," . | quote }}
 {{- end }}
+{{- $pods := pick .Values.agents "podLabels" "podAnnotations" "serviceAccountAnnotations" "priorityClassName"
+  "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
+- name: OMNIA_POD_DEFAULTS
+  value: {{ toJson $pods | quote }}
 {{- if .Values.agents.allowUnauthenticated }}
 - name: OMNIA_AGENTS_ALLOW_UNAUTHENTICATED
   value: "true"
@@ -58,6 +62,14 @@
   value: {{ .Values.policy.extraEnvironment | quote }}
 - name: OMNIA_POLICY_UNAUTHENTICATED_AGENTS
   value: {{ .Values.policy.unauthenticatedAgents | quote }}
+- name: OMNIA_POLICY_CUSTOM_SERVICE_ACCOUNTS
+  value: {{ .Values.policy.customServiceAccounts | quote }}
+- name: OMNIA_POLICY_EXTRA_CONTAINERS
+  value: {{ .Values.policy.extraContainers | quote }}
+- name: OMNIA_POLICY_HOST_PORTS
+  value: {{ .Values.policy.hostPorts | quote }}
+- name: OMNIA_POLICY_EXPOSURE
+  value: {{ .Values.policy.exposure | quote }}
 {{- if .Values.discovery.denyPrivateAddresses }}
 - name: OMNIA_DISCOVERY_DENY_PRIVATE_ADDRESSES
   value: "true"

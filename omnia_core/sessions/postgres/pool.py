@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ COMMAND_SECONDS = 5.0
 MIGRATION_SECONDS = 60.0
 CONNECTIONS = 8
 ATTEMPTS = 4
+_SERVER_SETTINGS = {"application_name": "omnia"}
 _BACKOFF_SECONDS, _BACKOFF_CAP_SECONDS = 0.05, 0.5
 
 # Errors that a retry may solve: a lost connection, a server that starts or stops, a deadlock.
@@ -75,6 +78,50 @@ class PostgresPool:
                 raise StoreUnavailable(type(error).__name__) from error
         raise AssertionError
 
+    @asynccontextmanager
+    async def listening(
+        self,
+        channel: str,
+        on_notification: Callable[..., None],
+        on_end: Callable[..., None],
+    ) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+        """Listen to a channel over a connection of its own, outside of the pool.
+
+        Both are called with arguments of asyncpg; `on_end` when the connection is lost. A server
+        that does not know LISTEN, or a pooler that forbids it, notifies nobody.
+
+        Yields a check of the connection, which raises `StoreUnavailable` when the server does not
+        answer over it.
+
+        Raises:
+            StoreUnavailable: there is no connection.
+        """
+        try:
+            connection = await asyncpg.connect(
+                self._url, timeout=CONNECT_SECONDS, server_settings=_SERVER_SETTINGS
+            )
+        except (*_TRANSIENT, asyncpg.PostgresError, ValueError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        try:
+            connection.add_termination_listener(on_end)
+            try:
+                async with asyncio.timeout(self._command_seconds):
+                    await connection.add_listener(channel, on_notification)
+            except asyncpg.PostgresError:
+                pass
+            except (OSError, asyncpg.InterfaceError) as error:
+                raise StoreUnavailable(type(error).__name__) from error
+
+            async def check() -> None:
+                try:
+                    await connection.fetchval("SELECT 1", timeout=CONNECT_SECONDS)
+                except (*_TRANSIENT, asyncpg.PostgresError) as error:
+                    raise StoreUnavailable(type(error).__name__) from error
+
+            yield check
+        finally:
+            connection.terminate()
+
     async def close(self) -> None:
         """Close every connection; statements in progress are cancelled after a timeout."""
         self._closed = True
@@ -98,7 +145,7 @@ class PostgresPool:
                     max_size=CONNECTIONS,
                     timeout=CONNECT_SECONDS,
                     reset=_no_reset,
-                    server_settings={"application_name": "omnia"},
+                    server_settings=_SERVER_SETTINGS,
                 )
                 await pool
                 try:

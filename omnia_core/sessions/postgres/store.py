@@ -11,22 +11,31 @@ import msgspec
 from msgspec import Struct
 
 from omnia_core.sessions.audit import AuditTrail
-from omnia_core.sessions.postgres.encoding import encode_audit, escape_nul, unescape_nul
+from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.postgres.encoding import encode_audit
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
-from omnia_core.sessions.postgres.retention import (
+from omnia_core.sessions.postgres.retention import PostgresRetention
+from omnia_core.sessions.postgres.signals import PostgresSignals
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
+from omnia_core.sessions.sweeping import (
     SWEEP_BATCH,
     SWEEP_SECONDS,
     RetentionWorker,
     report_effects,
     retention_terms,
 )
-from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
 
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
-_LOAD = "SELECT * FROM omnia.load($1, $2, $3, $4, $5, $6, $7)"
+_LOAD = """
+SELECT loaded.*, s.name
+FROM omnia.load($1, $2, $3, $4, $5, $6, $7) AS loaded
+LEFT JOIN omnia.sessions AS s
+    ON s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
+"""
 _CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)"
+_RENAME = "SELECT omnia.rename($1, $2, $3, $4, $5, $6)"
 
 
 class PostgresTimings(Struct, frozen=True, kw_only=True):
@@ -67,16 +76,20 @@ class PostgresSessionStore(SessionStore):
         self._bounded = retention is not None and retention.bounds_anything
         self._on_retention = settings.on_retention
         self._owner = (settings.namespace, settings.agent)
+        self._signals = PostgresSignals(self._pool, *self._owner)
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
         self._worker = RetentionWorker(
-            self._pool,
-            self._owner,
+            PostgresRetention(self._pool, self._owner, self._terms),
             self._terms,
             settings.on_retention,
             seconds=timings.sweep_seconds,
             batch=timings.sweep_batch,
         )
+
+    @property
+    def signals(self) -> PostgresSignals:
+        return self._signals
 
     def start(self) -> None:
         if self._bounded:
@@ -85,7 +98,7 @@ class PostgresSessionStore(SessionStore):
     async def load(self, session_id: str) -> Session | None:
         trial = (self._terms.trial_ttl, self._terms.trial_keep)
         (found,) = await self._pool.fetch(_LOAD, *self._key(session_id), *trial)
-        records, checkpoint, first, turns, version, user, effects = found
+        records, checkpoint, first, turns, version, user, effects, name = found
         if records is None:
             return None
         report_effects(self._on_retention, effects)
@@ -96,6 +109,7 @@ class PostgresSessionStore(SessionStore):
             DeletedMessages(first, turns, unescape_nul(version), unescape_nul(user))
             if first
             else None,
+            name or "",
         )
 
     async def append(
@@ -138,6 +152,24 @@ class PostgresSessionStore(SessionStore):
     ) -> None:
         lines = self._encoder.encode_lines(messages)
         await self._pool.fetch(_CHECKPOINT, *self._key(session_id), expected_length, lines)
+
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        ((named,),) = await self._pool.fetch(
+            _RENAME,
+            *self._owner,
+            escape_nul(session_id),
+            replace_nul(name),
+            replace_nul(expected_name),
+            encode_audit(audit) if audit else None,
+        )
+        return bool(named)
 
     async def close(self) -> None:
         await self._worker.close()

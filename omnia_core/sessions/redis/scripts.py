@@ -3,6 +3,7 @@
 KEYS of each: messages, last append, checkpoint, past. "past" is a hash that exists once messages
 were deleted, or would have been in a dry run: how many, the turns among them, pack version and user
 of the first message, and the position of the first message that a dry-run policy would have kept.
+It has the name of the session too, so that pods of earlier versions renew and delete it with it.
 
 The length of a session is that of the list plus the deleted messages.
 """
@@ -104,7 +105,7 @@ APPEND_BOUNDED = _append(_BOUND)
 LOAD = f"""
 {_WOULD_END}
 {_RENEW}
-local past = redis.call('HMGET', KEYS[4], 'messages', 'turns', 'pack_version', 'user_id')
+local past = redis.call('HMGET', KEYS[4], 'messages', 'turns', 'pack_version', 'user_id', 'name')
 return {{redis.call('LRANGE', KEYS[1], 0, -1), redis.call('GET', KEYS[3]), past, would_end}}
 """
 
@@ -114,5 +115,14 @@ CHECKPOINT = f"""
 if stored == 0 or first + stored ~= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[3], ARGV[3])
 {_RENEW}
+return 1
+"""
+
+# ARGV: expected name, name. Returns whether the session was named.
+RENAME = """
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 or (redis.call('HGET', KEYS[4], 'name') or '') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[4], 'name', ARGV[2])
+redis.call('PEXPIRE', KEYS[4], left)
 return 1
 """

@@ -15,7 +15,8 @@ from redis.exceptions import RedisError
 from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
-from omnia_core.sessions.redis.scripts import APPEND, APPEND_BOUNDED, CHECKPOINT, LOAD
+from omnia_core.sessions.redis.scripts import APPEND, APPEND_BOUNDED, CHECKPOINT, LOAD, RENAME
+from omnia_core.sessions.redis.signals import RedisSignals
 from omnia_core.sessions.retention import Retention, RetentionEffects
 from omnia_core.sessions.store import (
     SessionConflict,
@@ -25,8 +26,8 @@ from omnia_core.sessions.store import (
     WriteUnconfirmed,
 )
 
-# All four are written together; the first is None while nothing is deleted.
-_Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes]
+# The first four are written together and None while nothing is deleted; the last is the name.
+_Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes, bytes | None]
 _Loaded: TypeAlias = tuple[list[bytes], bytes | None, _Past, int]
 _Appended: TypeAlias = tuple[int, int, int, int, int]
 
@@ -53,10 +54,16 @@ class RedisSessionStore(SessionStore):
         self._append = self._redis.register_script(self._append_script)
         self._load = self._redis.register_script(LOAD)
         self._checkpoint = self._redis.register_script(CHECKPOINT)
+        self._rename = self._redis.register_script(RENAME)
         self._ttl = settings.ttl.milliseconds
         self._on_retention = settings.on_retention
         self._prefix = f"omnia:{settings.namespace}:{settings.agent}"
         self._decoder = msgspec.json.Decoder(Message)
+        self._signals = RedisSignals(self._redis, f"{self._prefix}:signals")
+
+    @property
+    def signals(self) -> RedisSignals:
+        return self._signals
 
     async def load(self, session_id: str) -> Session | None:
         try:
@@ -73,6 +80,7 @@ class RedisSessionStore(SessionStore):
             tuple(map(self._decoder.decode, found)),
             tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
             _beginning(past),
+            (past[-1] or b"").decode(),
         )
 
     async def append(
@@ -129,7 +137,7 @@ class RedisSessionStore(SessionStore):
 
     def _require_replicas(self, confirmed: int) -> None:
         if confirmed < self._replicas:
-            raise WriteUnconfirmed(confirmed, self._replicas)
+            raise WriteUnconfirmed(f"{confirmed} of {self._replicas} replicas have it")
 
     async def checkpoint(
         self, session_id: str, messages: Sequence[Message], *, expected_length: int
@@ -146,6 +154,20 @@ class RedisSessionStore(SessionStore):
             raise StoreUnavailable(type(error).__name__) from error
         self._require_replicas(confirmed)
 
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
+    ) -> bool:
+        try:
+            named = await self._rename(keys=self._keys(session_id), args=[expected_name, name])
+        except (RedisError, OSError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+        return bool(named)
+
     async def close(self) -> None:
         await self._redis.aclose()
 
@@ -155,7 +177,7 @@ class RedisSessionStore(SessionStore):
 
 
 def _beginning(past: _Past) -> DeletedMessages | None:
-    messages, turns, version, user = past
+    messages, turns, version, user, _ = past
     if messages is None:
         return None
     return DeletedMessages(int(messages), int(turns), version.decode(), user.decode())

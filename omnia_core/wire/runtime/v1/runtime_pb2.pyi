@@ -18,12 +18,25 @@ class ResumeState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RESUME_STATE_RESUMABLE: _ClassVar[ResumeState]
     RESUME_STATE_NOT_FOUND: _ClassVar[ResumeState]
     RESUME_STATE_UNAVAILABLE: _ClassVar[ResumeState]
+
+class CancelState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CANCEL_STATE_UNSPECIFIED: _ClassVar[CancelState]
+    CANCEL_STATE_ACCEPTED: _ClassVar[CancelState]
+    CANCEL_STATE_NOT_FOUND: _ClassVar[CancelState]
+    CANCEL_STATE_NOT_RUNNING: _ClassVar[CancelState]
+    CANCEL_STATE_UNAVAILABLE: _ClassVar[CancelState]
 TOOL_EXECUTION_SERVER: ToolExecution
 TOOL_EXECUTION_CLIENT: ToolExecution
 RESUME_STATE_UNSPECIFIED: ResumeState
 RESUME_STATE_RESUMABLE: ResumeState
 RESUME_STATE_NOT_FOUND: ResumeState
 RESUME_STATE_UNAVAILABLE: ResumeState
+CANCEL_STATE_UNSPECIFIED: CancelState
+CANCEL_STATE_ACCEPTED: CancelState
+CANCEL_STATE_NOT_FOUND: CancelState
+CANCEL_STATE_NOT_RUNNING: CancelState
+CANCEL_STATE_UNAVAILABLE: CancelState
 
 class ClientMessage(_message.Message):
     __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel", "traceparent")
@@ -123,16 +136,18 @@ class ToolResult(_message.Message):
     def __init__(self, id: _Optional[str] = ..., result_json: _Optional[str] = ..., is_error: _Optional[bool] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("final_content", "usage", "parts", "finish_reason")
+    __slots__ = ("final_content", "usage", "parts", "finish_reason", "session_name")
     FINAL_CONTENT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
     final_content: str
     usage: Usage
     parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
     finish_reason: str
-    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ...) -> None: ...
+    session_name: str
+    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ..., session_name: _Optional[str] = ...) -> None: ...
 
 class ContentPart(_message.Message):
     __slots__ = ("type", "text", "media")
@@ -244,12 +259,28 @@ class HasConversationRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ...) -> None: ...
 
 class HasConversationResponse(_message.Message):
+    __slots__ = ("state", "detail", "session_name")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
+    state: ResumeState
+    detail: str
+    session_name: str
+    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ..., session_name: _Optional[str] = ...) -> None: ...
+
+class CancelTurnRequest(_message.Message):
+    __slots__ = ("session_id",)
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ...) -> None: ...
+
+class CancelTurnResponse(_message.Message):
     __slots__ = ("state", "detail")
     STATE_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
-    state: ResumeState
+    state: CancelState
     detail: str
-    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+    def __init__(self, state: _Optional[_Union[CancelState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class DuplexStart(_message.Message):
     __slots__ = ("codec", "sample_rate", "channels", "system_instruction")

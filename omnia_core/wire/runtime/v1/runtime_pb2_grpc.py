@@ -54,6 +54,11 @@ class RuntimeServiceStub:
                 request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.HasConversationRequest.SerializeToString,
                 response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.HasConversationResponse.FromString,
                 _registered_method=True)
+        self.CancelTurn = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/CancelTurn',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
@@ -87,6 +92,14 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelTurn(self, request, context):
+        """Stops the running turn of a session, in whichever pod of the agent it runs. INVALID_ARGUMENT when
+        session_id is empty. A runtime that does not know it answers UNIMPLEMENTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -109,6 +122,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.HasConversation,
                     request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.HasConversationRequest.FromString,
                     response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.HasConversationResponse.SerializeToString,
+            ),
+            'CancelTurn': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelTurn,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -219,6 +237,33 @@ class RuntimeService:
             '/omnia.runtime.v1.RuntimeService/HasConversation',
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.HasConversationRequest.SerializeToString,
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.HasConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelTurn(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/CancelTurn',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,13 @@
+"""Times as text that sorts: RFC 3339, UTC, microseconds, as in `2026-01-31T12:00:00.000000Z`."""
+
+from datetime import UTC, datetime, timedelta
+
+
+def moment(when: datetime) -> str:
+    """Return a time as text."""
+    return when.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def after(text: str, seconds: float) -> str:
+    """Return the time that comes `seconds` after another one."""
+    return moment(datetime.fromisoformat(text) + timedelta(seconds=seconds))

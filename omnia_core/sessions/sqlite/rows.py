@@ -1,0 +1,271 @@
+"""The rows of sessions and their audit trails; every function runs inside a transaction."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.daily import daily_calls
+from omnia_core.sessions.escaping import escape_nul
+from omnia_core.sessions.latency import histogram
+from omnia_core.sessions.records import Message
+from omnia_core.sessions.sqlite.moments import moment
+from omnia_core.sessions.sweeping import RetentionTerms
+
+# Sessions that ended, sessions and messages that were deleted; the same three of a dry run.
+Effects: TypeAlias = list[int]
+# Namespace, agent and id.
+Name: TypeAlias = tuple[str, str, str]
+
+
+class Row(NamedTuple):
+    """A session that has not ended, in the order of `_COLUMNS`."""
+
+    key: int
+    length: int
+    first_position: int
+    first_turn: int
+    begun_with: str
+    user_id: str
+    turns: int
+    status: str
+    expires_at: str
+    used_at: str
+    kept_until: str | None
+    trial_stage: int
+    trial_position: int
+    checkpoint: str | None
+    name: str
+
+
+_COLUMNS = ", ".join(Row._fields)
+_FIND = (
+    f"SELECT {_COLUMNS} FROM sessions WHERE namespace = ? AND agent = ? AND id = ? AND NOT ended"  # noqa: S608 - constants
+)
+_BEGIN = (
+    "INSERT INTO sessions (namespace, agent, id, begun_at, active_at, used_at, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_USED = (
+    "UPDATE sessions SET expires_at = ?, used_at = ?, kept_until = ?, trial_stage = 0 WHERE key = ?"
+)
+_APPENDED = (
+    "UPDATE sessions SET length = ?, first_position = ?, first_turn = ?, begun_with = ?,"
+    " user_id = ?, expires_at = ?, used_at = ?, active_at = ?, kept_until = ?, trial_stage = 0,"
+    " trial_position = ?, checkpoint = NULL WHERE key = ?"
+)
+_MESSAGE = (
+    "INSERT INTO messages (session, position, created_at, role, pack_version, record)"
+    " VALUES (?, ?, ?, ?, ?, ?)"
+)
+_FIRST_WITHIN = (
+    "SELECT position FROM messages WHERE session = ? AND position >= ? AND role = 'user'"
+    " ORDER BY position LIMIT 1"
+)
+_LAST_TURN = (
+    "SELECT position FROM messages WHERE session = ? AND role = 'user'"
+    " ORDER BY position DESC LIMIT 1"
+)
+_DAILY_CALLS = (
+    "INSERT INTO daily_calls AS d (namespace, day, agent, provider, model, calls, errors,"
+    " input_tokens, output_tokens, cached_tokens, cost_usd, buckets)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (namespace, day, agent, provider, model) DO UPDATE"
+    " SET calls = d.calls + excluded.calls, errors = d.errors + excluded.errors,"
+    " input_tokens = d.input_tokens + excluded.input_tokens,"
+    " output_tokens = d.output_tokens + excluded.output_tokens,"
+    " cached_tokens = d.cached_tokens + excluded.cached_tokens,"
+    " cost_usd = d.cost_usd + excluded.cost_usd, buckets = added(d.buckets, excluded.buckets)"
+)
+_DAILY_TURNS = (
+    "INSERT INTO daily_turns AS d (namespace, day, agent, turns, errors, buckets)"
+    " VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT (namespace, day, agent) DO UPDATE"
+    " SET turns = d.turns + 1, errors = d.errors + excluded.errors,"
+    " buckets = added(d.buckets, excluded.buckets)"
+)
+_TRAIL = (
+    "UPDATE sessions SET tag = ?, status = coalesce(?, status), turns = ?,"
+    " tool_calls = tool_calls + ?, provider_calls = provider_calls + ?,"
+    " provider_errors = provider_errors + ?, input_tokens = input_tokens + ?,"
+    " output_tokens = output_tokens + ?, cached_tokens = cached_tokens + ?,"
+    " cost_usd = cost_usd + ? WHERE key = ?"
+)
+_PROVIDER_CALL = (
+    "INSERT INTO provider_calls (session, turn, began_at, provider, model, status, fault, attempt,"
+    " input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_TOOL_CALL = (
+    "INSERT INTO tool_calls (session, turn, began_at, call_id, name, handler, arguments, status,"
+    " duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_EVENT = "INSERT INTO runtime_events (session, turn, at, kind, detail) VALUES (?, ?, ?, ?, ?)"
+
+
+def find(connection: sqlite3.Connection, name: Name) -> Row | None:
+    """Return the session of this name that has not ended, which may have expired."""
+    found = connection.execute(_FIND, name).fetchone()
+    return Row(*found) if found else None
+
+
+def use(connection: sqlite3.Connection, row: Row, terms: RetentionTerms, now: datetime) -> Effects:
+    """Begin the time to live anew; return what a dry-run policy would have done until now."""
+    connection.execute(
+        _USED, (moment(now + terms.ttl), moment(now), kept(row, terms, now), row.key)
+    )
+    return trial_effects(row, terms, now)
+
+
+def begin(connection: sqlite3.Connection, name: Name, terms: RetentionTerms, now: datetime) -> Row:
+    """Insert a session without messages."""
+    at, expires_at = moment(now), moment(now + terms.ttl)
+    key = connection.execute(_BEGIN, (*name, at, at, at, expires_at)).lastrowid
+    assert key is not None  # noqa: S101 - it was inserted
+    return Row(key, 0, 0, 0, "", "", 0, "completed", expires_at, at, None, 0, 0, None, "")
+
+
+def end(connection: sqlite3.Connection, row: Row, now: datetime) -> Effects:
+    """End an expired session: what is kept of it stays, else it is deleted."""
+    if row.kept_until is not None and row.kept_until > moment(now):
+        connection.execute("UPDATE sessions SET ended = 1 WHERE key = ?", (row.key,))
+        return [1, 0, 0, 0, 0, 0]
+    connection.execute("DELETE FROM sessions WHERE key = ?", (row.key,))
+    return [1, 1, 0, 0, 0, 0]
+
+
+def extend(
+    connection: sqlite3.Connection,
+    row: Row,
+    messages: Sequence[tuple[Message, str]],
+    terms: RetentionTerms,
+    now: datetime,
+) -> Effects:
+    """Append messages and their records, and delete the oldest above the limit."""
+    at, length = moment(now), row.length + len(messages)
+    connection.executemany(
+        _MESSAGE,
+        [
+            (
+                row.key,
+                row.length + number,
+                at,
+                message.role,
+                escape_nul(message.pack_version),
+                record,
+            )
+            for number, (message, record) in enumerate(messages)
+        ],
+    )
+    start, turns, begun_with = row.first_position, row.first_turn, row.begun_with
+    user_id = row.user_id if row.length else escape_nul(messages[0][0].user_id)
+    trial, effects = row.trial_position, trial_effects(row, terms, now)
+    # The first append is one turn, even if a function called its model twice: it stays whole.
+    if row.length and terms.most is not None and length - start > terms.most:
+        begun = max(_first_kept(connection, row.key, length, terms.most), start)
+        if start == 0 and begun > 0:
+            begun_with = _pack_version(connection, row.key)
+        effects[2], turns_gone = _delete_before(connection, row.key, begun)
+        start, turns = begun, turns + turns_gone
+    if (
+        row.length
+        and terms.trial_most is not None
+        and length - max(trial, start) > terms.trial_most
+    ):
+        kept_from = _first_kept(connection, row.key, length, terms.trial_most)
+        effects[5] = max(kept_from - max(trial, start), 0)
+        trial = kept_from
+    times = (moment(now + terms.ttl), at, at, kept(row, terms, now))
+    connection.execute(
+        _APPENDED, (length, start, turns, begun_with, user_id, *times, trial, row.key)
+    )
+    return effects
+
+
+def keep_trail(
+    connection: sqlite3.Connection, name: Name, row: Row, trail: AuditTrail, now: datetime
+) -> None:
+    """Write the audit records of an append, and add them up."""
+    turn, day = row.turns + trail.turns, moment(now)[:10]
+    place = (row.key, turn)
+    connection.executemany(_TOOL_CALL, [place + _values(call) for call in trail.tool_calls])
+    connection.executemany(_PROVIDER_CALL, [place + _values(call) for call in trail.provider_calls])
+    connection.executemany(_EVENT, [place + _values(event) for event in trail.events])
+    sums = daily_calls(trail.provider_calls)
+    totals = [
+        sum(getattr(each, name) for each in sums)
+        for name in ("errors", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
+    ]
+    counts = (len(trail.tool_calls), len(trail.provider_calls))
+    connection.execute(_TRAIL, (trail.tag, trail.status, turn, *counts, *totals, row.key))
+    namespace, agent, _ = name
+    for each in sums:
+        *values, buckets = _values(each)
+        connection.execute(_DAILY_CALLS, (namespace, day, agent, *values, _json(buckets)))
+    if trail.turn_ms is not None:
+        errors, buckets = int(trail.status == "error"), histogram((trail.turn_ms,))
+        connection.execute(_DAILY_TURNS, (namespace, day, agent, errors, _json(buckets)))
+
+
+def kept(row: Row, terms: RetentionTerms, now: datetime) -> str | None:
+    """Return until when a session is kept that is used now; its own time without a policy."""
+    keep = terms.keep
+    if keep is None and row.kept_until is not None:
+        keep = datetime.fromisoformat(row.kept_until) - datetime.fromisoformat(row.used_at)
+    return moment(now + keep) if keep else None
+
+
+def trial_effects(row: Row, terms: RetentionTerms, now: datetime) -> Effects:
+    """Return what a dry-run policy would have done to a session until now."""
+    stage = trial_stage(row.used_at, terms, now)
+    return [0, 0, 0, int(stage > 0 and row.trial_stage == 0), int(stage == 2 > row.trial_stage), 0]  # noqa: PLR2004 - a stage
+
+
+def trial_stage(used_at: str, terms: RetentionTerms, now: datetime) -> int:
+    """Return 1 if a dry-run policy would have ended a session by now, 2 if deleted, else 0."""
+    unused = now - datetime.fromisoformat(used_at)
+    return int(_reached(terms.trial_ttl, unused)) + int(_reached(terms.trial_keep, unused))
+
+
+def _reached(limit: timedelta | None, unused: timedelta) -> bool:
+    return limit is not None and unused >= limit
+
+
+def _first_kept(connection: sqlite3.Connection, key: int, length: int, most: int) -> int:
+    """Return the position from which on messages are kept: as `retention.first_kept` does."""
+    found = connection.execute(_FIRST_WITHIN, (key, length - most)).fetchone()
+    found = found or connection.execute(_LAST_TURN, (key,)).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _pack_version(connection: sqlite3.Connection, key: int) -> str:
+    (version,) = connection.execute(
+        "SELECT pack_version FROM messages WHERE session = ? AND position = 0", (key,)
+    ).fetchone()
+    return str(version)
+
+
+def _delete_before(connection: sqlite3.Connection, key: int, position: int) -> tuple[int, int]:
+    """Delete messages; return how many there were, and how many of them began a turn."""
+    roles = connection.execute(
+        "DELETE FROM messages WHERE session = ? AND position < ? RETURNING role", (key, position)
+    ).fetchall()
+    return len(roles), sum(role == "user" for (role,) in roles)
+
+
+def _values(record: msgspec.Struct) -> tuple[Any, ...]:
+    return tuple(
+        _without_surrogates(value) if isinstance(value, str) else value
+        for value in msgspec.structs.astuple(record)
+    )
+
+
+def _without_surrogates(value: str) -> str:
+    """Half of a surrogate pair is not text; NUL would end it for other programs."""
+    return value.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

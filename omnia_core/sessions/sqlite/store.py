@@ -1,0 +1,217 @@
+"""The session store in an SQLite file: sessions survive restarts of the programs that share it.
+
+Each operation is one transaction in a thread. Several programs may use one file on one machine;
+several machines may not, because their write-ahead log needs shared memory.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.sqlite import rows
+from omnia_core.sessions.sqlite.file import BUSY_SECONDS, SqliteFile
+from omnia_core.sessions.sqlite.moments import moment
+from omnia_core.sessions.sqlite.retention import SqliteRetention
+from omnia_core.sessions.sqlite.signals import SqliteSignals
+from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
+from omnia_core.sessions.sweeping import (
+    SWEEP_BATCH,
+    SWEEP_SECONDS,
+    RetentionWorker,
+    report_effects,
+    retention_terms,
+)
+
+_RECORDS = "SELECT record FROM messages WHERE session = ? ORDER BY position"
+_RENAME = "UPDATE sessions SET name = ? WHERE key = ?"
+_CHECKPOINT = "UPDATE sessions SET checkpoint = ? WHERE key = ?"
+
+
+class SqliteTimings(Struct, frozen=True, kw_only=True):
+    """Intervals of the store.
+
+    Attributes:
+        busy_seconds: limits the wait for other programs.
+        sweep_seconds: between two batches of deletions.
+        sweep_batch: how many sessions one batch deletes at most.
+    """
+
+    busy_seconds: float = BUSY_SECONDS
+    sweep_seconds: float = SWEEP_SECONDS
+    sweep_batch: int = SWEEP_BATCH
+
+
+class SqliteSessionStore(SessionStore):
+    """Keeps sessions in a file, which it creates with its folder when it is missing.
+
+    An append is on the disk when it is confirmed. Expired sessions are deleted in the background
+    after appends, as in PostgreSQL.
+    """
+
+    keeps_audit = True
+
+    def __init__(
+        self, path: Path, settings: SessionSettings, timings: SqliteTimings | None = None
+    ) -> None:
+        """Create a store that opens the file when it is first used.
+
+        Raises:
+            ConfigurationError: the SQLite of this Python is too old.
+        """
+        timings = timings or SqliteTimings()
+        retention, owner = settings.retention, (settings.namespace, settings.agent)
+        self._file = SqliteFile(path, timings.busy_seconds)
+        self._owner = owner
+        self._signals = SqliteSignals(self._file, *owner)
+        self._terms = retention_terms(settings.ttl, retention)
+        self._bounded = retention is not None and retention.bounds_anything
+        self._on_retention = settings.on_retention
+        self._encoder = msgspec.json.Encoder()
+        self._decoder = msgspec.json.Decoder(Message)
+        self._worker = RetentionWorker(
+            SqliteRetention(self._file, owner, self._terms),
+            self._terms,
+            settings.on_retention,
+            seconds=timings.sweep_seconds,
+            batch=timings.sweep_batch,
+        )
+
+    @property
+    def signals(self) -> SqliteSignals:
+        return self._signals
+
+    def start(self) -> None:
+        if self._bounded:
+            self._worker.start()
+
+    async def load(self, session_id: str) -> Session | None:
+        name = self._name(session_id)
+
+        def work(
+            connection: sqlite3.Connection,
+        ) -> tuple[rows.Row, list[tuple[str]], rows.Effects] | None:
+            now = datetime.now(UTC)
+            row = rows.find(connection, name)
+            if row is None or row.expires_at <= moment(now):
+                return None
+            effects = rows.use(connection, row, self._terms, now)
+            return row, connection.execute(_RECORDS, (row.key,)).fetchall(), effects
+
+        found = await self._file.run(work, durable=False)
+        if found is None:
+            return None
+        row, records, effects = found
+        report_effects(self._on_retention, effects)
+        return Session(
+            session_id,
+            tuple(self._decoder.decode(record) for (record,) in records),
+            # Not `splitlines`: JSON may contain other separators of lines, such as U+2028.
+            tuple(map(self._decoder.decode, filter(None, (row.checkpoint or "").split("\n")))),
+            DeletedMessages(
+                row.first_position,
+                row.first_turn,
+                unescape_nul(row.begun_with),
+                unescape_nul(row.user_id),
+            )
+            if row.first_position
+            else None,
+            row.name,
+        )
+
+    async def append(
+        self,
+        session_id: str,
+        messages: Sequence[Message],
+        *,
+        expected_length: int,
+        audit: AuditTrail | None = None,
+    ) -> int:
+        if not messages:
+            session = await self.load(session_id)
+            found = session.length if session else 0
+            if found != expected_length:
+                raise SessionConflict(session_id, expected_length, found)
+            return found
+        name, terms = self._name(session_id), self._terms
+        records = [(message, self._encoder.encode(message).decode()) for message in messages]
+
+        def work(connection: sqlite3.Connection) -> tuple[bool, int, rows.Effects]:
+            now = datetime.now(UTC)
+            row = rows.find(connection, name)
+            ended = [0] * 6
+            if row is not None and row.expires_at <= moment(now):
+                ended = rows.end(connection, row, now)
+                row = None
+            length = row.length if row else 0
+            if length != expected_length:
+                return False, length, ended
+            row = row or rows.begin(connection, name, terms, now)
+            effects = rows.extend(connection, row, records, terms, now)
+            if audit is not None:
+                rows.keep_trail(connection, name, row, audit, now)
+            return (
+                True,
+                length + len(records),
+                [sum(pair) for pair in zip(ended, effects, strict=True)],
+            )
+
+        appended, length, effects = await self._file.run(work, durable=True)
+        # An append that is refused may have ended an expired session before.
+        report_effects(self._on_retention, effects)
+        if not appended:
+            raise SessionConflict(session_id, expected_length, length)
+        self._worker.sweep.start_when_due()
+        return length
+
+    async def checkpoint(
+        self, session_id: str, messages: Sequence[Message], *, expected_length: int
+    ) -> None:
+        name = self._name(session_id)
+        lines = self._encoder.encode_lines(messages).decode()
+
+        def work(connection: sqlite3.Connection) -> None:
+            now = datetime.now(UTC)
+            row = rows.find(connection, name)
+            if row and row.length == expected_length and row.expires_at > moment(now):
+                rows.use(connection, row, self._terms, now)
+                connection.execute(_CHECKPOINT, (lines, row.key))
+
+        await self._file.run(work, durable=False)
+
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        id_, given = self._name(session_id), (replace_nul(name), replace_nul(expected_name))
+
+        def work(connection: sqlite3.Connection) -> bool:
+            now, (fresh, expected) = datetime.now(UTC), given
+            row = rows.find(connection, id_)
+            if row is None or row.expires_at <= moment(now):
+                return False
+            if audit is not None:
+                rows.keep_trail(connection, id_, row, audit, now)
+            if row.name != expected:
+                return False
+            connection.execute(_RENAME, (fresh, row.key))
+            return True
+
+        return await self._file.run(work, durable=False)
+
+    async def close(self) -> None:
+        await self._worker.close()
+        await self._file.close()
+
+    def _name(self, session_id: str) -> rows.Name:
+        return (*self._owner, escape_nul(session_id))

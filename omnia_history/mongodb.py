@@ -1,0 +1,316 @@
+"""Reads the documents of sessions in MongoDB as the rows of the other databases."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo import ReadPreference
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    ExecutionTimeout,
+    NetworkTimeout,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from omnia_core.sessions.escaping import escape_nul
+from omnia_core.sessions.mongodb.client import DEFAULT_DATABASE, Document, open_client
+from omnia_core.sessions.mongodb.documents import BUCKET_NAMES, decode_messages
+from omnia_history.database import (
+    QUERY_TIMEOUT_SECONDS,
+    Database,
+    Row,
+    Rows,
+    invalid_value,
+    no_sessions,
+    too_late,
+)
+from omnia_history.filters import (
+    AggregateFilter,
+    Page,
+    PieceSize,
+    SessionFilter,
+    SessionPosition,
+    UserFilter,
+)
+from omnia_history.queries import ALL_NAMESPACES
+from omnia_history.refusals import Refused
+
+# By the last segment of the path: the list in the trail of an append.
+_TRAILS = {
+    "tool-calls": "tool_calls",
+    "provider-calls": "provider_calls",
+    "events": "events",
+}
+_NEWEST_FIRST = [("begun_at", -1), ("_id", -1)]
+_SAID = ("user", "assistant")
+# Numbers of the records of one append, which follow those of the appends before it in time.
+_MAX_RECORDS = 1000
+# What JSON's readers keep exactly.
+_MAX_NUMBER = 2**53
+_SUMS = ("calls", "errors", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
+
+
+class MongoDatabase(Database):
+    """A client that only reads; from a secondary server while there is no primary one."""
+
+    def __init__(self, url: str, query_seconds: float = QUERY_TIMEOUT_SECONDS) -> None:
+        """Create the client without connecting. `query_seconds` is the time limit of a query.
+
+        Raises:
+            ConfigurationError: the URL is not one of MongoDB.
+        """
+        self._client = open_client(url)
+        self._database = self._client.get_default_database(
+            DEFAULT_DATABASE, read_preference=ReadPreference.PRIMARY_PREFERRED
+        )
+        self._query_seconds = query_seconds
+        self._made = False
+
+    async def sessions(self, namespace: str, criteria: SessionFilter) -> Rows:
+        wanted = _session_filter(namespace, criteria)
+        return await self._sessions(wanted, criteria.limit + 1)
+
+    async def search(
+        self, namespace: str, criteria: SessionFilter, size: PieceSize
+    ) -> tuple[Rows, SessionPosition | None]:
+        wanted = _session_filter(namespace, criteria)
+        piece = await self._sessions(wanted, size.sessions + 1)
+        within, messages = 0, 0
+        while within < min(len(piece), size.sessions) and (not within or messages < size.messages):
+            messages += piece[within]["messages"] - piece[within]["messages_deleted"]
+            within += 1
+        last = piece[within - 1] if within < len(piece) else None
+        found = await self._said(criteria.text, [row["key"] for row in piece[:within]])
+        return (
+            [row for row in piece[:within] if row["key"] in found][: criteria.limit + 1],
+            SessionPosition(last["begun_at"], last["key"]) if last else None,
+        )
+
+    async def users(self, namespace: str, criteria: UserFilter) -> Rows:
+        wanted = _owner(namespace, criteria.agent) | {"user_id": {"$ne": ""}}
+        fields = ["user_id", "active_at", "begun_at", "turns", "cost_usd"]
+        users: dict[str, Document] = {}
+        async with self._reading() as database:
+            async for session in database["sessions"].find(wanted, fields):
+                _add_session(users, session)
+        rows = sorted(users.values(), key=_user_position, reverse=True)
+        if criteria.after:
+            after = (criteria.after.active_at, criteria.after.user_id)
+            rows = [row for row in rows if _user_position(row) < after]
+        return rows[: criteria.limit + 1]
+
+    async def session(self, namespace: str, session_id: str, page: Page) -> Row | None:
+        wanted = _owner(namespace, page.agent) | {"session_id": escape_nul(session_id)}
+        if page.begun_at:
+            wanted["begun_at"] = page.begun_at
+        rows = await self._sessions(wanted | _BEGUN, 1)
+        return rows[0] if rows else None
+
+    async def records(self, kind: str, key: Any, page: Page) -> Rows:
+        if page.after > _MAX_NUMBER:
+            raise invalid_value()
+        records: Callable[[Document], list[Row]]
+        if kind == "messages":
+            wanted: Document = {"to": {"$gt": page.after + 1}, "messages": {"$ne": []}}
+            order, records = "from", _messages
+        elif kind in _TRAILS:
+            since = datetime.fromtimestamp(max(page.after, 0) // _MAX_RECORDS / 1000, UTC)
+            wanted = {"created_at": {"$gte": since}, "trail": {"$exists": True}}
+            order, records = "created_at", _trail_records(_TRAILS[kind])
+        else:
+            return []
+        rows: list[Row] = []
+        async with self._reading() as database:
+            found = database["messages"].find({"session": ObjectId(key), **wanted})
+            async for append in found.sort([(order, 1), ("_id", 1)]):
+                rows += [row for row in records(append) if row["number"] > page.after]
+                if len(rows) > page.limit:
+                    break
+        return rows[: page.limit + 1]
+
+    async def calls(self, namespace: str, criteria: AggregateFilter) -> Rows:
+        return await self._sum("daily_calls", _SUMS, namespace, criteria)
+
+    async def turns(self, namespace: str, criteria: AggregateFilter) -> Rows:
+        return await self._sum("daily_turns", ("turns", "errors"), namespace, criteria)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def _sessions(self, wanted: Document, limit: int) -> list[Row]:
+        async with self._reading() as database:
+            found = database["sessions"].find(wanted, {"checkpoint": 0})
+            return [_session_row(each) async for each in found.sort(_NEWEST_FIRST).limit(limit)]
+
+    async def _said(self, text: str, keys: Iterable[str]) -> set[str]:
+        """Return those of the sessions in which a text was said."""
+        wanted = {
+            "session": {"$in": [ObjectId(key) for key in keys]},
+            # Text with the character NUL is binary.
+            "$or": [{"messages.content": _containing(text)}, {"has_nul": True}],
+        }
+        lowered, said = text.lower(), set[str]()
+        async with self._reading() as database:
+            found = database["messages"].find(wanted, ["session", "messages", "has_nul"])
+            async for append in found:
+                if any(
+                    message.role in _SAID and lowered in message.content.lower()
+                    for message in decode_messages(append)
+                ):
+                    said.add(str(append["session"]))
+        return said
+
+    async def _sum(
+        self, name: str, sums: Iterable[str], namespace: str, criteria: AggregateFilter
+    ) -> Rows:
+        wanted = _owner(namespace, criteria.agent)
+        days = {
+            "$gte": criteria.first and criteria.first.isoformat(),
+            "$lte": criteria.last and criteria.last.isoformat(),
+        }
+        if bounds := {operator: day for operator, day in days.items() if day}:
+            wanted["day"] = bounds
+        groups: dict[str, Document] = {}
+        async with self._reading() as database:
+            async for row in database[name].find(wanted, {"seen": 0}):
+                group = groups.setdefault(
+                    row[criteria.group_by],
+                    {
+                        "group": row[criteria.group_by],
+                        **dict.fromkeys(sums, 0),
+                        "buckets": [0] * len(BUCKET_NAMES),
+                    },
+                )
+                for each in sums:
+                    group[each] += row[each]
+                for index, bucket in enumerate(BUCKET_NAMES):
+                    group["buckets"][index] += row["latency"].get(bucket, 0)
+        return list(groups.values())
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[AsyncDatabase[Document]]:
+        """Yield the database for a query.
+
+        Raises:
+            Refused: the database does not answer in time, or has no sessions yet.
+        """
+        try:
+            async with asyncio.timeout(self._query_seconds):
+                if not self._made:
+                    self._made = await self._database["schema"].find_one() is not None
+                if not self._made:
+                    raise no_sessions()
+                yield self._database
+        except (ServerSelectionTimeoutError, OSError, PyMongoError) as error:
+            if isinstance(error, TimeoutError | NetworkTimeout | ExecutionTimeout):
+                raise too_late(self._query_seconds) from error
+            raise Refused(
+                "unavailable", f"the database cannot be reached: {type(error).__name__}"
+            ) from error
+
+
+_BEGUN = {"length": {"$gt": 0}}
+
+
+def _owner(namespace: str, agent: str) -> Document:
+    if "\0" in agent:
+        raise invalid_value()
+    wanted: Document = {} if namespace == ALL_NAMESPACES else {"namespace": namespace}
+    return wanted | ({"agent": agent} if agent else {})
+
+
+def _session_filter(namespace: str, criteria: SessionFilter) -> Document:
+    wanted = _owner(namespace, criteria.agent) | _BEGUN
+    equal = {
+        "tag": criteria.tag,
+        "user_id": escape_nul(criteria.user),
+        "status": criteria.status,
+    }
+    wanted |= {name: value for name, value in equal.items() if value}
+    if criteria.name:
+        wanted["name"] = _containing(criteria.name)
+    times = {"$gte": criteria.begun_from, "$lt": criteria.begun_to}
+    if bounds := {operator: time for operator, time in times.items() if time}:
+        wanted["begun_at"] = bounds
+    if criteria.after:
+        begun, key = criteria.after.begun_at, _key(criteria.after.key)
+        wanted["$or"] = [
+            {"begun_at": {"$lt": begun}},
+            {"begun_at": begun, "_id": {"$lt": key}},
+        ]
+    return wanted
+
+
+def _key(key: int | str) -> ObjectId:
+    try:
+        return ObjectId(str(key))
+    except InvalidId:
+        raise invalid_value() from None
+
+
+def _containing(text: str) -> Document:
+    return {"$regex": re.escape(text), "$options": "i"}
+
+
+def _session_row(session: Document) -> Row:
+    return session | {
+        "key": str(session["_id"]),
+        "id": session["session_id"],
+        "ended": session["expires_at"] <= datetime.now(UTC),
+        "messages": session["length"],
+        "messages_deleted": session["first"],
+    }
+
+
+def _add_session(users: dict[str, Document], session: Document) -> None:
+    active, begun = session["active_at"], session["begun_at"]
+    user = users.setdefault(
+        session["user_id"],
+        {
+            "user_id": session["user_id"],
+            "active_at": active,
+            "first_begun_at": begun,
+            "sessions": 0,
+            "turns": 0,
+            "cost_usd": 0.0,
+        },
+    )
+    user["active_at"] = max(user["active_at"], active)
+    user["first_begun_at"] = min(user["first_begun_at"], begun)
+    user["sessions"] += 1
+    user["turns"] += session["turns"]
+    user["cost_usd"] += session["cost_usd"]
+
+
+def _user_position(row: Row) -> tuple[datetime, str]:
+    return row["active_at"], row["user_id"]
+
+
+def _messages(append: Document) -> list[Row]:
+    messages = decode_messages(append)
+    return [
+        {
+            "number": position,
+            "created_at": append["created_at"],
+            "record": msgspec.json.encode(message),
+        }
+        for position, message in enumerate(messages, append["to"] - len(messages))
+    ]
+
+
+def _trail_records(name: str) -> Callable[[Document], list[Row]]:
+    def records(append: Document) -> list[Row]:
+        first = round(append["created_at"].timestamp() * 1000) * _MAX_RECORDS
+        return [
+            {"number": first + index, "turn": append["turn"], **record}
+            for index, record in enumerate(append["trail"][name])
+        ]
+
+    return records

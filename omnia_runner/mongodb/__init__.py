@@ -1,0 +1,1 @@
+"""Sessions in MongoDB, and typed documents of what is stored there."""

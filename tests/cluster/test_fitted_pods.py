@@ -1,0 +1,194 @@
+"""Pods and routes that fit a platform, on a real cluster."""
+
+from collections.abc import Callable
+
+import pytest
+
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import API_VERSION
+from omnia_operator.labels import INSTANCE
+from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import say
+from tests.operator import objects
+
+pytestmark = pytest.mark.usefixtures("omnia")
+
+HOST = "fitted.example.com"
+
+
+def agent(facade: JsonObject | None = None, runtime: JsonObject | None = None) -> JsonObject:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "AgentRuntime",
+        "metadata": {"name": "fitted"},
+        "spec": {"facade": {"handler": "echo", **(facade or {})}, "runtime": runtime or {}},
+    }
+
+
+def beside(kubectl: Kubectl, name: str, script: str, **fields: object) -> JsonObject:
+    """A container with the image of the facade, which the nodes have."""
+    kubectl.apply(agent())
+    ready(kubectl, "fitted")
+    (own,) = kubectl.get("deployment", "fitted")["spec"]["template"]["spec"]["containers"]
+    return {
+        "name": name,
+        "image": own["image"],
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-c", script],
+        **fields,
+    }
+
+
+@pytest.mark.timeout(240)
+def test_containers_of_the_user_run_beside_the_agent(kubectl: Kubectl) -> None:
+    mounts = [{"name": "shared", "mountPath": "/shared"}]
+    ends = "signal.signal(signal.SIGTERM, lambda *_: sys.exit())"
+    wait = f"import signal, sys; {ends}; signal.pause()"
+    seed = beside(kubectl, "seed", "open('/shared/seed', 'w').write('x')", volumeMounts=mounts)
+    more = beside(
+        kubectl, "more", f"assert open('/shared/seed').read() == 'x'; {wait}", volumeMounts=mounts
+    )
+    proxy = beside(kubectl, "proxy", wait, restartPolicy="Always")
+    runtime = {
+        "podLabels": {"team": "support"},
+        "podAnnotations": {"example.com/owner": "support"},
+        "volumes": [{"name": "shared", "emptyDir": {}}],
+        "initContainers": [proxy, seed],
+        "extraContainers": [more],
+    }
+    restricted = "pod-security.kubernetes.io/enforce=restricted"
+    kubectl("label", "namespace", kubectl.namespace, restricted)
+
+    kubectl.apply(agent(runtime=runtime))
+
+    ready(kubectl, "fitted")
+    (found,) = [
+        each
+        for each in kubectl.list("pods", f"{INSTANCE}=fitted,team=support")
+        if "deletionTimestamp" not in each["metadata"]
+    ]
+    assert found["metadata"]["annotations"]["example.com/owner"] == "support"
+    assert {each["name"] for each in found["status"]["containerStatuses"]} == {"facade", "more"}
+    assert all(each["ready"] for each in found["status"]["containerStatuses"])
+    assert say(kubectl, "fitted", "Hello!") == ["Echo: Hello!"]
+
+
+def test_a_field_that_kubernetes_refuses_is_told_with_its_place(kubectl: Kubectl) -> None:
+    wrong = {"maxSkew": 0, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+    kubectl.apply(agent(runtime={"topologySpreadConstraints": [wrong]}))
+
+    wait_until(
+        "it is told",
+        lambda: condition(kubectl, "fitted", "Ready")[1] == "DeploymentFailed",
+        seconds=10,
+    )
+    message = condition(kubectl, "fitted", "Ready")[2]
+    assert "spec.template.spec.topologySpreadConstraints[0].maxSkew" in message
+
+
+@pytest.mark.parametrize("case", ["platform", "gateway"])
+def test_the_api_server_accepts_every_field_of_the_resource(kubectl: Kubectl, case: str) -> None:
+    (document,) = objects.documents(objects.DATA / "golden" / case / "in.yaml")
+    kubectl.apply(here(document))
+
+
+def test_an_agent_is_scaled_like_a_deployment(kubectl: Kubectl) -> None:
+    kubectl.apply(agent())
+    ready(kubectl, "fitted")
+    before = pods(kubectl, "fitted")
+
+    kubectl("scale", "agentruntime", "fitted", "--replicas=2")
+
+    wait_until("there are two", lambda: len(pods(kubectl, "fitted")) == 2, seconds=60)
+    ready(kubectl, "fitted")
+    assert before < pods(kubectl, "fitted")
+    scale = kubectl("get", "agentruntime", "fitted", "--subresource=scale", "--output=json")
+    assert '"replicas": 2' in scale
+    assert f"{INSTANCE}=fitted" in scale
+
+    kubectl("scale", "agentruntime", "fitted", "--replicas=0")
+    wait_until("there are none", lambda: not pods(kubectl, "fitted"), seconds=60)
+
+
+def test_an_autoscaler_scales_the_agent_itself(kubectl: Kubectl) -> None:
+    kubectl.apply(agent(runtime={"replicas": 1}))
+    ready(kubectl, "fitted")
+    autoscaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "mine"},
+        "spec": {
+            "scaleTargetRef": {
+                "apiVersion": API_VERSION,
+                "kind": "AgentRuntime",
+                "name": "fitted",
+            },
+            # More than there are: without metrics it goes up to the least.
+            "minReplicas": 2,
+            "maxReplicas": 3,
+        },
+    }
+    kubectl.apply(autoscaler)
+
+    wait_until("there are two", lambda: len(pods(kubectl, "fitted")) == 2, seconds=60)
+    assert kubectl.get("agentruntime", "fitted")["spec"]["runtime"]["replicas"] == 2
+
+
+def test_an_ingress_is_made_kept_and_removed(kubectl: Kubectl) -> None:
+    expose = {"expose": {"hostnames": [HOST], "ingress": {"tls": {"secretName": "fitted-tls"}}}}
+    kubectl.apply(agent(expose))
+    ready(kubectl, "fitted")
+    wait_until(
+        "it is told",
+        lambda: condition(kubectl, "fitted", "ExposeReady")[:2] == ("True", "IngressCreated"),
+        seconds=10,
+    )
+    assert kubectl.get("agentruntime", "fitted")["status"]["url"] == f"wss://{HOST}/ws"
+    before = kubectl.get("ingress", "fitted")["spec"]
+
+    patch = '{"spec":{"defaultBackend":{"service":{"name":"other","port":{"number":80}}}}}'
+    kubectl("patch", "ingress", "fitted", "--type=merge", f"--patch={patch}")
+    wait_until(
+        "it is as before", lambda: kubectl.get("ingress", "fitted")["spec"] == before, seconds=10
+    )
+
+    kubectl.apply(agent())
+    kubectl.wait_gone("ingress", "fitted", seconds=10)
+
+
+@pytest.mark.timeout(240)
+def test_a_route_is_made_when_the_gateway_api_is_installed(
+    kubectl: Kubectl, gateway_api: Callable[[], None]
+) -> None:
+    route = {"httpRoute": {"parentRefs": [{"name": "public"}]}}
+    kubectl.apply(agent({"expose": {"hostnames": [HOST], **route}}))
+    ready(kubectl, "fitted")
+    wait_until(
+        "it is told",
+        lambda: condition(kubectl, "fitted", "ExposeReady")[1] == "GatewayAPINotInstalled",
+        seconds=10,
+    )
+
+    gateway_api()
+
+    wait_until(
+        "the route is there",
+        lambda: condition(kubectl, "fitted", "ExposeReady")[1] == "RoutePending",
+        seconds=90,
+    )
+    answered = (
+        '{"status":{"parents":[{"parentRef":{"name":"public"},"controllerName":"example.com/test",'
+        '"conditions":[{"type":"Accepted","status":"True","reason":"Accepted","message":"",'
+        '"lastTransitionTime":"2026-01-01T00:00:00Z"}]}]}}'
+    )
+    kubectl(
+        *("patch", "httproute", "fitted", "--subresource=status", "--type=merge"),
+        f"--patch={answered}",
+    )
+    wait_until(
+        "the answer is told",
+        lambda: condition(kubectl, "fitted", "ExposeReady")[:2] == ("True", "RouteAccepted"),
+        seconds=30,
+    )

@@ -12,6 +12,7 @@ import pytest
 from tests.chart.rendering import Renderer
 from tests.cluster import releases
 from tests.cluster.harness.cluster import Cluster, chosen
+from tests.cluster.harness.commands import succeeds
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
 from tests.cluster.harness.waiting import wait_until
@@ -135,6 +136,8 @@ def previous_release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory)
 def _released(cluster: Cluster, version: str, commit: str, folder: Path) -> Release:
     if not releases.can_bring(cluster):
         pytest.skip("images of other versions must be on the nodes of this cluster")
+    if not succeeds("git", "-C", ROOT, "rev-parse", "--verify", f"{commit}^{{commit}}"):
+        unavailable(f"this clone has no commit {commit}; get it: git fetch --unshallow")
     try:
         made = releases.build(version, commit, folder)
     except MissingPart as missing:

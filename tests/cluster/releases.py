@@ -14,7 +14,7 @@ import yaml
 
 from tests.cluster.harness.addresses import NAMESPACE_PATH
 from tests.cluster.harness.cluster import Cluster
-from tests.cluster.harness.commands import run
+from tests.cluster.harness.commands import run, succeeds
 from tests.cluster.harness.images import NAMES
 from tests.cluster.harness.kind import NAME, KindCluster
 from tests.cluster.harness.own import OwnCluster
@@ -145,12 +145,9 @@ def registry(folder: Path) -> Iterator[str]:
                 subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             )
             running.callback(process.terminate)
-            ask = (*prefix, "curl", "--silent", "--fail", f"http://{address}/v2/")
-            wait_until(
-                "the registry",
-                lambda ask=ask: (
-                    subprocess.run(ask, check=False, stdout=subprocess.DEVNULL).returncode == 0
-                ),
-                seconds=60,
-            )
+            _wait_answering((*prefix, "curl", "--silent", "--fail", f"http://{address}/v2/"))
         yield address
+
+
+def _wait_answering(ask: tuple[str, ...]) -> None:
+    wait_until("the registry", lambda: succeeds(*ask), seconds=60)

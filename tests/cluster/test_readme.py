@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import releases
 from tests.cluster.agents import condition, everything, pods, ready
 from tests.cluster.harness.cluster import Cluster
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
-from tests.cluster.pages import ROOT
+from tests.cluster.pages import ROOT, Shell
 
 pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(600)]
 EXAMPLE = ROOT / "examples/support-agent"
@@ -36,7 +35,7 @@ def test_the_readmes_lines_for_this_machine_end_in_a_conversation(
         "KUBECONFIG": str(cluster.kubeconfig),
         "PATH": f"{cluster.kubectl.parent}:{os.environ['PATH']}",
     }
-    person = releases.Shell(ROOT, given)
+    person = Shell(ROOT, given)
     printed = person.type("README.md", "On this machine", seconds=550)
 
     assert condition(cluster_kubectl, "support-agent", "Ready")[0] == "True"

@@ -23,7 +23,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-history bench-relay sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -87,11 +87,15 @@ MODEL_SERVERS ?= litellm llama
 test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of other projects (MODEL_SERVERS=litellm: without the build of llama.cpp)
 	@$(BIN)/python -m pytest $(patsubst %,tests/servers/test_%.py,$(MODEL_SERVERS)) -m servers --numprocesses=0 --timeout=300 $(ARGS)
 
+# The suites that use MongoDB; a test has it in its name or its parameters.
+MONGO := tests/core tests/history tests/end_to_end/test_sessions.py \
+	$(patsubst %,tests/facade/test_%.py,cancel_anywhere kept_answers replies) \
+	$(patsubst %,tests/runtime/test_%.py,checkpoints retention)
+
 MONGO_BACKENDS ?= sqlite postgres
 test-mongo: setup servers-mongo ## the tests with MongoDB, whose server keeps its data in SQLite and then in PostgreSQL
 	@for backend in $(MONGO_BACKENDS); do echo "MongoDB over $$backend"; \
-		MONGO_BACKEND=$$backend $(BIN)/python -m pytest tests/core tests/facade/test_replies.py tests/history \
-			tests/end_to_end/test_sessions.py -k mongo $(ARGS) || exit; done
+		MONGO_BACKEND=$$backend $(BIN)/python -m pytest $(MONGO) -k mongo $(ARGS) || exit; done
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)
@@ -99,7 +103,7 @@ test-grpcio: setup ## the suites that speak over the wire, with grpcio as the tr
 test-load: setup ## a minute of load on one core, a minute of broken frames, other HTTP/2 and gRPC (ARGS)
 	@$(BIN)/python -m pytest -m load --numprocesses=0 $(ARGS)
 
-soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, silence, outages; ARGS="-k noise" chooses
+soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, documents, silence, outages (ARGS="-k noise" SOAK_SECONDS=60)
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
 
 mutants: setup ## which small faults in AREA no test notices (AREA="queue same"; ARGS="--sample 40 --seed 7")
@@ -146,6 +150,9 @@ bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohtt
 
 bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
 	@$(BIN)/python -m benchmarks.history $(ARGS)
+
+bench-sqlite: setup ## CPU of a turn with sessions in an SQLite file, against memory (ARGS=--help)
+	@$(BIN)/python -m benchmarks.session_file $(ARGS)
 
 bench-tracing: setup ## CPU of a turn with metrics and tracing, against off (ARGS=--help)
 	@$(BIN)/python -m benchmarks.tracing $(ARGS)

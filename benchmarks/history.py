@@ -20,7 +20,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from omnia_core.sessions.latency import BUCKETS
 from omnia_core.sessions.postgres.migrations import migrate
 from omnia_history import queries, search
-from omnia_history.filters import SessionPosition, aggregate_filter, session_filter
+from omnia_history.filters import (
+    PIECE_SIZE,
+    SessionPosition,
+    aggregate_filter,
+    session_filter,
+    user_filter,
+)
 from omnia_history.postgres import PostgresDatabase
 from omnia_history.routes import Routes
 from tests.services import postgres_server
@@ -39,6 +45,9 @@ PATHS = (
     "sessions?status=cancelled",
     "sessions?user=user-77",
     "sessions?user=nobody",
+    "sessions?name=nobody",
+    "users",
+    "users/user-77/sessions",
     "sessions?from={middle}&to={after}",
     "sessions?q=what was said",
     "sessions?q=nobody said this",
@@ -132,11 +141,22 @@ async def measure(url: str, messages: int, runs: int) -> bool:
 def _shown() -> list[tuple[str, queries.Query]]:
     dialect = PostgresDatabase.dialect
     wanted = session_filter({"q": "nobody said this", "agent": "agent-7"})
+    listed = {
+        "sessions": {},
+        "sessions?status=error": {"status": "error"},
+        "sessions?tag=function": {"tag": "function"},
+        "sessions?name=…": {"name": "nobody named this"},
+    }
     return [
-        ("sessions", queries.sessions(NAMESPACE, session_filter({}))),
-        ("sessions?status=error", queries.sessions(NAMESPACE, session_filter({"status": "error"}))),
-        ("sessions?tag=function", queries.sessions(NAMESPACE, session_filter({"tag": "function"}))),
-        ("sessions?q=…, its piece", search.last_of_piece(NAMESPACE, wanted, search.PIECE_SIZE)),
+        *(
+            (name, queries.sessions(NAMESPACE, session_filter(query), dialect))
+            for name, query in listed.items()
+        ),
+        ("users", queries.users(NAMESPACE, user_filter({}))),
+        (
+            "sessions?q=…, its piece",
+            search.last_of_piece(NAMESPACE, wanted, PIECE_SIZE, dialect),
+        ),
         ("sessions?q=…", search.sessions(NAMESPACE, wanted, SessionPosition(EARLIER, 0), dialect)),
         (
             "aggregates, calls",

@@ -16,6 +16,7 @@ from omnia_core.sessions import Message, SessionSettings, SessionStore
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
+from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.services import postgres_server, redis_server
 
@@ -57,7 +58,7 @@ async def _times(operation: Callable[[], Awaitable[None]]) -> str:
 
 
 def main() -> None:
-    """Measure the three stores."""
+    """Measure the stores."""
     asyncio.run(measure("memory", MemorySessionStore(TTL)))
     programs = max(each.parent for each in Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     redis = shutil.which("redis-server")
@@ -69,6 +70,11 @@ def main() -> None:
             url, SessionSettings(ttl=TTL, namespace=namespace, agent=agent)
         )
         asyncio.run(measure("redis", redis_store))
+    with tempfile.TemporaryDirectory() as folder:
+        file = SqliteSessionStore(
+            Path(folder) / "sessions.db", SessionSettings(ttl=TTL, namespace=namespace, agent=agent)
+        )
+        asyncio.run(measure("sqlite", file))
     with postgres_server(programs) as server:
         postgres = PostgresSessionStore(
             server.url, SessionSettings(ttl=TTL, namespace=namespace, agent=agent)

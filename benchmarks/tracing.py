@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -129,8 +129,8 @@ async def main() -> None:
     """Run the rounds, print the table, and write it to benchmarks/out/tracing.json."""
     options = _options()
     with contextlib.ExitStack() as stack:
-        model = f"http://127.0.0.1:{stack.enter_context(_process(serve))}/v1"
-        collector = f"127.0.0.1:{stack.enter_context(_process(_collect))}"
+        model = f"http://127.0.0.1:{stack.enter_context(in_process(serve))}/v1"
+        collector = f"127.0.0.1:{stack.enter_context(in_process(_collect))}"
         on = {"OMNIA_TRACING_ENABLED": "true", "OMNIA_TRACING_ENDPOINT": collector}
         pairs = {}
         for name, launcher, variables in (
@@ -145,7 +145,7 @@ async def main() -> None:
         for pair in pairs.values():
             await asyncio.to_thread(pair.wait_ready)
         rounds = await _rounds(pairs, options)
-    _report(rounds, options)
+    report(rounds, options, RATIOS, "tracing.json")
 
 
 def _options() -> argparse.Namespace:
@@ -172,21 +172,21 @@ async def _rounds(pairs: dict[str, Pair], options: argparse.Namespace) -> list[d
         for number in range(options.rounds + 1):
             note = "" if number else " (warm-up)"
             print(f"round {number} of {options.rounds}{note}", file=sys.stderr)
-            found = await _round(pairs, sockets, options.turns, idle)
-            idle = idle or await _idle(pairs)  # the first time after the warm-up
+            found = await one_round(pairs, sockets, options.turns, idle)
+            idle = idle or await idle_cpu(pairs)  # the first time after the warm-up
             rounds += [found] if number else []
     print("CPU us per second when idle:", *(f"{name} {idle[name] * 1e6:.0f};" for name in idle))
     return rounds
 
 
-async def _idle(pairs: dict[str, Pair]) -> dict[str, float]:
+async def idle_cpu(pairs: dict[str, Pair]) -> dict[str, float]:
     """Return the CPU seconds that each pair uses in a second without turns."""
     began = {name: pair.cpu() for name, pair in pairs.items()}
     await asyncio.sleep(IDLE_SECONDS)
     return {name: (pair.cpu() - began[name]) / IDLE_SECONDS for name, pair in pairs.items()}
 
 
-async def _round(
+async def one_round(
     pairs: dict[str, Pair],
     sockets: dict[str, list[ClientConnection]],
     turns: int,
@@ -224,7 +224,7 @@ async def _asked(sockets: list[ClientConnection]) -> None:
 
 
 @contextlib.contextmanager
-def _process(target: Callable[[Connection], None]) -> Iterator[int]:
+def in_process(target: Callable[[Connection], None]) -> Iterator[int]:
     """Run a server in a process of its own; yield its port."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -245,11 +245,17 @@ def _collect(connection: Connection) -> None:
         connection.poll(None)
 
 
-def _report(rounds: list[dict[str, float]], options: argparse.Namespace) -> None:
+def report(
+    rounds: list[dict[str, float]],
+    options: argparse.Namespace,
+    ratios: Mapping[str, tuple[str, str, float]],
+    file: str,
+) -> None:
+    """Print the table, and write it to a file of `benchmarks/out`."""
     rows: dict[str, list[float]] = {
         f"{name}, CPU us": [found[name] for found in rounds] for name in rounds[0]
     }
-    for ratio, (above, below, _) in RATIOS.items():
+    for ratio, (above, below, _) in ratios.items():
         rows[ratio] = [found[above] / found[below] for found in rounds]
     table: dict[str, Any] = {
         name: {
@@ -267,11 +273,11 @@ def _report(rounds: list[dict[str, float]], options: argparse.Namespace) -> None
     print(machine)
     print(f"{'':32}{'median':>9}{'min':>9}{'max':>9}{'goal':>9}")
     for name, row in table.items():
-        goal = f"{RATIOS[name][2]:9.2f}" if name in RATIOS else ""
+        goal = f"{ratios[name][2]:9.2f}" if name in ratios else ""
         print(f"{name:32}{row['median']:9.2f}{row['min']:9.2f}{row['max']:9.2f}{goal}")
     out = ROOT / "benchmarks/out"
     out.mkdir(exist_ok=True)
-    (out / "tracing.json").write_text(json.dumps({"machine": machine, **table}, indent=2))
+    (out / file).write_text(json.dumps({"machine": machine, **table}, indent=2))
 
 
 if __name__ == "__main__":

@@ -127,7 +127,8 @@ def local_history(paths: Sequence[Path], environ: Mapping[str, str]) -> Iterator
     """Yield the address of the history of this machine.
 
     With `paths` it is that of their project; else that of an agent that runs here and has its
-    sessions in PostgreSQL; else that of the project in the current folder, or of the last one used.
+    sessions in a database server; else that of the project in the current folder, or of the last
+    one used.
 
     Raises:
         HistoryFailed: there are no sessions.

@@ -1,7 +1,6 @@
 """The state folders of this machine: which agents run, and the conversations of each project."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +69,8 @@ class Project:
         Raises:
             OSError: the folder cannot be used.
         """
+        import fcntl  # noqa: PLC0415 - not every system has it; only `omnia up` needs it
+
         with (self.folder / _LOCK).open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -98,9 +98,11 @@ class Template(Struct, frozen=True):
         Raises:
             ValueMissing: a placeholder has no value.
         """
-        if len(self.parts) == 1 and isinstance(self.parts[0], Path):
-            return _resolve(self.parts[0], values, ())
-        return self.render(values)
+        match self.parts:
+            case (Path() as path,):
+                return _resolve(path, values, ())
+            case _:
+                return self.render(values)
 
 
 def compile_template(
@@ -117,6 +119,7 @@ def compile_template(
         TemplateInvalid: a placeholder is malformed, a fragment is missing or contains itself, or
             there is logic such as `{% if %}`; the message begins with `what`.
     """
+    known = fragments or {}
 
     def expand(source: str, inside: tuple[str, ...]) -> list[Part]:
         if logic := _LOGIC.search(source):
@@ -127,12 +130,12 @@ def compile_template(
             parts.append(source[position : match.start()])
             position = match.end()
             inner = match[1].strip()
-            name = _fragment_name(inner, fragments or {}, variables)
+            name = _fragment_name(inner, known, variables)
             if name is None:
                 parts.append(read_path(inner, what))
             else:
-                _check_fragment(name, inside, fragments or {}, what)
-                parts += expand((fragments or {})[name], (*inside, name))
+                _check_fragment(name, inside, known, what)
+                parts += expand(known[name], (*inside, name))
         parts.append(source[position:])
         return parts
 

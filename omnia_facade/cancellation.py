@@ -20,8 +20,8 @@ _REFUSALS: dict[Cancellation, tuple[int, str, str]] = {
         404,
         "session_not_found",
         (
-            "the session is unknown or has expired; with session.type memory only the pod that has the"
-            " session knows it"
+            "the session is unknown or has expired; with session.type memory only the pod that has"
+            " the session knows it"
         ),
     ),
     Cancellation.NOT_RUNNING: (

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LIMIT = 20.0
+SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
+"""How long a test with the marker `soak` lasts."""
 
 
 # Below the ports of outgoing connections, which may take one between its choice and its use, and
@@ -161,7 +163,7 @@ class MongoServer:
         """`arguments` say where the server keeps its data."""
         self.port = free_port()
         self.url = f"mongodb://127.0.0.1:{self.port}/omnia{'?tls=true' if tls else ''}"
-        self._command = [program, "-listen", f"127.0.0.1:{self.port}", *arguments]
+        self._command: list[str | Path] = [program, "-listen", f"127.0.0.1:{self.port}", *arguments]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

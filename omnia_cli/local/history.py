@@ -1,4 +1,4 @@
-"""The history of agents with sessions in PostgreSQL: a process for each of their databases."""
+"""The history of agents with sessions in a database server: a process for each of those."""
 
 import asyncio
 import sys
@@ -86,10 +86,14 @@ class Histories:
         return ready
 
 
+# Databases with a history that have a URL.
+_SERVERS = (SessionType.POSTGRES, SessionType.MONGODB)
+
+
 def _database(agent: LocalAgent) -> _Key | None:
     kind, url = RuntimeEnv.variable("session_type"), RuntimeEnv.variable("session_url")
     for process in agent.processes:
-        if process.environment.get(kind) == SessionType.POSTGRES and url in process.environment:
+        if process.environment.get(kind) in _SERVERS and url in process.environment:
             return agent.plan.namespace, process.environment[url]
     return None
 

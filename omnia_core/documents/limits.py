@@ -9,12 +9,14 @@ class Limits(Struct, frozen=True):
     Attributes:
         yaml_characters: length of YAML; its parser takes 30 times as long as that of JSON.
         yaml_values: number of keys and values of YAML; a value behind an alias counts each time.
-        json_values: number of values of JSON; a value takes up to 200 bytes of memory.
+        json_values: number of values of JSON, of which short ones take up to 120 bytes of memory.
+        json_objects: number of objects of JSON; one takes up to 250 bytes beside its values.
     """
 
     yaml_characters: int
     yaml_values: int
     json_values: int = 1_000_000
+    json_objects: int = 420_000
 
 
 FILE_LIMITS = Limits(yaml_characters=5 * 1024 * 1024, yaml_values=500_000)

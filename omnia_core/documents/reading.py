@@ -28,6 +28,8 @@ def read_document(text: str, limits: Limits, *, core_schema: bool = False) -> An
         # Larger documents than this are real, but their values have names and texts.
         if sum(map(text.count, "{[,")) > max(limits.json_values, len(text) // _SHORTEST_VALUE):
             raise DocumentInvalid(f"it has more than {limits.json_values:,} values: divide it")
+        if text.count("{") > limits.json_objects:
+            raise DocumentInvalid(f"it has more than {limits.json_objects:,} objects: divide it")
         try:
             check_depth(text)
             return msgspec.json.decode(text.lstrip("\ufeff"))

@@ -195,8 +195,8 @@ class HistoryEnv(EnvContract, frozen=True, kw_only=True):
     url: Annotated[
         Secret,
         Meta(
-            description="URL of the PostgreSQL that agents' sessions are in; of an SQLite file,"
-            " `sqlite://` and its absolute path."
+            description="URL of the PostgreSQL or MongoDB that agents' sessions are in; of an"
+            " SQLite file, `sqlite://` and its absolute path."
         ),
     ]
     namespace: Annotated[

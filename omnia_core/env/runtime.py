@@ -133,7 +133,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     retention_days: Annotated[
         Annotated[int, Meta(ge=1, le=3650)] | None,
         Meta(
-            description="The policy's `retentionDays`: what PostgreSQL has of a session is kept for"
+            description="The policy's `retentionDays`: what a database has of a session is kept for"
             " so many days after its last use.",
         ),
     ] = None

@@ -30,14 +30,14 @@ class ServiceAccountTokens:
         self._issuer = issuer
         self._verifier = TokenVerifier(issuer, audience, keys)
 
-    async def account(self, token: str | None) -> ServiceAccount | None:
+    async def account(self, token: str) -> ServiceAccount | None:
         """Return the ServiceAccount of a token; None when the token is of another kind.
 
         Raises:
             Unauthorized: the token is of this kind, and invalid.
         """
-        read = read_unverified(token) if token else None
-        if token is None or read is None or read.issuer != self._issuer:
+        read = read_unverified(token)
+        if read is None or read.issuer != self._issuer:
             return None
         # The cluster may also issue tokens for other audiences, as an OpenID provider.
         if not any(audience.startswith(AUDIENCE_SCHEME) for audience in read.audiences):

@@ -26,8 +26,8 @@ class OidcTokenValidator:
 
     async def validate(self, headers: Mapping[str, str]) -> Principal | None:
         token, rules = bearer_token(headers), self._rules
-        read = read_unverified(token) if token else None
-        if token is None or read is None or read.issuer != rules.issuer:
+        read = read_unverified(token)
+        if read is None or read.issuer != rules.issuer:
             return None
         claims = await self._verifier.verify(token, read)
         subject = claim_text(claims, rules.subject)
@@ -65,8 +65,8 @@ class ServiceAccountTokenValidator:
         return Principal(account.subject, Origin.MANAGEMENT_PLANE)
 
 
-def bearer_token(headers: Mapping[str, str]) -> str | None:
-    """Return the token of the Authorization header, or else of the offered subprotocols.
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """Return the token of the Authorization header, else of the offered subprotocols, else "".
 
     A token in the URL is not accepted: URLs end up in logs.
     """
@@ -76,8 +76,8 @@ def bearer_token(headers: Mapping[str, str]) -> str | None:
     for offered in headers.get("sec-websocket-protocol", "").split(","):
         token = offered.strip()
         if token.startswith(TOKEN_SUBPROTOCOL):
-            return token.removeprefix(TOKEN_SUBPROTOCOL) or None
-    return None
+            return token.removeprefix(TOKEN_SUBPROTOCOL)
+    return ""
 
 
 def claim_text(claims: Mapping[str, Any], name: str | None) -> str:

@@ -59,6 +59,11 @@ HEADERS: dict[FunctionErrorCode, dict[str, str]] = {
 }
 
 
+RAW_OUTPUT = ("raw_output", "raw_output_truncated")
+MAX_RAW_OUTPUT = 8192
+"""Characters of a model's answer that an error body repeats."""
+
+
 class FunctionFailed(HttpError):
     """A rejected or failed call: the only carrier of a failure, from where it occurs to the answer.
 
@@ -75,7 +80,7 @@ class FunctionFailed(HttpError):
         replay_of: str | None = None,
         **raw_output: Any,
     ) -> None:
-        """`raw_output` is what the model answered, where that is the reason."""
+        """`raw_output` has the members `RAW_OUTPUT` of the body: what the model answered."""
         super().__init__(STATUS[code], code, detail, HEADERS.get(code), **raw_output)
         self.code = code
         self.replay_of = replay_of

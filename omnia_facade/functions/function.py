@@ -14,7 +14,7 @@ from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_sche
 from omnia_core.jsonvalue import JsonObject, TooDeep, json_bytes, parse_json
 from omnia_core.telemetry.tracing import current_span, names
 from omnia_facade.auth.principal import Principal
-from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
+from omnia_facade.functions.errors import MAX_RAW_OUTPUT, FunctionErrorCode, FunctionFailed
 from omnia_facade.runtime_client.port import Invocation, RuntimeClient, RuntimeFailed
 
 _log = structlog.get_logger()
@@ -166,13 +166,22 @@ class Function:
             raise FunctionFailed(
                 FunctionErrorCode.OUTPUT_INVALID,
                 f"the output is {error}",
-                raw_output=output_json,
+                **_raw_output(output_json, output_json),
             ) from error
         violations = _violations(self._output, value)
         if violations:
             detail = "; ".join(map(str, violations))
-            raise FunctionFailed(FunctionErrorCode.OUTPUT_INVALID, detail, raw_output=value)
+            raise FunctionFailed(
+                FunctionErrorCode.OUTPUT_INVALID, detail, **_raw_output(output_json, value)
+            )
         return value
+
+
+def _raw_output(output_json: str, value: Any) -> JsonObject:
+    """Return the model's answer for an error body: `value`, or the beginning of a long text."""
+    if len(output_json) <= MAX_RAW_OUTPUT:
+        return {"raw_output": value}
+    return {"raw_output": f"{output_json[:MAX_RAW_OUTPUT]}…", "raw_output_truncated": True}
 
 
 def _compile(schema: JsonObject, name: str) -> Schema:

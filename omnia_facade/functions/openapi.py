@@ -168,10 +168,11 @@ def _response(meaning: str, schema: JsonObject, headers: Iterable[str]) -> JsonO
 
 
 def _error(code: FunctionErrorCode) -> JsonObject:
-    raw = {"raw_output": True} if code is FunctionErrorCode.OUTPUT_INVALID else {}
+    is_output = code is FunctionErrorCode.OUTPUT_INVALID
+    raw = {"raw_output": True, "raw_output_truncated": {"const": True}} if is_output else {}
     return {
         "type": "object",
-        "required": ["error", "detail", *raw],
+        "required": ["error", "detail", *(["raw_output"] if is_output else [])],
         "additionalProperties": False,
         "properties": {
             "error": {"type": "string", "const": str(code)},

@@ -16,7 +16,7 @@ from msgspec import Struct
 from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.auth.principal import Principal
-from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
+from omnia_facade.functions.errors import RAW_OUTPUT, FunctionErrorCode, FunctionFailed
 from omnia_facade.functions.function import FunctionAnswer, FunctionInvocation
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
@@ -63,12 +63,12 @@ class IdempotentCalls:
         # The caller will repeat the call with the key, so it goes on after a disconnect.
         running = asyncio.ensure_future(self._answer_once(call.key, input_json, call, run))
         try:
-            return await asyncio.shield(running)
+            await asyncio.wait({running})
         except asyncio.CancelledError:
             await asyncio.wait({running})
-            if not running.cancelled():
-                running.exception()
+            running.exception()  # asyncio logs an error that is not looked at
             raise
+        return running.result()
 
     async def _answer_once(
         self,
@@ -157,7 +157,7 @@ def replayed(claim: ExistingClaim, fingerprint: bytes) -> FunctionAnswer:
         reply.error,
         detail,
         replay_of=reply.invocation_id,
-        **{name: value for name, value in failure.items() if name == "raw_output"},
+        **{name: value for name, value in failure.items() if name in RAW_OUTPUT},
     )
 
 

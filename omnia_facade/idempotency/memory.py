@@ -61,8 +61,7 @@ class MemoryReplyStore(ReplyStore):
             del self._claims[scope]
 
     async def close(self) -> None:
-        self._claims.clear()
-        self._replies.clear()
+        """Do nothing: the memory is free when the process ends."""
 
     def _forget_expired(self, now: float) -> None:
         """Drop expired entries. All replies live equally long, so they are in order of expiry."""

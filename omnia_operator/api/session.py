@@ -41,7 +41,8 @@ class SessionSpec(Model):
     """How long a conversation is kept after its last message. A SessionRetentionPolicy of the
     namespace may shorten this time."""
     store_ref: LocalRef | None = None
-    """Secret with the key `url`, the address of the store. Required for `redis` and `postgres`."""
+    """Secret with the key `url`, the address of the store. Required for `redis`, `postgres` and
+    `mongodb`."""
     persistent_volume_claim: VolumeClaim | None = None
     """The volume with the file of `sqlite`. Required for it in a cluster; `omnia up` keeps the file
     in a folder of its own."""
@@ -49,8 +50,8 @@ class SessionSpec(Model):
     """Short names by which people find sessions."""
 
     store_has_an_address: ClassVar = rule(
-        "redis and postgres need an address: add storeRef with the name of a Secret that has"
-        " the key url",
+        "redis, postgres and mongodb need an address: add storeRef with the name of a Secret that"
+        " has the key url",
         cel="self.type in ['memory', 'sqlite'] || has(self.storeRef)",
         at="storeRef",
     )

@@ -19,8 +19,8 @@ class RetentionBounds(Model):
     has precedence."""
     retention_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     """Days after the last use of a session until its messages and its audit trail are deleted. In
-    PostgreSQL they outlive the end of the session until then. In Redis and in memory nothing does,
-    and the number only limits how long a session can be continued."""
+    PostgreSQL, MongoDB and SQLite they outlive the end of the session until then. In Redis and in
+    memory nothing does, and the number only limits how long a session can be continued."""
     max_messages_per_session: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
     """Largest number of messages of a session: beyond it the oldest turns are deleted as a whole,
     but never the newest turn."""

@@ -157,7 +157,7 @@ def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> 
 
 def _with_store(outcome: _Outcome, stores: SessionStores, key: Key) -> tuple[_Outcome, bool]:
     """Add the problem that pods cannot reach the session store; return whether they reach it."""
-    if outcome.resolved is None or outcome.resolved.store is None:
+    if outcome.resolved is None or not outcome.resolved.has_store:
         stores.forget(key)
         return outcome, False
     state = stores.state(key)

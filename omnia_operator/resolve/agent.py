@@ -41,6 +41,12 @@ class Resolved:
     auth: ResolvedAuth = field(default_factory=ResolvedAuth)
     """What the facade needs to check credentials."""
 
+    @property
+    def has_store(self) -> bool:
+        """Whether its pods need a session store that they may fail to reach, be it a file."""
+        is_file = self.agent.spec.session.type is SessionType.SQLITE
+        return self.store is not None or (is_file and self.pack is not None)
+
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
     """Return an agent with everything that it refers to, or its problems."""
@@ -133,7 +139,7 @@ def session_file_problem(agent: AgentRuntime) -> Problem | None:
         field = "autoscaling.maxReplicas" if scaled else "replicas"
         message = (
             "sessions in SQLite are a file of one pod: set"
-            f" spec.runtime.{field} to 1, or spec.session.type to redis or postgres"
+            f" spec.runtime.{field} to 1, or spec.session.type to redis, postgres or mongodb"
         )
         return Problem(condition, "SeveralReplicas", message, retry=False)
     return None

@@ -151,7 +151,7 @@ class WorkQueue:
         A quarter of the workers stays free of each namespace, so that one whose resources take
         long does not keep the others waiting.
         """
-        most = max(concurrency - concurrency // 4, 1)
+        most = concurrency - concurrency // 4
         async with asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(self._worker(most, finish=finish))

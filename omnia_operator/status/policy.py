@@ -92,6 +92,6 @@ def effective(bounds: RetentionBounds, agents: Iterable[tuple[str, str]]) -> Con
         EFFECTIVE,
         "NothingIsKept",
         f"for {listed(others)} retentionDays only bounds how long a session can be continued:"
-        " memory and Redis keep no data of an ended session; set session.type: postgres, or sqlite"
-        " with one pod, to keep its history",
+        " memory and Redis keep no data of an ended session; set session.type: postgres or mongodb,"
+        " or sqlite with one pod, to keep its history",
     )

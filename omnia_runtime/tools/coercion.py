@@ -72,9 +72,11 @@ class _Coercion:
                 for alternative in alternatives
                 if _dict(alternative).get("type") != "null"
             ]
-            if len(real) != 1:
-                return {}
-            schema = _nullable(real[0]) if len(real) < len(alternatives) else real[0]
+            match real:
+                case [only]:
+                    schema = _nullable(only) if len(alternatives) > 1 else only
+                case _:
+                    return {}
         return {}
 
     def _lookup(self, reference: str) -> object:
@@ -91,12 +93,13 @@ def _drops(schema: JsonObject) -> bool:
 
 
 def _choice(enum: object, value: Any) -> Any:
-    if not isinstance(enum, list) or value in enum or not isinstance(value, str):
+    if not isinstance(enum, list) or not isinstance(value, str):
         return value
-    matches = [
-        choice for choice in enum if isinstance(choice, str) and _bare(choice) == _bare(value)
-    ]
-    return matches[0] if len(matches) == 1 else value
+    match [each for each in enum if isinstance(each, str) and _bare(each) == _bare(value)]:
+        case [only]:
+            return only
+        case _:
+            return value
 
 
 def _bare(text: str) -> str:
@@ -107,9 +110,8 @@ def _read(types: set[str], value: Any) -> Any:
     """Read a value as one of the types, the strictest first."""
     if isinstance(value, str):
         return _read_text(types, value)
-    # A bool is an int too.
-    if isinstance(value, int) and not isinstance(value, bool):
-        return bool(value) if "boolean" in types and value in (0, 1) else value
+    if "boolean" in types and isinstance(value, int) and value in (0, 1):
+        return bool(value)
     return value
 
 
@@ -121,11 +123,9 @@ def _read_text(types: set[str], value: str) -> Any:
         return int(text) if _INTEGER.fullmatch(text) and "." not in text else float(text)
     if "boolean" in types and text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    for kind, shape, opening in (("object", dict, "{"), ("array", list, "[")):
-        if kind in types and text.startswith(opening):
-            parsed = _json(text)
-            if isinstance(parsed, shape):
-                return parsed
+    for kind, shape in (("object", dict), ("array", list)):
+        if kind in types and isinstance(parsed := _json(text), shape):
+            return parsed
     return [value] if "array" in types and value else value
 
 
@@ -144,8 +144,8 @@ def _fits(types: Iterable[str], value: Any) -> bool:
 _KINDS = {
     "null": lambda value: value is None,
     "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int | float),
+    "number": lambda value: isinstance(value, int | float),
     "string": lambda value: isinstance(value, str),
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
@@ -162,7 +162,7 @@ def _types(schema: JsonObject) -> set[str]:
 
 
 def _nullable(schema: object) -> object:
-    if not isinstance(schema, dict) or not _types(schema) or "enum" in schema:
+    if not isinstance(schema, dict) or not _types(schema):
         return schema
     return {**schema, "type": sorted(_types(schema) | {"null"})}
 

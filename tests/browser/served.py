@@ -36,6 +36,12 @@ class PageRuntime(ScriptedRuntime):
                 )
                 yield chunk(f"{MARKUP}\n```html\n{MARKUP}\n```\n**{MARKUP}** `{MARKUP}`")
                 yield pb.ServerMessage(done=pb.Done(finish_reason="stop"))
+            case "name":
+                yield pb.ServerMessage(
+                    done=pb.Done(
+                        final_content="Yes.", finish_reason="stop", session_name=f"Lost {MARKUP}"
+                    )
+                )
             case "picture":
                 inline = pb.MediaContent(data=PNG, mime_type="image/png")
                 far = pb.MediaContent(url="https://pictures.example/1.png", mime_type="image/png")

@@ -105,6 +105,16 @@ def test_what_looks_like_markup_is_text(tab: Tab, agent: Served) -> None:
     assert tab.value("document.title") == "guide · Omnia"
 
 
+def test_the_name_of_a_conversation_is_the_title_and_only_text(tab: Tab, agent: Served) -> None:
+    opened(tab, agent)
+    tab.say("name")
+    answered(tab)
+    assert tab.value("document.title") == f"Lost {MARKUP} · guide · Omnia"
+    tab.say("hello")
+    answered(tab, 2)
+    assert str(tab.value("document.title")).startswith("Lost ")
+
+
 def test_an_error_is_shown_with_its_code_and_the_message_can_be_sent_again(
     tab: Tab, agent: Served
 ) -> None:

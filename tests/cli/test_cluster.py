@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from omnia_cli.cluster import KubectlFailed, forwarded, history_of, new_token
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.cli.test_tokens import omnia
 from tests.facade.test_auth_program import secured_program
 
@@ -164,6 +165,30 @@ async def test_sessions_of_a_cluster_are_read_with_the_token_that_is_given(
     )
     assert (code, kubectl.asked) == (0, [LIST, HISTORY_FORWARD])
     assert credentials == ["Bearer mine"]
+
+
+async def test_a_turn_in_a_cluster_is_cancelled_at_its_agent(tmp_path: Path) -> None:
+    async with secured_program(tmp_path, "agent") as agent:
+        agent.runtime.cancel_state = pb.CANCEL_STATE_ACCEPTED
+        kubectl = Kubectl(tmp_path, agent.port)
+        cancel = ("sessions", "cancel", "s1", "-n", "space", "--agent", "agent")
+        code, printed = await omnia(*cancel, PATH=kubectl.path)
+        refused, why = await omnia(*cancel, PATH=kubectl.path, OMNIA_TOKEN="another")
+    assert (code, printed.strip()) == (0, "the running turn of s1 ends")
+    assert agent.runtime.turns_cancelled == ["s1"]
+    assert kubectl.asked == [
+        "create token default --namespace=space --audience=omnia://space/agent",
+        FORWARD,
+        FORWARD,
+    ]
+    assert (refused, "HTTP 401" in why) == (1, True)
+
+
+async def test_an_agent_that_the_history_does_not_name_has_to_be_given(tmp_path: Path) -> None:
+    kubectl = Kubectl(tmp_path, 1)
+    code, printed = await omnia("sessions", "cancel", "s1", "-n", "empty", PATH=kubectl.path)
+    assert code == 1
+    assert "give it with --agent: the cluster has no history" in printed
 
 
 async def test_an_address_and_a_namespace_exclude_each_other(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_the_table_of_agents_keeps_addresses_whole(
     columns: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    PersonReporter(verbose=False).serving([serving("an-agent-with-quite-a-long-name")])
+    PersonReporter(verbose=False).serving([serving("an-agent-with-quite-a-long-name")], None)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= columns
     shown = [line for line in lines if "http://127.0.0.1:8080/" in line]

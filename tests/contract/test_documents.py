@@ -53,11 +53,22 @@ def commands() -> list[str]:
     ]
 
 
-# Kinds of Kubernetes itself that the pages name.
-# With their plurals.
+# Kinds of Kubernetes itself that the pages name; their plurals are known, too.
 KUBERNETES = frozenset(
-    "clusterrole configmap crd deployment event httproute ingress lease namespace networkpolicy node"
-    " persistentvolumeclaim pod pvc secret service serviceaccount".split()
+    {
+        *(
+            "clusterrole",
+            "configmap",
+            "crd",
+            "deployment",
+            "event",
+            "httproute",
+            "ingress",
+            "lease",
+        ),
+        *("namespace", "networkpolicy", "node", "persistentvolumeclaim", "pod", "pvc", "secret"),
+        *("service", "serviceaccount"),
+    }
 )
 VERBS = "get|describe|wait|delete|edit|patch|annotate|label|explain"
 

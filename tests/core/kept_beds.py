@@ -160,8 +160,11 @@ def _sqlite(path: Path) -> Kept:
             "SELECT used_at, expires_at, max(expires_at, coalesce(kept_until, '')), ended"
             " FROM sessions ORDER BY begun_at"
         )
-        times = [[*map(datetime.fromisoformat, row[:3]), bool(row[3])] for row in rows]
-        return [(expires - used, kept - used, ended) for used, expires, kept, ended in times]
+        found: list[Times] = []
+        for *texts, ended in rows:
+            used, expires, kept = map(datetime.fromisoformat, texts)
+            found.append((expires - used, kept - used, bool(ended)))
+        return found
 
     async def count(table: str) -> int:
         return int(fetch(f"SELECT count(*) FROM {table}")[0][0])  # noqa: S608 - a constant

@@ -58,17 +58,12 @@ class Counted:
 
 @dataclass
 class Bed:
-    """A store, another one of the same sessions, and the power to let seconds pass in it.
-
-    Attributes:
-        writers: how many may contend for a session within the time of a test.
-    """
+    """A store, another one of the same sessions, and the power to let seconds pass in it."""
 
     store: SessionStore
     other: SessionStore
     advance: Callable[[float], Awaitable[None]]
     counted: Counted
-    writers: int = 100
 
 
 @asynccontextmanager
@@ -112,7 +107,7 @@ async def bed_of(
 
         stack.push_async_callback(store.close)
         stack.push_async_callback(other.close)
-        yield Bed(store, other, advance, counted, 20 if kind == "mongodb" else 100)
+        yield Bed(store, other, advance, counted)
 
 
 def redis_store(

@@ -69,7 +69,8 @@ def audited(request: pytest.FixtureRequest) -> Audited:
     if request.param == "sqlite":
         return _sqlite(request.getfixturevalue("tmp_path") / "sessions.db")
     if request.param == "mongodb":
-        return request.getfixturevalue("mongo_audited")
+        made: Audited = request.getfixturevalue("mongo_audited")
+        return made
     connection = request.getfixturevalue("connection")
 
     async def rows(table: str) -> list[dict[str, Any]]:

@@ -214,6 +214,7 @@ def test_orjson_writes_a_value_of_the_largest_depth_in_a_message_around_it() -> 
         ("a: \ud800", None, "neither JSON nor YAML"),
         ("#" * 6_000_000, None, "YAML is larger than 5,242,880 characters"),
         ("[" + "1," * 1_000_001 + "1]", None, "more than 1,000,000 values"),
+        ("[" + "{}," * 420_000 + "{}]", None, "more than 420,000 objects"),
     ],
 )
 def test_a_document_beyond_a_limit_is_refused_with_its_line(

@@ -162,6 +162,7 @@ async def test_a_writer_that_dies_at_any_point_leaves_all_of_an_append_or_nothin
             assert session
             assert session.length == length + 1
             assert session.messages[-1] == HELLO
+        assert len(await mongo_rows(client, "messages")) == len(session.messages)
         turns = 1 + int(expected > 0) + int(length > expected)
         (row,) = await mongo_rows(client, "sessions")
         assert (row["length"], row["turns"], row["provider_calls"]) == (length + 1, turns, turns)
@@ -276,6 +277,18 @@ async def test_an_append_that_is_too_large_for_a_document_is_refused_with_what_t
             assert caught.value.code is Code.INVALID_ARGUMENT
         assert await store.append("a", [ANSWER], expected_length=1) == 2
         assert await store.load("a") == Session("a", (HELLO, ANSWER))
+
+
+@pytest.mark.usefixtures("client")
+async def test_a_number_that_is_too_large_for_a_document_is_refused(mongo: MongoServer) -> None:
+    media = Media(url="https://host.example/a.png", size_bytes=1 << 64)
+    large = Message("user", "see", parts=(Part("image", "", media),))
+    async with store_at(mongo.url) as store:
+        with pytest.raises(OmniaError, match="more than 64 bits") as caught:
+            await store.append("a", [large], expected_length=0)
+        assert caught.value.code is Code.INVALID_ARGUMENT
+        assert await store.load("a") is None
+        assert await store.append("a", [HELLO], expected_length=0) == 1
 
 
 async def test_many_pods_that_start_at_once_make_the_indexes_once(

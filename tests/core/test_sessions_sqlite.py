@@ -19,7 +19,7 @@ from omnia_core.env import FacadeEnv, RuntimeEnv, SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, Session, SessionConflict, SessionSettings, StoreUnavailable
 from omnia_core.sessions.factory import open_sessions
-from omnia_core.sessions.sqlite.file import LOG_BYTES, connect, prepare
+from omnia_core.sessions.sqlite.file import LOG_BYTES, SqliteFile, connect, prepare
 from omnia_core.sessions.sqlite.migrations import migrations
 from omnia_core.sessions.sqlite.store import SqliteSessionStore, SqliteTimings
 from omnia_core.units import Duration
@@ -28,6 +28,12 @@ from tests.services import LIMIT
 
 HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
 ANSWER = Message("assistant", "hi", finish_reason="stop")
+
+
+BEGIN = (
+    "INSERT INTO sessions (namespace, agent, id, begun_at, active_at, used_at, expires_at)"
+    " VALUES ('n', 'a', hex(randomblob(9)), '', '', '', '9') RETURNING key"
+)
 
 
 @pytest.fixture
@@ -162,6 +168,30 @@ async def test_a_file_that_was_deleted_or_replaced_is_not_written_to_any_more(pa
         assert await store.load("s") == Session("s", (HELLO, ANSWER))
 
 
+async def test_the_disk_gets_what_was_written_together_and_soon(path: Path) -> None:
+    synced: asyncio.Queue[int] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def sync(descriptor: int) -> None:
+        loop.call_soon_threadsafe(synced.put_nowait, os.fstat(descriptor).st_size)
+
+    def work(connection: sqlite3.Connection) -> None:
+        connection.execute(BEGIN).fetchall()
+
+    file = SqliteFile(path, sync=sync)
+    for number in range(3):
+        for _ in range(5):
+            await file.run(work, durable=number < 2)
+        if number < 2:
+            async with asyncio.timeout(LIMIT):
+                assert await synced.get() > 0
+    assert synced.empty()
+    await file.run(work, durable=True)
+    await file.close()
+    await asyncio.sleep(0)
+    assert synced.qsize() == 1
+
+
 async def test_a_full_disk_is_told_and_nothing_is_half_stored(path: Path) -> None:
     def full(connection: sqlite3.Connection) -> None:
         (pages,) = connection.execute("PRAGMA page_count").fetchone()
@@ -280,6 +310,16 @@ async def test_the_environment_names_the_file(path: Path) -> None:
     assert await facade.load("s") == Session("s", (HELLO,))
     await runtime.close()
     await facade.close()
+
+
+async def test_a_damaged_record_is_told(path: Path) -> None:
+    async with opened(path) as store:
+        await store.append("s", [HELLO], expected_length=0)
+        for record in ("{", '{"role": "of a newer version"}'):
+            with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+                connection.execute("UPDATE messages SET record = ?", (record,))
+            with pytest.raises(StoreUnavailable, match="a record of the session is damaged"):
+                await store.load("s")
 
 
 @given(damage=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=64)), max_size=5))

@@ -1,12 +1,14 @@
 """Sessions that outlive `omnia up`."""
 
+import urllib.request
 from pathlib import Path
 
 import orjson
+import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.end_to_end.conftest import LIMIT, Start
-from tests.services import PostgresServer, free_port
+from tests.services import MongoServer, PostgresServer, free_port
 
 MANIFESTS = """\
 apiVersion: v1
@@ -27,7 +29,7 @@ spec:
   prompt:
     system: You are a friendly assistant.
   session:
-    type: postgres
+    type: {kind}
     storeRef:
       name: store
   provider:
@@ -42,11 +44,15 @@ spec:
 """
 
 
-def test_a_conversation_in_postgresql_goes_on_after_a_restart(
-    start: Start, tmp_path: Path, postgres: PostgresServer
+@pytest.mark.parametrize("kind", ["postgres", "mongodb"])
+def test_a_conversation_in_a_database_goes_on_after_a_restart(
+    start: Start, tmp_path: Path, request: pytest.FixtureRequest, kind: str
 ) -> None:
+    server: PostgresServer | MongoServer = request.getfixturevalue(
+        {"postgres": "postgres", "mongodb": "mongo"}[kind]
+    )
     manifest = tmp_path / "agent.yaml"
-    manifest.write_text(MANIFESTS.format(url=postgres.url, port=free_port()))
+    manifest.write_text(MANIFESTS.format(kind=kind, url=server.url, port=free_port()))
     up = start(manifest)
     url = up.wait("ready", name="remembers")["url"]
     with connect(url) as socket:
@@ -54,9 +60,11 @@ def test_a_conversation_in_postgresql_goes_on_after_a_restart(
         assert ask(socket) == "first"
     up.stop()
 
-    url = start(manifest).wait("ready", name="remembers")["url"]
-    with connect(f"{url}?session_id={session}") as socket:
+    ready = start(manifest).wait("ready", name="remembers")
+    with connect(f"{ready['url']}?session_id={session}") as socket:
         assert ask(socket) == "second"
+    with urllib.request.urlopen(f"{ready['history']}/api/v1/sessions/{session}") as answer:
+        assert orjson.loads(answer.read())["turns"] == 2
 
 
 def ask(socket: ClientConnection) -> str:

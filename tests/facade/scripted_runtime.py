@@ -78,7 +78,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     invoked: list[pb.InvocationRequest] = field(default_factory=list)
     metadata: list[dict[str, Any]] = field(default_factory=list)
     invoked_with: list[dict[str, Any]] = field(default_factory=list)
-    cancelled: list[str] = field(default_factory=list)
+    turns_cancelled: list[str] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -244,7 +244,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     ) -> pb.CancelTurnResponse:
         if self.cancel_state is None:
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
-        self.cancelled.append(request.session_id)
+        self.turns_cancelled.append(request.session_id)
         return pb.CancelTurnResponse(state=self.cancel_state)
 
 

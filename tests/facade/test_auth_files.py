@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from omnia_core import names
 from omnia_core.files.auth import AuthFile, ClientKeyAuth, EdgeTrust, Role
@@ -184,6 +185,46 @@ async def test_a_hash_of_another_length_is_no_key(mounted: Mounted, guard: Guard
     assert "no credential" in await guard.refused(bearing("k3y"))
 
 
+async def test_a_request_without_a_token_is_not_the_key_of_an_empty_text(
+    mounted: Mounted, guard: Guard
+) -> None:
+    mounted.client_key("shop", "")
+    mounted.rules(AuthFile(client_keys=ClientKeyAuth()))
+
+    assert "no credential" in await guard.refused({})
+
+
+async def test_a_token_that_is_no_text_is_no_key(mounted: Mounted, guard: Guard) -> None:
+    mounted.client_key("shop", "k3y")
+    mounted.rules(AuthFile(client_keys=ClientKeyAuth()))
+
+    assert "no credential" in await guard.refused(bearing("\udcff"))
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "reason"),
+    [
+        ("keyHash", b"k3y", "keyHash: expected the 32 raw bytes of a SHA-256, found 3"),
+        ("scopes", b"[]", "scopes: expected a JSON object"),
+        ("expiresAt", b"tomorrow", "expiresAt: expected a time such as"),
+        ("expiresAt", b"2100-01-01T00:00:00", "expiresAt: expected a time such as"),
+    ],
+)
+async def test_the_log_says_why_a_key_is_ignored(
+    mounted: Mounted, guard: Guard, part: str, content: bytes, reason: str
+) -> None:
+    mounted.client_key("shop", "k3y")
+    (mounted.secrets / f"shop.{part}").write_bytes(content)
+    mounted.rules(AuthFile(client_keys=ClientKeyAuth()))
+
+    with capture_logs() as logs:
+        await guard.refused(bearing("k3y"))
+
+    (ignored,) = [line for line in logs if line["event"] == "client key ignored"]
+    assert ignored["secret"] == "shop"
+    assert ignored["reason"].startswith(reason)
+
+
 async def test_every_key_is_compared_in_constant_time() -> None:
     compared: list[bytes] = []
 
@@ -197,9 +238,9 @@ async def test_every_key_is_compared_in_constant_time() -> None:
     known = await validator.validate(bearing("0"))
     assert known
     assert known.subject == "key0"
-    assert len(compared) == 5
+    assert compared == [key.digest for key in keys]
     assert await validator.validate(bearing("unknown")) is None
-    assert len(compared) == 10
+    assert compared == [key.digest for key in keys] * 2
     default = inspect.signature(ClientKeyValidator).parameters["same"].default
     assert default is hmac.compare_digest
 
@@ -269,7 +310,7 @@ async def test_claims_of_a_provider_are_mapped(
         subject="client_id",
         end_user="email",
         role="realm_access.role",
-        claims=("groups", "https://example.com/tier", "absent", "verified"),
+        claims=("groups", "https://example.com/tier", "absent", "verified", "trial"),
     )
     mounted.rules(AuthFile(oidc=rules))
     token = provider.sign(
@@ -279,6 +320,7 @@ async def test_claims_of_a_provider_are_mapped(
         realm_access={"role": "editor"},
         groups=["a", "b"],
         verified=True,
+        trial=False,
         **{"https://example.com/tier": 3},
     )
 
@@ -289,6 +331,7 @@ async def test_claims_of_a_provider_are_mapped(
         ("groups", "a,b"),
         ("https://example.com/tier", "3"),
         ("verified", "true"),
+        ("trial", "false"),
     )
     assert known.user_id == sha256(b"mia@example.com").hexdigest()[:16]
     assert 'no claim "client_id"' in await guard.refused(bearing(provider.sign("p1")))
@@ -349,7 +392,9 @@ async def test_without_the_key_of_user_ids_nobody_is_let_in(
     if key is not None:
         (mounted.secrets / names.USER_ID_KEY).write_bytes(key)
 
-    assert "cannot check credentials" in await guard.refused({"x-user-id": "mia"})
+    with capture_logs() as logs:
+        assert "cannot check credentials" in await guard.refused({"x-user-id": "mia"})
+    assert [line["reason"] for line in logs] == [f"{mounted.secrets} lacks {names.USER_ID_KEY}"]
 
 
 async def test_with_a_key_user_ids_cannot_be_guessed(mounted: Mounted, guard: Guard) -> None:

@@ -85,7 +85,7 @@ async def test_each_answer_of_the_runtime_has_its_status(
     assert answered[1].get("error") == error
     if status == 202:
         assert answered[1] == {"session_id": "0199-a.b:c_d"}
-        assert runtime.cancelled == ["0199-a.b:c_d"]
+        assert runtime.turns_cancelled == ["0199-a.b:c_d"]
 
 
 @pytest.mark.covers("websocket.md#cancel-method", "websocket.md#cancel-forbidden-origin")
@@ -100,7 +100,7 @@ async def test_other_methods_and_foreign_pages_cancel_nothing(
         status, body = await ask(facade, Origin="https://evil.example")
         assert (status, body["error"]) == (403, "forbidden_origin")
         assert (await ask(facade, Origin=facade.http))[0] == 202
-    assert len(runtime.cancelled) == 1
+    assert len(runtime.turns_cancelled) == 1
 
 
 @pytest.mark.covers("websocket.md#cancel-unauthorized")
@@ -118,7 +118,7 @@ async def test_a_credential_is_needed_with_and_without_an_http_server(tmp_path: 
         for facade in (media, plain):
             status, body = await ask(facade)
             assert (status, body["error"]) == (401, "unauthorized")
-    assert runtime.cancelled == []
+    assert runtime.turns_cancelled == []
 
 
 async def test_a_connection_that_is_kept_alive_cancels_too(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ async def test_a_connection_that_is_kept_alive_cancels_too(tmp_path: Path) -> No
         for _ in range(3):
             async with session.post(facade.http + CANCEL) as response:
                 assert response.status == 202
-    assert len(runtime.cancelled) == 3
+    assert len(runtime.turns_cancelled) == 3
 
 
 @pytest.mark.parametrize("handler", [Handler.ECHO, Handler.DEMO])
@@ -198,4 +198,4 @@ async def test_other_paths_are_not_found(path: str) -> None:
     runtime = ScriptedRuntime(cancel_state=pb.CANCEL_STATE_ACCEPTED)
     async with with_runtime(runtime) as facade:
         assert (await ask(facade, path))[0] == 404
-    assert runtime.cancelled == []
+    assert runtime.turns_cancelled == []

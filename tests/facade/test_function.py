@@ -170,6 +170,17 @@ async def test_an_invalid_output_is_shown_to_the_caller(output: str, raw: Any) -
     assert (failed.code, failed.status) == (FunctionErrorCode.OUTPUT_INVALID, 502)
     assert failed.body["raw_output"] == raw
     assert failed.body["detail"].startswith("the output is not JSON: ") is (output == "{")
+    assert "raw_output_truncated" not in failed.body
+
+
+@pytest.mark.parametrize("output", ["{", "[1]"])
+async def test_of_a_long_invalid_output_the_beginning_is_shown(output: str) -> None:
+    # White space around a value is part of the answer.
+    whole = output.ljust(8192)
+    assert "raw_output_truncated" not in (await failure(made(Runtime(whole)))).body
+
+    body = (await failure(made(Runtime(f"{whole} ")))).body
+    assert (body["raw_output"], body["raw_output_truncated"]) == (f"{whole}…", True)
 
 
 @pytest.mark.parametrize(

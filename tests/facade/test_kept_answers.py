@@ -31,7 +31,7 @@ from tests.facade.test_protocol_turns import answered
 from tests.runtime.program import Program, client
 from tests.runtime.scripted import Mounted
 from tests.runtime.servers import chunk, serving
-from tests.services import PostgresServer, free_port
+from tests.services import free_port
 
 Start = Callable[..., tuple[Mounted, Program]]
 SERIES = "omnia_facade_kept_answers_total"
@@ -100,16 +100,23 @@ async def stored_by_the_runtime(store: SessionStore, session_id: str) -> None:
             await asyncio.sleep(0.02)
 
 
+SERVERS = {
+    SessionType.REDIS: "redis_url",
+    SessionType.POSTGRES: "postgres",
+    SessionType.MONGODB: "mongo",
+}
+
+
 @pytest.mark.covers("websocket.md#interrupted-answer-is-kept")
-@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES, SessionType.SQLITE])
+@pytest.mark.parametrize("kind", [*SERVERS, SessionType.SQLITE])
 async def test_what_was_seen_of_a_killed_runtimes_answer_is_kept_once_and_continued(
     request: pytest.FixtureRequest, start: Start, kind: SessionType
 ) -> None:
     if kind is SessionType.SQLITE:
         url = str(request.getfixturevalue("tmp_path") / "kept" / "sessions.db")
     else:
-        server = request.getfixturevalue("redis_url" if kind is SessionType.REDIS else "postgres")
-        url = server.url if isinstance(server, PostgresServer) else str(server)
+        server = request.getfixturevalue(SERVERS[kind])
+        url = server if isinstance(server, str) else server.url
     name = "OMNIA_SESSION_PATH" if kind is SessionType.SQLITE else "OMNIA_SESSION_URL"
     environment = {"OMNIA_SESSION_TYPE": str(kind), name: url}
     store = open_sessions(FacadeEnv.parse({"OMNIA_AGENT_NAME": "agent", **environment}))

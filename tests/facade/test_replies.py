@@ -27,7 +27,7 @@ from omnia_facade.idempotency.redis import RedisReplyStore
 from omnia_facade.idempotency.sqlite import SqliteReplyStore
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 from tests.core.session_beds import mongo_client
-from tests.services import MongoServer, PostgresServer, free_port
+from tests.services import LIMIT, MongoServer, PostgresServer, free_port
 
 SCOPE, OTHER = b"\x00\xff" * 16, b"\x01" * 32
 PRINT, OTHER_PRINT = b"\x02\x00" * 16, b"\x03" * 32
@@ -211,6 +211,27 @@ async def test_a_reply_is_not_released(bed: Bed) -> None:
     assert await claim(bed.store, "second") == ExistingClaim(PRINT, REPLY)
 
 
+async def full(store: MemoryReplyStore, reply: bytes) -> list[bool]:
+    """Keep two replies; return which of them are there."""
+    for scope in (SCOPE, OTHER):
+        await claim(store, "first", scope=scope)
+        await store.keep(scope, "first", reply, ttl_seconds=TTL)
+    return [await claim(store, "again", scope=scope) is not None for scope in (SCOPE, OTHER)]
+
+
+# A reply counts with 512 bytes for its entry.
+@pytest.mark.parametrize(("size", "kept"), [(100, [True, True]), (101, [False, True])])
+async def test_memory_is_used_to_its_last_byte(size: int, kept: list[bool]) -> None:
+    assert await full(MemoryReplyStore(max_bytes=2 * (512 + 100)), b"x" * size) == kept
+    assert await full(MemoryReplyStore(max_bytes=2 * (512 + 100) - 1), b"x" * size) == [False, True]
+
+
+async def test_memory_holds_16_mib_of_replies() -> None:
+    half = 8 * 1024 * 1024 - 512
+    assert await full(MemoryReplyStore(), bytes(half)) == [True, True]
+    assert await full(MemoryReplyStore(), bytes(half + 1)) == [False, True]
+
+
 async def test_memory_forgets_the_oldest_reply_when_it_is_full() -> None:
     store = MemoryReplyStore(max_bytes=4000)
     for number in range(3):
@@ -267,6 +288,71 @@ async def test_no_key_of_redis_lives_for_ever(redis_url: str) -> None:
     assert 0 < left[0] <= LEASE * 1000 < left[1] <= TTL * 1000
 
 
+async def test_redis_keeps_a_lease_and_a_reply_to_the_second(redis_url: str) -> None:
+    long = 10_000_000.0
+    store = RedisReplyStore(redis_url, namespace="long", agent="a")
+    await store.claim(SCOPE, PRINT, "held", lease_seconds=long)
+    await store.claim(OTHER, PRINT, "kept", lease_seconds=LEASE)
+    await store.keep(OTHER, "kept", REPLY, ttl_seconds=long)
+    async with Redis.from_url(redis_url) as redis:
+        left = [await redis.pttl(key) for key in await redis.keys("omnia:long:*")]
+    await store.close()
+    assert len(left) == 2
+    assert all(long - LIMIT < each / 1000 <= long for each in left)
+
+
+def opened(kind: SessionType, url: str) -> ReplyStore:
+    env = FacadeEnv(
+        agent_name="a", namespace="opened", session_type=kind, session_url=SecretStr(url)
+    )
+    return open_reply_store(env)
+
+
+async def test_a_store_by_its_url_claims_keeps_and_releases(redis_url: str) -> None:
+    store = opened(SessionType.REDIS, redis_url)
+    assert await claim(store, "first") is None
+    await store.release(SCOPE, "first")
+    assert await claim(store, "second") is None
+    await store.keep(SCOPE, "second", REPLY, ttl_seconds=TTL)
+    assert await claim(store, "third") == ExistingClaim(PRINT, REPLY)
+    await store.close()
+
+
+async def connections(kind: SessionType, url: str) -> set[int]:
+    """Return the ids of the connections to a store, without that of the question."""
+    if kind is SessionType.REDIS:
+        async with Redis.from_url(url, single_connection_client=True) as redis:
+            found = {int(each["id"]) for each in await redis.client_list()}
+            return found - {await redis.client_id()}
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch(
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await connection.close()
+    return {row["pid"] for row in rows}
+
+
+@pytest.mark.parametrize("kind", [SessionType.REDIS, SessionType.POSTGRES])
+async def test_a_store_that_is_closed_has_no_connection(
+    kind: SessionType, request: pytest.FixtureRequest
+) -> None:
+    if kind is SessionType.REDIS:
+        url = request.getfixturevalue("redis_url")
+    else:
+        url = request.getfixturevalue("postgres").url
+    store = opened(kind, url)
+    await store.close()
+    before = await connections(kind, url)
+    await claim(store, "first")
+    own = await connections(kind, url) - before
+    assert own
+    await store.close()
+    async with asyncio.timeout(LIMIT):
+        while own & await connections(kind, url):  # noqa: ASYNC110 - the server knows
+            await asyncio.sleep(0.01)
+
+
 async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
     store = postgres_store(postgres.url, seconds=0, batch=2)
     await claim(store, "begin")
@@ -288,6 +374,30 @@ async def test_expired_replies_leave_postgres(postgres: PostgresServer) -> None:
     await connection.close()
     await store.close()
     assert left == [5, 3, 1, 0]
+
+
+async def test_a_full_batch_of_expired_replies_is_followed_by_the_next_one(
+    postgres: PostgresServer,
+) -> None:
+    store = postgres_store(postgres.url, seconds=3600, batch=2)
+    await claim(store, "begin")
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute("TRUNCATE omnia.replies")
+    for number in range(3):
+        await connection.execute(
+            "SELECT omnia.claim_reply('n', 'old', $1, 'x', 'h', '-1s')", bytes([number])
+        )
+    await connection.close()
+    assert store._sweep.running is None
+    assert await store._sweep.start()
+
+    await claim(store, "begin")
+    assert store._sweep.running
+    assert not await store._sweep.running
+
+    await claim(store, "begin")
+    assert store._sweep.running is None
+    await store.close()
 
 
 async def test_expired_replies_leave_the_file(tmp_path: Path) -> None:
@@ -369,4 +479,4 @@ async def test_a_driver_is_loaded_by_the_first_key_or_answer_to_keep() -> None:
     )
     printed, _ = await process.communicate()
     assert process.returncode == 0
-    assert {"redis", "asyncpg"}.isdisjoint(printed.decode().split())
+    assert {"redis", "asyncpg", "pymongo"}.isdisjoint(printed.decode().split())

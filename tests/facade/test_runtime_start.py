@@ -61,7 +61,7 @@ async def test_a_message_before_the_runtime_listens_is_answered(transport: GrpcT
         assert not any(task.done() for task in early)
         async with serving(ScriptedRuntime(resume=pb.RESUME_STATE_NOT_FOUND), port):
             assert [type(outcome) for outcome in await asyncio.gather(*early)] == [Done] * 3
-            assert await probe is Resume.NOT_FOUND
+            assert (await probe).resume is Resume.NOT_FOUND
 
 
 async def test_a_message_while_the_runtime_is_restarted_is_answered(

@@ -16,7 +16,7 @@ from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from omnia_history.access import Access
-from omnia_history.database import open_database
+from omnia_history.opening import open_database
 from omnia_history.routes import Routes
 from tests.services import PostgresServer
 

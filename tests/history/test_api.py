@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, SessionSettings
 from omnia_core.sessions.retention import Retention
-from omnia_history.database import open_database
+from omnia_history.opening import open_database
 from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes

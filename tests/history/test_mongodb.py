@@ -7,9 +7,9 @@ import pytest
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, SessionSettings
-from omnia_history.database import open_database
 from omnia_history.filters import PIECE_SIZE, SessionFilter
 from omnia_history.mongodb import MongoDatabase
+from omnia_history.opening import open_database
 from omnia_history.refusals import Refused
 from tests.history.history_bed import ANSWER, HELLO, HOUR, api, audit, fill, get, store_at
 from tests.mongo_proxy import MongoProxy

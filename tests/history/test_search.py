@@ -9,8 +9,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.sessions import Message, SessionSettings
-from omnia_history.database import open_database
 from omnia_history.filters import PieceSize
+from omnia_history.opening import open_database
 from omnia_history.postgres import PostgresDatabase
 from omnia_history.refusals import Refused
 from omnia_history.routes import Routes

@@ -5,6 +5,7 @@ import secrets
 import pytest
 
 from tests.http2.fuzzer import Fuzzer
+from tests.services import SOAK_SECONDS
 
 # Fewer would mean that nothing is tried.
 ROUNDS_A_SECOND = 20
@@ -16,7 +17,9 @@ SHORT = 1
     [
         SHORT,
         pytest.param(60, marks=[pytest.mark.load, pytest.mark.timeout(120)]),
-        pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+        pytest.param(
+            SOAK_SECONDS, marks=[pytest.mark.soak, pytest.mark.timeout(SOAK_SECONDS + 300)]
+        ),
     ],
 )
 async def test_the_frame_parser_bears_whatever_comes(

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from tests.facade.test_program import environment
 from tests.load.flooder import KINDS
 from tests.load.watched import ROOT, Watched, cores, on_core
-from tests.services import wait_listening
+from tests.services import SOAK_SECONDS, wait_listening
 
 PACE = 0.05
 # The limit of a facade's container.
@@ -66,7 +66,9 @@ def _status(port: int) -> int:
     "seconds",
     [
         pytest.param(3, marks=[pytest.mark.load, pytest.mark.timeout(120)]),
-        pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
+        pytest.param(
+            SOAK_SECONDS, marks=[pytest.mark.soak, pytest.mark.timeout(SOAK_SECONDS + 300)]
+        ),
     ],
 )
 async def test_another_client_is_served_while_one_floods(

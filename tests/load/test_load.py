@@ -13,7 +13,7 @@ import pytest
 from tests.facade.test_program import environment
 from tests.load.generator import Load
 from tests.load.watched import Watched, allow_open_files, cores, on_core
-from tests.services import free_port, wait_listening
+from tests.services import SOAK_SECONDS, free_port, wait_listening
 
 IDLE, ACTIVE = 5000, 500
 GROWTH = 1.05
@@ -70,7 +70,9 @@ class Seen:
     "seconds",
     [
         pytest.param(40, marks=[pytest.mark.load, pytest.mark.timeout(240)]),
-        pytest.param(600, marks=[pytest.mark.soak, pytest.mark.timeout(1200)]),
+        pytest.param(
+            SOAK_SECONDS, marks=[pytest.mark.soak, pytest.mark.timeout(SOAK_SECONDS + 600)]
+        ),
     ],
 )
 def test_one_core_carries_500_conversations_and_5000_idle_connections(

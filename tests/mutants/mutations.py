@@ -19,9 +19,10 @@ _COMPARISONS = {
 }
 # A changed word of a message is noticed by few tests, and rightly so.
 _WORD_WEIGHT = 0.12
-# What no behaviour depends on: logs, the layout of classes, checks of what holds anyway.
+# What no behaviour depends on: logs, the layout of classes, checks of what holds anyway, and the
+# encoding of files, which is the default where the tests run.
 _IGNORED_CALLS = ("_log.", "dataclass", "warnings.", "TypeVar", "NewType")
-_IGNORED_KEYWORDS = {"strict", "slots", "stacklevel", "exc_info"}
+_IGNORED_KEYWORDS = {"encoding", "strict", "slots", "stacklevel", "exc_info"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +204,7 @@ def _is_ignored(node: ast.AST) -> bool:
             return ast.unparse(function).startswith(_IGNORED_CALLS)
         case ast.keyword(arg=name):
             return name in _IGNORED_KEYWORDS
-        case ast.Assign(targets=[ast.Name(id="__slots__")]):
+        case ast.Assign(targets=[ast.Name(id="__slots__" | "__all__")]):
             return True
         case _:
             return False

@@ -1,7 +1,9 @@
 """Runs tests against one mutant at a time, in a copy of the project."""
 
 import contextlib
+import gc
 import importlib
+import importlib.util
 import json
 import os
 import shutil
@@ -19,7 +21,10 @@ _COPIED = ("omnia_*", "tests", "examples", "protos", "crds", "charts", "docs", "
 # All tests that reach a line, or as many of the quickest as fit.
 _SECONDS = 45.0
 _TEST_SECONDS = 20.0
-_OPTIONS = ("-n0", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:warnings", "--no-header")
+_OPTIONS = (
+    *("-n0", "-x", "-q", "--no-header", "--assert=plain"),
+    *("-p", "no:cacheprovider", "-W", "ignore"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,11 @@ def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
         options = [each for each in _OPTIONS if each != "-x"]
         return _pytest([*options, *tests], [Reached(modules, output)], 3 * _TEST_SECONDS)
 
-    _in_child(copy, run, seconds=1800.0)
+    # The children find the tests compiled.
+    _in_child(copy, run, seconds=1800.0, keeps_bytecode=True)
+    for module in modules:
+        # A fault may have the size and the time of the text that was compiled.
+        Path(importlib.util.cache_from_source(str(copy / module))).unlink(missing_ok=True)
     if not output.exists():
         raise SystemExit("The tests did not run: pytest ended before its end")
     found = json.loads(output.read_text("utf-8"))
@@ -80,6 +89,9 @@ def baseline(copy: Path, modules: list[str], tests: list[str]) -> Baseline:
     for name in found["libraries"]:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    # pytest collects garbage several times in each child, which need not look at the libraries.
+    gc.collect()
+    gc.freeze()
     # A test that may be too slow without a fault says nothing about one.
     seconds: dict[str, float] = {
         test: taken
@@ -122,7 +134,9 @@ def _pytest(arguments: list[str], plugins: list[object], seconds: float) -> int:
     return int(pytest.main([*arguments, limit, "--hypothesis-seed=0"], plugins=plugins))
 
 
-def _in_child(copy: Path, run: Callable[[], int], seconds: float) -> int:
+def _in_child(
+    copy: Path, run: Callable[[], int], seconds: float, *, keeps_bytecode: bool = False
+) -> int:
     """Run in a forked process, which finds the packages of the copy; return its exit code."""
     child = os.fork()
     if child == 0:
@@ -131,8 +145,9 @@ def _in_child(copy: Path, run: Callable[[], int], seconds: float) -> int:
             os.setsid()
             os.chdir(copy)
             os.environ["PYTHONPATH"] = str(copy)
-            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-            sys.dont_write_bytecode = True
+            if not keeps_bytecode:
+                os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+            sys.dont_write_bytecode = not keeps_bytecode
             sys.path.insert(0, str(copy))
             for name in [each for each in sys.modules if is_ours(each)]:
                 del sys.modules[name]

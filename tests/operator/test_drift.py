@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator import labels
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
@@ -20,9 +22,17 @@ from omnia_operator.cluster.kinds import (
     ObjectKind,
 )
 from omnia_operator.cluster.manifest import Addition, Manifest, removal
-from omnia_operator.reconcile.drift import CORRECTIONS, WINDOW, Corrections
+from omnia_operator.reconcile.drift import (
+    CORRECTIONS,
+    WINDOW,
+    Corrections,
+    Kept,
+    correction,
+    drifted,
+    keep,
+)
 from tests.operator import objects
-from tests.operator.cluster import FakeCluster, everything
+from tests.operator.cluster import NOW, FakeCluster, everything
 from tests.operator.defaults import container, defaulted, pod, spec
 from tests.operator.test_ownership import agent
 from tests.operator.test_reconcile import settled
@@ -279,7 +289,7 @@ def test_places_that_were_put_back_long_ago_are_forgotten() -> None:
     for minute in range(CORRECTIONS):
         corrections.made(kept, ["x"], f"2026-01-01T00:0{minute}:00Z")
     assert corrections.allowed(kept, ["x", "y"], "2026-01-01T00:09:59Z") == {"y"}
-    assert corrections.allowed(kept, ["x"], "2026-01-01T00:10:01Z") == {"x"}
+    assert corrections.allowed(kept, ["x"], "2026-01-01T00:10:00Z") == {"x"}
 
     corrections.made(kept, ["y"], "2026-01-01T00:10:01Z")
     assert corrections.allowed(kept, ["x"], "2026-01-01T00:09:59Z") == frozenset()
@@ -341,7 +351,7 @@ async def test_a_webhook_that_changes_an_object_each_time_is_told_and_not_fought
     cluster.webhooks.append(webhook)
     webhook(DEPLOYMENT, cluster.live(DEPLOYMENT))
 
-    assert await rounds(cluster, "2026-01-01T00:00:00Z") == CORRECTIONS
+    assert await rounds(cluster, "2026-01-01T00:00:00Z") == 5
     assert cluster.conditions()["ObjectsInSync"] == "False: Drifted"
     assert cluster.events.count(("helper", "Drifted")) == 1
     assert "containers[facade]" in cluster.message("ObjectsInSync")
@@ -383,6 +393,121 @@ async def test_corrections_are_counted_by_kind() -> None:
 
     assert counted == [SERVICE, DEPLOYMENT]
     assert WINDOW == 600
+
+
+OWNER = {"apiVersion": "a/v1", "kind": "AgentRuntime", "name": "helper", "uid": "u1"}
+OTHER = {**OWNER, "name": "other", "uid": "u2"}
+
+
+def kept_service(version: str = "1", **selector: str) -> Manifest:
+    """A Service, with what the operator writes on each object."""
+    metadata = {
+        "namespace": "space",
+        "name": "helper",
+        "labels": labels.owned("helper"),
+        "annotations": {labels.MANIFEST_HASH: version},
+        "ownerReferences": [OWNER],
+    }
+    body = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    return Manifest(SERVICE, ("space", "helper"), {**body, "spec": {"selector": selector}})
+
+
+class Bed:
+    """A cluster with one object, and what becomes of it."""
+
+    def __init__(self, *manifests: Manifest) -> None:
+        self.cluster = FakeCluster(*(each.body for each in manifests))
+        self.corrections = Corrections()
+
+    @property
+    def live(self) -> JsonObject:
+        return self.cluster.objects[SERVICE, ("space", "helper")]
+
+    @property
+    def selector(self) -> JsonObject:
+        return dict(self.live["spec"]["selector"])
+
+    async def keep(self, manifest: Manifest) -> Kept:
+        live = await self.cluster.get(SERVICE, manifest.key)
+        return await keep(self.cluster, manifest, live, self.corrections, NOW)
+
+
+async def test_an_object_that_is_not_there_is_created() -> None:
+    bed = Bed()
+    assert await bed.keep(kept_service(a="b")) == Kept(written=True)
+    assert bed.selector == {"a": "b"}
+    assert await bed.keep(kept_service(a="b")) == Kept()
+
+
+async def test_an_object_of_somebody_else_that_was_not_seen_yet_is_not_taken() -> None:
+    bed = Bed(kept_service(a="b"))
+    bed.live["metadata"]["ownerReferences"] = [OTHER]
+    with pytest.raises(ClusterError):
+        await keep(bed.cluster, kept_service(a="c"), None, bed.corrections, NOW)
+    assert bed.selector == {"a": "b"}
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+async def test_an_object_that_was_given_another_owner_is_taken_back(version: str) -> None:
+    bed = Bed(kept_service(a="b"))
+    bed.live["metadata"]["ownerReferences"] = [OTHER]
+    assert (await bed.keep(kept_service(version, a="b"))).written
+    assert OWNER in bed.live["metadata"]["ownerReferences"]
+
+
+async def test_a_new_manifest_is_no_correction() -> None:
+    bed = Bed(kept_service(a="b"))
+    assert await bed.keep(kept_service("2", a="c")) == Kept(written=True)
+    assert bed.selector == {"a": "c"}
+
+
+async def test_what_was_changed_added_and_put_back_is_told_with_its_places() -> None:
+    bed = Bed(kept_service(a="b", c="d"))
+    bed.live["spec"]["selector"].update(a="x", e="f")
+    expected = ("spec.selector.a", "spec.selector.e")
+    assert await bed.keep(kept_service(a="b", c="d")) == Kept(written=True, corrected=expected)
+    assert bed.selector == {"a": "b", "c": "d"}
+
+
+async def test_what_is_added_while_a_change_is_put_back_is_removed_too() -> None:
+    bed = Bed(kept_service(a="b"))
+    bed.live["spec"]["selector"]["a"] = "x"
+    left = [{"e": "f"}]
+
+    def adds_once(_: ObjectKind, live: JsonObject) -> None:
+        live["spec"]["selector"].update(left.pop() if left else {})
+
+    bed.cluster.webhooks.append(adds_once)
+    expected = ("spec.selector.a", "spec.selector.e")
+    assert await bed.keep(kept_service(a="b")) == Kept(written=True, corrected=expected)
+    assert bed.selector == {"a": "b"}
+
+
+async def test_what_is_changed_each_time_is_put_back_five_times_and_told() -> None:
+    bed = Bed(kept_service(a="b"))
+
+    def changes(_: ObjectKind, live: JsonObject) -> None:
+        live["spec"]["selector"]["a"] = "x"
+
+    changes(SERVICE, bed.live)
+    bed.cluster.webhooks.append(changes)
+    for _ in range(5):
+        found = await bed.keep(kept_service(a="b"))
+        assert found == Kept(written=True, drifted=("spec.selector.a",))
+    assert await bed.keep(kept_service(a="b")) == Kept(drifted=("spec.selector.a",))
+
+
+def test_an_event_and_a_condition_name_the_object_and_its_places() -> None:
+    event = correction(kept_service(), ["spec.b", "spec.a"])
+    assert (event.warning, event.reason) == (True, "DriftCorrected")
+    assert event.message == (
+        'Service "helper" was changed by somebody else and is put back: spec.a, spec.b'
+    )
+    problem = drifted(kept_service(), ["spec.b", "spec.a"])
+    assert (problem.condition, problem.reason, problem.retry) == ("ObjectsInSync", "Drifted", False)
+    assert problem.message.startswith('Service "helper" is changed by somebody else each time')
+    assert "tried 5 times in 10 minutes: spec.a, spec.b; find" in problem.message
+    assert "kubectl get service helper -o yaml" in problem.message
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=12))

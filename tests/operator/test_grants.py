@@ -122,6 +122,16 @@ async def test_a_grant_is_withdrawn_from_an_agent_that_cannot_be_planned(
     assert COPIED not in cluster.names(SECRET)
 
 
+async def test_an_object_without_a_spec_grants_nothing() -> None:
+    cluster = await running()
+
+    cluster.put({**provider([]), "spec": None})
+    await cluster.settle()
+
+    assert cluster.names(DEPLOYMENT) == []
+    assert COPIED not in cluster.names(SECRET)
+
+
 async def test_a_withdrawn_grant_without_a_key_ends_the_pods_too() -> None:
     mock = {"type": "mock", "mock": {"responses": {"defaultResponse": "one"}}}
     cluster = await running()

@@ -140,6 +140,10 @@ class Leases:
             raise ClusterError(Code.UNAVAILABLE, "no answer", transient=True)
 
     @property
+    def transitions(self) -> int:
+        return int((self.lease or {})["spec"]["leaseTransitions"])
+
+    @property
     def holder(self) -> str:
         return str((self.lease or {}).get("spec", {}).get("holderIdentity"))
 
@@ -171,6 +175,8 @@ async def test_one_wins_and_the_other_follows_when_the_lease_is_given_back() -> 
     async with asyncio.timeout(5):
         await waiting
 
+    # Giving it back is no change of hands.
+    assert leases.transitions == 2
     assert leases.holder == "second"
     assert second.leading
     assert not first.leading
@@ -224,12 +230,12 @@ async def test_a_lease_that_is_gone_is_not_given_back() -> None:
 
 
 async def test_a_holder_whose_lease_was_given_up_or_deleted_stops() -> None:
-    for taken_away in (lease(""), None):
+    for taken_away, reason in ((lease(""), "held by no operator"), (None, "not be renewed")):
         leases = Leases()
         first = candidate(leases, "first")
         await first.acquire()
         leases.lease = taken_away
-        with pytest.raises(LeadershipLost):
+        with pytest.raises(LeadershipLost, match=reason):
             async with asyncio.timeout(5):
                 await first.keep()
         assert not first.leading
@@ -248,9 +254,13 @@ async def test_a_lease_is_renewed_at_its_interval(monkeypatch: pytest.MonkeyPatc
     await asyncio.wait({keeping})
 
     monkeypatch.setattr(election, "RENEW_SECONDS", 0.001)
+    await first.acquire()
+    before = leases.version
     keeping = asyncio.create_task(first.keep())
     async with asyncio.timeout(5):
-        while leases.version < 4:  # noqa: ASYNC110 - bounded above
+        while leases.version < before + 3:  # noqa: ASYNC110 - bounded above
             await asyncio.sleep(0.001)
+    assert first.leading
+    assert leases.transitions == 1
     keeping.cancel()
     await asyncio.wait({keeping})

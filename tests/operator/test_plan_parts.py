@@ -392,6 +392,7 @@ def test_names_of_sessions_are_asked_for_where_they_are_enabled() -> None:
 
     def variables(given: JsonObject | None) -> dict[str, str | None]:
         made = planned(objects.agent({"session": {"naming": given}}))
+        assert made.runtime
         rendered = made.runtime.env.render()
         return {each.name: each.value for each in rendered if "NAMING" in each.name}
 

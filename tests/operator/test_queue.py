@@ -9,7 +9,7 @@ import pytest
 
 from omnia_core.errors import Code
 from omnia_operator.cluster.errors import ClusterError
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, TOOL_REGISTRY
+from omnia_operator.cluster.kinds import AGENT_RUNTIME, TOOL_REGISTRY, ObjectKind
 from omnia_operator.references import ObjectReference
 from omnia_operator.scheduling import Requeue, WorkQueue, WorkQueues
 from omnia_operator.scheduling import queue as queue_module
@@ -166,10 +166,11 @@ async def test_an_object_keeps_the_earlier_of_two_due_times() -> None:
     for delay, due in ((20, 20), (30, 20), (10, 10), (0, 0.5)):
         queue.add(A, delay)
         assert queue._due[A].when() - now == pytest.approx(due, abs=0.2)
-    assert len(queue._due) == 1
+    (timer,) = queue._due.values()
     assert not queue.idle
     queue.clear()
     assert queue.idle
+    assert timer.cancelled()
 
 
 async def test_an_object_waits_from_its_due_time_on() -> None:
@@ -289,6 +290,28 @@ async def test_work_that_was_begun_is_finished_at_the_end_or_cancelled(*, finish
             await task
 
     assert work.done == ([A] if finish else [])
+
+
+@pytest.mark.parametrize(("kind", "finished"), [(AGENT_RUNTIME, True), (TOOL_REGISTRY, False)])
+async def test_at_the_end_an_agent_is_finished_and_discovery_is_dropped(
+    kind: ObjectKind, *, finished: bool
+) -> None:
+    work = Work()
+    work.gate = asyncio.Event()
+    queues = WorkQueues(work)
+    task = asyncio.create_task(queues.run())
+    item = ObjectReference(kind, ("default", "a"))
+    queues.add(item)
+    await work.until(lambda: item in work.doing)
+    task.cancel()
+    for _ in range(20):  # the cancellation arrives
+        await asyncio.sleep(0)
+    work.gate.set()
+    with contextlib.suppress(asyncio.CancelledError):
+        async with asyncio.timeout(SECONDS):
+            await task
+
+    assert work.done == ([item] if finished else [])
 
 
 async def test_an_item_that_fails_does_not_stop_its_worker() -> None:

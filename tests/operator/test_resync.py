@@ -16,9 +16,11 @@ from omnia_operator.cluster.client import FIELD_MANAGER, ClusterClient
 from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
+    LABELLED,
     PROVIDER,
     SCALED_OBJECT,
     SESSION_RETENTION_POLICY,
+    WATCHED,
     ObjectKind,
 )
 from omnia_operator.cluster.store import Store
@@ -49,6 +51,7 @@ class Cluster:
         self.providers: dict[str, list[str]] = {}
         self.failures: list[int] = []
         self.agents: list[JsonObject] = []
+        self.selectors: dict[str, str] = {}
         self.queue = Queue()
         self.now = 0.0
         self.liveness = WatchLiveness(lambda: self.now)
@@ -63,6 +66,7 @@ class Cluster:
             status = self.failures.pop(0)
             return httpx2.Response(status, json={"kind": "Status", "code": status, "message": "no"})
         *_, namespace, plural = request.url.path.split("/")
+        self.selectors[plural] = request.url.params.get("labelSelector", "")
         if plural in {each.plural for each in self.missing}:
             return httpx2.Response(404, text="404 page not found\n")
         if plural == PROVIDER.plural:
@@ -120,6 +124,14 @@ async def test_what_a_listing_finds_is_kept_and_queued(namespaces: tuple[str, ..
     del cluster.providers["two"][1]
     await cluster.resync.list_all()
     assert set(cluster.store.keys(PROVIDER)) == {("one", "a"), ("two", "b")}
+
+
+async def test_of_kinds_that_others_have_many_objects_of_only_ours_are_listed() -> None:
+    cluster = Cluster()
+    await cluster.resync.list_all()
+
+    ours = "app.kubernetes.io/managed-by=omnia-operator"
+    assert cluster.selectors == {kind.plural: ours if kind in LABELLED else "" for kind in WATCHED}
 
 
 async def test_an_api_server_that_does_not_answer_is_waited_for(

@@ -217,6 +217,11 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.session.storeRef",
         "add storeRef",
     ),
+    "mongodb without an address": (
+        objects.agent({"session": {"type": "mongodb"}}),
+        "spec.session.storeRef",
+        "add storeRef",
+    ),
     "postgres without an address": (
         objects.agent({"session": {"type": "postgres"}}),
         "spec.session.storeRef",

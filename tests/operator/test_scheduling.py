@@ -23,7 +23,7 @@ from omnia_operator.cluster.kinds import (
 from omnia_operator.cluster.store import Store
 from omnia_operator.references import ObjectReference
 from omnia_operator.scheduling import EventIntake
-from omnia_operator.scheduling.liveness import OLDEST, WatchLiveness
+from omnia_operator.scheduling.liveness import WatchLiveness
 from tests.operator import objects
 from tests.operator.cluster import config_map, secret
 
@@ -136,6 +136,22 @@ def test_what_is_deleted_wakes_whom_it_was_for(
     document: JsonObject, woken: set[tuple[str, str]]
 ) -> None:
     assert Scene(*SCENE).lose(document) == woken
+
+
+def test_what_an_agent_no_longer_refers_to_does_not_wake_it() -> None:
+    scene = Scene(*SCENE)
+    scene.see(objects.agent({"toolRegistryRef": None}))
+
+    assert scene.see(objects.registry(objects.handler(), timeout=1)) == {("ToolRegistry", "tools")}
+
+
+def test_a_resource_with_the_labels_of_an_agent_does_not_wake_it() -> None:
+    marked = objects.merge(
+        objects.provider(KEYED),
+        {"metadata": {"name": "marked", "labels": labels.owned("bystander")}},
+    )
+
+    assert Scene(*SCENE).see(marked) == {("Provider", "marked")}
 
 
 def test_what_is_seen_again_unchanged_wakes_nobody() -> None:
@@ -325,9 +341,10 @@ def test_a_watch_that_says_nothing_for_long_counts_as_dead() -> None:
     watches = WatchLiveness(lambda: now)
     assert set(watches.ages()) == {kind.name for kind in WATCHED if kind not in OPTIONAL}
 
-    now = OLDEST - 1.0
+    now = 250.0
     watches.alive(DEPLOYMENT)
-    now = OLDEST + 1.0
+    assert watches.dead() == []
+    now = 250.1
 
     assert DEPLOYMENT.name not in watches.dead()
     assert SECRET.name in watches.dead()

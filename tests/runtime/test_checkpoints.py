@@ -16,21 +16,22 @@ from omnia_runtime.turns.turn_store import Checkpoints, TurnStore
 from tests.runtime.program import LIMIT, Program, Stream, client, said
 from tests.runtime.scripted import Mounted
 from tests.runtime.servers import ChatServer, chunk, serving
-from tests.services import PostgresServer
+from tests.services import MongoServer, PostgresServer
 
 Start = Callable[..., Program]
 TTL = Duration.parse("1h")
 
 
-@pytest.fixture(params=["redis", "postgres", "sqlite"])
+@pytest.fixture(params=["redis", "postgres", "sqlite", "mongodb"])
 def kept_in(request: pytest.FixtureRequest) -> tuple[str, str]:
     """The type of a session store, and its URL or path."""
     if request.param == "sqlite":
         return "sqlite", str(request.getfixturevalue("tmp_path") / "kept" / "sessions.db")
     if request.param == "redis":
         return "redis", str(request.getfixturevalue("redis_url"))
-    server: PostgresServer = request.getfixturevalue("postgres")
-    return "postgres", server.url
+    name = "mongo" if request.param == "mongodb" else "postgres"
+    server: MongoServer | PostgresServer = request.getfixturevalue(name)
+    return request.param, server.url
 
 
 async def test_after_a_runtime_was_killed_the_next_one_goes_on_from_what_it_had_said(

@@ -113,10 +113,19 @@ async def test_a_call_that_was_cut_is_not_made(stop: str, kept: list[str]) -> No
     assert [event.id for event in events if isinstance(event, ToolCallRequest)] == kept
 
 
+async def test_a_reason_stays_when_a_later_event_has_none() -> None:
+    events = claude_answer(claude_text("a"), stop="max_tokens")
+    later = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": {}}
+    events.insert(-1, later)
+    async with serving(VendorServer(events)) as url:
+        last = (await ask(config(url)))[-1]
+    assert last == Finished("max_output_tokens", USAGE)
+
+
 async def test_events_and_blocks_of_tomorrow_are_passed_over() -> None:
     strange = [{"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}}]
     events = claude_answer(strange, claude_text("a"))
-    events.insert(2, {"type": "weather", "mood": {"type": "fine"}})
+    events.insert(2, {"type": "weather", "mood": {"type": "fine"}, "delta": {"text": "x"}})
     async with serving(VendorServer(events)) as url:
         assert await ask(config(url)) == [TextDelta("a"), Finished("stop", USAGE)]
 

@@ -357,6 +357,9 @@ def test_tools_stay_when_none_may_be_called() -> None:
     body = messages_body(CONFIG, ChatRequest("", HI.messages, [GET], "none"))
     assert body["tools"] == SDK_TOOLS
     assert body["tool_choice"] == {"type": "none"}
+    never_forced = ProviderConfig("p", "claude", "claude-opus-5-5")
+    same = messages_body(never_forced, ChatRequest("", HI.messages, [GET], "none"))
+    assert same["tool_choice"] == {"type": "none"}
     assert "tool_choice" not in messages_body(CONFIG, ChatRequest("", HI.messages, [], "required"))
 
 
@@ -378,6 +381,7 @@ def test_what_is_not_set_is_not_sent_but_the_token_limit() -> None:
         ),
         ("claude-3-opus-20240229", {"max_tokens": 4096, "temperature": 0, "top_p": 1, "top_k": 2}),
         ("claude-opus-4-20250514", {"max_tokens": 4096, "temperature": 0, "top_p": 1, "top_k": 2}),
+        ("claude-opus-4-1-20250805", {"max_tokens": 4096, "temperature": 0, "top_k": 2}),
         ("claude-sonnet-4-5-20250929", {"max_tokens": 4096, "temperature": 0, "top_k": 2}),
         ("anthropic/claude-sonnet-4.6", {"max_tokens": 4096, "temperature": 0, "top_k": 2}),
         ("claude-opus-4-7", {"max_tokens": 16384}),
@@ -474,6 +478,7 @@ def test_the_end_of_a_long_conversation_and_of_the_one_before_it_are_cached() ->
     first = [Message("user", "long " * 1000), call, Message("tool", "1", tool_call_id="c1")]
     later = [*first, Message("assistant", "Done."), Message("user", "and?")]
     assert marks(messages_body(CONFIG, ChatRequest("", later[:1], [GET]))) == [0]
+    assert marks(messages_body(CONFIG, ChatRequest("", later[:1]))) == [0]
     assert marks(messages_body(CONFIG, ChatRequest("", first, [GET]))) == [0, 2]
     body = messages_body(CONFIG, ChatRequest("long " * 1000, later, [GET]))
     assert marks(body) == [2, 4]

@@ -164,6 +164,22 @@ async def test_a_blocked_prompt_ends_for_safety() -> None:
         assert await ask(config(url)) == [Finished("safety", Usage(9))]
 
 
+async def test_a_prompt_that_is_blocked_for_no_reason_is_answered() -> None:
+    answer = gemini_chunk({"text": "a"}, finish="STOP")
+    answer["promptFeedback"] = {"blockReason": "BLOCK_REASON_UNSPECIFIED"}
+    async with serving(VendorServer([answer])) as url:
+        assert await ask(config(url)) == [TextDelta("a"), Finished("stop", USAGE)]
+
+
+async def test_the_message_of_an_end_stays_when_a_later_chunk_has_none() -> None:
+    first = gemini_chunk(finish="MALFORMED_FUNCTION_CALL")
+    first["candidates"][0]["finishMessage"] = "it broke"
+    chunks = [first, gemini_chunk(finish="MALFORMED_FUNCTION_CALL")]
+    async with serving(VendorServer(chunks)) as url:
+        with pytest.raises(ProviderError, match="it broke"):
+            await ask(config(url))
+
+
 @pytest.mark.parametrize(
     ("finish", "retryable"),
     [

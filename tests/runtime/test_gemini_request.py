@@ -226,6 +226,14 @@ def test_an_older_model_gets_the_media_of_results_beside_them() -> None:
     assert [list(part) for part in beside["parts"]] == [["inlineData"]]
 
 
+def test_the_result_of_a_tool_without_media_has_no_parts() -> None:
+    call = Message("assistant", tool_calls=(ToolCall("c1", "get"),))
+    history = [Message("user", "hi"), call, Message("tool", "1", tool_call_id="c1")]
+    body = generate_body(ProviderConfig("p", "gemini", NEW), ChatRequest("", history))
+    result = {"id": "c1", "name": "get", "response": {"output": 1}}
+    assert body["contents"][-1] == {"role": "user", "parts": [{"functionResponse": result}]}
+
+
 def test_parts_with_text_keep_their_order() -> None:
     parts = (Part("text", "first"), PICTURE, Part("text", "second"))
     request = ChatRequest("", [Message("user", "first second", parts)])
@@ -240,6 +248,7 @@ def test_parts_with_text_keep_their_order() -> None:
         (Part("image", media=Media("image/tiff", data="AAAA")), "image/tiff"),
         (Part("document", media=Media(url="https://example.test/a.zip")), "application/zip"),
         (Part("document", media=Media(url="https://example.test/a")), "unknown"),
+        (Part("image"), "unknown"),
     ],
 )
 async def test_media_that_the_vendor_does_not_take_is_refused_before_it_is_sent(
@@ -287,6 +296,7 @@ def test_a_tool_choice_is_a_mode(choice: Any, mode: str) -> None:
     [
         (OLD, {"temperature": 0, "topP": 1, "topK": 2}),
         ("gemini-3-pro-preview", {"temperature": 0, "topP": 1, "topK": 2}),
+        ("gemini-3.5-flash", {"temperature": 0, "topP": 1, "topK": 2}),
         (NEW, None),
         ("gemini-flash-latest", None),
     ],
@@ -312,6 +322,7 @@ def test_what_is_not_set_is_not_sent() -> None:
             "https://generativelanguage.googleapis.com/v1beta/models/gemini-3-pro",
         ),
         ("http://proxy:1/", "gemini-3-pro", "http://proxy:1/v1beta/models/gemini-3-pro"),
+        ("http://proxy:1/v1", "hosts/a/models/b@1:c", "http://proxy:1/v1/hosts/a/models/b@1:c"),
         ("http://proxy:1/v1", "tunedModels/a b", "http://proxy:1/v1/tunedModels/a%20b"),
     ],
 )

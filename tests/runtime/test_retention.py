@@ -34,6 +34,7 @@ from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, UserTurn
+from tests.core.session_beds import mongo_client
 from tests.runtime.program import LIMIT, Program
 from tests.runtime.scripted import Heard, Mounted, ScriptedModel, says
 from tests.runtime.servers import ChatServer, chunk, serving
@@ -89,6 +90,10 @@ async def bed_of(
                 await redis.flushdb()
         elif kind == "sqlite":
             url = str(request.getfixturevalue("tmp_path") / "kept" / "sessions.db")
+        elif kind == "mongodb":
+            url = request.getfixturevalue("mongo").url
+            async with mongo_client(url) as mongo:
+                await mongo.drop_database("omnia")
         else:
             url = request.getfixturevalue("postgres").url
             connection = await asyncpg.connect(url)
@@ -108,7 +113,7 @@ def heard(server: ChatServer) -> list[str]:
     return [each["content"] for each in server.bodies[-1]["messages"][1:]]
 
 
-@pytest.mark.parametrize("kind", ["redis", "postgres", "sqlite"])
+@pytest.mark.parametrize("kind", ["redis", "postgres", "sqlite", "mongodb"])
 async def test_a_trimmed_conversation_goes_on_in_the_round_trips_of_any_other(
     kind: str, request: pytest.FixtureRequest, mounted: Mounted
 ) -> None:

@@ -54,6 +54,16 @@ class Counted(SessionStore):
     ) -> None:
         raise NotImplementedError
 
+    async def rename(
+        self,
+        session_id: str,
+        name: str,
+        *,
+        expected_name: str,
+        audit: AuditTrail | None = None,
+    ) -> bool:
+        raise NotImplementedError
+
     async def close(self) -> None:
         return
 

@@ -28,6 +28,7 @@ VALUES = {
     "count": 3,
     "ok": True,
     "text": "ä {{name}}",
+    "list": ["ä", None],
 }
 
 
@@ -41,6 +42,7 @@ VALUES = {
         ("{{items[1].title}} {{items.0.title}}", "second first"),
         ("{{count}} {{ok}}", "3 true"),
         ("{{user}}", '{"profile": {"name": "Bob"}}'),
+        ("{{list}}", '["ä", null]'),
         ("{{text}}", "ä {{name}}"),
         ("{ {name} } }} {{", "{ {name} } }} {{"),
     ],

@@ -63,6 +63,14 @@ POINT = {"type": "object", "properties": {"x": INTEGER, "y": NUMBER}}
         ({"anyOf": [{"type": "null"}, POINT]}, '{"x": "1"}', {"x": 1}),
         ({"anyOf": [{"enum": ["red"]}, {"type": "null"}]}, "RED", "red"),
         ({"anyOf": "no list"}, "6", "6"),
+        ({"anyOf": [True, {"type": "null"}]}, "6", "6"),
+        ({"anyOf": [{"anyOf": [INTEGER]}, {"type": "null"}]}, "6", 6),
+        ({"anyOf": [{"type": "string", "enum": ["red"]}, {"type": "null"}]}, "RED", "red"),
+        ({"type": "string"}, 1, 1),
+        ({"type": ["integer", "boolean"]}, 1, 1),
+        ({"type": ["number", "boolean"]}, 1, 1),
+        ({"type": ["string", "boolean"]}, 1, True),
+        (STRINGS, "[" * 5000, ["[" * 5000]),
         (INTEGER, "1" * 18, int("1" * 18)),
         (INTEGER, "1" * 19, "1" * 19),
         (INTEGER, "+7", 7),
@@ -87,6 +95,8 @@ POINT = {"type": "object", "properties": {"x": INTEGER, "y": NUMBER}}
         ({"type": ["future", "integer"]}, "1", 1),
         ({"type": "null"}, "null", "null"),
         ({"enum": "no list"}, "red", "red"),
+        ({"enum": 5}, "red", "red"),
+        ({"enum": ["red", "Red"]}, "red", "red"),
         ({"enum": [1, "red"]}, "1", "1"),
         ({"enum": [1, "red"]}, 1, 1),
         ({}, "7", "7"),
@@ -117,6 +127,7 @@ def test_an_argument_is_read_as_what_it_means(schema: Any, given: Any, expected:
         ({"anyOf": [INTEGER, {"type": "null"}]}, None, True),
         ({"anyOf": [INTEGER, {"type": "null"}]}, "", True),
         ({"anyOf": [INTEGER, STRINGS]}, "", True),
+        ({"anyOf": [INTEGER]}, None, False),
         ({"$ref": "#/$defs/count"}, "", False),
         (INTEGER, 0, True),
         (BOOLEAN, False, True),
@@ -131,6 +142,16 @@ def test_an_optional_argument_that_is_empty_is_left_out(
     assert "a" in coerce({**whole, "required": ["a"]}, {"a": empty})
     assert "a" in coerce({**whole, "properties": {}, "additionalProperties": schema}, {"a": empty})
     assert ("a" in coerce({**whole, "required": "a"}, {"a": empty})) is kept
+
+
+@pytest.mark.parametrize(("references", "expected"), [(31, 6), (32, "6")])
+def test_a_chain_of_31_references_is_followed(references: int, expected: object) -> None:
+    chain: dict[str, Any] = {
+        str(number): {"$ref": f"#/$defs/{number + 1}"} for number in range(1, references)
+    }
+    chain[str(references)] = INTEGER
+    schema = {"properties": {"a": {"$ref": "#/$defs/1"}}, "$defs": chain}
+    assert coerce(schema, {"a": "6"}) == {"a": expected}
 
 
 def test_a_recursive_schema_is_followed_as_deep_as_the_arguments_go() -> None:

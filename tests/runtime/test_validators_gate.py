@@ -278,6 +278,19 @@ def test_an_answer_under_way_is_held_back_only_where_a_word_may_have_begun() -> 
         gate.feed("ad e")
 
 
+def test_the_longest_address_is_held_back_whole_and_a_longer_word_is_not() -> None:
+    # 64 characters before the @, and 8 labels of 63 characters; two letters would end it.
+    word = "a" * 64 + "@" + ("x-" + "b" * 61 + ".") * 8
+    blocked = opened({"type": "pii_leakage"})
+    assert blocked.feed(f"to {word}d") == "to "
+    with pytest.raises(OutputBlocked, match=r"^pii_leakage: it contains an e-mail address$"):
+        blocked.feed("e")
+
+    passing = opened({"type": "pii_leakage"})
+    assert passing.feed(f"{word}9") == ""
+    assert passing.feed("9") == "a"
+
+
 def test_personal_data_hold_back_the_word_under_way_and_digits() -> None:
     gate = opened({"type": "pii_leakage"})
     assert gate.feed("Hello wor") == "Hello "

@@ -69,8 +69,17 @@ class Consequences:
 
         followed, first = await self._connection.run(update)
         if followed and first:
-            await self._delete_messages(session, fields)
+            self._report(session, followed)
+        if followed:
+            await self.delete_messages(followed)
         return followed
+
+    async def delete_messages(self, session: Document) -> None:
+        """Delete the messages before the first one that is kept, if they are still there."""
+        if session["emptied"] < session["first"]:
+            await self._connection.run(
+                lambda found: _delete_before(found, session["_id"], session["first"])
+            )
 
     async def name(self, session: Document, naming: Document, name: str, expected: str) -> bool:
         """Write what follows from a naming; return whether the session has the name by then."""
@@ -136,21 +145,15 @@ class Consequences:
             return {}
         return {"trial_first": max(documents.first_kept(begins, length, trial), known)}
 
-    async def _delete_messages(self, session: Document, fields: Document) -> None:
-        """Report and delete the messages before the first one that is kept."""
-        gone = fields.get("first", session["first"]) - session["first"]
-        known = max(session["first"], session["trial_first"])
-        would_go = fields.get("trial_first", known) - known
+    def _report(self, before: Document, after: Document) -> None:
+        """Report the messages that a bound deletes, or would have deleted, with an append."""
+        known, now_known = (max(each["first"], each["trial_first"]) for each in (before, after))
         for effects in (
-            RetentionEffects(messages_deleted=gone),
-            RetentionEffects(messages_deleted=would_go, dry_run=True),
+            RetentionEffects(messages_deleted=after["first"] - before["first"]),
+            RetentionEffects(messages_deleted=now_known - known, dry_run=True),
         ):
-            if effects:
+            if effects and (not effects.dry_run or self._terms.trial_most is not None):
                 self._on_retention(effects)
-        if gone:
-            await self._connection.run(
-                lambda found: _delete_before(found, session["_id"], fields["first"])
-            )
 
 
 async def _delete_before(collections: Collections, key: object, first: int) -> None:
@@ -171,6 +174,7 @@ async def _delete_before(collections: Collections, key: object, first: int) -> N
         }
         await messages.update_one({"_id": cut["_id"]}, {"$set": kept})
     await collections.summaries.delete_many({"session": key, "position": {"$lt": first}})
+    await collections.sessions.update_one({"_id": key}, {"$max": {"emptied": first}})
 
 
 async def _insert(collection: Documents, document: Document) -> None:

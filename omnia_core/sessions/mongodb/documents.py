@@ -43,6 +43,17 @@ class AppendTooLarge(OmniaError):
         )
 
 
+class NumberTooLarge(OmniaError):
+    """A number of an append has more than the 64 bits of MongoDB's integers."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.INVALID_ARGUMENT,
+            "a number in the messages of this turn has more than 64 bits, which MongoDB cannot"
+            " store: send a smaller one",
+        )
+
+
 class Owner(Struct, frozen=True):
     """The agent whose sessions these are."""
 
@@ -115,6 +126,7 @@ def new_session(owner: Owner, session_id: str, time: datetime) -> Document:
         "length": 0,
         "first": 0,
         "first_turn": 0,
+        "emptied": 0,
         "turns": 0,
         "tool_calls": 0,
         "provider_calls": 0,
@@ -192,8 +204,12 @@ def checked(document: Document) -> Document:
 
     Raises:
         AppendTooLarge: it is too large.
+        NumberTooLarge: a number in it is.
     """
-    size = len(bson.encode(document))
+    try:
+        size = len(bson.encode(document))
+    except OverflowError:
+        raise NumberTooLarge from None
     if size > MAX_DOCUMENT_BYTES:
         raise AppendTooLarge(size)
     return document

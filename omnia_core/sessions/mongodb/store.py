@@ -115,6 +115,7 @@ class MongoSessionStore(SessionStore):
                 return None
             if appends[-1]["to"] > session["length"]:
                 await self._consequences.heal(session)
+            await self._consequences.delete_messages(session)
             loaded = _session(session_id, session, appends)
             if loaded.length == appends[-1]["to"]:
                 return loaded

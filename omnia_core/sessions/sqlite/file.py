@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import structlog
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions.sqlite.migrations import UnknownFile, check_version, migrate
@@ -23,11 +24,15 @@ BUSY_SECONDS = 5.0
 TRANSACTION_SECONDS = 10.0
 # STRICT tables.
 MIN_VERSION = (3, 37)
+# How long after a transaction the disk has it, at most.
+SYNC_SECONDS = 1.0
 # Size of the write-ahead log from which on it is copied into the file.
 LOG_BYTES = 4 << 20
 # How long the copy waits for readers.
 _COPY_SECONDS = 0.5
 _OPEN_PAUSE_SECONDS = 0.02
+
+_log = structlog.get_logger()
 
 _T = TypeVar("_T")
 Work = Callable[[sqlite3.Connection], _T]
@@ -52,8 +57,18 @@ class SqliteFile:
     the log anew (https://www.sqlite.org/wal.html, "The WAL-Reset Bug").
     """
 
-    def __init__(self, path: Path, busy_seconds: float = BUSY_SECONDS) -> None:
-        """Open nothing yet; `busy_seconds` limits the wait for other programs.
+    def __init__(
+        self,
+        path: Path,
+        busy_seconds: float = BUSY_SECONDS,
+        sync: Callable[[int], None] = os.fsync,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: the file.
+            busy_seconds: limits the wait for other programs.
+            sync: writes what an open file has in memory to the disk.
 
         Raises:
             ConfigurationError: the SQLite of this Python is too old.
@@ -65,7 +80,9 @@ class SqliteFile:
             )
         self._path = path
         self._busy_seconds = busy_seconds
-        self._log = path.with_name(f"{path.name}-wal")
+        self._sync = sync
+        self._sync_timer: asyncio.TimerHandle | None = None
+        self._name, self._log = str(path), f"{path}-wal"
         self._connection: sqlite3.Connection | None = None
         self._identity = (0, 0)
         self._copy_at = LOG_BYTES
@@ -77,8 +94,8 @@ class SqliteFile:
 
         Args:
             work: executes statements; nothing of it is kept when it raises.
-            durable: whether to wait until the disk has it. Otherwise a loss of power, though not
-                the end of a process, may undo the transaction.
+            durable: whether the disk is to have it within `SYNC_SECONDS`. Until then a loss of
+                power may undo it, though not the end of a process.
 
         Raises:
             StoreUnavailable: the file cannot be used; the message says why.
@@ -88,21 +105,45 @@ class SqliteFile:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(TRANSACTION_SECONDS):
-                return await loop.run_in_executor(self._thread, self._transaction, work, durable)
+                result = await loop.run_in_executor(self._thread, self._transaction, work)
         except TimeoutError as error:
             raise StoreUnavailable("TimeoutError") from error
+        if durable and self._sync_timer is None:
+            self._sync_timer = loop.call_later(SYNC_SECONDS, self._start_sync)
+        return result
 
     async def close(self) -> None:
         """Close the file after the transactions in progress."""
         if not self._closed:
             self._closed = True
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+            if self._sync_timer is not None:
+                self._sync_timer.cancel()
+                self._thread.submit(self._sync_log)
+            closing = asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+            # A disk that does not answer must not keep the program from ending.
+            await asyncio.wait({closing}, timeout=TRANSACTION_SECONDS)
             self._thread.shutdown(wait=False)
 
-    def _transaction(self, work: Work[_T], durable: bool) -> _T:
+    def _start_sync(self) -> None:
+        self._sync_timer = None
+        self._thread.submit(self._sync_log)
+
+    def _sync_log(self) -> None:
+        # Another descriptor of the log will do: it is the file that the disk gets.
+        try:
+            descriptor = os.open(self._log, os.O_RDONLY)
+            try:
+                self._sync(descriptor)
+            finally:
+                os.close(descriptor)
+        except FileNotFoundError:
+            pass  # It was copied into the file, which SQLite has written to the disk.
+        except OSError as error:
+            _log.warning("sessions may not be on the disk yet", reason=error.strerror)
+
+    def _transaction(self, work: Work[_T]) -> _T:
         try:
             connection = self._connected()
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 result = work(connection)
@@ -117,18 +158,18 @@ class SqliteFile:
             if not reason.startswith("SQLITE_BUSY"):
                 self._disconnect()
             raise StoreUnavailable(reason) from error
-        except ValueError as error:
-            # Such as half of a surrogate pair, which is not text.
+        except (ValueError, TypeError) as error:
+            # Such as half of a surrogate pair, which is not text, or a damaged time.
             raise StoreUnavailable(type(error).__name__) from error
         return result
 
     def _connected(self) -> sqlite3.Connection:
-        if self._connection is not None and self._identity != _identity(self._path):
+        if self._connection is not None and self._identity != _identity(self._name):
             # The file was deleted or replaced: what is written there would be lost.
             self._disconnect()
         if self._connection is None:
             self._connection = connect(self._path, self._busy_seconds)
-            self._identity = _identity(self._path)
+            self._identity = _identity(self._name)
         return self._connection
 
     def _disconnect(self) -> None:
@@ -140,7 +181,7 @@ class SqliteFile:
     def _copy_log(self, connection: sqlite3.Connection) -> None:
         # A failure changes nothing of what is committed.
         with contextlib.suppress(sqlite3.Error, OSError):
-            size = self._log.stat().st_size
+            size = os.stat(self._log).st_size  # noqa: PTH116 - half the time of Path.stat
             if size < self._copy_at:
                 return
             # A reader may be in the way, and other writers wait meanwhile: try again later.
@@ -227,6 +268,8 @@ def _configured(path: Path, busy_seconds: float) -> sqlite3.Connection:
 
 
 _PRAGMAS = (
+    # The disk gets the log within a second (`SYNC_SECONDS`), and not with each transaction.
+    "PRAGMA synchronous = NORMAL",
     "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA foreign_keys = ON",
     # Deleted conversations do not stay in free pages of the file.
@@ -246,9 +289,9 @@ def _limit_waits(connection: sqlite3.Connection, seconds: float) -> None:
     connection.execute(f"PRAGMA busy_timeout = {round(seconds * 1000)}").fetchall()
 
 
-def _identity(path: Path) -> tuple[int, int]:
+def _identity(path: str) -> tuple[int, int]:
     try:
-        status = path.stat()
+        status = os.stat(path)  # noqa: PTH116 - half the time of Path.stat
     except FileNotFoundError:
         return 0, 0
     return status.st_dev, status.st_ino

@@ -190,9 +190,12 @@ def keep_trail(
     """Write the audit records of an append, and add them up."""
     turn, day = row.turns + trail.turns, moment(now)[:10]
     place = (row.key, turn)
-    connection.executemany(_TOOL_CALL, [place + _values(call) for call in trail.tool_calls])
-    connection.executemany(_PROVIDER_CALL, [place + _values(call) for call in trail.provider_calls])
     connection.executemany(_EVENT, [place + _values(event) for event in trail.events])
+    if trail.tool_calls:
+        connection.executemany(_TOOL_CALL, [place + _values(call) for call in trail.tool_calls])
+    if trail.provider_calls:
+        calls = [place + _values(call) for call in trail.provider_calls]
+        connection.executemany(_PROVIDER_CALL, calls)
     sums = daily_calls(trail.provider_calls)
     totals = [
         sum(getattr(each, name) for each in sums)
@@ -219,6 +222,8 @@ def kept(row: Row, terms: RetentionTerms, now: datetime) -> str | None:
 
 def trial_effects(row: Row, terms: RetentionTerms, now: datetime) -> Effects:
     """Return what a dry-run policy would have done to a session until now."""
+    if terms.trial_ttl is None:
+        return [0] * 6
     stage = trial_stage(row.used_at, terms, now)
     return [0, 0, 0, int(stage > 0 and row.trial_stage == 0), int(stage == 2 > row.trial_stage), 0]  # noqa: PLR2004 - a stage
 
@@ -264,6 +269,8 @@ def _values(record: msgspec.Struct) -> tuple[Any, ...]:
 
 def _without_surrogates(value: str) -> str:
     """Half of a surrogate pair is not text; NUL would end it for other programs."""
+    if value.isascii() and "\0" not in value:
+        return value
     return value.encode(errors="replace").decode().replace("\0", "\ufffd")
 
 

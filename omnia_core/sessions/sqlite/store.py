@@ -5,7 +5,7 @@ several machines may not, because their write-ahead log needs shared memory.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,12 @@ from omnia_core.sessions.sqlite.file import BUSY_SECONDS, SqliteFile
 from omnia_core.sessions.sqlite.moments import moment
 from omnia_core.sessions.sqlite.retention import SqliteRetention
 from omnia_core.sessions.sqlite.signals import SqliteSignals
-from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
+from omnia_core.sessions.store import (
+    SessionConflict,
+    SessionSettings,
+    SessionStore,
+    StoreUnavailable,
+)
 from omnia_core.sessions.sweeping import (
     SWEEP_BATCH,
     SWEEP_SECONDS,
@@ -51,8 +56,8 @@ class SqliteTimings(Struct, frozen=True, kw_only=True):
 class SqliteSessionStore(SessionStore):
     """Keeps sessions in a file, which it creates with its folder when it is missing.
 
-    An append is on the disk when it is confirmed. Expired sessions are deleted in the background
-    after appends, as in PostgreSQL.
+    What is confirmed outlives the end of every program at once, and a loss of power within a
+    second. Expired sessions are deleted in the background after appends, as in PostgreSQL.
     """
 
     keeps_audit = True
@@ -109,11 +114,12 @@ class SqliteSessionStore(SessionStore):
             return None
         row, records, effects = found
         report_effects(self._on_retention, effects)
+        # Not `splitlines`: JSON may contain other separators of lines, such as U+2028.
+        lines = filter(None, (row.checkpoint or "").split("\n"))
         return Session(
             session_id,
-            tuple(self._decoder.decode(record) for (record,) in records),
-            # Not `splitlines`: JSON may contain other separators of lines, such as U+2028.
-            tuple(map(self._decoder.decode, filter(None, (row.checkpoint or "").split("\n")))),
+            self._decoded(record for (record,) in records),
+            self._decoded(lines),
             DeletedMessages(
                 row.first_position,
                 row.first_turn,
@@ -212,6 +218,14 @@ class SqliteSessionStore(SessionStore):
     async def close(self) -> None:
         await self._worker.close()
         await self._file.close()
+
+    def _decoded(self, records: Iterable[str]) -> tuple[Message, ...]:
+        try:
+            return tuple(map(self._decoder.decode, records))
+        except msgspec.MsgspecError as error:
+            raise StoreUnavailable(
+                "a record of the session is damaged, or of a newer version"
+            ) from error
 
     def _name(self, session_id: str) -> rows.Name:
         return (*self._owner, escape_nul(session_id))

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from itertools import groupby
 from typing import Any
 from urllib.parse import quote
@@ -58,7 +57,6 @@ class GeminiCapabilities(Struct, frozen=True):
     takes_sampling: bool
 
 
-@lru_cache(maxsize=64)
 def gemini_capabilities(model: str) -> GeminiCapabilities:
     """Return what a model accepts, by its name.
 

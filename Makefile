@@ -15,7 +15,7 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
 PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner
-CODE := $(PACKAGES) tests examples benchmarks
+CODE := $(PACKAGES) release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
 # Servers of other projects, each group in an environment of its own: their dependencies differ from ours.
@@ -23,7 +23,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -166,11 +166,11 @@ $(SBOM)/stamp: requirements/sbom.txt
 	@$(SBOM)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
 	@touch $@
 
-sbom: $(SBOM)/stamp ## write dist/sbom/IMAGE.cdx.json: what each image has beside its base, as CycloneDX
-	@mkdir -p dist/sbom
-	@for image in facade runtime operator; do PYTHONWARNINGS=ignore $(SBOM)/bin/cyclonedx-py requirements requirements/$$image.txt \
-		--pyproject pyproject.toml --mc-type application --output-reproducible -o dist/sbom/$$image.cdx.json; \
-		echo dist/sbom/$$image.cdx.json; done
+sbom: setup $(SBOM)/stamp ## write dist/sbom/IMAGE.cdx.json: what each image has beside its base, as CycloneDX
+	@$(BIN)/python -m release.sbom
+
+release: setup $(SBOM)/stamp ## build dist/VERSION: images, chart, wheel, checksums (VERSION=1.2.3; docs/how-to/release.md)
+	@$(BIN)/python -m release "$(VERSION)" --registry="$(REGISTRY)" --platforms="$(PLATFORMS)" --base="$(BASE)" --commit="$(COMMIT)" --builder="$(BUILDER)"
 
 PUBLIC_BASE := python:3.13-slim
 pin-base: ## write today's digest of the base image into the Dockerfiles (needs docker and its registry)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -191,16 +192,28 @@ def chat(
     service_account: Account = "default",
 ) -> None:
     """Talk to an agent. Ctrl-C stops its answer, Ctrl-D ends the conversation."""
-    from omnia_cli.chat import ChatFailed
+    from omnia_cli.chat import ChatFailed, Unreachable
     from omnia_cli.chat import chat as run
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
 
+    @contextlib.contextmanager
+    def reach() -> Iterator["Target"]:
+        with contextlib.ExitStack() as reached:
+            try:
+                found = _target(agent, Mode.AGENT, token, namespace, service_account)
+                target = reached.enter_context(found)
+            except (KubectlFailed, NotFound) as error:
+                raise Unreachable(str(error)) from error
+            yield target
+
+    words = ["omnia", "chat", agent]
+    if namespace is not None:
+        words += ["-n", namespace]
+        words += [] if service_account == "default" else ["--service-account", service_account]
     try:
-        with _target(agent, Mode.AGENT, token, namespace, service_account) as found:
-            console = Console(soft_wrap=True, highlight=False)
-            failed = run(found.url, session, found.token, console)
-    except (ChatFailed, KubectlFailed, NotFound) as error:
+        failed = run(reach, session, shlex.join(words), Console(soft_wrap=True, highlight=False))
+    except ChatFailed as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

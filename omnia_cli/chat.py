@@ -1,19 +1,22 @@
 """The command `omnia chat`: a conversation in the terminal."""
 
 import contextlib
+import random
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import orjson
 from rich.console import Console
 from rich.markup import escape
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.frames import CloseCode
 from websockets.http11 import Response
 from websockets.sync.client import ClientConnection, connect
 
@@ -21,68 +24,190 @@ from omnia_core.jsonvalue import JsonObject
 
 # A session that exists is found within this time, also while the agent starts.
 RESUME_SECONDS = 30.0
+# Close codes after which a session goes on elsewhere: the pod is replaced, or a proxy restarts.
+_MOVED = (CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART)
+# Ten tries in about half a minute: a crashed container is started again within that time.
+_TRIES = 10
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 5.0
+
+Reach = Callable[[], AbstractContextManager[tuple[str, str | None]]]
+"""Finds the agent; yields its URL and its bearer token. Raises Unreachable."""
 
 
 class ChatFailed(Exception):
     """The conversation could not begin or go on; the message is for people."""
 
 
-def chat(url: str, session_id: str | None, token: str | None, console: Console) -> int:
+class Unreachable(ChatFailed):
+    """The agent does not answer now; a later try may succeed."""
+
+
+class _Conflict(Exception):
+    """The turn of the lost connection still runs."""
+
+
+class _SessionUnknown(ChatFailed):
+    """The agent has no session of this id, or no longer; the connection has a new one."""
+
+
+def chat(reach: Reach, session_id: str | None, command: str, console: Console) -> int:
     """Talk until the input ends; return how many turns failed.
 
-    Ctrl-C stops the running turn; at the prompt it ends the conversation.
+    A connection that is lost is opened again, with its session. Ctrl-C stops the running turn; at
+    the prompt it ends the conversation. `command` is what a user types to talk to this agent; it
+    is printed at the end, with the session.
 
     Raises:
-        ChatFailed: the agent cannot be reached or does not know the session, or the connection
-            was closed.
+        ChatFailed: the agent cannot be reached or does not know the session, or refused to go on.
     """
-    headers = {"Authorization": f"Bearer {token}"} if token else None
-    with (
-        _failing_plainly(url),
-        connect(_resuming(url, session_id), additional_headers=headers, max_size=None) as socket,
-    ):
-        conversation = Conversation(socket, console)
-        conversation.greet(session_id)
-        return sum(not conversation.turn(line) for line in _lines(console))
+    with Conversation(reach, console, session_id) as conversation:
+        try:
+            return sum(not conversation.turn(line) for line in _lines(console))
+        finally:
+            if conversation.resumable:
+                again = f"{command} --session {conversation.session_id}"
+                console.print(f"[dim]go on with: {escape(again)}[/]")
 
 
 class Conversation:
-    """One connection to an agent; prints the frames that it receives."""
+    """A session with an agent, over one connection after the other; prints what it receives."""
 
-    def __init__(self, socket: ClientConnection, console: Console) -> None:
-        self._socket = socket
+    def __init__(self, reach: Reach, console: Console, session_id: str | None) -> None:
+        self._reach = reach
         self._console = console
-        self.session_id = ""
+        self._connection = contextlib.ExitStack()
+        self._socket: ClientConnection
+        self._answering = False
+        self._streamed = False
+        self._conflicts = False
+        self.session_id = session_id or ""
+        self.resumable = session_id is not None
 
-    def greet(self, resumed: str | None = None) -> None:
-        """Wait until the session of this conversation is announced, and print its id.
+    def __enter__(self) -> Self:
+        """Connect, and print the session."""
+        resumed = bool(self.session_id)
+        try:
+            self._connect()
+        except BaseException:
+            self._connection.close()
+            raise
+        word = "resumed session" if resumed else "session"
+        self._console.print(f"[dim]{word} {escape(self.session_id)}[/]")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Disconnect."""
+        self._connection.close()
+
+    def turn(self, text: str) -> bool:
+        """Send a message and print the answer; return whether the turn succeeded.
+
+        When the connection is lost before the answer has begun, the message is sent again on a new
+        one; afterwards it is not, because the agent has acted on it.
+
+        Raises:
+            ChatFailed: the connection is lost and cannot be opened again.
+        """
+        kept = True
+        for pause in _pauses():
+            try:
+                return self._exchange(text) and kept
+            except _Conflict:  # the agent has not noticed yet that the first connection is lost
+                time.sleep(pause)
+            except ConnectionClosed as closed:
+                self._conflicts = True
+                cut = self._answering
+                kept = self._reconnect(closed, text) and kept
+                if cut:
+                    return False
+        raise ChatFailed(f"sent {_TRIES} times without an answer: {text}")
+
+    def _connect(self) -> None:
+        """Open a connection and wait until its session is announced.
 
         A facade announces a new session first, and the resumed one as soon as it is found.
 
         Raises:
-            ChatFailed: the session to resume is unknown or has expired.
+            Unreachable: the agent does not answer now.
+            ChatFailed: it refuses.
         """
+        resumed = self.session_id
+        url, token = self._connection.enter_context(self._reach())
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        with _failing_plainly(url):
+            self._socket = self._connection.enter_context(
+                connect(_resuming(url, resumed), additional_headers=headers, max_size=None)
+            )
+            try:
+                self._greet(resumed)
+            except (ConnectionClosed, Unreachable):
+                self.session_id = resumed  # not the new one that is announced before it
+                raise
+
+    def _greet(self, resumed: str) -> None:
         deadline = time.monotonic() + RESUME_SECONDS
         while True:
             frame = self._receive_before(deadline)
-            if frame["type"] == "error":
-                error = frame["error"]
-                raise ChatFailed(f"{error['code']} {error['message']}")
+            if code := _code(frame):
+                failure = _SessionUnknown if code == "SESSION_EXPIRED" else Unreachable
+                raise failure(f"{code} {frame['error']['message']}")
             self._show(frame)
-            if frame["type"] == "connected" and resumed in (None, self.session_id):
-                break
-        word = "resumed session" if resumed else "session"
-        self._console.print(f"[dim]{word} {escape(self.session_id)}[/]")
+            if frame["type"] == "connected" and resumed in ("", self.session_id):
+                return
 
-    def turn(self, text: str) -> bool:
-        """Send a message and print the answer; return whether the turn succeeded."""
+    def _reconnect(self, closed: ConnectionClosed, text: str) -> bool:
+        """Open the next connection, with the session; return whether the agent still has it.
+
+        Raises:
+            ChatFailed: no try succeeded, or the connection was closed for good.
+        """
+        if closed.rcvd is not None and closed.rcvd.code not in _MOVED:
+            raise ChatFailed(f"the agent ended the conversation: {closed}; not answered: {text}")
+        why = (closed.rcvd.reason if closed.rcvd else "") or "it broke off"
+        if self._answering:
+            self._console.print("\n[red]the answer was cut here; what it said so far is kept[/]")
+        self._answering = self._streamed = False
+        self._console.print(f"[dim]connection lost ({escape(why)}), connecting again …[/] ", end="")
+        before, failure = self.session_id, Unreachable("")
+        for pause in _pauses():
+            time.sleep(pause)
+            self._connection.close()
+            try:
+                self._connect()
+            except _SessionUnknown as unknown:
+                self._console.print(
+                    f"[red]{escape(str(unknown))}[/] [dim]session {escape(before)} is gone; "
+                    f"new session {escape(self.session_id)}[/]"
+                )
+                return False
+            except Unreachable as error:
+                failure = error
+            else:
+                self._console.print(f"[dim]resumed session {escape(self.session_id)}[/]")
+                return True
+        self._console.print("[red]failed[/]")
+        raise ChatFailed(f"{failure}; tried {_TRIES} times; not answered: {text}") from failure
+
+    def _exchange(self, text: str) -> bool:
+        """Send a message and print its answer on this connection; return whether it succeeded.
+
+        Raises:
+            ConnectionClosed: the connection is lost; `_answering`: the answer had begun.
+        """
+        self._answering = False
         self._send(type="message", content=text, session_id=self.session_id)
+        self.resumable = True
         with self._cancelling():
             while True:
                 frame = self._receive()
+                if self._conflicts and _code(frame) == "SESSION_CONFLICT":
+                    raise _Conflict
                 self._show(frame)
                 if frame["type"] in ("done", "error"):
+                    self._answering = False
                     return bool(frame["type"] == "done")
+                self._answering = self._answering or frame["type"] in _ANSWER
 
     @contextlib.contextmanager
     def _cancelling(self) -> Iterator[None]:
@@ -91,14 +216,17 @@ class Conversation:
         def interrupted(*_: object) -> None:
             signal.signal(signal.SIGINT, before)
             # Sent from another thread, because the interrupted code may hold the connection's lock.
-            cancel = {"type": "cancel", "session_id": self.session_id}
-            threading.Thread(target=self._send, kwargs=cancel, daemon=True).start()
+            threading.Thread(target=self._cancel, daemon=True).start()
 
         before = signal.signal(signal.SIGINT, interrupted)
         try:
             yield
         finally:
             signal.signal(signal.SIGINT, before)
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(ConnectionClosed):  # there is no turn to stop any more
+            self._send(type="cancel", session_id=self.session_id)
 
     def _show(self, frame: JsonObject) -> None:
         show: Callable[[JsonObject], None] | None = getattr(self, f"_on_{frame['type']}", None)
@@ -140,8 +268,6 @@ class Conversation:
         self._streamed = False
         self._console.print(f"\n[red]{escape(error['code'])}[/] {escape(error['message'])}")
 
-    _streamed = False
-
     def _send(self, **frame: Any) -> None:
         self._socket.send(orjson.dumps(frame).decode())
 
@@ -153,12 +279,27 @@ class Conversation:
         try:
             return self._receive(max(0.0, deadline - time.monotonic()))
         except TimeoutError as error:
-            raise ChatFailed(
+            raise Unreachable(
                 f"the agent did not announce the session within {RESUME_SECONDS:g} s"
             ) from error
 
 
+# Frames of an answer that has begun.
+_ANSWER = ("chunk", "tool_call", "tool_result")
 _USAGE = (("input_tokens", "tokens in"), ("output_tokens", "tokens out"), ("cost_usd", "USD"))
+
+
+def _code(frame: JsonObject) -> str:
+    """Return the code of an error frame, or ""."""
+    return str(frame["error"]["code"]) if frame["type"] == "error" else ""
+
+
+def _pauses() -> Iterator[float]:
+    """Yield the seconds to wait before each try."""
+    for number in range(_TRIES):
+        longest = min(_FIRST_PAUSE * 2**number, _LONGEST_PAUSE)
+        # Clients that lost the same pod come back one after the other.
+        yield longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 def _lines(console: Console) -> Iterator[str]:
@@ -173,7 +314,7 @@ def _lines(console: Console) -> Iterator[str]:
                 yield line.strip()
 
 
-def _resuming(url: str, session_id: str | None) -> str:
+def _resuming(url: str, session_id: str) -> str:
     """Return the URL with the session in its query."""
     if not session_id:
         return url
@@ -187,10 +328,14 @@ def _failing_plainly(url: str) -> Iterator[None]:
     try:
         yield
     except InvalidStatus as error:
-        raise ChatFailed(_refusal(url, error.response)) from error
+        # 5xx: the facade drains, or a proxy finds no pod; other refusals stay what they are.
+        later = error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
+        raise (Unreachable if later else ChatFailed)(_refusal(url, error.response)) from error
     except ConnectionClosed as error:
-        raise ChatFailed(f"{url} ended the conversation: {error}") from error
-    except (OSError, ValueError, WebSocketException) as error:
+        raise Unreachable(f"{url} ended the conversation: {error}") from error
+    except (OSError, WebSocketException) as error:
+        raise Unreachable(f"{url} cannot be reached: {error}") from error
+    except ValueError as error:
         raise ChatFailed(f"{url} cannot be reached: {error}") from error
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import pytest
 
 from tests.chart.rendering import Renderer
+from tests.cluster import releases
 from tests.cluster.harness.cluster import Cluster, chosen
+from tests.cluster.harness.commands import succeeds
 from tests.cluster.harness.deploy import NAMESPACE, RELEASE
 from tests.cluster.harness.errors import HarnessError, MissingPart
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
+from tests.cluster.releases import Release
 
 ROOT = Path(__file__).parents[2]
 FOREIGN = Path(__file__).parent / "foreign"
@@ -116,6 +119,31 @@ def redis_image(cluster: Cluster) -> None:
     except MissingPart as missing:
         unavailable(str(missing))
     cluster.load([name])
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A release of this commit, whose images are on the nodes."""
+    return _released(cluster, "9.9.9-rc.2", "HEAD", tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture(scope="session")
+def previous_release(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Release:
+    """A release of the commit before this one, whose images are on the nodes."""
+    return _released(cluster, "9.9.9-rc.1", "HEAD^", tmp_path_factory.mktemp("previous"))
+
+
+def _released(cluster: Cluster, version: str, commit: str, folder: Path) -> Release:
+    if not releases.can_bring(cluster):
+        pytest.skip("images of other versions must be on the nodes of this cluster")
+    if not succeeds("git", "-C", ROOT, "rev-parse", "--verify", f"{commit}^{{commit}}"):
+        unavailable(f"this clone has no commit {commit}; get it: git fetch --unshallow")
+    try:
+        made = releases.build(version, commit, folder)
+    except MissingPart as missing:
+        unavailable(str(missing))
+    releases.bring(cluster, made)
+    return made
 
 
 @pytest.fixture

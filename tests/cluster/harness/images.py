@@ -98,22 +98,39 @@ class Buildah:
             run("buildah", "push", "--quiet", name, f"docker-archive:{archive}:{name}", seconds=600)
         return archive
 
-    def _build_base(self) -> None:
+    def base_for(self, architecture: str) -> str:
+        """Return the base of images for an architecture, such as arm64; it is built when missing.
+
+        Raises:
+            MissingPart: a program is not there and cannot be installed.
+        """
+        need_root()
+        need_programs(FOR_IMAGES)
+        own = run("dpkg", "--print-architecture").strip() == architecture
+        name = BASE_IMAGE if own else f"{BASE_IMAGE}-{architecture}"
+        if not self.exists(name):
+            self._build_base(name, "" if own else architecture)
+        return name
+
+    def _build_base(self, name: str = BASE_IMAGE, architecture: str = "") -> None:
+        other = (f"--arch={architecture}",) if architecture else ()
+        self.layout.cache.mkdir(parents=True, exist_ok=True)
         with (
-            step(f"building {BASE_IMAGE} from Debian packages"),
+            step(f"building {name} from Debian packages"),
             tempfile.TemporaryDirectory(dir=self.layout.cache) as folder,
         ):
             system = Path(folder) / "system"
             run(
                 *("debootstrap", "--variant=minbase", f"--include={','.join(BASE_PACKAGES)}"),
-                *(BASE_SUITE, system),
+                *(*other, BASE_SUITE, system),
                 seconds=LONGEST_BUILD,
             )
             (system / "usr/local/bin/python").symlink_to("/usr/bin/python3")
             for waste in ("var/cache/apt/archives", "var/lib/apt/lists", "usr/share/doc"):
                 shutil.rmtree(system / waste, ignore_errors=True)
             (Path(folder) / "Dockerfile").write_text('FROM scratch\nCOPY system /\nCMD ["bash"]\n')
-            self._build(Path(folder), "Dockerfile", BASE_IMAGE, None)
+            platform = (f"--platform=linux/{architecture}",) if architecture else ()
+            self._build(Path(folder), "Dockerfile", name, None, *platform)
 
     def _build(
         self, context: Path, dockerfile: str, name: str, base: str | None, *options: Argument

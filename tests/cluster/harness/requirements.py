@@ -23,6 +23,7 @@ FOR_CLUSTER = {
     "buildah": "buildah",  # the pause image
 }
 FOR_IMAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
+FOR_RELEASE = {"buildah": "buildah", "skopeo": "skopeo", "git": "git"}
 
 
 def need_root() -> None:

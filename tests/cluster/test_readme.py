@@ -1,0 +1,112 @@
+"""The README's own lines for a cluster on this machine, and `omnia chat` through a rollout."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.agents import condition, everything, pods, ready
+from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.pages import ROOT, Shell
+
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(600)]
+EXAMPLE = ROOT / "examples/support-agent"
+
+
+@pytest.fixture
+def example(cluster_kubectl: Kubectl) -> Iterator[None]:
+    """Nothing of the example is left in the cluster's default namespace, before and after."""
+    delete = ("delete", "--ignore-not-found", f"--filename={EXAMPLE}", "--timeout=60s")
+    cluster_kubectl(*delete)
+    yield
+    cluster_kubectl(*delete)
+
+
+def test_the_readmes_lines_for_this_machine_end_in_a_conversation(
+    cluster: Cluster, cluster_kubectl: Kubectl, example: None, tmp_path: Path
+) -> None:
+    given = {
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "PATH": f"{cluster.kubectl.parent}:{os.environ['PATH']}",
+    }
+    person = Shell(ROOT, given)
+    printed = person.type("README.md", "On this machine", seconds=550)
+
+    assert condition(cluster_kubectl, "support-agent", "Ready")[0] == "True"
+    assert "condition met" in printed
+
+
+class Chat:
+    """`omnia chat -n` as a process, with a pipe in place of a person."""
+
+    def __init__(self, cluster: Cluster, kubectl: Kubectl, agent: str, log: Path) -> None:
+        path = f"{cluster.kubectl.parent}:{os.environ['PATH']}"
+        self._log = log
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "omnia_cli", "chat", agent, "-n", kubectl.namespace],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env={**os.environ, "PATH": path, "KUBECONFIG": str(cluster.kubeconfig)},
+            )
+
+    @property
+    def printed(self) -> str:
+        return self._log.read_text()
+
+    def type(self, line: str) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+
+    def until(self, text: str) -> None:
+        wait_until(
+            text, lambda: text in self.printed or self.process.poll() is not None, seconds=90
+        )
+        assert text in self.printed, self.printed
+
+    def end(self) -> int:
+        assert self.process.stdin
+        self.process.stdin.close()
+        return self.process.wait(60)
+
+
+@pytest.mark.parametrize("forced", [False, True], ids=["rollout", "killed"])
+def test_a_chat_through_a_forwarded_port_goes_on_when_the_pod_is_replaced(
+    cluster: Cluster, kubectl: Kubectl, redis: str, tmp_path: Path, forced: bool
+) -> None:
+    kubectl.apply(*everything({"session": {"type": "redis", "storeRef": {"name": redis}}}))
+    ready(kubectl, "helper")
+    chat = Chat(cluster, kubectl, "helper", tmp_path / "log")
+    try:
+        chat.type("first")
+        chat.until("one")
+        before = pods(kubectl)
+        if forced:
+            kubectl("delete", "pod", *before, "--grace-period=0", "--force", "--wait=false")
+        else:
+            kubectl("rollout", "restart", "deployment/helper")
+            kubectl("rollout", "status", "deployment/helper", "--timeout=60s", seconds=70)
+            wait_until("the old pod is gone", lambda: not before & pods(kubectl), seconds=60)
+        chat.type("second")
+        chat.until("resumed session")
+        assert chat.end() == 0, chat.printed
+    finally:
+        if chat.process.poll() is None:
+            chat.process.kill()
+        chat.process.wait()
+    printed = chat.printed
+    found = re.search(r"^session (\S+)$", printed, re.MULTILINE)
+    assert found, printed
+    assert f"resumed session {found[1]}\n" in printed
+    assert printed.count("tokens out") == 2
+    last = f"go on with: omnia chat helper -n {kubectl.namespace} --session {found[1]}\n"
+    assert printed.endswith(last)

@@ -3,7 +3,7 @@
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.findings import InvalidResource, ResourceFinding, Severity, dotted
 from omnia_operator.api.maturity import notes
-from omnia_operator.api.parsing import AnyResource, findings, parse
+from omnia_operator.api.parsing import AnyResource, findings, parse, parse_served
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy
@@ -23,4 +23,5 @@ __all__ = [
     "findings",
     "notes",
     "parse",
+    "parse_served",
 ]

@@ -1,5 +1,6 @@
 """Parses a document as a resource, or explains what is wrong with it."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -49,6 +50,27 @@ def parse(document: JsonObject) -> AnyResource:
     return resource
 
 
+def parse_served(document: JsonObject) -> AnyResource:
+    """Parse a resource that the API server serves, without the fields that are unknown here.
+
+    While a newer version is rolled back, its resource definitions may still be there: the API
+    server then adds the defaults of fields that this version does not have.
+
+    Raises:
+        InvalidResource: as `parse`.
+    """
+    try:
+        return parse(document)
+    except InvalidResource:
+        unknown = _unknown_fields(document)
+        if not unknown:
+            raise
+    known = copy.deepcopy(document)
+    for path in unknown:
+        _remove(known, path)
+    return parse(known)
+
+
 def findings(document: JsonObject) -> list[ResourceFinding]:
     """Return all findings about a document, errors first."""
     resource, errors = _read(document)
@@ -64,11 +86,7 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFindin
         return None, errors
     resource_type = _TYPES[document["kind"]]
     try:
-        # As JSON, which the API server reads: keys are strings, and dates are text.
-        text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
-        check_depth(text)
-        # A field has its alias only: the API server does not know `secret_ref`.
-        resource = resource_type.model_validate_json(text, by_alias=True, by_name=False)
+        resource = _validated(document)
     except TooDeep as error:
         return None, [ResourceFinding((), f"the document is {error}")]
     except orjson.JSONEncodeError as error:
@@ -77,6 +95,46 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFindin
         schema = resource_schema(resource_type)
         return None, _distinct(error, schema, OLD_FIELDS[resource_type.kind_name])
     return resource, [ResourceFinding(path, message) for path, message in _breaches(resource)]
+
+
+def _validated(document: JsonObject) -> AnyResource:
+    """Validate the schema of a resource of a known kind.
+
+    Raises:
+        TooDeep: it has too many levels.
+        JSONEncodeError: it is not JSON.
+        ValidationError: it breaks the schema.
+    """
+    # As JSON, which the API server reads: keys are strings, and dates are text.
+    text = orjson.dumps(document, default=str, option=orjson.OPT_NON_STR_KEYS)
+    check_depth(text)
+    # A field has its alias only: the API server does not know `secret_ref`.
+    return _TYPES[document["kind"]].model_validate_json(text, by_alias=True, by_name=False)
+
+
+def _unknown_fields(document: JsonObject) -> list[Path]:
+    """Return the fields that the models do not have; none of a document that cannot be read."""
+    if any(_identity(document)):
+        return []
+    try:
+        _validated(document)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False, include_context=False)
+        return [detail["loc"] for detail in details if detail["type"] == "extra_forbidden"]
+    except (TooDeep, orjson.JSONEncodeError):
+        pass
+    return []
+
+
+def _remove(value: Any, path: Path) -> None:
+    """Remove a field; steps of `path` that the document does not have name a type of pydantic."""
+    *parents, field = path
+    for step in parents:
+        within = value if isinstance(value, dict) else range(len(value))
+        if step in within:
+            value = value[step]
+    if isinstance(value, dict):
+        value.pop(field, None)
 
 
 def _identity(document: JsonObject) -> Iterator[ResourceFinding]:

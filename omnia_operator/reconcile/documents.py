@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from omnia_core.jsonvalue import JsonObject, TooDeep
-from omnia_operator.api import AnyResource, InvalidResource, dotted, parse
+from omnia_operator.api import AnyResource, InvalidResource, dotted, parse_served
 from omnia_operator.api.findings import ResourceFinding
 from omnia_operator.api.meta import Status
 from omnia_operator.cluster.store import TOO_DEEP
@@ -21,7 +21,7 @@ def parsed(document: JsonObject) -> AnyResource | str:
     if document.get(TOO_DEEP):
         return f"the document is {TooDeep()}"
     try:
-        return parse({key: value for key, value in document.items() if key != "status"})
+        return parse_served({key: value for key, value in document.items() if key != "status"})
     except InvalidResource as error:
         return explained(error.findings)
 

@@ -20,6 +20,8 @@ from omnia_operator.api import (
     ToolRegistry,
     notes,
 )
+from omnia_operator.api.container import ExtraContainer, InitContainer
+from omnia_operator.api.expose import ParentRef, RouteTimeouts
 from omnia_operator.api.maturity import LATER
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER, TOOL_REGISTRY, ObjectKind
 from tests.operator import objects
@@ -46,6 +48,8 @@ CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
 
 
 ROOT = Path(__file__).parents[2]
+# Objects of Kubernetes' own shape, which are written into manifests as they are.
+WRITTEN_WHOLE = frozenset({ExtraContainer, InitContainer, ParentRef, RouteTimeouts})
 PROGRAMS = ("omnia_core", "omnia_facade", "omnia_operator", "omnia_runtime")
 
 
@@ -55,7 +59,7 @@ def fields(model: type[BaseModel], path: str, seen: set[type]) -> Iterator[tuple
         here = f"{path}.{field.alias or attribute}"
         yield attribute, here
         for inner in models(field.annotation):
-            if inner not in seen:
+            if inner not in seen and inner not in WRITTEN_WHOLE:
                 seen.add(inner)
                 yield from fields(inner, here, seen)
 

@@ -1,5 +1,6 @@
 """What is wrong with a document is said in plain words, at the right place."""
 
+import copy
 import datetime as dt
 
 import pytest
@@ -16,6 +17,7 @@ from omnia_operator.api import (
     dotted,
     findings,
     parse,
+    parse_served,
 )
 from omnia_operator.api.renamed_fields import OLD_FIELDS
 from omnia_operator.api.schema import resource_schema
@@ -26,7 +28,7 @@ CASES: list[tuple[JsonObject, str, str]] = [
     (
         objects.agent({"session": {"key": 1}}),
         "spec.session.key",
-        "unknown field key; the fields here are storeRef, ttl, type",
+        "unknown field key; the fields here are naming, persistentVolumeClaim, storeRef, ttl, type",
     ),
     (
         objects.agent({"mode": "agnet"}),
@@ -180,7 +182,7 @@ CASES: list[tuple[JsonObject, str, str]] = [
         "kind",
         (
             "expected one of AgentRuntime, PromptPack, ToolRegistry, Provider,"
-            ' SessionRetentionPolicy, found "agent"'
+            ' SessionRetentionPolicy, found "agent"; did you mean AgentRuntime?'
         ),
     ),
 ]
@@ -251,3 +253,25 @@ def test_what_nothing_acts_on_yet_is_a_warning(document: JsonObject, path: str) 
 )
 def test_what_is_switched_off_warns_of_nothing(change: JsonObject) -> None:
     assert findings(objects.agent(change)) == []
+
+
+def test_the_api_servers_fields_of_a_later_version_are_passed_over() -> None:
+    document = objects.agent({"facade": {"type": "websocket", "later": {"a": 1}}, "newer": []})
+    document["spec"]["providers"] = [
+        {"name": "default", "providerRef": {"name": "p"}, "weight": 1},
+        {"name": "fallback", "providerRef": {"name": "q"}},
+    ]
+    before = copy.deepcopy(document)
+    resource = parse_served(document)
+    assert isinstance(resource, AgentRuntime)
+    assert [provider.name for provider in resource.spec.providers] == ["default", "fallback"]
+    assert document == before
+    with pytest.raises(InvalidResource, match="unknown field later"):
+        parse(document)
+
+
+def test_a_served_resource_that_is_wrong_otherwise_is_still_invalid() -> None:
+    document = objects.agent({"newer": 1, "mode": "choir"})
+    with pytest.raises(InvalidResource) as caught:
+        parse_served(document)
+    assert [finding.path for finding in caught.value.findings] == [("spec", "mode")]

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
 import pytest
@@ -90,7 +90,13 @@ class Played:
     def __init__(self, script: list[str | ToolCalled | None]) -> None:
         self.script = script
 
-    async def run(self, turn: UserTurn, listener: AgentListener, caller: Caller) -> TurnFinished:  # noqa: ARG002 - the port's
+    async def run(
+        self,
+        turn: UserTurn,
+        listener: AgentListener,
+        caller: Caller,  # noqa: ARG002 - the port's
+        cancel: Callable[[], None],  # noqa: ARG002 - the port's
+    ) -> TurnFinished:
         for step in self.script:
             if step is None:
                 await asyncio.sleep(0)

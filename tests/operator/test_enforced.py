@@ -21,7 +21,7 @@ from omnia_operator.api import (
     notes,
 )
 from omnia_operator.api.container import ExtraContainer, InitContainer
-from omnia_operator.api.expose import ParentRef, RouteTimeouts
+from omnia_operator.api.expose import HTTPRouteSpec
 from omnia_operator.api.maturity import LATER
 from omnia_operator.cluster.kinds import AGENT_RUNTIME, PROVIDER, TOOL_REGISTRY, ObjectKind
 from tests.operator import objects
@@ -49,7 +49,7 @@ CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
 
 ROOT = Path(__file__).parents[2]
 # Objects of Kubernetes' own shape, which are written into manifests as they are.
-WRITTEN_WHOLE = frozenset({ExtraContainer, InitContainer, ParentRef, RouteTimeouts})
+WRITTEN_WHOLE = frozenset({ExtraContainer, HTTPRouteSpec, InitContainer})
 PROGRAMS = ("omnia_core", "omnia_facade", "omnia_operator", "omnia_runtime")
 
 

@@ -189,7 +189,7 @@ $(NODE_CLIENT) $(NODE_SERVERS): %/node_modules/.package-lock.json: %/package-loc
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 
-.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster bench-operator
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster test-release bench-operator
 
 cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
 	@$(HARNESS) up
@@ -217,7 +217,13 @@ deploy: setup ## bring the images and the chart into the cluster
 
 test-cluster: setup ## cluster-up, images, deploy, and the tests on that cluster
 	@$(HARNESS) prepare
-	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster --numprocesses=0 $(ARGS)
+	@CLUSTER_TESTS=true $(BIN)/python -m pytest tests/cluster $(addprefix --ignore=,$(RELEASE_TESTS)) --numprocesses=0 $(ARGS)
+
+# They build the images of several commits, each in minutes.
+RELEASE_TESTS := $(patsubst %,tests/cluster/test_%.py,release upgrade)
+test-release: setup ## cluster-up, and the tests that build releases, push, install, upgrade and roll back
+	@$(HARNESS) prepare
+	@CLUSTER_TESTS=true $(BIN)/python -m pytest $(RELEASE_TESTS) --numprocesses=0 $(ARGS)
 
 bench-operator: cluster-up ## 500 agents on the cluster: pace, memory, idle CPU, what a change costs (ARGS=100: fewer)
 	@$(BIN)/python -m benchmarks.operator_agents $(ARGS)

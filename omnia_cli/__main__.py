@@ -186,13 +186,20 @@ def chat(
     agent: Annotated[
         str, typer.Argument(metavar="NAME|URL", help="An agent that runs here, or a URL.")
     ],
+    message: Annotated[
+        str | None,
+        typer.Argument(
+            help="Send this, print the answer alone on standard output, and end.",
+            show_default=False,
+        ),
+    ] = None,
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
 ) -> None:
     """Talk to an agent. Ctrl-C stops its answer, Ctrl-D ends the conversation."""
-    from omnia_cli.chat import ChatFailed, Unreachable
+    from omnia_cli.chat import ChatFailed, Unreachable, ask
     from omnia_cli.chat import chat as run
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
@@ -212,13 +219,18 @@ def chat(
         words += ["-n", namespace]
         words += [] if service_account == "default" else ["--service-account", service_account]
     try:
-        failed = run(reach, session, shlex.join(words), Console(soft_wrap=True, highlight=False))
+        console = Console(soft_wrap=True, highlight=False)
+        if message is not None:
+            notes = Console(stderr=True, soft_wrap=True, highlight=False)
+            failed = ask(reach, session, message, console, notes)
+        else:
+            failed = run(reach, session, shlex.join(words), console)
     except ChatFailed as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     # A person has seen the error; a script needs the exit code.
-    if failed and not sys.stdin.isatty():
+    if failed and (message is not None or not sys.stdin.isatty()):
         raise typer.Exit(1)
 
 

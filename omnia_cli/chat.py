@@ -51,6 +51,16 @@ class _SessionUnknown(ChatFailed):
     """The agent has no session of this id, or no longer; the connection has a new one."""
 
 
+def ask(reach: Reach, session_id: str | None, message: str, answer: Console, notes: Console) -> int:
+    """Send one message, and print its answer and what is said about it; return how many failed.
+
+    Raises:
+        ChatFailed: as `chat`.
+    """
+    with Conversation(reach, notes, session_id, answer) as conversation:
+        return int(not conversation.turn(message))
+
+
 def chat(reach: Reach, session_id: str | None, command: str, console: Console) -> int:
     """Talk until the input ends; return how many turns failed.
 
@@ -73,9 +83,13 @@ def chat(reach: Reach, session_id: str | None, command: str, console: Console) -
 class Conversation:
     """A session with an agent, over one connection after the other; prints what it receives."""
 
-    def __init__(self, reach: Reach, console: Console, session_id: str | None) -> None:
+    def __init__(
+        self, reach: Reach, console: Console, session_id: str | None, answers: Console | None = None
+    ) -> None:
+        """`answers` gets what the agent says, in place of `console`, and nothing else."""
         self._reach = reach
         self._console = console
+        self._answers = answers or console
         self._connection = contextlib.ExitStack()
         self._socket: ClientConnection
         self._answering = False
@@ -238,7 +252,7 @@ class Conversation:
 
     def _on_chunk(self, frame: JsonObject) -> None:
         self._streamed = True
-        self._console.print(frame["content"], end="", markup=False, highlight=False)
+        self._answers.print(frame["content"], end="", markup=False, highlight=False)
 
     def _on_tool_call(self, frame: JsonObject) -> None:
         call = frame["tool_call"]
@@ -255,13 +269,15 @@ class Conversation:
 
     def _on_done(self, frame: JsonObject) -> None:
         if not self._streamed:
-            self._console.print(frame.get("content", ""), end="", markup=False, highlight=False)
+            self._answers.print(frame.get("content", ""), end="", markup=False, highlight=False)
         self._streamed = False
+        self._answers.print()
         usage = frame.get("usage") or {}
         notes = [f"{usage[key]} {name}" for key, name in _USAGE if key in usage]
         if frame.get("finish_reason") not in (None, "", "stop"):
             notes.append(str(frame["finish_reason"]))
-        self._console.print(f"\n[dim]{escape(' · '.join(notes))}[/]" if notes else "")
+        if notes:
+            self._console.print(f"[dim]{escape(' · '.join(notes))}[/]")
 
     def _on_error(self, frame: JsonObject) -> None:
         error = frame["error"]

@@ -162,3 +162,23 @@ def test_a_chat_that_begins_before_the_agent_serves_waits_for_it(
 
     assert done.returncode == 0, done
     assert "one" in done.stdout
+
+
+def test_one_message_prints_its_answer_alone(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "Where is order A-1001?")
+    assert done.returncode == 0, done
+    assert done.stdout.startswith("Order A-1001 (oak desk) is on its way")
+    assert done.stdout.endswith("\n")
+    assert done.stdout.count("\n") == 1
+    assert "lookup_order" in done.stderr
+    session = re.search(r"session (\S+)", done.stderr)
+    assert session
+    again = chat(agent, "support-agent", "thanks", "--session", session[1])
+    assert again.stdout == "You are welcome. Have a good day!\n"
+
+
+def test_one_message_that_fails_is_exit_code_1(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "hello", "--session", "gone")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "SESSION_EXPIRED" in done.stderr

@@ -136,7 +136,7 @@ async def test_a_conversation_goes_on_when_its_facade_is_replaced(
 ) -> None:
     async with agent.facade() as first, chatting(agent) as chat:
         chat.type("one")
-        await chat.until("you said one")
+        await chat.until("you said one\n")
         await end(first, killed=killed)
         chat.type("two")
         await chat.until("connecting again")
@@ -181,7 +181,7 @@ async def test_a_session_that_is_gone_is_told_and_the_message_is_answered_in_a_n
 ) -> None:
     async with agent.facade() as first, chatting(agent) as chat:
         chat.type("one")
-        await chat.until("you said one")
+        await chat.until("you said one\n")
         await end(first, killed=False)
         agent.runtime.resume = pb.RESUME_STATE_NOT_FOUND
         async with agent.facade():
@@ -199,7 +199,7 @@ async def test_an_agent_that_stays_away_ends_the_command_with_the_message_and_th
 ) -> None:
     async with agent.facade() as first, chatting(agent) as chat:
         chat.type("one")
-        await chat.until("you said one")
+        await chat.until("you said one\n")
         await end(first, killed=True)
         chat.type("a long question")
         await chat.until("not answered: a long question")

@@ -42,6 +42,7 @@ from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
     EXPOSE_READY,
     OBJECTS_IN_SYNC,
+    ROUTE_PENDING,
     AgentFacts,
     Announcement,
     DeploymentState,
@@ -62,6 +63,9 @@ _WARNED = (
     "SessionRetention",
     OBJECTS_IN_SYNC,
 )
+# A Gateway's answer is looked for after this time: when the Gateway API was installed after the
+# operator had started, no watch tells it.
+_ROUTE_SECONDS = 15.0
 # New keys of an OpenID provider are used at the latest after this time.
 _ISSUER_SECONDS = 120.0
 _GRACE_SECONDS = 1.0
@@ -95,7 +99,7 @@ async def reconcile_agent(
     """Bring an agent to its desired state.
 
     It is requeued after a failure that may pass, for the next step of a canary of its PromptPack,
-    and for new keys of its OpenID provider.
+    for new keys of its OpenID provider, and while a Gateway has not answered.
     """
     document = await cluster.get(AGENT_RUNTIME, key)
     if document is None or document["metadata"].get("deletionTimestamp"):
@@ -137,7 +141,8 @@ async def reconcile_agent(
     await announce(cluster, AGENT_RUNTIME, document, outcome.news, now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
-    return _requeue(outcome)
+    pending = any(condition.reason == ROUTE_PENDING for condition in after.conditions)
+    return _requeue(outcome, _ROUTE_SECONDS if pending else None)
 
 
 def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> bool:
@@ -186,7 +191,7 @@ def _refused(resource: AnyResource | str, settings: Settings) -> Problem | None:
     return Problem("Ready", "PolicyViolation", explained(findings), retry=False)
 
 
-def _requeue(outcome: _Outcome) -> Requeue:
+def _requeue(outcome: _Outcome, route: float | None) -> Requeue:
     resolved = outcome.resolved
     if resolved is None:
         return Requeue.NO  # the missing object queues the agent when it is created
@@ -195,7 +200,7 @@ def _requeue(outcome: _Outcome) -> Requeue:
     # These change without an event.
     canary = resolved.pack.wait if resolved.pack is not None else None
     oidc = _ISSUER_SECONDS if resolved.agent.spec.external_auth.oidc else None
-    waits = [seconds for seconds in (canary, oidc) if seconds]
+    waits = [seconds for seconds in (canary, oidc, route) if seconds]
     return Requeue.after(min(waits)) if waits else Requeue.NO
 
 

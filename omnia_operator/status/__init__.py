@@ -4,7 +4,7 @@ from omnia_operator.status.agent import AgentFacts, agent_status
 from omnia_operator.status.agent_conditions import OBJECTS_IN_SYNC, overriding, unreachable_store
 from omnia_operator.status.conditions import Announcement, announcements, dated, listed
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
-from omnia_operator.status.exposure import EXPOSE_READY
+from omnia_operator.status.exposure import EXPOSE_READY, ROUTE_PENDING
 from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
 from omnia_operator.status.policy import PolicyFacts, effective, policy_status
 from omnia_operator.status.provider import provider_status
@@ -14,6 +14,7 @@ from omnia_operator.status.workload import DeploymentState, PodState
 __all__ = [
     "EXPOSE_READY",
     "OBJECTS_IN_SYNC",
+    "ROUTE_PENDING",
     "SPEC_ENFORCED",
     "AgentFacts",
     "Announcement",

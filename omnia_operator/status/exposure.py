@@ -9,6 +9,7 @@ from omnia_operator.resolve import Problem
 from omnia_operator.status.conditions import ConditionUpdate, false, listed, true
 
 EXPOSE_READY = "ExposeReady"
+ROUTE_PENDING = "RoutePending"
 
 
 def exposure_conditions(
@@ -57,7 +58,7 @@ def _route(route: JsonObject) -> ConditionUpdate:
             f"Gateway {listed(waiting)} has not answered yet: check that it exists, that its"
             " controller runs, and that a listener allows routes of this namespace"
         )
-        return false(EXPOSE_READY, "RoutePending", message)
+        return false(EXPOSE_READY, ROUTE_PENDING, message)
     return true(EXPOSE_READY, "RouteAccepted", f"accepted by Gateway {listed(sorted(accepted))}")
 
 

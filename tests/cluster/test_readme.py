@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from omnia_operator.labels import INSTANCE
 from tests.cluster.agents import condition, everything, pods, ready
 from tests.cluster.harness.cluster import Cluster
+from tests.cluster.harness.errors import HarnessError
 from tests.cluster.harness.waiting import wait_until
 from tests.cluster.kubectl import Kubectl
 from tests.cluster.pages import ROOT, Shell
@@ -68,15 +70,28 @@ class Chat:
         self.process.stdin.flush()
 
     def until(self, text: str) -> None:
-        wait_until(
-            text, lambda: text in self.printed or self.process.poll() is not None, seconds=90
-        )
+        try:
+            wait_until(
+                text, lambda: text in self.printed or self.process.poll() is not None, seconds=90
+            )
+        except HarnessError as error:
+            raise AssertionError(f"{error}\n{self.printed}") from error
         assert text in self.printed, self.printed
 
     def end(self) -> int:
         assert self.process.stdin
         self.process.stdin.close()
         return self.process.wait(60)
+
+
+def serving(kubectl: Kubectl) -> set[str]:
+    """Return the names of the pods that are ready."""
+    return {
+        pod["metadata"]["name"]
+        for pod in kubectl.list("pods", f"{INSTANCE}=helper")
+        for condition in pod.get("status", {}).get("conditions", ())
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    }
 
 
 @pytest.mark.parametrize("forced", [False, True], ids=["rollout", "killed"])
@@ -92,6 +107,8 @@ def test_a_chat_through_a_forwarded_port_goes_on_when_the_pod_is_replaced(
         before = pods(kubectl)
         if forced:
             kubectl("delete", "pod", *before, "--grace-period=0", "--force", "--wait=false")
+            # A message that the old containers still answer is no message that is sent again.
+            wait_until("a new pod serves", lambda: serving(kubectl) - before != set(), seconds=60)
         else:
             kubectl("rollout", "restart", "deployment/helper")
             kubectl("rollout", "status", "deployment/helper", "--timeout=60s", seconds=70)
@@ -102,7 +119,7 @@ def test_a_chat_through_a_forwarded_port_goes_on_when_the_pod_is_replaced(
     finally:
         if chat.process.poll() is None:
             chat.process.kill()
-        chat.process.wait()
+        chat.process.communicate()
     printed = chat.printed
     found = re.search(r"^session (\S+)$", printed, re.MULTILINE)
     assert found, printed

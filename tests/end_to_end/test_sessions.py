@@ -2,13 +2,14 @@
 
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import orjson
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from tests.end_to_end.conftest import LIMIT, Start
-from tests.services import MongoServer, PostgresServer, free_port
+from tests.services import MongoServer, PostgresServer, free_port, wait_listening
 
 MANIFESTS = """\
 apiVersion: v1
@@ -63,6 +64,7 @@ def test_a_conversation_in_a_database_goes_on_after_a_restart(
     ready = start(manifest).wait("ready", name="remembers")
     with connect(f"{ready['url']}?session_id={session}") as socket:
         assert ask(socket) == "second"
+    wait_listening(urlsplit(ready["history"]).port or 0)
     with urllib.request.urlopen(f"{ready['history']}/api/v1/sessions/{session}") as answer:
         assert orjson.loads(answer.read())["turns"] == 2
 

@@ -46,7 +46,9 @@ class Program:
 async def client(mounted: Mounted) -> AsyncIterator[Any]:
     """Open a channel and wait until the server answers."""
     target = f"127.0.0.1:{mounted.grpc_port}"
-    async with grpc.aio.insecure_channel(target) as channel:
+    # Channels to one address would share a connection, also one to a program that was killed.
+    own = (("grpc.use_local_subchannel_pool", 1),)
+    async with grpc.aio.insecure_channel(target, options=own) as channel:
         stub = runtime_pb2_grpc.RuntimeServiceStub(channel)  # type: ignore[no-untyped-call] # generated
         await stub.Health(pb.HealthRequest(), wait_for_ready=True, timeout=LIMIT)
         yield stub

@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
@@ -111,7 +112,10 @@ class Runner:
         stream.send(stream.writer.start({"sessionId": self._sessions.session_id}))
         task = self._begin(query, parts, stream)
         task.add_done_callback(stream.end)
-        return stream.read(), task
+        events = stream.read()
+        # A generator that was never started does not run its own end.
+        weakref.finalize(events, stream.leave).atexit = False
+        return events, task
 
     async def cancel(self, session_id: str | None = None) -> bool:
         """Cancel the turn of a session, of this one by default, in whichever program it runs.
@@ -293,10 +297,13 @@ class _Stream:
                 self._has_more.clear()
                 await self._has_more.wait()
         finally:
-            # The turn goes on without its reader.
-            self._read = False
-            self._waiting.clear()
-            self._has_room.set()
+            self.leave()
+
+    def leave(self) -> None:
+        """Let the turn go on without its reader."""
+        self._read = False
+        self._waiting.clear()
+        self._has_room.set()
 
 
 def _session(result: Result) -> dict[str, Any]:

@@ -383,14 +383,17 @@ async def test_a_session_of_another_user_is_unknown(tmp_path: Path) -> None:
     assert len(await mine.messages()) == 2
 
 
-async def test_a_turn_runs_to_its_end_without_its_reader(tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun", [True, False], ids=["that left", "that never came"])
+async def test_a_turn_runs_to_its_end_without_its_reader(tmp_path: Path, *, begun: bool) -> None:
     # More than waits for a reader.
     script = {"defaultResponse": "word " * 200_000, "chunk_size": 2000}
     async with agent_with(tmp_path, script) as agent:
         sessions = SessionManager(open_store("memory:"))
         stream, done = await Runner(agent, sessions).run_stream("talk")
-        await anext(stream)
-        await stream.aclose()
+        if begun:
+            await anext(stream)
+            await stream.aclose()
+        del stream
         async with asyncio.timeout(LIMIT):
             result = await done
     assert len(result.text) == 1_000_000

@@ -15,7 +15,7 @@ from omnia_core.names import Mode
 @dataclass(frozen=True)
 class Serving:
     """A running agent or function; `console` is the URL of its page, `history` the URL of the
-    history of its sessions ("" without one).
+    history of its sessions ("" without one), `sessions` their file ("" without one).
     """
 
     namespace: str
@@ -26,6 +26,7 @@ class Serving:
     pids: dict[str, int]
     health: dict[str, str]
     history: str = ""
+    sessions: str = ""
 
     @property
     def how(self) -> str:

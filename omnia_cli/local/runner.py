@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
@@ -103,8 +103,9 @@ class Runner:
 
     def serving(self) -> list[Serving]:
         """List the agents that run."""
+        sessions = str(self.conversations.used or "")
         return [
-            running.agent.serving(running.group.pids)
+            replace(running.agent.serving(running.group.pids), sessions=sessions)
             for running in self._agents.values()
             if running.agent and running.group.running
         ]

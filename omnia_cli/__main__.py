@@ -275,6 +275,34 @@ def ps(json: AsJson = False) -> None:
         print(line.rstrip())
 
 
+@app.command()
+def logs(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="An agent, function or server; without it all."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print further lines as they come.")
+    ] = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Of agents in this namespace of the cluster."),
+    ] = None,
+) -> None:
+    """Print the log lines of what `omnia up` runs, or of an agent in a cluster, by kubectl."""
+    from omnia_cli.logs import LogsFailed, cluster_logs, local_lines
+
+    try:
+        if namespace is not None:
+            raise typer.Exit(cluster_logs(name, namespace, follow=follow))
+        for line in local_lines(name, os.environ, follow=follow):
+            print(line, flush=True)
+    except LogsFailed as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
 @app.command(name="open")
 def open_page(
     agent: Annotated[

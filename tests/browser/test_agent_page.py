@@ -157,7 +157,7 @@ def pasted(tab: Tab) -> str:
 
 def test_an_answer_and_its_code_are_copied_as_they_were_written(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
-    tab.say("```py\nprint(1)\n```\n**now**")
+    tab.say("see:\n```py\nprint(1)\n```\n**now**")
     answered(tab)
     tab.click(".text .copy")
     tab.until_text(".text .copy", "Copied")

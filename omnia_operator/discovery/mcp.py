@@ -2,12 +2,14 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from omnia_core.addresses import allowed_address
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_core.files.tools import passes_filter
 from omnia_core.mcp_client import ObservedTransport, ToolLists
 from omnia_operator.api.toolconfig import McpConfig, McpTransport, ToolFilter
@@ -27,7 +29,11 @@ _MAX_TOOLS = 1000
 
 
 async def ask(
-    config: McpConfig, headers: dict[str, str], limit: float, egress: Egress
+    config: McpConfig,
+    headers: dict[str, str],
+    limit: float,
+    egress: Egress,
+    authority: ConfigText | None = None,
 ) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
     """Return the tools of a server that pass the handler's filter, and remarks on wrong ones.
 
@@ -47,7 +53,8 @@ async def ask(
     statuses: list[int] = []
     lists = ToolLists()
     try:
-        async with _client(config, headers, limit, statuses, lists, egress, proxy) as client:
+        made = partial(_bounded, {**config.headers, **headers}, limit, statuses, egress, proxy)
+        async with _client(config, partial(made, authority), limit, lists) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
@@ -70,29 +77,38 @@ async def ask(
     return found, tuple(f'tool "{name}": {fault}' for name, fault in lists.faults.items())
 
 
-@contextlib.asynccontextmanager
-async def _client(
-    config: McpConfig,
+def _bounded(
     headers: dict[str, str],
     limit: float,
     statuses: list[int],
-    lists: ToolLists,
     egress: Egress,
     proxy: str | None,
-) -> AsyncIterator["mcp.Client"]:
+    authority: ConfigText | None,
+    *_: Any,
+    **__: Any,
+) -> "httpx2.AsyncClient":
+    """Return a client for a transport of the SDK, which passes arguments of its own."""
     # Loaded only when a registry has an MCP server.
+    from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
+
+    return bounded_client(headers, limit, statuses, egress, proxy, authority)
+
+
+@contextlib.asynccontextmanager
+async def _client(
+    config: McpConfig,
+    made: Callable[..., "httpx2.AsyncClient"],
+    limit: float,
+    lists: ToolLists,
+) -> AsyncIterator["mcp.Client"]:
+    # As above.
     import mcp  # noqa: PLC0415
     from mcp.client.sse import sse_client  # noqa: PLC0415
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
-    from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
-
     # It logs a traceback for every server that is down, which the status reports already.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     url = config.endpoint or ""
-
-    def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
-        return bounded_client(headers, limit, statuses, egress, proxy)
 
     def observed(transport: object) -> Any:
         return ObservedTransport(transport, lists.received, lambda: None)

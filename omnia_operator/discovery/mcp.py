@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -53,8 +52,15 @@ async def ask(
     statuses: list[int] = []
     lists = ToolLists()
     try:
-        made = partial(_bounded, {**config.headers, **headers}, limit, statuses, egress, proxy)
-        async with _client(config, partial(made, authority), limit, lists) as client:
+
+        def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
+            # Loaded only when a registry has an MCP server.
+            from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
+
+            sent = {**config.headers, **headers}
+            return bounded_client(sent, limit, statuses, egress, proxy, authority)
+
+        async with _client(config, made, limit, lists) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
@@ -75,23 +81,6 @@ async def ask(
         for tool in wanted
     )
     return found, tuple(f'tool "{name}": {fault}' for name, fault in lists.faults.items())
-
-
-def _bounded(
-    headers: dict[str, str],
-    limit: float,
-    statuses: list[int],
-    egress: Egress,
-    proxy: str | None,
-    authority: ConfigText | None,
-    *_: Any,
-    **__: Any,
-) -> "httpx2.AsyncClient":
-    """Return a client for a transport of the SDK, which passes arguments of its own."""
-    # Loaded only when a registry has an MCP server.
-    from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
-
-    return bounded_client(headers, limit, statuses, egress, proxy, authority)
 
 
 @contextlib.asynccontextmanager

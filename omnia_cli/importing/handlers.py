@@ -11,7 +11,8 @@ from omnia_cli.importing.secrets import is_secret_name, without_secret_arguments
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
 
-BARE_TOKEN = (
+_LONGEST = 3.6e9  # milliseconds
+WHOLE_HEADER = (
     "the whole header was in the Secret: a token with Bearer before it is sent as it is, a token of"
     " another scheme needs headersFrom"
 )
@@ -79,7 +80,7 @@ class Server:
 
 def _authorization(header: Header, name: str, fields: Fields) -> JsonObject:
     if header.secret is not None:
-        fields.note(NoteKind.CHANGED, f"{header.name} of {name}: {BARE_TOKEN}")
+        fields.note(NoteKind.CHANGED, f"{header.name} of {name}: {WHOLE_HEADER}")
         return {"type": "bearer", "secretRef": header.secret}
     basic = (header.value or "").lower().startswith("basic ")
     what = "user:password" if basic else "the token"
@@ -137,7 +138,7 @@ def go_duration(text: str, fields: Fields, name: str) -> str | None:
         return None
     units = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4, "h": 3.6e6}
     total = sum(float(number) * units[unit] for number, unit in parts)
-    if total <= 0 or total > 3.6e9:
+    if total <= 0 or total > _LONGEST:
         fields.note(NoteKind.ASKED, "expected a duration above 0: it is left out", name)
         return None
     whole = max(int(-(-total // 1)), 1)

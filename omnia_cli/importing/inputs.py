@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from omnia_cli.importing.names import label
 from omnia_cli.importing.sources import Source
 
 
@@ -16,6 +17,7 @@ class Options:
         operations: one http handler for each operation of an OpenAPI document.
         only: operations of OpenAPI documents; empty: all.
         base_url: address of the API of OpenAPI documents.
+        spec_url: address at which the runtime fetches the OpenAPI document.
         agent: the agent that gets the tools of files without agents; "" for none.
     """
 
@@ -25,6 +27,7 @@ class Options:
     operations: bool = False
     only: tuple[str, ...] = ()
     base_url: str | None = None
+    spec_url: str | None = None
     agent: str = ""
 
 
@@ -47,7 +50,8 @@ class Inputs:
 
     def find(self, group: str, kind: str, namespace: str, name: str) -> Source | None:
         """Return one object."""
-        found = (s for s in self.of(group, kind) if (s.namespace, s.name) == (namespace, name))
+        space = label(namespace) if namespace else ""
+        found = (s for s in self.of(group, kind) if (s.namespace, s.name) == (space, name))
         return next(found, None)
 
     def config_map(self, namespace: str, name: str) -> dict[str, str] | None:

@@ -2,9 +2,12 @@
 
 import hashlib
 import re
+from typing import TYPE_CHECKING
 
-from omnia_cli.importing.sources import Source
 from omnia_cli.importing.notes import NoteKind
+
+if TYPE_CHECKING:
+    from omnia_cli.importing.sources import Source
 
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 253
@@ -25,7 +28,7 @@ def object_name(name: str) -> str:
     return _cut(text, name, _LONGEST_NAME)
 
 
-def agent_name(source: Source, name: str) -> str:
+def agent_name(source: "Source", name: str) -> str:
     """Return the name of an AgentRuntime, and say when it differs from theirs."""
     ours = label(name, letter=True)
     if ours != name:

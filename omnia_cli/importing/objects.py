@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
+from omnia_cli.importing.names import label
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind
@@ -20,8 +21,17 @@ _FOREIGN = (
     "kagent.dev/",
     "omnia.altairalabs.ai/",
 )
-_ORDER = ("Provider", "Secret", "ConfigMap", "PromptPack", "SessionRetentionPolicy", "ToolRegistry",
-          "Deployment", "Service", "AgentRuntime")  # fmt: skip
+_ORDER = (
+    "Provider",
+    "Secret",
+    "ConfigMap",
+    "PromptPack",
+    "SessionRetentionPolicy",
+    "ToolRegistry",
+    "Deployment",
+    "Service",
+    "AgentRuntime",
+)
 _API_VERSIONS = {"ConfigMap": "v1", "Secret": "v1", "Service": "v1", "Deployment": "apps/v1"}
 
 
@@ -96,7 +106,8 @@ def custom(
     **more: Any,
 ) -> Written:
     """Return one of our resources; fields without a value are left out of its spec."""
-    return Written(str(kind), namespace, name, {"spec": present(spec)}, list(sources), **more)
+    space = label(namespace) if namespace else ""
+    return Written(str(kind), space, name, {"spec": present(spec)}, list(sources), **more)
 
 
 def present(value: JsonObject) -> JsonObject:
@@ -109,11 +120,18 @@ def described(annotations: dict[str, str], description: str | None) -> dict[str,
     return {**annotations, **({_DESCRIPTION: description} if description else {})}
 
 
-def own_metadata(source: Source) -> dict[str, dict[str, str]]:
+class Metadata(TypedDict):
+    """Labels and annotations of an object."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+
+
+def own_metadata(source: Source) -> Metadata:
     """Return the labels and annotations of an object that are not those of a tool."""
     metadata = source.value.get("metadata")
     found = metadata if isinstance(metadata, dict) else {}
-    return {name: _own(found.get(name)) for name in ("labels", "annotations")}
+    return {"labels": _own(found.get("labels")), "annotations": _own(found.get("annotations"))}
 
 
 def _own(entries: Any) -> dict[str, str]:

@@ -2,14 +2,22 @@
 
 from omnia_cli.importing.fields import Asked, Fields
 from omnia_cli.importing.inputs import Inputs
-from omnia_cli.importing.names import key_name, object_name
+from omnia_cli.importing.names import key_name, label, object_name
 from omnia_cli.importing.notes import NoteKind
 from omnia_cli.importing.objects import present
 from omnia_cli.importing.secrets import is_secret_name
 from omnia_core.jsonvalue import JsonObject
 
 _MOUNT_FIELDS = ("name", "mountPath", "readOnly", "subPath")
+_KINDS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
 _OURS = "/etc/omnia"
+_OWN_LABELS = (
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "pod-template-hash",
+    "omnia.altairalabs.ai/",
+)
 
 
 def variables(fields: Fields, name: str) -> list[JsonObject]:
@@ -44,7 +52,9 @@ def _variable(name: str, value: str, fields: Fields) -> JsonObject:
     return {"name": name, "valueFrom": {"secretKeyRef": reference}}
 
 
-def variables_of_objects(fields: Fields, name: str, namespace: str, inputs: Inputs) -> list[JsonObject]:
+def variables_of_objects(
+    fields: Fields, name: str, namespace: str, inputs: Inputs
+) -> list[JsonObject]:
     """Return one variable for each key of the ConfigMaps and Secrets of an envFrom."""
     found: list[JsonObject] = []
     for entry in fields.objects(name):
@@ -63,8 +73,7 @@ def variables_of_objects(fields: Fields, name: str, namespace: str, inputs: Inpu
             if keys is None:
                 entry.note(
                     NoteKind.NO_EQUIVALENT,
-                    f"the keys of {'ConfigMap' if kind == 'configMapRef' else 'Secret'} {target} are"
-                    " not among the input",
+                    f"the keys of {_KINDS[kind]} {target} are not among the input",
                 )
                 continue
             entry.note(
@@ -105,12 +114,17 @@ def volumes(fields: Fields, volume_name: str, mount_name: str) -> JsonObject:
             mount.note(NoteKind.ASKED, "expected name and mountPath: it is left out")
             continue
         if path.startswith(_OURS):
-            path = mount.ask(f"another folder: {_OURS} belongs to the runtime", "mountPath",
-                             "/replace-me")  # fmt: skip
+            path = mount.ask(
+                f"another folder: {_OURS} belongs to the runtime", "mountPath", "/replace-me"
+            )
         entry = {"name": _volume(name), "mountPath": path}
         entry |= present({"readOnly": mount.flag("readOnly"), "subPath": mount.text("subPath")})
-        mount.drop("volumes are mounted by name, path and subPath", "mountPropagation",
-                   "subPathExpr", "recursiveReadOnly")  # fmt: skip
+        mount.drop(
+            "volumes are mounted by name, path and subPath",
+            "mountPropagation",
+            "subPathExpr",
+            "recursiveReadOnly",
+        )
         mounts.append(entry)
     return present({"volumes": made, "volumeMounts": mounts})
 
@@ -125,32 +139,70 @@ def workload(fields: Fields, namespace: str, inputs: Inputs) -> JsonObject:
         "replicas": replicas if replicas is not None and replicas >= 0 else None,
         "resources": resources if isinstance(resources, dict) else None,
         **placement(fields),
+        **of_pods(fields),
         **volumes(fields, "volumes", "volumeMounts"),
         "extraEnv": list({variable["name"]: variable for variable in env}.values()),
+        "extraContainers": _containers(fields),
     }
-    unmapped(fields)
+    fields.drop(
+        "the labels and annotations of a Deployment are the operator's", "deploymentAnnotations"
+    )
+    fields.drop(
+        "pods run as a fixed user without privileges", "securityContext", "podSecurityContext"
+    )
+    fields.drop("it belongs to the operator's chart", "imageRegistry", "imagePullPolicy")
     return present(made)
 
 
-def unmapped(fields: Fields) -> None:
-    """Say what pods of ours do not have, or have from elsewhere."""
-    fields.lack("give them to the ServiceAccount of the namespace, or to the nodes",
-                "imagePullSecrets")  # fmt: skip
-    fields.lack("agents have a ServiceAccount of their own: rights that it gave are gone",
-                "serviceAccountName", "serviceAccountConfig")  # fmt: skip
-    fields.lack("labels and annotations of the pods are the operator's", "labels", "annotations",
-                "deploymentAnnotations", "extraPodAnnotations")  # fmt: skip
-    fields.lack("pods have no such field here", "topologySpreadConstraints", "priorityClassName")
-    fields.lack("containers beside the agent are in runtime.extraContainers, which are checked",
-                "extraContainers")  # fmt: skip
-    fields.drop("pods run as a fixed user without privileges", "securityContext",
-                "podSecurityContext")  # fmt: skip
-    fields.drop("it belongs to the operator's chart", "imageRegistry", "imagePullPolicy")
+def of_pods(fields: Fields) -> JsonObject:
+    """Return labels, annotations, accounts and priority of the pods."""
+    account, spread = fields.text("serviceAccountName"), fields.raw("topologySpreadConstraints")
+    fields.lack(
+        "give its rights to the ServiceAccount that runtime.serviceAccountName names",
+        "serviceAccountConfig",
+    )
+    if account and account.startswith("omnia-"):
+        account = fields.ask(
+            "a ServiceAccount without omnia- before its name", "serviceAccountName"
+        )
+    secrets = [entry.text("name") for entry in fields.objects("imagePullSecrets")]
+    labels = fields.mapping("labels")
+    for name in [key for key in labels if key.startswith(_OWN_LABELS)]:
+        fields.note(NoteKind.DROPPED, f"the label {name} of pods is the operator's")
+        del labels[name]
+    annotations = {**fields.mapping("annotations"), **fields.mapping("extraPodAnnotations")}
+    return present(
+        {
+            "podLabels": labels,
+            "podAnnotations": annotations,
+            "serviceAccountName": object_name(account) if account else None,
+            "imagePullSecrets": [{"name": object_name(name)} for name in secrets if name],
+            "priorityClassName": fields.text("priorityClassName"),
+            "topologySpreadConstraints": spread if isinstance(spread, list) else None,
+        }
+    )
+
+
+def _containers(fields: Fields) -> list[JsonObject]:
+    found = []
+    for entry in fields.objects("extraContainers"):
+        name, image = entry.text("name"), entry.text("image")
+        if not name or not image:
+            entry.note(NoteKind.ASKED, "expected name and image: it is left out")
+            continue
+        raw = {key: entry.raw(key) for key in ("resources", "ports")}
+        made = {
+            "name": label(name),
+            "image": image,
+            "command": entry.texts("command") if "command" in entry else None,
+            "args": entry.texts("args") if "args" in entry else None,
+            "env": variables(entry, "env"),
+            **raw,
+            "volumeMounts": volumes(entry, "", "volumeMounts").get("volumeMounts"),
+        }
+        found.append(present(made))
+    return found
 
 
 def _volume(name: str) -> str:
     return f"x-{name}" if name.startswith("omnia-") else name
-
-
-__all__ = ["object_name", "placement", "plain_variables", "unmapped", "variables", "volumes",
-           "workload"]  # fmt: skip

@@ -2,17 +2,20 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from omnia_cli.importing.inputs import Options
-from omnia_cli.importing.objects import Result, custom, present
-from omnia_cli.importing.objects import Written
+from omnia_cli.importing.notes import NoteKind
+from omnia_cli.importing.objects import Result, Written, custom, present
+from omnia_cli.importing.secrets import without_secrets
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 
 _TAG = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_WORD = re.compile(r"\{([A-Za-z_]\w*)\}")
+WORD = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
 _LONGEST_DESCRIPTION = 5000
 _ENGINE = {"version": "v1", "syntax": "{{variable}}"}
 
@@ -26,20 +29,26 @@ class Fragment:
 
 
 @dataclass
+class Variable:
+    """A value that the caller gives."""
+
+    name: str
+
+
+Piece: TypeAlias = str | Fragment | Variable
+
+
+@dataclass
 class Prompt:
     """The prompt of an agent.
 
     Attributes:
-        pieces: texts that are literal, and fragments.
-        template: a text that is a template of ours already, in place of pieces.
-        variables: required variables of the template.
+        pieces: texts that are literal, fragments and variables.
         parameters: of the prompt, such as top_k.
         rounds: rounds of tool calls; None: the default.
     """
 
-    pieces: list[str | Fragment] = field(default_factory=list)
-    template: str | None = None
-    variables: list[str] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
     parameters: JsonObject = field(default_factory=dict)
     rounds: int | None = None
 
@@ -56,20 +65,28 @@ def with_prompt(
 ) -> JsonObject:
     """Return the part of an agent's spec with its prompt; add a pack where one is needed."""
     literals: dict[str, str] = {}
+    texts = [getattr(piece, "text", piece) for piece in prompt.pieces]
+    if any(isinstance(text, str) and without_secrets(text) != text for text in texts):
+        problem = "the prompt has what looks like a secret: it is not copied"
+        sources[0].note(NoteKind.ASKED, problem)
     pieces = [_escaped(piece, literals) for piece in prompt.pieces]
     fragments = {piece.name: piece.text for piece in pieces if isinstance(piece, Fragment)}
-    text = prompt.template if prompt.template is not None else _joined(pieces)
+    text = _joined(pieces)
+    given = dict.fromkeys(piece.name for piece in pieces if isinstance(piece, Variable))
     policy = {} if prompt.rounds is None else {"maxRounds": prompt.rounds}
     if prompt.rounds is not None and prompt.rounds > 10:  # noqa: PLR2004 - the default of calls
         policy["maxToolCallsPerTurn"] = 4 * prompt.rounds
-    if not (literals or fragments or prompt.parameters or prompt.variables):
+    if not (literals or fragments or prompt.parameters or given):
         return {"prompt": present({"system": text or "", "toolPolicy": policy})}
-    variables = [{"name": name, "type": "string", "required": True} for name in prompt.variables]
+    variables = [{"name": name, "type": "string", "required": True} for name in given]
     variables += [
         {"name": name, "type": "string", "required": False, "default": literal}
         for literal, name in literals.items()
     ]
-    limits = {"max_rounds": prompt.rounds, "max_tool_calls_per_turn": policy.get("maxToolCallsPerTurn")}
+    limits = {
+        "max_rounds": prompt.rounds,
+        "max_tool_calls_per_turn": policy.get("maxToolCallsPerTurn"),
+    }
     main = {
         "id": "default",
         "name": name,
@@ -84,7 +101,7 @@ def with_prompt(
         "id": name,
         "name": name,
         "version": "1.0.0",
-        "description": (description or "")[:_LONGEST_DESCRIPTION] or None,
+        "description": without_secrets(description or "")[:_LONGEST_DESCRIPTION] or None,
         "template_engine": _ENGINE,
         "fragments": fragments,
         "prompts": {"default": present(main)},
@@ -93,9 +110,13 @@ def with_prompt(
     config_map = f"{name}-pack"
     result.add(
         Written(
-            "ConfigMap", namespace, config_map, {"data": {"pack.json": content}}, sources,
+            "ConfigMap",
+            namespace,
+            config_map,
+            {"data": {"pack.json": content}},
+            sources,
             group=group,
-        )  # fmt: skip
+        )
     )
     source = {"type": "configmap", "configMapRef": {"name": config_map}}
     spec = {"version": "1.0.0", "source": source}
@@ -110,16 +131,25 @@ def rounds_of(options: Options, *, tools: bool) -> int | None:
 
 def words_in_braces(text: str) -> list[str]:
     """Return the words that stand in single braces, each once."""
-    return list(dict.fromkeys(_WORD.findall(text)))
+    return list(dict.fromkeys(WORD.findall(text)))
 
 
-def braces_as_variables(text: str) -> str:
-    """Return a text in which `{word}` is a variable of ours."""
-    return _WORD.sub(r"{{\1}}", text)
+def with_variables(text: str, pattern: re.Pattern[str], known: Mapping[str, str]) -> list[Piece]:
+    """Return the pieces of a text in which matches of a pattern are known values or variables."""
+    pieces: list[Piece] = []
+    place = 0
+    for found in pattern.finditer(text):
+        name = found[1]
+        value = known.get(name)
+        pieces += [text[place : found.start()], Variable(name) if value is None else value]
+        place = found.end()
+    return [*pieces, text[place:]]
 
 
-def _escaped(piece: str | Fragment, literals: dict[str, str]) -> str | Fragment:
+def _escaped(piece: Piece, literals: dict[str, str]) -> Piece:
     """Return a piece whose double braces are variables with the same text as their default."""
+    if isinstance(piece, Variable):
+        return piece
     if isinstance(piece, Fragment):
         return Fragment(piece.name, _without_tags(piece.text, literals))
     return _without_tags(piece, literals)
@@ -130,10 +160,18 @@ def _without_tags(text: str, literals: dict[str, str]) -> str:
         name = literals.setdefault(found[0], f"literal_{len(literals) + 1}")
         return f"{{{{{name}}}}}"
 
-    return _TAG.sub(variable, text)
+    return _TAG.sub(variable, without_secrets(text))
 
 
-def _joined(pieces: list[str | Fragment]) -> str:
-    return "".join(
-        piece if isinstance(piece, str) else f"{{{{fragments.{piece.name}}}}}" for piece in pieces
-    )
+def _joined(pieces: list[Piece]) -> str:
+    return "".join(map(_rendered, pieces))
+
+
+def _rendered(piece: Piece) -> str:
+    match piece:
+        case Fragment():
+            return f"{{{{fragments.{piece.name}}}}}"
+        case Variable():
+            return f"{{{{{piece.name}}}}}"
+        case _:
+            return piece

@@ -9,12 +9,13 @@ _NAME = re.compile(
     r"TOKEN|SECRET|PASSWO?R?D|CREDENTIAL|AUTHORIZATION|COOKIE|PRIVATE|(?:^|[-_.])(?:API|ACCESS)?[-_.]?KEY"
     r"(?:$|[-_.])|APIKEY|(?:^|[-_.])(?:PAT|PWD|PASS|DSN)(?:$|[-_.])"
 )
+_LARGEST = 2**63
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VALUE = re.compile(
     r"\b(?:sk-[\w-]{8,}|gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{8,}"
     r"|AKIA[0-9A-Z]{12,}|AIza[\w-]{20,}|hf_\w{16,}|npm_\w{20,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*)"
     r"|(?i:\b(?:bearer|basic)\s+(?!\$|replace-me)[\w+/=.~-]{12,})"
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\n|[\w+/=\s])*(?:-----END [A-Z ]*PRIVATE KEY-----)?",
     re.DOTALL,
 )
 _USER = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+@")
@@ -61,4 +62,7 @@ def cleaned(value: Any) -> tuple[Any, bool]:
     if isinstance(value, str):
         clean = without_secrets(value)
         return (value, False) if clean == value else (clean, True)
+    if isinstance(value, int | float) and not -_LARGEST < value < _LARGEST:
+        # Neither JSON nor the API server has such numbers.
+        return str(value), False
     return value, False

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from omnia_cli.importing.names import label
 from omnia_cli.importing.notes import Note, NoteKind
 from omnia_cli.manifests import (
     MANIFEST_LIMITS,
@@ -63,10 +64,10 @@ class Source:
 
     @property
     def namespace(self) -> str:
-        """Its namespace, "" when it names none."""
+        """Its namespace as a name of ours, "" when it names none."""
         metadata = self.value.get("metadata")
         found = metadata.get("namespace") if isinstance(metadata, dict) else None
-        return found if isinstance(found, str) else ""
+        return label(found) if isinstance(found, str) and found else ""
 
     @property
     def title(self) -> str:
@@ -81,9 +82,15 @@ class Source:
         line = self.document.line(path)
         file = str(self.document.file)
         made = Note(
-            file, line, self.kind or "file", self.namespace, self.name or self.document.file.name,
-            dotted(path), kind, " ".join(message.split()),
-        )  # fmt: skip
+            file,
+            line,
+            self.kind or "file",
+            self.namespace,
+            self.name or self.document.file.name,
+            dotted(path),
+            kind,
+            " ".join(message.split()),
+        )
         if made not in self.notes and len(self.notes) < _MOST_NOTES:
             self.notes.append(made)
 
@@ -114,7 +121,7 @@ def _read_file(file: Path) -> Iterator[Source]:
             ) from error
         raise ManifestError(file, error.line or 1, error.message) from error
     for read in found:
-        if isinstance(read.value, dict) and (form := _format(file, read.value)):
+        if isinstance(read.value, dict) and (form := _format(read.value)):
             yield Source(Document(file, read.value, read.lines), form)
         else:
             for document in documents_in(file, read.value, read.lines):
@@ -132,7 +139,7 @@ def _text(file: Path) -> str:
     return text
 
 
-def _format(file: Path, value: JsonObject) -> str:
+def _format(value: JsonObject) -> str:
     """Return the kind of a file that is no object of Kubernetes; "" for one that is."""
     if "apiVersion" in value or "kind" in value:
         return ""

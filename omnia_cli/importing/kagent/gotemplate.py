@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from omnia_cli.importing.prompts import Fragment
 
-_ACTION = re.compile(r"\{\{(-(?=\s))?\s*(/\*.*?\*/|(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|[^\"`}]|\}(?!\}))*?)\s*((?<=\s)-)?\}\}", re.DOTALL)
+_ACTION = re.compile(
+    r"\{\{(-(?=\s))?\s*(/\*.*?\*/|(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|[^\"`}]|\}(?!\}))*?)\s*((?<=\s)-)?\}\}",
+    re.DOTALL,
+)
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"|`([^`]*)`')
 _INCLUDE = re.compile(r'include\s+(?:"([^"]*)"|`([^`]*)`)')
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "r": "\r"}
@@ -94,7 +97,7 @@ def _block(
     holds = bool(entries) if entries is not None else bool(values.texts[argument[1:]])
     rounds: Sequence[str | None] = (entries or ()) if word == "range" else [dot] * holds
     pieces: list[str | Fragment] = []
-    first, end = _run(tokens, place + 1, values, dot if word == "if" else "")
+    _, end = _run(tokens, place + 1, values, dot if word == "if" else "")
     for each in rounds:
         made, end = _run(tokens, place + 1, values, each)
         pieces += made

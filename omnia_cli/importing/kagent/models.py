@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from omnia_cli.importing.fields import PLACEHOLDER, PLACEHOLDER_URL, Asked, Fields
+from omnia_cli.importing.fields import PLACEHOLDER_URL, Asked, Fields
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import object_name
 from omnia_cli.importing.notes import NoteKind
@@ -10,16 +10,41 @@ from omnia_cli.importing.secrets import is_secret_name
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
 
-_TYPES = {"OpenAI": "openai", "Anthropic": "claude", "Gemini": "gemini", "Ollama": "ollama",
-          "AzureOpenAI": "openai", "Foundry": "openai"}  # fmt: skip
-_BLOCKS = {"OpenAI": "openAI", "Anthropic": "anthropic", "Gemini": "gemini", "Ollama": "ollama",
-           "AzureOpenAI": "azureOpenAI", "Foundry": "foundry", "GeminiVertexAI": "geminiVertexAI",
-           "AnthropicVertexAI": "anthropicVertexAI", "Bedrock": "bedrock",
-           "SAPAICore": "sapAICore"}  # fmt: skip
+_TYPES = {
+    "OpenAI": "openai",
+    "Anthropic": "claude",
+    "Gemini": "gemini",
+    "Ollama": "ollama",
+    "AzureOpenAI": "openai",
+    "Foundry": "openai",
+}
+_BLOCKS = {
+    "OpenAI": "openAI",
+    "Anthropic": "anthropic",
+    "Gemini": "gemini",
+    "Ollama": "ollama",
+    "AzureOpenAI": "azureOpenAI",
+    "Foundry": "foundry",
+    "GeminiVertexAI": "geminiVertexAI",
+    "AnthropicVertexAI": "anthropicVertexAI",
+    "Bedrock": "bedrock",
+    "SAPAICore": "sapAICore",
+}
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
-_OF_VENDORS = ("projectID", "location", "region", "guardrail", "promptCaching", "cacheTTL",
-               "additionalModelRequestFields", "readTimeout", "connectTimeout", "resourceGroup",
-               "authUrl", "baseUrl")  # fmt: skip
+_OF_VENDORS = (
+    "projectID",
+    "location",
+    "region",
+    "guardrail",
+    "promptCaching",
+    "cacheTTL",
+    "additionalModelRequestFields",
+    "readTimeout",
+    "connectTimeout",
+    "resourceGroup",
+    "authUrl",
+    "baseUrl",
+)
 
 
 @dataclass
@@ -49,7 +74,9 @@ def read_model(source: Source, inputs: Inputs) -> Model:
     model = Model(object_name(source.name), source.namespace, made, {}, [source])
     _address(made, vendor, spec, block, inputs)
     _key(made, vendor, spec, block)
-    _settings(model, block, spec, vendor)
+    if headers := _headers(vendor, spec, block):
+        made["headers"] = headers
+    _settings(model, block, vendor)
     if not made["model"]:
         made["model"] = spec.ask("the model, spelt as the vendor spells it", "model")
     if spec.object("tls"):
@@ -65,7 +92,7 @@ def missing_model(name: str, namespace: str, user: Source, path: Fields) -> Mode
     """Return a Provider for a ModelConfig that is not among the input."""
     path.note(
         NoteKind.ASKED,
-        f'Provider {namespace}/{name} is not among the input ({user.kind} {user.namespace}/'
+        f"Provider {namespace}/{name} is not among the input ({user.kind} {user.namespace}/"
         f'{user.name} names ModelConfig "{name}")'
         + (
             ": default-model-config is made by kagent's chart, see its values providers.*"
@@ -89,9 +116,7 @@ def _type(vendor: str, spec: Fields) -> str:
     return "claude" if claude else "openai"
 
 
-def _address(
-    made: JsonObject, vendor: str, spec: Fields, block: Fields, inputs: Inputs
-) -> None:
+def _address(made: JsonObject, vendor: str, spec: Fields, block: Fields, inputs: Inputs) -> None:
     if vendor not in _TYPES:
         protocol = "Claude's" if made["type"] == "claude" else "OpenAI's"
         spec.note(
@@ -116,8 +141,11 @@ def _address(
         _azure(made, block.text("azureEndpoint"), block, "azureEndpoint")
         deployment = block.text("azureDeployment")
         if deployment:
-            block.note(NoteKind.CHANGED, f"the model is the deployment {deployment}, not"
-                       f" {made['model']}", "azureDeployment")  # fmt: skip
+            block.note(
+                NoteKind.CHANGED,
+                f"the model is the deployment {deployment}, not {made['model']}",
+                "azureDeployment",
+            )
             made["model"] = deployment
         block.drop("Azure is asked at its address without versions", "apiVersion")
         if "azureAdToken" in block:
@@ -166,12 +194,18 @@ def _key(made: JsonObject, vendor: str, spec: Fields, block: Fields) -> None:
     if not name and "apiKeySecretRef" in spec:
         name = spec.text("apiKeySecretRef")
         if spec.source.version != "v1alpha1":
-            spec.note(NoteKind.CHANGED, "apiKeySecretRef is read as apiKeySecret; the API server"
-                      " drops it", "apiKeySecretRef")  # fmt: skip
+            spec.note(
+                NoteKind.CHANGED,
+                "apiKeySecretRef is read as apiKeySecret; the API server drops it",
+                "apiKeySecretRef",
+            )
     spec.known("apiKeySecretRef")
     if spec.flag("apiKeyPassthrough"):
-        spec.lack("the caller's token was sent to the model; ours never sends it on: give a key of"
-                  " the agent's own", "apiKeyPassthrough")  # fmt: skip
+        spec.lack(
+            "the caller's token was sent to the model; ours never sends it on: give a key of"
+            " the agent's own",
+            "apiKeyPassthrough",
+        )
         made["secretRef"] = {"name": Asked("the Secret with a key of the agent's own")}
     elif "tokenExchange" in block:
         block.lack("keys from a token exchange are not fetched", "tokenExchange")
@@ -186,14 +220,9 @@ def _key(made: JsonObject, vendor: str, spec: Fields, block: Fields) -> None:
     elif vendor != "Ollama" and ("baseURL" not in made or vendor in ("AzureOpenAI", "Foundry")):
         spec.ask("the Secret that holds the API key", "apiKeySecret")
         made["secretRef"] = {"name": Asked("the Secret that holds the API key")}
-    headers = _headers(spec)
-    if vendor == "OpenAI" and (organization := block.text("organization")):
-        headers["OpenAI-Organization"] = organization
-    if headers:
-        made["headers"] = headers
 
 
-def _headers(spec: Fields) -> dict[str, str]:
+def _headers(vendor: str, spec: Fields, block: Fields) -> dict[str, str]:
     given = spec.object("defaultHeaders")
     found: dict[str, str] = {}
     for name in given.names():
@@ -205,10 +234,12 @@ def _headers(spec: Fields) -> dict[str, str]:
             )
         elif (value := given.text(name)) is not None:
             found[name] = value
+    if vendor == "OpenAI" and (organization := block.text("organization")):
+        found["OpenAI-Organization"] = organization
     return found
 
 
-def _settings(model: Model, block: Fields, spec: Fields, vendor: str) -> None:
+def _settings(model: Model, block: Fields, vendor: str) -> None:
     made = model.spec
     defaults: JsonObject = {}
     if vendor == "Ollama":
@@ -218,25 +249,39 @@ def _settings(model: Model, block: Fields, spec: Fields, vendor: str) -> None:
         if number is not None and 0 <= number <= most:
             defaults[ours] = number
         elif number is not None:
-            block.note(NoteKind.ASKED, f"expected a number from 0 to {most}: it is left out", theirs)
+            block.note(
+                NoteKind.ASKED, f"expected a number from 0 to {most}: it is left out", theirs
+            )
     for theirs in ("maxTokens", "maxCompletionTokens", "maxOutputTokens"):
         if (tokens := block.integer(theirs)) is not None and tokens > 0:
             defaults["maxTokens"] = tokens
     if (seconds := block.integer("timeout")) is not None and seconds > 0:
         defaults["requestTimeout"] = f"{seconds}s"
-        block.note(NoteKind.CHANGED, f"{seconds} s was for the whole request; requestTimeout is the"
-                   " time to the first byte", "timeout")  # fmt: skip
-    for theirs, ours in (("topK", "top_k"), ("frequencyPenalty", "frequency_penalty"),
-                         ("presencePenalty", "presence_penalty")):  # fmt: skip
-        if (number := block.number(theirs)) is not None:
-            model.parameters[ours] = int(number) if ours == "top_k" else number
-            block.note(NoteKind.MOVED, "to the parameters of the packs of the agents that use it",
-                       theirs)  # fmt: skip
+        block.note(
+            NoteKind.CHANGED,
+            f"{seconds} s was for the whole request; requestTimeout is the time to the first byte",
+            "timeout",
+        )
+    _parameters(model, block)
     block.drop("no provider takes a seed", "seed")
     block.drop("no provider takes it", "n", "stopSequences", "candidateCount", "responseMimeType")
     _openai(made, block, vendor)
     if defaults:
         made["defaults"] = defaults
+
+
+def _parameters(model: Model, block: Fields) -> None:
+    """Read what only a prompt can have."""
+    for theirs, ours in (
+        ("topK", "top_k"),
+        ("frequencyPenalty", "frequency_penalty"),
+        ("presencePenalty", "presence_penalty"),
+    ):
+        if (number := block.number(theirs)) is not None:
+            model.parameters[ours] = int(number) if ours == "top_k" else number
+            block.note(
+                NoteKind.MOVED, "to the parameters of the packs of the agents that use it", theirs
+            )
 
 
 def _openai(made: JsonObject, block: Fields, vendor: str) -> None:
@@ -264,9 +309,13 @@ def _ollama(defaults: JsonObject, block: Fields) -> None:
         defaults["maxTokens"] = tokens
     if (window := options.integer("num_ctx")) is not None and window > 0:
         defaults["contextWindow"] = window
-        options.note(NoteKind.CHANGED, "it sized the model; this is what the runtime sends at most:"
-                     " set OLLAMA_CONTEXT_LENGTH at the server", "num_ctx")  # fmt: skip
-    options.drop("no provider takes it", *options.names())
+        options.note(
+            NoteKind.CHANGED,
+            "it sized the model; this is what the runtime sends at most:"
+            " set OLLAMA_CONTEXT_LENGTH at the server",
+            "num_ctx",
+        )
+    options.drop("no provider takes it", *options.unread())
 
 
 def _tls(made: JsonObject, spec: Fields) -> None:
@@ -285,12 +334,12 @@ def authority(tls: Fields) -> JsonObject | None:
         tls.drop("the public authorities are trusted too", "disableSystemCAs")
     if not name:
         return None
-    name = object_name(name)
+    name, space = object_name(name), tls.source.namespace or "default"
     tls.note(
         NoteKind.ASKED,
-        f"the certificates are read from a ConfigMap: kubectl get secret {name} -o"
+        f"the certificates are read from a ConfigMap: kubectl get secret {name} -n {space} -o"
         f" jsonpath='{{.data.{key.replace('.', chr(92) + '.')}}}' | base64 -d > ca.crt;"
-        f" kubectl create configmap {name} --from-file={key}=ca.crt",
+        f" kubectl create configmap {name} -n {space} --from-file={key}=ca.crt",
         "caCertSecretRef",
     )
     return {"caConfigMapRef": {"name": name, "key": key}}
@@ -300,9 +349,7 @@ def _capabilities(spec: Fields) -> list[str]:
     info = spec.object("modelInfo")
     names = {"vision": "vision", "functionCalling": "tools", "jsonOutput": "json"}
     found = [ours for theirs, ours in names.items() if info.flag(theirs)]
-    info.drop("capabilities are not compared", "family", "structuredOutput",
-              "multipleSystemMessages")  # fmt: skip
+    info.drop(
+        "capabilities are not compared", "family", "structuredOutput", "multipleSystemMessages"
+    )
     return ["text", "streaming", *found] if info else []
-
-
-__all__ = ["PLACEHOLDER", "Model", "authority", "missing_model", "read_model"]

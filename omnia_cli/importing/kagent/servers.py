@@ -1,8 +1,14 @@
 """The tool servers of kagent: RemoteMCPServer, ToolServer, Service, and the MCPServer of kmcp."""
 
 from omnia_cli.importing.fields import Fields
-from omnia_cli.importing.handlers import Header, Server, go_duration, http_url, program
-from omnia_cli.importing.handlers import secret_reference
+from omnia_cli.importing.handlers import (
+    Header,
+    Server,
+    go_duration,
+    http_url,
+    program,
+    secret_reference,
+)
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.kagent.models import authority
 from omnia_cli.importing.names import label
@@ -19,7 +25,11 @@ def server_of(
     kind: str, namespace: str, name: str, user: Fields, inputs: Inputs, result: Result
 ) -> Server | None:
     """Return the server that a tool names; None if there is nothing to call."""
-    for found_kind in dict.fromkeys((kind, "RemoteMCPServer")) if kind else ("MCPServer", "RemoteMCPServer", "ToolServer"):
+    for found_kind in (
+        dict.fromkeys((kind, "RemoteMCPServer"))
+        if kind
+        else ("MCPServer", "RemoteMCPServer", "ToolServer")
+    ):
         group = "" if found_kind == "Service" else "kagent.dev"
         source = inputs.find(group, found_kind, namespace, name)
         if source is not None:
@@ -66,9 +76,12 @@ def _remote(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: 
     spec = root.object("spec")
     sse = (spec.text("protocol") or "").upper() == "SSE"
     url = http_url(
-        spec.text("url"), spec, "url", "the address of the server",
+        spec.text("url"),
+        spec,
+        "url",
+        "the address of the server",
         "https" if "tls" in spec else "",
-    )  # fmt: skip
+    )
     config = {"transport": "sse" if sse else "streamable-http", "endpoint": url}
     timeout = spec.text("timeout")
     server = Server(label(source.name), config, sources=[source])
@@ -76,8 +89,11 @@ def _remote(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: 
     server.headers = headers_of(spec, "headersFrom", inputs, source.namespace)
     server.authority = authority(spec.object("tls"))
     spec.drop("the runtime decides", "sseReadTimeout", "terminateOnClose")
-    spec.drop("it was a limit on who may use the server through kagent; the server itself is"
-              " reachable as before", "allowedNamespaces")  # fmt: skip
+    spec.drop(
+        "it was a limit on who may use the server through kagent; the server itself is"
+        " reachable as before",
+        "allowedNamespaces",
+    )
     spec.known("description")
     root.finish()
     return server
@@ -102,7 +118,7 @@ def _tool_server(source: Source, inputs: Inputs, result: Result) -> Server:  # n
             stdio.text("command"), stdio.texts("args"), stdio.mapping("env"), secrets, stdio
         )
         seconds = stdio.integer("readTimeoutSeconds")
-        server.timeout = f"{seconds}s" if seconds and 0 < seconds < 10**6 else "10s"  # noqa: PLR2004
+        server.timeout = f"{seconds}s" if seconds and 0 < seconds < 10**6 else "10s"
     else:
         sse = "sse" in config and "streamableHttp" not in config
         block = config.object("sse" if sse else "streamableHttp")
@@ -128,8 +144,9 @@ def _service(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa:
     chosen = ports if len(ports) == 1 else named
     port = found or (chosen[0].text("port") if chosen else None)
     if port is None or not port.isdecimal():
-        port = spec.ask("the port of the MCP server: annotate kagent.dev/mcp-service-port", "ports",
-                        "80")  # fmt: skip
+        port = spec.ask(
+            "the port of the MCP server: annotate kagent.dev/mcp-service-port", "ports", "80"
+        )
     path = annotations.get("kagent.dev/mcp-service-path") or _NO_PATH
     sse = annotations.get("kagent.dev/mcp-service-protocol") == "SSE"
     address = f"http://{label(source.name)}.{label(source.namespace)}:{port}/{path.lstrip('/')}"
@@ -154,8 +171,10 @@ def _kmcp(source: Source, inputs: Inputs, result: Result) -> Server:
     if (path := http.text("path")) and path != _NO_PATH:
         http.note(NoteKind.CHANGED, f"kagent calls {_NO_PATH}, not {path}", "path")
     if not inputs.options.own_servers:
-        source.note(NoteKind.KEPT, "it goes on running under kmcp, which comes with kagent's chart;"
-                    " its Service is used")  # fmt: skip
+        source.note(
+            NoteKind.KEPT,
+            "it goes on running under kmcp, which comes with kagent's chart; its Service is used",
+        )
         server.config = {"transport": "streamable-http", "endpoint": address}
         return server
     command, arguments = deployment.text("cmd"), deployment.texts("args")
@@ -172,8 +191,15 @@ def _kmcp(source: Source, inputs: Inputs, result: Result) -> Server:
                 {"name": key, "secretRef": secret_reference(name, key)} for key in keys or []
             ]
         server.config = program(command, arguments, environment, secrets, deployment)
-        deployment.drop("the program runs in the runtime's container", "image", "initContainer",
-                        "sidecars", "volumes", "volumeMounts", "resources")  # fmt: skip
+        deployment.drop(
+            "the program runs in the runtime's container",
+            "image",
+            "initContainer",
+            "sidecars",
+            "volumes",
+            "volumeMounts",
+            "resources",
+        )
     else:
         server.config = {"transport": "streamable-http", "endpoint": address}
         _deploy(source, deployment, command, arguments, environment, references, port, result)
@@ -214,8 +240,11 @@ def _deploy(
     template = {"metadata": {"labels": labels}, "spec": pod}
     selector = {"matchLabels": labels}
     spec = {"selector": selector, "template": template}
-    result.add(Written("Deployment", source.namespace, name, {"spec": spec}, [source],
-                       **own_metadata(source)))  # fmt: skip
+    result.add(
+        Written(
+            "Deployment", source.namespace, name, {"spec": spec}, [source], **own_metadata(source)
+        )
+    )
     ports = [{"name": "http", "port": port, "targetPort": port}]
     body = {"spec": {"selector": labels, "ports": ports}}
     result.add(Written("Service", source.namespace, name, body))

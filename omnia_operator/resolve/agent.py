@@ -52,7 +52,9 @@ class Resolved:
     def has_store(self) -> bool:
         """Whether its pods need a session store that they may fail to reach, be it a file."""
         is_file = self.agent.spec.session.type is SessionType.SQLITE
-        return self.store is not None or (is_file and self.agent.spec.facade.handler is Handler.RUNTIME)
+        return self.store is not None or (
+            is_file and self.agent.spec.facade.handler is Handler.RUNTIME
+        )
 
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:

@@ -10,7 +10,9 @@ import msgspec
 from msgspec import structs
 
 from omnia_cli.findings import Finding, errors
-from omnia_cli.importing import ark, frameworks, kaos, mcp_json, openapi
+from omnia_cli.importing import frameworks, kaos, mcp_json, openapi
+from omnia_cli.importing.ark import reader as ark
+from omnia_cli.importing.ark.values import GROUP as ARK_GROUP
 from omnia_cli.importing.fields import PLACEHOLDER
 from omnia_cli.importing.inputs import Inputs, Options
 from omnia_cli.importing.kagent import reader as kagent
@@ -26,7 +28,7 @@ from omnia_cli.placeholders import STILL, is_placeholder
 from omnia_cli.validate import validate
 from omnia_core.names import GROUP
 
-_GROUPS = (kagent.GROUP, kaos.GROUP, ark.GROUP)
+_GROUPS = (kagent.GROUP, kaos.GROUP, ARK_GROUP)
 _EXPORT = (
     "expected manifests of kagent, kmcp, KAOS, ARK or the Go Omnia, an mcp.json, an OpenAPI"
     " document, a langgraph.json or an agents.yaml of CrewAI; an export of kagent is made by"

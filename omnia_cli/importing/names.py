@@ -2,16 +2,17 @@
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from omnia_cli.importing.notes import NoteKind
-
-if TYPE_CHECKING:
-    from omnia_cli.importing.sources import Source
 
 _LONGEST_LABEL = 63
 _LONGEST_NAME = 253
 _HASH = 6
+
+
+class _Noted(Protocol):
+    def note(self, kind: NoteKind, message: str) -> None: ...
 
 
 def label(name: str, *, letter: bool = False) -> str:
@@ -28,7 +29,7 @@ def object_name(name: str) -> str:
     return _cut(text, name, _LONGEST_NAME)
 
 
-def agent_name(source: "Source", name: str) -> str:
+def agent_name(source: _Noted, name: str) -> str:
     """Return the name of an AgentRuntime, and say when it differs from theirs."""
     ours = label(name, letter=True)
     if ours != name:

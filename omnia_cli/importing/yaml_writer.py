@@ -81,17 +81,9 @@ def _scalar(value: Any) -> str:
         return "{}"
     if isinstance(value, list | tuple):
         return "[]"
-    text: Any = (
-        yaml.safe_dump(
-            value,
-            default_style='"' if isinstance(value, str) else None,
-            allow_unicode=True,
-            width=10**9,
-        )
-        .removesuffix("...\n")
-        .strip()
-    )
-    return str(text)
+    style = '"' if isinstance(value, str) else None
+    text = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=10**9)
+    return str(text).removesuffix("...\n").strip()
 
 
 def _asked(value: Any) -> str:

@@ -170,7 +170,9 @@ kind: RemoteMCPServer
 metadata: {{name: s, namespace: shop}}
 spec:
   url: https://user:{SECRET}@s.example.com/mcp?token={SECRET}
-  headersFrom: [{{name: Authorization, value: "Bearer {SECRET}"}}, {{name: X-Api-Key, value: {SECRET}}}]
+  headersFrom:
+    - {{name: Authorization, value: "Bearer {SECRET}"}}
+    - {{name: X-Api-Key, value: {SECRET}}}
 ---
 apiVersion: kagent.dev/v1alpha2
 kind: Agent
@@ -217,10 +219,13 @@ def paths_in(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]
 
 
 STRANGE = st.sampled_from(
-    [None, True, 0, -1, 10**30, 1.5, float("inf"), "", "../../x", "{{", "a" * 300, "line\nbreak\t ",
-     "\x85\ufeff", "replace-me", [], {}, [None, [[]], {"a": 1}], {"name": {"name": []}}, "yes", "0x1f",
-     "https://[", "${A}", "{{range .ToolNames}}", "-----BEGIN PRIVATE KEY-----"]
-)  # fmt: skip
+    [
+        *(None, True, 0, -1, 10**30, 1.5, float("inf"), "", "../../x", "{{", "a" * 300, "yes"),
+        *("line\nbreak\t ", "\x85\ufeff", "replace-me", "0x1f", "https://[", "${A}", "x y"),
+        *("{{range .ToolNames}}", "-----BEGIN PRIVATE KEY-----", [], {}, [None, [[]], {"a": 1}]),
+        {"name": {"name": []}},
+    ]
+)
 LOADED = {
     case.name: [
         (path.name, [each for each in yaml.safe_load_all(path.read_text()) if each])

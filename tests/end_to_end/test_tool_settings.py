@@ -99,8 +99,8 @@ async def test_a_provider_is_reached_by_the_authority_of_a_config_map(
         file = tmp_path / "agent.yaml"
         authority = document("ConfigMap", "ca", data={"ca.crt": tls[0].read_text()})
         file.write_text(yaml.safe_dump_all([agent(provider), authority]))
-        url = start(file).wait("ready", name="a")["url"]
-        assert await asked(url) == "over TLS"
+        ready = start(file).wait("ready", name="a")
+        assert await asked(ready["url"]) == "over TLS"
 
 
 async def asked(url: str) -> str:

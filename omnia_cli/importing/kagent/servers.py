@@ -14,6 +14,7 @@ from omnia_cli.importing.kagent.models import authority
 from omnia_cli.importing.names import label
 from omnia_cli.importing.notes import NoteKind
 from omnia_cli.importing.objects import Result, Written, own_metadata, present
+from omnia_cli.importing.pods import plain_variables
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
 
@@ -217,8 +218,6 @@ def _deploy(
     port: int,
     result: Result,
 ) -> None:
-    from omnia_cli.importing.pods import plain_variables  # noqa: PLC0415 - one cycle less
-
     name = label(source.name)
     labels = {"app.kubernetes.io/name": name}
     image = deployment.text("image") or deployment.ask("the image of the server", "image")

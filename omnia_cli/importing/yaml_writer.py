@@ -74,16 +74,16 @@ def _fits_a_block(text: str) -> bool:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        value = str(value)
-        if _PLAIN.match(value) and not _WORDS.match(value) and value == value.strip():
-            return value
+        text = str(value)
+        if _PLAIN.match(text) and not _WORDS.match(text) and text == text.strip():
+            return text
     if isinstance(value, dict):
         return "{}"
     if isinstance(value, list | tuple):
         return "[]"
     style = '"' if isinstance(value, str) else None
-    text = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=10**9)
-    return str(text).removesuffix("...\n").strip()
+    written = yaml.safe_dump(value, default_style=style, allow_unicode=True, width=10**9)
+    return str(written).removesuffix("...\n").strip()
 
 
 def _asked(value: Any) -> str:

@@ -7,17 +7,23 @@ the lists of tools and skills.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from omnia_cli.importing.prompts import Fragment
+from omnia_cli.importing.prompts import Fragment, Piece
 
+# An action has no braces outside its texts, so that many {{ without an end take no time.
 _ACTION = re.compile(
-    r"\{\{(-(?=\s))?\s*(/\*.*?\*/|(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|[^\"`}]|\}(?!\}))*?)\s*((?<=\s)-)?\}\}",
+    r"\{\{(-(?=\s))?\s*"
+    r"(/\*.*?\*/|(?:\"(?:[^\"\\]|\\.)*\"|`[^`]*`|[^\"`{}]|\{(?!\{)|\}(?!\}))*?)"
+    r"\s*((?<=\s)-)?\}\}",
     re.DOTALL,
 )
 _STRING = re.compile(r'"((?:[^"\\]|\\.)*)"|`([^`]*)`')
 _INCLUDE = re.compile(r'include\s+(?:"([^"]*)"|`([^`]*)`)')
 _ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "r": "\r"}
-_MOST = 1_000_000
+_LONGEST = 1024 * 1024
+_DEEPEST = 20
+_MOST_PIECES = 100_000
 
 
 class NotFilledIn(Exception):
@@ -33,16 +39,34 @@ class Values:
     include: Callable[[str], Fragment]
 
 
-def fill_in(template: str, values: Values) -> list[str | Fragment]:
+@dataclass
+class _Block:
+    """A range or an if, with the nodes of its two branches."""
+
+    word: str
+    argument: str
+    nodes: "list[_Node]"
+    others: "list[_Node]"
+
+
+_Node: TypeAlias = "tuple[str, str] | _Block"
+"""A text or an action with its kind, or a block."""
+
+
+def fill_in(template: str, values: Values) -> list[Piece]:
     """Return the pieces of a template.
 
     Raises:
-        NotFilledIn: the template has an action that is not known.
+        NotFilledIn: the template has an action that is not known, or is too large.
     """
+    if len(template) > _LONGEST:
+        raise NotFilledIn(f"a text with more than {_LONGEST >> 20} MiB")
     tokens = _tokens(template)
-    pieces, rest = _run(tokens, 0, values, None)
-    if rest != len(tokens):
+    nodes, place = _parsed(tokens, 0, 0)
+    if place != len(tokens):
         raise NotFilledIn("{{end}} without a beginning")
+    pieces: list[Piece] = []
+    _render(nodes, values, None, pieces)
     return pieces
 
 
@@ -57,56 +81,61 @@ def _tokens(template: str) -> list[tuple[str, str]]:
         found.append(("action", action[2].strip()))
         place, trim = action.end(), bool(action[3])
     text = template[place:]
-    if "{{" in text:
+    if any("{{" in text for kind, text in [*found, ("text", text)] if kind == "text"):
         raise NotFilledIn("an action that does not end")
     found.append(("text", text.lstrip() if trim else text))
     return found
 
 
-def _run(
-    tokens: list[tuple[str, str]], place: int, values: Values, dot: str | None
-) -> tuple[list[str | Fragment], int]:
-    """Return the pieces up to the `end` or `else` of this block, and its place."""
-    pieces: list[str | Fragment] = []
+def _parsed(tokens: list[tuple[str, str]], place: int, depth: int) -> tuple[list[_Node], int]:
+    """Return the nodes up to the `end` or `else` of this block, and its place."""
+    if depth > _DEEPEST:
+        raise NotFilledIn(f"more than {_DEEPEST} blocks in each other")
+    nodes: list[_Node] = []
     while place < len(tokens):
         kind, text = tokens[place]
-        word = text.split(maxsplit=1)[0] if kind == "action" and text.split() else ""
-        if kind == "text":
-            pieces.append(text)
-        elif word in ("end", "else"):
-            return pieces, place
-        elif word in ("range", "if"):
-            made, place = _block(tokens, place, values, dot)
-            pieces += made
-        elif not text.startswith("/*"):
-            pieces.append(_value(text, values, dot))
+        word, _, argument = text.partition(" ")
+        if kind == "action" and word in ("end", "else"):
+            return nodes, place
+        if kind == "action" and word in ("range", "if"):
+            inner, end = _parsed(tokens, place + 1, depth + 1)
+            others: list[_Node] = []
+            if end < len(tokens) and tokens[end][1] == "else":
+                others, end = _parsed(tokens, end + 1, depth + 1)
+            if end >= len(tokens) or tokens[end][1] != "end":
+                raise NotFilledIn(f"{{{{{text}}}}} without its end")
+            nodes.append(_Block(word, argument.strip(), inner, others))
+            place = end
+        elif not text.startswith("/*") or kind == "text":
+            nodes.append(tokens[place])
         place += 1
-        if len(pieces) > _MOST:
+    return nodes, place
+
+
+def _render(nodes: list[_Node], values: Values, dot: str | None, pieces: list[Piece]) -> None:
+    for node in nodes:
+        if len(pieces) > _MOST_PIECES:
             raise NotFilledIn("a text that is too long")
-    return pieces, place
+        if isinstance(node, _Block):
+            _render_block(node, values, dot, pieces)
+        else:
+            kind, text = node
+            pieces.append(text if kind == "text" else _value(text, values, dot))
 
 
-def _block(
-    tokens: list[tuple[str, str]], place: int, values: Values, dot: str | None
-) -> tuple[list[str | Fragment], int]:
-    word, _, argument = tokens[place][1].partition(" ")
-    argument = argument.strip()
-    entries = values.lists.get(argument.removeprefix("."))
-    if entries is None and (word == "range" or argument.removeprefix(".") not in values.texts):
-        raise NotFilledIn(f"{{{{{tokens[place][1]}}}}}")
-    holds = bool(entries) if entries is not None else bool(values.texts[argument[1:]])
-    rounds: Sequence[str | None] = (entries or ()) if word == "range" else [dot] * holds
-    pieces: list[str | Fragment] = []
-    _, end = _run(tokens, place + 1, values, dot if word == "if" else "")
-    for each in rounds:
-        made, end = _run(tokens, place + 1, values, each)
-        pieces += made
-    if end < len(tokens) and tokens[end][1] == "else":
-        other, end = _run(tokens, end + 1, values, dot)
-        pieces += [] if rounds else other
-    if end >= len(tokens) or tokens[end][1] != "end":
-        raise NotFilledIn(f"{{{{{tokens[place][1]}}}}} without its end")
-    return pieces, end
+def _render_block(block: _Block, values: Values, dot: str | None, pieces: list[Piece]) -> None:
+    name = block.argument.removeprefix(".")
+    entries = values.lists.get(name)
+    if entries is None and (block.word == "range" or name not in values.texts):
+        raise NotFilledIn(f"{{{{{block.word} {block.argument}}}}}")
+    holds = bool(entries) if entries is not None else bool(values.texts[name])
+    if not holds:
+        _render(block.others, values, dot, pieces)
+    elif block.word == "if":
+        _render(block.nodes, values, dot, pieces)
+    else:
+        for entry in entries or ():
+            _render(block.nodes, values, entry, pieces)
 
 
 def _value(text: str, values: Values, dot: str | None) -> str | Fragment:

@@ -22,6 +22,8 @@ NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
 # Servers of other projects, each group in an environment of its own: their dependencies differ from ours.
 SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
+# The generator of the site, apart too: nothing of it is part of developing.
+VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
 .PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
@@ -140,7 +142,7 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@echo docs; $(LOCK) --group docs -o requirements/docs.txt
 	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --extra runner-mongodb --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
-	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
+	@for folder in servers docs; do npm install --prefix tests/$$folder/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error; done
 
 bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
 	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(ARGS)
@@ -163,8 +165,6 @@ bench-tracing: setup ## CPU of a turn with metrics and tracing, against off (ARG
 bench-relay: setup ## CPU and memory of a relayed chunk, beside relays in Go and C (ROUNDS=5; ARGS=--help)
 	@$(BIN)/python -m benchmarks.relay --rounds $(or $(ROUNDS),5) $(ARGS)
 
-# The generator of the site, in an environment of its own: nothing of it is part of developing.
-VENV_DOCS := .venv-docs
 $(VENV_DOCS)/stamp: requirements/docs.txt
 	@test -x $(VENV_DOCS)/bin/python || $(PYTHON) -m venv $(VENV_DOCS)
 	@echo "Installing $<"
@@ -174,11 +174,12 @@ $(VENV_DOCS)/stamp: requirements/docs.txt
 DOCS ?= dist/docs
 docs: $(VENV_DOCS)/stamp ## write the documentation as a site, which needs no server and no network (DOCS=dist/docs)
 	@rm -rf $(DOCS)
-	@$(VENV_DOCS)/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir $(VENV_DOCS)/doctrees . $(DOCS)
+	@$(VENV_DOCS)/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir $(DOCS)/.doctrees . $(DOCS)
+	@rm -rf $(DOCS)/.doctrees $(DOCS)/.buildinfo
 	@echo "$(DOCS)/index.html"
 
-pictures: setup $(NODE_DOCS) ## draw the Mermaid diagrams of the pages into docs/site/pictures (needs chromium)
-	@$(BIN)/python -m tests.docs.drawing
+pictures: setup $(NODE_DOCS) ## draw the Mermaid diagrams of the pages into docs/site/pictures (chromium; ARGS=--all draws those that exist anew)
+	@$(BIN)/python -m tests.docs.drawing $(ARGS)
 
 SBOM := .venv-sbom
 $(SBOM)/stamp: requirements/sbom.txt

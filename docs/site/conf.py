@@ -20,8 +20,9 @@ myst_fence_as_directive = {"mermaid"}
 
 html_theme = "furo"
 html_title = "Omnia"
-html_static_path = ["site.css"]
+html_static_path = ["site.css", "folder.js"]
 html_css_files = ["site.css"]
+html_js_files = ["folder.js"]
 templates_path = ["templates"]
 html_additional_pages = {"index": "index.html", "404": "404.html"}
 html_copy_source = False

@@ -66,9 +66,30 @@ class FolderLinks(SphinxPostTransform):
                 node.replace_self(name)
 
 
+# What the theme leaves out and assistive technology needs: the levels of headings, the names of
+# regions; and cells at the corner of a table, which are no headings.
+ACCESSIBLE = {
+    'class="caption" role="heading"': 'class="caption" role="heading" aria-level="2"',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+    '<th class="head"><p></p></th>': "<td></td>",
+}
+
+
+def make_accessible(app: Sphinx, error: Exception | None) -> None:
+    """Write what the theme leaves out into the pages."""
+    if error is None:
+        for file in Path(app.outdir).rglob("*.html"):
+            text = file.read_text(encoding="utf-8")
+            for before, after in ACCESSIBLE.items():
+                text = text.replace(before, after)
+            file.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register everything."""
     app.add_directive("mermaid", Picture)
     app.add_post_transform(FolderLinks)
     app.connect("source-read", add_navigation)
+    app.connect("build-finished", make_accessible)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,8 @@ MERMAID = ROOT / "tests/docs/node/node_modules/@mermaid-js/tiny/dist/mermaid.tin
 # Colours come from the style sheet of the site, which knows light and dark.
 _SETTINGS = """{
     startOnLoad: false, theme: "neutral", securityLevel: "strict", htmlLabels: false,
-    fontFamily: "sans-serif", deterministicIds: true, flowchart: {htmlLabels: false},
+    fontFamily: "sans-serif", deterministicIds: true,
+    flowchart: {htmlLabels: false, wrappingWidth: 300},
 }"""
 
 
@@ -48,14 +49,14 @@ def _quoted(text: str) -> str:
 
 
 def main() -> int:
-    """Draw what has no picture yet, and remove the pictures that no page shows."""
+    """Draw what has no picture yet (`--all`: everything); remove what no page shows."""
     program = shutil.which("chromium")
     if program is None or not MERMAID.exists():
         sys.stderr.write("drawing needs chromium and the packages of tests/docs/node\n")
         return 1
     wanted = {picture_name(text): text for _, text in diagrams()}
     for file in PICTURES.glob("*.svg"):
-        if file.name not in wanted:
+        if file.name not in wanted or "--all" in sys.argv:
             file.unlink()
     with tempfile.TemporaryDirectory() as profile, chromium(program, Path(profile)) as browser:
         for name, text in wanted.items():

@@ -38,6 +38,19 @@ def test_every_page_is_in_the_list_of_pages(page: Path) -> None:
     assert f"]({target})" in INDEX.read_text(encoding="utf-8"), f"add to docs/README.md: {line}"
 
 
+def test_the_versions_that_are_said_to_be_tested_are_those_of_the_tests() -> None:
+    text = (ROOT / "docs/explanation/compatibility.md").read_text(encoding="utf-8")
+    modules = ROOT / "tests/cluster/harness/go"
+    for title, module, name in (
+        ("Kubernetes", "kubernetes", r"k8s\.io/kubernetes v(\d+\.\d+)"),
+        ("Helm", "helm", r"helm\.sh/helm/v\d+ v(\d+\.\d+)"),
+    ):
+        used = re.search(name, (modules / module / "go.mod").read_text(encoding="utf-8"))
+        assert used
+        (row,) = (line for line in text.splitlines() if line.startswith(f"| {title} |"))
+        assert re.search(rf"\b{re.escape(used[1])}\b", row.split("|")[3]), used[1]
+
+
 def test_every_diagram_has_its_picture_and_every_picture_its_diagram() -> None:
     wanted = {picture_name(text): page for page, text in diagrams()}
     assert len(wanted) > 5

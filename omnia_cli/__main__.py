@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,6 +51,14 @@ Token = Annotated[
         help=f"A bearer token, where the agent asks for one; else ${CliEnv.variable('token')}."
     ),
 ]
+
+
+class ServersOfKmcp(StrEnum):
+    """What becomes of the MCPServers of kmcp."""
+
+    KEEP = "keep"
+    OWN = "own"
+
 
 Namespace = Annotated[
     str | None,
@@ -179,6 +188,136 @@ def validate(
         counts = counted(wrong, "error"), counted(len(findings) - wrong, "warning")
         print(", ".join(counts), file=sys.stderr)
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command(name="import")
+def import_(  # noqa: PLR0917 - typer calls it by keyword
+    path: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, and folders without their subfolders; - is standard input.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the manifests go: one file for each namespace.",
+            show_default=False,
+        ),
+    ],
+    mcp_servers: Annotated[
+        ServersOfKmcp,
+        typer.Option(help="MCPServers of kmcp: keep those that run, or deploy our own."),
+    ] = ServersOfKmcp.KEEP,
+    without_approval: Annotated[
+        bool,
+        typer.Option(
+            "--without-approval",
+            help="Keep tools that need a person's approval: they are called without it.",
+        ),
+    ] = False,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Rounds of tool calls of each agent with tools."),
+    ] = None,
+    operations: Annotated[
+        bool,
+        typer.Option("--operations", help="OpenAPI: one http handler for each operation."),
+    ] = False,
+    only: Annotated[
+        str, typer.Option(metavar="ID,ID", help="OpenAPI: only these operations.")
+    ] = "",
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="OpenAPI: address of the API.")
+    ] = None,
+    spec_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="OpenAPI: address of the document, in place of a copy."),
+    ] = None,
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help="The agent that gets the tools of an mcp.json.")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are there with other content.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 where something is left to do, not 3.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Rewrite manifests of kagent, kmcp, KAOS, ARK and others as ours.
+
+    The report on standard error names every value that is not simply mapped. Exit code: 0 all is
+    mapped or dropped, 3 something is asked for or has no equivalent, 1 the input cannot be read.
+    """
+    from omnia_cli.importing.command import import_paths, report
+    from omnia_cli.importing.inputs import Options
+    from omnia_cli.importing.output import OutputFailed, write
+    from omnia_cli.manifests import ManifestError
+
+    options = Options(
+        own_servers=mcp_servers is ServersOfKmcp.OWN,
+        keep_approved=without_approval,
+        rounds=rounds,
+        operations=operations,
+        only=tuple(filter(None, only.split(","))),
+        base_url=base_url,
+        spec_url=spec_url,
+        agent=agent,
+    )
+    try:
+        imported = import_paths(path, options)
+        written = write(output, imported.files, force=force)
+    except (ManifestError, OutputFailed) as error:
+        fail(str(error))
+    for line in report(imported, written, as_json=json):
+        print(line, file=sys.stderr)
+    if imported.is_open or imported.findings:
+        raise typer.Exit(1 if strict else 3)
+
+
+@app.command()
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="KIND/NAME", help="For example agentruntime/my-agent.")
+    ],
+    path: Paths = None,
+    file: Files = None,
+    json: AsJson = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace", "-n", help="It is in this namespace of the cluster, not in manifests."
+        ),
+    ] = None,
+) -> None:
+    """Say why an object is not ready: the condition, its cause, the command that mends it."""
+    from omnia_cli.cluster import KubectlFailed
+    from omnia_cli.explain.chain import lines
+    from omnia_cli.explain.cluster import explain_in_cluster
+    from omnia_cli.explain.kinds import UnknownKind, kind_and_name
+    from omnia_cli.explain.laptop import NoObject, explain_manifests
+    from omnia_cli.manifests import ManifestError
+
+    try:
+        kind, name = kind_and_name(what)
+        if namespace is not None:
+            found = explain_in_cluster(kind.lower(), name, namespace)
+        else:
+            found = explain_manifests(kind, name, manifests_of(path, file), os.environ)
+    except (KubectlFailed, ManifestError, NoObject, UnknownKind) as error:
+        fail(str(error))
+    if json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        for line in lines(found):
+            print(line)
+    raise typer.Exit(0 if found.ready else 1)
 
 
 @app.command()

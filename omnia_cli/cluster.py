@@ -8,12 +8,12 @@ import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from omnia_cli.reaper import Reaper
-from omnia_core.names import AUDIENCE_SCHEME
+from omnia_core.names import AUDIENCE_SCHEME, GROUP
 
 SECONDS = 30
 # The names of the ports in the Service of an agent, and of a history.
@@ -106,6 +106,18 @@ def history_of(namespace: str) -> Service:
             f" history.enabled=true and history.namespace={namespace}"
         )
     return found[0]
+
+
+def read_object(kind: str, name: str, namespace: str) -> dict[str, Any]:
+    """Return an object of the cluster.
+
+    Raises:
+        KubectlFailed: it does not exist, or kubectl cannot read it.
+    """
+    command = _kubectl("get", namespace, f"{kind}.{GROUP}", name, "--output=json")
+    failure = f'{kind}/{name} of the namespace "{namespace}" cannot be read'
+    found: dict[str, Any] = orjson.loads(_said(command, failure))
+    return found
 
 
 def _said(command: list[str], failure: str) -> str:

@@ -33,7 +33,7 @@ PACKAGES = (
     "omnia_cli",
     "omnia_runner",
 )
-LIMIT = 20.0
+LIMIT = 100.0
 
 
 def product_files() -> Iterator[Path]:

@@ -90,29 +90,29 @@ def intact(path: Path) -> bool:
 
 
 @pytest.mark.timeout(240)
-async def test_of_eight_programs_that_append_at_once_each_append_is_stored_once(
+async def test_of_four_programs_that_append_at_once_each_append_is_stored_once(
     path: Path,
 ) -> None:
-    programs = [writer(path, f"w{number}", 100, "s", 1) for number in range(8)]
+    programs = [writer(path, f"w{number}", 50, "s", 1) for number in range(4)]
     printed = await asyncio.gather(
         *(asyncio.to_thread(program.communicate, timeout=200) for program in programs)
     )
-    assert [program.returncode for program in programs] == [0] * 8
+    assert [program.returncode for program in programs] == [0] * 4
     confirmed = [line for out, _ in printed for line in out.split()]
     kept = await contents(path, "s")
-    assert len(kept) == 800
+    assert len(kept) == 200
     assert sorted(kept) == sorted(confirmed)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         (row,) = connection.execute("SELECT turns, provider_calls, cost_usd FROM sessions")
-        assert row == (800, 800, 800.0)
-        assert [*connection.execute("SELECT calls FROM daily_calls")] == [(800,)]
+        assert row == (200, 200, 200.0)
+        assert [*connection.execute("SELECT calls FROM daily_calls")] == [(200,)]
     assert intact(path)
 
 
 @pytest.mark.timeout(240)
 async def test_a_program_that_is_killed_loses_nothing_that_it_confirmed(path: Path) -> None:
     drawn = random.Random(7)  # noqa: S311 - where to kill
-    for number in range(8):
+    for number in range(4):
         # Large messages, so that the log is copied into the file every few appends.
         name, size = f"s{number}", 200_000 if number % 2 else 100
         program = writer(path, "w", 10_000, name, size)

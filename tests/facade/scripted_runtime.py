@@ -14,7 +14,7 @@ from grpc import aio
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc as pb_grpc
 
-LIMIT = 10.0
+LIMIT = 100.0
 Requests = AsyncIterator[pb.ClientMessage]
 
 

@@ -32,7 +32,7 @@ from tests.services import free_port
 
 pytestmark = pytest.mark.usefixtures("openai_sdk")
 
-LIMIT = 5.0
+LIMIT = 100.0
 KEY = "sk-secret-1234"
 HI = ChatRequest("Be kind.", [Message("user", "hi")])
 SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}

@@ -210,7 +210,7 @@ $(NODE_CLIENT) $(NODE_DOCS) $(NODE_SERVERS): %/node_modules/.package-lock.json: 
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 
-.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster test-release bench-operator
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster test-release bench-operator bench-waits
 
 cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
 	@$(HARNESS) up
@@ -248,3 +248,6 @@ test-release: setup ## cluster-up, and the tests that build releases, push, inst
 
 bench-operator: cluster-up ## 500 agents on the cluster: pace, memory, idle CPU, what a change costs (ARGS=100: fewer)
 	@$(BIN)/python -m benchmarks.operator_agents $(ARGS)
+
+bench-waits: setup ## seconds from a command to what a person waits for, on a cluster with Omnia in it (ARGS=--help)
+	@$(BIN)/python -m benchmarks.operator_waits $(ARGS)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
+from omnia_cli.counted import counted
 from omnia_cli.init import DEFAULT_EXAMPLE
 from omnia_cli.sessions import app as sessions
 from omnia_core.env.operator import CliEnv
@@ -328,18 +328,36 @@ def chat(
     message: Annotated[
         str | None,
         typer.Argument(
-            help="Send this, print the answer alone on standard output, and end.",
+            help="Send this, print the answer alone on standard output, and end; - is standard"
+            " input.",
             show_default=False,
         ),
     ] = None,
+    *,
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the newest session with this agent.")
+    ] = False,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", help="Send this file with MESSAGE. May be repeated."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print each frame of the answer as a line of JSON.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answers alone.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print text as it comes, also in a terminal.")
+    ] = False,
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
 ) -> None:
     """Talk to an agent. Ctrl-C stops its answer, Ctrl-D ends the conversation."""
-    from omnia_cli.chat import ChatFailed, Unreachable, ask
-    from omnia_cli.chat import chat as run
+    from omnia_cli.chat.attachment import CannotAttach, attachment
+    from omnia_cli.chat.command import Chat
+    from omnia_cli.chat.failures import ChatFailed, Unreachable
+    from omnia_cli.chat.listing import ListFailed, listing
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
 
@@ -357,20 +375,23 @@ def chat(
     if namespace is not None:
         words += ["-n", namespace]
         words += [] if service_account == "default" else ["--service-account", service_account]
+    if file and message is None:
+        raise typer.BadParameter("give the MESSAGE that the file goes with", param_hint="--file")
+    if resume and session:
+        raise typer.BadParameter("--resume and --session exclude each other: give one of them")
+    sessions = listing(agent, namespace, _token(token), service_account, os.environ)
+    talking = Chat(reach, agent, namespace, shlex.join(words), sessions, os.environ)
+    text = sys.stdin.read().strip() if message == "-" else message
     try:
-        console = Console(soft_wrap=True, highlight=False)
-        if message is not None:
-            notes = Console(stderr=True, soft_wrap=True, highlight=False)
-            failed = ask(reach, session, message, console, notes)
-        else:
-            failed = run(reach, session, shlex.join(words), console)
-    except ChatFailed as error:
+        parts = [attachment(each) for each in file or ()]
+        if resume:
+            session = talking.newest()
+        code = talking.run(session, text, parts, json=json, quiet=quiet, plain=plain)
+    except (CannotAttach, ChatFailed, ListFailed) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    # A person has seen the error; a script needs the exit code.
-    if failed and (message is not None or not sys.stdin.isatty()):
-        raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -391,6 +412,34 @@ def ps(json: AsJson = False) -> None:
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())
+
+
+@app.command()
+def logs(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="An agent, function or server; without it all."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print further lines as they come.")
+    ] = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Of agents in this namespace of the cluster."),
+    ] = None,
+) -> None:
+    """Print the log lines of what `omnia up` runs, or of an agent in a cluster, by kubectl."""
+    from omnia_cli.logs import LogsFailed, cluster_logs, local_lines
+
+    try:
+        if namespace is not None:
+            raise typer.Exit(cluster_logs(name, namespace, follow=follow))
+        for line in local_lines(name, os.environ, follow=follow):
+            print(line, flush=True)
+    except LogsFailed as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 @app.command(name="open")
@@ -442,11 +491,6 @@ def call(
 def manifests_of(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:
     """Return what a command is about: the named files and folders, else this folder."""
     return [*(paths or ()), *(files or ())] or [Path()]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 error`, `2 errors`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def fail(message: str) -> None:

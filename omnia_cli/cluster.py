@@ -134,6 +134,16 @@ def _said(command: list[str], failure: str) -> str:
     return done.stdout
 
 
+def logs_command(name: str | None, namespace: str, *, follow: bool) -> list[str]:
+    """Return the command that prints the logs of the pods of an agent, or of all agents."""
+    labels = ["app.kubernetes.io/name=omnia-agent"]
+    labels += [f"app.kubernetes.io/instance={name}"] if name else []
+    command = _kubectl("logs", namespace, f"--selector={','.join(labels)}")
+    # Without a number kubectl prints ten lines of each container, and follows five pods.
+    command += ["--all-containers", "--prefix", "--tail=1000", "--max-log-requests=50"]
+    return [*command, "--follow"] if follow else command
+
+
 def _kubectl(verb: str, namespace: str, *arguments: str) -> list[str]:
     return ["kubectl", verb, *arguments, f"--namespace={namespace}"]
 

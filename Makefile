@@ -14,7 +14,7 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
-PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner
+PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner omnia_tools
 CODE := $(PACKAGES) release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
@@ -39,11 +39,15 @@ endef
 
 $(VENV)/local.stamp: requirements/local.txt
 	$(call install,requirements/local.txt)
+	@touch $@
+
+# The project itself, again when its metadata has changed.
+$(VENV)/project.stamp: pyproject.toml | $(VENV)/local.stamp
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/local.stamp
+$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/project.stamp
 	$(call install,requirements/dev.txt)
 	@touch $@
 
@@ -69,9 +73,9 @@ $(VENV_SERVERS)/mongo/mongo-for-tests: $(wildcard tests/mongo/*.go tests/mongo/g
 	@mkdir -p $(@D)
 	@cd tests/mongo && go build -trimpath -o $(CURDIR)/$@ .
 
-setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
+setup: $(VENV)/local.stamp $(VENV)/project.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
 
-up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
+up: $(VENV)/local.stamp $(VENV)/project.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
 test: setup $(NODE_CLIENT) servers-mcp ## run every test that needs neither root nor a cluster
@@ -130,9 +134,10 @@ protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iomnia_core/wire=protos/omnia --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --no-emit-package omnia-agents $(LOCK_ARGS)
+	--no-emit-index-url --no-emit-package omnia-agents-slim $(LOCK_ARGS)
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
-	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
+	@for image in facade operator; do echo $$image; $(LOCK) pyproject.toml --extra $$image -o requirements/$$image.txt; done
+	@echo runtime; $(LOCK) pyproject.toml --extra runtime --extra tools -o requirements/runtime.txt
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
 	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --extra runner-mongodb --group install --group dev -c requirements/local.txt -o requirements/dev.txt

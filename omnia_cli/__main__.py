@@ -15,7 +15,9 @@ import typer
 from rich.console import Console
 
 from omnia_cli.init import DEFAULT_EXAMPLE
+from omnia_cli.pack import app as pack
 from omnia_cli.sessions import app as sessions
+from omnia_cli.tools import app as tools
 from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
 
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 
 app.add_typer(sessions, name="sessions")
+app.add_typer(pack, name="pack")
+app.add_typer(tools, name="tools")
 
 Paths = Annotated[
     list[Path] | None,
@@ -70,7 +74,7 @@ Account = Annotated[
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"omnia {version('omnia-agents')}")
+        print(f"omnia {version('omnia-agents-slim')}")
         raise typer.Exit
 
 

@@ -23,7 +23,7 @@ from omnia_runtime.agent.request_builder import ModelContext
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.prompts.offer import offer_tools
-from omnia_runtime.prompts.prompt import compile_prompt
+from omnia_core.files.pack.compiled import compile_prompt
 from omnia_runtime.providers.models import build_models
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools

@@ -21,6 +21,7 @@ PACKAGES = (
     "omnia_runtime",
     "omnia_cli",
     "omnia_runner",
+    "omnia_tools",
 )
 PROTOS = ("runtime/v1/runtime", "tools/v1/tools")
 

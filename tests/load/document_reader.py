@@ -75,7 +75,7 @@ def _runtime() -> dict[str, Reader]:
     from omnia_core.jsonschema import compile_server_schema
     from omnia_core.jsonvalue import JsonObject
     from omnia_core.openapi import decode_document, read_api
-    from omnia_runtime.prompts.prompt import compile_prompt
+    from omnia_core.files.pack.compiled import compile_prompt
     from omnia_runtime.tools.coercion import coerce
     from omnia_runtime.tools.handlers import read_handlers
 

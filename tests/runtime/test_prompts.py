@@ -14,7 +14,7 @@ from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Parameters, ToolPolicy, parse_pack
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.prompts.offer import offer_tools
-from omnia_runtime.prompts.prompt import (
+from omnia_core.files.pack.compiled import (
     CompiledPrompt,
     VariableInvalid,
     compile_prompt,

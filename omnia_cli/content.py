@@ -31,8 +31,8 @@ class Content:
         """Return a finding about a place in the text, which is JSON or YAML."""
         if self._document.origin:
             file, line = self._document.origin.place(place, message)
-            found = about(self._document, self._path, message, severity)
-            return structs.replace(found, file=str(file), line=line, path="")
+            finding = about(self._document, self._path, message, severity)
+            return structs.replace(finding, file=str(file), line=line, path="")
         try:
             (found,) = read_manifests(self._text, MANIFEST_LIMITS)
         except ValueError:

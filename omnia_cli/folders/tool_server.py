@@ -20,8 +20,8 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind
 from omnia_core.units import Duration
 from omnia_operator.api.findings import explain
-from omnia_operator.api.meta import ContainerEnvVar, Label
-from omnia_operator.api.model import DurationField, Model, Text
+from omnia_operator.api.meta import ContainerEnvVar
+from omnia_operator.api.model import DurationField, Label, Model, Text
 from omnia_operator.plan import Settings
 
 SERVER_FILE = "toolserver.yaml"

@@ -14,7 +14,7 @@ import msgspec
 import typer
 from rich.console import Console
 
-from omnia_cli.init import DEFAULT_EXAMPLE
+from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
 from omnia_cli.pack import app as pack
 from omnia_cli.sessions import app as sessions
 from omnia_cli.tools import app as tools
@@ -92,7 +92,9 @@ def common(
 
 @app.command()
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent, and its folder.")],
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="The agent, and its folder.")
+    ] = DEFAULT_NAME,
     example: Annotated[
         str, typer.Option("--from", metavar="EXAMPLE", help="What it begins as.")
     ] = DEFAULT_EXAMPLE,
@@ -105,7 +107,8 @@ def init(
         folder = run(name, example, Path())
     except InitFailed as error:
         fail(str(error))
-    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up")
+    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up\n")
+    print(f'and in a second terminal:\n\n  omnia chat {name} "hello"')
 
 
 @app.command()

@@ -50,10 +50,15 @@ class Place:
 
 @dataclass
 class Loaded:
-    """The tools of a file by name, and what is wrong with the others."""
+    """The tools of a file by name, and what is wrong with the others.
+
+    Attributes:
+        failed: the file could not be run.
+    """
 
     tools: dict[str, tuple[Tool, Declaration]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    failed: bool = False
 
     def add(self, tool: Tool) -> None:
         """Add a tool.
@@ -74,7 +79,8 @@ def load(file: Path, place: Place) -> Loaded:
         module = _run(file)
     except BaseException as error:  # noqa: BLE001 - the file may raise anything, SystemExit too
         where = place.of_error(error) or place.of(file, 1)
-        found.problems.append(f"{where}: {_words(error)}; its tools are not offered")
+        found.problems.append(f"{where}: {_words(error)}")
+        found.failed = True
         return found
     for value in list(vars(module).values()):
         if getattr(value, "__module__", None) != module.__name__:

@@ -21,10 +21,15 @@ class OfferedTool(Struct, frozen=True):
 
 
 class Hello(Struct, frozen=True):
-    """The first message of the process: what the file has."""
+    """The first message of the process: what the file has.
+
+    Attributes:
+        failed: the file could not be run.
+    """
 
     tools: list[OfferedTool]
     problems: list[str]
+    failed: bool = False
 
 
 class Request(Struct, frozen=True):

@@ -42,7 +42,7 @@ class Process:
         """
         process = cls(
             await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "omnia_tools.worker", str(file), shown),
+                *(sys.executable, "-B", "-m", "omnia_tools.worker", str(file), shown),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )
@@ -84,6 +84,12 @@ class Process:
             self._calls.pop(key, None)
             if self.retired and not self._calls:
                 self.kill()
+
+    def retire(self) -> None:
+        """Let the running calls end, and then the process."""
+        self.retired = True
+        if not self._calls:
+            self.kill()
 
     def kill(self) -> None:
         """End it at once."""
@@ -127,15 +133,22 @@ class Process:
 
 
 class File:
-    """A file of tools: its process, started again when it has ended."""
+    """A file of tools: its process, started again when it has ended.
+
+    Attributes:
+        tools: by name, without those that have a problem.
+        problems: with file and line.
+        failed: the file cannot be run.
+    """
 
     def __init__(self, path: Path, shown: str) -> None:
-        self._path = path
+        self.path = path
         self._shown = shown
         self._process: Process | None = None
         self._starting = asyncio.Lock()
         self.tools: dict[str, OfferedTool] = {}
         self.problems: list[str] = []
+        self.failed = False
 
     async def start(self) -> None:
         """Load the file; what is wrong is in `problems`."""
@@ -143,11 +156,11 @@ class File:
             process = await self._running()
         except (ConnectionError, TimeoutError) as error:
             why = str(error) or f"did not load within {START_SECONDS:g} s"
-            where = f"{self._shown}/{self._path.name}:1"
-            self.problems = [f"{where}: the file {why}; its tools are not offered"]
+            where = f"{self._shown}/{self.path.name}:1"
+            self.problems, self.failed = [f"{where}: the file {why}"], True
             return
         self.tools = {each.name: each for each in process.hello.tools}
-        self.problems = process.hello.problems
+        self.problems, self.failed = process.hello.problems, process.hello.failed
 
     async def call(self, tool: str, arguments: dict[str, object], limit: float) -> Answer:
         """Call a tool of the file; `limit` in seconds holds for tools that take longer, too."""
@@ -163,6 +176,11 @@ class File:
             return Answer(0, f"{tool} {answer.content}; the next call starts it again", True)
         return answer
 
+    def retire(self) -> None:
+        """Let the running calls end, and then the process."""
+        if self._process:
+            self._process.retire()
+
     async def close(self) -> None:
         """End the process."""
         if self._process:
@@ -171,5 +189,5 @@ class File:
     async def _running(self) -> Process:
         async with self._starting:
             if self._process is None or not self._process.running:
-                self._process = await Process.start(self._path, self._shown)
+                self._process = await Process.start(self.path, self._shown)
             return self._process

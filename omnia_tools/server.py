@@ -2,19 +2,22 @@
 
 import asyncio
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import mcp_types as types
 import uvicorn
 from mcp.server.lowlevel import Server
+from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ToolsListChanged
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from omnia_core.files.changes import Signature, signature
 from omnia_tools.messages import OfferedTool
 from omnia_tools.process import File
+
+POLL_SECONDS = 0.3
 
 
 class ToolServer:
@@ -24,35 +27,47 @@ class ToolServer:
         problems: what is not offered, and why; each with file and line.
     """
 
-    def __init__(self, files: Sequence[File], seconds: float) -> None:
-        self._files = files
-        self._seconds = seconds
-        self._tools: dict[str, tuple[File, OfferedTool]] = {}
-        self.problems: list[str] = []
-
-    @classmethod
-    async def start(cls, folder: Path, shown: str, seconds: float) -> "ToolServer":
-        """Load every Python file of a folder.
+    def __init__(self, folder: Path, shown: str, seconds: float) -> None:
+        """Prepare; `load` starts the processes.
 
         Args:
             folder: where the files are.
             shown: the folder as messages name it.
             seconds: the time limit of a call; a tool may have a shorter one.
         """
-        paths = _python_files(folder)
-        server = cls([File(path, shown) for path in paths], seconds)
-        await asyncio.gather(*(file.start() for file in server._files))
-        for path, file in zip(paths, server._files, strict=True):
-            server.problems += file.problems
+        self._folder = folder
+        self._shown = shown
+        self._seconds = seconds
+        self._files: list[File] = []
+        self._tools: dict[str, tuple[File, OfferedTool]] = {}
+        self.problems: list[str] = []
+
+    async def load(self) -> None:
+        """Load every Python file, again; a file that cannot be run stays as it was."""
+        before = {file.path: file for file in self._files}
+        loaded = [File(path, self._shown) for path in python_files(self._folder)]
+        await asyncio.gather(*(file.start() for file in loaded))
+        self.problems = []
+        self._files = [self._chosen(file, before.get(file.path)) for file in loaded]
+        self._tools = {}
+        for file in self._files:
             for name, each in file.tools.items():
-                if name in server._tools:
-                    server.problems.append(
-                        f"{shown}/{path.name}:1: another file has a tool {name}, too:"
-                        " rename one; this one is not offered"
+                if name in self._tools:
+                    place = f"{self._shown}/{file.path.name}:1"
+                    problem = (
+                        f"{place}: the tool {name} is in {self._tools[name][0].path.name}, too"
                     )
+                    self.problems.append(f"{problem}: rename one; this one is not offered")
                 else:
-                    server._tools[name] = file, each
-        return server
+                    self._tools[name] = file, each
+        for file in {*before.values(), *loaded} - {*self._files}:
+            file.retire()
+
+    def _chosen(self, new: File, old: File | None) -> File:
+        is_kept = new.failed and old is not None and not old.failed
+        end = "the change is not in use" if is_kept else "its tools are not offered"
+        self.problems += [f"{each}; {end}" if new.failed else each for each in new.problems]
+        return old if is_kept and old is not None else new
 
     @property
     def names(self) -> list[str]:
@@ -81,7 +96,8 @@ class ToolServer:
         await asyncio.gather(*(file.close() for file in self._files))
 
 
-def _python_files(folder: Path) -> list[Path]:
+def python_files(folder: Path) -> list[Path]:
+    """Return the files whose tools are served."""
     return sorted(each for each in folder.glob("*.py") if not each.name.startswith("."))
 
 
@@ -93,12 +109,16 @@ def _result(text: str, is_error: bool) -> types.CallToolResult:
 
 async def serve(folder: Path, shown: str, host: str, port: int, seconds: float) -> int:
     """Serve the tools of a folder at `/mcp` until a signal; return the exit code."""
-    tools = await ToolServer.start(folder, shown, seconds)
-    for problem in tools.problems:
-        print(f"error: {problem}", file=sys.stderr)
-    print(f"tools: {', '.join(tools.names) or 'none'}", file=sys.stderr, flush=True)
+    tools = ToolServer(folder, shown, seconds)
+    applied = signature([folder])
+    await tools.load()
+    _report(tools)
+    changes = InMemorySubscriptionBus()
     server: Server[Any] = Server(
-        "omnia-tools", on_list_tools=tools.list_tools, on_call_tool=tools.call_tool
+        "omnia-tools",
+        on_list_tools=tools.list_tools,
+        on_call_tool=tools.call_tool,
+        on_subscriptions_listen=ListenHandler(changes),
     )
     app = server.streamable_http_app(
         host=host, custom_starlette_routes=[Route("/healthz", _healthy)]
@@ -106,11 +126,36 @@ async def serve(folder: Path, shown: str, host: str, port: int, seconds: float) 
     config = uvicorn.Config(
         app, host=host, port=port, log_level="warning", ws="none", timeout_graceful_shutdown=2
     )
+    following = asyncio.create_task(_follow(tools, folder, applied, changes))
     try:
         await uvicorn.Server(config).serve()
     finally:
+        following.cancel()
+        await asyncio.wait([following])
         await tools.close()
     return 0
+
+
+async def _follow(
+    tools: ToolServer, folder: Path, applied: Signature, changes: InMemorySubscriptionBus
+) -> None:
+    """Load the files again after each change, and announce it."""
+    previous = applied
+    while True:
+        await asyncio.sleep(POLL_SECONDS)
+        current = signature([folder])
+        if current == previous and current != applied:
+            applied = current
+            await tools.load()
+            _report(tools)
+            await changes.publish(ToolsListChanged())
+        previous = current
+
+
+def _report(tools: ToolServer) -> None:
+    for problem in tools.problems:
+        print(f"error: {problem}", file=sys.stderr)
+    print(f"tools: {', '.join(tools.names) or 'none'}", file=sys.stderr, flush=True)
 
 
 async def _healthy(_: Request) -> Response:

@@ -123,7 +123,7 @@ def main() -> None:
         OfferedTool(each.name, each.description, each.input_schema, each.timeout)
         for _, each in loaded.tools.values()
     ]
-    os.write(answers, packed(Hello(tools, loaded.problems)))
+    os.write(answers, packed(Hello(tools, loaded.problems, loaded.failed)))
     asyncio.run(_serve(loaded, place, requests, answers))
     # Threads of calls that never end would keep the process.
     os._exit(0)

@@ -17,7 +17,7 @@ from omnia_cli.manifests import ManifestError
 from omnia_core.documents import Lines
 from omnia_core.files.reading import read_file
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import API_VERSION, Kind
+from omnia_core.names import API_VERSION, RELOADS_FILES, Kind
 from omnia_core.units import Duration
 from omnia_operator.api.findings import explain
 from omnia_operator.api.meta import ContainerEnvVar
@@ -152,7 +152,10 @@ def tool_objects(
             "spec": {
                 "selector": {"matchLabels": {"app": name}},
                 "template": {
-                    "metadata": {"labels": {"app": name}},
+                    "metadata": {
+                        "labels": {"app": name},
+                        "annotations": {RELOADS_FILES: "true"},
+                    },
                     "spec": _pod(server, command, image or server.fields.image),
                 },
             },

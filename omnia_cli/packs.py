@@ -1,5 +1,6 @@
 """The content of a PromptPack, where its ConfigMap is among the manifests."""
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +12,7 @@ from omnia_core.documents import Lines, ValuePath
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.parse import read_pack
+from omnia_core.files.pack.vocabulary import compiled_template, undeclared
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 from omnia_operator import api
@@ -51,6 +53,15 @@ def folder_findings(pack: PackFolder) -> Iterator[Finding]:
     document = Document(pack.folder / PACK_FILE, _named(pack.name), Lines(1), pack)
     subject = f'PromptPack "{pack.name}"'
     yield from check_content(document, (), pack.json(), subject, pack.version)
+    parsed = read_pack(pack.json()).pack
+    for key, prompt in (parsed.prompts if parsed else {}).items():
+        place = ("prompts", key, "system_template")
+        with contextlib.suppress(ConfigurationError):  # named already
+            for path in undeclared(compiled_template(parsed, prompt, ""), parsed, prompt):
+                message = f"{{{{{path.source}}}}} is not declared in variables"
+                file, line = pack.place(place, message)
+                text = f"{subject}: {message}: add it, unless it is a field of a function's input"
+                yield Finding(str(file), line, document.title, "", text, "warning")
 
 
 def content_of(name: str, documents: Sequence[Document]) -> str:

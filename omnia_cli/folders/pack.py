@@ -23,6 +23,7 @@ PROMPTS, FRAGMENTS = "prompts", "fragments"
 ENGINE = {"version": "v1", "syntax": "{{variable}}"}
 """The `template_engine` of a pack whose file has none."""
 _TEMPLATE = "system_template"
+_QUOTED = re.compile('"([^"]+)"')
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,98}[a-z0-9])?")
 
 
@@ -70,14 +71,14 @@ class PackFolder:
 
     def _in_text(self, text: str, message: str, file: Path, first: int) -> tuple[Path, int]:
         """Return the line of the text, or of a fragment, that has what a message quotes."""
-        quoted = PLACEHOLDER.search(message)
+        quoted = {_last_word(each) for each in [*_QUOTED.findall(message), *_braced(message)]}
         texts = [(file, first, text)]
         inline = self.value.get("fragments")
         if isinstance(inline, dict):
             texts += [(at, 1, str(inline[key])) for key, at in self._fragments.items()]
         for where, line, content in texts:
             for found in PLACEHOLDER.finditer(content):
-                if quoted and found[1].strip() == quoted[1].strip():
+                if _last_word(found[1]) in quoted:
                     return where, line + content.count("\n", 0, found.start())
         return file, first
 
@@ -176,6 +177,15 @@ def _checked(folder: Path) -> Iterator[Path]:
         if each.suffix != ".md" or not each.is_file():
             raise ManifestError(each, 1, f"expected files that end in .md in {folder.name}/ only")
         yield each
+
+
+def _braced(text: str) -> list[str]:
+    return [found[1] for found in PLACEHOLDER.finditer(text)]
+
+
+def _last_word(placeholder: str) -> str:
+    """Return the name of a fragment without `fragments.`, or the last step of a path."""
+    return re.split("[.:]", placeholder)[-1].strip()
 
 
 def _shown(value: object) -> str:

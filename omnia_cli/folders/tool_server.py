@@ -9,7 +9,7 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from omnia_cli.folders.front_matter import read_mapping, read_text
 from omnia_cli.folders.pack_objects import LARGEST_CONFIG_MAP
@@ -45,7 +45,7 @@ class ServerFields(Model):
     """Image of the runtime, or one that is made from it and has the packages of the tools."""
     timeout: DurationField = Duration.parse("30s")
     """Time limit of a call; `@tool(timeout=…)` makes it shorter."""
-    env: tuple[ContainerEnvVar, ...] = ()
+    env: list[ContainerEnvVar] = Field(default_factory=list)
     """Environment variables, as in a Kubernetes container."""
     resources: JsonObject = _RESOURCES
     """Requests and limits, as in a Kubernetes container."""

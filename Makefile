@@ -13,6 +13,9 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
+# `make test-python PYTHON=3.11` names a version, not the program that makes .venv.
+VERSIONS := $(filter 3.%,$(PYTHON))
+MAKE_VENV = $(if $(VERSIONS),python$(PYTHON),$(PYTHON))
 UP ?= examples/support-agent
 PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner omnia_tools
 CODE := $(PACKAGES) release tests examples benchmarks
@@ -23,7 +26,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -31,7 +34,7 @@ help: ## list the targets
 # $(1): a requirement file. Shows each package as it comes, because a first set-up takes a while.
 define install
 	@test -n "$(PYTHON)" || { echo "No CPython 3.11 or newer with venv found: install one, or name it with PYTHON=" >&2; exit 1; }
-	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(MAKE_VENV) --version)"; $(MAKE_VENV) -m venv $(VENV); }
 	@echo "Installing $(1)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
 		| awk '/^(Collecting|Installing)/ { print substr($$0, 1, 100); fflush() }'
@@ -101,6 +104,9 @@ test-mongo: setup servers-mongo ## the tests with MongoDB, whose server keeps it
 	@for backend in $(MONGO_BACKENDS); do echo "MongoDB over $$backend"; \
 		MONGO_BACKEND=$$backend $(BIN)/python -m pytest $(MONGO) -k mongo $(ARGS) || exit; done
 
+test-python: setup ## the wheels in a clean environment of another CPython (PYTHON=3.11; without it the oldest and the newest here)
+	@$(BIN)/python -m tests.wheel $(VERSIONS)
+
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)
 
@@ -167,7 +173,7 @@ bench-relay: setup ## CPU and memory of a relayed chunk, beside relays in Go and
 
 SBOM := .venv-sbom
 $(SBOM)/stamp: requirements/sbom.txt
-	@test -x $(SBOM)/bin/python || $(PYTHON) -m venv $(SBOM)
+	@test -x $(SBOM)/bin/python || $(MAKE_VENV) -m venv $(SBOM)
 	@$(SBOM)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
 	@touch $@
 

@@ -54,7 +54,9 @@ def folder_findings(pack: PackFolder) -> Iterator[Finding]:
     subject = f'PromptPack "{pack.name}"'
     yield from check_content(document, (), pack.json(), subject, pack.version)
     parsed = read_pack(pack.json()).pack
-    for key, prompt in (parsed.prompts if parsed else {}).items():
+    if parsed is None:
+        return
+    for key, prompt in parsed.prompts.items():
         place = ("prompts", key, "system_template")
         with contextlib.suppress(ConfigurationError):  # named already
             for path in undeclared(compiled_template(parsed, prompt, ""), parsed, prompt):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kubernetes_validate import validate as kubernetes_validate
+from kubernetes_validate import validate as kubernetes_validate  # type: ignore[import-untyped]
 
 from omnia_cli.findings import errors
 from omnia_cli.folders.tool_server import read_tool_folder, tool_objects

@@ -31,8 +31,10 @@ PURE = (
     *("runtime/test_prompts.py", "http2/test_bounds.py"),
 )
 # Without plugins for what these tests do not use.
-TEST_PACKAGES = ("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis")
-TEST_PACKAGES += ("kubernetes-validate", "jsonschema")
+TEST_PACKAGES = (
+    *("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"),
+    *("kubernetes-validate", "jsonschema"),
+)
 
 
 def main() -> int:
@@ -110,7 +112,7 @@ def check(python: str, folder: Path) -> None:
     run(
         venv / "bin/python", "-m", "unittest", "discover", "mine/tests", cwd=folder, env=environment
     )
-    command = [venv / "bin/omnia", "up", "mine", "--json", "--port", str(free_port())]
+    command = [str(venv / "bin/omnia"), "up", "mine", "--json", "--port", str(free_port())]
     up = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE)
     try:
         assert up.stdout

@@ -8,8 +8,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parents[1]
 sys.path.insert(0, str(FOLDER / "tools"))
 
-from omnia_tools import ToolFailed  # noqa: E402
-from orders import lookup_order  # noqa: E402
+from omnia_tools import ToolFailed
+from orders import lookup_order
 
 
 def omnia(*words):

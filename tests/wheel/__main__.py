@@ -22,13 +22,12 @@ from tests.services import free_port
 ROOT = Path(__file__).parents[2]
 UV = Path(sys.executable).parent / "uv"
 OLDEST = (3, 11)
-LIMIT = 300.0
+LIMIT = 900.0  # seconds for one command, on a machine that does other things, too
 # What differs between versions of CPython: types, event loop, text, and the libraries below us.
 PURE = (
-    *("core/test_units.py", "core/test_env.py", "core/test_templates.py", "core/test_pack.py"),
-    *("core/test_documents.py", "core/test_jsonschema.py", "core/test_file_changes.py"),
+    *("core/test_units.py", "core/test_env.py", "core/test_templates.py"),
+    *("core/test_jsonschema.py", "core/test_file_changes.py", "runtime/test_prompts.py"),
     *("cli/test_pack_folders.py", "cli/test_tool_folders.py", "tools/test_functions.py"),
-    *("runtime/test_prompts.py", "http2/test_bounds.py"),
 )
 # Without plugins for what these tests do not use.
 TEST_PACKAGES = (

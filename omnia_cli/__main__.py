@@ -15,8 +15,10 @@ import msgspec
 import typer
 
 from omnia_cli.counted import counted
-from omnia_cli.init import DEFAULT_EXAMPLE
+from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
+from omnia_cli.pack import app as pack
 from omnia_cli.sessions import app as sessions
+from omnia_cli.tools import app as tools
 from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
 
@@ -31,6 +33,8 @@ app = typer.Typer(
 )
 
 app.add_typer(sessions, name="sessions")
+app.add_typer(pack, name="pack")
+app.add_typer(tools, name="tools")
 
 Paths = Annotated[
     list[Path] | None,
@@ -79,7 +83,7 @@ Account = Annotated[
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"omnia {version('omnia-agents')}")
+        print(f"omnia {version('omnia-agents-slim')}")
         raise typer.Exit
 
 
@@ -97,7 +101,9 @@ def common(
 
 @app.command()
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent, and its folder.")],
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="The agent, and its folder.")
+    ] = DEFAULT_NAME,
     example: Annotated[
         str, typer.Option("--from", metavar="EXAMPLE", help="What it begins as.")
     ] = DEFAULT_EXAMPLE,
@@ -110,7 +116,8 @@ def init(
         folder = run(name, example, Path())
     except InitFailed as error:
         fail(str(error))
-    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up")
+    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up\n")
+    print(f'and in a second terminal:\n\n  omnia chat {name} "hello"')
 
 
 @app.command()

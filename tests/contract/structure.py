@@ -32,6 +32,7 @@ PACKAGES = (
     "omnia_runtime",
     "omnia_cli",
     "omnia_runner",
+    "omnia_tools",
 )
 LIMIT = 100.0
 

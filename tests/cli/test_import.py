@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from click.testing import Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from omnia_cli.__main__ import app
 from omnia_cli.findings import errors

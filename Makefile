@@ -39,7 +39,7 @@ define install
 	@test -n "$(PYTHON)" || { echo "No CPython 3.11 or newer with venv found: install one, or name it with PYTHON=" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(MAKE_VENV) --version)"; $(MAKE_VENV) -m venv $(VENV); }
 	@echo "Installing $(1)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
+	@PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
 		| awk '/^(Collecting|Installing)/ { print substr($$0, 1, 100); fflush() }'
 endef
 

@@ -257,7 +257,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
         self.read.append((request.session_id, request.last_turns))
         self.read_with.append(dict(context.invocation_metadata()))
-        return self.conversation
+        return self.conversation or pb.ReadConversationResponse()
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -66,6 +67,13 @@ Account = Annotated[
         help="The ServiceAccount whose token kubectl makes for it, unless one is given.",
     ),
 ]
+
+
+class Tier(StrEnum):
+    """Which evaluations run."""
+
+    LIGHT = "light"
+    ALL = "all"
 
 
 def _print_version(wanted: bool) -> None:
@@ -298,6 +306,61 @@ def call(
             print(run(found.url, body, found.token).decode())
     except (CallFailed, KubectlFailed, NotFound, OSError) as error:
         fail(str(error))
+
+
+@app.command("eval")
+def evaluate(
+    path: Paths = None,
+    file: Files = None,
+    *,
+    dataset: Annotated[
+        Path, typer.Option(help="The cases: YAML, JSON, JSON lines, CSV, or promptfoo's tests.")
+    ] = Path("evals.yaml"),
+    agent: Annotated[
+        str, typer.Option(help="The agent or function that is asked; not needed for the only one.")
+    ] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Run only this evaluation; repeatable.")
+    ] = None,
+    tier: Annotated[
+        Tier, typer.Option(help="light: none that asks a model.", case_sensitive=False)
+    ] = Tier.ALL,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each case is asked.")] = 1,
+    pass_rate: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="The share of the answers to a case that must pass."),
+    ] = 1.0,
+    max_parallel: Annotated[
+        int, typer.Option(min=1, help="Cases that are asked at the same time.")
+    ] = 4,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit's XML to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every answer to this file.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Print the differences to what --json wrote before.")
+    ] = None,
+) -> None:
+    """Ask an agent the cases of a dataset, and evaluate its answers.
+
+    Exit codes: 0 all cases passed, 1 a case failed, 2 something is configured wrong, 3 something
+    could not be evaluated, or nothing was.
+    """
+    from omnia_cli.evaluation.command import Outputs
+    from omnia_cli.evaluation.command import evaluate as run
+    from omnia_cli.evaluation.run import EvalFailed, Options
+    from omnia_cli.manifests import ManifestError
+    from omnia_cli.up import InvalidManifests
+
+    options = Options(
+        repeat=repeat, parallel=max_parallel, only=tuple(only or ()), light=tier is Tier.LIGHT
+    )
+    outputs = Outputs(junit=junit, json=json, baseline=baseline)
+    paths = manifests_of(path, file)
+    try:
+        code = run(paths, agent, dataset, options, outputs, os.environ, pass_rate)
+    except (EvalFailed, InvalidManifests, ManifestError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    raise typer.Exit(code)
 
 
 def manifests_of(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:

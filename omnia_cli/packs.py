@@ -8,8 +8,10 @@ from omnia_cli.findings import Finding, about
 from omnia_cli.manifests import Document
 from omnia_core.documents import ValuePath
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.evals import read_evals
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.parse import read_pack
+from omnia_core.files.pack.prompt import Eval
 
 
 def check_content(
@@ -38,8 +40,20 @@ def check_content(
             )
         for message in _entry(outcome.pack):
             yield about(document, path, message, "error")
+        for place, message in _evals(outcome.pack):
+            yield content.at(place, f"{what}: {message}", "warning")
         for note in outcome.pack.not_applied():
             yield about(document, path, note, "warning")
+
+
+def _evals(pack: Pack) -> Iterator[tuple[ValuePath, str]]:
+    """Yield the place of each evaluation that cannot be run, and why; the agent runs without it."""
+    groups: dict[ValuePath, list[Eval]] = {("evals",): pack.evals}
+    groups |= {("prompts", key, "evals"): each.evals for key, each in pack.prompts.items()}
+    for where, declared in groups.items():
+        for index, each in enumerate(declared):
+            for problem in read_evals([each])[1]:
+                yield (*where, index), problem
 
 
 def _entry(pack: Pack) -> Iterator[str]:

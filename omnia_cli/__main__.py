@@ -314,8 +314,12 @@ def evaluate(
     file: Files = None,
     *,
     dataset: Annotated[
-        Path, typer.Option(help="The cases: YAML, JSON, JSON lines, CSV, or promptfoo's tests.")
-    ] = Path("evals.yaml"),
+        Path | None,
+        typer.Option(
+            help="The cases: YAML, JSON, JSON lines, CSV, or promptfoo's tests. Without it"
+            " evals/cases.yaml in the folder of the manifests."
+        ),
+    ] = None,
     agent: Annotated[
         str, typer.Option(help="The agent or function that is asked; not needed for the only one.")
     ] = "",
@@ -355,8 +359,10 @@ def evaluate(
     )
     outputs = Outputs(junit=junit, json=json, baseline=baseline)
     paths = manifests_of(path, file)
+    folder = paths[0] if paths[0].is_dir() else paths[0].parent
+    cases = dataset or folder / "evals" / "cases.yaml"
     try:
-        code = run(paths, agent, dataset, options, outputs, os.environ, pass_rate)
+        code = run(paths, agent, cases, options, outputs, os.environ, pass_rate)
     except (EvalFailed, InvalidManifests, ManifestError) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None

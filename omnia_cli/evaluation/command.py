@@ -57,7 +57,7 @@ def evaluate(
         _say(f"{dataset}: {note}")
     progress = _Progress(len(cases.cases) * options.repeat)
     try:
-        answers = asyncio.run(
+        name, answers = asyncio.run(
             ask(documents, agent, cases, options, StderrReporter(), environ, progress.add)
         )
     except CannotRun as error:
@@ -66,7 +66,7 @@ def evaluate(
         progress.end()
     for problem in dict.fromkeys(problem for each in answers for problem in each.problems):
         _say(f"not run: {problem}")
-    made = report(agent or "agent", [case.name for case in cases.cases], answers, pass_rate)
+    made = report(name, [case.name for case in cases.cases], answers, pass_rate)
     _print(made, cases)
     if before is not None:
         print("\n".join(differences(before, made)) or "no difference to the baseline")

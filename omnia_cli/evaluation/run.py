@@ -71,8 +71,8 @@ async def ask(
     reporter: Reporter,
     environ: Mapping[str, str],
     on_answer: Callable[[Answer], None],
-) -> list[Answer]:
-    """Ask an agent every case.
+) -> tuple[str, list[Answer]]:
+    """Ask an agent every case; return its name and its answers.
 
     Args:
         documents: the manifests.
@@ -106,7 +106,8 @@ async def ask(
             )
             reaper.watch(process.pid)
             try:
-                return await _exchange(process, _lines(dataset, options), on_answer)
+                answers = await _exchange(process, _lines(dataset, options), on_answer)
+                return spec.title.partition("/")[0], answers
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()

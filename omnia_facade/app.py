@@ -23,8 +23,14 @@ from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.entrance.capacity import Capacity
-from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
+from omnia_facade.entrance.router import (
+    ConnectionRouter,
+    EntranceContext,
+    HeadRoute,
+    StaticFrontPage,
+)
 from omnia_facade.metrics import FacadeMetrics
+from omnia_facade.past import PastTurns
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.timings import USUAL, Timings
@@ -77,9 +83,9 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            cancel = TurnCancel(backend, tuple(env.allowed_origins), local) if backend else None
+            head_routes = _head_routes(backend, tuple(env.allowed_origins), local=local)
             http = await _open_http(
-                context, authenticator, media, cancel, hosts=hosts, budget=budget
+                context, authenticator, media, head_routes, hosts=hosts, budget=budget
             )
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
@@ -92,7 +98,7 @@ class FacadeServer:
                     websocket_upgrade(context, connections, backend, media) if backend else None
                 ),
                 http=http.server if http else None,
-                head_route=cancel,
+                head_routes=head_routes,
                 front_page=None if http else _front_page(env),
                 allowed_origins=tuple(env.allowed_origins),
                 timings=context.timings,
@@ -152,6 +158,17 @@ async def run(env: FacadeEnv) -> None:
         serving.result()
 
 
+def _head_routes(
+    backend: Backend | None, allowed_origins: tuple[str, ...], *, local: bool
+) -> tuple[HeadRoute, ...]:
+    if backend is None:
+        return ()
+    return (
+        TurnCancel(backend, allowed_origins, local),
+        PastTurns(backend, allowed_origins, local),
+    )
+
+
 def serves_http(env: FacadeEnv) -> bool:
     """Whether a facade has HTTP routes besides conversations."""
     return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
@@ -190,7 +207,7 @@ async def _open_http(
     context: ProcessContext,
     authenticator: Authenticator,
     media: "MediaService | None",
-    cancel: TurnCancel | None,
+    head_routes: tuple[HeadRoute, ...],
     *,
     hosts: HostRule,
     budget: ReceiveBudget,
@@ -200,7 +217,7 @@ async def _open_http(
         return None
     from omnia_facade.http.opening import open_http  # noqa: PLC0415 - as above
 
-    return await open_http(context, authenticator, media, cancel, hosts=hosts, budget=budget)
+    return await open_http(context, authenticator, media, head_routes, hosts=hosts, budget=budget)
 
 
 def _front_page(env: FacadeEnv) -> StaticFrontPage | None:

@@ -1,6 +1,6 @@
 """Opens the HTTP server with the routes that the environment asks for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -13,8 +13,8 @@ from omnia_core.http.hosts import HostRule
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Mode
 from omnia_facade.auth.chain import Authenticator
-from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
+from omnia_facade.entrance.router import HeadRoute
 from omnia_facade.http.server import HttpRoute, HttpServer
 from omnia_facade.http.static import StaticRoute
 from omnia_facade.media.opening import MediaService
@@ -29,7 +29,7 @@ async def open_http(
     context: ProcessContext,
     authenticator: Authenticator,
     media: MediaService | None,
-    cancel: TurnCancel | None,
+    head_routes: Sequence[HeadRoute],
     *,
     hosts: HostRule,
     budget: ReceiveBudget,
@@ -39,7 +39,7 @@ async def open_http(
     Raises:
         ConfigurationError: a route cannot be served in this environment.
     """
-    routes = [*_routes(context, media, cancel)]
+    routes = [*_routes(context, media, head_routes)]
     server = HttpServer(routes, authenticator, context.metrics.rejected, hosts)
     runner = server.runner(context.env.drain_timeout.seconds, context.timings, budget)
     await runner.setup()
@@ -47,7 +47,7 @@ async def open_http(
 
 
 def _routes(
-    context: ProcessContext, media: MediaService | None, cancel: TurnCancel | None
+    context: ProcessContext, media: MediaService | None, head_routes: Sequence[HeadRoute]
 ) -> Iterator[HttpRoute]:
     # Imports below are local: a pod pays with memory for what it imports.
     env = context.env
@@ -64,10 +64,10 @@ def _routes(
         from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
 
         yield MediaRoute(media, context.metrics.media, context.timings)
-    if cancel:
-        from omnia_facade.http.cancel import CancelRoute  # noqa: PLC0415 - as above
+    if head_routes:
+        from omnia_facade.http.heads import HeadHttpRoute  # noqa: PLC0415 - as above
 
-        yield CancelRoute(cancel)
+        yield from map(HeadHttpRoute, head_routes)
 
 
 def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:

@@ -26,6 +26,7 @@ from omnia_cli.evaluation.results import (
 from omnia_core.files.evals import Outcome
 from omnia_core.jsonvalue import JsonObject
 from tests.cli.test_commands import ROOT, omnia
+from tests.docs.blocks import blocks
 
 SUPPORT = str(ROOT / "examples/support-agent")
 ORDER: JsonObject = {
@@ -73,6 +74,28 @@ def test_an_agent_with_its_tools_is_asked_and_evaluated(tmp_path: Path) -> None:
     assert '      expected: score 0: it does not contain "banana"' in lines
     assert "broken: two turns" in lines
     assert "expected: mean score 1.00 -> 0.50" in lines
+
+
+def page_blocks(language: str) -> list[str]:
+    page = ROOT / "docs/how-to/evals.md"
+    return [block.text for block in blocks(page) if block.language == language]
+
+
+def test_the_lines_of_the_page_are_typed(tmp_path: Path) -> None:
+    lines = [line for text in page_blocks("console") for line in text.splitlines()]
+    assert len(lines) == 3
+    for line in lines:
+        words = line.removeprefix("$ omnia ").replace("examples/", f"{ROOT}/examples/").split()
+        done = omnia(*words, cwd=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith("no difference to the baseline\n")
+
+
+def test_the_dataset_of_the_page_is_one(tmp_path: Path) -> None:
+    (text,) = page_blocks("yaml")
+    made = read_dataset(Path(dataset(tmp_path, text)))
+    assert [case.name for case in made.cases] == ["an order is looked up", "two turns"]
+    assert [each.id for each in made.cases[1].evals] == ["short", "contains", "llm_judge"]
 
 
 def test_a_function_is_asked(tmp_path: Path) -> None:

@@ -10,8 +10,10 @@ from omnia_cli.folders.pack import PACK_FILE, PackFolder
 from omnia_cli.manifests import Document
 from omnia_core.documents import Lines, ValuePath
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.evals import read_evals
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.parse import read_pack
+from omnia_core.files.pack.prompt import Eval
 from omnia_core.files.pack.vocabulary import compiled_template, undeclared
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
@@ -44,6 +46,8 @@ def check_content(
             )
         for message in _entry(outcome.pack):
             yield about(document, path, message, "error")
+        for place, message in _evals(outcome.pack):
+            yield content.at(place, f"{what}: {message}", "warning")
         for note in outcome.pack.not_applied():
             yield about(document, path, note, "warning")
 
@@ -93,6 +97,16 @@ def content_of(name: str, documents: Sequence[Document]) -> str:
 
 def _named(name: str) -> JsonObject:
     return {"kind": str(Kind.PROMPT_PACK), "metadata": {"name": name}}
+
+
+def _evals(pack: Pack) -> Iterator[tuple[ValuePath, str]]:
+    """Yield the place of each evaluation that cannot be run, and why; the agent runs without it."""
+    groups: dict[ValuePath, list[Eval]] = {("evals",): pack.evals}
+    groups |= {("prompts", key, "evals"): each.evals for key, each in pack.prompts.items()}
+    for where, declared in groups.items():
+        for index, each in enumerate(declared):
+            for problem in read_evals([each])[1]:
+                yield (*where, index), problem
 
 
 def _entry(pack: Pack) -> Iterator[str]:

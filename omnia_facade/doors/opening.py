@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from omnia_core.env.shared import SessionType
+from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
@@ -42,7 +43,7 @@ def open_kernel(
         runs=RunTable(limits),
         replies=replies,
         backend=backend,
-        sessions=SessionRules(backend, _session_ids(media)) if backend else None,
+        sessions=_session_rules(context, backend, media) if backend else None,
         function=function,
         records=_open_records(context, replies),
         public_url=env.public_url or env.media_public_url or "",
@@ -58,6 +59,16 @@ def _open_records(context: ProcessContext, replies: ReplyStore) -> RunRecords | 
     records = RunRecords(replies, f"{host}:{env.facade_port}")
     context.stack.push_async_callback(records.close)
     return records
+
+
+def _session_rules(
+    context: ProcessContext, backend: Backend, media: "MediaService | None"
+) -> SessionRules:
+    env, store = context.env, None
+    if env.session_type is not SessionType.MEMORY:
+        store = OnDemandSessionStore(env, open_sessions)
+        context.stack.push_async_callback(store.close)
+    return SessionRules(backend, _session_ids(media), store)
 
 
 def _session_ids(media: "MediaService | None") -> Callable[[Principal], str]:

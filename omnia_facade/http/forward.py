@@ -53,7 +53,7 @@ class Forwarder:
             ) as answer:
                 response = web.StreamResponse(
                     status=answer.status,
-                    headers=[  # type: ignore[arg-type] # pairs are accepted
+                    headers=[
                         (name, value)
                         for name, value in answer.headers.items()
                         if name.lower() not in _OWN

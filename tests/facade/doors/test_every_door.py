@@ -60,6 +60,7 @@ def as_user(name: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {name}"}
 
 
+@pytest.mark.covers("doors.md#one-session")
 async def test_one_conversation_goes_through_every_door(two_users: Running) -> None:
     session = await begun(two_users, as_user("ann"))
     said = [await driver(two_users, session, "go on", as_user("ann")) for driver in ALL.values()]
@@ -70,6 +71,7 @@ async def test_one_conversation_goes_through_every_door(two_users: Running) -> N
     assert roles == ["user", "assistant"] * (len(ALL) + 1)
 
 
+@pytest.mark.covers("doors.md#foreign-session")
 @pytest.mark.parametrize("name", ALL)
 async def test_a_session_of_somebody_else_is_unknown(two_users: Running, name: str) -> None:
     session = await begun(two_users, as_user("ann"))
@@ -89,6 +91,7 @@ async def test_an_unknown_and_a_foreign_chat_look_alike(two_users: Running, path
     assert (foreign.status, foreign.content) == (unknown.status, unknown.content)
 
 
+@pytest.mark.covers("doors.md#credential")
 @pytest.mark.parametrize("name", [name for name in ALL if name != "websocket"])
 async def test_nobody_enters_without_a_credential(two_users: Running, name: str) -> None:
     with pytest.raises(Refused) as refused:
@@ -96,6 +99,7 @@ async def test_nobody_enters_without_a_credential(two_users: Running, name: str)
     assert refused.value.answer[0] == 401
 
 
+@pytest.mark.covers("doors.md#stored-first")
 @pytest.mark.parametrize("name", ALL)
 async def test_what_is_said_to_be_over_is_stored(two_users: Running, name: str) -> None:
     session = await begun(two_users, as_user("ann"))
@@ -105,6 +109,7 @@ async def test_what_is_said_to_be_over_is_stored(two_users: Running, name: str) 
     assert len(history.body["messages"]) == 4
 
 
+@pytest.mark.covers("doors.md#heartbeat")
 @pytest.mark.parametrize("name", [name for name in STREAMED if name in ALL])
 async def test_a_proxy_that_cuts_silent_connections_cuts_no_stream(
     mock_runtime: Mounted, name: str
@@ -130,6 +135,7 @@ async def answering(facade: Running) -> bool:
     return bool(values) and float(values[0]) > 0
 
 
+@pytest.mark.covers("doors.md#drain")
 @pytest.mark.parametrize("name", ALL)
 async def test_a_drain_lets_end_what_was_begun(mock_runtime: Mounted, name: str) -> None:
     async with bed.doors(mock_runtime, drain_timeout=Duration(20_000)) as facade:

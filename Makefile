@@ -151,6 +151,9 @@ bench-footprint: setup ## start-up time and memory of one facade and one runtime
 bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohttp alone (ARGS=--help)
 	@$(BIN)/python -m benchmarks.provider_stream $(ARGS)
 
+bench-doors: setup ## CPU of a streamed chunk at the chat door, against WebSocket (ARGS=--help)
+	@$(BIN)/python -m benchmarks.door_chunk $(ARGS)
+
 bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
 	@$(BIN)/python -m benchmarks.history $(ARGS)
 

@@ -1,17 +1,19 @@
 """The kernel of the doors: what happens between a request and its run."""
 
 import asyncio
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.env import FacadeEnv
 from omnia_facade.backend.events import ClientToolResult, Failed, TurnRequest
 from omnia_facade.backend.port import Backend, BackendConnection
 from omnia_facade.context import ProcessContext
+from omnia_facade.doors.bodies import BodyBudget
 from omnia_facade.doors.errors import DRAINING, OVERLOADED, DoorFailed, failure_of
 from omnia_facade.doors.port import Answer, DoorRequest, DoorTurn, Reply
 from omnia_facade.doors.sessions import SessionRules
@@ -35,6 +37,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
         backend: answers turns; None in function mode.
         function: answers calls; None in agent mode.
         records: which pod has a run; None where runs are this pod's only.
+        bodies: what the bodies of requests may take.
         replies: digests to bytes, for some time, in the database of the sessions: what a door
             has to remember beyond a run.
         public_url: the address of this agent for clients; "" where it is not set.
@@ -47,6 +50,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
     sessions: SessionRules | None = None
     function: Function | None = None
     records: RunRecords | None = None
+    bodies: BodyBudget = field(default_factory=lambda: BodyBudget(96 << 20))
     public_url: str = ""
 
     @property
@@ -112,7 +116,7 @@ class Exchange:
             tools=turn.tools,
         )
         connection = kernel.context.tracing.dialogue(
-            backend.begin(session_id, caller), self.request.headers
+            backend.begin(session_id, caller), self.request.headers, self._door
         )
         before = runs.current(session_id, caller.user_id) if turn.waits else None
         return self._started(request, connection, turn, run_id, before)
@@ -152,7 +156,8 @@ class Exchange:
             budget=kernel.runs.budget,
         )
         run.message_id = turn.message_id
-        run.watch(self._end_of(turn.kept_seconds))
+        run.watch(_RunWatch(kernel, turn.kept_seconds).changed)
+        kernel.context.metrics.doors.run_changed("", run.state)
         kernel.runs.add(run)
         if kernel.records and (turn.keep or turn.client_tools):
             kept = env.run_kept.seconds if turn.kept_seconds is None else turn.kept_seconds
@@ -228,6 +233,10 @@ class Exchange:
             raise failure_of(collector.outcome, begun=begun)
         return collector
 
+    def began(self, run: Run) -> bool:
+        """Whether this request began the run, or goes on with it."""
+        return run in self._begun
+
     def abandon(self) -> None:
         """Called when the client has disconnected: end the runs that do not go on without it."""
         for run in self._begun:
@@ -279,14 +288,29 @@ class Exchange:
             except TimeoutError:
                 return
 
-    def _end_of(self, kept_seconds: float | None) -> Callable[[Run], None]:
-        runs = self._kernel.runs
 
-        def on_change(run: Run) -> None:
-            if run.state.final:
-                runs.ended(run, kept_seconds)
+class _RunWatch:
+    """Counts a run, and tells the table when it has ended."""
 
-        return on_change
+    def __init__(self, kernel: Kernel, kept_seconds: float | None) -> None:
+        self._kernel = kernel
+        self._kept_seconds = kept_seconds
+        self._state: str = RunState.SUBMITTED
+        self._began = time.perf_counter()
+        kernel.context.metrics.requests_inflight.inc()
+
+    def changed(self, run: Run) -> None:
+        metrics = self._kernel.context.metrics
+        metrics.doors.run_changed(self._state, run.state)
+        self._state = run.state
+        if run.state.final:
+            metrics.requests_inflight.dec()
+            metrics.request_ended(
+                str(self._kernel.env.handler_mode),
+                time.perf_counter() - self._began,
+                success=run.state is not RunState.FAILED,
+            )
+            self._kernel.runs.ended(run, self._kept_seconds)
 
 
 class Door(Protocol):

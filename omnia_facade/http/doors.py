@@ -57,6 +57,8 @@ class DoorRoute:
         self._authenticator = authenticator
         self._origins = origins
         self._forwarder = forwarder
+        self._bodies = kernel.bodies
+        self._metrics = kernel.context.metrics.doors
         self._door: Door | None = None
         self._opening = asyncio.Lock()
 
@@ -72,6 +74,15 @@ class DoorRoute:
         request: web.BaseRequest,
         caller: Principal,  # noqa: ARG002 - the port's
     ) -> web.StreamResponse:
+        status = 500
+        try:
+            response = await self._answer(request)
+            status = response.status
+        finally:
+            self._metrics.answered(self._entry.name, success=status < 400)  # noqa: PLR2004 - HTTP
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = joined_headers((name.lower(), value) for name, value in request.headers.items())
         head = RequestHead(request.method, request.path, request.query_string, headers)
         door = self._door or await self._open()
@@ -79,12 +90,23 @@ class DoorRoute:
             method=head.method, path=head.path, query=dict(request.query), headers=headers
         )
         exchange = Exchange(self._kernel, self._entry.name, known)
+        with contextlib.ExitStack() as held:
+            return await self._answer_known(request, head, door, exchange, held)
+
+    async def _answer_known(
+        self,
+        request: web.BaseRequest,
+        head: RequestHead,
+        door: Door,
+        exchange: Exchange,
+        held: contextlib.ExitStack,
+    ) -> web.StreamResponse:
         try:
             if refused := self._origins.refusal(head):
                 raise refused
             if (preflight := self._origins.preflight(head)) is not None:
                 return web.Response(status=204, headers=preflight)
-            exchange.request = await self._admitted(request, known)
+            exchange.request = await self._admitted(request, exchange.request, held)
             answer = await door.answer(exchange)
             if isinstance(answer, EventStream):
                 return await self._stream(request, exchange, answer, head)
@@ -118,7 +140,9 @@ class DoorRoute:
                 self._door = open_door(self._kernel)
         return self._door
 
-    async def _admitted(self, request: web.BaseRequest, known: DoorRequest) -> DoorRequest:
+    async def _admitted(
+        self, request: web.BaseRequest, known: DoorRequest, held: contextlib.ExitStack
+    ) -> DoorRequest:
         if self._kernel.runs.draining:
             raise shutting_down()
         caller = ANONYMOUS
@@ -127,6 +151,7 @@ class DoorRoute:
                 caller = await self._authenticator.authenticate(known.headers)
             except Unauthorized as error:
                 raise unauthorized(str(error)) from error
+        held.enter_context(self._bodies.hold(request.content_length))
         admit(request)
         seconds = self._kernel.context.timings.body
         body = await read_body(request, limit=MAX_BODY_BYTES, seconds=seconds)
@@ -153,10 +178,15 @@ class DoorRoute:
         await response.write(sse.OPEN)
         heartbeat = self._kernel.env.stream_heartbeat.seconds
         reader = StreamReader(request, stream.frames, heartbeat)
+        if not exchange.began(run):
+            self._metrics.resumed.inc()
+        streams = self._metrics.stream(self._entry.name)
+        streams.inc()
         try:
             await run.follow(reader, stream.start, merged=stream.merged)
             await reader.drain()
         finally:
+            streams.dec()
             reader.close()
         await response.write_eof()
         return response

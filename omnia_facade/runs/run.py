@@ -256,6 +256,8 @@ class Run:
     async def drain(self) -> None:
         """Wait until readers that hold the turn take more."""
         if self._log.over:
+            self._log.make_room()
+        if self._log.over:
             while any(not attachment.live for attachment in self._attached) or (
                 not self._attached and not self.options.keep
             ):

@@ -29,13 +29,14 @@ class Caller(Struct, frozen=True):
         return self.metadata.get(METADATA_USER_ID, "")
 
 
-class UserTurn(Struct, frozen=True):
-    """A message of the user, and the answer while it is streamed.
+class UserTurn(Struct):
+    """A message of the user, and what is known of its turn while it runs.
 
     Attributes:
         metadata: that of the message.
         sent: the pieces of the answer sent so far; needed when the turn is cut short.
         traceparent: the span that the turn continues; "" if the message has none.
+        session_name: the name of the session so far; "" while it has none.
     """
 
     session_id: str
@@ -44,6 +45,7 @@ class UserTurn(Struct, frozen=True):
     metadata: Mapping[str, str]
     sent: list[str]
     traceparent: str = ""
+    session_name: str = ""
 
     @property
     def answer(self) -> str:

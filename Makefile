@@ -13,8 +13,11 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	python3.14 python3.13 python3.12 python3.11 python3; do \
 	$$candidate -c 'import sys, venv, ensurepip; print(*sys.version_info[:2], sys.executable) if sys.version_info >= (3, 11) else 0' 2>/dev/null || true; \
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
+# `make test-python PYTHON=3.11` names a version, not the program that makes .venv.
+VERSIONS := $(filter 3.%,$(PYTHON))
+MAKE_VENV = $(if $(VERSIONS),python$(PYTHON),$(PYTHON))
 UP ?= examples/support-agent
-PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner
+PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner omnia_tools
 CODE := $(PACKAGES) docs/site release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_DOCS := tests/docs/node/node_modules/.package-lock.json
@@ -26,7 +29,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -34,19 +37,23 @@ help: ## list the targets
 # $(1): a requirement file. Shows each package as it comes, because a first set-up takes a while.
 define install
 	@test -n "$(PYTHON)" || { echo "No CPython 3.11 or newer with venv found: install one, or name it with PYTHON=" >&2; exit 1; }
-	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(MAKE_VENV) --version)"; $(MAKE_VENV) -m venv $(VENV); }
 	@echo "Installing $(1)"
-	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
+	@PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
 		| awk '/^(Collecting|Installing)/ { print substr($$0, 1, 100); fflush() }'
 endef
 
 $(VENV)/local.stamp: requirements/local.txt
 	$(call install,requirements/local.txt)
+	@touch $@
+
+# The project itself, again when its metadata has changed.
+$(VENV)/project.stamp: pyproject.toml | $(VENV)/local.stamp
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
-$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/local.stamp
+$(VENV)/dev.stamp: requirements/dev.txt | $(VENV)/project.stamp
 	$(call install,requirements/dev.txt)
 	@touch $@
 
@@ -72,9 +79,9 @@ $(VENV_SERVERS)/mongo/mongo-for-tests: $(wildcard tests/mongo/*.go tests/mongo/g
 	@mkdir -p $(@D)
 	@cd tests/mongo && go build -trimpath -o $(CURDIR)/$@ .
 
-setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
+setup: $(VENV)/local.stamp $(VENV)/project.stamp $(VENV)/dev.stamp ## make .venv with everything that running and developing need
 
-up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
+up: $(VENV)/local.stamp $(VENV)/project.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
 test: setup $(NODE_CLIENT) $(NODE_DOCS) $(VENV_DOCS)/stamp servers-mcp ## run every test that needs neither root nor a cluster
@@ -102,6 +109,9 @@ MONGO_BACKENDS ?= sqlite postgres
 test-mongo: setup servers-mongo ## the tests with MongoDB, whose server keeps its data in SQLite and then in PostgreSQL
 	@for backend in $(MONGO_BACKENDS); do echo "MongoDB over $$backend"; \
 		MONGO_BACKEND=$$backend $(BIN)/python -m pytest $(MONGO) -k mongo $(ARGS) || exit; done
+
+test-python: setup ## the wheels in a clean environment of another CPython (PYTHON=3.11; without it the oldest and the newest here)
+	@$(BIN)/python -m tests.wheel $(VERSIONS)
 
 test-grpcio: setup ## the suites that speak over the wire, with grpcio as the transport of every program
 	@TRANSPORT=grpcio $(BIN)/python -m pytest $(WIRE) $(ARGS)
@@ -137,9 +147,10 @@ protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iomnia_core/wire=protos/omnia --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	--no-emit-index-url --no-emit-package omnia-agents $(LOCK_ARGS)
+	--no-emit-index-url --no-emit-package omnia-agents-slim $(LOCK_ARGS)
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
-	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
+	@for image in facade operator; do echo $$image; $(LOCK) pyproject.toml --extra $$image -o requirements/$$image.txt; done
+	@echo runtime; $(LOCK) pyproject.toml --extra runtime --extra tools -o requirements/runtime.txt
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
 	@echo docs; $(LOCK) --group docs -o requirements/docs.txt
@@ -189,7 +200,7 @@ pictures: setup $(NODE_DOCS) ## draw the Mermaid diagrams of the pages into docs
 
 SBOM := .venv-sbom
 $(SBOM)/stamp: requirements/sbom.txt
-	@test -x $(SBOM)/bin/python || $(PYTHON) -m venv $(SBOM)
+	@test -x $(SBOM)/bin/python || $(MAKE_VENV) -m venv $(SBOM)
 	@$(SBOM)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
 	@touch $@
 

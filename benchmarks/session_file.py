@@ -2,9 +2,10 @@
 
 Three pairs of the shipped programs run side by side: with sessions in memory, with sessions in
 memory whose audit trail is made and encoded (`benchmarks.with_trail`; no setting does that), and
-with sessions in a file, audit trail included. So one ratio says what a user pays, and the other what
-the file costs. They are asked alternately, as `benchmarks.tracing` does; each round begins with new conversations, so that their histories are those of people and not
-of a benchmark. Counted is the CPU time of facade and runtime together, threads included.
+with sessions in a file, audit trail included. So one ratio says what a user pays, and the other
+what the file costs. They are asked alternately, as `benchmarks.tracing` does; each round begins
+with new conversations, so that their histories are those of people and not of a benchmark. Counted
+is the CPU time of facade and runtime together, threads included.
 """
 
 import argparse

@@ -15,8 +15,10 @@ import msgspec
 import typer
 
 from omnia_cli.counted import counted
-from omnia_cli.init import DEFAULT_EXAMPLE
+from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
+from omnia_cli.pack import app as pack
 from omnia_cli.sessions import app as sessions
+from omnia_cli.tools import app as tools
 from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
 
@@ -31,6 +33,8 @@ app = typer.Typer(
 )
 
 app.add_typer(sessions, name="sessions")
+app.add_typer(pack, name="pack")
+app.add_typer(tools, name="tools")
 
 Paths = Annotated[
     list[Path] | None,
@@ -77,9 +81,16 @@ Account = Annotated[
 ]
 
 
+class Tier(StrEnum):
+    """Which evaluations run."""
+
+    LIGHT = "light"
+    ALL = "all"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"omnia {version('omnia-agents')}")
+        print(f"omnia {version('omnia-agents-slim')}")
         raise typer.Exit
 
 
@@ -97,7 +108,9 @@ def common(
 
 @app.command()
 def init(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The agent, and its folder.")],
+    name: Annotated[
+        str, typer.Argument(metavar="[NAME]", help="The agent, and its folder.")
+    ] = DEFAULT_NAME,
     example: Annotated[
         str, typer.Option("--from", metavar="EXAMPLE", help="What it begins as.")
     ] = DEFAULT_EXAMPLE,
@@ -110,7 +123,8 @@ def init(
         folder = run(name, example, Path())
     except InitFailed as error:
         fail(str(error))
-    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up")
+    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up\n")
+    print(f'and in a second terminal:\n\n  omnia chat {name} "hello"')
 
 
 @app.command()
@@ -509,6 +523,67 @@ def call(
             print(run(found.url, body, found.token).decode())
     except (CallFailed, KubectlFailed, NotFound, OSError) as error:
         fail(str(error))
+
+
+@app.command("eval")
+def evaluate(
+    path: Paths = None,
+    file: Files = None,
+    *,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(
+            help="The cases: YAML, JSON, JSON lines, CSV, or promptfoo's tests. Without it"
+            " evals/cases.yaml in the folder of the manifests."
+        ),
+    ] = None,
+    agent: Annotated[
+        str, typer.Option(help="The agent or function that is asked; not needed for the only one.")
+    ] = "",
+    only: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Run only this evaluation; repeatable.")
+    ] = None,
+    tier: Annotated[
+        Tier, typer.Option(help="light: none that asks a model.", case_sensitive=False)
+    ] = Tier.ALL,
+    repeat: Annotated[int, typer.Option(min=1, help="How often each case is asked.")] = 1,
+    pass_rate: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="The share of the answers to a case that must pass."),
+    ] = 1.0,
+    max_parallel: Annotated[
+        int, typer.Option(min=1, help="Cases that are asked at the same time.")
+    ] = 4,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit's XML to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write every answer to this file.")] = None,
+    baseline: Annotated[
+        Path | None, typer.Option(help="Print the differences to what --json wrote before.")
+    ] = None,
+) -> None:
+    """Ask an agent the cases of a dataset, and evaluate its answers.
+
+    Exit codes: 0 all cases passed, 1 a case failed, 2 something is configured wrong, 3 something
+    could not be evaluated, or nothing was.
+    """
+    from omnia_cli.evaluation.command import Outputs
+    from omnia_cli.evaluation.command import evaluate as run
+    from omnia_cli.evaluation.run import EvalFailed, Options
+    from omnia_cli.manifests import ManifestError
+    from omnia_cli.up import InvalidManifests
+
+    options = Options(
+        repeat=repeat, parallel=max_parallel, only=tuple(only or ()), light=tier is Tier.LIGHT
+    )
+    outputs = Outputs(junit=junit, json=json, baseline=baseline)
+    paths = manifests_of(path, file)
+    folder = paths[0] if paths[0].is_dir() else paths[0].parent
+    cases = dataset or folder / "evals" / "cases.yaml"
+    try:
+        code = run(paths, agent, cases, options, outputs, os.environ, pass_rate)
+    except (EvalFailed, InvalidManifests, ManifestError) as error:
+        print(error, file=sys.stderr)
+        raise typer.Exit(2) from None
+    raise typer.Exit(code)
 
 
 def manifests_of(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:

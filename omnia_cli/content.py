@@ -19,8 +19,8 @@ class Content:
         self._document = document
         self._path = path
         self._text = text
-        lines = text_of(document.file).splitlines()
-        self._is_block = bool(_BLOCK.search(lines[document.line(path) - 1]))
+        lines = [] if document.origin else text_of(document.file).splitlines()
+        self._is_block = bool(lines and _BLOCK.search(lines[document.line(path) - 1]))
 
     def at_line(self, line: int, message: str, severity: Severity) -> Finding:
         """Return a finding about a line of the text, counted from 0."""
@@ -29,6 +29,10 @@ class Content:
 
     def at(self, place: ValuePath, message: str, severity: Severity) -> Finding:
         """Return a finding about a place in the text, which is JSON or YAML."""
+        if self._document.origin:
+            file, line = self._document.origin.place(place, message)
+            finding = about(self._document, self._path, message, severity)
+            return structs.replace(finding, file=str(file), line=line, path="")
         try:
             (found,) = read_manifests(self._text, MANIFEST_LIMITS)
         except ValueError:

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnia_cli.manifests import SUFFIXES, load
+from omnia_cli.sources import load
 
-DEFAULT_EXAMPLE = "support-agent"
+DEFAULT_EXAMPLE = "starter"
+DEFAULT_NAME = "my-agent"
 # Generated names are longer than the agent's own.
 MAX_NAME = 40
 _NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
@@ -41,13 +42,23 @@ def init(name: str, example: str, parent: Path) -> Path:
     folder = parent / name
     if folder.exists() and any(folder.iterdir()):
         raise InitFailed(f"{folder} is not empty: choose another name, or delete it")
-    files = [file for file in sorted(source.iterdir()) if file.is_file()]
+    files = [file for file in sorted(source.rglob("*")) if file.is_file() and _is_source(file)]
     names = _renamed(source, example, name)
-    texts = {file.name: _replaced(file.read_text(), names) for file in files}
-    folder.mkdir(exist_ok=True)
+    texts = {file.relative_to(source): _replaced(file.read_text(), names) for file in files}
     for file, text in texts.items():
-        (folder / file).write_text(text.replace(f"examples/{name}", "."))
+        # `tests/test_starter.py` becomes `tests/test_mine.py`.
+        path = folder / file.with_name(file.name.replace(f"_{example}.", f"_{_module(name)}."))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(f"examples/{name}", "."))
     return folder
+
+
+def _is_source(file: Path) -> bool:
+    return "__pycache__" not in file.parts and file.suffix != ".pyc"
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
 
 
 def _renamed(source: Path, example: str, name: str) -> dict[str, str]:
@@ -63,7 +74,7 @@ def _renamed(source: Path, example: str, name: str) -> dict[str, str]:
 
 
 def _names(source: Path) -> Iterator[str]:
-    for document in load([file for file in source.iterdir() if file.suffix in SUFFIXES]):
+    for document in load([source]):
         yield document.name
 
 

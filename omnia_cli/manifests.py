@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from omnia_core.documents import DocumentInvalid, Limits, Lines, ValuePath, read_manifests
 from omnia_core.files.reading import LARGEST_FILE, read_file
@@ -31,13 +31,25 @@ class ManifestError(Exception):
         self.message = message
 
 
+class Origin(Protocol):
+    """The files of a folder from which the content of an object was made."""
+
+    def place(self, path: ValuePath, message: str) -> tuple[Path, int]:
+        """Return file and line of the value that a message is about."""
+
+
 @dataclass(frozen=True)
 class Document:
-    """One object of a manifest file, and the line of each of its values."""
+    """One object of a manifest file, and the line of each of its values.
+
+    Attributes:
+        origin: of an object that stands for a folder.
+    """
 
     file: Path
     value: JsonObject
     lines: Lines = field(repr=False)
+    origin: Origin | None = field(default=None, repr=False, compare=False)
 
     @property
     def kind(self) -> str:

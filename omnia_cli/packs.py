@@ -1,15 +1,23 @@
 """The content of a PromptPack, where its ConfigMap is among the manifests."""
 
+import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from omnia_cli.content import Content
 from omnia_cli.findings import Finding, about
+from omnia_cli.folders.pack import PACK_FILE, PackFolder
 from omnia_cli.manifests import Document
-from omnia_core.documents import ValuePath
+from omnia_core.documents import Lines, ValuePath
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.evals import read_evals
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.parse import read_pack
+from omnia_core.files.pack.prompt import Eval
+from omnia_core.files.pack.vocabulary import compiled_template, undeclared
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import Kind
+from omnia_operator import api
 
 
 def check_content(
@@ -38,8 +46,67 @@ def check_content(
             )
         for message in _entry(outcome.pack):
             yield about(document, path, message, "error")
+        for place, message in _evals(outcome.pack):
+            yield content.at(place, f"{what}: {message}", "warning")
         for note in outcome.pack.not_applied():
             yield about(document, path, note, "warning")
+
+
+def folder_findings(pack: PackFolder) -> Iterator[Finding]:
+    """Yield what is wrong with the content of a pack folder."""
+    document = Document(pack.folder / PACK_FILE, _named(pack.name), Lines(1), pack)
+    subject = f'PromptPack "{pack.name}"'
+    yield from check_content(document, (), pack.json(), subject, pack.version)
+    parsed = read_pack(pack.json()).pack
+    if parsed is None:
+        return
+    for key, prompt in parsed.prompts.items():
+        place = ("prompts", key, "system_template")
+        with contextlib.suppress(ConfigurationError):  # named already
+            for path in undeclared(compiled_template(parsed, prompt, ""), parsed, prompt):
+                message = f"{{{{{path.source}}}}} is not declared in variables"
+                file, line = pack.place(place, message)
+                text = f"{subject}: {message}: add it, unless it is a field of a function's input"
+                yield Finding(str(file), line, document.title, "", text, "warning")
+
+
+def content_of(name: str, documents: Sequence[Document]) -> str:
+    """Return the JSON of a PromptPack whose ConfigMap is among the manifests.
+
+    Raises:
+        ConfigurationError: the PromptPack, its ConfigMap or the key is not there.
+    """
+    packs = {each.name: each for each in documents if each.kind == Kind.PROMPT_PACK}
+    if name not in packs:
+        there = ", ".join(packs) or "none"
+        raise ConfigurationError(f'there is no PromptPack "{name}" here; there are: {there}')
+    resource = api.parse(packs[name].value)
+    source = resource.spec.source if isinstance(resource, api.PromptPack) else None
+    reference = source.config_map_ref if source else None
+    for each in documents:
+        found = reference and (each.kind, each.key) == (
+            "ConfigMap",
+            (packs[name].namespace, reference.name),
+        )
+        text = (each.value.get("data") or {}).get(reference.key) if found and reference else None
+        if isinstance(text, str):
+            return text
+    wanted = f'the ConfigMap "{reference.name}"' if reference else "its source"
+    raise ConfigurationError(f'{wanted} of PromptPack "{name}" is not among the manifests: add it')
+
+
+def _named(name: str) -> JsonObject:
+    return {"kind": str(Kind.PROMPT_PACK), "metadata": {"name": name}}
+
+
+def _evals(pack: Pack) -> Iterator[tuple[ValuePath, str]]:
+    """Yield the place of each evaluation that cannot be run, and why; the agent runs without it."""
+    groups: dict[ValuePath, list[Eval]] = {("evals",): pack.evals}
+    groups |= {("prompts", key, "evals"): each.evals for key, each in pack.prompts.items()}
+    for where, declared in groups.items():
+        for index, each in enumerate(declared):
+            for problem in read_evals([each])[1]:
+                yield (*where, index), problem
 
 
 def _entry(pack: Pack) -> Iterator[str]:

@@ -14,9 +14,10 @@ from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.log_file import LOG, LogFile, LoggedReporter
-from omnia_cli.manifests import Document, ManifestError, load, manifest_files
+from omnia_cli.manifests import Document, ManifestError
 from omnia_cli.reaper import Reaper
 from omnia_cli.running import StateUnusable, announce, announced, occupant
+from omnia_cli.sources import load, source_files
 from omnia_cli.state import Project
 from omnia_cli.validate import check
 from omnia_core.files.changes import Signature, signature
@@ -200,6 +201,6 @@ async def _reload(
 
 def _signature(paths: Sequence[Path]) -> Signature:
     try:
-        return signature(manifest_files(paths))
+        return signature(source_files(paths))
     except (ManifestError, OSError):
         return ()

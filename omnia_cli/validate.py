@@ -6,12 +6,13 @@ from pathlib import Path
 
 from omnia_cli.findings import Finding, Severity, about, errors, nothing, unreadable
 from omnia_cli.local.desired import desired
-from omnia_cli.manifests import Document, ManifestError, load
+from omnia_cli.manifests import Document, ManifestError
 from omnia_cli.packs import check_content
 from omnia_cli.placeholders import placeholders
 from omnia_cli.responses import check_responses
 from omnia_cli.retention import remarks
 from omnia_cli.servers import check_servers
+from omnia_cli.sources import load
 from omnia_core.documents import ValuePath
 from omnia_core.env import SessionType
 from omnia_core.names import API_VERSION, GROUP, Kind

@@ -51,6 +51,9 @@ DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
 MOCK_PROVIDER_ANNOTATION = f"{GROUP}/mock-provider"
 MOCK_CONFIG_PATH_ANNOTATION = f"{GROUP}/mock-config-path"
 
+RELOADS_FILES = f"{GROUP}/reloads-files"
+"""Annotation of pods whose programs read changed files of their ConfigMaps again."""
+
 FACADE_CONTAINER = "facade"
 RUNTIME_CONTAINER = "runtime"
 

@@ -124,7 +124,8 @@ class FacadeServer:
     def _announce(self) -> None:
         env = self._env
         self.serving.set()
-        if env.allow_unauthenticated:
+        # Only this machine can reach a port of the loopback address.
+        if env.allow_unauthenticated and not is_loopback(env.bind_address or ""):
             _log.warning("requests need no credential; this is for development only")
         _log.info("serving", port=env.facade_port)
 

@@ -10,9 +10,8 @@ from omnia_core.telemetry.logs import configure_logs as setup_logging
 from omnia_runner.agent import Agent
 from omnia_runner.runner import Result, Runner
 from omnia_runner.sessions import SessionManager, open_store
-from omnia_runner.tools import Tool
 from omnia_runner.tracing import OmniAgentInstrumentor
-from omnia_runtime.ports.tools import ToolFailed
+from omnia_tools import Tool, ToolFailed, tool
 
 if TYPE_CHECKING:
     from omnia_runner.mongodb.backend import (
@@ -40,6 +39,7 @@ __all__ = [
     "ToolFailed",
     "open_store",
     "setup_logging",
+    "tool",
 ]
 
 # Loaded when they are used: they need the extra `runner-mongodb`.

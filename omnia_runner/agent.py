@@ -2,8 +2,9 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from msgspec import structs
@@ -12,18 +13,18 @@ from prometheus_client import CollectorRegistry
 from omnia_core.env import SecretStr
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import Pack
+from omnia_core.files.pack.compiled import compile_prompt
 from omnia_core.files.pack.document import TemplateEngine
 from omnia_core.files.pack.prompt import Prompt, PromptVariable, ToolPolicy
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import SessionStore
-from omnia_runner.tools import PythonTools, Tool
+from omnia_runner.tools import PythonTools
 from omnia_runner.tracing import LIBRARY_TRACER
 from omnia_runtime.agent.context_window import context_window
 from omnia_runtime.agent.request_builder import ModelContext
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.prompts.offer import offer_tools
-from omnia_runtime.prompts.prompt import compile_prompt
 from omnia_runtime.providers.models import build_models
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.tools.routes import route_tools
@@ -33,6 +34,7 @@ from omnia_runtime.turns.naming import NamingTerms
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.validators import compile_validators
+from omnia_tools import Tool
 
 MAX_STEPS = 10
 _TYPES = ("claude", "gemini", "mock", "ollama", "openai", "vllm")
@@ -54,7 +56,7 @@ class Agent:
         name: str,
         instructions: str,
         model: str | ProviderConfig,
-        tools: Sequence[Tool] = (),
+        tools: Sequence[Tool | Callable[..., Any]] = (),
         *,
         api_key: str = "",
         environ: Mapping[str, str] = {},

@@ -121,14 +121,15 @@ def _bases(
 
 
 def _distributions(commit: Source, folder: Path) -> None:
-    """Write the wheel and the source distribution."""
+    """Write the wheels and the source distributions of `omnia-agents-slim` and `omnia-agents`."""
     environment = {"SOURCE_DATE_EPOCH": str(commit.epoch)}
-    with step("building the wheel and the source distribution"):
-        run(
-            *(ROOT / ".venv/bin/uv", "build", "--quiet", "--no-build-isolation", "--offline"),
-            *("--python", sys.executable, "--out-dir", folder, commit.folder),
-            environment={**environment, "UV_NO_CONFIG": "1"},
-        )
+    with step("building the wheels and the source distributions"):
+        for project in (commit.folder, commit.folder / source.WHOLE):
+            run(
+                *(ROOT / ".venv/bin/uv", "build", "--quiet", "--no-build-isolation", "--offline"),
+                *("--python", sys.executable, "--out-dir", folder, project),
+                environment={**environment, "UV_NO_CONFIG": "1"},
+            )
     (folder / ".gitignore").unlink(missing_ok=True)
 
 

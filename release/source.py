@@ -8,11 +8,16 @@ from tests.cluster.harness.commands import run
 from tests.cluster.harness.errors import HarnessError
 from tests.cluster.harness.paths import ROOT
 
-# Where the repository's own values are replaced: a file, a line's pattern, and what it becomes.
+WHOLE = "release/omnia-agents"
+"""The distribution that requires the other one with the whole command line."""
+
+# Where the repository's own values are replaced: a file, a pattern, what it becomes, how often.
 _STAMPS = (
-    ("pyproject.toml", r'^version = "[^"]+"$', 'version = "{version}"'),
-    ("charts/omnia/Chart.yaml", r"^version: .+$", "version: {version}"),
-    ("charts/omnia/Chart.yaml", r"^appVersion: .+$", 'appVersion: "{version}"'),
+    ("pyproject.toml", r'^version = "[^"]+"$', 'version = "{version}"', 1),
+    (f"{WHOLE}/pyproject.toml", r'^version = "[^"]+"$', 'version = "{version}"', 1),
+    (f"{WHOLE}/pyproject.toml", r'==[^"]+"\]$', '=={version}"]', 9),
+    ("charts/omnia/Chart.yaml", r"^version: .+$", "version: {version}", 1),
+    ("charts/omnia/Chart.yaml", r"^appVersion: .+$", 'appVersion: "{version}"', 1),
 )
 _REPOSITORY = re.compile(r"^(\s+repository: )localhost/(omnia-[a-z]+)$", re.MULTILINE)
 
@@ -45,8 +50,9 @@ def export(folder: Path, commit: str, version: str, registry: str) -> Source:
     run("git", "archive", f"--output={archive}", commit, folder=ROOT)
     run("tar", f"--directory={folder}", "--extract", f"--file={archive}")
     archive.unlink()
-    for name, pattern, line in _STAMPS:
-        _replace(folder / name, re.compile(pattern, re.MULTILINE), line.format(version=version), 1)
+    for name, pattern, line, times in _STAMPS:
+        text = line.format(version=version)
+        _replace(folder / name, re.compile(pattern, re.MULTILINE), text, times)
     if registry:
         values = folder / "charts/omnia/values.yaml"
         _replace(values, _REPOSITORY, rf"\g<1>{registry}/\g<2>", 3)

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 import orjson
 
-LIMIT = 10.0
+LIMIT = 100.0
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 
 

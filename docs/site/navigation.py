@@ -57,7 +57,7 @@ SECTIONS = (
         "Operate",
         _below(
             "docs/how-to",
-            *("troubleshooting", "chart", "upgrade", "single-namespace", "air-gap"),
+            *("troubleshooting", "explain", "chart", "upgrade", "single-namespace", "air-gap"),
             *("backup", "monitoring", "pods", "expose", "authentication", "retention"),
         ),
     ),
@@ -65,7 +65,18 @@ SECTIONS = (
         "Build agents",
         _below(
             "docs/how-to",
-            *("laptop", "providers", "tools", "functions", "console", "custom-runtime", "library"),
+            *(
+                "laptop",
+                "chat",
+                "providers",
+                "tools",
+                "python-tools",
+                "packs",
+                "functions",
+                "console",
+                "custom-runtime",
+                "library",
+            ),
         ),
         "docs/how-to/*",
     ),

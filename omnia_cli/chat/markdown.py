@@ -12,6 +12,8 @@ from rich.markdown import Markdown
 from rich.segment import Segment
 from rich.text import Text
 
+from omnia_cli.control_characters import visible
+
 # Between two looks for blocks that have ended: a look parses all of the last block.
 INTERVAL_SECONDS = 0.1
 # Of a block that still grows, only this much is drawn: the rest does not fit on the screen.
@@ -40,7 +42,8 @@ class Rendered:
         # rich surrounds some blocks with empty lines.
         filled = [number for number, line in enumerate(lines) if not _is_empty(line)]
         for line in lines[filled[0] : filled[-1] + 1] if filled else ():
-            yield from line
+            # The parser decodes addresses, and with them control characters.
+            yield from (Segment(visible(text), style) for text, style, _ in line)
             yield Segment.line()
 
 

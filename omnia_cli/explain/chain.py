@@ -148,7 +148,7 @@ def _of_tools(other: Subject) -> Iterator[Cause]:
 
 def lines(explanation: Explanation) -> Iterator[str]:
     """Yield an explanation as lines of at most 80 columns; only commands may be longer."""
-    yield f"{explanation.title}: {explanation.state}"
+    yield from _wrapped(f"{explanation.title}: {explanation.state}", "")
     if explanation.note:
         yield from _wrapped(explanation.note, "  ")
     for cause in explanation.causes:

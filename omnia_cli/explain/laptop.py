@@ -6,8 +6,9 @@ from pathlib import Path
 
 from omnia_cli.explain.chain import Cause, Explanation
 from omnia_cli.findings import Finding
-from omnia_cli.manifests import Document, load
+from omnia_cli.manifests import Document
 from omnia_cli.running import running
+from omnia_cli.sources import load
 from omnia_cli.validate import check
 from omnia_core.names import Kind
 

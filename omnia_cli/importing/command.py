@@ -115,7 +115,8 @@ def report(imported: Imported, written: Sequence[Path], *, as_json: bool) -> Ite
         return
     yield from map(str, imported.notes)
     for finding in imported.findings:
-        yield f"{finding} (a fault of omnia import: report it)"
+        copied = finding.object.startswith("ConfigMap/")
+        yield f"{finding}" if copied else f"{finding} (a fault of omnia import: report it)"
     if imported.of_kagent:
         yield from _DIFFERENT
     for path in written:
@@ -134,13 +135,15 @@ def _copy_config_maps(inputs: Inputs, result: Result) -> None:
         for written in result.objects.values()
         for name in _references(written.body)
     }
+    copied: dict[tuple[str, str, str], Written] = {}
     for source in inputs.of("", "ConfigMap"):
         key = source.namespace, source.name
         data = inputs.config_map(*key)
         if key not in named or not data:
             continue
         written = Written("ConfigMap", *key, {"data": data}, [source], **own_metadata(source))
-        result.objects = {written.key: written, **result.objects}
+        copied[written.key] = written
+    result.objects = {**copied, **result.objects}
 
 
 _REFERENCES = (

@@ -1,5 +1,6 @@
 """The whole input: objects by their names, and the options of the command."""
 
+import functools
 from dataclasses import dataclass, field
 
 from omnia_cli.importing.names import label
@@ -40,19 +41,31 @@ class Inputs:
 
     def of(self, group: str, *kinds: str) -> list[Source]:
         """Return the objects of these kinds; `group` may be the end of theirs."""
-        return [
-            source
-            for source in self.sources
-            if source.format == "manifest"
-            and source.kind in kinds
-            and (source.group == group or (bool(group) and source.group.endswith(f".{group}")))
-        ]
+        if len(kinds) == 1:
+            found = self._by_kind.get(kinds[0], [])
+        else:
+            found = [source for source in self.sources if source.kind in kinds]
+        return [source for source in found if _is_of(source, group)]
 
     def find(self, group: str, kind: str, namespace: str, name: str) -> Source | None:
         """Return one object."""
         space = label(namespace) if namespace else ""
-        found = (s for s in self.of(group, kind) if (s.namespace, s.name) == (space, name))
-        return next(found, None)
+        found = self._by_key.get((kind, space, name), [])
+        return next((source for source in found if _is_of(source, group)), None)
+
+    @functools.cached_property
+    def _by_kind(self) -> dict[str, list[Source]]:
+        found: dict[str, list[Source]] = {}
+        for source in self.sources:
+            found.setdefault(source.kind, []).append(source)
+        return found
+
+    @functools.cached_property
+    def _by_key(self) -> dict[tuple[str, str, str], list[Source]]:
+        found: dict[tuple[str, str, str], list[Source]] = {}
+        for source in self.sources:
+            found.setdefault((source.kind, source.namespace, source.name), []).append(source)
+        return found
 
     def config_map(self, namespace: str, name: str) -> dict[str, str] | None:
         """Return the data of a ConfigMap; None if it is not among the input."""
@@ -70,3 +83,8 @@ class Inputs:
             return None
         blocks = (source.value.get("data"), source.value.get("stringData"))
         return sorted({key for block in blocks if isinstance(block, dict) for key in block})
+
+
+def _is_of(source: Source, group: str) -> bool:
+    own = source.group == group or (bool(group) and source.group.endswith(f".{group}"))
+    return source.format == "manifest" and own

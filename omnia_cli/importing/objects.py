@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from omnia_cli.importing.names import label
+from omnia_cli.importing.notes import NoteKind
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind
@@ -86,7 +87,12 @@ class Result:
 
     def add(self, written: Written) -> Written:
         """Add an object; one of the same kind and name that is there already stays."""
-        return self.objects.setdefault(written.key, written)
+        known = self.objects.setdefault(written.key, written)
+        if known.body != written.body and not _same(known.sources, written.sources):
+            for source in written.sources[:1]:
+                problem = f"another {written.kind} has the name {written.name}: rename one"
+                source.note(NoteKind.SKIPPED, problem)
+        return known
 
     def get(self, kind: str, namespace: str, name: str) -> Written | None:
         """Return an object that was made before."""
@@ -142,3 +148,7 @@ def _own(entries: Any) -> dict[str, str]:
         for key, value in entries.items()
         if isinstance(value, str) and not key.startswith(_FOREIGN)
     }
+
+
+def _same(one: list[Source], other: list[Source]) -> bool:
+    return [id(source) for source in one] == [id(source) for source in other]

@@ -26,6 +26,7 @@ _OPENAPI = ("openapi", "swagger")
 _SERVERS = ("mcpServers", "servers")
 _CREW = ("role", "goal", "backstory")
 _MOST_NOTES = 5000
+_MOST_OBJECTS = 5000
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Source:
     format: str
     """`manifest`, or the kind of a file that is no object of Kubernetes: `mcp`, `openapi`, …"""
     notes: list[Note] = field(default_factory=list)
+    _said: set[Note] = field(default_factory=set, repr=False)
 
     @property
     def value(self) -> JsonObject:
@@ -91,7 +93,8 @@ class Source:
             kind,
             " ".join(message.split()),
         )
-        if made not in self.notes and len(self.notes) < _MOST_NOTES:
+        if made not in self._said and len(self.notes) < _MOST_NOTES:
+            self._said.add(made)
             self.notes.append(made)
 
     @property
@@ -105,7 +108,14 @@ def read_sources(paths: Sequence[Path]) -> list[Source]:
     Raises:
         ManifestError: a file cannot be read, or is a template of Helm.
     """
-    return [source for file in manifest_files(paths) for source in _read_file(file)]
+    found: list[Source] = []
+    for file in manifest_files(paths):
+        found += _read_file(file)
+        if len(found) > _MOST_OBJECTS:
+            raise ManifestError(
+                file, 1, f"there are more than {_MOST_OBJECTS:,} objects: divide them"
+            )
+    return found
 
 
 def _read_file(file: Path) -> Iterator[Source]:

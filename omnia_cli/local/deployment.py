@@ -14,6 +14,7 @@ from omnia_cli.local.process import ProcessSpec
 from omnia_cli.local.volumes import Mount, place
 from omnia_cli.manifests import Document
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import RELOADS_FILES
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,9 @@ def _process(
         environment={**around.inherited, "PYTHONUNBUFFERED": "1", **own},
         files=folders.files,
         folders=folders.empty,
-        read_at_start=frozenset(folders.files),
+        read_at_start=frozenset()
+        if _reloads(workload.document.value)
+        else frozenset(folders.files),
     )
 
 
@@ -150,6 +153,13 @@ def _expand(text: str, values: Mapping[str, str]) -> str:
 def _pod(deployment: JsonObject) -> JsonObject:
     template: JsonObject = (deployment.get("spec") or {}).get("template") or {}
     return template.get("spec") or {}
+
+
+def _reloads(deployment: JsonObject) -> bool:
+    """Whether the program itself reads changed files again."""
+    template: JsonObject = (deployment.get("spec") or {}).get("template") or {}
+    annotations: JsonObject = (template.get("metadata") or {}).get("annotations") or {}
+    return annotations.get(RELOADS_FILES) == "true"
 
 
 def _selects(service: Document, deployment: Document) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from omnia_cli.local.canaries import Canaries
+from omnia_cli.local.deployment import workloads
 from omnia_cli.local.objects import Key, Objects, collect
 from omnia_cli.manifests import Document
 from omnia_core.env import SessionType
@@ -74,7 +75,7 @@ def desired(
         if document.kind in set(Kind)
     }
     agents = {key: _on_one_machine(agent) for key, agent in _of(resources, AgentRuntime).items()}
-    wanted = list(_wanted(resources.values()))
+    wanted = [*_wanted(resources.values()), *_of_workloads(documents)]
     given = collect(documents)
     objects = with_environment(given, wanted, environ)
     found = Found(
@@ -144,6 +145,17 @@ def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, 
         if settings and settings.secret_ref:
             key = (resource.metadata.namespace, settings.secret_ref.name)
             yield key, secret_keys(settings)
+
+
+def _of_workloads(documents: Iterable[Document]) -> Iterator[tuple[Key, tuple[str, ...]]]:
+    """Yield each key of a Secret that a container of a Deployment has as a variable."""
+    for workload in workloads(list(documents)):
+        for container in workload.containers:
+            for variable in container.get("env") or []:
+                reference = (variable.get("valueFrom") or {}).get("secretKeyRef")
+                if reference:
+                    key = (workload.document.namespace, str(reference.get("name")))
+                    yield key, (str(reference.get("key")),)
 
 
 def _with_origins(resolved: Resolved, given: Objects) -> Resolved:

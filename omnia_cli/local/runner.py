@@ -14,7 +14,7 @@ from omnia_cli.local.group import Group
 from omnia_cli.local.history import Histories
 from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
-from omnia_cli.local.process import ProcessSpec, inherited
+from omnia_cli.local.process import ProcessSpec, inherited, write_files
 from omnia_cli.local.readiness import wait_listening, wait_ready
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
@@ -27,6 +27,19 @@ from omnia_operator.plan import AgentPlan, Settings
 # Kinds that run here, and kinds that they use; a note names every other object.
 RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetentionPolicy"}
 USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
+
+
+def _only(wanted: Desired, name: str) -> tuple[Key, AgentPlan]:
+    """Return the plan of an agent, or of the only one for ""."""
+    for key, problems in wanted.problems.items():
+        if name in ("", key[1]):
+            raise CannotRun("; ".join(problem.message for problem in problems))
+    found = [(key, plan) for key, plan in wanted.plans.items() if name in ("", key[1])]
+    if len(found) == 1:
+        return found[0]
+    there = ", ".join(key[1] for key in wanted.plans) or "none"
+    asked = f'there is no agent "{name}"' if name else "name one of the agents with --agent"
+    raise CannotRun(f"{asked}; the manifests have: {there}")
 
 
 @dataclass
@@ -102,6 +115,37 @@ class Runner:
         serving = self.serving()
         self.announce(serving)
         return bool(serving)
+
+    async def prepare(self, documents: list[Document], name: str) -> ProcessSpec:
+        """Start the servers of the manifests, and write the files of an agent's runtime.
+
+        Args:
+            documents: the manifests.
+            name: the agent; "" for the only one.
+
+        Returns:
+            The runtime, which is not started.
+
+        Raises:
+            CannotRun: the agent is not among the manifests, or cannot run here.
+            InvalidResource: a custom resource is not valid.
+        """
+        wanted = desired(documents, self.environ, Settings(allow_unauthenticated=True))
+        machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
+        key, plan = _only(wanted, name)
+        for other in wanted.plans:
+            self._agent_ports[other] = AgentPorts.choose(self._ports.any(), self._ports)
+        servers = workloads(documents)
+        self._address(servers, wanted, machine.addresses)
+        await asyncio.gather(
+            *(self._apply_workload(server, machine, first=True) for server in servers)
+        )
+        agent = localise(plan, self._agent_ports[key], machine)
+        spec = next((each for each in agent.processes if each.title.endswith("/runtime")), None)
+        if spec is None:
+            raise CannotRun(f"{plan.name} has no runtime: its facade answers by itself")
+        write_files({}, spec)
+        return spec
 
     def serving(self) -> list[Serving]:
         """List the agents that run."""

@@ -37,3 +37,16 @@ class ToolResult(Struct, frozen=True):
     def for_model(self) -> str:
         """The text for the model."""
         return self.content if self.shortened is None else self.shortened
+
+
+class ToolFailed(Exception):
+    """The tool call failed; the message is for the model.
+
+    Attributes:
+        server_fault: whether the server caused the failure, not the call. Consecutive failures of
+            the server open the handler's circuit breaker.
+    """
+
+    def __init__(self, message: str, *, server_fault: bool = False) -> None:
+        super().__init__(message)
+        self.server_fault = server_fault

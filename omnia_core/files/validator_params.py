@@ -1,4 +1,4 @@
-"""Reads the parameters of a validator, and refuses unknown ones."""
+"""Reads the parameters of a validator or an evaluation, and refuses unknown ones."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ _SHOWN = 60  # characters of an invalid value that a message repeats
 
 
 class Params:
-    """The parameters of one validator.
+    """The parameters of one validator or evaluation.
 
     The methods take the names of a parameter; aliases mean the same. They raise ConfigurationError
     with the place of the parameter.
@@ -33,6 +33,22 @@ class Params:
             self.refuse(name, f"expected a whole number from 1 on, found {_shown(value)}")
         return whole
 
+    def natural(self, *names: str) -> int | None:
+        """Return a whole number from 0 on; None when it is not given."""
+        name, value = self._given(names)
+        if value == 0 and not isinstance(value, bool):
+            return 0
+        return None if value is None else self.count(name)
+
+    def number(self, *names: str) -> float | None:
+        """Return a number from 0 on; None when it is not given."""
+        name, value = self._given(names)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+            self.refuse(name, f"expected a number from 0 on, found {_shown(value)}")
+        return float(value)
+
     def texts(self, *names: str) -> tuple[str, ...]:
         """Return a required list with at least one text."""
         name, value = self._given(names)
@@ -49,9 +65,9 @@ class Params:
         """Return whether a parameter is given; null counts as not given."""
         return self._given([name])[1] is not None
 
-    def text(self, name: str) -> str | None:
+    def text(self, *names: str) -> str | None:
         """Return a non-empty text; None when it is not given."""
-        _, value = self._given([name])
+        name, value = self._given(names)
         if value is not None and (not isinstance(value, str) or not value):
             self.refuse(name, f"expected a text, found {_shown(value)}")
         return value

@@ -12,7 +12,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-_DISTRIBUTION = "omnia-agents"
+_DISTRIBUTION = "omnia-agents-slim"
 
 _log = structlog.get_logger()
 

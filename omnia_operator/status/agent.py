@@ -46,7 +46,8 @@ _REFERENCES = {
 }
 _TO_ZERO = "at zero replicas the first request fails: nothing queues it until a pod is ready"
 _ONE_POD = (
-    "one pod writes the file: a change ends it before the next one starts, and clients reconnect"
+    "one pod writes the file: a change ends it before the next one starts, and clients reconnect;"
+    " the history of the chart does not read the file (postgres and mongodb have one)"
 )
 # These do not affect whether the agent runs. Without an autoscaler it has its present pods.
 _OPTIONAL = frozenset(

@@ -6,7 +6,14 @@ from contextlib import aclosing
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.pack import Parameters
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ProviderError, TextDelta
+from omnia_runtime.ports.model import (
+    ChatModel,
+    ChatRequest,
+    Finished,
+    OutputSchema,
+    ProviderError,
+    TextDelta,
+)
 
 _TIMEOUT_SECONDS = 60.0
 _TEMPERATURE = 0.2
@@ -15,7 +22,16 @@ _BAD_REQUEST = 400
 _CHARACTERS_PER_TOKEN = 8
 
 
-async def complete(model: ChatModel, what: str, system: str, content: str, max_tokens: int) -> str:
+async def complete(
+    model: ChatModel,
+    what: str,
+    system: str,
+    content: str,
+    max_tokens: int,
+    *,
+    temperature: float = _TEMPERATURE,
+    output: OutputSchema | None = None,
+) -> str:
     """Return the answer of a model to one message; `what` names it in errors.
 
     Raises:
@@ -25,14 +41,16 @@ async def complete(model: ChatModel, what: str, system: str, content: str, max_t
     prompt = (Message("user", content),)
     async with asyncio.timeout(_TIMEOUT_SECONDS):
         try:
-            parameters = Parameters(temperature=_TEMPERATURE, max_tokens=max_tokens)
-            return await _call(model, what, ChatRequest(system, prompt, parameters=parameters))
+            parameters = Parameters(temperature=temperature, max_tokens=max_tokens)
+            request = ChatRequest(system, prompt, parameters=parameters, output=output)
+            return await _call(model, what, request)
         except ProviderError as error:
             if error.status != _BAD_REQUEST:
                 raise
         # Some models accept only their own temperature.
         parameters = Parameters(max_tokens=max_tokens)
-        return await _call(model, what, ChatRequest(system, prompt, parameters=parameters))
+        request = ChatRequest(system, prompt, parameters=parameters, output=output)
+        return await _call(model, what, request)
 
 
 async def _call(model: ChatModel, what: str, request: ChatRequest) -> str:

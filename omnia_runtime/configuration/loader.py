@@ -10,6 +10,7 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Pack
+from omnia_core.files.pack.compiled import CompiledPrompt, compile_prompt
 from omnia_core.files.reading import decode_json, read_text
 from omnia_core.files.validators import parse_validators
 from omnia_core.names import Mode
@@ -21,7 +22,6 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.model import ChatModel
 from omnia_runtime.prompts.offer import ToolOffer, offer_tools
 from omnia_runtime.prompts.pack_versions import PackVersions, pack_files, read_packs
-from omnia_runtime.prompts.prompt import CompiledPrompt, compile_prompt
 from omnia_runtime.providers.fitting import omitted_tools
 from omnia_runtime.providers.models import Models, open_models
 from omnia_runtime.tools.manager import ToolManager

@@ -5,27 +5,24 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.conversation.tools import ToolCall, ToolFailed, ToolResult
 from omnia_core.files.tools import ClientConfig, ToolDefinition
 from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.model import ToolSpec
 
+__all__ = [
+    "CallContext",
+    "Changed",
+    "ClientExecutor",
+    "LiveSource",
+    "ToolFailed",
+    "ToolRetry",
+    "ToolSource",
+]
+
 
 class ToolRetry(Exception):
     """The arguments are invalid; the model may correct them."""
-
-
-class ToolFailed(Exception):
-    """The tool call failed; the message is for the model.
-
-    Attributes:
-        server_fault: whether the server caused the failure, not the call. Consecutive failures of
-            the server open the handler's circuit breaker.
-    """
-
-    def __init__(self, message: str, *, server_fault: bool = False) -> None:
-        super().__init__(message)
-        self.server_fault = server_fault
 
 
 class ClientExecutor(Protocol):

@@ -1,1 +1,1 @@
-"""Turns a PromptPack into the system prompt and the tools that a model is offered."""
+"""The tools that a model is offered, the media of a message, and the versions of a PromptPack."""

@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.function import FunctionFile
+from omnia_core.files.pack.compiled import CompiledPrompt
 from omnia_core.jsonvalue import parse_json
 from omnia_core.sessions import Message
 from omnia_core.sessions.audit import EventKind
@@ -21,7 +22,6 @@ from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ChatModel, ChatRequest, OutputSchema, ToolSpec
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.prompts.offer import ToolOffer
-from omnia_runtime.prompts.prompt import CompiledPrompt
 from omnia_runtime.tools.manager import ToolManager
 from omnia_runtime.turns.answer_value import answer_value
 from omnia_runtime.turns.naming import NamingTerms

@@ -11,6 +11,7 @@ from msgspec import Struct, structs
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, OmniaError
+from omnia_core.files.pack.compiled import input_values
 from omnia_core.sessions import Message, SessionStore
 from omnia_core.sessions.audit import EventKind
 from omnia_core.telemetry.tracing import current_span
@@ -19,7 +20,6 @@ from omnia_runtime.observe.audit import AuditRecorder, record_event, recording
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
-from omnia_runtime.prompts.prompt import input_values
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, repair_request
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller, close_transcript

@@ -13,6 +13,7 @@ from omnia_core.files.validators import (
     MaxSentences,
     MinLength,
     NoPersonalData,
+    Rule,
     ValidatorSpec,
 )
 from omnia_runtime.validators import text_checks
@@ -85,6 +86,11 @@ class Validators:
 def compile_validators(specs: Sequence[ValidatorSpec]) -> Validators:
     """Compile validators that `omnia_core.files.validators` has parsed."""
     return Validators([_compile(spec) for spec in specs])
+
+
+def check_of(rule: Rule) -> TextCheck:
+    """Return the check of whole texts by a rule."""
+    return _compile(ValidatorSpec("", rule)).check
 
 
 def _compile(spec: ValidatorSpec) -> _CompiledValidator:

@@ -6,14 +6,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from omnia_cli.__main__ import app
 from omnia_cli.explain.chain import Condition, Subject, in_cluster, lines, subject_of
 from omnia_cli.explain.kinds import UnknownKind, kind_and_name
 from omnia_cli.explain.laptop import NoObject, explain_manifests
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 from omnia_operator.cluster.kinds import AGENT_RUNTIME
-from tests.cli.test_tokens import omnia
 from tests.operator import objects
 from tests.operator.cluster import FakeCluster, everything
 
@@ -143,9 +144,7 @@ else:
 """
 
 
-async def test_the_command_asks_kubectl_and_its_code_tells_whether_it_is_ready(
-    tmp_path: Path,
-) -> None:
+def test_the_command_asks_kubectl_and_its_code_tells_whether_it_is_ready(tmp_path: Path) -> None:
     message = "the key is not there"
     condition = {"type": "ProviderReady", "status": "False", "reason": "Odd", "message": message}
     agent = {
@@ -157,9 +156,10 @@ async def test_the_command_asks_kubectl_and_its_code_tells_whether_it_is_ready(
     program = tmp_path / "kubectl"
     program.write_text(KUBECTL.format(python=sys.executable, agent=agent))
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    path = f"{tmp_path}:/usr/bin:/bin"
-    code, printed = await omnia("explain", "agent/desk", "-n", "shop", PATH=path)
-    assert (code, "kubectl describe agentruntime/desk -n shop" in printed) == (1, True)
-    code, printed = await omnia("explain", "agent/other", "-n", "shop", PATH=path)
-    assert code == 1
-    assert 'agentruntime/other of the namespace "shop" cannot be read' in printed
+    runner = CliRunner(env={"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    done = runner.invoke(app, ["explain", "agent/desk", "-n", "shop"])
+    assert done.exit_code == 1
+    assert "kubectl describe agentruntime/desk -n shop" in done.stdout
+    done = runner.invoke(app, ["explain", "agent/other", "-n", "shop"])
+    assert done.exit_code == 1
+    assert 'agentruntime/other of the namespace "shop" cannot be read' in done.stderr

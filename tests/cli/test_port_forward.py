@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-LIMIT = 20.0
+LIMIT = 100.0
 KUBECTL = """\
 #!{python}
 import os, pathlib, signal

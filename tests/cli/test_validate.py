@@ -274,7 +274,7 @@ def test_the_commands_refuse_fields_and_durations_that_a_cluster_refuses(
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=150,
             cwd=ROOT,
         )
         expected = f"{file}:{line}: error: AgentRuntime/my-agent {message}"
@@ -364,7 +364,7 @@ def test_programs_get_one_object_a_finding_and_an_exit_code(tmp_path: Path) -> N
     file = tmp_path / "agent.yaml"
     file.write_text(AGENT.replace("port:", "prot:"))
     command = [sys.executable, "-m", "omnia_cli", "validate", "--json", "-f", str(file)]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=30, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=150, cwd=ROOT)
 
     found = [orjson.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 1

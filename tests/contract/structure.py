@@ -32,8 +32,9 @@ PACKAGES = (
     "omnia_runtime",
     "omnia_cli",
     "omnia_runner",
+    "omnia_tools",
 )
-LIMIT = 20.0
+LIMIT = 100.0
 
 
 def product_files() -> Iterator[Path]:

@@ -21,6 +21,7 @@ PACKAGES = (
     "omnia_runtime",
     "omnia_cli",
     "omnia_runner",
+    "omnia_tools",
 )
 PROTOS = ("runtime/v1/runtime", "tools/v1/tools")
 
@@ -93,11 +94,13 @@ def test_every_example_is_a_folder_with_a_readme_and_objects_of_its_name() -> No
         assert (folder / "README.md").is_file()
         documents = [
             document
-            for file in folder.glob("*.yaml")
+            for file in sorted(folder.glob("*.yaml"))
             for document in yaml.safe_load_all(file.read_text())
         ]
         agents = [each for each in documents if each["kind"] == "AgentRuntime"]
-        assert [each["metadata"]["name"] for each in agents] == [folder.name]
+        names = [each["metadata"]["name"] for each in agents]
+        assert names[0] == folder.name
+        assert all(name.startswith(f"{folder.name}-") for name in names[1:])
 
 
 def test_the_first_agent_has_at_most_twelve_lines() -> None:

@@ -14,7 +14,7 @@ from omnia_core.http.connection import admit
 from omnia_core.http.received import ConnectionSettings, ReceiveBudget
 from omnia_core.http.server import LimitedServer
 
-LIMIT = 30.0
+LIMIT = 100.0
 GET = b"GET /%d HTTP/1.1\r\nHost: localhost\r\n\r\n"
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

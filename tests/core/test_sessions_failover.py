@@ -19,7 +19,7 @@ from tests.loopback_proxy import Proxy
 from tests.services import free_port, wait_listening
 
 TTL = Duration.parse("60s")
-LIMIT = 20.0
+LIMIT = 100.0
 WRITERS = 10
 
 

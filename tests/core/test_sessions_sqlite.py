@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -17,18 +18,32 @@ from hypothesis import strategies as st
 
 from omnia_core.env import FacadeEnv, RuntimeEnv, SessionType
 from omnia_core.errors import ConfigurationError
-from omnia_core.sessions import Message, Session, SessionConflict, SessionSettings, StoreUnavailable
+from omnia_core.sessions import (
+    AuditTrail,
+    Message,
+    Session,
+    SessionConflict,
+    SessionSettings,
+    StoreUnavailable,
+)
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.sessions.sqlite.connection import connect, prepare
-from omnia_core.sessions.sqlite.file import LOG_BYTES, SqliteFile
-from omnia_core.sessions.sqlite.migrations import migrations
+from omnia_core.sessions.sqlite.file import (
+    LOG_BYTES,
+    SLOW_PAUSE_SECONDS,
+    SLOW_SECONDS,
+    SqliteFile,
+)
+from omnia_core.sessions.sqlite.migrations import APPLICATION_ID, migrations
 from omnia_core.sessions.sqlite.store import SqliteSessionStore, SqliteTimings
 from omnia_core.units import Duration
-from tests.core.session_beds import sqlite_store
+from tests.core.session_beds import TTL, sqlite_store, sqlite_time
 from tests.services import LIMIT
 
 HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
 ANSWER = Message("assistant", "hi", finish_reason="stop")
+AT = "2026-01-01T00:00:00.000000Z"
 
 
 BEGIN = (
@@ -75,29 +90,29 @@ def intact(path: Path) -> bool:
 
 
 @pytest.mark.timeout(240)
-async def test_of_eight_programs_that_append_at_once_each_append_is_stored_once(
+async def test_of_four_programs_that_append_at_once_each_append_is_stored_once(
     path: Path,
 ) -> None:
-    programs = [writer(path, f"w{number}", 100, "s", 1) for number in range(8)]
+    programs = [writer(path, f"w{number}", 50, "s", 1) for number in range(4)]
     printed = await asyncio.gather(
         *(asyncio.to_thread(program.communicate, timeout=200) for program in programs)
     )
-    assert [program.returncode for program in programs] == [0] * 8
+    assert [program.returncode for program in programs] == [0] * 4
     confirmed = [line for out, _ in printed for line in out.split()]
     kept = await contents(path, "s")
-    assert len(kept) == 800
+    assert len(kept) == 200
     assert sorted(kept) == sorted(confirmed)
     with contextlib.closing(sqlite3.connect(path)) as connection:
         (row,) = connection.execute("SELECT turns, provider_calls, cost_usd FROM sessions")
-        assert row == (800, 800, 800.0)
-        assert [*connection.execute("SELECT calls FROM daily_calls")] == [(800,)]
+        assert row == (200, 200, 200.0)
+        assert [*connection.execute("SELECT calls FROM daily_calls")] == [(200,)]
     assert intact(path)
 
 
 @pytest.mark.timeout(240)
 async def test_a_program_that_is_killed_loses_nothing_that_it_confirmed(path: Path) -> None:
     drawn = random.Random(7)  # noqa: S311 - where to kill
-    for number in range(8):
+    for number in range(4):
         # Large messages, so that the log is copied into the file every few appends.
         name, size = f"s{number}", 200_000 if number % 2 else 100
         program = writer(path, "w", 10_000, name, size)
@@ -191,6 +206,112 @@ async def test_the_disk_gets_what_was_written_together_and_soon(path: Path) -> N
     await file.close()
     await asyncio.sleep(0)
     assert synced.qsize() == 1
+
+
+def thread_of(connection: sqlite3.Connection) -> int:
+    connection.execute("SELECT 1").fetchall()
+    return threading.get_ident()
+
+
+async def test_a_transaction_waits_for_another_program_in_the_thread_and_else_for_nothing(
+    path: Path,
+) -> None:
+    file, here = SqliteFile(path), threading.get_ident()
+    # The file is made in the thread.
+    assert await file.run(thread_of, durable=False) != here
+    assert await file.run(thread_of, durable=False) == here
+    assert await file.run(thread_of, durable=False, is_long=True) != here
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = asyncio.create_task(file.run(thread_of, durable=False))
+        await asyncio.sleep(0.05)
+        # Who only reads does not wait for a writer, but for the connection.
+        reading = asyncio.create_task(file.read(thread_of))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        other.execute("COMMIT")
+    assert await waiting != here
+    assert await reading != here
+    assert await file.run(thread_of, durable=False) == here
+    await file.close()
+
+
+async def test_a_disk_that_is_slow_does_not_hold_up_the_event_loop_again(path: Path) -> None:
+    time, here = 0.0, threading.get_ident()
+    file = SqliteFile(path, clock=lambda: time)
+
+    def slow(connection: sqlite3.Connection) -> int:
+        nonlocal time
+        time += SLOW_SECONDS * 1.5
+        return thread_of(connection)
+
+    await file.run(thread_of, durable=False)
+    assert await file.run(slow, durable=False) == here
+    assert await file.run(thread_of, durable=False) != here
+    time += SLOW_PAUSE_SECONDS
+    assert await file.run(thread_of, durable=False) == here
+    await file.close()
+
+
+async def test_a_load_writes_nothing_while_the_time_to_live_is_fresh(path: Path) -> None:
+    log = path.with_name("sessions.db-wal")
+    async with opened(path) as store:
+        await store.append("s", [HELLO], expected_length=0)
+        size = log.stat().st_size
+        for _ in range(3):
+            assert await store.load("s")
+        assert log.stat().st_size == size
+        sqlite_time(path, TTL.seconds / 50)
+        size = log.stat().st_size
+        assert await store.load("s")
+        assert log.stat().st_size > size
+
+
+async def test_a_file_of_an_earlier_version_keeps_its_trails(path: Path) -> None:
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for migration in migrations()[:2]:
+            connection.executescript(migration.statements)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 2")
+        for name in ("a", "b"):
+            (key,) = connection.execute(
+                "INSERT INTO sessions (namespace, agent, id, begun_at, active_at, used_at,"
+                " expires_at) VALUES ('default', 'a', ?, ?, ?, ?, '9') RETURNING key",
+                (name, AT, AT, AT),
+            ).fetchone()
+            for turn in (1, 2):
+                connection.execute(
+                    "INSERT INTO runtime_events (session, turn, at, kind, detail)"
+                    " VALUES (?, ?, ?, 'turn_began', ?)",
+                    (key, turn, AT, f"{name}{turn}"),
+                )
+                connection.execute(
+                    "INSERT INTO provider_calls VALUES (NULL, ?, ?, ?, ?, 'm', 'success', '', 1,"
+                    " 1, 2, 3, 0.5, 6.5)",
+                    (key, turn, AT, f"{name}{turn}"),
+                )
+    trail = AuditTrail(
+        "completed",
+        turns=1,
+        provider_calls=(ProviderCall(AT, "new", "m", "success"),) * 2,
+        events=(RuntimeEvent(AT, EventKind.TURN_ENDED, "new"),),
+    )
+    async with opened(path) as store:
+        await store.append("b", [HELLO], expected_length=0, audit=trail)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        for table, column, added in (
+            ("runtime_events", "detail", ["new"]),
+            ("provider_calls", "provider", ["new", "new"]),
+        ):
+            found = connection.execute(
+                f"SELECT id, {column} FROM {table} JOIN sessions ON session = key"  # noqa: S608
+                " ORDER BY session, number"
+            ).fetchall()
+            expected = [("a", "a1"), ("a", "a2"), ("b", "b1"), ("b", "b2")]
+            assert found == expected + [("b", each) for each in added]
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(migrations()),)
+    assert intact(path)
 
 
 async def test_a_full_disk_is_told_and_nothing_is_half_stored(path: Path) -> None:

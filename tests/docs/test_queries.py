@@ -1,5 +1,6 @@
 """The queries that the pages show are asked of sessions that were held."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -22,6 +23,6 @@ def test_the_query_of_the_page_reads_a_session_file(reader: Reader, tmp_path: Pa
     reader.run('omnia chat support-agent "hello"')
     (file,) = (tmp_path / "state").rglob("sessions.db")
     renamed = query.replace("'support'", "'support-agent'")
-    with sqlite3.connect(file) as connection:
+    with contextlib.closing(sqlite3.connect(file)) as connection:
         rows = connection.execute(renamed).fetchall()
     assert len(rows) > 1, query

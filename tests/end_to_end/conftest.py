@@ -26,7 +26,7 @@ EXAMPLES = ROOT / "examples"
 OMNIA = (sys.executable, "-m", "omnia_cli")
 (VARIABLE,) = ("=".join(each) for each in VARIABLES.items())
 OMNIA_WITH = (sys.executable, "-m", "tests.end_to_end.omnia_with", VARIABLE)
-LIMIT = 40.0
+LIMIT = 150.0
 
 
 @dataclass

@@ -11,7 +11,7 @@ from tests.end_to_end.conftest import LIMIT
 
 COLUMNS, ROWS = 80, 40
 # A busy machine takes long to start a program.
-PATIENCE = 3 * LIMIT
+PATIENCE = LIMIT
 
 
 class Terminal:

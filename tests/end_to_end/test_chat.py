@@ -1,14 +1,13 @@
-"""`omnia chat` itself: a process, with a pipe or a terminal."""
+"""`omnia chat` itself, in pipes and scripts."""
 
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import orjson
 import pytest
 
 from tests.end_to_end.conftest import LIMIT, OMNIA, Share, Shared, Start
@@ -75,41 +74,6 @@ def test_the_address_of_the_console_and_host_with_port_lead_to_the_agent(agent: 
         done = chat(agent, given, lines="hello\n")
         assert done.returncode == 0, done
         assert tokens_in(done)
-
-
-def test_a_terminal_resumes_a_session_too(agent: Shared) -> None:
-    session = session_of(chat(agent, "support-agent", lines="Where is order A-1001?\n"))
-    terminal, its_end = pty.openpty()
-    process = subprocess.Popen(
-        [*OMNIA, "chat", "support-agent", "--session", session],
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
-        env=agent.environment,
-        start_new_session=True,
-    )
-    os.close(its_end)
-    try:
-        shown = read_until(terminal, ">")
-        os.write(terminal, b"thanks\n")
-        shown += read_until(terminal, "tokens out")
-        os.write(terminal, b"\x04")
-        assert process.wait(LIMIT) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(terminal)
-    assert session in shown
-
-
-def read_until(terminal: int, text: str) -> str:
-    """Return what the terminal shows up to a text."""
-    shown, began = "", time.monotonic()
-    while text not in shown:
-        assert time.monotonic() - began < LIMIT, shown
-        if select.select([terminal], [], [], 0.5)[0]:
-            shown += os.read(terminal, 4096).decode(errors="replace")
-    return shown
 
 
 def test_a_turn_that_failed_in_a_pipe_is_exit_code_1(
@@ -182,3 +146,37 @@ def test_one_message_that_fails_is_exit_code_1(agent: Shared) -> None:
     assert done.returncode == 1
     assert done.stdout == ""
     assert "SESSION_EXPIRED" in done.stderr
+
+
+def test_one_message_in_json_is_the_frames_of_its_answer(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "Where is order A-1001?", "--json")
+    assert done.returncode == 0, done
+    frames = [orjson.loads(line) for line in done.stdout.splitlines()]
+    kinds = [frame["type"] for frame in frames]
+    assert kinds[0] == "connected"
+    assert kinds.index("tool_call") < kinds.index("tool_result") < kinds.index("chunk")
+    assert kinds[-1] == "done"
+    said = "".join(frame["content"] for frame in frames if frame["type"] == "chunk")
+    assert frames[-1]["content"] == said
+    assert done.stderr == ""
+
+
+def test_a_message_comes_from_standard_input_and_the_answer_alone_is_left(agent: Shared) -> None:
+    done = chat(agent, "support-agent", "-", "--quiet", lines="Where is\norder A-1001?\n")
+    assert done.returncode == 0, done
+    assert "oak desk" in done.stdout
+    assert done.stderr == ""
+
+
+def test_a_file_goes_with_a_message(agent: Shared, tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("a note")
+    done = chat(agent, "support-agent", "hello", "--file", str(file))
+    assert done.returncode == 0, done
+    missing = chat(agent, "support-agent", "hello", "--file", str(tmp_path / "none"))
+    assert missing.returncode == 1
+    assert "cannot be read: No such file" in missing.stderr
+    alone = chat(agent, "support-agent", "--file", str(file))
+    assert alone.returncode == 2
+    both = chat(agent, "support-agent", "hello", "--resume", "--session", "s")
+    assert both.returncode == 2

@@ -14,7 +14,7 @@ from grpc import aio
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc as pb_grpc
 
-LIMIT = 10.0
+LIMIT = 100.0
 Requests = AsyncIterator[pb.ClientMessage]
 
 
@@ -259,7 +259,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
         self.read.append((request.session_id, request.last_turns))
         self.read_with.append(dict(context.invocation_metadata()))
-        return self.conversation
+        return self.conversation or pb.ReadConversationResponse()
 
 
 @contextlib.asynccontextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from omnia_core.env import FacadeEnv, SecretStr
@@ -24,6 +25,9 @@ from tests.runtime.program import Program, client
 from tests.runtime.scripted import Mounted
 from tests.runtime.servers import chunk, serving
 from tests.services import LIMIT
+
+# One event loop for the pods and their tests.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +71,9 @@ class Pods:
             return response.status, orjson.loads(await response.read())
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def programs() -> Iterator[list[Program]]:
-    """Runtimes, which end with the test."""
+    """Runtimes, which end with the tests."""
     started: list[Program] = []
     yield started
     for program in started:
@@ -116,12 +120,16 @@ async def pods_of(
         yield Pods(facades[0], facades[1], http, env)
 
 
-@pytest.fixture(params=SIGNALLING)
+@pytest_asyncio.fixture(params=SIGNALLING, scope="module", loop_scope="module")
 async def pods(
-    request: pytest.FixtureRequest, tmp_path: Path, programs: list[Program]
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    programs: list[Program],
 ) -> AsyncIterator[Pods]:
+    """Two pods for all tests: each takes seconds to start, and their sessions differ."""
     kind = SessionType(request.param)
-    async with pods_of(kind, url_of(kind, request), tmp_path, programs) as made:
+    folder = tmp_path_factory.mktemp(str(kind))
+    async with pods_of(kind, url_of(kind, request), folder, programs) as made:
         yield made
 
 

@@ -26,7 +26,7 @@ def test_a_bad_environment_is_one_line_and_exit_code_2(url: str | None, says: st
         env={"PATH": os.environ["PATH"], **given},
         capture_output=True,
         check=False,
-        timeout=40,
+        timeout=150,
     )
     told = done.stderr.decode()
     assert (done.returncode, says in told) == (2, True)

@@ -8,8 +8,20 @@ from omnia_rpc.http2 import frames
 from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.frames import Setting
+from omnia_rpc.http2.header_fields import MAX_LIST_BYTES, encode
 from omnia_rpc.http2.stream import HIGH_WATER
-from tests.http2.ends import RESPONSE, TRAILERS, End, data, greeted, headers, kinds, pair, talk
+from tests.http2.ends import (
+    REQUEST,
+    RESPONSE,
+    TRAILERS,
+    End,
+    data,
+    greeted,
+    headers,
+    kinds,
+    pair,
+    talk,
+)
 
 MANY = 10_000
 MIB = 1024 * 1024
@@ -88,6 +100,36 @@ def test_a_server_that_says_goodbye_again_and_again_is_left() -> None:
             break
     assert failure(client) is Http2ErrorCode.ENHANCE_YOUR_CALM
     assert last > 2 * MANY - 2 * 120
+
+
+def test_a_server_that_announces_its_answer_again_and_again_is_left() -> None:
+    client, server = pair()
+    client.call()
+    talk(client, server)
+    early = frames.frame(frames.HEADERS, frames.END_HEADERS, 1, encode(((":status", "103"),)))
+    sent = 0
+    while failure(client) is None and sent < 3 * MANY:
+        client.receiver.receive(early)
+        sent += 1
+    assert failure(client) is Http2ErrorCode.ENHANCE_YOUR_CALM
+    assert sent > MANY // 2
+
+
+@pytest.mark.parametrize(("more", "accepted"), [(0, True), (1, False)])
+def test_header_fields_may_have_so_many_bytes_and_no_more(more: int, *, accepted: bool) -> None:
+    server = greeted()
+    given = (":method", "POST", ":scheme", "http", ":path", "/s/M", "content-type", "x")
+    # RFC 9113 6.5.2: 32 bytes for each field.
+    taken = len("".join(given)) + 32 * len(given) // 2
+    value = "x" * (MAX_LIST_BYTES - taken - 32 - len("a") + more)
+    block = REQUEST + encode((("a", value),))
+    pieces = [block[at : at + 16_000] for at in range(0, len(block), 16_000)]
+    for at, piece in enumerate(pieces):
+        kind = frames.CONTINUATION if at else frames.HEADERS
+        flags = frames.END_HEADERS if at == len(pieces) - 1 else 0
+        server.receiver.receive(frames.frame(kind, flags, 1, piece))
+    assert failure(server) is None
+    assert bool(server.calls) is accepted
 
 
 def blocked(count: int) -> End:

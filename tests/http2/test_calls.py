@@ -21,7 +21,7 @@ from tests.services import free_port
 
 MIB = 1024 * 1024
 BIG = 16 * MIB
-LIMIT = 20.0
+LIMIT = 100.0
 SIZES = (
     ("grpc.max_receive_message_length", 100 * MIB),
     ("grpc.max_send_message_length", 100 * MIB),

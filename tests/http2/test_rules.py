@@ -5,6 +5,7 @@ import pytest
 from omnia_rpc.http2 import frames
 from omnia_rpc.http2.errors import Http2ErrorCode
 from omnia_rpc.http2.frames import Setting
+from omnia_rpc.http2.header_fields import encode
 from tests.http2.ends import End, data, greeted, headers, kinds, pair, talk
 
 PROTOCOL = Http2ErrorCode.PROTOCOL_ERROR
@@ -22,6 +23,8 @@ def setting(name: int, value: int) -> bytes:
     [
         (frames.frame(frames.PRIORITY, 0, 0, bytes(5)), PROTOCOL),
         (frames.frame(frames.PRIORITY, 0, 1, bytes(4)), SIZE),
+        # A stream that depends on itself.
+        (frames.frame(frames.PRIORITY, 0, 1, b"\0\0\0\1\x10"), PROTOCOL),
         (frames.frame(frames.RST_STREAM, 0, 0, bytes(4)), PROTOCOL),
         (frames.frame(frames.RST_STREAM, 0, 9, bytes(4)), PROTOCOL),
         (frames.frame(frames.RST_STREAM, 0, 1, bytes(3)), SIZE),
@@ -166,6 +169,40 @@ def test_calls_that_a_leaving_server_has_not_seen_are_refused_and_the_others_go_
     assert [heard.was_reset for _, heard in calls] == [None, *[Http2ErrorCode.REFUSED_STREAM] * 2]
     assert client.connection.goaway_reason == "the peer is shutting down (NO_ERROR: ro lled)"
     assert not client.connection.can_open_stream
+
+
+@pytest.mark.parametrize("lengths", [("x",), ("-1",), ("\u0661",), ("1", "2")])
+def test_an_answer_whose_length_is_no_number_costs_its_call(lengths: tuple[str, ...]) -> None:
+    client, server = pair()
+    (_, heard), (_, other) = client.call(), client.call()
+    talk(client, server)
+    fields = encode(((":status", "200"), *(("content-length", each) for each in lengths)))
+    client.receiver.receive(frames.frame(frames.HEADERS, frames.END_HEADERS, 1, fields))
+    assert heard.was_reset is PROTOCOL
+    assert (other.was_reset, client.connection.failed) == (None, None)
+
+
+def test_the_length_of_an_answer_is_kept_to() -> None:
+    client, server = pair()
+    _, heard = client.call()
+    talk(client, server)
+    fields = encode(((":status", "200"), ("content-length", "3"), ("content-length", "3")))
+    client.receiver.receive(frames.frame(frames.HEADERS, frames.END_HEADERS, 1, fields))
+    client.receiver.receive(data(1, b"abc", frames.END_STREAM))
+    assert (bytes(heard.body), heard.over, heard.was_reset) == (b"abc", True, None)
+
+
+def test_credit_for_half_of_a_window_is_given_back_at_once() -> None:
+    server = greeted()
+    server.receiver.receive(headers(1))
+    stream = server.calls[0].stream
+    assert stream
+    server.take()
+    half = server.connection.stream_window // 2
+    stream.consumed(half - 1)
+    assert (frames.WINDOW_UPDATE, 1) not in kinds(server.take())
+    stream.consumed(1)
+    assert (frames.WINDOW_UPDATE, 1) in kinds(server.take())
 
 
 @pytest.mark.parametrize(

@@ -69,13 +69,13 @@ def _operator() -> dict[str, Reader]:
 def _runtime() -> dict[str, Reader]:
     from omnia_core.documents import FILE_LIMITS, read_document
     from omnia_core.files.pack import parse_pack
+    from omnia_core.files.pack.compiled import compile_prompt
     from omnia_core.files.providers import ProvidersFile
     from omnia_core.files.reading import decode_yaml
     from omnia_core.files.tools import ToolHandler
     from omnia_core.jsonschema import compile_server_schema
     from omnia_core.jsonvalue import JsonObject
     from omnia_core.openapi import decode_document, read_api
-    from omnia_runtime.prompts.prompt import compile_prompt
     from omnia_runtime.tools.coercion import coerce
     from omnia_runtime.tools.handlers import read_handlers
 

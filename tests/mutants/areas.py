@@ -35,6 +35,9 @@ def _tests(folder: str, *names: str) -> tuple[str, ...]:
     return tuple(f"tests/{folder}/test_{name}.py" for name in names)
 
 
+# What holds the adapters of all vendors.
+_ANSWERS = ("answer_size", "broken_answers", "nested_calls")
+
 AREAS = {
     "resolve": Area(
         ("omnia_operator/resolve/*.py",),
@@ -134,16 +137,19 @@ AREAS = {
     ),
     "openai": Area(
         ("omnia_runtime/providers/openai/*.py",),
-        _tests("runtime", "openai", "openai_media", "openai_models", "responses")
-        + _tests("runtime", "field_streams", "stream_mutations", "vendors"),
+        _tests("runtime", "openai", "openai_media", "openai_models", "responses", "think_tags")
+        + _tests("runtime", "conversations")
+        + _tests("runtime", "field_streams", "stream_mutations", "vendors", *_ANSWERS),
     ),
     "claude": Area(
         ("omnia_runtime/providers/claude/*.py",),
-        _tests("runtime", "claude", "claude_request", "field_streams", "stream_mutations"),
+        _tests("runtime", "claude", "claude_request", "field_streams", "stream_mutations")
+        + _tests("runtime", *_ANSWERS),
     ),
     "gemini": Area(
         ("omnia_runtime/providers/gemini/*.py",),
-        _tests("runtime", "gemini", "gemini_request", "field_streams", "stream_mutations"),
+        _tests("runtime", "gemini", "gemini_request", "field_streams", "stream_mutations")
+        + _tests("runtime", *_ANSWERS),
     ),
     "retry": Area(
         ("omnia_runtime/providers/retry.py", "omnia_runtime/providers/fallback.py"),

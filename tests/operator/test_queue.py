@@ -13,6 +13,7 @@ from omnia_operator.cluster.kinds import AGENT_RUNTIME, TOOL_REGISTRY, ObjectKin
 from omnia_operator.references import ObjectReference
 from omnia_operator.scheduling import Requeue, WorkQueue, WorkQueues
 from omnia_operator.scheduling import queue as queue_module
+from tests.services import LIMIT
 
 A = ObjectReference(AGENT_RUNTIME, ("default", "a"))
 B = ObjectReference(AGENT_RUNTIME, ("default", "b"))
@@ -191,6 +192,23 @@ async def test_what_waits_in_both_queues_is_told_together() -> None:
         queues.add(item, 0.01)
     await asyncio.sleep(0.3)
     assert set(queues.waiting()) == {A, B, registry}
+
+
+async def test_what_has_a_worker_in_either_queue_is_told_together() -> None:
+    work = Work()
+    work.gate = asyncio.Event()
+    queues = WorkQueues(work)
+    registry = ObjectReference(TOOL_REGISTRY, ("default", "a"))
+    for item in (A, registry):
+        queues.add(item)
+    task = asyncio.create_task(queues.run())
+    async with asyncio.timeout(LIMIT):
+        await work.until(lambda: work.doing == {A, registry})
+    assert set(queues.running()) == {A, registry}
+    work.gate.set()
+    task.cancel()
+    await asyncio.wait({task})
+    assert not queues.running()
 
 
 async def test_an_object_that_changed_once_is_worked_on_once_more_and_no_oftener() -> None:

@@ -387,6 +387,60 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.handlers[0].mcpConfig.command",
         "add command",
     ),
+    "headers of a program": (
+        objects.registry(
+            objects.handler(
+                MCP | {"mcpConfig": {"transport": "stdio", "command": "x", "headers": {"A": "b"}}}
+            )
+        ),
+        "spec.handlers[0].mcpConfig.headers",
+        "gets no headers",
+    ),
+    "an environment of a server that is no program": (
+        objects.registry(
+            objects.handler(
+                MCP
+                | {
+                    "mcpConfig": {
+                        "transport": "sse",
+                        "endpoint": "http://a",
+                        "envFrom": [{"name": "A", "secretRef": {"name": "a", "key": "b"}}],
+                    }
+                }
+            )
+        ),
+        "spec.handlers[0].mcpConfig.envFrom",
+        "only a program over stdio has an environment",
+    ),
+    "a document with two sources": (
+        objects.registry(
+            objects.handler(
+                MCP
+                | {
+                    "type": "openapi",
+                    "openAPIConfig": {
+                        "specURL": "http://a",
+                        "specConfigMapRef": {"name": "a", "key": "b"},
+                    },
+                }
+            )
+        ),
+        "spec.handlers[0].openAPIConfig.specConfigMapRef",
+        "the document has one source",
+    ),
+    "an authority of a gRPC server": (
+        objects.registry(
+            objects.handler(
+                GRPC
+                | {
+                    "grpcConfig": {"endpoint": "a:1"},
+                    "tls": {"caConfigMapRef": {"name": "a"}},
+                }
+            )
+        ),
+        "spec.handlers[0].tls",
+        "the block tls belongs to",
+    ),
     "a selector of a client tool": (
         objects.registry(
             objects.handler(

@@ -23,6 +23,7 @@ from omnia_operator.cluster.kinds import (
 from omnia_operator.cluster.store import Store
 from omnia_operator.references import ObjectReference
 from omnia_operator.scheduling import EventIntake
+from omnia_operator.scheduling.dependents import Dependents
 from omnia_operator.scheduling.liveness import WatchLiveness
 from tests.operator import objects
 from tests.operator.cluster import config_map, secret
@@ -348,3 +349,19 @@ def test_a_watch_that_says_nothing_for_long_counts_as_dead() -> None:
 
     assert DEPLOYMENT.name not in watches.dead()
     assert SECRET.name in watches.dead()
+
+
+def test_one_that_refers_to_an_object_no_longer_takes_none_of_the_others_with_it() -> None:
+    dependents = Dependents()
+    first, second, secret_of_both = (
+        ObjectReference(kind, ("default", name))
+        for kind, name in ((AGENT_RUNTIME, "a"), (AGENT_RUNTIME, "b"), (SECRET, "s"))
+    )
+    for agent in (first, second):
+        dependents.put(agent, frozenset({secret_of_both}), frozenset())
+    assert {first, second} <= dependents.affected(secret_of_both)
+    dependents.put(first, frozenset(), frozenset())
+    assert dependents.affected(secret_of_both) - {secret_of_both} == {second}
+    dependents.put(second, frozenset(), frozenset())
+    assert dependents.affected(secret_of_both) - {secret_of_both} == set()
+    assert dependents._users == {}

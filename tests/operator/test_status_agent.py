@@ -368,6 +368,7 @@ def test_sessions_in_a_file_say_what_a_change_costs() -> None:
     state, reason, message = told(status.conditions)["SessionStoreReady"]
     assert (state, reason) == ("True", "PersistentVolumeClaim")
     assert message.startswith("one pod writes the file: a change ends it before the next one")
+    assert "the history of the chart does not read the file" in message
 
 
 @pytest.mark.parametrize(

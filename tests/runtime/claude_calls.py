@@ -15,7 +15,7 @@ from omnia_runtime.providers.claude.adapter import ClaudeModel
 from tests.runtime.sdks import anthropic
 from tests.runtime.vendors import claude_answer, claude_call, claude_text
 
-LIMIT = 5.0
+LIMIT = 100.0
 
 
 KEY = "sk-ant-secret-1234"

@@ -26,7 +26,7 @@ from omnia_runtime.providers.openai.adapter import OpenAIModel
 from omnia_runtime.providers.retry import RetryingModel, Timing
 from tests.runtime.servers import serving
 
-LIMIT = 5.0
+LIMIT = 100.0
 HI = ChatRequest("", [Message("user", "hi")])
 KEY = "sk-of-the-test"
 STREAM = "text/event-stream"

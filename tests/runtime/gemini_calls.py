@@ -15,7 +15,7 @@ from omnia_runtime.providers.gemini.adapter import GeminiModel
 from tests.runtime.sdks import genai
 from tests.runtime.vendors import gemini_chunk
 
-LIMIT = 5.0
+LIMIT = 100.0
 
 
 KEY = "AIza-secret-1234"

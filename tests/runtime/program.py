@@ -14,7 +14,7 @@ from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc
 from tests.runtime.scripted import Mounted
 
-LIMIT = 20.0
+LIMIT = 100.0
 SHOW_TOOLS = (("omnia-show-tools", "true"),)
 
 

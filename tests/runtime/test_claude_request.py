@@ -255,11 +255,20 @@ def test_parts_with_text_keep_their_order() -> None:
     assert kinds == ["first", "image", "second"]
 
 
+@pytest.mark.parametrize("kind", ["", "image/png"])
+def test_a_picture_by_url_may_say_what_it_is(kind: str) -> None:
+    part = Part("image", media=Media(kind, url="https://example.test/a.png"))
+    body = messages_body(CONFIG, ChatRequest("", [Message("user", "", (part,))]))
+    (content,) = body["messages"][0]["content"]
+    assert content["source"] == {"type": "url", "url": "https://example.test/a.png"}
+
+
 @pytest.mark.parametrize(
     "part",
     [
         Part("audio", media=Media("audio/wav", data="AAAA")),
         Part("image", media=Media("image/tiff", data="AAAA")),
+        Part("image", media=Media("image/tiff", url="https://example.test/a.tiff")),
         Part("document", media=Media("application/zip", url="https://example.test/a.zip")),
         Part("document", media=Media("text/plain", data="/w==")),
     ],

@@ -23,7 +23,7 @@ from tests.runtime.program import said as text_of
 from tests.runtime.scripted import Mounted, Round, ScriptedModel, says
 from tests.runtime.servers import ChatServer, chunk, serving
 
-LIMIT = 10.0
+LIMIT = 100.0
 HI = ChatRequest("", [Message("user", "hi")])
 
 

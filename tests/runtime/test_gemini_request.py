@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
@@ -10,7 +11,11 @@ from omnia_core.files.pack import Parameters
 from omnia_core.files.providers import ProviderConfig
 from omnia_core.sessions import Message
 from omnia_runtime.ports.model import ChatRequest, OutputSchema, ProviderError, ToolCallRequest
-from omnia_runtime.providers.gemini.request import generate_body, generate_url
+from omnia_runtime.providers.gemini.request import (
+    gemini_capabilities,
+    generate_body,
+    generate_url,
+)
 from tests.runtime.gemini_calls import (
     GET,
     HI,
@@ -334,3 +339,33 @@ def test_the_url_has_a_default(base: str | None, model: str, url: str) -> None:
 def test_a_base_url_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="baseURL"):
         generate_url(ProviderConfig("p", "gemini", NEW, base_url="proxy:1"))
+
+
+@pytest.mark.parametrize(
+    ("model", "third", "before_3_6"),
+    [
+        ("gemini-2.5-flash", False, True),
+        ("gemini-3-pro-preview", True, True),
+        ("gemini-3.5-pro", True, True),
+        ("gemini-3.6-pro", True, False),
+        ("gemini-flash-latest", True, False),
+        ("gemma-3-27b-it", False, True),
+    ],
+)
+def test_a_models_name_says_what_it_accepts(model: str, *, third: bool, before_3_6: bool) -> None:
+    can = structs.astuple(gemini_capabilities(model))
+    assert can == (third, third, third, before_3_6)
+
+
+def test_a_result_that_is_nested_too_deeply_is_sent_as_text() -> None:
+    deep = "[" * 2000 + "]" * 2000
+    history = [
+        Message("user", "hi"),
+        Message("assistant", tool_calls=(ToolCall("c1", "get"), ToolCall("c2", "get"))),
+        Message("tool", deep, tool_call_id="c1"),
+        Message("tool", '{"a": 1}', tool_call_id="c2"),
+    ]
+    body = generate_body(ProviderConfig("default", "gemini", NEW), ChatRequest("", history))
+    results = [part["functionResponse"]["response"] for part in body["contents"][-1]["parts"]]
+    assert deep in results[0].values()
+    assert {"a": 1} in (results[1], *results[1].values())

@@ -25,7 +25,7 @@ from tests.runtime.servers import serving
 from tests.runtime.tooling import opened
 from tests.services import free_port
 
-LIMIT = 10.0
+LIMIT = 100.0
 PNG = b"\x89PNG\r\n\x1a\n..."
 PEOPLE = {
     "people": [{"name": "Ada", "ssn": "1"}, {"name": "Bob", "ssn": "2", "pets": [{"ssn": 3}]}],

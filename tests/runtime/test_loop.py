@@ -35,7 +35,7 @@ from omnia_runtime.validators import OutputGate, compile_validators
 from tests.runtime.scripted import Heard, Round, ScriptedModel, ScriptedTools, asks, says
 
 TOOLS = (ToolSpec("a", "", {}), ToolSpec("b", "", {}))
-LIMIT = 5.0
+LIMIT = 100.0
 WHOLE = RequestBuilder(ModelContext(None), {})
 
 

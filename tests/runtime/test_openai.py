@@ -32,7 +32,7 @@ from tests.services import free_port
 
 pytestmark = pytest.mark.usefixtures("openai_sdk")
 
-LIMIT = 5.0
+LIMIT = 100.0
 KEY = "sk-secret-1234"
 HI = ChatRequest("Be kind.", [Message("user", "hi")])
 SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}}}
@@ -359,6 +359,25 @@ def test_tools_that_may_not_be_called_are_still_named_except_to_ollama(kind: str
     for body in (chat_body(provider, asked), responses_body(provider, asked)):
         assert ("tools" in body) is (kind != "ollama")
         assert body.get("tool_choice") == (None if kind == "ollama" else "none")
+
+
+@pytest.mark.parametrize("kind", ["openai", "ollama"])
+def test_tools_that_may_be_called_are_named_to_every_server(kind: str) -> None:
+    asked = ChatRequest("", [], [ToolSpec("get", "gets", SCHEMA)])
+    provider = ProviderConfig("p", kind, "m")
+    for body in (chat_body(provider, asked), responses_body(provider, asked)):
+        assert len(body["tools"]) == 1
+
+
+async def test_a_reason_and_the_usage_stay_when_a_later_chunk_has_none() -> None:
+    counted = chunk({}, "length") | {"usage": USAGE}
+    later = chunk({"content": "."}) | {"choices": [{"index": 0, "delta": {"content": "."}}]}
+    async with serving(ChatServer([chunk({"content": "cut"}), counted, later])) as url:
+        *said, last = await ask(config(url))
+    assert isinstance(last, Finished)
+    assert last.reason == "max_output_tokens"
+    assert last.usage.input_tokens == USAGE["prompt_tokens"]
+    assert "".join(each.text for each in said if isinstance(each, TextDelta)) == "cut."
 
 
 @pytest.mark.parametrize(

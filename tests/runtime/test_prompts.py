@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Parameters, ToolPolicy, parse_pack
-from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.prompts.offer import offer_tools
-from omnia_runtime.prompts.prompt import (
+from omnia_core.files.pack.compiled import (
     CompiledPrompt,
     VariableInvalid,
     compile_prompt,
     input_values,
 )
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.prompts.offer import offer_tools
 from tests.runtime.scripted import pack
 
 NOON = datetime(2026, 3, 7, 9, 5, 1, 999, tzinfo=UTC)

@@ -15,7 +15,7 @@ from tests.runtime.faulty import Fault, FaultyServer, hangs_up, late, status, st
 from tests.runtime.scripted import Round, ScriptedModel, says
 from tests.services import free_port
 
-LIMIT = 10.0
+LIMIT = 100.0
 HI = ChatRequest("", [Message("user", "hi")])
 
 

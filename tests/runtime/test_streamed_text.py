@@ -20,7 +20,7 @@ from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.turn import Caller, UserTurn
 
 ROUNDS = 60
-LIMIT = 10.0
+LIMIT = 100.0
 SHOWING = {"omnia-show-tools": "true"}
 
 

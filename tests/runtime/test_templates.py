@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import parse_pack
-from omnia_core.templates import ValueMissing, compile_template
-from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.prompts.offer import offer_tools
-from omnia_runtime.prompts.prompt import (
+from omnia_core.files.pack.compiled import (
     CompiledPrompt,
     VariableInvalid,
     compile_prompt,
     input_values,
 )
+from omnia_core.templates import ValueMissing, compile_template
+from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.prompts.offer import offer_tools
 from tests.runtime.scripted import pack
 
 VALUES = {

@@ -321,4 +321,4 @@ assert "re2" in sys.modules and "jsonschema_rs" not in sys.modules
 use("json_schema", schema={})
 assert "jsonschema_rs" in sys.modules
 """
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=150)

@@ -28,7 +28,7 @@ from tests.runtime.vendors import (
     gemini_chunk,
 )
 
-LIMIT = 5.0
+LIMIT = 100.0
 KEY = "a-secret-key-of-some-length"
 HI = ChatRequest("", [Message("user", "hi")])
 MODELS = pytest.mark.parametrize("make", [ClaudeModel, GeminiModel])

@@ -17,7 +17,7 @@ from omnia_runtime.tools.routes import route_tools
 from omnia_runtime.tools.sources import ToolSources
 from tests.runtime.scripted import metrics
 
-LIMIT = 10.0
+LIMIT = 100.0
 
 
 class Tools:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta, field, structs
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack.governance import Compilation, PackMetadata, Requires
@@ -57,6 +57,22 @@ class Pack(PackObject, frozen=True, omit_defaults=True):
             return state.prompt_task if state else ""
         return self.agents.entry if self.agents is not None else ""
 
+    def beginning_with(self, prompt: str) -> "Pack":
+        """Return the pack whose conversations begin with a prompt, by its key.
+
+        Raises:
+            ConfigurationError: as `prompt`.
+        """
+        if prompt not in self.prompts:
+            raise ConfigurationError(self._no_prompt(prompt))
+        workflow = self.workflow
+        if workflow is not None and workflow.entry in workflow.states:
+            state = structs.replace(workflow.states[workflow.entry], prompt_task=prompt)
+            states = {**workflow.states, workflow.entry: state}
+            return structs.replace(self, workflow=structs.replace(workflow, states=states))
+        agents = self.agents or Agents(prompt, {})
+        return structs.replace(self, agents=structs.replace(agents, entry=prompt))
+
     def prompt(self, name: str) -> Prompt:
         """Choose the prompt of a conversation: the declared entry, the only one, or `name`.
 
@@ -67,9 +83,11 @@ class Pack(PackObject, frozen=True, omit_defaults=True):
             return next(iter(self.prompts.values()))
         chosen = self.entry or name
         if chosen not in self.prompts:
-            there = ", ".join(self.prompts)
-            raise ConfigurationError(f'pack "{self.id}" has no prompt "{chosen}"; it has: {there}')
+            raise ConfigurationError(self._no_prompt(chosen))
         return self.prompts[chosen]
+
+    def _no_prompt(self, name: str) -> str:
+        return f'pack "{self.id}" has no prompt "{name}"; it has: {", ".join(self.prompts)}'
 
     def not_applied(self) -> list[str]:
         """Return what the pack declares and this version of the runtime ignores."""

@@ -146,13 +146,17 @@ class Metric(OpenPackObject, frozen=True, omit_defaults=True):
     name: MetricName
     type: Literal["gauge", "counter", "histogram", "boolean"]
     range: MetricRange | None = None
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 class Threshold(PackObject, frozen=True, omit_defaults=True):
-    """The score at which an evaluation passes."""
+    """The score at which an evaluation passes: as the format has it, or as PromptKit reads it."""
 
     operator: str = ""
     value: float | None = None
+    passed: Annotated[bool | None, ADDITION] = None
+    min_score: Annotated[float | None, ADDITION] = None
+    max_score: Annotated[float | None, ADDITION] = None
 
 
 class Eval(PackObject, frozen=True, omit_defaults=True):

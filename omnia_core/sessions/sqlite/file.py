@@ -27,7 +27,7 @@ SYNC_SECONDS = 1.0
 # Size of the write-ahead log from which on it is copied into the file.
 LOG_BYTES = 16 << 20
 # A disk that keeps the event loop waiting this long is left to the thread for a while.
-SLOW_SECONDS, SLOW_PAUSE_SECONDS = 0.25, 10.0
+SLOW_SECONDS, SLOW_PAUSE_SECONDS = 1.0, 10.0
 # How long the copy waits for readers.
 _COPY_SECONDS = 0.5
 

@@ -87,8 +87,7 @@ class CompiledPrompt(Struct, frozen=True):
         Raises:
             VariableInvalid: a required variable has no value, or a value is invalid.
         """
-        time = self._time(now()) if self.timed else {}
-        values = {**self._defaults(), **time, **self._convert(given)}
+        values = {**self.known(now), **self._convert(given)}
         for name, variable in self.variables.items():
             if variable.required and values.get(name) in (None, ""):
                 raise VariableInvalid(name, "is required and has no value")
@@ -96,6 +95,10 @@ class CompiledPrompt(Struct, frozen=True):
             return self.template.render(values, self.optional)
         except ValueMissing as error:
             raise VariableInvalid(error.path.source, "has no value") from error
+
+    def known(self, now: Callable[[], datetime] = now_utc) -> dict[str, Any]:
+        """Return the values that need not be given: defaults, and the time where it is used."""
+        return {**self._defaults(), **(self._time(now()) if self.timed else {})}
 
     def declared(self, metadata: Mapping[str, str]) -> dict[str, str]:
         """Return the part of a client's metadata that the prompt declares as variables."""

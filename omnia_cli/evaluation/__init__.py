@@ -1,0 +1,1 @@
+"""`omnia eval`: asks an agent the cases of a dataset, and evaluates the answers."""

@@ -1,0 +1,84 @@
+"""A run as JUnit's XML, as the test reports of most CI systems read it."""
+
+from collections import defaultdict
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from omnia_cli.evaluation.results import Answer, CaseVerdict, Report, Result
+from omnia_core.files.evals import Outcome
+
+
+def write_junit(path: Path, report: Report) -> None:
+    """Write a suite for each evaluation, and in it a test for each answer.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    suites: dict[str, list[tuple[CaseVerdict, Answer, Result]]] = defaultdict(list)
+    root = ET.Element("testsuites", name=report.agent)
+    for case in report.cases:
+        for answer in case.answers:
+            for result in answer.results:
+                suites[result.id].append((case, answer, result))
+    for name, tests in suites.items():
+        outcomes = [result.outcome for _, _, result in tests]
+        suite = ET.SubElement(
+            root,
+            "testsuite",
+            name=name,
+            tests=str(len(tests)),
+            failures=str(outcomes.count(Outcome.FAILED)),
+            errors=str(outcomes.count(Outcome.ERROR)),
+            skipped=str(outcomes.count(Outcome.SKIPPED)),
+        )
+        for case, answer, result in tests:
+            _test(suite, case, answer, result)
+    unanswered = [(case, each) for case in report.cases for each in case.answers if each.error]
+    if unanswered:
+        count = str(len(unanswered))
+        suite = ET.SubElement(
+            root, "testsuite", name="answers", tests=count, failures="0", errors=count, skipped="0"
+        )
+        for case, answer in unanswered:
+            test = ET.SubElement(
+                suite, "testcase", name=_name(case, answer), classname=report.agent
+            )
+            ET.SubElement(test, "error", message=_xml(answer.error))
+    ET.indent(root)
+    ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
+
+
+def _test(suite: ET.Element, case: CaseVerdict, answer: Answer, result: Result) -> None:
+    test = ET.SubElement(
+        suite,
+        "testcase",
+        name=_name(case, answer),
+        classname=result.type,
+        time=f"{answer.latency_ms / 1000:.3f}",
+    )
+    properties = ET.SubElement(test, "properties")
+    values = {"score": result.score, "cost_usd": answer.usage.cost_usd}
+    for key, value in values.items():
+        if value is not None:
+            ET.SubElement(properties, "property", name=key, value=f"{value:g}")
+    tags = {Outcome.FAILED: "failure", Outcome.ERROR: "error", Outcome.SKIPPED: "skipped"}
+    if tag := tags.get(result.outcome):
+        message = result.error or result.explanation or f"score {result.score}"
+        ET.SubElement(test, tag, message=_xml(message))
+
+
+def _name(case: CaseVerdict, answer: Answer) -> str:
+    return _xml(case.name if len(case.answers) == 1 else f"{case.name} #{answer.repeat}")
+
+
+def _xml(text: str) -> str:
+    """Replace the characters that XML 1.0 cannot have."""
+    return "".join(
+        char
+        if char in "\t\n\r"
+        or "\x20" <= char <= "\ud7ff"
+        or "\ue000" <= char <= "\ufffd"
+        or char >= "\U00010000"
+        else "\ufffd"
+        for char in text
+    )

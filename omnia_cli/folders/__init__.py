@@ -1,0 +1,1 @@
+"""Folders that stand for objects: a PromptPack as files, and tools in Python."""

@@ -1,0 +1,139 @@
+"""Runs one evaluation: from the facts to its outcome."""
+
+import time
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from omnia_core.errors import ConfigurationError, OmniaError
+from omnia_core.files.evals.definitions import EvalSpec, When
+from omnia_core.files.evals.outcome import Outcome
+from omnia_core.files.evals.rules import Cost, Equals, GuardrailTriggered, Judged, Latency
+from omnia_core.files.validators import (
+    Excludes,
+    Includes,
+    Json,
+    Matches,
+    MaxLength,
+    MaxSentences,
+    MinLength,
+    NoPersonalData,
+)
+from omnia_core.patterns import compile_pattern, finds
+from omnia_runtime.evals import calls, limits
+from omnia_runtime.evals.facts import Facts
+from omnia_runtime.evals.judge import judge
+from omnia_runtime.evals.score import Score, Unmeasurable
+from omnia_runtime.evals.texts import measure_of
+from omnia_runtime.ports.model import ChatModel
+
+_TEXT_RULES = (
+    Equals,
+    Excludes,
+    Includes,
+    Json,
+    Matches,
+    MaxLength,
+    MaxSentences,
+    MinLength,
+    NoPersonalData,
+)
+
+
+class EvalResult(Struct, frozen=True, omit_defaults=True):
+    """What became of an evaluation.
+
+    Attributes:
+        turn: the number of the turn, from 1; 0 for the session as a whole.
+        score: 0 to 1; None for what was skipped or went wrong.
+        explanation: why it did not pass; the judge's reasons.
+        error: why it was skipped, or what went wrong.
+        threshold: what the score had to fulfil; "" if nothing.
+    """
+
+    id: str
+    type: str
+    turn: int
+    outcome: Outcome
+    score: float | None = None
+    explanation: str = ""
+    error: str = ""
+    threshold: str = ""
+    duration_ms: float = 0.0
+
+
+async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]) -> EvalResult:
+    """Run an evaluation; whatever goes wrong is its outcome.
+
+    Args:
+        spec: what to run.
+        facts: what it looks at.
+        judges: models by the name of their Provider.
+    """
+    started = time.perf_counter()
+    score, outcome, error = None, Outcome.SKIPPED, not_met(spec.when, facts)
+    if not error:
+        try:
+            score = await _measure(spec, facts, judges)
+            outcome = spec.requirement.outcome(score.value, passed=score.passed)
+        except Unmeasurable as missing:
+            error = str(missing)
+        except OmniaError as failed:
+            outcome, error = Outcome.ERROR, failed.message
+        except TimeoutError:
+            outcome, error = Outcome.ERROR, "the judge took too long"
+    return EvalResult(
+        id=spec.id,
+        type=spec.type,
+        turn=0 if spec.session else facts.turn,
+        outcome=outcome,
+        score=score.value if score else None,
+        explanation=score.explanation if score else "",
+        error=error,
+        threshold=str(spec.requirement),
+        duration_ms=(time.perf_counter() - started) * 1000,
+    )
+
+
+def not_met(when: When, facts: Facts) -> str:
+    """Return which condition of `when` a turn does not meet; "" if it meets all."""
+    names = [each.name for each in facts.calls_of(session=False)]
+    if when.tool_called and when.tool_called not in names:
+        return f"{when.tool_called} was not called"
+    if when.tool_called_pattern:
+        pattern = compile_pattern(when.tool_called_pattern)
+        if not any(finds(pattern, name) for name in names):
+            return f"no tool was called that matches {when.tool_called_pattern}"
+    if len(names) < max(when.min_tool_calls, int(when.any_tool_called)):
+        return f"{len(names)} tools were called"
+    return ""
+
+
+def _wants(rule: object) -> bool:
+    return rule.expected if isinstance(rule, Matches) else isinstance(rule, Includes | Equals)
+
+
+async def _measure(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]) -> Score:
+    rule = spec.rule
+    match rule:
+        case Judged():
+            model = judges.get(rule.judge)
+            if model is None:
+                there = ", ".join(judges) or "none"
+                raise ConfigurationError(
+                    f'the agent has no usable provider named "{rule.judge}" to judge: add it to'
+                    f" spec.providers; usable: {there}"
+                )
+            return await judge(rule, facts, model)
+        case Cost() | Latency() | GuardrailTriggered():
+            return limits.measure(rule, facts)
+        case _ if isinstance(rule, _TEXT_RULES):
+            measure = measure_of(rule)
+            scores = [measure(text) for text in facts.answers(session=spec.session)]
+            if not scores:
+                raise Unmeasurable("there is no answer")
+            # What has to be there may be in any answer; what must not be there, in none.
+            choose = max if _wants(rule) else min
+            return choose(scores, key=lambda each: each.value)
+        case _:
+            return calls.measure(rule, facts.calls_of(session=spec.session))

@@ -1,0 +1,82 @@
+"""What an evaluation may look at."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from omnia_core.conversation.usage import Usage
+from omnia_core.sessions import Message
+
+
+class CallFact(Struct, frozen=True):
+    """A tool call with its result.
+
+    Attributes:
+        turn: the number of the turn in its session, from 1.
+        arguments: JSON text.
+    """
+
+    turn: int
+    name: str
+    arguments: str
+    result: str = ""
+    is_error: bool = False
+
+
+class Facts(Struct, frozen=True):
+    """A turn and the session up to its end.
+
+    Attributes:
+        turn: the number of the turn, from 1.
+        output: its answer.
+        messages: the session's, up to the end of this turn.
+        calls: of all turns.
+        usage: of this turn.
+        latency_ms: of this turn; None if it is not known.
+        blocked: the type of the validator that blocked the answer; "" if none did.
+    """
+
+    session_id: str
+    turn: int
+    output: str
+    messages: Sequence[Message]
+    calls: Sequence[CallFact]
+    usage: Usage = Usage()
+    latency_ms: float | None = None
+    blocked: str = ""
+
+    @property
+    def question(self) -> str:
+        """What the user said last."""
+        said = (each.content for each in reversed(self.messages) if each.role == "user")
+        return next(said, "")
+
+    def calls_of(self, *, session: bool) -> Sequence[CallFact]:
+        """Return the calls of the session, or of this turn."""
+        return self.calls if session else [each for each in self.calls if each.turn == self.turn]
+
+    def answers(self, *, session: bool) -> Sequence[str]:
+        """Return the answers of the session, or that of this turn."""
+        if not session:
+            return [self.output]
+        return [each.content for each in self.messages if each.role == "assistant"]
+
+
+def calls_in(messages: Sequence[Message]) -> list[CallFact]:
+    """Return the tool calls of a session in their order, with their results."""
+    results = {each.tool_call_id: each for each in messages if each.role == "tool"}
+    calls, turn = [], 0
+    for message in messages:
+        turn += message.role == "user"
+        for call in message.tool_calls:
+            result = results.get(call.id)
+            calls.append(
+                CallFact(
+                    turn,
+                    call.name,
+                    call.arguments,
+                    result.content if result else "",
+                    is_error=result.is_error if result else False,
+                )
+            )
+    return calls

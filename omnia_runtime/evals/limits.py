@@ -1,0 +1,43 @@
+"""Evaluations of what a turn cost and how long it took."""
+
+from omnia_core.files.evals.rules import Cost, GuardrailTriggered, Latency
+from omnia_runtime.evals.facts import Facts
+from omnia_runtime.evals.score import Score, Unmeasurable, right
+
+
+def measure(rule: Cost | Latency | GuardrailTriggered, facts: Facts) -> Score:
+    """Measure a turn.
+
+    Raises:
+        Unmeasurable: its duration is not known.
+    """
+    match rule:
+        case Cost():
+            return _cost(rule, facts)
+        case Latency():
+            if facts.latency_ms is None:
+                raise Unmeasurable("the duration of the turn is not recorded")
+            within = facts.latency_ms <= rule.milliseconds
+            value = 1.0 if within else rule.milliseconds / facts.latency_ms
+            return Score(value, within, "" if within else f"it took {facts.latency_ms:.0f} ms")
+        case GuardrailTriggered():
+            triggered = facts.blocked == rule.validator
+            said = "blocked the answer" if triggered else "did not block the answer"
+            return right(triggered is rule.expected, f"{rule.validator} {said}")
+
+
+def _cost(rule: Cost, facts: Facts) -> Score:
+    usage = facts.usage
+    total = usage.input_tokens + usage.output_tokens
+    limits = (
+        ("usd", rule.usd, usage.cost_usd),
+        ("input tokens", rule.input_tokens, usage.input_tokens),
+        ("output tokens", rule.output_tokens, usage.output_tokens),
+        ("tokens", rule.total_tokens, total),
+    )
+    over = [
+        f"{found:g} {unit} of {limit:g}"
+        for unit, limit, found in limits
+        if limit is not None and found > limit
+    ]
+    return right(not over, ", ".join(over))

@@ -1,0 +1,142 @@
+"""What `omnia chat` shows: blocks of Markdown, control characters, times and costs."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from omnia_cli.chat.markdown import Blocks, Rendered
+from omnia_cli.chat.terminal import TerminalScreen
+from omnia_cli.chat.turn import Turn, dollars, facts
+from omnia_cli.control_characters import visible
+from omnia_core.jsonvalue import JsonObject
+
+# What a hostile answer is made of.
+PIECES = st.sampled_from(
+    [
+        "\x1b]0;t\x07",
+        "\x1b[2J",
+        "\x9b1m",
+        "\r",
+        "\b",
+        "\n",
+        "\n\n",
+        "```",
+        "* ",
+        "1. ",
+        "> ",
+        "| a |\n|---|\n",
+        "[x](javascript:1)",
+        "<https://a.example/%1b[2J%9b1m>",
+        "&#27;[2J&#x9b;&#13;&Tab;",
+        "![p](http://a/b)",
+        "<b>",
+        "**",
+        "_",
+        "`",
+        "# ",
+        "\u2028",
+        "word ",
+        "\t",
+    ]
+)
+ANSWERS = st.lists(PIECES | st.text(max_size=5), max_size=60)
+
+
+def shown(pieces: list[str], *, terminal: bool = True) -> str:
+    """Return the bytes that a terminal gets for an answer in pieces."""
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=60, height=20, highlight=False)
+    screen = TerminalScreen(console, "agent")
+    screen.sent("hello")
+    for piece in pieces:
+        screen.receive({"type": "chunk", "content": piece})
+    screen.receive({"type": "done", "content": "".join(pieces), "finish_reason": "stop"})
+    screen.ended()
+    return file.getvalue()
+
+
+@given(ANSWERS)
+def test_no_answer_brings_a_control_character_to_the_terminal(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    plain = io.StringIO()
+    Console(file=plain, width=60, color_system=None).print(Rendered(visible(text)), end="")
+    assert not [each for each in plain.getvalue() if ord(each) < 0x20 and each != "\n"]
+    assert not [each for each in plain.getvalue() if 0x7F <= ord(each) < 0xA0]
+    # With styles: colours of rich, and nothing of the answer's.
+    styled = shown(pieces)
+    assert not [each for each in styled if 0x7F <= ord(each) < 0xA0]
+    assert "\x1b]" not in styled
+    assert "\x1b[2J" not in styled
+
+
+@given(ANSWERS, st.integers(1, 7))
+def test_blocks_are_the_text_however_it_is_cut(pieces: list[str], size: int) -> None:
+    text = visible("".join(pieces))
+    now = iter(range(10_000))
+    blocks = Blocks(clock=lambda: float(next(now)))
+    cut = [text[at : at + size] for at in range(0, len(text), size)]
+    found = [block for piece in cut for block in blocks.take(piece)]
+    assert "".join([*found, blocks.rest()]) == text
+
+
+def test_a_block_is_shown_for_good_when_the_next_one_begins() -> None:
+    now = iter(range(100))
+    blocks = Blocks(clock=lambda: float(next(now)))
+    assert [*blocks.take("# Title\n")] == []
+    assert [*blocks.take("\nfirst\nline\n")] == ["# Title\n\n"]
+    assert [*blocks.take("\n- one\n- two\n")] == ["first\nline\n\n"]
+    assert blocks.rest() == "- one\n- two\n"
+
+
+def test_an_address_that_is_decoded_moves_nothing() -> None:
+    text = shown(["<https://a.example/%1b]0;owned%07%1b[2J> and &#27;[2J\n"])
+    assert "\x1b]0;" not in text
+    assert "\x1b[2J" not in text
+    assert "a.example" in text
+
+
+def test_links_show_where_they_lead_and_html_and_pictures_stay() -> None:
+    text = shown(["[here](https://a.example/x) <b>bold</b> ![p](https://a.example/p.png)\n"])
+    for part in ("https://a.example/x", "<b>bold</b>", "https://a.example/p.png"):
+        assert part in text
+    assert "\x1b]8;" not in text
+
+
+@pytest.mark.parametrize(
+    ("cost", "text"),
+    [(0, ""), (0.000012, "$0.000012"), (0.0023, "$0.0023"), (0.5, "$0.50"), (12.3456, "$12.35")],
+)
+def test_an_amount_has_two_digits_that_say_something(cost: float, text: str) -> None:
+    assert dollars(cost) == text
+
+
+def test_the_facts_of_a_turn_are_its_times_tokens_and_cost() -> None:
+    now = [0.0]
+    turn = Turn("agent", clock=lambda: now[0])
+    now[0] = 0.4
+    call: JsonObject = {"id": "1", "name": "look", "arguments": {"a": 1}}
+    turn.take({"type": "tool_call", "tool_call": call})
+    now[0] = 0.7
+    turn.take({"type": "tool_result", "tool_result": {"id": "1", "error": "HTTP 404"}})
+    now[0] = 1.3
+    turn.take({"type": "chunk", "content": "no"})
+    now[0] = 2.4
+    usage = {"input_tokens": 1883, "output_tokens": 96, "cost_usd": 0.0023}
+    turn.take({"type": "done", "usage": usage, "finish_reason": "stop"})
+    now[0] = 99.0
+    assert facts(turn) == "2.4 s, first word 1.3 s · 1,883 + 96 tokens · $0.0023"
+    assert [(step.name, step.began, step.ended, step.outcome) for step in turn.steps] == [
+        ("agent", 0.0, 0.4, "done"),
+        ("look", 0.4, 0.7, "HTTP 404"),
+        ("agent", 0.7, 2.4, "done"),
+    ]
+
+
+def test_an_answer_that_was_stopped_did_not_cost_nothing() -> None:
+    turn = Turn("agent", clock=lambda: 0.0)
+    usage = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
+    turn.take({"type": "done", "usage": usage, "finish_reason": "cancelled"})
+    assert facts(turn) == "0.0 s · cost not known · cancelled"

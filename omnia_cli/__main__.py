@@ -349,6 +349,10 @@ def chat(
     ] = None,
     *,
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
+    via: Annotated[
+        str | None,
+        typer.Option(help="Use another protocol of the agent than WebSocket: chat, openai, agui."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume the newest session with this agent.")
     ] = False,
@@ -374,6 +378,8 @@ def chat(
     from omnia_cli.chat.listing import ListFailed, listing
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
+    from omnia_cli.doors.client import DoorUnusable
+    from omnia_cli.doors.conversation import talk
 
     @contextlib.contextmanager
     def reach() -> Iterator["Target"]:
@@ -393,6 +399,7 @@ def chat(
         raise typer.BadParameter("give the MESSAGE that the file goes with", param_hint="--file")
     if resume and session:
         raise typer.BadParameter("--resume and --session exclude each other: give one of them")
+    _check_via(via, over_websocket=bool(file or json or quiet or plain))
     sessions = listing(agent, namespace, _token(token), service_account, os.environ)
     talking = Chat(reach, agent, namespace, shlex.join(words), sessions, os.environ)
     text = sys.stdin.read().strip() if message == "-" else message
@@ -400,12 +407,28 @@ def chat(
         parts = [attachment(each) for each in file or ()]
         if resume:
             session = talking.newest()
-        code = talking.run(session, text, parts, json=json, quiet=quiet, plain=plain)
-    except (CannotAttach, ChatFailed, ListFailed) as error:
+        code = (
+            talk(via, reach, session, text)
+            if via
+            else talking.run(session, text, parts, json=json, quiet=quiet, plain=plain)
+        )
+    except (CannotAttach, ChatFailed, DoorUnusable, ListFailed) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     raise typer.Exit(code)
+
+
+def _check_via(via: str | None, *, over_websocket: bool) -> None:
+    """Check the protocol of a conversation; some options need that of WebSocket."""
+    from omnia_cli.doors.conversation import CLIENTS
+
+    if via is None:
+        return
+    if via not in CLIENTS:
+        fail(f'--via: expected {", ".join(CLIENTS)}, found "{via}"')
+    if over_websocket:
+        fail("--file, --json, --quiet and --plain are for WebSocket: leave out --via")
 
 
 @app.command()

@@ -67,9 +67,19 @@ class RuntimeBackend:
         self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
         self._store = store
+        # Asked for once: the programs of a pod are of one version.
+        self._capabilities: frozenset[str] = frozenset()
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         return (await _probe(self._client, session_id, principal)).resume
+
+    async def capabilities(self) -> frozenset[str]:
+        if not self._capabilities:
+            try:
+                self._capabilities = (await self._client.health()).capabilities
+            except RuntimeFailed as failed:
+                _log.warning("the runtime was not asked what it can do", reason=failed.message)
+        return self._capabilities
 
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         try:
@@ -192,6 +202,7 @@ class RuntimeTurns:
         "_cancel_seconds",
         "_client",
         "_grace",
+        "_greeted",
         "_relayed",
         "_running",
         "_sending",
@@ -220,6 +231,8 @@ class RuntimeTurns:
         self._session_id = ""
         self._answered = ""
         self._stream: ConverseStream | None = None
+        # Whether the runtime has begun to serve the stream: it may have read a message.
+        self._greeted = False
         self.cancelled = False
         self._running = False
         self._grace: asyncio.TimerHandle | None = None
@@ -276,6 +289,7 @@ class RuntimeTurns:
         self, event: TurnEvent | RuntimeHello, listener: TurnListener[TurnEvent]
     ) -> None:
         if isinstance(event, RuntimeHello):
+            self._greeted = True
             if event.config:
                 await listener.send_event(event.config)
             return
@@ -307,6 +321,7 @@ class RuntimeTurns:
             if self._answered == request.session_id and await self._is_lost(request.session_id):
                 self._answered = ""
                 return LOST
+            self._greeted = False
             self._stream = self._client.converse(request.session_id, self._caller)
             self._session_id = request.session_id
         stream = self._stream
@@ -358,7 +373,7 @@ class RuntimeTurns:
             return silent_turn(self._watch.seconds)
         if not self.cancelled:
             _log.warning("turn failed", session_id=self._session_id, reason=failed.message)
-        return broken_turn(failed)
+        return broken_turn(failed, greeted=self._greeted)
 
     def _outcome(self, event: Done | Failed, text: str) -> Done | Failed:
         """Complete the end of the turn with the relayed text and the cancellation."""

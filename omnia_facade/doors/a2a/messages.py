@@ -56,7 +56,7 @@ class _Message(Struct, frozen=True, omit_defaults=True, rename="camel", kw_only=
     """What every message of the protocol has: camelCase names, and no members with defaults."""
 
 
-class Part(_Message):
+class Part(_Message, frozen=True):
     """A piece of content: exactly one of `text`, `raw` (base64), `url` and `data` is set."""
 
     text: str | None = None
@@ -73,7 +73,7 @@ class Part(_Message):
             raise ValueError("a part has exactly one of text, raw, url and data")
 
 
-class Message(_Message):
+class Message(_Message, frozen=True):
     """A message of the user or of the agent."""
 
     message_id: Text
@@ -86,7 +86,7 @@ class Message(_Message):
     reference_task_ids: tuple[str, ...] = ()
 
 
-class TaskStatus(_Message):
+class TaskStatus(_Message, frozen=True):
     """The state of a task, since when, and what the agent says about it."""
 
     state: TaskState
@@ -94,7 +94,7 @@ class TaskStatus(_Message):
     message: Message | None = None
 
 
-class Artifact(_Message):
+class Artifact(_Message, frozen=True):
     """A result of a task."""
 
     artifact_id: str
@@ -104,7 +104,7 @@ class Artifact(_Message):
     metadata: JsonObject | None = None
 
 
-class Task(_Message):
+class Task(_Message, frozen=True):
     """A task."""
 
     id: str
@@ -115,7 +115,7 @@ class Task(_Message):
     metadata: JsonObject | None = None
 
 
-class StatusUpdate(_Message):
+class StatusUpdate(_Message, frozen=True):
     """A change of the state of a task."""
 
     task_id: str
@@ -124,7 +124,7 @@ class StatusUpdate(_Message):
     metadata: JsonObject | None = None
 
 
-class ArtifactUpdate(_Message):
+class ArtifactUpdate(_Message, frozen=True):
     """A piece of a result."""
 
     task_id: str
@@ -134,7 +134,7 @@ class ArtifactUpdate(_Message):
     last_chunk: bool = False
 
 
-class StreamResponse(_Message):
+class StreamResponse(_Message, frozen=True):
     """An event of a stream: exactly one member is set."""
 
     task: Task | None = None
@@ -142,14 +142,14 @@ class StreamResponse(_Message):
     artifact_update: ArtifactUpdate | None = None
 
 
-class Authentication(_Message):
+class Authentication(_Message, frozen=True):
     """How a push notification is authenticated."""
 
     scheme: Text
     credentials: str = ""
 
 
-class PushConfig(_Message):
+class PushConfig(_Message, frozen=True):
     """Where the changes of a task are sent."""
 
     url: Text
@@ -159,7 +159,7 @@ class PushConfig(_Message):
     authentication: Authentication | None = None
 
 
-class SendConfiguration(_Message):
+class SendConfiguration(_Message, frozen=True):
     """What the client wishes of an answer."""
 
     accepted_output_modes: tuple[str, ...] = ()
@@ -168,7 +168,7 @@ class SendConfiguration(_Message):
     return_immediately: bool = False
 
 
-class SendMessageRequest(_Message):
+class SendMessageRequest(_Message, frozen=True):
     """A message to the agent."""
 
     message: Message
@@ -176,14 +176,14 @@ class SendMessageRequest(_Message):
     metadata: JsonObject | None = None
 
 
-class TaskRequest(_Message):
+class TaskRequest(_Message, frozen=True):
     """GetTask, CancelTask and SubscribeToTask."""
 
     id: Text
     history_length: Annotated[int, Meta(ge=0)] | None = None
 
 
-class ListTasksRequest(_Message):
+class ListTasksRequest(_Message, frozen=True):
     """Which tasks are listed."""
 
     context_id: str = ""
@@ -195,7 +195,7 @@ class ListTasksRequest(_Message):
     include_artifacts: bool = False
 
 
-class PushConfigRequest(_Message):
+class PushConfigRequest(_Message, frozen=True):
     """Get, delete and list of push notification configurations; `id` names one of them."""
 
     task_id: Text

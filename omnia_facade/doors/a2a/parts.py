@@ -24,10 +24,12 @@ def turn_parts(parts: Sequence[Part], public_url: str = "") -> tuple[TurnPart, .
 
 def media_parts(media: Media) -> tuple[Part, ...]:
     """Return media of an answer: its bytes, or its URL."""
-    common = {"media_type": media.mime_type, "filename": media.filename or ""}
+    name = media.filename or ""
     if media.data:
-        return (Part(raw=media.data, **common),)
-    return (Part(url=media.url, **common),) if media.url else ()
+        return (Part(raw=media.data, media_type=media.mime_type, filename=name),)
+    if media.url:
+        return (Part(url=media.url, media_type=media.mime_type, filename=name),)
+    return ()
 
 
 def _turn_part(part: Part, public_url: str) -> TurnPart:

@@ -9,6 +9,9 @@ from omnia_facade.doors.mcp.envelope import INVALID_PARAMS, McpError
 _SESSION_ID = (
     "The conversation to continue: the session_id of an earlier result. Without it a new one begins"
 )
+INPUT = "input"
+"""The argument that is the input of a function which takes no object."""
+
 _USAGE = {
     "type": "object",
     "properties": {
@@ -86,20 +89,21 @@ def agent_tool(name: str, title: str, description: str) -> ToolDescription:
 
 
 def function_tool(
-    name: str,
-    description: str,
-    input_schema: JsonObject,
-    output_schema: JsonObject,
+    name: str, description: str, input_schema: JsonObject, output_schema: JsonObject
 ) -> ToolDescription:
     """Return the tool that calls a function: its schemas are those of the tool."""
-    return ToolDescription(
-        name,
-        name,
-        description or f"Call the function {name}.",
+    if takes_object(input_schema):
         # MCP requires the type, which a schema of an object may leave out.
-        {"type": "object", **input_schema},
-        output_schema,
-    )
+        schema = {"type": "object", **input_schema}
+    else:
+        schema = {"type": "object", "properties": {INPUT: input_schema}, "required": [INPUT]}
+    text = description or f"Call the function {name}."
+    return ToolDescription(name, name, text, schema, output_schema)
+
+
+def takes_object(input_schema: JsonObject) -> bool:
+    """Whether the arguments of the tool are the input; otherwise the input is one argument."""
+    return bool(input_schema.get("type", "object") == "object")
 
 
 def called_arguments(params: JsonObject, tool: ToolDescription) -> JsonObject:

@@ -32,6 +32,21 @@ class Handler(StrEnum):
     ECHO = "echo"
 
 
+class Door(StrEnum):
+    """A protocol at which the facade serves the agent, besides WebSocket."""
+
+    CHAT = "chat"
+    OPENAI = "openai"
+    AGUI = "agui"
+    A2A = "a2a"
+    MCP = "mcp"
+
+
+# In an environment, where an empty list means the default.
+NO_DOORS = "none"
+# They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
+DEFAULT_DOORS = (Door.CHAT, Door.OPENAI, Door.AGUI)
+
 # Annotations on an AgentRuntime that force the mock provider and name its response file.
 MOCK_PROVIDER_ANNOTATION = f"{GROUP}/mock-provider"
 MOCK_CONFIG_PATH_ANNOTATION = f"{GROUP}/mock-config-path"
@@ -55,6 +70,9 @@ TOOL_SECRETS_PATH = "/etc/omnia/tool-secrets"
 FUNCTION_PATH = "/etc/omnia/function/function.json"
 MEDIA_BASE_PATH = "/etc/omnia/media"
 SESSIONS_PATH = "/var/omnia/sessions"
+# What the manifest says about the agent card, and the private key that signs the card.
+CARD_PATH = "/etc/omnia/card/card.json"
+CARD_KEY_PATH = "/etc/omnia/card-key/key.pem"
 # The credentials that the facade accepts, and the files of the Secret beside it: `<id>.keyHash`,
 # `<id>.scopes` and `<id>.expiresAt` of each client key, and the key for user ids.
 AUTH_PATH = "/etc/omnia/auth/auth.json"

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import importlib
 import signal
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,9 @@ from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
+from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.capacity import Capacity
+from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.ports import listen, readiness, serve_health
@@ -33,8 +37,7 @@ from omnia_facade.ws.connections import Connections
 from omnia_facade.ws.inbound_limits import ConnectionLimits
 
 if TYPE_CHECKING:
-    from aiohttp import web
-
+    from omnia_facade.http.opening import HttpService
     from omnia_facade.media.opening import MediaService
 
 # What the last spans may take to reach the collector.
@@ -78,9 +81,10 @@ class FacadeServer:
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
             cancel = TurnCancel(backend, tuple(env.allowed_origins), local) if backend else None
-            http = await _open_http(
-                context, authenticator, media, cancel, hosts=hosts, budget=budget
+            http = _HttpServer(
+                partial(_open_http, context, authenticator, backend, media, cancel, hosts, budget)
             )
+            side = await http.side(env)
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
             )
@@ -91,9 +95,9 @@ class FacadeServer:
                 upgrade=(
                     websocket_upgrade(context, connections, backend, media) if backend else None
                 ),
-                http=http.server if http else None,
+                http=side,
                 head_route=cancel,
-                front_page=None if http else _front_page(env),
+                front_page=None if serves_http(env) else _front_page(env),
                 allowed_origins=tuple(env.allowed_origins),
                 timings=context.timings,
                 hosts=hosts,
@@ -120,7 +124,7 @@ class FacadeServer:
         self,
         server: asyncio.Server,
         connections: Connections,
-        http: "web.ServerRunner | None",
+        http: "_HttpServer",
     ) -> None:
         """Wait for running turns and calls; new upgrades are answered with 503 meanwhile."""
         seconds = self._env.drain_timeout.seconds
@@ -128,8 +132,8 @@ class FacadeServer:
         if self._env.mode is Mode.FUNCTION:
             server.close()
         drains = [connections.drain(seconds)]
-        if http:
-            drains.append(http.cleanup())
+        if http.opened:
+            drains.append(http.opened.drain(seconds))
         await asyncio.gather(*drains)
 
 
@@ -189,18 +193,45 @@ async def _open_media(context: ProcessContext, backend: Backend | None) -> "Medi
 async def _open_http(
     context: ProcessContext,
     authenticator: Authenticator,
+    backend: Backend | None,
     media: "MediaService | None",
     cancel: TurnCancel | None,
-    *,
     hosts: HostRule,
     budget: ReceiveBudget,
-) -> "web.ServerRunner | None":
-    """Open the HTTP server if there are routes: aiohttp costs a pod 25 MB."""
-    if not serves_http(context.env):
-        return None
-    from omnia_facade.http.opening import open_http  # noqa: PLC0415 - as above
+) -> "HttpService":
+    """Open the HTTP server. It is imported in a thread: it takes up to half a second."""
+    opening = await asyncio.to_thread(importlib.import_module, "omnia_facade.http.opening")
+    service: HttpService = await opening.open_http(
+        context, authenticator, backend, media, cancel, hosts=hosts, budget=budget
+    )
+    return service
 
-    return await open_http(context, authenticator, media, cancel, hosts=hosts, budget=budget)
+
+class _HttpServer:
+    """The HTTP server of the program, if it is open.
+
+    Attributes:
+        opened: None before.
+    """
+
+    def __init__(self, open_service: Callable[[], Awaitable["HttpService"]]) -> None:
+        self.opened: HttpService | None = None
+        self._open_service = open_service
+
+    async def side(self, env: FacadeEnv) -> HttpSide | None:
+        """Return what the entrance needs: open if there are routes besides the doors'."""
+        if serves_http(env):
+            side = HttpSide(self._open)
+            await side.open()
+            return side
+        doors = served_doors(env)
+        if not doors:
+            return None
+        return HttpSide(self._open, lambda path: any(door.serves(path) for door in doors))
+
+    async def _open(self) -> HttpProtocolFactory:
+        self.opened = await self._open_service()
+        return self.opened.factory
 
 
 def _front_page(env: FacadeEnv) -> StaticFrontPage | None:

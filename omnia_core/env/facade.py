@@ -85,6 +85,74 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     console: Annotated[
         bool, Meta(description="Serve a page at `/` on which a person talks to the agent.")
     ] = False
+    doors: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Protocols that are served besides WebSocket: `chat`, `openai`, `agui`,"
+            " `a2a`, `mcp`; `none` for no other. A function serves `mcp` only."
+        ),
+    ] = names.DEFAULT_DOORS
+    public_url: Annotated[
+        str | None,
+        Meta(
+            description="Address of this agent as clients see it, for agent cards and metadata;"
+            " that of the request when unset."
+        ),
+    ] = None
+    client_tool_timeout: Annotated[
+        Duration, Meta(description="How long a client may take to execute a tool.")
+    ] = Duration(60_000)
+    a2a_card_path: Annotated[
+        str, Meta(description="File with the fields of the agent card; watched, may be absent.")
+    ] = names.CARD_PATH
+    a2a_card_key_path: Annotated[
+        str, Meta(description="Private key in PEM that signs the agent card; may be absent.")
+    ] = names.CARD_KEY_PATH
+    a2a_card_key_id: Annotated[
+        str | None, Meta(description="`kid` of the signatures of the agent card.")
+    ] = None
+    a2a_card_key_url: Annotated[
+        str | None, Meta(description="`jku` of the signatures: where the public key is.")
+    ] = None
+    a2a_versions: Annotated[
+        tuple[str, ...], Meta(description="Versions of A2A that are served.")
+    ] = ("1.0", "0.3")
+    a2a_push_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="Hosts that get push notifications of tasks; none when unset."),
+    ] = ()
+    task_ttl: Annotated[
+        Duration, Meta(description="How long a task of A2A is kept after its end.")
+    ] = Duration(3_600_000)
+    mcp_tool_name: Annotated[
+        str | None, Meta(description="Name of the agent's tool at the MCP door; its own if unset.")
+    ] = None
+    mcp_tool_description: Annotated[
+        str | None, Meta(description="Description of the agent's tool at the MCP door.")
+    ] = None
+    max_runs: Annotated[
+        int,
+        Meta(ge=1, description="Turns that are answered at the same time at the doors."),
+    ] = 500
+    run_log: Annotated[
+        ByteSize, Meta(description="Events of a turn that are kept to be read again.")
+    ] = ByteSize(1 << 20)
+    max_run_logs: Annotated[
+        ByteSize, Meta(description="Events of all turns together that are kept.")
+    ] = ByteSize(64 << 20)
+    run_kept: Annotated[
+        Duration, Meta(description="How long the events of a turn are kept after its end.")
+    ] = Duration(300_000)
+    stream_heartbeat: Annotated[
+        Duration, Meta(description="Silence after which an event stream sends a comment.")
+    ] = Duration(15_000)
+    pod_address: Annotated[
+        str | None,
+        Meta(
+            description="Address at which the other pods of the agent reach this one, to pass on"
+            " requests for its turns."
+        ),
+    ] = None
     auth_path: Annotated[
         str, Meta(description="File that says whose credentials are accepted; may be absent.")
     ] = names.AUTH_PATH

@@ -22,12 +22,15 @@ HEADERS: Mapping[str, str] = {
 }
 DONE = "data: [DONE]\n\n"
 
-UIFinishReason: TypeAlias = Literal["stop", "length", "content-filter", "error", "other"]
+UIFinishReason: TypeAlias = Literal[
+    "stop", "length", "content-filter", "tool-calls", "error", "other"
+]
 _FINISH_REASONS: Mapping[str, UIFinishReason] = {
     "stop": "stop",
     "max_output_tokens": "length",
     "safety": "content-filter",
     "refusal": "content-filter",
+    "tool_calls": "tool-calls",
     "error": "error",
 }
 
@@ -35,8 +38,7 @@ _FINISH_REASONS: Mapping[str, UIFinishReason] = {
 class UIMessageWriter:
     """Writes one answer. Each method returns the events to send, as text.
 
-    The tools of an answer are those that the server executes: a client executes what it believes
-    to be its own.
+    A client executes a tool that it believes to be its own, so those of the server are marked.
     """
 
     def __init__(self, message_id: str) -> None:
@@ -60,7 +62,14 @@ class UIMessageWriter:
         return begun + piece
 
     def tool_called(self, call: ToolCall) -> str:
-        """Show a tool call."""
+        """Show a tool call that the server executes."""
+        return self._called(call, {"providerExecuted": True, "dynamic": True})
+
+    def client_tool_called(self, call: ToolCall) -> str:
+        """Ask the client to execute a tool."""
+        return self._called(call, {})
+
+    def _called(self, call: ToolCall, marks: JsonObject) -> str:
         try:
             arguments: Any = parse_json(call.arguments)
         except ValueError:
@@ -74,20 +83,17 @@ class UIMessageWriter:
                     "toolCallId": call.id,
                     "toolName": call.name,
                     "input": arguments,
-                    "providerExecuted": True,
-                    "dynamic": True,
+                    **marks,
                 }
             )
         )
 
-    def tool_answered(self, call: ToolCall, result: ToolResult) -> str:
-        """Show the result of a tool call."""
+    def tool_answered(self, call: ToolCall, result: ToolResult, *, by_client: bool = False) -> str:
+        """Show the result of a tool call; `by_client` if the client has executed it."""
         self._answered = True
-        answer: JsonObject = {
-            "toolCallId": call.id,
-            "providerExecuted": True,
-            "dynamic": True,
-        }
+        answer: JsonObject = {"toolCallId": call.id}
+        if not by_client:
+            answer |= {"providerExecuted": True, "dynamic": True}
         if result.is_error:
             return _event({"type": "tool-output-error", "errorText": result.content, **answer})
         try:

@@ -1,8 +1,8 @@
 """One port for WebSocket and HTTP: the head of the first request selects the protocol."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol, TypeAlias, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeAlias, cast
 
 import structlog
 from msgspec import Struct, field
@@ -34,9 +34,9 @@ from omnia_facade.entrance.errors import (
     too_many_unfinished,
     unauthorized,
 )
+from omnia_facade.entrance.http_side import HttpSide
 from omnia_facade.timings import USUAL, Timings
 
-HttpProtocolFactory: TypeAlias = Callable[[], asyncio.Protocol]
 Upgrade: TypeAlias = Callable[[RequestHead, Principal], asyncio.Protocol]
 # Answers requests that need neither credential nor server: a whole response, or None.
 StaticFrontPage: TypeAlias = Callable[[RequestHead], bytes | None]
@@ -66,7 +66,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
         rejected: counts rejections by reason.
         upgrade: makes the protocol of a WebSocket connection; None where there are no
             conversations.
-        http: makes the protocol of an HTTP connection; None where there are no routes.
+        http: the HTTP server; None where there are no routes.
         head_route: answers some requests in front of a pod that serves no HTTP.
         front_page: likewise, without a credential.
         hosts: which Host headers are served.
@@ -81,7 +81,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     capacity: Capacity
     rejected: Callable[[Rejection], None]
     upgrade: Upgrade | None = None
-    http: HttpProtocolFactory | None = None
+    http: HttpSide | None = None
     head_route: HeadRoute | None = None
     front_page: StaticFrontPage | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -100,9 +100,9 @@ class ConnectionRouter(asyncio.Protocol):
     __slots__ = (
         "_admission",
         "_answered",
-        "_authenticating",
         "_began",
         "_context",
+        "_deciding",
         "_head_bytes",
         "_received",
         "_timer",
@@ -114,7 +114,7 @@ class ConnectionRouter(asyncio.Protocol):
         self._received = ReceivedBytes(context.budget)
         # The head that is being decided on, as it arrived.
         self._head_bytes = b""
-        self._authenticating = False
+        self._deciding = False
         self._admission = Admission.DROP
         self._answered = False
         self._began = 0.0
@@ -150,7 +150,7 @@ class ConnectionRouter(asyncio.Protocol):
         if not self._received.add(data):
             self._reject(too_many_unfinished())
             return
-        if self._authenticating:
+        if self._deciding:
             return
         try:
             size = self._received.head_size()
@@ -176,24 +176,42 @@ class ConnectionRouter(asyncio.Protocol):
             self._reject(misdirected(), head)
         elif self._admission is Admission.REFUSE_WITH_503:
             self._reject(too_many_connections(), head)
-        elif context.upgrade is None or (context.http and not is_conversation(head)):
+        elif context.upgrade is None or self._is_http(head):
             if context.draining.is_set():
                 self._reject(shutting_down(), head)
+            elif context.http and context.http.factory:
+                self._hand_over(context.http.factory(), "")
             elif context.http:
-                self._hand_over(context.http(), "")
+                self._begin(self._open_http(context.http))
         elif context.front_page and (response := context.front_page(head)):
             if context.draining.is_set():
                 self._reject(shutting_down(), head)
             else:
                 self._answer(response)
-        elif self._transport:
-            self._authenticating = True
-            self._transport.pause_reading()
-            task = asyncio.get_running_loop().create_task(self._upgrade(head))
-            context.tasks.add(task)
-            task.add_done_callback(self._upgraded)
+        else:
+            self._begin(self._upgrade(head))
 
-    def _upgraded(self, task: asyncio.Task[None]) -> None:
+    def _is_http(self, head: RequestHead) -> bool:
+        http = self._context.http
+        return http is not None and not is_conversation(head) and http.serves(head.path)
+
+    def _begin(self, decision: Coroutine[Any, Any, None]) -> None:
+        """Decide about the head in a task; meanwhile no more is read."""
+        if self._transport is None:
+            decision.close()
+            return
+        self._deciding = True
+        self._transport.pause_reading()
+        task = asyncio.get_running_loop().create_task(decision)
+        self._context.tasks.add(task)
+        task.add_done_callback(self._decided)
+
+    async def _open_http(self, http: HttpSide) -> None:
+        factory = await http.open()
+        if self._transport is not None and not self._transport.is_closing():
+            self._hand_over(factory(), "")
+
+    def _decided(self, task: asyncio.Task[None]) -> None:
         self._context.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             _log.error("a connection could not be opened", exc_info=error)

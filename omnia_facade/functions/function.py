@@ -87,6 +87,7 @@ class Function:
         Raises:
             ConfigurationError: names the schema and the place in it.
         """
+        self.file = file
         self.name = file.name.lower()
         self._input = _compile(file.input_schema, "inputSchema")
         self._output = _compile(file.output_schema, "outputSchema")

@@ -1,58 +1,105 @@
 """Opens the HTTP server with the routes that the environment asks for."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import orjson
 from aiohttp import web
+from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
-from omnia_core.http.hosts import HostRule
+from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Mode
 from omnia_facade.auth.chain import Authenticator
+from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
+from omnia_facade.doors.cors import OriginRule
+from omnia_facade.doors.opening import open_kernel
+from omnia_facade.doors.registry import served_doors
+from omnia_facade.entrance.http_side import HttpProtocolFactory
+from omnia_facade.http.doors import DoorRoute
 from omnia_facade.http.server import HttpRoute, HttpServer
 from omnia_facade.http.static import StaticRoute
 from omnia_facade.media.opening import MediaService
+from omnia_facade.runs.table import RunTable
 
 if TYPE_CHECKING:
+    from omnia_facade.functions.function import Function
     from omnia_facade.functions.refused_inputs import RefusedInputs
 
 OPENAPI_PATH = "/openapi.json"
+# Runs are interrupted so long before the connections are closed: their readers get an error.
+LAST_WORDS_SECONDS = 1.0
+
+
+class HttpService(Struct, frozen=True):
+    """The server, and the runs of its doors; None where there are no doors."""
+
+    runner: web.ServerRunner
+    runs: RunTable | None
+
+    @property
+    def factory(self) -> HttpProtocolFactory:
+        """Makes the protocol of a connection."""
+        server = self.runner.server
+        if server is None:
+            raise RuntimeError("the HTTP server is not set up")
+        return server
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for requests and runs in progress; runs that do not end in time are interrupted."""
+        drains = [self.runner.cleanup()]
+        if self.runs:
+            drains.append(self.runs.drain(max(seconds - LAST_WORDS_SECONDS, seconds / 2)))
+        await asyncio.gather(*drains)
 
 
 async def open_http(
     context: ProcessContext,
     authenticator: Authenticator,
+    backend: Backend | None,
     media: MediaService | None,
     cancel: TurnCancel | None,
     *,
     hosts: HostRule,
     budget: ReceiveBudget,
-) -> web.ServerRunner:
+) -> HttpService:
     """Return the server, ready for connections; it does not listen by itself.
 
     Raises:
         ConfigurationError: a route cannot be served in this environment.
     """
-    routes = [*_routes(context, media, cancel)]
+    doors = served_doors(context.env)
+    function = _open_function(context)
+    kernel = open_kernel(context, backend, function, media) if doors else None
+    routes = [*_routes(context, function, media, cancel)]
+    if kernel:
+        env = context.env
+        origins = OriginRule(env.allowed_origins, local=is_loopback(env.bind_address or ""))
+        routes += [DoorRoute(entry, kernel, authenticator, origins) for entry in doors]
     server = HttpServer(routes, authenticator, context.metrics.rejected, hosts)
     runner = server.runner(context.env.drain_timeout.seconds, context.timings, budget)
     await runner.setup()
-    return runner
+    return HttpService(runner, kernel.runs if kernel else None)
+
+
+# Imports below are local: a pod pays with memory for what it imports.
 
 
 def _routes(
-    context: ProcessContext, media: MediaService | None, cancel: TurnCancel | None
+    context: ProcessContext,
+    function: "Function | None",
+    media: MediaService | None,
+    cancel: TurnCancel | None,
 ) -> Iterator[HttpRoute]:
-    # Imports below are local: a pod pays with memory for what it imports.
     env = context.env
-    if env.mode is Mode.FUNCTION:
-        yield from _function_routes(context)
+    if function:
+        yield from _function_routes(context, function)
     if env.console:
         from omnia_facade.console.page import PATH, console_page  # noqa: PLC0415 - as above
 
@@ -70,10 +117,10 @@ def _routes(
         yield CancelRoute(cancel)
 
 
-def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
+def _open_function(context: ProcessContext) -> "Function | None":
+    if context.env.mode is not Mode.FUNCTION:
+        return None
     from omnia_facade.functions.function import Function  # noqa: PLC0415 - as above
-    from omnia_facade.functions.openapi import openapi_document  # noqa: PLC0415 - as above
-    from omnia_facade.http.functions import FunctionRoute  # noqa: PLC0415 - as above
     from omnia_facade.idempotency.calls import (  # noqa: PLC0415 - as above
         KEPT_SECONDS,
         IdempotentCalls,
@@ -89,10 +136,18 @@ def _function_routes(context: ProcessContext) -> Iterator[HttpRoute]:
     # A reply is not kept longer than sessions are.
     idempotency = IdempotentCalls(store, min(KEPT_SECONDS, env.session_ttl.seconds))
     refused = _open_refused_inputs(context)
-    yield FunctionRoute(Function(file, context.client, idempotency, refused), context)
+    return Function(file, context.client, idempotency, refused)
+
+
+def _function_routes(context: ProcessContext, function: "Function") -> Iterator[HttpRoute]:
+    from omnia_facade.functions.openapi import openapi_document  # noqa: PLC0415 - as above
+    from omnia_facade.http.functions import FunctionRoute  # noqa: PLC0415 - as above
+
+    public = context.env.allow_unauthenticated
+    yield FunctionRoute(function, context)
     yield StaticRoute(
         OPENAPI_PATH,
-        orjson.dumps(openapi_document(file, public=env.allow_unauthenticated)),
+        orjson.dumps(openapi_document(function.file, public=public)),
         {"Content-Type": "application/json"},
         hint=f"read GET {OPENAPI_PATH}",
         public=False,

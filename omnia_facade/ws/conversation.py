@@ -11,6 +11,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
 )
 from omnia_facade.backend.port import Resume
+from omnia_facade.backend.session_ids import SESSION_ID_PATTERN
 from omnia_facade.media.port import UploadRequest
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.ws import frames
@@ -18,7 +19,6 @@ from omnia_facade.ws.binary import BinaryFrame
 from omnia_facade.ws.client_tools import PendingToolCalls
 from omnia_facade.ws.effects import CancelTurn, Effect, HangUp, QueueAudio, RequestUpload, Send
 from omnia_facade.ws.messages import (
-    SESSION_ID_PATTERN,
     ClientFrame,
     FrameRefused,
     UploadRequestBody,

@@ -11,8 +11,8 @@ from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Part
 from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_facade.backend.events import TurnRequest
+from omnia_facade.backend.session_ids import SESSION_ID_PATTERN, SESSION_ID_RULE
 
-SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 # The first half of an escaped character beyond U+FFFF (RFC 8259, section 7).
 _HIGH_SURROGATE = re.compile(r"\\u[dD][89abAB]")
 PART_TYPES = ("text", "image", "audio", "video", "file")
@@ -176,4 +176,4 @@ def _unknown(frame_type: str) -> FrameRefused:
 
 def invalid_session_id() -> FrameRefused:
     """Return the refusal of a session id."""
-    return _invalid("a session_id has 1 to 128 letters, digits, dots, colons, dashes, underscores")
+    return _invalid(f"a session_id has {SESSION_ID_RULE}")

@@ -8,8 +8,9 @@ from prometheus_client import Gauge
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_facade.backend.audio import CHANNELS, SAMPLE_RATES
 from omnia_facade.backend.events import AudioInput, CallRequest
+from omnia_facade.backend.session_ids import SESSION_ID_PATTERN
 from omnia_facade.ws.binary import BinaryFrame
-from omnia_facade.ws.messages import SESSION_ID_PATTERN, FrameRefused, invalid_session_id
+from omnia_facade.ws.messages import FrameRefused, invalid_session_id
 
 _CODEC = re.compile(r"[A-Za-z0-9._+-]{1,32}")
 

@@ -14,6 +14,7 @@ from omnia_core.names import Handler
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.app import FacadeServer
+from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide
 from omnia_facade.timings import USUAL, Timings
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.services import free_port
@@ -61,6 +62,17 @@ async def running(*, timings: Timings = USUAL, **settings: Any) -> AsyncIterator
     stop.set()
     async with asyncio.timeout(LIMIT):
         await task
+
+
+def http_side(factory: HttpProtocolFactory) -> HttpSide:
+    """Return an HTTP server that is open."""
+
+    async def never() -> HttpProtocolFactory:
+        raise AssertionError
+
+    side = HttpSide(never)
+    side.factory = factory
+    return side
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from omnia_facade.entrance.capacity import Admission, Capacity
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
 from omnia_facade.timings import Timings
 from tests.facade.auth_files import Mounted
-from tests.facade.conftest import Running, connected, running
+from tests.facade.conftest import Running, connected, http_side, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 
 
@@ -317,7 +317,7 @@ async def test_a_protocol_that_pauses_reading_with_its_first_bytes_gets_no_more(
         authenticator=Authenticator([], allow_unauthenticated=True),
         capacity=Capacity(limit=1, user_limit=1),
         rejected=print,
-        http=lambda: inner,
+        http=http_side(lambda: inner),
     )
     head = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
     loop = asyncio.get_running_loop()

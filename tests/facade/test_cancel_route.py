@@ -18,8 +18,8 @@ from omnia_core.names import Handler
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend, BackendConnection, Cancellation, Resume
+from omnia_facade.backend.session_ids import SESSION_ID_PATTERN
 from omnia_facade.cancellation import TurnCancel
-from omnia_facade.ws.messages import SESSION_ID_PATTERN
 from tests.facade.conftest import Running, connected, running
 from tests.facade.media_bed import serving as serving_media
 from tests.facade.media_bed import serving_users

@@ -22,6 +22,7 @@ from omnia_facade.entrance.errors import (
 )
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
 from omnia_facade.timings import USUAL
+from tests.facade.conftest import http_side
 from tests.services import LIMIT
 
 UPGRADE = {"upgrade": "websocket", "connection": "Upgrade"}
@@ -260,9 +261,9 @@ def long_head(size: int) -> bytes:
     ("pieces", "more", "status", "reason"),
     [
         ([b"\r\n\r\n"], {}, 400, "bad_request"),
-        ([long_head(MAX_HEAD_BYTES + 1)], {"http": Served}, 431, "head_too_large"),
-        ([b"x" * (MAX_HEAD_BYTES + 4)], {"http": Served}, 431, "head_too_large"),
-        ([GET], {"http": Served, "draining": True}, 503, "draining"),
+        ([long_head(MAX_HEAD_BYTES + 1)], {"http": http_side(Served)}, 431, "head_too_large"),
+        ([b"x" * (MAX_HEAD_BYTES + 4)], {"http": http_side(Served)}, 431, "head_too_large"),
+        ([GET], {"http": http_side(Served), "draining": True}, 503, "draining"),
         ([WS], {"upgrade": lambda *_: Served(), "draining": True}, 503, "draining"),
         (
             [WS],
@@ -270,10 +271,10 @@ def long_head(size: int) -> bytes:
             503,
             "draining",
         ),
-        ([GET], {"http": Served, "places": 0}, 503, "too_many_connections"),
-        ([GET], {"http": Served, "hosts": HERE}, 421, "misdirected_request"),
+        ([GET], {"http": http_side(Served), "places": 0}, 503, "too_many_connections"),
+        ([GET], {"http": http_side(Served), "hosts": HERE}, 421, "misdirected_request"),
         ([GET], {"upgrade": lambda *_: Served()}, 404, "not_found"),
-        ([GET], {"http": Served, "upgrade": lambda *_: Served(), "hosts": HERE}, 421, "misd"),
+        ([GET], {"http": http_side(Served), "upgrade": lambda *_: Served(), "hosts": HERE}, 421, "misd"),
     ],
 )
 async def test_a_request_is_rejected_at_the_entrance(
@@ -289,7 +290,7 @@ async def test_a_connection_that_was_handed_over_is_not_cut_for_its_head() -> No
     timings = structs.replace(USUAL, head=0.05)
     # Each piece is followed by a pause, and all of them take longer than a head may.
     pieces = [GET, *[b"x"] * 9, b"end"]
-    found, rejections = await answers(*pieces, http=Served, timings=timings)
+    found, rejections = await answers(*pieces, http=http_side(Served), timings=timings)
     assert found.replace(b"][", b"") == b"[" + GET + b"xxxxxxxxxend]"
     assert rejections == []
 
@@ -323,7 +324,7 @@ async def test_a_rejected_client_may_go_on_to_send_for_a_moment() -> None:
 async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> None:
     timings = structs.replace(USUAL, head=0.2)
     try:
-        found, rejections = await answers(*pieces, http=Served, timings=timings)
+        found, rejections = await answers(*pieces, http=http_side(Served), timings=timings)
     except ConnectionResetError:
         return
     assert (found, rejections) == (b"", [])
@@ -332,24 +333,24 @@ async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> 
 @pytest.mark.parametrize(
     ("pieces", "more", "expected"),
     [
-        ([GET + b"end"], {"http": Served}, b"[" + GET + b"][end]"),
-        ([GET[:-3], GET[-3:] + b"end"], {"http": Served}, b"[" + GET + b"][end]"),
-        ([GET[:-1], GET[-1:], b"end"], {"http": Served}, b"[" + GET + b"][end]"),
+        ([GET + b"end"], {"http": http_side(Served)}, b"[" + GET + b"][end]"),
+        ([GET[:-3], GET[-3:] + b"end"], {"http": http_side(Served)}, b"[" + GET + b"][end]"),
+        ([GET[:-1], GET[-1:], b"end"], {"http": http_side(Served)}, b"[" + GET + b"][end]"),
         ([WS + b"a", b"end"], {"upgrade": lambda *_: Served()}, b"[" + WS + b"][a][end]"),
         (
             [WS + b"end"],
-            {"http": asyncio.Protocol, "upgrade": lambda *_: Served()},
+            {"http": http_side(asyncio.Protocol), "upgrade": lambda *_: Served()},
             b"[" + WS + b"][end]",
         ),
         (
             [GET + b"end"],
-            {"http": Served, "upgrade": lambda *_: Served(), "front_page": lambda _: b"page"},
+            {"http": http_side(Served), "upgrade": lambda *_: Served(), "front_page": lambda _: b"page"},
             b"[" + GET + b"][end]",
         ),
         ([GET], {"upgrade": lambda *_: Served(), "front_page": lambda _: b"page"}, b"page"),
         (
             [long_head(MAX_HEAD_BYTES), b"end"],
-            {"http": Served},
+            {"http": http_side(Served)},
             b"[" + long_head(MAX_HEAD_BYTES) + b"][end]",
         ),
     ],

@@ -1,0 +1,215 @@
+"""The kernel of the doors: what happens between a request and its run."""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.env import FacadeEnv
+from omnia_facade.backend.events import ClientToolResult, Failed, TurnRequest
+from omnia_facade.backend.port import Backend
+from omnia_facade.context import ProcessContext
+from omnia_facade.doors.errors import DRAINING, OVERLOADED, DoorFailed, failure_of
+from omnia_facade.doors.port import Answer, DoorRequest, DoorTurn, Reply
+from omnia_facade.doors.sessions import SessionRules
+from omnia_facade.functions.function import Function
+from omnia_facade.idempotency.store import ReplyStore
+from omnia_facade.runs.reader import Collector
+from omnia_facade.runs.run import Run, RunOptions, RunState
+from omnia_facade.runs.table import MAX_WAITING, RunTable
+
+# How long a new message waits for the end of a parked run that it replaces.
+REPLACE_SECONDS = 5.0
+
+
+class Kernel(Struct, frozen=True, kw_only=True):
+    """What all doors of a program share.
+
+    Attributes:
+        backend: answers turns; None in function mode.
+        function: answers calls; None in agent mode.
+        replies: digests to bytes, for some time, in the database of the sessions: what a door
+            has to remember beyond a run.
+        public_url: the address of this agent for clients; "" where it is not set.
+    """
+
+    context: ProcessContext
+    runs: RunTable
+    replies: ReplyStore
+    backend: Backend | None = None
+    sessions: SessionRules | None = None
+    function: Function | None = None
+    public_url: str = ""
+
+    @property
+    def env(self) -> FacadeEnv:
+        """The environment."""
+        return self.context.env
+
+
+class Exchange:
+    """One request at a door, and the runs that it begins.
+
+    Attributes:
+        request: what the client sent.
+        run: the run that the request is about, for the headers of the answer; None before.
+    """
+
+    __slots__ = ("_begun", "_door", "_kernel", "request", "run")
+
+    def __init__(self, kernel: Kernel, door: str, request: DoorRequest) -> None:
+        self._kernel = kernel
+        self._door = door
+        self.request = request
+        self.run: Run | None = None
+        self._begun: list[Run] = []
+
+    async def begin(self, turn: DoorTurn) -> Run:
+        """Begin a run for a turn, or return the one that the same message began before.
+
+        Raises:
+            DoorFailed: the session does not exist or may not be used, or there are too many runs.
+        """
+        kernel, caller = self._kernel, self.request.caller
+        backend, rules, runs = kernel.backend, kernel.sessions, kernel.runs
+        if backend is None or rules is None:
+            raise DoorFailed(ErrorCode.INVALID_MESSAGE, "this agent serves a function, no turns")
+        session_id = await rules.session_of(turn.session_id, caller, known=turn.known)
+        if turn.message_id and (known := self._of_message(session_id, turn.message_id)):
+            self.run = known
+            return known
+        await self._replace_parked(session_id)
+        self._require_capacity(session_id, turn)
+        request = TurnRequest(
+            session_id, turn.content, turn.parts, turn.metadata, turn.consent_grants
+        )
+        connection = kernel.context.tracing.dialogue(
+            backend.begin(session_id, caller), self.request.headers
+        )
+        env = kernel.env
+        run = Run(
+            turn.run_id or uuid.uuid4().hex,
+            request,
+            connection,
+            RunOptions(
+                keep=turn.keep,
+                client_tools=turn.client_tools,
+                waits=turn.waits,
+                log_bytes=env.run_log.count,
+                client_tool_seconds=env.client_tool_timeout.seconds,
+            ),
+            user_id=caller.user_id,
+            door=self._door,
+            budget=runs.budget,
+        )
+        run.message_id = turn.message_id
+        run.watch(self._end_of(turn.kept_seconds))
+        before = runs.current(session_id, caller.user_id) if turn.waits else None
+        runs.add(run)
+        run.start(before)
+        self.run = run
+        self._begun.append(run)
+        return run
+
+    async def find(self, run_id: str) -> Run | None:
+        """Return a run of the caller by its id; None if it is unknown or somebody else's."""
+        run = self._kernel.runs.find(run_id, self.request.caller.user_id)
+        self.run = run or self.run
+        return run
+
+    async def current(self, session_id: str) -> Run | None:
+        """Return the run of a session that has not ended, if the caller has one."""
+        run = self._kernel.runs.current(session_id, self.request.caller.user_id)
+        self.run = run or self.run
+        return run
+
+    async def resume(self, session_id: str, results: Sequence[ClientToolResult]) -> Run | None:
+        """Pass the client's results of tool calls to the run that waits for them.
+
+        Stream it from `run.position`: what was said before is with the client.
+
+        Returns:
+            The run; None if no run of this session and caller waits for one of the calls.
+        """
+        for run in self._kernel.runs.of_session(session_id, self.request.caller.user_id):
+            if not run.state.final and run.answer(results):
+                self.run = run
+                self._begun.append(run)
+                return run
+        return None
+
+    async def collect(self, run: Run, start: int = 0) -> Collector:
+        """Read a run to its end, or until it waits for the client.
+
+        Raises:
+            DoorFailed: the turn failed.
+        """
+        collector = Collector()
+        await run.follow(collector, start)
+        if isinstance(collector.outcome, Failed):
+            begun = bool(collector.texts or collector.events)
+            raise failure_of(collector.outcome, begun=begun)
+        return collector
+
+    def abandon(self) -> None:
+        """Called when the client has disconnected: end the runs that do not go on without it."""
+        for run in self._begun:
+            if not run.options.keep and run.state is not RunState.WAITING:
+                run.cancel()
+
+    def _of_message(self, session_id: str, message_id: str) -> Run | None:
+        runs = self._kernel.runs.of_session(session_id, self.request.caller.user_id)
+        return next((run for run in runs if run.message_id == message_id), None)
+
+    def _require_capacity(self, session_id: str, turn: DoorTurn) -> None:
+        runs = self._kernel.runs
+        if runs.draining:
+            raise DoorFailed(DRAINING, "this server is shutting down; try again")
+        if runs.full:
+            raise DoorFailed(OVERLOADED, "this server has reached its limit of runs; try again")
+        if turn.waits:
+            of_session = runs.of_session(session_id, self.request.caller.user_id)
+            waiting = sum(not run.state.final for run in of_session)
+            if waiting > MAX_WAITING:
+                message = f"{MAX_WAITING} messages of this session wait already; try again later"
+                raise DoorFailed(ErrorCode.RATE_LIMITED, message)
+
+    async def _replace_parked(self, session_id: str) -> None:
+        """End a run that waits for the client: the user has gone on with another message."""
+        run = self._kernel.runs.current(session_id, self.request.caller.user_id)
+        if run is not None and run.state is RunState.WAITING:
+            run.cancel()
+            try:
+                async with asyncio.timeout(REPLACE_SECONDS):
+                    await run.ended()
+            except TimeoutError:
+                return
+
+    def _end_of(self, kept_seconds: float | None) -> Callable[[Run], None]:
+        runs = self._kernel.runs
+
+        def on_change(run: Run) -> None:
+            if run.state.final:
+                runs.ended(run, kept_seconds)
+
+        return on_change
+
+
+class Door(Protocol):
+    """A protocol at its paths."""
+
+    async def answer(self, exchange: Exchange) -> Answer:
+        """Answer a request. Cancelled when the client disconnects.
+
+        Raises:
+            DoorFailed: the request is answered with `refusal`.
+        """
+
+    def refusal(self, failed: DoorFailed, request: DoorRequest) -> Reply:
+        """Return the response for a failure. `request.body` is empty if it was not read.
+
+        The kernel adds `failed.headers`, such as Retry-After and WWW-Authenticate.
+        """

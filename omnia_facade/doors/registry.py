@@ -1,0 +1,95 @@
+"""The doors and their paths. Importing this costs no door: the first request loads its module."""
+
+from msgspec import Struct
+
+from omnia_core.env import FacadeEnv
+from omnia_core.errors import ConfigurationError, abridged
+from omnia_core.names import NO_DOORS, Door, Mode
+
+
+class DoorEntry(Struct, frozen=True, kw_only=True):
+    """A door that can be opened.
+
+    Attributes:
+        name: as in `facade.doors`; the label of its metrics.
+        paths: exact paths.
+        prefixes: paths that begin so; a prefix ends with a slash.
+        public: of these, the paths that need no credential.
+        module: has `open_door(kernel) -> Door`.
+        hint: what can be requested, for the answer to a request of another path.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    prefixes: tuple[str, ...] = ()
+    public: tuple[str, ...] = ()
+    module: str
+    hint: str
+
+    def serves(self, path: str) -> bool:
+        """Whether a path belongs to this door."""
+        return path in self.paths or path.startswith(self.prefixes or ("\0",))
+
+
+DOORS: tuple[DoorEntry, ...] = (
+    DoorEntry(
+        name=Door.CHAT,
+        paths=("/api/chat",),
+        prefixes=("/api/chat/",),
+        module="omnia_facade.doors.chat.door",
+        hint="use the AI SDK with POST /api/chat",
+    ),
+    DoorEntry(
+        name=Door.OPENAI,
+        paths=("/v1/models", "/v1/chat/completions", "/v1/responses"),
+        prefixes=("/v1/models/", "/v1/chat/completions/", "/v1/responses/"),
+        module="omnia_facade.doors.openai.door",
+        hint="use an OpenAI client with the base URL /v1",
+    ),
+    DoorEntry(
+        name=Door.AGUI,
+        paths=("/ag-ui", "/ag-ui/capabilities"),
+        module="omnia_facade.doors.agui.door",
+        hint="use AG-UI with POST /ag-ui",
+    ),
+    DoorEntry(
+        name=Door.A2A,
+        paths=("/a2a", "/.well-known/agent-card.json", "/.well-known/agent.json"),
+        prefixes=("/a2a/",),
+        public=("/.well-known/agent-card.json", "/.well-known/agent.json"),
+        module="omnia_facade.doors.a2a.door",
+        hint="read the agent card at GET /.well-known/agent-card.json",
+    ),
+    DoorEntry(
+        name=Door.MCP,
+        paths=(
+            "/mcp",
+            "/mcp/",
+            "/.well-known/oauth-protected-resource",
+            "/.well-known/oauth-protected-resource/mcp",
+        ),
+        public=(
+            "/.well-known/oauth-protected-resource",
+            "/.well-known/oauth-protected-resource/mcp",
+        ),
+        module="omnia_facade.doors.mcp.door",
+        hint="use an MCP client with POST /mcp",
+    ),
+)
+
+
+def served_doors(env: FacadeEnv) -> tuple[DoorEntry, ...]:
+    """Return the doors that an environment asks for, in the order of the table.
+
+    Raises:
+        ConfigurationError: a name is none of a door.
+    """
+    unknown = set(env.doors) - {entry.name for entry in DOORS} - {NO_DOORS}
+    if unknown:
+        raise ConfigurationError(
+            f"{env.variable('doors')}: expected {', '.join(Door)} or {NO_DOORS},"
+            f' found "{abridged(min(unknown))}"'
+        )
+    if env.mode is Mode.FUNCTION:
+        return tuple(entry for entry in DOORS if entry.name == Door.MCP and entry.name in env.doors)
+    return tuple(entry for entry in DOORS if entry.name in env.doors)

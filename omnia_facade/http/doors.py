@@ -1,0 +1,255 @@
+"""The route of a door: everything of HTTP that all doors share, and the streams of their runs."""
+
+import asyncio
+import contextlib
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import structlog
+from aiohttp import web
+
+from omnia_core.http.connection import admit
+from omnia_core.http.errors import HttpError
+from omnia_core.http.head import RequestHead, joined_headers
+from omnia_facade.auth.chain import Authenticator, Unauthorized
+from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.backend.events import Done, Failed, ToolCallEvent, TurnEvent
+from omnia_facade.doors import sse
+from omnia_facade.doors.cors import OriginRule
+from omnia_facade.doors.errors import DoorFailed, failure_of, failure_of_http
+from omnia_facade.doors.exchange import Door, Exchange, Kernel
+from omnia_facade.doors.port import (
+    COMMIT_SECONDS,
+    DoorRequest,
+    EventStream,
+    Frames,
+    Reply,
+)
+from omnia_facade.doors.registry import DoorEntry
+from omnia_facade.entrance.errors import RejectedRequest, shutting_down, unauthorized
+from omnia_facade.http.body import read_body
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+SESSION_HEADER = "Omnia-Session-Id"
+RUN_HEADER = "Omnia-Run-Id"
+
+_log = structlog.get_logger()
+
+
+class DoorRoute:
+    """Serves one door. Its module is imported, in a thread, by its first request."""
+
+    # It authenticates by itself: a preflight has no credential, and a door has its own errors.
+    public = True
+
+    def __init__(
+        self,
+        entry: DoorEntry,
+        kernel: Kernel,
+        authenticator: Authenticator,
+        origins: OriginRule,
+    ) -> None:
+        self._entry = entry
+        self._kernel = kernel
+        self._authenticator = authenticator
+        self._origins = origins
+        self._door: Door | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def hint(self) -> str:
+        return self._entry.hint
+
+    def serves(self, path: str) -> bool:
+        return self._entry.serves(path)
+
+    async def answer(
+        self,
+        request: web.BaseRequest,
+        caller: Principal,  # noqa: ARG002 - the port's
+    ) -> web.StreamResponse:
+        headers = joined_headers((name.lower(), value) for name, value in request.headers.items())
+        head = RequestHead(request.method, request.path, request.query_string, headers)
+        door = self._door or await self._open()
+        known = DoorRequest(
+            method=head.method, path=head.path, query=dict(request.query), headers=headers
+        )
+        exchange = Exchange(self._kernel, self._entry.name, known)
+        try:
+            if refused := self._origins.refusal(head):
+                raise refused
+            if (preflight := self._origins.preflight(head)) is not None:
+                return web.Response(status=204, headers=preflight)
+            exchange.request = await self._admitted(request, known)
+            answer = await door.answer(exchange)
+            if isinstance(answer, EventStream):
+                return await self._stream(request, exchange, answer, head)
+            reply = answer
+        except asyncio.CancelledError:
+            exchange.abandon()
+            raise
+        except (DoorFailed, HttpError) as error:
+            if isinstance(error, RejectedRequest):
+                self._kernel.context.metrics.rejected(error.reason)
+            failed = error if isinstance(error, DoorFailed) else failure_of_http(error)
+            refusal = door.refusal(failed, exchange.request)
+            reply = Reply(
+                status=refusal.status,
+                body=refusal.body,
+                headers={**failed.headers, **refusal.headers},
+            )
+        return web.Response(
+            status=reply.status,
+            body=reply.body,
+            headers={**reply.headers, **self._headers(exchange, head)},
+        )
+
+    async def _open(self) -> Door:
+        async with self._opening:
+            if self._door is None:
+                module = await asyncio.to_thread(importlib.import_module, self._entry.module)
+                open_door = cast("Callable[[Kernel], Door]", module.open_door)
+                self._door = open_door(self._kernel)
+        return self._door
+
+    async def _admitted(self, request: web.BaseRequest, known: DoorRequest) -> DoorRequest:
+        if self._kernel.runs.draining:
+            raise shutting_down()
+        caller = ANONYMOUS
+        if known.path not in self._entry.public:
+            try:
+                caller = await self._authenticator.authenticate(known.headers)
+            except Unauthorized as error:
+                raise unauthorized(str(error)) from error
+        admit(request)
+        seconds = self._kernel.context.timings.body
+        body = await read_body(request, limit=MAX_BODY_BYTES, seconds=seconds)
+        return DoorRequest(
+            method=known.method,
+            path=known.path,
+            query=known.query,
+            headers=known.headers,
+            body=body,
+            caller=caller,
+        )
+
+    async def _stream(
+        self, request: web.BaseRequest, exchange: Exchange, stream: EventStream, head: RequestHead
+    ) -> web.StreamResponse:
+        run = stream.run
+        await run.began(COMMIT_SECONDS)
+        if stream.refuses and isinstance(run.outcome, Failed) and not run.begun:
+            raise failure_of(run.outcome, begun=False)
+        response = web.StreamResponse(
+            headers={**sse.HEADERS, **stream.headers, **self._headers(exchange, head)}
+        )
+        await response.prepare(request)
+        await response.write(sse.OPEN)
+        heartbeat = self._kernel.env.stream_heartbeat.seconds
+        reader = StreamReader(request, stream.frames, heartbeat)
+        try:
+            await run.follow(reader, stream.start, merged=stream.merged)
+            await reader.drain()
+        finally:
+            reader.close()
+        await response.write_eof()
+        return response
+
+    def _headers(self, exchange: Exchange, head: RequestHead) -> Mapping[str, str]:
+        headers = self._origins.headers(head)
+        if exchange.run:
+            headers[SESSION_HEADER] = exchange.run.session_id
+            headers[RUN_HEADER] = exchange.run.id
+        return headers
+
+
+class StreamReader:
+    """Writes the frames of a run to a socket: once in a round of the event loop.
+
+    A piece of text is written from the call that brings it. aiohttp's own `write` is a coroutine,
+    which would need a task.
+    """
+
+    __slots__ = (
+        "_beat",
+        "_chunked",
+        "_frames",
+        "_heartbeat",
+        "_loop",
+        "_pending",
+        "_protocol",
+        "_text",
+        "_wrote",
+    )
+
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        frames: Frames,
+        heartbeat: float,
+    ) -> None:
+        """Write to the connection of a request; a comment after `heartbeat` seconds of silence."""
+        self._loop = asyncio.get_running_loop()
+        self._protocol = cast("Any", request.protocol)
+        self._chunked = request.version >= (1, 1)
+        self._frames = frames
+        self._text = frames.text
+        self._heartbeat = heartbeat
+        self._pending: list[str] = []
+        self._wrote = self._loop.time()
+        self._beat = self._loop.call_later(heartbeat, self._keep_alive)
+        self._put(frames.open())
+
+    def text(self, text: str) -> bool:
+        self._put(self._text(text))
+        return not self._protocol.writing_paused
+
+    def event(self, event: TurnEvent) -> bool:
+        self._put(self._frames.event(event))
+        return not self._protocol.writing_paused
+
+    def park(self, calls: Sequence[ToolCallEvent]) -> None:
+        self._put(self._frames.park(calls))
+
+    def end(self, outcome: Done | Failed) -> None:
+        self._put(self._frames.end(outcome))
+
+    async def drain(self) -> None:
+        """Write what is pending, and wait until the socket takes more, or is lost."""
+        self._flush()
+        if self._protocol.writing_paused:
+            # A lost connection cancels the request's handler, which ends the reading.
+            with contextlib.suppress(ConnectionError):
+                await self._protocol._drain_helper()  # noqa: SLF001 - as aiohttp's writer does
+
+    def close(self) -> None:
+        """Stop writing."""
+        self._beat.cancel()
+        self._pending.clear()
+
+    def _put(self, frame: str) -> None:
+        if frame:
+            if not self._pending:
+                self._loop.call_soon(self._flush)
+            self._pending.append(frame)
+
+    def _flush(self) -> None:
+        if self._pending:
+            data = "".join(self._pending).encode()
+            self._pending.clear()
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        transport = self._protocol.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+            self._wrote = self._loop.time()
+
+    def _keep_alive(self) -> None:
+        due = self._wrote + self._heartbeat - self._loop.time()
+        if due <= 0:
+            if not self._protocol.writing_paused:
+                self._write(sse.KEEP_ALIVE)
+            due = self._heartbeat
+        self._beat = self._loop.call_later(due, self._keep_alive)

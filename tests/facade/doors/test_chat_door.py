@@ -1,0 +1,83 @@
+"""The AI SDK's door, as its clients use it on the wire."""
+
+from typing import Any
+
+from tests.facade.conftest import Running
+from tests.facade.doors.bed import DEFAULT, LONG, opened, request, until
+
+
+def said(text: str, **more: Any) -> dict[str, Any]:
+    message = {"id": "u1", "role": "user", "parts": [{"type": "text", "text": text}]}
+    return {"id": "chat-1", "messages": [message], "trigger": "submit-message", **more}
+
+
+def text_of(events: list[Any]) -> str:
+    return "".join(
+        event["delta"] for event in events if event != "[DONE]" and event["type"] == "text-delta"
+    )
+
+
+def types(events: list[Any]) -> list[str]:
+    return [event if event == "[DONE]" else event["type"] for event in events]
+
+
+async def test_a_message_is_answered_as_a_ui_message_stream(facade: Running) -> None:
+    answer = await request(facade, "POST", "/api/chat", said("hello"))
+
+    assert answer.status == 200
+    assert answer.headers["x-vercel-ai-ui-message-stream"] == "v1"
+    assert answer.headers["Omnia-Session-Id"] == "chat-1"
+    assert answer.headers["Omnia-Run-Id"]
+    assert text_of(answer.events) == DEFAULT
+    names = types(answer.events)
+    assert names[:2] == ["start", "start-step"]
+    assert names[-4:] == ["finish-step", "data-session", "finish", "[DONE]"]
+
+
+async def test_a_stream_goes_on_without_its_client_and_is_read_again(facade: Running) -> None:
+    async with opened(facade, "/api/chat", said("slowly please")) as response:
+        async for line in response.content:
+            if b"text-delta" in line:
+                break
+    again = await request(facade, "GET", "/api/chat/chat-1/stream")
+
+    assert text_of(again.events) == LONG
+    assert types(again.events)[-1] == "[DONE]"
+    assert (await request(facade, "GET", "/api/chat/chat-1/stream")).status == 204
+
+
+async def test_stop_ends_a_turn_and_keeps_what_was_said(facade: Running) -> None:
+    async with opened(facade, "/api/chat", said("slowly please")) as response:
+        events = b""
+        async for line in response.content:
+            events += line
+            if b"text-delta" in line:
+                stopped = await request(facade, "POST", "/api/chat/chat-1/stop")
+                assert stopped.status == 204
+    assert b'"type":"abort"' in events
+
+    async def is_over() -> bool:
+        return (await request(facade, "GET", "/api/chat/chat-1/stream")).status == 204
+
+    await until(is_over)
+
+
+async def test_a_client_tool_parks_the_turn_until_its_result_comes(facade: Running) -> None:
+    asked = await request(facade, "POST", "/api/chat", said("pick one"))
+    call = next(event for event in asked.events if event["type"] == "tool-input-available")
+    assert "providerExecuted" not in call
+    assert asked.events[-2] == {"type": "finish", "finishReason": "tool-calls"}
+
+    part = {
+        "type": "tool-pick_date",
+        "toolCallId": call["toolCallId"],
+        "state": "output-available",
+        "input": call["input"],
+        "output": {"day": 7},
+    }
+    body = said("pick one")
+    body["messages"].append({"id": "a1", "role": "assistant", "parts": [part]})
+    answered = await request(facade, "POST", "/api/chat", body)
+
+    assert "You picked" in text_of(answered.events)
+    assert answered.events[0]["messageId"] == asked.events[0]["messageId"]

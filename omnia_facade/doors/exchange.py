@@ -10,7 +10,7 @@ from msgspec import Struct
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.env import FacadeEnv
 from omnia_facade.backend.events import ClientToolResult, Failed, TurnRequest
-from omnia_facade.backend.port import Backend
+from omnia_facade.backend.port import Backend, BackendConnection
 from omnia_facade.context import ProcessContext
 from omnia_facade.doors.errors import DRAINING, OVERLOADED, DoorFailed, failure_of
 from omnia_facade.doors.port import Answer, DoorRequest, DoorTurn, Reply
@@ -89,7 +89,27 @@ class Exchange:
         connection = kernel.context.tracing.dialogue(
             backend.begin(session_id, caller), self.request.headers
         )
-        env = kernel.env
+        before = runs.current(session_id, caller.user_id) if turn.waits else None
+        return self._started(request, connection, turn, before)
+
+    async def begin_call(self, connection: BackendConnection, content: str) -> Run:
+        """Begin a run that is no turn of a session: its one answer is that of `connection`.
+
+        Raises:
+            DoorFailed: there are too many runs.
+        """
+        turn = DoorTurn(content=content)
+        self._require_capacity("", turn)
+        return self._started(TurnRequest("", content), connection, turn, None)
+
+    def _started(
+        self,
+        request: TurnRequest,
+        connection: BackendConnection,
+        turn: DoorTurn,
+        before: Run | None,
+    ) -> Run:
+        kernel, env = self._kernel, self._kernel.env
         run = Run(
             turn.run_id or uuid.uuid4().hex,
             request,
@@ -101,14 +121,13 @@ class Exchange:
                 log_bytes=env.run_log.count,
                 client_tool_seconds=env.client_tool_timeout.seconds,
             ),
-            user_id=caller.user_id,
+            user_id=self.request.caller.user_id,
             door=self._door,
-            budget=runs.budget,
+            budget=kernel.runs.budget,
         )
         run.message_id = turn.message_id
         run.watch(self._end_of(turn.kept_seconds))
-        before = runs.current(session_id, caller.user_id) if turn.waits else None
-        runs.add(run)
+        kernel.runs.add(run)
         run.start(before)
         self.run = run
         self._begun.append(run)

@@ -31,6 +31,13 @@ class DoorEntry(Struct, frozen=True, kw_only=True):
         return path in self.paths or path.startswith(self.prefixes or ("\0",))
 
 
+# The last one has the keys of the card's signatures.
+_CARD_PATHS = (
+    "/.well-known/agent-card.json",
+    "/.well-known/agent.json",
+    "/.well-known/jwks.json",
+)
+
 DOORS: tuple[DoorEntry, ...] = (
     DoorEntry(
         name=Door.CHAT,
@@ -54,9 +61,9 @@ DOORS: tuple[DoorEntry, ...] = (
     ),
     DoorEntry(
         name=Door.A2A,
-        paths=("/a2a", "/.well-known/agent-card.json", "/.well-known/agent.json"),
+        paths=("/a2a", *_CARD_PATHS),
         prefixes=("/a2a/",),
-        public=("/.well-known/agent-card.json", "/.well-known/agent.json"),
+        public=_CARD_PATHS,
         module="omnia_facade.doors.a2a.door",
         hint="read the agent card at GET /.well-known/agent-card.json",
     ),

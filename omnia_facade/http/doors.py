@@ -159,7 +159,8 @@ class DoorRoute:
     def _headers(self, exchange: Exchange, head: RequestHead) -> Mapping[str, str]:
         headers = self._origins.headers(head)
         if exchange.run:
-            headers[SESSION_HEADER] = exchange.run.session_id
+            if exchange.run.session_id:
+                headers[SESSION_HEADER] = exchange.run.session_id
             headers[RUN_HEADER] = exchange.run.id
         return headers
 

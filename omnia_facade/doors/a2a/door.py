@@ -16,14 +16,14 @@ from omnia_facade.doors.a2a.service import TaskService
 from omnia_facade.doors.a2a.versions import HEADER, is_legacy
 from omnia_facade.doors.errors import METHOD_NOT_ALLOWED, DoorFailed
 from omnia_facade.doors.exchange import Exchange, Kernel
-from omnia_facade.doors.port import Answer, Door, DoorRequest, EventStream, Reply
+from omnia_facade.doors.port import Answer, DoorRequest, EventStream, Reply
 
 # Failures of the transport have their HTTP status in JSON-RPC too.
 _TRANSPORT = frozenset({401, 403, 405, 408, 413, 503})
 _REASONS = {reason.code: reason for reason in reversed(Reason)}
 
 
-def open_door(kernel: Kernel) -> Door:
+def open_door(kernel: Kernel) -> "A2aDoor":
     """Return the door of this agent."""
     push = PushNotifications(kernel.env.a2a_push_hosts)
     kernel.context.stack.push_async_callback(push.close)

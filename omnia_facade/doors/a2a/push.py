@@ -101,11 +101,8 @@ class PushNotifications:
     def _watch(self, run: Run) -> None:
         """Send each further change of the state of a run, in a task of its own."""
         updates: asyncio.Queue[StatusUpdate] = asyncio.Queue()
-        others = run.on_state
 
-        def on_state(run: Run) -> None:
-            if others:
-                others(run)
+        def on_change(run: Run) -> None:
             update = StatusUpdate(
                 task_id=run.id,
                 context_id=run.session_id,
@@ -114,7 +111,7 @@ class PushNotifications:
             )
             updates.put_nowait(update)
 
-        run.on_state = on_state
+        run.watch(on_change)
         sender = asyncio.get_running_loop().create_task(self._send_states(run, updates))
         self._senders[run.id] = sender
         sender.add_done_callback(lambda _: self._senders.pop(run.id, None))

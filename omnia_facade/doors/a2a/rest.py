@@ -1,7 +1,6 @@
 """The HTTP+JSON binding: method and path into an operation and its parameters."""
 
 from collections.abc import Mapping
-from urllib.parse import unquote
 
 from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_facade.doors.a2a.errors import A2aError, Reason
@@ -33,7 +32,7 @@ _PUSH: Mapping[tuple[str, bool], Operation] = {
 
 
 def read_call(method: str, path: str, query: Mapping[str, str], body: bytes) -> A2aCall:
-    """Return what a request asks for. `path` is below the address of the binding, not decoded.
+    """Return what a request asks for. `path` is below the address of the binding, decoded.
 
     Raises:
         A2aError: there is no such operation, or the body is no JSON object.
@@ -49,7 +48,7 @@ def _operation(method: str, path: str) -> tuple[Operation, JsonObject]:
     """Return the operation, and the parameters that the path has."""
     if operation := _FIXED.get((method, path)):
         return operation, {}
-    match [unquote(segment) for segment in path.split("/")]:
+    match path.split("/"):
         case ["tasks", name]:
             task_id, _, verb = name.partition(":")
             if operation := _TASK.get((method, verb)):

@@ -22,13 +22,14 @@ from omnia_facade.doors.mcp.frames import (
     error_response,
     error_result,
     event,
+    failure_result,
     progress_event,
 )
 from omnia_facade.doors.mcp.metadata import WELL_KNOWN, challenge
 from omnia_facade.doors.mcp.resource import ProtectedResource
 from omnia_facade.doors.mcp.target import AgentTarget, FunctionTarget, Target
 from omnia_facade.doors.mcp.tools import ArgumentsInvalid, called_arguments
-from omnia_facade.doors.port import Answer, Door, DoorRequest, EventStream, Reply
+from omnia_facade.doors.port import Answer, DoorRequest, EventStream, Reply
 from omnia_facade.runs.run import Run
 
 JSON = "application/json"
@@ -36,7 +37,7 @@ JSON = "application/json"
 _PROGRESS_STEP = 64
 
 
-def open_door(kernel: Kernel) -> Door:
+def open_door(kernel: Kernel) -> "McpDoor":
     """Return the door of this agent or function."""
     target: Target = AgentTarget(kernel) if kernel.function is None else FunctionTarget(kernel)
     return McpDoor(target, ProtectedResource(kernel.env.auth_path, kernel.public_url))
@@ -70,7 +71,7 @@ class McpDoor:
         if failed.code == UNAUTHORIZED and (url := self._resource.metadata_url(request)):
             failed.headers["WWW-Authenticate"] = challenge(url)
         if message and message.method == envelope.CALL and failed.meaning.is_tool_error:
-            result = error_result(f"{failed.code}: {failed.message}")
+            result = failure_result(failed.code, failed.message)
             return _json_reply(self._answers.response(message, result))
         status = failed.meaning.status
         # Codes above belong to other protocols.
@@ -166,7 +167,7 @@ class CallFrames:
 
     def end(self, outcome: Done | Failed) -> str:
         if isinstance(outcome, Failed):
-            result = error_result(f"{outcome.code}: {outcome.message}")
+            result = failure_result(outcome.code, outcome.message)
         else:
             result = self._result(outcome, self._run.session_id, self._request)
         return event(self._answers.response(self._request, result)).decode()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_facade.backend.events import Done
@@ -10,6 +11,7 @@ from omnia_facade.doors.mcp.tools import ToolDescription
 
 # How long a client may keep the list of tools, in milliseconds.
 _TTL = 60_000
+_UNKNOWN_SESSION = (ErrorCode.SESSION_EXPIRED, ErrorCode.SESSION_NOT_FOUND)
 
 
 class ServerAnswers:
@@ -104,6 +106,12 @@ def value_result(value: object, *, modern: bool) -> JsonObject:
     if modern or isinstance(value, dict):
         result["structuredContent"] = value
     return result
+
+
+def failure_result(code: str, message: str) -> JsonObject:
+    """Return the result of a call that failed with a code of this project."""
+    hint = "; call without session_id" if code in _UNKNOWN_SESSION else ""
+    return error_result(f"{code}: {message}{hint}")
 
 
 def error_result(text: str) -> JsonObject:

@@ -1,6 +1,7 @@
 """The messages of A2A: what clients send, in both spellings and in 0.3, and what is refused."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -19,6 +20,7 @@ from omnia_facade.doors.a2a.messages import (
 )
 from omnia_facade.doors.a2a.operations import Operation
 
+T = TypeVar("T")
 MESSAGE: dict[str, Any] = {
     "messageId": "m-1",
     "role": "ROLE_USER",
@@ -53,6 +55,13 @@ def reason_of(value: Any, kind: Any = SendMessageRequest) -> A2aError:
     with pytest.raises(A2aError) as caught:
         decode(value, kind)
     return caught.value
+
+
+def outcome(call: Callable[[], T]) -> T | A2aError:
+    try:
+        return call()
+    except A2aError as error:
+        return error
 
 
 def test_a_message_is_read_and_written_unchanged() -> None:
@@ -141,9 +150,7 @@ def test_a_task_of_10_is_written_for_03() -> None:
         "id": "t",
         "contextId": "s-1",
         "status": {"state": "input-required", "timestamp": "now", "message": OLD_MESSAGE},
-        "artifacts": [
-            {"artifactId": "answer", "parts": [{"kind": "data", "data": {"value": 7}}]}
-        ],
+        "artifacts": [{"artifactId": "answer", "parts": [{"kind": "data", "data": {"value": 7}}]}],
         "history": [OLD_MESSAGE],
     }
 
@@ -153,7 +160,7 @@ def test_a_task_of_10_is_written_for_03() -> None:
     [
         ("POST", "message:send", Operation.SEND, {}),
         ("POST", "/message:stream", Operation.STREAM, {}),
-        ("GET", "tasks/a%2Fb", Operation.GET, {"id": "a/b"}),
+        ("GET", "tasks/t", Operation.GET, {"id": "t"}),
         ("GET", "tasks", Operation.LIST, {}),
         ("POST", "tasks/t:cancel", Operation.CANCEL, {"id": "t"}),
         ("GET", "tasks/t:subscribe", Operation.SUBSCRIBE, {"id": "t"}),
@@ -193,7 +200,13 @@ def test_other_paths_are_no_operations(method: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("header", "parameter", "legacy"),
-    [("1.0", "", False), ("1.0.0", "", False), ("", "1.0", False), ("", "", True), ("0.3", "", True)],
+    [
+        ("1.0", "", False),
+        ("1.0.0", "", False),
+        ("", "1.0", False),
+        ("", "", True),
+        ("0.3", "", True),
+    ],
 )
 def test_a_request_without_a_version_speaks_03(header: str, parameter: str, legacy: bool) -> None:
     method = "tasks/get" if legacy else "GetTask"
@@ -231,42 +244,36 @@ def test_whatever_is_mutated_is_a_message_or_invalid_params(
     message = OLD_MESSAGE if legacy else MESSAGE
     message = {**message, "parts": [*message["parts"], part], **changes}
     params = {"message": message, "configuration": configuration}
-    try:
-        if legacy:
-            params = v03.request(Operation.SEND, params)
-        request = decode(params, SendMessageRequest)
-    except A2aError as error:
-        assert error.reason is Reason.INVALID_PARAMS
-        assert orjson.dumps(error.details)
-    else:
-        # What is accepted can be sent back, to clients of both versions.
-        sent = plain(document(request.message))
-        assert decode({"message": sent}, SendMessageRequest).message == request.message
-        if not legacy:
-            v03.event({"task": {"id": "", "status": {"state": ""}, "history": [sent]}})
+
+    def read() -> SendMessageRequest:
+        given = v03.request(Operation.SEND, params) if legacy else params
+        return decode(given, SendMessageRequest)
+
+    found = outcome(read)
+    if isinstance(found, A2aError):
+        assert found.reason is Reason.INVALID_PARAMS
+        assert orjson.dumps(found.details)
+        return
+    # What is accepted can be sent back, to clients of both versions.
+    sent = plain(document(found.message))
+    assert decode({"message": sent}, SendMessageRequest).message == found.message
+    assert v03.event({"task": {"id": "", "status": {"state": ""}, "history": [sent]}})
 
 
 @given(st.binary(max_size=60) | JSON.map(orjson.dumps))
 def test_any_body_is_a_request_or_an_error(body: bytes) -> None:
-    try:
-        jsonrpc.read_request(body)
-    except A2aError as error:
-        assert error.reason in (Reason.JSON_PARSE, Reason.INVALID_REQUEST, Reason.INVALID_PARAMS)
+    found = outcome(lambda: jsonrpc.read_request(body))
+    reasons = (Reason.JSON_PARSE, Reason.INVALID_REQUEST, Reason.INVALID_PARAMS)
+    assert not isinstance(found, A2aError) or found.reason in reasons
 
 
 @given(st.sampled_from(["GET", "POST", "DELETE", "PUT"]), st.text(max_size=40))
 def test_any_path_is_an_operation_or_an_error(method: str, path: str) -> None:
-    try:
-        call = rest.read_call(method, f"tasks/{path}", {}, b"")
-    except A2aError as error:
-        assert error.reason is Reason.METHOD_NOT_FOUND
-    else:
-        assert call.operation
+    found = outcome(lambda: rest.read_call(method, f"tasks/{path}", {}, b""))
+    assert not isinstance(found, A2aError) or found.reason is Reason.METHOD_NOT_FOUND
 
 
 @given(JSON)
 def test_any_parameters_of_a_task_are_read_or_refused(value: Any) -> None:
-    try:
-        decode(value, TaskRequest)
-    except A2aError as error:
-        assert error.reason is Reason.INVALID_PARAMS
+    found = outcome(lambda: decode(value, TaskRequest))
+    assert not isinstance(found, A2aError) or found.reason is Reason.INVALID_PARAMS

@@ -3,7 +3,9 @@
 import asyncio
 import uuid
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.jsonvalue import JsonObject
+from omnia_facade.backend.events import Failed
 from omnia_facade.doors.a2a.cards import AgentCards
 from omnia_facade.doors.a2a.errors import A2aError, Reason, task_not_found
 from omnia_facade.doors.a2a.listing import list_tasks
@@ -29,6 +31,7 @@ from omnia_facade.runs.run import Run, RunState
 DOOR = "a2a"
 # How long CancelTask waits for the turn to end.
 _CANCEL_SECONDS = 10.0
+_UNKNOWN_SESSION = (ErrorCode.SESSION_EXPIRED, ErrorCode.SESSION_NOT_FOUND)
 
 
 class TaskService:
@@ -92,6 +95,7 @@ class TaskService:
         run = await self._accept(exchange, request)
         if not request.configuration.return_immediately:
             await run.follow(Collector(), run.position)
+            _refuse_unknown_context(run)
         return {"task": document(task_of(run, request.configuration.history_length))}
 
     async def _accept(self, exchange: Exchange, request: SendMessageRequest) -> Run:
@@ -190,6 +194,21 @@ class TaskService:
         if run is None or run.door != DOOR:
             raise task_not_found(task_id)
         return run
+
+
+def _refuse_unknown_context(run: Run) -> None:
+    """Refuse a message to a context that has expired, or is somebody else's: nothing was begun.
+
+    Raises:
+        A2aError: INVALID_PARAMS.
+    """
+    outcome = run.outcome
+    if isinstance(outcome, Failed) and outcome.code in _UNKNOWN_SESSION:
+        raise A2aError(
+            Reason.INVALID_PARAMS,
+            "the context is unknown or has expired; send the message without contextId",
+            field="message.contextId",
+        )
 
 
 async def _cancelled(run: Run) -> Run:

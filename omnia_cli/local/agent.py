@@ -15,8 +15,9 @@ from omnia_cli.local.report import Serving
 from omnia_cli.local.volumes import Folders, Mount, place
 from omnia_core import names
 from omnia_core.env import EnvContract
-from omnia_core.names import Mode
+from omnia_core.names import Door, Mode
 from omnia_operator.plan import AgentPlan, ContainerPlan, Settings
+from omnia_operator.plan.doors import PATHS
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,16 @@ class LocalAgent:
             pids=pids,
             health=self.health,
             history=self.history,
+            doors=self.doors,
         )
+
+    @property
+    def doors(self) -> dict[str, str]:
+        """The URL of each protocol besides WebSocket and functions, by its name."""
+        served = self.plan.facade.env.doors
+        own = {Door.MCP} if self.plan.mode is Mode.FUNCTION else set(Door)
+        base = f"http://{LOOPBACK}:{self.ports.client}"
+        return {str(door): base + PATHS[door] for door in Door if door in own and door in served}
 
     @property
     def health(self) -> dict[str, str]:
@@ -97,6 +107,8 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
         bind_address=LOOPBACK,
         runtime_address=f"{LOOPBACK}:{ports.grpc}",
         allow_unauthenticated=True,
+        # Cards and metadata name the address of the request.
+        public_url=None,
         media_public_url=plan.facade.env.media_public_url and f"http://{LOOPBACK}:{ports.client}",
         console=True,
     )

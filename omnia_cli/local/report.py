@@ -1,7 +1,8 @@
 """The output of `omnia up`: a table for people, one JSON object a line for programs."""
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -9,13 +10,13 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
-from omnia_core.names import Mode
+from omnia_core.names import Door, Mode
 
 
 @dataclass(frozen=True)
 class Serving:
     """A running agent or function; `console` is the URL of its page, `history` the URL of the
-    history of its sessions ("" without one).
+    history of its sessions ("" without one), `doors` the URLs of the protocols besides WebSocket.
     """
 
     namespace: str
@@ -26,6 +27,7 @@ class Serving:
     pids: dict[str, int]
     health: dict[str, str]
     history: str = ""
+    doors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def how(self) -> str:
@@ -33,6 +35,22 @@ class Serving:
         if self.mode is Mode.AGENT:
             return f"omnia chat {self.name}"
         return f"omnia call {self.name} '{{…}}'"
+
+    @property
+    def copied(self) -> dict[str, str]:
+        """For each door, a line to copy into a client of its protocol."""
+        return {
+            door: _LINES[door].format(url=url, name=self.name) for door, url in self.doors.items()
+        }
+
+
+_LINES: Mapping[str, str] = {
+    Door.CHAT: 'new DefaultChatTransport({{ api: "{url}" }})',
+    Door.OPENAI: "export OPENAI_BASE_URL={url} OPENAI_API_KEY=none",
+    Door.AGUI: 'new HttpAgent({{ url: "{url}" }})',
+    Door.A2A: "curl {url}",
+    Door.MCP: '{{"mcpServers": {{"{name}": {{"url": "{url}"}}}}}}',
+}
 
 
 class Reporter(Protocol):
@@ -72,6 +90,7 @@ class JsonReporter:
             pids=agent.pids,
             health=agent.health,
             history=agent.history,
+            doors=dict(agent.doors),
         )
 
     def serving(
@@ -129,7 +148,11 @@ class PersonReporter:
                     ("console", agent.console),
                 ):
                     self._console.print(escape(f"  {what:<8}{value}"))
-        self._console.print()
+        for agent in agents:
+            for door, line in agent.copied.items():
+                self._console.print(escape(f"{agent.name}  {door:<7} {line}"))
+        if any(agent.doors for agent in agents):
+            self._console.print()
         if sessions:
             self._console.print(f"Conversations are kept in {escape(str(sessions))}.")
         self._console.print("Reloads when a manifest is saved. Ctrl-C stops everything.")

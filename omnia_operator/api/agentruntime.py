@@ -119,6 +119,14 @@ class AgentRuntimeSpec(Model):
         at="facade.type",
     )
 
+    function_has_no_doors_of_a_conversation: ClassVar = rule(
+        "a function is served by POST /functions/NAME and by MCP: remove facade.doors and"
+        " facade.a2a",
+        cel="self.mode != 'function' || ((!has(self.facade.doors) || size(self.facade.doors) == 0)"
+        " && (!has(self.facade.a2a) || !self.facade.a2a.enabled))",
+        at="facade",
+    )
+
     function_is_answered_by_the_runtime: ClassVar = rule(
         "only the runtime can answer functions: remove facade.handler",
         cel="self.mode != 'function' || self.facade.handler == 'runtime'",
@@ -181,6 +189,15 @@ class Replicas(Model):
     """Pods that there are, of any version."""
 
 
+class Endpoint(Model):
+    """Where a protocol is served."""
+
+    door: str
+    """`websocket`, `chat`, `openai`, `agui`, `a2a`, `mcp` or `functions`."""
+    url: str
+    """The address that clients of the protocol are given."""
+
+
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
@@ -197,6 +214,9 @@ class AgentRuntimeStatus(Status):
     """Version of the pack for new sessions."""
     service_endpoint: str | None = None
     """Host and port of the Service."""
+    endpoints: tuple[Endpoint, ...] = Field(default=(), json_schema_extra=list_map("door"))
+    """Addresses of the agent by protocol: outside the cluster where they are known, else those of
+    the Service."""
     url: str | None = None
     """Address for clients outside the cluster, with `facade.expose`."""
     selector: str | None = None

@@ -9,6 +9,7 @@ from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_core.units import ByteSize, Duration
+from omnia_operator.api.doors import A2ADoor, DoorName, MCPDoor, OriginField
 from omnia_operator.api.expose import Expose, ServiceSpec
 from omnia_operator.api.meta import ContainerEnvVar, VolumeClaim
 from omnia_operator.api.model import (
@@ -78,6 +79,22 @@ class FacadeSpec(Model):
     """Image of the facade container, instead of the operator's."""
     media: FacadeMedia | None = None
     """Storage for files that clients upload."""
+    doors: tuple[DoorName, ...] | None = Field(default=None, max_length=3)
+    """Protocols that the agent is served by besides WebSocket: `chat` for the AI SDK, `openai` for
+    OpenAI's clients, `agui` for AG-UI. All of them when unset, none when empty. A2A and MCP are
+    served where their block is."""
+    a2a: A2ADoor | None = None
+    """Serves other agents by A2A."""
+    mcp: MCPDoor | None = None
+    """Serves MCP clients."""
+    public_url: HttpUrl | None = None
+    """Address of the agent as clients see it, which agent cards and metadata name.
+    `media.publicURL`, or that of each request, when unset."""
+    allowed_origins: tuple[OriginField, ...] = Field(default=(), max_length=64)
+    """Origins whose pages may use the agent, besides its own: `https://app.example.com`; `*` for
+    all."""
+    client_tool_timeout: DurationField = Duration.parse("60s")
+    """How long a client may take to execute a tool."""
     show_tools: bool = True
     """Whether clients see the calls and results of tools that the runtime executes."""
     console: bool = False
@@ -93,6 +110,12 @@ class FacadeSpec(Model):
     """The Service of the agent."""
     expose: Expose | None = None
     """Exposure outside the cluster, by an Ingress or an HTTPRoute."""
+
+    doors_are_unique: ClassVar = rule(
+        "each of doors is named once: remove the repetition",
+        cel="!has(self.doors) || self.doors.all(each, self.doors.exists_one(other, other == each))",
+        at="doors",
+    )
 
     port_is_free: ClassVar = rule(
         "health checks and the runtime use the ports 8081, 9000 and 9001 of the pod: choose another"

@@ -8,6 +8,12 @@ OLD_FIELDS: dict[Kind, dict[str, str]] = {
     Kind.AGENT_RUNTIME: {
         "spec.context": "the session store is in session (type, ttl, storeRef)",
         "spec.facades": "write facade, one object instead of a list",
+        "spec.facade.a2a.port": "A2A is served on facade.port under /a2a: remove it",
+        "spec.facade.mcp.port": "MCP is served on facade.port at /mcp: remove it",
+        "spec.facade.a2a.conversationTTL": "write session.ttl: tasks and doors share a session",
+        "spec.facade.a2a.taskStore": "tasks are in the session store: remove it",
+        "spec.facade.a2a.clients": "an agent is a tool: write a handler in a ToolRegistry",
+        "spec.facade.managementPlane": "the port accepts management tokens too: remove it",
         "spec.providerRef": "write providers: [{name: default, providerRef: {name: …}}]",
         "spec.provider.config": "write defaults and pricing",
         "spec.provider.additionalConfig": "responses of a mock are in mock",

@@ -20,6 +20,7 @@ from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.auth import AuthPlan, auth_plan
 from omnia_operator.plan.containers import mounts
 from omnia_operator.plan.desired import AgentPlan
+from omnia_operator.plan.doors import POD_ADDRESS, card_folder, card_key, forwards, with_doors
 from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
@@ -35,18 +36,23 @@ EnvT = TypeVar("EnvT", FacadeEnv, RuntimeEnv)
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     """Return the entire desired state of an agent."""
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
-    function = function_folder(resolved)
-    shared = () if function is None else (function,)
+    functions = tuple(filter(None, (function_folder(resolved),)))
+    shared = (*functions, *filter(None, (card_folder(resolved),)))
     own = () if spec.facade.handler is not Handler.RUNTIME else tuple(runtime_folders(resolved))
     folders = (*own, *shared)
+    key = card_key(resolved)
     runs = spec.facade.handler is Handler.RUNTIME
     auth = auth_plan(resolved)
     media = media_plan(resolved)
     file = session_file_plan(resolved)
     facade = _facade(resolved, settings, shared, auth, media)
+    if key is not None:
+        facade = replace(facade, mounts=(*facade.mounts, key[1]))
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
-    runtime = _runtime(resolved, settings, folders, secret_mounts, media) if runs else None
+    runtime = (
+        _runtime(resolved, settings, (*own, *functions), secret_mounts, media) if runs else None
+    )
     if file is not None and runtime is not None:
         facade, runtime = _with_file(facade, file), _with_file(runtime, file)
     containers = (facade,) if runtime is None else (facade, runtime)
@@ -64,6 +70,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
+            *(() if key is None else (key[0],)),
             *(() if file is None else (file.volume,)),
             *_user_volumes(spec, runs=runs),
         ),
@@ -162,6 +169,7 @@ def _facade(
             session_url=_key(resolved.store),
             session_ttl=_session_ttl(resolved),
         )
+    env = with_doors(resolved, env)
     mounted = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
     if media is not None:
         env = media.facade(env)
@@ -171,7 +179,10 @@ def _facade(
         image=spec.facade.image or settings.facade_image,
         module="omnia_facade",
         env=env,
-        extra_env=_extra_env(settings, spec.facade.extra_env),
+        extra_env=(
+            *((POD_ADDRESS,) if forwards(spec) else ()),
+            *_extra_env(settings, spec.facade.extra_env),
+        ),
         mounts=mounted,
         resources=spec.facade.resources or settings.facade_resources,
         pull_policy=settings.facade_pull_policy,

@@ -85,13 +85,19 @@ def exposure_plan(expose: Expose | None) -> IngressPlan | RoutePlan | None:
 
 def public_url(agent: AgentRuntime) -> str | None:
     """Return the address for clients outside the cluster; None if the agent is not exposed."""
+    base = exposed_url(agent)
+    if base is None:
+        return None
+    if agent.spec.mode is Mode.FUNCTION:
+        return f"{base}/functions/{agent.metadata.name}"
+    return f"ws{base.removeprefix('http')}/ws"
+
+
+def exposed_url(agent: AgentRuntime) -> str | None:
+    """Return scheme and host for clients outside the cluster; None if it is not exposed."""
     expose = agent.spec.facade.expose
     if expose is None:
         return None
     plain = expose.ingress is not None and expose.ingress.tls is None
     encrypted = not plain if expose.scheme is None else expose.scheme is URLScheme.HTTPS
-    if agent.spec.mode is Mode.FUNCTION:
-        scheme, path = "http", f"/functions/{agent.metadata.name}"
-    else:
-        scheme, path = "ws", "/ws"
-    return f"{scheme}{'s' if encrypted else ''}://{expose.hostnames[0]}{path}"
+    return f"http{'s' if encrypted else ''}://{expose.hostnames[0]}"

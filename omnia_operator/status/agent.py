@@ -12,9 +12,11 @@ from omnia_operator.api.agentruntime import (
     AgentRuntime,
     AgentRuntimeSpec,
     AgentRuntimeStatus,
+    Endpoint,
     Replicas,
 )
 from omnia_operator.api.meta import ConditionStatus
+from omnia_operator.plan.doors import endpoints
 from omnia_operator.plan.exposure import public_url
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.agent_conditions import (
@@ -100,6 +102,7 @@ def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> A
         ),
         active_version=_version(facts, previous),
         service_endpoint=_endpoint(facts) if facts.agent else previous.service_endpoint,
+        endpoints=_endpoints(facts) if facts.agent else previous.endpoints,
         url=public_url(facts.agent) if facts.agent else previous.url,
         selector=_selector(facts.agent) if facts.agent else previous.selector,
         rollout=previous.rollout,
@@ -291,6 +294,14 @@ def _endpoint(facts: AgentFacts) -> str | None:
         return None
     namespace, name = facts.agent.key
     return f"{name}.{namespace}.svc.cluster.local:{facts.agent.spec.facade.port}"
+
+
+def _endpoints(facts: AgentFacts) -> tuple[Endpoint, ...]:
+    service = _endpoint(facts)
+    if facts.agent is None or service is None:
+        return ()
+    found = endpoints(facts.agent, f"http://{service}")
+    return tuple(Endpoint(door=door, url=url) for door, url in found)
 
 
 def _selector(agent: AgentRuntime) -> str:

@@ -154,6 +154,28 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.facade.type",
         "set facade.type: websocket",
     ),
+    "a function with a door of conversations": (
+        objects.function({"facade": {"doors": ["chat"]}}),
+        "spec.facade",
+        "remove facade.doors",
+    ),
+    "a function for other agents": (
+        objects.function({"facade": {"a2a": {}}}),
+        "spec.facade",
+        "remove facade.doors and facade.a2a",
+    ),
+    "a door named twice": (
+        objects.agent({"facade": {"doors": ["chat", "chat"]}}),
+        "spec.facade.doors",
+        "remove the repetition",
+    ),
+    "push notifications to anybody": (
+        objects.agent(
+            {"facade": {"a2a": {"agentCard": {"capabilities": {"pushNotifications": True}}}}}
+        ),
+        "spec.facade.a2a.push",
+        "add push.allowedHosts",
+    ),
     "a function answered by echo": (
         objects.function({"facade": {"handler": "echo"}}),
         "spec.facade.handler",

@@ -239,7 +239,8 @@ class Run:
     def send_text(self, text: str) -> bool:
         """Take a piece of the answer, as `TurnListener.send_text`."""
         self.texts.append(text)
-        self.begun = True
+        if not self.begun:
+            self._begin()
         log = self._log
         ready = True
         for attachment in self._attached:
@@ -280,8 +281,15 @@ class Run:
             if attachment.live and not attachment.reader.event(event):
                 self._fall_behind(attachment)
         self._log.add(event)
-        self.begun = True
+        if not self.begun:
+            self._begin()
         self._stirred.set()
+
+    def _begin(self) -> None:
+        """Note the first piece or event: a run that waited for the session waits no longer."""
+        self.begun = True
+        if self.state is RunState.SUBMITTED:
+            self._enter(RunState.WORKING)
 
     def _fall_behind(self, attachment: "_Attachment") -> bool:
         """Let a slow reader continue from the log; return whether the turn need not wait."""

@@ -137,8 +137,8 @@ async def test_all_streams_of_a_task_end_with_the_same_text(facade: Running) -> 
         second: list[pb.StreamResponse] = []
 
         async def subscribe(task_id: str) -> None:
-            async for event in other.subscribe(pb.SubscribeToTaskRequest(id=task_id)):
-                second.append(event)
+            stream = other.subscribe(pb.SubscribeToTaskRequest(id=task_id))
+            second.extend([event async for event in stream])
 
         async with asyncio.TaskGroup() as group:
             async for event in agent.send_message(said("slowly please")):

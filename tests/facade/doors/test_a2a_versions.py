@@ -66,24 +66,20 @@ async def test_an_agent_may_serve_10_alone(mock_runtime: Mounted) -> None:
     assert "protocolVersion" not in card.body
 
 
-def signed_file(folder: Path) -> tuple[str, dict[str, Any]]:
+def signed_file(folder: Path, url: str = URL) -> tuple[str, dict[str, Any]]:
     """Write a signed card with a private skill; return its path, and its public key."""
-    key = new_key()
+    key, jku = new_key(), f"{url}/.well-known/jwks.json"
     skills = (
         CardSkill("refunds", "Refunds", "Answers about refunds", ("refunds",)),
         CardSkill("audit", "Audit", "For staff", ("audit",), private=True),
     )
     content = CardContent(name="Refünds", description="About refunds", version="1", skills=skills)
-    cards = [
-        signed(
-            card_document(content, None, URL, extended=extended),
-            key,
-            f"{URL}/.well-known/jwks.json",
-        )
+    public, extended = (
+        signed(card_document(content, None, url, extended=extended), key, jku)
         for extended in (False, True)
-    ]
+    )
     path = folder / "card.json"
-    file = CardFile(content, cards[0], cards[1], (public_key(key),))
+    file = CardFile(content, public, extended, (public_key(key),))
     path.write_bytes(msgspec.json.encode(file))
     return str(path), public_key(key)
 

@@ -23,6 +23,7 @@ UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
 OVERLOADED = "OVERLOADED"
 DRAINING = "DRAINING"
 PROVIDER_ERROR = "PROVIDER_ERROR"
+NOT_SUPPORTED = "NOT_SUPPORTED"
 
 
 class Meaning(Struct, frozen=True, kw_only=True):
@@ -89,6 +90,13 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     ErrorCode.INTERNAL_ERROR: Meaning(
         status=500, openai_type="server_error", openai_code="internal_error", is_tool_error=True
+    ),
+    NOT_SUPPORTED: Meaning(
+        status=501,
+        openai_code="not_supported",
+        json_rpc=-32004,
+        a2a_reason="UNSUPPORTED_OPERATION",
+        is_tool_error=True,
     ),
     PROVIDER_ERROR: Meaning(
         status=502, openai_type="server_error", openai_code="provider_error", is_tool_error=True

@@ -18,9 +18,12 @@ from omnia_facade.doors.sessions import SessionRules
 from omnia_facade.functions.function import Function
 from omnia_facade.idempotency.store import ReplyStore
 from omnia_facade.runs.reader import Collector
+from omnia_facade.runs.records import RunRecord, RunRecords
 from omnia_facade.runs.run import Run, RunOptions, RunState
 from omnia_facade.runs.table import MAX_WAITING, RunTable
 
+# A request of another pod of the agent is not passed on again.
+FORWARDED = "omnia-forwarded"
 # How long a new message waits for the end of a parked run that it replaces.
 REPLACE_SECONDS = 5.0
 
@@ -31,6 +34,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
     Attributes:
         backend: answers turns; None in function mode.
         function: answers calls; None in agent mode.
+        records: which pod has a run; None where runs are this pod's only.
         replies: digests to bytes, for some time, in the database of the sessions: what a door
             has to remember beyond a run.
         public_url: the address of this agent for clients; "" where it is not set.
@@ -42,12 +46,25 @@ class Kernel(Struct, frozen=True, kw_only=True):
     backend: Backend | None = None
     sessions: SessionRules | None = None
     function: Function | None = None
+    records: RunRecords | None = None
     public_url: str = ""
 
     @property
     def env(self) -> FacadeEnv:
         """The environment."""
         return self.context.env
+
+
+class Elsewhere(Exception):
+    """Another pod has the run of a request: the whole request is passed on to it.
+
+    Attributes:
+        owner: its `host:port`.
+    """
+
+    def __init__(self, owner: str) -> None:
+        super().__init__(owner)
+        self.owner = owner
 
 
 class Exchange:
@@ -78,7 +95,9 @@ class Exchange:
         if backend is None or rules is None:
             raise DoorFailed(ErrorCode.INVALID_MESSAGE, "this agent serves a function, no turns")
         session_id = await rules.session_of(turn.session_id, caller, known=turn.known)
-        if turn.message_id and (known := self._of_message(session_id, turn.message_id)):
+        run_id = turn.run_id or uuid.uuid4().hex
+        known = await self._of_message(session_id, turn.message_id, run_id)
+        if known is not None:
             self.run = known
             return known
         await self._replace_parked(session_id)
@@ -90,7 +109,7 @@ class Exchange:
             backend.begin(session_id, caller), self.request.headers
         )
         before = runs.current(session_id, caller.user_id) if turn.waits else None
-        return self._started(request, connection, turn, before)
+        return self._started(request, connection, turn, run_id, before)
 
     async def begin_call(self, connection: BackendConnection, content: str) -> Run:
         """Begin a run that is no turn of a session: its one answer is that of `connection`.
@@ -100,18 +119,19 @@ class Exchange:
         """
         turn = DoorTurn(content=content)
         self._require_capacity("", turn)
-        return self._started(TurnRequest("", content), connection, turn, None)
+        return self._started(TurnRequest("", content), connection, turn, uuid.uuid4().hex, None)
 
     def _started(
         self,
         request: TurnRequest,
         connection: BackendConnection,
         turn: DoorTurn,
+        run_id: str,
         before: Run | None,
     ) -> Run:
         kernel, env = self._kernel, self._kernel.env
         run = Run(
-            turn.run_id or uuid.uuid4().hex,
+            run_id,
             request,
             connection,
             RunOptions(
@@ -128,20 +148,45 @@ class Exchange:
         run.message_id = turn.message_id
         run.watch(self._end_of(turn.kept_seconds))
         kernel.runs.add(run)
+        if kernel.records and (turn.keep or turn.client_tools):
+            kept = env.run_kept.seconds if turn.kept_seconds is None else turn.kept_seconds
+            kernel.records.begin(run, kept)
         run.start(before)
         self.run = run
         self._begun.append(run)
         return run
 
     async def find(self, run_id: str) -> Run | None:
-        """Return a run of the caller by its id; None if it is unknown or somebody else's."""
-        run = self._kernel.runs.find(run_id, self.request.caller.user_id)
+        """Return a run of the caller by its id; None if it is unknown or somebody else's.
+
+        Raises:
+            Elsewhere: another pod has it; the door lets it pass.
+        """
+        user_id = self.request.caller.user_id
+        run = self._kernel.runs.find(run_id, user_id)
+        if run is None and self._kernel.records:
+            self._pass_on(await self._kernel.records.of_run(run_id, user_id))
         self.run = run or self.run
         return run
 
+    async def record(self, run_id: str) -> RunRecord | None:
+        """Return what is known of a run of the caller whose pod is gone; see `RunRecord.lost`."""
+        if self._kernel.records is None:
+            return None
+        return await self._kernel.records.of_run(run_id, self.request.caller.user_id)
+
     async def current(self, session_id: str) -> Run | None:
-        """Return the run of a session that has not ended, if the caller has one."""
-        run = self._kernel.runs.current(session_id, self.request.caller.user_id)
+        """Return the run of a session that has not ended, if the caller has one.
+
+        Raises:
+            Elsewhere: another pod has it; the door lets it pass.
+        """
+        user_id = self.request.caller.user_id
+        run = self._kernel.runs.current(session_id, user_id)
+        if run is None and self._kernel.records:
+            record = await self._kernel.records.of_session(session_id, user_id)
+            if record and not record.state.final:
+                self._pass_on(record)
         self.run = run or self.run
         return run
 
@@ -152,12 +197,16 @@ class Exchange:
 
         Returns:
             The run; None if no run of this session and caller waits for one of the calls.
+
+        Raises:
+            Elsewhere: another pod has it; the door lets it pass.
         """
         for run in self._kernel.runs.of_session(session_id, self.request.caller.user_id):
             if not run.state.final and run.answer(results):
                 self.run = run
                 self._begun.append(run)
                 return run
+        await self.current(session_id)
         return None
 
     async def collect(self, run: Run, start: int = 0) -> Collector:
@@ -179,9 +228,26 @@ class Exchange:
             if not run.options.keep and run.state is not RunState.WAITING:
                 run.cancel()
 
-    def _of_message(self, session_id: str, message_id: str) -> Run | None:
-        runs = self._kernel.runs.of_session(session_id, self.request.caller.user_id)
-        return next((run for run in runs if run.message_id == message_id), None)
+    async def _of_message(self, session_id: str, message_id: str, run_id: str) -> Run | None:
+        """Return the run that the same message began; one that failed does not count."""
+        if not message_id:
+            return None
+        user_id, records = self.request.caller.user_id, self._kernel.records
+        for run in self._kernel.runs.of_session(session_id, user_id):
+            if run.message_id == message_id and run.state is not RunState.FAILED:
+                return run
+        if records:
+            known = await records.run_of_message(session_id, user_id, message_id, run_id)
+            if known != run_id:
+                record = await records.of_run(known, user_id)
+                if record and record.state is not RunState.FAILED:
+                    self._pass_on(record)
+        return None
+
+    def _pass_on(self, record: RunRecord | None) -> None:
+        """Have the request passed on to the pod that has the run, unless that pod is gone."""
+        if record and not record.lost and FORWARDED not in self.request.headers:
+            raise Elsewhere(record.owner)
 
     def _require_capacity(self, session_id: str, turn: DoorTurn) -> None:
         runs = self._kernel.runs

@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from omnia_core.env.shared import SessionType
+from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
@@ -11,6 +13,8 @@ from omnia_facade.doors.exchange import Kernel
 from omnia_facade.doors.sessions import SessionRules
 from omnia_facade.functions.function import Function
 from omnia_facade.idempotency.opening import open_reply_store
+from omnia_facade.idempotency.store import ReplyStore
+from omnia_facade.runs.records import RunRecords
 from omnia_facade.runs.table import RunLimits, RunTable
 
 if TYPE_CHECKING:
@@ -39,10 +43,32 @@ def open_kernel(
         runs=RunTable(limits),
         replies=replies,
         backend=backend,
-        sessions=SessionRules(backend, _session_ids(media)) if backend else None,
+        sessions=_session_rules(context, backend, media) if backend else None,
         function=function,
+        records=_open_records(context, replies),
         public_url=env.public_url or env.media_public_url or "",
     )
+
+
+def _open_records(context: ProcessContext, replies: ReplyStore) -> RunRecords | None:
+    """Return the records of runs; None where the pods of the agent do not know of each other."""
+    env = context.env
+    if env.pod_address is None or env.session_type is SessionType.MEMORY:
+        return None
+    host = f"[{env.pod_address}]" if ":" in env.pod_address else env.pod_address
+    records = RunRecords(replies, f"{host}:{env.facade_port}")
+    context.stack.push_async_callback(records.close)
+    return records
+
+
+def _session_rules(
+    context: ProcessContext, backend: Backend, media: "MediaService | None"
+) -> SessionRules:
+    env, store = context.env, None
+    if env.session_type is not SessionType.MEMORY:
+        store = OnDemandSessionStore(env, open_sessions)
+        context.stack.push_async_callback(store.close)
+    return SessionRules(backend, _session_ids(media), store)
 
 
 def _session_ids(media: "MediaService | None") -> Callable[[Principal], str]:

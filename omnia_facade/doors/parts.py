@@ -12,6 +12,7 @@ from omnia_facade.doors.errors import invalid
 _DATA_URL = re.compile(r"data:([^;,\s]{1,255})?(?:;[^;,\s]{1,255})*;base64,", re.IGNORECASE)
 _HTTP_URL = re.compile(r"https?://[^\s]+", re.IGNORECASE)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
+_UPLOADS = "omnia://sessions/"
 _KINDS = ("image", "audio", "video")
 # Media of an answer that is put together in memory.
 MAX_MEDIA_BYTES = 32 << 20
@@ -85,6 +86,14 @@ def media_url(media: Media) -> str:
     return media.url or f"data:{media.mime_type or ANY_TYPE};base64,{media.data}"
 
 
+def stored_media_url(media: Media, public_url: str) -> str:
+    """Return the URL of stored media; an upload has its download below `public_url`."""
+    if media.storage_ref.startswith(_UPLOADS):
+        session_id, _, media_id = media.storage_ref.removeprefix(_UPLOADS).partition("/media/")
+        return f"{public_url.rstrip('/')}/media/download/{session_id}/{media_id}"
+    return media_url(media)
+
+
 def plain_text(parts: Sequence[Part]) -> str:
     """Return the text of parts."""
     return "".join(part.text for part in parts if part.type == "text")
@@ -106,7 +115,7 @@ def _upload(url: str, public_url: str) -> str:
     if not public_url or not url.startswith(prefix):
         return ""
     session_id, _, media_id = url.removeprefix(prefix).partition("/")
-    return f"omnia://sessions/{session_id}/media/{media_id}"
+    return f"{_UPLOADS}{session_id}/media/{media_id}"
 
 
 class MediaPieces:

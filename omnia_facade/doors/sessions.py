@@ -2,11 +2,18 @@
 
 from collections.abc import Callable
 
+import structlog
+
 from omnia_core.conversation.error_codes import ErrorCode
+from omnia_core.errors import OmniaError
+from omnia_core.sessions import Session
+from omnia_core.sessions.factory import OnDemandSessionStore
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend, Resume
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN, SESSION_ID_RULE
-from omnia_facade.doors.errors import DoorFailed, invalid
+from omnia_facade.doors.errors import NOT_SUPPORTED, DoorFailed, invalid
+
+_log = structlog.get_logger()
 
 UNKNOWN = "the session is unknown or has expired"
 
@@ -25,10 +32,45 @@ def check_session_id(text: str, parameter: str) -> str:
 class SessionRules:
     """Chooses the session of a turn."""
 
-    def __init__(self, backend: Backend, new_id: Callable[[Principal], str]) -> None:
-        """`new_id` makes the id of a new session."""
+    def __init__(
+        self,
+        backend: Backend,
+        new_id: Callable[[Principal], str],
+        store: OnDemandSessionStore | None = None,
+    ) -> None:
+        """Use the sessions of an agent.
+
+        Args:
+            backend: knows whether a session can be continued.
+            new_id: makes the id of a new session.
+            store: has the messages; None where only the runtime's memory has them.
+        """
         self._backend = backend
         self._new_id = new_id
+        self._store = store
+
+    async def stored(self, session_id: str, caller: Principal) -> Session:
+        """Return a session with its messages.
+
+        Raises:
+            DoorFailed: it is unknown or somebody else's, or sessions are not stored.
+        """
+        if self._store is None:
+            raise DoorFailed(
+                NOT_SUPPORTED,
+                "the agent keeps its sessions in memory, where their messages cannot be read: set"
+                " session.type",
+            )
+        try:
+            session = await (await self._store.open()).load(session_id)
+        except OmniaError as error:
+            _log.warning("session not loaded", session_id=session_id, reason=error.message)
+            raise DoorFailed(
+                ErrorCode.AGENT_UNAVAILABLE, "the session cannot be read at present; try again"
+            ) from error
+        if session is None or not session.open_to(caller.user_id):
+            raise DoorFailed(ErrorCode.SESSION_EXPIRED, UNKNOWN)
+        return session
 
     async def session_of(self, session_id: str, caller: Principal, *, known: bool) -> str:
         """Return the id of the session, a new one for "".

@@ -18,7 +18,7 @@ from omnia_facade.backend.events import Done, Failed, ToolCallEvent, TurnEvent
 from omnia_facade.doors import sse
 from omnia_facade.doors.cors import OriginRule
 from omnia_facade.doors.errors import DoorFailed, failure_of, failure_of_http
-from omnia_facade.doors.exchange import Door, Exchange, Kernel
+from omnia_facade.doors.exchange import Door, Elsewhere, Exchange, Kernel
 from omnia_facade.doors.port import (
     COMMIT_SECONDS,
     DoorRequest,
@@ -29,6 +29,7 @@ from omnia_facade.doors.port import (
 from omnia_facade.doors.registry import DoorEntry
 from omnia_facade.entrance.errors import RejectedRequest, shutting_down, unauthorized
 from omnia_facade.http.body import read_body
+from omnia_facade.http.forward import Forwarder
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 SESSION_HEADER = "Omnia-Session-Id"
@@ -49,11 +50,13 @@ class DoorRoute:
         kernel: Kernel,
         authenticator: Authenticator,
         origins: OriginRule,
+        forwarder: Forwarder,
     ) -> None:
         self._entry = entry
         self._kernel = kernel
         self._authenticator = authenticator
         self._origins = origins
+        self._forwarder = forwarder
         self._door: Door | None = None
         self._opening = asyncio.Lock()
 
@@ -89,6 +92,8 @@ class DoorRoute:
         except asyncio.CancelledError:
             exchange.abandon()
             raise
+        except Elsewhere as elsewhere:
+            return await self._forwarder.forward(request, exchange.request.body, elsewhere.owner)
         except (DoorFailed, HttpError) as error:
             if isinstance(error, RejectedRequest):
                 self._kernel.context.metrics.rejected(error.reason)

@@ -23,6 +23,7 @@ from omnia_facade.doors.opening import open_kernel
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.http_side import HttpProtocolFactory
 from omnia_facade.http.doors import DoorRoute
+from omnia_facade.http.forward import Forwarder
 from omnia_facade.http.server import HttpRoute, HttpServer
 from omnia_facade.http.static import StaticRoute
 from omnia_facade.media.opening import MediaService
@@ -81,7 +82,9 @@ async def open_http(
     if kernel:
         env = context.env
         origins = OriginRule(env.allowed_origins, local=is_loopback(env.bind_address or ""))
-        routes += [DoorRoute(entry, kernel, authenticator, origins) for entry in doors]
+        forwarder = Forwarder()
+        context.stack.push_async_callback(forwarder.close)
+        routes += [DoorRoute(entry, kernel, authenticator, origins, forwarder) for entry in doors]
     server = HttpServer(routes, authenticator, context.metrics.rejected, hosts)
     runner = server.runner(context.env.drain_timeout.seconds, context.timings, budget)
     await runner.setup()

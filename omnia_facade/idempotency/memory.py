@@ -48,10 +48,18 @@ class MemoryReplyStore(ReplyStore):
         self._claims[scope] = _Entry(fingerprint, holder, now + lease_seconds)
         return None
 
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        now = self._clock()
+        entry = self._claims.get(scope) or self._replies.get(scope)
+        if entry is None or entry.expires_at <= now:
+            return None
+        return ExistingClaim(entry.fingerprint, entry.reply)
+
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
-        claim = self._claims.get(scope)
+        claim = self._claims.get(scope) or self._replies.get(scope)
         if claim and claim.holder == holder:
-            del self._claims[scope]
+            self._claims.pop(scope, None)
+            self._drop(scope)
             expires_at = self._clock() + ttl_seconds
             self._put(scope, _Entry(claim.fingerprint, holder, expires_at, reply))
 

@@ -63,6 +63,12 @@ class MongoReplyStore(ReplyStore):
             await self._connection.run(partial(_replace, found, claim))
         raise StoreUnavailable("other callers changed the claim all the time")
 
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        found = await self._connection.run(partial(_find, {"_id": self._id(scope)}))
+        if found is None or found["expires_at"] <= now():
+            return None
+        return ExistingClaim(found["fingerprint"], found["reply"])
+
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
         kept = {"reply": reply, "expires_at": now() + timedelta(seconds=ttl_seconds)}
         wanted = {"_id": self._id(scope), "holder": holder}

@@ -35,6 +35,9 @@ class _LazyReplyStore(ReplyStore):
     ) -> ExistingClaim | None:
         return await self._opened().claim(scope, fingerprint, holder, lease_seconds=lease_seconds)
 
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        return await self._opened().find(scope)
+
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
         await self._opened().keep(scope, holder, reply, ttl_seconds=ttl_seconds)
 

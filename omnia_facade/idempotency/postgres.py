@@ -7,6 +7,10 @@ from omnia_core.sessions.sweeping import SWEEP_BATCH, SWEEP_SECONDS, BatchTask
 from omnia_facade.idempotency.store import ExistingClaim, ReplyStore
 
 _CLAIM = "SELECT * FROM omnia.claim_reply($1, $2, $3, $4, $5, $6)"
+_FIND = (
+    "SELECT fingerprint, reply FROM omnia.replies WHERE namespace = $1 AND agent = $2"
+    " AND scope = $3 AND expires_at > clock_timestamp()"
+)
 _KEEP = "SELECT omnia.keep_reply($1, $2, $3, $4, $5, $6)"
 _RELEASE = "SELECT omnia.release_reply($1, $2, $3, $4)"
 _SWEEP = "SELECT omnia.sweep_replies($1)"
@@ -44,6 +48,10 @@ class PostgresReplyStore(ReplyStore):
         lease = timedelta(seconds=lease_seconds)
         rows = await self._pool.fetch(_CLAIM, *self._owner, scope, fingerprint, holder, lease)
         self._sweep.start_when_due()
+        return ExistingClaim(*rows[0]) if rows else None
+
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        rows = await self._pool.fetch(_FIND, *self._owner, scope)
         return ExistingClaim(*rows[0]) if rows else None
 
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:

@@ -62,6 +62,14 @@ class RedisReplyStore(ReplyStore):
         claimed, reply = cast("tuple[bytes, bytes | None]", answer)
         return ExistingClaim(claimed, reply)
 
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        (key,) = self._keys(scope)
+        found = await _run(
+            cast("Awaitable[object]", self._redis.hmget(key, ["fingerprint", "reply"]))
+        )
+        fingerprint, reply = cast("tuple[bytes | None, bytes | None]", found)
+        return None if fingerprint is None else ExistingClaim(fingerprint, reply)
+
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
         ttl = round(ttl_seconds * 1000)
         await _run(self._keep(keys=self._keys(scope), args=[holder, reply, ttl]))

@@ -78,6 +78,17 @@ class SqliteReplyStore(ReplyStore):
         self._sweep.start_when_due()
         return existing
 
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        place = (*self._owner, scope)
+
+        def work(connection: sqlite3.Connection) -> ExistingClaim | None:
+            found = connection.execute(_FIND, place).fetchone()
+            if found is None or found[1] <= moment(datetime.now(UTC)):
+                return None
+            return ExistingClaim(found[2], found[3])
+
+        return await self._file.run(work, durable=False)
+
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
         until = moment(datetime.now(UTC) + timedelta(seconds=ttl_seconds))
         values = (reply, until, *self._owner, scope, holder)

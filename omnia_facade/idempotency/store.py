@@ -32,8 +32,14 @@ class ReplyStore(Protocol):
         again what it holds.
         """
 
+    async def find(self, scope: bytes) -> ExistingClaim | None:
+        """Return the claim of a scope, whoever holds it; None if the scope is free."""
+
     async def keep(self, scope: bytes, holder: str, reply: bytes, *, ttl_seconds: float) -> None:
-        """Store the reply, unless the scope has another holder by now."""
+        """Store the reply, unless the scope has another holder by now.
+
+        A holder may replace its reply.
+        """
 
     async def release(self, scope: bytes, holder: str) -> None:
         """Free a scope that has no reply, unless it has another holder by now."""

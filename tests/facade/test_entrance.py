@@ -274,7 +274,12 @@ def long_head(size: int) -> bytes:
         ([GET], {"http": http_side(Served), "places": 0}, 503, "too_many_connections"),
         ([GET], {"http": http_side(Served), "hosts": HERE}, 421, "misdirected_request"),
         ([GET], {"upgrade": lambda *_: Served()}, 404, "not_found"),
-        ([GET], {"http": http_side(Served), "upgrade": lambda *_: Served(), "hosts": HERE}, 421, "misd"),
+        (
+            [GET],
+            {"http": http_side(Served), "upgrade": lambda *_: Served(), "hosts": HERE},
+            421,
+            "misd",
+        ),
     ],
 )
 async def test_a_request_is_rejected_at_the_entrance(
@@ -344,7 +349,11 @@ async def test_a_connection_without_a_whole_head_is_cut(pieces: list[bytes]) -> 
         ),
         (
             [GET + b"end"],
-            {"http": http_side(Served), "upgrade": lambda *_: Served(), "front_page": lambda _: b"page"},
+            {
+                "http": http_side(Served),
+                "upgrade": lambda *_: Served(),
+                "front_page": lambda _: b"page",
+            },
             b"[" + GET + b"][end]",
         ),
         ([GET], {"upgrade": lambda *_: Served(), "front_page": lambda _: b"page"}, b"page"),

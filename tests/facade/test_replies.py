@@ -189,6 +189,24 @@ async def test_a_reply_stands_for_its_time(bed: Bed) -> None:
     assert await claim(bed.store, "fourth") == ExistingClaim(OTHER_PRINT, None)
 
 
+async def test_a_scope_is_found_while_it_is_held_or_has_its_reply(bed: Bed) -> None:
+    assert await bed.store.find(SCOPE) is None
+    await claim(bed.store, "first")
+    assert await bed.other.find(SCOPE) == ExistingClaim(PRINT, None)
+    await bed.store.keep(SCOPE, "first", REPLY, ttl_seconds=TTL)
+    assert await bed.other.find(SCOPE) == ExistingClaim(PRINT, REPLY)
+    await bed.advance(TTL + 1)
+    assert await bed.other.find(SCOPE) is None
+
+
+async def test_a_holder_replaces_its_reply_and_others_do_not(bed: Bed) -> None:
+    await claim(bed.store, "first")
+    for reply in (b"one", b"two"):
+        await bed.store.keep(SCOPE, "first", reply, ttl_seconds=TTL)
+    await bed.other.keep(SCOPE, "second", b"three", ttl_seconds=TTL)
+    assert await bed.other.find(SCOPE) == ExistingClaim(PRINT, b"two")
+
+
 async def test_a_holder_that_died_holds_no_longer_than_its_lease(bed: Bed) -> None:
     await claim(bed.store, "died")
     await bed.advance(LEASE + 1)

@@ -7,6 +7,7 @@ from omnia_core.jsonvalue import json_bytes
 from omnia_core.sse.ui_messages import HEADERS
 from omnia_facade.backend.port import Cancellation
 from omnia_facade.doors.chat.frames import ChatFrames
+from omnia_facade.doors.chat.history import ui_messages
 from omnia_facade.doors.chat.request import read_request
 from omnia_facade.doors.errors import (
     METHOD_NOT_ALLOWED,
@@ -51,7 +52,7 @@ class ChatDoor:
             return await self._stream(exchange, session_id)
         if action == "/stop":
             return await self._stop(exchange, session_id)
-        raise DoorFailed(NOT_FOUND, "the history of a chat is not served yet")
+        return await self._history(exchange, session_id)
 
     def refusal(self, failed: DoorFailed, request: DoorRequest) -> Reply:  # noqa: ARG002 - the port's
         body = {"error": failed.code.lower(), "detail": failed.message}
@@ -81,6 +82,22 @@ class ChatDoor:
         if run is None or not run.replayable or run.pending:
             return Reply(status=204)
         return self._of_run(run, merged=True)
+
+    async def _history(self, exchange: Exchange, session_id: str) -> Answer:
+        if self._kernel.sessions is None:
+            raise DoorFailed(NOT_FOUND, "this agent has no sessions")
+        running = await exchange.current(session_id)
+        session = await self._kernel.sessions.stored(session_id, exchange.request.caller)
+        messages = ui_messages(
+            session,
+            running=running is not None,
+            show_tools=self._kernel.env.show_tools,
+            public_url=self._kernel.public_url,
+        )
+        body = json_bytes({"id": session_id, "name": session.name, "messages": messages})
+        return Reply(
+            body=body, headers={"Content-Type": "application/json", "Cache-Control": "no-store"}
+        )
 
     async def _stop(self, exchange: Exchange, session_id: str) -> Answer:
         run = await exchange.current(session_id)

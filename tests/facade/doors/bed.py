@@ -4,12 +4,15 @@ import asyncio
 import contextlib
 import importlib.util
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -18,6 +21,7 @@ from omnia_facade.doors.registry import DOORS
 from tests.facade.conftest import Running, running
 from tests.runtime.program import Program
 from tests.runtime.scripted import Mounted
+from tests.services import free_port
 
 LIMIT = 30.0
 # Another word in a message selects another answer; see `ANSWERS`.
@@ -99,6 +103,56 @@ async def doors(mounted: Mounted, **settings: Any) -> AsyncIterator[Running]:
         yield facade
 
 
+class FacadeProcess:
+    """A facade as a process of its own, which can be killed."""
+
+    def __init__(self, mounted: Mounted, **environment: str) -> None:
+        port, self.health_port = free_port(), free_port()
+        self.http = f"http://127.0.0.1:{port}"
+        self.ws = f"ws://127.0.0.1:{port}/ws"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "omnia_facade"],
+            env={
+                **os.environ,
+                "OMNIA_AGENT_NAME": "agent",
+                "OMNIA_FACADE_ALLOW_UNAUTHENTICATED": "true",
+                "OMNIA_BIND_ADDRESS": "127.0.0.1",
+                "OMNIA_FACADE_PORT": str(port),
+                "OMNIA_HEALTH_PORT": str(self.health_port),
+                "OMNIA_RUNTIME_ADDRESS": f"127.0.0.1:{mounted.grpc_port}",
+                "OMNIA_DOORS": ",".join(written_doors()) or "none",
+                **environment,
+            },
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ready(self) -> "FacadeProcess":
+        """Wait until it serves."""
+        _wait_until_ready(self.health_port)
+        return self
+
+    def memory(self) -> int:
+        """Return its resident bytes."""
+        with Path(f"/proc/{self.process.pid}/statm").open() as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def facade_process(mounted: Mounted, **environment: str) -> Iterator[FacadeProcess]:
+    """Run a facade as a process until the end."""
+    process = FacadeProcess(mounted, **environment)
+    try:
+        yield process.ready()
+    finally:
+        process.kill()
+
+
 @dataclass
 class Answer:
     """A response that was read to its end."""
@@ -113,8 +167,14 @@ class Answer:
         return json.loads(self.content)
 
 
+class Served(Protocol):
+    """A facade in this process, or one of its own."""
+
+    http: str
+
+
 async def request(
-    facade: Running,
+    facade: Served,
     method: str,
     path: str,
     body: Any = None,
@@ -140,7 +200,7 @@ def events_of(content: bytes) -> Iterator[Any]:
 
 @contextlib.asynccontextmanager
 async def opened(
-    facade: Running, path: str, body: Any, headers: dict[str, str] | None = None
+    facade: Served, path: str, body: Any, headers: dict[str, str] | None = None
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     """Send a POST and leave the response open; leaving the block cuts the connection."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(LIMIT)) as session:

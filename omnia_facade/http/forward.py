@@ -1,0 +1,75 @@
+"""Passes a request on to the pod that has its run, and its answer back as it comes."""
+
+import aiohttp
+from aiohttp import web
+
+from omnia_core.http.errors import HttpError
+from omnia_facade.entrance.errors import RETRY_NOW
+
+FORWARDED = "Omnia-Forwarded"
+CONNECT_SECONDS = 5.0
+# Of the connection between client and facade, not of the request (RFC 9110, section 7.6.1).
+_OWN = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+
+
+class Forwarder:
+    """The HTTP client of a facade, opened by the first request for another pod."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    async def forward(
+        self, request: web.BaseRequest, body: bytes, owner: str
+    ) -> web.StreamResponse:
+        """Send the request, with the caller's own credential, to `owner`, a `host:port`.
+
+        Raises:
+            HttpError: 503: the pod does not answer.
+        """
+        if self._session is None:
+            # A stream may be silent between two heartbeats only.
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
+            self._session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+        headers = [
+            (name, value) for name, value in request.headers.items() if name.lower() not in _OWN
+        ]
+        url = f"http://{owner}{request.raw_path if hasattr(request, 'raw_path') else request.path}"
+        try:
+            async with self._session.request(
+                request.method, url, headers=[*headers, (FORWARDED, "1")], data=body or None
+            ) as answer:
+                response = web.StreamResponse(
+                    status=answer.status,
+                    headers=[
+                        (name, value)
+                        for name, value in answer.headers.items()
+                        if name.lower() not in _OWN
+                    ],
+                )
+                await response.prepare(request)
+                async for data in answer.content.iter_any():
+                    await response.write(data)
+                await response.write_eof()
+                return response
+        except (aiohttp.ClientConnectionError, TimeoutError) as error:
+            raise HttpError(
+                503, "overloaded", "the server that runs this turn does not answer", RETRY_NOW
+            ) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session:
+            await self._session.close()

@@ -22,10 +22,12 @@ from omnia_facade.doors.a2a.messages import (
 from omnia_facade.doors.a2a.operations import A2aCall, Operation
 from omnia_facade.doors.a2a.parts import turn_parts
 from omnia_facade.doors.a2a.push import PushNotifications
-from omnia_facade.doors.a2a.tasks import note_of, task_of, tool_results
+from omnia_facade.doors.a2a.tasks import lost_task, note_of, task_of, tool_results
+from omnia_facade.doors.errors import DoorFailed
 from omnia_facade.doors.exchange import Exchange, Kernel
 from omnia_facade.doors.port import DoorTurn
 from omnia_facade.runs.reader import Collector
+from omnia_facade.runs.records import RunRecord
 from omnia_facade.runs.run import Run, RunState
 
 DOOR = "a2a"
@@ -53,9 +55,7 @@ class TaskService:
             case Operation.SEND:
                 return await self._send(exchange, decode(call.params, SendMessageRequest))
             case Operation.GET:
-                request = decode(call.params, TaskRequest)
-                run = await self._find(exchange, request.id)
-                return document(task_of(run, request.history_length))
+                return await self._get(exchange, decode(call.params, TaskRequest))
             case Operation.LIST:
                 listed = decode(call.params, ListTasksRequest)
                 runs = self._kernel.runs.of_user(exchange.request.caller.user_id)
@@ -90,6 +90,31 @@ class TaskService:
                 task_id=run.id,
             )
         return run, None
+
+    async def _get(self, exchange: Exchange, request: TaskRequest) -> JsonObject:
+        run = await exchange.find(request.id)
+        if run is None:
+            record = await exchange.record(request.id)
+            if record is not None and record.door == DOOR and record.lost:
+                return document(lost_task(record, await self._said(exchange, record)))
+        return document(task_of(_of_this_door(run, request.id), request.history_length))
+
+    async def _said(self, exchange: Exchange, record: RunRecord) -> str:
+        """Return what a turn that broke off has said, as its session keeps it."""
+        sessions = self._kernel.sessions
+        if sessions is None:
+            return ""
+        try:
+            session = await sessions.stored(record.session_id, exchange.request.caller)
+        except DoorFailed:
+            return ""
+        said: list[str] = []
+        for message in (*session.messages, *session.interrupted):
+            if message.role == "user":
+                said.clear()
+            elif message.role == "assistant":
+                said.append(message.content)
+        return "".join(said)
 
     async def _send(self, exchange: Exchange, request: SendMessageRequest) -> JsonObject:
         run = await self._accept(exchange, request)
@@ -190,10 +215,13 @@ class TaskService:
         return {}
 
     async def _find(self, exchange: Exchange, task_id: str) -> Run:
-        run = await exchange.find(task_id)
-        if run is None or run.door != DOOR:
-            raise task_not_found(task_id)
-        return run
+        return _of_this_door(await exchange.find(task_id), task_id)
+
+
+def _of_this_door(run: Run | None, task_id: str) -> Run:
+    if run is None or run.door != DOOR:
+        raise task_not_found(task_id)
+    return run
 
 
 def _refuse_unknown_context(run: Run) -> None:

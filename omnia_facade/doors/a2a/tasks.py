@@ -31,6 +31,7 @@ from omnia_facade.doors.a2a.messages import (
 from omnia_facade.doors.a2a.parts import media_parts
 from omnia_facade.doors.sse import any_json
 from omnia_facade.doors.usage import omnia_usage
+from omnia_facade.runs.records import RunRecord
 from omnia_facade.runs.run import Run, RunState
 
 ANSWER = "answer"
@@ -104,6 +105,23 @@ def task_of(run: Run, history_length: int | None = None, *, artifacts: bool = Tr
         history=tuple(history),
         metadata=usage_metadata(run.outcome),
     )
+
+
+def lost_task(record: RunRecord, said: str) -> Task:
+    """Return a task whose pod is gone: it has failed, with what was said until then."""
+    text = "interrupted: the server ended during the answer; send the message again"
+    message = Message(
+        message_id=str(uuid.uuid5(uuid.NAMESPACE_OID, record.run_id)),
+        role="ROLE_AGENT",
+        parts=(Part(text=text),),
+        context_id=record.session_id,
+        task_id=record.run_id,
+    )
+    failed = TaskStatus(
+        state=TaskState.FAILED, timestamp=timestamp(record.alive_until), message=message
+    )
+    artifacts = (Artifact(artifact_id=ANSWER, parts=(Part(text=said),)),) if said else ()
+    return Task(id=record.run_id, context_id=record.session_id, status=failed, artifacts=artifacts)
 
 
 def artifacts_of(run: Run) -> tuple[Artifact, ...]:

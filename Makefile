@@ -18,12 +18,13 @@ PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia
 CODE := $(PACKAGES) release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
+NODE_PROTOCOLS := tests/clients/protocols/node_modules/.package-lock.json
 # Servers of other projects, each group in an environment of its own: their dependencies differ from ours.
 SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak serve-tck mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -74,7 +75,7 @@ setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that 
 up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
-test: setup $(NODE_CLIENT) servers-mcp ## run every test that needs neither root nor a cluster
+test: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) servers-mcp ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
 
 # The suites in which facade and runtime, or a test in place of one of them, speak over the wire.
@@ -105,6 +106,9 @@ test-load: setup ## a minute of load on one core, a minute of broken frames, oth
 
 soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, documents, silence, outages (ARGS="-k noise" SOAK_SECONDS=60)
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
+
+serve-tck: setup ## serve the agent that the conformance kit of A2A asks for, and print its address (PORT=8080)
+	@$(BIN)/python -m tests.facade.doors.tck $(PORT)
 
 mutants: setup ## which small faults in AREA no test notices (AREA="queue same"; ARGS="--sample 40 --seed 7")
 	@$(BIN)/python -m tests.mutants $(AREA) $(ARGS)
@@ -180,9 +184,9 @@ pin-base: ## write today's digest of the base image into the Dockerfiles (needs 
 		echo "$(PUBLIC_BASE)@$$digest"
 
 clean: ## remove .venv and what the tools left behind
-	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules benchmarks/out
+	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules tests/clients/protocols/node_modules benchmarks/out
 
-$(NODE_CLIENT) $(NODE_SERVERS): %/node_modules/.package-lock.json: %/package-lock.json
+$(NODE_CLIENT) $(NODE_SERVERS) $(NODE_PROTOCOLS): %/node_modules/.package-lock.json: %/package-lock.json
 	@echo "Installing the packages of $*"
 	@npm ci --prefix $* --no-audit --no-fund --loglevel=error \
 		|| echo "npm cannot install the packages of $*: the tests with them will be skipped"

@@ -68,12 +68,12 @@ def interfaces(public_url: str, versions: Sequence[str]) -> list[JsonObject]:
     for version, binding, path in (
         (V10, "JSONRPC", JSONRPC_PATH),
         (V10, "HTTP+JSON", REST_PATH),
-        (V10, "GRPC", ""),
         (V03, "JSONRPC", JSONRPC_PATH),
     ):
         if version in versions:
-            url = base.removeprefix("http://").removeprefix("https://") if not path else base + path
-            found.append({"url": url, "protocolBinding": binding, "protocolVersion": version})
+            found.append(
+                {"url": base + path, "protocolBinding": binding, "protocolVersion": version}
+            )
     return found
 
 

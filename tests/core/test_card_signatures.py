@@ -41,7 +41,6 @@ def test_a_card_names_its_addresses_credentials_and_public_skills() -> None:
     assert [(i["protocolBinding"], i["protocolVersion"]) for i in card["supportedInterfaces"]] == [
         ("JSONRPC", "1.0"),
         ("HTTP+JSON", "1.0"),
-        ("GRPC", "1.0"),
         ("JSONRPC", "0.3"),
     ]
     assert card["supportedInterfaces"][1]["url"] == f"{URL}/a2a/v1"

@@ -1,15 +1,18 @@
 """Parts of messages: those of A2A into those of a turn, and media of an answer into parts."""
 
+from base64 import b64decode
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import UNSET
 
 from omnia_core.conversation.parts import Media
 from omnia_core.conversation.parts import Part as TurnPart
-from omnia_core.jsonvalue import json_bytes
+from omnia_core.jsonvalue import json_bytes, parse_json
 from omnia_facade.doors.a2a.messages import Part
 from omnia_facade.doors.parts import data_part, media_part, text_part
 
+_JSON = "application/json"
 _PARAMETER = "message.parts"
 
 
@@ -23,13 +26,23 @@ def turn_parts(parts: Sequence[Part], public_url: str = "") -> tuple[TurnPart, .
 
 
 def media_parts(media: Media) -> tuple[Part, ...]:
-    """Return media of an answer: its bytes, or its URL."""
+    """Return media of an answer: its JSON value, its bytes, or its URL."""
     name = media.filename or ""
+    if media.data and media.mime_type == _JSON and (value := _json(media.data)) is not UNSET:
+        return (Part(data=value, media_type=_JSON, filename=name),)
     if media.data:
         return (Part(raw=media.data, media_type=media.mime_type, filename=name),)
     if media.url:
         return (Part(url=media.url, media_type=media.mime_type, filename=name),)
     return ()
+
+
+def _json(data: str) -> Any:
+    """Return the value of JSON that is base64; UNSET if it is none."""
+    try:
+        return parse_json(b64decode(data))
+    except ValueError:
+        return UNSET
 
 
 def _turn_part(part: Part, public_url: str) -> TurnPart:

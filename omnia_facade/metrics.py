@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from omnia_core.names import Door
 from omnia_facade.entrance.errors import Rejection
 from omnia_facade.turns.relayed import InterruptedAnswerOutcome
 
@@ -13,6 +14,7 @@ LATENCY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 WAIT_BUCKETS = (0.001, 0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 120)
 _INGEST_BUCKETS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1)
 
+_RUN_STATES = ("submitted", "working", "waiting")
 _AGENT_LABELS = ("agent", "namespace")
 _REQUEST_STATUS = {True: "success", False: "error"}
 _TRANSFER_STATUS = {True: "success", False: "failed"}
@@ -38,6 +40,11 @@ class MetricFactory:
     def counters(self, name: str, text: str, label: str, values: Iterable[T]) -> dict[T, Counter]:
         """Return the counters of a label by its values, which all exist from the start."""
         made = Counter(name, text, (*_AGENT_LABELS, label), registry=self._registry)
+        return {value: made.labels(*self._labels, str(value)) for value in values}
+
+    def gauges(self, name: str, text: str, label: str, values: Iterable[T]) -> dict[T, Gauge]:
+        """Return the gauges of a label by its values, which all exist from the start."""
+        made = Gauge(name, text, (*_AGENT_LABELS, label), registry=self._registry)
         return {value: made.labels(*self._labels, str(value)) for value in values}
 
     def labelled(self, name: str, text: str, label: str, value: str) -> Gauge:
@@ -79,6 +86,7 @@ class FacadeMetrics:
         factory = self._factory = MetricFactory(registry, agent, namespace)
         self.media = MediaMetrics(factory)
         self.voice = VoiceMetrics(factory)
+        self.doors = DoorMetrics(factory)
         self.connections_active = factory.gauge(
             "omnia_agent_connections_active", "WebSocket connections that are open."
         )
@@ -172,6 +180,54 @@ class FacadeMetrics:
     def rejected(self, reason: Rejection) -> None:
         """Count a rejected request or message."""
         self._rejections[reason].inc()
+
+
+class DoorMetrics:
+    """Metrics of the doors: requests and streams by door, runs by state.
+
+    Attributes:
+        resumed: streams of runs that another request began.
+    """
+
+    def __init__(self, factory: MetricFactory) -> None:
+        self._requests = {
+            status: factory.counters(
+                f"omnia_facade_door_{status}_total", text, "door", tuple(map(str, Door))
+            )
+            for status, text in (
+                ("requests", "Requests at the doors, answered in any way."),
+                ("errors", "Requests at the doors that were answered with an error status."),
+            )
+        }
+        self._streams = factory.gauges(
+            "omnia_facade_door_streams_open",
+            "Event streams that are open.",
+            "door",
+            tuple(map(str, Door)),
+        )
+        self._runs = factory.gauges(
+            "omnia_facade_runs", "Turns of the doors that have not ended.", "state", _RUN_STATES
+        )
+        self.resumed = factory.counter(
+            "omnia_facade_runs_resumed_total", "Streams of a turn that another request began."
+        )
+
+    def answered(self, door: str, *, success: bool) -> None:
+        """Count a request."""
+        self._requests["requests"][door].inc()
+        if not success:
+            self._requests["errors"][door].inc()
+
+    def stream(self, door: str) -> Gauge:
+        """Return the number of open streams of a door."""
+        return self._streams[door]
+
+    def run_changed(self, before: str, after: str) -> None:
+        """Count a run in its new state; a state that is final, or "", is not counted."""
+        if before in self._runs:
+            self._runs[before].dec()
+        if after in self._runs:
+            self._runs[after].inc()
 
 
 class MediaMetrics:

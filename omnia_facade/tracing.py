@@ -20,13 +20,18 @@ class FacadeTracing:
             names.OMNIA_HANDLER: str(env.handler_mode),
         }
 
-    def dialogue(self, inner: BackendConnection, headers: Mapping[str, str]) -> BackendConnection:
-        """Return the dialogue of a connection; `headers` are those that opened it."""
+    def dialogue(
+        self, inner: BackendConnection, headers: Mapping[str, str], door: str = "message"
+    ) -> BackendConnection:
+        """Return the dialogue of a connection.
+
+        `headers` are those that opened it, `door` is the last part of the names of its spans.
+        """
         if not self._tracer.enabled:
             return inner
         from omnia_facade.turns.traced import TracedConnection  # noqa: PLC0415 - when tracing
 
-        return TracedConnection(inner, self._tracer, self.describe, headers)
+        return TracedConnection(inner, self._tracer, self.describe, headers, f"omnia.facade.{door}")
 
     def function(self, name: str, headers: Mapping[str, str]) -> Span:
         """Start the span of a call with these request headers."""

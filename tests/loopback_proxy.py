@@ -15,6 +15,8 @@ class Proxy:
         dropped: pieces of the server's answers with these bytes are not handed on.
         lost: how many answers were thrown away.
         silent: nothing that the server says is handed on.
+        idle: so many seconds without a byte of the server end a connection, as many proxies do;
+            None for no limit.
         deaf: nothing that the client says is handed on, its leaving included.
     """
 
@@ -25,6 +27,7 @@ class Proxy:
         self.lost = 0
         self.silent = False
         self.deaf = False
+        self.idle: float | None = None
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[int]:
@@ -39,7 +42,7 @@ class Proxy:
         there, back = await asyncio.open_connection("127.0.0.1", self.target)
         asking = asyncio.create_task(self._pump(reader, back))
         try:
-            while data := await there.read(65536):
+            while data := await self._answer(there, writer):
                 if self.lose_answer:
                     self.lose_answer = False
                     self.lost += 1
@@ -54,6 +57,15 @@ class Proxy:
             await asyncio.wait({asking})
             writer.close()
             back.close()
+
+    async def _answer(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        try:
+            async with asyncio.timeout(self.idle):
+                return await there.read(65536)
+        except TimeoutError:
+            self.lost += 1
+            writer.transport.abort()
+            return b""
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

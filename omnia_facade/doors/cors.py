@@ -55,7 +55,7 @@ class OriginRule:
     def headers(self, head: RequestHead) -> dict[str, str]:
         """Return the headers of an answer that the page may read."""
         origin = head.headers.get("origin")
-        if origin is None:
+        if origin is None or self.refusal(head):
             return {}
         return {
             "Access-Control-Allow-Origin": origin,

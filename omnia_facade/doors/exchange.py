@@ -1,8 +1,9 @@
 """The kernel of the doors: what happens between a request and its run."""
 
 import asyncio
+import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -106,7 +107,7 @@ class Exchange:
             session_id, turn.content, turn.parts, turn.metadata, turn.consent_grants
         )
         connection = kernel.context.tracing.dialogue(
-            backend.begin(session_id, caller), self.request.headers
+            backend.begin(session_id, caller), self.request.headers, self._door
         )
         before = runs.current(session_id, caller.user_id) if turn.waits else None
         return self._started(request, connection, turn, run_id, before)
@@ -146,7 +147,8 @@ class Exchange:
             budget=kernel.runs.budget,
         )
         run.message_id = turn.message_id
-        run.watch(self._end_of(turn.kept_seconds))
+        run.watch(_RunWatch(kernel, turn.kept_seconds).changed)
+        kernel.context.metrics.doors.run_changed("", run.state)
         kernel.runs.add(run)
         if kernel.records and (turn.keep or turn.client_tools):
             kept = env.run_kept.seconds if turn.kept_seconds is None else turn.kept_seconds
@@ -222,6 +224,10 @@ class Exchange:
             raise failure_of(collector.outcome, begun=begun)
         return collector
 
+    def began(self, run: Run) -> bool:
+        """Whether this request began the run, or goes on with it."""
+        return run in self._begun
+
     def abandon(self) -> None:
         """Called when the client has disconnected: end the runs that do not go on without it."""
         for run in self._begun:
@@ -273,14 +279,29 @@ class Exchange:
             except TimeoutError:
                 return
 
-    def _end_of(self, kept_seconds: float | None) -> Callable[[Run], None]:
-        runs = self._kernel.runs
 
-        def on_change(run: Run) -> None:
-            if run.state.final:
-                runs.ended(run, kept_seconds)
+class _RunWatch:
+    """Counts a run, and tells the table when it has ended."""
 
-        return on_change
+    def __init__(self, kernel: Kernel, kept_seconds: float | None) -> None:
+        self._kernel = kernel
+        self._kept_seconds = kept_seconds
+        self._state: str = RunState.SUBMITTED
+        self._began = time.perf_counter()
+        kernel.context.metrics.requests_inflight.inc()
+
+    def changed(self, run: Run) -> None:
+        metrics = self._kernel.context.metrics
+        metrics.doors.run_changed(self._state, run.state)
+        self._state = run.state
+        if run.state.final:
+            metrics.requests_inflight.dec()
+            metrics.request_ended(
+                str(self._kernel.env.handler_mode),
+                time.perf_counter() - self._began,
+                success=run.state is not RunState.FAILED,
+            )
+            self._kernel.runs.ended(run, self._kept_seconds)
 
 
 class Door(Protocol):

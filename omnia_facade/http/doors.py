@@ -57,6 +57,7 @@ class DoorRoute:
         self._authenticator = authenticator
         self._origins = origins
         self._forwarder = forwarder
+        self._metrics = kernel.context.metrics.doors
         self._door: Door | None = None
         self._opening = asyncio.Lock()
 
@@ -72,6 +73,15 @@ class DoorRoute:
         request: web.BaseRequest,
         caller: Principal,  # noqa: ARG002 - the port's
     ) -> web.StreamResponse:
+        status = 500
+        try:
+            response = await self._answer(request)
+            status = response.status
+        finally:
+            self._metrics.answered(self._entry.name, success=status < 400)  # noqa: PLR2004 - HTTP
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = joined_headers((name.lower(), value) for name, value in request.headers.items())
         head = RequestHead(request.method, request.path, request.query_string, headers)
         door = self._door or await self._open()
@@ -153,10 +163,15 @@ class DoorRoute:
         await response.write(sse.OPEN)
         heartbeat = self._kernel.env.stream_heartbeat.seconds
         reader = StreamReader(request, stream.frames, heartbeat)
+        if not exchange.began(run):
+            self._metrics.resumed.inc()
+        streams = self._metrics.stream(self._entry.name)
+        streams.inc()
         try:
             await run.follow(reader, stream.start, merged=stream.merged)
             await reader.drain()
         finally:
+            streams.dec()
             reader.close()
         await response.write_eof()
         return response

@@ -28,7 +28,7 @@ Describe = Callable[[Span], None]
 class TracedConnection:
     """A backend connection whose turns are spans; used only if tracing is on."""
 
-    __slots__ = ("_describe", "_headers", "_inner", "_tracer")
+    __slots__ = ("_describe", "_headers", "_inner", "_message_span", "_tracer")
 
     def __init__(
         self,
@@ -36,6 +36,7 @@ class TracedConnection:
         tracer: Tracer,
         describe: Describe,
         headers: Mapping[str, str],
+        message_span: str = MESSAGE_SPAN,
     ) -> None:
         """Trace `inner`.
 
@@ -44,7 +45,9 @@ class TracedConnection:
             tracer: starts the spans.
             describe: sets the attributes that all spans of this program share.
             headers: of the request that opened the connection.
+            message_span: the name of the spans of turns.
         """
+        self._message_span = message_span
         self._inner = inner
         self._tracer = tracer
         self._describe = describe
@@ -55,7 +58,10 @@ class TracedConnection:
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
         with self._tracer.start_span(
-            MESSAGE_SPAN, SpanKind.SERVER, headers=self._headers, session_id=request.session_id
+            self._message_span,
+            SpanKind.SERVER,
+            headers=self._headers,
+            session_id=request.session_id,
         ) as span:
             self._describe(span)
             request = structs.replace(request, traceparent=span.traceparent)

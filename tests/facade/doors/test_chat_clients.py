@@ -43,6 +43,7 @@ def texts(message: Any) -> str:
     return "".join(part["text"] for part in message["parts"] if part["type"] == "text")
 
 
+@pytest.mark.covers("chat.md#versions")
 @pytest.mark.parametrize("version", VERSIONS)
 async def test_a_message_of_each_version_is_answered(facade: Running, version: str) -> None:
     answer = await chat(facade, version, "message", "hello")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from tests.facade.conftest import Running
 from tests.facade.doors.bed import DEFAULT, LONG, opened, request, until
 
@@ -21,6 +23,9 @@ def types(events: list[Any]) -> list[str]:
     return [event if event == "[DONE]" else event["type"] for event in events]
 
 
+@pytest.mark.covers(
+    "chat.md#start", "chat.md#text", "chat.md#end", "doors.md#headers", "doors.md#client-minted"
+)
 async def test_a_message_is_answered_as_a_ui_message_stream(facade: Running) -> None:
     answer = await request(facade, "POST", "/api/chat", said("hello"))
 
@@ -34,6 +39,7 @@ async def test_a_message_is_answered_as_a_ui_message_stream(facade: Running) -> 
     assert names[-4:] == ["finish-step", "data-session", "finish", "[DONE]"]
 
 
+@pytest.mark.covers("chat.md#resume", "chat.md#nothing-to-resume")
 async def test_a_stream_goes_on_without_its_client_and_is_read_again(facade: Running) -> None:
     async with opened(facade, "/api/chat", said("slowly please")) as response:
         async for line in response.content:
@@ -46,6 +52,7 @@ async def test_a_stream_goes_on_without_its_client_and_is_read_again(facade: Run
     assert (await request(facade, "GET", "/api/chat/chat-1/stream")).status == 204
 
 
+@pytest.mark.covers("chat.md#stop")
 async def test_stop_ends_a_turn_and_keeps_what_was_said(facade: Running) -> None:
     async with opened(facade, "/api/chat", said("slowly please")) as response:
         events = b""
@@ -62,6 +69,7 @@ async def test_stop_ends_a_turn_and_keeps_what_was_said(facade: Running) -> None
     await until(is_over)
 
 
+@pytest.mark.covers("chat.md#page-tool", "doors.md#client-tool")
 async def test_a_client_tool_parks_the_turn_until_its_result_comes(facade: Running) -> None:
     asked = await request(facade, "POST", "/api/chat", said("pick one"))
     call = next(event for event in asked.events if event["type"] == "tool-input-available")

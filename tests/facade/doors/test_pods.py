@@ -63,6 +63,7 @@ async def cut_and_resumed(one: Running, two: Running, pieces: int) -> str:
     return text_of(again.events)
 
 
+@pytest.mark.covers("doors.md#other-pod")
 async def test_an_answer_that_is_cut_at_any_point_is_whole_at_another_pod(
     pods: tuple[Running, Running],
 ) -> None:
@@ -99,6 +100,7 @@ async def test_the_result_of_a_client_tool_reaches_the_pod_that_waits(
     assert "You picked" in text_of(answered.events)
 
 
+@pytest.mark.covers("chat.md#same-message", "chat.md#history")
 async def test_the_same_message_at_another_pod_begins_no_second_turn(
     pods: tuple[Running, Running],
 ) -> None:
@@ -111,6 +113,7 @@ async def test_the_same_message_at_another_pod_begins_no_second_turn(
     assert [message["role"] for message in history.body["messages"]] == ["user", "assistant"]
 
 
+@pytest.mark.covers("doors.md#dead-pod")
 async def test_a_run_whose_pod_is_killed_is_not_waited_for(
     stored_runtime: Mounted, redis_url: str, pods: tuple[Running, Running]
 ) -> None:

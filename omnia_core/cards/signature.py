@@ -3,9 +3,12 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 ALGORITHM = "ES256"
 JWKS_PATH = "/.well-known/jwks.json"
@@ -42,36 +45,55 @@ def new_key() -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
-def public_key(private_pem: str) -> JsonObject:
-    """Return the public half as a JWK; its id is its thumbprint (RFC 7638).
+def public_key(private_pem: str, key_id: str | None = None) -> JsonObject:
+    """Return the public half as a JWK; its id is its thumbprint (RFC 7638) unless it has another.
 
     Raises:
         ValueError: this is no private key of the curve P-256.
     """
-    from jwt.algorithms import ECAlgorithm  # noqa: PLC0415 - as above
-
-    algorithm = ECAlgorithm(ECAlgorithm.SHA256)
-    try:
-        private = algorithm.prepare_key(private_pem)
-        jwk: JsonObject = ECAlgorithm.to_jwk(private.public_key(), as_dict=True)  # type: ignore[union-attr]
-    except Exception as error:
-        raise ValueError("expected a private key of the curve P-256, in PEM") from error
-    if jwk.get("crv") != "P-256":
-        raise ValueError(f"expected a key of the curve P-256, found {jwk.get('crv')}")
-    members = {name: jwk[name] for name in ("crv", "kty", "x", "y")}
+    numbers = _private_key(private_pem).public_key().public_numbers()
+    x, y = (_encoded(number.to_bytes(32, "big")) for number in (numbers.x, numbers.y))
+    members = {"crv": "P-256", "kty": "EC", "x": x, "y": y}
     thumbprint = sha256(json_bytes(members, sort_keys=True)).digest()
-    return {**members, "kid": _encoded(thumbprint), "use": "sig", "alg": ALGORITHM}
+    kid = key_id or _encoded(thumbprint)
+    return {**members, "kid": kid, "use": "sig", "alg": ALGORITHM}
 
 
-def signed(card: JsonObject, private_pem: str, jku: str) -> JsonObject:
-    """Return the card with one more signature; `jku` is where the public key is published."""
-    import jwt  # noqa: PLC0415 - as above
+def signed(
+    card: JsonObject, private_pem: str, jku: str, *, key_id: str | None = None
+) -> JsonObject:
+    """Return the card with one more signature.
 
-    protected = {"typ": "JOSE", "kid": public_key(private_pem)["kid"], "jku": jku}
-    token = jwt.PyJWS().encode(canonical(card), private_pem, ALGORITHM, protected)
-    head, _, signature = token.split(".")
+    The same card and key give the same signature (RFC 6979): signing again changes nothing.
+
+    Args:
+        card: without empty members.
+        private_pem: a private key of the curve P-256, in PEM.
+        jku: where the public key is published, as a JWK Set.
+        key_id: the `kid` of the public key; its thumbprint when None.
+
+    Raises:
+        ValueError: this is no such key.
+    """
+    from cryptography.hazmat.primitives.asymmetric import ec, utils  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as above
+
+    key = _private_key(private_pem)
+    protected = {
+        "alg": ALGORITHM,
+        "jku": jku,
+        "kid": key_id or public_key(private_pem)["kid"],
+        "typ": "JOSE",
+    }
+    head = _encoded(json_bytes(protected))
+    content = f"{head}.{_encoded(canonical(card))}".encode()
+    pair = utils.decode_dss_signature(
+        key.sign(content, ec.ECDSA(SHA256(), deterministic_signing=True))
+    )
+    # RFC 7518, section 3.4: both numbers with 32 bytes.
+    raw = b"".join(number.to_bytes(32, "big") for number in pair)
     others = card.get(_SIGNATURES, [])
-    return {**card, _SIGNATURES: [*others, {"protected": head, "signature": signature}]}
+    return {**card, _SIGNATURES: [*others, {"protected": head, "signature": _encoded(raw)}]}
 
 
 def verify(card: JsonObject, keys: Sequence[Mapping[str, Any]]) -> str:
@@ -98,6 +120,22 @@ def verify(card: JsonObject, keys: Sequence[Mapping[str, Any]]) -> str:
             continue
         return str(kid)
     raise CardNotVerified("no signature of the card is one of the known keys")
+
+
+def _private_key(private_pem: str) -> "ec.EllipticCurvePrivateKey":
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - as above
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - as above
+        load_pem_private_key,
+    )
+
+    try:
+        key = load_pem_private_key(private_pem.encode(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError("expected a private key of the curve P-256, in PEM") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError("expected a private key of the curve P-256, found another kind")  # noqa: TRY004 - a value of a file
+    return key
 
 
 def _without_empty(value: Any) -> Any:

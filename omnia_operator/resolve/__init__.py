@@ -3,6 +3,7 @@
 from omnia_operator.resolve.agent import Resolved, resolve, session_file_problem
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
 from omnia_operator.resolve.found import (
+    CardKey,
     Found,
     IssuerAnswer,
     IssuerKeys,
@@ -27,6 +28,7 @@ from omnia_operator.resolve.tools import tools_without_handler
 __all__ = [
     "EXTERNAL_AUTH",
     "OIDC_KEYS",
+    "CardKey",
     "Found",
     "Grant",
     "IssuerAnswer",

@@ -68,6 +68,10 @@ def test_a_signature_is_verified_with_the_published_key_only() -> None:
         verify(card_document(CONTENT, AUTH, URL), [public_key(KEY)])
 
 
+def test_signing_again_changes_nothing() -> None:
+    assert signed(card_document(CONTENT, AUTH, URL), KEY, f"{URL}/.well-known/jwks.json") == CARD
+
+
 def test_a_key_in_use_and_the_next_one_both_sign() -> None:
     following = new_key()
     card = signed(CARD, following, URL)

@@ -84,6 +84,9 @@ WIRE := tests/end_to_end \
 		protocol_endings protocol_turns runtime_client slow_clients voice) \
 	$(patsubst %,tests/runtime/test_%.py,cancel client_tools program service sessions)
 
+test-witnesses: setup $(NODE_CLIENT) ## the doors, with the clients of others from npm and PyPI
+	@$(BIN)/python -m pytest tests/facade/doors tests/core/test_ui_messages.py --numprocesses=0 $(ARGS)
+
 MODEL_SERVERS ?= litellm llama
 test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of other projects (MODEL_SERVERS=litellm: without the build of llama.cpp)
 	@$(BIN)/python -m pytest $(patsubst %,tests/servers/test_%.py,$(MODEL_SERVERS)) -m servers --numprocesses=0 --timeout=300 $(ARGS)
@@ -151,6 +154,9 @@ bench-footprint: setup ## start-up time and memory of one facade and one runtime
 
 bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohttp alone (ARGS=--help)
 	@$(BIN)/python -m benchmarks.provider_stream $(ARGS)
+
+bench-doors: setup ## CPU of a streamed chunk at the chat door, against WebSocket (ARGS=--help)
+	@$(BIN)/python -m benchmarks.door_chunk $(ARGS)
 
 bench-history: setup ## the history with 1,000,000 messages in PostgreSQL: query plans, and times of answers (ARGS=--help)
 	@$(BIN)/python -m benchmarks.history $(ARGS)

@@ -4,6 +4,8 @@ import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from omnia_core.env.shared import SessionType
 from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler
@@ -11,6 +13,7 @@ from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.entrance.router import Upgrade
+from omnia_facade.timings import USUAL
 from omnia_facade.turns.relayed import InterruptedAnswerStore
 from omnia_facade.ws.client_connection import ClientConnection
 from omnia_facade.ws.connections import Connections
@@ -30,6 +33,9 @@ def websocket_upgrade(
 ) -> Upgrade:
     """Return the factory of connections; without `media`, clients cannot upload."""
     env = context.env
+    timings = context.timings
+    if timings.execute == USUAL.execute:
+        timings = structs.replace(timings, execute=env.client_tool_timeout.seconds)
     call_limit = VoiceCallLimit(env.max_audio_sessions, context.metrics.voice.sessions_active)
     factory = UploadFactory(media.uploads) if media else None
     if factory:
@@ -42,7 +48,7 @@ def websocket_upgrade(
             session_id,
             show_tools=env.show_tools,
             binary=head.parameter("binary") == "true",
-            timings=context.timings,
+            timings=timings,
         )
         connection = context.tracing.dialogue(backend.begin(session_id, principal), head.headers)
         begin_uploads = partial(factory.begin, principal) if factory else None

@@ -15,7 +15,7 @@ class Timings(Struct, frozen=True, kw_only=True):
         close: until a closing handshake is complete.
         sweep: between two checks of all WebSockets for silence.
         acknowledge: until a tool call of the client is acknowledged.
-        execute: from then to its result.
+        execute: from then to its result; `OMNIA_CLIENT_TOOL_TIMEOUT` changes it.
         cancel: until the runtime has ended a cancelled turn.
         ready: for a runtime that starts to accept messages and calls.
         body: until the body of a request is complete; for uploads, of silence.

@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.env import FacadeEnv
 from omnia_facade.backend.events import ClientToolResult, Failed, TurnRequest
 from omnia_facade.backend.port import Backend, BackendConnection
 from omnia_facade.context import ProcessContext
+from omnia_facade.doors.bodies import BodyBudget
 from omnia_facade.doors.errors import DRAINING, OVERLOADED, DoorFailed, failure_of
 from omnia_facade.doors.port import Answer, DoorRequest, DoorTurn, Reply
 from omnia_facade.doors.sessions import SessionRules
@@ -36,6 +37,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
         backend: answers turns; None in function mode.
         function: answers calls; None in agent mode.
         records: which pod has a run; None where runs are this pod's only.
+        bodies: what the bodies of requests may take.
         replies: digests to bytes, for some time, in the database of the sessions: what a door
             has to remember beyond a run.
         public_url: the address of this agent for clients; "" where it is not set.
@@ -48,6 +50,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
     sessions: SessionRules | None = None
     function: Function | None = None
     records: RunRecords | None = None
+    bodies: BodyBudget = field(default_factory=lambda: BodyBudget(96 << 20))
     public_url: str = ""
 
     @property

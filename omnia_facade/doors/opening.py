@@ -9,6 +9,7 @@ from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
+from omnia_facade.doors.bodies import BodyBudget
 from omnia_facade.doors.exchange import Kernel
 from omnia_facade.doors.sessions import SessionRules
 from omnia_facade.functions.function import Function
@@ -45,6 +46,7 @@ def open_kernel(
         backend=backend,
         sessions=_session_rules(context, backend, media) if backend else None,
         function=function,
+        bodies=BodyBudget(env.max_received.count),
         records=_open_records(context, replies),
         public_url=env.public_url or env.media_public_url or "",
     )

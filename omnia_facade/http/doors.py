@@ -57,6 +57,7 @@ class DoorRoute:
         self._authenticator = authenticator
         self._origins = origins
         self._forwarder = forwarder
+        self._bodies = kernel.bodies
         self._metrics = kernel.context.metrics.doors
         self._door: Door | None = None
         self._opening = asyncio.Lock()
@@ -89,12 +90,23 @@ class DoorRoute:
             method=head.method, path=head.path, query=dict(request.query), headers=headers
         )
         exchange = Exchange(self._kernel, self._entry.name, known)
+        with contextlib.ExitStack() as held:
+            return await self._answer_known(request, head, door, exchange, held)
+
+    async def _answer_known(
+        self,
+        request: web.BaseRequest,
+        head: RequestHead,
+        door: Door,
+        exchange: Exchange,
+        held: contextlib.ExitStack,
+    ) -> web.StreamResponse:
         try:
             if refused := self._origins.refusal(head):
                 raise refused
             if (preflight := self._origins.preflight(head)) is not None:
                 return web.Response(status=204, headers=preflight)
-            exchange.request = await self._admitted(request, known)
+            exchange.request = await self._admitted(request, exchange.request, held)
             answer = await door.answer(exchange)
             if isinstance(answer, EventStream):
                 return await self._stream(request, exchange, answer, head)
@@ -128,7 +140,9 @@ class DoorRoute:
                 self._door = open_door(self._kernel)
         return self._door
 
-    async def _admitted(self, request: web.BaseRequest, known: DoorRequest) -> DoorRequest:
+    async def _admitted(
+        self, request: web.BaseRequest, known: DoorRequest, held: contextlib.ExitStack
+    ) -> DoorRequest:
         if self._kernel.runs.draining:
             raise shutting_down()
         caller = ANONYMOUS
@@ -137,6 +151,7 @@ class DoorRoute:
                 caller = await self._authenticator.authenticate(known.headers)
             except Unauthorized as error:
                 raise unauthorized(str(error)) from error
+        held.enter_context(self._bodies.hold(request.content_length))
         admit(request)
         seconds = self._kernel.context.timings.body
         body = await read_body(request, limit=MAX_BODY_BYTES, seconds=seconds)

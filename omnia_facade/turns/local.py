@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from msgspec import Struct
 
+from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.conversation.listener import TurnListener
 from omnia_core.conversation.tools import ToolCall, ToolResult
@@ -28,6 +29,12 @@ MAX_ANNOUNCED = 50_000
 WORD_SECONDS = 0.02
 
 
+_UNKNOWN = Failed(
+    ErrorCode.SESSION_EXPIRED,
+    "the session is unknown or has expired; a message without session_id starts a new one",
+)
+
+
 class AnnouncedSessions:
     """The session ids that this process has announced, with the user ids of their owners."""
 
@@ -36,8 +43,8 @@ class AnnouncedSessions:
         self._owners: OrderedDict[str, str] = OrderedDict()
 
     def add(self, session_id: str, user_id: str) -> None:
-        """Add an id; with the user id "" its owner is anonymous."""
-        self._owners[session_id] = user_id
+        """Add an id, unless it is known; with the user id "" its owner is anonymous."""
+        self._owners.setdefault(session_id, user_id)
         if len(self._owners) > self._limit:
             self._owners.popitem(last=False)
 
@@ -136,8 +143,15 @@ class _EchoConnection:
         request: TurnRequest,
         listener: TurnListener[TurnEvent],
     ) -> Done | Failed:
+        if foreign := self._foreign(request):
+            return foreign
         await listener.drain()
         return Done(f"Echo: {request.text}")
+
+    def _foreign(self, request: TurnRequest) -> Failed | None:
+        """Return the failure for the session of another user, as the runtime answers it."""
+        known = self._sessions.probe(request.session_id, self._user_id)
+        return None if known is Resume.RESUMABLE else _UNKNOWN
 
     async def call(
         self,
@@ -169,6 +183,8 @@ class _DemoConnection(_EchoConnection):
         self._cancelled = False
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
+        if foreign := self._foreign(request):
+            return foreign
         script = script_for(request.text)
         text = ""
         try:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -10,7 +11,8 @@ import pytest
 
 from omnia_cli.local.report import PersonReporter, Serving
 from omnia_cli.running import announce, announced
-from omnia_core.names import Mode
+from omnia_core.names import Door, Mode
+from omnia_operator.plan.doors import PATHS
 from tests.services import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -91,3 +93,18 @@ def test_the_table_of_agents_keeps_addresses_whole(
     assert max(map(len, lines)) <= columns
     shown = [line for line in lines if "http://127.0.0.1:8080/" in line]
     assert len(shown) == 1
+
+
+def test_each_door_has_a_line_to_copy(capsys: pytest.CaptureFixture[str]) -> None:
+    base = "http://127.0.0.1:8080"
+    doors = {str(door): base + PATHS[door] for door in Door}
+    PersonReporter(verbose=False).serving([replace(serving("one"), doors=doors)], None)
+    lines = capsys.readouterr().out.splitlines()
+    for line in (
+        f'one  chat    new DefaultChatTransport({{ api: "{base}/api/chat" }})',
+        f"one  openai  export OPENAI_BASE_URL={base}/v1 OPENAI_API_KEY=none",
+        f'one  agui    new HttpAgent({{ url: "{base}/ag-ui" }})',
+        f"one  a2a     curl {base}/.well-known/agent-card.json",
+        f'one  mcp     {{"mcpServers": {{"one": {{"url": "{base}/mcp"}}}}}}',
+    ):
+        assert line in lines

@@ -2,8 +2,24 @@
 
 import pytest
 
+from omnia_core.conversation.listener import TurnListener
+from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.events import Failed, TurnEvent, TurnRequest
 from omnia_facade.backend.port import Resume
-from omnia_facade.turns.local import AnnouncedSessions
+from omnia_facade.turns.local import AnnouncedSessions, EchoBackend
+
+
+class Discarding(TurnListener[TurnEvent]):
+    """Listens to nothing."""
+
+    def send_text(self, text: str) -> bool:  # noqa: ARG002 - the port's
+        return True
+
+    async def drain(self) -> None:
+        """Take more."""
+
+    async def send_event(self, event: TurnEvent) -> None:
+        """Drop it."""
 
 
 @pytest.mark.parametrize(
@@ -32,3 +48,14 @@ def test_the_oldest_sessions_are_forgotten_first() -> None:
         Resume.RESUMABLE,
         Resume.RESUMABLE,
     ]
+
+
+async def test_a_session_of_another_user_is_not_taken_over() -> None:
+    sessions = AnnouncedSessions()
+    backend = EchoBackend(sessions)
+    backend.begin("s", Principal(user_id="ann"))
+    other = backend.begin("s", Principal(user_id="bob"))
+    outcome = await other.turn(TurnRequest("s", "hello"), Discarding())
+    assert isinstance(outcome, Failed)
+    assert outcome.code == "SESSION_EXPIRED"
+    assert sessions.probe("s", "ann") is Resume.RESUMABLE

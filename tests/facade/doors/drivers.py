@@ -121,7 +121,7 @@ async def mcp(facade: Served, session: str, text: str, headers: Headers) -> str:
     )
     if result.get("isError"):
         raise Refused(result["content"])
-    return str(result["content"][0]["text"])
+    return str(result["structuredContent"]["answer"])
 
 
 async def _mcp(facade: Served, method: str, params: Any, version: str, headers: Headers) -> Any:

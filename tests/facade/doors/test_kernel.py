@@ -70,6 +70,20 @@ async def test_a_body_that_is_too_large_is_refused(facade: Running) -> None:
     assert b'"request_too_large"' in body
 
 
+@pytest.mark.covers("doors.md#bodies")
+async def test_large_bodies_have_room_for_one_another(mock_runtime: Mounted) -> None:
+    large, small = {**said("slowly" + " " * 200_000), "id": "large"}, said("hello")
+    async with (
+        bed.doors(mock_runtime, max_received=ByteSize(300_000)) as facade,
+        opened(facade, "/api/chat", large) as response,
+    ):
+        await response.content.readline()
+        refused = await request(facade, "POST", "/api/chat", {**large, "id": "large-2"})
+        answered = await request(facade, "POST", "/api/chat", small)
+    assert (refused.status, refused.body["error"]) == (503, "overloaded")
+    assert answered.status == 200
+
+
 @pytest.mark.covers("doors.md#max-runs")
 async def test_a_turn_beyond_the_limit_of_the_pod_is_refused(mock_runtime: Mounted) -> None:
     async with (

@@ -1,0 +1,87 @@
+"""A door in a browser, from a page of another origin (D15 of the design of the doors)."""
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.chromium import Chromium
+from tests.browser.tab import Tab
+from tests.facade.doors import bed
+from tests.runtime.scripted import Mounted
+
+# What the transport of the AI SDK does, without its package: a POST of JSON, read as it comes.
+ASK = """
+(async () => {
+  try {
+    const answer = await fetch('URL/api/chat', {
+      method: 'POST',
+      headers: {'Content-Type': 'application/json', 'Authorization': 'Bearer none'},
+      body: JSON.stringify({id: 'page', messages: [
+        {id: 'u', role: 'user', parts: [{type: 'text', text: 'hello'}]}]})
+    })
+    return {
+      status: answer.status,
+      session: answer.headers.get('Omnia-Session-Id'),
+      stream: answer.headers.get('x-vercel-ai-ui-message-stream'),
+      text: await answer.text()
+    }
+  } catch (error) {
+    return {error: String(error)}
+  }
+})()
+"""
+
+
+class Page(BaseHTTPRequestHandler):
+    """An empty page."""
+
+    def do_GET(self) -> None:
+        body = b"<!doctype html><title>app</title>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def page() -> Iterator[str]:
+    """The origin of a page that is not the agent's."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_page_of_another_origin_talks_to_an_agent_that_lists_it(
+    browser: Chromium,
+    page: str,
+    tmp_path: Path,
+    listed: bool,
+) -> None:
+    origins = page if listed else "https://app.example.com"
+    # No runtime: the facade echoes.
+    settings = {"OMNIA_HANDLER_MODE": "echo", "OMNIA_ALLOWED_ORIGINS": origins}
+    with (
+        bed.facade_process(Mounted(tmp_path), **settings) as facade,
+        browser.target() as session,
+    ):
+        tab = Tab(browser, session)
+        tab.open(page + "/")
+        found = tab.value(ASK.replace("URL", facade.http))
+    if listed:
+        assert (found["status"], found["session"], found["stream"]) == (200, "page", "v1")
+        assert "Echo: hello" in found["text"]
+    else:
+        assert "Failed to fetch" in found["error"]

@@ -194,6 +194,10 @@ def chat(
         ),
     ] = None,
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
+    via: Annotated[
+        str | None,
+        typer.Option(help="Use another protocol of the agent than WebSocket: chat, openai, agui."),
+    ] = None,
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
@@ -203,6 +207,11 @@ def chat(
     from omnia_cli.chat import chat as run
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
+    from omnia_cli.doors.client import DoorUnusable
+    from omnia_cli.doors.conversation import CLIENTS, talk
+
+    if via is not None and via not in CLIENTS:
+        fail(f'--via: expected {", ".join(CLIENTS)}, found "{via}"')
 
     @contextlib.contextmanager
     def reach() -> Iterator["Target"]:
@@ -220,12 +229,15 @@ def chat(
         words += [] if service_account == "default" else ["--service-account", service_account]
     try:
         console = Console(soft_wrap=True, highlight=False)
-        if message is not None:
-            notes = Console(stderr=True, soft_wrap=True, highlight=False)
+        notes = Console(stderr=True, soft_wrap=True, highlight=False)
+        if via is not None:
+            aside = console if message is None else notes
+            failed = talk(via, reach, session, message, console, aside)
+        elif message is not None:
             failed = ask(reach, session, message, console, notes)
         else:
             failed = run(reach, session, shlex.join(words), console)
-    except ChatFailed as error:
+    except (ChatFailed, DoorUnusable) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

@@ -109,6 +109,8 @@ class RuntimeCapability(StrEnum):
     DUPLEX_AUDIO = "duplex_audio"
     INTERRUPTION = "interruption"
     MEDIA_STORAGE_REF = "media_storage_ref"
+    SEED_HISTORY = "seed_history"
+    REQUEST_TOOLS = "request_tools"
 
 
 # The largest gRPC message and the largest WebSocket message, in bytes.

@@ -9,3 +9,5 @@ FinishReason: TypeAlias = Literal["stop", "max_output_tokens", "tool_use", "safe
 CANCELLED = "cancelled"
 # The runtime died during the turn: the answer is its last checkpoint.
 INTERRUPTED = "interrupted"
+# The answer was given elsewhere: a client began the session with it.
+IMPORTED = "imported"

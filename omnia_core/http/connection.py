@@ -155,7 +155,8 @@ class HttpConnection(web.RequestHandler):
             size = len(self._received)
             if size and size <= (self._body_left or 0):
                 self._feed_body(self._received.take(size))
-            elif size:
+            if size:
+                # Reading may have been paused until now.
                 self._advance()
 
     def _advance(self) -> None:

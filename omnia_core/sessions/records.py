@@ -23,7 +23,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
         tool_call_id: of a `tool` message, the id of the call.
         is_error: of a `tool` message, whether the call failed.
         finish_reason: of an `assistant` message; "cancelled", "error" or "interrupted" (the
-            runtime died) marks a partial answer.
+            runtime died) marks a partial answer, "imported" one that was given elsewhere.
         pack_version: of a `user` message, the version of the PromptPack that answered it.
         user_id: of a `user` message, the sender; "" when anonymous.
         covers: of a `summary`, how many messages from the beginning of the session it covers,

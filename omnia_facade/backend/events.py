@@ -9,11 +9,32 @@ from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.conversation.usage import Usage
 
 
+class HistoryMessage(Struct, frozen=True):
+    """A message that was said elsewhere before a session begins; its role is user or assistant."""
+
+    role: str
+    content: str
+
+
+class RequestTool(Struct, frozen=True):
+    """A tool that a client offers for one turn and executes itself.
+
+    Attributes:
+        parameters: the JSON Schema of the arguments, as JSON text.
+    """
+
+    name: str
+    description: str = ""
+    parameters: str = '{"type":"object"}'
+
+
 class TurnRequest(Struct, frozen=True):
     """A user message and its session.
 
     Attributes:
         traceparent: the span that the turn continues; "" without tracing.
+        history: what was said before; read only when the session is new.
+        tools: offered to the model in this turn, beside those of the agent.
     """
 
     session_id: str
@@ -22,6 +43,8 @@ class TurnRequest(Struct, frozen=True):
     metadata: dict[str, str] = field(default_factory=dict)
     consent_grants: tuple[str, ...] = ()
     traceparent: str = ""
+    history: tuple[HistoryMessage, ...] = ()
+    tools: tuple[RequestTool, ...] = ()
 
     @property
     def text(self) -> str:

@@ -79,6 +79,9 @@ class Backend(Protocol):
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         """Return whether this caller can continue a session."""
 
+    async def capabilities(self) -> frozenset[str]:
+        """Return what answers to turns can do, as `RuntimeCapability`; empty while unknown."""
+
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         """Ask the running turn of a session to end soon, whichever connection began it."""
 

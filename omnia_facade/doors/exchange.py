@@ -107,7 +107,13 @@ class Exchange:
         await self._replace_parked(session_id)
         self._require_capacity(session_id, turn)
         request = TurnRequest(
-            session_id, turn.content, turn.parts, turn.metadata, turn.consent_grants
+            session_id,
+            turn.content,
+            turn.parts,
+            turn.metadata,
+            turn.consent_grants,
+            history=turn.history,
+            tools=turn.tools,
         )
         connection = kernel.context.tracing.dialogue(
             backend.begin(session_id, caller), self.request.headers, self._door

@@ -45,7 +45,14 @@ from msgspec import Struct, field
 
 from omnia_core.conversation.parts import Part
 from omnia_facade.auth.principal import ANONYMOUS, Principal
-from omnia_facade.backend.events import Done, Failed, ToolCallEvent, TurnEvent
+from omnia_facade.backend.events import (
+    Done,
+    Failed,
+    HistoryMessage,
+    RequestTool,
+    ToolCallEvent,
+    TurnEvent,
+)
 from omnia_facade.runs.run import Run
 
 # So long a stream's status waits for the run's first event: shorter than any proxy's patience.
@@ -91,6 +98,8 @@ class DoorTurn(Struct, frozen=True, kw_only=True):
         client_tools: the client can answer tool calls in another request.
         waits: the run waits for the session's running turn, in the state SUBMITTED; otherwise it
             fails with SESSION_CONFLICT.
+        history: what was said elsewhere before; read only when the session is new.
+        tools: of the client, offered to the model in this turn beside those of the agent.
         message_id: the client's id of the message. The same one again in the same session returns
             the run that it began, and begins none. "" without such ids.
     """
@@ -106,6 +115,8 @@ class DoorTurn(Struct, frozen=True, kw_only=True):
     kept_seconds: float | None = None
     client_tools: bool = False
     waits: bool = False
+    history: tuple[HistoryMessage, ...] = ()
+    tools: tuple[RequestTool, ...] = ()
     message_id: str = ""
 
 

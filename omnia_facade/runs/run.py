@@ -196,6 +196,11 @@ class Run:
             await self._changed.wait()
         return self.outcome
 
+    async def rests(self) -> None:
+        """Wait until the run ends, or waits for the client."""
+        while self.outcome is None and self.state is not RunState.WAITING:
+            await self._changed.wait()
+
     async def began(self, seconds: float) -> None:
         """Wait until there is something to read, at most so long."""
         try:

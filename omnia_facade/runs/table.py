@@ -93,10 +93,14 @@ class RunTable:
         return next((run for run in runs if not run.state.final), None)
 
     async def drain(self, seconds: float) -> None:
-        """Let the runs end, and interrupt those that do not in time."""
+        """Let the runs end, and interrupt those that do not in time.
+
+        A run that waits for the client is interrupted too: the answer would come in a request,
+        which is refused now.
+        """
         self.draining = True
         if self._active:
-            ends = [asyncio.ensure_future(run.ended()) for run in self._active.values()]
+            ends = [asyncio.ensure_future(run.rests()) for run in self._active.values()]
             await asyncio.wait(ends, timeout=seconds)
             for end in ends:
                 end.cancel()

@@ -79,7 +79,7 @@ class RemoteRuntime:
             "Health", pb.HealthRequest(), self._metadata, HEALTH_SECONDS, wait_for_ready=False
         )
         response = pb.HealthResponse.FromString(answer)
-        return RuntimeHealth(response.healthy, response.status)
+        return RuntimeHealth(response.healthy, response.status, frozenset(response.capabilities))
 
     async def close(self) -> None:
         await self._transport.close()

@@ -42,6 +42,18 @@ def to_client_message(session_id: str, message: OutgoingMessage) -> pb.ClientMes
                 parts=[_to_part(part) for part in message.parts],
                 consent_grants=message.consent_grants,
                 traceparent=message.traceparent,
+                history=[
+                    pb.HistoryMessage(role=said.role, content=said.content)
+                    for said in message.history
+                ],
+                tools=[
+                    pb.RequestTool(
+                        name=tool.name,
+                        description=tool.description,
+                        parameters_json=tool.parameters,
+                    )
+                    for tool in message.tools
+                ],
             )
         case ClientToolResult():
             answer = pb.ClientToolResult(

@@ -34,10 +34,11 @@ class CancelRequest(Struct, frozen=True):
 
 
 class RuntimeHealth(Struct, frozen=True):
-    """The health that the runtime reports."""
+    """The health that the runtime reports, and what it can do."""
 
     healthy: bool
     status: str
+    capabilities: frozenset[str] = frozenset()
 
 
 class Invocation(Struct, frozen=True):

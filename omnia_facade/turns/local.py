@@ -65,6 +65,9 @@ class EchoBackend:
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         return self._sessions.probe(session_id, principal.user_id)
 
+    async def capabilities(self) -> frozenset[str]:
+        return frozenset()
+
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         known = self._sessions.probe(session_id, principal.user_id) is Resume.RESUMABLE
         return Cancellation.UNSUPPORTED if known else Cancellation.NOT_FOUND

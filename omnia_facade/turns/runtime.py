@@ -67,9 +67,19 @@ class RuntimeBackend:
         self._silence_seconds = silence_seconds
         self._cancel_seconds = cancel_seconds
         self._store = store
+        # Asked for once: the programs of a pod are of one version.
+        self._capabilities: frozenset[str] = frozenset()
 
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         return (await _probe(self._client, session_id, principal)).resume
+
+    async def capabilities(self) -> frozenset[str]:
+        if not self._capabilities:
+            try:
+                self._capabilities = (await self._client.health()).capabilities
+            except RuntimeFailed as failed:
+                _log.warning("the runtime was not asked what it can do", reason=failed.message)
+        return self._capabilities
 
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         try:

@@ -7,16 +7,25 @@ from msgspec import Struct
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.parts import MEDIA_TYPES, Media, Part
 from omnia_core.conversation.usage import Usage
-from omnia_core.errors import Code, OmniaError
+from omnia_core.errors import Code, OmniaError, abridged
+from omnia_core.jsonvalue import JsonObject, parse_json
 from omnia_core.names import RuntimeCapability
-from omnia_core.sessions import SessionConflict
+from omnia_core.sessions import Message, SessionConflict
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
+from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.turns.invocation import InvocationResult
 from omnia_runtime.turns.session_turns import SessionBusy, SessionUnknown
 from omnia_runtime.turns.turn import UserTurn
 
-CAPABILITIES = (RuntimeCapability.INVOKE.value, RuntimeCapability.CLIENT_TOOLS.value)
+CAPABILITIES = (
+    RuntimeCapability.INVOKE.value,
+    RuntimeCapability.CLIENT_TOOLS.value,
+    RuntimeCapability.SEED_HISTORY.value,
+    RuntimeCapability.REQUEST_TOOLS.value,
+)
+# Offered by a client in one message.
+MAX_TOOLS = 128
 INTERNAL_MESSAGE = "the agent failed; its log has the reason"
 
 # A part's type on the wire, and its type in `Part`.
@@ -65,6 +74,11 @@ def read_message(message: pb.ClientMessage) -> UserTurn | RejectedMessage:
         return RejectedMessage(
             ErrorCode.INVALID_MESSAGE, "the message has neither content nor parts"
         )
+    try:
+        tools = _read_tools(message.tools)
+        history = tuple(map(_read_history, message.history))
+    except ValueError as error:
+        return RejectedMessage(ErrorCode.INVALID_MESSAGE, str(error))
     return UserTurn(
         session_id=message.session_id,
         content=text,
@@ -72,6 +86,43 @@ def read_message(message: pb.ClientMessage) -> UserTurn | RejectedMessage:
         metadata=dict(message.metadata),
         sent=[],
         traceparent=message.traceparent,
+        history=history,
+        tools=tools,
+    )
+
+
+def _read_history(message: pb.HistoryMessage) -> Message:
+    if message.role == "user":
+        return Message("user", message.content)
+    if message.role == "assistant":
+        return Message("assistant", message.content)
+    raise ValueError(
+        f'a message of the history has the role "{abridged(message.role)}"; expected user or'
+        " assistant"
+    )
+
+
+def _read_tools(tools: Sequence[pb.RequestTool]) -> tuple[ToolSpec, ...]:
+    if len(tools) > MAX_TOOLS:
+        raise ValueError(f"the message offers {len(tools)} tools; expected at most {MAX_TOOLS}")
+    read: dict[str, ToolSpec] = {}
+    for tool in tools:
+        name = tool.name
+        if not name or name in read:
+            raise ValueError(f'a tool has the name "{abridged(name)}": empty, or given twice')
+        read[name] = ToolSpec(name, tool.description, _read_schema(tool), on_client=True)
+    return tuple(read.values())
+
+
+def _read_schema(tool: pb.RequestTool) -> JsonObject:
+    try:
+        schema = parse_json(tool.parameters_json or "{}")
+    except ValueError as error:
+        raise ValueError(f'the parameters of the tool "{tool.name[:64]}" are {error}') from error
+    if isinstance(schema, dict):
+        return schema
+    raise ValueError(
+        f'the parameters of the tool "{tool.name[:64]}" are not a JSON Schema, which is an object'
     )
 
 

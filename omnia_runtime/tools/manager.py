@@ -1,7 +1,7 @@
 """Tool calls: routed, validated, limited and recorded. A call never raises."""
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 import structlog
@@ -12,7 +12,9 @@ from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
 from omnia_core.sessions.audit import ToolStatus
 from omnia_runtime.observe.audit import record_refused_call, record_tool_call
 from omnia_runtime.observe.metrics import RuntimeMetrics
+from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed, ToolRetry
+from omnia_runtime.tools.client.handler import offered_by_client
 from omnia_runtime.tools.coercion import coerce
 from omnia_runtime.tools.guarded import ToolTimeout
 from omnia_runtime.tools.routes import ToolRoute
@@ -44,6 +46,14 @@ class ToolManager:
         self._max_result = max_result
         self._routes = {name: route for name, route in routes.items() if name in offered}
         self._metrics = metrics
+
+    def with_client_tools(self, tools: Sequence[ToolSpec]) -> "ToolManager":
+        """Return a manager that also executes tools which the client of one turn offers."""
+        routes = {
+            **self._routes,
+            **{tool.name: ToolRoute(offered_by_client(tool), tool, tool.name) for tool in tools},
+        }
+        return ToolManager(routes, routes, self._metrics, self._max_result)
 
     async def call(self, call: ToolCall, context: CallContext = _NO_CONTEXT) -> ToolResult:
         """Execute a call; every failure is a result for the model."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import orjson
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.conversation.tools import ToolCall, ToolResult
 from omnia_core.files.function import FunctionFile
@@ -18,7 +18,7 @@ from omnia_runtime.agent.request_builder import ModelContext, RequestBuilder
 from omnia_runtime.observe.audit import record_event, record_refused_call
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import AgentListener, TurnFinished
-from omnia_runtime.ports.model import ChatModel, ChatRequest, OutputSchema
+from omnia_runtime.ports.model import ChatModel, ChatRequest, OutputSchema, ToolSpec
 from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.prompts.offer import ToolOffer
 from omnia_runtime.prompts.prompt import CompiledPrompt
@@ -154,6 +154,23 @@ class AgentVersion(Struct, frozen=True):
     rate: CallRate | None = None
     output: StructuredOutput | None = None
     naming: NamingTerms | None = None
+
+    def with_client_tools(self, tools: Sequence[ToolSpec]) -> "AgentVersion":
+        """Return the agent with tools that the client of one turn offers and executes.
+
+        A tool of the agent wins over one of the same name, and a blocked one is not offered.
+        """
+        policy = self.prompt.prompt.tool_policy
+        taken = {tool.name for tool in self.offer.tools} | set(policy.blocklist if policy else ())
+        new = [tool for tool in tools if tool.name not in taken]
+        if not new:
+            return self
+        offered = sorted((*self.offer.tools, *new), key=lambda tool: tool.name)
+        return structs.replace(
+            self,
+            offer=structs.replace(self.offer, tools=tuple(offered)),
+            tools=self.tools.with_client_tools(new),
+        )
 
     def request(
         self, system: str, messages: Sequence[Message], metadata: Mapping[str, str]

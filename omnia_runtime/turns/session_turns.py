@@ -24,7 +24,7 @@ from omnia_runtime.turns.naming import Naming
 from omnia_runtime.turns.running import RunningTurn, RunningTurns
 from omnia_runtime.turns.summaries import Summaries
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_turn
-from omnia_runtime.turns.turn import Caller, UserTurn, close_transcript, user_message
+from omnia_runtime.turns.turn import Caller, UserTurn, close_transcript, seeded, user_message
 from omnia_runtime.turns.turn_store import (
     CheckpointingListener,
     Checkpoints,
@@ -128,7 +128,11 @@ class SessionTurns:
         require_owner(session, caller)
         agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
         # The rest of a turn whose runtime died becomes part of the conversation.
-        transcript = [*session.messages, *session.interrupted] if session else []
+        transcript = (
+            [*session.messages, *session.interrupted]
+            if session
+            else seeded(turn, caller, agent.version)
+        )
         first, stored = (session.first, len(session.messages)) if session else (0, 0)
         note_turn(agent, transcript, session.deleted if session else None)
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
@@ -150,6 +154,7 @@ class SessionTurns:
                 finished = await _send_blocked(blocked.message, transcript, listener)
             else:
                 name = self._name(session, agent, turn.session_id, transcript)
+                agent = agent.with_client_tools(turn.tools)
                 loop = agent.loop(requests, turn.session_id, caller)
                 request = agent.request(system, transcript, turn.metadata)
                 finished = await agent.run(loop, request, transcript, listener)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from omnia_core.conversation.finish_reasons import IMPORTED
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.names import METADATA_USER_ID
 from omnia_core.sessions import Message
 from omnia_core.sessions.records import placeholder_result
+from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import ClientExecutor
 
 
@@ -36,6 +38,8 @@ class UserTurn(Struct, frozen=True):
         metadata: that of the message.
         sent: the pieces of the answer sent so far; needed when the turn is cut short.
         traceparent: the span that the turn continues; "" if the message has none.
+        history: what was said before, elsewhere; read only when the session is new.
+        tools: what the client offers for this turn, and executes itself.
     """
 
     session_id: str
@@ -44,6 +48,8 @@ class UserTurn(Struct, frozen=True):
     metadata: Mapping[str, str]
     sent: list[str]
     traceparent: str = ""
+    history: tuple[Message, ...] = ()
+    tools: tuple[ToolSpec, ...] = ()
 
     @property
     def answer(self) -> str:
@@ -56,6 +62,20 @@ def user_message(turn: UserTurn, caller: Caller, pack_version: str) -> Message:
     return Message(
         "user", turn.content, turn.parts, pack_version=pack_version, user_id=caller.user_id
     )
+
+
+def seeded(turn: UserTurn, caller: Caller, pack_version: str) -> list[Message]:
+    """Return the beginning of a new session: what its client says was said before, elsewhere.
+
+    A session belongs to the user of its first message, whoever said it.
+    """
+    owned = {"pack_version": pack_version, "user_id": caller.user_id}
+    return [
+        structs.replace(
+            message, finish_reason=IMPORTED if message.role == "assistant" else "", **owned
+        )
+        for message in turn.history
+    ]
 
 
 def close_transcript(

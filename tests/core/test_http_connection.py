@@ -191,6 +191,24 @@ async def test_a_body_is_not_received_before_its_request_is_admitted() -> None:
         assert reading == [0]
 
 
+async def test_a_kept_connection_is_read_again_after_a_body_that_came_before_its_admission() -> (
+    None
+):
+    async def reading(request: web.BaseRequest) -> web.StreamResponse:
+        # A credential takes a moment to be checked.
+        await asyncio.sleep(0.05)
+        admit(request)
+        return web.Response(text=str(len(await request.read())))
+
+    body = b"x" * 20_000
+    sent = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    async with served(reading) as server:
+        client = await server.client()
+        for _ in range(3):
+            await client.send(sent)
+            assert await client.answer() == (200, b"20000")
+
+
 async def test_the_rest_of_a_refused_body_is_read_by_nobody_and_the_connection_ends() -> None:
     async def refuse(request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(status=401)

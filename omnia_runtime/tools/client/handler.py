@@ -6,6 +6,19 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.units import Duration
 from omnia_runtime.ports.model import ToolSpec
 from omnia_runtime.ports.tools import CallContext, ToolFailed
+from omnia_runtime.tools.guarded import GuardedSource
+
+# The name of the handler of tools that a client offers itself.
+REQUEST_HANDLER = "request"
+# The facade's own limit, which is shorter, ends first.
+REQUEST_TIMEOUT = "10m"
+
+
+def offered_by_client(tool: ToolSpec) -> GuardedSource:
+    """Return the handler of a tool that the client of one turn offers."""
+    definition = ToolDefinition(tool.name, tool.description, tool.input_schema)
+    handler = ToolHandler(REQUEST_HANDLER, "client", REQUEST_TIMEOUT, definition)
+    return GuardedSource(ClientSource(handler), breaks=False)
 
 
 class ClientSource:

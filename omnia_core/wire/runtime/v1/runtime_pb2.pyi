@@ -39,7 +39,7 @@ CANCEL_STATE_NOT_RUNNING: CancelState
 CANCEL_STATE_UNAVAILABLE: CancelState
 
 class ClientMessage(_message.Message):
-    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel", "traceparent")
+    __slots__ = ("session_id", "content", "metadata", "parts", "client_tool_result", "consent_grants", "duplex_start", "audio_input", "cancel", "traceparent", "history", "tools")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -57,6 +57,8 @@ class ClientMessage(_message.Message):
     AUDIO_INPUT_FIELD_NUMBER: _ClassVar[int]
     CANCEL_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    TOOLS_FIELD_NUMBER: _ClassVar[int]
     session_id: str
     content: str
     metadata: _containers.ScalarMap[str, str]
@@ -67,7 +69,27 @@ class ClientMessage(_message.Message):
     audio_input: AudioInputChunk
     cancel: bool
     traceparent: str
-    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    history: _containers.RepeatedCompositeFieldContainer[HistoryMessage]
+    tools: _containers.RepeatedCompositeFieldContainer[RequestTool]
+    def __init__(self, session_id: _Optional[str] = ..., content: _Optional[str] = ..., metadata: _Optional[_Mapping[str, str]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., client_tool_result: _Optional[_Union[ClientToolResult, _Mapping]] = ..., consent_grants: _Optional[_Iterable[str]] = ..., duplex_start: _Optional[_Union[DuplexStart, _Mapping]] = ..., audio_input: _Optional[_Union[AudioInputChunk, _Mapping]] = ..., cancel: _Optional[bool] = ..., traceparent: _Optional[str] = ..., history: _Optional[_Iterable[_Union[HistoryMessage, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[RequestTool, _Mapping]]] = ...) -> None: ...
+
+class HistoryMessage(_message.Message):
+    __slots__ = ("role", "content")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    content: str
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ...) -> None: ...
+
+class RequestTool(_message.Message):
+    __slots__ = ("name", "description", "parameters_json")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_JSON_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    description: str
+    parameters_json: str
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., parameters_json: _Optional[str] = ...) -> None: ...
 
 class ClientToolResult(_message.Message):
     __slots__ = ("call_id", "result_json", "is_rejected", "rejection_reason")

@@ -1,0 +1,1 @@
+"""Clients of the protocols by which an agent is reached, for `omnia chat --via`."""

@@ -196,7 +196,9 @@ def chat(
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
     via: Annotated[
         str | None,
-        typer.Option(help="Use another protocol of the agent than WebSocket: chat, openai, agui."),
+        typer.Option(
+            help="Use another protocol of the agent than WebSocket: chat, openai, agui, a2a, mcp."
+        ),
     ] = None,
     token: Token = None,
     namespace: Namespace = None,

@@ -84,7 +84,7 @@ WIRE := tests/end_to_end \
 		protocol_endings protocol_turns runtime_client slow_clients voice) \
 	$(patsubst %,tests/runtime/test_%.py,cancel client_tools program service sessions)
 
-test-witnesses: setup $(NODE_CLIENT) ## the doors, with the clients of others from npm and PyPI
+test-witnesses: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) ## the doors, with the clients of others from npm and PyPI
 	@$(BIN)/python -m pytest tests/facade/doors tests/core/test_ui_messages.py --numprocesses=0 $(ARGS)
 
 MODEL_SERVERS ?= litellm llama

@@ -10,9 +10,10 @@ import aiohttp
 import httpx
 from a2a.client import Client, ClientConfig, ClientFactory
 from a2a.types import a2a_pb2 as pb
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
 
-from tests.facade.conftest import Running
-from tests.facade.doors.bed import Answer, request
+from tests.facade.doors.bed import Answer, Served, request
 
 BINDINGS = ("JSONRPC", "HTTP+JSON")
 LIMIT = 60.0
@@ -20,7 +21,7 @@ LIMIT = 60.0
 
 @contextlib.asynccontextmanager
 async def client(
-    facade: Running, binding: str = "JSONRPC", headers: dict[str, str] | None = None
+    facade: Served, binding: str = "JSONRPC", headers: dict[str, str] | None = None
 ) -> AsyncIterator[Client]:
     """Connect the official client by the agent's card."""
     async with httpx.AsyncClient(timeout=LIMIT, headers=headers) as transport:
@@ -36,6 +37,11 @@ def said(text: str, **more: Any) -> pb.SendMessageRequest:
         message_id=str(uuid.uuid4()), role=pb.ROLE_USER, parts=[pb.Part(text=text)], **more
     )
     return pb.SendMessageRequest(message=message)
+
+
+def plain(message: Message) -> Any:
+    """Return a message of the protocol as JSON."""
+    return MessageToDict(message)
 
 
 def text_of(task: pb.Task) -> str:
@@ -56,7 +62,7 @@ def streamed_text(events: list[pb.StreamResponse]) -> str:
 
 
 async def rpc(
-    facade: Running,
+    facade: Served,
     method: str,
     params: Any,
     headers: dict[str, str] | None = None,
@@ -78,7 +84,7 @@ def message(text: str, **more: Any) -> dict[str, Any]:
 
 
 async def events(
-    facade: Running, method: str, params: Any, *, stop_after: int | None = None
+    facade: Served, method: str, params: Any, *, stop_after: int | None = None
 ) -> list[Any]:
     """Read the results of a stream; cut the connection after `stop_after` of them."""
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}

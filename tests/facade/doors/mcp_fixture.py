@@ -61,7 +61,7 @@ def called(request: McpRequest) -> dict[str, Any]:
     if name == "test_missing_capability":
         declared = request.params["_meta"].get(f"{META}clientCapabilities", {})
         if "sampling" not in declared:
-            needed = {"requiredCapabilities": {"sampling": {}}}
+            needed: dict[str, Any] = {"requiredCapabilities": {"sampling": {}}}
             raise McpError(400, -32021, "the client must be able to sample", needed)
     if name == "test_error_handling":
         return error_result("This tool intentionally returns an error for testing")
@@ -74,7 +74,7 @@ def result_of(request: McpRequest) -> dict[str, Any]:
     if request.method == "initialize" and not request.is_modern:
         return ANSWERS.initialized(request.params)
     if request.method == DISCOVER:
-        capabilities = {"tools": {}, "prompts": {}, "resources": {}}
+        capabilities: dict[str, Any] = {"tools": {}, "prompts": {}, "resources": {}}
         return {**ANSWERS.discovered(), "capabilities": capabilities}
     if request.method == "tools/list":
         tools = [described(name).document(modern=True) for name in TOOLS]

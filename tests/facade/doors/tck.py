@@ -123,6 +123,9 @@ class ScriptedBackend:
     async def probe(self, session_id: str, principal: Principal) -> Resume:
         return Resume.RESUMABLE
 
+    async def capabilities(self) -> frozenset[str]:
+        return frozenset()
+
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         return Cancellation.NOT_RUNNING
 

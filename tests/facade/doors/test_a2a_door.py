@@ -19,6 +19,7 @@ from tests.facade.doors.a2a_bed import (
     client,
     events,
     message,
+    plain,
     plain_text,
     rpc,
     said,
@@ -42,7 +43,7 @@ async def test_a_message_is_answered_with_a_task_that_has_ended(facade: Running,
     assert first.task.context_id == request.message.context_id
     assert (task.status.state, text_of(task)) == (ENDED, DEFAULT)
     assert task.history[0].parts[0].text == "hello"
-    assert task.metadata["https://omnia.altairalabs.ai/ext/usage/v1"]["output_tokens"] > 0
+    assert plain(task.metadata)["https://omnia.altairalabs.ai/ext/usage/v1"]["output_tokens"] > 0
     assert last.status_update.status.state == ENDED
 
 
@@ -157,7 +158,7 @@ async def test_a_task_waits_for_the_result_of_a_tool_of_the_client(
         found = [event async for event in agent.send_message(said("pick a date"))]
         task_id, status = found[0].task.id, found[-1].status_update.status
         assert status.state == pb.TASK_STATE_INPUT_REQUIRED
-        asked = status.message.parts[0].data.struct_value["tool_call"]
+        asked = plain(status.message.parts[0])["data"]["tool_call"]
         assert (asked["name"], asked["arguments"]["month"]) == ("pick_date", "May")
         answer = said("", task_id=task_id)
         part = pb.Part()

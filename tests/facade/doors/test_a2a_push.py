@@ -17,10 +17,10 @@ from omnia_facade.doors.a2a.messages import Authentication, PushConfig
 from omnia_facade.doors.a2a.push import MAX_FAILURES, PushNotifications, refused_addresses
 from omnia_facade.doors.a2a.tasks import note_of
 from omnia_facade.runs.run import Run, RunOptions, RunState
-from tests.facade.conftest import free_port
 from tests.facade.doors.a2a_bed import client, message, rpc, said
 from tests.facade.doors.bed import doors, until
 from tests.runtime.scripted import Mounted
+from tests.services import free_port
 
 
 @dataclass

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from mcp.client import Client
+from mcp_types import CallToolResult, TextContent
 
 from omnia_core.files.auth import AuthFile, ClientKeyAuth
 from omnia_core.units import Duration
@@ -34,6 +35,12 @@ def modern(method: str, **params: Any) -> tuple[dict[str, Any], dict[str, str]]:
     if "name" in params:
         headers["Mcp-Name"] = params["name"]
     return body, headers
+
+
+def text_of(result: CallToolResult) -> str:
+    (content, *_) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
 
 
 async def asked(facade: Running, method: str, **params: Any) -> Answer:
@@ -86,9 +93,9 @@ async def test_what_the_model_can_correct_is_a_result_with_an_error(
         unknown = await client.call_tool("agent", {"message": "hi", "session_id": "nobody"})
         failed = await client.call_tool("agent", {"message": "fail"})
     assert all(result.is_error for result in (invalid, unknown, failed))
-    assert "message" in invalid.content[0].text
-    assert "call without session_id" in unknown.content[0].text
-    assert failed.content[0].text
+    assert "message" in text_of(invalid)
+    assert "call without session_id" in text_of(unknown)
+    assert text_of(failed)
 
 
 @pytest.mark.covers("mcp.md#client-tools")
@@ -175,9 +182,9 @@ async def test_a_function_is_a_tool_with_its_schemas(tmp_path: Path, era: Mode) 
     assert (tool.input_schema, tool.output_schema) == (INPUT, OUTPUT)
     assert good.structured_content == {"summary": "short"}
     assert bad.is_error
-    assert bad.content[0].text.startswith("input_invalid")
+    assert text_of(bad).startswith("input_invalid")
     assert broken.is_error
-    assert broken.content[0].text.startswith("output_invalid")
+    assert text_of(broken).startswith("output_invalid")
 
 
 @pytest.mark.covers("mcp.md#metadata", "mcp.md#unauthorized")

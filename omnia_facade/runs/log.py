@@ -1,5 +1,6 @@
 """The events of a run in their order, for readers that come later or read slowly."""
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from omnia_facade.backend.events import MediaChunk, ToolCallEvent, ToolResultEvent, TurnEvent
@@ -17,13 +18,20 @@ class LogBudget:
     Attributes:
         used: bytes, approximately.
         limit: bytes.
+        reclaim: called when it is exceeded, to free logs that matter less.
     """
 
-    __slots__ = ("limit", "used")
+    __slots__ = ("limit", "reclaim", "used")
 
-    def __init__(self, limit: int = 64 << 20) -> None:
+    def __init__(self, limit: int = 64 << 20, reclaim: Callable[[], None] = lambda: None) -> None:
         self.used = 0
         self.limit = limit
+        self.reclaim = reclaim
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether the logs take more than they may."""
+        return self.used > self.limit
 
 
 class RunLog:
@@ -48,7 +56,12 @@ class RunLog:
     @property
     def over(self) -> bool:
         """Whether the log is larger than its limit, or all logs are together."""
-        return self._size > self._limit or self._budget.used > self._budget.limit
+        return self._size > self._limit or self._budget.exceeded
+
+    def make_room(self) -> None:
+        """Free other logs, if it is all of them that are too large."""
+        if self._budget.exceeded:
+            self._budget.reclaim()
 
     def add(self, entry: Entry) -> None:
         """Add an entry, if the log is recording."""

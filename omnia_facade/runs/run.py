@@ -21,7 +21,8 @@ from omnia_facade.backend.events import (
     TurnRequest,
 )
 from omnia_facade.backend.port import BackendConnection
-from omnia_facade.runs.log import Entry, LogBudget, RunLog
+from omnia_facade.runs.attachment import Attachment
+from omnia_facade.runs.log import LogBudget, RunLog
 from omnia_facade.runs.parked import PendingCalls
 from omnia_facade.runs.reader import RunReader
 
@@ -123,7 +124,7 @@ class Run:
         self._connection = connection
         self._log = RunLog(options.log_bytes, budget or LogBudget())
         self._pending = PendingCalls(options.client_tool_seconds, self._park, self._send_result)
-        self._attached: list[_Attachment] = []
+        self._attached: list[Attachment] = []
         self._changed = asyncio.Event()
         self._stirred = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -215,7 +216,7 @@ class Run:
         With `merged`, pieces of text that were recorded come as one. Cancelling this detaches the
         reader.
         """
-        attachment = _Attachment(reader, start, merged=merged)
+        attachment = Attachment(reader, start, merged=merged)
         self._attached.append(attachment)
         self._notify()
         try:
@@ -261,6 +262,8 @@ class Run:
     async def drain(self) -> None:
         """Wait until readers that hold the turn take more."""
         if self._log.over:
+            self._log.make_room()
+        if self._log.over:
             while any(not attachment.live for attachment in self._attached) or (
                 not self._attached and not self.options.keep
             ):
@@ -296,7 +299,7 @@ class Run:
         if self.state is RunState.SUBMITTED:
             self._enter(RunState.WORKING)
 
-    def _fall_behind(self, attachment: "_Attachment") -> bool:
+    def _fall_behind(self, attachment: Attachment) -> bool:
         """Let a slow reader continue from the log; return whether the turn need not wait."""
         if not self._log.recording:
             return False
@@ -306,7 +309,7 @@ class Run:
         attachment.stirred.set()
         return True
 
-    async def _replay(self, attachment: "_Attachment") -> None:
+    async def _replay(self, attachment: Attachment) -> None:
         reader, entries = attachment.reader, self._log.entries
         # A reader that fell behind has something unread.
         await reader.drain()
@@ -384,33 +387,3 @@ class Run:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-class _Attachment:
-    """A reader, and how far it has read; a live one gets what comes at once.
-
-    Attributes:
-        position: the next entry of the log; while it is live, where it fell behind.
-        stirred: set when its task has to look again.
-    """
-
-    __slots__ = ("_merged", "live", "position", "reader", "stirred")
-
-    def __init__(self, reader: RunReader, position: int, *, merged: bool) -> None:
-        self.reader = reader
-        self.position = position
-        self._merged = merged
-        self.live = False
-        self.stirred = asyncio.Event()
-
-    def take(self, entries: Sequence[Entry]) -> Entry:
-        """Return the next entry."""
-        entry = entries[self.position]
-        self.position += 1
-        if not self._merged or not isinstance(entry, str):
-            return entry
-        pieces = [entry]
-        while self.position < len(entries) and isinstance(following := entries[self.position], str):
-            pieces.append(following)
-            self.position += 1
-        return "".join(pieces)

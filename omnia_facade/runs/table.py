@@ -39,7 +39,7 @@ class RunTable:
 
     def __init__(self, limits: RunLimits) -> None:
         self.draining = False
-        self.budget = LogBudget(limits.log_bytes)
+        self.budget = LogBudget(limits.log_bytes, self._limit_logs)
         self._limits = limits
         self._runs: dict[str, Run] = {}
         self._sessions: dict[tuple[str, str], deque[Run]] = {}
@@ -120,6 +120,6 @@ class RunTable:
 
     def _limit_logs(self) -> None:
         for run, _ in self._ended:
-            if self.budget.used <= self.budget.limit:
+            if not self.budget.exceeded:
                 return
             run.forget_log()

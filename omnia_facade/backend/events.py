@@ -140,10 +140,16 @@ class Done(Struct, frozen=True):
 
 
 class Failed(Struct, frozen=True):
-    """The end of a turn without an answer."""
+    """The end of a turn without an answer.
+
+    Attributes:
+        undelivered: whether it is certain that the user's message reached nobody, so that a client
+            may send it again by itself.
+    """
 
     code: str
     message: str
+    undelivered: bool = False
 
 
 class AnswerEnded(Struct, frozen=True):

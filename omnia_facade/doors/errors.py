@@ -184,8 +184,12 @@ def meaning_of(code: str, *, begun: bool = False) -> Meaning:
 
 
 def failure_of(failed: Failed, *, begun: bool) -> DoorFailed:
-    """Return the failure of a turn."""
-    return DoorFailed(failed.code, failed.message, begun=begun)
+    """Return the failure of a turn.
+
+    An agent that became unavailable may have stored the message, unless it was never reached.
+    """
+    lost = failed.code == ErrorCode.AGENT_UNAVAILABLE and not failed.undelivered
+    return DoorFailed(failed.code, failed.message, begun=begun or lost)
 
 
 def failure_of_http(error: HttpError) -> DoorFailed:

@@ -42,10 +42,14 @@ def long_turn(characters: int) -> Broken:
     )
 
 
-def broken_turn(failed: RuntimeFailed) -> Broken:
-    """The stream broke off during a turn."""
+def broken_turn(failed: RuntimeFailed, *, greeted: bool) -> Broken:
+    """The stream broke off during a turn; `greeted` if the runtime had begun to serve it."""
     if failed.unreachable:
-        return Broken(ErrorCode.AGENT_UNAVAILABLE, f"the agent cannot be reached; {_SEND_AGAIN}")
+        return Broken(
+            ErrorCode.AGENT_UNAVAILABLE,
+            f"the agent cannot be reached; {_SEND_AGAIN}",
+            undelivered=not greeted,
+        )
     if failed.code is Code.RESOURCE_EXHAUSTED:
         return Broken(
             ErrorCode.INTERNAL_ERROR, "the message or the answer is too large for the agent"

@@ -193,6 +193,7 @@ class RuntimeTurns:
         "_cancel_seconds",
         "_client",
         "_grace",
+        "_greeted",
         "_relayed",
         "_running",
         "_sending",
@@ -221,6 +222,8 @@ class RuntimeTurns:
         self._session_id = ""
         self._answered = ""
         self._stream: ConverseStream | None = None
+        # Whether the runtime has begun to serve the stream: it may have read a message.
+        self._greeted = False
         self.cancelled = False
         self._running = False
         self._grace: asyncio.TimerHandle | None = None
@@ -277,6 +280,7 @@ class RuntimeTurns:
         self, event: TurnEvent | RuntimeHello, listener: TurnListener[TurnEvent]
     ) -> None:
         if isinstance(event, RuntimeHello):
+            self._greeted = True
             if event.config:
                 await listener.send_event(event.config)
             return
@@ -308,6 +312,7 @@ class RuntimeTurns:
             if self._answered == request.session_id and await self._is_lost(request.session_id):
                 self._answered = ""
                 return LOST
+            self._greeted = False
             self._stream = self._client.converse(request.session_id, self._caller)
             self._session_id = request.session_id
         stream = self._stream
@@ -359,7 +364,7 @@ class RuntimeTurns:
             return silent_turn(self._watch.seconds)
         if not self.cancelled:
             _log.warning("turn failed", session_id=self._session_id, reason=failed.message)
-        return broken_turn(failed)
+        return broken_turn(failed, greeted=self._greeted)
 
     def _outcome(self, event: Done | Failed, text: str) -> Done | Failed:
         """Complete the end of the turn with the relayed text and the cancellation."""

@@ -120,6 +120,8 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             case "die":
                 yield chunk("part")
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
+            case "leave":
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")
             case "crash":
                 await context.abort(grpc.StatusCode.INTERNAL, "a secret detail")
             case "vanish":

@@ -197,9 +197,7 @@ class ResponseFrames:
         events = (
             self._event("response.output_item.added", output_index=index, item=item)
             + self._event(f"{kind}.delta", **place, delta=call.arguments)
-            + self._event(
-                f"{kind}.done", **place, arguments=call.arguments, name=call.name
-            )
+            + self._event(f"{kind}.done", **place, arguments=call.arguments, name=call.name)
             + self._event("response.output_item.done", output_index=index, item=whole)
         )
         self._output.append(whole)

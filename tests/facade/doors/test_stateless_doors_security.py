@@ -158,7 +158,7 @@ async def read_completion(client: AsyncOpenAI, text: str, *, stream: bool) -> No
 
 @pytest.mark.covers("openai.md#should-retry")
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("word", ["die", "fail", "crash"])
+@pytest.mark.parametrize("word", ["die", "fail", "crash", "leave"])
 async def test_a_client_that_repeats_by_itself_does_not_say_a_stored_message_twice(
     scripted: Running, runtime: ScriptedRuntime, word: str, stream: bool
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import uuid
 
 from omnia_core.conversation.error_codes import ErrorCode
-from omnia_core.jsonvalue import JsonObject
+from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_facade.backend.events import Failed
 from omnia_facade.doors.a2a.cards import AgentCards
 from omnia_facade.doors.a2a.errors import A2aError, Reason, task_not_found
@@ -149,7 +149,8 @@ class TaskService:
                 session_id=message.context_id,
                 parts=parts,
                 metadata={
-                    name: value for name, value in metadata.items() if isinstance(value, str)
+                    name: value if isinstance(value, str) else json_bytes(value).decode()
+                    for name, value in metadata.items()
                 },
                 run_id=str(uuid.uuid4()),
                 keep=True,

@@ -187,7 +187,7 @@ async def test_a_function_is_a_tool_with_its_schemas(tmp_path: Path, era: Mode) 
     assert text_of(broken).startswith("output_invalid")
 
 
-@pytest.mark.covers("mcp.md#metadata", "mcp.md#unauthorized")
+@pytest.mark.covers("mcp.md#metadata", "mcp.md#unauthorized", "mcp.md#resource-token")
 async def test_a_client_without_a_token_is_told_where_to_get_one(
     mock_runtime: Mounted, tmp_path: Path
 ) -> None:
@@ -204,6 +204,11 @@ async def test_a_client_without_a_token_is_told_where_to_get_one(
         public_url=url,
     ) as facade:
         refused = await asked(facade, "tools/list")
+        for audience, status in ((f"{url}/mcp", 200), ("agent", 200), (f"{url}/other", 401)):
+            token = provider.sign("k1", aud=audience, sub="ann")
+            body, headers = modern("tools/list")
+            bearer = {**headers, "Authorization": f"Bearer {token}"}
+            assert (await request(facade, "POST", "/mcp", body, bearer)).status == status
         document = await request(facade, "GET", "/.well-known/oauth-protected-resource/mcp")
         mounted.rules(AuthFile(client_keys=ClientKeyAuth()))
         without = await request(facade, "GET", "/.well-known/oauth-protected-resource")

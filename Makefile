@@ -15,16 +15,19 @@ PYTHON ?= $(shell for candidate in $(wildcard $(HOME)/.pyenv/versions/3.*/bin/py
 	done | sort -k1,1nr -k2,2nr -s | head -n 1 | cut -d ' ' -f 3)
 UP ?= examples/support-agent
 PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner
-CODE := $(PACKAGES) release tests examples benchmarks
+CODE := $(PACKAGES) docs/site release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
+NODE_DOCS := tests/docs/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
 NODE_PROTOCOLS := tests/clients/protocols/node_modules/.package-lock.json
 # Servers of other projects, each group in an environment of its own: their dependencies differ from ours.
 SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
+# The generator of the site, apart too: nothing of it is part of developing.
+VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak serve-tck mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-load soak serve-tck mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -75,7 +78,7 @@ setup: $(VENV)/local.stamp $(VENV)/dev.stamp ## make .venv with everything that 
 up: $(VENV)/local.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
-test: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) servers-mcp ## run every test that needs neither root nor a cluster
+test: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) $(NODE_DOCS) $(VENV_DOCS)/stamp servers-mcp ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
 
 # The suites in which facade and runtime, or a test in place of one of them, speak over the wire.
@@ -126,11 +129,12 @@ format: setup ## format and mend what lint can mend
 	@$(BIN)/ruff check --fix --quiet $(CODE) || true
 	@$(BIN)/ruff format $(CODE)
 
-crds: setup ## write crds/*.yaml, the reference tables and the chart's README
+crds: setup ## write crds/*.yaml, the reference tables, the chart's README and the page of the command line
 	@$(BIN)/python -m omnia_operator.api.crd
 	@mkdir -p charts/omnia/files/crds && cp crds/*.yaml charts/omnia/files/crds/
 	@$(BIN)/python -m omnia_operator.api.chart
 	@$(BIN)/python -m omnia_core.env.reference
+	@$(BIN)/python -m docs.site.command_line
 
 # The virtual folder omnia_core/wire makes the generated modules import each other by their real names.
 protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
@@ -142,9 +146,10 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@for extra in facade runtime operator; do echo $$extra; $(LOCK) pyproject.toml --extra $$extra -o requirements/$$extra.txt; done
 	@echo local; $(LOCK) pyproject.toml --extra cli --group install -o requirements/local.txt
 	@echo sbom; $(LOCK) --group sbom -o requirements/sbom.txt
+	@echo docs; $(LOCK) --group docs -o requirements/docs.txt
 	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --extra runner-mongodb --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
-	@npm install --prefix tests/servers/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
+	@for folder in servers docs; do npm install --prefix tests/$$folder/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error; done
 
 bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
 	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(ARGS)
@@ -170,6 +175,22 @@ bench-tracing: setup ## CPU of a turn with metrics and tracing, against off (ARG
 bench-relay: setup ## CPU and memory of a relayed chunk, beside relays in Go and C (ROUNDS=5; ARGS=--help)
 	@$(BIN)/python -m benchmarks.relay --rounds $(or $(ROUNDS),5) $(ARGS)
 
+$(VENV_DOCS)/stamp: requirements/docs.txt
+	@test -x $(VENV_DOCS)/bin/python || $(PYTHON) -m venv $(VENV_DOCS)
+	@echo "Installing $<"
+	@$(VENV_DOCS)/bin/python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
+	@touch $@
+
+DOCS ?= dist/docs
+docs: $(VENV_DOCS)/stamp ## write the documentation as a site, which needs no server and no network (DOCS=dist/docs)
+	@rm -rf $(DOCS)
+	@$(VENV_DOCS)/bin/python -m sphinx --quiet --fail-on-warning --fresh-env --conf-dir docs/site --doctree-dir $(DOCS)/.doctrees . $(DOCS)
+	@rm -rf $(DOCS)/.doctrees $(DOCS)/.buildinfo
+	@echo "$(DOCS)/index.html"
+
+pictures: setup $(NODE_DOCS) ## draw the Mermaid diagrams of the pages into docs/site/pictures (chromium; ARGS=--all draws those that exist anew)
+	@$(BIN)/python -m tests.docs.drawing $(ARGS)
+
 SBOM := .venv-sbom
 $(SBOM)/stamp: requirements/sbom.txt
 	@test -x $(SBOM)/bin/python || $(PYTHON) -m venv $(SBOM)
@@ -190,16 +211,16 @@ pin-base: ## write today's digest of the base image into the Dockerfiles (needs 
 		echo "$(PUBLIC_BASE)@$$digest"
 
 clean: ## remove .venv and what the tools left behind
-	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules tests/clients/protocols/node_modules benchmarks/out
+	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) $(VENV_DOCS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules tests/clients/protocols/node_modules benchmarks/out
 
-$(NODE_CLIENT) $(NODE_SERVERS) $(NODE_PROTOCOLS): %/node_modules/.package-lock.json: %/package-lock.json
+$(NODE_CLIENT) $(NODE_DOCS) $(NODE_SERVERS) $(NODE_PROTOCOLS): %/node_modules/.package-lock.json: %/package-lock.json
 	@echo "Installing the packages of $*"
 	@npm ci --prefix $* --no-audit --no-fund --loglevel=error \
 		|| echo "npm cannot install the packages of $*: the tests with them will be skipped"
 
 HARNESS = $(BIN)/python -m tests.cluster.harness
 
-.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster test-release bench-operator
+.PHONY: cluster-up cluster-down cluster-status kubeconfig kubectl helm images deploy test-cluster test-release bench-operator bench-waits
 
 cluster-up: setup ## start a Kubernetes for the cluster tests (docs/how-to/cluster.md)
 	@$(HARNESS) up
@@ -237,3 +258,6 @@ test-release: setup ## cluster-up, and the tests that build releases, push, inst
 
 bench-operator: cluster-up ## 500 agents on the cluster: pace, memory, idle CPU, what a change costs (ARGS=100: fewer)
 	@$(BIN)/python -m benchmarks.operator_agents $(ARGS)
+
+bench-waits: setup ## seconds from a command to what a person waits for, on a cluster with Omnia in it (ARGS=--help)
+	@$(BIN)/python -m benchmarks.operator_waits $(ARGS)

@@ -6,14 +6,15 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
-from rich.console import Console
 
+from omnia_cli.counted import counted
 from omnia_cli.init import DEFAULT_EXAMPLE
 from omnia_cli.sessions import app as sessions
 from omnia_core.env.operator import CliEnv
@@ -50,6 +51,14 @@ Token = Annotated[
         help=f"A bearer token, where the agent asks for one; else ${CliEnv.variable('token')}."
     ),
 ]
+
+
+class ServersOfKmcp(StrEnum):
+    """What becomes of the MCPServers of kmcp."""
+
+    KEEP = "keep"
+    OWN = "own"
+
 
 Namespace = Annotated[
     str | None,
@@ -181,6 +190,136 @@ def validate(
     raise typer.Exit(1 if wrong else 0)
 
 
+@app.command(name="import")
+def import_(  # noqa: PLR0917 - typer calls it by keyword
+    path: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, and folders without their subfolders; - is standard input.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            help="Where the manifests go: one file for each namespace.",
+            show_default=False,
+        ),
+    ],
+    mcp_servers: Annotated[
+        ServersOfKmcp,
+        typer.Option(help="MCPServers of kmcp: keep those that run, or deploy our own."),
+    ] = ServersOfKmcp.KEEP,
+    without_approval: Annotated[
+        bool,
+        typer.Option(
+            "--without-approval",
+            help="Keep tools that need a person's approval: they are called without it.",
+        ),
+    ] = False,
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, help="Rounds of tool calls of each agent with tools."),
+    ] = None,
+    operations: Annotated[
+        bool,
+        typer.Option("--operations", help="OpenAPI: one http handler for each operation."),
+    ] = False,
+    only: Annotated[
+        str, typer.Option(metavar="ID,ID", help="OpenAPI: only these operations.")
+    ] = "",
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="OpenAPI: address of the API.")
+    ] = None,
+    spec_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="OpenAPI: address of the document, in place of a copy."),
+    ] = None,
+    agent: Annotated[
+        str, typer.Option(metavar="NAME", help="The agent that gets the tools of an mcp.json.")
+    ] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are there with other content.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 where something is left to do, not 3.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Rewrite manifests of kagent, kmcp, KAOS, ARK and others as ours.
+
+    The report on standard error names every value that is not simply mapped. Exit code: 0 all is
+    mapped or dropped, 3 something is asked for or has no equivalent, 1 the input cannot be read.
+    """
+    from omnia_cli.importing.command import import_paths, report
+    from omnia_cli.importing.inputs import Options
+    from omnia_cli.importing.output import OutputFailed, write
+    from omnia_cli.manifests import ManifestError
+
+    options = Options(
+        own_servers=mcp_servers is ServersOfKmcp.OWN,
+        keep_approved=without_approval,
+        rounds=rounds,
+        operations=operations,
+        only=tuple(filter(None, only.split(","))),
+        base_url=base_url,
+        spec_url=spec_url,
+        agent=agent,
+    )
+    try:
+        imported = import_paths(path, options)
+        written = write(output, imported.files, force=force)
+    except (ManifestError, OutputFailed) as error:
+        fail(str(error))
+    for line in report(imported, written, as_json=json):
+        print(line, file=sys.stderr)
+    if imported.is_open or imported.findings:
+        raise typer.Exit(1 if strict else 3)
+
+
+@app.command()
+def explain(
+    what: Annotated[
+        str, typer.Argument(metavar="KIND/NAME", help="For example agentruntime/my-agent.")
+    ],
+    path: Paths = None,
+    file: Files = None,
+    json: AsJson = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace", "-n", help="It is in this namespace of the cluster, not in manifests."
+        ),
+    ] = None,
+) -> None:
+    """Say why an object is not ready: the condition, its cause, the command that mends it."""
+    from omnia_cli.cluster import KubectlFailed
+    from omnia_cli.explain.chain import lines
+    from omnia_cli.explain.cluster import explain_in_cluster
+    from omnia_cli.explain.kinds import UnknownKind, kind_and_name
+    from omnia_cli.explain.laptop import NoObject, explain_manifests
+    from omnia_cli.manifests import ManifestError
+
+    try:
+        kind, name = kind_and_name(what)
+        if namespace is not None:
+            found = explain_in_cluster(kind.lower(), name, namespace)
+        else:
+            found = explain_manifests(kind, name, manifests_of(path, file), os.environ)
+    except (KubectlFailed, ManifestError, NoObject, UnknownKind) as error:
+        fail(str(error))
+    if json:
+        print(msgspec.json.encode(found).decode())
+    else:
+        for line in lines(found):
+            print(line)
+    raise typer.Exit(0 if found.ready else 1)
+
+
 @app.command()
 def chat(
     agent: Annotated[
@@ -189,10 +328,12 @@ def chat(
     message: Annotated[
         str | None,
         typer.Argument(
-            help="Send this, print the answer alone on standard output, and end.",
+            help="Send this, print the answer alone on standard output, and end; - is standard"
+            " input.",
             show_default=False,
         ),
     ] = None,
+    *,
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
     via: Annotated[
         str | None,
@@ -200,20 +341,33 @@ def chat(
             help="Use another protocol of the agent than WebSocket: chat, openai, agui, a2a, mcp."
         ),
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the newest session with this agent.")
+    ] = False,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", help="Send this file with MESSAGE. May be repeated."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print each frame of the answer as a line of JSON.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the answers alone.")] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Print text as it comes, also in a terminal.")
+    ] = False,
     token: Token = None,
     namespace: Namespace = None,
     service_account: Account = "default",
 ) -> None:
     """Talk to an agent. Ctrl-C stops its answer, Ctrl-D ends the conversation."""
-    from omnia_cli.chat import ChatFailed, Unreachable, ask
-    from omnia_cli.chat import chat as run
+    from omnia_cli.chat.attachment import CannotAttach, attachment
+    from omnia_cli.chat.command import Chat
+    from omnia_cli.chat.failures import ChatFailed, Unreachable
+    from omnia_cli.chat.listing import ListFailed, listing
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
     from omnia_cli.doors.client import DoorUnusable
-    from omnia_cli.doors.conversation import CLIENTS, talk
-
-    if via is not None and via not in CLIENTS:
-        fail(f'--via: expected {", ".join(CLIENTS)}, found "{via}"')
+    from omnia_cli.doors.conversation import talk
 
     @contextlib.contextmanager
     def reach() -> Iterator["Target"]:
@@ -229,23 +383,40 @@ def chat(
     if namespace is not None:
         words += ["-n", namespace]
         words += [] if service_account == "default" else ["--service-account", service_account]
+    if file and message is None:
+        raise typer.BadParameter("give the MESSAGE that the file goes with", param_hint="--file")
+    if resume and session:
+        raise typer.BadParameter("--resume and --session exclude each other: give one of them")
+    _check_via(via, over_websocket=bool(file or json or quiet or plain))
+    sessions = listing(agent, namespace, _token(token), service_account, os.environ)
+    talking = Chat(reach, agent, namespace, shlex.join(words), sessions, os.environ)
+    text = sys.stdin.read().strip() if message == "-" else message
     try:
-        console = Console(soft_wrap=True, highlight=False)
-        notes = Console(stderr=True, soft_wrap=True, highlight=False)
-        if via is not None:
-            aside = console if message is None else notes
-            failed = talk(via, reach, session, message, console, aside)
-        elif message is not None:
-            failed = ask(reach, session, message, console, notes)
-        else:
-            failed = run(reach, session, shlex.join(words), console)
-    except (ChatFailed, DoorUnusable) as error:
+        parts = [attachment(each) for each in file or ()]
+        if resume:
+            session = talking.newest()
+        code = (
+            talk(via, reach, session, text)
+            if via
+            else talking.run(session, text, parts, json=json, quiet=quiet, plain=plain)
+        )
+    except (CannotAttach, ChatFailed, DoorUnusable, ListFailed) as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    # A person has seen the error; a script needs the exit code.
-    if failed and (message is not None or not sys.stdin.isatty()):
-        raise typer.Exit(1)
+    raise typer.Exit(code)
+
+
+def _check_via(via: str | None, *, over_websocket: bool) -> None:
+    """Check the protocol of a conversation; some options need that of WebSocket."""
+    from omnia_cli.doors.conversation import CLIENTS
+
+    if via is None:
+        return
+    if via not in CLIENTS:
+        fail(f'--via: expected {", ".join(CLIENTS)}, found "{via}"')
+    if over_websocket:
+        fail("--file, --json, --quiet and --plain are for WebSocket: leave out --via")
 
 
 @app.command()
@@ -266,6 +437,34 @@ def ps(json: AsJson = False) -> None:
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print(line.rstrip())
+
+
+@app.command()
+def logs(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="An agent, function or server; without it all."),
+    ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print further lines as they come.")
+    ] = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="Of agents in this namespace of the cluster."),
+    ] = None,
+) -> None:
+    """Print the log lines of what `omnia up` runs, or of an agent in a cluster, by kubectl."""
+    from omnia_cli.logs import LogsFailed, cluster_logs, local_lines
+
+    try:
+        if namespace is not None:
+            raise typer.Exit(cluster_logs(name, namespace, follow=follow))
+        for line in local_lines(name, os.environ, follow=follow):
+            print(line, flush=True)
+    except LogsFailed as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 @app.command(name="open")
@@ -317,11 +516,6 @@ def call(
 def manifests_of(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:
     """Return what a command is about: the named files and folders, else this folder."""
     return [*(paths or ()), *(files or ())] or [Path()]
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 error`, `2 errors`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def fail(message: str) -> None:

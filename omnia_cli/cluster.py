@@ -8,12 +8,12 @@ import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from omnia_cli.reaper import Reaper
-from omnia_core.names import AUDIENCE_SCHEME
+from omnia_core.names import AUDIENCE_SCHEME, GROUP
 
 SECONDS = 30
 # The names of the ports in the Service of an agent, and of a history.
@@ -108,6 +108,18 @@ def history_of(namespace: str) -> Service:
     return found[0]
 
 
+def read_object(kind: str, name: str, namespace: str) -> dict[str, Any]:
+    """Return an object of the cluster.
+
+    Raises:
+        KubectlFailed: it does not exist, or kubectl cannot read it.
+    """
+    command = _kubectl("get", namespace, f"{kind}.{GROUP}", name, "--output=json")
+    failure = f'{kind}/{name} of the namespace "{namespace}" cannot be read'
+    found: dict[str, Any] = orjson.loads(_said(command, failure))
+    return found
+
+
 def _said(command: list[str], failure: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the command is ours
@@ -120,6 +132,16 @@ def _said(command: list[str], failure: str) -> str:
     if done.returncode:
         raise _failed(failure, done.stderr)
     return done.stdout
+
+
+def logs_command(name: str | None, namespace: str, *, follow: bool) -> list[str]:
+    """Return the command that prints the logs of the pods of an agent, or of all agents."""
+    labels = ["app.kubernetes.io/name=omnia-agent"]
+    labels += [f"app.kubernetes.io/instance={name}"] if name else []
+    command = _kubectl("logs", namespace, f"--selector={','.join(labels)}")
+    # Without a number kubectl prints ten lines of each container, and follows five pods.
+    command += ["--all-containers", "--prefix", "--tail=1000", "--max-log-requests=50"]
+    return [*command, "--follow"] if follow else command
 
 
 def _kubectl(verb: str, namespace: str, *arguments: str) -> list[str]:

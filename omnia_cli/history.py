@@ -13,7 +13,6 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
 
-from omnia_cli.local.history import history_process
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import inherited
 from omnia_cli.reaper import Reaper
@@ -138,7 +137,7 @@ def local_history(paths: Sequence[Path], environ: Mapping[str, str]) -> Iterator
             if agent.history:
                 yield agent.history
                 return
-    with _history_of(_project(paths, environ), environ) as url:
+    with history_of_file(_project(paths, environ).sessions, environ) as url:
         yield url
 
 
@@ -164,10 +163,17 @@ def _project(paths: Sequence[Path], environ: Mapping[str, str]) -> Project:
 
 
 @contextlib.contextmanager
-def _history_of(project: Project, environ: Mapping[str, str]) -> Iterator[str]:
-    """Run a history over the file of a project."""
+def history_of_file(sessions: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the address of a history over a file of sessions, for as long as the context lasts.
+
+    Raises:
+        HistoryFailed: it does not start.
+    """
+    # A local import: it takes the operator's models, which other commands do not need.
+    from omnia_cli.local.history import history_process  # noqa: PLC0415 - as above
+
     port = Ports().any()
-    spec = history_process("*", f"sqlite://{project.sessions}", port, inherited(environ))
+    spec = history_process("*", f"sqlite://{sessions}", port, inherited(environ))
     with (
         Reaper() as reaper,
         tempfile.TemporaryFile() as errors,
@@ -182,7 +188,7 @@ def _history_of(project: Project, environ: Mapping[str, str]) -> Iterator[str]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     errors.seek(0)
                     said = errors.read().decode(errors="replace").strip()
-                    raise HistoryFailed(f"the history of {project.sessions} did not start: {said}")
+                    raise HistoryFailed(f"the history of {sessions} did not start: {said}")
                 time.sleep(_START_PAUSE)
             yield f"http://{LOOPBACK}:{port}"
         finally:

@@ -141,10 +141,15 @@ def load_file(file: Path) -> list[Document]:
         raise ManifestError(file, 1, f"the file cannot be read: {error}") from error
     except DocumentInvalid as error:
         raise ManifestError(file, error.line or 1, error.message) from error
-    return [document for read in found for document in _documents(file, read.value, read.lines)]
+    return [document for read in found for document in documents_in(file, read.value, read.lines)]
 
 
-def _documents(file: Path, value: Any, lines: Lines) -> Iterator[Document]:
+def documents_in(file: Path, value: Any, lines: Lines) -> Iterator[Document]:
+    """Yield the objects of one YAML document; the items of a List stand for themselves.
+
+    Raises:
+        ManifestError: it is no object.
+    """
     if value is None:
         return
     if not isinstance(value, dict):
@@ -154,6 +159,7 @@ def _documents(file: Path, value: Any, lines: Lines) -> Iterator[Document]:
     if value.get("kind") != "List":
         yield Document(file, value, lines)
         return
-    for index, item in enumerate(value.get("items") or []):
+    items = value.get("items") or []
+    for index, item in enumerate(items if isinstance(items, list) else []):
         inner = lines.at(("items", index))
         yield Document(file, item if isinstance(item, dict) else {}, inner)

@@ -66,7 +66,8 @@ def running(environ: Mapping[str, str]) -> list[Serving]:
         if _alive(int(file.stem)):
             found += _read(file) or []
         else:
-            file.unlink(missing_ok=True)
+            for left in folder(environ).glob(f"{file.stem}.*"):
+                left.unlink(missing_ok=True)
     return found
 
 

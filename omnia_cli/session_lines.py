@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import orjson
 
+from omnia_cli.control_characters import visible
 from omnia_core.jsonvalue import JsonObject
 
 _COLUMNS = ("agent", "id", "name", "tag", "status", "begun_at", "turns", "cost_usd")
@@ -20,7 +21,7 @@ def table(sessions: list[JsonObject]) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.6f}" if isinstance(value, float) else str(value)
+    return f"{value:.6f}" if isinstance(value, float) else visible(str(value))
 
 
 def _timed(records: Mapping[str, list[JsonObject]]) -> list[tuple[str, str, JsonObject]]:
@@ -42,7 +43,7 @@ def as_json(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
 def transcript_lines(records: Mapping[str, list[JsonObject]]) -> Iterator[str]:
     """Say what happened, in the order of the times of the records."""
     for moment, kind, record in _timed(records):
-        yield f"{moment}  {_SENTENCES[kind](record)}"
+        yield f"{moment}  {visible(_SENTENCES[kind](record))}"
 
 
 def _message(record: JsonObject) -> str:

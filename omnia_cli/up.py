@@ -13,6 +13,7 @@ from omnia_cli.findings import Finding, errors
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
+from omnia_cli.log_file import LOG, LogFile, LoggedReporter
 from omnia_cli.manifests import Document, ManifestError, load, manifest_files
 from omnia_cli.reaper import Reaper
 from omnia_cli.running import StateUnusable, announce, announced, occupant
@@ -52,7 +53,9 @@ async def up(
         tempfile.TemporaryDirectory(prefix="omnia-", ignore_cleanup_errors=True) as root,
         announced(environ) as file,
         Reaper(Path(root)) as reaper,
+        LogFile(file.with_suffix(LOG)) as log,
     ):
+        reporter = LoggedReporter(reporter, log)
         # Commands that ask for an agent wait while the list is empty.
         announce(file, [])
         runner = Runner(
@@ -67,6 +70,7 @@ async def up(
             ),
             port,
             functools.partial(occupant, environ),
+            str(log.path),
         )
         try:
             return await _serve(runner, reporter, paths, documents, stop)

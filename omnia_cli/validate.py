@@ -8,6 +8,7 @@ from omnia_cli.findings import Finding, Severity, about, errors, nothing, unread
 from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError, load
 from omnia_cli.packs import check_content
+from omnia_cli.placeholders import placeholders
 from omnia_cli.responses import check_responses
 from omnia_cli.retention import remarks
 from omnia_cli.servers import check_servers
@@ -52,6 +53,7 @@ def check(
 ) -> list[Finding]:
     """Check each object and, with `references`, whether the objects that it names exist."""
     findings = [finding for document in documents for finding in _alone(document)]
+    findings += [finding for document in documents for finding in placeholders(document)]
     findings += _repeated(documents)
     findings += [finding for document in documents for finding in _pack(document, documents)]
     for document in documents:

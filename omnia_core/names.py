@@ -97,7 +97,7 @@ METADATA_CLAIM = "x-omnia-claim-"
 METADATA_SHOW_TOOLS = "omnia-show-tools"
 
 # The version of the contract omnia.runtime.v1.
-CONTRACT_VERSION = "1.3.0"
+CONTRACT_VERSION = "1.4.0"
 
 
 class RuntimeCapability(StrEnum):

@@ -27,8 +27,14 @@ from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide
-from omnia_facade.entrance.router import ConnectionRouter, EntranceContext, StaticFrontPage
+from omnia_facade.entrance.router import (
+    ConnectionRouter,
+    EntranceContext,
+    HeadRoute,
+    StaticFrontPage,
+)
 from omnia_facade.metrics import FacadeMetrics
+from omnia_facade.past import PastTurns
 from omnia_facade.ports import listen, readiness, serve_health
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.timings import USUAL, Timings
@@ -84,9 +90,11 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            cancel = TurnCancel(backend, tuple(env.allowed_origins), local) if backend else None
+            head_routes = _head_routes(backend, tuple(env.allowed_origins), local=local)
             http = _HttpServer(
-                partial(_open_http, context, authenticator, backend, media, cancel, hosts, budget)
+                partial(
+                    _open_http, context, authenticator, backend, media, head_routes, hosts, budget
+                )
             )
             side = await http.side(env)
             connections = Connections(
@@ -100,7 +108,7 @@ class FacadeServer:
                     websocket_upgrade(context, connections, backend, media) if backend else None
                 ),
                 http=side,
-                head_route=cancel,
+                head_routes=head_routes,
                 front_page=None if serves_http(env) else _front_page(env),
                 allowed_origins=tuple(env.allowed_origins),
                 timings=context.timings,
@@ -166,6 +174,17 @@ def mcp_resource(env: FacadeEnv) -> str:
     return f"{base.rstrip('/')}/mcp" if base and Door.MCP in env.doors else ""
 
 
+def _head_routes(
+    backend: Backend | None, allowed_origins: tuple[str, ...], *, local: bool
+) -> tuple[HeadRoute, ...]:
+    if backend is None:
+        return ()
+    return (
+        TurnCancel(backend, allowed_origins, local),
+        PastTurns(backend, allowed_origins, local),
+    )
+
+
 def serves_http(env: FacadeEnv) -> bool:
     """Whether a facade has HTTP routes besides conversations."""
     return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
@@ -205,14 +224,14 @@ async def _open_http(
     authenticator: Authenticator,
     backend: Backend | None,
     media: "MediaService | None",
-    cancel: TurnCancel | None,
+    head_routes: tuple[HeadRoute, ...],
     hosts: HostRule,
     budget: ReceiveBudget,
 ) -> "HttpService":
     """Open the HTTP server. It is imported in a thread: it takes up to half a second."""
     opening = await asyncio.to_thread(importlib.import_module, "omnia_facade.http.opening")
     service: HttpService = await opening.open_http(
-        context, authenticator, backend, media, cancel, hosts=hosts, budget=budget
+        context, authenticator, backend, media, head_routes, hosts=hosts, budget=budget
     )
     return service
 

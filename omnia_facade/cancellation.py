@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import ClassVar
 
 from msgspec import Struct
 
@@ -54,6 +55,9 @@ class TurnCancel(Struct, frozen=True):
         allowed_origins: as for an upgrade to WebSocket.
         local: whether the port is reachable from this machine only.
     """
+
+    status: ClassVar[int] = 202
+    hint: ClassVar[str] = "cancel a turn with POST /sessions/{id}/cancel"
 
     backend: Backend
     allowed_origins: Sequence[str]

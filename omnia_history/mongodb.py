@@ -38,6 +38,7 @@ from omnia_history.filters import (
     SessionFilter,
     SessionPosition,
     UserFilter,
+    UserPosition,
 )
 from omnia_history.queries import ALL_NAMESPACES
 from omnia_history.refusals import Refused
@@ -94,16 +95,14 @@ class MongoDatabase(Database):
         )
 
     async def users(self, namespace: str, criteria: UserFilter) -> Rows:
-        wanted = _owner(namespace, criteria.agent) | {"user_id": {"$ne": ""}}
-        fields = ["user_id", "active_at", "begun_at", "turns", "cost_usd"]
-        users: dict[str, Document] = {}
-        async with self._reading() as database:
-            async for session in database["sessions"].find(wanted, fields):
-                _add_session(users, session)
-        rows = sorted(users.values(), key=_user_position, reverse=True)
-        if criteria.after:
-            after = (criteria.after.active_at, criteria.after.user_id)
-            rows = [row for row in rows if _user_position(row) < after]
+        owner, after, rows = _owner(namespace, criteria.agent), criteria.after, list[Document]()
+        while len(rows) <= criteria.limit:
+            page = await self._users(owner | _seen_before(after), criteria.limit + 1)
+            if not page:
+                break
+            names = {"user_id": {"$in": [user["user_id"] for user in page]}}
+            rows += await self._used(owner | names, page)
+            after = UserPosition(page[-1]["last_seen"], page[-1]["user_id"])
         return rows[: criteria.limit + 1]
 
     async def session(self, namespace: str, session_id: str, page: Page) -> Row | None:
@@ -148,6 +147,32 @@ class MongoDatabase(Database):
         async with self._reading() as database:
             found = database["sessions"].find(wanted, {"checkpoint": 0})
             return [_session_row(each) async for each in found.sort(_NEWEST_FIRST).limit(limit)]
+
+    async def _users(self, wanted: Document, limit: int = 0) -> list[Document]:
+        """Return users of agents, latest first."""
+        async with self._reading() as database:
+            found = database["users"].find(wanted, ["user_id", "last_seen"])
+            return await found.sort([("last_seen", -1), ("user_id", -1)]).limit(limit).to_list()
+
+    async def _used(self, wanted: Document, page: list[Document]) -> list[Document]:
+        """Return the users of a page with what their sessions sum up to.
+
+        A user of several agents comes with the one that was used last, and one whose sessions were
+        all deleted does not come.
+        """
+        last: dict[str, datetime] = {}
+        for user in await self._users(wanted):
+            last.setdefault(user["user_id"], user["last_seen"])
+        used: dict[str, Document] = {}
+        fields = ["user_id", "begun_at", "turns", "cost_usd"]
+        async with self._reading() as database:
+            async for session in database["sessions"].find(wanted | _BEGUN, fields):
+                if session["user_id"] in last:
+                    _add_session(used, session, last[session["user_id"]])
+        latest = dict.fromkeys(
+            user["user_id"] for user in page if last.get(user["user_id"]) == user["last_seen"]
+        )
+        return [used[user_id] for user_id in latest if user_id in used]
 
     async def _said(self, text: str, keys: Iterable[str]) -> set[str]:
         """Return those of the sessions in which a text was said."""
@@ -269,28 +294,35 @@ def _session_row(session: Document) -> Row:
     }
 
 
-def _add_session(users: dict[str, Document], session: Document) -> None:
-    active, begun = session["active_at"], session["begun_at"]
+def _seen_before(position: UserPosition | None) -> Document:
+    if position is None:
+        return {}
+    seen, user = position.active_at, position.user_id
+    return {
+        "$or": [
+            {"last_seen": {"$lt": seen}},
+            {"last_seen": seen, "user_id": {"$lt": user}},
+        ]
+    }
+
+
+def _add_session(users: dict[str, Document], session: Document, last_seen: datetime) -> None:
+    begun = session["begun_at"]
     user = users.setdefault(
         session["user_id"],
         {
             "user_id": session["user_id"],
-            "active_at": active,
+            "active_at": last_seen,
             "first_begun_at": begun,
             "sessions": 0,
             "turns": 0,
             "cost_usd": 0.0,
         },
     )
-    user["active_at"] = max(user["active_at"], active)
     user["first_begun_at"] = min(user["first_begun_at"], begun)
     user["sessions"] += 1
     user["turns"] += session["turns"]
     user["cost_usd"] += session["cost_usd"]
-
-
-def _user_position(row: Row) -> tuple[datetime, str]:
-    return row["active_at"], row["user_id"]
 
 
 def _messages(append: Document) -> list[Row]:

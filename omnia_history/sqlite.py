@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from omnia_core.sessions.latency import BUCKETS
-from omnia_core.sessions.sqlite.file import explain
+from omnia_core.sessions.sqlite.connection import explain
 from omnia_core.sessions.sqlite.migrations import UnknownFile, check_version
 from omnia_core.sessions.sqlite.moments import moment
 from omnia_history.database import (

@@ -126,6 +126,12 @@ def _provider_settings(namespace: str, settings: JsonObject) -> Iterator[Referen
         yield _object(SECRET, namespace, reference)
     if reference := (settings.get("mock") or {}).get("configMapRef"):
         yield _object(CONFIG_MAP, namespace, reference)
+    yield from _authority(namespace, settings)
+
+
+def _authority(namespace: str, server: JsonObject) -> Iterator[Reference]:
+    if reference := (server.get("tls") or {}).get("caConfigMapRef"):
+        yield _object(CONFIG_MAP, namespace, reference)
 
 
 def _pack(document: JsonObject) -> Iterator[Reference]:
@@ -141,6 +147,12 @@ def _registry(document: JsonObject) -> Iterator[Reference]:
     for handler in (document.get("spec") or {}).get("handlers") or ():
         if reference := (handler.get("auth") or {}).get("secretRef"):
             yield _object(SECRET, namespace, reference)
+        mcp = handler.get("mcpConfig") or {}
+        for value in (*(mcp.get("envFrom") or ()), *(mcp.get("headersFrom") or ())):
+            yield _object(SECRET, namespace, value["secretRef"])
+        if reference := (handler.get("openAPIConfig") or {}).get("specConfigMapRef"):
+            yield _object(CONFIG_MAP, namespace, reference)
+        yield from _authority(namespace, handler)
         if selector := handler.get("selector"):
             # Services with all labels of a selector are among those with one of them.
             label, value = min(selector["matchLabels"].items())

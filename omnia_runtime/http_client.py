@@ -4,7 +4,12 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
+
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
 
 _CONNECT_SECONDS = 10.0
@@ -46,6 +51,22 @@ class HTTPClient:
         """Close every connection."""
         if self._session:
             await self._session.close()
+
+
+def server_tls(authority: ConfigText | None) -> "ssl.SSLContext | bool":
+    """Return how TLS with a server is checked, for aiohttp; True checks by the public authorities.
+
+    Raises:
+        ValueError: the authority is missing, or no certificate.
+    """
+    if authority is None:
+        return True
+    from omnia_core.authorities import context_with  # noqa: PLC0415 - few servers have their own
+
+    try:
+        return context_with(authority) or True
+    except ConfigurationError as error:
+        raise ValueError(error.message) from error
 
 
 def retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.services import MongoServer, PostgresServer, postgres_server, redis_server
 
@@ -14,6 +15,12 @@ from tests.services import MongoServer, PostgresServer, postgres_server, redis_s
 # the tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile(
+    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy machine")
 
 ROOT = Path(__file__).parents[1]
 IN_CI = os.environ.get("CI") == "true"

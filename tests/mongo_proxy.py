@@ -20,6 +20,7 @@ class MongoProxy:
 
     Attributes:
         commands: the names of the commands that arrived, without those of the driver itself.
+        found: the commands that looked for documents.
         answers: by command, what the server answers to the next one; it is not forwarded when the
             answer has `ok` 0.
         left: how many commands are still answered; after that nothing is. None: no limit.
@@ -32,6 +33,7 @@ class MongoProxy:
         self._target = target
         self._tasks: list[asyncio.Task[None]] = []
         self.commands: list[str] = []
+        self.found: list[dict[str, Any]] = []
         self.answers: dict[str, dict[str, Any]] = {}
         self.left: int | None = None
         self.last_arrives = False
@@ -78,6 +80,8 @@ class MongoProxy:
         counted = name not in _OWN
         if counted:
             self.commands.append(name)
+            if name == "find":
+                self.found.append(bson.decode(request[_BODY:]))
         if counted and self.left is not None and self.left <= 0:
             if self.last_arrives:
                 self.last_arrives = False

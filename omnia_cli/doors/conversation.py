@@ -28,33 +28,32 @@ CLIENTS: Mapping[str, Callable[[Address], DoorClient]] = {
 Reach = Callable[[], AbstractContextManager[tuple[str, str | None]]]
 
 
-def talk(
-    via: str,
-    reach: Reach,
-    session_id: str | None,
-    message: str | None,
-    answer: Console,
-    notes: Console,
-) -> int:
-    """Send one message, or those that a person types; return how many turns failed.
+def talk(via: str, reach: Reach, session_id: str | None, message: str | None) -> int:
+    """Send one message, or those that a person types; return the exit code.
+
+    The answer to one message is on standard output alone, everything else on standard error.
 
     Args:
         via: a key of `CLIENTS`.
         reach: finds the agent; yields its URL and its bearer token.
         session_id: goes on, or begins under this id; None makes a new one.
         message: the one message; None reads lines until the input ends.
-        answer: gets what the agent says.
-        notes: gets everything else.
 
     Raises:
         DoorUnusable: the agent does not answer over this protocol.
     """
     session_id = session_id or str(uuid.uuid4())
+    answer = Console(soft_wrap=True, highlight=False)
+    notes = answer
+    if message is not None:
+        notes = Console(stderr=True, soft_wrap=True, highlight=False)
     with reach() as (url, token):
         client = CLIENTS[via](Address(url, token))
         notes.print(f"[dim]session {escape(session_id)} via {via}[/]")
         lines = _typed(notes) if message is None else iter((message,))
-        return sum(not _turn(client, line, session_id, answer, notes) for line in lines)
+        failed = sum(not _turn(client, line, session_id, answer, notes) for line in lines)
+    # A person has seen the error; a script needs the exit code.
+    return int(failed > 0 and (message is not None or not sys.stdin.isatty()))
 
 
 def _turn(client: DoorClient, text: str, session_id: str, answer: Console, notes: Console) -> bool:

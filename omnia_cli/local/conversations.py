@@ -58,7 +58,7 @@ class Conversations:
     def _file(self, project: Project) -> Path:
         if self.used is None:
             # A local import, for agents whose sessions are elsewhere.
-            from omnia_core.sessions.sqlite.file import prepare  # noqa: PLC0415 - as above
+            from omnia_core.sessions.sqlite.connection import prepare  # noqa: PLC0415 - as above
 
             try:
                 project.create()

@@ -30,6 +30,7 @@ from omnia_operator.resolve import (
     resolve,
     secret_keys,
     service_of,
+    tool_secret_keys,
     tools_without_handler,
 )
 
@@ -137,7 +138,8 @@ def _wanted(resources: Iterable[AnyResource]) -> Iterator[tuple[Key, tuple[str, 
             settings = resource.spec.provider
         elif isinstance(resource, ToolRegistry):
             for handler in resource.spec.handlers:
-                if handler.auth and (reference := handler.auth.secret_ref):
+                for secret in tool_secret_keys(handler):
+                    reference = secret.reference
                     yield (resource.metadata.namespace, reference.name), (reference.key,)
         if settings and settings.secret_ref:
             key = (resource.metadata.namespace, settings.secret_ref.name)

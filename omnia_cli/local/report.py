@@ -10,13 +10,15 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
+from omnia_cli.control_characters import visible
 from omnia_core.names import Door, Mode
 
 
 @dataclass(frozen=True)
 class Serving:
     """A running agent or function; `console` is the URL of its page, `history` the URL of the
-    history of its sessions ("" without one), `doors` the URLs of the protocols besides WebSocket.
+    history of its sessions ("" without one), `doors` the URLs of the protocols besides WebSocket,
+    `sessions` their file ("" without one), `log` the file with the lines that its programs printed.
     """
 
     namespace: str
@@ -28,6 +30,8 @@ class Serving:
     health: dict[str, str]
     history: str = ""
     doors: Mapping[str, str] = field(default_factory=dict)
+    sessions: str = ""
+    log: str = ""
 
     @property
     def how(self) -> str:
@@ -169,7 +173,7 @@ class PersonReporter:
     def line(self, title: str, text: str) -> None:
         level, readable = _readable(text)
         if self._verbose or level not in ("info", "debug"):
-            self._console.print(f"[dim]\\[{escape(title)}][/] {escape(readable)}")
+            self._console.print(f"[dim]\\[{escape(title)}][/] {escape(visible(readable))}")
 
 
 # Fields of log lines that are left out, because the table or the title of the line has them.

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
@@ -46,6 +46,7 @@ class Runner:
         reaper: ends the processes if this one dies.
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
+        log: the file with the lines of all programs.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
     """
@@ -58,6 +59,7 @@ class Runner:
     conversations: Conversations
     port: int | None = None
     occupant: Callable[[int], str] = lambda _port: "another program"
+    log: str = ""
     steps: Steps = field(default_factory=Steps)
     _ports: Ports = field(default_factory=Ports)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
@@ -103,8 +105,9 @@ class Runner:
 
     def serving(self) -> list[Serving]:
         """List the agents that run."""
+        sessions = str(self.conversations.used or "")
         return [
-            running.agent.serving(running.group.pids)
+            replace(running.agent.serving(running.group.pids), sessions=sessions, log=self.log)
             for running in self._agents.values()
             if running.agent and running.group.running
         ]

@@ -18,13 +18,16 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+EVERY_NAMESPACE = "*"
+
+
 class ManagementAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Tokens of ServiceAccounts of the cluster.
 
     Attributes:
         issuer: the required issuer.
         audience: the required audience.
-        namespaces: the namespaces of accepted ServiceAccounts.
+        namespaces: the namespaces of accepted ServiceAccounts; `*` stands for all of them.
         keys: the public keys of the issuer, as JWKs (RFC 7517).
     """
 

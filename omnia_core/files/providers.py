@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from omnia_core.files.config_text import ConfigText
 from omnia_core.units import Duration
 
 
@@ -61,6 +62,7 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
         name: the name in the AgentRuntime; its API key is in `OMNIA_PROVIDER_<NAME>_API_KEY`.
         type: claude, openai, gemini, ollama, vllm or mock.
         mock_responses_path: the response file of the mock provider.
+        authority: certificates in PEM that are trusted beside the public ones.
         key_origin: where its API key comes from, for messages: `the key "k" of the Secret "s"`.
     """
 
@@ -73,6 +75,7 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     pricing: Pricing = Pricing()
     openai: OpenAISettings = NO_OPENAI_SETTINGS
     mock_responses_path: str | None = None
+    authority: ConfigText | None = None
     key_origin: str = ""
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
+from omnia_core.files.config_text import ConfigText
 from omnia_core.jsonvalue import JsonObject
 
 RETRIED_STATUSES = (408, 429, 500, 502, 503, 504)
@@ -29,6 +30,28 @@ class ToolAuth(Struct, frozen=True, rename="camel", omit_defaults=True):
     """
 
     type: str
+    path: str
+    origin: str = ""
+
+
+def bearer(token: str) -> str:
+    """Return the value of the Authorization header for a token.
+
+    Secrets of other products hold the whole value: the scheme is not sent twice.
+    """
+    return token if token[:7].lower() == "bearer " else f"Bearer {token}"
+
+
+class SecretFile(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A header or an environment variable whose value is the content of a mounted file.
+
+    Attributes:
+        name: of the header or the variable.
+        path: the file, which is read again when it changes.
+        origin: where the file comes from, for messages.
+    """
+
+    name: str
     path: str
     origin: str = ""
 
@@ -84,11 +107,13 @@ class OpenAPIConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     """How the operations of an OpenAPI document become tools.
 
     Attributes:
+        spec_url: the address of the document, "" if `document` is the document.
         base_url: the URL of the API; by default, the first server of the document.
         operation_filter: operation ids that become tools; empty: all.
     """
 
-    spec_url: str = field(name="specURL")
+    spec_url: str = field(default="", name="specURL")
+    document: ConfigText | None = None
     base_url: str | None = field(default=None, name="baseURL")
     operation_filter: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -155,6 +180,9 @@ class MCPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
         transport: streamable-http, sse or stdio.
         endpoint: URL, unless the transport is stdio.
         command: the server program for stdio; it is run with `args` and `env` in `work_dir`.
+        env_from: further variables of the program.
+        headers: sent with every request.
+        headers_from: further headers.
     """
 
     transport: str
@@ -163,6 +191,9 @@ class MCPConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     args: tuple[str, ...] = ()
     work_dir: str = ""
     env: dict[str, str] = field(default_factory=dict)
+    env_from: tuple[SecretFile, ...] = ()
+    headers: dict[str, str] = field(default_factory=dict)
+    headers_from: tuple[SecretFile, ...] = ()
     tool_filter: ToolFilter | None = None
     retry_policy: RetryPolicy | None = None
 
@@ -181,6 +212,7 @@ class ToolHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
         type: http, openapi, grpc, mcp or client.
         timeout: a duration.
         registry: the name of its ToolRegistry.
+        authority: certificates in PEM that are trusted beside the public ones.
     """
 
     name: str
@@ -193,6 +225,7 @@ class ToolHandler(Struct, frozen=True, rename="camel", omit_defaults=True):
     grpc_config: GRPCConfig | None = None
     mcp_config: MCPConfig | None = None
     auth: ToolAuth | None = None
+    authority: ConfigText | None = None
     registry: str = ""
 
 

@@ -8,30 +8,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from omnia_core import schema_keywords
 from omnia_core.jsonvalue import JsonObject
 
 Schema = JsonObject | bool
 
 # Keywords that describe a schema without changing what it accepts.
 ANNOTATIONS = frozenset({"$ref", "default", "deprecated", "description", "examples", "title"})
-# Keywords whose value is a schema, a list of schemas, or an object of schemas. All other keywords
-# hold data, in which "$ref" is not a reference.
-_WITH_SCHEMA = frozenset(
-    {
-        "additionalProperties",
-        "contains",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-    }
-)
-_WITH_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_WITH_OBJECT = frozenset({"dependentSchemas", "patternProperties", "properties"})
+# Keywords that are left out, though they hold schemas: what they say is not about arguments.
+_LEFT_OUT = frozenset({"$defs", "contentSchema", "definitions"})
 # Keywords whose schemas apply to the same value as the schema that contains them.
 IN_PLACE = frozenset({"allOf", "anyOf", "else", "if", "not", "oneOf", "then"})
 _TYPES = frozenset({"array", "boolean", "integer", "null", "number", "object", "string"})
@@ -113,13 +98,15 @@ def converted(
     for keyword, value in _with_tuples(_requested(schema, is_read_only)).items():
         # The alternatives of a document often overlap, and each of them is meant.
         name = "anyOf" if keyword == "oneOf" and "anyOf" not in schema else keyword
-        if keyword in _WITH_SCHEMA:
+        if keyword in _LEFT_OUT:
+            continue
+        if keyword in schema_keywords.ONE:
             if isinstance(value, dict | bool):
                 result[name] = child(keyword, value)
-        elif keyword in _WITH_LIST:
+        elif keyword in schema_keywords.LIST:
             if _is_list(value):
                 result[name] = [child(keyword, item) for item in value]
-        elif keyword in _WITH_OBJECT:
+        elif keyword in schema_keywords.BY_NAME:
             if isinstance(value, dict):
                 result[name] = {
                     str(key): child(f"{keyword}/{key}", item) for key, item in value.items()

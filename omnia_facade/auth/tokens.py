@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from omnia_core.files.auth import ManagementAuth, OidcAuth
+from omnia_core.files.auth import EVERY_NAMESPACE, ManagementAuth, OidcAuth
 from omnia_core.tokens.jwt import TokenVerifier, Unauthorized, read_unverified
 from omnia_core.tokens.service_accounts import ServiceAccountTokens
 from omnia_facade.auth.principal import Origin, Principal
@@ -58,7 +58,7 @@ class ServiceAccountTokenValidator:
         account = await self._tokens.account(bearer_token(headers))
         if account is None:
             return None
-        if account.namespace not in self._rules.namespaces:
+        if not {account.namespace, EVERY_NAMESPACE} & set(self._rules.namespaces):
             raise Unauthorized(
                 f'ServiceAccounts of the namespace "{account.namespace}" may not talk to this'
                 " agent: add it to externalAuth.management.namespaces of the AgentRuntime"

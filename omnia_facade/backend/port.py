@@ -6,6 +6,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from omnia_core.conversation.listener import TurnListener
+from omnia_core.conversation.parts import Part
+from omnia_core.conversation.tools import ToolCall
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import (
@@ -41,6 +43,44 @@ class Cancellation(Enum):
     NOT_RUNNING = auto()
     UNSUPPORTED = auto()
     UNAVAILABLE = auto()
+
+
+class SaidMessage(Struct, frozen=True):
+    """A message of an earlier turn.
+
+    Attributes:
+        role: user, assistant or tool.
+        content: the text; of a `tool` message the result, JSON text where the tool returned JSON.
+        parts: media, with a URL or the name of an upload; never with their data.
+        tool_calls: of an `assistant` message.
+        tool_call_id, is_error: of a `tool` message.
+        finish_reason: of an `assistant` message.
+        created_at: RFC 3339, UTC; "" when not known.
+    """
+
+    role: str
+    content: str = ""
+    parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    is_error: bool = False
+    finish_reason: str = ""
+    created_at: str = ""
+
+
+class Reading(Struct, frozen=True):
+    """What was said in a session.
+
+    Attributes:
+        resume: whether the session can be read; None where sessions are not kept.
+        messages: of the last turns, in their order; each message of a user begins a turn.
+        earlier_turns: how many turns came before.
+    """
+
+    resume: Resume | None
+    session_name: str = ""
+    messages: tuple[SaidMessage, ...] = ()
+    earlier_turns: int = 0
 
 
 class BackendConnection(Protocol):
@@ -84,6 +124,9 @@ class Backend(Protocol):
 
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         """Ask the running turn of a session to end soon, whichever connection began it."""
+
+    async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
+        """Return the last turns of a session of this caller; 0 turns: as many as fit."""
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         """Begin a connection to which `session_id` was announced."""

@@ -46,7 +46,9 @@ function handle(frame) {
     case "connected":
       if (frame.connected?.resumed) {
         entitle(frame.connected.session_name);
-        adopt(frame.session_id, session ? "" : "Conversation resumed. Earlier messages are not shown.");
+        const isFirst = !session;
+        adopt(frame.session_id, "");
+        if (isFirst) showPast(frame.session_id);
       } else {
         announced = frame.session_id;
         if (!resuming) {

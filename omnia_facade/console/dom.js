@@ -18,6 +18,21 @@ const pretty = (value) => (typeof value === "string" ? value : JSON.stringify(va
 
 const seconds = (milliseconds) => `${(milliseconds / 1000).toFixed(2)} s`;
 
+// A button that copies a text; none where the browser has no clipboard for this page.
+function copyButton(label, text) {
+  if (!navigator.clipboard) return [];
+  const copy = async ({ currentTarget: button }) => {
+    try {
+      await navigator.clipboard.writeText(text());
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 2000);
+  };
+  return [make("button", { type: "button", class: "quiet copy", "aria-label": label, click: copy }, "Copy")];
+}
+
 function showState(kind, text) {
   byId("state").dataset.state = kind;
   if (byId("state").textContent !== text) byId("state").textContent = text;

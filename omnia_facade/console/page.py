@@ -30,6 +30,7 @@ _SCRIPTS = {
         "attachments.js",
         "tools.js",
         "turn.js",
+        "past.js",
         "agent.js",
         "composer.js",
     ),

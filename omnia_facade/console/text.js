@@ -18,6 +18,7 @@ function rendered(text) {
   const pieces = text.split(/^```/m);
   return pieces.flatMap((piece, index) => {
     if (index % 2 === 0) return inline(index ? piece.replace(/^\n/, "") : piece);
-    return [make("pre", { tabindex: "0" }, make("code", {}, piece.replace(/^[^\n]*\n/, "").trimEnd()))];
+    const code = piece.replace(/^[^\n]*\n/, "").trimEnd();
+    return [make("pre", { tabindex: "0" }, make("code", {}, code)), ...copyButton("Copy the code", () => code)];
   });
 }

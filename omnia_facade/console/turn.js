@@ -8,11 +8,37 @@ const REASONS = {
   tool_use: "ended with a tool call",
 };
 
+// A sign that something is still to come, with the seconds since then.
+class Waiting {
+  #began = 0;
+  #timer = 0;
+  #seconds = make("span", {});
+  // Screen readers are told that the answer is busy, not each second.
+  #sign = make("p", { class: "waiting", "aria-hidden": "true" }, make("i"), make("i"), make("i"), this.#seconds);
+
+  begin(place) {
+    this.end();
+    this.#began = performance.now();
+    this.#seconds.textContent = "";
+    this.#timer = setInterval(() => {
+      this.#seconds.textContent = `waiting, ${Math.round((performance.now() - this.#began) / 1000)} s`;
+    }, 1000);
+    place.before(this.#sign);
+  }
+
+  end() {
+    clearInterval(this.#timer);
+    this.#sign.remove();
+  }
+}
+
 class Turn {
   #said = document.createTextNode("");
   #calls = new Map();
   #streams = new MediaStreams();
   #heard = false;
+  #text = "";
+  #waiting = new Waiting();
   #began = 0;
   #first = 0;
 
@@ -40,16 +66,41 @@ class Turn {
     // Screen readers announce the complete answer, not each word.
     this.answer.setAttribute("aria-busy", "true");
     this.body.append(this.#said);
+    this.#waiting.begin(this.facts);
+  }
+
+  // Shows what was said earlier: the messages that follow the one of the user.
+  async recall(messages, said) {
+    this.facts.textContent = "";
+    this.answer.append(this.facts);
+    this.answer.hidden = messages.length === 0;
+    this.body.append(this.#said);
+    const media = [];
+    let reason = "";
+    for (const message of messages) {
+      if (message.role === "tool") {
+        this.#calls.get(message.tool_call_id)?.result(message);
+        continue;
+      }
+      if (message.content) this.#say(this.#said.data ? `\n\n${message.content}` : message.content);
+      for (const call of message.tool_calls ?? []) this.call(call);
+      media.push(...(message.media ?? []));
+      reason = REASONS[message.finish_reason] ?? "";
+    }
+    this.#end([said ? new Date(said).toLocaleString() : "", reason]);
+    for (const each of media) this.media.append(await shownMedia(each));
   }
 
   chunk(text) {
     this.#arrived();
+    this.#waiting.end();
     this.#heard = true;
-    this.#said.appendData(text);
+    this.#say(text);
   }
 
   call(body, send) {
     this.#arrived();
+    this.#waiting.end();
     const call = new ToolCall(body, send);
     this.#calls.set(body.id, call);
     // Text after a tool call is placed below it.
@@ -63,6 +114,8 @@ class Turn {
   result(body) {
     this.#arrived();
     this.#calls.get(body.id)?.result(body);
+    // The model is asked again.
+    this.#waiting.begin(this.facts);
   }
 
   piece(chunk) {
@@ -72,7 +125,7 @@ class Turn {
   }
 
   async done(frame) {
-    if (frame.content && (!this.#heard || this.#calls.size === 0)) this.#said.data = frame.content;
+    if (frame.content && (!this.#heard || this.#calls.size === 0)) this.#said.data = this.#text = frame.content;
     this.#end([...usageFacts(frame.usage), ...this.#times(), REASONS[frame.finish_reason] ?? ""]);
     for (const part of frame.parts ?? []) {
       if (part.media) this.media.append(await shownMedia(part.media));
@@ -93,6 +146,11 @@ class Turn {
     );
   }
 
+  #say(text) {
+    this.#text += text;
+    this.#said.appendData(text);
+  }
+
   #arrived() {
     this.begun = true;
     this.#first ||= performance.now();
@@ -104,9 +162,11 @@ class Turn {
   }
 
   #end(facts) {
+    this.#waiting.end();
     for (const call of this.#calls.values()) call.end();
     this.#settle();
     this.facts.replaceChildren(...facts.filter(Boolean).map((fact) => make("span", {}, fact)));
+    if (this.#text) this.facts.append(...copyButton("Copy the answer", () => this.#text));
     this.answer.setAttribute("aria-busy", "false");
   }
 

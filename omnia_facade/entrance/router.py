@@ -45,11 +45,19 @@ StaticFrontPage: TypeAlias = Callable[[RequestHead], bytes | None]
 class HeadRoute(Protocol):
     """Answers authenticated requests by their heads; their bodies are discarded."""
 
+    @property
+    def status(self) -> int:
+        """The status of its answers."""
+
+    @property
+    def hint(self) -> str:
+        """What can be requested here, for the answer to a request for another path."""
+
     def serves(self, path: str) -> bool:
         """Whether this route serves a path, with any method."""
 
     async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
-        """Return the body of an answer with the status 202.
+        """Return the body of an answer.
 
         Raises:
             HttpError: the request is answered with this error.
@@ -67,7 +75,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
         upgrade: makes the protocol of a WebSocket connection; None where there are no
             conversations.
         http: the HTTP server; None where there are no routes.
-        head_route: answers some requests in front of a pod that serves no HTTP.
+        head_routes: answer some requests in front of a pod that serves no HTTP.
         front_page: likewise, without a credential.
         hosts: which Host headers are served.
         local: the port is reachable from this machine only.
@@ -82,7 +90,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     rejected: Callable[[Rejection], None]
     upgrade: Upgrade | None = None
     http: HttpSide | None = None
-    head_route: HeadRoute | None = None
+    head_routes: tuple[HeadRoute, ...] = ()
     front_page: StaticFrontPage | None = None
     allowed_origins: tuple[str, ...] = ()
     timings: Timings = USUAL
@@ -230,9 +238,10 @@ class ConnectionRouter(asyncio.Protocol):
             detail = "the credential could not be checked"
             self._reject(RejectedRequest(500, Rejection.INTERNAL_ERROR, detail), head)
             return
-        if context.head_route and context.head_route.serves(head.path):
-            await self._answer_head(context.head_route, head, principal)
-            return
+        for route in context.head_routes:
+            if route.serves(head.path):
+                await self._answer_head(route, head, principal)
+                return
         rejected = rejection_of_upgrade(
             head,
             allowed_origins=context.allowed_origins,
@@ -255,7 +264,10 @@ class ConnectionRouter(asyncio.Protocol):
 
     async def _answer_head(self, route: HeadRoute, head: RequestHead, principal: Principal) -> None:
         try:
-            self._answer(json_response(202, await route.answer(head, principal)))
+            body = await route.answer(head, principal)
+            headers = {"Cache-Control": "no-store"}
+            head_only = head.method == "HEAD"
+            self._answer(json_response(route.status, body, headers, head_only=head_only))
         except RejectedRequest as rejected:
             self._reject(rejected, head)
         except HttpError as error:

@@ -8,29 +8,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, unquote, urldefrag, urljoin
 
+from omnia_core import schema_keywords
 from omnia_core.jsonvalue import JsonObject
 
-# Keywords whose value is a schema, a list of schemas, or schemas by name (JSON Schema 2020-12, and
-# `definitions` of the drafts before). All others hold data, where a "$ref" is not a reference.
-_ONE = frozenset(
-    {
-        "additionalProperties",
-        "contains",
-        "contentSchema",
-        "else",
-        "if",
-        "items",
-        "not",
-        "propertyNames",
-        "then",
-        "unevaluatedItems",
-        "unevaluatedProperties",
-    }
-)
-_LIST = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
-_BY_NAME = frozenset(
-    {"$defs", "definitions", "dependentSchemas", "patternProperties", "properties"}
-)
 _NAMES = frozenset({"$id", "$anchor", "$dynamicAnchor", "$schema"})
 _REFERENCES = frozenset({"$ref", "$dynamicRef"})
 
@@ -107,13 +87,13 @@ def _map_subschemas(schema: JsonObject, child: _Child) -> JsonObject:
     """Apply `child` to the direct subschemas of a schema; return the results by keyword."""
     found: JsonObject = {}
     for keyword, value in schema.items():
-        if keyword in _ONE:
+        if keyword in schema_keywords.ONE:
             found[keyword] = child(keyword, value)
-        elif keyword in _LIST and isinstance(value, list):
+        elif keyword in schema_keywords.LIST and isinstance(value, list):
             found[keyword] = [
                 child(f"{keyword}/{index}", subschema) for index, subschema in enumerate(value)
             ]
-        elif keyword in _BY_NAME and isinstance(value, dict):
+        elif keyword in schema_keywords.BY_NAME and isinstance(value, dict):
             found[keyword] = {
                 name: child(f"{keyword}/{_token(name)}", subschema)
                 for name, subschema in value.items()

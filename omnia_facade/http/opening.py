@@ -1,7 +1,7 @@
 """Opens the HTTP server with the routes that the environment asks for."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -16,12 +16,12 @@ from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Mode
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.backend.port import Backend
-from omnia_facade.cancellation import TurnCancel
 from omnia_facade.context import ProcessContext
 from omnia_facade.doors.cors import OriginRule
 from omnia_facade.doors.opening import open_kernel
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.http_side import HttpProtocolFactory
+from omnia_facade.entrance.router import HeadRoute
 from omnia_facade.http.doors import DoorRoute
 from omnia_facade.http.forward import Forwarder
 from omnia_facade.http.server import HttpRoute, HttpServer
@@ -65,7 +65,7 @@ async def open_http(
     authenticator: Authenticator,
     backend: Backend | None,
     media: MediaService | None,
-    cancel: TurnCancel | None,
+    head_routes: Sequence[HeadRoute],
     *,
     hosts: HostRule,
     budget: ReceiveBudget,
@@ -78,7 +78,7 @@ async def open_http(
     doors = served_doors(context.env)
     function = _open_function(context)
     kernel = open_kernel(context, backend, function, media) if doors else None
-    routes = [*_routes(context, function, media, cancel)]
+    routes = [*_routes(context, function, media, head_routes)]
     if kernel:
         env = context.env
         origins = OriginRule(env.allowed_origins, local=is_loopback(env.bind_address or ""))
@@ -98,7 +98,7 @@ def _routes(
     context: ProcessContext,
     function: "Function | None",
     media: MediaService | None,
-    cancel: TurnCancel | None,
+    head_routes: Sequence[HeadRoute],
 ) -> Iterator[HttpRoute]:
     env = context.env
     if function:
@@ -114,10 +114,10 @@ def _routes(
         from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
 
         yield MediaRoute(media, context.metrics.media, context.timings)
-    if cancel:
-        from omnia_facade.http.cancel import CancelRoute  # noqa: PLC0415 - as above
+    if head_routes:
+        from omnia_facade.http.heads import HeadHttpRoute  # noqa: PLC0415 - as above
 
-        yield CancelRoute(cancel)
+        yield from map(HeadHttpRoute, head_routes)
 
 
 def _open_function(context: ProcessContext) -> "Function | None":

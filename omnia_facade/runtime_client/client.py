@@ -9,7 +9,7 @@ from omnia_core.conversation.chunk import chunk_text
 from omnia_core.telemetry.tracing import trace_headers
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Cancellation, Probed
+from omnia_facade.backend.port import Cancellation, Probed, Reading
 from omnia_facade.runtime_client import mapping
 from omnia_facade.runtime_client.port import (
     IncomingEvent,
@@ -61,6 +61,14 @@ class RemoteRuntime:
         answer = await self._ask("CancelTurn", request, metadata, PROBE_SECONDS)
         return mapping.to_cancellation(pb.CancelTurnResponse.FromString(answer))
 
+    async def read_conversation(
+        self, session_id: str, caller: Principal, last_turns: int
+    ) -> Reading:
+        request = pb.ReadConversationRequest(session_id=session_id, last_turns=last_turns)
+        metadata = (*self._of_session(session_id, caller), *self._show)
+        answer = await self._ask("ReadConversation", request, metadata, PROBE_SECONDS)
+        return mapping.to_reading(pb.ReadConversationResponse.FromString(answer))
+
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
     ) -> Invocation:
@@ -93,6 +101,7 @@ class RemoteRuntime:
         method: str,
         request: pb.HasConversationRequest
         | pb.CancelTurnRequest
+        | pb.ReadConversationRequest
         | pb.InvocationRequest
         | pb.HealthRequest,
         metadata: CallMetadata,

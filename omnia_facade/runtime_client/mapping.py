@@ -22,7 +22,7 @@ from omnia_facade.backend.events import (
     Transcript,
     TurnRequest,
 )
-from omnia_facade.backend.port import Cancellation, Probed, Resume
+from omnia_facade.backend.port import Cancellation, Probed, Reading, Resume, SaidMessage
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     IncomingEvent,
@@ -94,11 +94,38 @@ def to_invocation(response: pb.InvocationResponse) -> Invocation:
 
 def to_probed(response: pb.HasConversationResponse) -> Probed:
     """Return the state; unknown states are `UNAVAILABLE`."""
-    states = {
-        pb.RESUME_STATE_RESUMABLE: Resume.RESUMABLE,
-        pb.RESUME_STATE_NOT_FOUND: Resume.NOT_FOUND,
-    }
-    return Probed(states.get(response.state, Resume.UNAVAILABLE), response.session_name)
+    return Probed(_RESUME.get(response.state, Resume.UNAVAILABLE), response.session_name)
+
+
+def to_reading(response: pb.ReadConversationResponse) -> Reading:
+    """Return the last turns of a session; unknown states are `UNAVAILABLE`."""
+    return Reading(
+        _RESUME.get(response.state, Resume.UNAVAILABLE),
+        response.session_name,
+        tuple(map(_said, response.messages)),
+        response.earlier_turns,
+    )
+
+
+_RESUME = {
+    pb.RESUME_STATE_RESUMABLE: Resume.RESUMABLE,
+    pb.RESUME_STATE_NOT_FOUND: Resume.NOT_FOUND,
+}
+
+
+def _said(message: pb.ConversationMessage) -> SaidMessage:
+    return SaidMessage(
+        role=message.role,
+        content=message.tool_result.result_json if message.role == "tool" else message.content,
+        parts=tuple(map(_from_part, message.parts)),
+        tool_calls=tuple(
+            ToolCall(call.id, call.name, call.arguments_json) for call in message.tool_calls
+        ),
+        tool_call_id=message.tool_result.id,
+        is_error=message.tool_result.is_error,
+        finish_reason=message.finish_reason,
+        created_at=message.created_at,
+    )
 
 
 def to_cancellation(response: pb.CancelTurnResponse) -> Cancellation:

@@ -17,7 +17,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import Cancellation, Probed
+from omnia_facade.backend.port import Cancellation, Probed, Reading
 
 
 class RuntimeFailed(OmniaError):
@@ -101,6 +101,11 @@ class RuntimeClient(Protocol):
 
     async def cancel_turn(self, session_id: str, caller: Principal) -> Cancellation:
         """Cancel the running turn of a session of this caller, in whichever pod it runs."""
+
+    async def read_conversation(
+        self, session_id: str, caller: Principal, last_turns: int
+    ) -> Reading:
+        """Return the last turns of a session of this caller; 0 turns: as many as fit."""
 
     async def invoke(
         self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float

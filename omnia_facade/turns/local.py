@@ -22,7 +22,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Resume
+from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Reading, Resume
 
 # About 10 MB when full; the oldest ids are forgotten first.
 MAX_ANNOUNCED = 50_000
@@ -71,6 +71,15 @@ class EchoBackend:
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         known = self._sessions.probe(session_id, principal.user_id) is Resume.RESUMABLE
         return Cancellation.UNSUPPORTED if known else Cancellation.NOT_FOUND
+
+    async def read(
+        self,
+        session_id: str,
+        principal: Principal,
+        last_turns: int,  # noqa: ARG002 - the port's
+    ) -> Reading:
+        known = self._sessions.probe(session_id, principal.user_id) is Resume.RESUMABLE
+        return Reading(None if known else Resume.NOT_FOUND)
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         self._sessions.add(session_id, principal.user_id)

@@ -23,7 +23,7 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Resume
+from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Reading, Resume
 from omnia_facade.runtime_client.port import (
     CancelRequest,
     ConverseStream,
@@ -89,6 +89,15 @@ class RuntimeBackend:
                 return Cancellation.UNSUPPORTED
             _log.warning("turn not cancelled", session_id=session_id, reason=failed.message)
             return Cancellation.UNAVAILABLE
+
+    async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
+        try:
+            return await self._client.read_conversation(session_id, principal, last_turns)
+        except RuntimeFailed as failed:
+            if failed.code is Code.UNIMPLEMENTED:
+                return Reading(None)
+            _log.warning("session not read", session_id=session_id, reason=failed.message)
+            return Reading(Resume.UNAVAILABLE)
 
     def begin(
         self,

@@ -1,7 +1,7 @@
 """AgentRuntime: an agent for conversations, or a function for programs."""
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -37,11 +37,24 @@ class PromptPackRef(Model):
     """Version of new sessions. Without it, they get the highest one, or a part of them a canary."""
 
 
+class InlineToolPolicy(Model):
+    """Limits of the tool loop, per turn; the names are those of a pack's `tool_policy`."""
+
+    max_rounds: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Rounds of tool calls; 5 without it."""
+    max_tool_calls_per_turn: Annotated[int, Field(ge=1, le=10000)] | None = None
+    """Tool calls; 10 without it."""
+    max_identical_tool_calls: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Calls of the same tool with the same arguments; 3 without it."""
+
+
 class InlinePrompt(Model):
     """A prompt without a pack."""
 
     system: Text
     """System prompt, as a template: `{{name}}` stands for a variable."""
+    tool_policy: InlineToolPolicy | None = None
+    """Limits of the tool loop."""
 
 
 class RuntimeMedia(Model):
@@ -55,6 +68,10 @@ def _port_is_free(containers: str) -> str:
     differ = "!has(c.ports) || c.ports.all(p, p.containerPort != self.facade.port)"
     field = f"self.runtime.{containers}"
     return f"(!has({field}) || {field}.all(c, {differ}))"
+
+
+# A custom framework may have its prompt and its model in its image.
+_BRINGS_ITS_OWN = "(self.facade.handler != 'runtime' || self.framework.type == 'custom')"
 
 
 class AgentRuntimeSpec(Model):
@@ -146,9 +163,9 @@ class AgentRuntimeSpec(Model):
 
     prompt_has_one_source: ClassVar = rule(
         "the prompt has one source: set exactly one of promptPackRef and prompt (only the handlers"
-        " echo and demo need neither)",
+        " echo and demo and custom frameworks need neither)",
         cel="(has(self.promptPackRef) ? 1 : 0) + (has(self.prompt) ? 1 : 0) == 1 ||"
-        " (!has(self.promptPackRef) && !has(self.prompt) && self.facade.handler != 'runtime')",
+        f" (!has(self.promptPackRef) && !has(self.prompt) && {_BRINGS_ITS_OWN})",
     )
 
     extra_ports_differ_from_the_facades: ClassVar = rule(
@@ -160,11 +177,11 @@ class AgentRuntimeSpec(Model):
 
     provider_has_one_source: ClassVar = rule(
         "the model has one source: set exactly one of providers and provider (only the handlers"
-        " echo and demo need neither)",
+        " echo and demo and custom frameworks need neither)",
         cel="(has(self.providers) && size(self.providers) > 0 ? 1 : 0) + (has(self.provider)"
         " ? 1 : 0) == 1 ||"
         " (!(has(self.providers) && size(self.providers) > 0) && !has(self.provider) &&"
-        " self.facade.handler != 'runtime')",
+        f" {_BRINGS_ITS_OWN})",
     )
 
 

@@ -24,6 +24,7 @@ API, network policies and objects for Prometheus and Grafana.
 [Set up the chart](../../docs/how-to/chart.md) says how: images, proxies, certificates, upgrades,
 uninstallation.
 
+<!-- not run: tests/cluster/test_chart.py installs the chart and runs its test -->
 ```console
 $ helm upgrade --install omnia charts/omnia --namespace omnia-system --create-namespace
 $ helm test omnia --namespace omnia-system

@@ -6,11 +6,13 @@ from pydantic import Field
 
 from omnia_core.files.auth import Role
 from omnia_operator.api.meta import SecretKey
-from omnia_operator.api.model import HttpUrl, Label, Model, Text
+from omnia_operator.api.model import HttpUrl, Model, Text
 
 HEADER_NAME = r"^[A-Za-z0-9-]+$"
 
 Header = Annotated[str, Field(min_length=1, max_length=128, pattern=HEADER_NAME)]
+NAMESPACE_OR_ALL = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?|\*)$"
+NamespaceOrAll = Annotated[str, Field(min_length=1, max_length=63, pattern=NAMESPACE_OR_ALL)]
 ClaimName = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -21,8 +23,9 @@ class Management(Model):
 
     enabled: bool = True
     """Whether they are accepted."""
-    namespaces: tuple[Label, ...] = Field(default=(), max_length=64)
-    """Other namespaces whose ServiceAccounts are accepted, besides the agent's own."""
+    namespaces: tuple[NamespaceOrAll, ...] = Field(default=(), max_length=64)
+    """Other namespaces whose ServiceAccounts are accepted, besides the agent's own; `"*"` is every
+    namespace."""
 
 
 class ClientKeyRules(Model):

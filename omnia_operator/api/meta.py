@@ -106,6 +106,15 @@ class SecretKey(Model):
     """Key in the Secret."""
 
 
+class ConfigMapKey(Model):
+    """A key of a ConfigMap in the same namespace."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+    key: Text
+    """Key in the ConfigMap."""
+
+
 class VolumeClaim(Model):
     """A PersistentVolumeClaim of the same namespace."""
 

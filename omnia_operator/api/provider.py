@@ -10,6 +10,7 @@ from omnia_core.names import Kind
 from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
 from omnia_operator.api.model import DurationField, HttpUrl, Model, ObjectName, Text
 from omnia_operator.api.rules import rule
+from omnia_operator.api.tls import Tls
 
 
 class ProviderType(StrEnum):
@@ -173,6 +174,8 @@ class ProviderSettings(Model):
     """The Secret with the API key."""
     base_url: HttpUrl | None = None
     """Address of the API, for a proxy or a compatible server."""
+    tls: Tls | None = None
+    """The certificate authority of the server at `baseURL`."""
     headers: dict[str, str] = Field(default_factory=dict)
     """HTTP headers sent with every request. Do not put secrets here."""
     defaults: ModelDefaults = Field(default_factory=ModelDefaults)

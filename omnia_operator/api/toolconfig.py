@@ -7,7 +7,8 @@ from pydantic import Field
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.units import Duration
-from omnia_operator.api.model import DurationField, HttpUrl, Model, Text
+from omnia_operator.api.meta import ConfigMapKey, SecretKey
+from omnia_operator.api.model import DurationField, HttpUrl, Model, Text, list_map
 from omnia_operator.api.rules import rule
 
 
@@ -109,7 +110,10 @@ class OpenApiConfig(Model):
     """How the operations of an OpenAPI document become tools."""
 
     spec_url: Annotated[HttpUrl | None, Field(alias="specURL")] = None
-    """Address of the document. Required unless `selector` finds it."""
+    """Address of the document. Required unless `specConfigMapRef` or `selector` finds it."""
+    spec_config_map_ref: ConfigMapKey | None = None
+    """Key of a ConfigMap with the document itself, in place of its address. The ConfigMap is in the
+    namespace of the registry."""
     base_url: HttpUrl | None = None
     """Address of the API; without it, the document's first server."""
     operation_filter: Annotated[tuple[Text, ...], Field(max_length=256)] = ()
@@ -118,6 +122,12 @@ class OpenApiConfig(Model):
     """Headers sent with every call. Do not put secrets here."""
     retry_policy: HttpRetryPolicy | None = None
     """When a call is retried."""
+
+    document_has_one_source: ClassVar = rule(
+        "the document has one source: remove one of specURL and specConfigMapRef",
+        cel="!has(self.specURL) || !has(self.specConfigMapRef)",
+        at="specConfigMapRef",
+    )
 
 
 class GrpcConfig(Model):
@@ -156,6 +166,30 @@ class ToolFilter(Model):
     """Names that are not offered."""
 
 
+HEADER_NAME = r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"
+VARIABLE_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
+
+
+class SecretHeader(Model):
+    """A header whose value is in a Secret."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=HEADER_NAME)]
+    """Name of the header."""
+    secret_ref: SecretKey
+    """Key of a Secret with the whole value, in the namespace of the registry. A new value is sent
+    with the next request."""
+
+
+class SecretVariable(Model):
+    """An environment variable whose value is in a Secret."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128, pattern=VARIABLE_NAME)]
+    """Name of the variable."""
+    secret_ref: SecretKey
+    """Key of a Secret with the value, in the namespace of the registry. A new value is used when
+    the program is started again."""
+
+
 class McpConfig(Model):
     """How an MCP server is reached."""
 
@@ -170,7 +204,17 @@ class McpConfig(Model):
     work_dir: Text | None = None
     """Folder that the program runs in."""
     env: dict[str, str] = Field(default_factory=dict)
-    """Environment of the program."""
+    """Environment of the program. Do not put secrets here."""
+    env_from: Annotated[
+        tuple[SecretVariable, ...], Field(max_length=64, json_schema_extra=list_map("name"))
+    ] = ()
+    """Environment of the program from Secrets."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """Headers sent with every request. Do not put secrets here."""
+    headers_from: Annotated[
+        tuple[SecretHeader, ...], Field(max_length=64, json_schema_extra=list_map("name"))
+    ] = ()
+    """Headers from Secrets, sent with every request."""
     tool_filter: ToolFilter | None = None
     """Which tools of the server are offered to the model."""
     retry_policy: RetryPolicy | None = None
@@ -180,6 +224,21 @@ class McpConfig(Model):
         "a server over stdio needs a program: add command, or choose another transport",
         cel="self.transport != 'stdio' || has(self.command)",
         at="command",
+    )
+
+    program_gets_no_headers: ClassVar = rule(
+        "a program over stdio gets no headers: move them to env and envFrom, or choose another"
+        " transport",
+        cel="self.transport != 'stdio' || ((!has(self.headers) || size(self.headers) == 0) &&"
+        " (!has(self.headersFrom) || size(self.headersFrom) == 0))",
+        at="headers",
+    )
+
+    only_a_program_has_an_environment: ClassVar = rule(
+        "only a program over stdio has an environment: move env and envFrom to headers and"
+        " headersFrom, or set transport: stdio",
+        cel="self.transport == 'stdio' || !has(self.envFrom) || size(self.envFrom) == 0",
+        at="envFrom",
     )
 
 

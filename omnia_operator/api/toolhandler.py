@@ -15,6 +15,7 @@ from omnia_operator.api.model import (
     Text,
 )
 from omnia_operator.api.rules import rule
+from omnia_operator.api.tls import Tls
 from omnia_operator.api.toolauth import Auth
 from omnia_operator.api.toolconfig import (
     ClientConfig,
@@ -90,6 +91,8 @@ class ToolHandler(Model):
     """Finds the server by the labels of its Service, instead of an address."""
     auth: Auth | None = None
     """How the runtime authenticates to the server."""
+    tls: Tls | None = None
+    """The certificate authority of the server, for `http`, `openapi` and `mcp`."""
     timeout: DurationField = Duration.parse("30s")
     """Time limit of a call."""
 
@@ -118,11 +121,12 @@ class ToolHandler(Model):
 
     server_has_an_address: ClassVar = rule(
         "the runtime needs the address of the server: add httpConfig.endpoint,"
-        " openAPIConfig.specURL, grpcConfig.endpoint or mcpConfig.endpoint for the type, or"
-        " selector",
+        " openAPIConfig.specURL or specConfigMapRef, grpcConfig.endpoint or mcpConfig.endpoint for"
+        " the type, or selector",
         cel="has(self.selector) || self.type == 'client' ||"
         " (self.type == 'http' && has(self.httpConfig) && has(self.httpConfig.endpoint)) ||"
-        " (self.type == 'openapi' && has(self.openAPIConfig) && has(self.openAPIConfig.specURL)) ||"
+        " (self.type == 'openapi' && has(self.openAPIConfig) &&"
+        " (has(self.openAPIConfig.specURL) || has(self.openAPIConfig.specConfigMapRef))) ||"
         " (self.type == 'grpc' && has(self.grpcConfig) && has(self.grpcConfig.endpoint)) ||"
         " (self.type == 'mcp' && has(self.mcpConfig) &&"
         " (self.mcpConfig.transport == 'stdio' || has(self.mcpConfig.endpoint)))",
@@ -138,6 +142,13 @@ class ToolHandler(Model):
         "client tools are executed by the client and have no Service: remove selector",
         cel="self.type != 'client' || !has(self.selector)",
         at="selector",
+    )
+
+    authority_fits_the_type: ClassVar = rule(
+        "the block tls belongs to the types http, openapi and mcp: remove it; a grpc handler has"
+        " grpcConfig.tlsCAPath",
+        cel="!has(self.tls) || self.type in ['http', 'openapi', 'mcp']",
+        at="tls",
     )
 
     @property

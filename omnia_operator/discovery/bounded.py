@@ -9,6 +9,7 @@ import httpx2
 from omnia_core.addresses import AddressRefused, Refuses
 from omnia_core.connection_failures import causes_of
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_operator.discovery.egress import Egress
 
 LARGEST = 5 * 1024 * 1024
@@ -20,9 +21,10 @@ def bounded_client(
     statuses: list[int],
     egress: Egress,
     proxy: str | None,
+    authority: ConfigText | None = None,
 ) -> httpx2.AsyncClient:
     """Return a client that appends the status of every answer to `statuses`."""
-    inner = httpx2.AsyncHTTPTransport(verify=egress.tls(), proxy=proxy)
+    inner = httpx2.AsyncHTTPTransport(verify=egress.tls(authority), proxy=proxy)
     transport = _BoundedTransport(inner, statuses, egress.refuses, proxied=proxy is not None)
     return httpx2.AsyncClient(headers=headers, timeout=limit, transport=transport, trust_env=False)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ServerProbe, ToolStatus
 from omnia_operator.discovery.port import Discovery, DiscoveryContext, HandlerTools
@@ -22,7 +23,13 @@ FIRST_RETRY = 5.0
 LONGEST_RETRY = 300.0
 _JITTER = 0.25
 
-_Input = tuple[ToolHandler | str, SecretStr | None, ServerProbe | None]
+_Input = tuple[
+    ToolHandler | str,
+    tuple[SecretStr, ...],
+    ConfigText | None,
+    ConfigText | None,
+    ServerProbe | None,
+]
 """Everything that a result depends on; a handler is asked again when it changes."""
 
 
@@ -134,4 +141,11 @@ def _input(handler: ToolHandler, context: DiscoveryContext) -> _Input:
         address: ToolHandler | str = located(handler, context.services, context.namespace)
     except ConfigurationError as error:
         address = error.message
-    return address, context.credentials.get(handler.name), context.probe
+    # A handler's name has no dot, and the names of its files begin with it.
+    secrets = tuple(
+        secret
+        for file, secret in context.credentials.items()
+        if file.partition(".")[0] == handler.name
+    )
+    document = context.documents.get(handler.name)
+    return address, secrets, document, context.authorities.get(handler.name), context.probe

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from omnia_core.addresses import Refuses, allowed_address
+from omnia_core.authorities import trust
 from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 
 # A network in which only the proxy knows the names of other networks may leave a question open.
 _LOOKUP_SECONDS = 2.0
@@ -81,27 +83,35 @@ class Egress:
                     await allowed_address(parts.hostname or "", parts.port or 0, self.refuses)
         return proxy
 
-    def tls(self) -> ssl.SSLContext:
+    def tls(self, authority: ConfigText | None = None) -> ssl.SSLContext:
         """Return the settings of TLS, with the present content of the file.
 
-        The system's certificates are those that OpenSSL finds, also by SSL_CERT_FILE.
+        The system's certificates are those that OpenSSL finds, also by SSL_CERT_FILE. With
+        `authority`, its certificates are trusted too.
 
         Raises:
-            ConfigurationError: the file cannot be read.
+            ConfigurationError: the file or the authority cannot be read.
         """
+        if authority is not None:
+            context = self._new_context()
+            trust(context, authority)
+            return context
         found = self._version()
         if self._context is None or found != self._read:
-            context = ssl.create_default_context()
-            if self.ca_file:
-                try:
-                    context.load_verify_locations(cafile=self.ca_file)
-                except (OSError, ssl.SSLError) as error:
-                    raise ConfigurationError(
-                        f"the operator's certificates in {self.ca_file} cannot be read: expected"
-                        " certificates in PEM; correct discovery.caBundle of the chart"
-                    ) from error
-            self._context, self._read = context, found
+            self._context, self._read = self._new_context(), found
         return self._context
+
+    def _new_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self.ca_file:
+            try:
+                context.load_verify_locations(cafile=self.ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigurationError(
+                    f"the operator's certificates in {self.ca_file} cannot be read: expected"
+                    " certificates in PEM; correct discovery.caBundle of the chart"
+                ) from error
+        return context
 
     def roots(self) -> bytes | None:
         """Return the trusted certificates as PEM for a library with a TLS of its own.

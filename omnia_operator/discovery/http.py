@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from omnia_core.addresses import checked_socket
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import HttpStatus
 
@@ -27,6 +28,7 @@ async def fetch_bytes(
     max_redirects: int,
     egress: Egress,
     before_large: Callable[[], Awaitable[object]] | None = None,
+    authority: ConfigText | None = None,
 ) -> bytes:
     """Return the content of a document.
 
@@ -39,6 +41,7 @@ async def fetch_bytes(
         egress: proxies, trusted certificates, and addresses that are not connected to.
         before_large: awaited once, when the content is larger than `LARGE`; the limit of time
             begins again after it.
+        authority: the certificate authority of the server.
 
     Raises:
         HttpStatus: the status is not 200.
@@ -54,7 +57,7 @@ async def fetch_bytes(
                 clock.reschedule(asyncio.get_running_loop().time() + limit)
 
         for _ in range(max_redirects + 1):
-            async with _response(url, headers, egress) as response:
+            async with _response(url, headers, egress, authority) as response:
                 if response.status == _SUCCESS:
                     return await _content(response, largest, large)
                 if max_redirects == 0 or response.status not in _REDIRECTS:
@@ -65,7 +68,7 @@ async def fetch_bytes(
 
 @contextlib.asynccontextmanager
 async def _response(
-    url: str, headers: Mapping[str, str], egress: Egress
+    url: str, headers: Mapping[str, str], egress: Egress, authority: ConfigText | None
 ) -> AsyncIterator["aiohttp.ClientResponse"]:
     import aiohttp  # noqa: PLC0415 - loaded only when a resource needs a document
 
@@ -75,7 +78,7 @@ async def _response(
     async with (
         aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=None),
-            connector=aiohttp.TCPConnector(ssl=egress.tls(), socket_factory=checked),
+            connector=aiohttp.TCPConnector(ssl=egress.tls(authority), socket_factory=checked),
         ) as session,
         session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
     ):

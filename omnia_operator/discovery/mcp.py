@@ -2,12 +2,13 @@
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from omnia_core.addresses import allowed_address
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_core.files.tools import passes_filter
 from omnia_core.mcp_client import ObservedTransport, ToolLists
 from omnia_operator.api.toolconfig import McpConfig, McpTransport, ToolFilter
@@ -27,7 +28,11 @@ _MAX_TOOLS = 1000
 
 
 async def ask(
-    config: McpConfig, headers: dict[str, str], limit: float, egress: Egress
+    config: McpConfig,
+    headers: dict[str, str],
+    limit: float,
+    egress: Egress,
+    authority: ConfigText | None = None,
 ) -> tuple[tuple[FoundTool, ...], tuple[str, ...]]:
     """Return the tools of a server that pass the handler's filter, and remarks on wrong ones.
 
@@ -47,7 +52,15 @@ async def ask(
     statuses: list[int] = []
     lists = ToolLists()
     try:
-        async with _client(config, headers, limit, statuses, lists, egress, proxy) as client:
+
+        def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
+            # Loaded only when a registry has an MCP server.
+            from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
+
+            sent = {**config.headers, **headers}
+            return bounded_client(sent, limit, statuses, egress, proxy, authority)
+
+        async with _client(config, made, limit, lists) as client:
             tools = await _listed(client)
     except Exception as error:
         # The SDK turns an HTTP status into errors of several kinds.
@@ -73,26 +86,18 @@ async def ask(
 @contextlib.asynccontextmanager
 async def _client(
     config: McpConfig,
-    headers: dict[str, str],
+    made: Callable[..., "httpx2.AsyncClient"],
     limit: float,
-    statuses: list[int],
     lists: ToolLists,
-    egress: Egress,
-    proxy: str | None,
 ) -> AsyncIterator["mcp.Client"]:
-    # Loaded only when a registry has an MCP server.
+    # As above.
     import mcp  # noqa: PLC0415
     from mcp.client.sse import sse_client  # noqa: PLC0415
     from mcp.client.streamable_http import streamable_http_client  # noqa: PLC0415
 
-    from omnia_operator.discovery.bounded import bounded_client  # noqa: PLC0415
-
     # It logs a traceback for every server that is down, which the status reports already.
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
     url = config.endpoint or ""
-
-    def made(*_: Any, **__: Any) -> "httpx2.AsyncClient":
-        return bounded_client(headers, limit, statuses, egress, proxy)
 
     def observed(transport: object) -> Any:
         return ObservedTransport(transport, lists.received, lambda: None)

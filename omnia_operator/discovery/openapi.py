@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_core.openapi import Api, decode_document, read_api
 from omnia_operator.api.toolconfig import OpenApiConfig
 from omnia_operator.discovery.egress import Egress
@@ -29,7 +30,11 @@ class Documents:
 
     @contextlib.asynccontextmanager
     async def fetched(
-        self, config: OpenApiConfig, headers: dict[str, str], limit: float
+        self,
+        config: OpenApiConfig,
+        headers: dict[str, str],
+        limit: float,
+        authority: ConfigText | None = None,
     ) -> AsyncIterator[str]:
         """Fetch a document, whose text is in memory until the end of the block.
 
@@ -49,6 +54,7 @@ class Documents:
                 max_redirects=_MAX_REDIRECTS,
                 egress=self._egress,
                 before_large=lambda: stack.enter_async_context(self._large),
+                authority=authority,
             )
             text = decode_document(content)
             del content

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ServerProbe, ToolStatus
@@ -19,8 +20,10 @@ class DiscoveryContext:
     Attributes:
         namespace: the registry's.
         services: candidates for the selectors of the handlers.
-        credentials: values of `auth.secretRef` by handler name; without those whose Secret or
-            key does not exist.
+        credentials: values of the keys of Secrets, by `ToolSecretKey.file`; without those whose
+            Secret or key does not exist.
+        documents: OpenAPI documents of ConfigMaps, by handler name.
+        authorities: certificate authorities of servers, by handler name.
         probe: whether and how often servers are probed.
         known: the last results by handler name.
     """
@@ -28,6 +31,8 @@ class DiscoveryContext:
     namespace: str
     services: tuple[ToolService, ...] = ()
     credentials: Mapping[str, SecretStr] = field(default_factory=dict)
+    documents: Mapping[str, ConfigText] = field(default_factory=dict)
+    authorities: Mapping[str, ConfigText] = field(default_factory=dict)
     probe: ServerProbe | None = None
     known: Mapping[str, "HandlerTools"] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 
 from omnia_core.addresses import allowed_address
 from omnia_core.connection_failures import shown_address
+from omnia_core.env.contract import SecretStr
 from omnia_core.errors import ConfigurationError
+from omnia_core.files.tools import bearer
+from omnia_operator.api.meta import SecretKey
 from omnia_operator.api.toolauth import Auth, AuthType
 from omnia_operator.api.toolconfig import GrpcConfig, OpenApiConfig
 from omnia_operator.api.toolhandler import HandlerType, ToolHandler
@@ -27,7 +30,7 @@ from omnia_operator.discovery.port import (
     HandlerTools,
     OnlyTheAgentKnows,
 )
-from omnia_operator.resolve import located
+from omnia_operator.resolve import located, tool_secret_keys
 
 LONGEST = 10.0
 CONCURRENCY = 8
@@ -80,8 +83,7 @@ class ServerDiscovery:
     ) -> HandlerTools:
         """Read the document of a handler, unless it is the one that was read before."""
         known = context.known.get(handler.name)
-        headers = authorization(handler, context)
-        async with self._documents.fetched(config, headers, limit) as text:
+        async with self._document(handler, config, context, limit) as text:
             digest = openapi.digest(text, config)
             if known is not None and known.digest == digest:
                 return known
@@ -93,6 +95,21 @@ class ServerDiscovery:
                 answer = _answer(handler, (), error=reason, status=ToolStatus.UNAVAILABLE)
                 return replace(answer, digest=digest)
         return replace(_answer(handler, tools, remarks=remarks), digest=digest)
+
+    @contextlib.asynccontextmanager
+    async def _document(
+        self, handler: ToolHandler, config: OpenApiConfig, context: DiscoveryContext, limit: float
+    ) -> AsyncIterator[str]:
+        own = context.documents.get(handler.name)
+        if own is not None:
+            if not own.text.strip():
+                raise ConfigurationError(f"{own.origin} is missing or empty: add it")
+            yield own.text
+            return
+        headers = authorization(handler, context)
+        authority = context.authorities.get(handler.name)
+        async with self._documents.fetched(config, headers, limit, authority) as text:
+            yield text
 
 
 async def discover_all(
@@ -116,6 +133,9 @@ def endpoint(handler: ToolHandler) -> str:
             return "client://browser"
         case HandlerType.GRPC if address and "://" not in address:
             return f"grpc://{address}"
+        case HandlerType.OPENAPI if handler.open_api_config and not address:
+            reference = handler.open_api_config.spec_config_map_ref
+            return f"configmap://{reference.name}/{reference.key}" if reference else ""
         case HandlerType.MCP if address and "://" not in address:
             return f"stdio://{address}"
         case _:
@@ -148,19 +168,36 @@ def authorization(handler: ToolHandler, context: DiscoveryContext) -> dict[str, 
         raise OnlyTheAgentKnows(
             f"auth {auth.type.value} is the identity of the agent's pod, so only the pod can ask it"
         )
-    secret = context.credentials.get(handler.name)
+    value = _header_value(auth.secret_ref, context.credentials.get(handler.name))
+    if auth.type is AuthType.BASIC:
+        return {"authorization": f"Basic {base64.b64encode(value.encode()).decode()}"}
+    return {"authorization": bearer(value)}
+
+
+def secret_headers(handler: ToolHandler, context: DiscoveryContext) -> dict[str, str]:
+    """Return the headers of an MCP handler whose values are in Secrets.
+
+    Raises:
+        ConfigurationError: a Secret is missing, or its value does not fit into a header.
+    """
+    return {
+        key.name.lower(): _header_value(key.reference, context.credentials.get(key.file))
+        for key in tool_secret_keys(handler)
+        if key.use == "header"
+    }
+
+
+def _header_value(reference: SecretKey, secret: SecretStr | None) -> str:
     # A value that was made with `echo` ends with a line break.
     value = secret.reveal().strip() if secret else ""
-    name = f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}"'
+    name = f'the key "{reference.key}" of the Secret "{reference.name}"'
     if not value:
         raise ConfigurationError(f"{name} is missing or empty: add it")
     if not (value.isascii() and value.isprintable()):
         raise ConfigurationError(
             f"{name} does not fit into a header: use printable ASCII characters only"
         )
-    if auth.type is AuthType.BASIC:
-        return {"authorization": f"Basic {base64.b64encode(value.encode()).decode()}"}
-    return {"authorization": f"Bearer {value}"}
+    return value
 
 
 async def connect(url: str, egress: Egress) -> None:
@@ -199,8 +236,9 @@ async def _ask(
             await grpc.ask(config, name, authorization(handler, context), limit, egress)
             return described(handler), ()
         case HandlerType.MCP if handler.mcp_config:
-            headers = authorization(handler, context)
-            return await mcp.ask(handler.mcp_config, headers, limit, egress)
+            headers = {**secret_headers(handler, context), **authorization(handler, context)}
+            authority = context.authorities.get(handler.name)
+            return await mcp.ask(handler.mcp_config, headers, limit, egress, authority)
         case _:
             raise ConfigurationError("the config block of its type is missing: add it")
 

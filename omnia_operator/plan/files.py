@@ -61,7 +61,7 @@ def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
         yield pack_folder(name, resolved.pack)
     registry = resolved.agent.spec.tool_registry_ref
     # It exists without tools, so that the first tool needs no new pod.
-    tools = encode_yaml(tools_file(resolved.handlers, registry.name if registry else ""))
+    tools = encode_yaml(tools_file(resolved, registry.name if registry else ""))
     yield folder(name, "tools", names.TOOLS_PATH, {}, tools)
     responses = {
         _responses_file(provider): provider.responses
@@ -128,6 +128,7 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
         ),
         openai=_openai(settings.openai),
         mock_responses_path=path,
+        authority=provider.authority,
         key_origin=provider.key_origin,
     )
 

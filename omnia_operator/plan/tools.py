@@ -3,7 +3,7 @@
 Credentials are files because files, unlike variables, change without a new pod.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -17,18 +17,20 @@ from omnia_core.files.tools import (
     HTTPConfig,
     MCPConfig,
     OpenAPIConfig,
+    SecretFile,
     ToolAuth,
     ToolDefinition,
     ToolsFile,
 )
 from omnia_core.files.tools import ToolHandler as HandlerFile
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator.api.meta import SecretKey
 from omnia_operator.api.model import Model
 from omnia_operator.api.toolauth import Auth, AuthType
 from omnia_operator.api.toolhandler import HandlerType, Tool, ToolHandler
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.shapes import MountPlan, SecretCopy
-from omnia_operator.resolve import Resolved, SecretSource
+from omnia_operator.resolve import Resolved, SecretSource, ToolSecretKey, tool_secret_keys
 
 _Config = TypeVar("_Config", HTTPConfig, OpenAPIConfig, GRPCConfig, MCPConfig)
 _VOLUME = "omnia-tool-secrets"
@@ -36,9 +38,10 @@ _VOLUME = "omnia-tool-secrets"
 _TOKEN_SECONDS = 3600
 
 
-def tools_file(handlers: Iterable[ToolHandler], registry: str) -> ToolsFile:
-    """Return tools.yaml of a ToolRegistry; handlers without an address are left out."""
-    return ToolsFile([_handler(handler, registry) for handler in handlers if _reachable(handler)])
+def tools_file(resolved: Resolved, registry: str) -> ToolsFile:
+    """Return tools.yaml of an agent; handlers without an address are left out."""
+    handlers = (handler for handler in resolved.handlers if _reachable(handler))
+    return ToolsFile([_handler(handler, resolved, registry) for handler in handlers])
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,10 @@ class ToolSecrets:
 
 def tool_secrets(resolved: Resolved) -> ToolSecrets | None:
     """Return the volume with the credentials of tools; None if no tool has one."""
-    copies = tuple(_copies(resolved))
-    sources = [
-        source
-        for handler in resolved.handlers
-        if (source := _source(resolved, handler)) is not None
-    ]
+    sources = [source for handler in resolved.handlers for source in _sources(resolved, handler)]
     if not sources:
         return None
+    copies = tuple(_copies(resolved))
     return ToolSecrets({"name": _VOLUME, "projected": {"sources": sources}}, copies)
 
 
@@ -74,10 +73,7 @@ def tool_auth(handler: ToolHandler, registry: str) -> ToolAuth | None:
         return None
     path = f"{names.TOOL_SECRETS_PATH}/{handler.name}"
     if auth.secret_ref is not None:
-        origin = (
-            f'the key "{auth.secret_ref.key}" of the Secret "{auth.secret_ref.name}" for the'
-            f' handler "{handler.name}" of the ToolRegistry "{registry}"'
-        )
+        origin = _origin(auth.secret_ref, handler, registry)
     elif auth.service_account is not None:
         audience = auth.service_account.audience
         origin = f'the token of the pod\'s ServiceAccount for the audience "{audience}"'
@@ -86,11 +82,20 @@ def tool_auth(handler: ToolHandler, registry: str) -> ToolAuth | None:
     return ToolAuth(auth.type.value, path, origin)
 
 
+def _origin(reference: SecretKey, handler: ToolHandler, registry: str) -> str:
+    return (
+        f'the key "{reference.key}" of the Secret "{reference.name}" for the handler'
+        f' "{handler.name}" of the ToolRegistry "{registry}"'
+    )
+
+
 def _reachable(handler: ToolHandler) -> bool:
-    return handler.type is HandlerType.CLIENT or handler.address is not None
+    config = handler.open_api_config
+    own_document = config is not None and config.spec_config_map_ref is not None
+    return handler.type is HandlerType.CLIENT or handler.address is not None or own_document
 
 
-def _handler(handler: ToolHandler, registry: str) -> HandlerFile:
+def _handler(handler: ToolHandler, resolved: Resolved, registry: str) -> HandlerFile:
     return HandlerFile(
         name=handler.name,
         type=handler.type.value,
@@ -98,12 +103,36 @@ def _handler(handler: ToolHandler, registry: str) -> HandlerFile:
         tool=_tool(handler.tool),
         http_config=_typed(handler.http_config, HTTPConfig),
         client_config=_client(handler),
-        openapi_config=_typed(handler.open_api_config, OpenAPIConfig),
+        openapi_config=_openapi(handler, resolved),
         grpc_config=_typed(handler.grpc_config, GRPCConfig),
-        mcp_config=_typed(handler.mcp_config, MCPConfig),
+        mcp_config=_mcp(handler, registry),
         auth=tool_auth(handler, registry),
+        authority=resolved.authorities.get(handler.name),
         registry=registry,
     )
+
+
+def _openapi(handler: ToolHandler, resolved: Resolved) -> OpenAPIConfig | None:
+    config = _typed(handler.open_api_config, OpenAPIConfig)
+    if config is None:
+        return None
+    return msgspec.structs.replace(config, document=resolved.documents.get(handler.name))
+
+
+def _mcp(handler: ToolHandler, registry: str) -> MCPConfig | None:
+    config = handler.mcp_config
+    if config is None:
+        return None
+    values = config.model_copy(update={"env_from": (), "headers_from": ()})
+    plain = _typed(values, MCPConfig)
+    files: dict[str, tuple[SecretFile, ...]] = {"env": (), "header": ()}
+    for secret in tool_secret_keys(handler):
+        if secret.use in files:
+            path = f"{names.TOOL_SECRETS_PATH}/{secret.file}"
+            file = SecretFile(secret.name, path, _origin(secret.reference, handler, registry))
+            files[secret.use] = (*files[secret.use], file)
+    assert plain is not None  # noqa: S101 - there is a config
+    return msgspec.structs.replace(plain, env_from=files["env"], headers_from=files["header"])
 
 
 def _tool(tool: Tool | None) -> ToolDefinition | None:
@@ -127,49 +156,45 @@ def _typed(config: Model | None, kind: type[_Config]) -> _Config | None:
     return msgspec.convert(block, kind)
 
 
-def _source(resolved: Resolved, handler: ToolHandler) -> JsonObject | None:
+def _sources(resolved: Resolved, handler: ToolHandler) -> Iterator[JsonObject]:
     auth = handler.auth or Auth()
     if auth.service_account is not None:
-        return {
+        yield {
             "serviceAccountToken": {
                 "audience": auth.service_account.audience,
                 "expirationSeconds": _TOKEN_SECONDS,
                 "path": handler.name,
             }
         }
-    secret = _secret(resolved, handler)
-    if secret is None:
-        return None
-    target = _target(resolved, handler, secret)
-    return {
-        "secret": {
-            "name": target.name,
-            "items": [{"key": target.key, "path": handler.name}],
-            # Without the Secret one tool fails, and the pod still starts.
-            "optional": True,
+    for secret in tool_secret_keys(handler):
+        target = _target(resolved, secret)
+        yield {
+            "secret": {
+                "name": target.name,
+                "items": [{"key": target.key, "path": secret.file}],
+                # Without the Secret one tool fails, and the pod still starts.
+                "optional": True,
+            }
         }
-    }
 
 
 def _copies(resolved: Resolved) -> Iterator[SecretCopy]:
     for handler in resolved.handlers:
-        secret = _secret(resolved, handler)
-        if secret is not None and secret.namespace != resolved.agent.metadata.namespace:
-            yield SecretCopy(secret, _target(resolved, handler, secret), optional=True)
+        for secret in tool_secret_keys(handler):
+            source = _secret(resolved, secret)
+            if source.namespace != resolved.agent.metadata.namespace:
+                yield SecretCopy(source, _target(resolved, secret), optional=True)
 
 
-def _secret(resolved: Resolved, handler: ToolHandler) -> SecretSource | None:
-    reference = handler.auth.secret_ref if handler.auth else None
-    if reference is None:
-        return None
+def _secret(resolved: Resolved, secret: ToolSecretKey) -> SecretSource:
     namespace = resolved.tools_namespace or resolved.agent.metadata.namespace
-    return SecretSource(namespace, reference.name, reference.key)
+    return SecretSource(namespace, secret.reference.name, secret.reference.key)
 
 
-def _target(resolved: Resolved, handler: ToolHandler, secret: SecretSource) -> SecretKeyRef:
+def _target(resolved: Resolved, secret: ToolSecretKey) -> SecretKeyRef:
     """Return the key in the agent's namespace: copies are beside the keys of providers."""
-    metadata = resolved.agent.metadata
-    if secret.namespace == metadata.namespace:
-        return SecretKeyRef(secret.name, secret.key)
+    source, metadata = _secret(resolved, secret), resolved.agent.metadata
+    if source.namespace == metadata.namespace:
+        return SecretKeyRef(source.name, source.key)
     # The dot keeps the key apart from names of providers, which have none.
-    return SecretKeyRef(OwnedNames(metadata.name).copied_keys, f"tool.{handler.name}")
+    return SecretKeyRef(OwnedNames(metadata.name).copied_keys, f"tool.{secret.file}")

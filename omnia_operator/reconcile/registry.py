@@ -2,11 +2,13 @@
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from omnia_core.env.contract import SecretStr
+from omnia_core.files.config_text import ConfigText
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import ToolRegistry
+from omnia_operator.api.toolhandler import ToolHandler
 from omnia_operator.api.toolregistry import ToolRegistryStatus
 from omnia_operator.cluster.kinds import TOOL_REGISTRY
 from omnia_operator.cluster.port import Cluster
@@ -14,7 +16,13 @@ from omnia_operator.discovery import DiscoveryCache, DiscoveryContext, Discovery
 from omnia_operator.reconcile.documents import generation_of, parsed, status_of
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.publish import publish
-from omnia_operator.resolve import Key
+from omnia_operator.resolve import (
+    Found,
+    Key,
+    handler_authority,
+    handler_document,
+    tool_secret_keys,
+)
 from omnia_operator.scheduling import Requeue
 from omnia_operator.status import registry_status
 
@@ -54,23 +62,34 @@ async def _discover(
         services=tuple(found.services),
         credentials=await _credentials(cluster, registry),
         probe=registry.spec.probe,
+        documents=_texts(handler_document, registry, found),
+        authorities=_texts(handler_authority, registry, found),
     )
     return await discovery.discover(registry.key, registry.spec.handlers, context)
+
+
+def _texts(
+    read: Callable[[ToolHandler, str, Found], ConfigText | None],
+    registry: ToolRegistry,
+    found: Found,
+) -> Mapping[str, ConfigText]:
+    namespace = registry.metadata.namespace
+    texts = {handler.name: read(handler, namespace, found) for handler in registry.spec.handlers}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 async def _credentials(cluster: Cluster, registry: ToolRegistry) -> Mapping[str, SecretStr]:
     secrets: dict[str, Mapping[str, str]] = {}
     credentials: dict[str, SecretStr] = {}
     for handler in registry.spec.handlers:
-        reference = handler.auth.secret_ref if handler.auth else None
-        if reference is None:
-            continue
-        if reference.name not in secrets:
-            key = registry.metadata.namespace, reference.name
-            secrets[reference.name] = await cluster.secret_values(key)
-        encoded = secrets[reference.name].get(reference.key)
-        if encoded is not None:
-            credentials[handler.name] = SecretStr(_decoded(encoded))
+        for secret in tool_secret_keys(handler):
+            reference = secret.reference
+            if reference.name not in secrets:
+                key = registry.metadata.namespace, reference.name
+                secrets[reference.name] = await cluster.secret_values(key)
+            encoded = secrets[reference.name].get(reference.key)
+            if encoded is not None:
+                credentials[secret.file] = SecretStr(_decoded(encoded))
     return credentials
 
 

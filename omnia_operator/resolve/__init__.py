@@ -2,6 +2,7 @@
 
 from omnia_operator.resolve.agent import Resolved, resolve, session_file_problem
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
+from omnia_operator.resolve.config_texts import handler_authority, handler_document
 from omnia_operator.resolve.found import (
     CardKey,
     Found,
@@ -23,6 +24,7 @@ from omnia_operator.resolve.providers import (
 )
 from omnia_operator.resolve.retention import RetentionPolicy, in_force
 from omnia_operator.resolve.services import ServicePort, ToolService, located, service_of
+from omnia_operator.resolve.tool_secrets import ToolSecretKey, tool_secret_keys
 from omnia_operator.resolve.tools import tools_without_handler
 
 __all__ = [
@@ -43,8 +45,11 @@ __all__ = [
     "RetentionPolicy",
     "SecretSource",
     "ServicePort",
+    "ToolSecretKey",
     "ToolService",
     "granted",
+    "handler_authority",
+    "handler_document",
     "in_force",
     "located",
     "named_packs",
@@ -56,6 +61,7 @@ __all__ = [
     "service_of",
     "session_file_problem",
     "source_text",
+    "tool_secret_keys",
     "tools_without_handler",
     "usable",
 ]

@@ -1,12 +1,15 @@
 """Resolves an agent: everything that it refers to, found and checked."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from omnia_core.env import SessionType
+from omnia_core.files.config_text import ConfigText
 from omnia_core.names import Handler, Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.toolhandler import SELF_DESCRIBING, Tool, ToolHandler
 from omnia_operator.resolve.auth import ResolvedAuth, resolve_auth
+from omnia_operator.resolve.config_texts import handler_authority, handler_document
 from omnia_operator.resolve.found import (
     CardKey,
     Found,
@@ -42,6 +45,10 @@ class Resolved:
     """The tool handlers of the registry."""
     tools_namespace: str = ""
     """The namespace of the registry, "" without one."""
+    documents: Mapping[str, ConfigText] = field(default_factory=dict)
+    """OpenAPI documents of ConfigMaps, by the name of their handler."""
+    authorities: Mapping[str, ConfigText] = field(default_factory=dict)
+    """Certificate authorities of tool servers, by the name of their handler."""
     store: SecretSource | None = None
     """Key with the address of the session store; None when the pod keeps the sessions itself."""
     retention: RetentionPolicy | None = None
@@ -55,7 +62,9 @@ class Resolved:
     def has_store(self) -> bool:
         """Whether its pods need a session store that they may fail to reach, be it a file."""
         is_file = self.agent.spec.session.type is SessionType.SQLITE
-        return self.store is not None or (is_file and self.pack is not None)
+        return self.store is not None or (
+            is_file and self.agent.spec.facade.handler is Handler.RUNTIME
+        )
 
 
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
@@ -79,6 +88,8 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         ),
         handlers=tools,
         tools_namespace=_tools_namespace(agent),
+        documents=_texts(handler_document, tools, agent, found),
+        authorities=_texts(handler_authority, tools, agent, found),
         store=None if isinstance(store, Problem) else store,
         retention=in_force(agent.metadata.namespace, found.policies),
         auth=resolve_auth(agent, found),
@@ -96,6 +107,17 @@ def _described(handlers: tuple[ToolHandler, ...]) -> list[Tool]:
 def _tools_namespace(agent: AgentRuntime) -> str:
     reference = agent.spec.tool_registry_ref
     return "" if reference is None else reference.namespace or agent.metadata.namespace
+
+
+def _texts(
+    read: Callable[[ToolHandler, str, Found], ConfigText | None],
+    handlers: tuple[ToolHandler, ...],
+    agent: AgentRuntime,
+    found: Found,
+) -> Mapping[str, ConfigText]:
+    namespace = _tools_namespace(agent)
+    texts = {handler.name: read(handler, namespace, found) for handler in handlers}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _handlers(agent: AgentRuntime, found: Found) -> tuple[ToolHandler, ...] | Problem:

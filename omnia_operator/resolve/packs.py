@@ -11,6 +11,7 @@ from omnia_core.files.pack import (
     Pack,
     Prompt,
     TemplateEngine,
+    ToolPolicy,
     decode_pack,
     parse_pack,
 )
@@ -172,12 +173,23 @@ def _inline(name: str, prompt: InlinePrompt, tools: Iterable[Tool]) -> ResolvedP
         template_engine=TemplateEngine("v1", "{{variable}}"),
         prompts={
             DEFAULT_PROMPT: Prompt(
-                DEFAULT_PROMPT, name, _INLINE_VERSION, prompt.system, tools=offered
+                DEFAULT_PROMPT,
+                name,
+                _INLINE_VERSION,
+                prompt.system,
+                tools=offered,
+                tool_policy=_policy(prompt),
             )
         },
     )
     text = msgspec.json.format(msgspec.json.encode(pack)).decode()
     return ResolvedPack(name, _INLINE_VERSION, text)
+
+
+def _policy(prompt: InlinePrompt) -> ToolPolicy | None:
+    if prompt.tool_policy is None:
+        return None
+    return ToolPolicy(**prompt.tool_policy.model_dump(exclude_none=True))
 
 
 def _problem(reason: str, message: str) -> Problem:

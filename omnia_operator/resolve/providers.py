@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from omnia_core import names
 from omnia_core.documents import FILE_LIMITS, DocumentInvalid, read_document
+from omnia_core.files.config_text import ConfigText
 from omnia_core.files.reading import encode_yaml
 from omnia_core.names import Kind
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.provider import Mock, Provider, ProviderSettings, ProviderType
+from omnia_operator.resolve.config_texts import authority
 from omnia_operator.resolve.found import (
     Found,
     Key,
@@ -62,6 +64,8 @@ class ResolvedProvider:
     """Responses of a mock, as YAML."""
     responses_path: str | None = None
     """Path of the agent's own response file in the runtime container."""
+    authority: ConfigText | None = None
+    """The certificates of the server's authority; None for the public ones."""
     key_origin: str = ""
     """Where the key comes from, for messages; "" without a key."""
 
@@ -102,7 +106,8 @@ def _resolve(
     if isinstance(secret, Problem):
         return secret
     origin = f'the key "{secret.key}" of the Secret "{secret.name}"' if secret else ""
-    return ResolvedProvider(named.name, settings, secret, key_origin=origin)
+    trusted = authority(settings.tls, named.namespace, found)
+    return ResolvedProvider(named.name, settings, secret, authority=trusted, key_origin=origin)
 
 
 def _settings(agent: AgentRuntime, found: Found, *, forced: bool) -> Iterator[_Named | Problem]:

@@ -206,13 +206,24 @@ def _needed(facts: AgentFacts) -> Iterator[str]:
 
 
 def _reason(facts: AgentFacts, condition: str) -> str:
-    if facts.agent is not None and facts.agent.spec.facade.handler is not Handler.RUNTIME:
+    if facts.agent is not None and _is_not_needed(facts.agent.spec, condition):
         return "NotNeeded"
     if condition == SESSION_STORE_READY and _is_file(facts):
         return "PersistentVolumeClaim"
     if condition == SESSION_STORE_READY and facts.store_reached:
         return "SessionStoreReached"
     return _REFERENCES[condition]
+
+
+def _is_not_needed(spec: AgentRuntimeSpec, condition: str) -> bool:
+    """Whether an agent has no use for something, or brings it in its image."""
+    if spec.facade.handler is not Handler.RUNTIME:
+        return True
+    own = {
+        "PromptPackReady": spec.prompt is None and spec.prompt_pack_ref is None,
+        "ProviderReady": spec.provider is None and not spec.providers,
+    }
+    return own.get(condition, False)
 
 
 def _is_file(facts: AgentFacts) -> bool:

@@ -11,7 +11,7 @@ from omnia_core.env import SecretStr
 from omnia_core.files.providers import ProviderConfig, timeout_seconds
 from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_core.telemetry.tracing import trace_headers
-from omnia_runtime.http_client import HTTPClient, retry_after
+from omnia_runtime.http_client import HTTPClient, retry_after, server_tls
 from omnia_runtime.ports.model import ProviderError, is_retryable
 from omnia_runtime.providers.answer_size import AnswerSize
 from omnia_runtime.providers.body_stream import BodyStream, Silence, StreamLimits
@@ -54,13 +54,15 @@ class VendorHTTP:
         """Prepare the calls.
 
         Raises:
-            ValueError: a timeout of the provider is not a duration.
+            ValueError: a timeout of the provider is not a duration, or its certificate authority is
+                unusable.
         """
         defaults = config.defaults
         self._config = config
         self._key = key
         self._key_variable = key_variable
         self._client = client
+        self._tls = server_tls(config.authority)
         self._first_byte = timeout_seconds(defaults.request_timeout, _REQUEST_SECONDS)
         self._idle = timeout_seconds(defaults.stream_idle_timeout, _IDLE_SECONDS)
         self._longest = timeout_seconds(defaults.stream_timeout, _STREAM_SECONDS)
@@ -143,6 +145,7 @@ class VendorHTTP:
                         **trace_headers(),
                     },
                     allow_redirects=False,
+                    ssl=self._tls,
                 )
         except (aiohttp.ClientError, OSError) as error:
             raise self._unanswered(url, error) from error

@@ -31,6 +31,9 @@ class BuiltinServer:
                     service.has_conversation, pb.HasConversationRequest
                 ),
                 PREFIX + "CancelTurn": _unary(service.cancel_turn, pb.CancelTurnRequest),
+                PREFIX + "ReadConversation": _unary(
+                    service.read_conversation, pb.ReadConversationRequest
+                ),
                 _HEALTH + "Check": self._health.check,
                 _HEALTH + "Watch": self._health.watch,
             },

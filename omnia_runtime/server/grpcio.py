@@ -110,6 +110,14 @@ class _Servicer(runtime_pb2_grpc.RuntimeServiceServicer):
         response: pb.CancelTurnResponse = await _run(self._service.cancel_turn, request, context)
         return response
 
+    async def ReadConversation(  # noqa: N802 - likewise
+        self, request: pb.ReadConversationRequest, context: _Context
+    ) -> pb.ReadConversationResponse:
+        response: pb.ReadConversationResponse = await _run(
+            self._service.read_conversation, request, context
+        )
+        return response
+
 
 async def _run(
     method: Callable[[Any, Metadata], Awaitable[Any]], request: object, context: _Context

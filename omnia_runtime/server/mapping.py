@@ -180,7 +180,7 @@ def done_message(
         done=pb.Done(
             final_content=text,
             usage=_usage_message(usage),
-            parts=[*text_parts, *map(_part_message, parts)],
+            parts=[*text_parts, *map(part_message, parts)],
             finish_reason=reason,
             session_name=session_name,
         )
@@ -211,7 +211,8 @@ def invocation_response(invocation_id: str, result: InvocationResult) -> pb.Invo
     )
 
 
-def _part_message(part: Part) -> pb.ContentPart:
+def part_message(part: Part) -> pb.ContentPart:
+    """Return a part of a message."""
     media = part.media or Media()
     return pb.ContentPart(
         type=part.type,

@@ -53,6 +53,11 @@ class RuntimeServicer(Protocol):
     ) -> pb.CancelTurnResponse:
         """Cancel the running turn of a session of the caller, in whichever pod it runs."""
 
+    async def read_conversation(
+        self, request: pb.ReadConversationRequest, metadata: Metadata
+    ) -> pb.ReadConversationResponse:
+        """Return the last turns of a session of the caller."""
+
 
 class RuntimeServer(Protocol):
     """Serves a `RuntimeServicer` and grpc.health.v1."""

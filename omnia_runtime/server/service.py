@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 import structlog
 
 from omnia_core.errors import Code, OmniaError
-from omnia_core.names import CONTRACT_VERSION
+from omnia_core.names import CONTRACT_VERSION, METADATA_SHOW_TOOLS
 from omnia_core.sessions import SessionStore, StoreUnavailable
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.server.mapping import INTERNAL_MESSAGE, capabilities, invocation_response
+from omnia_runtime.server.past import conversation_response
 from omnia_runtime.server.port import MessageWriter, Metadata
 from omnia_runtime.server.stream import TurnStream
 from omnia_runtime.turns.invocation import Invocations
@@ -121,6 +122,23 @@ class RuntimeService:
             state = pb.CANCEL_STATE_ACCEPTED if cancelled else pb.CANCEL_STATE_NOT_RUNNING
             detail = "" if cancelled else "no turn of the session is running"
         return pb.CancelTurnResponse(state=state, detail=detail)
+
+    async def read_conversation(
+        self, request: pb.ReadConversationRequest, metadata: Metadata
+    ) -> pb.ReadConversationResponse:
+        if not request.session_id:
+            raise OmniaError(Code.INVALID_ARGUMENT, "session_id is empty")
+        try:
+            session = await self._store.load(request.session_id)
+        except StoreUnavailable as error:
+            return pb.ReadConversationResponse(
+                state=pb.RESUME_STATE_UNAVAILABLE, detail=error.message
+            )
+        caller = Caller(metadata)
+        if session is None or not session.open_to(caller.user_id):
+            return pb.ReadConversationResponse(state=pb.RESUME_STATE_NOT_FOUND)
+        show_tools = metadata.get(METADATA_SHOW_TOOLS) == "true"
+        return conversation_response(session, request.last_turns, show_tools=show_tools)
 
     @property
     def streams(self) -> int:

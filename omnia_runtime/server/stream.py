@@ -190,7 +190,7 @@ class TurnStream:
 
     def _last_message(self, task: "asyncio.Task[TurnFinished]", turn: UserTurn) -> pb.ServerMessage:
         if task.cancelled():
-            return done_message(turn.answer, CANCELLED, Usage())
+            return done_message(turn.answer, CANCELLED, Usage(), session_name=turn.session_name)
         error = task.exception()
         if error is None:
             finished = task.result()

@@ -126,6 +126,7 @@ class SessionTurns:
     ) -> TurnFinished:
         session = await self._store.load(turn.session_id)
         require_owner(session, caller)
+        turn.session_name = session.name if session else ""
         agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
         # The rest of a turn whose runtime died becomes part of the conversation.
         transcript = (
@@ -149,6 +150,7 @@ class SessionTurns:
         running.stored(first + known)
         checkpoints = Checkpoints(self._store, turn, transcript, known, first)
         listener = CheckpointingListener(turn, checkpoints, listener)
+        name: Callable[[], str] | None = None
         try:
             if blocked := agent.check_input(turn.content):
                 finished = await _send_blocked(blocked.message, transcript, listener)
@@ -162,6 +164,7 @@ class SessionTurns:
                 finished = structs.replace(finished, session_name=name())
         except BaseException as error:
             checkpoints.end()
+            turn.session_name = name() if name else turn.session_name
             reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
             closed = close_transcript(transcript, known, turn.answer, reason)
             await self._turns.end(turn.session_id, closed, known, failed_ending(error), first)

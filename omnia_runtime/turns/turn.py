@@ -31,8 +31,8 @@ class Caller(Struct, frozen=True):
         return self.metadata.get(METADATA_USER_ID, "")
 
 
-class UserTurn(Struct, frozen=True):
-    """A message of the user, and the answer while it is streamed.
+class UserTurn(Struct):
+    """A message of the user, and what is known of its turn while it runs.
 
     Attributes:
         metadata: that of the message.
@@ -40,6 +40,7 @@ class UserTurn(Struct, frozen=True):
         traceparent: the span that the turn continues; "" if the message has none.
         history: what was said before, elsewhere; read only when the session is new.
         tools: what the client offers for this turn, and executes itself.
+        session_name: the name of the session so far; "" while it has none.
     """
 
     session_id: str
@@ -50,6 +51,7 @@ class UserTurn(Struct, frozen=True):
     traceparent: str = ""
     history: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
+    session_name: str = ""
 
     @property
     def answer(self) -> str:

@@ -42,6 +42,10 @@ class PageRuntime(ScriptedRuntime):
                         final_content="Yes.", finish_reason="stop", session_name=f"Lost {MARKUP}"
                     )
                 )
+            case "think":
+                while not (await anext(requests)).cancel:
+                    pass
+                yield pb.ServerMessage(done=pb.Done(finish_reason="cancelled"))
             case "picture":
                 inline = pb.MediaContent(data=PNG, mime_type="image/png")
                 far = pb.MediaContent(url="https://pictures.example/1.png", mime_type="image/png")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.browser.served import MARKUP, PageRuntime, Served
 from tests.browser.tab import Tab
 
@@ -135,3 +136,59 @@ def test_an_unknown_conversation_cannot_be_resumed(tab: Tab, agent: Served) -> N
     tab.until_text("#log", "no longer exists")
     tab.say("hello")
     assert "you said hello" in answered(tab)
+
+
+def test_a_sign_waits_for_the_first_word_with_the_seconds(tab: Tab, agent: Served) -> None:
+    opened(tab, agent)
+    tab.say("think")
+    tab.until_text(".waiting", "waiting, 1 s")
+    tab.press("Escape")
+    answered(tab)
+    assert tab.value("document.querySelector('.waiting')") is None
+
+
+def pasted(tab: Tab) -> str:
+    """Return what the clipboard has, by pasting it into the message field."""
+    tab.fill("#message", "")
+    tab.send("Input.dispatchKeyEvent", type="keyDown", commands=["paste"])
+    tab.until("document.getElementById('message').value")
+    return str(tab.value("document.getElementById('message').value"))
+
+
+def test_an_answer_and_its_code_are_copied_as_they_were_written(tab: Tab, agent: Served) -> None:
+    opened(tab, agent)
+    tab.say("see:\n```py\nprint(1)\n```\n**now**")
+    answered(tab)
+    tab.click(".text .copy")
+    tab.until_text(".text .copy", "Copied")
+    assert pasted(tab) == "print(1)"
+    tab.click(".facts .copy")
+    tab.until_text(".facts .copy", "Copied")
+    assert pasted(tab).endswith("print(1)\n```\n**now**")
+
+
+def test_what_was_said_is_shown_after_a_reload_and_only_as_text(tab: Tab, agent: Served) -> None:
+    runtime = opened(tab, agent)
+    tab.say("hello")
+    answered(tab)
+    runtime.resume = pb.RESUME_STATE_RESUMABLE
+    runtime.conversation = pb.ReadConversationResponse(
+        state=pb.RESUME_STATE_RESUMABLE,
+        earlier_turns=4,
+        messages=[
+            pb.ConversationMessage(role="user", content=MARKUP),
+            pb.ConversationMessage(role="assistant", content=f"**said** {MARKUP}"),
+            pb.ConversationMessage(role="user", content="unanswered"),
+        ],
+    )
+    try:
+        tab.send("Page.reload")
+        tab.until_text("#log", "4 earlier turns are not shown")
+        assert tab.text("#log").count(MARKUP) == 2
+        assert tab.text(".message.agent strong") == "said"
+        tab.until_text(".message.user ~ .message.user", "unanswered")
+        runtime.conversation = None
+        tab.send("Page.reload")
+        tab.until_text("#log", "Earlier messages cannot be shown: this agent does not tell")
+    finally:
+        runtime.resume, runtime.conversation = pb.RESUME_STATE_NOT_FOUND, None

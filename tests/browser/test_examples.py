@@ -36,6 +36,15 @@ def test_a_person_chats_and_the_conversation_survives_the_facade(
     tab.send("Page.reload")
     tab.until_text("#log", "Conversation resumed")
     assert tab.value("document.getElementById('session').value") == session
+    shown_again = tab.text("#log")
+    in_order = ["Where is order A-1001?", "lookup_order done", "Order A-1001", "thanks", "welcome"]
+    assert sorted(in_order, key=shown_again.index) == in_order
+    assert shown_again.index("welcome") < shown_again.index("Conversation resumed")
+    tab.click(".tool summary")
+    assert '"order_id": "A-1001"' in tab.text(".tool")
+    assert '"status"' in tab.text(".tool")
+    tab.say("Where is order A-1002?")
+    tab.until_text("#log", "floor lamp")
     tab.click("#new")
     tab.until(f"document.getElementById('session').value !== {session!r}")
     assert tab.text("#log") == ""

@@ -16,7 +16,7 @@ from omnia_core.sessions import SessionSettings
 from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore, PostgresTimings
 from omnia_core.sessions.retention import Retention
-from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.connection import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore, SqliteTimings
 from omnia_core.units import Duration
 from tests.core.session_beds import (

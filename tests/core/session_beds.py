@@ -21,7 +21,7 @@ from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.sessions.retention import Retention, RetentionEffects
-from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.connection import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.services import LIMIT

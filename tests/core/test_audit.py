@@ -18,7 +18,7 @@ from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.latency import BOUNDS, histogram, quantile
 from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
-from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.connection import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.core.kept_beds import KEEPING

@@ -19,7 +19,8 @@ from omnia_core.env import FacadeEnv, RuntimeEnv, SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, Session, SessionConflict, SessionSettings, StoreUnavailable
 from omnia_core.sessions.factory import open_sessions
-from omnia_core.sessions.sqlite.file import LOG_BYTES, SqliteFile, connect, prepare
+from omnia_core.sessions.sqlite.connection import connect, prepare
+from omnia_core.sessions.sqlite.file import LOG_BYTES, SqliteFile
 from omnia_core.sessions.sqlite.migrations import migrations
 from omnia_core.sessions.sqlite.store import SqliteSessionStore, SqliteTimings
 from omnia_core.units import Duration
@@ -131,7 +132,7 @@ async def test_the_log_does_not_grow_for_ever(path: Path) -> None:
     async with opened(path) as store:
         sizes = []
         for length in range(30):
-            await store.append("s", [Message("user", "x" * 500_000)], expected_length=length)
+            await store.append("s", [Message("user", "x" * 2_000_000)], expected_length=length)
             sizes.append(log.stat().st_size)
         assert max(sizes) < LOG_BYTES
         assert sizes.count(0) >= 2
@@ -140,12 +141,12 @@ async def test_the_log_does_not_grow_for_ever(path: Path) -> None:
             reader.execute("BEGIN")
             (seen,) = reader.execute("SELECT count(*) FROM messages").fetchone()
             for length in range(30, 42):
-                await store.append("s", [Message("user", "x" * 500_000)], expected_length=length)
+                await store.append("s", [Message("user", "x" * 2_000_000)], expected_length=length)
             assert reader.execute("SELECT count(*) FROM messages").fetchone() == (seen,)
         length = 42
         while log.stat().st_size:
             length = await store.append(
-                "s", [Message("user", "x" * 500_000)], expected_length=length
+                "s", [Message("user", "x" * 2_000_000)], expected_length=length
             )
         session = await store.load("s")
     assert session
@@ -254,7 +255,7 @@ def make_file_above(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (make_newer, r"a newer version of Omnia wrote it: expected schema 2 or older, found 3"),
+        (make_newer, r"a newer version of Omnia wrote it: expected schema 3 or older, found 4"),
         (make_foreign, "an SQLite file of another program"),
         (make_text, "SQLITE_NOTADB: it is not an SQLite file"),
         (make_folder, "SQLITE_CANTOPEN: the file cannot be opened or created"),

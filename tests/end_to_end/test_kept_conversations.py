@@ -15,7 +15,7 @@ import orjson
 import pytest
 from websockets.sync.client import connect
 
-from omnia_core.sessions.sqlite.file import connect as open_file
+from omnia_core.sessions.sqlite.connection import connect as open_file
 from tests.end_to_end.conftest import LIMIT, OMNIA, Example, Start
 from tests.end_to_end.test_sessions import ask
 from tests.runtime.servers import USAGE, ChatServer, chunk, serving

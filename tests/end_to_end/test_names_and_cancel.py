@@ -125,6 +125,7 @@ def test_a_session_is_found_by_its_name_and_its_turn_stopped(
         assert (cancelled.returncode, cancelled.stderr) == (0, b"")
         done = until(socket, "done")
         assert (done["finish_reason"], done["content"]) == ("cancelled", "one ")
+        assert done["session_name"] == "Lost parcel"
         again = omnia("cancel", session)
         assert again.returncode == 1
         assert b"no turn of the session is running" in again.stderr

@@ -68,6 +68,7 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     resume: "pb.ResumeState | None" = None
     session_name: str = ""
     cancel_state: "pb.CancelState | None" = None
+    conversation: "pb.ReadConversationResponse | None" = None
     healthy: bool = True
     output_json: str = "{}"
     with_usage: bool = True
@@ -79,6 +80,8 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
     metadata: list[dict[str, Any]] = field(default_factory=list)
     invoked_with: list[dict[str, Any]] = field(default_factory=list)
     turns_cancelled: list[str] = field(default_factory=list)
+    read: list[tuple[str, int]] = field(default_factory=list)
+    read_with: list[dict[str, Any]] = field(default_factory=list)
     chunks_sent: int = 0
     stream_over: asyncio.Event = field(default_factory=asyncio.Event)
     turn_began: asyncio.Event = field(default_factory=asyncio.Event)
@@ -248,6 +251,15 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
         self.turns_cancelled.append(request.session_id)
         return pb.CancelTurnResponse(state=self.cancel_state)
+
+    async def ReadConversation(
+        self, request: pb.ReadConversationRequest, context: Any
+    ) -> pb.ReadConversationResponse:
+        if self.conversation is None:
+            await context.abort(grpc.StatusCode.UNIMPLEMENTED, "not here")
+        self.read.append((request.session_id, request.last_turns))
+        self.read_with.append(dict(context.invocation_metadata()))
+        return self.conversation
 
 
 @contextlib.asynccontextmanager

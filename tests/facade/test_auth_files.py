@@ -441,3 +441,11 @@ async def test_who_has_no_credential_is_told_which_there_are(
     told = await guard.refused({})
 
     assert "token for the audience omnia://space/agent; a client key; a token of" in told
+
+
+async def test_a_star_lets_service_accounts_of_every_namespace_in(
+    mounted: Mounted, guard: Guard, cluster: Issuer
+) -> None:
+    mounted.rules(AuthFile(management(cluster, "space", "*")))
+    found = await guard.ask(bearing(account(cluster, "one", namespace="anywhere")))
+    assert found.subject == "system:serviceaccount:anywhere:chatter"

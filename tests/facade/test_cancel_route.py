@@ -17,7 +17,7 @@ from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Backend, BackendConnection, Cancellation, Resume
+from omnia_facade.backend.port import Backend, BackendConnection, Cancellation, Reading, Resume
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN
 from omnia_facade.cancellation import TurnCancel
 from tests.facade.conftest import Running, connected, running
@@ -174,6 +174,9 @@ class Recording(Backend):
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:  # noqa: ARG002 - the port's
         self.asked.append(session_id)
         return Cancellation.ACCEPTED
+
+    async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
+        raise NotImplementedError
 
 
 @given(st.text(max_size=200), st.sampled_from(["", "/", "//", "/cancel", "/cancel/", "?x=1"]))

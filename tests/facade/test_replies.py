@@ -18,7 +18,7 @@ from omnia_core.env import FacadeEnv, SecretStr
 from omnia_core.env.shared import SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import StoreUnavailable
-from omnia_core.sessions.sqlite.file import connect
+from omnia_core.sessions.sqlite.connection import connect
 from omnia_facade.idempotency.memory import MemoryReplyStore
 from omnia_facade.idempotency.mongodb import MongoReplyStore
 from omnia_facade.idempotency.opening import open_reply_store

@@ -2,8 +2,10 @@
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.sessions import Message, SessionSettings
@@ -11,7 +13,7 @@ from omnia_history.filters import PIECE_SIZE, SessionFilter
 from omnia_history.mongodb import MongoDatabase
 from omnia_history.opening import open_database
 from omnia_history.refusals import Refused
-from tests.history.history_bed import ANSWER, HELLO, HOUR, api, audit, fill, get, store_at
+from tests.history.history_bed import ANSWER, HELLO, HOUR, api, audit, fill, get, ids, store_at
 from tests.mongo_proxy import MongoProxy
 from tests.services import MongoServer, free_port
 
@@ -28,6 +30,40 @@ async def test_the_history_sends_no_command_that_writes(mongo: MongoServer) -> N
         ):
             assert "error" not in await get(client, path)
     assert set(proxy.commands) == {"find"}
+
+
+async def test_users_are_found_without_a_look_at_the_sessions_of_others(
+    mongo: MongoServer,
+) -> None:
+    name = f"history_{uuid.uuid4().hex[:8]}"
+    url = mongo.url.replace("/omnia", f"/{name}")
+    store = store_at(url, SessionSettings(ttl=HOUR, namespace="default", agent="shop"))
+    for number in range(6):
+        user = Message("user", "hello", user_id=f"u{number}")
+        await store.append(f"s{number}", [user], expected_length=0)
+    await store.close()
+    async with AsyncMongoClient[Any](url) as client:
+        # The index of a user goes when the sessions of the user have gone.
+        await client[name]["sessions"].delete_many({"user_id": {"$in": ["u4", "u5"]}})
+        indexes = {
+            (each, *(await client[name][each].index_information())[index]["key"])
+            for each in ("sessions", "users")
+            for index in await client[name][each].index_information()
+        }
+    proxy = MongoProxy(mongo.port)
+    async with proxy.serving() as through, api(through.replace("/omnia", f"/{name}")) as client:
+        page = await get(client, "users", limit="2")
+        assert [each["id"] for each in page["users"]] == ["u3", "u2"]
+        rest = await get(client, "users", limit="2", cursor=page["next"])
+        assert [each["id"] for each in rest["users"]] == ["u1", "u0"]
+        assert rest["next"] is None
+        assert ids(await get(client, "users/u1/sessions")) == [("shop", "s1")]
+    finds = [each for each in proxy.found if each["find"] in ("sessions", "users")]
+    for find in finds:
+        assert "user_id" in find["filter"] or find["limit"] == 3
+    assert ("sessions", ("user_id", 1), ("begun_at", 1), ("_id", 1)) in indexes
+    assert ("users", ("namespace", 1), ("last_seen", 1), ("user_id", 1)) in indexes
+    assert ("users", ("user_id", 1)) in indexes
 
 
 async def test_an_empty_or_absent_database_is_told(mongo: MongoServer) -> None:

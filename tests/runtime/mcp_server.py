@@ -204,9 +204,14 @@ def forget() -> None:
 
 @contextlib.asynccontextmanager
 async def serving(
-    transport: str, port: int, *, calls: Calls | None = None, json: bool = False
+    transport: str,
+    port: int,
+    *,
+    calls: Calls | None = None,
+    json: bool = False,
+    tls: tuple[Path, Path] | None = None,
 ) -> AsyncIterator[Served]:
-    """Serve until the end of the block, which cuts every connection."""
+    """Serve until the end of the block, which cuts every connection; `tls` are two files."""
     calls = calls or Calls()
     mcp = make(calls)
     door = Door(
@@ -220,6 +225,8 @@ async def serving(
         ws="none",
         lifespan="on",
         timeout_graceful_shutdown=0,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
     )
     server = uvicorn.Server(config)
     path = "/sse" if transport == "sse" else "/mcp"
@@ -228,7 +235,7 @@ async def serving(
         async with asyncio.timeout(LIMIT):
             while not server.started:  # noqa: ASYNC110 - uvicorn tells it in no other way
                 await asyncio.sleep(0.005)
-        served = Served(calls, door, f"http://127.0.0.1:{port}{path}", server)
+        served = Served(calls, door, f"http{'s' if tls else ''}://127.0.0.1:{port}{path}", server)
         yield served
     finally:
         served.cut()

@@ -1,8 +1,10 @@
 """Real HTTP servers on the loopback address."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,8 +15,9 @@ from aiohttp import web
 async def serving(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     port: int = 0,
+    tls: tuple[Path, Path] | None = None,
 ) -> AsyncIterator[str]:
-    """Serve every path with `handler`, and yield the URL."""
+    """Serve every path with `handler`, and yield the URL; `tls` are a certificate and its key."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         return await handler(request)
@@ -23,12 +26,16 @@ async def serving(
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
+    context = None
+    if tls is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*tls)
+    site = web.TCPSite(runner, "127.0.0.1", port, ssl_context=context)
     await site.start()
     assert site._server
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined] # asyncio's server
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{port}"
     finally:
         await runner.cleanup()
 

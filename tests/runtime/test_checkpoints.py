@@ -34,6 +34,30 @@ def kept_in(request: pytest.FixtureRequest) -> tuple[str, str]:
     return request.param, server.url
 
 
+async def test_a_turn_that_is_cancelled_says_what_its_session_is_called(
+    mounted: Mounted, start: Start, kept_in: tuple[str, str]
+) -> None:
+    kind, url = kept_in
+    name = "OMNIA_SESSION_PATH" if kind == "sqlite" else "OMNIA_SESSION_URL"
+    sessions = {"OMNIA_SESSION_TYPE": kind, name: url, "OMNIA_SESSION_NAMING": "true"}
+    server = ChatServer([chunk({"content": "Lost parcel"}), chunk({}, "stop")])
+    async with serving(server) as model, asyncio.timeout(LIMIT):
+        mounted.write_provider(type="openai", baseURL=f"{model}/v1")
+        start(**sessions)
+        async with client(mounted) as stub:
+            stream = Stream(stub)
+            while (await stream.ask("hi", f"named-{kind}"))[-1].done.session_name != "Lost parcel":
+                pass
+            server.hold = True
+            server.chunks = [chunk({"content": "one"}), chunk({"content": " two"})]
+            await stream.send("again", f"named-{kind}")
+            while (message := await stream.read()) is not None and not message.chunk.content:
+                pass
+            await stream.send(cancel=True)
+            done = (await stream.turn())[-1].done
+    assert (done.finish_reason, done.session_name) == ("cancelled", "Lost parcel")
+
+
 async def test_after_a_runtime_was_killed_the_next_one_goes_on_from_what_it_had_said(
     mounted: Mounted, start: Start, kept_in: tuple[str, str]
 ) -> None:

@@ -40,16 +40,20 @@ Documents: TypeAlias = AsyncCollection[Document]
 _Result = TypeVar("_Result")
 
 # The collections and the fields of their indexes. A change needs a higher number.
-_VERSION = 1
+_VERSION = 2
 _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sessions", ("ended", "expires_at")),
     ("sessions", ("ended", "kept_until")),
     ("sessions", ("namespace", "session_id")),
     ("sessions", ("namespace", "begun_at", "_id")),
     ("sessions", ("namespace", "agent", "begun_at", "_id")),
+    ("sessions", ("user_id", "begun_at", "_id")),
     ("messages", ("session", "from")),
     ("summaries", ("session", "position")),
     ("users", ("kept_until",)),
+    ("users", ("user_id",)),
+    ("users", ("namespace", "last_seen", "user_id")),
+    ("users", ("namespace", "agent", "last_seen", "user_id")),
     ("daily_turns", ("namespace", "day")),
     ("daily_calls", ("namespace", "day")),
     ("replies", ("expires_at",)),

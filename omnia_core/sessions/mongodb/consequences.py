@@ -52,7 +52,8 @@ class Consequences:
         Returns:
             The session as it is then; None when it has ended.
         """
-        await self._connection.run(lambda found: self._write_others(found, append))
+        user = session["user_id"]
+        await self._connection.run(lambda found: self._write_others(found, append, user))
         begins = await self._begins(session, append)
         change = documents.session_update(append)
         fields = change["$set"]
@@ -99,11 +100,13 @@ class Consequences:
 
         return await self._connection.run(update)
 
-    async def _write_others(self, collections: Collections, append: Document) -> None:
+    async def _write_others(
+        self, collections: Collections, append: Document, session_user: str = ""
+    ) -> None:
         """Write what follows from an append, or a naming, outside the session."""
         turns, calls = documents.daily_sums(append)
         keep = max(self._terms.ttl, self._terms.keep or timedelta())
-        user = documents.user_update(append, keep)
+        user = documents.user_update(append, session_user, keep)
         steps = [_insert(collections.summaries, each) for each in documents.summaries(append)]
         if turns:
             steps.append(

@@ -311,9 +311,16 @@ def daily_update(added: DailySum, append: str) -> tuple[Document, Document]:
     )
 
 
-def user_update(append: Document, keep: timedelta) -> tuple[Document, Document] | None:
-    """Return the filter and the update of the user who sent the first message of an append."""
-    user = escape_nul(next((each.user_id for each in decode_messages(append) if each.user_id), ""))
+def user_update(
+    append: Document, session_user: str, keep: timedelta
+) -> tuple[Document, Document] | None:
+    """Return the filter and the update of the user of an append.
+
+    It is the sender of its first message, else whoever began the session, as stored: the answer
+    belongs to them too, so that `last_seen` is when their session was last active.
+    """
+    sender = next((each.user_id for each in decode_messages(append) if each.user_id), "")
+    user = escape_nul(sender) or session_user
     if not user:
         return None
     owner = {"namespace": append["namespace"], "agent": append["agent"], "user_id": user}

@@ -35,7 +35,7 @@ class MongoRetention(RetentionDatabase):
         late = {"ended": True, "kept_until": {"$lte": time}}
         for session in await self._find(late, "kept_until", batch):
             deleted += await self._connection.run(partial(_delete, key=session["_id"]))
-        await self._connection.run(partial(_forget_users, until=time))
+        await self._connection.run(partial(_forget_users, until=time, batch=batch))
         return ended, deleted
 
     async def restamp(self, after: VisitedPage | None) -> VisitedPage:
@@ -130,8 +130,19 @@ async def _set(collections: Collections, *, session: Document, fields: Document)
     return bool((await collections.sessions.update_one(wanted, {"$set": fields})).modified_count)
 
 
-async def _forget_users(collections: Collections, *, until: datetime) -> None:
-    await collections.users.delete_many({"kept_until": {"$lte": until}})
+async def _forget_users(collections: Collections, *, until: datetime, batch: int) -> None:
+    """Delete users who have no session any more; one that was read since is kept longer."""
+    due = {"kept_until": {"$lte": until}}
+    for user in await collections.users.find(due).sort("kept_until", 1).limit(batch).to_list():
+        owner = {name: user[name] for name in ("namespace", "agent", "user_id")}
+        found = collections.sessions.find(owner, {"kept_until": 1}).sort("kept_until", -1).limit(1)
+        kept = [session["kept_until"] for session in await found.to_list()]
+        if kept and kept[0] > until:
+            await collections.users.update_one(
+                {"_id": user["_id"]}, {"$max": {"kept_until": kept[0]}}
+            )
+        else:
+            await collections.users.delete_many({"_id": user["_id"], **due})
 
 
 async def _bound_users(

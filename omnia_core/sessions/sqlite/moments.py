@@ -1,6 +1,20 @@
 """Times as text that sorts: RFC 3339, UTC, microseconds, as in `2026-01-31T12:00:00.000000Z`."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+
+class Now(NamedTuple):
+    """The time of a transaction, also as text, which takes a while to make."""
+
+    time: datetime
+    text: str
+
+
+def now() -> Now:
+    """Return the present time."""
+    time = datetime.now(UTC)
+    return Now(time, moment(time))
 
 
 def moment(when: datetime) -> str:

@@ -1,8 +1,9 @@
 """The background work of retention in an SQLite file."""
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import datetime
 
+from omnia_core.sessions.sqlite import moments
 from omnia_core.sessions.sqlite.file import SqliteFile
 from omnia_core.sessions.sqlite.moments import moment
 from omnia_core.sessions.sqlite.rows import trial_stage
@@ -35,7 +36,7 @@ class SqliteRetention(RetentionDatabase):
 
     async def sweep(self, batch: int) -> tuple[int, int]:
         def work(connection: sqlite3.Connection) -> tuple[int, int]:
-            now = moment(datetime.now(UTC))
+            now = moments.now().text
             expired = connection.execute(_EXPIRED, (now, batch)).fetchall()
             late = connection.execute(_LATE, (now, batch)).fetchall()
             due = [(key,) for key, is_due in expired if is_due] + late
@@ -44,13 +45,13 @@ class SqliteRetention(RetentionDatabase):
             connection.executemany("DELETE FROM sessions WHERE key = ?", due)
             return len(expired), len(due)
 
-        return await self._file.run(work, durable=False)
+        return await self._file.run(work, durable=False, is_long=True)
 
     async def restamp(self, after: VisitedPage | None) -> VisitedPage:
         terms = self._terms
 
         def work(connection: sqlite3.Connection) -> VisitedPage:
-            now, page = moment(datetime.now(UTC)), self._page(connection, after)
+            now, page = moments.now().text, self._page(connection, after)
             for key, _, used_at, expires_at, ended, _ in page:
                 used = datetime.fromisoformat(used_at)
                 is_over = ended or expires_at <= now
@@ -59,15 +60,15 @@ class SqliteRetention(RetentionDatabase):
                 connection.execute(_RESTAMP, (expires, kept, key))
             return _visited(page)
 
-        return await self._file.run(work, durable=False)
+        return await self._file.run(work, durable=False, is_long=True)
 
     async def try_policy(self, after: VisitedPage | None) -> VisitedPage:
         def work(connection: sqlite3.Connection) -> VisitedPage:
-            now, page = datetime.now(UTC), self._page(connection, after)
+            now, page = moments.now(), self._page(connection, after)
             ended = deleted = 0
             for key, _, used_at, expires_at, is_ended, before in page:
                 stage = trial_stage(used_at, self._terms, now)
-                if is_ended or expires_at <= moment(now) or stage <= before:
+                if is_ended or expires_at <= now.text or stage <= before:
                     continue
                 connection.execute(
                     "UPDATE sessions SET trial_stage = ? WHERE key = ?", (stage, key)
@@ -76,7 +77,7 @@ class SqliteRetention(RetentionDatabase):
                 deleted += stage == 2  # noqa: PLR2004 - a stage
             return _visited(page, ended, deleted)
 
-        return await self._file.run(work, durable=False)
+        return await self._file.run(work, durable=False, is_long=True)
 
     def _page(
         self, connection: sqlite3.Connection, after: VisitedPage | None

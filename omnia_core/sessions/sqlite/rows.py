@@ -12,7 +12,7 @@ from omnia_core.sessions.daily import daily_calls
 from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.latency import histogram
 from omnia_core.sessions.records import Message
-from omnia_core.sessions.sqlite.moments import moment
+from omnia_core.sessions.sqlite.moments import Now, moment
 from omnia_core.sessions.sweeping import RetentionTerms
 
 # Sessions that ended, sessions and messages that were deleted; the same three of a dry run.
@@ -42,20 +42,28 @@ class Row(NamedTuple):
 
 
 _COLUMNS = ", ".join(Row._fields)
-_FIND = (
-    f"SELECT {_COLUMNS} FROM sessions WHERE namespace = ? AND agent = ? AND id = ? AND NOT ended"  # noqa: S608 - constants
+_OPEN = "FROM sessions WHERE namespace = ? AND agent = ? AND id = ? AND NOT ended"
+_FIND = f"SELECT {_COLUMNS} {_OPEN}"
+# One statement needs no transaction.
+_LOAD = (
+    f"SELECT {_COLUMNS}, (SELECT group_concat(record, char(10)) FROM"  # noqa: S608 - constants
+    f" (SELECT record FROM messages WHERE session = key ORDER BY position)) {_OPEN}"
 )
 _BEGIN = (
     "INSERT INTO sessions (namespace, agent, id, begun_at, active_at, used_at, expires_at)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-_USED = (
-    "UPDATE sessions SET expires_at = ?, used_at = ?, kept_until = ?, trial_stage = 0 WHERE key = ?"
-)
+# The assignments of an UPDATE of a session.
+_USED = "expires_at = ?, used_at = ?, kept_until = ?, trial_stage = 0"
 _APPENDED = (
-    "UPDATE sessions SET length = ?, first_position = ?, first_turn = ?, begun_with = ?,"
-    " user_id = ?, expires_at = ?, used_at = ?, active_at = ?, kept_until = ?, trial_stage = 0,"
-    " trial_position = ?, checkpoint = NULL WHERE key = ?"
+    "length = ?, first_position = ?, first_turn = ?, begun_with = ?, user_id = ?, active_at = ?,"
+    " trial_position = ?, checkpoint = NULL"
+)
+_COUNTED = (
+    "tag = ?, status = coalesce(?, status), turns = ?, tool_calls = tool_calls + ?,"
+    " provider_calls = provider_calls + ?, provider_errors = provider_errors + ?,"
+    " input_tokens = input_tokens + ?, output_tokens = output_tokens + ?,"
+    " cached_tokens = cached_tokens + ?, cost_usd = cost_usd + ?"
 )
 _MESSAGE = (
     "INSERT INTO messages (session, position, created_at, role, pack_version, record)"
@@ -86,23 +94,23 @@ _DAILY_TURNS = (
     " SET turns = d.turns + 1, errors = d.errors + excluded.errors,"
     " buckets = added(d.buckets, excluded.buckets)"
 )
-_TRAIL = (
-    "UPDATE sessions SET tag = ?, status = coalesce(?, status), turns = ?,"
-    " tool_calls = tool_calls + ?, provider_calls = provider_calls + ?,"
-    " provider_errors = provider_errors + ?, input_tokens = input_tokens + ?,"
-    " output_tokens = output_tokens + ?, cached_tokens = cached_tokens + ?,"
-    " cost_usd = cost_usd + ? WHERE key = ?"
-)
-_PROVIDER_CALL = (
-    "INSERT INTO provider_calls (session, turn, began_at, provider, model, status, fault, attempt,"
-    " input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
 _TOOL_CALL = (
     "INSERT INTO tool_calls (session, turn, began_at, call_id, name, handler, arguments, status,"
     " duration_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_EVENT = "INSERT INTO runtime_events (session, turn, at, kind, detail) VALUES (?, ?, ?, ?, ?)"
+_PROVIDER_CALL = (
+    "INSERT INTO provider_calls (session, number, turn, began_at, provider, model, status, fault,"
+    " attempt, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms)"
+    " VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM provider_calls WHERE session = ?1),"
+    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_EVENT = (
+    "INSERT INTO runtime_events (session, number, turn, at, kind, detail)"
+    " VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM runtime_events WHERE session = ?1),"
+    " ?, ?, ?, ?)"
+)
+# A time to live begins anew when so much of it is over, or a minute, so that few loads write.
+_UNUSED_SHARE, _UNUSED = 0.01, timedelta(minutes=1)
 
 
 def find(connection: sqlite3.Connection, name: Name) -> Row | None:
@@ -111,25 +119,35 @@ def find(connection: sqlite3.Connection, name: Name) -> Row | None:
     return Row(*found) if found else None
 
 
-def use(connection: sqlite3.Connection, row: Row, terms: RetentionTerms, now: datetime) -> Effects:
+def load(connection: sqlite3.Connection, name: Name) -> tuple[Row, str] | None:
+    """Return a session as `find`, and the records of its messages, one a line."""
+    found = connection.execute(_LOAD, name).fetchone()
+    return (Row(*found[:-1]), found[-1] or "") if found else None
+
+
+def is_due(row: Row, terms: RetentionTerms, now: Now) -> bool:
+    """Whether the time to live is to begin anew; a dry-run policy counts each use."""
+    unused = now.time - datetime.fromisoformat(row.used_at)
+    return terms.trial_ttl is not None or unused >= min(terms.ttl * _UNUSED_SHARE, _UNUSED)
+
+
+def use(connection: sqlite3.Connection, row: Row, terms: RetentionTerms, now: Now) -> Effects:
     """Begin the time to live anew; return what a dry-run policy would have done until now."""
-    connection.execute(
-        _USED, (moment(now + terms.ttl), moment(now), kept(row, terms, now), row.key)
-    )
+    connection.execute(_update(_USED), (*_times(row, terms, now), row.key))
     return trial_effects(row, terms, now)
 
 
-def begin(connection: sqlite3.Connection, name: Name, terms: RetentionTerms, now: datetime) -> Row:
+def begin(connection: sqlite3.Connection, name: Name, terms: RetentionTerms, now: Now) -> Row:
     """Insert a session without messages."""
-    at, expires_at = moment(now), moment(now + terms.ttl)
+    at, expires_at = now.text, moment(now.time + terms.ttl)
     key = connection.execute(_BEGIN, (*name, at, at, at, expires_at)).lastrowid
     assert key is not None  # noqa: S101 - it was inserted
     return Row(key, 0, 0, 0, "", "", 0, "completed", expires_at, at, None, 0, 0, None, "")
 
 
-def end(connection: sqlite3.Connection, row: Row, now: datetime) -> Effects:
+def end(connection: sqlite3.Connection, row: Row, now: Now) -> Effects:
     """End an expired session: what is kept of it stays, else it is deleted."""
-    if row.kept_until is not None and row.kept_until > moment(now):
+    if row.kept_until is not None and row.kept_until > now.text:
         connection.execute("UPDATE sessions SET ended = 1 WHERE key = ?", (row.key,))
         return [1, 0, 0, 0, 0, 0]
     connection.execute("DELETE FROM sessions WHERE key = ?", (row.key,))
@@ -140,11 +158,12 @@ def extend(
     connection: sqlite3.Connection,
     row: Row,
     messages: Sequence[tuple[Message, str]],
+    trail: tuple[Name, AuditTrail] | None,
     terms: RetentionTerms,
-    now: datetime,
+    now: Now,
 ) -> Effects:
-    """Append messages and their records, and delete the oldest above the limit."""
-    at, length = moment(now), row.length + len(messages)
+    """Append messages with their records and trail, and delete the oldest above the limit."""
+    at, length = now.text, row.length + len(messages)
     connection.executemany(
         _MESSAGE,
         [
@@ -177,18 +196,31 @@ def extend(
         kept_from = _first_kept(connection, row.key, length, terms.trial_most)
         effects[5] = max(kept_from - max(trial, start), 0)
         trial = kept_from
-    times = (moment(now + terms.ttl), at, at, kept(row, terms, now))
-    connection.execute(
-        _APPENDED, (length, start, turns, begun_with, user_id, *times, trial, row.key)
-    )
+    assignments = [_APPENDED]
+    values: list[Any] = [length, start, turns, begun_with, user_id, at, trial]
+    if not row.length or is_due(row, terms, now):
+        assignments.append(_USED)
+        values += _times(row, terms, now)
+    if trail is not None:
+        assignments.append(_COUNTED)
+        values += _insert_trail(connection, row, *trail, at)
+    connection.execute(_update(*assignments), (*values, row.key))
     return effects
 
 
 def keep_trail(
-    connection: sqlite3.Connection, name: Name, row: Row, trail: AuditTrail, now: datetime
+    connection: sqlite3.Connection, name: Name, row: Row, trail: AuditTrail, now: Now
 ) -> None:
-    """Write the audit records of an append, and add them up."""
-    turn, day = row.turns + trail.turns, moment(now)[:10]
+    """Write audit records that come without messages, and add them up."""
+    counted = _insert_trail(connection, row, name, trail, now.text)
+    connection.execute(_update(_COUNTED), (*counted, row.key))
+
+
+def _insert_trail(
+    connection: sqlite3.Connection, row: Row, name: Name, trail: AuditTrail, at: str
+) -> Sequence[Any]:
+    """Insert audit records, and add up those of the day; return the values of `_COUNTED`."""
+    turn, day = row.turns + trail.turns, at[:10]
     place = (row.key, turn)
     connection.executemany(_EVENT, [place + _values(event) for event in trail.events])
     if trail.tool_calls:
@@ -197,12 +229,6 @@ def keep_trail(
         calls = [place + _values(call) for call in trail.provider_calls]
         connection.executemany(_PROVIDER_CALL, calls)
     sums = daily_calls(trail.provider_calls)
-    totals = [
-        sum(getattr(each, name) for each in sums)
-        for name in ("errors", "input_tokens", "output_tokens", "cached_tokens", "cost_usd")
-    ]
-    counts = (len(trail.tool_calls), len(trail.provider_calls))
-    connection.execute(_TRAIL, (trail.tag, trail.status, turn, *counts, *totals, row.key))
     namespace, agent, _ = name
     for each in sums:
         *values, buckets = _values(each)
@@ -210,17 +236,38 @@ def keep_trail(
     if trail.turn_ms is not None:
         errors, buckets = int(trail.status == "error"), histogram((trail.turn_ms,))
         connection.execute(_DAILY_TURNS, (namespace, day, agent, errors, _json(buckets)))
+    return (
+        trail.tag,
+        trail.status,
+        turn,
+        len(trail.tool_calls),
+        len(trail.provider_calls),
+        sum(each.errors for each in sums),
+        sum(each.input_tokens for each in sums),
+        sum(each.output_tokens for each in sums),
+        sum(each.cached_tokens for each in sums),
+        sum(each.cost_usd for each in sums),
+    )
 
 
-def kept(row: Row, terms: RetentionTerms, now: datetime) -> str | None:
+def _update(*assignments: str) -> str:
+    return f"UPDATE sessions SET {', '.join(assignments)} WHERE key = ?"  # noqa: S608 - constants
+
+
+def _times(row: Row, terms: RetentionTerms, now: Now) -> tuple[str, str, str | None]:
+    """Return the values of `_USED`."""
+    return moment(now.time + terms.ttl), now.text, kept(row, terms, now)
+
+
+def kept(row: Row, terms: RetentionTerms, now: Now) -> str | None:
     """Return until when a session is kept that is used now; its own time without a policy."""
     keep = terms.keep
     if keep is None and row.kept_until is not None:
         keep = datetime.fromisoformat(row.kept_until) - datetime.fromisoformat(row.used_at)
-    return moment(now + keep) if keep else None
+    return moment(now.time + keep) if keep else None
 
 
-def trial_effects(row: Row, terms: RetentionTerms, now: datetime) -> Effects:
+def trial_effects(row: Row, terms: RetentionTerms, now: Now) -> Effects:
     """Return what a dry-run policy would have done to a session until now."""
     if terms.trial_ttl is None:
         return [0] * 6
@@ -228,9 +275,9 @@ def trial_effects(row: Row, terms: RetentionTerms, now: datetime) -> Effects:
     return [0, 0, 0, int(stage > 0 and row.trial_stage == 0), int(stage == 2 > row.trial_stage), 0]  # noqa: PLR2004 - a stage
 
 
-def trial_stage(used_at: str, terms: RetentionTerms, now: datetime) -> int:
+def trial_stage(used_at: str, terms: RetentionTerms, now: Now) -> int:
     """Return 1 if a dry-run policy would have ended a session by now, 2 if deleted, else 0."""
-    unused = now - datetime.fromisoformat(used_at)
+    unused = now.time - datetime.fromisoformat(used_at)
     return int(_reached(terms.trial_ttl, unused)) + int(_reached(terms.trial_keep, unused))
 
 
@@ -261,10 +308,8 @@ def _delete_before(connection: sqlite3.Connection, key: int, position: int) -> t
 
 
 def _values(record: msgspec.Struct) -> tuple[Any, ...]:
-    return tuple(
-        _without_surrogates(value) if isinstance(value, str) else value
-        for value in msgspec.structs.astuple(record)
-    )
+    values = msgspec.structs.astuple(record)
+    return (*[_without_surrogates(value) if type(value) is str else value for value in values],)
 
 
 def _without_surrogates(value: str) -> str:

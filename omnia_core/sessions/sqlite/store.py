@@ -5,8 +5,8 @@ several machines may not, because their write-ahead log needs shared memory.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,9 +15,9 @@ from msgspec import Struct
 from omnia_core.sessions.audit import AuditTrail
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.sqlite import rows
-from omnia_core.sessions.sqlite.file import BUSY_SECONDS, SqliteFile
-from omnia_core.sessions.sqlite.moments import moment
+from omnia_core.sessions.sqlite import moments, rows
+from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
+from omnia_core.sessions.sqlite.file import SqliteFile
 from omnia_core.sessions.sqlite.retention import SqliteRetention
 from omnia_core.sessions.sqlite.signals import SqliteSignals
 from omnia_core.sessions.store import (
@@ -34,7 +34,6 @@ from omnia_core.sessions.sweeping import (
     retention_terms,
 )
 
-_RECORDS = "SELECT record FROM messages WHERE session = ? ORDER BY position"
 _RENAME = "UPDATE sessions SET name = ? WHERE key = ?"
 _CHECKPOINT = "UPDATE sessions SET checkpoint = ? WHERE key = ?"
 
@@ -99,27 +98,19 @@ class SqliteSessionStore(SessionStore):
     async def load(self, session_id: str) -> Session | None:
         name = self._name(session_id)
 
-        def work(
-            connection: sqlite3.Connection,
-        ) -> tuple[rows.Row, list[tuple[str]], rows.Effects] | None:
-            now = datetime.now(UTC)
-            row = rows.find(connection, name)
-            if row is None or row.expires_at <= moment(now):
-                return None
-            effects = rows.use(connection, row, self._terms, now)
-            return row, connection.execute(_RECORDS, (row.key,)).fetchall(), effects
-
-        found = await self._file.run(work, durable=False)
+        found = await self._file.read(partial(rows.load, name=name))
         if found is None:
             return None
-        row, records, effects = found
-        report_effects(self._on_retention, effects)
-        # Not `splitlines`: JSON may contain other separators of lines, such as U+2028.
-        lines = filter(None, (row.checkpoint or "").split("\n"))
+        row, records = found
+        now = moments.now()
+        if row.expires_at <= now.text:
+            return None
+        if rows.is_due(row, self._terms, now):
+            await self._renew(name)
         return Session(
             session_id,
-            self._decoded(record for (record,) in records),
-            self._decoded(lines),
+            self._decoded(records),
+            self._decoded(row.checkpoint or ""),
             DeletedMessages(
                 row.first_position,
                 row.first_turn,
@@ -147,21 +138,20 @@ class SqliteSessionStore(SessionStore):
             return found
         name, terms = self._name(session_id), self._terms
         records = [(message, self._encoder.encode(message).decode()) for message in messages]
+        trail = None if audit is None else (name, audit)
 
         def work(connection: sqlite3.Connection) -> tuple[bool, int, rows.Effects]:
-            now = datetime.now(UTC)
+            now = moments.now()
             row = rows.find(connection, name)
             ended = [0] * 6
-            if row is not None and row.expires_at <= moment(now):
+            if row is not None and row.expires_at <= now.text:
                 ended = rows.end(connection, row, now)
                 row = None
             length = row.length if row else 0
             if length != expected_length:
                 return False, length, ended
             row = row or rows.begin(connection, name, terms, now)
-            effects = rows.extend(connection, row, records, terms, now)
-            if audit is not None:
-                rows.keep_trail(connection, name, row, audit, now)
+            effects = rows.extend(connection, row, records, trail, terms, now)
             return (
                 True,
                 length + len(records),
@@ -183,10 +173,11 @@ class SqliteSessionStore(SessionStore):
         lines = self._encoder.encode_lines(messages).decode()
 
         def work(connection: sqlite3.Connection) -> None:
-            now = datetime.now(UTC)
+            now = moments.now()
             row = rows.find(connection, name)
-            if row and row.length == expected_length and row.expires_at > moment(now):
-                rows.use(connection, row, self._terms, now)
+            if row and row.length == expected_length and row.expires_at > now.text:
+                if rows.is_due(row, self._terms, now):
+                    rows.use(connection, row, self._terms, now)
                 connection.execute(_CHECKPOINT, (lines, row.key))
 
         await self._file.run(work, durable=False)
@@ -202,9 +193,9 @@ class SqliteSessionStore(SessionStore):
         id_, given = self._name(session_id), (replace_nul(name), replace_nul(expected_name))
 
         def work(connection: sqlite3.Connection) -> bool:
-            now, (fresh, expected) = datetime.now(UTC), given
+            now, (fresh, expected) = moments.now(), given
             row = rows.find(connection, id_)
-            if row is None or row.expires_at <= moment(now):
+            if row is None or row.expires_at <= now.text:
                 return False
             if audit is not None:
                 rows.keep_trail(connection, id_, row, audit, now)
@@ -215,11 +206,25 @@ class SqliteSessionStore(SessionStore):
 
         return await self._file.run(work, durable=False)
 
+    async def _renew(self, name: rows.Name) -> None:
+        """Begin the time to live of a session anew, if it has not ended meanwhile."""
+
+        def work(connection: sqlite3.Connection) -> rows.Effects | None:
+            now = moments.now()
+            row = rows.find(connection, name)
+            if row is None or row.expires_at <= now.text:
+                return None
+            return rows.use(connection, row, self._terms, now)
+
+        report_effects(self._on_retention, await self._file.run(work, durable=False))
+
     async def close(self) -> None:
         await self._worker.close()
         await self._file.close()
 
-    def _decoded(self, records: Iterable[str]) -> tuple[Message, ...]:
+    def _decoded(self, lines: str) -> tuple[Message, ...]:
+        # Not `splitlines`: JSON may contain other separators of lines, such as U+2028.
+        records = filter(None, lines.split("\n"))
         try:
             return tuple(map(self._decoder.decode, records))
         except msgspec.MsgspecError as error:

@@ -7,9 +7,10 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from omnia_core.addresses import is_refused
 from omnia_core.connection_failures import shown_address
+from omnia_core.files.config_text import ConfigText
 from omnia_core.files.tools import HTTPRetryPolicy
 from omnia_core.telemetry.tracing import trace_headers
-from omnia_runtime.http_client import HTTPClient, retry_after
+from omnia_runtime.http_client import HTTPClient, retry_after, server_tls
 from omnia_runtime.ports.tools import ToolFailed
 from omnia_runtime.tools.http.request import HTTPToolRequest
 from omnia_runtime.tools.http.response import HTTPToolResponse
@@ -37,16 +38,18 @@ class HTTPToolClient:
         client: HTTPClient,
         policy: HTTPRetryPolicy | None,
         timeout: float,
+        authority: ConfigText | None = None,
     ) -> None:
-        """Prepare the calls of a handler.
+        """Prepare the calls of a handler; `authority` is trusted beside the public ones.
 
         Raises:
-            ValueError: the policy is invalid.
+            ValueError: the policy is invalid, or the authority.
         """
         self._handler = handler
         self._client = client
         self._retry = HTTPRetry.of(policy)
         self._timeout = timeout
+        self.tls = server_tls(authority)
 
     async def send(self, request: HTTPToolRequest) -> HTTPToolResponse:
         """Send a request; retry as the policy says, within the time limit of the handler.
@@ -84,6 +87,7 @@ class HTTPToolClient:
                 yarl.URL(_ascii_url(request.url), encoded=True),
                 headers={**request.headers, **trace_headers()},
                 data=request.body,
+                ssl=self.tls,
                 # A redirect could send the handler's headers to another server.
                 allow_redirects=False,
                 # aiohttp would send a type without a body.

@@ -56,7 +56,9 @@ class HTTPSource:
             handler.name, frozenset(config.redact), config.response_mapping
         )
         self._credential = credential
-        self._calls = HTTPToolClient(handler.name, client, config.retry_policy, self.timeout)
+        self._calls = HTTPToolClient(
+            handler.name, client, config.retry_policy, self.timeout, handler.authority
+        )
 
     def specs(self) -> list[ToolSpec]:
         tool = self._definition

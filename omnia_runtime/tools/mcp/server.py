@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 from omnia_core.addresses import AddressRefused
+from omnia_core.authorities import context_with
 from omnia_core.connection_failures import (
     CREDENTIAL_REFUSED,
     UNREACHABLE,
@@ -20,10 +21,13 @@ from omnia_core.connection_failures import (
     status_problem,
     timeout_problem,
 )
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.config_text import ConfigText
 from omnia_core.files.tools import MCPConfig, ToolHandler
 from omnia_core.mcp_client import ServerErrorData, ToolLists
 from omnia_core.units import Duration
 from omnia_runtime.ports.tools import ToolFailed
+from omnia_runtime.tools.credentials import SecretValues
 
 MAX_MESSAGE_BYTES = 10 * 1024 * 1024
 TOO_LARGE = "is too large"
@@ -49,14 +53,18 @@ class MCPServer(Struct, frozen=True):
         name: of the handler.
         timeout: seconds that one request may take.
         headers: returns the headers with the credential; called for each request.
+        variables: returns the environment of a program from Secrets; called for each start.
         deny_private: whether a server over HTTP must be at a public address.
+        authority: a certificate authority that is trusted beside the public ones.
     """
 
     name: str
     config: MCPConfig
     timeout: float
     headers: Callable[[], Mapping[str, str]]
+    variables: Callable[[], Mapping[str, str]]
     deny_private: bool = False
+    authority: ConfigText | None = None
 
 
 def server_of(
@@ -81,7 +89,18 @@ def server_of(
     elif not config.endpoint.startswith(("http://", "https://")):
         raise ValueError("mcpConfig.endpoint must be an http or https URL")
     timeout = Duration.parse(handler.timeout).seconds
-    return MCPServer(handler.name, config, timeout, headers, deny_private)
+    secrets = SecretValues(config.headers_from)
+
+    def all_headers() -> Mapping[str, str]:
+        return {**config.headers, **secrets.read(), **headers()}
+
+    try:
+        context_with(handler.authority)
+    except ConfigurationError as error:
+        raise ValueError(error.message) from error
+    variables = SecretValues(config.env_from).read
+    authority = handler.authority
+    return MCPServer(handler.name, config, timeout, all_headers, variables, deny_private, authority)
 
 
 class CallOutcome:

@@ -17,9 +17,8 @@ from mcp import types
 from mcp.client.stdio import get_default_environment
 from mcp.shared.message import SessionMessage
 
-from omnia_core.files.tools import MCPConfig
 from omnia_runtime.tools.mcp.messages import corrected, unreadable
-from omnia_runtime.tools.mcp.server import MAX_MESSAGE_BYTES, ConnectionState
+from omnia_runtime.tools.mcp.server import MAX_MESSAGE_BYTES, ConnectionState, MCPServer
 
 # How long the program may take to end by itself, and again after SIGTERM.
 _END_SECONDS = 1.0
@@ -35,7 +34,7 @@ _Streams = tuple[
 
 
 @contextlib.asynccontextmanager
-async def program(config: MCPConfig, name: str, state: ConnectionState) -> AsyncIterator[_Streams]:
+async def program(server: MCPServer, state: ConnectionState) -> AsyncIterator[_Streams]:
     """Run the program of a handler; at the end of the block, kill it and all that it started.
 
     Its environment contains the handler's variables and a few harmless ones such as PATH: that of
@@ -43,7 +42,9 @@ async def program(config: MCPConfig, name: str, state: ConnectionState) -> Async
 
     Raises:
         OSError: the program cannot be run.
+        CredentialUnusable: a variable's Secret is missing.
     """
+    config, name = server.config, server.name
     _hide_runtime()
     process = await asyncio.create_subprocess_exec(
         config.command,
@@ -51,7 +52,7 @@ async def program(config: MCPConfig, name: str, state: ConnectionState) -> Async
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**get_default_environment(), **config.env},
+        env={**get_default_environment(), **config.env, **server.variables()},
         cwd=config.work_dir or None,
         start_new_session=True,
         limit=MAX_MESSAGE_BYTES,

@@ -12,6 +12,7 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from omnia_core.addresses import AddressRefused, is_private
+from omnia_core.authorities import context_with
 from omnia_core.mcp_client import ObservedTransport
 from omnia_runtime.tools.mcp.lenient import make_readable
 from omnia_runtime.tools.mcp.messages import corrected, corrected_event
@@ -45,7 +46,7 @@ def open_transport(
     """
     config = server.config
     if config.transport == "stdio":
-        return _observed(program(config, server.name, state), state), "auto"
+        return _observed(program(server, state), state), "auto"
     if config.transport == "sse":
 
         def client_factory(*_: Any, **__: Any) -> Any:
@@ -81,7 +82,7 @@ def _http_client(
         posts_matter: whether the connection ends when the server refuses a message.
     """
     inner = httpx2.AsyncHTTPTransport(
-        verify=_tls_context(),
+        verify=context_with(server.authority) or _tls_context(),
         trust_env=False,
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=20),
     )

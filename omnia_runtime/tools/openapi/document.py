@@ -10,6 +10,8 @@ from omnia_runtime.tools.credentials import Credential
 from omnia_runtime.tools.http.request import without
 
 if TYPE_CHECKING:
+    import ssl
+
     import aiohttp
 
 MAX_DOCUMENT_BYTES = 5 * 1024 * 1024
@@ -25,7 +27,12 @@ class DocumentUnavailable(Exception):
     """The document is not available; the message says why, without its address."""
 
 
-async def fetch_document(config: OpenAPIConfig, client: HTTPClient, credential: Credential) -> str:
+async def fetch_document(
+    config: OpenAPIConfig,
+    client: HTTPClient,
+    credential: Credential,
+    tls: "ssl.SSLContext | bool" = True,
+) -> str:
     """Return the text of the document.
 
     Raises:
@@ -43,7 +50,7 @@ async def fetch_document(config: OpenAPIConfig, client: HTTPClient, credential: 
             # The headers for one server are never sent to another.
             headers = own if _origin(url) == _origin(config.spec_url) else {"Accept": _ACCEPT}
             async with client.session().get(
-                url, headers=headers, allow_redirects=False
+                url, headers=headers, allow_redirects=False, ssl=tls
             ) as response:
                 if response.status in _REDIRECTS and "Location" in response.headers:
                     url = urljoin(url, response.headers["Location"])

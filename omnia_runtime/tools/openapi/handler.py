@@ -60,14 +60,20 @@ class OpenAPISource(PolledSource):
         config = handler.openapi_config
         if config is None:
             raise ValueError("a handler of type openapi needs openAPIConfig")
-        for url in (config.spec_url, config.base_url or config.spec_url):
+        own = config.document
+        if own is not None and not own.text.strip():
+            raise ValueError(f"{own.origin} is missing or empty: add it")
+        needed = [config.spec_url] if own is None else []
+        for url in (*needed, *filter(None, (config.base_url,))):
             if urlsplit(url).scheme not in ("http", "https"):
                 raise ValueError("openAPIConfig needs http or https URLs")
         super().__init__(handler, interval, away)
         self._config = config
         self._credential = credential
         self._client = client
-        self._calls = HTTPToolClient(handler.name, client, config.retry_policy, self.timeout)
+        self._calls = HTTPToolClient(
+            handler.name, client, config.retry_policy, self.timeout, handler.authority
+        )
         self._reader = ResponseReader(handler.name)
         self._digest = b""
         self._remarks = ""
@@ -88,7 +94,7 @@ class OpenAPISource(PolledSource):
     async def _poll(self) -> PollResult:
         try:
             async with asyncio.timeout(self.timeout):
-                text = await fetch_document(self._config, self._client, self._credential)
+                text = await self._text()
             # A document has megabytes: its digest is kept instead.
             digest = hashlib.sha256(text.encode()).digest()
             specs = await self._read(text, digest) if digest != self._digest else None
@@ -102,6 +108,11 @@ class OpenAPISource(PolledSource):
             _log.exception("OpenAPI document", handler=self.name)
             return _failed("the document cannot be read")
         return PollResult(specs, self._remarks)
+
+    async def _text(self) -> str:
+        if self._config.document is not None:
+            return self._config.document.text
+        return await fetch_document(self._config, self._client, self._credential, self._calls.tls)
 
     async def _read(self, text: str, digest: bytes) -> list[ToolSpec]:
         # 15 MB that an agent without OpenAPI documents does not need.

@@ -1,4 +1,4 @@
-"""Kubernetes, Helm and the pause program from their Go modules, kept until their source changes."""
+"""Programs from their Go modules, kept until their source changes."""
 
 import hashlib
 import re
@@ -56,11 +56,12 @@ class Program:
 SERVERS = Program("kubernetes", ".", KUBERNETES)
 HELM = Program("helm", "helm.sh/helm/v3/cmd/helm", ("helm",))
 PAUSE = Program("pause", ".", ("pause",))
+ARGOCD_DIFF = Program("argocd-diff", ".", ("argocd-diff",))
 
 
 def program(layout: Layout, name: str) -> Path:
     """Return the path of a program, built or not."""
-    owner = next(each for each in (SERVERS, HELM, PAUSE) if name in each.names)
+    owner = next(each for each in (SERVERS, HELM, PAUSE, ARGOCD_DIFF) if name in each.names)
     return owner.folder(layout) / name
 
 

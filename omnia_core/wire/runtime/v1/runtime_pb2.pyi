@@ -304,6 +304,46 @@ class CancelTurnResponse(_message.Message):
     detail: str
     def __init__(self, state: _Optional[_Union[CancelState, str]] = ..., detail: _Optional[str] = ...) -> None: ...
 
+class ReadConversationRequest(_message.Message):
+    __slots__ = ("session_id", "last_turns")
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    LAST_TURNS_FIELD_NUMBER: _ClassVar[int]
+    session_id: str
+    last_turns: int
+    def __init__(self, session_id: _Optional[str] = ..., last_turns: _Optional[int] = ...) -> None: ...
+
+class ReadConversationResponse(_message.Message):
+    __slots__ = ("state", "detail", "session_name", "messages", "earlier_turns")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    EARLIER_TURNS_FIELD_NUMBER: _ClassVar[int]
+    state: ResumeState
+    detail: str
+    session_name: str
+    messages: _containers.RepeatedCompositeFieldContainer[ConversationMessage]
+    earlier_turns: int
+    def __init__(self, state: _Optional[_Union[ResumeState, str]] = ..., detail: _Optional[str] = ..., session_name: _Optional[str] = ..., messages: _Optional[_Iterable[_Union[ConversationMessage, _Mapping]]] = ..., earlier_turns: _Optional[int] = ...) -> None: ...
+
+class ConversationMessage(_message.Message):
+    __slots__ = ("role", "content", "parts", "tool_calls", "tool_result", "finish_reason", "created_at")
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_CALLS_FIELD_NUMBER: _ClassVar[int]
+    TOOL_RESULT_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    role: str
+    content: str
+    parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
+    tool_calls: _containers.RepeatedCompositeFieldContainer[ToolCall]
+    tool_result: ToolResult
+    finish_reason: str
+    created_at: str
+    def __init__(self, role: _Optional[str] = ..., content: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., tool_calls: _Optional[_Iterable[_Union[ToolCall, _Mapping]]] = ..., tool_result: _Optional[_Union[ToolResult, _Mapping]] = ..., finish_reason: _Optional[str] = ..., created_at: _Optional[str] = ...) -> None: ...
+
 class DuplexStart(_message.Message):
     __slots__ = ("codec", "sample_rate", "channels", "system_instruction")
     CODEC_FIELD_NUMBER: _ClassVar[int]

@@ -59,6 +59,11 @@ class RuntimeServiceStub:
                 request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnRequest.SerializeToString,
                 response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnResponse.FromString,
                 _registered_method=True)
+        self.ReadConversation = channel.unary_unary(
+                '/omnia.runtime.v1.RuntimeService/ReadConversation',
+                request_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ReadConversationRequest.SerializeToString,
+                response_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ReadConversationResponse.FromString,
+                _registered_method=True)
 
 
 class RuntimeServiceServicer:
@@ -100,6 +105,14 @@ class RuntimeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReadConversation(self, request, context):
+        """What was said in a session: its last turns. INVALID_ARGUMENT when session_id is empty. A
+        runtime that does not know it answers UNIMPLEMENTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RuntimeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +140,11 @@ def add_RuntimeServiceServicer_to_server(servicer, server):
                     servicer.CancelTurn,
                     request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnRequest.FromString,
                     response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnResponse.SerializeToString,
+            ),
+            'ReadConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReadConversation,
+                    request_deserializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ReadConversationRequest.FromString,
+                    response_serializer=omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ReadConversationResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -264,6 +282,33 @@ class RuntimeService:
             '/omnia.runtime.v1.RuntimeService/CancelTurn',
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnRequest.SerializeToString,
             omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.CancelTurnResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReadConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/omnia.runtime.v1.RuntimeService/ReadConversation',
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ReadConversationRequest.SerializeToString,
+            omnia__core_dot_wire_dot_runtime_dot_v1_dot_runtime__pb2.ReadConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,167 @@
+"""The screen of a person: answers as Markdown while they come, and what is waited for."""
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from omnia_cli.chat.markdown import Blocks, Rendered
+from omnia_cli.chat.turn import MODEL, TOOL, Turn, arguments_line, facts
+from omnia_cli.control_characters import visible
+from omnia_core.jsonvalue import JsonObject
+
+_FRAMES_PER_SECOND = 8
+_QUIET_SECONDS = 0.3
+
+
+class TerminalScreen:
+    """Shows a conversation in a terminal.
+
+    Attributes:
+        turns: what happened, the last turn at the end.
+    """
+
+    def __init__(self, console: Console, agent: str) -> None:
+        self._console = console
+        self._agent = agent
+        self._live: Live | None = None
+        self._blocks = Blocks()
+        self._begun = False
+        self.turns: list[Turn] = []
+
+    def session(self, session_id: str, *, resumed: bool) -> None:
+        name = Text(visible(self._agent), style="bold")
+        word = "resumed session" if resumed else "session"
+        self._console.print(name.append(f"  {word} {visible(session_id)}", style="not bold dim"))
+
+    def sent(self, message: str) -> None:
+        self.turns.append(Turn(self._agent, message))
+        self._blocks = Blocks()
+        self._begun = False
+        self._live = Live(
+            _Waiting(self.turns[-1], self._blocks),
+            console=self._console,
+            transient=True,
+            refresh_per_second=_FRAMES_PER_SECOND,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start()
+
+    def receive(self, frame: JsonObject) -> None:
+        if not self.turns:
+            return
+        turn = self.turns[-1]
+        turn.take(frame)
+        match frame["type"]:
+            case "chunk":
+                for block in self._blocks.take(visible(str(frame["content"]))):
+                    self._show(block)
+            case "tool_call":
+                self._flush()
+            case "tool_result":
+                self._flush()
+                self._tool(turn, str(frame["tool_result"]["id"]))
+            case "done":
+                self._done(turn, frame)
+            case "error":
+                self._flush()
+                self.ended()
+                error = frame["error"]
+                text = Text(visible(f"{error['message']} "), style="red")
+                self._console.print(text.append(visible(str(error["code"])), style="dim red"))
+            case _:
+                pass
+
+    def cut(self) -> None:
+        self._flush()
+        self.note("the answer was cut here; what it said so far is kept", problem=True)
+
+    def note(self, text: str, *, problem: bool = False, end: str = "\n") -> None:  # noqa: ARG002 - the port's
+        # Always a whole line: what is waited for is drawn below it.
+        self._console.print(Text(visible(text).rstrip(), style="red" if problem else "dim"))
+
+    def ended(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def _done(self, turn: Turn, frame: JsonObject) -> None:
+        if not turn.pieces:
+            self._blocks = Blocks()
+            self._show(visible(str(frame.get("content", ""))))
+        self._flush()
+        self.ended()
+        if frame.get("finish_reason") == "cancelled":
+            self.note("Stopped. What was said is kept.")
+        self.note(facts(turn))
+        self._console.print()
+
+    def _tool(self, turn: Turn, call_id: str) -> None:
+        step = turn.tool(call_id)
+        if step is None:
+            return
+        line = Text("● ", style="red" if step.failed else "green")
+        line.append(visible(step.name), style="bold default")
+        line.append(f" {visible(arguments_line(step.arguments))}", style="default")
+        if step.failed:
+            line.append(f"  failed {visible(step.outcome)}", style="red")
+        else:
+            line.append(f"  done {(step.ended or 0) - step.began:.2f} s", style="dim")
+        self._console.print(line)
+        self._begun = True
+
+    def _flush(self) -> None:
+        if rest := self._blocks.rest():
+            self._show(rest)
+
+    def _show(self, block: str) -> None:
+        if not block.strip():
+            return
+        if self._begun:
+            self._console.print()
+        self._console.print(Rendered(block), end="")
+        self._begun = True
+
+
+class _Waiting:
+    """What has not come yet: the model, a tool, or the rest of a block."""
+
+    def __init__(self, turn: Turn, blocks: Blocks) -> None:
+        self._turn = turn
+        self._blocks = blocks
+        self._spinner = Spinner("dots", style="dim")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._blocks.pending.strip():
+            yield self._blocks
+            return
+        step = self._turn.running
+        if step is None or (waited := self._turn.seconds - step.began) < _QUIET_SECONDS:
+            return
+        doing = "asking" if step.kind == MODEL else "running"
+        keys = "Ctrl-C stops the answer"
+        text = f"{doing} {visible(step.name)}, {waited:.0f} s · {keys}"
+        self._spinner.update(text=Text(text, style="dim", no_wrap=True, overflow="ellipsis"))
+        yield self._spinner
+
+
+def steps_lines(turn: Turn, width: int) -> Text:
+    """Draw the steps of a turn as bars, one a line, each `width` characters wide at most."""
+    total = max((step.ended or turn.seconds for step in turn.steps), default=0.0) or 1.0
+    names = max((len(step.name) for step in turn.steps), default=0)
+    room = max(10, min(40, width - names - 20))
+    text = Text(no_wrap=True, overflow="ellipsis")
+    for number, step in enumerate(turn.steps, 1):
+        ended = step.ended or turn.seconds
+        begin = int(room * step.began / total)
+        size = max(1, round(room * (ended - step.began) / total))
+        bar = (" " * begin + "━" * size)[:room].ljust(room)
+        text.append(f"{number:>2} {visible(step.name).ljust(names)} ")
+        style = "red" if step.failed else "cyan" if step.kind == TOOL else "dim"
+        text.append(bar, style=style)
+        outcome = "" if step.outcome == "done" else f"  {visible(step.outcome)}"
+        text.append(f" {ended - step.began:.2f} s{outcome}\n")
+    text.rstrip()
+    return text

@@ -1,0 +1,145 @@
+"""`GET /api/sessions/{id}/turns`: what was said in a session, for its user."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import orjson
+from msgspec import Struct
+
+from omnia_core.conversation.parts import Part
+from omnia_core.http.errors import HttpError
+from omnia_core.http.head import RequestHead
+from omnia_core.jsonvalue import JsonObject
+from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.port import Backend, Reading, Resume, SaidMessage
+from omnia_facade.entrance.admission import rejection_of_origin
+from omnia_facade.entrance.errors import RETRY_NOW
+
+LONGEST = 100
+_PATH = re.compile(r"/api/sessions/([A-Za-z0-9._:-]{1,128})/turns")
+_METHODS = ("GET", "HEAD")
+
+
+class PastTurns(Struct, frozen=True):
+    """Answers the requests for the turns of a session.
+
+    Attributes:
+        allowed_origins: as for an upgrade to WebSocket.
+        local: whether the port is reachable from this machine only.
+    """
+
+    status: ClassVar[int] = 200
+    hint: ClassVar[str] = "read a conversation with GET /api/sessions/{id}/turns"
+
+    backend: Backend
+    allowed_origins: Sequence[str]
+    local: bool
+
+    def serves(self, path: str) -> bool:
+        return _PATH.fullmatch(path) is not None
+
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
+        """Return the last turns.
+
+        Raises:
+            HttpError: they cannot be read.
+        """
+        found = _PATH.fullmatch(head.path)
+        if found is None:
+            raise _not_found()
+        if head.method not in _METHODS:
+            allowed = ", ".join(_METHODS)
+            raise HttpError(
+                405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
+            )
+        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
+            raise rejected
+        reading = await self.backend.read(found[1], principal, _last(head))
+        match reading.resume:
+            case Resume.RESUMABLE:
+                return _document(found[1], reading)
+            case Resume.NOT_FOUND:
+                raise _not_found()
+            case Resume.UNAVAILABLE:
+                detail = "the session cannot be read at present; try again"
+                raise HttpError(503, "session_store_unavailable", detail, RETRY_NOW)
+            case None:
+                detail = "this agent does not tell what was said: its runtime cannot, or keeps none"
+                raise HttpError(409, "turns_unsupported", detail)
+
+
+def _last(head: RequestHead) -> int:
+    """Return how many turns are asked for."""
+    given = head.parameter("last")
+    if given is None:
+        return 0
+    if not (given.isascii() and given.isdecimal() and 1 <= int(given[:4]) <= LONGEST):
+        raise HttpError(
+            400, "invalid_request", f"last: expected a number from 1 to {LONGEST}, found {given!r}"
+        )
+    return int(given)
+
+
+def _not_found() -> HttpError:
+    return HttpError(
+        404,
+        "session_not_found",
+        "the session is unknown or has expired; with session.type memory only the pod that has the"
+        " session knows it",
+    )
+
+
+def _document(session_id: str, reading: Reading) -> JsonObject:
+    turns: list[JsonObject] = []
+    for message in reading.messages:
+        if message.role == "user" or not turns:
+            turns.append({"messages": []})
+        turns[-1]["messages"].append(dict(_fields(message)))
+    return {
+        "session_id": session_id,
+        "session_name": reading.session_name,
+        "earlier": reading.earlier_turns,
+        "turns": turns,
+    }
+
+
+def _fields(message: SaidMessage) -> Iterator[tuple[str, object]]:
+    yield "role", message.role
+    if message.role == "tool":
+        yield "tool_call_id", message.tool_call_id
+        yield ("error" if message.is_error else "result"), _value(message.content)
+    else:
+        yield "content", message.content
+    if message.parts:
+        yield "media", [dict(_media(part)) for part in message.parts]
+    if message.tool_calls:
+        yield (
+            "tool_calls",
+            [
+                {"id": call.id, "name": call.name, "arguments": _value(call.arguments)}
+                for call in message.tool_calls
+            ],
+        )
+    if message.finish_reason:
+        yield "finish_reason", message.finish_reason
+    if message.created_at:
+        yield "created_at", message.created_at
+
+
+def _media(part: Part) -> Iterator[tuple[str, str]]:
+    yield "type", part.type
+    if part.media:
+        yield "mime_type", part.media.mime_type
+        if part.media.url:
+            yield "url", part.media.url
+        if part.media.storage_ref:
+            yield "storage_ref", part.media.storage_ref
+
+
+def _value(text: str) -> object:
+    """Return the JSON value of a text; a text that is not JSON as it is."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text

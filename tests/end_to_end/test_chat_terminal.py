@@ -1,0 +1,257 @@
+"""`omnia chat` at a terminal: keys, Markdown, commands, and answers that would like to own it."""
+
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import OMNIA, ROOT, Example, Start, starting
+from tests.end_to_end.terminal import PATIENCE, Terminal, terminal
+from tests.services import free_port
+
+pytestmark = pytest.mark.timeout(4 * PATIENCE)
+
+AGENT = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata:
+  name: writer
+spec:
+  facade:
+    type: websocket
+    port: {port}
+  prompt:
+    system: You write.
+  provider:
+    type: mock
+    mock:
+      responses:
+        inter_chunk_ms: 40
+        defaultResponse: "Yes."
+        scenarios:
+          default:
+            matches:
+              - contains: table
+                content: |
+                  # Orders
+
+                  All **done**, see [here](https://example.com/a).
+
+                  | Order | Item |
+                  |---|---|
+                  | A-1001 | oak desk |
+
+                  - one
+                  - two
+
+                  ```
+                  code()
+                  ```
+
+                  <b>kept</b>
+              - contains: hostile
+                content: "\\e]0;OWNED\\a\\e[2J\\e[H\\e[31mred \\u009b31m back\\b\\b\\r over"
+              - contains: count
+                content: >-
+                  one two three four five six seven eight nine ten eleven twelve thirteen fourteen
+                  fifteen sixteen seventeen eighteen nineteen twenty done
+"""
+
+
+@pytest.fixture(scope="module")
+def environment_of_all(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("terminal")
+    return {**os.environ, "XDG_STATE_HOME": str(folder / "state"), "TERM": "xterm-256color"}
+
+
+@pytest.fixture(scope="module")
+def served(
+    tmp_path_factory: pytest.TempPathFactory, environment_of_all: dict[str, str]
+) -> Iterator[dict[str, str]]:
+    """An agent that `omnia up` runs for all tests; return the environment of its users."""
+    folder = tmp_path_factory.mktemp("writer")
+    (folder / "writer.yaml").write_text(AGENT.format(port=free_port()))
+    with starting(folder, environment_of_all) as start:
+        start(folder / "writer.yaml").wait("serving")
+        yield environment_of_all
+
+
+@pytest.fixture
+def person(need_program: Callable[[str, str], str]) -> Iterator[Terminal]:
+    # The path of a socket has 108 bytes at most.
+    with (
+        tempfile.TemporaryDirectory(prefix="tmux-") as folder,
+        terminal(need_program("tmux", "apt-get install tmux"), Path(folder)) as found,
+    ):
+        yield found
+
+
+def talk(person: Terminal, environment: dict[str, str], *options: str) -> None:
+    person.start([*OMNIA, "chat", "writer", *options], {**environment, "PYTHONPATH": str(ROOT)})
+    person.until("Ctrl-D leaves\n\n>")
+
+
+def test_an_answer_is_drawn_as_markdown_with_its_times_and_cost(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    talk(person, served)
+    person.say("a table please")
+    screen = person.until("tokens ·")
+    assert re.search(r"^ +Orders$", screen, re.MULTILINE)
+    assert "All done, see here (https://example.com/a)." in screen
+    assert re.search(r"^ Order +Item *\n ─+", screen, re.MULTILINE)
+    assert " • one\n • two\n" in screen
+    assert "**" not in screen
+    assert "```" not in screen
+    assert "<b>kept</b>" in screen
+    facts = r"^[\d.]+ s, first word [\d.]+ s · \d+ \+ \d+ tokens · \$0\.\d+"
+    assert re.search(facts, screen, re.MULTILINE)
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_an_answer_moves_no_cursor_and_sets_no_title(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    talk(person, served)
+    before = person.title
+    person.say("hostile")
+    screen = person.until("tokens ·")
+    assert "␛]0;OWNED␇␛[2J␛[H␛[31mred" in screen
+    assert "back␈␈ over" in screen
+    # What was on the screen before is still there.
+    assert "> hostile" in screen
+    assert person.title == before
+
+
+def test_a_paste_is_one_message_and_a_line_is_edited_and_found_again(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    talk(person, served)
+    person.paste("first line\nsecond line\nthird")
+    person.until("third")
+    person.press("Enter")
+    person.until("tokens ·")
+    person.type("helo")
+    person.press("Left", "l", "Enter")
+    person.until("> hello", "tokens ·", times=1)
+    screen = person.until("tokens ·", times=2)
+    assert screen.count("Yes.") == 2
+    person.press("Up")
+    person.until("> hello", times=2)
+    person.press("C-c")
+    person.type("one")
+    person.press("M-Enter")
+    person.say("two")
+    screen = person.until("tokens ·", times=3)
+    assert "> one\n  two\n" in screen
+    person.press("C-d")
+    screen = person.until("exit 0")
+    session = re.search(r"writer  session (\S+)", screen)
+    assert session
+    assert f"go on with: omnia chat writer --session\n{session[1]}" in screen.replace(
+        f"--session {session[1]}", f"--session\n{session[1]}"
+    )
+
+
+def test_ctrl_c_stops_an_answer_and_at_the_prompt_only_the_second_one_leaves(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    talk(person, served)
+    person.say("count")
+    person.until("four")
+    person.press("C-c")
+    screen = person.until("Stopped. What was said is kept.", "cancelled")
+    assert "twenty done" not in screen
+    person.say("hello")
+    person.until("Yes.")
+    person.press("C-c")
+    person.until("Ctrl-C again, or Ctrl-D, leaves")
+    assert "exit 0" not in person.screen
+    person.press("C-c")
+    person.until("exit 0")
+
+
+def test_what_is_typed_during_an_answer_is_the_next_line_and_not_in_the_answer(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    talk(person, served)
+    person.say("count")
+    person.until("two")
+    person.type("typed ahead")
+    screen = person.until("twenty done", "> typed ahead")
+    assert screen.count("typed ahead") == 1
+
+
+def test_commands_list_resume_and_explain(person: Terminal, served: dict[str, str]) -> None:
+    talk(person, served)
+    person.say("a table please")
+    person.until("tokens ·")
+    person.say("/hlep")
+    person.until("no command /hlep; did you mean /help?")
+    person.say("/help")
+    person.until("/sessions", "/quit")
+    person.say("/steps")
+    person.until("━━━")
+    first = re.search(r"session (\S+)", person.screen)
+    assert first
+    person.say("/new")
+    person.until("  session ", times=2)
+    person.say("//slash")
+    person.until("Yes.")
+    person.say("/sessions")
+    person.until("1 turn ", times=2)
+    person.say(f"/resume {first[1]}")
+    person.until(f"resumed session {first[1]}")
+    screen = person.until("> a table please", times=2)
+    assert "| A-1001 | oak desk |" in screen
+    person.say("/resume gone")
+    person.until("SESSION_EXPIRED")
+    person.say("/info")
+    person.until(f"session  {first[1]}")
+    person.say("/quit")
+    person.until("exit 0")
+
+
+def test_the_newest_conversation_is_resumed_with_what_was_said_last(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    talk(person, served)
+    person.say("hello there")
+    person.until("tokens ·")
+    person.press("C-d")
+    person.until("exit 0")
+    with (
+        tempfile.TemporaryDirectory(prefix="tmux-") as folder,
+        terminal("tmux", Path(folder)) as it,
+    ):
+        talk(it, served, "--resume")
+        it.until("resumed session", "> hello there", "Yes.")
+
+
+def test_a_facade_that_is_replaced_is_connected_again(
+    person: Terminal, start: Start, example: Example, environment: dict[str, str]
+) -> None:
+    folder = example("support-agent")
+    up = start(folder)
+    ready = up.wait("ready")
+    up.wait("serving")
+    person.start(
+        [*OMNIA, "chat", "support-agent"],
+        {**environment, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)},
+    )
+    person.until("Ctrl-D leaves\n\n>")
+    person.say("Where is order A-1001?")
+    screen = person.until("● lookup_order order_id=A-1001  done", "tokens ·")
+    assert "12 March" in screen
+    os.kill(ready["pids"]["facade"], signal.SIGKILL)
+    person.say("Where is order Z-9?")
+    person.until("connection lost", "resumed session", "there is no order Z-9")
+    person.until("tokens ·", times=2)
+    person.say("/tools")
+    person.until("lookup_order  2 calls, 1 failed")
+    person.say("/step 2")
+    person.until('"order_id": "Z-9"')

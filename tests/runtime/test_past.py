@@ -1,0 +1,117 @@
+"""What of a stored session a client is told: `ReadConversation`."""
+
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from omnia_core.conversation.finish_reasons import INTERRUPTED
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.tools import ToolCall
+from omnia_core.sessions.records import DeletedMessages, Message, Session, placeholder_result
+from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
+from omnia_runtime.server.past import MAX_TURNS, conversation_response
+
+CALL = ToolCall("c1", "look", '{"id":"A-1"}')
+ONE = (
+    Message("user", "one", user_id="ada", created_at="2026-11-30T10:00:00Z"),
+    Message("assistant", "", tool_calls=(CALL,)),
+    Message("tool", '{"at":"sea"}', tool_call_id="c1"),
+    Message("assistant", "It is at sea.", finish_reason="stop"),
+)
+TWO = (Message("user", "two"), Message("assistant", "Yes.", finish_reason="stop"))
+
+
+def said(response: pb.ReadConversationResponse) -> list[tuple[str, str]]:
+    return [(each.role, each.content or each.tool_result.result_json) for each in response.messages]
+
+
+def test_the_last_turns_and_the_number_of_the_earlier_ones() -> None:
+    session = Session("s", (*ONE, Message("summary", "of one", covers=4), *TWO), name="Sea")
+    response = conversation_response(session, 1, show_tools=True)
+    assert said(response) == [("user", "two"), ("assistant", "Yes.")]
+    assert (response.earlier_turns, response.session_name) == (1, "Sea")
+    assert response.state == pb.RESUME_STATE_RESUMABLE
+
+
+def test_tools_are_told_where_clients_see_them() -> None:
+    session = Session("s", ONE)
+    shown = conversation_response(session, 0, show_tools=True)
+    assert [message.role for message in shown.messages] == [
+        "user", "assistant", "tool", "assistant",
+    ]  # fmt: skip
+    assert shown.messages[1].tool_calls[0].arguments_json == CALL.arguments
+    hidden = conversation_response(session, 0, show_tools=False)
+    assert said(hidden) == [("user", "one"), ("assistant", "It is at sea.")]
+    assert "A-1" not in str(hidden)
+
+
+def test_deleted_turns_are_counted_and_the_rest_of_one_is_left_out() -> None:
+    deleted = DeletedMessages(messages=6, turns=3)
+    session = Session("s", (Message("assistant", "rest of a turn"), *TWO), deleted=deleted)
+    response = conversation_response(session, 0, show_tools=True)
+    assert said(response) == [("user", "two"), ("assistant", "Yes.")]
+    assert response.earlier_turns == 3
+
+
+def test_what_was_said_before_the_runtime_died_is_told_without_placeholders() -> None:
+    cut = (
+        Message("assistant", "so far", tool_calls=(CALL,), finish_reason=INTERRUPTED),
+        placeholder_result(CALL),
+        Message("assistant", "", finish_reason=INTERRUPTED),
+    )
+    session = Session("s", (Message("user", "one"),), interrupted=cut)
+    assert said(conversation_response(session, 0, show_tools=True)) == [
+        ("user", "one"), ("assistant", "so far"),
+    ]  # fmt: skip
+
+
+def test_the_data_of_media_stays_in_the_store() -> None:
+    parts = (
+        Part("text", text="look"),
+        Part("image", media=Media("image/png", data="QUJD")),
+        Part("image", media=Media("image/png", url="data:image/png;base64,QUJD")),
+        Part("image", media=Media("image/png", url="https://a.example/b.png")),
+    )
+    session = Session("s", (Message("user", "look", parts=parts),))
+    (message,) = conversation_response(session, 0, show_tools=True).messages
+    assert "QUJD" not in str(message)
+    assert [part.media.url for part in message.parts] == ["", "", "https://a.example/b.png"]
+
+
+ROLES = st.sampled_from(["user", "assistant", "tool", "summary"])
+
+
+def message(role: Literal["user", "assistant", "tool", "summary"], text: str) -> Message:
+    return Message(role, text, tool_calls=(CALL,) if role == "assistant" else ())
+
+
+@given(
+    st.lists(st.tuples(ROLES, st.text(max_size=40)), max_size=40),
+    st.integers(0, 2 * MAX_TURNS),
+    st.integers(1, 300),
+    st.booleans(),
+)
+def test_whatever_was_stored_the_response_is_bounded_and_no_turn_is_lost(
+    stored: list[tuple[Literal["user", "assistant", "tool", "summary"], str]],
+    last: int,
+    room: int,
+    show_tools: bool,
+) -> None:
+    session = Session("s", tuple(message(*each) for each in stored))
+    response = conversation_response(session, last, show_tools=show_tools, characters=room)
+    turns = sum(role == "user" for role, _ in stored)
+    # A message of a user without text has nothing to show.
+    empty = sum(role == "user" and not text for role, text in stored)
+    shown = sum(each.role == "user" for each in response.messages)
+    assert turns - empty <= shown + response.earlier_turns <= turns
+    assert shown <= (last or MAX_TURNS)
+    overhead = 40 * (len(CALL.arguments) + 1)
+    assert sum(len(text) for _, text in said(response)) <= room + overhead
+
+
+@pytest.mark.parametrize("last", [0, 1, MAX_TURNS, 10 * MAX_TURNS])
+def test_an_empty_session_has_no_turns(last: int) -> None:
+    response = conversation_response(Session("s"), last, show_tools=True)
+    assert (said(response), response.earlier_turns) == ([], 0)

@@ -17,8 +17,8 @@ from omnia_core.names import Door, Mode
 @dataclass(frozen=True)
 class Serving:
     """A running agent or function; `console` is the URL of its page, `history` the URL of the
-    history of its sessions ("" without one), `doors` the URLs of the protocols besides WebSocket,
-    `sessions` their file ("" without one), `log` the file with the lines that its programs printed.
+    history of its sessions ("" without one), `sessions` their file ("" without one), `log` the file
+    with the lines that its programs printed, `doors` the URLs of the protocols besides WebSocket.
     """
 
     namespace: str
@@ -29,9 +29,9 @@ class Serving:
     pids: dict[str, int]
     health: dict[str, str]
     history: str = ""
-    doors: Mapping[str, str] = field(default_factory=dict)
     sessions: str = ""
     log: str = ""
+    doors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def how(self) -> str:

@@ -508,6 +508,9 @@ EFFECTS: dict[str, Effect] = {
     "networkPolicy.clients": Effect(
         PEERS, at(AGENTS, "spec", "ingress", 0, "from"), PEERS, AGENTS_CLOSED
     ),
+    "networkPolicy.peers": Effect(
+        True, at(AGENTS, "spec", "ingress", 2, "ports"), [{"port": "facade"}], AGENTS_CLOSED
+    ),
     "networkPolicy.scrapers": Effect(
         PEERS, at(AGENTS, "spec", "ingress", 2, "from"), PEERS, AGENTS_CLOSED
     ),

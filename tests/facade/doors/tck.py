@@ -38,7 +38,13 @@ from omnia_facade.backend.events import (
     TurnEvent,
     TurnRequest,
 )
-from omnia_facade.backend.port import BackendConnection, Cancellation, Probed, Resume
+from omnia_facade.backend.port import (
+    BackendConnection,
+    Cancellation,
+    Probed,
+    Reading,
+    Resume,
+)
 from omnia_facade.doors.a2a.door import A2aDoor
 from omnia_facade.doors.a2a.door import open_door as open_a2a
 from omnia_facade.doors.cors import OriginRule
@@ -128,6 +134,9 @@ class ScriptedBackend:
 
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:
         return Cancellation.NOT_RUNNING
+
+    async def read(self, session_id: str, principal: Principal, last_turns: int) -> Reading:
+        raise NotImplementedError
 
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         return ScriptedConnection()

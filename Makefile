@@ -22,6 +22,7 @@ CODE := $(PACKAGES) docs/site release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
 NODE_DOCS := tests/docs/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
+NODE_PROTOCOLS := tests/clients/protocols/node_modules/.package-lock.json
 # Servers of other projects, each group in an environment of its own: their dependencies differ from ours.
 SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
@@ -29,7 +30,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -84,7 +85,7 @@ setup: $(VENV)/local.stamp $(VENV)/project.stamp $(VENV)/dev.stamp ## make .venv
 up: $(VENV)/local.stamp $(VENV)/project.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
-test: setup $(NODE_CLIENT) $(NODE_DOCS) $(VENV_DOCS)/stamp servers-mcp ## run every test that needs neither root nor a cluster
+test: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) $(NODE_DOCS) $(VENV_DOCS)/stamp servers-mcp ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
 
 # The suites in which facade and runtime, or a test in place of one of them, speak over the wire.
@@ -93,7 +94,7 @@ WIRE := tests/end_to_end \
 		protocol_endings protocol_turns runtime_client slow_clients voice) \
 	$(patsubst %,tests/runtime/test_%.py,cancel client_tools program service sessions)
 
-test-witnesses: setup $(NODE_CLIENT) ## the doors, with the clients of others from npm and PyPI
+test-witnesses: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) ## the doors, with the clients of others from npm and PyPI
 	@$(BIN)/python -m pytest tests/facade/doors tests/core/test_ui_messages.py --numprocesses=0 $(ARGS)
 
 MODEL_SERVERS ?= litellm llama
@@ -121,6 +122,9 @@ test-load: setup ## a minute of load on one core, a minute of broken frames, oth
 
 soak: setup $(NODE_CLIENT) ## what takes ten minutes each: load, noise, documents, silence, outages (ARGS="-k noise" SOAK_SECONDS=60)
 	@$(BIN)/python -m pytest -m soak --numprocesses=0 --timeout=1800 $(ARGS)
+
+serve-tck: setup ## serve the agent that the conformance kit of A2A asks for, and print its address (PORT=8080)
+	@$(BIN)/python -m tests.facade.doors.tck $(PORT)
 
 mutants: setup ## which small faults in AREA no test notices (AREA="queue same"; ARGS="--sample 40 --seed 7")
 	@$(BIN)/python -m tests.mutants $(AREA) $(ARGS)
@@ -218,9 +222,9 @@ pin-base: ## write today's digest of the base image into the Dockerfiles (needs 
 		echo "$(PUBLIC_BASE)@$$digest"
 
 clean: ## remove .venv and what the tools left behind
-	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) $(VENV_DOCS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules benchmarks/out
+	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) $(VENV_DOCS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules tests/clients/protocols/node_modules benchmarks/out
 
-$(NODE_CLIENT) $(NODE_DOCS) $(NODE_SERVERS): %/node_modules/.package-lock.json: %/package-lock.json
+$(NODE_CLIENT) $(NODE_DOCS) $(NODE_SERVERS) $(NODE_PROTOCOLS): %/node_modules/.package-lock.json: %/package-lock.json
 	@echo "Installing the packages of $*"
 	@npm ci --prefix $* --no-audit --no-fund --loglevel=error \
 		|| echo "npm cannot install the packages of $*: the tests with them will be skipped"

@@ -351,7 +351,9 @@ def chat(
     session: Annotated[str | None, typer.Option(help="Resume this session.")] = None,
     via: Annotated[
         str | None,
-        typer.Option(help="Use another protocol of the agent than WebSocket: chat, openai, agui."),
+        typer.Option(
+            help="Use another protocol of the agent than WebSocket: chat, openai, agui, a2a, mcp."
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Resume the newest session with this agent.")

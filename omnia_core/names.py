@@ -73,9 +73,8 @@ TOOL_SECRETS_PATH = "/etc/omnia/tool-secrets"
 FUNCTION_PATH = "/etc/omnia/function/function.json"
 MEDIA_BASE_PATH = "/etc/omnia/media"
 SESSIONS_PATH = "/var/omnia/sessions"
-# What the manifest says about the agent card, and the private key that signs the card.
+# The agent card; the operator writes and signs it.
 CARD_PATH = "/etc/omnia/card/card.json"
-CARD_KEY_PATH = "/etc/omnia/card-key/key.pem"
 # The credentials that the facade accepts, and the files of the Secret beside it: `<id>.keyHash`,
 # `<id>.scopes` and `<id>.expiresAt` of each client key, and the key for user ids.
 AUTH_PATH = "/etc/omnia/auth/auth.json"

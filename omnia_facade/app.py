@@ -15,7 +15,7 @@ from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import MediaStorageType
 from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
-from omnia_core.names import Handler, Mode
+from omnia_core.names import Door, Handler, Mode
 from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_facade.auth.chain import Authenticator
@@ -76,7 +76,11 @@ class FacadeServer:
             registry = program_registry("facade")
             context = _open_context(env, self._timings, registry, stack)
             authenticator = Authenticator(
-                (MountedValidator(env.auth_path, env.auth_secrets_path),),
+                (
+                    MountedValidator(
+                        env.auth_path, env.auth_secrets_path, resource=mcp_resource(env)
+                    ),
+                ),
                 allow_unauthenticated=env.allow_unauthenticated,
             )
             backend = open_backend(context) if env.mode is Mode.AGENT else None
@@ -163,6 +167,12 @@ async def run(env: FacadeEnv) -> None:
     await asyncio.wait({serving})
     if not serving.cancelled():
         serving.result()
+
+
+def mcp_resource(env: FacadeEnv) -> str:
+    """Return the address of the MCP server, for which its clients get tokens; "" if unknown."""
+    base = env.public_url or env.media_public_url
+    return f"{base.rstrip('/')}/mcp" if base and Door.MCP in env.doors else ""
 
 
 def _head_routes(

@@ -34,7 +34,7 @@ FILES_HASH: Final = f"{GROUP}/files-hash"
 
 
 _PREFIX = "omnia-"
-_FOLDERS = ("auth", "function", "pack", "providers", "tools")
+_FOLDERS = ("auth", "card", "function", "pack", "providers", "tools")
 
 
 def selector(agent: str) -> dict[str, str]:
@@ -78,6 +78,11 @@ class OwnedNames:
         return self._named("provider-keys")
 
     @property
+    def card_key(self) -> str:
+        """The Secret with the key that signs the agent card; the operator makes it."""
+        return self._named("card-key")
+
+    @property
     def every(self) -> frozenset[str]:
         """The names of all objects of the agent; most of those without pods have its own name."""
         folders = (self.config_map(folder) for folder in _FOLDERS)
@@ -87,7 +92,7 @@ class OwnedNames:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every Secret: pods may mount one that does not exist."""
-        return self.auth_secret, self.copied_keys
+        return self.auth_secret, self.copied_keys, self.card_key
 
     def config_map(self, folder: str) -> str:
         """Return the name of the ConfigMap that is mounted as a folder."""

@@ -112,6 +112,9 @@ def _agent(document: JsonObject) -> Iterator[Reference]:
         yield ClientKeySecrets(namespace, name)
     if reference := rules.get("userIdKeyRef"):
         yield _object(SECRET, namespace, reference)
+    signing = ((spec.get("facade") or {}).get("a2a") or {}).get("signing") or {}
+    if reference := signing.get("secretRef"):
+        yield _object(SECRET, namespace, reference)
 
 
 def _provider(document: JsonObject) -> Iterator[Reference]:

@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager
 from rich.console import Console
 from rich.markup import escape
 
+from omnia_cli.doors.a2a import A2aClient
 from omnia_cli.doors.agui import AguiClient
 from omnia_cli.doors.chat import UIMessageClient
 from omnia_cli.doors.client import Address, DoorClient, Note
+from omnia_cli.doors.mcp import McpClient
 from omnia_cli.doors.openai import OpenAIClient
 
 # One line for each protocol: its name in `facade.doors`, and its client.
@@ -19,6 +21,8 @@ CLIENTS: Mapping[str, Callable[[Address], DoorClient]] = {
     "chat": UIMessageClient,
     "openai": OpenAIClient,
     "agui": AguiClient,
+    "a2a": A2aClient,
+    "mcp": McpClient,
 }
 
 Reach = Callable[[], AbstractContextManager[tuple[str, str | None]]]

@@ -103,17 +103,8 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         Duration, Meta(description="How long a client may take to execute a tool.")
     ] = Duration(60_000)
     a2a_card_path: Annotated[
-        str, Meta(description="File with the fields of the agent card; watched, may be absent.")
+        str, Meta(description="File with the agent card; watched, may be absent.")
     ] = names.CARD_PATH
-    a2a_card_key_path: Annotated[
-        str, Meta(description="Private key in PEM that signs the agent card; may be absent.")
-    ] = names.CARD_KEY_PATH
-    a2a_card_key_id: Annotated[
-        str | None, Meta(description="`kid` of the signatures of the agent card.")
-    ] = None
-    a2a_card_key_url: Annotated[
-        str | None, Meta(description="`jku` of the signatures: where the public key is.")
-    ] = None
     a2a_versions: Annotated[
         tuple[str, ...], Meta(description="Versions of A2A that are served.")
     ] = ("1.0", "0.3")

@@ -64,11 +64,14 @@ def read_unverified(token: str) -> UnverifiedToken | None:
 
 
 class TokenVerifier:
-    """Verifies tokens of one issuer for one audience."""
+    """Verifies tokens of one issuer for one audience, which may have another name too."""
 
-    def __init__(self, issuer: str, audience: str, keys: Sequence[JsonObject]) -> None:
+    def __init__(
+        self, issuer: str, audience: str, keys: Sequence[JsonObject], *, alias: str = ""
+    ) -> None:
         self._issuer = issuer
         self._audience = audience
+        self._audiences = (audience, alias) if alias else (audience,)
         self._keys = keys
         self._loaded: dict[tuple[int, str], Any] = {}
 
@@ -109,7 +112,7 @@ class TokenVerifier:
             token,
             key,
             algorithms=[algorithm],
-            audience=self._audience,
+            audience=self._audiences,
             issuer=self._issuer,
             leeway=LEEWAY_SECONDS,
             options={"require": ["exp", "iss", "aud"]},

@@ -36,9 +36,22 @@ class MountedValidator:
     """Asks the validators of `auth.json` and of the mounted Secret, in the order of the chain."""
 
     def __init__(
-        self, path: str, folder: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        path: str,
+        folder: str,
+        *,
+        resource: str = "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`path` is that of `auth.json`, `folder` that of the Secret; either may be absent."""
+        """Read nothing yet.
+
+        Args:
+            path: that of `auth.json`, which may be absent.
+            folder: that of the Secret, which may be absent.
+            resource: another audience of tokens of the OpenID provider; "" for none.
+            clock: seconds.
+        """
+        self._resource = resource
         self._path = Path(path)
         self._folder = Path(folder)
         self._clock = clock
@@ -96,7 +109,7 @@ class MountedValidator:
         if file.client_keys is not None:
             yield ClientKeyValidator(file.client_keys, read_client_keys(self._folder))
         if file.oidc is not None:
-            yield OidcTokenValidator(file.oidc)
+            yield OidcTokenValidator(file.oidc, self._resource)
         if file.edge_trust is not None:
             yield ProxyHeaderValidator(file.edge_trust)
 

@@ -16,9 +16,10 @@ TOKEN_SUBPROTOCOL = "omnia.bearer."  # noqa: S105 - only the prefix of one
 class OidcTokenValidator:
     """Accepts tokens of the issuer of an OpenID provider."""
 
-    def __init__(self, rules: OidcAuth) -> None:
+    def __init__(self, rules: OidcAuth, resource: str = "") -> None:
+        """`resource` is the address that MCP clients ask tokens for (RFC 8707); "" for none."""
         self._rules = rules
-        self._verifier = TokenVerifier(rules.issuer, rules.audience, rules.keys)
+        self._verifier = TokenVerifier(rules.issuer, rules.audience, rules.keys, alias=resource)
 
     @property
     def expected(self) -> str:

@@ -218,8 +218,8 @@ class Endpoint(Model):
 class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
-    `AutoscalingReady`, `ExposeReady`, `ExternalAuth`, `OIDCJWKSReady`, `MediaReady`,
-    `SessionRetention`, `ObjectsInSync`, `SpecEnforced`.
+    `AutoscalingReady`, `ExposeReady`, `ExternalAuth`, `OIDCJWKSReady`, `CardSigned`,
+    `MediaReady`, `SessionRetention`, `ObjectsInSync`, `SpecEnforced`.
     """
 
     phase: AgentPhase | None = None

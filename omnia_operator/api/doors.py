@@ -97,8 +97,9 @@ class AgentCard(Model):
 class CardSigning(Model):
     """The signature of the agent card: JWS with ES256 over canonical JSON."""
 
-    secret_ref: SecretKey
-    """Private key of the curve P-256 in PEM, in a Secret of the agent's namespace."""
+    secret_ref: SecretKey | None = None
+    """Private key of the curve P-256 in PEM, in a Secret of the agent's namespace. When unset, the
+    operator makes a key and keeps it as long as the agent. No pod gets it."""
     key_id: Text | None = None
     """`kid` of the signature; the thumbprint of the key when unset."""
     jku: HttpUrl | None = None
@@ -125,7 +126,8 @@ class A2ADoor(Model):
     task_ttl: DurationField = Duration.parse("1h")
     """How long a task can be read after its end."""
     signing: CardSigning | None = None
-    """The signature of the card; it is not signed when unset."""
+    """The signature of the card; it needs `publicURL` or `expose`, and `{}` suffices. The card is
+    not signed when unset."""
     push: PushNotifications | None = None
     """Where push notifications may be sent to."""
     versions: tuple[A2AVersion, ...] = Field(default=(), max_length=2)

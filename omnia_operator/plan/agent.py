@@ -17,10 +17,10 @@ from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.session import SessionNaming
 from omnia_operator.labels import OwnedNames
-from omnia_operator.plan.auth import AuthPlan, auth_plan
+from omnia_operator.plan.auth import AuthPlan, auth_file, auth_plan
 from omnia_operator.plan.containers import mounts
 from omnia_operator.plan.desired import AgentPlan
-from omnia_operator.plan.doors import POD_ADDRESS, card_folder, card_key, forwards, with_doors
+from omnia_operator.plan.doors import POD_ADDRESS, card_folder, card_key_copy, forwards, with_doors
 from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
@@ -36,18 +36,16 @@ EnvT = TypeVar("EnvT", FacadeEnv, RuntimeEnv)
 def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     """Return the entire desired state of an agent."""
     metadata, spec = resolved.agent.metadata, resolved.agent.spec
+    needed = None if settings.allow_unauthenticated else auth_file(resolved)
     functions = tuple(filter(None, (function_folder(resolved),)))
-    shared = (*functions, *filter(None, (card_folder(resolved),)))
+    shared = (*functions, *filter(None, (card_folder(resolved, needed),)))
     own = () if spec.facade.handler is not Handler.RUNTIME else tuple(runtime_folders(resolved))
     folders = (*own, *shared)
-    key = card_key(resolved)
     runs = spec.facade.handler is Handler.RUNTIME
     auth = auth_plan(resolved)
     media = media_plan(resolved)
     file = session_file_plan(resolved)
     facade = _facade(resolved, settings, shared, auth, media)
-    if key is not None:
-        facade = replace(facade, mounts=(*facade.mounts, key[1]))
     secrets = tool_secrets(resolved) if runs else None
     secret_mounts = () if secrets is None else (secrets.mount,)
     runtime = (
@@ -70,7 +68,6 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             auth.volume,
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
-            *(() if key is None else (key[0],)),
             *(() if file is None else (file.volume,)),
             *_user_volumes(spec, runs=runs),
         ),
@@ -83,6 +80,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
                 if provider.secret and provider.secret.namespace != metadata.namespace
             ),
             *(() if secrets is None else secrets.copies),
+            *filter(None, (card_key_copy(resolved),)),
             *auth.copies,
         ),
         credentials=tuple(

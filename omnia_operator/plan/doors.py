@@ -7,17 +7,23 @@ import msgspec
 import orjson
 
 from omnia_core import names
-from omnia_core.env import FacadeEnv, SessionType
+from omnia_core.cards.card import CardContent, card_document
+from omnia_core.cards.file import CardFile
+from omnia_core.cards.signature import JWKS_PATH, public_key, signed
+from omnia_core.env import FacadeEnv, SecretKeyRef, SessionType
+from omnia_core.files.auth import AuthFile
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Door, Handler, Mode
 from omnia_operator.api.agentruntime import AgentRuntime, AgentRuntimeSpec
-from omnia_operator.api.doors import A2ADoor, AgentCard
+from omnia_operator.api.doors import A2ADoor, AgentCard, CardSigning
+from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.exposure import exposed_url
 from omnia_operator.plan.files import Folder, folder
-from omnia_operator.plan.shapes import MountPlan
-from omnia_operator.resolve import Resolved
+from omnia_operator.plan.shapes import SecretCopy
+from omnia_operator.resolve import Resolved, SecretSource
 
-_KEY_VOLUME = "omnia-card-key"
+CARD_KEY = "key.pem"
+"""The key of the Secret with the private key."""
 # Pods of an agent pass requests on to the one that runs the turn.
 POD_ADDRESS: JsonObject = {
     "name": FacadeEnv.variable("pod_address"),
@@ -78,24 +84,46 @@ def forwards(spec: AgentRuntimeSpec) -> bool:
     )
 
 
-def card_folder(resolved: Resolved) -> Folder | None:
-    """Return the folder with what the agent card says; None without the A2A door."""
+def card_folder(resolved: Resolved, auth: AuthFile | None) -> Folder | None:
+    """Return the folder with the agent card; None without the A2A door.
+
+    `auth` is what callers have to show; None if they need no credential.
+    """
     door = resolved.agent.spec.facade.a2a
     if door is None or not door.enabled:
         return None
-    text = orjson.dumps({"content": _card(resolved, door)}, option=orjson.OPT_INDENT_2).decode()
+    content = msgspec.convert(_card(resolved, door), CardContent)
+    file = CardFile(content)
+    key, url = resolved.card_key, public_base(resolved.agent)
+    if key is not None and key.pem and door.signing is not None and url:
+        file = _signed(content, door.signing, key.pem, url, auth)
+    text = orjson.dumps(msgspec.to_builtins(file), option=orjson.OPT_INDENT_2).decode()
     return folder(resolved.agent.metadata.name, "card", names.CARD_PATH, {}, text)
 
 
-def card_key(resolved: Resolved) -> tuple[JsonObject, MountPlan] | None:
-    """Return the volume with the key that signs the card, and its mount; None without one."""
-    door = resolved.agent.spec.facade.a2a
-    if door is None or not door.enabled or door.signing is None:
+def card_key_copy(resolved: Resolved) -> SecretCopy | None:
+    """Return the Secret with the key that the operator has made; None without one."""
+    door, key = resolved.agent.spec.facade.a2a, resolved.card_key
+    if door is None or door.signing is None or door.signing.secret_ref or not key or not key.pem:
         return None
-    path, _, file = names.CARD_KEY_PATH.rpartition("/")
-    reference = door.signing.secret_ref
-    secret = {"secretName": reference.name, "items": [{"key": reference.key, "path": file}]}
-    return {"name": _KEY_VOLUME, "secret": secret}, MountPlan(_KEY_VOLUME, path)
+    metadata = resolved.agent.metadata
+    name = OwnedNames(metadata.name).card_key
+    source = SecretSource(metadata.namespace, name, CARD_KEY)
+    return SecretCopy(source, SecretKeyRef(name, CARD_KEY), optional=True)
+
+
+def signs_card(agent: AgentRuntime) -> bool:
+    """Whether the card is signed: it has to name a public address."""
+    door = agent.spec.facade.a2a
+    signing = door is not None and door.enabled and door.signing is not None
+    return signing and bool(public_base(agent))
+
+
+def public_base(agent: AgentRuntime) -> str:
+    """Return the public address of an agent, "" if it has none."""
+    facade = agent.spec.facade
+    media = facade.media.public_url if facade.media is not None else None
+    return (facade.public_url or media or exposed_url(agent) or "").rstrip("/")
 
 
 def endpoints(agent: AgentRuntime, base: str) -> Iterator[tuple[str, str]]:
@@ -115,16 +143,27 @@ def endpoints(agent: AgentRuntime, base: str) -> Iterator[tuple[str, str]]:
         yield str(door), f"{base}{PATHS[door]}"
 
 
+def _signed(
+    content: CardContent, signing: CardSigning, pem: str, url: str, auth: AuthFile | None
+) -> CardFile:
+    jku = signing.jku or f"{url}{JWKS_PATH}"
+    card, extended = (
+        signed(
+            card_document(content, auth, url, extended=extended), pem, jku, key_id=signing.key_id
+        )
+        for extended in (False, True)
+    )
+    keys = (public_key(pem, signing.key_id),)
+    return CardFile(content, card, extended if content.has_private_skills else None, keys)
+
+
 def _with_a2a(door: A2ADoor, env: FacadeEnv) -> FacadeEnv:
-    signing = door.signing
     return msgspec.structs.replace(
         env,
         a2a_versions=tuple(version.value for version in door.versions) or env.a2a_versions,
         a2a_push_hosts=door.push.allowed_hosts
         if door.push is not None and door.agent_card.capabilities.push_notifications
         else (),
-        a2a_card_key_id=signing and signing.key_id,
-        a2a_card_key_url=signing and signing.jku,
         task_ttl=door.task_ttl,
     )
 

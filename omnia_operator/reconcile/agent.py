@@ -1,6 +1,7 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
 import datetime as dt
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,7 +27,9 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render, secrets
 from omnia_operator.plan import AgentPlan, Settings, config_hash, files_hash, plan
+from omnia_operator.plan.doors import card_key_copy
 from omnia_operator.policy import refusals
+from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.claims import Claims, OtherOperator
 from omnia_operator.reconcile.credentials import with_issuers
 from omnia_operator.reconcile.documents import explained, generation_of, parsed, status_of
@@ -40,6 +43,7 @@ from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, 
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
+    CARD_SIGNED,
     EXPOSE_READY,
     OBJECTS_IN_SYNC,
     ROUTE_PENDING,
@@ -60,6 +64,7 @@ _WARNED = (
     EXPOSE_READY,
     "ExternalAuth",
     "OIDCJWKSReady",
+    CARD_SIGNED,
     "SessionRetention",
     OBJECTS_IN_SYNC,
 )
@@ -119,6 +124,7 @@ async def reconcile_agent(
     elif isinstance(resource, AgentRuntime):
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
+        found = await with_card_key(cluster, resource, found)
         resolved = await checks.run(key[0], partial(resolve, resource, found))
         outcome = await _converge(cluster, resource, settings, found, resolved, corrections)
     else:
@@ -224,7 +230,7 @@ async def _converge(
         planned = replace(planned, exposure=None)
         missing.append(not_installed(HTTP_ROUTE))
     planned = replace(planned, config_hash=config_hash(planned, versions))
-    manifests = await _manifests(cluster, planned)
+    manifests = await _manifests(cluster, planned, resolved)
     manifests += await former_objects(cluster, planned, manifests)
     applied = await apply(cluster, planned, manifests, corrections, found.at)
     pruned = await prune(cluster, planned, manifests)
@@ -252,11 +258,13 @@ def _versions(found: Found) -> dict[SecretSource, str]:
     }
 
 
-async def _manifests(cluster: Cluster, planned: AgentPlan) -> list[Manifest]:
+async def _manifests(cluster: Cluster, planned: AgentPlan, resolved: Resolved) -> list[Manifest]:
     values = {}
     for copy in planned.secret_copies:
         source = await cluster.secret_values((copy.source.namespace, copy.source.name))
         values[copy] = source.get(copy.source.key, "")
+        if not values[copy] and resolved.card_key and copy == card_key_copy(resolved):
+            values[copy] = b64encode(resolved.card_key.pem.encode()).decode()
     return [*secrets(planned, values), *render(planned)]
 
 

@@ -4,6 +4,7 @@ from omnia_operator.resolve.agent import Resolved, resolve, session_file_problem
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
 from omnia_operator.resolve.config_texts import handler_authority, handler_document
 from omnia_operator.resolve.found import (
+    CardKey,
     Found,
     IssuerAnswer,
     IssuerKeys,
@@ -29,6 +30,7 @@ from omnia_operator.resolve.tools import tools_without_handler
 __all__ = [
     "EXTERNAL_AUTH",
     "OIDC_KEYS",
+    "CardKey",
     "Found",
     "Grant",
     "IssuerAnswer",

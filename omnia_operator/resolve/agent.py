@@ -10,7 +10,15 @@ from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.toolhandler import SELF_DESCRIBING, Tool, ToolHandler
 from omnia_operator.resolve.auth import ResolvedAuth, resolve_auth
 from omnia_operator.resolve.config_texts import handler_authority, handler_document
-from omnia_operator.resolve.found import Found, Problem, granted, missing, not_granted, unusable
+from omnia_operator.resolve.found import (
+    CardKey,
+    Found,
+    Problem,
+    granted,
+    missing,
+    not_granted,
+    unusable,
+)
 from omnia_operator.resolve.lineup import Lineup
 from omnia_operator.resolve.packs import fitting, resolve_pack
 from omnia_operator.resolve.providers import (
@@ -47,6 +55,8 @@ class Resolved:
     """The SessionRetentionPolicy in force; None without one."""
     auth: ResolvedAuth = field(default_factory=ResolvedAuth)
     """What the facade needs to check credentials."""
+    card_key: CardKey | None = None
+    """The key that signs the agent card; None if it is not signed."""
 
     @property
     def has_store(self) -> bool:
@@ -60,7 +70,7 @@ class Resolved:
 def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]:
     """Return an agent with everything that it refers to, or its problems."""
     if agent.spec.facade.handler is not Handler.RUNTIME:
-        return Resolved(agent, auth=resolve_auth(agent, found))
+        return Resolved(agent, auth=resolve_auth(agent, found), card_key=found.card_key)
     handlers = _handlers(agent, found)
     tools = () if isinstance(handlers, Problem) else handlers
     pack = fitting(agent, resolve_pack(agent, found, _described(tools)))
@@ -83,6 +93,7 @@ def resolve(agent: AgentRuntime, found: Found) -> Resolved | tuple[Problem, ...]
         store=None if isinstance(store, Problem) else store,
         retention=in_force(agent.metadata.namespace, found.policies),
         auth=resolve_auth(agent, found),
+        card_key=found.card_key,
     )
 
 

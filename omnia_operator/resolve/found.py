@@ -39,6 +39,15 @@ class NoKeys:
 IssuerAnswer: TypeAlias = IssuerKeys | NoKeys
 
 
+@dataclass(frozen=True)
+class CardKey:
+    """The private key that signs an agent card, in PEM, or why there is none."""
+
+    pem: str = ""
+    problem: str = ""
+    """A sentence for people, "" if there is a key."""
+
+
 @dataclass
 class Found:
     """The objects that a resource refers to, directly or indirectly."""
@@ -62,6 +71,8 @@ class Found:
     """The issuer of the cluster's ServiceAccount tokens; None without a cluster."""
     oidc: IssuerAnswer | None = None
     """The keys of the agent's OpenID provider; None without a cluster."""
+    card_key: CardKey | None = None
+    """The key of the agent's card; None if the card is not signed."""
     at: str = ""
     """When the objects were read, RFC 3339; "" stands for the start of every canary."""
 

@@ -1,7 +1,12 @@
 """The status of each resource, as pure functions of the observed state."""
 
 from omnia_operator.status.agent import AgentFacts, agent_status
-from omnia_operator.status.agent_conditions import OBJECTS_IN_SYNC, overriding, unreachable_store
+from omnia_operator.status.agent_conditions import (
+    CARD_SIGNED,
+    OBJECTS_IN_SYNC,
+    overriding,
+    unreachable_store,
+)
 from omnia_operator.status.conditions import Announcement, announcements, dated, listed
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.exposure import EXPOSE_READY, ROUTE_PENDING
@@ -12,6 +17,7 @@ from omnia_operator.status.registry import registry_status
 from omnia_operator.status.workload import DeploymentState, PodState
 
 __all__ = [
+    "CARD_SIGNED",
     "EXPOSE_READY",
     "OBJECTS_IN_SYNC",
     "ROUTE_PENDING",

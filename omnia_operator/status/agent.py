@@ -20,6 +20,7 @@ from omnia_operator.plan.doors import endpoints
 from omnia_operator.plan.exposure import public_url
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
 from omnia_operator.status.agent_conditions import (
+    CARD_SIGNED,
     MEDIA_READY,
     OBJECTS_IN_SYNC,
     SESSION_RETENTION,
@@ -27,6 +28,7 @@ from omnia_operator.status.agent_conditions import (
     SESSION_STORE_UNREACHABLE,
     UNAUTHENTICATED,
     auth_conditions,
+    card_conditions,
     media_conditions,
     open_to_all,
     retention_conditions,
@@ -56,6 +58,7 @@ _OPTIONAL = frozenset(
         EXPOSE_READY,
         EXTERNAL_AUTH,
         OIDC_KEYS,
+        CARD_SIGNED,
         MEDIA_READY,
         OBJECTS_IN_SYNC,
         SESSION_RETENTION,
@@ -163,6 +166,7 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         yield from auth_conditions(
             facts.agent, problems, is_open=facts.open_to_all or _still_open(facts, previous)
         )
+        yield from card_conditions(facts.resolved)
         yield from retention_conditions(facts.resolved)
     elif facts.open_to_all:
         yield open_to_all()

@@ -10,6 +10,7 @@ from omnia_operator.plan.auth import audience
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved, RetentionPolicy
 from omnia_operator.status.conditions import ConditionUpdate, false, true
 
+CARD_SIGNED = "CardSigned"
 MEDIA_READY = "MediaReady"
 SESSION_RETENTION = "SessionRetention"
 UNAUTHENTICATED = "Unauthenticated"
@@ -26,6 +27,10 @@ _OPEN_TO_ALL = (
 _CLOSED_TO_ALL = (
     "the agent accepts no credentials: enable management, clientKeys, oidc or edgeTrust in"
     " spec.externalAuth"
+)
+_NO_PUBLIC_ADDRESS = (
+    "the agent card is not signed, because it names the address of each request: set"
+    " facade.publicURL or facade.expose"
 )
 _KEPT_WITH_POD = (
     "uploads are deleted with the pod, because facade.media.persistentVolumeClaim is not set"
@@ -88,6 +93,19 @@ def auth_conditions(
 def open_to_all() -> ConditionUpdate:
     """Return the condition about credentials of an agent that needs none."""
     return false(EXTERNAL_AUTH, UNAUTHENTICATED, _OPEN_TO_ALL)
+
+
+def card_conditions(resolved: Resolved) -> Iterator[ConditionUpdate]:
+    """Yield the condition about the signature of the agent card, if there has to be one."""
+    door, key = resolved.agent.spec.facade.a2a, resolved.card_key
+    if door is None or not door.enabled or door.signing is None:
+        return
+    if key is None:
+        yield false(CARD_SIGNED, "NoPublicAddress", _NO_PUBLIC_ADDRESS)
+    elif key.problem:
+        yield false(CARD_SIGNED, "KeyNotUsable", f"the agent card is not signed: {key.problem}")
+    else:
+        yield true(CARD_SIGNED, "Signed")
 
 
 def media_conditions(agent: AgentRuntime) -> Iterator[ConditionUpdate]:

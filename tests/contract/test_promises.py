@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs/reference"
 TESTS = ROOT / "tests"
 # Tables on these pages have no other kind of row.
-PAGES = ("websocket.md", "doors.md", "chat.md", "openai.md", "agui.md")
+PAGES = ("websocket.md", "doors.md", "chat.md", "openai.md", "agui.md", "a2a.md", "mcp.md")
 # `make test` does not run these.
 ELSEWHERE = ("cluster", "load")
 

@@ -1,4 +1,4 @@
-"""The blocks of the how-to about OpenAI and AG-UI are copied and run."""
+"""The blocks of the how-to are copied and run."""
 
 import asyncio
 import re
@@ -24,6 +24,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 
 OPENAI, AGUI = "… OpenAI's clients", "… a frontend with AG-UI"
+A2A, MCP = "… another agent", "… an MCP client"
 
 
 async def output(*command: str, text: str = "", folder: Path | None = None) -> str:
@@ -48,6 +49,13 @@ async def test_python(facade: Running, section: str) -> None:
     assert out.count(DEFAULT) == (3 if section == OPENAI else 1)
 
 
+@pytest.mark.parametrize(("section", "said"), [(A2A, "TASK_STATE_COMPLETED"), (MCP, DEFAULT)])
+async def test_python_of_agents_and_mcp_clients(facade: Running, section: str, said: str) -> None:
+    (block,) = blocks(section, "python")
+    assert ADDRESS in block
+    assert said in await output(sys.executable, "-", text=block.replace(ADDRESS, facade.http))
+
+
 @pytest.mark.skipif(
     not NODE.is_file(), reason="the packages of tests/clients/node are not installed: npm ci there"
 )
@@ -61,7 +69,7 @@ async def test_typescript(facade: Running, section: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing: apt-get install curl")
-@pytest.mark.parametrize("section", [OPENAI, AGUI])
+@pytest.mark.parametrize("section", [OPENAI, AGUI, A2A])
 async def test_curl(facade: Running, section: str) -> None:
     (block,) = blocks(section, "console")
     assert ADDRESS in block

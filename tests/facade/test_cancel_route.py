@@ -171,6 +171,9 @@ class Recording(Backend):
     def begin(self, session_id: str, principal: Principal) -> BackendConnection:
         raise NotImplementedError
 
+    async def capabilities(self) -> frozenset[str]:
+        raise NotImplementedError
+
     async def cancel_turn(self, session_id: str, principal: Principal) -> Cancellation:  # noqa: ARG002 - the port's
         self.asked.append(session_id)
         return Cancellation.ACCEPTED

@@ -2,6 +2,7 @@
 
 import aiohttp
 from aiohttp import web
+from yarl import URL
 
 from omnia_core.http.errors import HttpError
 from omnia_facade.entrance.errors import RETRY_NOW
@@ -46,10 +47,14 @@ class Forwarder:
         headers = [
             (name, value) for name, value in request.headers.items() if name.lower() not in _OWN
         ]
-        url = f"http://{owner}{request.raw_path if hasattr(request, 'raw_path') else request.path}"
+        url = URL(f"http://{owner}{request.raw_path}", encoded=True)
         try:
             async with self._session.request(
-                request.method, url, headers=[*headers, (FORWARDED, "1")], data=body or None
+                request.method,
+                url,
+                headers=[*headers, (FORWARDED, "1")],
+                data=body or None,
+                allow_redirects=False,
             ) as answer:
                 response = web.StreamResponse(
                     status=answer.status,

@@ -569,11 +569,11 @@ def evaluate(
     """
     from omnia_cli.evaluation.command import Outputs
     from omnia_cli.evaluation.command import evaluate as run
-    from omnia_cli.evaluation.run import EvalFailed, Options
+    from omnia_cli.evaluation.run import EvalFailed, EvalOptions
     from omnia_cli.manifests import ManifestError
     from omnia_cli.up import InvalidManifests
 
-    options = Options(
+    options = EvalOptions(
         repeat=repeat, parallel=max_parallel, only=tuple(only or ()), light=tier is Tier.LIGHT
     )
     outputs = Outputs(junit=junit, json=json, baseline=baseline)

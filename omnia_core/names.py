@@ -104,7 +104,7 @@ CONTRACT_VERSION = "1.4.0"
 
 
 class RuntimeCapability(StrEnum):
-    """Capabilities that a runtime of contract 1.3.0 may declare. The set is open."""
+    """Capabilities that a runtime of contract 1.4.0 may declare. The set is open."""
 
     INVOKE = "invoke"
     CLIENT_TOOLS = "client_tools"

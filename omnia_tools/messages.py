@@ -32,7 +32,7 @@ class Hello(Struct, frozen=True):
     failed: bool = False
 
 
-class Request(Struct, frozen=True):
+class CallRequest(Struct, frozen=True):
     """A call; without a tool, the end of the call with this id."""
 
     id: int
@@ -41,7 +41,7 @@ class Request(Struct, frozen=True):
     arguments: JsonObject = {}
 
 
-class Answer(Struct, frozen=True):
+class CallAnswer(Struct, frozen=True):
     """The result of a call, or why there is none, in words for the model.
 
     Attributes:

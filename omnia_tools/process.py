@@ -9,14 +9,14 @@ from pathlib import Path
 
 from msgspec import json
 
-from omnia_tools.messages import LENGTH, Answer, Hello, OfferedTool, Request, packed
+from omnia_tools.messages import LENGTH, CallAnswer, CallRequest, Hello, OfferedTool, packed
 
 START_SECONDS = 60.0
 # How long a call has to end when its time is over, before its process is replaced.
 GRACE_SECONDS = 1.0
 
 
-class Process:
+class FileProcess:
     """One started process.
 
     Attributes:
@@ -26,14 +26,14 @@ class Process:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self._calls: dict[int, asyncio.Future[Answer]] = {}
+        self._calls: dict[int, asyncio.Future[CallAnswer]] = {}
         self._ids = itertools.count(1)
         self._reading: asyncio.Task[None] | None = None
         self.hello = Hello([], [])
         self.retired = False
 
     @classmethod
-    async def start(cls, file: Path, shown: str) -> "Process":
+    async def start(cls, file: Path, shown: str) -> "FileProcess":
         """Start the process of a file and wait for its tools.
 
         Raises:
@@ -63,22 +63,22 @@ class Process:
         """Whether it takes calls."""
         return not self.retired and self._process.returncode is None
 
-    async def call(self, tool: str, arguments: dict[str, object], timeout: float) -> Answer:
+    async def call(self, tool: str, arguments: dict[str, object], timeout: float) -> CallAnswer:
         """Call a tool; an answer says so when the time is over, or the process has ended."""
         key = next(self._ids)
         answer = self._calls[key] = asyncio.get_running_loop().create_future()
         try:
-            self._send(Request(key, timeout, tool, arguments))
+            self._send(CallRequest(key, timeout, tool, arguments))
             # The process itself reports the timeout, unless it is blocked.
             async with asyncio.timeout(timeout + GRACE_SECONDS):
-                found: Answer = await answer
+                found: CallAnswer = await answer
                 self.retired = self.retired or found.blocked
                 return found
         except TimeoutError:
             self.retired = True
-            return Answer(key, f"{tool} did not answer within {timeout:g} s", is_error=True)
+            return CallAnswer(key, f"{tool} did not answer within {timeout:g} s", is_error=True)
         except asyncio.CancelledError:
-            self._send(Request(key))
+            self._send(CallRequest(key))
             raise
         finally:
             self._calls.pop(key, None)
@@ -109,7 +109,7 @@ class Process:
         if self._reading:
             await asyncio.wait([self._reading])
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: CallRequest) -> None:
         assert self._process.stdin  # noqa: S101 - it is a pipe
         with contextlib.suppress(ConnectionError):
             self._process.stdin.write(packed(request))
@@ -122,17 +122,17 @@ class Process:
     async def _receive(self) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError):
             while True:
-                answer = json.decode(await self._read(), type=Answer)
+                answer = json.decode(await self._read(), type=CallAnswer)
                 waiting = self._calls.get(answer.id)
                 if waiting and not waiting.done():
                     waiting.set_result(answer)
         how = await self.ended()
         for key, waiting in self._calls.items():
             if not waiting.done():
-                waiting.set_result(Answer(key, how, is_error=True))
+                waiting.set_result(CallAnswer(key, how, is_error=True))
 
 
-class File:
+class ToolFile:
     """A file of tools: its process, started again when it has ended.
 
     Attributes:
@@ -144,7 +144,7 @@ class File:
     def __init__(self, path: Path, shown: str) -> None:
         self.path = path
         self._shown = shown
-        self._process: Process | None = None
+        self._process: FileProcess | None = None
         self._starting = asyncio.Lock()
         self.tools: dict[str, OfferedTool] = {}
         self.problems: list[str] = []
@@ -162,18 +162,18 @@ class File:
         self.tools = {each.name: each for each in process.hello.tools}
         self.problems, self.failed = process.hello.problems, process.hello.failed
 
-    async def call(self, tool: str, arguments: dict[str, object], limit: float) -> Answer:
+    async def call(self, tool: str, arguments: dict[str, object], limit: float) -> CallAnswer:
         """Call a tool of the file; `limit` in seconds holds for tools that take longer, too."""
         try:
             process = await self._running()
         except (ConnectionError, TimeoutError) as error:
             why = str(error) or "does not load"
-            return Answer(0, f"{tool} cannot be called: its file {why}", is_error=True)
+            return CallAnswer(0, f"{tool} cannot be called: its file {why}", is_error=True)
         if tool not in {each.name for each in process.hello.tools}:
-            return Answer(0, f"{tool} cannot be called: its file does not load", is_error=True)
+            return CallAnswer(0, f"{tool} cannot be called: its file does not load", is_error=True)
         answer = await process.call(tool, arguments, min(limit, self.tools[tool].timeout))
         if answer.is_error and answer.content.startswith("ended its process"):
-            return Answer(0, f"{tool} {answer.content}; the next call starts it again", True)
+            return CallAnswer(0, f"{tool} {answer.content}; the next call starts it again", True)
         return answer
 
     def retire(self) -> None:
@@ -186,8 +186,8 @@ class File:
         if self._process:
             await self._process.close()
 
-    async def _running(self) -> Process:
+    async def _running(self) -> FileProcess:
         async with self._starting:
             if self._process is None or not self._process.running:
-                self._process = await Process.start(self.path, self._shown)
+                self._process = await FileProcess.start(self.path, self._shown)
             return self._process

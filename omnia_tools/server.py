@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from omnia_core.files.changes import Signature, signature
 from omnia_tools.messages import OfferedTool
-from omnia_tools.process import File
+from omnia_tools.process import ToolFile
 
 POLL_SECONDS = 0.3
 
@@ -38,14 +38,14 @@ class ToolServer:
         self._folder = folder
         self._shown = shown
         self._seconds = seconds
-        self._files: list[File] = []
-        self._tools: dict[str, tuple[File, OfferedTool]] = {}
+        self._files: list[ToolFile] = []
+        self._tools: dict[str, tuple[ToolFile, OfferedTool]] = {}
         self.problems: list[str] = []
 
     async def load(self) -> None:
         """Load every Python file, again; a file that cannot be run stays as it was."""
         before = {file.path: file for file in self._files}
-        loaded = [File(path, self._shown) for path in python_files(self._folder)]
+        loaded = [ToolFile(path, self._shown) for path in python_files(self._folder)]
         await asyncio.gather(*(file.start() for file in loaded))
         self.problems = []
         self._files = [self._chosen(file, before.get(file.path)) for file in loaded]
@@ -63,7 +63,7 @@ class ToolServer:
         for file in {*before.values(), *loaded} - {*self._files}:
             file.retire()
 
-    def _chosen(self, new: File, old: File | None) -> File:
+    def _chosen(self, new: ToolFile, old: ToolFile | None) -> ToolFile:
         is_kept = new.failed and old is not None and not old.failed
         end = "the change is not in use" if is_kept else "its tools are not offered"
         self.problems += [f"{each}; {end}" if new.failed else each for each in new.problems]

@@ -21,7 +21,15 @@ from omnia_tools.declaration import (
 )
 from omnia_tools.function import FunctionTool
 from omnia_tools.loading import Loaded, Place, load
-from omnia_tools.messages import LARGEST, LENGTH, Answer, Hello, OfferedTool, Request, packed
+from omnia_tools.messages import (
+    LARGEST,
+    LENGTH,
+    CallAnswer,
+    CallRequest,
+    Hello,
+    OfferedTool,
+    packed,
+)
 
 _THREADS = 64
 
@@ -40,7 +48,7 @@ class Worker:
         while True:
             try:
                 (length,) = LENGTH.unpack(await requests.readexactly(LENGTH.size))
-                request = json.decode(await requests.readexactly(length), type=Request)
+                request = json.decode(await requests.readexactly(length), type=CallRequest)
             except asyncio.IncompleteReadError:
                 return
             if request.tool:
@@ -48,44 +56,46 @@ class Worker:
             elif request.id in self._calls:
                 self._calls[request.id].cancel()
 
-    async def _call(self, request: Request) -> None:
+    async def _call(self, request: CallRequest) -> None:
         try:
             await self._send(request)
         finally:
             del self._calls[request.id]
 
-    async def _send(self, request: Request) -> None:
+    async def _send(self, request: CallRequest) -> None:
         tool, declaration = self._tools[request.tool]
         answer = await self._answer(tool, declaration.name, request)
         message = packed(answer)
         if len(message) > LARGEST:
             size = f"{len(message) >> 20} MiB"
             text = f"{request.tool} returned {size}: expected at most {LARGEST >> 20} MiB"
-            message = packed(Answer(request.id, text, is_error=True))
+            message = packed(CallAnswer(request.id, text, is_error=True))
         view = memoryview(message)
         while view:
             view = view[os.write(self._output, view) :]
 
-    async def _answer(self, tool: Tool, name: str, request: Request) -> Answer:
+    async def _answer(self, tool: Tool, name: str, request: CallRequest) -> CallAnswer:
         try:
-            return Answer(request.id, await call(tool, name, request.arguments, request.timeout))
+            return CallAnswer(
+                request.id, await call(tool, name, request.arguments, request.timeout)
+            )
         except (ArgumentsInvalid, ToolFailed) as error:
-            return Answer(request.id, str(error), is_error=True)
+            return CallAnswer(request.id, str(error), is_error=True)
         except ResultInvalid as error:
             self._log(name, str(error))
-            return Answer(request.id, str(error), is_error=True)
+            return CallAnswer(request.id, str(error), is_error=True)
         except TimeLimitExceeded as error:
             # A thread cannot be stopped.
             blocked = isinstance(tool, FunctionTool) and not tool.is_async
             self._log(name, str(error))
-            return Answer(request.id, str(error), is_error=True, blocked=blocked)
+            return CallAnswer(request.id, str(error), is_error=True, blocked=blocked)
         except BaseException as error:  # noqa: BLE001 - a tool may raise anything, SystemExit too
             self._log(name, self._place.trace(error))
             where = self._place.of_error(error)
             place = f" at {Path(where).name}" if where else ""
             # The text of an error may be nobody's business: the log has it.
             text = f"{name} failed: {type(error).__name__}{place}; its log has the rest"
-            return Answer(request.id, text, is_error=True)
+            return CallAnswer(request.id, text, is_error=True)
 
     def _log(self, name: str, text: str) -> None:
         print(f"{name}: {text}", file=sys.stderr, flush=True)

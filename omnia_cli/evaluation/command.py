@@ -10,8 +10,8 @@ from msgspec import Struct
 
 from omnia_cli.evaluation.dataset import Dataset, DatasetInvalid, read_dataset
 from omnia_cli.evaluation.junit import write_junit
-from omnia_cli.evaluation.results import Answer, CaseVerdict, Report, differences, report
-from omnia_cli.evaluation.run import EvalFailed, Options, StderrReporter, ask
+from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, differences, report
+from omnia_cli.evaluation.run import EvalFailed, EvalOptions, StderrReporter, ask
 from omnia_cli.local.objects import CannotRun
 from omnia_cli.up import read
 from omnia_core.files.evals import Outcome
@@ -35,7 +35,7 @@ def evaluate(
     paths: Sequence[Path],
     agent: str,
     dataset: Path,
-    options: Options,
+    options: EvalOptions,
     outputs: Outputs,
     environ: Mapping[str, str],
     pass_rate: float = 1.0,
@@ -105,7 +105,7 @@ class _Progress:
         self._done = 0
         self._shown = sys.stderr.isatty()
 
-    def add(self, answer: Answer) -> None:  # noqa: ARG002 - the callback's form
+    def add(self, answer: CaseAnswer) -> None:  # noqa: ARG002 - the callback's form
         self._done += 1
         if self._shown:
             print(f"\r{self._done}/{self._total}", end="", file=sys.stderr, flush=True)

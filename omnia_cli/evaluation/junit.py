@@ -4,7 +4,7 @@ from collections import defaultdict
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from omnia_cli.evaluation.results import Answer, CaseVerdict, Report, Result
+from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, EvaluationResult, Report
 from omnia_core.files.evals import Outcome
 
 
@@ -14,7 +14,7 @@ def write_junit(path: Path, report: Report) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    suites: dict[str, list[tuple[CaseVerdict, Answer, Result]]] = defaultdict(list)
+    suites: dict[str, list[tuple[CaseVerdict, CaseAnswer, EvaluationResult]]] = defaultdict(list)
     root = ET.Element("testsuites", name=report.agent)
     for case in report.cases:
         for answer in case.answers:
@@ -48,7 +48,9 @@ def write_junit(path: Path, report: Report) -> None:
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
 
-def _test(suite: ET.Element, case: CaseVerdict, answer: Answer, result: Result) -> None:
+def _test(
+    suite: ET.Element, case: CaseVerdict, answer: CaseAnswer, result: EvaluationResult
+) -> None:
     test = ET.SubElement(
         suite,
         "testcase",
@@ -67,7 +69,7 @@ def _test(suite: ET.Element, case: CaseVerdict, answer: Answer, result: Result) 
         ET.SubElement(test, tag, message=_xml(message))
 
 
-def _name(case: CaseVerdict, answer: Answer) -> str:
+def _name(case: CaseVerdict, answer: CaseAnswer) -> str:
     return _xml(case.name if len(case.answers) == 1 else f"{case.name} #{answer.repeat}")
 
 

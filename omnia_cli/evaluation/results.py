@@ -10,7 +10,7 @@ from msgspec import Struct
 from omnia_core.files.evals import Outcome
 
 
-class Result(Struct, frozen=True, omit_defaults=True):
+class EvaluationResult(Struct, frozen=True, omit_defaults=True):
     """One evaluation of one answer, as the runtime reports it."""
 
     id: str
@@ -33,13 +33,13 @@ class UsedTokens(Struct, frozen=True, omit_defaults=True):
     cost_usd: float = 0.0
 
 
-class Answer(Struct, frozen=True, omit_defaults=True):
+class CaseAnswer(Struct, frozen=True, omit_defaults=True):
     """One answer to a case, as the runtime reports it."""
 
     index: int
     repeat: int = 1
     answer: str = ""
-    results: tuple[Result, ...] = ()
+    results: tuple[EvaluationResult, ...] = ()
     usage: UsedTokens = UsedTokens()
     latency_ms: float = 0.0
     error: str = ""
@@ -64,7 +64,7 @@ class CaseVerdict(Struct, frozen=True):
     """
 
     name: str
-    answers: tuple[Answer, ...]
+    answers: tuple[CaseAnswer, ...]
     passed: bool
 
     @property
@@ -89,7 +89,7 @@ class Report(Struct, frozen=True):
     cases: tuple[CaseVerdict, ...]
 
     @property
-    def answers(self) -> Iterator[Answer]:
+    def answers(self) -> Iterator[CaseAnswer]:
         """Every answer."""
         return (answer for case in self.cases for answer in case.answers)
 
@@ -119,9 +119,11 @@ class Report(Struct, frozen=True):
         return {name: fmean(scores) for name, scores in found.items()}
 
 
-def report(agent: str, names: Sequence[str], answers: Sequence[Answer], pass_rate: float) -> Report:
+def report(
+    agent: str, names: Sequence[str], answers: Sequence[CaseAnswer], pass_rate: float
+) -> Report:
     """Group answers by case. A case passes if at least this share of its answers does."""
-    by_case: dict[int, list[Answer]] = defaultdict(list)
+    by_case: dict[int, list[CaseAnswer]] = defaultdict(list)
     for answer in answers:
         by_case[answer.index].append(answer)
     cases = []

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from omnia_cli.evaluation.dataset import Dataset
-from omnia_cli.evaluation.results import Answer
+from omnia_cli.evaluation.results import CaseAnswer
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
@@ -25,7 +25,7 @@ class EvalFailed(Exception):
     """The dataset cannot be run; the message is for people."""
 
 
-class Options(Struct, frozen=True, kw_only=True):
+class EvalOptions(Struct, frozen=True, kw_only=True):
     """How a dataset is run.
 
     Attributes:
@@ -67,11 +67,11 @@ async def ask(
     documents: list[Document],
     agent: str,
     dataset: Dataset,
-    options: Options,
+    options: EvalOptions,
     reporter: Reporter,
     environ: Mapping[str, str],
-    on_answer: Callable[[Answer], None],
-) -> tuple[str, list[Answer]]:
+    on_answer: Callable[[CaseAnswer], None],
+) -> tuple[str, list[CaseAnswer]]:
     """Ask an agent every case; return its name and its answers.
 
     Args:
@@ -116,7 +116,7 @@ async def ask(
             await runner.stop()
 
 
-def _lines(dataset: Dataset, options: Options) -> bytes:
+def _lines(dataset: Dataset, options: EvalOptions) -> bytes:
     lines = [
         msgspec.json.encode(
             {
@@ -136,8 +136,8 @@ def _lines(dataset: Dataset, options: Options) -> bytes:
 
 
 async def _exchange(
-    process: asyncio.subprocess.Process, cases: bytes, on_answer: Callable[[Answer], None]
-) -> list[Answer]:
+    process: asyncio.subprocess.Process, cases: bytes, on_answer: Callable[[CaseAnswer], None]
+) -> list[CaseAnswer]:
     assert process.stdin and process.stdout and process.stderr  # noqa: S101, PT018 - as started
     errors = asyncio.create_task(process.stderr.read())
     process.stdin.write(cases)
@@ -146,7 +146,7 @@ async def _exchange(
     process.stdin.close()
     answers = []
     async for line in process.stdout:
-        answers.append(msgspec.json.decode(line, type=Answer))
+        answers.append(msgspec.json.decode(line, type=CaseAnswer))
         on_answer(answers[-1])
     said = (await errors).decode(errors="replace")
     if await process.wait() != 0:

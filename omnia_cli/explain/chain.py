@@ -16,7 +16,7 @@ _MOST_LINES = 5
 _MOST_CAUSES = 3
 
 
-class Condition(Struct, frozen=True):
+class StatedCondition(Struct, frozen=True):
     """A condition of an object."""
 
     type: str
@@ -37,7 +37,7 @@ class Subject(Struct, frozen=True):
     namespace: str
     name: str
     phase: str = ""
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[StatedCondition, ...] = ()
     spec: JsonObject = {}
 
     @property
@@ -75,7 +75,7 @@ def subject_of(document: Mapping[str, Any]) -> Subject:
     """Return what a chain needs of an object of the cluster."""
     metadata, status = document.get("metadata") or {}, document.get("status") or {}
     conditions = tuple(
-        Condition(
+        StatedCondition(
             str(each.get("type")),
             str(each.get("status")),
             str(each.get("reason") or ""),
@@ -126,7 +126,9 @@ def _title(subject: Subject) -> str:
     return f"{subject.title}{where}"
 
 
-def _links(subject: Subject, condition: Condition, related: Sequence[Subject]) -> Iterator[Cause]:
+def _links(
+    subject: Subject, condition: StatedCondition, related: Sequence[Subject]
+) -> Iterator[Cause]:
     """Yield the links from a condition of an agent to the object that is at fault."""
     command = remedy(subject, condition, related)
     yield Cause(

@@ -16,8 +16,8 @@ from omnia_cli.importing.ark.values import GROUP as ARK_GROUP
 from omnia_cli.importing.fields import PLACEHOLDER
 from omnia_cli.importing.inputs import Inputs, Options
 from omnia_cli.importing.kagent import reader as kagent
-from omnia_cli.importing.notes import OPEN, Note, NoteKind
-from omnia_cli.importing.objects import Result, Written, own_metadata
+from omnia_cli.importing.notes import OPEN, ImportNote, NoteKind
+from omnia_cli.importing.objects import ImportResult, Written, own_metadata
 from omnia_cli.importing.omnia_go import reader as omnia_go
 from omnia_cli.importing.output import files_of
 from omnia_cli.importing.repair import repaired
@@ -60,7 +60,7 @@ class Imported:
     """
 
     files: dict[str, str]
-    notes: list[Note]
+    notes: list[ImportNote]
     findings: list[Finding]
     kinds: dict[str, int]
     of_kagent: bool = False
@@ -78,7 +78,7 @@ def import_paths(paths: Sequence[Path], options: Options) -> Imported:
         ManifestError: a file cannot be read, or there is nothing to import.
     """
     sources = read_sources(paths)
-    inputs, result = Inputs(sources, options), Result()
+    inputs, result = Inputs(sources, options), ImportResult()
     for read in (
         kagent.read,
         omnia_go.read,
@@ -128,7 +128,7 @@ def report(imported: Imported, written: Sequence[Path], *, as_json: bool) -> Ite
         yield f"next: omnia validate {written[0].parent}"
 
 
-def _copy_config_maps(inputs: Inputs, result: Result) -> None:
+def _copy_config_maps(inputs: Inputs, result: ImportResult) -> None:
     """Copy the ConfigMaps that an object refers to."""
     named = {
         (written.namespace, name)
@@ -220,7 +220,7 @@ def _note_secret(written: Written, problem: str) -> None:
         source.note(NoteKind.ASKED, f"{problem}: it is not copied, put it into a Secret")
 
 
-def _tools_of(agent: str, result: Result) -> None:
+def _tools_of(agent: str, result: ImportResult) -> None:
     """Give the tools of files without agents to an agent that is made."""
     registries = [
         w for w in result.objects.values() if w.kind == "ToolRegistry" and not w.namespace

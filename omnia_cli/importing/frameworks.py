@@ -4,7 +4,7 @@ from omnia_cli.importing.fields import Asked, Fields
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, present
+from omnia_cli.importing.objects import ImportResult, custom, present
 from omnia_cli.importing.pods import plain_variables
 from omnia_cli.importing.prompts import WORD, Prompt, with_prompt, with_variables
 from omnia_cli.importing.sources import Source
@@ -31,7 +31,7 @@ _CODE = (
 )
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add the agents of CrewAI and the graphs of LangGraph."""
     for source in inputs.sources:
         if source.format == "crewai":
@@ -43,7 +43,7 @@ def read(inputs: Inputs, result: Result) -> None:
             _graphs(source, result)
 
 
-def _crew(source: Source, result: Result) -> None:
+def _crew(source: Source, result: ImportResult) -> None:
     root = Fields(source, source.value)
     for key in root.names():
         agent = root.object(key)
@@ -95,7 +95,7 @@ def _provider(agent: Fields, name: str) -> JsonObject:
     return made
 
 
-def _graphs(source: Source, result: Result) -> None:
+def _graphs(source: Source, result: ImportResult) -> None:
     root = Fields(source, source.value)
     graphs = root.object("graphs")
     env = _environment(root)

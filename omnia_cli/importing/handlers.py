@@ -28,7 +28,7 @@ class Header:
 
 
 @dataclass
-class Server:
+class ImportedServer:
     """An MCP server, as several sources describe one.
 
     Attributes:

@@ -1,11 +1,11 @@
 """Reads the resources of KAOS. Its ModelAPIs and MCPServers go on running under KAOS."""
 
 from omnia_cli.importing.fields import Fields
-from omnia_cli.importing.handlers import Server
+from omnia_cli.importing.handlers import ImportedServer
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name, distinct, label
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, described, own_metadata, present
+from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata, present
 from omnia_cli.importing.pods import placement, variables, volumes
 from omnia_cli.importing.prompts import Prompt, with_prompt
 from omnia_cli.importing.sources import Source
@@ -17,7 +17,7 @@ _ROUNDS = 5  # the default of both
 _RUNS = "it goes on running under KAOS; its Service is used"
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add what becomes of the resources of KAOS."""
     for source in inputs.of(GROUP, "Agent"):
         _agent(source, inputs, result)
@@ -28,7 +28,7 @@ def read(inputs: Inputs, result: Result) -> None:
             spec.note(NoteKind.KEPT, "its tools are Python text, which only KAOS runs", "params")
 
 
-def _agent(source: Source, inputs: Inputs, result: Result) -> None:
+def _agent(source: Source, inputs: Inputs, result: ImportResult) -> None:
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")
     spec = root.object("spec")
@@ -38,7 +38,7 @@ def _agent(source: Source, inputs: Inputs, result: Result) -> None:
     handlers, servers, taken = [], [], set[str]()
     for server in spec.texts("mcpServers") if "mcpServers" in spec else []:
         address = f"http://mcpserver-{label(server)}.{label(source.namespace)}:8000/mcp"
-        made = Server(label(server), {"transport": "streamable-http", "endpoint": address})
+        made = ImportedServer(label(server), {"transport": "streamable-http", "endpoint": address})
         handlers.append(made.handler(distinct(made.name, taken), spec))
         if found := inputs.find(GROUP, "MCPServer", source.namespace, server):
             servers.append(found)
@@ -121,7 +121,7 @@ def _unmapped(spec: Fields, config: Fields, container: Fields) -> None:
     container.lack("the built-in runtime runs every agent", "image", "command", "args")
 
 
-def _provider(spec: Fields, inputs: Inputs, result: Result) -> str:
+def _provider(spec: Fields, inputs: Inputs, result: ImportResult) -> str:
     source = spec.source
     api, model = spec.text("modelAPI") or "", spec.text("model")
     found = inputs.find(GROUP, "ModelAPI", source.namespace, api)

@@ -3,11 +3,11 @@
 import re
 
 from omnia_cli.importing.fields import PLACEHOLDER, Asked, Fields
-from omnia_cli.importing.handlers import Header, Server, http_url, program
+from omnia_cli.importing.handlers import Header, ImportedServer, http_url, program
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import distinct, label
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, Written, custom
+from omnia_cli.importing.objects import ImportResult, Written, custom
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 
@@ -23,7 +23,7 @@ _TRANSPORTS = {
 _MILLISECONDS = 1000
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add one ToolRegistry with the servers of all files."""
     sources = [source for source in inputs.sources if source.format == "mcp"]
     handlers: list[JsonObject] = []
@@ -45,14 +45,18 @@ def read(inputs: Inputs, result: Result) -> None:
 
 
 def _handler(
-    name: str, entry: Fields, asked: dict[str | None, str | None], taken: set[str], result: Result
+    name: str,
+    entry: Fields,
+    asked: dict[str | None, str | None],
+    taken: set[str],
+    result: ImportResult,
 ) -> JsonObject | None:
     if entry.flag("disabled") or entry.flag("enabled") is False:
         entry.known(*entry.names())
         entry.note(NoteKind.SKIPPED, f"{name} is disabled")
         return None
     ours = distinct(label(name), taken)
-    server = Server(ours, {})
+    server = ImportedServer(ours, {})
     if "command" in entry:
         _program(server, entry, asked)
     else:
@@ -87,7 +91,7 @@ def _handler(
     return made
 
 
-def _program(server: Server, entry: Fields, asked: dict[str | None, str | None]) -> None:
+def _program(server: ImportedServer, entry: Fields, asked: dict[str | None, str | None]) -> None:
     arguments = (
         [_filled(text, entry, "args", asked) for text in entry.texts("args")]
         if "args" in entry
@@ -108,7 +112,7 @@ def _program(server: Server, entry: Fields, asked: dict[str | None, str | None])
         server.config["workDir"] = _filled(entry.text("cwd") or "", entry, "cwd", asked)
 
 
-def _remote(server: Server, entry: Fields, asked: dict[str | None, str | None]) -> None:
+def _remote(server: ImportedServer, entry: Fields, asked: dict[str | None, str | None]) -> None:
     name = next((each for each in ("url", "serverUrl", "httpUrl") if each in entry), "url")
     text = entry.text(name)
     given = entry.text("type") or entry.text("transport") or ""

@@ -22,7 +22,7 @@ OPEN = frozenset({NoteKind.ASKED, NoteKind.NO_EQUIVALENT})
 """What a person has to look at before the manifests are used."""
 
 
-class Note(Struct, frozen=True, rename={"kind": "class", "object_kind": "kind"}):
+class ImportNote(Struct, frozen=True, rename={"kind": "class", "object_kind": "kind"}):
     """One line of the report; `path` is written as `spec.tools[0]`, "" for the whole object."""
 
     file: str

@@ -80,7 +80,7 @@ class Written:
 
 
 @dataclass
-class Result:
+class ImportResult:
     """The objects that readers have made, each once."""
 
     objects: dict[tuple[str, str, str], Written] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from omnia_cli.importing.fields import Asked, Fields
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import distinct, label, tool_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, Written, custom, present
+from omnia_cli.importing.objects import ImportResult, Written, custom, present
 from omnia_cli.importing.secrets import cleaned
 from omnia_cli.importing.sources import Source
 from omnia_core.errors import ConfigurationError
@@ -20,14 +20,14 @@ _LARGEST = 900 * 1024  # a ConfigMap has 1 MiB, with other files of the agent
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add a ToolRegistry for each document."""
     for source in inputs.sources:
         if source.format == "openapi":
             _document(source, inputs, result)
 
 
-def _document(source: Source, inputs: Inputs, result: Result) -> None:
+def _document(source: Source, inputs: Inputs, result: ImportResult) -> None:
     root = Fields(source, source.value)
     title = root.object("info").text("title") or source.document.file.stem
     name = label(title)
@@ -58,7 +58,7 @@ def _handler(
     api: Api,
     auth: JsonObject | None,
     inputs: Inputs,
-    result: Result,
+    result: ImportResult,
     text: str,
 ) -> JsonObject:
     options = inputs.options

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from omnia_cli.importing.inputs import Options
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, Written, custom, present
+from omnia_cli.importing.objects import ImportResult, Written, custom, present
 from omnia_cli.importing.secrets import without_secrets
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -29,13 +29,13 @@ class Fragment:
 
 
 @dataclass
-class Variable:
+class ImportedVariable:
     """A value that the caller gives."""
 
     name: str
 
 
-Piece: TypeAlias = str | Fragment | Variable
+Piece: TypeAlias = str | Fragment | ImportedVariable
 
 
 @dataclass
@@ -60,7 +60,7 @@ def with_prompt(
     namespace: str,
     description: str | None,
     sources: list[Source],
-    result: Result,
+    result: ImportResult,
     group: str = "default",
 ) -> JsonObject:
     """Return the part of an agent's spec with its prompt; add a pack where one is needed."""
@@ -72,7 +72,7 @@ def with_prompt(
     pieces = [_escaped(piece, literals) for piece in prompt.pieces]
     fragments = {piece.name: piece.text for piece in pieces if isinstance(piece, Fragment)}
     text = _joined(pieces)
-    given = dict.fromkeys(piece.name for piece in pieces if isinstance(piece, Variable))
+    given = dict.fromkeys(piece.name for piece in pieces if isinstance(piece, ImportedVariable))
     policy = {} if prompt.rounds is None else {"maxRounds": prompt.rounds}
     if prompt.rounds is not None and prompt.rounds > 10:  # noqa: PLR2004 - the default of calls
         policy["maxToolCallsPerTurn"] = 4 * prompt.rounds
@@ -141,14 +141,14 @@ def with_variables(text: str, pattern: re.Pattern[str], known: Mapping[str, str]
     for found in pattern.finditer(text):
         name = found[1]
         value = known.get(name)
-        pieces += [text[place : found.start()], Variable(name) if value is None else value]
+        pieces += [text[place : found.start()], ImportedVariable(name) if value is None else value]
         place = found.end()
     return [*pieces, text[place:]]
 
 
 def _escaped(piece: Piece, literals: dict[str, str]) -> Piece:
     """Return a piece whose double braces are variables with the same text as their default."""
-    if isinstance(piece, Variable):
+    if isinstance(piece, ImportedVariable):
         return piece
     if isinstance(piece, Fragment):
         return Fragment(piece.name, _without_tags(piece.text, literals))
@@ -171,7 +171,7 @@ def _rendered(piece: Piece) -> str:
     match piece:
         case Fragment():
             return f"{{{{fragments.{piece.name}}}}}"
-        case Variable():
+        case ImportedVariable():
             return f"{{{{{piece.name}}}}}"
         case _:
             return piece

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omnia_cli.importing.names import label
-from omnia_cli.importing.notes import Note, NoteKind
+from omnia_cli.importing.notes import ImportNote, NoteKind
 from omnia_cli.manifests import (
     MANIFEST_LIMITS,
     Document,
@@ -36,8 +36,8 @@ class Source:
     document: Document
     format: str
     """`manifest`, or the kind of a file that is no object of Kubernetes: `mcp`, `openapi`, …"""
-    notes: list[Note] = field(default_factory=list)
-    _said: set[Note] = field(default_factory=set, repr=False)
+    notes: list[ImportNote] = field(default_factory=list)
+    _said: set[ImportNote] = field(default_factory=set, repr=False)
 
     @property
     def value(self) -> JsonObject:
@@ -83,7 +83,7 @@ class Source:
         """Say what happened to the value at `path`."""
         line = self.document.line(path)
         file = str(self.document.file)
-        made = Note(
+        made = ImportNote(
             file,
             line,
             self.kind or "file",

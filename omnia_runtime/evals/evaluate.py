@@ -8,7 +8,7 @@ from msgspec import Struct
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals.definitions import EvalSpec, When
 from omnia_core.files.evals.outcome import Outcome
-from omnia_core.files.evals.rules import Cost, Equals, GuardrailTriggered, Judged, Latency
+from omnia_core.files.evals.rules import Cost, Equals, GuardrailTriggered, Judged, LatencyLimit
 from omnia_core.files.validators import (
     Excludes,
     Includes,
@@ -125,7 +125,7 @@ async def _measure(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]
                     f" spec.providers; usable: {there}"
                 )
             return await judge(rule, facts, model)
-        case Cost() | Latency() | GuardrailTriggered():
+        case Cost() | LatencyLimit() | GuardrailTriggered():
             return limits.measure(rule, facts)
         case _ if isinstance(rule, _TEXT_RULES):
             measure = measure_of(rule)

@@ -1,11 +1,11 @@
 """Evaluations of what a turn cost and how long it took."""
 
-from omnia_core.files.evals.rules import Cost, GuardrailTriggered, Latency
+from omnia_core.files.evals.rules import Cost, GuardrailTriggered, LatencyLimit
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.score import Score, Unmeasurable, right
 
 
-def measure(rule: Cost | Latency | GuardrailTriggered, facts: Facts) -> Score:
+def measure(rule: Cost | LatencyLimit | GuardrailTriggered, facts: Facts) -> Score:
     """Measure a turn.
 
     Raises:
@@ -14,7 +14,7 @@ def measure(rule: Cost | Latency | GuardrailTriggered, facts: Facts) -> Score:
     match rule:
         case Cost():
             return _cost(rule, facts)
-        case Latency():
+        case LatencyLimit():
             if facts.latency_ms is None:
                 raise Unmeasurable("the duration of the turn is not recorded")
             within = facts.latency_ms <= rule.milliseconds

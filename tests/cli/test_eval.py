@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from omnia_cli.evaluation.dataset import DatasetInvalid, read_dataset
 from omnia_cli.evaluation.junit import write_junit
 from omnia_cli.evaluation.results import (
-    Answer,
+    CaseAnswer,
+    EvaluationResult,
     ExitCode,
     Report,
-    Result,
     UsedTokens,
     differences,
     report,
@@ -221,9 +221,9 @@ def test_promptfoos_tests_are_taken_over_where_their_meaning_is_the_same(tmp_pat
         read_dataset(Path(dataset(tmp_path, content)))
 
 
-def answer(index: int, outcome: Outcome, repeat: int = 1, score: float | None = 1.0) -> Answer:
-    result = Result("e", "contains", 1, outcome, score, explanation="why \x00 not")
-    return Answer(index, repeat, "text", (result,), UsedTokens(cost_usd=0.5), 20.0)
+def answer(index: int, outcome: Outcome, repeat: int = 1, score: float | None = 1.0) -> CaseAnswer:
+    result = EvaluationResult("e", "contains", 1, outcome, score, explanation="why \x00 not")
+    return CaseAnswer(index, repeat, "text", (result,), UsedTokens(cost_usd=0.5), 20.0)
 
 
 def test_the_pass_rate_is_that_of_each_case_and_no_mean_over_all() -> None:
@@ -244,19 +244,19 @@ def test_the_pass_rate_is_that_of_each_case_and_no_mean_over_all() -> None:
         ([answer(0, Outcome.SCORED, score=0.1)], ExitCode.PASSED),
         ([answer(0, Outcome.ERROR, score=None)], ExitCode.NOT_EVALUATED),
         ([answer(0, Outcome.SKIPPED, score=None)], ExitCode.NOT_EVALUATED),
-        ([Answer(0, error="away")], ExitCode.FAILED),
+        ([CaseAnswer(0, error="away")], ExitCode.FAILED),
         ([], ExitCode.FAILED),
     ],
 )
 def test_the_exit_code_tells_failures_from_what_was_not_evaluated(
-    answers: list[Answer], code: ExitCode
+    answers: list[CaseAnswer], code: ExitCode
 ) -> None:
     assert report("a", ["one"], answers, 1.0).exit_code is code
 
 
 def test_junit_has_a_suite_for_each_evaluation_and_survives_any_text(tmp_path: Path) -> None:
     made = report(
-        "a", ["x\x1b"], [answer(0, Outcome.FAILED, score=0.0), Answer(0, 2, error="\x01")], 1
+        "a", ["x\x1b"], [answer(0, Outcome.FAILED, score=0.0), CaseAnswer(0, 2, error="\x01")], 1
     )
     write_junit(tmp_path / "junit.xml", made)
     suites = {each.get("name"): each for each in suites_of(tmp_path / "junit.xml")}

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from omnia_cli.__main__ import app
-from omnia_cli.explain.chain import Condition, Subject, in_cluster, lines, subject_of
+from omnia_cli.explain.chain import StatedCondition, Subject, in_cluster, lines, subject_of
 from omnia_cli.explain.kinds import UnknownKind, kind_and_name
 from omnia_cli.explain.laptop import NoObject, explain_manifests
 from omnia_core.jsonvalue import JsonObject
@@ -59,9 +59,9 @@ def test_it_is_one_screen_of_80_columns() -> None:
         "desk",
         "Pending",
         (
-            Condition("Ready", "False", "RuntimeNotReady", "x" * 500),
+            StatedCondition("Ready", "False", "RuntimeNotReady", "x" * 500),
             *(
-                Condition(f"Condition{number}", "False", "Odd", "it does not hold, " * 60)
+                StatedCondition(f"Condition{number}", "False", "Odd", "it does not hold, " * 60)
                 for number in range(9)
             ),
         ),
@@ -78,7 +78,7 @@ def test_a_grant_adds_to_the_namespaces_that_are_there() -> None:
     )
     agent = Subject(
         "AgentRuntime", "shop", "desk", "Pending",
-        (Condition("ProviderReady", "False", "ProviderNotGranted", message),),
+        (StatedCondition("ProviderReady", "False", "ProviderNotGranted", message),),
     )  # fmt: skip
     provider = Subject("Provider", "models", "main", spec={"allowedNamespaces": ["desk"]})
     command = in_cluster(agent, [provider]).causes[0].command
@@ -89,11 +89,15 @@ def test_a_grant_adds_to_the_namespaces_that_are_there() -> None:
 
 def test_servers_that_are_away_are_told_of_an_agent_that_runs() -> None:
     agent = Subject(
-        "AgentRuntime", "shop", "desk", "Running", (Condition("Ready", "True", "RuntimeReady"),)
+        "AgentRuntime",
+        "shop",
+        "desk",
+        "Running",
+        (StatedCondition("Ready", "True", "RuntimeReady"),),
     )
     registry = Subject(
         "ToolRegistry", "shop", "tools", "Degraded",
-        (Condition("ToolsDiscovered", "False", "ServersUnavailable", "weather is away"),),
+        (StatedCondition("ToolsDiscovered", "False", "ServersUnavailable", "weather is away"),),
     )  # fmt: skip
     found = in_cluster(agent, [registry])
     assert [cause.subject for cause in found.causes] == ["toolregistry/tools"]

@@ -3,7 +3,7 @@
 import pytest
 
 from omnia_cli.importing.kagent.gotemplate import NotFilledIn, Values, fill_in
-from omnia_cli.importing.prompts import Fragment, Variable
+from omnia_cli.importing.prompts import Fragment, ImportedVariable
 
 VALUES = Values(
     {"AgentName": "desk", "Description": ""},
@@ -13,7 +13,7 @@ VALUES = Values(
 
 
 def filled(template: str) -> str:
-    def shown(piece: str | Fragment | Variable) -> str:
+    def shown(piece: str | Fragment | ImportedVariable) -> str:
         return piece if isinstance(piece, str) else f"<{piece.name}>"
 
     return "".join(map(shown, fill_in(template, VALUES)))

@@ -180,7 +180,7 @@ def test_what_is_signed_and_no_json_is_no_token() -> None:
         ({"exp": int(time.time()) - 31}, "the token has expired"),
         ({"exp": None}, 'no claim "exp"'),
         ({"exp": "soon"}, "malformed"),
-        ({"nbf": int(time.time()) + 600}, "not valid yet"),
+        ({"nbf": int(time.time()) + 86_400}, "not valid yet"),
         ({"aud": "another"}, "for another audience; expected agent"),
         ({"aud": ["another", "agents"]}, "for another audience"),
         ({"aud": "agen"}, "for another audience"),

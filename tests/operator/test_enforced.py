@@ -89,7 +89,7 @@ def test_a_field_that_no_program_reads_is_told() -> None:
         for attribute, path in fields(resource.model_fields["spec"].annotation, "spec", seen)  # type: ignore[arg-type]
         if not re.search(rf"\.{attribute}\b", code)
     }
-    assert "spec.rollout.candidate" in unread or "spec.evals" in unread
+    assert any(each.startswith("spec.evals") for each in unread)
     assert [path for path in unread if not path.startswith(tuple(told))] == []
 
 

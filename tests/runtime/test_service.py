@@ -89,8 +89,13 @@ async def test_hello_equals_health_and_the_standard_health_serves(
                 asked = health_pb2.HealthCheckRequest(service=service)
                 assert (await standard.Check(asked)).status == 1
     assert set(hello.capabilities) == set(health.capabilities)
-    assert set(hello.capabilities) == {"invoke", "client_tools"}
-    assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.3.0")
+    assert set(hello.capabilities) == {
+        "invoke",
+        "client_tools",
+        "request_tools",
+        "seed_history",
+    }
+    assert (health.healthy, health.status, health.contract_version) == (True, "ready", "1.4.0")
 
 
 async def test_a_client_with_one_stream_per_turn_keeps_its_session(

@@ -9,7 +9,7 @@ from omnia_cli.importing.handlers import http_url
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name, object_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, described, own_metadata
+from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata
 from omnia_cli.importing.prompts import Prompt, rounds_of, with_prompt, with_variables
 from omnia_cli.importing.secrets import is_secret_name
 from omnia_cli.importing.sources import Source
@@ -28,7 +28,7 @@ _SKIPPED = {
 }
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add what becomes of the resources of ARK."""
     for source in inputs.of(GROUP, "Model"):
         _model(source, inputs, result)
@@ -39,7 +39,7 @@ def read(inputs: Inputs, result: Result) -> None:
         source.note(NoteKind.NO_EQUIVALENT if lost else NoteKind.SKIPPED, _SKIPPED[source.kind])
 
 
-def _model(source: Source, inputs: Inputs, result: Result) -> None:
+def _model(source: Source, inputs: Inputs, result: ImportResult) -> None:
     root = root_of(source)
     spec = root.object("spec")
     kind = spec.text("type") or "openai"
@@ -103,7 +103,7 @@ def _defaults(properties: Fields, inputs: Inputs) -> JsonObject:
     return made
 
 
-def _agent(source: Source, inputs: Inputs, result: Result) -> None:
+def _agent(source: Source, inputs: Inputs, result: ImportResult) -> None:
     root = root_of(source)
     spec = root.object("spec")
     name = agent_name(source, source.name)

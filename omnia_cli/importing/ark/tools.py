@@ -4,7 +4,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from omnia_cli.importing.ark.values import GROUP, root_of, value_of
 from omnia_cli.importing.fields import Asked, Fields
-from omnia_cli.importing.handlers import Header, Server, go_duration, http_url
+from omnia_cli.importing.handlers import Header, ImportedServer, go_duration, http_url
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import distinct, label, tool_name
 from omnia_cli.importing.notes import NoteKind
@@ -16,7 +16,7 @@ from omnia_core.jsonvalue import JsonObject
 
 def read_tools(spec: Fields, inputs: Inputs) -> tuple[list[JsonObject], list[Source]]:
     """Return the handlers of an agent, and the objects that they are made of."""
-    servers: dict[str, tuple[Server, Fields]] = {}
+    servers: dict[str, tuple[ImportedServer, Fields]] = {}
     handlers: list[JsonObject | str] = []
     sources: list[Source] = []
     taken: set[str] = set()
@@ -55,7 +55,7 @@ def read_tools(spec: Fields, inputs: Inputs) -> tuple[list[JsonObject], list[Sou
 def _mcp(
     block: Fields,
     inputs: Inputs,
-    servers: dict[str, tuple[Server, Fields]],
+    servers: dict[str, tuple[ImportedServer, Fields]],
     handlers: list[JsonObject | str],
     sources: list[Source],
 ) -> None:
@@ -76,16 +76,18 @@ def _mcp(
         servers[key][0].allowlist.append(tool)
 
 
-def _server(source: Source | None, inputs: Inputs) -> Server:
+def _server(source: Source | None, inputs: Inputs) -> ImportedServer:
     if source is None:
         endpoint = Asked("the address of the MCP server", "https://replace-me.example.invalid")
-        return Server("mcp", {"transport": "streamable-http", "endpoint": endpoint})
+        return ImportedServer("mcp", {"transport": "streamable-http", "endpoint": endpoint})
     root = root_of(source)
     spec = root.object("spec")
     address, _ = value_of(spec, "address", inputs)
     url = http_url(address, spec, "address", "the address of the server")
     transport = "sse" if spec.text("transport") == "sse" else "streamable-http"
-    server = Server(label(source.name), {"transport": transport, "endpoint": url}, sources=[source])
+    server = ImportedServer(
+        label(source.name), {"transport": transport, "endpoint": url}, sources=[source]
+    )
     if timeout := spec.text("timeout"):
         server.timeout = go_duration(timeout, spec, "timeout")
     for header in spec.objects("headers"):

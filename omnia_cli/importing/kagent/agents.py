@@ -4,13 +4,13 @@ from dataclasses import dataclass, field
 
 from omnia_cli.importing.fields import Fields
 from omnia_cli.importing.inputs import Inputs
-from omnia_cli.importing.kagent.model_settings import Model
+from omnia_cli.importing.kagent.model_settings import KagentModel
 from omnia_cli.importing.kagent.models import missing_model
 from omnia_cli.importing.kagent.prompt import read_prompt
 from omnia_cli.importing.kagent.tools import tools
 from omnia_cli.importing.names import label
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, described, own_metadata
+from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata
 from omnia_cli.importing.prompts import rounds_of, with_prompt
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -20,16 +20,16 @@ _CARD = "an agent's card is facade.a2a.agentCard: write it there"
 
 
 @dataclass
-class Models:
+class KagentModels:
     """The ModelConfigs of the input by namespace and name, and the Providers of agents."""
 
-    known: dict[tuple[str, str], Model]
+    known: dict[tuple[str, str], KagentModel]
     used: set[tuple[str, str]] = field(default_factory=set)
     windows: dict[tuple[str, str], JsonObject] = field(default_factory=dict)
 
     def provider(
-        self, agent: str, user: Fields, reference: str, window: JsonObject, result: Result
-    ) -> tuple[JsonObject, Model]:
+        self, agent: str, user: Fields, reference: str, window: JsonObject, result: ImportResult
+    ) -> tuple[JsonObject, KagentModel]:
         """Return a providers entry, and its model; the Provider is added."""
         space, _, name = reference.rpartition("/")
         namespace = label(space) if space else user.source.namespace
@@ -66,8 +66,8 @@ def declarative(
     name: str,
     spec: Fields,
     inputs: Inputs,
-    models: Models,
-    result: Result,
+    models: KagentModels,
+    result: ImportResult,
     *,
     description: str | None,
     deployment: JsonObject,

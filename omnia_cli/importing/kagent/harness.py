@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from omnia_cli.importing.fields import Fields
 from omnia_cli.importing.inputs import Inputs
-from omnia_cli.importing.kagent.agents import Models, declarative, window_of
+from omnia_cli.importing.kagent.agents import KagentModels, declarative, window_of
 from omnia_cli.importing.names import agent_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, present
+from omnia_cli.importing.objects import ImportResult, present
 from omnia_cli.importing.pods import variables
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -27,7 +27,7 @@ class _Pair:
     roots: list[Fields]
 
 
-def read_templates(inputs: Inputs, models: Models, result: Result) -> None:
+def read_templates(inputs: Inputs, models: KagentModels, result: ImportResult) -> None:
     """Add an AgentRuntime for each Agent, or for each template that a Harness admits."""
     used: set[tuple[str, str]] = set()
     agents = [s for s in inputs.of(_GROUP, "Agent") if s.version == "v1alpha3"]
@@ -90,7 +90,7 @@ def _admitting(template: Source, inputs: Inputs) -> Iterator[Fields]:
             yield spec
 
 
-def _write(pair: _Pair, inputs: Inputs, models: Models, result: Result) -> None:
+def _write(pair: _Pair, inputs: Inputs, models: KagentModels, result: ImportResult) -> None:
     agent, template, harness = pair.agent, pair.template, pair.harness
     name = agent_name(agent, agent.name)
     kagent = harness.object("kagent")

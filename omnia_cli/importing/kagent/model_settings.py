@@ -9,7 +9,7 @@ from omnia_core.jsonvalue import JsonObject
 
 
 @dataclass
-class Model:
+class KagentModel:
     """A ModelConfig that was read.
 
     Attributes:
@@ -27,7 +27,7 @@ class Model:
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-def read_settings(model: Model, block: Fields, vendor: str) -> None:
+def read_settings(model: KagentModel, block: Fields, vendor: str) -> None:
     """Add the defaults of a Provider, and what only prompts can have."""
     made = model.spec
     defaults: JsonObject = {}
@@ -59,7 +59,7 @@ def read_settings(model: Model, block: Fields, vendor: str) -> None:
         made["defaults"] = defaults
 
 
-def _parameters(model: Model, block: Fields) -> None:
+def _parameters(model: KagentModel, block: Fields) -> None:
     """Read what only a prompt can have."""
     for theirs, ours in (
         ("topK", "top_k"),

@@ -2,7 +2,7 @@
 
 from omnia_cli.importing.fields import PLACEHOLDER_URL, Asked, Fields
 from omnia_cli.importing.inputs import Inputs
-from omnia_cli.importing.kagent.model_settings import Model, capabilities, read_settings
+from omnia_cli.importing.kagent.model_settings import KagentModel, capabilities, read_settings
 from omnia_cli.importing.names import object_name
 from omnia_cli.importing.notes import NoteKind
 from omnia_cli.importing.secrets import is_secret_name
@@ -45,7 +45,7 @@ _OF_VENDORS = (
 )
 
 
-def read_model(source: Source, inputs: Inputs) -> Model:
+def read_model(source: Source, inputs: Inputs) -> KagentModel:
     """Return the Provider of a ModelConfig."""
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")
@@ -53,7 +53,7 @@ def read_model(source: Source, inputs: Inputs) -> Model:
     vendor = spec.text("provider") or "OpenAI"
     block = spec.object(_BLOCKS.get(vendor, "openAI"))
     made: JsonObject = {"type": _type(vendor, spec), "model": spec.text("model")}
-    model = Model(object_name(source.name), source.namespace, made, {}, [source])
+    model = KagentModel(object_name(source.name), source.namespace, made, {}, [source])
     _address(made, vendor, spec, block, inputs)
     _key(made, vendor, spec, block)
     if headers := _headers(vendor, spec, block):
@@ -70,7 +70,7 @@ def read_model(source: Source, inputs: Inputs) -> Model:
     return model
 
 
-def missing_model(name: str, namespace: str, user: Source, path: Fields) -> Model:
+def missing_model(name: str, namespace: str, user: Source, path: Fields) -> KagentModel:
     """Return a Provider for a ModelConfig that is not among the input."""
     path.note(
         NoteKind.ASKED,
@@ -87,7 +87,7 @@ def missing_model(name: str, namespace: str, user: Source, path: Fields) -> Mode
         "model": Asked("the model, spelt as the vendor spells it"),
         "secretRef": {"name": Asked("the Secret that holds the API key")},
     }
-    return Model(object_name(name), namespace, spec)
+    return KagentModel(object_name(name), namespace, spec)
 
 
 def _type(vendor: str, spec: Fields) -> str:

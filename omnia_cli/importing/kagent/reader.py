@@ -2,12 +2,12 @@
 
 from omnia_cli.importing.fields import Fields
 from omnia_cli.importing.inputs import Inputs
-from omnia_cli.importing.kagent.agents import Models, declarative, window_of
+from omnia_cli.importing.kagent.agents import KagentModels, declarative, window_of
 from omnia_cli.importing.kagent.harness import read_templates
 from omnia_cli.importing.kagent.models import read_model
 from omnia_cli.importing.names import agent_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, described, own_metadata
+from omnia_cli.importing.objects import ImportResult, custom, described, own_metadata
 from omnia_cli.importing.pods import workload
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -26,9 +26,9 @@ _SKIPPED = {
 _CARD = ("iconUrl", "documentationUrl", "version", "provider")
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add what becomes of the resources of kagent."""
-    models = Models(
+    models = KagentModels(
         {
             (source.namespace, source.name): read_model(source, inputs)
             for source in inputs.of(GROUP, "ModelConfig")
@@ -44,7 +44,7 @@ def read(inputs: Inputs, result: Result) -> None:
         source.note(NoteKind.SKIPPED, _SKIPPED[source.kind])
 
 
-def _agent(source: Source, inputs: Inputs, models: Models, result: Result) -> None:
+def _agent(source: Source, inputs: Inputs, models: KagentModels, result: ImportResult) -> None:
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")
     spec = root.object("spec")
@@ -156,7 +156,7 @@ def _own_image(
     name: str,
     description: str | None,
     inputs: Inputs,
-    result: Result,
+    result: ImportResult,
 ) -> None:
     deployment = spec.object("byo").object("deployment")
     image = deployment.text("image") or "its image"
@@ -185,7 +185,7 @@ def _own_image(
     )
 
 
-def _unused(source: Source, models: Models, result: Result, inputs: Inputs) -> None:
+def _unused(source: Source, models: KagentModels, result: ImportResult, inputs: Inputs) -> None:
     key = source.namespace, source.name
     if key in models.used:
         return

@@ -3,7 +3,7 @@
 from omnia_cli.importing.fields import Fields
 from omnia_cli.importing.handlers import (
     Header,
-    Server,
+    ImportedServer,
     go_duration,
     http_url,
     program,
@@ -13,7 +13,7 @@ from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.kagent.models import authority
 from omnia_cli.importing.names import label
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, Written, own_metadata, present
+from omnia_cli.importing.objects import ImportResult, Written, own_metadata, present
 from omnia_cli.importing.pods import plain_variables
 from omnia_cli.importing.sources import Source
 from omnia_core.jsonvalue import JsonObject
@@ -23,8 +23,8 @@ _PORT = 3000
 
 
 def server_of(
-    kind: str, namespace: str, name: str, user: Fields, inputs: Inputs, result: Result
-) -> Server | None:
+    kind: str, namespace: str, name: str, user: Fields, inputs: Inputs, result: ImportResult
+) -> ImportedServer | None:
     """Return the server that a tool names; None if there is nothing to call."""
     for found_kind in (
         dict.fromkeys((kind, "RemoteMCPServer"))
@@ -42,7 +42,7 @@ def server_of(
         what += f" (kagent's chart serves it at http://kagent-tools.{namespace}:8084/mcp)"
     config: JsonObject = {"transport": "streamable-http"}
     config["endpoint"] = user.ask(what, value="https://replace-me.example.invalid")
-    return Server(label(name), config, timeout="30s")
+    return ImportedServer(label(name), config, timeout="30s")
 
 
 def headers_of(fields: Fields, name: str, inputs: Inputs, namespace: str) -> list[Header]:
@@ -71,7 +71,7 @@ def headers_of(fields: Fields, name: str, inputs: Inputs, namespace: str) -> lis
     return found
 
 
-def _remote(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: ARG001
+def _remote(source: Source, inputs: Inputs, result: ImportResult) -> ImportedServer:  # noqa: ARG001
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")
     spec = root.object("spec")
@@ -85,7 +85,7 @@ def _remote(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: 
     )
     config = {"transport": "sse" if sse else "streamable-http", "endpoint": url}
     timeout = spec.text("timeout")
-    server = Server(label(source.name), config, sources=[source])
+    server = ImportedServer(label(source.name), config, sources=[source])
     server.timeout = (go_duration(timeout, spec, "timeout") if timeout else None) or "30s"
     server.headers = headers_of(spec, "headersFrom", inputs, source.namespace)
     server.authority = authority(spec.object("tls"))
@@ -100,14 +100,14 @@ def _remote(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: 
     return server
 
 
-def _tool_server(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: ARG001
+def _tool_server(source: Source, inputs: Inputs, result: ImportResult) -> ImportedServer:  # noqa: ARG001
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")
     spec = root.object("spec")
     spec.known("description")
     config = spec.object("config")
     config.known("type")
-    server = Server(label(source.name), {}, sources=[source])
+    server = ImportedServer(label(source.name), {}, sources=[source])
     if "stdio" in config:
         stdio = config.object("stdio")
         secrets = [
@@ -135,7 +135,7 @@ def _tool_server(source: Source, inputs: Inputs, result: Result) -> Server:  # n
     return server
 
 
-def _service(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa: ARG001
+def _service(source: Source, inputs: Inputs, result: ImportResult) -> ImportedServer:  # noqa: ARG001
     root = Fields(source, source.value)
     metadata, spec = root.object("metadata"), root.object("spec")
     annotations = metadata.mapping("annotations")
@@ -152,10 +152,10 @@ def _service(source: Source, inputs: Inputs, result: Result) -> Server:  # noqa:
     sse = annotations.get("kagent.dev/mcp-service-protocol") == "SSE"
     address = f"http://{label(source.name)}.{label(source.namespace)}:{port}/{path.lstrip('/')}"
     config = {"transport": "sse" if sse else "streamable-http", "endpoint": address}
-    return Server(label(source.name), config, sources=[source])
+    return ImportedServer(label(source.name), config, sources=[source])
 
 
-def _kmcp(source: Source, inputs: Inputs, result: Result) -> Server:
+def _kmcp(source: Source, inputs: Inputs, result: ImportResult) -> ImportedServer:
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")
     spec = root.object("spec")
@@ -167,7 +167,7 @@ def _kmcp(source: Source, inputs: Inputs, result: Result) -> Server:
     limit = (go_duration(timeout, spec, "timeout") if timeout else None) or "30s"
     port = deployment.integer("port") or _PORT
     address = f"http://{label(source.name)}.{label(source.namespace)}:{port}/mcp"
-    server = Server(label(source.name), {}, timeout=limit, sources=[source])
+    server = ImportedServer(label(source.name), {}, timeout=limit, sources=[source])
     http.known("targetPort")
     if (path := http.text("path")) and path != _NO_PATH:
         http.note(NoteKind.CHANGED, f"kagent calls {_NO_PATH}, not {path}", "path")
@@ -216,7 +216,7 @@ def _deploy(
     environment: dict[str, str],
     references: list[Fields],
     port: int,
-    result: Result,
+    result: ImportResult,
 ) -> None:
     name = label(source.name)
     labels = {"app.kubernetes.io/name": name}

@@ -1,20 +1,20 @@
 """The tools of an agent of kagent: handlers for its servers."""
 
 from omnia_cli.importing.fields import Fields
-from omnia_cli.importing.handlers import Server
+from omnia_cli.importing.handlers import ImportedServer
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.kagent.servers import headers_of, server_of
 from omnia_cli.importing.names import distinct
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result
+from omnia_cli.importing.objects import ImportResult
 from omnia_core.jsonvalue import JsonObject
 
 
 def tools(
-    spec: Fields, agent: str, inputs: Inputs, result: Result
-) -> tuple[list[JsonObject], list[Server]]:
+    spec: Fields, agent: str, inputs: Inputs, result: ImportResult
+) -> tuple[list[JsonObject], list[ImportedServer]]:
     """Return the handlers of an agent, and the servers behind them."""
-    found: list[tuple[Server, Fields]] = []
+    found: list[tuple[ImportedServer, Fields]] = []
     for tool in spec.objects("tools"):
         tool.known("type")
         if "agent" in tool or "subAgent" in tool:
@@ -44,7 +44,9 @@ def _agent_tool(tool: Fields, agent: str) -> None:
     )
 
 
-def _selected(tool: Fields, block: Fields, inputs: Inputs, result: Result) -> Server | None:
+def _selected(
+    tool: Fields, block: Fields, inputs: Inputs, result: ImportResult
+) -> ImportedServer | None:
     name = block.text("name") or block.text("toolServer") or ""
     kind = block.text("kind") or ("ToolServer" if "toolServer" in block else "")
     space, _, name = name.rpartition("/")
@@ -67,7 +69,7 @@ def _selected(tool: Fields, block: Fields, inputs: Inputs, result: Result) -> Se
     return _without_approval(server, offered, held, block, inputs)
 
 
-def _selected_1_0(block: Fields, inputs: Inputs, result: Result) -> Server | None:
+def _selected_1_0(block: Fields, inputs: Inputs, result: ImportResult) -> ImportedServer | None:
     reference = block.object("server")
     name, kind = reference.text("name") or "", reference.text("kind") or "RemoteMCPServer"
     namespace = reference.text("namespace") or block.source.namespace
@@ -82,8 +84,8 @@ def _selected_1_0(block: Fields, inputs: Inputs, result: Result) -> Server | Non
 
 
 def _without_approval(
-    server: Server, offered: list[str], held: list[str], block: Fields, inputs: Inputs
-) -> Server | None:
+    server: ImportedServer, offered: list[str], held: list[str], block: Fields, inputs: Inputs
+) -> ImportedServer | None:
     server.allowlist = offered
     if not held:
         return server
@@ -108,7 +110,9 @@ def _without_approval(
     return server
 
 
-def _add(found: list[tuple[Server, Fields]], server: Server | None, tool: Fields) -> None:
+def _add(
+    found: list[tuple[ImportedServer, Fields]], server: ImportedServer | None, tool: Fields
+) -> None:
     """Add a server, or unite its tools with an entry of the same server and headers."""
     if server is None:
         return

@@ -4,7 +4,7 @@ from omnia_cli.importing.fields import Asked, Fields
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, own_metadata, present
+from omnia_cli.importing.objects import ImportResult, custom, own_metadata, present
 from omnia_cli.importing.omnia_go.shapes import MOCK, as_number
 from omnia_cli.importing.pods import of_pods, placement, variables, variables_of_objects, volumes
 from omnia_cli.importing.sources import Source
@@ -24,7 +24,7 @@ _FRAMEWORKS = ("langchain", "crewai", "autogen")
 _MOST_REPLICAS = 100
 
 
-def read_agent(source: Source, inputs: Inputs, result: Result) -> None:
+def read_agent(source: Source, inputs: Inputs, result: ImportResult) -> None:
     """Add the AgentRuntime."""
     root = Fields(source, source.value)
     root.known("apiVersion", "kind", "metadata", "status")

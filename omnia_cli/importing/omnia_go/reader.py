@@ -6,7 +6,7 @@ from omnia_cli.importing.fields import Fields
 from omnia_cli.importing.inputs import Inputs
 from omnia_cli.importing.names import agent_name, label, object_name, tool_name
 from omnia_cli.importing.notes import NoteKind
-from omnia_cli.importing.objects import Result, custom, own_metadata, present
+from omnia_cli.importing.objects import ImportResult, custom, own_metadata, present
 from omnia_cli.importing.omnia_go.agents import read_agent
 from omnia_cli.importing.omnia_go.shapes import as_number, is_theirs
 from omnia_cli.importing.sources import Source
@@ -23,7 +23,7 @@ _OTHER_ROLES = ("voyageai", "cartesia", "elevenlabs", "imagen", "huggingface")
 _CONFIGS = ("httpConfig", "openAPIConfig", "grpcConfig", "mcpConfig", "clientConfig")
 
 
-def read(inputs: Inputs, result: Result) -> None:
+def read(inputs: Inputs, result: ImportResult) -> None:
     """Add what becomes of the resources of our group."""
     known = [s for s in inputs.sources if s.format == "manifest" and s.group == GROUP]
     for source in known:
@@ -43,7 +43,7 @@ def read(inputs: Inputs, result: Result) -> None:
     _grant(result)
 
 
-def _copy(source: Source, result: Result) -> None:
+def _copy(source: Source, result: ImportResult) -> None:
     spec = source.value.get("spec")
     _add(source, source.kind, spec if isinstance(spec, dict) else {}, result, own=True)
 
@@ -52,7 +52,7 @@ def _add(
     source: Source,
     kind: str,
     spec: JsonObject,
-    result: Result,
+    result: ImportResult,
     *,
     own: bool = False,
     namespace: str | None = None,
@@ -69,7 +69,7 @@ def _add(
     result.add(custom(Kind(kind), space, named, spec, [source], **metadata))
 
 
-def _provider(source: Source, spec: Fields, inputs: Inputs, result: Result) -> None:  # noqa: ARG001
+def _provider(source: Source, spec: Fields, inputs: Inputs, result: ImportResult) -> None:  # noqa: ARG001
     role, kind = spec.text("role") or "llm", spec.text("type") or "openai"
     if role != "llm" or kind in _OTHER_ROLES:
         spec.known(*spec.names())
@@ -114,7 +114,7 @@ def numbers(block: Fields) -> JsonObject:
     return {name: as_number(block.raw(name)) for name in block.names()}
 
 
-def _pack(source: Source, spec: Fields, inputs: Inputs, result: Result) -> None:  # noqa: ARG001
+def _pack(source: Source, spec: Fields, inputs: Inputs, result: ImportResult) -> None:  # noqa: ARG001
     spec.lack("skills are not loaded", "skills", "skillsConfig")
     spec.drop("every version has one track", "track")
     _add(
@@ -129,7 +129,7 @@ def _pack(source: Source, spec: Fields, inputs: Inputs, result: Result) -> None:
     )
 
 
-def _policy(source: Source, spec: Fields, inputs: Inputs, result: Result) -> None:
+def _policy(source: Source, spec: Fields, inputs: Inputs, result: ImportResult) -> None:
     hot, warm, cold = (spec.object(name) for name in ("hotCache", "warmStore", "coldArchive"))
     on = hot.flag("enabled") is not False
     made = {
@@ -157,7 +157,7 @@ def _policy(source: Source, spec: Fields, inputs: Inputs, result: Result) -> Non
         _add(source, "SessionRetentionPolicy", present(made), result, namespace=namespace)
 
 
-def _registry(source: Source, spec: Fields, inputs: Inputs, result: Result) -> None:  # noqa: ARG001
+def _registry(source: Source, spec: Fields, inputs: Inputs, result: ImportResult) -> None:  # noqa: ARG001
     handlers = [_handler(handler) for handler in spec.objects("handlers")]
     handlers += [_tool(tool) for tool in spec.objects("tools")]
     made = {"handlers": handlers, "probe": spec.raw("probe")}
@@ -227,7 +227,7 @@ def _tool(tool: Fields) -> JsonObject:
     return {"name": label(name), **made, "tool": described}
 
 
-def _grant(result: Result) -> None:
+def _grant(result: ImportResult) -> None:
     """Let agents use the Providers and registries of other namespaces that they name."""
     for agent in [w for w in result.objects.values() if w.kind == Kind.AGENT_RUNTIME]:
         entries = agent.spec.get("providers")

@@ -19,7 +19,7 @@ from omnia_core.files.evals.rules import (
     GuardrailTriggered,
     Judged,
     JudgedContent,
-    Latency,
+    LatencyLimit,
     ToolsCalled,
     ToolsNotCalled,
 )
@@ -128,8 +128,8 @@ def _cost(params: Params) -> Cost:
     return Cost(usd, *tokens)
 
 
-def _latency(params: Params) -> Latency:
-    return Latency(params.number("max_ms") or params.missing("max_ms"))
+def _latency(params: Params) -> LatencyLimit:
+    return LatencyLimit(params.number("max_ms") or params.missing("max_ms"))
 
 
 def _guardrail(params: Params) -> GuardrailTriggered:

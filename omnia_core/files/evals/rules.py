@@ -91,7 +91,7 @@ class Cost(Struct, frozen=True):
     total_tokens: int | None
 
 
-class Latency(Struct, frozen=True):
+class LatencyLimit(Struct, frozen=True):
     """The answer took at most so many milliseconds."""
 
     milliseconds: float
@@ -145,7 +145,7 @@ EvalRule: TypeAlias = (
     | CallsRepeated
     | CallErrors
     | Cost
-    | Latency
+    | LatencyLimit
     | GuardrailTriggered
     | Judged
 )

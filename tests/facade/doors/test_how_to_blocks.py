@@ -25,6 +25,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 OPENAI, AGUI = "… OpenAI's clients", "… a frontend with AG-UI"
 A2A, MCP = "… another agent", "… an MCP client"
+CHAT = "… a web page with the AI SDK"
 
 
 async def output(*command: str, text: str = "", folder: Path | None = None) -> str:
@@ -69,7 +70,7 @@ async def test_typescript(facade: Running, section: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is missing: apt-get install curl")
-@pytest.mark.parametrize("section", [OPENAI, AGUI, A2A])
+@pytest.mark.parametrize("section", [CHAT, OPENAI, AGUI, A2A])
 async def test_curl(facade: Running, section: str) -> None:
     (block,) = blocks(section, "console")
     assert ADDRESS in block

@@ -98,7 +98,7 @@ def test_argo_cd_sees_what_somebody_changed(kubectl: Kubectl, argocd_diff: Compa
     kubectl("apply", "--filename=-", stdin=yaml.safe_dump_all(objects))
     agent = next(each for each in objects if each["kind"] == "AgentRuntime")
     other = json.loads(json.dumps(agent))
-    other["spec"].setdefault("facade", {})["port"] = 8081
+    other["spec"].setdefault("facade", {})["port"] = 8088
 
     changed = drifted(argocd_diff([other]))
     assert [each["kind"] for each in changed] == ["AgentRuntime"]

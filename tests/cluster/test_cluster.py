@@ -131,6 +131,7 @@ def test_the_api_server_fills_in_the_defaults(kubectl: Kubectl) -> None:
         "handler": "runtime",
         "console": False,
         "showTools": True,
+        "clientToolTimeout": "1m",
         "service": {"type": "ClusterIP"},
     }
     assert spec["session"] == {"type": "memory", "ttl": "24h"}

@@ -55,7 +55,9 @@ class Watch:
 
 def examples(watch: Watch) -> None:
     """Every example, from applied to ready."""
-    for folder in sorted(each for each in EXAMPLES.iterdir() if each.is_dir()):
+    # A pack in a folder is compiled before it is applied: `starter` is for `omnia up`.
+    folders = (each for each in EXAMPLES.iterdir() if not (each / "pack").exists())
+    for folder in sorted(folders):
         watch.start()
         watch.kubectl.apply_files(folder)
         ready(watch.kubectl, folder.name)

@@ -100,7 +100,8 @@ def test_what_looks_like_markup_is_text(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.say("markup")
     said = answered(tab)
-    assert said.count(MARKUP) == 5
+    # The name of the tool, four times in the text, and the name of the step.
+    assert said.count(MARKUP) == 6
     assert tab.text(".tool .name") == MARKUP
     assert tab.value("document.querySelectorAll('#log img, #log script').length") == 0
     assert tab.value("document.title") == "guide · Omnia"

@@ -96,6 +96,6 @@ def test_nothing_moves_for_who_does_not_want_it(tab: Tab, agent: Served) -> None
     for motion in ("reduce", "no-preference"):
         features = [{"name": "prefers-reduced-motion", "value": motion}]
         tab.send("Emulation.setEmulatedMedia", features=features)
-        busy = "document.querySelector('[aria-busy=true] .text')"
+        busy = "document.querySelector('[aria-busy=true] .growing > :last-child')"
         names.append(tab.value(f"getComputedStyle({busy}, '::after').animationName"))
     assert names == ["none", "blink"]

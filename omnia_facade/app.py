@@ -22,9 +22,9 @@ from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
+from omnia_facade.console.description import AgentDescription, description_of
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
-from omnia_facade.description import AgentDescription, description_of
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide

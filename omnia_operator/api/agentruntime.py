@@ -85,8 +85,8 @@ class AgentRuntimeSpec(Model):
     """`agent` holds conversations over WebSocket, `function` answers one typed HTTP request at a
     time."""
     description: Text | None = Field(default=None, max_length=1024)
-    """What the agent is for, in a sentence. The console shows it; the agent card and the tool of MCP
-    have it where they say nothing else, before the description of the pack."""
+    """What the agent is for, in a sentence. The console shows it; the agent card and the tool of
+    MCP have it where they say nothing else, before the description of the pack."""
     examples: tuple[Example, ...] = Field(default=(), max_length=6)
     """Questions to begin with, which the console shows."""
     prompt_pack_ref: PromptPackRef | None = None

@@ -132,6 +132,7 @@ def test_an_error_is_shown_with_its_code_and_the_message_can_be_sent_again(
 def test_an_unknown_conversation_cannot_be_resumed(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.click("#settings-toggle")
+    tab.until("!document.getElementById('settings').hidden")
     tab.fill("#session", "long-ago")
     tab.press("Enter")
     tab.until_text("#log", "no longer exists")

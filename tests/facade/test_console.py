@@ -114,7 +114,7 @@ async def test_the_page_is_sent_compressed_to_who_accepts_that(mode: Mode, tmp_p
 
 
 async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
-    described = {
+    described: dict[str, Any] = {
         "agent_description": "Answers questions.",
         "agent_examples": "Where is it?\nWhy, and how much?",
     }
@@ -131,8 +131,9 @@ async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
         "examples": ["Where is it?", "Why, and how much?"],
         "doors": ["websocket", "chat", "openai", "agui"],
     }
-    strict = {"allow_unauthenticated": False, "handler_mode": Handler.ECHO}
-    async with running(**strict, console=True, **described) as facade:
+    async with running(
+        handler_mode=Handler.ECHO, console=True, allow_unauthenticated=False, **described
+    ) as facade:
         status, _, body = await fetch(f"{facade.http}/api/agent")
     assert status == 401
     assert "Answers" not in body

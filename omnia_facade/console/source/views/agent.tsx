@@ -125,6 +125,7 @@ function Log({
         {conversation.items.length === 0 && (
           <Start agent={agent} described={described} ask={(question) => conversation.say(question, [])} />
         )}
+        {conversation.items.length > 0 && <h2 class="unseen">Conversation</h2>}
         {conversation.items.map((item) =>
           item instanceof Note ? (
             <p class="note" key={item.key}>

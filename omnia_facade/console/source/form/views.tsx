@@ -1,7 +1,7 @@
 // Fields as they are drawn: a label, a hint, the input, and what is wrong with it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useReducer, useRef } from "preact/hooks";
+import { useLayoutEffect, useReducer, useRef } from "preact/hooks";
 import { pretty } from "../parts/figures";
 import { Close } from "../parts/icons";
 import { Field, Group, List, Scalar } from "./fields";
@@ -90,7 +90,7 @@ function ScalarView({ field }: { field: Scalar }) {
 // The input keeps what is typed; the field is told of each change.
 function Input({ field, attributes }: { field: Scalar; attributes: Record<string, string> }) {
   const element = useRef<HTMLElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.input = element.current;
   }, [field]);
   const { schema, kind, choices } = field;
@@ -139,7 +139,7 @@ function Described({ schema }: { schema: Schema }) {
 }
 
 function GroupView({ field }: { field: Group }) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.input = field.fields[0]?.input ?? null;
   }, [field]);
   const inside: ComponentChildren = (
@@ -165,7 +165,7 @@ function GroupView({ field }: { field: Group }) {
 function ListView({ field }: { field: List }) {
   const [, again] = useReducer((count: number) => count + 1, 0);
   const add = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     field.input = add.current;
   }, [field]);
   return (

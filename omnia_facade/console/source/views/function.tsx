@@ -1,6 +1,6 @@
 // The page of a function: the form of its input, the call, and its result.
 
-import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { fieldFor, Unreadable, type Field } from "../form/fields";
 import { resolved, type Schema } from "../form/schema";
 import { FieldView } from "../form/views";
@@ -111,7 +111,8 @@ export function FunctionPage({ name }: { name: string }) {
   };
 
   useEffect(() => void load(), []);
-  useEffect(() => form?.root.input?.focus(), [form]);
+  // At once: the page must not move under a click.
+  useLayoutEffect(() => form?.root.input?.focus(), [form]);
   useEffect(() => {
     const stop = (event: KeyboardEvent): void => {
       if (event.key === "Escape") call.current?.abort();

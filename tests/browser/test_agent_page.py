@@ -110,7 +110,7 @@ def test_what_looks_like_markup_is_text(tab: Tab, agent: Served) -> None:
 def test_the_name_of_a_conversation_is_the_title_and_only_text(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.say("name")
-    answered(tab)
+    assert "prompt 2.0.0" in answered(tab)
     assert tab.value("document.title") == f"Lost {MARKUP} · guide · Omnia"
     tab.say("hello")
     answered(tab, 2)

@@ -97,6 +97,8 @@ export class Turn extends Changes {
   // Seconds count from here while something is still to come.
   waitingSince: number | null = null;
   facts: string[] = [];
+  // The version of the prompt that answered; empty while it is not known.
+  version = "";
   fault: Fault | null = null;
   // Whether anything of the answer has arrived.
   begun = false;
@@ -190,6 +192,7 @@ export class Turn extends Changes {
       if (part !== last) this.parts.push(part);
       part.text = frame.content;
     }
+    this.version = frame.pack_version ?? "";
     this.#end([...usageFacts(frame.usage), ...this.#times(), REASONS[frame.finish_reason ?? ""] ?? ""]);
     void this.#fetch((frame.parts ?? []).flatMap((each) => each.media ?? []));
   }

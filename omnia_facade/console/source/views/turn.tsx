@@ -43,8 +43,13 @@ export function TurnView({ turn, agent, again, drawn }: Props) {
       {isAnswered && (
         // Screen readers announce the complete answer, not each word.
         <article class="message agent" aria-label={agent} aria-busy={state === "running"}>
-          <p class="who" aria-hidden="true">
-            {agent}
+          <p class="who">
+            <b aria-hidden="true">{agent}</b>
+            {turn.version && (
+              <span class="chip">
+                prompt <b>{turn.version}</b>
+              </span>
+            )}
           </p>
           {parts.map((part, index) =>
             part.kind === "text" ? (

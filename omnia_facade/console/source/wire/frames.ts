@@ -57,6 +57,7 @@ export interface Done {
   usage?: Usage;
   parts?: ContentPart[];
   session_name?: string;
+  pack_version?: string;
 }
 
 export type Frame = { session_id: string } & (

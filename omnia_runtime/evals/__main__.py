@@ -1,7 +1,9 @@
-"""`python -m omnia_runtime.evals cases [PARALLEL]`: answers and evaluates the cases of stdin."""
+"""`python -m omnia_runtime.evals cases [OPTIONS]`: answers and evaluates the cases of stdin."""
 
 import os
 import sys
+
+import msgspec
 
 from omnia_core import event_loop
 from omnia_core.env import RuntimeEnv
@@ -12,14 +14,16 @@ from omnia_core.telemetry.logs import configure_logs
 def main() -> int:
     """Return 2 if the configuration is invalid."""
     if sys.argv[1:2] != ["cases"]:
-        print("usage: python -m omnia_runtime.evals cases [PARALLEL]", file=sys.stderr)  # noqa: T201 - for a person
+        print("usage: python -m omnia_runtime.evals cases [OPTIONS]", file=sys.stderr)  # noqa: T201 - for a person
         return 2
     try:
         env = RuntimeEnv.parse(os.environ)
         configure_logs(env.log_level, agent=env.agent_name, namespace=env.namespace)
-        from omnia_runtime.evals.cases import serve  # noqa: PLC0415 - after the environment is checked
+        # Imported after the environment is checked.
+        from omnia_runtime.evals.serving import RunOptions, serve  # noqa: PLC0415 - as above
 
-        event_loop.run(serve(env, int(sys.argv[2]) if sys.argv[2:] else 1))
+        options = msgspec.json.decode((sys.argv[2:] or ["{}"])[0], type=RunOptions)
+        event_loop.run(serve(env, options))
     except ConfigurationError as error:
         print(f"omnia-evals: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
         return 2

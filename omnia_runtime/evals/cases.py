@@ -23,7 +23,7 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversation
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.evaluate import EvalResult, evaluate
+from omnia_runtime.evals.evaluate import Evaluation, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.evals.recorded import facts_of
 from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
@@ -98,7 +98,7 @@ class CaseResult(Struct, frozen=True, omit_defaults=True):
     index: int
     repeat: int = 1
     answer: str = ""
-    results: tuple[EvalResult, ...] = ()
+    results: tuple[Evaluation, ...] = ()
     usage: Usage = Usage()
     latency_ms: float = 0.0
     error: str = ""

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals.definitions import EvalSpec, When
-from omnia_core.files.evals.outcome import Outcome
 from omnia_core.files.evals.rules import Cost, Equals, GuardrailTriggered, Judged, LatencyLimit
 from omnia_core.files.validators import (
     Excludes,
@@ -19,6 +18,7 @@ from omnia_core.files.validators import (
     MinLength,
     NoPersonalData,
 )
+from omnia_core.names import EvalOutcome
 from omnia_core.patterns import compile_pattern, finds
 from omnia_runtime.evals import calls, limits
 from omnia_runtime.evals.facts import Facts
@@ -40,7 +40,7 @@ _TEXT_RULES = (
 )
 
 
-class EvalResult(Struct, frozen=True, omit_defaults=True):
+class Evaluation(Struct, frozen=True, omit_defaults=True):
     """What became of an evaluation.
 
     Attributes:
@@ -54,7 +54,7 @@ class EvalResult(Struct, frozen=True, omit_defaults=True):
     id: str
     type: str
     turn: int
-    outcome: Outcome
+    outcome: EvalOutcome
     score: float | None = None
     explanation: str = ""
     error: str = ""
@@ -62,7 +62,7 @@ class EvalResult(Struct, frozen=True, omit_defaults=True):
     duration_ms: float = 0.0
 
 
-async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]) -> EvalResult:
+async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]) -> Evaluation:
     """Run an evaluation; whatever goes wrong is its outcome.
 
     Args:
@@ -71,7 +71,7 @@ async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]
         judges: models by the name of their Provider.
     """
     started = time.perf_counter()
-    score, outcome, error = None, Outcome.SKIPPED, not_met(spec.when, facts)
+    score, outcome, error = None, EvalOutcome.SKIPPED, not_met(spec.when, facts)
     if not error:
         try:
             score = await _measure(spec, facts, judges)
@@ -79,10 +79,10 @@ async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]
         except Unmeasurable as missing:
             error = str(missing)
         except OmniaError as failed:
-            outcome, error = Outcome.ERROR, failed.message
+            outcome, error = EvalOutcome.ERROR, failed.message
         except TimeoutError:
-            outcome, error = Outcome.ERROR, "the judge took too long"
-    return EvalResult(
+            outcome, error = EvalOutcome.ERROR, "the judge took too long"
+    return Evaluation(
         id=spec.id,
         type=spec.type,
         turn=0 if spec.session else facts.turn,

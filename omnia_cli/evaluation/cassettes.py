@@ -16,9 +16,7 @@ TOOLS = "tools.jsonl"
 _REACHING = ("secretRef", "tls")
 
 
-def with_cassettes(
-    documents: list[Document], folder: Path, mode: CassetteMode
-) -> list[Document]:
+def with_cassettes(documents: list[Document], folder: Path, mode: CassetteMode) -> list[Document]:
     """Return manifests whose providers record into a folder, or replay from it.
 
     For a replay the agents need no key, no certificate and no tool server.

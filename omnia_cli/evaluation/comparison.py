@@ -13,12 +13,12 @@ from statistics import NormalDist, fmean, stdev
 from msgspec import Struct
 
 from omnia_cli.evaluation.results import CaseAnswer, EvaluationResult, ExitCode
-from omnia_core.files.evals import Outcome
+from omnia_core.names import EvalOutcome
 
 MOST_UNMATCHED = 0.2
 """The share of tool calls that may be missing in a recording."""
 _LEVEL = 0.05
-_DECIDED = (Outcome.PASSED, Outcome.FAILED)
+_DECIDED = (EvalOutcome.PASSED, EvalOutcome.FAILED)
 
 
 class EvalComparison(Struct, frozen=True, kw_only=True):
@@ -101,9 +101,7 @@ class Comparison(Struct, frozen=True):
         return ExitCode.PASSED if self.evals else ExitCode.NOT_EVALUATED
 
 
-def compare(
-    agent: str, candidate: str, answers: Mapping[str, CaseAnswer]
-) -> Comparison:
+def compare(agent: str, candidate: str, answers: Mapping[str, CaseAnswer]) -> Comparison:
     """Compare the answers of a candidate, by session, with what is recorded."""
     sessions = tuple(_session(name, each) for name, each in answers.items())
     compared = [answers[each.session] for each in sessions if not each.reason]
@@ -148,7 +146,7 @@ def _compared(
     pairs = [pair for session in sessions for pair in session]
     means = [fmean(_score(now) - _score(was) for was, now in session) for session in sessions]
     decided = [
-        (was.outcome is Outcome.PASSED, now.outcome is Outcome.PASSED)
+        (was.outcome is EvalOutcome.PASSED, now.outcome is EvalOutcome.PASSED)
         for was, now in pairs
         if was.outcome in _DECIDED and now.outcome in _DECIDED
     ]
@@ -181,7 +179,7 @@ def mcnemar(lost: int, gained: int) -> float:
     """Return the two-sided probability of McNemar's exact test."""
     changed = lost + gained
     tail = sum(math.comb(changed, count) for count in range(min(lost, gained) + 1))
-    return min(1.0, 2 * tail / 2**changed)
+    return min(1.0, float(2 * tail / 2**changed))
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float] | None:

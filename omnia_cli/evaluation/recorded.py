@@ -54,7 +54,9 @@ def read_sessions(client: HistoryClient, chosen: Chosen, agent: str) -> list[Rea
         found = [client.session(session_id) for session_id in dict.fromkeys(chosen.ids)]
     else:
         begin = datetime.now(UTC) - timedelta(seconds=chosen.since.seconds if chosen.since else 0)
-        filters = {"agent": agent, "from": begin.isoformat()} if agent else {"from": begin.isoformat()}
+        filters = (
+            {"agent": agent, "from": begin.isoformat()} if agent else {"from": begin.isoformat()}
+        )
         found = client.sessions(filters, chosen.limit)[::-1]
     return [_read(client, each) for each in found]
 

@@ -19,7 +19,7 @@ from omnia_core.conversation.parts import Part
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
 LARGEST_CASSETTE = 64 * 1024 * 1024
 MAX_RECORDINGS = 100_000
 

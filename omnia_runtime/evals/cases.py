@@ -74,7 +74,7 @@ class RecordedSide(Struct, frozen=True, omit_defaults=True):
         latency_ms: how long its calls of models took together.
     """
 
-    results: tuple[EvalResult, ...] = ()
+    results: tuple[Evaluation, ...] = ()
     usage: Usage = Usage()
     latency_ms: float = 0.0
 
@@ -231,7 +231,7 @@ class CaseRunner:
         turns: Sequence[Facts],
         specs: Sequence[EvalSpec],
         judges: Judges,
-    ) -> tuple[EvalResult, ...]:
+    ) -> tuple[Evaluation, ...]:
         """Evaluate every turn, and at the end the session; turns are numbered as in the session."""
         chosen = [
             (spec, facts)
@@ -245,7 +245,7 @@ class CaseRunner:
             for each in results
         )
 
-    async def _evaluate(self, spec: EvalSpec, facts: Facts, judges: Judges) -> EvalResult:
+    async def _evaluate(self, spec: EvalSpec, facts: Facts, judges: Judges) -> Evaluation:
         conversation = CONVERSATION.get()
         if conversation is None:
             return await evaluate(spec, facts, judges)

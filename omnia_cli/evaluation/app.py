@@ -106,7 +106,7 @@ def run(
         str,
         typer.Option(
             metavar="CANDIDATE",
-            help="A file of manifests, or a version of the PromptPack: the agent with this change is"
+            help="A file of manifests, or a version of the PromptPack: the changed agent is"
             " asked what users said in the recorded sessions. Tools answer from the recording.",
         ),
     ] = "",

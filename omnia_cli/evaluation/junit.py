@@ -70,11 +70,6 @@ def _test(
         classname=result.type,
         time=f"{answer.latency_ms / 1000:.3f}",
     )
-    properties = ET.SubElement(test, "properties")
-    values = {"score": result.score, "cost_usd": answer.cost_usd}
-    for key, value in values.items():
-        if value is not None:
-            ET.SubElement(properties, "property", name=key, value=f"{value:g}")
     tags = {
         EvalOutcome.FAILED: "failure",
         EvalOutcome.ERROR: "error",
@@ -83,6 +78,10 @@ def _test(
     if tag := tags.get(result.outcome):
         message = result.error or result.explanation or f"score {result.score}"
         ET.SubElement(test, tag, message=_xml(message))
+    # Jenkins knows properties of suites only.
+    values = {"score": result.score, "cost_usd": answer.cost_usd}
+    known = [f"{key}: {value:g}" for key, value in values.items() if value is not None]
+    ET.SubElement(test, "system-out").text = "\n".join(known)
 
 
 def _name(case: CaseVerdict, answer: CaseAnswer, result: EvaluationResult | None = None) -> str:

@@ -19,6 +19,8 @@ from omnia_runtime.ports.model import ChatRequest
 _NONCE = "<nonce>"
 # Characters of a text that a difference shows, before the place and after it.
 _BEFORE, _SHOWN = 20, 60
+# In the place of a value that is not there, which is not null.
+_NOTHING = object()
 
 
 def described(model: str, request: ChatRequest) -> JsonObject:
@@ -120,19 +122,19 @@ def difference(recorded: Any, asked: Any, place: str = "") -> str:
     """Say where two JSON values differ first; "" if they are equal."""
     if isinstance(recorded, dict) and isinstance(asked, dict):
         inner = (
-            (f"{place}.{name}".lstrip("."), recorded.get(name), asked.get(name))
+            (f"{place}.{name}".lstrip("."), recorded.get(name, _NOTHING), asked.get(name, _NOTHING))
             for name in {**recorded, **asked}
         )
     elif isinstance(recorded, list) and isinstance(asked, list):
         longer = max(len(recorded), len(asked))
         inner = ((f"{place}[{at}]", _item(recorded, at), _item(asked, at)) for at in range(longer))
-    elif recorded == asked:
+    elif _shown(recorded) == _shown(asked):
         return ""
     elif isinstance(recorded, str) and isinstance(asked, str):
         at = _first(recorded, asked)
         return f"{place}: recorded {_excerpt(recorded, at)}, asked {_excerpt(asked, at)}"
     else:
-        return f"{place}: recorded {_shown(recorded)}, asked {_shown(asked)}"
+        return f"{place}: recorded {_cut(recorded)}, asked {_cut(asked)}"
     for where, one, other in inner:
         if found := difference(one, other, where):
             return found
@@ -140,7 +142,7 @@ def difference(recorded: Any, asked: Any, place: str = "") -> str:
 
 
 def _item(values: list[Any], at: int) -> Any:
-    return values[at] if at < len(values) else None
+    return values[at] if at < len(values) else _NOTHING
 
 
 def _first(one: str, other: str) -> int:
@@ -157,7 +159,9 @@ def _excerpt(text: str, at: int) -> str:
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    text = json.dumps(value, ensure_ascii=False)
+    return "nothing" if value is _NOTHING else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(value: Any) -> str:
+    text = _shown(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"

@@ -143,8 +143,8 @@ def test_a_dataset_is_made_of_sessions_and_runs(recorded: Recorded) -> None:
     )
     assert replayed.exit_code == 0, replayed.stdout + replayed.stderr
     assert recorded.server.requests == before + 5
-    one, other = ((recorded.folder / name).read_bytes() for name in ("first.json", "second.json"))
-    assert one == other
+    first, second = (recorded.folder / name for name in ("first.json", "second.json"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_a_turn_that_is_not_there_is_told_with_those_that_are(recorded: Recorded) -> None:

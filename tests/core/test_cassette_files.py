@@ -39,7 +39,7 @@ RECORDINGS = (
     RecordedResult("look_up", {"id": "A-1"}, '{"date": "12 March"}', milliseconds=3.0),
 )
 DEEP = b'{"kind":"result","tool":"t","arguments":' + b"[" * 999 + b"\n"
-GOOD = header_line(BEGUN) + b"".join(map(recording_line, RECORDINGS))
+GOOD = header_line(BEGUN) + b"".join(recording_line(each) for each in RECORDINGS)
 
 
 def test_what_is_written_is_read_again() -> None:

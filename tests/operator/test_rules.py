@@ -343,6 +343,18 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.mock.configMapRef",
         "remove one of",
     ),
+    "a cassette in two places": (
+        objects.provider(
+            {"cassette": {"mode": "replay", "path": "/c", "configMapRef": {"name": "a"}}}
+        ),
+        "spec.cassette.path",
+        "either configMapRef or path",
+    ),
+    "a cassette that is recorded into a ConfigMap": (
+        objects.provider({"cassette": {"mode": "auto", "configMapRef": {"name": "a"}}}),
+        "spec.cassette.configMapRef",
+        "give a path on a volume",
+    ),
     "a pack without a ConfigMap": (
         objects.pack({"source": {"configMapRef": None}}),
         "spec.source.configMapRef",

@@ -110,6 +110,12 @@ def run(
             " asked what users said in the recorded sessions. Tools answer from the recording.",
         ),
     ] = "",
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Keep the results beside the recorded sessions of this machine."
+        ),
+    ] = False,
     namespace: Namespace = None,
     url: Url = None,
     token: Token = None,
@@ -179,6 +185,10 @@ def run(
             recorded and (repeat > 1 or pass_rate < 1),
         ),
         (
+            "--keep is for recorded sessions of this machine: leave it out",
+            keep and (candidate or namespace or url or not recorded),
+        ),
+        (
             "--candidate writes one comparison: leave out --junit and --baseline",
             candidate and (junit or baseline),
         ),
@@ -204,6 +214,7 @@ def run(
                 chosen=_chosen(session, since, limit),
                 dataset=dataset or (cases if cases.is_file() else None),
                 candidate=candidate,
+                keep=keep,
             )
             code = evaluate_recorded(paths, agent, asked, options, outputs, environ)
     raise typer.Exit(code)

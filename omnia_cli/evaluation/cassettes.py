@@ -37,11 +37,11 @@ def _changed(document: Document, folder: Path, mode: CassetteMode) -> JsonObject
     if document.namespace != DEFAULT_NAMESPACE:
         name = f"{document.namespace}.{name}"
     if document.kind == Kind.PROVIDER:
-        return {**value, "spec": _recorded(spec, folder / f"provider-{name}.jsonl", mode)}
+        return {**value, "spec": _recorded(spec, folder / f"provider.{name}.jsonl", mode)}
     if document.kind == Kind.AGENT_RUNTIME:
         inline = spec.get("provider")
         if isinstance(inline, dict):
-            file = folder / f"agent-{name}.jsonl"
+            file = folder / f"agent.{name}.jsonl"
             value = {**value, "spec": {**spec, "provider": _recorded(inline, file, mode)}}
         if mode is CassetteMode.REPLAY:
             value = _toolless(replace(document, value=value))

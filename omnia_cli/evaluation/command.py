@@ -10,12 +10,14 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct, structs
 
+from omnia_cli.counted import counted
 from omnia_cli.evaluation.candidate import with_candidate
 from omnia_cli.evaluation.cassettes import TOOLS, recorded_into, with_cassettes, without_tools
 from omnia_cli.evaluation.comparison import Comparison, compare, comparison_lines
 from omnia_cli.evaluation.dataset import DatasetInvalid, read_dataset, read_shared_evals
 from omnia_cli.evaluation.differences import differences, read_report
 from omnia_cli.evaluation.junit import write_junit
+from omnia_cli.evaluation.keeping import keep
 from omnia_cli.evaluation.recorded import Chosen, ReadSession, read_sessions
 from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, report
 from omnia_cli.evaluation.run import (
@@ -29,9 +31,11 @@ from omnia_cli.evaluation.run import (
 from omnia_cli.history_choice import HistoryChoice, opened_history
 from omnia_cli.local.objects import CannotRun
 from omnia_cli.manifests import Document
+from omnia_cli.state import Project
 from omnia_cli.up import read
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome, Kind
+from omnia_core.sessions import StoreUnavailable
 from omnia_operator.api.provider import CassetteMode
 
 
@@ -57,12 +61,14 @@ class Recorded(Struct, frozen=True, kw_only=True):
         chosen: which ones.
         dataset: its evaluations for every case are applied to every turn; None for none.
         candidate: what answers them anew, a file or the version of a PromptPack; "" for nobody.
+        keep: whether the results are kept beside the sessions, which are those of this machine.
     """
 
     history: HistoryChoice
     chosen: Chosen
     dataset: Path | None = None
     candidate: str = ""
+    keep: bool = False
 
 
 def evaluate(
@@ -142,6 +148,8 @@ def evaluate_recorded(
     name, answers = _ask(without_tools(documents), agent, cases, used, environ)
     made = report(name, [each.session.id for each in sessions], answers, 1.0)
     _print(made, [_said_last(each) for each in sessions])
+    if recorded.keep:
+        _keep(paths, documents, name, sessions, answers, environ)
     if before is not None:
         print("\n".join(differences(before, made)) or "no difference to the baseline")
     _write(outputs, made)
@@ -156,6 +164,26 @@ def _compared(
     made = compare(agent, candidate, by_session)
     print("\n".join(comparison_lines(made)))
     return made
+
+
+def _keep(
+    paths: Sequence[Path],
+    documents: list[Document],
+    agent: str,
+    sessions: Sequence[ReadSession],
+    answers: Sequence[CaseAnswer],
+    environ: Mapping[str, str],
+) -> None:
+    namespace = next(
+        each.namespace
+        for each in documents
+        if each.kind == Kind.AGENT_RUNTIME and each.name == agent
+    )
+    try:
+        new = keep(Project.of(paths, environ).sessions, namespace, sessions, answers)
+    except StoreUnavailable as error:
+        raise EvalFailed(f"the results cannot be kept: {error.message}") from error
+    _say(f"{counted(new, 'result')} kept")
 
 
 def _only_agent(documents: list[Document]) -> str:

@@ -1,7 +1,7 @@
 """What became of a dataset: verdicts per case, and the summary."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from statistics import fmean
 
@@ -33,7 +33,7 @@ class UsedTokens(Struct, frozen=True, omit_defaults=True):
     cost_usd: float = 0.0
 
 
-class RecordedSide(Struct, frozen=True, omit_defaults=True):
+class ComparedSide(Struct, frozen=True, omit_defaults=True):
     """What a backtest compares with; `latency_ms` is the time of the models."""
 
     results: tuple[EvaluationResult, ...] = ()
@@ -47,6 +47,7 @@ class CaseAnswer(Struct, frozen=True, omit_defaults=True):
     Attributes:
         not_asked: why the agent was not asked; "" if it was.
         judge_cost_usd: what the models cost that evaluations asked.
+        triggers: of a recorded session, when each evaluation is declared to run, by its id.
         recorded: of a backtest.
         calls: of a backtest, the tool calls.
         unmatched: how many of them were not recorded.
@@ -62,7 +63,8 @@ class CaseAnswer(Struct, frozen=True, omit_defaults=True):
     not_asked: str = ""
     problems: tuple[str, ...] = ()
     judge_cost_usd: float = 0.0
-    recorded: RecordedSide | None = None
+    triggers: Mapping[str, str] = {}
+    recorded: ComparedSide | None = None
     calls: int = 0
     unmatched: int = 0
 

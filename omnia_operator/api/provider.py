@@ -178,7 +178,7 @@ class CassetteRef(Model):
     """Key in the ConfigMap."""
 
 
-class Cassette(Model):
+class ProviderCassette(Model):
     """Recorded answers of the model."""
 
     mode: CassetteMode
@@ -233,7 +233,7 @@ class ProviderSettings(Model):
     """Declared capabilities of the model; they are not checked."""
     mock: Mock | None = None
     """Responses of a provider of the type `mock`."""
-    cassette: Cassette | None = None
+    cassette: ProviderCassette | None = None
     """Recorded answers of the model, for tests that need neither key nor network. With `replay`
     the type does not matter."""
 

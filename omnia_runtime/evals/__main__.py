@@ -20,9 +20,9 @@ def main() -> int:
         env = RuntimeEnv.parse(os.environ)
         configure_logs(env.log_level, agent=env.agent_name, namespace=env.namespace)
         # Imported after the environment is checked.
-        from omnia_runtime.evals.serving import RunOptions, serve  # noqa: PLC0415 - as above
+        from omnia_runtime.evals.serving import CaseOptions, serve  # noqa: PLC0415 - as above
 
-        options = msgspec.json.decode((sys.argv[2:] or ["{}"])[0], type=RunOptions)
+        options = msgspec.json.decode((sys.argv[2:] or ["{}"])[0], type=CaseOptions)
         event_loop.run(serve(env, options))
     except ConfigurationError as error:
         print(f"omnia-evals: {error.message}", file=sys.stderr)  # noqa: T201 - for a person

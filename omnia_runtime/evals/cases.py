@@ -90,6 +90,7 @@ class CaseResult(Struct, frozen=True, omit_defaults=True):
         not_asked: why nothing was asked; "" if it was.
         problems: evaluations that cannot be run, and why.
         judge_cost_usd: what the models cost that evaluations asked.
+        triggers: when each evaluation of a recorded session is declared to run, by its id.
         recorded: of a backtest.
         calls: of a backtest, the tool calls.
         unmatched: how many of them were not recorded.
@@ -105,6 +106,7 @@ class CaseResult(Struct, frozen=True, omit_defaults=True):
     not_asked: str = ""
     problems: tuple[str, ...] = ()
     judge_cost_usd: float = 0.0
+    triggers: Mapping[str, str] = {}
     recorded: RecordedSide | None = None
     calls: int = 0
     unmatched: int = 0
@@ -188,6 +190,7 @@ class CaseRunner:
             answer=turns[-1].output,
             results=await self._evaluate_turns(session, turns, specs, judges),
             latency_ms=max(each.latency_ms or 0.0 for each in turns),
+            triggers={spec.id: spec.trigger for spec in specs},
         )
 
     async def _asked_again(

@@ -33,7 +33,7 @@ from omnia_runtime.tools.sources import ToolSources
 _SETTLE_SECONDS = 5.0
 
 
-class RunOptions(Struct, frozen=True, omit_defaults=True):
+class CaseOptions(Struct, frozen=True, omit_defaults=True):
     """How cases are run.
 
     Attributes:
@@ -53,7 +53,7 @@ class RunOptions(Struct, frozen=True, omit_defaults=True):
 
 
 @asynccontextmanager
-async def opened(env: RuntimeEnv, options: RunOptions) -> AsyncIterator[CaseRunner]:
+async def opened(env: RuntimeEnv, options: CaseOptions) -> AsyncIterator[CaseRunner]:
     """Build the agent of an environment.
 
     Raises:
@@ -87,7 +87,7 @@ async def opened(env: RuntimeEnv, options: RunOptions) -> AsyncIterator[CaseRunn
         await client.close()
 
 
-def _tools(options: RunOptions) -> tuple[Callable[[Routes], Routes], datetime | None]:
+def _tools(options: CaseOptions) -> tuple[Callable[[Routes], Routes], datetime | None]:
     """Return what is put in the place of tool servers, and the time of a recording."""
     if options.tools == "none":
         return lambda _routes: {}, None
@@ -114,7 +114,7 @@ def conversations(cases: Sequence[Case]) -> list[str]:
     return found
 
 
-async def serve(env: RuntimeEnv, options: RunOptions) -> None:
+async def serve(env: RuntimeEnv, options: CaseOptions) -> None:
     """Answer the cases of standard input."""
     lines = await asyncio.to_thread(sys.stdin.buffer.readlines)
     cases = [msgspec.json.decode(line, type=Case) for line in lines if line.strip()]

@@ -8,9 +8,9 @@ from omnia_cli.evaluation.comparison import compare, interval, mcnemar, quantile
 from omnia_cli.evaluation.differences import broken, differences
 from omnia_cli.evaluation.results import (
     CaseAnswer,
+    ComparedSide,
     EvaluationResult,
     ExitCode,
-    RecordedSide,
     Report,
     UsedTokens,
     report,
@@ -27,7 +27,7 @@ def answer(before: list[float], now: list[float], **others: object) -> CaseAnswe
     def results(scores: list[float]) -> tuple[EvaluationResult, ...]:
         return tuple(result(score, turn) for turn, score in enumerate(scores, 1))
 
-    side = RecordedSide(results(before), UsedTokens(cost_usd=0.2), 100.0)
+    side = ComparedSide(results(before), UsedTokens(cost_usd=0.2), 100.0)
     values = {"usage": UsedTokens(cost_usd=0.1), "latency_ms": 300.0, **others}
     return CaseAnswer(0, results=results(now), recorded=side, **values)  # type: ignore[arg-type]
 

@@ -91,7 +91,10 @@ def test_a_worse_candidate_is_told_and_has_the_exit_code_1(recorded: Recorded) -
 
 
 def test_recorded_sessions_are_evaluated_and_nothing_is_asked(recorded: Recorded) -> None:
-    done = recorded.eval(*typed("s-1"), "--json", "now.json", "--junit", "j.xml")
+    kept = recorded.eval(*typed("s-1"), "--keep", "--only", "date", "--json", "now.json")
+    assert kept.stderr.endswith("4 results kept\n")
+    done = recorded.eval(*typed("s-1"), "--keep", "--json", "now.json", "--junit", "j.xml")
+    assert done.stderr.endswith("4 results kept\n")
     assert done.exit_code == 0, done.stdout + done.stderr
     assert "PASS  s-1" in done.stdout
     assert recorded.server.requests == 0
@@ -161,6 +164,7 @@ def test_a_turn_that_is_not_there_is_told_with_those_that_are(recorded: Recorded
         (("--record", "a", "--replay", "b"), "--record and --replay exclude each other"),
         (("--candidate", "2.0.0"), "--candidate needs recorded sessions"),
         (("--session", "s-1", "--record", "a"), "recorded sessions are not asked again"),
+        (("--keep",), "--keep is for recorded sessions of this machine"),
         (("--session", "s-1", "--since", "1h"), "--session and --since exclude each other"),
         (("--since", "soon"), "--since: expected a duration"),
         (("--replay", "nowhere"), "nowhere holds no recording: make one with --record"),

@@ -21,6 +21,7 @@ from omnia_runtime.cassettes.cassette import open_cassette
 from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversation
 from omnia_runtime.cassettes.described import described, difference, nearest
 from omnia_runtime.cassettes.model import RecordingModel, ReplayingModel
+from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import (
     ChatModel,
     ChatRequest,
@@ -36,6 +37,8 @@ from omnia_runtime.ports.model import (
 from omnia_runtime.ports.tools import CallContext, ToolRetry
 from omnia_runtime.tools.recorded import recording, replaying
 from omnia_runtime.tools.routes import ToolRoute
+from tests.runtime.servers import ChatServer, chunk, serving
+from tests.runtime.test_provider_keys import opened
 
 EVENTS: list[ModelEvent] = [
     TextDelta("Let "),
@@ -277,3 +280,34 @@ async def test_the_recorded_time_is_that_of_the_calls(tmp_path: Path) -> None:
     assert again.milliseconds == recorded.milliseconds > 0
     assert open_cassette(path, "replay").recorded_at <= datetime.now(UTC)
     assert isinstance(open_cassette(path, "replay").answer(described("m", asked())), RecordedAnswer)
+
+
+async def test_a_cassette_has_no_key_and_a_replay_needs_neither_key_nor_network(
+    tmp_path: Path,
+) -> None:
+    server, client = ChatServer([chunk({"content": "hi"}), chunk({}, "stop")]), HTTPClient()
+    path = tmp_path / "m.jsonl"
+    settings = {"headers": {"X-Secret": "hidden-header"}, "authority": None}
+    request = ChatRequest("", [Message("user", "hi")], metadata={"token": "hidden-token"})
+    async with serving(server) as url:
+        made = opened(
+            tmp_path,
+            client,
+            "hidden-key",
+            baseURL=f"{url}/v1",
+            cassette={"mode": "record", "path": str(path)},
+            **settings,
+        )
+        answer = await events(made.chain(), request)
+    assert server.headers[0]["Authorization"] == "Bearer hidden-key"
+    assert "hidden" not in path.read_text()
+    replayed = opened(
+        tmp_path,
+        client,
+        None,
+        type="claude",
+        baseURL=f"{url}/v1",
+        cassette={"mode": "replay", "path": str(path)},
+    )
+    assert await events(replayed.chain(), request) == answer
+    await client.close()

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.memory_feed import MemoryFeed
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import (
     EffectsCallback,
@@ -37,15 +39,21 @@ class MemorySessionStore(SessionStore):
         *,
         retention: Retention | None = None,
         on_retention: EffectsCallback = ignore_effects,
+        evaluated: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` returns monotonic seconds."""
+        """`clock` returns monotonic seconds; for the others see `SessionSettings`."""
         self._ttl = ttl.seconds
         self._retention = retention or Retention()
         self._trial_ttl = self._retention.bounded(ttl).seconds
         self._on_retention = on_retention
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._feed = MemoryFeed(clock) if evaluated else None
+
+    @property
+    def feed(self) -> MemoryFeed | None:
+        return self._feed
 
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
@@ -68,6 +76,8 @@ class MemorySessionStore(SessionStore):
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
+        if self._feed:
+            self._feed.note(session_id, answered=is_answered(messages))
         return grown.length
 
     async def checkpoint(

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.signals import Signals
@@ -54,6 +55,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
         agent: the name of the agent whose sessions these are.
         retention: the policy; None: unknown to this program, sessions keep what others set.
         on_retention: called with what the policy did.
+        evaluated: whether the sessions are evaluated, so that the store has a feed.
     """
 
     ttl: Duration
@@ -61,6 +63,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
     agent: str
     retention: Retention | None = None
     on_retention: EffectsCallback = ignore_effects
+    evaluated: bool = False
 
 
 class SessionStore(Protocol):
@@ -80,6 +83,11 @@ class SessionStore(Protocol):
     @property
     def signals(self) -> Signals | None:
         """The signals between the pods of the agent; None where no other pod sees the sessions."""
+        return None
+
+    @property
+    def feed(self) -> SessionFeed | None:
+        """The feed of evaluations; None where sessions are not evaluated."""
         return None
 
     def start(self) -> None:

@@ -12,6 +12,7 @@ from omnia_core.sessions import (
     SessionStore,
     StoreUnavailable,
 )
+from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
@@ -27,6 +28,10 @@ class MeteredSessionStore:
     @property
     def signals(self) -> Signals | None:
         return self._store.signals
+
+    @property
+    def feed(self) -> SessionFeed | None:
+        return self._store.feed
 
     def start(self) -> None:
         self._store.start()

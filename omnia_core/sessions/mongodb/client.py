@@ -40,7 +40,7 @@ Documents: TypeAlias = AsyncCollection[Document]
 _Result = TypeVar("_Result")
 
 # The collections and the fields of their indexes. A change needs a higher number.
-_VERSION = 2
+_VERSION = 3
 _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sessions", ("ended", "expires_at")),
     ("sessions", ("ended", "kept_until")),
@@ -58,6 +58,8 @@ _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("daily_calls", ("namespace", "day")),
     ("replies", ("expires_at",)),
     ("signals", ("namespace", "agent")),
+    ("eval_feed", ("namespace", "agent", "due_at")),
+    ("eval_spend", ("namespace", "agent")),
 )
 
 
@@ -83,6 +85,8 @@ class Collections:
         self.schema = collection("schema", majority)
         self.sessions = collection("sessions", primary)
         self.signals = collection("signals", primary)
+        self.eval_feed = collection("eval_feed", primary)
+        self.eval_spend = collection("eval_spend", primary)
         self.users = collection("users", primary)
         self.summaries = collection("summaries", primary)
         self.daily_turns = collection("daily_turns", primary)

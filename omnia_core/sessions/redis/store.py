@@ -5,6 +5,7 @@ turn runs (JSON, one message per line), and a hash about deleted messages. They 
 a cluster keeps them together; there is no index. Every operation is one script: one round trip.
 """
 
+import contextlib
 import uuid
 from collections.abc import Sequence
 from typing import TypeAlias, cast
@@ -13,8 +14,10 @@ import msgspec
 from redis.exceptions import RedisError
 
 from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
+from omnia_core.sessions.redis.feed import RedisFeed
 from omnia_core.sessions.redis.scripts import APPEND, APPEND_BOUNDED, CHECKPOINT, LOAD, RENAME
 from omnia_core.sessions.redis.signals import RedisSignals
 from omnia_core.sessions.retention import Retention, RetentionEffects
@@ -60,10 +63,15 @@ class RedisSessionStore(SessionStore):
         self._prefix = f"omnia:{settings.namespace}:{settings.agent}"
         self._decoder = msgspec.json.Decoder(Message)
         self._signals = RedisSignals(self._redis, f"{self._prefix}:signals")
+        self._feed = RedisFeed(self._redis, self._prefix) if settings.evaluated else None
 
     @property
     def signals(self) -> RedisSignals:
         return self._signals
+
+    @property
+    def feed(self) -> RedisFeed | None:
+        return self._feed
 
     async def load(self, session_id: str) -> Session | None:
         try:
@@ -91,6 +99,11 @@ class RedisSessionStore(SessionStore):
         expected_length: int,
         audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
     ) -> int:
+        answered = is_answered(messages)
+        # A turn is noted before its first append, and when it has an answer: no script writes both,
+        # because session and feed may lie on different servers of a cluster.
+        if self._feed and not (answered and expected_length):
+            await self._feed.note(session_id, answered=False)
         encoded = [msgspec.json.encode(message) for message in messages]
         arguments: list[int | str | bytes] = [
             self._ttl,
@@ -116,6 +129,9 @@ class RedisSessionStore(SessionStore):
             raise SessionConflict(session_id, expected_length, length)
         self._report(RetentionEffects(messages_deleted=gone))
         self._report(RetentionEffects(would_end, would_end, would_go, dry_run=True))
+        if self._feed and answered:
+            with contextlib.suppress(StoreUnavailable):
+                await self._feed.note(session_id, answered=True)
         self._require_replicas(confirmed)
         return length
 

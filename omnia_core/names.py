@@ -24,6 +24,16 @@ class Mode(StrEnum):
     FUNCTION = "function"
 
 
+class EvalOutcome(StrEnum):
+    """What became of an evaluation. Only the first three have a score."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SCORED = "scored"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
 class Handler(StrEnum):
     """The handler of turns in the facade."""
 

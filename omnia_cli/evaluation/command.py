@@ -14,7 +14,7 @@ from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, differ
 from omnia_cli.evaluation.run import EvalFailed, EvalOptions, StderrReporter, ask
 from omnia_cli.local.objects import CannotRun
 from omnia_cli.up import read
-from omnia_core.files.evals import Outcome
+from omnia_core.names import EvalOutcome
 
 
 class Outputs(Struct, frozen=True, kw_only=True):
@@ -143,13 +143,13 @@ def _details(case: CaseVerdict) -> list[str]:
         if answer.error:
             lines.append(f"no answer: {answer.error}")
         for each in answer.results:
-            if each.outcome is Outcome.FAILED:
+            if each.outcome is EvalOutcome.FAILED:
                 why = f": {each.explanation}" if each.explanation else ""
                 wanted = f", expected {each.threshold}" if each.threshold else ""
                 lines.append(f"{each.id}: score {each.score:g}{wanted}{why}")
-            elif each.outcome is Outcome.ERROR:
+            elif each.outcome is EvalOutcome.ERROR:
                 lines.append(f"{each.id}: not evaluated: {each.error}")
-            elif each.outcome is Outcome.SKIPPED:
+            elif each.outcome is EvalOutcome.SKIPPED:
                 lines.append(f"{each.id}: skipped: {each.error}")
     return lines
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, EvaluationResult, Report
-from omnia_core.files.evals import Outcome
+from omnia_core.names import EvalOutcome
 
 
 def write_junit(path: Path, report: Report) -> None:
@@ -27,9 +27,9 @@ def write_junit(path: Path, report: Report) -> None:
             "testsuite",
             name=name,
             tests=str(len(tests)),
-            failures=str(outcomes.count(Outcome.FAILED)),
-            errors=str(outcomes.count(Outcome.ERROR)),
-            skipped=str(outcomes.count(Outcome.SKIPPED)),
+            failures=str(outcomes.count(EvalOutcome.FAILED)),
+            errors=str(outcomes.count(EvalOutcome.ERROR)),
+            skipped=str(outcomes.count(EvalOutcome.SKIPPED)),
         )
         for case, answer, result in tests:
             _test(suite, case, answer, result)
@@ -63,7 +63,11 @@ def _test(
     for key, value in values.items():
         if value is not None:
             ET.SubElement(properties, "property", name=key, value=f"{value:g}")
-    tags = {Outcome.FAILED: "failure", Outcome.ERROR: "error", Outcome.SKIPPED: "skipped"}
+    tags = {
+        EvalOutcome.FAILED: "failure",
+        EvalOutcome.ERROR: "error",
+        EvalOutcome.SKIPPED: "skipped",
+    }
     if tag := tags.get(result.outcome):
         message = result.error or result.explanation or f"score {result.score}"
         ET.SubElement(test, tag, message=_xml(message))

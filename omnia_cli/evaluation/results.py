@@ -7,7 +7,7 @@ from statistics import fmean
 
 from msgspec import Struct
 
-from omnia_core.files.evals import Outcome
+from omnia_core.names import EvalOutcome
 
 
 class EvaluationResult(Struct, frozen=True, omit_defaults=True):
@@ -16,7 +16,7 @@ class EvaluationResult(Struct, frozen=True, omit_defaults=True):
     id: str
     type: str
     turn: int
-    outcome: Outcome
+    outcome: EvalOutcome
     score: float | None = None
     explanation: str = ""
     error: str = ""
@@ -48,12 +48,14 @@ class CaseAnswer(Struct, frozen=True, omit_defaults=True):
     @property
     def passed(self) -> bool:
         """Whether there is an answer, and no evaluation failed."""
-        return not self.error and all(each.outcome is not Outcome.FAILED for each in self.results)
+        return not self.error and all(
+            each.outcome is not EvalOutcome.FAILED for each in self.results
+        )
 
     @property
     def unevaluated(self) -> bool:
         """Whether an evaluation could not be made."""
-        return any(each.outcome is Outcome.ERROR for each in self.results)
+        return any(each.outcome is EvalOutcome.ERROR for each in self.results)
 
 
 class CaseVerdict(Struct, frozen=True):

@@ -1,13 +1,16 @@
 """Sessions in the memory of one process: lost when it ends, invisible to other pods."""
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from msgspec import structs
 
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
+from omnia_core.sessions.daily import COSTS_KEPT
+from omnia_core.sessions.evaluations import MOST_RESULTS, EvalResult, in_order
 from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.memory_feed import MemoryFeed
 from omnia_core.sessions.records import DeletedMessages, Message, Session
@@ -28,6 +31,7 @@ class _Entry:
     expires_at: float
     trial_first: int = 0
     """The position of the first message that a dry-run policy would have kept."""
+    results: dict[str, EvalResult] = field(default_factory=dict)
 
 
 class MemorySessionStore(SessionStore):
@@ -49,6 +53,7 @@ class MemorySessionStore(SessionStore):
         self._on_retention = on_retention
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._costs: defaultdict[tuple[date, str], float] = defaultdict(float)
         self._feed = MemoryFeed(clock) if evaluated else None
 
     @property
@@ -101,6 +106,44 @@ class MemorySessionStore(SessionStore):
             return False
         entry.session = structs.replace(entry.session, name=name)
         return True
+
+    async def add_eval_results(
+        self,
+        results: Sequence[EvalResult],
+        calls: Sequence[ProviderCall] = (),
+    ) -> int:
+        self._end_expired()
+        added = 0
+        for result in results:
+            entry = self._entries.get(result.session)
+            if entry is None or result.key in entry.results:
+                continue
+            if len(entry.results) >= MOST_RESULTS:
+                del entry.results[next(iter(entry.results))]
+            entry.results[result.key] = result
+            added += 1
+        if added:
+            await self.add_costs(calls)
+        return added
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        self._end_expired()
+        entry = self._entries.get(session_id)
+        return in_order(entry.results.values()) if entry else []
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        return sum(
+            cost
+            for (day, provider), cost in self._costs.items()
+            if day >= first and (not providers or provider in providers)
+        )
+
+    async def add_costs(self, calls: Sequence[ProviderCall]) -> None:
+        today = datetime.now(UTC).date()
+        for call in calls:
+            self._costs[today, call.provider] += call.cost_usd
+        for known in [each for each in self._costs if each[0] < today - COSTS_KEPT]:
+            del self._costs[known]
 
     async def close(self) -> None:
         self._entries.clear()

@@ -1,12 +1,14 @@
 """The port of session stores, and its errors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Protocol
 
 from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
+from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
@@ -135,6 +137,38 @@ class SessionStore(Protocol):
         A session that has another name than `expected_name` by now keeps it. A name is not a
         message: neither the length nor the time to live changes.
         """
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        """Keep results of evaluations; return how many of them are new.
+
+        A result is new unless there is one with its session, turn, evaluation and source: that one
+        stays. Results of sessions that are no longer kept are left out. No session is renewed.
+
+        Args:
+            results: of sessions of the agent.
+            calls: the requests to judges that led to them. They are added to the daily sums of
+                the agent if a result is new.
+        """
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        """Return the results of a session in the order of their turns; [] when it is unknown."""
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        """Return what the agent's requests to models cost since a day (UTC), in USD.
+
+        Args:
+            first: the day, whole. Costs are known for this month and the one before.
+            providers: only requests to these, by their names in the agent; all for ().
+        """
+
+    async def add_costs(self, calls: Sequence[ProviderCall]) -> None:  # noqa: ARG002 - see below
+        """Add the cost of calls to the present day.
+
+        A store that keeps audit records adds up those, and does nothing here.
+        """
+        return
 
     async def close(self) -> None:
         """Close connections and stop background work."""

@@ -27,7 +27,7 @@ from omnia_core.sessions import Message
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.evaluate import EvalResult, evaluate
+from omnia_runtime.evals.evaluate import Evaluation, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
@@ -77,7 +77,7 @@ class CaseResult(Struct, frozen=True, omit_defaults=True):
     index: int
     repeat: int = 1
     answer: str = ""
-    results: tuple[EvalResult, ...] = ()
+    results: tuple[Evaluation, ...] = ()
     usage: Usage = Usage()
     latency_ms: float = 0.0
     error: str = ""

@@ -7,7 +7,6 @@ from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals.definitions import EvalSpec, When
-from omnia_core.files.evals.outcome import Outcome
 from omnia_core.files.evals.rules import (
     Cost,
     Equals,
@@ -27,6 +26,7 @@ from omnia_core.files.validators import (
     MinLength,
     NoPersonalData,
 )
+from omnia_core.names import EvalOutcome
 from omnia_core.patterns import compile_pattern, finds
 from omnia_runtime.evals import calls, limits, remote
 from omnia_runtime.evals.facts import Facts
@@ -50,7 +50,7 @@ _TEXT_RULES = (
 )
 
 
-class EvalResult(Struct, frozen=True, omit_defaults=True):
+class Evaluation(Struct, frozen=True, omit_defaults=True):
     """What became of an evaluation.
 
     Attributes:
@@ -64,7 +64,7 @@ class EvalResult(Struct, frozen=True, omit_defaults=True):
     id: str
     type: str
     turn: int
-    outcome: Outcome
+    outcome: EvalOutcome
     score: float | None = None
     explanation: str = ""
     error: str = ""
@@ -91,7 +91,7 @@ async def evaluate(
     external: External | None = None,
     *,
     raise_transient: bool = False,
-) -> EvalResult:
+) -> Evaluation:
     """Run an evaluation; whatever goes wrong is its outcome.
 
     Args:
@@ -105,7 +105,7 @@ async def evaluate(
         ProviderError, TimeoutError: the judge, or another server, is away; see `raise_transient`.
     """
     started = time.perf_counter()
-    score, outcome, error = None, Outcome.SKIPPED, not_met(spec.when, facts)
+    score, outcome, error = None, EvalOutcome.SKIPPED, not_met(spec.when, facts)
     if not error:
         try:
             score = await _measure(spec, facts, judges, external)
@@ -115,12 +115,12 @@ async def evaluate(
         except OmniaError as failed:
             if raise_transient and isinstance(failed, ProviderError) and failed.retryable:
                 raise
-            outcome, error = Outcome.ERROR, failed.message
+            outcome, error = EvalOutcome.ERROR, failed.message
         except TimeoutError:
             if raise_transient:
                 raise
-            outcome, error = Outcome.ERROR, "the judge took too long"
-    return EvalResult(
+            outcome, error = EvalOutcome.ERROR, "the judge took too long"
+    return Evaluation(
         id=spec.id,
         type=spec.type,
         turn=0 if spec.session else facts.turn,

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, structs
 
-from omnia_core.errors import OmniaError
 from omnia_core.files.evals import EvalSpec
 from omnia_core.names import EvalOutcome
-from omnia_core.sessions import EvalResult, Session, SessionStore
+from omnia_core.sessions import Session, SessionStore
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.evaluations import EvalSource
 from omnia_core.sessions.feed import DueSession, Progress, SessionFeed
@@ -209,10 +208,7 @@ class SessionEvaluation:
             await self._keep(due, found, calls)
         return wait
 
-    async def _keep(
-        self, due: _Due, found: Evaluation, calls: Sequence[ProviderCall]
-    ) -> None:
-        ...
+    async def _keep(self, due: _Due, found: Evaluation, calls: Sequence[ProviderCall]) -> None: ...
 
 
 _TOO_LONG = f"the judge took longer than {JUDGE_SECONDS:g} s"

@@ -7,14 +7,13 @@ by whichever worker runs then.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import structlog
 from msgspec import Struct
 
 from omnia_core.errors import OmniaError
-from omnia_core.sessions import SessionStore, StoreUnavailable
+from omnia_core.sessions import StoreUnavailable
 from omnia_core.sessions.feed import DueSession, SessionFeed
 from omnia_runtime.evals.metrics import WorkerMetrics
 from omnia_runtime.evals.session import SessionEvaluation

@@ -23,8 +23,8 @@ from omnia_cli.evaluation.results import (
     differences,
     report,
 )
-from omnia_core.files.evals import Outcome
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import EvalOutcome
 from tests.cli.test_commands import ROOT, omnia
 from tests.docs.blocks import blocks
 
@@ -221,18 +221,20 @@ def test_promptfoos_tests_are_taken_over_where_their_meaning_is_the_same(tmp_pat
         read_dataset(Path(dataset(tmp_path, content)))
 
 
-def answer(index: int, outcome: Outcome, repeat: int = 1, score: float | None = 1.0) -> CaseAnswer:
+def answer(
+    index: int, outcome: EvalOutcome, repeat: int = 1, score: float | None = 1.0
+) -> CaseAnswer:
     result = EvaluationResult("e", "contains", 1, outcome, score, explanation="why \x00 not")
     return CaseAnswer(index, repeat, "text", (result,), UsedTokens(cost_usd=0.5), 20.0)
 
 
 def test_the_pass_rate_is_that_of_each_case_and_no_mean_over_all() -> None:
-    never = [answer(0, Outcome.FAILED, n, 0.0) for n in range(1, 5)]
-    always = [answer(1, Outcome.PASSED, n) for n in range(1, 5)]
+    never = [answer(0, EvalOutcome.FAILED, n, 0.0) for n in range(1, 5)]
+    always = [answer(1, EvalOutcome.PASSED, n) for n in range(1, 5)]
     made = report("a", ["never", "always"], [*never, *always], 0.5)
     assert [case.passed for case in made.cases] == [False, True]
     assert made.exit_code is ExitCode.FAILED
-    half = [answer(0, Outcome.PASSED if n < 3 else Outcome.FAILED, n) for n in range(1, 5)]
+    half = [answer(0, EvalOutcome.PASSED if n < 3 else EvalOutcome.FAILED, n) for n in range(1, 5)]
     assert report("a", ["half"], half, 0.5).exit_code is ExitCode.PASSED
     assert report("a", ["half"], half, 0.6).exit_code is ExitCode.FAILED
 
@@ -240,10 +242,10 @@ def test_the_pass_rate_is_that_of_each_case_and_no_mean_over_all() -> None:
 @pytest.mark.parametrize(
     ("answers", "code"),
     [
-        ([answer(0, Outcome.PASSED)], ExitCode.PASSED),
-        ([answer(0, Outcome.SCORED, score=0.1)], ExitCode.PASSED),
-        ([answer(0, Outcome.ERROR, score=None)], ExitCode.NOT_EVALUATED),
-        ([answer(0, Outcome.SKIPPED, score=None)], ExitCode.NOT_EVALUATED),
+        ([answer(0, EvalOutcome.PASSED)], ExitCode.PASSED),
+        ([answer(0, EvalOutcome.SCORED, score=0.1)], ExitCode.PASSED),
+        ([answer(0, EvalOutcome.ERROR, score=None)], ExitCode.NOT_EVALUATED),
+        ([answer(0, EvalOutcome.SKIPPED, score=None)], ExitCode.NOT_EVALUATED),
         ([CaseAnswer(0, error="away")], ExitCode.FAILED),
         ([], ExitCode.FAILED),
     ],
@@ -256,7 +258,10 @@ def test_the_exit_code_tells_failures_from_what_was_not_evaluated(
 
 def test_junit_has_a_suite_for_each_evaluation_and_survives_any_text(tmp_path: Path) -> None:
     made = report(
-        "a", ["x\x1b"], [answer(0, Outcome.FAILED, score=0.0), CaseAnswer(0, 2, error="\x01")], 1
+        "a",
+        ["x\x1b"],
+        [answer(0, EvalOutcome.FAILED, score=0.0), CaseAnswer(0, 2, error="\x01")],
+        1,
     )
     write_junit(tmp_path / "junit.xml", made)
     suites = {each.get("name"): each for each in suites_of(tmp_path / "junit.xml")}
@@ -266,10 +271,15 @@ def test_junit_has_a_suite_for_each_evaluation_and_survives_any_text(tmp_path: P
 
 def test_a_report_is_read_again_and_compared(tmp_path: Path) -> None:
     before = report(
-        "a", ["one", "two"], [answer(0, Outcome.FAILED, score=0), answer(1, Outcome.PASSED)], 1
+        "a",
+        ["one", "two"],
+        [answer(0, EvalOutcome.FAILED, score=0), answer(1, EvalOutcome.PASSED)],
+        1,
     )
     again = msgspec.json.decode(msgspec.json.encode(before), type=Report)
-    now = report("a", ["one", "three"], [answer(0, Outcome.PASSED), answer(1, Outcome.PASSED)], 1)
+    now = report(
+        "a", ["one", "three"], [answer(0, EvalOutcome.PASSED), answer(1, EvalOutcome.PASSED)], 1
+    )
     assert list(differences(again, now)) == [
         "mended: one",
         "new: three",

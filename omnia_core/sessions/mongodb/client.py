@@ -56,6 +56,8 @@ _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("users", ("namespace", "agent", "last_seen", "user_id")),
     ("daily_turns", ("namespace", "day")),
     ("daily_calls", ("namespace", "day")),
+    ("eval_results", ("session", "number")),
+    ("eval_results", ("namespace", "at")),
     ("replies", ("expires_at",)),
     ("signals", ("namespace", "agent")),
     ("eval_feed", ("namespace", "agent", "due_at")),
@@ -66,8 +68,9 @@ _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
 class Collections:
     """The collections of a database.
 
-    Those of `messages` and `replies` confirm a write when a majority of the replica set has it. The
-    others follow from them, or a later use writes them again: there the primary is enough.
+    Those of `messages`, `replies` and `eval_results` confirm a write when a majority of the replica
+    set has it. The others follow from them, or a later use writes them again: there the primary is
+    enough.
     """
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
@@ -82,6 +85,7 @@ class Collections:
         primary = WriteConcern(w=1)
         self.messages = collection("messages", majority)
         self.replies = collection("replies", majority)
+        self.eval_results = collection("eval_results", majority)
         self.schema = collection("schema", majority)
         self.sessions = collection("sessions", primary)
         self.signals = collection("signals", primary)

@@ -5,17 +5,19 @@ several machines may not, because their write-ahead log needs shared memory.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
-from omnia_core.sessions.records import DeletedMessages, Message, Session
+from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.sqlite import feed, moments, rows
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
 from omnia_core.sessions.sqlite.file import SqliteFile
@@ -213,6 +215,24 @@ class SqliteSessionStore(SessionStore):
             return True
 
         return await self._file.run(work, durable=False)
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            return rows.add_eval_results(connection, self._owner, results, calls, moments.now())
+
+        return await self._file.run(work, durable=False)
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        name = self._name(session_id)
+        found = partial(rows.eval_results, name=name, session_id=session_id)
+        return await self._file.read(found)
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        found = partial(rows.costs, owner=self._owner, first=first.isoformat())
+        costs = await self._file.read(found)
+        return sum(cost for provider, cost in costs if not providers or provider in providers)
 
     async def _renew(self, name: rows.Name) -> None:
         """Begin the time to live of a session anew, if it has not ended meanwhile."""

@@ -6,6 +6,7 @@ import socket
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -37,6 +38,9 @@ _TRACE_SECONDS = 2.0
 # The longest time that startup waits for tool servers to list their tools.
 _SETTLE_SECONDS = 5.0
 
+if TYPE_CHECKING:
+    from omnia_runtime.evals.inline import InlineEvals
+
 _log = structlog.get_logger()
 
 
@@ -64,8 +68,10 @@ class Runtime:
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
-        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing)
-        records = InvocationRecords(self._store, metrics)
+        self._evals = self._inline_evals() if env.evals_enabled else None
+        ended = self._evals.submit if self._evals else None
+        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing, ended)
+        records = InvocationRecords(self._store, metrics, ended)
         self._invocations = Invocations(self._configuration, records, metrics, tracing)
         self._service = RuntimeService(
             self._configuration, self._store, self._turns, self._invocations
@@ -107,6 +113,8 @@ class Runtime:
             probes.stop()
             await self._turns.close()
             await self._invocations.close()
+            if self._evals:
+                await self._evals.close()
             await self._sources.close()
             await self._client.close()
             await self._store.close()
@@ -126,6 +134,12 @@ class Runtime:
             watcher.cancel()
             # After a drain there is nothing left to stop; a cancelled program still has its port.
             await server.stop(0.0)
+
+    def _inline_evals(self) -> "InlineEvals":
+        # Imported where conversations are evaluated, to save the memory of the other pods.
+        from omnia_runtime.evals.inline import inline_evals  # noqa: PLC0415 - as above
+
+        return inline_evals(self._env, self._store, self._registry)
 
     def _invalidate(self) -> None:
         self._configuration.invalidate()

@@ -147,6 +147,20 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     retention_dry_run: Annotated[
         bool, Meta(description="The policy's `dryRun`: it is not followed, only counted.")
     ] = False
+    evals_enabled: Annotated[
+        bool, Meta(description="Evaluate conversations by the definitions of the pack.")
+    ] = False
+    evals_default_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=100)],
+        Meta(description="Percentage of turns for evaluations that need no model."),
+    ] = 100
+    evals_extended_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=100)],
+        Meta(description="Percentage of turns for evaluations that ask a model."),
+    ] = 10
+    evals_max_per_second: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Evaluations in a second, in each program.")
+    ] = 50
     media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
         names.MEDIA_BASE_PATH
     )

@@ -6,6 +6,7 @@ import socket
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,12 +14,14 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.env.shared import GrpcTransport, MediaStorageType, SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import SESSION_STORE, HealthServer, Readiness
+from omnia_core.sessions import SessionStore
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metered_store import MeteredSessionStore
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from omnia_runtime.observe.store_check import StoreCheck
@@ -29,6 +32,9 @@ from omnia_runtime.turns.invocation import InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaLoader, UploadFolder
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
+
+if TYPE_CHECKING:
+    from omnia_runtime.evals.service import EvalService
 
 # The time for a turn that is cancelled at the end of the drain to store its answer.
 _STORE_SECONDS = 2.0
@@ -78,6 +84,7 @@ class Runtime:
                 self._sources.broken,
             )
         )
+        self._evals = self._evaluation(sessions, metrics)
         self._serving = False
 
     async def run(self) -> None:
@@ -105,6 +112,8 @@ class Runtime:
             await self._serve(server, stopped)
         finally:
             probes.stop()
+            if self._evals:
+                await self._evals.close()
             await self._turns.close()
             await self._invocations.close()
             await self._sources.close()
@@ -116,6 +125,8 @@ class Runtime:
     async def _serve(self, server: RuntimeServer, stopped: asyncio.Event) -> None:
         """Serve until `stopped` is set, then finish the running turns."""
         self._store.start()
+        if self._evals:
+            self._evals.start()
         self._serving = True
         watcher = asyncio.create_task(self._configuration.watch())
         _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
@@ -129,6 +140,16 @@ class Runtime:
 
     def _invalidate(self) -> None:
         self._configuration.invalidate()
+
+    def _evaluation(self, store: SessionStore, metrics: RuntimeMetrics) -> "EvalService | None":
+        """Return what evaluates sessions that no other program sees."""
+        env = self._env
+        if not env.evals_worker or env.session_type.shared:
+            return None
+        from omnia_runtime.evals.service import EvalService  # noqa: PLC0415 - few agents have it
+
+        observed = EvalMetrics(self._registry, env.agent_name, env.namespace)
+        return EvalService(env, store, self._registry, metrics, observed.kept)
 
     def _create_server(self) -> RuntimeServer:
         try:

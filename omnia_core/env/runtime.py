@@ -36,6 +36,9 @@ from omnia_core.units import Duration
 TOOL_RESULT_CHARACTERS = 256_000
 
 
+Percent = Annotated[int, Meta(ge=0, le=100)]
+
+
 class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     """The environment of the runtime."""
 
@@ -154,6 +157,41 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
     media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
     grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
+    evals_enabled: Annotated[bool, Meta(description="Evaluate conversations.")] = False
+    evals_default_rate: Annotated[
+        Percent, Meta(description="Percentage of turns and sessions for evaluations without model.")
+    ] = 100
+    evals_extended_rate: Annotated[
+        Percent,
+        Meta(description="Percentage for evaluations that ask a model or another server."),
+    ] = 10
+    evals_max_per_second: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Evaluations in a second.")
+    ] = 50
+    evals_max_judge_calls: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Judges that are asked at the same time.")
+    ] = 5
+    evals_inactivity_timeout: Annotated[
+        Duration, Meta(description="A session is complete so long after its last message.")
+    ] = Duration(300_000)
+    evals_usd_per_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What judges may cost in a day, in US dollars; no limit when unset."),
+    ] = None
+    evals_worker: Annotated[
+        bool,
+        Meta(
+            description="Note which sessions are to be evaluated beside their turns: by"
+            " `omnia_runtime.evals`, or by the runtime itself where no other pod sees the sessions."
+        ),
+    ] = False
+    evals_light: Annotated[
+        bool,
+        Meta(
+            description="`omnia_runtime.evals` evaluates turns also by what asks no model, because"
+            " the runtime does not."
+        ),
+    ] = False
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from omnia_core import names
-from omnia_core.env import RuntimeEnv, SessionType
+from omnia_core.env import RuntimeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_operator import labels
@@ -17,9 +17,9 @@ from omnia_operator.plan.shapes import ContainerPlan, Settings
 from omnia_operator.plan.workload import PodPlan
 from omnia_operator.resolve import DeclaredEvals, Resolved, declared_evals
 
-_FOLDERS = frozenset({names.PACK_PATH, *(
-    path.rpartition("/")[0] for path in (names.PROVIDERS_PATH,)
-)})
+_FOLDERS = frozenset(
+    {names.PACK_PATH, *(path.rpartition("/")[0] for path in (names.PROVIDERS_PATH,))}
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,10 @@ def with_evals(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
 
 
 def evals_plan(
-    resolved: Resolved, settings: Settings, runtime: ContainerPlan[RuntimeEnv], pods: PodPlan,
+    resolved: Resolved,
+    settings: Settings,
+    runtime: ContainerPlan[RuntimeEnv],
+    pods: PodPlan,
     folders: tuple[Folder, ...],
 ) -> EvalsPlan | None:
     """Return the Deployment that evaluates; None where the runtime does all of it."""

@@ -17,7 +17,7 @@ class DeclaredEvals(Struct, frozen=True):
 
     Attributes:
         light: ids of those that are run after a turn and need only its text.
-        others: ids of those that ask a model or another server, or wait until a session is complete.
+        others: ids of those that ask a model or another server, or are about complete sessions.
         providers: the names of the Providers that they ask, each with the ids of those that ask it.
         problems: what is wrong with those that are not run.
     """

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct, structs
 
 from omnia_core.files.evals import EvalSpec
 from omnia_core.names import EvalOutcome
-from omnia_core.sessions import Session, SessionStore
+from omnia_core.sessions import EvalResult, Session, SessionStore
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.evaluations import EvalSource
 from omnia_core.sessions.feed import DueSession, Progress, SessionFeed
@@ -17,6 +17,7 @@ from omnia_runtime.evals.definitions import Definitions, EvalDefinitions
 from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.pace import Pace
+from omnia_runtime.evals.results import kept_result, without_score
 from omnia_runtime.evals.selection import Rates, of_session, of_turn
 from omnia_runtime.evals.stored import answered_turns
 from omnia_runtime.http_client import HTTPClient
@@ -32,6 +33,8 @@ JUDGE_SECONDS = 30.0
 # A turn without an answer for so long has died with its pod.
 TURN_SECONDS = 600.0
 SOURCE: EvalSource = "worker"
+BUDGET = "budget"
+"""Why an evaluation is skipped when the judges may cost nothing more today."""
 
 
 class EvalTerms(Struct, frozen=True):
@@ -83,7 +86,7 @@ class SessionEvaluation:
         terms: EvalTerms,
         client: HTTPClient,
         budget: JudgeBudget,
-        kept: "ResultListener",
+        kept: Callable[[EvalResult], None],
     ) -> None:
         """`kept` is told each result that is new."""
         self._store = store
@@ -178,11 +181,11 @@ class SessionEvaluation:
         """Run an evaluation and keep its result; return the least wait if it has to be repeated."""
         await self._pace.wait()
         if not due.spec.extended:
-            await self._keep(due, await evaluate(due.spec, due.facts, {}), ())
+            await self._keep(due, await evaluate(due.spec, due.facts, {}))
             return None
         async with self._judges:
             if not await self._budget.is_left():
-                await self._keep(due, _outcome(due, EvalOutcome.SKIPPED, "budget"), ())
+                await self._keep(due, without_score(due.spec, EvalOutcome.SKIPPED, BUDGET))
                 return None
             return await self._ask(due, last=last)
 
@@ -201,14 +204,17 @@ class SessionEvaluation:
             except TimeoutError:
                 wait = 0.0
                 if last:
-                    wait, found = None, _outcome(due, EvalOutcome.ERROR, _TOO_LONG)
+                    wait, found = None, without_score(spec, EvalOutcome.ERROR, _TOO_LONG)
         calls = recorder.take().provider_calls
         await self._budget.add(sum(each.cost_usd for each in calls))
         if wait is None:
             await self._keep(due, found, calls)
         return wait
 
-    async def _keep(self, due: _Due, found: Evaluation, calls: Sequence[ProviderCall]) -> None: ...
+    async def _keep(self, due: _Due, found: Evaluation, calls: Sequence[ProviderCall] = ()) -> None:
+        result = kept_result(due.spec, due.facts, found, SOURCE, due.version, calls)
+        if await self._store.add_eval_results([result], calls):
+            self._kept(result)
 
 
 _TOO_LONG = f"the judge took longer than {JUDGE_SECONDS:g} s"

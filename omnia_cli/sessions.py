@@ -57,7 +57,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a li
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session.")]
 
 # In the order of what happens in a turn, where two have one time.
-_KINDS = ("messages", "provider-calls", "tool-calls", "events")
+_KINDS = ("messages", "provider-calls", "tool-calls", "events", "eval-results")
 
 
 @app.command(name="list")
@@ -106,7 +106,7 @@ def show(
     *,
     json: AsJson = False,
 ) -> None:
-    """Show one session: its messages, calls of models and tools, and events."""
+    """Show one session: its messages, calls of models and tools, events, and evaluations."""
     way = _Way(url, token, namespace, service_account, file or [])
     with _failing_plainly(), _client(context, way) as client:
         found = client.session(session)

@@ -21,7 +21,6 @@ from omnia_core.telemetry.tracing.configuration import configure_tracing
 from omnia_runtime.configuration.loader import Loader
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.http_client import HTTPClient
-from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metered_store import MeteredSessionStore
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from omnia_runtime.observe.store_check import StoreCheck
@@ -33,15 +32,16 @@ from omnia_runtime.turns.media import MediaLoader, UploadFolder
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
 
-if TYPE_CHECKING:
-    from omnia_runtime.evals.service import EvalService
-
 # The time for a turn that is cancelled at the end of the drain to store its answer.
 _STORE_SECONDS = 2.0
 # The time for the last spans to reach the collector.
 _TRACE_SECONDS = 2.0
 # The longest time that startup waits for tool servers to list their tools.
 _SETTLE_SECONDS = 5.0
+
+if TYPE_CHECKING:
+    from omnia_runtime.evals.inline import InlineEvals
+    from omnia_runtime.evals.service import EvalService
 
 _log = structlog.get_logger()
 
@@ -70,8 +70,10 @@ class Runtime:
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
-        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing)
-        records = InvocationRecords(self._store, metrics)
+        self._evals, self._eval_service = self._evaluations(sessions, metrics)
+        ended = self._evals.submit if self._evals else None
+        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing, ended)
+        records = InvocationRecords(self._store, metrics, ended)
         self._invocations = Invocations(self._configuration, records, metrics, tracing)
         self._service = RuntimeService(
             self._configuration, self._store, self._turns, self._invocations
@@ -84,7 +86,6 @@ class Runtime:
                 self._sources.broken,
             )
         )
-        self._evals = self._evaluation(sessions, metrics)
         self._serving = False
 
     async def run(self) -> None:
@@ -112,10 +113,12 @@ class Runtime:
             await self._serve(server, stopped)
         finally:
             probes.stop()
-            if self._evals:
-                await self._evals.close()
             await self._turns.close()
             await self._invocations.close()
+            if self._evals:
+                await self._evals.close()
+            if self._eval_service:
+                await self._eval_service.close()
             await self._sources.close()
             await self._client.close()
             await self._store.close()
@@ -125,8 +128,8 @@ class Runtime:
     async def _serve(self, server: RuntimeServer, stopped: asyncio.Event) -> None:
         """Serve until `stopped` is set, then finish the running turns."""
         self._store.start()
-        if self._evals:
-            self._evals.start()
+        if self._eval_service:
+            self._eval_service.start()
         self._serving = True
         watcher = asyncio.create_task(self._configuration.watch())
         _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
@@ -138,18 +141,27 @@ class Runtime:
             # After a drain there is nothing left to stop; a cancelled program still has its port.
             await server.stop(0.0)
 
-    def _invalidate(self) -> None:
-        self._configuration.invalidate()
-
-    def _evaluation(self, store: SessionStore, metrics: RuntimeMetrics) -> "EvalService | None":
-        """Return what evaluates sessions that no other program sees."""
+    def _evaluations(
+        self, store: SessionStore, metrics: RuntimeMetrics
+    ) -> "tuple[InlineEvals | None, EvalService | None]":
+        """Return what evaluates turns, and sessions that no other program sees."""
         env = self._env
-        if not env.evals_worker or env.session_type.shared:
-            return None
-        from omnia_runtime.evals.service import EvalService  # noqa: PLC0415 - few agents have it
+        if not env.evals_enabled:
+            return None, None
+        # Imported where conversations are evaluated, to save the memory of the other pods.
+        from omnia_runtime.evals.inline import inline_evals  # noqa: PLC0415 - as above
+        from omnia_runtime.observe.eval_metrics import EvalMetrics  # noqa: PLC0415 - as above
 
         observed = EvalMetrics(self._registry, env.agent_name, env.namespace)
-        return EvalService(env, store, self._registry, metrics, observed.kept)
+        inline = inline_evals(env, self._store, observed)
+        if not env.evals_worker or env.session_type.shared:
+            return inline, None
+        from omnia_runtime.evals.service import EvalService  # noqa: PLC0415 - as above
+
+        return inline, EvalService(env, store, self._registry, metrics, observed)
+
+    def _invalidate(self) -> None:
+        self._configuration.invalidate()
 
     def _create_server(self) -> RuntimeServer:
         try:

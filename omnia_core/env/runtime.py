@@ -36,9 +36,6 @@ from omnia_core.units import Duration
 TOOL_RESULT_CHARACTERS = 256_000
 
 
-Percent = Annotated[int, Meta(ge=0, le=100)]
-
-
 class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     """The environment of the runtime."""
 
@@ -150,6 +147,20 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     retention_dry_run: Annotated[
         bool, Meta(description="The policy's `dryRun`: it is not followed, only counted.")
     ] = False
+    evals_enabled: Annotated[
+        bool, Meta(description="Evaluate conversations by the definitions of the pack.")
+    ] = False
+    evals_default_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=100)],
+        Meta(description="Percentage of turns for evaluations that need no model."),
+    ] = 100
+    evals_extended_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=100)],
+        Meta(description="Percentage of turns for evaluations that ask a model."),
+    ] = 10
+    evals_max_per_second: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Evaluations in a second, in each program.")
+    ] = 50
     media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
         names.MEDIA_BASE_PATH
     )
@@ -157,17 +168,6 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
     media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
     grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
-    evals_enabled: Annotated[bool, Meta(description="Evaluate conversations.")] = False
-    evals_default_rate: Annotated[
-        Percent, Meta(description="Percentage of turns and sessions for evaluations without model.")
-    ] = 100
-    evals_extended_rate: Annotated[
-        Percent,
-        Meta(description="Percentage for evaluations that ask a model or another server."),
-    ] = 10
-    evals_max_per_second: Annotated[
-        Annotated[int, Meta(ge=1)], Meta(description="Evaluations in a second.")
-    ] = 50
     evals_max_judge_calls: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Judges that are asked at the same time.")
     ] = 5

@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 class Definitions(Struct, frozen=True):
     """What one version of the PromptPack declares."""
 
+    pack_id: str
     version: str
     specs: Sequence[EvalSpec]
 
@@ -92,7 +93,7 @@ class EvalDefinitions:
         specs, problems = read_evals(evals_of(pack, pack.prompt(self._env.prompt_name)))
         for problem in problems:
             _log.warning("an evaluation is not run", version=pack.version, reason=problem)
-        return Definitions(pack.version, specs)
+        return Definitions(pack.id, pack.version, specs)
 
     def _paths(self) -> list[Path]:
         models = self._models.paths if self._models else [Path(self._env.providers_path)]

@@ -37,8 +37,8 @@ async def serve(env: RuntimeEnv) -> None:
     registry = program_registry("evals")
     metrics = RuntimeMetrics(registry, env.agent_name, env.namespace)
     store = open_sessions(env)
-    kept = EvalMetrics(registry, env.agent_name, env.namespace).kept
-    service = EvalService(env, store, registry, metrics, kept)
+    evaluated = EvalMetrics(registry, env.agent_name, env.namespace)
+    service = EvalService(env, store, registry, metrics, evaluated)
 
     async def ready() -> Readiness:
         return Readiness(ready=not stopped.is_set())

@@ -1,13 +1,12 @@
 """The evaluation of the sessions of an agent, built from its environment."""
 
 import asyncio
-from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.names import Mode
-from omnia_core.sessions import EvalResult, SessionStore
+from omnia_core.sessions import SessionStore
 from omnia_runtime.configuration.reload import POLL_SECONDS
 from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import EvalDefinitions
@@ -16,6 +15,7 @@ from omnia_runtime.evals.session import EvalTerms, SessionEvaluation
 from omnia_runtime.evals.worker import EvalWorker, Timing
 from omnia_runtime.evals.worker_metrics import WorkerMetrics
 from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.tools.sources import public_connector
 
@@ -29,10 +29,10 @@ class EvalService:
         store: SessionStore,
         registry: CollectorRegistry,
         metrics: RuntimeMetrics,
-        kept: Callable[[EvalResult], None],
+        evaluated: EvalMetrics,
         timing: Timing | None = None,
     ) -> None:
-        """Read the mounted files; `store` has a feed, and `kept` is told each result that is new.
+        """Read the mounted files; `store` has a feed.
 
         Raises:
             ConfigurationError: a file is invalid.
@@ -52,7 +52,7 @@ class EvalService:
             eval_terms(env),
             self._servers,
             JudgeBudget(feed, env.evals_usd_per_day, observed.spent),
-            kept,
+            evaluated,
         )
         self._worker = EvalWorker(feed, evaluation, observed, timing)
         self._drain_seconds = env.drain_timeout.seconds

@@ -119,8 +119,8 @@ async def evaluating(
 ) -> AsyncIterator[EvalService]:
     """Evaluate inside the block, as the programs do."""
     registry = registry or CollectorRegistry()
-    kept = EvalMetrics(registry, "a", "default").kept
-    service = EvalService(env, store, registry, metrics(), kept, Timing(poll=0.02))
+    evaluated = EvalMetrics(registry, "a", "default")
+    service = EvalService(env, store, registry, metrics(), evaluated, Timing(poll=0.02))
     service.start()
     try:
         yield service

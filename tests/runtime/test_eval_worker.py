@@ -242,8 +242,9 @@ async def test_an_answer_that_cannot_be_read_is_an_error_and_no_score(
             (found,) = await results(memory_bed.store, "s", 1)
     assert (found.outcome, found.score, found.passed) == (EvalOutcome.ERROR, None, None)
     assert expected in found.error
-    labels = {"agent": "a", "namespace": "default", "eval_id": "kind", "variant": ""}
-    assert registry.get_sample_value("omnia_eval_score_count", labels) is None
+    labels = {"agent": "a", "namespace": "default", "eval_id": "kind", "variant": "stable"}
+    scored = {**labels, "promptpack_name": "support"}
+    assert registry.get_sample_value("omnia_eval_score_count", scored) is None
     outcome = {**labels, "outcome": "error", "source": "worker"}
     assert registry.get_sample_value("omnia_evals_total", outcome) == 1
 

@@ -62,7 +62,7 @@ def _declared(text: str, subject: str) -> str:
         )
         if asked:
             providers[asked] = _union(providers.get(asked, ()), (spec.id,))
-    others = tuple(spec.id for spec in specs if spec.extended or spec.at_completion)
+    others = tuple(spec.id for spec in specs if spec.extended or spec.session)
     return msgspec.json.encode(
         DeclaredEvals(
             light=tuple(spec.id for spec in specs if spec.id not in others),

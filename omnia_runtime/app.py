@@ -14,6 +14,7 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.env.shared import GrpcTransport, MediaStorageType, SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import SESSION_STORE, HealthServer, Readiness
+from omnia_core.sessions import SessionStore
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
@@ -41,6 +42,7 @@ _SETTLE_SECONDS = 5.0
 
 if TYPE_CHECKING:
     from omnia_runtime.evals.inline import InlineEvals
+    from omnia_runtime.evals.service import EvalService
 
 _log = structlog.get_logger()
 
@@ -69,7 +71,7 @@ class Runtime:
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
-        self._evals = self._inline_evals() if env.evals_enabled else None
+        self._evals, self._eval_service = self._evaluations(sessions, metrics)
         ended = self._evals.submit if self._evals else None
         budget = self._budget()
         self._turns = SessionTurns(
@@ -119,6 +121,8 @@ class Runtime:
             await self._invocations.close()
             if self._evals:
                 await self._evals.close()
+            if self._eval_service:
+                await self._eval_service.close()
             await self._sources.close()
             await self._client.close()
             await self._store.close()
@@ -128,6 +132,8 @@ class Runtime:
     async def _serve(self, server: RuntimeServer, stopped: asyncio.Event) -> None:
         """Serve until `stopped` is set, then finish the running turns."""
         self._store.start()
+        if self._eval_service:
+            self._eval_service.start()
         self._serving = True
         watcher = asyncio.create_task(self._configuration.watch())
         _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
@@ -148,11 +154,24 @@ class Runtime:
         self._registry.register(BudgetGauge(env.agent_name, env.namespace, budget))
         return budget
 
-    def _inline_evals(self) -> "InlineEvals":
+    def _evaluations(
+        self, store: SessionStore, metrics: RuntimeMetrics
+    ) -> "tuple[InlineEvals | None, EvalService | None]":
+        """Return what evaluates turns, and sessions that no other program sees."""
+        env = self._env
+        if not env.evals_enabled:
+            return None, None
         # Imported where conversations are evaluated, to save the memory of the other pods.
         from omnia_runtime.evals.inline import inline_evals  # noqa: PLC0415 - as above
+        from omnia_runtime.observe.eval_metrics import EvalMetrics  # noqa: PLC0415 - as above
 
-        return inline_evals(self._env, self._store, self._registry)
+        observed = EvalMetrics(self._registry, env.agent_name, env.namespace)
+        inline = inline_evals(env, self._store, observed)
+        if not env.evals_worker or env.session_type.shared:
+            return inline, None
+        from omnia_runtime.evals.service import EvalService  # noqa: PLC0415 - as above
+
+        return inline, EvalService(env, store, self._registry, metrics, observed)
 
     def _invalidate(self) -> None:
         self._configuration.invalidate()

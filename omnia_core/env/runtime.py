@@ -179,6 +179,30 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
     media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
     grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
+    evals_max_judge_calls: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Judges that are asked at the same time.")
+    ] = 5
+    evals_inactivity_timeout: Annotated[
+        Duration, Meta(description="A session is complete so long after its last message.")
+    ] = Duration(300_000)
+    evals_usd_per_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What judges may cost in a day, in US dollars; no limit when unset."),
+    ] = None
+    evals_worker: Annotated[
+        bool,
+        Meta(
+            description="Note which sessions are to be evaluated beside their turns: by"
+            " `omnia_runtime.evals`, or by the runtime itself where no other pod sees the sessions."
+        ),
+    ] = False
+    evals_light: Annotated[
+        bool,
+        Meta(
+            description="`omnia_runtime.evals` evaluates turns also by what asks no model, because"
+            " the runtime does not."
+        ),
+    ] = False
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)

@@ -63,7 +63,9 @@ class Backlog(Struct, frozen=True):
 
 
 class SessionFeed(Protocol):
-    """The sessions of one agent that have to be evaluated. Each method may raise `StoreUnavailable`.
+    """The sessions of one agent that have to be evaluated.
+
+    Each method may raise `StoreUnavailable`.
 
     The feed also adds up what judges cost, so that restarts do not forget it.
     """

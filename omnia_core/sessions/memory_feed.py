@@ -4,7 +4,7 @@ import heapq
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omnia_core.sessions.feed import (
     CLAIM_SECONDS,
@@ -24,7 +24,7 @@ class _Entry:
     claim: str = ""
     claimed_until: float = float("-inf")
     held: bool = False
-    progress: Progress = Progress()
+    progress: Progress = field(default_factory=Progress)
 
 
 class MemoryFeed(SessionFeed):

@@ -22,6 +22,7 @@ from omnia_operator.plan.auth import AuthPlan, auth_file, auth_plan
 from omnia_operator.plan.containers import mounts
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.doors import POD_ADDRESS, card_folder, card_key_copy, forwards, with_doors
+from omnia_operator.plan.evals import evals_plan, with_evals
 from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
@@ -55,6 +56,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     if file is not None and runtime is not None:
         facade, runtime = _with_file(facade, file), _with_file(runtime, file)
     containers = (facade,) if runtime is None else (facade, runtime)
+    pod_plan = pods(resolved.agent, settings, containers)
     return AgentPlan(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -89,7 +91,8 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             for secret in (*(provider.secret for provider in resolved.providers), resolved.store)
             if secret is not None
         ),
-        pods=pods(resolved.agent, settings, containers),
+        pods=pod_plan,
+        evals=evals_plan(resolved, settings, runtime, pod_plan, own) if runtime else None,
         service=service_plan(spec),
         exposure=exposure_plan(spec.facade.expose),
         uid=metadata.uid,
@@ -228,7 +231,7 @@ def _runtime(
         media_base_path=spec.media.base_path,
     )
     env = _with_naming(spec.session.naming, _with_retention(resolved, env))
-    env = _with_budget(spec.budget, env)
+    env = with_evals(resolved, _with_budget(spec.budget, env))
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),

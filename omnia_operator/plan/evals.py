@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from omnia_core import names
-from omnia_core.env import RuntimeEnv, SessionType
+from omnia_core.env import RuntimeEnv
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler
 from omnia_operator import labels
@@ -17,9 +17,8 @@ from omnia_operator.plan.shapes import ContainerPlan, Settings
 from omnia_operator.plan.workload import PodPlan
 from omnia_operator.resolve import DeclaredEvals, Resolved, declared_evals
 
-_FOLDERS = frozenset({names.PACK_PATH, *(
-    path.rpartition("/")[0] for path in (names.PROVIDERS_PATH,)
-)})
+# The folders that it reads: those of the pack and of the providers.
+_FOLDERS = (names.PACK_PATH, names.PROVIDERS_PATH.rpartition("/")[0])
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,11 @@ class EvalsPlan:
     def name(self) -> str:
         """Name of the Deployment."""
         return OwnedNames(self.agent).evals
+
+    @property
+    def command(self) -> list[str]:
+        """The command: the image of the runtime begins the runtime."""
+        return ["python", "-m", self.container.module or ""]
 
     @property
     def selector(self) -> JsonObject:
@@ -73,7 +77,10 @@ def with_evals(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
 
 
 def evals_plan(
-    resolved: Resolved, settings: Settings, runtime: ContainerPlan[RuntimeEnv], pods: PodPlan,
+    resolved: Resolved,
+    settings: Settings,
+    runtime: ContainerPlan[RuntimeEnv],
+    pods: PodPlan,
     folders: tuple[Folder, ...],
 ) -> EvalsPlan | None:
     """Return the Deployment that evaluates; None where the runtime does all of it."""

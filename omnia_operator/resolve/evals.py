@@ -17,7 +17,7 @@ class DeclaredEvals(Struct, frozen=True):
 
     Attributes:
         light: ids of those that are run after a turn and need only its text.
-        others: ids of those that ask a model or another server, or wait until a session is complete.
+        others: ids of those that ask a model or another server, or are about complete sessions.
         providers: the names of the Providers that they ask, each with the ids of those that ask it.
         problems: what is wrong with those that are not run.
     """
@@ -62,7 +62,7 @@ def _declared(text: str, subject: str) -> str:
         )
         if asked:
             providers[asked] = _union(providers.get(asked, ()), (spec.id,))
-    others = tuple(spec.id for spec in specs if spec.extended or spec.at_completion)
+    others = tuple(spec.id for spec in specs if spec.extended or spec.session)
     return msgspec.json.encode(
         DeclaredEvals(
             light=tuple(spec.id for spec in specs if spec.id not in others),

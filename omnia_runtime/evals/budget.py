@@ -39,7 +39,7 @@ class JudgeBudget:
         if not left and self._told != day:
             self._told = day
             _log.warning(
-                "the budget of the evaluations is used up; judges are asked again from 00:00 UTC on",
+                "the budget of evaluations is used up; judges are asked again from 00:00 UTC on",
                 usd_per_day=self._usd_per_day,
             )
         return left

@@ -118,7 +118,7 @@ class CaseRunner:
             repeat=case.repeat,
             answer=facts.output,
             results=tuple(results),
-            usage=facts.usage,
+            usage=facts.usage or Usage(),
             latency_ms=facts.latency_ms or 0.0,
             problems=problems,
         )

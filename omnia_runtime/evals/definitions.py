@@ -25,6 +25,7 @@ _log = structlog.get_logger()
 class Definitions(Struct, frozen=True):
     """What one version of the PromptPack declares."""
 
+    pack_id: str
     version: str
     specs: Sequence[EvalSpec]
 
@@ -62,7 +63,7 @@ class EvalDefinitions:
     def judge(self, name: str) -> Mapping[str, ChatModel]:
         """Return the judge of a name; nothing if there is none that is usable."""
         try:
-            model = self._models.named(name)
+            model = self._models.named(name) if self._models else None
         except ConfigurationError:
             model = None
         return {} if model is None else {name: model}
@@ -73,19 +74,27 @@ class EvalDefinitions:
         Raises:
             ConfigurationError: the Provider is not usable, or has no embeddings.
         """
-        return self._models.embedder(name)
+        return self._models.embedder(name) if self._models else None
 
-    def _load(self) -> tuple[PackVersions[Definitions], Models]:
+    def _load(self) -> tuple[PackVersions[Definitions], Models | None]:
         env = self._env
         packs = read_packs(env.promptpack_path).map(self._definitions)
-        models = open_models(env.providers_path, env.provider_api_keys, self._client, self._metrics)
+        try:
+            models = open_models(
+                env.providers_path, env.provider_api_keys, self._client, self._metrics
+            )
+        except ConfigurationError as error:
+            # A custom runtime needs no Provider; what asks a judge is an error then.
+            _log.warning("no judge can be asked", reason=error.message)
+            models = None
         return packs, models
 
     def _definitions(self, pack: Pack) -> Definitions:
         specs, problems = read_evals(evals_of(pack, pack.prompt(self._env.prompt_name)))
         for problem in problems:
             _log.warning("an evaluation is not run", version=pack.version, reason=problem)
-        return Definitions(pack.version, specs)
+        return Definitions(pack.id, pack.version, specs)
 
     def _paths(self) -> list[Path]:
-        return [*pack_files(self._env.promptpack_path), *self._models.paths]
+        models = self._models.paths if self._models else [Path(self._env.providers_path)]
+        return [*pack_files(self._env.promptpack_path), *models]

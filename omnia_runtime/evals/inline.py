@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import OmniaError
@@ -127,11 +126,11 @@ class InlineEvals:
             )
 
 
-def inline_evals(env: RuntimeEnv, store: SessionStore, registry: CollectorRegistry) -> InlineEvals:
+def inline_evals(env: RuntimeEnv, store: SessionStore, metrics: EvalMetrics) -> InlineEvals:
     """Return the evaluations that an environment configures."""
     return InlineEvals(
         store,
-        EvalMetrics(registry, env.agent_name, env.namespace),
+        metrics,
         Rates(env.evals_default_rate, env.evals_extended_rate),
         Pace(env.evals_max_per_second),
     )

@@ -17,10 +17,12 @@ from omnia_runtime.evals.definitions import Definitions, EvalDefinitions
 from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.pace import Pace
+from omnia_runtime.evals.record import record
 from omnia_runtime.evals.selection import Rates, of_session, of_turn
 from omnia_runtime.evals.stored import answered_turns
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.audit import AuditRecorder, recording
+from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.ports.model import ProviderError
 
 # When what failed is tried again; what fails after the last of them is an error.
@@ -32,6 +34,8 @@ JUDGE_SECONDS = 30.0
 # A turn without an answer for so long has died with its pod.
 TURN_SECONDS = 600.0
 SOURCE: EvalSource = "worker"
+BUDGET = "budget"
+"""Why an evaluation is skipped when the judges may cost nothing more today."""
 
 
 class EvalTerms(Struct, frozen=True):
@@ -42,7 +46,7 @@ class EvalTerms(Struct, frozen=True):
         session_seconds: how long a session can be continued.
         per_second: evaluations in a second.
         judge_calls: judges that are asked at the same time.
-        light: whether turns are evaluated here also by what needs only the text; else the runtime
+        light: whether turns are evaluated here also by what needs only their text; else the runtime
             does that.
         function: whether sessions are calls of a function, each of which is complete at once.
     """
@@ -61,7 +65,7 @@ class _Due(Struct, frozen=True):
 
     spec: EvalSpec
     facts: Facts
-    version: str
+    definitions: Definitions
 
     @property
     def turn(self) -> int:
@@ -83,16 +87,16 @@ class SessionEvaluation:
         terms: EvalTerms,
         client: HTTPClient,
         budget: JudgeBudget,
-        kept: "ResultListener",
+        metrics: EvalMetrics,
     ) -> None:
-        """`kept` is told each result that is new."""
+        """`budget` and `metrics` are those of the agent."""
         self._store = store
         self._feed = feed
         self._definitions = definitions
         self._terms = terms
         self._external = External(client, definitions.embedder)
         self._budget = budget
-        self._kept = kept
+        self._metrics = metrics
         self._pace = Pace(terms.per_second)
         self._judges = asyncio.Semaphore(terms.judge_calls)
 
@@ -147,15 +151,15 @@ class SessionEvaluation:
     def _wanted(
         self, definitions: Definitions, turns: Sequence[Facts], progress: Progress, complete: bool
     ) -> Iterator[_Due]:
-        rates, version = self._terms.rates, definitions.version
-        mine = [each for each in definitions.specs if each.extended or self._terms.light]
+        rates, light = self._terms.rates, self._terms.light
+        mine = [each for each in definitions.specs if light or each.extended or each.session]
         for facts in turns:
             if facts.turn > progress.turn:
                 for spec in of_turn(mine, rates, facts.session_id, facts.turn):
-                    yield _Due(spec, facts, version)
+                    yield _Due(spec, facts, definitions)
         if complete and turns and turns[-1].turn > progress.completed:
             for spec in of_session(definitions.specs, rates, turns[-1].session_id):
-                yield _Due(spec, turns[-1], version)
+                yield _Due(spec, turns[-1], definitions)
 
     async def _evaluate(self, wanted: Iterator[_Due], due: DueSession) -> float | None:
         """Run evaluations that are not kept yet; return in how many seconds to go on, if so."""
@@ -178,11 +182,11 @@ class SessionEvaluation:
         """Run an evaluation and keep its result; return the least wait if it has to be repeated."""
         await self._pace.wait()
         if not due.spec.extended:
-            await self._keep(due, await evaluate(due.spec, due.facts, {}), ())
+            await self._keep(due, await evaluate(due.spec, due.facts, {}))
             return None
         async with self._judges:
             if not await self._budget.is_left():
-                await self._keep(due, _outcome(due, EvalOutcome.SKIPPED, "budget"), ())
+                await self._keep(due, _without_score(due.spec, EvalOutcome.SKIPPED, BUDGET))
                 return None
             return await self._ask(due, last=last)
 
@@ -201,14 +205,27 @@ class SessionEvaluation:
             except TimeoutError:
                 wait = 0.0
                 if last:
-                    wait, found = None, _outcome(due, EvalOutcome.ERROR, _TOO_LONG)
+                    wait, found = None, _without_score(spec, EvalOutcome.ERROR, _TOO_LONG)
         calls = recorder.take().provider_calls
         await self._budget.add(sum(each.cost_usd for each in calls))
         if wait is None:
             await self._keep(due, found, calls)
         return wait
 
-    async def _keep(self, due: _Due, found: Evaluation, calls: Sequence[ProviderCall]) -> None: ...
+    async def _keep(self, due: _Due, found: Evaluation, calls: Sequence[ProviderCall] = ()) -> None:
+        spec, of = due.spec, due.definitions
+        result = record(spec, due.facts, found, source=SOURCE, pack_version=of.version)
+        if calls:
+            cost = sum(each.cost_usd for each in calls)
+            result = structs.replace(result, cost_usd=cost, judge_model=calls[-1].model)
+        if await self._store.add_eval_results([result], calls):
+            self._metrics.recorded(result, of.pack_id, spec.metric)
 
 
 _TOO_LONG = f"the judge took longer than {JUDGE_SECONDS:g} s"
+
+
+def _without_score(spec: EvalSpec, outcome: EvalOutcome, error: str) -> Evaluation:
+    """Return what becomes of an evaluation that was not run, or not to its end."""
+    threshold = str(spec.requirement)
+    return Evaluation(spec.id, spec.type, 0, outcome, error=error, threshold=threshold)

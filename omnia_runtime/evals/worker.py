@@ -15,8 +15,8 @@ from msgspec import Struct
 from omnia_core.errors import OmniaError
 from omnia_core.sessions import StoreUnavailable
 from omnia_core.sessions.feed import DueSession, SessionFeed
-from omnia_runtime.evals.metrics import WorkerMetrics
 from omnia_runtime.evals.session import SessionEvaluation
+from omnia_runtime.evals.worker_metrics import WorkerMetrics
 
 # How many sessions are evaluated at the same time.
 SESSIONS = 16
@@ -130,7 +130,7 @@ class EvalWorker:
         except StoreUnavailable as error:
             # The claim ends, and then the session is due again.
             _log.warning("a session was not evaluated", reason=error.message)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one bad session costs only itself
             _log.exception("a session was not evaluated", session=due.session_id)
             self._metrics.failed()
             with suppress(OmniaError):

@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from pymongo.errors import DuplicateKeyError
@@ -20,7 +20,7 @@ from omnia_core.sessions.feed import (
 from omnia_core.sessions.mongodb import documents
 from omnia_core.sessions.mongodb.client import Collections, Document, MongoConnection
 
-_RELEASED: Document = {"claim": "", "claimed_until": datetime.min}
+_RELEASED: Document = {"claim": "", "claimed_until": datetime(1, 1, 1, tzinfo=UTC)}
 
 
 class MongoFeed(SessionFeed):

@@ -31,7 +31,7 @@ _DUE = "FROM eval_feed WHERE namespace = ? AND agent = ? AND due_at <= ?"
 _FIND = f"""
 SELECT session, progress, active_at, version {_DUE} AND claimed_until <= ?
 ORDER BY due_at LIMIT ?
-"""  # noqa: S608 - constants
+"""
 _CLAIM = """
 UPDATE eval_feed SET claim = ?, claimed_until = ?
 WHERE namespace = ? AND agent = ? AND session = ?

@@ -126,8 +126,7 @@ class Bench:
             began = time.process_time()
             for each in ended[first : first + most]:
                 self._evals.submit(each)
-            while task := self._evals._task:
-                await task
+            await self._evals.drain()
             spent += time.process_time() - began
         return turns / count * 1000, spent / count * 1000
 

@@ -63,6 +63,11 @@ class InlineEvals:
         if self._task is None:
             self._task = asyncio.create_task(self._work())
 
+    async def drain(self) -> None:
+        """Return when nothing waits."""
+        while self._task is not None:
+            await asyncio.wait({self._task})
+
     async def close(self) -> None:
         """Evaluate shortly what waits, then drop the rest."""
         self._closing.set()
@@ -97,9 +102,7 @@ class InlineEvals:
             if not self._closing.is_set():
                 await self._pace.wait()
             found = await _run(spec, facts)
-            result = record(
-                spec, facts, found, source="inline", pack_version=agent.version, at=at
-            )
+            result = record(spec, facts, found, source="inline", pack_version=agent.version, at=at)
             self._metrics.recorded(result, agent.pack_id, spec.metric)
             results.append(result)
         _trace(turn, results)

@@ -39,6 +39,7 @@ MAKERS = {
     "omnia_operator/metrics/requests.py",
     "omnia_operator/metrics/scraped.py",
     "omnia_operator/metrics/work_queue.py",
+    "omnia_runtime/evals/worker_metrics.py",
     "omnia_runtime/observe/eval_metrics.py",
     "omnia_runtime/observe/metrics.py",
     "omnia_runtime/turns/budget.py",

@@ -93,7 +93,7 @@ FIRES: dict[str, Series] = {
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.2x60"},
     "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.81x60"},
     "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "1x60"},
-    "OmniaEvalScoreFalling": scores(70),
+    "OmniaEvalScoreFalling": scores(50),
     "OmniaTurnLimitsReached": limits(11),
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "unavailable", 2),

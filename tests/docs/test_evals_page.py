@@ -27,7 +27,12 @@ def test_a_manifest_is_accepted(part: dict[str, Any]) -> None:
         "apiVersion": "omnia.altairalabs.ai/v1alpha1",
         "kind": "AgentRuntime",
         "metadata": {"name": "a", "namespace": "default"},
-        "spec": {"promptPackRef": {"name": "p"}, **part["spec"]},
+        "spec": {
+            "promptPackRef": {"name": "p"},
+            "provider": {"type": "mock"},
+            "facade": {"type": "websocket"},
+            **part["spec"],
+        },
     }
     parsed = api.parse(agent)
     assert isinstance(parsed, api.AgentRuntime)

@@ -56,7 +56,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a li
 Id = Annotated[str, typer.Argument(metavar="SESSION", help="The id of a session.")]
 
 # In the order of what happens in a turn, where two have one time.
-_KINDS = ("messages", "provider-calls", "tool-calls", "events")
+_KINDS = ("messages", "provider-calls", "tool-calls", "events", "eval-results")
 
 
 @app.command(name="list")
@@ -105,7 +105,7 @@ def show(
     *,
     json: AsJson = False,
 ) -> None:
-    """Show one session: its messages, calls of models and tools, and events."""
+    """Show one session: its messages, calls of models and tools, events, and evaluations."""
     way = HistoryChoice(url, token, namespace, service_account, tuple(file or ()))
     with _failing_plainly(), opened_history(way, context.obj) as client:
         found = client.session(session)

@@ -11,6 +11,8 @@ from msgspec import structs
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.daily import COSTS_KEPT
 from omnia_core.sessions.evaluations import MOST_RESULTS, EvalResult, in_order
+from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.memory_feed import MemoryFeed
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import (
     EffectsCallback,
@@ -41,9 +43,10 @@ class MemorySessionStore(SessionStore):
         *,
         retention: Retention | None = None,
         on_retention: EffectsCallback = ignore_effects,
+        evaluated: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` returns monotonic seconds."""
+        """`clock` returns monotonic seconds; for the others see `SessionSettings`."""
         self._ttl = ttl.seconds
         self._retention = retention or Retention()
         self._trial_ttl = self._retention.bounded(ttl).seconds
@@ -51,6 +54,11 @@ class MemorySessionStore(SessionStore):
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._costs: defaultdict[tuple[date, str], float] = defaultdict(float)
+        self._feed = MemoryFeed(clock) if evaluated else None
+
+    @property
+    def feed(self) -> MemoryFeed | None:
+        return self._feed
 
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
@@ -62,7 +70,7 @@ class MemorySessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,
     ) -> int:
         entry = self._touch(session_id) or _Entry(Session(session_id), 0)
         known = entry.session
@@ -73,6 +81,10 @@ class MemorySessionStore(SessionStore):
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
+        if audit:
+            await self.add_costs(audit.provider_calls)
+        if self._feed:
+            self._feed.note(session_id, answered=is_answered(messages))
         return grown.length
 
     async def checkpoint(
@@ -88,8 +100,10 @@ class MemorySessionStore(SessionStore):
         name: str,
         *,
         expected_name: str,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,
     ) -> bool:
+        if audit:
+            await self.add_costs(audit.provider_calls)
         self._end_expired()
         entry = self._entries.get(session_id)
         if entry is None or entry.session.name != expected_name:

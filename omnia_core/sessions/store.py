@@ -9,6 +9,7 @@ from msgspec import Struct
 from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.signals import Signals
@@ -56,6 +57,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
         agent: the name of the agent whose sessions these are.
         retention: the policy; None: unknown to this program, sessions keep what others set.
         on_retention: called with what the policy did.
+        evaluated: whether the sessions are evaluated, so that the store has a feed.
     """
 
     ttl: Duration
@@ -63,6 +65,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
     agent: str
     retention: Retention | None = None
     on_retention: EffectsCallback = ignore_effects
+    evaluated: bool = False
 
 
 class SessionStore(Protocol):
@@ -82,6 +85,11 @@ class SessionStore(Protocol):
     @property
     def signals(self) -> Signals | None:
         """The signals between the pods of the agent; None where no other pod sees the sessions."""
+        return None
+
+    @property
+    def feed(self) -> SessionFeed | None:
+        """The feed of evaluations; None where sessions are not evaluated."""
         return None
 
     def start(self) -> None:
@@ -156,9 +164,9 @@ class SessionStore(Protocol):
         """
 
     async def add_costs(self, calls: Sequence[ProviderCall]) -> None:  # noqa: ARG002 - see below
-        """Add the cost of calls to the present day.
+        """Add the cost of calls to the present day, where they belong to no append.
 
-        A store that keeps audit records adds up those, and does nothing here.
+        A store that keeps audit records has those of every call, and does nothing here.
         """
         return
 

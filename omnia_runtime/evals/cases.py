@@ -174,7 +174,7 @@ class CaseRunner:
             repeat=case.repeat,
             answer=facts.output,
             results=tuple(results),
-            usage=facts.usage,
+            usage=facts.usage or Usage(),
             latency_ms=facts.latency_ms or 0.0,
         )
 
@@ -217,7 +217,7 @@ class CaseRunner:
             repeat=case.repeat,
             answer=turns[-1].output,
             results=await self._evaluate_turns(session, compared, specs, judges),
-            usage=sum((each.usage for each in compared), Usage()),
+            usage=sum((each.usage or Usage() for each in compared), Usage()),
             latency_ms=sum(each.latency_ms or 0.0 for each in compared),
             recorded=RecordedSide(
                 await self._evaluate_turns(session, before, specs, judges),

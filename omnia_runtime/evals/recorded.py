@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from omnia_core.conversation.finish_reasons import CANCELLED, INTERRUPTED
-from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
 from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import is_placeholder
@@ -11,7 +10,6 @@ from omnia_runtime.evals.facts import Facts, calls_in
 
 # Answers that ended before they were complete.
 _PARTIAL = (CANCELLED, INTERRUPTED, "error")
-_UNKNOWN = Usage()
 
 
 def facts_of(session: RecordedSession) -> list[Facts]:
@@ -32,7 +30,7 @@ def facts_of(session: RecordedSession) -> list[Facts]:
                 output=answer.content,
                 messages=messages[:end],
                 calls=[call for call in calls if call.turn <= number],
-                usage=about.usage if about else _UNKNOWN,
+                usage=about.usage if about else None,
                 latency_ms=about.latency_ms if about else None,
                 blocked=about.blocked if about else "",
             )

@@ -15,6 +15,7 @@ from omnia_core.sessions import (
     StoreUnavailable,
 )
 from omnia_core.sessions.audit import ProviderCall
+from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
@@ -30,6 +31,10 @@ class MeteredSessionStore:
     @property
     def signals(self) -> Signals | None:
         return self._store.signals
+
+    @property
+    def feed(self) -> SessionFeed | None:
+        return self._store.feed
 
     def start(self) -> None:
         self._store.start()

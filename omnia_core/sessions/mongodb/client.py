@@ -60,6 +60,8 @@ _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("eval_results", ("namespace", "at")),
     ("replies", ("expires_at",)),
     ("signals", ("namespace", "agent")),
+    ("eval_feed", ("namespace", "agent", "due_at")),
+    ("eval_spend", ("namespace", "agent")),
 )
 
 
@@ -87,6 +89,8 @@ class Collections:
         self.schema = collection("schema", majority)
         self.sessions = collection("sessions", primary)
         self.signals = collection("signals", primary)
+        self.eval_feed = collection("eval_feed", primary)
+        self.eval_spend = collection("eval_spend", primary)
         self.users = collection("users", primary)
         self.summaries = collection("summaries", primary)
         self.daily_turns = collection("daily_turns", primary)

@@ -5,7 +5,7 @@ Each operation calls one database function (`migrations/`): one round trip and o
 
 import uuid
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -15,7 +15,9 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions.audit import AuditTrail, ProviderCall, timestamp
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import UNANSWERED_SECONDS, is_answered
 from omnia_core.sessions.postgres.encoding import encode_audit, encode_results
+from omnia_core.sessions.postgres.feed import APPENDED, PostgresFeed
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres.retention import PostgresRetention
 from omnia_core.sessions.postgres.signals import PostgresSignals
@@ -31,12 +33,14 @@ from omnia_core.sessions.sweeping import (
 
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
+_APPEND_NOTED = APPENDED.format(parameters=_PARAMETERS)
 _LOAD = """
 SELECT loaded.*, s.name
 FROM omnia.load($1, $2, $3, $4, $5, $6, $7) AS loaded
 LEFT JOIN omnia.sessions AS s
     ON s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
 """
+_UNANSWERED = timedelta(seconds=UNANSWERED_SECONDS)
 _CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)"
 _ADD_EVAL_RESULTS = "SELECT omnia.add_eval_results($1, $2, $3, $4)"
 _RESULT_FIELDS = EvalResult.__struct_fields__[1:]
@@ -94,6 +98,7 @@ class PostgresSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = (settings.namespace, settings.agent)
         self._signals = PostgresSignals(self._pool, *self._owner)
+        self._feed = PostgresFeed(self._pool, self._owner) if settings.evaluated else None
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
         self._worker = RetentionWorker(
@@ -107,6 +112,10 @@ class PostgresSessionStore(SessionStore):
     @property
     def signals(self) -> PostgresSignals:
         return self._signals
+
+    @property
+    def feed(self) -> PostgresFeed | None:
+        return self._feed
 
     def start(self) -> None:
         if self._bounded:
@@ -154,8 +163,12 @@ class PostgresSessionStore(SessionStore):
             escape_nul(messages[0].user_id),
             encode_audit(audit) if audit else None,
         )
+        statement = _APPEND
+        if self._feed:
+            statement = _APPEND_NOTED
+            arguments = (*arguments, is_answered(messages), _UNANSWERED)
         ((appended, length, effects),) = await self._pool.fetch(
-            _APPEND, *self._key(session_id), *arguments
+            statement, *self._key(session_id), *arguments
         )
         # An append that is refused may have ended an expired session before.
         report_effects(self._on_retention, effects)

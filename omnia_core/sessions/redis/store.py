@@ -5,6 +5,7 @@ turn runs (JSON, one message per line), and a hash about deleted messages. They 
 a cluster keeps them together; there is no index. Every operation is one script: one round trip.
 """
 
+import contextlib
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -12,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias, cast
 
 import msgspec
+import structlog
 from redis.exceptions import RedisError
 
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
@@ -23,8 +25,10 @@ from omnia_core.sessions.evaluations import (
     encode_result,
     in_order,
 )
+from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
+from omnia_core.sessions.redis.feed import RedisFeed
 from omnia_core.sessions.redis.scripts import (
     ADD_EVAL_RESULTS,
     APPEND,
@@ -43,6 +47,8 @@ from omnia_core.sessions.store import (
     StoreUnavailable,
     WriteUnconfirmed,
 )
+
+_log = structlog.get_logger()
 
 # The first four are written together and None while nothing is deleted; the last is the name.
 _Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes, bytes | None]
@@ -82,10 +88,15 @@ class RedisSessionStore(SessionStore):
         self._prefix = f"omnia:{settings.namespace}:{settings.agent}"
         self._decoder = msgspec.json.Decoder(Message)
         self._signals = RedisSignals(self._redis, f"{self._prefix}:signals")
+        self._feed = RedisFeed(self._redis, self._prefix) if settings.evaluated else None
 
     @property
     def signals(self) -> RedisSignals:
         return self._signals
+
+    @property
+    def feed(self) -> RedisFeed | None:
+        return self._feed
 
     async def load(self, session_id: str) -> Session | None:
         try:
@@ -111,8 +122,13 @@ class RedisSessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
+        audit: AuditTrail | None = None,
     ) -> int:
+        answered = is_answered(messages)
+        # A turn is noted before its first append, and when it has an answer: no script writes both,
+        # because session and feed may lie on different servers of a cluster.
+        if self._feed and not (answered and expected_length):
+            await self._feed.note(session_id, answered=False)
         encoded = [msgspec.json.encode(message) for message in messages]
         arguments: list[int | str | bytes] = [
             self._ttl,
@@ -136,8 +152,13 @@ class RedisSessionStore(SessionStore):
         appended, length, gone, would_end, would_go = cast("_Appended", answer)
         if not appended:
             raise SessionConflict(session_id, expected_length, length)
+        if audit:
+            await self._add_costs_of(audit)
         self._report(RetentionEffects(messages_deleted=gone))
         self._report(RetentionEffects(would_end, would_end, would_go, dry_run=True))
+        if self._feed and answered:
+            with contextlib.suppress(StoreUnavailable):
+                await self._feed.note(session_id, answered=True)
         self._require_replicas(confirmed)
         return length
 
@@ -182,8 +203,10 @@ class RedisSessionStore(SessionStore):
         name: str,
         *,
         expected_name: str,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
+        audit: AuditTrail | None = None,
     ) -> bool:
+        if audit:
+            await self._add_costs_of(audit)
         try:
             named = await self._rename(keys=self._keys(session_id), args=[expected_name, name])
         except (RedisError, OSError) as error:
@@ -249,6 +272,13 @@ class RedisSessionStore(SessionStore):
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
+
+    async def _add_costs_of(self, audit: AuditTrail) -> None:
+        """Add what a turn cost; the turn is stored whatever happens here."""
+        try:
+            await self.add_costs(audit.provider_calls)
+        except StoreUnavailable as error:
+            _log.warning("the cost of a turn was not added up", reason=error.message)
 
     def _costs_of(self, day: date) -> str:
         """Return the key of the hash of what requests to each provider cost on a day, in USD."""

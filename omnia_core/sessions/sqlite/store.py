@@ -16,8 +16,9 @@ from msgspec import Struct
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.sqlite import moments, rows
+from omnia_core.sessions.sqlite import feed, moments, rows
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
 from omnia_core.sessions.sqlite.file import SqliteFile
 from omnia_core.sessions.sqlite.retention import SqliteRetention
@@ -76,6 +77,7 @@ class SqliteSessionStore(SessionStore):
         self._file = SqliteFile(path, timings.busy_seconds)
         self._owner = owner
         self._signals = SqliteSignals(self._file, *owner)
+        self._feed = feed.SqliteFeed(self._file, owner) if settings.evaluated else None
         self._terms = retention_terms(settings.ttl, retention)
         self._bounded = retention is not None and retention.bounds_anything
         self._on_retention = settings.on_retention
@@ -92,6 +94,10 @@ class SqliteSessionStore(SessionStore):
     @property
     def signals(self) -> SqliteSignals:
         return self._signals
+
+    @property
+    def feed(self) -> feed.SqliteFeed | None:
+        return self._feed
 
     def start(self) -> None:
         if self._bounded:
@@ -154,6 +160,8 @@ class SqliteSessionStore(SessionStore):
                 return False, length, ended
             row = row or rows.begin(connection, name, terms, now)
             effects = rows.extend(connection, row, records, trail, terms, now)
+            if self._feed:
+                feed.note(connection, name, now, answered=is_answered(messages))
             return (
                 True,
                 length + len(records),

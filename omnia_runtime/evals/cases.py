@@ -23,10 +23,12 @@ from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversation
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.evaluate import Evaluation, evaluate
+from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
 from omnia_runtime.evals.recorded import facts_of
 from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
+from omnia_runtime.evals.similar import Embedder
+from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ModelEvent
@@ -121,12 +123,20 @@ class CaseRunner:
     """Asks the agent, and evaluates."""
 
     def __init__(
-        self, env: RuntimeEnv, configuration: LiveConfiguration, recorded_at: datetime | None
+        self,
+        env: RuntimeEnv,
+        configuration: LiveConfiguration,
+        client: HTTPClient,
+        recorded_at: datetime | None,
     ) -> None:
-        """Prepare; with `recorded_at` times are those of a cassette."""
+        """Prepare; with `recorded_at` times are those of a cassette, and no other server is asked.
+
+        `client` is for evaluations that ask other servers.
+        """
         self._env = env
         self._configuration = configuration
         self._recorded_at = recorded_at
+        self._external = None if recorded_at else External(client, self._embedder)
         metrics = RuntimeMetrics(CollectorRegistry(), env.agent_name, env.namespace)
         tracing = RuntimeTracing()
         self._store = MemorySessionStore(env.session_ttl)
@@ -251,7 +261,7 @@ class CaseRunner:
     async def _evaluate(self, spec: EvalSpec, facts: Facts, judges: Judges) -> Evaluation:
         conversation = CONVERSATION.get()
         if conversation is None:
-            return await evaluate(spec, facts, judges)
+            return await evaluate(spec, facts, judges, self._external)
         before = conversation.milliseconds
         result = await evaluate(spec, facts, judges)
         return structs.replace(result, duration_ms=conversation.milliseconds - before)
@@ -264,7 +274,7 @@ class CaseRunner:
         specs, problems = read_evals(
             [each for each in chosen if not case.only or each.id in case.only]
         )
-        return [spec for spec in specs if not (case.light and spec.judge)], tuple(problems)
+        return [spec for spec in specs if not (case.light and spec.extended)], tuple(problems)
 
     def _judges(self, specs: Sequence[EvalSpec], spent: list[float]) -> Judges:
         models: Models = self._configuration.current.models
@@ -275,6 +285,9 @@ class CaseRunner:
                 if model is not None:
                     found[name] = CountedModel(model, spent)
         return found
+
+    def _embedder(self, name: str) -> Embedder | None:
+        return self._configuration.current.models.embedder(name)
 
     async def _ask(
         self, session_id: str, texts: Sequence[str], metadata: Mapping[str, str]

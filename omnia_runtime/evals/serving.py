@@ -77,7 +77,7 @@ async def opened(env: RuntimeEnv, options: CaseOptions) -> AsyncIterator[CaseRun
             sources.start()
             await sources.settled(_SETTLE_SECONDS)
             live.refresh()
-        runner = CaseRunner(env, live, at)
+        runner = CaseRunner(env, live, client, at)
         try:
             yield runner
         finally:

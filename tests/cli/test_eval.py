@@ -94,7 +94,7 @@ def test_the_lines_of_the_page_are_typed(tmp_path: Path) -> None:
 
 
 def test_the_dataset_of_the_page_is_one(tmp_path: Path) -> None:
-    text, _ = page_blocks("yaml")
+    text = page_blocks("yaml")[0]
     made = read_dataset(Path(dataset(tmp_path, text)))
     assert [case.name for case in made.cases] == ["an order is looked up", "two turns"]
     assert [each.id for each in made.cases[1].evals] == ["short", "contains", "llm_judge"]

@@ -6,20 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omnia_core.conversation.tools import ToolCall, ToolFailed
+from omnia_core.conversation.tools import ToolCall, ToolFailed, ToolResult
 from omnia_core.conversation.usage import Usage
 from omnia_core.files.evals import read_evals
 from omnia_core.files.pack.prompt import Eval
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import Message
 from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_core.sessions.records import placeholder_result
+from omnia_runtime.evals.cases import Case
 from omnia_runtime.evals.evaluate import evaluate
 from omnia_runtime.evals.recorded import facts_of
 from omnia_runtime.evals.recorded_calls import RecordedCalls
-from omnia_runtime.evals.serving import Case, conversations
+from omnia_runtime.evals.serving import conversations
 from omnia_runtime.ports.model import ToolSpec
-from omnia_runtime.tools.recorded import AnsweredTool
+from omnia_runtime.ports.tools import CallContext
 from omnia_runtime.tools.routes import ToolRoute
 
 
@@ -69,15 +71,24 @@ async def test_what_is_not_recorded_is_not_measured(kind: str, params: dict[str,
     assert (await evaluate(spec, facts, {})).outcome is EvalOutcome.SKIPPED
 
 
-ROUTE = ToolRoute(
-    None,  # type: ignore[arg-type] - the recording answers
-    ToolSpec(
-        "look_up",
-        "",
-        {"type": "object", "properties": {"id": {"type": "string"}, "n": {"type": "integer"}}},
-    ),
-    "look_up",
-)
+SCHEMA = {"type": "object", "properties": {"id": {"type": "string"}, "n": {"type": "integer"}}}
+SPEC = ToolSpec("look_up", "", SCHEMA)
+
+
+class Absent:
+    """A tool server that must not be asked."""
+
+    name = "orders"
+    timeout = 1.0
+
+    def specs(self) -> list[ToolSpec]:
+        return [SPEC]
+
+    async def call(self, _tool: str, _arguments: JsonObject, _context: CallContext) -> ToolResult:
+        raise AssertionError
+
+
+ROUTE = ToolRoute(Absent(), SPEC, "look_up")
 
 
 def test_a_call_is_answered_by_the_same_one_else_by_the_same_numbered_one() -> None:
@@ -114,9 +125,3 @@ def test_a_case_that_is_added_changes_the_name_of_no_other(said: list[str], plac
     assert len(set(names)) == len(names)
     more = conversations([*cases[:place], Case(9, ("new",)), *cases[place:]])
     assert [name for name in more if name in names] == names
-
-
-def test_the_source_of_a_recorded_tool_has_its_name() -> None:
-    async def never(*_: object) -> None: ...
-
-    assert AnsweredTool("orders", ROUTE, never).specs() == [ROUTE.spec]  # type: ignore[arg-type]

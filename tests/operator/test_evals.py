@@ -6,11 +6,14 @@ import pytest
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
+from omnia_operator.cluster.kinds import DEPLOYMENT
 from omnia_operator.plan import AgentPlan, Settings, hashed, plan
 from omnia_operator.resolve import Problem
 from omnia_operator.status import EVALS_READY, AgentFacts, DeploymentState, PodState, agent_status
 from tests.operator import objects, world
+from tests.operator.cluster import FakeCluster, config_map, everything, secret
 from tests.operator.statuses import NOW, told
+from tests.operator.test_reconcile import encoded
 
 GREETS: JsonObject = {
     "id": "greets",
@@ -38,13 +41,16 @@ RUNS = DeploymentState(desired=1, ready=1, available=1, updated=1, total=1, curr
 
 
 def there(*evals: JsonObject) -> world.Found:
-    text = json.dumps({**world.PACK, "evals": list(evals)})
     return world.found(
         objects.pack(),
         objects.provider(),
-        config_maps={"pack-json": {"pack.json": text}},
+        config_maps={"pack-json": declaring(*evals)},
         secrets={("default", "store"): ["url"]},
     )
+
+
+def declaring(*evals: JsonObject) -> dict[str, str]:
+    return {"pack.json": json.dumps({**world.PACK, "evals": list(evals)})}
 
 
 def planned(change: JsonObject, *evals: JsonObject) -> AgentPlan:
@@ -156,3 +162,16 @@ def test_the_status_says_why_the_worker_does_not_run() -> None:
 
 def test_without_evaluations_the_status_says_nothing_of_them() -> None:
     assert EVALS_READY not in conditions({}, JUDGED)
+
+
+async def test_the_worker_comes_and_goes_with_what_is_declared() -> None:
+    change, worker = ON | REDIS | JUDGE, (DEPLOYMENT, ("default", "helper-evals"))
+    cluster = FakeCluster(*everything(change), secret("store", {"url": encoded("x://r")}))
+    cluster.put(config_map("pack-json", declaring(JUDGED)))
+    await cluster.settle()
+    assert worker in cluster.objects
+    assert cluster.conditions()[EVALS_READY] == "False: NotReady"
+    cluster.put(config_map("pack-json", declaring(GREETS)))
+    await cluster.settle()
+    assert worker not in cluster.objects
+    assert cluster.conditions()[EVALS_READY] == "True: Ready"

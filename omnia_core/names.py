@@ -24,6 +24,13 @@ class Mode(StrEnum):
     FUNCTION = "function"
 
 
+class OnExceeded(StrEnum):
+    """What happens when the budget of an agent is spent."""
+
+    STOP = "stop"
+    WARN = "warn"
+
+
 class EvalOutcome(StrEnum):
     """What became of an evaluation. Only the first three have a score."""
 

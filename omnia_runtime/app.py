@@ -27,6 +27,7 @@ from omnia_runtime.observe.store_check import StoreCheck
 from omnia_runtime.server.port import RuntimeServer
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import ToolSources
+from omnia_runtime.turns.budget import Budget, BudgetGauge, budget_periods
 from omnia_runtime.turns.invocation import InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaLoader, UploadFolder
 from omnia_runtime.turns.session_turns import SessionTurns
@@ -72,9 +73,12 @@ class Runtime:
         tracing = RuntimeTracing.of(self._tracer, env)
         self._evals, self._eval_service = self._evaluations(sessions, metrics)
         ended = self._evals.submit if self._evals else None
-        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing, ended)
-        records = InvocationRecords(self._store, metrics, ended)
-        self._invocations = Invocations(self._configuration, records, metrics, tracing)
+        budget = self._budget()
+        self._turns = SessionTurns(
+            self._configuration, self._store, media, metrics, tracing, ended, budget
+        )
+        records = InvocationRecords(self._store, metrics, ended, costs=budget is not None)
+        self._invocations = Invocations(self._configuration, records, metrics, tracing, budget)
         self._service = RuntimeService(
             self._configuration, self._store, self._turns, self._invocations
         )
@@ -140,6 +144,15 @@ class Runtime:
             watcher.cancel()
             # After a drain there is nothing left to stop; a cancelled program still has its port.
             await server.stop(0.0)
+
+    def _budget(self) -> Budget | None:
+        env = self._env
+        periods = budget_periods(env)
+        if not periods:
+            return None
+        budget = Budget(self._store, periods, env.budget_on_exceeded)
+        self._registry.register(BudgetGauge(env.agent_name, env.namespace, budget))
+        return budget
 
     def _evaluations(
         self, store: SessionStore, metrics: RuntimeMetrics

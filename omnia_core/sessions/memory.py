@@ -70,7 +70,7 @@ class MemorySessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,
     ) -> int:
         entry = self._touch(session_id) or _Entry(Session(session_id), 0)
         known = entry.session
@@ -81,6 +81,8 @@ class MemorySessionStore(SessionStore):
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
+        if audit:
+            await self.add_costs(audit.provider_calls)
         if self._feed:
             self._feed.note(session_id, answered=is_answered(messages))
         return grown.length
@@ -98,8 +100,10 @@ class MemorySessionStore(SessionStore):
         name: str,
         *,
         expected_name: str,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,
     ) -> bool:
+        if audit:
+            await self.add_costs(audit.provider_calls)
         self._end_expired()
         entry = self._entries.get(session_id)
         if entry is None or entry.session.name != expected_name:

@@ -164,9 +164,9 @@ class SessionStore(Protocol):
         """
 
     async def add_costs(self, calls: Sequence[ProviderCall]) -> None:  # noqa: ARG002 - see below
-        """Add the cost of calls to the present day.
+        """Add the cost of calls to the present day, where they belong to no append.
 
-        A store that keeps audit records adds up those, and does nothing here.
+        A store that keeps audit records has those of every call, and does nothing here.
         """
         return
 

@@ -13,6 +13,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
+from omnia_operator.api.budget import Budget
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.session import SessionNaming
@@ -136,6 +137,18 @@ def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
     )
 
 
+def _with_budget(budget: Budget | None, env: RuntimeEnv) -> RuntimeEnv:
+    """Add what the agent may spend, if that is limited."""
+    if budget is None:
+        return env
+    return msgspec.structs.replace(
+        env,
+        budget_usd_per_day=budget.usd_per_day,
+        budget_usd_per_month=budget.usd_per_month,
+        budget_on_exceeded=budget.on_exceeded,
+    )
+
+
 def _with_file(container: ContainerPlan[EnvT], file: SessionFilePlan) -> ContainerPlan[EnvT]:
     """Return a container with the volume of the sessions."""
     env = msgspec.structs.replace(container.env, session_path=file.path)
@@ -218,7 +231,7 @@ def _runtime(
         media_base_path=spec.media.base_path,
     )
     env = _with_naming(spec.session.naming, _with_retention(resolved, env))
-    env = with_evals(resolved, env)
+    env = with_evals(resolved, _with_budget(spec.budget, env))
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),

@@ -37,6 +37,7 @@ from omnia_runtime.evals.texts import measure_of
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.ports.model import ChatModel, ProviderError
 
+_ALWAYS = When()
 _TEXT_RULES = (
     Equals,
     Excludes,
@@ -135,6 +136,8 @@ async def evaluate(
 
 def not_met(when: When, facts: Facts) -> str:
     """Return which condition of `when` a turn does not meet; "" if it meets all."""
+    if when == _ALWAYS:
+        return ""
     names = [each.name for each in facts.calls_of(session=False)]
     if when.tool_called and when.tool_called not in names:
         return f"{when.tool_called} was not called"

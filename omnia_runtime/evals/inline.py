@@ -14,6 +14,7 @@ from omnia_core.errors import OmniaError
 from omnia_core.files.evals import EvalSpec
 from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, SessionStore
+from omnia_core.sessions.audit import timestamp
 from omnia_core.telemetry.tracing import SpanKind, Value, names
 from omnia_runtime.evals.evaluate import Evaluation, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
@@ -62,6 +63,11 @@ class InlineEvals:
         if self._task is None:
             self._task = asyncio.create_task(self._work())
 
+    async def drain(self) -> None:
+        """Return when nothing waits."""
+        while self._task is not None:
+            await asyncio.wait({self._task})
+
     async def close(self) -> None:
         """Evaluate shortly what waits, then drop the rest."""
         self._closing.set()
@@ -91,12 +97,12 @@ class InlineEvals:
         chosen = list(of_turn(agent.evals, self._rates, turn.session_id, turn.number))
         if not chosen:
             return results
-        facts = facts_of(turn)
+        facts, at = facts_of(turn), timestamp()
         for spec in chosen:
             if not self._closing.is_set():
                 await self._pace.wait()
             found = await _run(spec, facts)
-            result = record(spec, facts, found, source="inline", pack_version=agent.version)
+            result = record(spec, facts, found, source="inline", pack_version=agent.version, at=at)
             self._metrics.recorded(result, agent.pack_id, spec.metric)
             results.append(result)
         _trace(turn, results)

@@ -21,12 +21,13 @@ def record(
     source: EvalSource,
     pack_version: str,
     variant: str = "",
+    at: str = "",
 ) -> EvalResult:
-    """Return the result of an evaluation that has just ended."""
+    """Return the result of an evaluation that ended `at` a time, by default now."""
     return EvalResult(
         session=facts.session_id,
         turn=facts.turn,
-        at=timestamp(),
+        at=at or timestamp(),
         evaluation=spec.id,
         type=spec.type,
         trigger=spec.trigger,

@@ -21,6 +21,7 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, repair_request
+from omnia_runtime.turns.budget import Budget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller, close_transcript
@@ -58,8 +59,11 @@ class Invocations:
         records: "InvocationRecords",
         metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
+        budget: Budget | None = None,
     ) -> None:
+        """`budget` may refuse calls."""
         self._agents = agents
+        self._budget = budget
         self._records = records
         self._metrics = metrics
         self._tracing = tracing
@@ -99,6 +103,8 @@ class Invocations:
         metadata: Mapping[str, str],
         caller: Caller,
     ) -> TurnFinished:
+        if self._budget is not None:
+            await self._budget.admit()
         agent = self._agents.for_session(record.id, "")
         record.set_agent(agent)
         note_version(current_span(), agent)
@@ -156,9 +162,22 @@ class InvocationRecords:
     """Stores calls in the background: no caller waits, and a failed write fails no call."""
 
     def __init__(
-        self, store: SessionStore, metrics: RuntimeMetrics, ended: TurnListener | None = None
+        self,
+        store: SessionStore,
+        metrics: RuntimeMetrics,
+        ended: TurnListener | None = None,
+        *,
+        costs: bool = False,
     ) -> None:
-        """`ended` is called for calls that are to be evaluated, when they are stored."""
+        """Store nothing yet.
+
+        Args:
+            store: where calls are stored, if it keeps audit records.
+            metrics: count what is stored.
+            ended: called for calls that are to be evaluated, when they are stored.
+            costs: whether another store is told what the calls cost.
+        """
+        self._costs = costs
         self._store = store
         self._metrics = metrics
         self._ended = ended
@@ -168,7 +187,13 @@ class InvocationRecords:
     def recording(self, record: InvocationRecord) -> Iterator[None]:
         """Record the call inside the block, and store it at the end, if the store keeps audit."""
         if not self._store.keeps_audit:
-            yield
+            with recording(AuditRecorder("function") if self._costs else None) as costs:
+                try:
+                    yield
+                finally:
+                    if costs is not None:
+                        calls = costs.take().provider_calls
+                        self._start(record, self._store.add_costs(calls))
             self._end(record)
             return
         recorder = AuditRecorder("function")
@@ -208,17 +233,23 @@ class InvocationRecords:
         write = self._store.append(
             record.id, with_timestamps(messages), expected_length=0, audit=audit
         )
-        task = asyncio.create_task(self._write(record, write))
+        self._start(record, self._write(record, write))
+
+    def _start(self, record: InvocationRecord, write: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_log_failure(record.id, write))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
     async def _write(self, record: InvocationRecord, write: Coroutine[Any, Any, int]) -> None:
-        try:
-            await write
-        except OmniaError as error:
-            _log.warning("function call not stored", session=record.id, reason=error.message)
-        else:
-            self._end(record)
+        await write
+        self._end(record)
+
+
+async def _log_failure(session_id: str, write: Coroutine[Any, Any, None]) -> None:
+    try:
+        await write
+    except OmniaError as error:
+        _log.warning("function call not stored", session=session_id, reason=error.message)
 
 
 def _ended(

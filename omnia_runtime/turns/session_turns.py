@@ -21,6 +21,7 @@ from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
+from omnia_runtime.turns.budget import Budget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
 from omnia_runtime.turns.naming import Naming
@@ -48,16 +49,18 @@ class SessionTurns:
         metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
         ended: TurnListener | None = None,
+        budget: Budget | None = None,
     ) -> None:
-        """`ended` is called for turns that are to be evaluated."""
+        """`ended` is called for turns that are to be evaluated; `budget` may refuse turns."""
         self._agents = agents
         self._ended = ended
+        self._budget = budget
         self._store = store
         self._media = media
         self._tracing = tracing
         self._metrics = metrics
         self._locks = SessionLocks()
-        self._turns = TurnStore(store)
+        self._turns = TurnStore(store, costs=budget is not None)
         self._summaries = Summaries(store, self._locks.summary)
         self._naming = Naming(store)
         self._running = RunningTurns(store.signals)
@@ -131,6 +134,8 @@ class SessionTurns:
         self, turn: UserTurn, listener: AgentListener, caller: Caller, running: RunningTurn
     ) -> TurnFinished:
         began = time.monotonic()
+        if self._budget is not None:
+            await self._budget.admit()
         session = await self._store.load(turn.session_id)
         require_owner(session, caller)
         turn.session_name = session.name if session else ""

@@ -139,12 +139,15 @@ async def test_calls_are_added_to_the_costs_of_the_day_with_new_results_alone(be
     assert await bed.other.spent(today + timedelta(days=1)) == 0
 
 
-async def test_the_calls_of_turns_are_added_to_the_costs_once(bed: Bed) -> None:
+async def test_the_calls_of_turns_and_names_are_added_to_the_costs(bed: Bed) -> None:
     today = datetime.now(UTC).date()
     audit = AuditTrail("completed", provider_calls=(CALL,))
     await bed.store.append("a", [HELLO], expected_length=1, audit=audit)
-    await bed.store.add_costs([CALL])
     assert await bed.other.spent(today) == 0.25
+    await bed.store.rename("a", "n", expected_name="", audit=AuditTrail(provider_calls=(CALL,)))
+    assert await bed.other.spent(today) == 0.5
+    await bed.store.add_costs([CALL])
+    assert await bed.other.spent(today) == (0.5 if bed.store.keeps_audit else 0.75)
 
 
 @pytest.mark.parametrize("kind", ["memory", "redis"])

@@ -38,6 +38,7 @@ ACCEPTED = {
         {"facade": {"handler": "demo"}, "providers": None}
     ),
     "a function": objects.function(),
+    "a budget": objects.agent({"budget": {"usdPerDay": 0.5, "usdPerMonth": 10}}),
     "names of sessions by a provider of the agent": objects.agent(
         {"session": {"naming": {"enabled": True, "provider": "default"}}}
     ),
@@ -196,6 +197,16 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         ),
         "spec.session.naming.provider",
         "add it to providers",
+    ),
+    "a budget without a limit": (
+        objects.agent({"budget": {"onExceeded": "warn"}}),
+        "spec.budget",
+        "add usdPerDay, usdPerMonth, or both",
+    ),
+    "a budget of nothing": (
+        objects.agent({"budget": {"usdPerDay": 0}}),
+        "spec.budget.usdPerDay",
+        "greater than 0",
     ),
     "two prompts": (objects.agent({"prompt": {"system": "x"}}), "spec", "exactly one of prompt"),
     "no prompt": (objects.agent({"promptPackRef": None}), "spec", "exactly one of prompt"),

@@ -116,8 +116,7 @@ class Bed:
     async def results(self, session: str = "s") -> list[EvalResult]:
         """Return the results of a session once nothing waits."""
         async with asyncio.timeout(LIMIT):
-            while task := self.evals._task:
-                await asyncio.wait({task})
+            await self.evals.drain()
         return await self.store.eval_results(session)
 
     def value(self, name: str, **labels: str) -> float | None:

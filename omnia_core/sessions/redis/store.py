@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TypeAlias, cast
 
 import msgspec
+import structlog
 from redis.exceptions import RedisError
 
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
@@ -46,6 +47,8 @@ from omnia_core.sessions.store import (
     StoreUnavailable,
     WriteUnconfirmed,
 )
+
+_log = structlog.get_logger()
 
 # The first four are written together and None while nothing is deleted; the last is the name.
 _Past: TypeAlias = tuple[bytes | None, bytes, bytes, bytes, bytes | None]
@@ -119,7 +122,7 @@ class RedisSessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
+        audit: AuditTrail | None = None,
     ) -> int:
         answered = is_answered(messages)
         # A turn is noted before its first append, and when it has an answer: no script writes both,
@@ -149,6 +152,8 @@ class RedisSessionStore(SessionStore):
         appended, length, gone, would_end, would_go = cast("_Appended", answer)
         if not appended:
             raise SessionConflict(session_id, expected_length, length)
+        if audit:
+            await self._add_costs_of(audit)
         self._report(RetentionEffects(messages_deleted=gone))
         self._report(RetentionEffects(would_end, would_end, would_go, dry_run=True))
         if self._feed and answered:
@@ -198,8 +203,10 @@ class RedisSessionStore(SessionStore):
         name: str,
         *,
         expected_name: str,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only PostgreSQL keeps it
+        audit: AuditTrail | None = None,
     ) -> bool:
+        if audit:
+            await self._add_costs_of(audit)
         try:
             named = await self._rename(keys=self._keys(session_id), args=[expected_name, name])
         except (RedisError, OSError) as error:
@@ -265,6 +272,13 @@ class RedisSessionStore(SessionStore):
                 await pipeline.execute()
         except (RedisError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
+
+    async def _add_costs_of(self, audit: AuditTrail) -> None:
+        """Add what a turn cost; the turn is stored whatever happens here."""
+        try:
+            await self.add_costs(audit.provider_calls)
+        except StoreUnavailable as error:
+            _log.warning("the cost of a turn was not added up", reason=error.message)
 
     def _costs_of(self, day: date) -> str:
         """Return the key of the hash of what requests to each provider cost on a day, in USD."""

@@ -161,6 +161,17 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     evals_max_per_second: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Evaluations in a second, in each program.")
     ] = 50
+    budget_usd_per_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What the requests of the agent to models may cost in a day (UTC)."),
+    ] = None
+    budget_usd_per_month: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What the requests of the agent to models may cost in a month (UTC)."),
+    ] = None
+    budget_on_exceeded: Annotated[
+        names.OnExceeded, Meta(description="Whether no turn begins beyond the budget.")
+    ] = names.OnExceeded.STOP
     evals_max_judge_calls: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Judges that are asked at the same time.")
     ] = 5
@@ -185,17 +196,6 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
             " the runtime does not."
         ),
     ] = False
-    budget_usd_per_day: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
-        Meta(description="What the requests of the agent to models may cost in a day (UTC)."),
-    ] = None
-    budget_usd_per_month: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
-        Meta(description="What the requests of the agent to models may cost in a month (UTC)."),
-    ] = None
-    budget_on_exceeded: Annotated[
-        names.OnExceeded, Meta(description="Whether no turn begins beyond the budget.")
-    ] = names.OnExceeded.STOP
     media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
         names.MEDIA_BASE_PATH
     )

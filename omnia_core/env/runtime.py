@@ -172,13 +172,6 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     budget_on_exceeded: Annotated[
         names.OnExceeded, Meta(description="Whether no turn begins beyond the budget.")
     ] = names.OnExceeded.STOP
-    media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
-        names.MEDIA_BASE_PATH
-    )
-    media_storage_type: MediaStorageTypeField = MediaStorageType.NONE
-    media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
-    media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
-    grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
     evals_max_judge_calls: Annotated[
         Annotated[int, Meta(ge=1)], Meta(description="Judges that are asked at the same time.")
     ] = 5
@@ -203,6 +196,13 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
             " the runtime does not."
         ),
     ] = False
+    media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
+        names.MEDIA_BASE_PATH
+    )
+    media_storage_type: MediaStorageTypeField = MediaStorageType.NONE
+    media_storage_path: MediaStoragePath = MEDIA_STORAGE_PATH
+    media_max_file_size: MediaMaxFileSize = MEDIA_MAX_FILE_SIZE
+    grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
     drain_timeout: Annotated[
         Duration, Meta(description="How long running turns may go on after SIGTERM.")
     ] = Duration(30_000)

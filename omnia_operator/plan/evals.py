@@ -63,16 +63,24 @@ def with_evals(resolved: Resolved, env: RuntimeEnv) -> RuntimeEnv:
     wanted = enabled(resolved)
     if wanted is None:
         return env
-    return msgspec.structs.replace(
+    on = msgspec.structs.replace(
         env,
         evals_enabled=True,
         evals_default_rate=wanted.sampling.default_rate,
         evals_extended_rate=wanted.sampling.extended_rate,
         evals_max_per_second=wanted.rate_limit.max_evals_per_second,
+        evals_worker=works(resolved),
+    )
+    # What only a worker reads replaces no pod of the agent when it changes.
+    return on if resolved.agent.spec.session.type.shared else _of_worker(wanted, on)
+
+
+def _of_worker(wanted: Evals, env: RuntimeEnv) -> RuntimeEnv:
+    return msgspec.structs.replace(
+        env,
         evals_max_judge_calls=wanted.rate_limit.max_concurrent_judge_calls,
         evals_inactivity_timeout=wanted.session_completion.inactivity_timeout,
         evals_usd_per_day=wanted.budget.usd_per_day if wanted.budget else None,
-        evals_worker=works(resolved),
     )
 
 
@@ -85,7 +93,8 @@ def evals_plan(
 ) -> EvalsPlan | None:
     """Return the Deployment that evaluates; None where the runtime does all of it."""
     spec = resolved.agent.spec
-    if not works(resolved) or not spec.session.type.shared:
+    wanted = enabled(resolved)
+    if wanted is None or not works(resolved) or not spec.session.type.shared:
         return None
     mounted = [each for each in folders if each.path in _FOLDERS]
     custom = spec.framework.type is FrameworkType.CUSTOM
@@ -97,7 +106,9 @@ def evals_plan(
             image=settings.runtime_image if custom else runtime.image,
             module="omnia_runtime.evals",
             env=msgspec.structs.replace(
-                runtime.env, health_port=names.EVALS_HEALTH_PORT, evals_light=custom
+                _of_worker(wanted, runtime.env),
+                health_port=names.EVALS_HEALTH_PORT,
+                evals_light=custom,
             ),
             mounts=tuple(each.mount for each in mounted),
             resources=settings.evals_resources,

@@ -91,11 +91,15 @@ async def bed_of(
             url = request.getfixturevalue("mongo").url
             client = await stack.enter_async_context(mongo_client(url))
             await client.drop_database("omnia")
-            store, other = (mongo_store(url, retention, counted, evaluated=evaluated) for _ in range(2))
+            store, other = (
+                mongo_store(url, retention, counted, evaluated=evaluated) for _ in range(2)
+            )
             advance = mongo_time(client)
         elif kind == "sqlite":
             path = request.getfixturevalue("tmp_path") / f"{uuid.uuid4()}" / "sessions.db"
-            store, other = (sqlite_store(path, retention, counted, evaluated=evaluated) for _ in range(2))
+            store, other = (
+                sqlite_store(path, retention, counted, evaluated=evaluated) for _ in range(2)
+            )
 
             async def advance(seconds: float) -> None:
                 sqlite_time(path, seconds)
@@ -104,7 +108,9 @@ async def bed_of(
             url = request.getfixturevalue("postgres").url
             connection = await stack.enter_async_context(connected(url))
             await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
-            store, other = (postgres_store(url, retention, counted, evaluated=evaluated) for _ in range(2))
+            store, other = (
+                postgres_store(url, retention, counted, evaluated=evaluated) for _ in range(2)
+            )
 
             async def advance(seconds: float) -> None:
                 await connection.execute(_PASS, timedelta(seconds=seconds))

@@ -32,7 +32,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -177,6 +177,9 @@ bench-footprint: setup ## start-up time and memory of one facade and one runtime
 
 bench-providers: setup ## CPU of a streamed answer of ten chunks, against aiohttp alone (ARGS=--help)
 	@$(BIN)/python -m benchmarks.provider_stream $(ARGS)
+
+bench-evals: setup ## CPU of ten evaluations after a turn, against the turn (ARGS=--help)
+	@$(BIN)/python -m benchmarks.evals $(ARGS)
 
 bench-doors: setup ## CPU of a streamed chunk at the chat door, against WebSocket (ARGS=--help)
 	@$(BIN)/python -m benchmarks.door_chunk $(ARGS)

@@ -47,7 +47,8 @@ def init(name: str, example: str, parent: Path) -> Path:
     texts = {file.relative_to(source): _replaced(file.read_text(), names) for file in files}
     for file, text in texts.items():
         # `tests/test_starter.py` becomes `tests/test_mine.py`.
-        path = folder / file.with_name(file.name.replace(f"_{example}.", f"_{_module(name)}."))
+        renamed = file.name.replace(f"_{example}.", f"_{_module(name)}.")
+        path = folder / file.with_name(_replaced(renamed, names))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace(f"examples/{name}", "."))
     return folder

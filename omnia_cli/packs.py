@@ -11,6 +11,7 @@ from omnia_cli.manifests import Document
 from omnia_core.documents import Lines, ValuePath
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.evals import read_evals
+from omnia_core.files.evals.metrics import metric_problems
 from omnia_core.files.pack import DEFAULT_PROMPT, Pack
 from omnia_core.files.pack.parse import read_pack
 from omnia_core.files.pack.prompt import Eval
@@ -107,6 +108,9 @@ def _evals(pack: Pack) -> Iterator[tuple[ValuePath, str]]:
         for index, each in enumerate(declared):
             for problem in read_evals([each])[1]:
                 yield (*where, index), problem
+        places = {id(each): index for index, each in enumerate(declared)}
+        for each, problem in metric_problems(declared):
+            yield (*where, places[id(each)]), problem
 
 
 def _entry(pack: Pack) -> Iterator[str]:

@@ -73,9 +73,19 @@ def _event(record: JsonObject) -> str:
     return f"  {record['kind']} {record['detail']}".rstrip()
 
 
+def _eval_result(record: JsonObject) -> str:
+    score = "" if record["score"] is None else f" {record['score']:.2f}"
+    why = record["error"] or record["explanation"]
+    reason = f": {why}" if why else ""
+    cost = f", {record['cost_usd']:.6f} USD" if record["cost_usd"] else ""
+    outcome = f"{record['outcome']}{score} ({record['source']}{cost})"
+    return f"  eval {record['evaluation']} of turn {record['turn']}: {outcome}{reason}"
+
+
 _SENTENCES = {
     "messages": _message,
     "provider-calls": _provider_call,
     "tool-calls": _tool_call,
     "events": _event,
+    "eval-results": _eval_result,
 }

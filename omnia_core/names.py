@@ -24,6 +24,23 @@ class Mode(StrEnum):
     FUNCTION = "function"
 
 
+class OnExceeded(StrEnum):
+    """What happens when the budget of an agent is spent."""
+
+    STOP = "stop"
+    WARN = "warn"
+
+
+class EvalOutcome(StrEnum):
+    """What became of an evaluation. Only the first three have a score."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SCORED = "scored"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
 class Handler(StrEnum):
     """The handler of turns in the facade."""
 
@@ -56,11 +73,13 @@ RELOADS_FILES = f"{GROUP}/reloads-files"
 
 FACADE_CONTAINER = "facade"
 RUNTIME_CONTAINER = "runtime"
+EVALS_CONTAINER = "evals"
 
 FACADE_PORT = 8080
 FACADE_HEALTH_PORT = 8081
 RUNTIME_GRPC_PORT = 9000
 RUNTIME_HEALTH_PORT = 9001
+EVALS_HEALTH_PORT = 9011
 HISTORY_PORT = 8090
 
 # The mounted files, each in its own folder because a ConfigMap volume is a folder. The folder of

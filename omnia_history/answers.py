@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import unescape_nul
 from omnia_core.sessions.latency import quantile
 
@@ -129,6 +130,62 @@ class Aggregates(Struct, frozen=True):
 
     group_by: str
     groups: Sequence[Aggregate]
+
+
+class EvalGroup(Struct, frozen=True, omit_defaults=True):
+    """The results of one group; what it is not grouped by is left out.
+
+    Attributes:
+        results: all of them, whatever became of them.
+        pass_rate: the share of `passed` in `passed` and `failed`; None without both.
+        mean_score: of those with a score; None without any.
+        cost_usd: of the requests to judges.
+    """
+
+    results: int
+    passed: int
+    failed: int
+    scored: int
+    skipped: int
+    errors: int
+    pass_rate: float | None
+    mean_score: float | None
+    cost_usd: float
+    eval: str | None = None
+    variant: str | None = None
+    agent: str | None = None
+    pack_version: str | None = None
+
+
+class EvalSummary(Struct, frozen=True):
+    """The results of evaluations by group."""
+
+    by: Sequence[str]
+    since: datetime | None
+    groups: Sequence[EvalGroup]
+
+
+def eval_summary(
+    by: Sequence[str], since: datetime | None, rows: Sequence[Mapping[str, Any]]
+) -> EvalSummary:
+    """Convert the rows of a summary."""
+    return EvalSummary(by, since, [_eval_group(by, row) for row in rows])
+
+
+def _eval_group(by: Sequence[str], row: Mapping[str, Any]) -> EvalGroup:
+    counts = {str(outcome): row[f"{outcome}_count"] for outcome in EvalOutcome}
+    errors = counts.pop(EvalOutcome.ERROR)
+    decided = counts["passed"] + counts["failed"]
+    measured = decided + counts["scored"]
+    return EvalGroup(
+        results=sum(counts.values()) + errors,
+        **counts,
+        errors=errors,
+        pass_rate=counts["passed"] / decided if decided else None,
+        mean_score=row["score"] / measured if measured else None,
+        cost_usd=row["cost_usd"],
+        **{name: row[name] for name in by},
+    )
 
 
 def session_view(row: Mapping[str, Any]) -> SessionView:

@@ -5,6 +5,7 @@ from typing import Any, Protocol, TypeAlias
 
 from omnia_history.filters import (
     AggregateFilter,
+    EvalFilter,
     Page,
     PieceSize,
     SessionFilter,
@@ -53,6 +54,13 @@ class Database(Protocol):
 
     async def turns(self, namespace: str, criteria: AggregateFilter) -> Rows:
         """Sum up turns by group, which is an agent or a day."""
+
+    async def evals(self, namespace: str, criteria: EvalFilter) -> Rows:
+        """Sum up results of evaluations by group.
+
+        Rows have `passed_count` and those of the other outcomes, and the sums `score` and
+        `cost_usd`.
+        """
 
     async def close(self) -> None:
         """Close every connection without waiting for running queries."""

@@ -2,19 +2,21 @@
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Collection, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, TypeAlias, TypeVar, cast
 
 import msgspec
 from msgspec import Struct
 
 from omnia_core.errors import abridged
+from omnia_core.units import Duration
 from omnia_history.refusals import Refused
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 500
 MAX_SEARCH_LENGTH = 200
 STATUSES = ("active", "completed", "error", "cancelled")
 TAGS = ("agent", "function")
+EVAL_GROUPS = ("eval", "variant", "agent", "pack_version")
 GROUPS = ("agent", "provider", "model", "day")
 _MAX_QUOTED_LENGTH = 64
 
@@ -107,6 +109,18 @@ class AggregateFilter(Struct, frozen=True):
     last: date | None = None
 
 
+class EvalFilter(Struct, frozen=True):
+    """Selects results of evaluations and their groups.
+
+    Attributes:
+        since: the earliest, inclusive.
+    """
+
+    by: tuple[str, ...] = ("eval",)
+    agent: str = ""
+    since: datetime | None = None
+
+
 def session_filter(query: Mapping[str, str], user: str | None = None) -> SessionFilter:
     """Parse the query of a list of sessions; of one user's, with a `user` that the path names.
 
@@ -166,6 +180,32 @@ def aggregate_filter(query: Mapping[str, str]) -> AggregateFilter:
     return AggregateFilter(
         cast("Group", group), query.get("agent", ""), _day(query, "from"), _day(query, "to")
     )
+
+
+def eval_filter(query: Mapping[str, str], now: datetime | None = None) -> EvalFilter:
+    """Parse the query of a summary of evaluations.
+
+    Raises:
+        Refused: a parameter is unknown, or its value is invalid.
+    """
+    _check_names(query, {"agent", "since", "by"})
+    by = tuple(dict.fromkeys(filter(None, query.get("by", "eval").split(","))))
+    if not by or not set(by) <= set(EVAL_GROUPS):
+        raise _invalid("by", f"some of {','.join(EVAL_GROUPS)}", query.get("by", ""))
+    return EvalFilter(by, query.get("agent", ""), _since(query, now or datetime.now(UTC)))
+
+
+def _since(query: Mapping[str, str], now: datetime) -> datetime | None:
+    """Return a time, or the one that was so long ago."""
+    text = query.get("since", "")
+    try:
+        ago = Duration.parse(text)
+    except ValueError:
+        return _time(query, "since")
+    try:
+        return now - timedelta(seconds=ago.seconds)
+    except OverflowError:
+        raise _invalid("since", "a shorter duration", text) from None
 
 
 def cursor(position: SessionPosition | UserPosition | int) -> str:

@@ -19,6 +19,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.mongodb.client import DEFAULT_DATABASE, Document, open_client
 from omnia_core.sessions.mongodb.documents import BUCKET_NAMES, decode_messages
@@ -33,6 +34,7 @@ from omnia_history.database import (
 )
 from omnia_history.filters import (
     AggregateFilter,
+    EvalFilter,
     Page,
     PieceSize,
     SessionFilter,
@@ -41,6 +43,7 @@ from omnia_history.filters import (
     UserPosition,
 )
 from omnia_history.queries import ALL_NAMESPACES
+from omnia_history.records import EvalResultView
 from omnia_history.refusals import Refused
 
 # By the last segment of the path: the list in the trail of an append.
@@ -49,6 +52,9 @@ _TRAILS = {
     "provider-calls": "provider_calls",
     "events": "events",
 }
+_RESULT_FIELDS = EvalResultView.__struct_fields__
+# What groups are called in the documents, where the name is another one.
+_EVAL_GROUPS = {"eval": "evaluation"}
 _NEWEST_FIRST = [("begun_at", -1), ("_id", -1)]
 _SAID = ("user", "assistant")
 # Numbers of the records of one append, which follow those of the appends before it in time.
@@ -124,7 +130,7 @@ class MongoDatabase(Database):
             wanted = {"created_at": {"$gte": since}, "trail": {"$exists": True}}
             order, records = "created_at", _trail_records(_TRAILS[kind])
         else:
-            return []
+            return await self._eval_results(key, page)
         rows: list[Row] = []
         async with self._reading() as database:
             found = database["messages"].find({"session": ObjectId(key), **wanted})
@@ -139,6 +145,38 @@ class MongoDatabase(Database):
 
     async def turns(self, namespace: str, criteria: AggregateFilter) -> Rows:
         return await self._sum("daily_turns", ("turns", "errors"), namespace, criteria)
+
+    async def _eval_results(self, key: Any, page: Page) -> list[Row]:
+        wanted = {"session": ObjectId(key), "number": {"$gt": page.after}}
+        async with self._reading() as database:
+            found = database["eval_results"].find(wanted).sort("number", 1).limit(page.limit + 1)
+            return [
+                {name: each[name] for name in ("number", *_RESULT_FIELDS)} async for each in found
+            ]
+
+    async def evals(self, namespace: str, criteria: EvalFilter) -> Rows:
+        wanted = _owner(namespace, criteria.agent)
+        if criteria.since:
+            wanted["at"] = {"$gte": criteria.since}
+        fields = [_EVAL_GROUPS.get(each, each) for each in criteria.by]
+        groups: dict[tuple[str, ...], Document] = {}
+        async with self._reading() as database:
+            shown = [*fields, "outcome", "score", "cost_usd"]
+            async for each in database["eval_results"].find(wanted, shown):
+                place = tuple(each[field] for field in fields)
+                group = groups.setdefault(
+                    place,
+                    {
+                        **dict(zip(criteria.by, place, strict=True)),
+                        **{f"{outcome}_count": 0 for outcome in EvalOutcome},
+                        "score": 0.0,
+                        "cost_usd": 0.0,
+                    },
+                )
+                group[f"{each['outcome']}_count"] += 1
+                group["score"] += each["score"] or 0.0
+                group["cost_usd"] += each["cost_usd"]
+        return [group for _, group in sorted(groups.items())]
 
     async def close(self) -> None:
         await self._client.close()

@@ -7,9 +7,10 @@ import msgspec
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.sessions import Message
-from omnia_history.answers import Aggregates, Sessions, SessionView, Users
+from omnia_history.answers import Aggregates, EvalSummary, Sessions, SessionView, Users
 from omnia_history.filters import (
     DEFAULT_LIMIT,
+    EVAL_GROUPS,
     GROUPS,
     MAX_LIMIT,
     MAX_SEARCH_LENGTH,
@@ -34,6 +35,7 @@ _USER_PARAMETERS = ("agent", "limit", "cursor")
 _SESSION_PARAMETERS = ("agent", "begun_at")
 _RECORD_PARAMETERS = (*_SESSION_PARAMETERS, "limit", "cursor")
 _AGGREGATE_PARAMETERS = ("group_by", "agent", "from_day", "to_day")
+_EVAL_PARAMETERS = ("agent", "since", "by")
 _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
     "agent": ("The name of an agent or a function.", _STRING),
     "tag": ("Whether the session is of an agent or a function.", {"enum": list(TAGS)}),
@@ -57,6 +59,8 @@ _PARAMETERS: Mapping[str, tuple[str, JsonObject]] = {
     ),
     "cursor": ("The `next` or `last` of a previous answer.", _STRING),
     "begun_at": ("When the session began, if several sessions have the same id.", _STRING),
+    "since": ("The earliest, inclusive: a time (RFC 3339), a day, or how long ago (24h).", _STRING),
+    "by": (f"What the groups are: some of {', '.join(EVAL_GROUPS)}, with commas.", _STRING),
     "group_by": ("What the groups are.", {"enum": list(GROUPS), "default": "agent"}),
 }
 
@@ -83,6 +87,12 @@ def document(namespace: str, *, public: bool) -> JsonObject:
             "Sum up turns and provider calls by group",
             "Aggregates",
             _AGGREGATE_PARAMETERS,
+        ),
+        "/api/v1/evals/summary": _get(
+            "summarizeEvals",
+            "Sum up results of evaluations by group",
+            "EvalSummary",
+            _EVAL_PARAMETERS,
         ),
     }
     for kind, view in VIEWS.items():
@@ -119,7 +129,10 @@ def document(namespace: str, *, public: bool) -> JsonObject:
 
 
 def _schemas() -> JsonObject:
-    types: list[Any] = [Sessions, SessionView, Users, Aggregates, Message, Failure, *VIEWS.values()]
+    types: list[Any] = [
+        *(Sessions, SessionView, Users, Aggregates, EvalSummary, Message, Failure),
+        *VIEWS.values(),
+    ]
     _, schemas = msgspec.json.schema_components(types, ref_template=f"{_SCHEMA_REF}{{name}}")
     schemas["MessageView"]["properties"]["message"] = {"$ref": f"{_SCHEMA_REF}Message"}
     # Defaults of the types are tuples; a JSON document has lists.

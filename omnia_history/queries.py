@@ -5,8 +5,9 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from omnia_core.names import EvalOutcome
 from omnia_core.sessions.escaping import escape_nul
-from omnia_history.filters import AggregateFilter, Page, SessionFilter, UserFilter
+from omnia_history.filters import AggregateFilter, EvalFilter, Page, SessionFilter, UserFilter
 
 Query: TypeAlias = tuple[str, list[Any]]
 
@@ -58,7 +59,10 @@ RECORDS: dict[str, tuple[str, str, str]] = {
     "eval-results": (
         "eval_results",
         "number",
-        "turn, at, evaluation, source, score, passed, explanation",
+        (
+            "turn, at, evaluation, type, trigger, source, outcome, score, passed, threshold,"
+            " explanation, error, cost_usd, judge_model, duration_ms, variant, pack_version"
+        ),
     ),
 }
 
@@ -176,6 +180,34 @@ def calls(namespace: str, criteria: AggregateFilter, dialect: Dialect) -> Query:
 def turns(namespace: str, criteria: AggregateFilter, dialect: Dialect) -> Query:
     """Sum up turns by group, which is an agent or a day."""
     return _sum(namespace, criteria, f"{_TURN_SUMS}, {dialect.bucket_sums}", "daily_turns")
+
+
+# By the name of the parameter.
+_EVAL_COLUMNS = {
+    "eval": "r.evaluation",
+    "variant": "r.variant",
+    "agent": "s.agent",
+    "pack_version": "r.pack_version",
+}
+_OUTCOME_SUMS = ", ".join(
+    f"CAST(sum(CASE WHEN r.outcome = '{outcome}' THEN 1 ELSE 0 END) AS bigint) AS {outcome}_count"
+    for outcome in EvalOutcome
+)
+
+
+def evals(namespace: str, criteria: EvalFilter) -> Query:
+    """Sum up results of evaluations by group."""
+    where = Where(namespace)
+    where.add("agent = {}", criteria.agent)
+    where.add("at >= {}", criteria.since)
+    groups = [f'{_EVAL_COLUMNS[each]} AS "{each}"' for each in criteria.by]
+    numbers = ", ".join(str(number) for number in range(1, len(groups) + 1))
+    select = (
+        f"SELECT {', '.join(groups)}, {_OUTCOME_SUMS}, sum(r.score) AS score,"  # noqa: S608 - constants
+        " sum(r.cost_usd) AS cost_usd"
+        " FROM omnia.eval_results AS r JOIN omnia.sessions AS s ON s.key = r.session"
+    )
+    return f"{select} WHERE {where} GROUP BY {numbers} ORDER BY {numbers}", where.arguments
 
 
 def _sum(namespace: str, criteria: AggregateFilter, sums: str, table: str) -> Query:

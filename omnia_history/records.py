@@ -55,15 +55,34 @@ class EventView(Struct, frozen=True):
 
 
 class EvalResultView(Struct, frozen=True):
-    """The result of an evaluation."""
+    """The result of an evaluation.
+
+    Attributes:
+        turn: the number of the turn; of a result about the session, how many turns it had.
+        outcome: passed, failed, scored, skipped or error; only the first three have a score.
+        source: inline, worker, manual or replay.
+        threshold: what the score had to fulfil; "" if nothing.
+        error: why it was skipped, or what went wrong.
+        cost_usd: of the requests to the judge, which is not part of the cost of the session.
+    """
 
     turn: int
     at: datetime
     evaluation: str
+    type: str
+    trigger: str
     source: str
+    outcome: str
     score: float | None
     passed: bool | None
+    threshold: str
     explanation: str
+    error: str
+    cost_usd: float
+    judge_model: str
+    duration_ms: float
+    variant: str
+    pack_version: str
 
 
 # By the last segment of the path.

@@ -79,6 +79,7 @@ class Routes:
                 f"/api/v1/sessions/{{id}}/{kind}", self._records_handler(kind)
             )
         application.router.add_get("/api/v1/aggregates", self._aggregates)
+        application.router.add_get("/api/v1/evals/summary", self._eval_summary)
         application.router.add_get(openapi.PATH, self._openapi_document)
         return application
 
@@ -164,6 +165,11 @@ class Routes:
         if criteria.group_by in ("agent", "day"):
             turns = await self._database.turns(self._namespace, criteria)
         return _answer(answers.aggregates(criteria.group_by, turns, calls))
+
+    async def _eval_summary(self, request: web.Request) -> web.Response:
+        criteria = filters.eval_filter(request.query)
+        rows = await self._database.evals(self._namespace, criteria)
+        return _answer(answers.eval_summary(criteria.by, criteria.since, rows))
 
     async def _openapi_document(self, _: web.Request) -> web.Response:
         return _answer(openapi.document(self._namespace, public=self._access is None))

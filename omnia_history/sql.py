@@ -7,6 +7,7 @@ from omnia_history import queries, search
 from omnia_history.database import Database, Row, Rows, invalid_value
 from omnia_history.filters import (
     AggregateFilter,
+    EvalFilter,
     Page,
     PieceSize,
     SessionFilter,
@@ -63,6 +64,9 @@ class SqlDatabase(Database):
 
     async def turns(self, namespace: str, criteria: AggregateFilter) -> Rows:
         return await self.fetch(queries.turns(namespace, criteria, self.dialect))
+
+    async def evals(self, namespace: str, criteria: EvalFilter) -> Rows:
+        return await self.fetch(queries.evals(namespace, criteria))
 
 
 def _check(criteria: SessionFilter) -> None:

@@ -83,11 +83,16 @@ class OwnedNames:
         return self._named("card-key")
 
     @property
+    def evals(self) -> str:
+        """The Deployment that evaluates the sessions."""
+        return f"{self.agent}-evals"
+
+    @property
     def every(self) -> frozenset[str]:
         """The names of all objects of the agent; most of those without pods have its own name."""
         folders = (self.config_map(folder) for folder in _FOLDERS)
         names = {self.service_account, *self.secrets, *folders}
-        return frozenset({self.agent, *names, *map(former_name, names)})
+        return frozenset({self.agent, self.evals, *names, *map(former_name, names)})
 
     @property
     def secrets(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import socket
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -13,6 +14,7 @@ from omnia_core.env import RuntimeEnv
 from omnia_core.env.shared import GrpcTransport, MediaStorageType, SessionType
 from omnia_core.errors import ConfigurationError
 from omnia_core.health import SESSION_STORE, HealthServer, Readiness
+from omnia_core.sessions import SessionStore
 from omnia_core.sessions.factory import open_sessions
 from omnia_core.telemetry.program import log_start, program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
@@ -25,6 +27,7 @@ from omnia_runtime.observe.store_check import StoreCheck
 from omnia_runtime.server.port import RuntimeServer
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import ToolSources
+from omnia_runtime.turns.budget import AgentBudget, BudgetGauge, budget_periods
 from omnia_runtime.turns.invocation import InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaLoader, UploadFolder
 from omnia_runtime.turns.session_turns import SessionTurns
@@ -36,6 +39,10 @@ _STORE_SECONDS = 2.0
 _TRACE_SECONDS = 2.0
 # The longest time that startup waits for tool servers to list their tools.
 _SETTLE_SECONDS = 5.0
+
+if TYPE_CHECKING:
+    from omnia_runtime.evals.inline import InlineEvals
+    from omnia_runtime.evals.service import EvalService
 
 _log = structlog.get_logger()
 
@@ -64,9 +71,14 @@ class Runtime:
         media = MediaLoader(Path(env.media_base_path), _uploads(env))
         self._tracer = configure_tracing(env, self._registry)
         tracing = RuntimeTracing.of(self._tracer, env)
-        self._turns = SessionTurns(self._configuration, self._store, media, metrics, tracing)
-        records = InvocationRecords(self._store, metrics)
-        self._invocations = Invocations(self._configuration, records, metrics, tracing)
+        self._evals, self._eval_service = self._evaluations(sessions, metrics)
+        ended = self._evals.submit if self._evals else None
+        budget = self._budget()
+        self._turns = SessionTurns(
+            self._configuration, self._store, media, metrics, tracing, ended, budget
+        )
+        records = InvocationRecords(self._store, metrics, ended, costs=budget is not None)
+        self._invocations = Invocations(self._configuration, records, metrics, tracing, budget)
         self._service = RuntimeService(
             self._configuration, self._store, self._turns, self._invocations
         )
@@ -107,6 +119,10 @@ class Runtime:
             probes.stop()
             await self._turns.close()
             await self._invocations.close()
+            if self._evals:
+                await self._evals.close()
+            if self._eval_service:
+                await self._eval_service.close()
             await self._sources.close()
             await self._client.close()
             await self._store.close()
@@ -116,6 +132,8 @@ class Runtime:
     async def _serve(self, server: RuntimeServer, stopped: asyncio.Event) -> None:
         """Serve until `stopped` is set, then finish the running turns."""
         self._store.start()
+        if self._eval_service:
+            self._eval_service.start()
         self._serving = True
         watcher = asyncio.create_task(self._configuration.watch())
         _log.info("ready", grpc_port=self._env.grpc_port, health_port=self._env.health_port)
@@ -126,6 +144,34 @@ class Runtime:
             watcher.cancel()
             # After a drain there is nothing left to stop; a cancelled program still has its port.
             await server.stop(0.0)
+
+    def _budget(self) -> AgentBudget | None:
+        env = self._env
+        periods = budget_periods(env)
+        if not periods:
+            return None
+        budget = AgentBudget(self._store, periods, env.budget_on_exceeded)
+        self._registry.register(BudgetGauge(env.agent_name, env.namespace, budget))
+        return budget
+
+    def _evaluations(
+        self, store: SessionStore, metrics: RuntimeMetrics
+    ) -> "tuple[InlineEvals | None, EvalService | None]":
+        """Return what evaluates turns, and sessions that no other program sees."""
+        env = self._env
+        if not env.evals_enabled:
+            return None, None
+        # Imported where conversations are evaluated, to save the memory of the other pods.
+        from omnia_runtime.evals.inline import inline_evals  # noqa: PLC0415 - as above
+        from omnia_runtime.observe.eval_metrics import EvalMetrics  # noqa: PLC0415 - as above
+
+        observed = EvalMetrics(self._registry, env.agent_name, env.namespace)
+        inline = inline_evals(env, self._store, observed)
+        if not env.evals_worker or env.session_type.shared:
+            return inline, None
+        from omnia_runtime.evals.service import EvalService  # noqa: PLC0415 - as above
+
+        return inline, EvalService(env, store, self._registry, metrics, observed)
 
     def _invalidate(self) -> None:
         self._configuration.invalidate()

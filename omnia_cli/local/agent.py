@@ -28,16 +28,17 @@ class AgentPorts:
     facade_health: int
     grpc: int
     runtime_health: int
+    evals_health: int = 0
 
     @classmethod
     def choose(cls, client: int, ports: Ports) -> "AgentPorts":
-        """Return the port for clients with three others for the programs of the agent."""
-        return cls(client, ports.any(), ports.any(), ports.any())
+        """Return the port for clients with others for the programs of the agent."""
+        return cls(client, *(ports.any() for _ in range(4)))
 
     @property
     def all(self) -> tuple[int, ...]:
         """Every port."""
-        return self.client, self.facade_health, self.grpc, self.runtime_health
+        return self.client, self.facade_health, self.grpc, self.runtime_health, self.evals_health
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class LocalAgent:
         urls = {"facade": f"http://{LOOPBACK}:{self.ports.facade_health}"}
         if self.plan.runtime:
             urls["runtime"] = f"http://{LOOPBACK}:{self.ports.runtime_health}"
+        if self.plan.evals:
+            urls["evals"] = f"http://{LOOPBACK}:{self.ports.evals_health}"
         return urls
 
 
@@ -122,6 +125,11 @@ def localise(plan: AgentPlan, ports: AgentPorts, machine: Machine) -> LocalAgent
             bind_address=LOOPBACK,
         )
         made.append(_container(plan, plan.runtime, runtime_env, machine))
+    if plan.evals:
+        evals_env = msgspec.structs.replace(
+            plan.evals.container.env, health_port=ports.evals_health, bind_address=LOOPBACK
+        )
+        made.append(_container(plan, plan.evals.container, evals_env, machine))
     unused = [_unused_image(plan.facade), _unused_image(plan.runtime) if plan.runtime else ""]
     mounted = dict.fromkeys(note for _, folders in made for note in folders.notes)
     notes = (*filter(None, unused), *mounted, *_left_out(plan, ports))

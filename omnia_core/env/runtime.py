@@ -147,6 +147,55 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     retention_dry_run: Annotated[
         bool, Meta(description="The policy's `dryRun`: it is not followed, only counted.")
     ] = False
+    evals_enabled: Annotated[
+        bool, Meta(description="Evaluate conversations by the definitions of the pack.")
+    ] = False
+    evals_default_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=100)],
+        Meta(description="Percentage of turns for evaluations that need no model."),
+    ] = 100
+    evals_extended_rate: Annotated[
+        Annotated[int, Meta(ge=0, le=100)],
+        Meta(description="Percentage of turns for evaluations that ask a model."),
+    ] = 10
+    evals_max_per_second: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Evaluations in a second, in each program.")
+    ] = 50
+    budget_usd_per_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What the requests of the agent to models may cost in a day (UTC)."),
+    ] = None
+    budget_usd_per_month: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What the requests of the agent to models may cost in a month (UTC)."),
+    ] = None
+    budget_on_exceeded: Annotated[
+        names.OnExceeded, Meta(description="Whether no turn begins beyond the budget.")
+    ] = names.OnExceeded.STOP
+    evals_max_judge_calls: Annotated[
+        Annotated[int, Meta(ge=1)], Meta(description="Judges that are asked at the same time.")
+    ] = 5
+    evals_inactivity_timeout: Annotated[
+        Duration, Meta(description="A session is complete so long after its last message.")
+    ] = Duration(300_000)
+    evals_usd_per_day: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="What judges may cost in a day, in US dollars; no limit when unset."),
+    ] = None
+    evals_worker: Annotated[
+        bool,
+        Meta(
+            description="Note which sessions are to be evaluated beside their turns: by"
+            " `omnia_runtime.evals`, or by the runtime itself where no other pod sees the sessions."
+        ),
+    ] = False
+    evals_light: Annotated[
+        bool,
+        Meta(
+            description="`omnia_runtime.evals` evaluates turns also by what asks no model, because"
+            " the runtime does not."
+        ),
+    ] = False
     media_base_path: Annotated[str, Meta(description="Folder that `mock://` URLs lead into.")] = (
         names.MEDIA_BASE_PATH
     )

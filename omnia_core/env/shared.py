@@ -30,6 +30,11 @@ class SessionType(StrEnum):
         """Whether audit records are kept, and data of sessions that have ended."""
         return self in (SessionType.POSTGRES, SessionType.SQLITE, SessionType.MONGODB)
 
+    @property
+    def shared(self) -> bool:
+        """Whether programs of other pods see the sessions."""
+        return self not in (SessionType.MEMORY, SessionType.SQLITE)
+
 
 class MediaStorageType(StrEnum):
     """Where uploads are kept."""

@@ -2,11 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 
 from msgspec import Struct
 
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.latency import histogram
+
+COSTS_KEPT = timedelta(days=62)
+"""How long a store in memory knows the costs of a day: this month and the one before."""
 
 
 class DailyCalls(Struct, frozen=True):

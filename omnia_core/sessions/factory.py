@@ -50,12 +50,16 @@ def open_sessions(
     Raises:
         ConfigurationError: the URL is missing, or does not fit the type of the store.
     """
-    retention = retention_of(env) if isinstance(env, RuntimeEnv) else None
+    runtime = env if isinstance(env, RuntimeEnv) else None
+    retention = retention_of(runtime) if runtime else None
+    evaluated = runtime is not None and runtime.evals_worker
     # Each store is imported only when it is used: a driver costs up to 10 MB.
     if env.session_type is SessionType.MEMORY:
         from omnia_core.sessions.memory import MemorySessionStore  # noqa: PLC0415 - as above
 
-        return MemorySessionStore(env.session_ttl, retention=retention, on_retention=on_retention)
+        return MemorySessionStore(
+            env.session_ttl, retention=retention, on_retention=on_retention, evaluated=evaluated
+        )
     url = session_url(env)
     settings = SessionSettings(
         ttl=env.session_ttl,
@@ -63,6 +67,7 @@ def open_sessions(
         agent=env.agent_name,
         retention=retention,
         on_retention=on_retention,
+        evaluated=evaluated,
     )
     if env.session_type is SessionType.REDIS:
         from omnia_core.sessions.redis.store import RedisSessionStore  # noqa: PLC0415 - as above

@@ -1,13 +1,18 @@
 """Sessions in the memory of one process: lost when it ends, invisible to other pods."""
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 
 from msgspec import structs
 
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
+from omnia_core.sessions.daily import COSTS_KEPT
+from omnia_core.sessions.evaluations import MOST_RESULTS, EvalResult, in_order
+from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.memory_feed import MemoryFeed
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import (
     EffectsCallback,
@@ -26,6 +31,7 @@ class _Entry:
     expires_at: float
     trial_first: int = 0
     """The position of the first message that a dry-run policy would have kept."""
+    results: dict[str, EvalResult] = field(default_factory=dict)
 
 
 class MemorySessionStore(SessionStore):
@@ -37,15 +43,22 @@ class MemorySessionStore(SessionStore):
         *,
         retention: Retention | None = None,
         on_retention: EffectsCallback = ignore_effects,
+        evaluated: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`clock` returns monotonic seconds."""
+        """`clock` returns monotonic seconds; for the others see `SessionSettings`."""
         self._ttl = ttl.seconds
         self._retention = retention or Retention()
         self._trial_ttl = self._retention.bounded(ttl).seconds
         self._on_retention = on_retention
         self._clock = clock
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self._costs: defaultdict[tuple[date, str], float] = defaultdict(float)
+        self._feed = MemoryFeed(clock) if evaluated else None
+
+    @property
+    def feed(self) -> MemoryFeed | None:
+        return self._feed
 
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
@@ -57,7 +70,7 @@ class MemorySessionStore(SessionStore):
         messages: Sequence[Message],
         *,
         expected_length: int,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,
     ) -> int:
         entry = self._touch(session_id) or _Entry(Session(session_id), 0)
         known = entry.session
@@ -68,6 +81,10 @@ class MemorySessionStore(SessionStore):
         entry.session = self._trimmed(entry, grown) if expected_length else grown
         entry.expires_at = self._clock() + self._ttl
         self._entries[session_id] = entry
+        if audit:
+            await self.add_costs(audit.provider_calls)
+        if self._feed:
+            self._feed.note(session_id, answered=is_answered(messages))
         return grown.length
 
     async def checkpoint(
@@ -83,14 +100,54 @@ class MemorySessionStore(SessionStore):
         name: str,
         *,
         expected_name: str,
-        audit: AuditTrail | None = None,  # noqa: ARG002 - only a database keeps it
+        audit: AuditTrail | None = None,
     ) -> bool:
+        if audit:
+            await self.add_costs(audit.provider_calls)
         self._end_expired()
         entry = self._entries.get(session_id)
         if entry is None or entry.session.name != expected_name:
             return False
         entry.session = structs.replace(entry.session, name=name)
         return True
+
+    async def add_eval_results(
+        self,
+        results: Sequence[EvalResult],
+        calls: Sequence[ProviderCall] = (),
+    ) -> int:
+        self._end_expired()
+        added = 0
+        for result in results:
+            entry = self._entries.get(result.session)
+            if entry is None or result.key in entry.results:
+                continue
+            if len(entry.results) >= MOST_RESULTS:
+                del entry.results[next(iter(entry.results))]
+            entry.results[result.key] = result
+            added += 1
+        if added:
+            await self.add_costs(calls)
+        return added
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        self._end_expired()
+        entry = self._entries.get(session_id)
+        return in_order(entry.results.values()) if entry else []
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        return sum(
+            cost
+            for (day, provider), cost in self._costs.items()
+            if day >= first and (not providers or provider in providers)
+        )
+
+    async def add_costs(self, calls: Sequence[ProviderCall]) -> None:
+        today = datetime.now(UTC).date()
+        for call in calls:
+            self._costs[today, call.provider] += call.cost_usd
+        for known in [each for each in self._costs if each[0] < today - COSTS_KEPT]:
+            del self._costs[known]
 
     async def close(self) -> None:
         self._entries.clear()

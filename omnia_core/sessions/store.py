@@ -1,12 +1,15 @@
 """The port of session stores, and its errors."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Protocol
 
 from msgspec import Struct
 
 from omnia_core.errors import Code, OmniaError
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
+from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.signals import Signals
@@ -54,6 +57,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
         agent: the name of the agent whose sessions these are.
         retention: the policy; None: unknown to this program, sessions keep what others set.
         on_retention: called with what the policy did.
+        evaluated: whether the sessions are evaluated, so that the store has a feed.
     """
 
     ttl: Duration
@@ -61,6 +65,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
     agent: str
     retention: Retention | None = None
     on_retention: EffectsCallback = ignore_effects
+    evaluated: bool = False
 
 
 class SessionStore(Protocol):
@@ -80,6 +85,11 @@ class SessionStore(Protocol):
     @property
     def signals(self) -> Signals | None:
         """The signals between the pods of the agent; None where no other pod sees the sessions."""
+        return None
+
+    @property
+    def feed(self) -> SessionFeed | None:
+        """The feed of evaluations; None where sessions are not evaluated."""
         return None
 
     def start(self) -> None:
@@ -127,6 +137,38 @@ class SessionStore(Protocol):
         A session that has another name than `expected_name` by now keeps it. A name is not a
         message: neither the length nor the time to live changes.
         """
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        """Keep results of evaluations; return how many of them are new.
+
+        A result is new unless there is one with its session, turn, evaluation and source: that one
+        stays. Results of sessions that are no longer kept are left out. No session is renewed.
+
+        Args:
+            results: of sessions of the agent.
+            calls: the requests to judges that led to them. They are added to the daily sums of
+                the agent if a result is new.
+        """
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        """Return the results of a session in the order of their turns; [] when it is unknown."""
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        """Return what the agent's requests to models cost since a day (UTC), in USD.
+
+        Args:
+            first: the day, whole. Costs are known for this month and the one before.
+            providers: only requests to these, by their names in the agent; all for ().
+        """
+
+    async def add_costs(self, calls: Sequence[ProviderCall]) -> None:  # noqa: ARG002 - see below
+        """Add the cost of calls to the present day, where they belong to no append.
+
+        A store that keeps audit records has those of every call, and does nothing here.
+        """
+        return
 
     async def close(self) -> None:
         """Close connections and stop background work."""

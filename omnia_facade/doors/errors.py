@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
+from omnia_core.conversation.budget import retry_after
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.http.errors import HttpError
 from omnia_facade.backend.events import Failed
@@ -87,6 +88,13 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
     ErrorCode.RATE_LIMITED: Meaning(
         status=429, openai_type="rate_limit_error", openai_code="rate_limited", retry=True
+    ),
+    # What OpenAI's API calls it; its clients do not repeat such a request by themselves.
+    ErrorCode.BUDGET_EXCEEDED: Meaning(
+        status=429,
+        openai_type="insufficient_quota",
+        openai_code="insufficient_quota",
+        is_tool_error=True,
     ),
     ErrorCode.INTERNAL_ERROR: Meaning(
         status=500, openai_type="server_error", openai_code="internal_error", is_tool_error=True
@@ -189,7 +197,9 @@ def failure_of(failed: Failed, *, begun: bool) -> DoorFailed:
     An agent that became unavailable may have stored the message, unless it was never reached.
     """
     lost = failed.code == ErrorCode.AGENT_UNAVAILABLE and not failed.undelivered
-    return DoorFailed(failed.code, failed.message, begun=begun or lost)
+    spent = failed.code == ErrorCode.BUDGET_EXCEEDED
+    headers = retry_after(failed.message) if spent else None
+    return DoorFailed(failed.code, failed.message, begun=begun or lost, headers=headers)
 
 
 def failure_of_http(error: HttpError) -> DoorFailed:

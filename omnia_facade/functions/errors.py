@@ -23,6 +23,7 @@ class FunctionErrorCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     EXPECTATION_FAILED = "expectation_failed"
     IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    BUDGET_EXCEEDED = "budget_exceeded"
     INTERNAL_ERROR = "internal_error"
     RUNTIME_ERROR = "runtime_error"
     OUTPUT_INVALID = "output_invalid"
@@ -44,6 +45,7 @@ STATUS: dict[FunctionErrorCode, int] = {
     FunctionErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
     FunctionErrorCode.EXPECTATION_FAILED: 417,
     FunctionErrorCode.IDEMPOTENCY_KEY_REUSED: 422,
+    FunctionErrorCode.BUDGET_EXCEEDED: 429,
     FunctionErrorCode.INTERNAL_ERROR: 500,
     FunctionErrorCode.RUNTIME_ERROR: 502,
     FunctionErrorCode.OUTPUT_INVALID: 502,

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import structlog
 from msgspec import Struct
 
+from omnia_core.conversation.budget import reset_of, retry_after
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.jsonschema import Schema, SchemaInvalid, Violation, compile_schema
@@ -157,6 +158,8 @@ class Function:
             _log.warning(
                 "invocation failed", invocation_id=call.invocation_id, reason=failure.message
             )
+            if failure.code is Code.RESOURCE_EXHAUSTED and reset_of(failure.message):
+                raise _budget_exceeded(failure) from failure
             detail = _public_detail(failure, call)
             raise FunctionFailed(FunctionErrorCode.RUNTIME_ERROR, detail) from failure
 
@@ -199,6 +202,14 @@ def _public_detail(failure: RuntimeFailed, call: FunctionInvocation) -> str:
     if failure.code is Code.DEADLINE_EXCEEDED:
         return f"the runtime did not answer within {call.seconds:g} s"
     return f"the runtime failed; its log and the facade's name invocation {call.invocation_id}"
+
+
+def _budget_exceeded(failure: RuntimeFailed) -> FunctionFailed:
+    # What comes before the text are names of codes.
+    _, _, detail = failure.message.partition("the budget")
+    spent = FunctionFailed(FunctionErrorCode.BUDGET_EXCEEDED, f"the budget{detail}")
+    spent.headers.update(retry_after(failure.message))
+    return spent
 
 
 def _violations(schema: Schema, value: Any) -> list[Violation]:

@@ -33,6 +33,13 @@ class SessionCompletion(Model):
     """Silence after the last message."""
 
 
+class EvalBudget(Model):
+    """What evaluations may cost."""
+
+    usd_per_day: Annotated[float, Field(gt=0)]
+    """US dollars a day (UTC) for judges. At the limit they are not asked until the next day."""
+
+
 class Evals(Model):
     """Evaluation of live conversations by the definitions of the pack."""
 
@@ -44,3 +51,5 @@ class Evals(Model):
     """How fast evaluations run."""
     session_completion: SessionCompletion = Field(default_factory=SessionCompletion)
     """When a session counts as complete."""
+    budget: EvalBudget | None = None
+    """What evaluations may cost."""

@@ -29,10 +29,6 @@ def _given(_: object) -> bool:
     return True
 
 
-def _enabled(block: object) -> bool:
-    return isinstance(block, dict) and block.get("enabled") is True
-
-
 def _one_of(*values: object) -> Callable[[object], bool]:
     return lambda value: value in values
 
@@ -48,7 +44,6 @@ LATER = (
         _given,
         "Rollouts are not implemented yet: all traffic goes to the spec.",
     ),
-    Later(_AGENT, "spec.evals", _enabled, "Evaluations are not implemented yet."),
     Later(
         _AGENT,
         "spec.runtime.autoscaling.minReplicas",

@@ -24,7 +24,11 @@ except ImportError:  # a PyYAML without the C library
 
 _VALUES = "_values"
 _MARK = "="  # no other text of a template begins with it
-_TEMPLATES = tuple(f"{kind.name.lower()}.yaml.j2" for kind in OWNED if kind != SECRET)
+_TEMPLATES = (
+    *(f"{kind.name.lower()}.yaml.j2" for kind in OWNED if kind != SECRET),
+    # A second Deployment.
+    "evals.yaml.j2",
+)
 
 
 def render(agent: AgentPlan) -> list[Manifest]:

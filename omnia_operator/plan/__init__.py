@@ -1,7 +1,8 @@
 """The desired state of an agent as values, which `omnia up` uses as well as the operator."""
 
 from omnia_operator.plan.agent import plan
-from omnia_operator.plan.desired import AgentPlan, config_hash, files_hash
+from omnia_operator.plan.desired import AgentPlan, config_hash, files_hash, hashed
+from omnia_operator.plan.evals import EvalsPlan
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
     ContainerPlan,
@@ -15,6 +16,7 @@ __all__ = [
     "AgentPlan",
     "ConfigMapPlan",
     "ContainerPlan",
+    "EvalsPlan",
     "HpaPlan",
     "KedaPlan",
     "MountPlan",
@@ -23,5 +25,6 @@ __all__ = [
     "Settings",
     "config_hash",
     "files_hash",
+    "hashed",
     "plan",
 ]

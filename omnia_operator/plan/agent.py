@@ -13,6 +13,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
+from omnia_operator.api.budget import Budget
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.session import SessionNaming
@@ -21,6 +22,7 @@ from omnia_operator.plan.auth import AuthPlan, auth_file, auth_plan
 from omnia_operator.plan.containers import mounts
 from omnia_operator.plan.desired import AgentPlan
 from omnia_operator.plan.doors import POD_ADDRESS, card_folder, card_key_copy, forwards, with_doors
+from omnia_operator.plan.evals import evals_plan, with_evals
 from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
@@ -54,6 +56,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
     if file is not None and runtime is not None:
         facade, runtime = _with_file(facade, file), _with_file(runtime, file)
     containers = (facade,) if runtime is None else (facade, runtime)
+    pod_plan = pods(resolved.agent, settings, containers)
     return AgentPlan(
         namespace=metadata.namespace,
         name=metadata.name,
@@ -88,7 +91,8 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             for secret in (*(provider.secret for provider in resolved.providers), resolved.store)
             if secret is not None
         ),
-        pods=pods(resolved.agent, settings, containers),
+        pods=pod_plan,
+        evals=evals_plan(resolved, settings, runtime, pod_plan, own) if runtime else None,
         service=service_plan(spec),
         exposure=exposure_plan(spec.facade.expose),
         uid=metadata.uid,
@@ -130,6 +134,18 @@ def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
         session_naming_max_words=naming.max_words,
         session_naming_max_length=naming.max_length,
         session_naming_provider=naming.provider,
+    )
+
+
+def _with_budget(budget: Budget | None, env: RuntimeEnv) -> RuntimeEnv:
+    """Add what the agent may spend, if that is limited."""
+    if budget is None:
+        return env
+    return msgspec.structs.replace(
+        env,
+        budget_usd_per_day=budget.usd_per_day,
+        budget_usd_per_month=budget.usd_per_month,
+        budget_on_exceeded=budget.on_exceeded,
     )
 
 
@@ -215,6 +231,7 @@ def _runtime(
         media_base_path=spec.media.base_path,
     )
     env = _with_naming(spec.session.naming, _with_retention(resolved, env))
+    env = with_evals(resolved, _with_budget(spec.budget, env))
     return ContainerPlan(
         name=names.RUNTIME_CONTAINER,
         image=_runtime_image(spec, settings),

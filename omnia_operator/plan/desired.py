@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from omnia_core import names
 from omnia_core.env import FacadeEnv, RuntimeEnv
@@ -11,6 +11,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, Kind, Mode
 from omnia_operator import labels
 from omnia_operator.labels import OwnedNames
+from omnia_operator.plan.evals import EvalsPlan
 from omnia_operator.plan.exposure import IngressPlan, RoutePlan, ServicePlan
 from omnia_operator.plan.shapes import (
     ConfigMapPlan,
@@ -44,6 +45,8 @@ class AgentPlan:
     credentials: tuple[SecretSource, ...] = ()
     """Keys of Secrets that containers read at the start."""
     pods: PodPlan = field(default_factory=PodPlan)
+    evals: EvalsPlan | None = None
+    """None if nothing is evaluated outside of the agent's own pods."""
     service: ServicePlan = field(default_factory=ServicePlan)
     exposure: IngressPlan | RoutePlan | None = None
     uid: str = ""
@@ -143,6 +146,23 @@ def config_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:
             ],
         }
     )
+
+
+def hashed(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> AgentPlan:
+    """Return a plan with the hashes of what its containers read only at the start.
+
+    Args:
+        plan: the agent.
+        versions: for each key of a Secret, a digest of its value.
+    """
+    evals = plan.evals
+    if evals is not None:
+        read = {
+            "container": [evals.container.image, evals.container.variables],
+            "credentials": [versions.get(source, "") for source in plan.credentials],
+        }
+        evals = replace(evals, config_hash=_hash(read))
+    return replace(plan, config_hash=config_hash(plan, versions), evals=evals)
 
 
 def files_hash(plan: AgentPlan, versions: Mapping[SecretSource, str]) -> str:

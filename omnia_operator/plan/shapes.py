@@ -25,6 +25,13 @@ _RUNTIME_RESOURCES: JsonObject = {
 }
 
 
+# An idle worker of evaluations uses 60 MB.
+_EVALS_RESOURCES: JsonObject = {
+    "requests": {"cpu": "10m", "memory": "80Mi"},
+    "limits": {"memory": "512Mi"},
+}
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of the operator for all agents."""
@@ -37,6 +44,8 @@ class Settings:
     """Requests and limits of facade containers without their own."""
     runtime_resources: JsonObject = field(default_factory=lambda: _RUNTIME_RESOURCES)
     """Requests and limits of runtime containers without their own."""
+    evals_resources: JsonObject = field(default_factory=lambda: _EVALS_RESOURCES)
+    """Requests and limits of the containers that evaluate."""
     image_pull_secrets: tuple[str, ...] = ()
     pods: PodDefaults = field(default_factory=PodDefaults)
     """What the pods of every agent have, beside what it asks for itself."""

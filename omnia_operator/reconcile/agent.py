@@ -26,7 +26,7 @@ from omnia_operator.cluster.manifest import Manifest, owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
 from omnia_operator.manifests import render, secrets
-from omnia_operator.plan import AgentPlan, Settings, config_hash, files_hash, plan
+from omnia_operator.plan import AgentPlan, Settings, files_hash, hashed, plan
 from omnia_operator.plan.doors import card_key_copy
 from omnia_operator.policy import refusals
 from omnia_operator.reconcile.card_keys import with_card_key
@@ -44,6 +44,7 @@ from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
     CARD_SIGNED,
+    EVALS_READY,
     EXPOSE_READY,
     OBJECTS_IN_SYNC,
     ROUTE_PENDING,
@@ -61,6 +62,7 @@ _WARNED = (
     "ToolRegistryReady",
     "SessionStoreReady",
     "AutoscalingReady",
+    EVALS_READY,
     EXPOSE_READY,
     "ExternalAuth",
     "OIDCJWKSReady",
@@ -229,7 +231,7 @@ async def _converge(
     if planned.http_route is not None and not await cluster.serves(HTTP_ROUTE):
         planned = replace(planned, exposure=None)
         missing.append(not_installed(HTTP_ROUTE))
-    planned = replace(planned, config_hash=config_hash(planned, versions))
+    planned = hashed(planned, versions)
     manifests = await _manifests(cluster, planned, resolved)
     manifests += await former_objects(cluster, planned, manifests)
     applied = await apply(cluster, planned, manifests, corrections, found.at)
@@ -286,20 +288,42 @@ async def _observe(
     pods = []
     if workload is not None and not workload.complete:
         pods = await cluster.find(POD, *key)
-    states = (PodState.of(pod) for pod in pods)
+    evals, evals_pods = await _evaluation(cluster, outcome, metadata)
     return AgentFacts(
         generation=generation_of(document),
         agent=outcome.agent,
         resolved=outcome.resolved,
         problems=outcome.problems,
         workload=workload,
-        pods=tuple(state for state in states if state is not None),
+        pods=_not_ready(pods),
+        evals=evals,
+        evals_pods=evals_pods,
         open_to_all=any(
             map(_open_to_all, (_planned(outcome.plan), _running(deployment), _running(former)))
         ),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
         route=await _route(cluster, outcome.agent, metadata),
     )
+
+
+async def _evaluation(
+    cluster: Cluster, outcome: _Outcome, metadata: JsonObject
+) -> tuple[DeploymentState | None, tuple[PodState, ...]]:
+    """Return the Deployment that evaluates, and its pods that are not ready."""
+    planned = outcome.plan
+    if planned is None or planned.evals is None:
+        return None, ()
+    key = planned.namespace, planned.evals.name
+    live = _own(await cluster.get(DEPLOYMENT, key), metadata)
+    state = None if live is None else DeploymentState.of(live)
+    if state is None or state.complete:
+        return state, ()
+    return state, _not_ready(await cluster.find(POD, *key))
+
+
+def _not_ready(pods: Iterable[JsonObject]) -> tuple[PodState, ...]:
+    states = (PodState.of(pod) for pod in pods)
+    return tuple(state for state in states if state is not None)
 
 
 async def _route(
@@ -345,7 +369,10 @@ def _own(live: JsonObject | None, metadata: JsonObject) -> JsonObject | None:
 async def _refresh(cluster: Cluster, planned: AgentPlan, digest: str) -> None:
     """Annotate the pods, so that the kubelet updates their files at once, not within a minute."""
     annotations = {labels.FILES_HASH: digest}
-    for pod in await cluster.find(POD, planned.namespace, planned.name):
+    instances = [planned.name, *([planned.evals.name] if planned.evals else [])]
+    for pod in [
+        pod for name in instances for pod in await cluster.find(POD, planned.namespace, name)
+    ]:
         if not pod["metadata"].get("deletionTimestamp"):
             key = pod["metadata"]["namespace"], pod["metadata"]["name"]
             await cluster.annotate(POD, key, annotations)

@@ -56,6 +56,9 @@ async def end_revoked(
     if deployment is not None and (
         recorded is not None or uses(deployment) & {Used(SECRET, name) for name in copied}
     ):
+        evals = await cluster.get(DEPLOYMENT, (namespace, names.evals))
+        if evals is not None and owned(evals, metadata.get("uid", "")):
+            ended.append((DEPLOYMENT, evals))
         # Last: it has the record of its grants.
         ended.append((DEPLOYMENT, deployment))
     for kind, live in ended:

@@ -8,6 +8,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.errors import ClusterError, KindMissing, NotOwned, name_taken
 from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
+    DEPLOYMENT,
     HPA,
     HTTP_ROUTE,
     INGRESS,
@@ -23,7 +24,7 @@ from omnia_operator.manifests import Used, uses
 from omnia_operator.plan import AgentPlan
 from omnia_operator.reconcile.drift import Corrections, correction, drifted, keep
 from omnia_operator.resolve import Problem
-from omnia_operator.status import EXPOSE_READY, Announcement
+from omnia_operator.status import EVALS_READY, EXPOSE_READY, Announcement
 
 _CONDITIONS = {
     SERVICE: ("ServiceReady", "ServiceFailed"),
@@ -62,7 +63,7 @@ async def apply(
     outcome = Applied()
     # Names of the agent that cannot be used: the object is somebody else's, or does not exist.
     unusable = await _taken_without_manifest(cluster, agent, manifests)
-    outcome.problems += [_problem(*used, error) for used, error in unusable.items()]
+    outcome.problems += [_problem(agent, used, error) for used, error in unusable.items()]
     for manifest in manifests:
         used, live = Used(manifest.kind, manifest.key[1]), None
         try:
@@ -81,7 +82,7 @@ async def apply(
             if kept.drifted:
                 outcome.problems.append(drifted(manifest, kept.drifted))
         except ClusterError as error:
-            outcome.problems.append(_problem(*used, error))
+            outcome.problems.append(_problem(agent, used, error))
             if live is None:
                 unusable[used] = error
     return outcome
@@ -172,8 +173,11 @@ def not_installed(kind: ObjectKind) -> Problem:
     return Problem(_CONDITIONS[kind][0], reason, message, retry=True)
 
 
-def _problem(kind: ObjectKind, name: str, error: ClusterError) -> Problem:
+def _problem(agent: AgentPlan, used: Used, error: ClusterError) -> Problem:
+    kind, name = used
     condition, reason = _CONDITIONS.get(kind, _OTHERS)
+    if used == Used(DEPLOYMENT, agent.names.evals):
+        condition, reason = EVALS_READY, "NotReady"
     if isinstance(error, KindMissing):
         return not_installed(kind)
     if isinstance(error, NotOwned):

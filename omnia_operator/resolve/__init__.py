@@ -3,6 +3,7 @@
 from omnia_operator.resolve.agent import Resolved, resolve, session_file_problem
 from omnia_operator.resolve.auth import EXTERNAL_AUTH, OIDC_KEYS, ResolvedAuth
 from omnia_operator.resolve.config_texts import handler_authority, handler_document
+from omnia_operator.resolve.evals import DeclaredEvals, declared_evals
 from omnia_operator.resolve.found import (
     CardKey,
     Found,
@@ -31,6 +32,7 @@ __all__ = [
     "EXTERNAL_AUTH",
     "OIDC_KEYS",
     "CardKey",
+    "DeclaredEvals",
     "Found",
     "Grant",
     "IssuerAnswer",
@@ -47,6 +49,7 @@ __all__ = [
     "ServicePort",
     "ToolSecretKey",
     "ToolService",
+    "declared_evals",
     "granted",
     "handler_authority",
     "handler_document",

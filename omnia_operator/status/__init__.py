@@ -9,6 +9,7 @@ from omnia_operator.status.agent_conditions import (
 )
 from omnia_operator.status.conditions import Announcement, announcements, dated, listed
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
+from omnia_operator.status.evals import EVALS_READY
 from omnia_operator.status.exposure import EXPOSE_READY, ROUTE_PENDING
 from omnia_operator.status.pack import PackFacts, news, pack_facts, pack_status
 from omnia_operator.status.policy import PolicyFacts, effective, policy_status
@@ -18,6 +19,7 @@ from omnia_operator.status.workload import DeploymentState, PodState
 
 __all__ = [
     "CARD_SIGNED",
+    "EVALS_READY",
     "EXPOSE_READY",
     "OBJECTS_IN_SYNC",
     "ROUTE_PENDING",

@@ -34,6 +34,7 @@ from omnia_operator.status.agent_conditions import (
     retention_conditions,
 )
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
+from omnia_operator.status.evals import EVALS_READY, evals_conditions
 from omnia_operator.status.exposure import EXPOSE_READY, exposure_conditions
 from omnia_operator.status.workload import DeploymentState, PodState
 
@@ -55,6 +56,7 @@ _ONE_POD = (
 _OPTIONAL = frozenset(
     {
         "AutoscalingReady",
+        EVALS_READY,
         EXPOSE_READY,
         EXTERNAL_AUTH,
         OIDC_KEYS,
@@ -78,6 +80,10 @@ class AgentFacts:
     workload: DeploymentState | None = None
     pods: tuple[PodState, ...] = ()
     """Pods that are not ready, and why."""
+    evals: DeploymentState | None = None
+    """The Deployment that evaluates."""
+    evals_pods: tuple[PodState, ...] = ()
+    """Its pods that are not ready, and why."""
     has_service: bool = False
     route: JsonObject | None = None
     """The Ingress or HTTPRoute."""
@@ -168,6 +174,7 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
         )
         yield from card_conditions(facts.resolved)
         yield from retention_conditions(facts.resolved)
+        yield from evals_conditions(facts.resolved, problems, facts.evals, facts.evals_pods)
     elif facts.open_to_all:
         yield open_to_all()
     if OBJECTS_IN_SYNC in problems:

@@ -1,7 +1,8 @@
 """Builds the configuration of the agent from the mounted files."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 from msgspec import Struct
@@ -11,6 +12,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack import Pack
 from omnia_core.files.pack.compiled import CompiledPrompt, compile_prompt
+from omnia_core.files.pack.prompt import Prompt
 from omnia_core.files.reading import decode_json, read_text
 from omnia_core.files.validators import parse_validators
 from omnia_core.names import Mode
@@ -31,6 +33,9 @@ from omnia_runtime.turns.agent_version import AgentVersion, CallRate, Structured
 from omnia_runtime.turns.naming import NamingTerms
 from omnia_runtime.validators import compile_validators
 
+if TYPE_CHECKING:
+    from omnia_core.files.evals import EvalSpec
+
 _log = structlog.get_logger()
 
 
@@ -45,12 +50,19 @@ class Loader:
     """Reads the mounted files."""
 
     def __init__(
-        self, env: RuntimeEnv, client: HTTPClient, sources: ToolSources, metrics: RuntimeMetrics
+        self,
+        env: RuntimeEnv,
+        client: HTTPClient,
+        sources: ToolSources,
+        metrics: RuntimeMetrics,
+        replaced: Callable[[Mapping[str, ToolRoute]], Mapping[str, ToolRoute]] = lambda own: own,
     ) -> None:
+        """Prepare; `replaced` returns the tools that are used in place of those of the servers."""
         self._env = env
         self._client = client
         self._sources = sources
         self._metrics = metrics
+        self._replaced = replaced
 
     def load(self) -> Configuration:
         """Read every file.
@@ -63,7 +75,9 @@ class Loader:
         models = open_models(env.providers_path, env.provider_api_keys, self._client, self._metrics)
         opened = self._sources.open(env.tools_path)
         routes, problems = route_tools(opened.sources)
-        builder = _AgentBuilder(env, self._read_function(), models, routes, self._metrics)
+        builder = _AgentBuilder(
+            env, self._read_function(), models, self._replaced(routes), self._metrics
+        )
         versions = packs.map(builder.build)
         _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
         return Configuration(versions, models)
@@ -95,7 +109,7 @@ class _AgentBuilder:
         env: RuntimeEnv,
         function: FunctionFile | None,
         models: Models,
-        routes: dict[str, ToolRoute],
+        routes: Mapping[str, ToolRoute],
         metrics: RuntimeMetrics,
     ) -> None:
         self.warnings: list[str] = []
@@ -139,6 +153,7 @@ class _AgentBuilder:
             rate=None if per_minute is None else CallRate(per_minute),
             output=StructuredOutput(function) if function else None,
             naming=self._naming(role),
+            evals=self._evals(pack, prompt.prompt) if self._env.evals_enabled else (),
         )
 
     def _naming(self, role: str | None) -> NamingTerms | None:
@@ -155,6 +170,21 @@ class _AgentBuilder:
             )
         limits = NameLimits(env.session_naming_max_words, env.session_naming_max_length)
         return NamingTerms(model, env.session_naming_every_turns, limits)
+
+    def _evals(self, pack: Pack, prompt: Prompt) -> "Sequence[EvalSpec]":
+        """Return the evaluations of turns that need no model and no other server."""
+        # Imported where conversations are evaluated, to save the memory of the other pods.
+        from omnia_core.files.evals import evals_of, read_evals  # noqa: PLC0415 - as above
+        from omnia_core.files.evals.metrics import metric_problems  # noqa: PLC0415 - as above
+
+        declared = evals_of(pack, prompt)
+        specs, problems = read_evals(declared)
+        self.warnings += [f'pack "{pack.id}" {pack.version}: {each}' for each in problems]
+        self.warnings += [
+            f'pack "{pack.id}" {pack.version}: {problem}; it is not exported'
+            for _, problem in metric_problems(declared)
+        ]
+        return tuple(spec for spec in specs if not (spec.extended or spec.session))
 
     def _offer(self, pack: Pack, prompt: CompiledPrompt) -> ToolOffer:
         specs = {

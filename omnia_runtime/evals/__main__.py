@@ -1,7 +1,12 @@
-"""`python -m omnia_runtime.evals cases [PARALLEL]`: answers and evaluates the cases of stdin."""
+"""`python -m omnia_runtime.evals`: evaluates the sessions of an agent.
+
+`python -m omnia_runtime.evals cases [OPTIONS]` answers and evaluates the cases of stdin instead.
+"""
 
 import os
 import sys
+
+import msgspec
 
 from omnia_core import event_loop
 from omnia_core.env import RuntimeEnv
@@ -11,15 +16,23 @@ from omnia_core.telemetry.logs import configure_logs
 
 def main() -> int:
     """Return 2 if the configuration is invalid."""
-    if sys.argv[1:2] != ["cases"]:
-        print("usage: python -m omnia_runtime.evals cases [PARALLEL]", file=sys.stderr)  # noqa: T201 - for a person
+    arguments = sys.argv[1:]
+    if arguments[:1] not in ([], ["cases"]):
+        print("usage: python -m omnia_runtime.evals [cases [OPTIONS]]", file=sys.stderr)  # noqa: T201 - for a person
         return 2
     try:
         env = RuntimeEnv.parse(os.environ)
         configure_logs(env.log_level, agent=env.agent_name, namespace=env.namespace)
-        from omnia_runtime.evals.cases import serve  # noqa: PLC0415 - after the environment is checked
+        if arguments:
+            from omnia_runtime.evals import serving  # noqa: PLC0415 - after the environment is checked
 
-        event_loop.run(serve(env, int(sys.argv[2]) if sys.argv[2:] else 1))
+            text = (arguments[1:] or ["{}"])[0]
+            options = msgspec.json.decode(text, type=serving.CaseOptions)
+            event_loop.run(serving.serve(env, options))
+        else:
+            from omnia_runtime.evals import program  # noqa: PLC0415 - as above
+
+            event_loop.run(program.serve(env))
     except ConfigurationError as error:
         print(f"omnia-evals: {error.message}", file=sys.stderr)  # noqa: T201 - for a person
         return 2

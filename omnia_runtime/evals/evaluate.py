@@ -1,14 +1,21 @@
 """Runs one evaluation: from the facts to its outcome."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals.definitions import EvalSpec, When
-from omnia_core.files.evals.outcome import Outcome
-from omnia_core.files.evals.rules import Cost, Equals, GuardrailTriggered, Judged, LatencyLimit
+from omnia_core.files.evals.rules import (
+    Cost,
+    Equals,
+    GuardrailTriggered,
+    Judged,
+    LatencyLimit,
+    Remote,
+    Similar,
+)
 from omnia_core.files.validators import (
     Excludes,
     Includes,
@@ -19,14 +26,18 @@ from omnia_core.files.validators import (
     MinLength,
     NoPersonalData,
 )
+from omnia_core.names import EvalOutcome
 from omnia_core.patterns import compile_pattern, finds
-from omnia_runtime.evals import calls, limits
+from omnia_runtime.evals import calls, limits, remote
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.judge import judge
 from omnia_runtime.evals.score import Score, Unmeasurable
+from omnia_runtime.evals.similar import Embedder, compare
 from omnia_runtime.evals.texts import measure_of
-from omnia_runtime.ports.model import ChatModel
+from omnia_runtime.http_client import HTTPClient
+from omnia_runtime.ports.model import ChatModel, ProviderError
 
+_ALWAYS = When()
 _TEXT_RULES = (
     Equals,
     Excludes,
@@ -40,7 +51,7 @@ _TEXT_RULES = (
 )
 
 
-class EvalResult(Struct, frozen=True, omit_defaults=True):
+class Evaluation(Struct, frozen=True, omit_defaults=True):
     """What became of an evaluation.
 
     Attributes:
@@ -54,7 +65,7 @@ class EvalResult(Struct, frozen=True, omit_defaults=True):
     id: str
     type: str
     turn: int
-    outcome: Outcome
+    outcome: EvalOutcome
     score: float | None = None
     explanation: str = ""
     error: str = ""
@@ -62,27 +73,55 @@ class EvalResult(Struct, frozen=True, omit_defaults=True):
     duration_ms: float = 0.0
 
 
-async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]) -> EvalResult:
+class External(Struct, frozen=True):
+    """What evaluations may ask beside judges.
+
+    Attributes:
+        http: for other servers.
+        embedder: returns the embedding model of a Provider, None if there is no such Provider.
+    """
+
+    http: HTTPClient
+    embedder: Callable[[str], Embedder | None]
+
+
+async def evaluate(
+    spec: EvalSpec,
+    facts: Facts,
+    judges: Mapping[str, ChatModel],
+    external: External | None = None,
+    *,
+    raise_transient: bool = False,
+) -> Evaluation:
     """Run an evaluation; whatever goes wrong is its outcome.
 
     Args:
         spec: what to run.
         facts: what it looks at.
         judges: models by the name of their Provider.
+        external: None in a program that asks no other servers.
+        raise_transient: whether what may pass is raised, and not an outcome.
+
+    Raises:
+        ProviderError, TimeoutError: the judge, or another server, is away; see `raise_transient`.
     """
     started = time.perf_counter()
-    score, outcome, error = None, Outcome.SKIPPED, not_met(spec.when, facts)
+    score, outcome, error = None, EvalOutcome.SKIPPED, not_met(spec.when, facts)
     if not error:
         try:
-            score = await _measure(spec, facts, judges)
+            score = await _measure(spec, facts, judges, external)
             outcome = spec.requirement.outcome(score.value, passed=score.passed)
         except Unmeasurable as missing:
             error = str(missing)
         except OmniaError as failed:
-            outcome, error = Outcome.ERROR, failed.message
+            if raise_transient and isinstance(failed, ProviderError) and failed.retryable:
+                raise
+            outcome, error = EvalOutcome.ERROR, failed.message
         except TimeoutError:
-            outcome, error = Outcome.ERROR, "the judge took too long"
-    return EvalResult(
+            if raise_transient:
+                raise
+            outcome, error = EvalOutcome.ERROR, "the judge took too long"
+    return Evaluation(
         id=spec.id,
         type=spec.type,
         turn=0 if spec.session else facts.turn,
@@ -97,6 +136,8 @@ async def evaluate(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]
 
 def not_met(when: When, facts: Facts) -> str:
     """Return which condition of `when` a turn does not meet; "" if it meets all."""
+    if when == _ALWAYS:
+        return ""
     names = [each.name for each in facts.calls_of(session=False)]
     if when.tool_called and when.tool_called not in names:
         return f"{when.tool_called} was not called"
@@ -113,7 +154,9 @@ def _wants(rule: object) -> bool:
     return rule.expected if isinstance(rule, Matches) else isinstance(rule, Includes | Equals)
 
 
-async def _measure(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]) -> Score:
+async def _measure(
+    spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel], external: External | None
+) -> Score:
     rule = spec.rule
     match rule:
         case Judged():
@@ -125,6 +168,8 @@ async def _measure(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]
                     f" spec.providers; usable: {there}"
                 )
             return await judge(rule, facts, model)
+        case Similar() | Remote():
+            return await _external(rule, facts, external)
         case Cost() | LatencyLimit() | GuardrailTriggered():
             return limits.measure(rule, facts)
         case _ if isinstance(rule, _TEXT_RULES):
@@ -137,3 +182,17 @@ async def _measure(spec: EvalSpec, facts: Facts, judges: Mapping[str, ChatModel]
             return choose(scores, key=lambda each: each.value)
         case _:
             return calls.measure(rule, facts.calls_of(session=spec.session))
+
+
+async def _external(rule: Similar | Remote, facts: Facts, external: External | None) -> Score:
+    if external is None:
+        raise ConfigurationError("this program asks no other servers")
+    if isinstance(rule, Remote):
+        return await remote.ask(rule, facts, external.http)
+    embedder = external.embedder(rule.provider)
+    if embedder is None:
+        raise ConfigurationError(
+            f'the agent has no provider named "{rule.provider}": add one whose model makes'
+            " embeddings to spec.providers"
+        )
+    return await compare(rule, facts, embedder)

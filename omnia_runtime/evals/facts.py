@@ -31,9 +31,10 @@ class Facts(Struct, frozen=True):
         output: its answer.
         messages: the session's, up to the end of this turn.
         calls: of all turns.
-        usage: of this turn.
+        usage: of this turn; None if it is not known.
         latency_ms: of this turn; None if it is not known.
-        blocked: the type of the validator that blocked the answer; "" if none did.
+        blocked: the type of the validator that blocked the answer, "" if none did; None if it is
+            not known.
     """
 
     session_id: str
@@ -41,9 +42,9 @@ class Facts(Struct, frozen=True):
     output: str
     messages: Sequence[Message]
     calls: Sequence[CallFact]
-    usage: Usage = Usage()
+    usage: Usage | None = Usage()
     latency_ms: float | None = None
-    blocked: str = ""
+    blocked: str | None = ""
 
     @property
     def question(self) -> str:
@@ -62,10 +63,10 @@ class Facts(Struct, frozen=True):
         return [each.content for each in self.messages if each.role == "assistant"]
 
 
-def calls_in(messages: Sequence[Message]) -> list[CallFact]:
-    """Return the tool calls of a session in their order, with their results."""
+def calls_in(messages: Sequence[Message], turn: int = 0) -> list[CallFact]:
+    """Return the tool calls in their order, with their results; `turn` turns came before."""
     results = {each.tool_call_id: each for each in messages if each.role == "tool"}
-    calls, turn = [], 0
+    calls = []
     for message in messages:
         turn += message.role == "user"
         for call in message.tool_calls:

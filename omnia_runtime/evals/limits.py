@@ -9,7 +9,7 @@ def measure(rule: Cost | LatencyLimit | GuardrailTriggered, facts: Facts) -> Sco
     """Measure a turn.
 
     Raises:
-        Unmeasurable: its duration is not known.
+        Unmeasurable: what the rule is about is not known.
     """
     match rule:
         case Cost():
@@ -21,6 +21,8 @@ def measure(rule: Cost | LatencyLimit | GuardrailTriggered, facts: Facts) -> Sco
             value = 1.0 if within else rule.milliseconds / facts.latency_ms
             return Score(value, within, "" if within else f"it took {facts.latency_ms:.0f} ms")
         case GuardrailTriggered():
+            if facts.blocked is None:
+                raise Unmeasurable("what the validators blocked is not recorded")
             triggered = facts.blocked == rule.validator
             said = "blocked the answer" if triggered else "did not block the answer"
             return right(triggered is rule.expected, f"{rule.validator} {said}")
@@ -28,6 +30,8 @@ def measure(rule: Cost | LatencyLimit | GuardrailTriggered, facts: Facts) -> Sco
 
 def _cost(rule: Cost, facts: Facts) -> Score:
     usage = facts.usage
+    if usage is None:
+        raise Unmeasurable("the cost of the turn is not recorded")
     total = usage.input_tokens + usage.output_tokens
     limits = (
         ("usd", rule.usd, usage.cost_usd),

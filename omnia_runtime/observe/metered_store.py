@@ -2,16 +2,20 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 
 from omnia_core.sessions import (
     AuditTrail,
+    EvalResult,
     Message,
     Session,
     SessionConflict,
     SessionStore,
     StoreUnavailable,
 )
+from omnia_core.sessions.audit import ProviderCall
+from omnia_core.sessions.feed import SessionFeed
 from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
@@ -27,6 +31,10 @@ class MeteredSessionStore:
     @property
     def signals(self) -> Signals | None:
         return self._store.signals
+
+    @property
+    def feed(self) -> SessionFeed | None:
+        return self._store.feed
 
     def start(self) -> None:
         self._store.start()
@@ -66,6 +74,24 @@ class MeteredSessionStore:
             return await self._store.rename(
                 session_id, name, expected_name=expected_name, audit=audit
             )
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        with _Operation("add_eval_results", self._metrics):
+            return await self._store.add_eval_results(results, calls)
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        with _Operation("eval_results", self._metrics):
+            return await self._store.eval_results(session_id)
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        with _Operation("spent", self._metrics):
+            return await self._store.spent(first, providers)
+
+    async def add_costs(self, calls: Sequence[ProviderCall]) -> None:
+        with _Operation("add_costs", self._metrics):
+            await self._store.add_costs(calls)
 
     async def close(self) -> None:
         await self._store.close()

@@ -2,9 +2,9 @@
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
@@ -19,10 +19,15 @@ from omnia_runtime.providers.fallback import FallbackModel
 from omnia_runtime.providers.retry import RetryingModel
 from omnia_runtime.providers.wrappers import DefaultedModel, MeteredModel, TracedModel
 
+if TYPE_CHECKING:
+    from omnia_runtime.providers.openai.embeddings import OpenAIEmbeddings
+
 _Adapter: TypeAlias = Callable[[ProviderConfig, SecretStr | None, str, HTTPClient], ChatModel]
 
 _log = structlog.get_logger()
 
+# The types of providers with OpenAI's API.
+_OPENAI = ("openai", "ollama", "vllm")
 # RFC 9110, 5.6.2: a token.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -44,10 +49,12 @@ class Models:
         models: Mapping[str, ChatModel | ConfigurationError],
         paths: list[Path],
         fell_back: Callable[[str], None] | None = None,
+        embedder: "Callable[[ProviderConfig], OpenAIEmbeddings] | None" = None,
     ) -> None:
         """Combine providers, at least one, with the model of each, or the error in its settings.
 
         `fell_back` is called with the name of a provider when another one is called instead.
+        `embedder` opens the embedding model of a provider.
 
         Raises:
             ConfigurationError: a provider that `chain()` uses is not usable.
@@ -55,6 +62,7 @@ class Models:
         self._configs = {config.name: config for config in configs}
         self._models = models
         self._fell_back = fell_back
+        self._embedder = embedder
         self.paths = paths
         self.chain()
 
@@ -84,6 +92,16 @@ class Models:
             ConfigurationError: the provider is not usable.
         """
         return self._usable(name) if name in self._configs else None
+
+    def embedder(self, name: str) -> "OpenAIEmbeddings | None":
+        """Return the embedding model of one provider, None if there is no such provider.
+
+        Raises:
+            ConfigurationError: the provider is not usable, or has no embeddings.
+        """
+        if name not in self._configs or self._embedder is None:
+            return None
+        return self._embedder(self._configs[name])
 
     def config(self, name: str | None = None) -> ProviderConfig:
         """Return the provider that `chain(name)` calls first.
@@ -146,13 +164,23 @@ def build_models(
             models[config.name] = _model(config, keys, client, metrics)
         except ConfigurationError as error:
             models[config.name] = error
-    responses = [config.mock_responses_path for config in configs if config.mock_responses_path]
-    paths = [Path(name) for name in (path, *responses) if name]
-    found = Models(configs, models, paths, metrics.fell_back)
+    read = [name for config in configs for name in _files(config)]
+    paths = [Path(name) for name in (path, *read) if name]
+    found = Models(
+        configs, models, paths, metrics.fell_back, lambda config: _embedder(config, keys, client)
+    )
     for model in models.values():
         if isinstance(model, ConfigurationError):
             _log.warning("a provider is not usable", reason=model.message)
     return found
+
+
+def _files(config: ProviderConfig) -> Iterator[str]:
+    """Yield the files that a provider is read from. What a cassette records changes no provider."""
+    if config.mock_responses_path:
+        yield config.mock_responses_path
+    if config.cassette and config.cassette.mode == "replay":
+        yield config.cassette.path
 
 
 def _is_fallback(name: str) -> bool:
@@ -162,10 +190,24 @@ def _is_fallback(name: str) -> bool:
 def _model(
     config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient, metrics: RuntimeMetrics
 ) -> ChatModel:
-    vendor = _build(config, keys, client)
+    vendor = _recorded(config, lambda: _build(config, keys, client))
     metered = MeteredModel(vendor, config.name, config.model, metrics)
     retrying = RetryingModel(metered, config.name, retried=metrics.retried)
     return DefaultedModel(TracedModel(retrying, config), config.defaults)
+
+
+def _recorded(config: ProviderConfig, build: Callable[[], ChatModel]) -> ChatModel:
+    """Build a model; with a cassette, one that records its answers or has recorded ones."""
+    if config.cassette is None:
+        return build()
+    from omnia_runtime.cassettes.cassette import open_cassette  # noqa: PLC0415 - when used
+    from omnia_runtime.cassettes.model import RecordingModel, ReplayingModel  # noqa: PLC0415 - when used
+
+    mode = config.cassette.mode
+    cassette = open_cassette(config.cassette.path, mode)
+    if mode == "replay":
+        return ReplayingModel(config.model, cassette)
+    return RecordingModel(build(), config.model, cassette, first_look=mode == "auto")
 
 
 def _build(config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient) -> ChatModel:
@@ -184,6 +226,27 @@ def _build(config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClien
         key = _header_key(keys.get(config.name.lower()), variable)
         _check_headers(config)
         return make(config, key, variable, client)
+    except ValueError as error:
+        raise ConfigurationError(f'provider "{config.name}": {error}') from error
+
+
+def _embedder(
+    config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient
+) -> "OpenAIEmbeddings":
+    if config.type not in _OPENAI:
+        raise ConfigurationError(
+            f'provider "{config.name}" has the type {config.type}, which has no embeddings here;'
+            f" the types with embeddings are {', '.join(_OPENAI)}"
+        )
+    from omnia_runtime.providers.openai.embeddings import (  # noqa: PLC0415 - when used
+        OpenAIEmbeddings,
+    )
+
+    variable = _key_variable(config.name)
+    try:
+        key = _header_key(keys.get(config.name.lower()), variable)
+        _check_headers(config)
+        return OpenAIEmbeddings(config, key, variable, client)
     except ValueError as error:
         raise ConfigurationError(f'provider "{config.name}": {error}') from error
 
@@ -241,7 +304,7 @@ def _header_problem(value: str) -> str:
 
 
 def _adapter(config: ProviderConfig) -> _Adapter:
-    if config.type in ("openai", "ollama", "vllm"):
+    if config.type in _OPENAI:
         from omnia_runtime.providers.openai.adapter import OpenAIModel  # noqa: PLC0415 - when used
 
         return OpenAIModel

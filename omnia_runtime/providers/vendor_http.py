@@ -39,6 +39,7 @@ _MASK = "***"
 # The beginnings of keys say only whose they are, such as "sk-".
 _SHORTEST_MASKED = 6
 _MAX_ERROR_BYTES = 64 * 1024
+_MAX_BODY_BYTES = 16 << 20
 # How long to wait for the body of a refusal: its status says enough.
 _REASON_SECONDS = 5.0
 # How long to wait for the end of a body, so that its connection can serve the next call.
@@ -102,6 +103,22 @@ class VendorHTTP:
             with closing(BodyStream(response, limits)) as stream:
                 yield _chunks(stream, size)
             await _drain(response)
+
+    async def json(self, url: str, headers: Mapping[str, str], body: JsonObject) -> bytes:
+        """Post `body`, and return the answer, which is not streamed. See `events`.
+
+        Raises:
+            ProviderError: the vendor did not answer, refused the request, or answered too much.
+        """
+        async with self._response(url, headers, body) as response:
+            found = b""
+            async with asyncio.timeout(self._first_byte):
+                async for chunk in response.content.iter_any():
+                    found += chunk
+                    if len(found) > _MAX_BODY_BYTES:
+                        response.close()
+                        raise self.error(f"answered more than {_MAX_BODY_BYTES >> 20} MiB")
+            return found
 
     def error(
         self,

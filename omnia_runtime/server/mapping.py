@@ -14,6 +14,7 @@ from omnia_core.sessions import Message, SessionConflict
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_runtime.ports.listener import AgentEvent, ToolAnswered, ToolCalled
 from omnia_runtime.ports.model import ToolSpec
+from omnia_runtime.turns.budget import BudgetExceeded
 from omnia_runtime.turns.invocation import InvocationResult
 from omnia_runtime.turns.session_turns import SessionBusy, SessionUnknown
 from omnia_runtime.turns.turn import UserTurn
@@ -197,6 +198,8 @@ def stream_code(error: OmniaError) -> str:
     """Return the code for an error message on a Converse stream."""
     if isinstance(error, SessionBusy | SessionConflict):
         return ErrorCode.SESSION_CONFLICT
+    if isinstance(error, BudgetExceeded):
+        return ErrorCode.BUDGET_EXCEEDED
     if isinstance(error, SessionUnknown):
         return ErrorCode.SESSION_EXPIRED
     return _STREAM_CODES.get(error.code, ErrorCode.INTERNAL_ERROR)

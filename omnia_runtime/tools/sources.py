@@ -55,7 +55,7 @@ class ToolSources:
                 `open` returns sources with the new `specs`.
             deny_private: whether servers must be at public addresses.
         """
-        self._own_client = HTTPClient(_public_connector) if deny_private else None
+        self._own_client = HTTPClient(public_connector) if deny_private else None
         self._client = self._own_client or client
         self._deny_private = deny_private
         self._changed = changed
@@ -176,7 +176,7 @@ async def _close(live: LiveSource) -> None:
         _log.exception("a tool handler failed to close", handler=live.name)
 
 
-def _public_connector() -> "aiohttp.TCPConnector":
+def public_connector() -> "aiohttp.TCPConnector":
     """Return a connector to public addresses only; to be called on the event loop."""
     import aiohttp  # noqa: PLC0415 - loaded with the first call
 

@@ -140,6 +140,7 @@ class AgentVersion(Struct, frozen=True):
         rate: None if tool calls are not rate limited.
         output: the output schema; None outside of function mode.
         naming: None if sessions get no names.
+        evals: the evaluations of each turn that the runtime runs after it.
     """
 
     version: str
@@ -154,6 +155,7 @@ class AgentVersion(Struct, frozen=True):
     rate: CallRate | None = None
     output: StructuredOutput | None = None
     naming: NamingTerms | None = None
+    evals: "Sequence[EvalSpec]" = ()
 
     def with_client_tools(self, tools: Sequence[ToolSpec]) -> "AgentVersion":
         """Return the agent with tools that the client of one turn offers and executes.
@@ -253,4 +255,5 @@ class AgentVersions(Protocol):
 
 
 if TYPE_CHECKING:
+    from omnia_core.files.evals import EvalSpec
     from omnia_core.jsonschema import Schema

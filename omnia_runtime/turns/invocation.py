@@ -21,6 +21,8 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, repair_request
+from omnia_runtime.turns.budget import AgentBudget
+from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller, close_transcript
 from omnia_runtime.turns.turn_store import (
@@ -57,8 +59,11 @@ class Invocations:
         records: "InvocationRecords",
         metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
+        budget: AgentBudget | None = None,
     ) -> None:
+        """`budget` may refuse calls."""
         self._agents = agents
+        self._budget = budget
         self._records = records
         self._metrics = metrics
         self._tracing = tracing
@@ -85,6 +90,8 @@ class Invocations:
             record = InvocationRecord(invocation_id, input_json, caller.user_id)
             with self._records.recording(record):
                 finished = await self._run(record, input_json, metadata, caller)
+                if record.agent is not None and record.agent.evals:
+                    record.ended = _ended(record, record.agent, finished, began)
             note_end(span, finished)
         duration_ms = round((time.monotonic() - began) * 1000)
         return InvocationResult(finished.text, finished.usage, duration_ms)
@@ -96,8 +103,10 @@ class Invocations:
         metadata: Mapping[str, str],
         caller: Caller,
     ) -> TurnFinished:
+        if self._budget is not None:
+            await self._budget.admit()
         agent = self._agents.for_session(record.id, "")
-        record.set_pack_version(agent.version)
+        record.set_agent(agent)
         note_version(current_span(), agent)
         system = agent.prompt.render(input_values(input_json))
         if blocked := agent.check_input(input_json):
@@ -131,6 +140,8 @@ class InvocationRecord:
         messages: the conversation; the first message is the input.
         reason: the finish reason of the last answer; "" before it.
         fault: the mismatch between the last answer and the output schema; "" if there is none.
+        agent: the version that answers; None before it is known.
+        ended: the call, if it is to be evaluated.
     """
 
     def __init__(self, invocation_id: str, input_json: str, user_id: str) -> None:
@@ -138,25 +149,52 @@ class InvocationRecord:
         self.messages = [Message("user", input_json, user_id=user_id)]
         self.reason = ""
         self.fault = ""
+        self.agent: AgentVersion | None = None
+        self.ended: EndedTurn | None = None
 
-    def set_pack_version(self, version: str) -> None:
-        """Record the version of the PromptPack."""
-        self.messages[0] = structs.replace(self.messages[0], pack_version=version)
+    def set_agent(self, agent: AgentVersion) -> None:
+        """Record the version that answers."""
+        self.agent = agent
+        self.messages[0] = structs.replace(self.messages[0], pack_version=agent.version)
 
 
 class InvocationRecords:
     """Stores calls in the background: no caller waits, and a failed write fails no call."""
 
-    def __init__(self, store: SessionStore, metrics: RuntimeMetrics) -> None:
+    def __init__(
+        self,
+        store: SessionStore,
+        metrics: RuntimeMetrics,
+        ended: TurnListener | None = None,
+        *,
+        costs: bool = False,
+    ) -> None:
+        """Store nothing yet.
+
+        Args:
+            store: where calls are stored, if it keeps audit records.
+            metrics: count what is stored.
+            ended: called for calls that are to be evaluated, when they are stored.
+            costs: whether another store is told what the calls cost.
+        """
+        self._costs = costs
         self._store = store
         self._metrics = metrics
+        self._ended = ended
         self._writes: set[asyncio.Task[None]] = set()
 
     @contextmanager
     def recording(self, record: InvocationRecord) -> Iterator[None]:
         """Record the call inside the block, and store it at the end, if the store keeps audit."""
         if not self._store.keeps_audit:
-            yield
+            with recording(AuditRecorder("function") if self._costs else None) as costs:
+                try:
+                    yield
+                finally:
+                    if costs is not None:
+                        calls = costs.take().provider_calls
+                        self._start(record, self._store.add_costs(calls))
+            self._end(record)
             return
         recorder = AuditRecorder("function")
         with recording(recorder):
@@ -166,9 +204,9 @@ class InvocationRecords:
             except BaseException as error:
                 reason = "cancelled" if isinstance(error, asyncio.CancelledError) else "error"
                 messages = close_transcript(record.messages, 0, "", reason)
-                self._start_write(record.id, messages, recorder, _failed_ending(error))
+                self._start_write(record, messages, recorder, _failed_ending(error))
                 raise
-            self._start_write(record.id, record.messages, recorder, _ending(record))
+            self._start_write(record, record.messages, recorder, _ending(record))
 
     async def close(self) -> None:
         """Wait shortly for pending writes, then cancel them."""
@@ -177,26 +215,59 @@ class InvocationRecords:
         for task in self._writes:
             task.cancel()
 
+    def _end(self, record: InvocationRecord) -> None:
+        if self._ended is not None and record.ended is not None:
+            self._ended(record.ended)
+
     def _start_write(
-        self, session_id: str, messages: list[Message], recorder: AuditRecorder, ending: Ending
+        self,
+        record: InvocationRecord,
+        messages: list[Message],
+        recorder: AuditRecorder,
+        ending: Ending,
     ) -> None:
         if len(self._writes) >= MAX_PENDING_RECORDS:
             self._metrics.stored("append", "dropped", 0.0)
             return
         audit = recorder.end_turn(*ending, turns=1)
         write = self._store.append(
-            session_id, with_timestamps(messages), expected_length=0, audit=audit
+            record.id, with_timestamps(messages), expected_length=0, audit=audit
         )
-        task = asyncio.create_task(_log_failure(session_id, write))
+        self._start(record, self._write(record, write))
+
+    def _start(self, record: InvocationRecord, write: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_log_failure(record.id, write))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
 
+    async def _write(self, record: InvocationRecord, write: Coroutine[Any, Any, int]) -> None:
+        await write
+        self._end(record)
 
-async def _log_failure(session_id: str, write: Coroutine[Any, Any, int]) -> None:
+
+async def _log_failure(session_id: str, write: Coroutine[Any, Any, None]) -> None:
     try:
         await write
     except OmniaError as error:
         _log.warning("function call not stored", session=session_id, reason=error.message)
+
+
+def _ended(
+    record: InvocationRecord, agent: AgentVersion, finished: TurnFinished, began: float
+) -> EndedTurn:
+    """Return a call as the only turn of its session, without the request for another answer."""
+    first, *rest = record.messages
+    return EndedTurn(
+        session_id=record.id,
+        number=1,
+        agent=agent,
+        messages=[first, *(each for each in rest if each.role != "user")],
+        answer=finished.text,
+        usage=finished.usage,
+        latency_ms=(time.monotonic() - began) * 1000,
+        blocked=finished.blocked,
+        span=current_span(),
+    )
 
 
 def _ending(record: InvocationRecord) -> Ending:

@@ -1,6 +1,7 @@
 """Runs the turns of sessions: load the session, run the agent, store the turn."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from weakref import WeakValueDictionary
@@ -12,6 +13,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions import Message, Session, SessionStore
 from omnia_core.sessions.audit import EventKind
 from omnia_core.sessions.signals import CANCEL, Signal
+from omnia_core.telemetry.tracing import current_span
 from omnia_runtime.agent.request_builder import RequestBuilder
 from omnia_runtime.observe.audit import record_event
 from omnia_runtime.observe.metrics import RuntimeMetrics
@@ -19,6 +21,8 @@ from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
+from omnia_runtime.turns.budget import AgentBudget
+from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
 from omnia_runtime.turns.naming import Naming
 from omnia_runtime.turns.running import RunningTurn, RunningTurns
@@ -44,14 +48,19 @@ class SessionTurns:
         media: MediaLoader,
         metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
+        ended: TurnListener | None = None,
+        budget: AgentBudget | None = None,
     ) -> None:
+        """`ended` is called for turns that are to be evaluated; `budget` may refuse turns."""
         self._agents = agents
+        self._ended = ended
+        self._budget = budget
         self._store = store
         self._media = media
         self._tracing = tracing
         self._metrics = metrics
         self._locks = SessionLocks()
-        self._turns = TurnStore(store)
+        self._turns = TurnStore(store, costs=budget is not None)
         self._summaries = Summaries(store, self._locks.summary)
         self._naming = Naming(store)
         self._running = RunningTurns(store.signals)
@@ -124,6 +133,9 @@ class SessionTurns:
     async def _run(
         self, turn: UserTurn, listener: AgentListener, caller: Caller, running: RunningTurn
     ) -> TurnFinished:
+        began = time.monotonic()
+        if self._budget is not None:
+            await self._budget.admit()
         session = await self._store.load(turn.session_id)
         require_owner(session, caller)
         turn.session_name = session.name if session else ""
@@ -139,6 +151,7 @@ class SessionTurns:
         note_turn(agent, transcript, session.deleted if session else None)
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
         check_parts(agent.prompt.prompt.media, turn.parts)
+        begin = len(transcript)
         transcript.append(user_message(turn, caller, agent.version))
         owner = MediaOwner(turn.session_id, caller.user_id)
         media = await self._media.load_all(transcript, owner)
@@ -173,9 +186,37 @@ class SessionTurns:
         checkpoints.end()
         ending = completed_ending(finished.reason)
         await self._turns.end(turn.session_id, transcript, known, ending, first)
+        self._evaluate(turn, session, agent, transcript[begin:], finished, began)
         if requests.first and requests.first.wants_summary:
             self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
+
+    def _evaluate(
+        self,
+        turn: UserTurn,
+        session: Session | None,
+        agent: AgentVersion,
+        messages: Sequence[Message],
+        finished: TurnFinished,
+        began: float,
+    ) -> None:
+        """Have a turn evaluated, of which `messages` are, if it is to be."""
+        if self._ended is None or not agent.evals:
+            return
+        before = _number(session, session.messages if session else turn.history)
+        self._ended(
+            EndedTurn(
+                session_id=turn.session_id,
+                number=before + 1,
+                agent=agent,
+                messages=messages,
+                answer=turn.answer,
+                usage=finished.usage,
+                latency_ms=(time.monotonic() - began) * 1000,
+                blocked=finished.blocked,
+                span=current_span(),
+            )
+        )
 
     def _name(
         self,
@@ -186,9 +227,7 @@ class SessionTurns:
     ) -> Callable[[], str]:
         """Name the session, if that is due; return what returns its name so far."""
         known = session.name if session else ""
-        deleted = session.deleted.turns if session and session.deleted else 0
-        turns = deleted + sum(message.role == "user" for message in transcript)
-        if agent.naming is None or not agent.naming.due(known, turns):
+        if agent.naming is None or not agent.naming.due(known, _number(session, transcript)):
             return lambda: known
         task = self._naming.start(session_id, agent.naming, known, transcript)
         return lambda: task.result() if task.done() and not task.cancelled() else known
@@ -209,6 +248,12 @@ class SessionTurns:
                 f"the model's answer has media that cannot be loaded: {error.message}"
             ) from error
         return structs.replace(finished, parts=tuple(parts))
+
+
+def _number(session: Session | None, transcript: Sequence[Message]) -> int:
+    """Return the number of the last turn of a transcript, from 1; deleted turns count."""
+    deleted = session.deleted.turns if session and session.deleted else 0
+    return deleted + sum(message.role == "user" for message in transcript)
 
 
 async def _send_blocked(

@@ -43,13 +43,15 @@ def failed_ending(error: BaseException) -> Ending:
 class TurnStore:
     """Appends the messages of turns. A write is completed even if its turn is cancelled."""
 
-    def __init__(self, store: SessionStore) -> None:
+    def __init__(self, store: SessionStore, *, costs: bool = False) -> None:
+        """`costs`: a store that keeps no audit records is told them for what the calls cost."""
         self._store = store
+        self._records = store.keeps_audit or costs
         self._writes: set[asyncio.Task[int]] = set()
 
     def recording(self) -> AbstractContextManager[AuditRecorder | None]:
-        """Record the audit of the turn inside the block, if the store keeps it."""
-        return recording(AuditRecorder() if self._store.keeps_audit else None)
+        """Record the audit of the turn inside the block, if the store wants it."""
+        return recording(AuditRecorder() if self._records else None)
 
     async def begin(
         self, session_id: str, transcript: Sequence[Message], known: int, first: int = 0

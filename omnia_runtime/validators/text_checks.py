@@ -21,6 +21,7 @@ _MAX_PLACES = 3  # violations of a schema that a detail names
 
 # A run of marks with closing quotes and brackets, before white space or the end; the full stops of
 # Chinese and Japanese, which no space follows; an empty line. Possessive, so that it is linear.
+_LIST_NUMBER = re.compile(r"[0-9]{1,3}[.)]")
 _SENTENCE_END = re.compile(
     r"(?<![.!?…])[.!?…]++[\"'”’)\]»]*+(?=\s|\Z)|[。！？]++[」』”’）]*+|\n[^\S\n]*+\n"  # noqa: RUF001 - these are the characters
 )
@@ -133,9 +134,10 @@ def _ends_sentence(text: str, stop: int) -> bool:
 
 def _is_sentence(piece: str) -> bool:
     stripped = piece.strip()
-    if re.fullmatch(r"[0-9]{1,3}[.)]", stripped):
+    first = stripped[:1]
+    if first.isdigit() and _LIST_NUMBER.fullmatch(stripped):
         return False
-    return any(char.isalnum() for char in stripped)
+    return first.isalnum() or any(char.isalnum() for char in stripped)
 
 
 class JsonNotFound(ValueError):

@@ -37,6 +37,16 @@ def constant(name: str, value: int, labels: str = "") -> Series:
     return {f"{name}{{{labels}}}": f"{value}x60"}
 
 
+def scores(after: int) -> Series:
+    """Return 100 scores a minute, each 1, and in the last 20 minutes `after` hundredths of it."""
+    labels = f'{AGENT},eval_id="polite",promptpack_name="p",variant="stable"'
+    return {
+        f"omnia_eval_score_sum{{{labels}}}": f"0+100x40 {4000 + after}+{after}x19",
+        f"omnia_eval_score_count{{{labels}}}": "0+100x60",
+    }
+
+
+BUDGET = "omnia_budget_used_ratio"
 DURATION = "omnia_agent_request_duration_seconds"
 FIRST = "omnia_agent_time_to_first_chunk_seconds"
 WAIT = "omnia_agent_queue_wait_seconds"
@@ -81,6 +91,9 @@ FIRES: dict[str, Series] = {
     "OmniaQueueWaits": buckets(WAIT, slow=10),
     "OmniaConnectionsNearLimit": constant(CONNECTIONS, 8001, AGENT + ',pod="jam-1"'),
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.2x60"},
+    "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.81x60"},
+    "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "1x60"},
+    "OmniaEvalScoreFalling": scores(50),
     "OmniaTurnLimitsReached": limits(11),
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "timeout", 21),
     "OmniaSessionStoreFailing": ratio(STORE, "status", "success", "unavailable", 2),
@@ -107,6 +120,9 @@ QUIET: dict[str, Series] = {
     "OmniaConnectionsNearLimit": constant(CONNECTIONS, 7000, AGENT + ',pod="jam-1"')
     | constant(CONNECTIONS, 7000, AGENT + ',pod="jam-2"'),
     "OmniaSpendHigh": {f'{COST}{{{AGENT},provider="default"}}': "0+0.1x60"},
+    "OmniaBudgetNearlySpent": {f'{BUDGET}{{{AGENT},period="day"}}': "0.79x60"},
+    "OmniaBudgetSpent": {f'{BUDGET}{{{AGENT},period="month"}}': "0.79x60"},
+    "OmniaEvalScoreFalling": scores(85),
     "OmniaTurnLimitsReached": limits(9),
     # arguments that do not fit are the model's fault, not the handler's
     "OmniaToolsFailing": ratio(TOOLS, "status", "success", "invalid", 50),

@@ -1,5 +1,6 @@
 """What names, paths and ports of a cluster become on one machine."""
 
+import json
 import socket
 import sys
 from pathlib import Path
@@ -268,6 +269,74 @@ def test_an_agent_with_a_runtime_of_ones_own_is_not_run_with_the_built_in_one(
     machine = Machine(tmp_path, wanted.objects, Addresses(), {})
     with pytest.raises(CannotRun, match=r"example\.com/lg:1.* framework\.type: promptkit"):
         localise(planned, AgentPorts(1, 2, 3, 4), machine)
+
+
+EVALUATED = """
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: AgentRuntime
+metadata: {name: judged}
+spec:
+  promptPackRef: {name: support}
+  session: {type: SESSIONS}
+  providers:
+    - {name: default, providerRef: {name: model}}
+    - {name: judge, providerRef: {name: model}}
+  evals: {enabled: true}
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: PromptPack
+metadata: {name: support}
+spec: {version: 1.0.0, source: {type: configmap, configMapRef: {name: pack}}}
+---
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: Provider
+metadata: {name: model}
+spec: {type: mock}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: pack}
+data: {pack.json: PACK}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: store}
+stringData: {url: "redis://127.0.0.1:1"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sessions", "programs"),
+    [
+        ("memory", ["judged/facade", "judged/runtime"]),
+        ("redis, storeRef: {name: store}", ["judged/facade", "judged/runtime", "judged/evals"]),
+    ],
+)
+def test_evaluations_are_a_third_program_where_it_sees_the_sessions(
+    sessions: str, programs: list[str], tmp_path: Path
+) -> None:
+    prompt = {"id": "main", "name": "Main", "version": "1.0.0", "system_template": "Hi."}
+    judged = {"id": "k", "type": "llm_judge", "trigger": "every_turn", "params": {"criteria": "K"}}
+    pack = {
+        "id": "support",
+        "name": "Support",
+        "version": "1.0.0",
+        "prompts": {"main": prompt},
+        "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+        "evals": [judged],
+    }
+    text = EVALUATED.replace("SESSIONS", sessions).replace("PACK", json.dumps(json.dumps(pack)))
+    wanted = desired([document(each) for each in text.split("---")], {}, Settings())
+    (planned,) = wanted.plans.values()
+    machine = Machine(tmp_path, wanted.objects, Addresses(), {})
+    made = localise(planned, AgentPorts(1, 2, 3, 4, 5), machine)
+    assert [process.title for process in made.processes] == programs
+    assert made.processes[1].environment["OMNIA_EVALS_WORKER"] == "true"
+    if len(programs) > 2:
+        worker = made.processes[2]
+        assert worker.command[1:] == ("-m", "omnia_runtime.evals")
+        assert worker.environment["OMNIA_HEALTH_PORT"] == "5"
+        assert "evals" in made.health
 
 
 def test_what_an_agent_has_in_a_cluster_only_is_named(tmp_path: Path) -> None:

@@ -192,9 +192,34 @@ def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
 
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
-    (finding,) = check(tmp_path, AGENT + "  evals:\n    enabled: true\n", PACK, PROVIDER)
+    rollout = (
+        "  rollout:\n    candidate: {promptPackVersion: 2.0.0}\n    steps: [{setWeight: 10}]\n"
+    )
+    (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
     assert (finding.severity, finding.line) == ("warning", 15)
-    assert finding.path.startswith("spec.evals")
+    assert finding.path.startswith("spec.rollout")
+
+
+def test_an_evaluation_that_cannot_be_run_or_exported_is_named_with_its_line(
+    tmp_path: Path,
+) -> None:
+    evals = """ "evals": [
+       {"id": "a", "type": "contains", "trigger": "every_turn", "params": {"patterns": ["x"]},
+        "metric": {"name": "tone", "type": "gauge"}},
+       {"id": "b", "type": "astrology", "trigger": "every_turn"},
+       {"id": "c", "type": "contains", "trigger": "every_turn", "params": {"patterns": ["x"]},
+        "metric": {"name": "tone", "type": "counter"}}],
+     "template_engine\""""
+    pack = PACK.replace(' "template_engine"', evals)
+    agent = AGENT + "  evals:\n    enabled: true\n"
+    found = sorted(check(tmp_path, agent, pack, PROVIDER), key=lambda each: each.line)
+    lines = (tmp_path / "all.yaml").read_text().splitlines()
+    assert [lines[each.line - 1].split(",")[0].strip() for each in found] == [
+        '{"id": "b"',
+        '{"id": "c"',
+    ]
+    assert '"astrology" is not known' in found[0].message
+    assert 'another evaluation has the metric "tone"' in found[1].message
 
 
 def test_a_secret_that_is_not_among_the_manifests_is_a_warning(tmp_path: Path) -> None:

@@ -26,6 +26,24 @@ with connect(url + (f"?session_id={session}" if session else ""), open_timeout=5
     print(json.dumps({"session": session, "answers": answers}))
 """
 
+_MANY = """
+import json, sys
+from websockets.sync.client import connect
+url, sessions, turns = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+names = []
+for _ in range(sessions):
+    with connect(url, open_timeout=5) as socket:
+        names.append(json.loads(socket.recv(timeout=10))["session_id"])
+        for _ in range(turns):
+            message = {"type": "message", "content": "hello", "session_id": names[-1]}
+            socket.send(json.dumps(message))
+            frame = {"type": ""}
+            while frame["type"] not in ("done", "error"):
+                frame = json.loads(socket.recv(timeout=20))
+            assert frame["type"] == "done", frame
+print(json.dumps(names))
+"""
+
 _POST = """
 import sys, urllib.request
 url, body = sys.argv[1:]
@@ -70,6 +88,13 @@ def talk(kubectl: Kubectl, agent: str, *messages: str, session: str = "") -> tup
     url = f"ws://{_address(kubectl, agent)}/ws"
     said = json.loads(_run(kubectl, agent, _SAY, url, session, *messages))
     return said["session"], said["answers"]
+
+
+def talk_often(kubectl: Kubectl, agent: str, sessions: int, turns: int) -> list[str]:
+    """Hold so many conversations of so many turns; return their sessions."""
+    url = f"ws://{_address(kubectl, agent)}/ws"
+    names: list[str] = json.loads(_run(kubectl, agent, _MANY, url, str(sessions), str(turns)))
+    return names
 
 
 def call(kubectl: Kubectl, function: str, body: JsonObject) -> JsonObject:

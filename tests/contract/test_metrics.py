@@ -8,6 +8,9 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import FacadeEnv, RuntimeEnv
+from omnia_core.names import EvalOutcome
+from omnia_core.sessions import EvalResult
+from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.telemetry.program import program_registry
 from omnia_core.telemetry.tracing.configuration import configure_tracing
@@ -21,7 +24,9 @@ from omnia_operator.metrics import (
     WorkQueueGauges,
     WorkQueueMetrics,
 )
+from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
+from omnia_runtime.turns.budget import AgentBudget, BudgetGauge, budget_periods
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources
 
@@ -34,8 +39,24 @@ MAKERS = {
     "omnia_operator/metrics/requests.py",
     "omnia_operator/metrics/scraped.py",
     "omnia_operator/metrics/work_queue.py",
+    "omnia_runtime/evals/worker_metrics.py",
+    "omnia_runtime/observe/eval_metrics.py",
     "omnia_runtime/observe/metrics.py",
+    "omnia_runtime/turns/budget.py",
 }
+
+
+RESULT = EvalResult(
+    session="s",
+    turn=1,
+    at="2026-03-01T12:00:00Z",
+    evaluation="e",
+    type="contains",
+    trigger="every_turn",
+    source="inline",
+    outcome=EvalOutcome.PASSED,
+    score=1.0,
+)
 
 
 def facade() -> CollectorRegistry:
@@ -62,6 +83,13 @@ def runtime() -> CollectorRegistry:
     with metrics.measure_turn():
         pass
     registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))
+    env = RuntimeEnv(agent_name="a", namespace="n", budget_usd_per_day=1.0)
+    store = MemorySessionStore(env.session_ttl)
+    budget = AgentBudget(store, budget_periods(env), env.budget_on_exceeded)
+    registry.register(BudgetGauge("a", "n", budget))
+    evals = EvalMetrics(registry, "a", "n")
+    evals.recorded(RESULT, "p")
+    evals.dropped("queue", 1)
     return registry
 
 
@@ -148,6 +176,8 @@ def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
     bounded = {
         "direction",
         "dry_run",
+        "eval_id",
+        "eval_type",
         "handler",
         "kind",
         "limit",
@@ -155,6 +185,10 @@ def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
         "model",
         "operation",
         "outcome",
+        "period",
+        "promptpack_name",
+        "source",
+        "variant",
     }
     bounded |= {
         "provider",

@@ -68,30 +68,38 @@ class Bed:
 
 @asynccontextmanager
 async def bed_of(
-    kind: str, request: pytest.FixtureRequest, retention: Retention | None = None
+    kind: str,
+    request: pytest.FixtureRequest,
+    retention: Retention | None = None,
+    *,
+    evaluated: bool = False,
 ) -> AsyncIterator[Bed]:
     """Open two stores of a kind, on a server that has nothing yet."""
     counted = Counted()
     async with AsyncExitStack() as stack:
         if kind == "memory":
-            yield _memory_bed(retention, counted)
+            yield _memory_bed(retention, counted, evaluated=evaluated)
             return
         if kind == "redis":
             url: str = request.getfixturevalue("redis_url")
             redis = await stack.enter_async_context(Redis.from_url(url))
             await redis.flushdb()
-            store: SessionStore = redis_store(url, retention, counted)
-            other: SessionStore = redis_store(url, retention, counted)
+            store: SessionStore = redis_store(url, retention, counted, evaluated=evaluated)
+            other: SessionStore = redis_store(url, retention, counted, evaluated=evaluated)
             advance = _redis_time(redis)
         elif kind == "mongodb":
             url = request.getfixturevalue("mongo").url
             client = await stack.enter_async_context(mongo_client(url))
             await client.drop_database("omnia")
-            store, other = (mongo_store(url, retention, counted) for _ in range(2))
+            store, other = (
+                mongo_store(url, retention, counted, evaluated=evaluated) for _ in range(2)
+            )
             advance = mongo_time(client)
         elif kind == "sqlite":
             path = request.getfixturevalue("tmp_path") / f"{uuid.uuid4()}" / "sessions.db"
-            store, other = (sqlite_store(path, retention, counted) for _ in range(2))
+            store, other = (
+                sqlite_store(path, retention, counted, evaluated=evaluated) for _ in range(2)
+            )
 
             async def advance(seconds: float) -> None:
                 sqlite_time(path, seconds)
@@ -100,7 +108,9 @@ async def bed_of(
             url = request.getfixturevalue("postgres").url
             connection = await stack.enter_async_context(connected(url))
             await connection.execute("DROP SCHEMA IF EXISTS omnia CASCADE")
-            store, other = (postgres_store(url, retention, counted) for _ in range(2))
+            store, other = (
+                postgres_store(url, retention, counted, evaluated=evaluated) for _ in range(2)
+            )
 
             async def advance(seconds: float) -> None:
                 await connection.execute(_PASS, timedelta(seconds=seconds))
@@ -111,37 +121,64 @@ async def bed_of(
 
 
 def redis_store(
-    url: str, retention: Retention | None = None, counted: Counted | None = None
+    url: str,
+    retention: Retention | None = None,
+    counted: Counted | None = None,
+    *,
+    evaluated: bool = False,
 ) -> RedisSessionStore:
     note = (counted or Counted()).note
     return RedisSessionStore(
         url,
         SessionSettings(
-            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+            ttl=TTL,
+            namespace="default",
+            agent="a",
+            retention=retention,
+            on_retention=note,
+            evaluated=evaluated,
         ),
     )
 
 
 def postgres_store(
-    url: str, retention: Retention | None = None, counted: Counted | None = None
+    url: str,
+    retention: Retention | None = None,
+    counted: Counted | None = None,
+    *,
+    evaluated: bool = False,
 ) -> PostgresSessionStore:
     note = (counted or Counted()).note
     return PostgresSessionStore(
         url,
         SessionSettings(
-            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+            ttl=TTL,
+            namespace="default",
+            agent="a",
+            retention=retention,
+            on_retention=note,
+            evaluated=evaluated,
         ),
     )
 
 
 def mongo_store(
-    url: str, retention: Retention | None = None, counted: Counted | None = None
+    url: str,
+    retention: Retention | None = None,
+    counted: Counted | None = None,
+    *,
+    evaluated: bool = False,
 ) -> MongoSessionStore:
     note = (counted or Counted()).note
     return MongoSessionStore(
         url,
         SessionSettings(
-            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+            ttl=TTL,
+            namespace="default",
+            agent="a",
+            retention=retention,
+            on_retention=note,
+            evaluated=evaluated,
         ),
         # The server of the tests takes one command after another.
         MongoTimings(command_seconds=LIMIT),
@@ -170,13 +207,22 @@ def mongo_time(client: AsyncMongoClient[dict[str, Any]]) -> Callable[[float], Aw
 
 
 def sqlite_store(
-    path: Path, retention: Retention | None = None, counted: Counted | None = None
+    path: Path,
+    retention: Retention | None = None,
+    counted: Counted | None = None,
+    *,
+    evaluated: bool = False,
 ) -> SqliteSessionStore:
     note = (counted or Counted()).note
     return SqliteSessionStore(
         path,
         SessionSettings(
-            ttl=TTL, namespace="default", agent="a", retention=retention, on_retention=note
+            ttl=TTL,
+            namespace="default",
+            agent="a",
+            retention=retention,
+            on_retention=note,
+            evaluated=evaluated,
         ),
     )
 
@@ -217,7 +263,7 @@ async def connected(url: str) -> AsyncIterator[asyncpg.Connection]:
         await connection.close()
 
 
-def _memory_bed(retention: Retention | None, counted: Counted) -> Bed:
+def _memory_bed(retention: Retention | None, counted: Counted, *, evaluated: bool) -> Bed:
     now = 0.0
 
     async def advance(seconds: float) -> None:
@@ -225,7 +271,11 @@ def _memory_bed(retention: Retention | None, counted: Counted) -> Bed:
         now += seconds
 
     store = MemorySessionStore(
-        TTL, retention=retention, on_retention=counted.note, clock=lambda: now
+        TTL,
+        retention=retention,
+        on_retention=counted.note,
+        evaluated=evaluated,
+        clock=lambda: now,
     )
     return Bed(store, store, advance, counted)
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from omnia_core.errors import ConfigurationError
-from omnia_core.files.evals import Outcome, evals_of, read_evals
+from omnia_core.files.evals import evals_of, read_evals
 from omnia_core.files.evals.outcome import Requirement, requirement
 from omnia_core.files.evals.readers import TYPES
 from omnia_core.files.evals.rules import Judged, ToolsCalled
@@ -19,6 +19,7 @@ from omnia_core.files.pack.prompt import Eval, Prompt, Threshold
 from omnia_core.files.placement import bucket_of
 from omnia_core.files.validators import Includes
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import EvalOutcome
 
 VECTORS = {
     "session-1": {0: 1432, 1: 385, 2: 4533, 7: 2970},
@@ -141,25 +142,25 @@ def test_an_assertion_is_its_evaluation_with_a_threshold() -> None:
 @pytest.mark.parametrize(
     ("threshold", "score", "passed", "outcome"),
     [
-        (None, 0.2, None, Outcome.SCORED),
-        (None, 0.0, False, Outcome.FAILED),
-        (None, 1.0, True, Outcome.PASSED),
-        (Threshold(">=", 0.8), 0.8, None, Outcome.PASSED),
-        (Threshold("gte", 0.8), 0.79, None, Outcome.FAILED),
-        (Threshold("<", 0.5), 0.4, False, Outcome.PASSED),
-        (Threshold("!=", 0.5), 0.5, None, Outcome.FAILED),
-        (Threshold(min_score=0.2, max_score=0.6), 0.6, None, Outcome.PASSED),
-        (Threshold(min_score=0.2, max_score=0.6), 0.7, None, Outcome.FAILED),
-        (Threshold(passed=True), 0.9, True, Outcome.PASSED),
-        (Threshold(passed=True), 0.9, False, Outcome.FAILED),
-        (Threshold(passed=False), 0.0, False, Outcome.PASSED),
-        (Threshold(passed=True), 1.0, None, Outcome.PASSED),
-        (Threshold(passed=True), 0.9, None, Outcome.FAILED),
-        (Threshold(">=", 0.5, min_score=0.7), 0.6, None, Outcome.FAILED),
+        (None, 0.2, None, EvalOutcome.SCORED),
+        (None, 0.0, False, EvalOutcome.FAILED),
+        (None, 1.0, True, EvalOutcome.PASSED),
+        (Threshold(">=", 0.8), 0.8, None, EvalOutcome.PASSED),
+        (Threshold("gte", 0.8), 0.79, None, EvalOutcome.FAILED),
+        (Threshold("<", 0.5), 0.4, False, EvalOutcome.PASSED),
+        (Threshold("!=", 0.5), 0.5, None, EvalOutcome.FAILED),
+        (Threshold(min_score=0.2, max_score=0.6), 0.6, None, EvalOutcome.PASSED),
+        (Threshold(min_score=0.2, max_score=0.6), 0.7, None, EvalOutcome.FAILED),
+        (Threshold(passed=True), 0.9, True, EvalOutcome.PASSED),
+        (Threshold(passed=True), 0.9, False, EvalOutcome.FAILED),
+        (Threshold(passed=False), 0.0, False, EvalOutcome.PASSED),
+        (Threshold(passed=True), 1.0, None, EvalOutcome.PASSED),
+        (Threshold(passed=True), 0.9, None, EvalOutcome.FAILED),
+        (Threshold(">=", 0.5, min_score=0.7), 0.6, None, EvalOutcome.FAILED),
     ],
 )
 def test_a_threshold_of_either_form_decides(
-    threshold: Threshold | None, score: float, passed: bool | None, outcome: Outcome
+    threshold: Threshold | None, score: float, passed: bool | None, outcome: EvalOutcome
 ) -> None:
     assert requirement(threshold).outcome(score, passed=passed) is outcome
 

@@ -364,12 +364,10 @@ def test_an_entry_that_is_not_there_names_those_that_are() -> None:
 def test_what_a_pack_declares_and_nothing_acts_on_is_listed() -> None:
     whole = parse_pack(text(WHOLE))
     assert [each.partition(":")[0] for each in whole.not_applied()] == [
-        "evals",
         "skills",
         "compositions",
         "agents",
         "workflow (but for the prompt of its entry)",
-        "prompts.help.evals",
         "prompts.help.pipeline",
         "prompts.help.variables.tier.binding",
         "prompts.help.media.audio.max_duration_sec",

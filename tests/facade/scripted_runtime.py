@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import grpc
 from grpc import aio
 
+from omnia_core.conversation.budget import spent_message
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc as pb_grpc
 
@@ -120,6 +122,9 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
                 yield done("", rest)
             case "fail":
                 yield pb.ServerMessage(error=pb.Error(code="PROVIDER_ERROR", message="no model"))
+            case "spent":
+                text = spent_message("day", 5, datetime.now(UTC) + timedelta(hours=1))
+                yield pb.ServerMessage(error=pb.Error(code="BUDGET_EXCEEDED", message=text))
             case "die":
                 yield chunk("part")
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "gone")

@@ -1,10 +1,12 @@
 """A function by itself: what it checks, sends, returns and records."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 
+from omnia_core.conversation.budget import spent_message
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, ConfigurationError
 from omnia_core.files.function import FunctionFile
@@ -130,6 +132,7 @@ def test_each_error_has_its_status_and_headers() -> None:
         415: {"unsupported_media_type"},
         417: {"expectation_failed"},
         422: {"idempotency_key_reused"},
+        429: {"budget_exceeded"},
         500: {"internal_error"},
         502: {"runtime_error", "output_invalid"},
         503: {"overloaded", "idempotency_unavailable"},
@@ -201,6 +204,22 @@ async def test_a_failure_of_the_runtime_shows_nothing_of_its_inside(
     runtime.outcome = RuntimeFailed(code, "10.0.0.7 said secret")
     failed = await failure(made(runtime))
     assert (failed.code, failed.body["detail"]) == (FunctionErrorCode.RUNTIME_ERROR, detail)
+
+
+async def test_a_spent_budget_is_told_with_the_seconds_until_the_next_one() -> None:
+    runtime = Runtime()
+    text = spent_message("month", 5, datetime.now(UTC) + timedelta(hours=1))
+    runtime.outcome = RuntimeFailed(Code.RESOURCE_EXHAUSTED, f"RESOURCE_EXHAUSTED: {text}")
+    failed = await failure(made(runtime))
+    assert (failed.code, failed.status) == (FunctionErrorCode.BUDGET_EXCEEDED, 429)
+    assert failed.body["detail"] == text
+    assert 0 < int(failed.headers["Retry-After"]) <= 3600
+
+
+async def test_other_limits_of_the_runtime_are_its_failure() -> None:
+    runtime = Runtime()
+    runtime.outcome = RuntimeFailed(Code.RESOURCE_EXHAUSTED, "the message is too large")
+    assert (await failure(made(runtime))).code == FunctionErrorCode.RUNTIME_ERROR
 
 
 @pytest.mark.parametrize("wrong", ["inputSchema", "outputSchema"])

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from omnia_core.conversation.budget import reset_of
 from omnia_core.units import Duration
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_facade.timings import Timings
@@ -32,6 +33,15 @@ async def test_an_error_of_the_runtime_is_passed_on(agent: Running) -> None:
         await client.say("fail")
         (frame,) = await client.answer()
     assert frame["error"] == {"code": "PROVIDER_ERROR", "message": "no model"}
+
+
+@pytest.mark.covers("websocket.md#budget-exceeded")
+async def test_a_spent_budget_is_told_with_the_time_of_the_next_one(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("spent")
+        (frame,) = await client.answer()
+    assert frame["error"]["code"] == "BUDGET_EXCEEDED"
+    assert reset_of(frame["error"]["message"])
 
 
 @pytest.mark.covers("websocket.md#show-tools")

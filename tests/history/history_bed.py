@@ -8,8 +8,10 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec import structs
 
-from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionStore
+from omnia_core.names import EvalOutcome
+from omnia_core.sessions import AuditTrail, EvalResult, Message, SessionSettings, SessionStore
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.sessions.mongodb.store import MongoSessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
@@ -44,7 +46,42 @@ async def fill(url: str) -> str:
     await keep(url, "desk", "a\0 odd/id", audit("default", 2.0))
     await keep(url, "sum", "call-1", audit("default", 4.0, tag="function"))
     await keep(url, "shop", "theirs", audit("default", 8.0), namespace="other")
+    await judge(url, "shop", "s1", result("polite", EvalOutcome.PASSED, 1.0))
+    await judge(url, "shop", "s1", result("polite", EvalOutcome.FAILED, 0.25, turn=2))
+    await judge(url, "shop", "s1", result("long", EvalOutcome.SCORED, 0.5, variant="canary"))
+    await judge(url, "desk", "s1", result("polite", EvalOutcome.ERROR, None))
+    await judge(url, "shop", "theirs", result("polite", EvalOutcome.PASSED, 1.0), "other")
     return url
+
+
+def result(
+    evaluation: str, outcome: EvalOutcome, score: float | None, *, turn: int = 1, variant: str = ""
+) -> EvalResult:
+    return EvalResult(
+        session="",
+        turn=turn,
+        at=AT,
+        evaluation=evaluation,
+        type="llm_judge",
+        trigger="every_turn",
+        source="worker",
+        outcome=outcome,
+        score=score,
+        explanation="why",
+        error="" if score is not None else "the judge is away",
+        cost_usd=0.125,
+        judge_model="m-2",
+        variant=variant,
+        pack_version="1.0.0",
+    )
+
+
+async def judge(
+    url: str, agent: str, session_id: str, found: EvalResult, namespace: str = "default"
+) -> None:
+    store = store_at(url, SessionSettings(ttl=HOUR, namespace=namespace, agent=agent))
+    assert await store.add_eval_results([structs.replace(found, session=session_id)]) == 1
+    await store.close()
 
 
 async def database(postgres: PostgresServer, name: str) -> str:

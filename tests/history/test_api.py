@@ -146,6 +146,76 @@ async def test_a_session_shows_what_happened_in_it(filled: str) -> None:
         assert (results["items"], results["next"]) == ([], None)
 
 
+async def test_a_session_shows_what_evaluations_found(filled: str) -> None:
+    async with api(filled) as client:
+        first = await get(client, "sessions/s1/eval-results", agent="shop", limit="2")
+        query = {"agent": "shop", "cursor": first["next"]}
+        rest = await get(client, "sessions/s1/eval-results", **query)
+        found = first["items"] + rest["items"]
+        (away,) = (await get(client, "sessions/s1/eval-results", agent="desk"))["items"]
+    assert [(each["turn"], each["evaluation"], each["score"]) for each in found] == [
+        (1, "polite", 1.0),
+        (2, "polite", 0.25),
+        (1, "long", 0.5),
+    ]
+    assert found[0]["at"] == "2026-03-01T12:00:00Z"
+    assert (away["outcome"], away["score"], away["error"]) == ("error", None, "the judge is away")
+    assert {name: away[name] for name in ("type", "trigger", "source", "judge_model")} == {
+        "type": "llm_judge",
+        "trigger": "every_turn",
+        "source": "worker",
+        "judge_model": "m-2",
+    }
+
+
+async def test_results_add_up_by_evaluation_and_variant(filled: str) -> None:
+    async with api(filled) as client:
+        by_eval = await get(client, "evals/summary")
+        split = await get(client, "evals/summary", by="eval,variant", agent="shop")
+        since = {"since": "2026-03-01T12:00:00Z", "by": "agent"}
+        by_agent = await get(client, "evals/summary", **since)
+        later = await get(client, "evals/summary", since="2026-03-01T12:00:01Z")
+        assert later["groups"] == []
+        assert (await get(client, "evals/summary", since="1h"))["groups"] == []
+        wrong = await get(client, "evals/summary", by="eval,colour")
+        assert wrong["error"] == "invalid_request"
+        assert "eval,colour" in wrong["detail"]
+    assert by_eval["groups"] == [
+        {
+            "eval": "long",
+            "results": 1,
+            "passed": 0,
+            "failed": 0,
+            "scored": 1,
+            "skipped": 0,
+            "errors": 0,
+            "pass_rate": None,
+            "mean_score": 0.5,
+            "cost_usd": 0.125,
+        },
+        {
+            "eval": "polite",
+            "results": 3,
+            "passed": 1,
+            "failed": 1,
+            "scored": 0,
+            "skipped": 0,
+            "errors": 1,
+            "pass_rate": 0.5,
+            "mean_score": 0.625,
+            "cost_usd": 0.375,
+        },
+    ]
+    assert [(each["eval"], each["variant"], each["results"]) for each in split["groups"]] == [
+        ("long", "canary", 1),
+        ("polite", "", 2),
+    ]
+    assert [(each["agent"], each["results"]) for each in by_agent["groups"]] == [
+        ("desk", 1),
+        ("shop", 3),
+    ]
+
+
 @pytest.mark.parametrize(
     ("group_by", "costs"),
     [

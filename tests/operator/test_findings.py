@@ -218,7 +218,6 @@ def test_all_faults_are_reported_at_once() -> None:
 
 
 LATER: list[tuple[JsonObject, str]] = [
-    (objects.agent({"evals": {"enabled": True}}), "spec.evals"),
     (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
     (
         objects.registry(

@@ -405,3 +405,18 @@ def test_names_of_sessions_are_asked_for_where_they_are_enabled() -> None:
         "OMNIA_SESSION_NAMING_MAX_LENGTH": "30",
         "OMNIA_SESSION_NAMING_PROVIDER": "default",
     }
+
+
+def test_a_budget_reaches_the_runtime() -> None:
+    def variables(given: JsonObject | None) -> dict[str, str | None]:
+        made = planned(objects.agent({"budget": given} if given else {}))
+        assert made.runtime
+        rendered = made.runtime.env.render()
+        return {each.name: each.value for each in rendered if "BUDGET" in each.name}
+
+    assert variables(None) == {}
+    assert variables({"usdPerDay": 2.5}) == {"OMNIA_BUDGET_USD_PER_DAY": "2.5"}
+    assert variables({"usdPerMonth": 30, "onExceeded": "warn"}) == {
+        "OMNIA_BUDGET_USD_PER_MONTH": "30.0",
+        "OMNIA_BUDGET_ON_EXCEEDED": "warn",
+    }

@@ -38,6 +38,7 @@ ACCEPTED = {
         {"facade": {"handler": "demo"}, "providers": None}
     ),
     "a function": objects.function(),
+    "a budget": objects.agent({"budget": {"usdPerDay": 0.5, "usdPerMonth": 10}}),
     "names of sessions by a provider of the agent": objects.agent(
         {"session": {"naming": {"enabled": True, "provider": "default"}}}
     ),
@@ -197,6 +198,16 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.session.naming.provider",
         "add it to providers",
     ),
+    "a budget without a limit": (
+        objects.agent({"budget": {"onExceeded": "warn"}}),
+        "spec.budget",
+        "add usdPerDay, usdPerMonth, or both",
+    ),
+    "a budget of nothing": (
+        objects.agent({"budget": {"usdPerDay": 0}}),
+        "spec.budget.usdPerDay",
+        "greater than 0",
+    ),
     "two prompts": (objects.agent({"prompt": {"system": "x"}}), "spec", "exactly one of prompt"),
     "no prompt": (objects.agent({"promptPackRef": None}), "spec", "exactly one of prompt"),
     "two sources of models": (
@@ -342,6 +353,18 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.provider({"mock": {"responses": {}, "configMapRef": {"name": "a"}}}),
         "spec.mock.configMapRef",
         "remove one of",
+    ),
+    "a cassette in two places": (
+        objects.provider(
+            {"cassette": {"mode": "replay", "path": "/c", "configMapRef": {"name": "a"}}}
+        ),
+        "spec.cassette.path",
+        "either configMapRef or path",
+    ),
+    "a cassette that is recorded into a ConfigMap": (
+        objects.provider({"cassette": {"mode": "auto", "configMapRef": {"name": "a"}}}),
+        "spec.cassette.configMapRef",
+        "give a path on a volume",
     ),
     "a pack without a ConfigMap": (
         objects.pack({"source": {"configMapRef": None}}),

@@ -7,11 +7,12 @@ import pytest
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.conversation.usage import Usage
 from omnia_core.errors import OmniaError
-from omnia_core.files.evals import EvalSpec, Outcome, read_evals
+from omnia_core.files.evals import EvalSpec, read_evals
 from omnia_core.files.pack.prompt import Eval, Threshold
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import EvalOutcome
 from omnia_core.sessions import Message
-from omnia_runtime.evals.evaluate import EvalResult, evaluate
+from omnia_runtime.evals.evaluate import Evaluation, evaluate
 from omnia_runtime.evals.facts import CallFact, Facts, calls_in
 from omnia_runtime.evals.judge import MAX_CONTENT, read_answer
 from omnia_runtime.ports.model import ChatRequest, Finished, ModelEvent, ProviderError, TextDelta
@@ -46,7 +47,7 @@ def spec(kind: str, params: JsonObject, trigger: str = "every_turn", **others: o
 
 async def run(
     kind: str, params: JsonObject, about: Facts | None = None, *, session: bool = False
-) -> EvalResult:
+) -> Evaluation:
     trigger = "on_session_complete" if session else "every_turn"
     return await evaluate(spec(kind, params, trigger), about or facts(), {})
 
@@ -142,7 +143,7 @@ async def test_what_must_be_there_may_be_in_any_answer_and_what_must_not_in_none
 
 async def test_what_is_not_recorded_is_skipped_and_has_no_score() -> None:
     found = await run("latency_budget", {"max_ms": 1}, facts(latency_ms=None))
-    assert (found.outcome, found.score) == (Outcome.SKIPPED, None)
+    assert (found.outcome, found.score) == (EvalOutcome.SKIPPED, None)
     assert "not recorded" in found.error
 
 
@@ -160,7 +161,7 @@ async def test_an_evaluation_is_skipped_with_the_condition_that_is_not_met(
 ) -> None:
     found = await evaluate(spec("max_length", {"max": 9999}, when=when), facts(), {})
     assert found.error == said
-    assert found.outcome is (Outcome.SKIPPED if said else Outcome.PASSED)
+    assert found.outcome is (EvalOutcome.SKIPPED if said else EvalOutcome.PASSED)
 
 
 async def test_a_judge_is_asked_for_json_about_fenced_content() -> None:
@@ -173,7 +174,7 @@ async def test_a_judge_is_asked_for_json_about_fenced_content() -> None:
     )
     found = await evaluate(judged, hostile, {"judge": model})
 
-    assert (found.outcome, found.score, found.explanation) == (Outcome.PASSED, 0.75, "kind")
+    assert (found.outcome, found.score, found.explanation) == (EvalOutcome.PASSED, 0.75, "kind")
     (request,) = model.requests
     assert request.output is not None
     assert request.parameters.temperature == 0
@@ -204,7 +205,7 @@ async def test_an_answer_that_cannot_be_read_is_an_error_and_never_a_score(answe
     with pytest.raises(OmniaError):
         read_answer(answer)
     found = await evaluate(spec("llm_judge", {"criteria": "c"}), facts(), {"judge": Judge(answer)})
-    assert (found.outcome, found.score) == (Outcome.ERROR, None)
+    assert (found.outcome, found.score) == (EvalOutcome.ERROR, None)
     assert "judge's answer" in found.error
 
 
@@ -216,7 +217,7 @@ async def test_json_is_found_in_a_block_and_among_text() -> None:
 @pytest.mark.parametrize("failure", [ProviderError("it is down", retryable=True), TimeoutError()])
 async def test_a_judge_that_is_away_is_an_error_and_never_a_score(failure: Exception) -> None:
     found = await evaluate(spec("llm_judge", {"criteria": "c"}), facts(), {"judge": Judge(failure)})
-    assert (found.outcome, found.score) == (Outcome.ERROR, None)
+    assert (found.outcome, found.score) == (EvalOutcome.ERROR, None)
     assert found.error in ("it is down", "the judge took too long")
 
 
@@ -251,7 +252,7 @@ async def test_each_judge_sees_what_it_judges(
 async def test_a_judge_of_tool_calls_without_calls_is_skipped() -> None:
     judged = spec("llm_judge_tool_calls", {"criteria": "c", "tools": ["pay"]})
     found = await evaluate(judged, facts(), {"judge": Judge()})
-    assert (found.outcome, found.score) == (Outcome.SKIPPED, None)
+    assert (found.outcome, found.score) == (EvalOutcome.SKIPPED, None)
 
 
 async def test_content_that_is_too_long_for_a_judge_loses_its_beginning() -> None:

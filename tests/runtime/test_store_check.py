@@ -1,12 +1,12 @@
 """The check of the health port that the session store answers."""
 
 import asyncio
-from collections.abc import Sequence
 
 import orjson
 
 from omnia_core.health import Readiness
-from omnia_core.sessions import AuditTrail, Message, Session, SessionStore, StoreUnavailable
+from omnia_core.sessions import Session, StoreUnavailable
+from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.sessions.postgres.store import PostgresSessionStore
 from omnia_core.sessions.redis.store import RedisSessionStore
 from omnia_core.sessions.store import SessionSettings
@@ -22,10 +22,11 @@ from tests.services import PostgresServer, free_port
 SETTINGS = SessionSettings(ttl=Duration.parse("1h"), namespace="default", agent="agent")
 
 
-class Counted(SessionStore):
+class Counted(MemorySessionStore):
     """A store that counts what it is asked, and can be away."""
 
     def __init__(self) -> None:
+        super().__init__(SETTINGS.ttl)
         self.loads = 0
         self.away = False
         self.answers = asyncio.Event()
@@ -38,34 +39,6 @@ class Counted(SessionStore):
         if self.away:
             raise StoreUnavailable("ConnectionError")
         return None
-
-    async def append(
-        self,
-        session_id: str,
-        messages: Sequence[Message],
-        *,
-        expected_length: int,
-        audit: AuditTrail | None = None,
-    ) -> int:
-        raise NotImplementedError
-
-    async def checkpoint(
-        self, session_id: str, messages: Sequence[Message], *, expected_length: int
-    ) -> None:
-        raise NotImplementedError
-
-    async def rename(
-        self,
-        session_id: str,
-        name: str,
-        *,
-        expected_name: str,
-        audit: AuditTrail | None = None,
-    ) -> bool:
-        raise NotImplementedError
-
-    async def close(self) -> None:
-        return
 
 
 async def test_many_requests_of_the_health_port_are_few_of_the_store() -> None:

@@ -1,6 +1,6 @@
 """The evaluations of a pack: their types and parameters, parsed and checked."""
 
 from omnia_core.files.evals.definitions import EvalSpec, evals_of, read_evals
-from omnia_core.files.evals.outcome import Outcome, Requirement
+from omnia_core.files.evals.outcome import Requirement
 
-__all__ = ["EvalSpec", "Outcome", "Requirement", "evals_of", "read_evals"]
+__all__ = ["EvalSpec", "Requirement", "evals_of", "read_evals"]

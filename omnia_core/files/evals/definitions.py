@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.evals.outcome import Requirement, requirement
 from omnia_core.files.evals.readers import TYPES
-from omnia_core.files.evals.rules import EvalRule, Judged
+from omnia_core.files.evals.rules import EvalRule, Judged, Remote, Similar
 from omnia_core.files.pack import Pack
 from omnia_core.files.pack.prompt import Eval, Metric, Prompt, Threshold
 from omnia_core.files.validator_params import Params
@@ -55,6 +55,16 @@ class EvalSpec(Struct, frozen=True):
     requirement: Requirement = Requirement()
     when: When = When()
     metric: Metric | None = None
+
+    @property
+    def at_completion(self) -> bool:
+        """Whether it is run when a session is complete, and not after turns."""
+        return self.trigger in SESSION_TRIGGERS
+
+    @property
+    def extended(self) -> bool:
+        """Whether it asks a model, or another server."""
+        return isinstance(self.rule, Judged | Remote | Similar)
 
     @property
     def judge(self) -> str:

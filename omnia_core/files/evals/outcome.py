@@ -2,12 +2,12 @@
 
 import operator
 from collections.abc import Callable
-from enum import StrEnum
 
 from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack.prompt import Threshold
+from omnia_core.names import EvalOutcome
 
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
@@ -18,16 +18,6 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "!=": operator.ne,
 }
 _WORDS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<", "eq": "==", "ne": "!="}
-
-
-class Outcome(StrEnum):
-    """What became of an evaluation. Only the first three have a score."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    SCORED = "scored"
-    SKIPPED = "skipped"
-    ERROR = "error"
 
 
 class Requirement(Struct, frozen=True):
@@ -47,17 +37,17 @@ class Requirement(Struct, frozen=True):
             parts.append("passed" if self.passed else "not passed")
         return " and ".join(parts)
 
-    def outcome(self, score: float, *, passed: bool | None) -> Outcome:
+    def outcome(self, score: float, *, passed: bool | None) -> EvalOutcome:
         """Decide; `passed` is the evaluation's own answer, None where it only measures."""
         if self.conditions or self.passed is not None:
             held = all(_OPERATORS[sign](score, value) for sign, value in self.conditions)
             agrees = (
                 self.passed is None or (score >= 1 if passed is None else passed) is self.passed
             )
-            return Outcome.PASSED if held and agrees else Outcome.FAILED
+            return EvalOutcome.PASSED if held and agrees else EvalOutcome.FAILED
         if passed is None:
-            return Outcome.SCORED
-        return Outcome.PASSED if passed else Outcome.FAILED
+            return EvalOutcome.SCORED
+        return EvalOutcome.PASSED if passed else EvalOutcome.FAILED
 
 
 def requirement(threshold: Threshold | None) -> Requirement:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -20,13 +21,19 @@ from omnia_core.files.evals.rules import (
     Judged,
     JudgedContent,
     LatencyLimit,
+    Remote,
+    Similar,
     ToolsCalled,
     ToolsNotCalled,
 )
 from omnia_core.files.validator_params import Params
 from omnia_core.files.validators import READERS as TEXT_READERS
+from omnia_core.units import Duration
 
 Reader = Callable[[Params], EvalRule]
+
+# The longest time that another server may take for an evaluation.
+_REMOTE_SECONDS = 30.0
 
 
 class EvalType(Struct, frozen=True):
@@ -169,6 +176,54 @@ def _role(params: Params) -> Judged:
     return _judged(params, criteria=f"The answer keeps to this role: {role}")
 
 
+def _similar(params: Params) -> Similar:
+    references = params.texts("references") if params.has("references") else ()
+    reference = params.text("reference", "expected", "expected_output")
+    references = (*references, *((reference,) if reference else ()))
+    if not references:
+        params.missing("reference", "references")
+    least = params.number("min_similarity")
+    if least is not None and least > 1:
+        params.refuse("min_similarity", f"expected a number from 0 to 1, found {least:g}")
+    return Similar(references, params.text("provider") or "embeddings", least)
+
+
+def _remote(params: Params) -> Remote:
+    url = params.text("url") or params.missing("url")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        params.refuse("url", "expected an http or https URL")
+    headers = params.object("headers") if params.has("headers") else {}
+    for name, value in headers.items():
+        if not isinstance(value, str):
+            params.refuse(f"headers.{name}", "expected a text")
+        if "${" in value:
+            params.refuse(f"headers.{name}", "variables of the environment are not sent")
+    return Remote(
+        url=url,
+        method=params.choice("method", ("POST", "PUT"), "POST"),
+        headers=headers,
+        seconds=_seconds(params),
+        criteria=params.text("criteria") or "",
+        extra=params.object("extra") if params.has("extra") else {},
+        messages=params.flag("include_messages", default=True),
+        calls=params.flag("include_tool_calls", default=False),
+    )
+
+
+def _seconds(params: Params) -> float:
+    text = params.text("timeout")
+    if text is None:
+        return _REMOTE_SECONDS
+    try:
+        seconds = Duration.parse(text).seconds
+    except ValueError as error:
+        params.refuse("timeout", str(error))
+    if not 0 < seconds <= _REMOTE_SECONDS:
+        params.refuse("timeout", f"expected at most {_REMOTE_SECONDS:g}s, found {text}")
+    return seconds
+
+
 # What each of these judges asks; the best answer has the score 1.
 _CRITERIA = {
     "faithfulness": "Every statement of the answer follows from the context.",
@@ -233,5 +288,9 @@ TYPES: dict[str, EvalType] = {
     "llm_judge_conversation": EvalType(partial(_judged, content="session"), session=True),
     "llm_judge_tool_calls": EvalType(partial(_judged, content="tool_calls")),
     "role_violation": EvalType(_role),
+    "cosine_similarity": EvalType(_similar),
+    "similarity": EvalType(_similar),
+    "rest_eval": EvalType(_remote),
+    "rest_eval_session": EvalType(_remote, session=True),
     **{name: EvalType(partial(_judged, criteria=text)) for name, text in _CRITERIA.items()},
 }

@@ -133,6 +133,40 @@ class Judged(Struct, frozen=True):
     reference: str = ""
 
 
+class Similar(Struct, frozen=True):
+    """The answer means the same as one of these texts: by the cosine of their embeddings.
+
+    Attributes:
+        provider: the name of the Provider of an embedding model.
+        least: the similarity that is enough; None to only measure it.
+    """
+
+    references: tuple[str, ...]
+    provider: str = "embeddings"
+    least: float | None = None
+
+
+class Remote(Struct, frozen=True):
+    """Another server judges, over HTTP.
+
+    Attributes:
+        seconds: how long it may take.
+        criteria: what it is told to look for; "" for nothing.
+        extra: sent as it is.
+        messages: whether it is sent the messages of the session up to the turn.
+        calls: whether it is sent the tool calls.
+    """
+
+    url: str
+    method: str = "POST"
+    headers: Mapping[str, str] = {}
+    seconds: float = 30.0
+    criteria: str = ""
+    extra: Mapping[str, Any] = {}
+    messages: bool = True
+    calls: bool = False
+
+
 EvalRule: TypeAlias = (
     Rule
     | Equals
@@ -148,4 +182,6 @@ EvalRule: TypeAlias = (
     | LatencyLimit
     | GuardrailTriggered
     | Judged
+    | Similar
+    | Remote
 )

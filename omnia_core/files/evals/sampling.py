@@ -5,6 +5,8 @@ that every program decides alike, and turns of one session independently of each
 rarer evaluation takes is part of what a more frequent one takes.
 """
 
+from functools import lru_cache
+
 from omnia_core.files.placement import bucket_of
 
 SESSION = 0
@@ -13,4 +15,10 @@ SESSION = 0
 
 def sampled(session_id: str, turn: int, percent: float) -> bool:
     """Decide about a turn, or about the session for `SESSION`."""
-    return bucket_of(f"{session_id}:{turn}") < round(100 * percent)
+    return percent >= 100 or _bucket(session_id, turn) < round(100 * percent)  # noqa: PLR2004 - percent
+
+
+# The evaluations of a turn ask one after another.
+@lru_cache(64)
+def _bucket(session_id: str, turn: int) -> int:
+    return bucket_of(f"{session_id}:{turn}")

@@ -91,7 +91,7 @@ class Pack(PackObject, frozen=True, omit_defaults=True):
 
     def not_applied(self) -> list[str]:
         """Return what the pack declares and this version of the runtime ignores."""
-        found = [key for key in ("evals", "skills", "compositions", "agents") if getattr(self, key)]
+        found = [key for key in ("skills", "compositions", "agents") if getattr(self, key)]
         if self.workflow is not None:
             found.append("workflow (but for the prompt of its entry)")
         for name, prompt in self.prompts.items():
@@ -100,7 +100,7 @@ class Pack(PackObject, frozen=True, omit_defaults=True):
 
 
 def _not_applied(prompt: Prompt) -> list[str]:
-    found: list[str] = [key for key in ("evals", "pipeline") if getattr(prompt, key)]
+    found: list[str] = ["pipeline"] if prompt.pipeline else []
     found += [
         f"variables.{variable.name}.binding"
         for variable in prompt.variables

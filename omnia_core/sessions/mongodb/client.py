@@ -40,7 +40,7 @@ Documents: TypeAlias = AsyncCollection[Document]
 _Result = TypeVar("_Result")
 
 # The collections and the fields of their indexes. A change needs a higher number.
-_VERSION = 2
+_VERSION = 3
 _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sessions", ("ended", "expires_at")),
     ("sessions", ("ended", "kept_until")),
@@ -56,16 +56,21 @@ _INDEXES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("users", ("namespace", "agent", "last_seen", "user_id")),
     ("daily_turns", ("namespace", "day")),
     ("daily_calls", ("namespace", "day")),
+    ("eval_results", ("session", "number")),
+    ("eval_results", ("namespace", "at")),
     ("replies", ("expires_at",)),
     ("signals", ("namespace", "agent")),
+    ("eval_feed", ("namespace", "agent", "due_at")),
+    ("eval_spend", ("namespace", "agent")),
 )
 
 
 class Collections:
     """The collections of a database.
 
-    Those of `messages` and `replies` confirm a write when a majority of the replica set has it. The
-    others follow from them, or a later use writes them again: there the primary is enough.
+    Those of `messages`, `replies` and `eval_results` confirm a write when a majority of the replica
+    set has it. The others follow from them, or a later use writes them again: there the primary is
+    enough.
     """
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
@@ -80,9 +85,12 @@ class Collections:
         primary = WriteConcern(w=1)
         self.messages = collection("messages", majority)
         self.replies = collection("replies", majority)
+        self.eval_results = collection("eval_results", majority)
         self.schema = collection("schema", majority)
         self.sessions = collection("sessions", primary)
         self.signals = collection("signals", primary)
+        self.eval_feed = collection("eval_feed", primary)
+        self.eval_spend = collection("eval_spend", primary)
         self.users = collection("users", primary)
         self.summaries = collection("summaries", primary)
         self.daily_turns = collection("daily_turns", primary)

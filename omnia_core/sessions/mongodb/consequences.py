@@ -110,14 +110,14 @@ class Consequences:
         steps = [_insert(collections.summaries, each) for each in documents.summaries(append)]
         if turns:
             steps.append(
-                _upsert(collections.daily_turns, documents.daily_update(turns, append["_id"]))
+                upsert(collections.daily_turns, documents.daily_update(turns, append["_id"]))
             )
         steps += [
-            _upsert(collections.daily_calls, documents.daily_update(each, append["_id"]))
+            upsert(collections.daily_calls, documents.daily_update(each, append["_id"]))
             for each in calls
         ]
         if user:
-            steps.append(_upsert(collections.users, user))
+            steps.append(upsert(collections.users, user))
         await asyncio.gather(*steps)
 
     async def _begins(self, session: Document, append: Document) -> list[int]:
@@ -187,7 +187,8 @@ async def _insert(collection: Documents, document: Document) -> None:
         return
 
 
-async def _upsert(collection: Documents, change: tuple[Document, Document]) -> None:
+async def upsert(collection: Documents, change: tuple[Document, Document]) -> None:
+    """Make a change, given as its filter and update, once; the filter has what was added."""
     wanted, update = change
     try:
         await collection.update_one(wanted, update, upsert=True)

@@ -12,12 +12,13 @@ from typing import Any
 import bson
 import msgspec
 from bson import ObjectId
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.errors import Code, OmniaError
-from omnia_core.sessions.audit import AuditTrail, ProviderCall
+from omnia_core.sessions.audit import AuditTrail, ProviderCall, timestamp
 from omnia_core.sessions.daily import daily_calls
 from omnia_core.sessions.escaping import escape_nul, replace_nul
+from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.latency import BOUNDS, histogram
 from omnia_core.sessions.mongodb.client import Document
 from omnia_core.sessions.records import Message
@@ -136,6 +137,15 @@ def new_session(owner: Owner, session_id: str, time: datetime) -> Document:
         "cached_tokens": 0,
         "cost_usd": 0.0,
         "trial_first": 0,
+    }
+
+
+def of_id(owner: Owner, session_id: str) -> Document:
+    """Return the filter of the sessions with an id, of which one has not ended, if any."""
+    return {
+        "namespace": owner.namespace,
+        "agent": owner.agent,
+        "session_id": escape_nul(session_id),
     }
 
 
@@ -285,9 +295,14 @@ def daily_sums(append: Document) -> tuple[DailySum | None, list[DailySum]]:
     if trail["turn_ms"] is not None:
         sums = {"turns": 1, "errors": int(trail["status"] == "error")}
         turns = DailySum(id_, key, sums | _buckets(histogram((trail["turn_ms"],))))
-    calls = []
     made = [call | {"began_at": ""} for call in trail["provider_calls"]]
-    for each in daily_calls(msgspec.convert(made, list[ProviderCall])):
+    return turns, _daily_calls(key, msgspec.convert(made, list[ProviderCall]))
+
+
+def _daily_calls(key: Document, made: Sequence[ProviderCall]) -> list[DailySum]:
+    """Return what calls add to the sums of an agent and a day, which are the values of `key`."""
+    id_, calls = "/".join(key.values()), []
+    for each in daily_calls(made):
         model = {"provider": each.provider, "model": each.model}
         sums = {name: getattr(each, name) for name in ("calls", "errors", *_TOKENS_AND_COST)}
         calls.append(
@@ -295,7 +310,32 @@ def daily_sums(append: Document) -> tuple[DailySum | None, list[DailySum]]:
                 f"{id_}/{each.provider}/{each.model}", key | model, sums | _buckets(each.buckets)
             )
         )
-    return turns, calls
+    return calls
+
+
+def judge_sums(owner: Owner, calls: Sequence[ProviderCall], time: datetime) -> list[DailySum]:
+    """Return what requests to judges add to the sums of their agent and the day of `time`."""
+    key = {"namespace": owner.namespace, "agent": owner.agent, "day": time.date().isoformat()}
+    return _daily_calls(key, calls)
+
+
+def result_document(session: Document, result: EvalResult, number: int) -> Document:
+    """Return the document of a result, whose id exists once; `number` orders those of a session."""
+    fields: Document = _texts(structs.asdict(result), replace_nul)
+    return fields | {
+        "_id": f"{session['_id']}:{result.key}",
+        "number": number,
+        "session": session["_id"],
+        **{name: session[name] for name in ("namespace", "agent", "session_id")},
+        "at": _date(result.at),
+    }
+
+
+def decode_result(document: Document, session_id: str) -> EvalResult:
+    """Return the result in a document."""
+    fields = {name: document[name] for name in EvalResult.__struct_fields__}
+    times = {"session": session_id, "at": timestamp(document["at"])}
+    return msgspec.convert(fields | times, EvalResult)
 
 
 def daily_update(added: DailySum, append: str) -> tuple[Document, Document]:

@@ -121,6 +121,7 @@ async def _delete(collections: Collections, *, key: ObjectId) -> int:
     """Delete an ended session and what belongs to it; last the session, by which it is found."""
     await collections.messages.delete_many({"session": key})
     await collections.summaries.delete_many({"session": key})
+    await collections.eval_results.delete_many({"session": key})
     return (await collections.sessions.delete_many({"_id": key})).deleted_count
 
 

@@ -6,8 +6,8 @@ is written after it; if that fails, the next use of the session does it.
 
 import contextlib
 import uuid
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
 from functools import partial
 
 import structlog
@@ -15,8 +15,10 @@ from msgspec import Struct
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.escaping import replace_nul, unescape_nul
+from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.mongodb import documents
 from omnia_core.sessions.mongodb.client import (
     COMMAND_SECONDS,
@@ -25,6 +27,8 @@ from omnia_core.sessions.mongodb.client import (
     MongoConnection,
 )
 from omnia_core.sessions.mongodb.consequences import Consequences
+from omnia_core.sessions.mongodb.evaluations import MongoEvalResults
+from omnia_core.sessions.mongodb.feed import MongoFeed
 from omnia_core.sessions.mongodb.retention import MongoRetention, end_named, trial_effects
 from omnia_core.sessions.mongodb.signals import MongoSignals
 from omnia_core.sessions.records import DeletedMessages, Message, Session
@@ -88,7 +92,9 @@ class MongoSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = documents.Owner(settings.namespace, settings.agent)
         self._signals = MongoSignals(self._connection, settings.namespace, settings.agent)
+        self._feed = MongoFeed(self._connection, self._owner) if settings.evaluated else None
         self._consequences = Consequences(self._connection, self._terms, settings.on_retention)
+        self._results = MongoEvalResults(self._connection, self._owner)
         self._worker = RetentionWorker(
             MongoRetention(self._connection, self._owner, self._terms),
             self._terms,
@@ -100,6 +106,10 @@ class MongoSessionStore(SessionStore):
     @property
     def signals(self) -> MongoSignals:
         return self._signals
+
+    @property
+    def feed(self) -> MongoFeed | None:
+        return self._feed
 
     def start(self) -> None:
         if self._bounded:
@@ -141,8 +151,15 @@ class MongoSessionStore(SessionStore):
         document = documents.append_document(
             session, messages, audit, writer=uuid.uuid4().hex, time=documents.now()
         )
+        answered = is_answered(messages)
+        # A turn is noted before its first append, and when it has an answer: a pod may die between.
+        if self._feed and not (answered and expected_length):
+            await self._feed.note(session_id, answered=False)
         await self._insert(session_id, documents.checked(document))
         await self._follow(session_id, session, document)
+        if self._feed and answered:
+            with contextlib.suppress(StoreUnavailable):
+                await self._feed.note(session_id, answered=True)
         self._worker.sweep.start_when_due()
         return length + len(messages)
 
@@ -183,6 +200,17 @@ class MongoSessionStore(SessionStore):
             with contextlib.suppress(DuplicateKeyError):
                 await self._connection.run(partial(_insert_append, naming))
         return await self._consequences.name(session, naming, new, expected)
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        return await self._results.add(results, calls)
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        return await self._results.of(session_id)
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        return await self._results.spent(first, providers)
 
     async def close(self) -> None:
         await self._worker.close()

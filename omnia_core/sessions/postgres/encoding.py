@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from omnia_core.sessions.audit import (
     AuditTrail,
@@ -14,7 +14,8 @@ from omnia_core.sessions.audit import (
     ToolExecution,
 )
 from omnia_core.sessions.daily import DailyCalls, daily_calls
-from omnia_core.sessions.escaping import replace_nul
+from omnia_core.sessions.escaping import escape_nul, replace_nul
+from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.latency import histogram
 
 
@@ -37,10 +38,7 @@ class _Rows(Struct, frozen=True):
 
 
 def encode_audit(audit: AuditTrail) -> str:
-    """Return audit records as JSON text.
-
-    PostgreSQL text cannot contain NUL, which becomes U+FFFD here; messages keep it.
-    """
+    """Return audit records as JSON text. NUL becomes U+FFFD here; messages keep it."""
     turn = None
     if audit.turn_ms is not None:
         turn = _Turn(int(audit.status == "error"), histogram((audit.turn_ms,)))
@@ -54,10 +52,21 @@ def encode_audit(audit: AuditTrail) -> str:
         daily_calls(audit.provider_calls),
         turn,
     )
-    text = msgspec.json.encode(rows).decode()
+    return _json(rows)
+
+
+def encode_results(results: Sequence[EvalResult], calls: Sequence[ProviderCall]) -> tuple[str, str]:
+    """Return results of evaluations, and what calls add to the daily sums, as JSON text."""
+    rows = [{**structs.asdict(result), "session": escape_nul(result.session)} for result in results]
+    return _json(rows), _json(daily_calls(calls))
+
+
+def _json(value: object) -> str:
+    """Return JSON text without NUL, which PostgreSQL text cannot contain."""
+    text = msgspec.json.encode(value).decode()
     if "\\u0000" not in text:
         return text
-    return msgspec.json.encode(_without_nul(msgspec.to_builtins(rows))).decode()
+    return msgspec.json.encode(_without_nul(msgspec.to_builtins(value))).decode()
 
 
 def _without_nul(value: object) -> object:

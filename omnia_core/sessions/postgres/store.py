@@ -4,15 +4,20 @@ Each operation calls one database function (`migrations/`): one round trip and o
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.names import EvalOutcome
+from omnia_core.sessions.audit import AuditTrail, ProviderCall, timestamp
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
-from omnia_core.sessions.postgres.encoding import encode_audit
+from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import UNANSWERED_SECONDS, is_answered
+from omnia_core.sessions.postgres.encoding import encode_audit, encode_results
+from omnia_core.sessions.postgres.feed import APPENDED, PostgresFeed
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres.retention import PostgresRetention
 from omnia_core.sessions.postgres.signals import PostgresSignals
@@ -28,13 +33,29 @@ from omnia_core.sessions.sweeping import (
 
 _PARAMETERS = ", ".join(f"${number}" for number in range(1, 17))
 _APPEND = f"SELECT * FROM omnia.append_turn({_PARAMETERS})"  # noqa: S608 - placeholders only
+_APPEND_NOTED = APPENDED.format(parameters=_PARAMETERS)
 _LOAD = """
 SELECT loaded.*, s.name
 FROM omnia.load($1, $2, $3, $4, $5, $6, $7) AS loaded
 LEFT JOIN omnia.sessions AS s
     ON s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
 """
+_UNANSWERED = timedelta(seconds=UNANSWERED_SECONDS)
 _CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)"
+_ADD_EVAL_RESULTS = "SELECT omnia.add_eval_results($1, $2, $3, $4)"
+_RESULT_FIELDS = EvalResult.__struct_fields__[1:]
+_EVAL_RESULTS = f"""
+SELECT {", ".join(f"r.{name}" for name in _RESULT_FIELDS)}
+FROM omnia.eval_results AS r WHERE r.session = (
+    SELECT key FROM omnia.sessions WHERE namespace = $1 AND agent = $2 AND id = $3
+    ORDER BY ended, begun_at DESC LIMIT 1
+) ORDER BY turn, at, evaluation, source
+"""  # noqa: S608 - the names of fields
+_SPENT = """
+SELECT coalesce(sum(cost_usd), 0) FROM omnia.daily_calls
+WHERE namespace = $1 AND agent = $2 AND day >= $3
+    AND (cardinality($4::text[]) = 0 OR provider = ANY ($4))
+"""
 _RENAME = "SELECT omnia.rename($1, $2, $3, $4, $5, $6)"
 
 
@@ -77,6 +98,7 @@ class PostgresSessionStore(SessionStore):
         self._on_retention = settings.on_retention
         self._owner = (settings.namespace, settings.agent)
         self._signals = PostgresSignals(self._pool, *self._owner)
+        self._feed = PostgresFeed(self._pool, self._owner) if settings.evaluated else None
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(Message)
         self._worker = RetentionWorker(
@@ -90,6 +112,10 @@ class PostgresSessionStore(SessionStore):
     @property
     def signals(self) -> PostgresSignals:
         return self._signals
+
+    @property
+    def feed(self) -> PostgresFeed | None:
+        return self._feed
 
     def start(self) -> None:
         if self._bounded:
@@ -137,8 +163,12 @@ class PostgresSessionStore(SessionStore):
             escape_nul(messages[0].user_id),
             encode_audit(audit) if audit else None,
         )
+        statement = _APPEND
+        if self._feed:
+            statement = _APPEND_NOTED
+            arguments = (*arguments, is_answered(messages), _UNANSWERED)
         ((appended, length, effects),) = await self._pool.fetch(
-            _APPEND, *self._key(session_id), *arguments
+            statement, *self._key(session_id), *arguments
         )
         # An append that is refused may have ended an expired session before.
         report_effects(self._on_retention, effects)
@@ -170,6 +200,32 @@ class PostgresSessionStore(SessionStore):
             encode_audit(audit) if audit else None,
         )
         return bool(named)
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        ((added,),) = await self._pool.fetch(
+            _ADD_EVAL_RESULTS, *self._owner, *encode_results(results, calls)
+        )
+        return int(added)
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        found = await self._pool.fetch(_EVAL_RESULTS, *self._owner, escape_nul(session_id))
+        return [
+            EvalResult(
+                **dict(row)
+                | {
+                    "session": session_id,
+                    "at": timestamp(row["at"]),
+                    "outcome": EvalOutcome(row["outcome"]),
+                }
+            )
+            for row in found
+        ]
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        ((cost,),) = await self._pool.fetch(_SPENT, *self._owner, first, list(providers))
+        return float(cost)
 
     async def close(self) -> None:
         await self._worker.close()

@@ -3,7 +3,8 @@
 KEYS of each: messages, last append, checkpoint, past. "past" is a hash that exists once messages
 were deleted, or would have been in a dry run: how many, the turns among them, pack version and user
 of the first message, and the position of the first message that a dry-run policy would have kept.
-It has the name of the session too, so that pods of earlier versions renew and delete it with it.
+It has the name of the session and the results of evaluations ("eval:<key>") too, so that pods of
+earlier versions renew and delete them with it.
 
 The length of a session is that of the list plus the deleted messages.
 """
@@ -125,4 +126,30 @@ if left <= 0 or (redis.call('HGET', KEYS[4], 'name') or '') ~= ARGV[1] then retu
 redis.call('HSET', KEYS[4], 'name', ARGV[2])
 redis.call('PEXPIRE', KEYS[4], left)
 return 1
+"""
+
+# ARGV: how many results are kept, then each one's field and JSON. Above that number the half with
+# the earliest turns goes. Returns how many are new.
+ADD_EVAL_RESULTS = """
+local left = redis.call('PTTL', KEYS[1])
+if left <= 0 then return 0 end
+local added, most = 0, tonumber(ARGV[1])
+for i = 2, #ARGV, 2 do added = added + redis.call('HSETNX', KEYS[4], ARGV[i], ARGV[i + 1]) end
+if redis.call('HLEN', KEYS[4]) > most then
+  local kept = {}
+  for _, name in ipairs(redis.call('HKEYS', KEYS[4])) do
+    local turn = string.match(name, '^eval:(%d+):')
+    if turn then kept[#kept + 1] = {tonumber(turn), name} end
+  end
+  table.sort(kept, function(one, other) return one[1] < other[1] end)
+  for i = 1, #kept - math.floor(most / 2) do redis.call('HDEL', KEYS[4], kept[i][2]) end
+end
+redis.call('PEXPIRE', KEYS[4], left)
+return added
+"""
+
+# Returns the names and values of the hash.
+EVAL_RESULTS = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return {} end
+return redis.call('HGETALL', KEYS[4])
 """

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from omnia_core.sessions.audit import AuditTrail
-from omnia_core.sessions.daily import daily_calls
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
+from omnia_core.sessions.daily import DailyCalls, daily_calls
 from omnia_core.sessions.escaping import escape_nul
+from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.latency import histogram
 from omnia_core.sessions.records import Message
 from omnia_core.sessions.sqlite.moments import Now, moment
@@ -17,7 +18,8 @@ from omnia_core.sessions.sweeping import RetentionTerms
 
 # Sessions that ended, sessions and messages that were deleted; the same three of a dry run.
 Effects: TypeAlias = list[int]
-# Namespace, agent and id.
+# Namespace and agent; these and the id of a session.
+Owner: TypeAlias = tuple[str, str]
 Name: TypeAlias = tuple[str, str, str]
 
 
@@ -108,6 +110,23 @@ _EVENT = (
     "INSERT INTO runtime_events (session, number, turn, at, kind, detail)"
     " VALUES (?1, (SELECT coalesce(max(number), 0) + 1 FROM runtime_events WHERE session = ?1),"
     " ?, ?, ?, ?)"
+)
+_NEWEST = (
+    "SELECT key FROM sessions WHERE namespace = ? AND agent = ? AND id = ?"
+    " ORDER BY ended, begun_at DESC LIMIT 1"
+)
+_RESULT_COLUMNS = ", ".join(EvalResult.__struct_fields__[1:])
+_ADD_RESULT = (
+    f"INSERT INTO eval_results (session, {_RESULT_COLUMNS})"  # noqa: S608 - constants
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+)
+_RESULTS = (
+    f"SELECT {_RESULT_COLUMNS} FROM eval_results WHERE session = ({_NEWEST})"  # noqa: S608 - likewise
+    " ORDER BY turn, at, evaluation, source"
+)
+_COSTS = (
+    "SELECT provider, sum(cost_usd) FROM daily_calls WHERE namespace = ? AND agent = ?"
+    " AND day >= ? GROUP BY provider"
 )
 # A time to live begins anew when so much of it is over, or a minute, so that few loads write.
 _UNUSED_SHARE, _UNUSED = 0.01, timedelta(minutes=1)
@@ -230,9 +249,7 @@ def _insert_trail(
         connection.executemany(_PROVIDER_CALL, calls)
     sums = daily_calls(trail.provider_calls)
     namespace, agent, _ = name
-    for each in sums:
-        *values, buckets = _values(each)
-        connection.execute(_DAILY_CALLS, (namespace, day, agent, *values, _json(buckets)))
+    _add_daily(connection, (namespace, agent), day, sums)
     if trail.turn_ms is not None:
         errors, buckets = int(trail.status == "error"), histogram((trail.turn_ms,))
         connection.execute(_DAILY_TURNS, (namespace, day, agent, errors, _json(buckets)))
@@ -248,6 +265,50 @@ def _insert_trail(
         sum(each.cached_tokens for each in sums),
         sum(each.cost_usd for each in sums),
     )
+
+
+def _add_daily(
+    connection: sqlite3.Connection, owner: Owner, day: str, sums: Sequence[DailyCalls]
+) -> None:
+    namespace, agent = owner
+    for each in sums:
+        *values, buckets = _values(each)
+        connection.execute(_DAILY_CALLS, (namespace, day, agent, *values, _json(buckets)))
+
+
+def add_eval_results(
+    connection: sqlite3.Connection,
+    owner: Owner,
+    results: Sequence[EvalResult],
+    calls: Sequence[ProviderCall],
+    now: Now,
+) -> int:
+    """Insert the results that are new, and return how many; if any is, add up the calls."""
+    added = 0
+    for result in results:
+        found = connection.execute(_NEWEST, (*owner, escape_nul(result.session))).fetchone()
+        if found:
+            values = found + _values(result)[1:]
+            added += connection.execute(_ADD_RESULT, values).rowcount
+    if added:
+        _add_daily(connection, owner, now.text[:10], daily_calls(calls))
+    return added
+
+
+def eval_results(connection: sqlite3.Connection, name: Name, session_id: str) -> list[EvalResult]:
+    """Return the results of the newest session of a name, in order."""
+    fields = EvalResult.__struct_fields__[1:]
+    return [
+        msgspec.convert(
+            {"session": session_id, **dict(zip(fields, row, strict=True))}, EvalResult, strict=False
+        )
+        for row in connection.execute(_RESULTS, name)
+    ]
+
+
+def costs(connection: sqlite3.Connection, owner: Owner, first: str) -> list[tuple[str, float]]:
+    """Return each provider, and what requests to it cost since a day."""
+    return connection.execute(_COSTS, (*owner, first)).fetchall()
 
 
 def _update(*assignments: str) -> str:

@@ -5,17 +5,20 @@ several machines may not, because their write-ahead log needs shared memory.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from omnia_core.sessions.audit import AuditTrail
+from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
+from omnia_core.sessions.evaluations import EvalResult
+from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.records import DeletedMessages, Message, Session
-from omnia_core.sessions.sqlite import moments, rows
+from omnia_core.sessions.sqlite import feed, moments, rows
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
 from omnia_core.sessions.sqlite.file import SqliteFile
 from omnia_core.sessions.sqlite.retention import SqliteRetention
@@ -74,6 +77,7 @@ class SqliteSessionStore(SessionStore):
         self._file = SqliteFile(path, timings.busy_seconds)
         self._owner = owner
         self._signals = SqliteSignals(self._file, *owner)
+        self._feed = feed.SqliteFeed(self._file, owner) if settings.evaluated else None
         self._terms = retention_terms(settings.ttl, retention)
         self._bounded = retention is not None and retention.bounds_anything
         self._on_retention = settings.on_retention
@@ -90,6 +94,10 @@ class SqliteSessionStore(SessionStore):
     @property
     def signals(self) -> SqliteSignals:
         return self._signals
+
+    @property
+    def feed(self) -> feed.SqliteFeed | None:
+        return self._feed
 
     def start(self) -> None:
         if self._bounded:
@@ -152,6 +160,8 @@ class SqliteSessionStore(SessionStore):
                 return False, length, ended
             row = row or rows.begin(connection, name, terms, now)
             effects = rows.extend(connection, row, records, trail, terms, now)
+            if self._feed:
+                feed.note(connection, name, now, answered=is_answered(messages))
             return (
                 True,
                 length + len(records),
@@ -205,6 +215,24 @@ class SqliteSessionStore(SessionStore):
             return True
 
         return await self._file.run(work, durable=False)
+
+    async def add_eval_results(
+        self, results: Sequence[EvalResult], calls: Sequence[ProviderCall] = ()
+    ) -> int:
+        def work(connection: sqlite3.Connection) -> int:
+            return rows.add_eval_results(connection, self._owner, results, calls, moments.now())
+
+        return await self._file.run(work, durable=False)
+
+    async def eval_results(self, session_id: str) -> list[EvalResult]:
+        name = self._name(session_id)
+        found = partial(rows.eval_results, name=name, session_id=session_id)
+        return await self._file.read(found)
+
+    async def spent(self, first: date, providers: Collection[str] = ()) -> float:
+        found = partial(rows.costs, owner=self._owner, first=first.isoformat())
+        costs = await self._file.read(found)
+        return sum(cost for provider, cost in costs if not providers or provider in providers)
 
     async def _renew(self, name: rows.Name) -> None:
         """Begin the time to live of a session anew, if it has not ended meanwhile."""

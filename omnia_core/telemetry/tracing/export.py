@@ -14,6 +14,8 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Status
 
+from omnia_core.telemetry.tracing.names import EVALUATION_RESULT
+
 # Spans with content are large: without a collector they must not fill the pod's memory.
 QUEUE_BYTES = 16 * 1024 * 1024
 # Collectors accept requests of 4 MiB, and a span that holds content has up to half a MiB.
@@ -157,7 +159,7 @@ class CountingExporter(SpanExporter):
 
 def _without_texts(span: ReadableSpan) -> ReadableSpan:
     """Return the span without the texts of its errors; ours have none."""
-    if not span.status.description and not any(event.attributes for event in span.events):
+    if not span.status.description and all(map(_has_no_text, span.events)):
         return span
     return ReadableSpan(
         name=span.name,
@@ -165,7 +167,10 @@ def _without_texts(span: ReadableSpan) -> ReadableSpan:
         parent=span.parent,
         resource=span.resource,
         attributes=span.attributes,
-        events=[Event(event.name, None, event.timestamp) for event in span.events],
+        events=[
+            event if _has_no_text(event) else Event(event.name, None, event.timestamp)
+            for event in span.events
+        ],
         links=span.links,
         kind=span.kind,
         status=Status(span.status.status_code),
@@ -173,6 +178,11 @@ def _without_texts(span: ReadableSpan) -> ReadableSpan:
         end_time=span.end_time,
         instrumentation_scope=span.instrumentation_scope,
     )
+
+
+def _has_no_text(event: Event) -> bool:
+    # The attributes of our own events hold content only where it is asked for.
+    return not event.attributes or event.name == EVALUATION_RESULT
 
 
 def _batches(

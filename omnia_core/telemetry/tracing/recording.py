@@ -33,6 +33,7 @@ _KINDS = {
 }
 _ERROR = trace.Status(trace.StatusCode.ERROR)
 _NO_HEADERS: Mapping[str, str] = {}
+_NO_ATTRIBUTES: Mapping[str, Value] = {}
 _TRACE_CONTEXT = TraceContextTextMapPropagator()
 
 Translate: TypeAlias = Callable[[Mapping[str, Value]], Mapping[str, Value]]
@@ -190,8 +191,8 @@ class RecordedSpan(UnsampledSpan):
     def set_attributes(self, attributes: Mapping[str, Value]) -> None:
         self.attributes |= attributes
 
-    def add_event(self, name: str) -> None:
-        self._span.add_event(name)
+    def add_event(self, name: str, attributes: Mapping[str, Value] = _NO_ATTRIBUTES) -> None:
+        self._span.add_event(name, {key: _cleaned(value) for key, value in attributes.items()})
 
     def set_error(self, error_type: str) -> None:
         self._span.set_status(_ERROR)

@@ -18,6 +18,7 @@ LONGEST_VALUE = 32 * 1024
 Value: TypeAlias = str | bool | int | float | tuple[str, ...]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NO_ATTRIBUTES: Mapping[str, Value] = MappingProxyType({})
 
 
 class SpanKind(IntEnum):
@@ -59,8 +60,8 @@ class Span(Protocol):
     def set_attributes(self, attributes: Mapping[str, Value]) -> None:
         """Set attributes whose texts are short and known to the program; at once is cheaper."""
 
-    def add_event(self, name: str) -> None:
-        """Add an event that happened now."""
+    def add_event(self, name: str, attributes: Mapping[str, Value] = _NO_ATTRIBUTES) -> None:
+        """Add an event that happened now; its attributes have no content where spans have none."""
 
     def set_error(self, error_type: str) -> None:
         """Mark the span as failed; `error_type` names the kind of failure, without its text."""
@@ -133,7 +134,7 @@ class NoSpan:
     def set_attributes(self, attributes: Mapping[str, Value]) -> None:
         """Keep nothing."""
 
-    def add_event(self, name: str) -> None:
+    def add_event(self, name: str, attributes: Mapping[str, Value] = _NO_ATTRIBUTES) -> None:
         """Keep nothing."""
 
     def set_error(self, error_type: str) -> None:

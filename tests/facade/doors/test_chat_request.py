@@ -101,6 +101,16 @@ async def test_a_failure_before_anything_was_said_has_its_status(word: str, stat
     assert "secret" not in answer.content.decode()
 
 
+async def test_a_spent_budget_is_answered_with_the_seconds_until_the_next_one() -> None:
+    async with (
+        serving(ScriptedRuntime()) as port,
+        running(runtime_address=f"127.0.0.1:{port}", doors=("chat",)) as facade,
+    ):
+        answer = await request(facade, "POST", "/api/chat", said("spent"))
+    assert answer.status == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 3600
+
+
 @pytest.mark.covers("chat.md#failure")
 async def test_a_failure_in_the_middle_ends_the_stream_with_an_error() -> None:
     async with (

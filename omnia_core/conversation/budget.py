@@ -1,0 +1,37 @@
+"""What a caller is told when the budget of an agent is spent, and how a program reads it."""
+
+import math
+import re
+from datetime import UTC, datetime
+
+_RESET = re.compile(r"again from (\S{20}) on")
+
+
+def spent_message(period: str, limit_usd: float, reset: datetime) -> str:
+    """Say that a budget is spent; `period` is day or month, `reset` when the next one begins."""
+    when = reset.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (
+        f"the budget of the agent, {limit_usd:g} USD a {period}, is spent: it answers again from"
+        f" {when} on; whoever runs it may raise spec.budget"
+    )
+
+
+def reset_of(message: str) -> datetime | None:
+    """Return when the agent answers again; None for a message about something else."""
+    found = _RESET.search(message)
+    try:
+        return datetime.fromisoformat(found[1]) if found else None
+    except ValueError:
+        return None
+
+
+def retry_after(message: str, now: datetime | None = None) -> dict[str, str]:
+    """Return the header that tells a client when to try again (RFC 9110, 10.2.3), if it is known.
+
+    `now` is a time with a zone, by default the present.
+    """
+    reset = reset_of(message)
+    if reset is None or reset.tzinfo is None:
+        return {}
+    seconds = (reset - (now or datetime.now(UTC))).total_seconds()
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -1,0 +1,137 @@
+"""Conversations are evaluated on a real cluster: by the runtime, and by the worker beside it."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from omnia_core.files.evals.sampling import SESSION, sampled
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions import EvalResult
+from omnia_core.sessions.evaluations import decode_result
+from omnia_operator.labels import INSTANCE
+from tests.cluster.agents import condition, here, ready
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.talking import talk_often
+from tests.operator import objects, world
+from tests.operator.cluster import config_map
+
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(300)]
+
+SESSIONS, TURNS, RATE = 40, 3, 20
+VERDICT = json.dumps({"score": 0.75, "passed": True, "reasoning": "fine"})
+EVALS: list[JsonObject] = [
+    {
+        "id": "answers",
+        "type": "contains",
+        "trigger": "every_turn",
+        "params": {"patterns": ["hi there"]},
+    },
+    {
+        "id": "kind",
+        "type": "llm_judge",
+        "trigger": "every_turn",
+        "params": {"criteria": "It is kind."},
+    },
+    {
+        "id": "whole",
+        "type": "llm_judge_session",
+        "trigger": "on_session_complete",
+        "params": {"criteria": "It is kind."},
+    },
+]
+
+
+def evaluated(redis: str) -> list[JsonObject]:
+    """An agent that is evaluated, with all that it refers to."""
+    judge = objects.provider({"mock": {"responses": {"defaultResponse": VERDICT}}})
+    judge["metadata"]["name"] = "judge"
+    spec = {
+        "session": {"type": "redis", "storeRef": {"name": redis}},
+        "providers": [
+            {"name": "default", "providerRef": {"name": "model"}},
+            {"name": "judge", "providerRef": {"name": "judge"}},
+        ],
+        "evals": {
+            "enabled": True,
+            "sampling": {"extendedRate": RATE},
+            "sessionCompletion": {"inactivityTimeout": "5s"},
+        },
+    }
+    documents = [
+        objects.agent(spec),
+        objects.pack(),
+        config_map("pack-json", {"pack.json": json.dumps({**world.PACK, "evals": EVALS})}),
+        objects.provider({"mock": {"responses": {"defaultResponse": "hi there"}}}),
+        judge,
+    ]
+    return [here(each) for each in documents]
+
+
+def results(kubectl: Kubectl, redis: str, sessions: list[str]) -> list[EvalResult]:
+    """Return what the store has of the evaluations of sessions."""
+    found = []
+    for name in sessions:
+        key = f"omnia:{kubectl.namespace}:helper:{{{name}}}:past"
+        text = kubectl("exec", f"deployment/{redis}", "--", "redis-cli", "--json", "HGETALL", key)
+        fields: dict[str, str] = json.loads(text)
+        found += [
+            decode_result(value) for field, value in fields.items() if field.startswith("eval:")
+        ]
+    return found
+
+
+def test_turns_and_sessions_are_evaluated_and_exactly_the_sampled_ones_judged(
+    kubectl: Kubectl, redis: str
+) -> None:
+    kubectl.apply(*evaluated(redis))
+    ready(kubectl, "helper")
+    kubectl.wait_available("helper-evals")
+    wait_until(
+        "EvalsReady is true",
+        lambda: condition(kubectl, "helper", "EvalsReady")[:2] == ("True", "Ready"),
+        seconds=60,
+    )
+    names = talk_often(kubectl, "helper", SESSIONS, TURNS)
+    turns = [(name, number) for name in names for number in range(1, TURNS + 1)]
+    judged = {turn for turn in turns if sampled(*turn, RATE)}
+    whole = {(name, TURNS) for name in names if sampled(name, SESSION, RATE)}
+    expected = Counter(answers=len(turns), kind=len(judged), whole=len(whole))
+    wait_until(
+        f"the store has {expected}",
+        lambda: Counter(each.evaluation for each in results(kubectl, redis, names)) == +expected,
+        seconds=120,
+    )
+    found = results(kubectl, redis, names)
+
+    def of(name: str) -> set[tuple[str, int]]:
+        return {(each.session, each.turn) for each in found if each.evaluation == name}
+
+    assert (of("answers"), of("kind"), of("whole")) == (set(turns), judged, whole)
+    assert {each.outcome for each in found} == {"passed"}
+
+
+def test_without_a_judge_the_agent_serves_and_says_what_to_add(
+    kubectl: Kubectl, redis: str
+) -> None:
+    agent, *others = evaluated(redis)
+    agent["spec"]["providers"] = agent["spec"]["providers"][:1]
+    kubectl.apply(agent, *others)
+    ready(kubectl, "helper")
+    status, reason, message = condition(kubectl, "helper", "EvalsReady")
+    assert (status, reason) == ("False", "JudgeMissing")
+    assert "- {name: judge, providerRef: {name: PROVIDER}}" in message
+
+
+def test_light_evaluations_alone_need_no_pod_more(kubectl: Kubectl, redis: str) -> None:
+    text = json.dumps({**world.PACK, "evals": EVALS[:1]})
+    documents = [
+        each if each["kind"] != "ConfigMap" else here(config_map("pack-json", {"pack.json": text}))
+        for each in evaluated(redis)
+    ]
+    kubectl.apply(*documents)
+    ready(kubectl, "helper")
+    assert condition(kubectl, "helper", "EvalsReady")[:2] == ("True", "Ready")
+    deployments = kubectl.list("deployments", f"{INSTANCE}=helper")
+    assert [each["metadata"]["name"] for each in deployments] == ["helper"]

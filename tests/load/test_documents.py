@@ -68,13 +68,16 @@ class Figures:
         )
 
 
-@dataclass(frozen=True)
 class Document:
-    """A document in a file, which a report names: hypothesis would print its content."""
+    """A document in a file, which a report names: hypothesis would print the content."""
 
-    reader: str
-    file: Path
-    content: bytes = field(repr=False)
+    def __init__(self, reader: str, file: Path, content: bytes) -> None:
+        self.reader = reader
+        self.file = file
+        self.content = content
+
+    def __repr__(self) -> str:
+        return f"the document for {self.reader} in {self.file}"
 
 
 @dataclass
@@ -151,8 +154,8 @@ def test_a_document_is_a_value_or_an_error_within_time_and_memory(
                 return
             document.file.write_bytes(document.content)
             reading = program.read(document)
-            assert reading.outcome in {"value", "refused"}, document
-            assert reading.megabytes < MEGABYTES[name], document
+            assert reading.outcome in {"value", "refused"}, (document, reading)
+            assert reading.megabytes < MEGABYTES[name], (document, reading)
 
         while time.monotonic() < until:
             seed(first + rounds)(check)()

@@ -137,7 +137,15 @@ AREAS = {
     ),
     "openai": Area(
         ("omnia_runtime/providers/openai/*.py",),
-        _tests("runtime", "openai", "openai_media", "openai_models", "responses", "think_tags")
+        _tests(
+            "runtime",
+            "openai",
+            "openai_pieces",
+            "openai_media",
+            "openai_models",
+            "responses",
+            "think_tags",
+        )
         + _tests("runtime", "conversations")
         + _tests("runtime", "field_streams", "stream_mutations", "vendors", *_ANSWERS),
     ),

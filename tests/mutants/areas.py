@@ -151,12 +151,26 @@ AREAS = {
     ),
     "claude": Area(
         ("omnia_runtime/providers/claude/*.py",),
-        _tests("runtime", "claude", "claude_request", "field_streams", "stream_mutations")
+        _tests(
+            "runtime",
+            "claude",
+            "claude_request",
+            "vendor_pieces",
+            "field_streams",
+            "stream_mutations",
+        )
         + _tests("runtime", *_ANSWERS),
     ),
     "gemini": Area(
         ("omnia_runtime/providers/gemini/*.py",),
-        _tests("runtime", "gemini", "gemini_request", "field_streams", "stream_mutations")
+        _tests(
+            "runtime",
+            "gemini",
+            "gemini_request",
+            "vendor_pieces",
+            "field_streams",
+            "stream_mutations",
+        )
         + _tests("runtime", *_ANSWERS),
     ),
     "retry": Area(

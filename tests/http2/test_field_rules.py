@@ -391,3 +391,75 @@ def test_nothing_is_written_into_a_window_of_nothing() -> None:
 
 def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode()
+
+
+def test_an_answer_that_is_only_announced_and_over_is_over() -> None:
+    client, server = pair()
+    _, heard = client.call()
+    talk(client, server)
+    client.receiver.receive(headers(1, end=True, block=encode([(":status", "103")])))
+    assert heard.fields == [((":status", "103"),)]
+    assert (heard.over, heard.was_reset) == (True, None)
+
+
+def test_frames_under_way_on_as_many_streams_as_there_may_be_are_no_fault() -> None:
+    server = greeted(PeerLimits(streams=3))
+    server.receiver.receive(headers(1) + headers(3) + headers(5))
+    for heard in server.calls:
+        assert heard.stream
+        heard.stream.reset(Http2ErrorCode.CANCEL)
+    server.take()
+    server.receiver.receive(b"".join(data(number, b"x") for number in (1, 3, 5)))
+    assert (code(server), server.take()) == (None, b"")
+    # Older ones are forgotten: their frames are told to be late.
+    server.receiver.receive(headers(7))
+    server.calls[3].stream.reset(Http2ErrorCode.CANCEL)  # type: ignore[union-attr]
+    server.take()
+    server.receiver.receive(data(1, b"x"))
+    assert server.take() == frames.rst_stream(1, CLOSED)
+
+
+def test_a_window_that_comes_back_to_nothing_sends_nothing() -> None:
+    client, _ = pair()
+    stream, _ = client.call()
+    client.take()
+    stream.send(b"x" * 10)
+    client.take()
+    client.receiver.receive(frames.settings({4: 9}))
+    stream.send(b"yz")
+    assert client.take() == frames.frame(frames.SETTINGS, frames.ACK, 0)
+    assert stream.send_window == -1
+    client.receiver.receive(frames.window_update(1, 1))
+    assert not stream.queued
+    assert client.take() == b""
+    client.receiver.receive(frames.window_update(1, 1))
+    assert client.take() == data(1, b"y")
+
+
+def test_one_write_takes_256_kib_and_leaves_the_rest_for_the_next() -> None:
+    client, server = pair(PeerLimits(stream_window=10**6, connection_window=10**6))
+    stream, _ = client.call()
+    talk(client, server)
+    stream.send(b"x" * 600_000)
+    sizes = []
+    while said := client.connection.data_to_send():
+        sizes.append(len(kinds(said)))
+    assert sizes == [16, 16, 5]
+
+
+@pytest.mark.parametrize(
+    ("length", "accepted"),
+    [
+        (b"\x7f\x00", True),
+        (b"\x7f\x80\x80\x80\x80\x00", True),
+        (b"\x7f" + b"\x80" * 5 + b"\0", False),
+    ],
+    ids=["short", "longest", "too long"],
+)
+def test_an_integer_may_be_padded_to_its_longest_form(length: bytes, *, accepted: bool) -> None:
+    block = b"\x00\x01a" + length + b"v" * 127
+    if accepted:
+        assert HpackDecoder().decode(block) == (("a", "v" * 127),)
+    else:
+        with pytest.raises(ConnectionFailed):
+            HpackDecoder().decode(block)

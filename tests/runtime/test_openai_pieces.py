@@ -11,6 +11,7 @@ from omnia_runtime.providers.openai.chat_stream import ChatStream
 from omnia_runtime.providers.openai.responses import unpacked_reasoning
 from omnia_runtime.providers.openai.responses_stream import ResponseStream
 from omnia_runtime.providers.sse import NamedEvent
+from omnia_runtime.providers.vendor_errors import VendorFailure
 
 MODEL = "gpt-5"
 
@@ -322,3 +323,50 @@ def test_the_end_says_why(final: dict[str, Any], expected: str) -> None:
     last = rest[-1]
     assert isinstance(last, Finished)
     assert (last.usage, stream.cache_writes) == (Usage(5, 7, 3), 2)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        {"choices": [{"delta": {"content": "b"}}], "usage": {"prompt_tokens": 5}},
+        {"choices": [{"delta": {"content": "b"}, "usage": {"prompt_tokens": 5}}]},
+        {"choices": [], "usage": {"prompt_tokens": 5}},
+    ],
+    ids=["chunk", "choice", "alone"],
+)
+def test_usage_is_found_wherever_a_server_puts_it(last: dict[str, Any]) -> None:
+    stream = ChatStream(MODEL)
+    first = {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}
+    for event in (first, last):
+        stream.read(json.dumps(event).encode())
+    assert stream.finish() == [Finished("stop", Usage(5, 0, 0))]
+
+
+@pytest.mark.parametrize("beside", ["chunk", "choice"])
+def test_an_error_beside_a_text_is_raised_when_the_text_was_said(beside: str) -> None:
+    error = {"error": {"message": "busy", "code": 503}}
+    choice = {"delta": {"content": "half"}, **(error if beside == "choice" else {})}
+    event = {"choices": [choice], **(error if beside == "chunk" else {})}
+    stream = ChatStream(MODEL)
+    assert stream.read(json.dumps(event).encode()) == "half"
+    assert stream.done
+    with pytest.raises(VendorFailure, match="busy"):
+        stream.finish()
+
+
+def test_a_whole_message_that_comes_twice_is_said_once() -> None:
+    stream = ChatStream(MODEL)
+    event = {"choices": [{"message": {"role": "assistant", "content": "hi"}}]}
+    said = [stream.read(json.dumps(event).encode()) for _ in range(2)]
+    assert said == ["hi", ""]
+    assert stream.finish() == [Finished("stop", Usage())]
+
+
+def test_a_text_in_both_members_is_said_once() -> None:
+    stream = ChatStream(MODEL)
+    events = [
+        {"choices": [{"delta": {"content": "a"}, "text": "a"}]},
+        {"choices": [{"delta": {"content": ""}, "text": "b"}]},
+        {"choices": [{"text": "c", "finish_reason": "stop"}]},
+    ]
+    assert [stream.read(json.dumps(event).encode()) for event in events] == ["a", "b", "c"]

@@ -251,3 +251,7 @@ def test_geminis_counts_are_those_of_the_last_chunk_that_has_some() -> None:
     late = ContentStream()
     read(late, chunk({"text": "a"}, **OVER), {"usageMetadata": usage})
     assert late.finish() == [Finished("stop", Usage(7, 11, 3))]
+
+
+def test_a_conversation_without_a_word_is_sent_as_none() -> None:
+    assert messages_body(CONFIG, ChatRequest("", [Message("user", "")]))["messages"] == []

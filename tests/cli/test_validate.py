@@ -10,7 +10,7 @@ import pytest
 from omnia_cli import manifests, retention
 from omnia_cli.findings import Finding
 from omnia_cli.validate import validate
-from omnia_operator.resolve import RetentionPolicy
+from omnia_operator.resolve import RetentionPolicy, in_force
 
 ROOT = Path(__file__).parents[2]
 
@@ -573,8 +573,6 @@ def test_policies_of_many_namespaces_are_each_compared_with_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[int] = []
-    in_force = retention.in_force
-
     def counted(namespace: str, policies: list[RetentionPolicy]) -> RetentionPolicy | None:
         compared.append(len(policies))
         return in_force(namespace, policies)

@@ -370,3 +370,61 @@ def test_a_text_in_both_members_is_said_once() -> None:
         {"choices": [{"text": "c", "finish_reason": "stop"}]},
     ]
     assert [stream.read(json.dumps(event).encode()) for event in events] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.failed", "response": {"error": {"message": "busy"}}},
+        {"type": "response.failed", "error": {"message": "busy"}},
+        # A member of a wrong type, so that the event is read leniently.
+        {"type": "response.failed", "delta": 1, "error": {"message": "busy"}},
+        {"object": "response", "status": "failed", "error": {"message": "busy"}},
+    ],
+)
+def test_a_response_that_failed_is_an_error_in_the_servers_words(event: dict[str, Any]) -> None:
+    with pytest.raises(VendorFailure, match="busy"):
+        ResponseStream(MODEL).read(json.dumps(event).encode())
+
+
+@pytest.mark.parametrize("output", [None, "text", []])
+def test_a_response_without_an_output_is_no_answer_yet(output: object) -> None:
+    stream = ResponseStream(MODEL)
+    event = {"object": "response", "status": "queued", "output": output}
+    assert stream.read(json.dumps(event).encode()) == ""
+    with pytest.raises(VendorFailure, match="before its answer"):
+        stream.finish()
+
+
+def test_a_response_that_did_not_stream_is_the_answer() -> None:
+    stream = ResponseStream(MODEL)
+    message = {"type": "message", "content": [output_text("hi")]}
+    event = {"object": "response", "status": "completed", "output": [message]}
+    assert stream.read(json.dumps(event).encode()) == "hi"
+    assert reason(stream.finish()) == "stop"
+
+
+def test_an_end_for_a_reason_that_is_not_known_is_one_after_a_text() -> None:
+    _, rest, _ = respond(delta("hi"), incomplete_details={"reason": "something new"})
+    assert reason(rest) == "stop"
+    _, rest, _ = respond(delta("hi"), incomplete_details={"reason": None}, status="incomplete")
+    assert reason(rest) == "max_output_tokens"
+    with pytest.raises(VendorFailure, match="without a word"):
+        respond(incomplete_details={"reason": "something new"})
+
+
+def test_a_call_in_pieces_counts_though_it_is_never_complete() -> None:
+    added = {"type": "response.output_item.added", "output_index": 0}
+    begun = {**added, "item": {"type": "function_call", "id": "i", "call_id": "c", "name": "get"}}
+    more = {"type": "response.function_call_arguments.delta", "item_id": "i", "delta": '{"x": 1}'}
+    _, rest, _ = respond(begun, more)
+    assert calls(rest) == [("get", '{"x": 1}')]
+    _, rest, _ = respond({**begun, "item": {"type": "function_call", "id": "i"}}, delta("hi"))
+    assert calls(rest) == []
+
+
+def test_a_text_behind_many_blanks_is_said_at_once() -> None:
+    stream = ChatStream(MODEL, think_tags=True)
+    blanks = " " * 1000
+    event = {"choices": [{"delta": {"content": blanks}}]}
+    assert stream.read(json.dumps(event).encode()) == blanks

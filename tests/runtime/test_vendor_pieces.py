@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
+from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import Message
-from omnia_runtime.ports.model import ChatRequest, Finished, ModelEvent, ToolCallRequest
+from omnia_runtime.ports.model import (
+    ChatRequest,
+    Finished,
+    MediaProduced,
+    ModelEvent,
+    ToolCallRequest,
+)
 from omnia_runtime.providers.claude.request import messages_body
 from omnia_runtime.providers.claude.stream import MessageStream
 from omnia_runtime.providers.gemini.stream import ContentStream
@@ -255,3 +262,57 @@ def test_geminis_counts_are_those_of_the_last_chunk_that_has_some() -> None:
 
 def test_a_conversation_without_a_word_is_sent_as_none() -> None:
     assert messages_body(CONFIG, ChatRequest("", [Message("user", "")]))["messages"] == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part("image"),
+        Part("document"),
+        Part("image", media=Media("image/png")),
+        Part("document", media=Media("text/plain")),
+        Part("document", media=Media("application/pdf")),
+    ],
+)
+def test_a_part_without_content_is_refused_before_it_is_sent(part: Part) -> None:
+    request = ChatRequest("", [Message("user", "", parts=(part,))])
+    with pytest.raises(VendorFailure, match="does not accept"):
+        messages_body(CONFIG, request)
+
+
+def test_claudes_answer_that_does_not_stream_goes_back_as_one_that_did() -> None:
+    texts = {"type": "text", "text": "hi"}
+    whole, streamed = MessageStream(), MessageStream()
+    read(whole, {"type": "message", "content": [{**TOOL, "input": {}}, texts]}, over("tool_use"))
+    read(streamed, start(0, **TOOL, input={}), stop(0), start(1, **texts), stop(1))
+    read(streamed, over("tool_use"))
+    assert whole.finish() == streamed.finish()
+
+
+def test_claudes_stop_ends_the_reading() -> None:
+    stream = MessageStream()
+    read(stream, start(0, type="text", text="a"))
+    assert not stream.done
+    assert not stream.complete
+    read(stream, {"type": "ping"}, {"type": "message_stop"})
+    assert stream.done
+    assert reason(stream.finish()) == "stop"
+
+
+@pytest.mark.parametrize(
+    ("mime", "kind"),
+    [("image/png", "image"), ("audio/wav", "audio"), ("application/pdf", "document")],
+)
+def test_what_gemini_makes_is_of_the_kind_that_its_type_says(mime: str, kind: str) -> None:
+    stream = ContentStream()
+    read(stream, chunk({"inlineData": {"mimeType": mime, "data": "AAAA"}}, **OVER))
+    (produced, _) = stream.finish()
+    assert isinstance(produced, MediaProduced)
+    assert produced.part == Part(kind, media=Media(mime, data="AAAA"))
+
+
+@pytest.mark.parametrize("why", ["MAX_TOKENS", "STOP"])
+def test_a_call_of_gemini_changes_only_the_reason_stop(why: str) -> None:
+    stream = ContentStream()
+    read(stream, chunk(GEMINI_CALL, finishReason=why))
+    assert reason(stream.finish()) == ("tool_use" if why == "STOP" else "max_output_tokens")

@@ -7,7 +7,7 @@ from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.errors import ConnectionFailed, Http2ErrorCode
 from omnia_rpc.http2.header_fields import FieldsRefused, HpackDecoder, encode
 from omnia_rpc.http2.stream import Http2Stream
-from tests.http2.ends import REQUEST, RESPONSE, End, Heard, data, greeted, headers, kinds
+from tests.http2.ends import REQUEST, RESPONSE, End, Heard, data, greeted, headers, kinds, pair
 
 CALM = Http2ErrorCode.ENHANCE_YOUR_CALM
 KIB = 1024
@@ -231,3 +231,39 @@ def test_streams_take_turns_with_a_frame_each() -> None:
     server.connection.sender.window = 65_535
     order = [number for kind, number in kinds(server.take()) if kind == frames.DATA]
     assert order == [1, 3, 1, 3]
+
+
+def test_a_frame_of_a_stream_that_this_end_has_not_opened_yet_ends_the_connection() -> None:
+    client, _ = pair()
+    stream, _ = client.call()
+    client.receiver.receive(frames.rst_stream(stream.id, Http2ErrorCode.CANCEL))
+    assert code(client) is None
+    client.receiver.receive(frames.rst_stream(stream.id + 2, Http2ErrorCode.CANCEL))
+    assert code(client) is Http2ErrorCode.PROTOCOL_ERROR
+
+
+def test_a_window_of_settings_that_is_too_large_for_a_stream_ends_the_connection() -> None:
+    server, stream, _ = one_call()
+    server.receiver.receive(frames.window_update(1, 2**31 - 1 - stream.send_window))
+    assert code(server) is None
+    server.receiver.receive(frames.settings({4: stream.send_window}))
+    assert code(server) is Http2ErrorCode.FLOW_CONTROL_ERROR
+    assert str(server.connection.failed) == "the window of a stream is too large"
+
+
+def test_data_without_a_window_waits_for_one_without_a_place_in_the_queue() -> None:
+    server, stream, _ = one_call()
+    stream.send(b"x" * 65_535)
+    server.take()
+    assert stream.send_window == 0
+    stream.send(b"y")
+    assert not stream.queued
+    # The window of the connection is used up, too.
+    server.receiver.receive(frames.window_update(1, 1) + frames.window_update(0, 1))
+    assert server.take() == data(1, b"y")
+
+
+def test_a_client_accepts_no_streams() -> None:
+    client, _ = pair()
+    client.receiver.receive(headers(3))
+    assert code(client) is Http2ErrorCode.PROTOCOL_ERROR

@@ -272,9 +272,11 @@ def test_a_conversation_without_a_word_is_sent_as_none() -> None:
         Part("image", media=Media("image/png")),
         Part("document", media=Media("text/plain")),
         Part("document", media=Media("application/pdf")),
+        Part("document", media=Media("application/zip", data="AAAA")),
+        Part("image", media=Media("image/tiff", data="AAAA")),
     ],
 )
-def test_a_part_without_content_is_refused_before_it_is_sent(part: Part) -> None:
+def test_a_part_without_content_or_of_another_type_is_refused_before_it_is_sent(part: Part) -> None:
     request = ChatRequest("", [Message("user", "", parts=(part,))])
     with pytest.raises(VendorFailure, match="does not accept"):
         messages_body(CONFIG, request)

@@ -167,6 +167,8 @@ class ConnectionRouter(asyncio.Protocol):
             return
         if size is not None:
             self._context.silent.pop(self, None)
+            # What takes long from here on is ours: a key that is fetched, a server that opens.
+            self._stop_timer()
             head = self._received.take_head(size)
             if head is None:
                 self._reject(too_many_unfinished())

@@ -7,8 +7,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from omnia_cli import manifests, retention
 from omnia_cli.findings import Finding
 from omnia_cli.validate import validate
+from omnia_operator.resolve import RetentionPolicy, in_force
 
 ROOT = Path(__file__).parents[2]
 
@@ -538,3 +540,78 @@ def test_a_kind_that_is_left_unfinished_is_understood(tmp_path: Path) -> None:
 def test_manifests_without_any_object_are_an_error(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, "# nothing yet\n")
     assert "there is no object in it" in finding.message
+
+
+def test_the_content_of_a_pack_is_read_once_and_its_first_faults_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"tool_{number}" for number in range(150)]
+    value = {
+        "id": "p",
+        "name": "P",
+        "version": "1.0.0",
+        "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+        "prompts": {
+            "a": {
+                "id": "a",
+                "name": "A",
+                "version": "1.0.0",
+                "system_template": "Be kind.",
+                "tools": names,
+                "validators": [{"type": "none"}],
+            }
+        },
+        "tools": {"tool": {"name": "tool", "description": "d"}},
+    }
+    head, _, _ = PACK.partition("  pack.json: |")
+    packs = [head.partition("---\n")[0].replace("my-pack", f"pack-{number}") for number in range(5)]
+    config_map = (
+        head.partition("---\n")[2] + f"  pack.json: |\n    {orjson.dumps(value).decode()}\n"
+    )
+    read: list[Path] = []
+    text_of = manifests.text_of
+
+    def counted(file: Path) -> str:
+        read.append(file)
+        return text_of(file)
+
+    monkeypatch.setattr(manifests, "text_of", counted)
+    found = check(tmp_path, *packs, config_map, references=False)
+
+    assert len(read) == 2  # its objects, and its lines
+    about_pack = [each for each in found if "content of" in each.message]
+    assert len(about_pack) == 101
+    assert about_pack[0].message.endswith("there are 51 more findings: mend these first")
+    assert about_pack[1].severity == "error"
+    assert about_pack[2].message.endswith('did you mean "tool"?')
+
+
+def test_the_data_of_a_config_map_that_are_no_object_are_left_to_kubernetes(tmp_path: Path) -> None:
+    head, _, _ = PACK.partition("\ndata:\n")
+    found = check(tmp_path, head + "\ndata: [1]\n", references=False)
+    assert [each.message for each in found] == [
+        'PromptPack "my-pack" reads the key pack.json: add it'
+    ]
+
+
+def test_policies_of_many_namespaces_are_each_compared_with_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    def counted(namespace: str, policies: list[RetentionPolicy]) -> RetentionPolicy | None:
+        compared.append(len(policies))
+        return in_force(namespace, policies)
+
+    monkeypatch.setattr(retention, "in_force", counted)
+    policy = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: SessionRetentionPolicy
+metadata: {{name: {name}, namespace: ns-{number}}}
+spec: {{ttlAfterInactive: 1h}}
+"""
+    check(
+        tmp_path,
+        *(policy.format(name=name, number=number) for number in range(30) for name in ("a", "b")),
+        references=False,
+    )
+    assert compared == [2] * 30

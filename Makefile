@@ -28,7 +28,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 # The generator of the site, apart too: nothing of it is part of developing.
 VENV_DOCS := .venv-docs
-PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
+PROTOS := omnia_core/wire/a2a/v1/a2a.proto omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
 .PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 

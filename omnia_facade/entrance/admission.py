@@ -1,12 +1,14 @@
 """Decides whether a request may open a WebSocket, before the upgrade."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from omnia_core.errors import abridged
 from omnia_core.http.head import RequestHead
 from omnia_core.http.hosts import MISDIRECTED
-from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down
+from omnia_facade.auth.chain import Authenticator, Unauthorized
+from omnia_facade.auth.principal import Principal
+from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down, unauthorized
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -14,6 +16,18 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def is_conversation(head: RequestHead) -> bool:
     """Whether a request is for WebSocket: by its path, or because it asks for an upgrade."""
     return head.is_upgrade or _serves_websocket(head.path)
+
+
+async def authenticated(authenticator: Authenticator, headers: Mapping[str, str]) -> Principal:
+    """Return the caller of a request; header names are lower-case.
+
+    Raises:
+        RejectedRequest: 401: the request has no valid credential.
+    """
+    try:
+        return await authenticator.authenticate(headers)
+    except Unauthorized as error:
+        raise unauthorized(str(error)) from error
 
 
 def misdirected() -> RejectedRequest:

@@ -102,14 +102,14 @@ async def open_http(
     """
     doors = served_doors(context.env)
     function = _open_function(context)
-    kernel = open_kernel(context, backend, function, media) if doors else None
+    forwarder = Forwarder()
+    context.stack.push_async_callback(forwarder.close)
+    kernel = open_kernel(context, backend, function, media, forwarder) if doors else None
     routes = [*_routes(context, function, media, head_routes)]
     new_grpc: Callable[[], Server] | None = None
     if kernel:
         env = context.env
         origins = OriginRule(env.allowed_origins, local=is_loopback(env.bind_address or ""))
-        forwarder = Forwarder()
-        context.stack.push_async_callback(forwarder.close)
         for entry in doors:
             route = DoorRoute(entry, kernel, authenticator, origins, forwarder)
             routes.append(route)

@@ -34,11 +34,11 @@ from tests.facade import auth_files
 from tests.facade.conftest import Running
 from tests.facade.doors.a2a_bed import client, said, streamed_text, text_of
 from tests.facade.doors.bed import DEFAULT, LONG, doors, request
-from tests.facade.doors.test_pods import pods, stored_runtime
+from tests.facade.doors.pods_bed import one_store, pods, shared_store, stored_runtime
 from tests.http2.broken_peer import Peer, damaged
 from tests.runtime.scripted import Mounted
 
-__all__ = ["pods", "stored_runtime"]
+__all__ = ["pods", "shared_store", "stored_runtime"]
 LIMIT = 60.0
 VERSION = (("a2a-version", "1.0"),)
 SEND = f"/{binding.SERVICE}/SendMessage"
@@ -155,6 +155,7 @@ async def test_without_grpc_the_port_speaks_http_1_only(mock_runtime: Mounted) -
     assert "GRPC" not in {i["protocolBinding"] for i in card["supportedInterfaces"]}
 
 
+@one_store
 @pytest.mark.covers("a2a.md#grpc-pods")
 async def test_a_task_of_another_pod_is_followed_and_cancelled(
     pods: tuple[Running, Running],

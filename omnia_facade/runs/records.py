@@ -78,9 +78,12 @@ class RunRecords:
         if run.options.listed:
             self._holders.begin(run.user_id, run.id)
         run.watch(self._changed)
-        first = self._spawn(self._first(run, kept_seconds))
-        self._first_writes[run.id] = first
-        first.add_done_callback(lambda _: self._first_writes.pop(run.id))
+
+        def written(_: asyncio.Task[None]) -> None:
+            del self._first_writes[run.id]
+
+        first = self._first_writes[run.id] = self._spawn(self._first(run, kept_seconds))
+        first.add_done_callback(written)
         if self._renewing is None:
             self._renewing = asyncio.get_running_loop().create_task(self._renew())
 
@@ -125,7 +128,7 @@ class RunRecords:
     def _changed(self, run: Run) -> None:
         if run.state.final or run.state is RunState.WAITING:
             _, kept = self._kept[run.id]
-            self._spawn(self._write(run, kept))
+            _ = self._spawn(self._write(run, kept))
         if run.state.final:
             del self._kept[run.id]
             self._holders.end(run.user_id, run.id)

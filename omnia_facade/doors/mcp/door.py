@@ -16,7 +16,7 @@ from omnia_facade.doors.errors import (
 )
 from omnia_facade.doors.exchange import Exchange, Kernel
 from omnia_facade.doors.mcp import envelope
-from omnia_facade.doors.mcp.elicitation import continuation, input_required
+from omnia_facade.doors.mcp.elicitation import continuation, input_required, unknown_state
 from omnia_facade.doors.mcp.envelope import McpError, McpRequest, read_request
 from omnia_facade.doors.mcp.frames import (
     ServerAnswers,
@@ -34,7 +34,6 @@ from omnia_facade.doors.port import Answer, DoorRequest, EventStream, Reply
 from omnia_facade.runs.run import Run
 
 JSON = "application/json"
-_EXPIRED = "the call is no longer waiting for an answer; call without requestState"
 # A new progress notification says so many characters more.
 _PROGRESS_STEP = 64
 
@@ -130,7 +129,7 @@ class McpDoor:
             return await self._target.begin(exchange, arguments, client_tools=tools), 0
         run = await exchange.find(again.run_id)
         if run is None or run.door != Door.MCP:
-            raise ArgumentsInvalid(_EXPIRED)
+            raise unknown_state()
         if again.results:
             await exchange.resume(run.session_id, again.results)
         return run, run.position

@@ -40,10 +40,10 @@ def continuation(params: JsonObject) -> Continuation | None:
         McpError: the answers have no known form.
     """
     state, responses = params.get(_STATE), params.get(_RESPONSES)
-    if state is None:
+    if state is None and not responses:
         return None
     if not isinstance(state, str):
-        raise McpError(400, INVALID_PARAMS, f"{_STATE} is not what the server sent")
+        raise unknown_state()
     if responses is None:
         responses = {}
     if not isinstance(responses, dict):
@@ -61,6 +61,15 @@ def input_required(run_id: str, calls: Sequence[ToolCallEvent]) -> JsonObject:
         },
         _STATE: run_id,
     }
+
+
+def unknown_state() -> McpError:
+    """Return the error for a state that is not one of ours, or whose run has been forgotten."""
+    return McpError(
+        400,
+        INVALID_PARAMS,
+        f"{_STATE} names no call that waits for an answer; call without it and {_RESPONSES}",
+    )
 
 
 def _question(event: ToolCallEvent) -> JsonObject:

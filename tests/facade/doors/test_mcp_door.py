@@ -148,7 +148,7 @@ async def call_again(facade: Running, **more: Any) -> Any:
     return answer.events[-1]["result"] if answer.events else answer.body
 
 
-@pytest.mark.covers("mcp.md#asked-again")
+@pytest.mark.covers("mcp.md#asked-again", "mcp.md#unknown-state")
 async def test_a_call_without_the_answer_asks_again(facade: Running) -> None:
     asked_first = await call_again(facade)
     state = asked_first["requestState"]
@@ -164,7 +164,8 @@ async def test_a_call_without_the_answer_asks_again(facade: Running) -> None:
     same = await call_again(facade, requestState=state, inputResponses=answer)
     assert same["structuredContent"] == done["structuredContent"]
     forged = await call_again(facade, requestState="f" * 32, inputResponses=answer)
-    assert forged["result"]["isError"]
+    stateless = await call_again(facade, inputResponses=answer)
+    assert forged["error"]["code"] == stateless["error"]["code"] == -32602
     wrong = await call_again(facade, requestState=state, inputResponses={name: {"action": "x"}})
     assert wrong["error"]["code"] == -32602
 

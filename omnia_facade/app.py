@@ -183,8 +183,8 @@ def _head_routes(
     if backend is None:
         return ()
     return (
-        TurnCancel(backend, allowed_origins, local),
-        PastTurns(backend, allowed_origins, local),
+        TurnCancel(backend, allowed_origins, local=local),
+        PastTurns(backend, allowed_origins, local=local),
     )
 
 

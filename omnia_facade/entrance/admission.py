@@ -1,9 +1,13 @@
 """Decides whether a request may open a WebSocket, before the upgrade."""
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from omnia_core.errors import abridged
+from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
 from omnia_core.http.hosts import MISDIRECTED
 from omnia_facade.auth.chain import Authenticator, Unauthorized
@@ -66,6 +70,42 @@ def rejection_of_origin(
             f'the origin "{abridged(head.headers["origin"])}" may not connect',
         )
     return None
+
+
+class SessionPath(Struct, frozen=True):
+    """A path that names a session, and what may be sent to it.
+
+    Attributes:
+        pattern: the whole path; its group is the session id.
+        allowed_origins: as for an upgrade to WebSocket.
+        local: whether the port is reachable from this machine only.
+    """
+
+    pattern: re.Pattern[str]
+    methods: tuple[str, ...]
+    allowed_origins: Sequence[str]
+    local: bool
+
+    def serves(self, path: str) -> bool:
+        """Whether the path is one of these, with any method."""
+        return self.pattern.fullmatch(path) is not None
+
+    def session_of(self, head: RequestHead) -> str:
+        """Return the session that a request is about; "" if the path is another one.
+
+        Raises:
+            HttpError: 405 or 403: the method or the origin is not allowed.
+        """
+        found = self.pattern.fullmatch(head.path)
+        if found is None:
+            return ""
+        if head.method not in self.methods:
+            allowed = ", ".join(self.methods)
+            detail = f"this path allows {allowed} only"
+            raise HttpError(405, "method_not_allowed", detail, {"Allow": allowed})
+        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
+            raise rejected
+        return found[1]
 
 
 def _serves_websocket(path: str) -> bool:

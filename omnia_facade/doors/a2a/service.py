@@ -135,7 +135,7 @@ class TaskService:
         if sessions is None:
             return ""
         try:
-            session = await sessions.stored(record.session_id, exchange.request.caller)
+            session = await sessions.said(record.session_id, exchange.request.caller)
         except DoorFailed:
             return ""
         said: list[str] = []

@@ -77,7 +77,8 @@ def interfaces(public_url: str, versions: Sequence[str], *, grpc: bool = False) 
             found.append(
                 {"url": base + path, "protocolBinding": binding, "protocolVersion": version}
             )
-    if grpc and V10 in versions:
+    # gRPC knows no path in front of that of its service.
+    if grpc and V10 in versions and not urlsplit(base).path:
         target = grpc_target(base)
         found.append({"url": target, "protocolBinding": "GRPC", "protocolVersion": V10})
     return found

@@ -104,6 +104,7 @@ test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of o
 # The suites that use MongoDB; a test has it in its name or its parameters.
 MONGO := tests/core tests/history tests/end_to_end/test_sessions.py \
 	$(patsubst %,tests/facade/test_%.py,cancel_anywhere kept_answers replies) \
+	$(patsubst %,tests/facade/doors/test_%.py,a2a_pods pods) \
 	$(patsubst %,tests/runtime/test_%.py,checkpoints retention)
 
 MONGO_BACKENDS ?= sqlite postgres

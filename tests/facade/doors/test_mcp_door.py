@@ -110,7 +110,7 @@ async def picked(facade: Running, answer: ElicitResult) -> tuple[CallToolResult,
     """Let the official client ask its user, who answers so; return what was asked too."""
     questions: list[Any] = []
 
-    async def ask(_: Any, params: Any) -> ElicitResult:
+    async def ask(context: Any, params: Any) -> ElicitResult:  # noqa: ARG001 - the client's
         questions.append(params)
         return answer
 
@@ -137,7 +137,7 @@ async def test_the_model_is_told_that_the_user_declined(facade: Running, action:
     assert "did not execute" in result.structured_content["answer"]
 
 
-ELICITS = {f"{META}clientCapabilities": {"elicitation": {}}}
+ELICITS: dict[str, Any] = {f"{META}clientCapabilities": {"elicitation": {}}}
 
 
 async def call_again(facade: Running, **more: Any) -> Any:

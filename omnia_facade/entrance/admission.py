@@ -72,6 +72,22 @@ def rejection_of_origin(
     return None
 
 
+def check_method_and_origin(
+    head: RequestHead, methods: Sequence[str], allowed_origins: Sequence[str], *, local: bool
+) -> None:
+    """Check a request for a path that is answered by its head.
+
+    Raises:
+        HttpError: 405 or 403: the method or the origin is not allowed.
+    """
+    if head.method not in methods:
+        allowed = ", ".join(methods)
+        detail = f"this path allows {allowed} only"
+        raise HttpError(405, "method_not_allowed", detail, {"Allow": allowed})
+    if rejected := rejection_of_origin(head, allowed_origins, local=local):
+        raise rejected
+
+
 class SessionPath(Struct, frozen=True):
     """A path that names a session, and what may be sent to it.
 
@@ -99,12 +115,7 @@ class SessionPath(Struct, frozen=True):
         found = self.pattern.fullmatch(head.path)
         if found is None:
             return ""
-        if head.method not in self.methods:
-            allowed = ", ".join(self.methods)
-            detail = f"this path allows {allowed} only"
-            raise HttpError(405, "method_not_allowed", detail, {"Allow": allowed})
-        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
-            raise rejected
+        check_method_and_origin(head, self.methods, self.allowed_origins, local=self.local)
         return found[1]
 
 

@@ -110,7 +110,7 @@ async def picked(facade: Running, answer: ElicitResult) -> tuple[CallToolResult,
     """Let the official client ask its user, who answers so; return what was asked too."""
     questions: list[Any] = []
 
-    async def ask(context: Any, params: Any) -> ElicitResult:  # noqa: ARG001 - the client's
+    async def ask(context: Any, params: Any) -> ElicitResult:
         questions.append(params)
         return answer
 

@@ -111,7 +111,7 @@ class A2aCalls:
             call.answer_metadata = _metadata(exchange)
             await call.write(grpc.result_message(operation, result))
             return
-        run, frames = await door.frames(exchange, asked, grpc.MessageWriter())
+        run, frames = await door.frames(exchange, asked, grpc.GrpcWriter())
         position = run.position
         call.answer_metadata = _metadata(exchange)
         if not exchange.began(run):

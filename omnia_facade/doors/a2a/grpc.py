@@ -100,7 +100,7 @@ def failure(error: A2aError, http_status: int = 0) -> RpcFailed:
     return RpcFailed(code, str(error), status.SerializeToString())
 
 
-class MessageWriter:
+class GrpcWriter:
     """Writes the events of a stream as gRPC messages with their prefixes."""
 
     nothing = b""

@@ -424,7 +424,7 @@ def test_what_protobuf_cannot_say_is_said_otherwise(value: Any, shown: Any) -> N
 
 
 def test_a_piece_is_the_update_with_another_text() -> None:
-    writer = binding.MessageWriter()
+    writer = binding.GrpcWriter()
     artifact = {"artifactId": "answer", "parts": [{"text": ""}]}
     update = {"taskId": "t", "contextId": "c", "artifact": artifact, "append": True}
     piece = writer.pieces({"artifactUpdate": update})

@@ -177,6 +177,11 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.facade.a2a.push",
         "add push.allowedHosts",
     ),
+    "gRPC without the version that it speaks": (
+        objects.agent({"facade": {"a2a": {"grpc": True, "versions": ["0.3"]}}}),
+        "spec.facade.a2a.grpc",
+        'add "1.0" to versions',
+    ),
     "a function answered by echo": (
         objects.function({"facade": {"handler": "echo"}}),
         "spec.facade.handler",

@@ -98,7 +98,7 @@ def _wait_until_ready(port: int) -> None:
 @contextlib.asynccontextmanager
 async def doors(mounted: Mounted, **settings: Any) -> AsyncIterator[Running]:
     """Serve all written doors in front of a runtime; settings are fields of `FacadeEnv`."""
-    given = {"doors": written_doors(), **settings}
+    given = {"doors": written_doors(), "a2a_grpc": True, **settings}
     async with running(runtime_address=f"127.0.0.1:{mounted.grpc_port}", **given) as facade:
         yield facade
 

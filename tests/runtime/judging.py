@@ -90,11 +90,11 @@ def environment(
     """Write the files of an agent whose pack has `evals`, and return its environment."""
     path = folder / "pack.json"
     path.write_text(json.dumps({**pack(), "evals": evals}))
-    providers = [{"name": "default", "type": "mock"}]
+    providers: list[dict[str, Any]] = [{"name": "default", "type": "mock"}]
     if judge:
         prices = {"inputCostPer1K": 0.01}
         providers.append(
-            {"name": "judge", "type": "openai", "model": "m", "baseURL": f"{judge}/v1"}  # type: ignore[dict-item]
+            {"name": "judge", "type": "openai", "model": "m", "baseURL": f"{judge}/v1"}
             | {"pricing": prices}
         )
     (folder / "providers.yaml").write_text(yaml.safe_dump({"providers": providers}))

@@ -18,7 +18,11 @@ def manifests() -> list[dict[str, Any]]:
 
 
 def test_there_is_one_of_evaluations_and_one_of_a_budget() -> None:
-    assert [list(each["spec"]) for each in manifests()] == [["evals"], ["budget"]]
+    assert [list(each["spec"]) for each in manifests()] == [
+        ["evals"],
+        ["providers", "evals"],
+        ["budget"],
+    ]
 
 
 @pytest.mark.parametrize("part", manifests(), ids=lambda part: next(iter(part["spec"])))

@@ -17,7 +17,7 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, Message, SessionStore
 from omnia_core.units import Duration
 from omnia_runtime.evals.service import EvalService
-from omnia_runtime.evals.worker import Timing
+from omnia_runtime.evals.worker import WorkerTiming
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from tests.runtime.scripted import metrics, pack
 from tests.runtime.servers import ChatServer, chunk
@@ -120,7 +120,7 @@ async def evaluating(
     """Evaluate inside the block, as the programs do."""
     registry = registry or CollectorRegistry()
     evaluated = EvalMetrics(registry, "a", "default")
-    service = EvalService(env, store, registry, metrics(), evaluated, Timing(poll=0.02))
+    service = EvalService(env, store, registry, metrics(), evaluated, WorkerTiming(poll=0.02))
     service.start()
     try:
         yield service

@@ -27,7 +27,7 @@ from omnia_runtime.observe.store_check import StoreCheck
 from omnia_runtime.server.port import RuntimeServer
 from omnia_runtime.server.service import RuntimeService
 from omnia_runtime.tools.sources import ToolSources
-from omnia_runtime.turns.budget import Budget, BudgetGauge, budget_periods
+from omnia_runtime.turns.budget import AgentBudget, BudgetGauge, budget_periods
 from omnia_runtime.turns.invocation import InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaLoader, UploadFolder
 from omnia_runtime.turns.session_turns import SessionTurns
@@ -145,12 +145,12 @@ class Runtime:
             # After a drain there is nothing left to stop; a cancelled program still has its port.
             await server.stop(0.0)
 
-    def _budget(self) -> Budget | None:
+    def _budget(self) -> AgentBudget | None:
         env = self._env
         periods = budget_periods(env)
         if not periods:
             return None
-        budget = Budget(self._store, periods, env.budget_on_exceeded)
+        budget = AgentBudget(self._store, periods, env.budget_on_exceeded)
         self._registry.register(BudgetGauge(env.agent_name, env.namespace, budget))
         return budget
 

@@ -24,6 +24,7 @@ _MEANING = {
     415: "The body is not JSON.",
     417: "The Expect header is not supported.",
     422: "The Idempotency-Key was used with another body.",
+    429: "The budget of the agent is spent.",
     500: "An internal error of the server.",
     502: "The runtime failed, or its output violates the schema.",
     503: "The function was not called; the call may be sent again.",
@@ -151,12 +152,17 @@ def _responses(*, public: bool) -> JsonObject:
                 _one_of([_error(code) for code in codes]),
                 [
                     *_CALL_HEADERS,
-                    *sorted({name for code in codes for name in HEADERS.get(code, {})}),
+                    *sorted({name for code in codes for name in _headers(code)}),
                 ],
             )
             for number, codes in sorted(by_status.items())
         },
     }
+
+
+def _headers(code: FunctionErrorCode) -> Iterable[str]:
+    # Only the time until the next budget is not the same in every answer.
+    return ("Retry-After",) if code is FunctionErrorCode.BUDGET_EXCEEDED else HEADERS.get(code, {})
 
 
 def _response(meaning: str, schema: JsonObject, headers: Iterable[str]) -> JsonObject:

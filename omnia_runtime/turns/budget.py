@@ -70,7 +70,7 @@ def budget_periods(env: RuntimeEnv) -> tuple[BudgetPeriod, ...]:
     return tuple(periods)
 
 
-class Budget:
+class AgentBudget:
     """The budget of an agent, which all its pods share through the session store."""
 
     def __init__(
@@ -148,7 +148,7 @@ class Budget:
 class BudgetGauge(Collector):
     """What part of its budget an agent has spent."""
 
-    def __init__(self, agent: str, namespace: str, budget: Budget) -> None:
+    def __init__(self, agent: str, namespace: str, budget: AgentBudget) -> None:
         self._labels = {"agent": agent, "namespace": namespace}
         self._budget = budget
 

@@ -21,7 +21,7 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
 from omnia_runtime.ports.model import ChatRequest
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions, repair_request
-from omnia_runtime.turns.budget import Budget
+from omnia_runtime.turns.budget import AgentBudget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.tracing import RuntimeTracing, note_end, note_version
 from omnia_runtime.turns.turn import Caller, close_transcript
@@ -59,7 +59,7 @@ class Invocations:
         records: "InvocationRecords",
         metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
-        budget: Budget | None = None,
+        budget: AgentBudget | None = None,
     ) -> None:
         """`budget` may refuse calls."""
         self._agents = agents

@@ -21,7 +21,7 @@ from omnia_runtime.ports.listener import AgentListener, TurnFinished
 from omnia_runtime.ports.model import ProviderError
 from omnia_runtime.prompts.media import check_parts
 from omnia_runtime.turns.agent_version import AgentVersion, AgentVersions
-from omnia_runtime.turns.budget import Budget
+from omnia_runtime.turns.budget import AgentBudget
 from omnia_runtime.turns.ended import EndedTurn, TurnListener
 from omnia_runtime.turns.media import MediaInvalid, MediaLoader, MediaOwner, loaded_parts
 from omnia_runtime.turns.naming import Naming
@@ -49,7 +49,7 @@ class SessionTurns:
         metrics: RuntimeMetrics,
         tracing: RuntimeTracing,
         ended: TurnListener | None = None,
-        budget: Budget | None = None,
+        budget: AgentBudget | None = None,
     ) -> None:
         """`ended` is called for turns that are to be evaluated; `budget` may refuse turns."""
         self._agents = agents
@@ -140,6 +140,7 @@ class SessionTurns:
         require_owner(session, caller)
         turn.session_name = session.name if session else ""
         agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
+        turn.pack_version = agent.version
         # The rest of a turn whose runtime died becomes part of the conversation.
         transcript = (
             [*session.messages, *session.interrupted]
@@ -174,7 +175,7 @@ class SessionTurns:
                 request = agent.request(system, transcript, turn.metadata)
                 finished = await agent.run(loop, request, transcript, listener)
                 finished = await self._with_media(finished, transcript)
-                finished = structs.replace(finished, session_name=name())
+                turn.session_name = name()
         except BaseException as error:
             checkpoints.end()
             turn.session_name = name() if name else turn.session_name
@@ -185,23 +186,37 @@ class SessionTurns:
         checkpoints.end()
         ending = completed_ending(finished.reason)
         await self._turns.end(turn.session_id, transcript, known, ending, first)
-        if self._ended is not None and agent.evals:
-            self._ended(
-                EndedTurn(
-                    session_id=turn.session_id,
-                    number=_number(session, transcript),
-                    agent=agent,
-                    messages=transcript[begin:],
-                    answer=turn.answer,
-                    usage=finished.usage,
-                    latency_ms=(time.monotonic() - began) * 1000,
-                    blocked=finished.blocked,
-                    span=current_span(),
-                )
-            )
+        self._evaluate(turn, session, agent, transcript[begin:], finished, began)
         if requests.first and requests.first.wants_summary:
             self._summaries.start(turn.session_id, agent.model, requests.first, transcript, first)
         return finished
+
+    def _evaluate(
+        self,
+        turn: UserTurn,
+        session: Session | None,
+        agent: AgentVersion,
+        messages: Sequence[Message],
+        finished: TurnFinished,
+        began: float,
+    ) -> None:
+        """Have a turn evaluated, of which `messages` are, if it is to be."""
+        if self._ended is None or not agent.evals:
+            return
+        before = _number(session, session.messages if session else turn.history)
+        self._ended(
+            EndedTurn(
+                session_id=turn.session_id,
+                number=before + 1,
+                agent=agent,
+                messages=messages,
+                answer=turn.answer,
+                usage=finished.usage,
+                latency_ms=(time.monotonic() - began) * 1000,
+                blocked=finished.blocked,
+                span=current_span(),
+            )
+        )
 
     def _name(
         self,

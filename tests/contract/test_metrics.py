@@ -26,7 +26,7 @@ from omnia_operator.metrics import (
 )
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
-from omnia_runtime.turns.budget import Budget, BudgetGauge, budget_periods
+from omnia_runtime.turns.budget import AgentBudget, BudgetGauge, budget_periods
 from tests.contract.metrics_page import CONSTANT, Row, every_row, registered, rows
 from tests.contract.test_agreements import ROOT, sources
 
@@ -85,7 +85,7 @@ def runtime() -> CollectorRegistry:
     registry.register(ScrapedGauges("a", "n", lambda: 1, lambda: {"h": True}))
     env = RuntimeEnv(agent_name="a", namespace="n", budget_usd_per_day=1.0)
     store = MemorySessionStore(env.session_ttl)
-    budget = Budget(store, budget_periods(env), env.budget_on_exceeded)
+    budget = AgentBudget(store, budget_periods(env), env.budget_on_exceeded)
     registry.register(BudgetGauge("a", "n", budget))
     evals = EvalMetrics(registry, "a", "n")
     evals.recorded(RESULT, "p")

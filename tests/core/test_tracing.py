@@ -53,7 +53,7 @@ from omnia_core.telemetry.tracing.export import (
     DropReason,
 )
 from omnia_core.telemetry.tracing.span import LONGEST_VALUE
-from tests.collector import Spans, grpc_collector, http_collector
+from tests.collector import Spans, attributes, grpc_collector, http_collector
 from tests.services import LIMIT, free_port
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -786,3 +786,28 @@ def test_secret_headers_are_not_in_the_log() -> None:
         pass
     assert "sk-secret" not in str(lines)
     assert lines[0]["event"] == "OpenTelemetry reports a problem"
+
+
+@pytest.mark.parametrize("content", ["true", "false"])
+def test_the_result_of_an_evaluation_is_an_event_and_other_events_keep_no_texts(
+    content: str,
+) -> None:
+    given = {"gen_ai.evaluation.name": "polite", "gen_ai.evaluation.score.value": 0.5}
+    spans = Spans()
+    with (
+        grpc_collector(spans) as endpoint,
+        tracing(endpoint, OMNIA_TRACING_CONTENT=content) as (tracer, _),
+    ):
+        with tracer.start_span("turn", SpanKind.SERVER) as span:
+            pass
+        # The span of the turn has ended.
+        with span.start_child("evaluate", SpanKind.INTERNAL) as child:
+            child.add_event(names.EVALUATION_RESULT, given)
+            child.add_event("of another library", {"exception.message": "secret"})
+    found = spans.named("turn", "evaluate")
+    events = found["evaluate"].span.events
+    assert found["evaluate"].span.parent_span_id == found["turn"].span.span_id
+    assert [(each.name, attributes(each)) for each in events] == [
+        (names.EVALUATION_RESULT, given),
+        ("of another library", {"exception.message": "secret"} if content == "true" else {}),
+    ]

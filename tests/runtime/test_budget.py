@@ -22,7 +22,7 @@ from omnia_runtime.app import Runtime
 from omnia_runtime.ports.listener import DiscardingListener
 from omnia_runtime.turns.budget import (
     FRESH_SECONDS,
-    Budget,
+    AgentBudget,
     BudgetExceeded,
     BudgetGauge,
     budget_periods,
@@ -58,7 +58,7 @@ class Bed:
     def __init__(self, mounted: Mounted, **variables: str) -> None:
         self.store, self.seconds, self.now = Store(), 0.0, NOON
         env = mounted.env(**variables)
-        self.budget = Budget(
+        self.budget = AgentBudget(
             self.store,
             budget_periods(env),
             env.budget_on_exceeded,

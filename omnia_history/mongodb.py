@@ -151,7 +151,9 @@ class MongoDatabase(Database):
         async with self._reading() as database:
             found = database["eval_results"].find(wanted).sort("number", 1).limit(page.limit + 1)
             return [
-                {name: each[name] for name in ("number", *_RESULT_FIELDS)} async for each in found
+                # BSON's own type of long numbers is no number for an encoder of JSON.
+                {"number": int(each["number"]), **{name: each[name] for name in _RESULT_FIELDS}}
+                async for each in found
             ]
 
     async def evals(self, namespace: str, criteria: EvalFilter) -> Rows:

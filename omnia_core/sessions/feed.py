@@ -51,7 +51,7 @@ class DueSession(Struct, frozen=True):
     claim: str
 
 
-class Backlog(Struct, frozen=True):
+class FeedBacklog(Struct, frozen=True):
     """What is due and not done.
 
     Attributes:
@@ -91,7 +91,7 @@ class SessionFeed(Protocol):
     async def forget(self, due: DueSession) -> None:
         """End a claim of a session that has ended, unless it has changed meanwhile."""
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> FeedBacklog:
         """Return what is due, whether somebody has claimed it or not."""
 
     async def spend(self, day: str, usd: float) -> float:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from omnia_core.sessions.feed import (
     CLAIM_SECONDS,
     UNANSWERED_SECONDS,
-    Backlog,
     DueSession,
+    FeedBacklog,
     Progress,
     SessionFeed,
 )
@@ -91,10 +91,10 @@ class MemoryFeed(SessionFeed):
         else:
             self._release(due, entry)
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> FeedBacklog:
         now = self._clock()
         waited = [now - entry.due_at for entry in self._entries.values() if entry.due_at <= now]
-        return Backlog(len(waited), max(waited, default=0.0))
+        return FeedBacklog(len(waited), max(waited, default=0.0))
 
     async def spend(self, day: str, usd: float) -> float:
         known, sum_ = self._day

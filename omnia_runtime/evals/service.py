@@ -12,7 +12,7 @@ from omnia_runtime.evals.budget import JudgeBudget
 from omnia_runtime.evals.definitions import EvalDefinitions
 from omnia_runtime.evals.selection import Rates
 from omnia_runtime.evals.session import EvalTerms, SessionEvaluation
-from omnia_runtime.evals.worker import EvalWorker, Timing
+from omnia_runtime.evals.worker import EvalWorker, WorkerTiming
 from omnia_runtime.evals.worker_metrics import WorkerMetrics
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.eval_metrics import EvalMetrics
@@ -30,7 +30,7 @@ class EvalService:
         registry: CollectorRegistry,
         metrics: RuntimeMetrics,
         evaluated: EvalMetrics,
-        timing: Timing | None = None,
+        timing: WorkerTiming | None = None,
     ) -> None:
         """Read the mounted files; `store` has a feed.
 

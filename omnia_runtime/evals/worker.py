@@ -29,7 +29,7 @@ _AWAY_SECONDS = 5.0
 _log = structlog.get_logger()
 
 
-class Timing(Struct, frozen=True):
+class WorkerTiming(Struct, frozen=True):
     """The intervals of a worker in seconds; tests shorten them.
 
     Attributes:
@@ -49,12 +49,12 @@ class EvalWorker:
         feed: SessionFeed,
         evaluation: SessionEvaluation,
         metrics: WorkerMetrics,
-        timing: Timing | None = None,
+        timing: WorkerTiming | None = None,
     ) -> None:
         self._feed = feed
         self._evaluation = evaluation
         self._metrics = metrics
-        self._timing = timing or Timing()
+        self._timing = timing or WorkerTiming()
         self._active: dict[asyncio.Task[None], DueSession] = {}
         self._stopped = asyncio.Event()
         self._renewed = time.monotonic()

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from omnia_core.sessions.feed import Backlog
+from omnia_core.sessions.feed import FeedBacklog
 
 
 class WorkerMetrics:
@@ -33,7 +33,7 @@ class WorkerMetrics:
             registry=registry,
         ).labels(**labels)
 
-    def backlog(self, backlog: Backlog) -> None:
+    def backlog(self, backlog: FeedBacklog) -> None:
         """Set what is due."""
         self._backlog.set(backlog.sessions)
         self._lag.set(backlog.oldest_seconds)

@@ -24,6 +24,7 @@ from omnia_operator.metrics import (
     WorkQueueGauges,
     WorkQueueMetrics,
 )
+from omnia_runtime.evals.worker_metrics import WorkerMetrics
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from omnia_runtime.observe.metrics import RuntimeMetrics, ScrapedGauges
 from omnia_runtime.turns.budget import AgentBudget, BudgetGauge, budget_periods
@@ -90,6 +91,8 @@ def runtime() -> CollectorRegistry:
     evals = EvalMetrics(registry, "a", "n")
     evals.recorded(RESULT, "p")
     evals.dropped("queue", 1)
+    worker = WorkerMetrics(registry, "a", "n")
+    worker.failed()
     return registry
 
 

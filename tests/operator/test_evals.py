@@ -8,7 +8,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.cluster.kinds import DEPLOYMENT
 from omnia_operator.plan import AgentPlan, Settings, hashed, plan
-from omnia_operator.resolve import Problem
+from omnia_operator.resolve import Found, Problem
 from omnia_operator.status import EVALS_READY, AgentFacts, DeploymentState, PodState, agent_status
 from tests.operator import objects, world
 from tests.operator.cluster import FakeCluster, config_map, everything, secret
@@ -40,7 +40,7 @@ JUDGE: JsonObject = {
 RUNS = DeploymentState(desired=1, ready=1, available=1, updated=1, total=1, current=True)
 
 
-def there(*evals: JsonObject) -> world.Found:
+def there(*evals: JsonObject) -> Found:
     return world.found(
         objects.pack(),
         objects.provider(),

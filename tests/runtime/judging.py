@@ -17,7 +17,7 @@ from omnia_core.names import EvalOutcome
 from omnia_core.sessions import EvalResult, Message, SessionStore
 from omnia_core.units import Duration
 from omnia_runtime.evals.service import EvalService
-from omnia_runtime.evals.worker import Timing
+from omnia_runtime.evals.worker import WorkerTiming
 from omnia_runtime.observe.eval_metrics import EvalMetrics
 from tests.runtime.scripted import metrics, pack
 from tests.runtime.servers import ChatServer, chunk
@@ -90,11 +90,11 @@ def environment(
     """Write the files of an agent whose pack has `evals`, and return its environment."""
     path = folder / "pack.json"
     path.write_text(json.dumps({**pack(), "evals": evals}))
-    providers = [{"name": "default", "type": "mock"}]
+    providers: list[dict[str, Any]] = [{"name": "default", "type": "mock"}]
     if judge:
         prices = {"inputCostPer1K": 0.01}
         providers.append(
-            {"name": "judge", "type": "openai", "model": "m", "baseURL": f"{judge}/v1"}  # type: ignore[dict-item]
+            {"name": "judge", "type": "openai", "model": "m", "baseURL": f"{judge}/v1"}
             | {"pricing": prices}
         )
     (folder / "providers.yaml").write_text(yaml.safe_dump({"providers": providers}))
@@ -120,7 +120,7 @@ async def evaluating(
     """Evaluate inside the block, as the programs do."""
     registry = registry or CollectorRegistry()
     evaluated = EvalMetrics(registry, "a", "default")
-    service = EvalService(env, store, registry, metrics(), evaluated, Timing(poll=0.02))
+    service = EvalService(env, store, registry, metrics(), evaluated, WorkerTiming(poll=0.02))
     service.start()
     try:
         yield service

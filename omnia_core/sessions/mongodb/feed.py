@@ -12,8 +12,8 @@ from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.feed import (
     CLAIM_SECONDS,
     UNANSWERED_SECONDS,
-    Backlog,
     DueSession,
+    FeedBacklog,
     Progress,
     SessionFeed,
 )
@@ -101,7 +101,7 @@ class MongoFeed(SessionFeed):
         await self._connection.run(lambda found: found.eval_feed.delete_one(wanted))
         await self._update(due, {}, _RELEASED)
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> FeedBacklog:
         now = documents.now()
         wanted = self._its_owner | {"due_at": {"$lte": now}}
 
@@ -111,7 +111,7 @@ class MongoFeed(SessionFeed):
             return sessions, oldest
 
         sessions, oldest = await self._connection.run(find)
-        return Backlog(sessions, (now - oldest["due_at"]).total_seconds() if oldest else 0.0)
+        return FeedBacklog(sessions, (now - oldest["due_at"]).total_seconds() if oldest else 0.0)
 
     async def spend(self, day: str, usd: float) -> float:
         key = {"_id": f"{self._owner.namespace}/{self._owner.agent}/{day}"}

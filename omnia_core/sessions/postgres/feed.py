@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from omnia_core.sessions.escaping import escape_nul, unescape_nul
-from omnia_core.sessions.feed import CLAIM_SECONDS, Backlog, DueSession, Progress, SessionFeed
+from omnia_core.sessions.feed import CLAIM_SECONDS, DueSession, FeedBacklog, Progress, SessionFeed
 from omnia_core.sessions.postgres.pool import PostgresPool
 
 # Notes an append of `omnia.append_turn`, whose parameters come first, in the same transaction.
@@ -101,9 +101,9 @@ class PostgresFeed(SessionFeed):
     async def forget(self, due: DueSession) -> None:
         await self._pool.fetch(_FORGET, *self._its(due), due.version)
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> FeedBacklog:
         ((sessions, oldest),) = await self._pool.fetch(_BACKLOG, *self._owner)
-        return Backlog(sessions, oldest)
+        return FeedBacklog(sessions, oldest)
 
     async def spend(self, day: str, usd: float) -> float:
         ((total,),) = await self._pool.fetch(_SPEND, *self._owner, day, usd)

@@ -15,8 +15,8 @@ from redis.exceptions import RedisError
 from omnia_core.sessions.feed import (
     CLAIM_SECONDS,
     UNANSWERED_SECONDS,
-    Backlog,
     DueSession,
+    FeedBacklog,
     Progress,
     SessionFeed,
 )
@@ -152,9 +152,9 @@ class RedisFeed(SessionFeed):
     async def forget(self, due: DueSession) -> None:
         await self._run(_FORGET, due.session_id, due.claim, due.version)
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> FeedBacklog:
         sessions, waited = cast("tuple[int, int]", await self._run(_BACKLOG))
-        return Backlog(sessions, waited / 1000)
+        return FeedBacklog(sessions, waited / 1000)
 
     async def spend(self, day: str, usd: float) -> float:
         key = f"{self._key}:usd:{day}"

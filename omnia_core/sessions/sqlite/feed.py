@@ -11,8 +11,8 @@ from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.feed import (
     CLAIM_SECONDS,
     UNANSWERED_SECONDS,
-    Backlog,
     DueSession,
+    FeedBacklog,
     Progress,
     SessionFeed,
 )
@@ -121,7 +121,7 @@ class SqliteFeed(SessionFeed):
 
         await self._file.run(work, durable=False)
 
-    async def backlog(self) -> Backlog:
+    async def backlog(self) -> FeedBacklog:
         now = moments.now()
 
         def find(connection: sqlite3.Connection) -> tuple[int, str | None]:
@@ -130,7 +130,7 @@ class SqliteFeed(SessionFeed):
 
         sessions, oldest = await self._file.read(find)
         waited = (now.time - datetime.fromisoformat(oldest)).total_seconds() if oldest else 0.0
-        return Backlog(sessions, waited)
+        return FeedBacklog(sessions, waited)
 
     async def spend(self, day: str, usd: float) -> float:
         def work(connection: sqlite3.Connection) -> float:

@@ -4,7 +4,7 @@ Its signals and its exit code go through this process; its standard streams are 
 started for each program, so it loads no module of Python's library.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found] # built in
 import _socket
 import marshal
 import os

@@ -164,8 +164,8 @@ def become(request: Request) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in request.ignored:
-        signal.signal(number, signal.SIG_IGN)
+    for ignored in request.ignored:
+        signal.signal(ignored, signal.SIG_IGN)
     for target, stream in enumerate(request.streams):
         os.dup2(stream, target)
         os.close(stream)
@@ -191,7 +191,7 @@ def written(descriptor: int, errors: str, by_line: bool, at_once: bool) -> io.Te
     """Open a standard stream as Python does."""
     raw = io.FileIO(descriptor, "w", closefd=False)
     return io.TextIOWrapper(
-        raw if at_once else io.BufferedWriter(raw),  # type: ignore[type-var] # as Python itself
+        raw if at_once else io.BufferedWriter(raw),
         encoding="utf-8",
         errors=errors,
         line_buffering=by_line and not at_once,

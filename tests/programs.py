@@ -17,6 +17,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
+SERVERS: list[int] = []
+"""The process that forks; it is waited for only in the end."""
+
+
 def _python() -> str:
     """Start the server, and return a program that is used as Python is."""
     folder = tempfile.TemporaryDirectory(prefix="omnia-programs-")
@@ -36,6 +40,7 @@ def _python() -> str:
             cwd=ROOT,
         )
     owner = os.getpid()
+    SERVERS.append(server.pid)
 
     def end() -> None:
         # A fork of this process ends without it.

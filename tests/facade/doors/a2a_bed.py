@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from tests.facade.doors.bed import Answer, Served, request
 
 BINDINGS = ("JSONRPC", "HTTP+JSON")
-LIMIT = 60.0
+LIMIT = 150.0
 
 
 @contextlib.asynccontextmanager

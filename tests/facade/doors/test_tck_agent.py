@@ -9,7 +9,7 @@ import pytest
 
 from tests.programs import PYTHON
 
-LIMIT = 60.0
+LIMIT = 150.0
 VERSION = {"A2A-Version": "1.0"}
 
 

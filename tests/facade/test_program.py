@@ -56,7 +56,7 @@ def refused(**variables: object) -> str:
 
 @asynccontextmanager
 async def program(
-    command: Sequence[str] = (PYTHON, *PROGRAM[1:]), **variables: object
+    command: Sequence[str] = (PYTHON, *PROGRAM[1:]), /, **variables: object
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     env = environment(**variables)
     process = await asyncio.create_subprocess_exec(

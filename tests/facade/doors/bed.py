@@ -108,7 +108,7 @@ async def doors(mounted: Mounted, **settings: Any) -> AsyncIterator[Running]:
 class FacadeProcess:
     """A facade as a process of its own, which can be killed."""
 
-    def __init__(self, mounted: Mounted, python: str = PYTHON, **environment: str) -> None:
+    def __init__(self, mounted: Mounted, python: str = PYTHON, /, **environment: str) -> None:
         port, self.health_port = free_port(), free_port()
         self.http = f"http://127.0.0.1:{port}"
         self.ws = f"ws://127.0.0.1:{port}/ws"
@@ -147,7 +147,7 @@ class FacadeProcess:
 
 @contextlib.contextmanager
 def facade_process(
-    mounted: Mounted, python: str = PYTHON, **environment: str
+    mounted: Mounted, python: str = PYTHON, /, **environment: str
 ) -> Iterator[FacadeProcess]:
     """Run a facade as a process until the end."""
     process = FacadeProcess(mounted, python, **environment)

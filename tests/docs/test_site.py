@@ -203,7 +203,7 @@ def test_a_broken_link_an_unknown_anchor_and_a_page_that_no_section_has_are_erro
     (tmp_path / "docs/other/orphan.md").write_text("# Orphan\n")
     (tmp_path / "docs/how-to/new.md").write_text("# A new page\n")
     # All pages are read, and those with something to see are written.
-    command = [
+    command: list[str | Path] = [
         PYTHON,
         "-m",
         "sphinx",

@@ -53,4 +53,5 @@ def _python() -> str:
     return str(program)
 
 
-PYTHON = _python()
+# Linux tells the server when a program ends.
+PYTHON = _python() if hasattr(os, "pidfd_open") else sys.executable

@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnia_cli.sources import load
-
 DEFAULT_EXAMPLE = "starter"
 DEFAULT_NAME = "my-agent"
 # Generated names are longer than the agent's own.
@@ -75,6 +73,9 @@ def _renamed(source: Path, example: str, name: str) -> dict[str, str]:
 
 
 def _names(source: Path) -> Iterator[str]:
+    # Every command loads this module, and that one the models of the operator.
+    from omnia_cli.sources import load
+
     for document in load([source]):
         yield document.name
 

@@ -1,7 +1,6 @@
 """`omnia validate`: findings with file, line, object, path, and what to do."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import orjson
@@ -11,6 +10,7 @@ from omnia_cli import manifests, retention
 from omnia_cli.findings import Finding
 from omnia_cli.validate import validate
 from omnia_operator.resolve import RetentionPolicy, in_force
+from tests.programs import PYTHON
 
 ROOT = Path(__file__).parents[2]
 
@@ -297,7 +297,7 @@ def test_the_commands_refuse_fields_and_durations_that_a_cluster_refuses(
     file.write_text(INLINE.format(**{"provider": "", "session": ""} | fields))
     for command in ("validate", "up"):
         done = subprocess.run(
-            [sys.executable, "-m", "omnia_cli", command, "-f", str(file)],
+            [PYTHON, "-m", "omnia_cli", command, "-f", str(file)],
             capture_output=True,
             text=True,
             check=False,
@@ -390,7 +390,7 @@ def test_an_input_of_kustomize_is_named_with_the_command_for_it(tmp_path: Path, 
 def test_programs_get_one_object_a_finding_and_an_exit_code(tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text(AGENT.replace("port:", "prot:"))
-    command = [sys.executable, "-m", "omnia_cli", "validate", "--json", "-f", str(file)]
+    command = [PYTHON, "-m", "omnia_cli", "validate", "--json", "-f", str(file)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=150, cwd=ROOT)
 
     found = [orjson.loads(line) for line in done.stdout.splitlines()]
@@ -598,6 +598,7 @@ def test_policies_of_many_namespaces_are_each_compared_with_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compared: list[int] = []
+
     def counted(namespace: str, policies: list[RetentionPolicy]) -> RetentionPolicy | None:
         compared.append(len(policies))
         return in_force(namespace, policies)

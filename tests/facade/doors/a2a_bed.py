@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 from tests.facade.doors.bed import Answer, Served, request
 
 BINDINGS = ("JSONRPC", "HTTP+JSON", "GRPC")
-LIMIT = 60.0
+LIMIT = 150.0
 
 
 @contextlib.asynccontextmanager

@@ -120,6 +120,10 @@ class ScriptedRuntime(pb_grpc.RuntimeServiceServicer):
         match word:
             case "end":
                 yield done("", rest)
+            case "version":
+                answer = done("")
+                answer.done.pack_version = rest
+                yield answer
             case "fail":
                 yield pb.ServerMessage(error=pb.Error(code="PROVIDER_ERROR", message="no model"))
             case "spent":

@@ -27,6 +27,15 @@ async def test_why_an_answer_ended_is_passed_on(agent: Running, reason: str) -> 
         assert (await client.receive())["finish_reason"] == reason
 
 
+@pytest.mark.covers("websocket.md#pack-version")
+async def test_which_version_answered_is_passed_on(agent: Running) -> None:
+    async with connected(agent.ws) as client:
+        await client.say("version 2.0.0")
+        assert (await client.receive())["pack_version"] == "2.0.0"
+        await client.say("end stop")
+        assert "pack_version" not in await client.receive()
+
+
 @pytest.mark.covers("websocket.md#error", "websocket.md#runtime-codes")
 async def test_an_error_of_the_runtime_is_passed_on(agent: Running) -> None:
     async with connected(agent.ws) as client:

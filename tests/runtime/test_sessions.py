@@ -70,6 +70,8 @@ async def test_a_session_keeps_its_version_and_new_ones_get_the_new(
         shutil.rmtree(folder)
     assert said(first) == "no hello"
     assert said(again) == "no hello"
+    assert fresh[-1].done.pack_version == "2.0.0"
+    assert again[-1].done.pack_version == first[-1].done.pack_version != "2.0.0"
 
 
 async def test_a_blocked_text_never_leaves_and_the_turn_ends_safely(

@@ -8,7 +8,7 @@ from pydantic import Field
 from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind, Mode
-from omnia_operator.api.budget import Budget
+from omnia_operator.api.budget import BudgetSpec
 from omnia_operator.api.evals import Evals
 from omnia_operator.api.externalauth import ExternalAuth
 from omnia_operator.api.facade import FacadeSpec
@@ -114,7 +114,7 @@ class AgentRuntimeSpec(Model):
     """Where the runtime finds media files."""
     runtime: WorkloadSpec = Field(default_factory=WorkloadSpec)
     """How the pods run."""
-    budget: Budget | None = None
+    budget: BudgetSpec | None = None
     """What its requests to models may cost."""
     evals: Evals | None = None
     """Evaluation of live conversations by the definitions of the pack."""

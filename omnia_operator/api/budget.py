@@ -11,7 +11,7 @@ from omnia_operator.api.rules import rule
 Dollars = Annotated[float, Field(gt=0)]
 
 
-class Budget(Model):
+class BudgetSpec(Model):
     """What the requests of an agent to models may cost, those of judges included."""
 
     usd_per_day: Dollars | None = None

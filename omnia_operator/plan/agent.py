@@ -13,7 +13,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
-from omnia_operator.api.budget import Budget
+from omnia_operator.api.budget import BudgetSpec
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.session import SessionNaming
@@ -137,7 +137,7 @@ def _with_naming(naming: SessionNaming | None, env: RuntimeEnv) -> RuntimeEnv:
     )
 
 
-def _with_budget(budget: Budget | None, env: RuntimeEnv) -> RuntimeEnv:
+def _with_budget(budget: BudgetSpec | None, env: RuntimeEnv) -> RuntimeEnv:
     """Add what the agent may spend, if that is limited."""
     if budget is None:
         return env

@@ -30,7 +30,7 @@ SERVERS := mcp litellm llama
 VENV_SERVERS := .venv-servers
 # The generator of the site, apart too: nothing of it is part of developing.
 VENV_DOCS := .venv-docs
-PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
+PROTOS := omnia_core/wire/a2a/v1/a2a.proto omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
 .PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-evals bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 
@@ -106,6 +106,7 @@ test-servers: setup $(addprefix servers-,$(MODEL_SERVERS)) ## model servers of o
 # The suites that use MongoDB; a test has it in its name or its parameters.
 MONGO := tests/core tests/history tests/end_to_end/test_sessions.py \
 	$(patsubst %,tests/facade/test_%.py,cancel_anywhere kept_answers replies) \
+	$(patsubst %,tests/facade/doors/test_%.py,a2a_pods pods) \
 	$(patsubst %,tests/runtime/test_%.py,checkpoints retention)
 
 MONGO_BACKENDS ?= sqlite postgres

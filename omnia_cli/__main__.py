@@ -15,7 +15,9 @@ import msgspec
 import typer
 
 from omnia_cli.counted import counted
+from omnia_cli.evaluation.app import app as evaluation
 from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
+from omnia_cli.options import Files, Paths, manifests_of
 from omnia_cli.pack import app as pack
 from omnia_cli.sessions import app as sessions
 from omnia_cli.tools import app as tools
@@ -33,21 +35,10 @@ app = typer.Typer(
 )
 
 app.add_typer(sessions, name="sessions")
+app.add_typer(evaluation, name="eval")
 app.add_typer(pack, name="pack")
 app.add_typer(tools, name="tools")
 
-Paths = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="[PATH]...",
-        help="Manifests, or folders of manifests; - is standard input. Without any: this folder.",
-        show_default=False,
-    ),
-]
-Files = Annotated[
-    list[Path] | None,
-    typer.Option("--file", "-f", help="The same. May be repeated.", show_default=False),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 Token = Annotated[
     str | None,
@@ -79,13 +70,6 @@ Account = Annotated[
         help="The ServiceAccount whose token kubectl makes for it, unless one is given.",
     ),
 ]
-
-
-class Tier(StrEnum):
-    """Which evaluations run."""
-
-    LIGHT = "light"
-    ALL = "all"
 
 
 def _print_version(wanted: bool) -> None:
@@ -525,72 +509,6 @@ def call(
             print(run(found.url, body, found.token).decode())
     except (CallFailed, KubectlFailed, NotFound, OSError) as error:
         fail(str(error))
-
-
-@app.command("eval")
-def evaluate(
-    path: Paths = None,
-    file: Files = None,
-    *,
-    dataset: Annotated[
-        Path | None,
-        typer.Option(
-            help="The cases: YAML, JSON, JSON lines, CSV, or promptfoo's tests. Without it"
-            " evals/cases.yaml in the folder of the manifests."
-        ),
-    ] = None,
-    agent: Annotated[
-        str, typer.Option(help="The agent or function that is asked; not needed for the only one.")
-    ] = "",
-    only: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Run only this evaluation; repeatable.")
-    ] = None,
-    tier: Annotated[
-        Tier, typer.Option(help="light: none that asks a model.", case_sensitive=False)
-    ] = Tier.ALL,
-    repeat: Annotated[int, typer.Option(min=1, help="How often each case is asked.")] = 1,
-    pass_rate: Annotated[
-        float,
-        typer.Option(min=0.0, max=1.0, help="The share of the answers to a case that must pass."),
-    ] = 1.0,
-    max_parallel: Annotated[
-        int, typer.Option(min=1, help="Cases that are asked at the same time.")
-    ] = 4,
-    junit: Annotated[Path | None, typer.Option(help="Write JUnit's XML to this file.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write every answer to this file.")] = None,
-    baseline: Annotated[
-        Path | None, typer.Option(help="Print the differences to what --json wrote before.")
-    ] = None,
-) -> None:
-    """Ask an agent the cases of a dataset, and evaluate its answers.
-
-    Exit codes: 0 all cases passed, 1 a case failed, 2 something is configured wrong, 3 something
-    could not be evaluated, or nothing was.
-    """
-    from omnia_cli.evaluation.command import Outputs
-    from omnia_cli.evaluation.command import evaluate as run
-    from omnia_cli.evaluation.run import EvalFailed, EvalOptions
-    from omnia_cli.manifests import ManifestError
-    from omnia_cli.up import InvalidManifests
-
-    options = EvalOptions(
-        repeat=repeat, parallel=max_parallel, only=tuple(only or ()), light=tier is Tier.LIGHT
-    )
-    outputs = Outputs(junit=junit, json=json, baseline=baseline)
-    paths = manifests_of(path, file)
-    folder = paths[0] if paths[0].is_dir() else paths[0].parent
-    cases = dataset or folder / "evals" / "cases.yaml"
-    try:
-        code = run(paths, agent, cases, options, outputs, os.environ, pass_rate)
-    except (EvalFailed, InvalidManifests, ManifestError) as error:
-        print(error, file=sys.stderr)
-        raise typer.Exit(2) from None
-    raise typer.Exit(code)
-
-
-def manifests_of(paths: list[Path] | None, files: list[Path] | None) -> list[Path]:
-    """Return what a command is about: the named files and folders, else this folder."""
-    return [*(paths or ()), *(files or ())] or [Path()]
 
 
 def fail(message: str) -> None:

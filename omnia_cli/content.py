@@ -1,12 +1,13 @@
 """A text inside a manifest, such as a file in a ConfigMap, and the lines of its places."""
 
 import re
+from functools import cached_property
 
 from msgspec import structs
 
 from omnia_cli.findings import Finding, Severity, about
-from omnia_cli.manifests import MANIFEST_LIMITS, Document, text_of
-from omnia_core.documents import ValuePath, read_manifests
+from omnia_cli.manifests import MANIFEST_LIMITS, Document, lines_of
+from omnia_core.documents import Lines, ValuePath, read_manifests
 
 # `pack.json: |`: every line of the text is a line of the file
 _BLOCK = re.compile(r":\s*\|[-+0-9]*\s*(?:#.*)?$")
@@ -19,8 +20,21 @@ class Content:
         self._document = document
         self._path = path
         self._text = text
-        lines = [] if document.origin else text_of(document.file).splitlines()
-        self._is_block = bool(lines and _BLOCK.search(lines[document.line(path) - 1]))
+
+    @cached_property
+    def _is_block(self) -> bool:
+        lines = [] if self._document.origin else lines_of(self._document.file)
+        line = self._document.line(self._path)
+        return line <= len(lines) and bool(_BLOCK.search(lines[line - 1]))
+
+    @cached_property
+    def _lines(self) -> Lines | None:
+        """The lines of its values; None if it cannot be read as JSON or YAML."""
+        try:
+            (found,) = read_manifests(self._text, MANIFEST_LIMITS)
+        except ValueError:
+            return None
+        return found.lines
 
     def at_line(self, line: int, message: str, severity: Severity) -> Finding:
         """Return a finding about a line of the text, counted from 0."""
@@ -33,8 +47,5 @@ class Content:
             file, line = self._document.origin.place(place, message)
             finding = about(self._document, self._path, message, severity)
             return structs.replace(finding, file=str(file), line=line, path="")
-        try:
-            (found,) = read_manifests(self._text, MANIFEST_LIMITS)
-        except ValueError:
-            return self.at_line(0, message, severity)
-        return self.at_line(found.lines.at(place).line - 1, message, severity)
+        line = self._lines.at(place).line - 1 if self._lines else 0
+        return self.at_line(line, message, severity)

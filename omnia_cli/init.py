@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnia_cli.sources import load
-
 DEFAULT_EXAMPLE = "starter"
 DEFAULT_NAME = "my-agent"
 # Generated names are longer than the agent's own.
@@ -47,7 +45,8 @@ def init(name: str, example: str, parent: Path) -> Path:
     texts = {file.relative_to(source): _replaced(file.read_text(), names) for file in files}
     for file, text in texts.items():
         # `tests/test_starter.py` becomes `tests/test_mine.py`.
-        path = folder / file.with_name(file.name.replace(f"_{example}.", f"_{_module(name)}."))
+        renamed = file.name.replace(f"_{example}.", f"_{_module(name)}.")
+        path = folder / file.with_name(_replaced(renamed, names))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.replace(f"examples/{name}", "."))
     return folder
@@ -74,6 +73,9 @@ def _renamed(source: Path, example: str, name: str) -> dict[str, str]:
 
 
 def _names(source: Path) -> Iterator[str]:
+    # Every command loads this module, and that one the models of the operator.
+    from omnia_cli.sources import load
+
     for document in load([source]):
         yield document.name
 

@@ -77,6 +77,12 @@ class Document:
         names = (self.name,) if self.namespace == DEFAULT_NAMESPACE else (self.namespace, self.name)
         return "/".join((self.kind or "object", *names))
 
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The data of a ConfigMap, nothing when they are no mapping."""
+        data = self.value.get("data")
+        return data if isinstance(data, dict) else {}
+
     def line(self, path: ValuePath) -> int:
         """Return the line of the value at `path`, or of the nearest one that contains it."""
         return self.lines.at(path).line
@@ -130,6 +136,21 @@ def text_of(file: Path) -> str:
         UnicodeDecodeError: it is no text.
     """
     return _standard_input() if file == STDIN else read_file(str(file)).decode()
+
+
+def lines_of(file: Path) -> Sequence[str]:
+    """Return the lines of a manifest file; none if it can no longer be read."""
+    try:
+        state = None if file == STDIN else file.stat()
+        return _lines(file, (state.st_mtime_ns, state.st_size) if state else ())
+    except (OSError, UnicodeDecodeError):
+        return ()
+
+
+# Each object of a file may have findings about its texts.
+@functools.lru_cache(maxsize=1)
+def _lines(file: Path, _state: tuple[int, ...]) -> Sequence[str]:
+    return text_of(file).splitlines()
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from omnia_core.files.pack.prompt import Eval
 from omnia_core.files.pack.vocabulary import compiled_template, undeclared
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
+from omnia_core.suggestions import MAX_FINDINGS
 from omnia_operator import api
 
 
@@ -35,7 +36,12 @@ def check_content(
     except ConfigurationError as error:
         yield content.at_line(_broken(text), error.message, "error")
         return
-    for issue in outcome.issues:
+    shown = outcome.issues
+    if (more := len(shown) - MAX_FINDINGS) > 0:
+        shown = sorted(shown, key=lambda issue: issue.severity != "error")
+        message = f"{what}: there are {more} more findings: mend these first"
+        yield content.at((), message, "warning")
+    for issue in shown[:MAX_FINDINGS]:
         yield content.at(issue.place, f"{what}: {issue}", issue.severity)
     if outcome.pack is not None:
         if outcome.pack.version != version:
@@ -89,7 +95,7 @@ def content_of(name: str, documents: Sequence[Document]) -> str:
             "ConfigMap",
             (packs[name].namespace, reference.name),
         )
-        text = (each.value.get("data") or {}).get(reference.key) if found and reference else None
+        text = each.data.get(reference.key) if found and reference else None
         if isinstance(text, str):
             return text
     wanted = f'the ConfigMap "{reference.name}"' if reference else "its source"

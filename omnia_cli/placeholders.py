@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from omnia_cli.findings import Finding, about
-from omnia_cli.manifests import STDIN, Document, text_of
+from omnia_cli.manifests import Document, lines_of
 from omnia_core.documents import ValuePath
 
 STILL = "this is still a placeholder"
@@ -20,12 +20,10 @@ def is_placeholder(text: str) -> bool:
 
 def placeholders(document: Document) -> Iterator[Finding]:
     """Yield an error for each value that is still to be filled in, with what belongs there."""
-    lines: list[str] | None = None
     for path, text in _texts(document.value, ()):
         if not is_placeholder(text):
             continue
-        if lines is None:
-            lines = [] if document.file == STDIN else _lines(document)
+        lines = lines_of(document.file)
         line = document.line(path)
         found = _WHAT.search(lines[line - 1]) if 0 < line <= len(lines) else None
         what = f"write {found[1].strip()}" if found else "write the value that belongs here"
@@ -41,13 +39,6 @@ def _texts(value: Any, path: ValuePath) -> Iterator[tuple[ValuePath, str]]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from _texts(inner, (*path, index))
-
-
-def _lines(document: Document) -> list[str]:
-    try:
-        return text_of(document.file).splitlines()
-    except (OSError, UnicodeDecodeError):
-        return []
 
 
 def _shown(text: str) -> str:

@@ -1,7 +1,8 @@
 """The scripted responses of mock providers, in a resource or in a ConfigMap."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeAlias
 
 from omnia_cli.content import Content
 from omnia_cli.findings import Finding, Severity, about
@@ -11,6 +12,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.mock_responses import ResponsesInvalid, build_responses, unknown_fields
 from omnia_core.files.reading import decode_yaml
 from omnia_core.names import API_VERSION, Kind
+from omnia_core.suggestions import MAX_FINDINGS
 from omnia_operator.api.findings import suggestion
 
 _PLACES: dict[str, ValuePath] = {
@@ -22,7 +24,11 @@ _WHAT = "the responses of the mock provider"
 _At = Callable[[ValuePath, str, Severity], Finding]
 
 
-def check_responses(document: Document, documents: Sequence[Document]) -> Iterator[Finding]:
+ConfigMaps: TypeAlias = Mapping[tuple[str, str], Sequence[Document]]
+"""By namespace and name."""
+
+
+def check_responses(document: Document, config_maps: ConfigMaps) -> Iterator[Finding]:
     """Yield what is wrong with responses, and what nothing reads."""
     place = _PLACES.get(document.kind)
     if place is None or document.value.get("apiVersion") != API_VERSION:
@@ -40,22 +46,18 @@ def check_responses(document: Document, documents: Sequence[Document]) -> Iterat
             lambda path, message, severity: about(document, (*inline, *path), message, severity),
         )
     if isinstance(reference, dict):
-        yield from _referenced(document, reference, documents)
+        yield from _referenced(document, reference, config_maps)
 
 
 def _referenced(
-    document: Document, reference: dict[str, Any], documents: Sequence[Document]
+    document: Document, reference: dict[str, Any], config_maps: ConfigMaps
 ) -> Iterator[Finding]:
-    key = reference.get("key") or "mock-responses.yaml"
-    for candidate in documents:
-        if candidate.kind != "ConfigMap":
-            continue
-        if candidate.key != (document.namespace, reference.get("name")):
-            continue
-        text = (candidate.value.get("data") or {}).get(key)
+    key = str(reference.get("key") or "mock-responses.yaml")
+    for candidate in config_maps.get((document.namespace, str(reference.get("name"))), ()):
+        text = candidate.data.get(key)
         if not isinstance(text, str) or not text.strip():
             continue
-        content = Content(candidate, ("data", str(key)), text)
+        content = Content(candidate, ("data", key), text)
         try:
             value = decode_yaml(text, Any, _WHAT)
         except ConfigurationError as error:
@@ -71,6 +73,9 @@ def _check(value: Any, at: _At) -> Iterator[Finding]:
         yield at(error.path, error.problem, "error")
     except ConfigurationError as error:
         yield at((), error.message, "error")
-    for path, known in unknown_fields(value):
+    nowhere = unknown_fields(value)
+    for path, known in islice(nowhere, MAX_FINDINGS):
         near = suggestion(path[-1], known) or f"; the fields here are {', '.join(known)}"
         yield at(path, f"unknown field {path[-1]}, which nothing reads{near}", "warning")
+    if more := sum(1 for _ in nowhere):
+        yield at((), f"there are {more} more fields that nothing reads", "warning")

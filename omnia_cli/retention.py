@@ -1,5 +1,6 @@
 """Findings about SessionRetentionPolicies: which one is in force, and what overrides it."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
@@ -20,14 +21,17 @@ def remarks(documents: Sequence[Document]) -> Iterator[Finding]:
     variable of an agent that overrides a policy.
     """
     policies = list(_valid(documents, SessionRetentionPolicy))
-    agents = [
-        (document, agent)
-        for document, agent in _valid(documents, AgentRuntime)
-        if agent.spec.facade.handler is Handler.RUNTIME
-    ]
+    candidates: dict[str, list[RetentionPolicy]] = defaultdict(list)
+    for _, policy in policies:
+        candidates[policy.metadata.namespace].append(RetentionPolicy.of(policy))
+    chosen = {namespace: in_force(namespace, here) for namespace, here in candidates.items()}
+    agents: dict[str, list[tuple[Document, AgentRuntime]]] = defaultdict(list)
+    for document, agent in _valid(documents, AgentRuntime):
+        if agent.spec.facade.handler is Handler.RUNTIME:
+            agents[document.namespace].append((document, agent))
     for document, policy in policies:
         namespace = document.namespace
-        holding = in_force(namespace, (RetentionPolicy.of(other) for _, other in policies))
+        holding = chosen.get(namespace)
         if holding is not None and holding.name != document.name:
             message = (
                 f'namespace "{namespace}" has SessionRetentionPolicy "{holding.name}" too: only the'
@@ -35,7 +39,7 @@ def remarks(documents: Sequence[Document]) -> Iterator[Finding]:
             )
             yield about(document, ("metadata", "name"), message, "warning")
             continue
-        held = [pair for pair in agents if pair[0].namespace == namespace]
+        held = agents[namespace]
         stores = [(agent.metadata.name, agent.spec.session.type) for _, agent in held]
         if verdict := effective(policy.spec, stores).message:
             yield about(document, ("spec", "retentionDays"), verdict, "warning")

@@ -7,6 +7,7 @@ from omnia_cli.findings import Finding, about
 from omnia_cli.manifests import Document
 from omnia_core.documents import ValuePath
 from omnia_core.names import API_VERSION, Kind
+from omnia_core.suggestions import listed
 from omnia_operator import api
 from omnia_operator.api.findings import suggestion
 
@@ -51,7 +52,7 @@ def _check(
     if service is None:
         there = [other for where, other in services if where == namespace]
         if there:
-            near = suggestion(name, there) or "; there: " + ", ".join(there)
+            near = suggestion(name, there) or f"; there: {listed(there)}"
             message = f'its server is the Service "{name}", which is not among the manifests{near}'
             yield about(document, place, message, "warning")
         return
@@ -61,11 +62,11 @@ def _check(
         if isinstance(each, dict)
     ]
     if port is not None and port not in ports:
-        listed = ", ".join(map(str, ports)) or "none"
+        has = listed([str(each) for each in ports]) or "none"
         yield about(
             document,
             place,
-            f'the Service "{name}" has no port {port}; it has: {listed}',
+            f'the Service "{name}" has no port {port}; it has: {has}',
             "error",
         )
 

@@ -1,21 +1,20 @@
 """The commands `omnia sessions list`, `show`, `tail` and `cancel`."""
 
-import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import orjson
 import typer
 
 from omnia_cli.cancel import CancelFailed, cancel_turn
 from omnia_cli.cluster import KubectlFailed
-from omnia_cli.connect import NotFound, Target, find_url, history_in_cluster, in_cluster
-from omnia_cli.history import HistoryClient, HistoryFailed, lines, local_history
+from omnia_cli.connect import NotFound, Target, find_url, in_cluster
+from omnia_cli.history import HistoryFailed, lines
+from omnia_cli.history_choice import HistoryChoice, known_token, opened_history
 from omnia_cli.running import running
 from omnia_cli.session_lines import as_json, table, transcript_lines
-from omnia_core.env.contract import SecretStr
 from omnia_core.env.operator import CliEnv
 from omnia_core.names import Mode
 
@@ -83,8 +82,8 @@ def list_(
     """List sessions, newest first."""
     given = {"agent": agent, "tag": tag, "user": user, "status": status, "name": name, "q": said}
     filters = {name: value for name, value in given.items() if value}
-    way = _Way(url, token, namespace, service_account, file or [])
-    with _failing_plainly(), _client(context, way) as client:
+    way = HistoryChoice(url, token, namespace, service_account, tuple(file or ()))
+    with _failing_plainly(), opened_history(way, context.obj) as client:
         found = client.sessions(filters, limit)
     if json:
         for session in found:
@@ -107,8 +106,8 @@ def show(
     json: AsJson = False,
 ) -> None:
     """Show one session: its messages, calls of models and tools, events, and evaluations."""
-    way = _Way(url, token, namespace, service_account, file or [])
-    with _failing_plainly(), _client(context, way) as client:
+    way = HistoryChoice(url, token, namespace, service_account, tuple(file or ()))
+    with _failing_plainly(), opened_history(way, context.obj) as client:
         found = client.session(session)
         records = {kind: client.records(session, kind).items for kind in _KINDS}
     if json:
@@ -134,10 +133,10 @@ def tail(
     json: AsJson = False,
 ) -> None:
     """Follow a session: print what happens in it until Ctrl-C."""
-    way = _Way(url, token, namespace, service_account, file or [])
+    way = HistoryChoice(url, token, namespace, service_account, tuple(file or ()))
     places = dict.fromkeys(_KINDS, "")
     try:
-        with _failing_plainly(), _client(context, way) as client:
+        with _failing_plainly(), opened_history(way, context.obj) as client:
             while True:
                 records = {}
                 for kind in _KINDS:
@@ -171,10 +170,10 @@ def cancel(
     Only the user of a session may do this, with the credential of the conversation.
     """
     environ: Mapping[str, str] = context.obj
-    token = token or _known_token(environ)
+    token = token or known_token(environ)
     with _failing_plainly():
         if namespace is not None:
-            way = _Way(None, token, namespace, service_account, [])
+            way = HistoryChoice(None, token, namespace, service_account)
             name = agent or _agent_of(context, way, session)
             with in_cluster(
                 name, Mode.AGENT, token, namespace=namespace, account=service_account
@@ -185,10 +184,10 @@ def cancel(
     print(f"the running turn of {session} ends")
 
 
-def _agent_of(context: typer.Context, way: "_Way", session: str) -> str:
+def _agent_of(context: typer.Context, way: HistoryChoice, session: str) -> str:
     """Return the name of the agent that a session belongs to, by the history."""
     try:
-        with _client(context, way) as client:
+        with opened_history(way, context.obj) as client:
             return str(client.session(session)["agent"])
     except (HistoryFailed, KubectlFailed) as error:
         raise CancelFailed(
@@ -217,12 +216,6 @@ def _cancel_here(agents: list[Target], session: str) -> None:
             return
 
 
-def _known_token(environ: Mapping[str, str]) -> str | None:
-    # A token on a command line is in the shell's history and in every list of processes.
-    known = CliEnv.parse(environ).token
-    return known.reveal() if isinstance(known, SecretStr) else None
-
-
 class _failing_plainly:  # noqa: N801 - reads as a word
     """Print why, and end with exit code 1."""
 
@@ -232,39 +225,3 @@ class _failing_plainly:  # noqa: N801 - reads as a word
         if isinstance(error, HistoryFailed | KubectlFailed | CancelFailed | NotFound):
             typer.echo(str(error), err=True)
             raise typer.Exit(1) from error
-
-
-class _Way(NamedTuple):
-    """Where the history is, as it was given."""
-
-    url: str | None
-    token: str | None
-    namespace: str | None
-    account: str
-    files: list[Path]
-
-
-@contextlib.contextmanager
-def _client(context: typer.Context, way: _Way) -> Iterator[HistoryClient]:
-    environ: Mapping[str, str] = context.obj
-    token = way.token or _known_token(environ)
-    given = [
-        option
-        for option, value in (
-            ("--url", way.url),
-            ("--namespace", way.namespace),
-            ("--file", way.files),
-        )
-        if value
-    ]
-    if len(given) > 1:
-        raise HistoryFailed(f"{' and '.join(given)} exclude each other: give one of them")
-    if way.url:
-        yield HistoryClient(way.url, token)
-        return
-    if way.namespace is None:
-        with local_history(way.files, environ) as url:
-            yield HistoryClient(url, token)
-        return
-    with history_in_cluster(way.namespace, token, way.account) as found:
-        yield HistoryClient(found.url, found.token)

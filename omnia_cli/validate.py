@@ -1,6 +1,6 @@
 """The command `omnia validate`: all checks of manifests that need no cluster."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError
 from omnia_cli.packs import check_content
 from omnia_cli.placeholders import placeholders
-from omnia_cli.responses import check_responses
+from omnia_cli.responses import ConfigMaps, check_responses
 from omnia_cli.retention import remarks
 from omnia_cli.servers import check_servers
 from omnia_cli.sources import load
@@ -56,9 +56,10 @@ def check(
     findings = [finding for document in documents for finding in _alone(document)]
     findings += [finding for document in documents for finding in placeholders(document)]
     findings += _repeated(documents)
-    findings += [finding for document in documents for finding in _pack(document, documents)]
+    config_maps = _config_maps(documents)
+    findings += _packs(documents, config_maps)
     for document in documents:
-        findings += check_responses(document, documents)
+        findings += check_responses(document, config_maps)
     findings += [finding for document in documents for finding in _refused(document)]
     findings += [finding for document in documents for finding in _own_image(document)]
     findings += remarks(documents)
@@ -107,28 +108,47 @@ def _repeated(documents: Sequence[Document]) -> Iterator[Finding]:
         seen.add(identity)
 
 
-def _pack(document: Document, documents: Sequence[Document]) -> Iterator[Finding]:
-    """Check the content of a PromptPack where its ConfigMap is among the manifests."""
-    if document.kind != Kind.PROMPT_PACK or document.value.get("apiVersion") != API_VERSION:
-        return
-    try:
-        resource = api.parse(document.value)
-    except api.InvalidResource:
-        return
-    if not isinstance(resource, api.PromptPack) or resource.spec.source.config_map_ref is None:
-        return
-    reference = resource.spec.source.config_map_ref
-    for candidate in documents:
-        if candidate.kind != "ConfigMap" or candidate.key != (document.namespace, reference.name):
+def _config_maps(documents: Sequence[Document]) -> ConfigMaps:
+    found: dict[tuple[str, str], list[Document]] = defaultdict(list)
+    for document in documents:
+        if document.kind == "ConfigMap":
+            found[document.key].append(document)
+    return found
+
+
+def _packs(documents: Sequence[Document], config_maps: ConfigMaps) -> Iterator[Finding]:
+    """Check the content of each PromptPack whose ConfigMap is among the manifests, once."""
+    checked: set[tuple[tuple[str, str], str, str]] = set()
+    for document in documents:
+        pack = _pack(document)
+        if pack is None or pack.spec.source.config_map_ref is None:
             continue
-        text = (candidate.value.get("data") or {}).get(reference.key)
-        place: ValuePath = ("data", reference.key)
-        if not isinstance(text, str):
-            message = f'PromptPack "{document.name}" reads the key {reference.key}: add it'
-            yield about(candidate, ("data",), message, "error")
-            return
-        subject = f'PromptPack "{document.name}"'
-        yield from check_content(candidate, place, text, subject, resource.spec.version)
+        reference = pack.spec.source.config_map_ref
+        place = document.namespace, reference.name
+        content = place, reference.key, pack.spec.version
+        if place in config_maps and content not in checked:
+            checked.add(content)
+            yield from _content(document, config_maps[place][0], reference.key, pack.spec.version)
+
+
+def _pack(document: Document) -> api.PromptPack | None:
+    """Return a valid PromptPack; None for anything else."""
+    if document.kind != Kind.PROMPT_PACK or document.value.get("apiVersion") != API_VERSION:
+        return None
+    try:
+        pack = api.parse(document.value)
+    except api.InvalidResource:
+        return None
+    return pack if isinstance(pack, api.PromptPack) else None
+
+
+def _content(pack: Document, config_map: Document, key: str, version: str) -> Iterator[Finding]:
+    subject = f'PromptPack "{pack.name}"'
+    text = config_map.data.get(key)
+    if isinstance(text, str):
+        yield from check_content(config_map, ("data", key), text, subject, version)
+    else:
+        yield about(config_map, ("data",), f"{subject} reads the key {key}: add it", "error")
 
 
 def _refused(document: Document) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from omnia_core.errors import ConfigurationError
+from omnia_core.suggestions import listed
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
@@ -197,7 +198,7 @@ def _check_fragment(
     if name in inside:
         raise TemplateInvalid(what, f"a fragment contains itself: {' > '.join([*inside, name])}")
     if name not in fragments:
-        there = ", ".join(fragments) or "none"
+        there = listed(fragments) or "none"
         raise TemplateInvalid(what, f'there is no fragment "{name}"; the pack has: {there}')
 
 

@@ -98,6 +98,7 @@ class FacadeServer:
                 )
             )
             side = await http.side(env)
+            grpc = http.grpc_side(side) if side and serves_grpc(env) else None
             connections = Connections(
                 context.metrics, env.handler_mode, context.timings, ConnectionLimits.of(env)
             )
@@ -109,6 +110,7 @@ class FacadeServer:
                     websocket_upgrade(context, connections, backend, media) if backend else None
                 ),
                 http=side,
+                grpc=grpc,
                 head_routes=head_routes,
                 front_page=None if serves_http(env) else _front_page(env),
                 allowed_origins=tuple(env.allowed_origins),
@@ -181,13 +183,18 @@ def _head_routes(env: FacadeEnv, backend: Backend | None, *, local: bool) -> Ite
     if env.console:
         yield AgentDescription(description_of(env), origins, local)
     if backend is not None:
-        yield TurnCancel(backend, origins, local)
-        yield PastTurns(backend, origins, local)
+        yield TurnCancel(backend, origins, local=local)
+        yield PastTurns(backend, origins, local=local)
 
 
 def serves_http(env: FacadeEnv) -> bool:
     """Whether a facade has HTTP routes besides conversations."""
     return env.mode is Mode.FUNCTION or env.media_storage_type is not MediaStorageType.NONE
+
+
+def serves_grpc(env: FacadeEnv) -> bool:
+    """Whether a facade has gRPC services."""
+    return env.a2a_grpc and any(door.name == Door.A2A for door in served_doors(env))
 
 
 def _open_context(
@@ -257,6 +264,17 @@ class _HttpServer:
         if not doors:
             return None
         return HttpSide(self._open, lambda path: any(door.serves(path) for door in doors))
+
+    def grpc_side(self, side: HttpSide) -> HttpSide:
+        """Return what the entrance needs for gRPC: the doors are those of the HTTP server."""
+
+        async def open_grpc() -> HttpProtocolFactory:
+            await side.open()
+            if self.opened is None:
+                raise RuntimeError("the HTTP server is not open")
+            return await self.opened.open_grpc()
+
+        return HttpSide(open_grpc)
 
     async def _open(self) -> HttpProtocolFactory:
         self.opened = await self._open_service()

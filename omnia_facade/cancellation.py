@@ -2,16 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar
-
-from msgspec import Struct
 
 from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend, Cancellation
-from omnia_facade.entrance.admission import rejection_of_origin
+from omnia_facade.entrance.admission import SessionPath
 from omnia_facade.entrance.errors import RETRY_NOW
 
 _PATH = re.compile(r"/sessions/([A-Za-z0-9._:-]{1,128})/cancel")
@@ -48,23 +45,17 @@ def _refusal(cancellation: Cancellation) -> HttpError:
     return HttpError(*_REFUSALS[cancellation], headers)
 
 
-class TurnCancel(Struct, frozen=True):
-    """Answers the requests to cancel a turn.
+class TurnCancel:
+    """Answers the requests to cancel a turn."""
 
-    Attributes:
-        allowed_origins: as for an upgrade to WebSocket.
-        local: whether the port is reachable from this machine only.
-    """
+    status = 202
+    hint = "cancel a turn with POST /sessions/{id}/cancel"
 
-    status: ClassVar[int] = 202
-    hint: ClassVar[str] = "cancel a turn with POST /sessions/{id}/cancel"
-
-    backend: Backend
-    allowed_origins: Sequence[str]
-    local: bool
-
-    def serves(self, path: str) -> bool:
-        return _PATH.fullmatch(path) is not None
+    def __init__(self, backend: Backend, allowed_origins: Sequence[str], *, local: bool) -> None:
+        """The last two as of `SessionPath`."""
+        self._backend = backend
+        self._path = SessionPath(_PATH, ("POST",), allowed_origins, local)
+        self.serves = self._path.serves
 
     async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
         """Cancel the turn of an authenticated request; the body of the request is not read.
@@ -75,17 +66,10 @@ class TurnCancel(Struct, frozen=True):
         Raises:
             HttpError: the turn is not cancelled.
         """
-        found = _PATH.fullmatch(head.path)
-        if found is None:
+        session_id = self._path.session_of(head)
+        if not session_id:
             raise _refusal(Cancellation.NOT_FOUND)
-        if head.method != "POST":
-            raise HttpError(
-                405, "method_not_allowed", "this path allows POST only", {"Allow": "POST"}
-            )
-        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
-            raise rejected
-        session_id = found[1]
-        cancellation = await self.backend.cancel_turn(session_id, principal)
+        cancellation = await self._backend.cancel_turn(session_id, principal)
         if cancellation is not Cancellation.ACCEPTED:
             raise _refusal(cancellation)
         return {"session_id": session_id}

@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import ClassVar
 
 import orjson
-from msgspec import Struct
 
 from omnia_core.conversation.parts import Part
 from omnia_core.http.errors import HttpError
@@ -13,7 +11,7 @@ from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend, Reading, Resume, SaidMessage
-from omnia_facade.entrance.admission import rejection_of_origin
+from omnia_facade.entrance.admission import SessionPath
 from omnia_facade.entrance.errors import RETRY_NOW
 
 LONGEST = 100
@@ -21,23 +19,17 @@ _PATH = re.compile(r"/api/sessions/([A-Za-z0-9._:-]{1,128})/turns")
 _METHODS = ("GET", "HEAD")
 
 
-class PastTurns(Struct, frozen=True):
-    """Answers the requests for the turns of a session.
+class PastTurns:
+    """Answers the requests for the turns of a session."""
 
-    Attributes:
-        allowed_origins: as for an upgrade to WebSocket.
-        local: whether the port is reachable from this machine only.
-    """
+    status = 200
+    hint = "read a conversation with GET /api/sessions/{id}/turns"
 
-    status: ClassVar[int] = 200
-    hint: ClassVar[str] = "read a conversation with GET /api/sessions/{id}/turns"
-
-    backend: Backend
-    allowed_origins: Sequence[str]
-    local: bool
-
-    def serves(self, path: str) -> bool:
-        return _PATH.fullmatch(path) is not None
+    def __init__(self, backend: Backend, allowed_origins: Sequence[str], *, local: bool) -> None:
+        """The last two as of `SessionPath`."""
+        self._backend = backend
+        self._path = SessionPath(_PATH, _METHODS, allowed_origins, local)
+        self.serves = self._path.serves
 
     async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:
         """Return the last turns.
@@ -45,20 +37,13 @@ class PastTurns(Struct, frozen=True):
         Raises:
             HttpError: they cannot be read.
         """
-        found = _PATH.fullmatch(head.path)
-        if found is None:
+        session_id = self._path.session_of(head)
+        if not session_id:
             raise _not_found()
-        if head.method not in _METHODS:
-            allowed = ", ".join(_METHODS)
-            raise HttpError(
-                405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
-            )
-        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
-            raise rejected
-        reading = await self.backend.read(found[1], principal, _last(head))
+        reading = await self._backend.read(session_id, principal, _last(head))
         match reading.resume:
             case Resume.RESUMABLE:
-                return _document(found[1], reading)
+                return _document(session_id, reading)
             case Resume.NOT_FOUND:
                 raise _not_found()
             case Resume.UNAVAILABLE:

@@ -124,8 +124,9 @@ def _provider(document: JsonObject) -> Iterator[Reference]:
 def _provider_settings(namespace: str, settings: JsonObject) -> Iterator[Reference]:
     if reference := settings.get("secretRef"):
         yield _object(SECRET, namespace, reference)
-    if reference := (settings.get("mock") or {}).get("configMapRef"):
-        yield _object(CONFIG_MAP, namespace, reference)
+    for block in ("mock", "cassette"):
+        if reference := (settings.get(block) or {}).get("configMapRef"):
+            yield _object(CONFIG_MAP, namespace, reference)
     yield from _authority(namespace, settings)
 
 

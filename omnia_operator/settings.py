@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from omnia_core.env import OperatorEnv
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
-from omnia_operator.api.findings import InvalidResource, ResourceFinding, explain
+from omnia_operator.api.findings import InvalidResource, ResourceFinding, explain_all
 from omnia_operator.api.rules import violations
 from omnia_operator.api.workload import PodDefaults
 from omnia_operator.plan import Settings
@@ -79,8 +79,7 @@ def _pods(env: OperatorEnv) -> PodDefaults:
         expected = 'a JSON object such as {"podLabels": {"team": "a"}}'
         raise ConfigurationError(f"{where}: expected {expected}: {error}") from error
     except ValidationError as error:
-        details = error.errors(include_url=False)
-        found = [explain(each, PodDefaults.model_json_schema(), {}) for each in details]
+        found = explain_all(error, PodDefaults.model_json_schema(), {})
         raise ConfigurationError(f"{where}: {InvalidResource(found)}") from error
     broken = [ResourceFinding(path, message) for path, message in violations(defaults)]
     if broken:

@@ -54,10 +54,14 @@ class RpcCall:
 
         A call that is over discards the message; `drain` raises then.
         """
+        return self.try_send(with_prefix(message))
+
+    def try_send(self, messages: bytes) -> bool:
+        """Send any number of messages that have their prefixes, as `try_write`."""
         stream = self._stream
         if stream is None or not stream.local_open or stream.ending:
             return False
-        stream.send(with_prefix(message))
+        stream.send(messages)
         return not stream.full
 
     async def write(self, message: bytes) -> None:
@@ -99,8 +103,8 @@ class RpcCall:
             details = "handling a received message failed; see the log"
             self._refuse(RpcFailed(StatusCode.INTERNAL, details))
             return
-        if credit and self._stream:
-            self._stream.consumed(credit)
+        if credit:
+            self._return_credit(credit)
         if self._reader and self._received:
             _wake(self._reader)
 
@@ -120,11 +124,16 @@ class RpcCall:
         """Return the next message that is here and that `consumer` does not consume."""
         while self._received:
             message, credit = self._received.pop()
-            if credit and self._stream:
-                self._stream.consumed(credit)
+            if credit:
+                self._return_credit(credit)
             if consumer is None or not consumer(message):
                 return message
         return None
+
+    def _return_credit(self, count: int) -> None:
+        """Let the peer send more, for bytes that are consumed."""
+        if self._stream:
+            self._stream.consumed(count)
 
     def _finish(self, failed: RpcFailed | None) -> None:
         """Mark the call as over; the first result counts."""
@@ -143,7 +152,7 @@ class RpcCall:
         if failed is None:
             return failure_from_reset(Http2ErrorCode.CANCEL, "the call is over")
         # A new one each time: a raised exception holds its traceback, and with it this call.
-        return RpcFailed(failed.code, failed.details)
+        return RpcFailed(failed.code, failed.details, failed.status_details)
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:

@@ -20,10 +20,12 @@ class Keepalive:
     Attributes:
         interval: seconds without received data before a PING.
         timeout: seconds that the peer may take to reply.
+        idle: seconds without a stream after which the connection is closed.
     """
 
     interval: float
     timeout: float = 20.0
+    idle: float = math.inf
 
 
 class Http2Endpoint(asyncio.Protocol):
@@ -43,6 +45,8 @@ class Http2Endpoint(asyncio.Protocol):
         self._keepalive = keepalive
         self._received_at = self._loop.time()
         self._pinged_at = -math.inf
+        self._used_at = self._received_at
+        self._last_stream = 0
         self._timer: asyncio.TimerHandle | None = None
         self.connection = Http2Connection(wake=self._wake, limits=limits, accept=accept)
         self._receiver = FrameReceiver(self.connection)
@@ -119,6 +123,11 @@ class Http2Endpoint(asyncio.Protocol):
     def _check_peer(self) -> None:
         now, keepalive = self._loop.time(), self._keepalive
         silent = now - self._received_at
+        if self._is_used():
+            self._used_at = now
+        elif now - self._used_at >= keepalive.idle:
+            self.close()
+            return
         if self._pinged_at > self._received_at:
             self.abort()
         elif silent < keepalive.interval:
@@ -129,3 +138,8 @@ class Http2Endpoint(asyncio.Protocol):
             self._pinged_at = now
             self.connection.send_ping()
             self._check_after(keepalive.timeout)
+
+    def _is_used(self) -> bool:
+        """Whether there is a stream, or was one since the last time."""
+        last, self._last_stream = self._last_stream, self.connection.last_peer_id
+        return bool(self.connection.streams) or last != self._last_stream

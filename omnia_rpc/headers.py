@@ -97,6 +97,7 @@ def _decode_base64(value: str) -> bytes:
 
 
 _MAX_DETAILS = 1024
+_STATUS_DETAILS = "grpc-status-details-bin"
 
 
 class StatusCode(IntEnum):
@@ -122,12 +123,17 @@ class StatusCode(IntEnum):
 
 
 class RpcFailed(Exception):
-    """The call ended with a status other than OK."""
+    """The call ended with a status other than OK.
 
-    def __init__(self, code: StatusCode, details: str) -> None:
+    Attributes:
+        status_details: the status as a serialized `google.rpc.Status`; b"" for none.
+    """
+
+    def __init__(self, code: StatusCode, details: str, status_details: bytes = b"") -> None:
         super().__init__(f"{code.name}: {details or 'no details'}")
         self.code = code
         self.details = details
+        self.status_details = status_details
 
 
 # gRPC over HTTP/2, "HTTP2 Transport Mapping", section Errors.
@@ -169,7 +175,8 @@ def failure_from_trailers(fields: Fields) -> RpcFailed | None:
         return RpcFailed(StatusCode.UNKNOWN, f"{text[:16]} is not a gRPC status")
     if code is StatusCode.OK:
         return None
-    return RpcFailed(code, unquote(given.get("grpc-message", ""), errors="replace"))
+    text = unquote(given.get("grpc-message", ""), errors="replace")
+    return RpcFailed(code, text, _decode_base64(given.get(_STATUS_DETAILS, "")))
 
 
 def status_trailers(failed: RpcFailed | None) -> list[tuple[str, str]]:
@@ -181,4 +188,6 @@ def status_trailers(failed: RpcFailed | None) -> list[tuple[str, str]]:
         # Quoting may triple the bytes, and grpcio clients refuse more than 8 KiB of metadata.
         text = failed.details.encode(errors="replace")[:_MAX_DETAILS].decode(errors="ignore")
         fields.append(("grpc-message", quote(text, safe=" !#$&'()*+,/:;=?@[]")))
+    if failed.status_details:
+        fields += to_fields([(_STATUS_DETAILS, failed.status_details)])
     return fields

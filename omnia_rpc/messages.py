@@ -53,6 +53,17 @@ class MessageBuffer:
         return bool(self._ready)
 
     @property
+    def first_bytes(self) -> int | None:
+        """The size of the first message by its prefix; None before that has arrived."""
+        if self._ready:
+            first = self._ready[0]
+            return len(first if isinstance(first, bytes) else first.message)
+        if len(self._partial) < PREFIX_BYTES:
+            return None
+        size: int = _read_prefix(self._partial)[1]
+        return size
+
+    @property
     def is_incomplete(self) -> bool:
         """Whether the received data ends inside a message."""
         return bool(self._partial)

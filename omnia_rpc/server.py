@@ -10,6 +10,7 @@ from omnia_rpc.call import RpcCall
 from omnia_rpc.endpoint import Http2Endpoint, Keepalive
 from omnia_rpc.headers import (
     CONTENT_TYPE,
+    Metadata,
     RpcFailed,
     StatusCode,
     decode_timeout,
@@ -17,6 +18,7 @@ from omnia_rpc.headers import (
     from_fields,
     is_grpc,
     status_trailers,
+    to_fields,
 )
 from omnia_rpc.http2.connection import PeerLimits
 from omnia_rpc.http2.errors import Http2ErrorCode
@@ -46,24 +48,63 @@ class ServerCall(RpcCall):
     """A call of a client.
 
     Attributes:
-        metadata: the metadata of the request.
+        fields: the header fields of the request.
+        metadata: the metadata among them.
+        answer_metadata: is sent with the first message.
     """
 
-    __slots__ = ("_headers_sent", "_task", "_timer", "metadata")
+    __slots__ = (
+        "_announced",
+        "_headers_sent",
+        "_task",
+        "_timer",
+        "_withheld",
+        "answer_metadata",
+        "fields",
+        "metadata",
+    )
 
-    def __init__(self, stream: Http2Stream, fields: Fields, limit: int) -> None:
+    def __init__(
+        self, stream: Http2Stream, fields: Fields, limit: int, *, withhold: bool = False
+    ) -> None:
+        """With `withhold`, the client may not send more than a window before `accept`."""
         super().__init__(limit)
         self._stream = stream
         self._headers_sent = False
+        # Credit that the client has not got back; None once it gets it at once.
+        self._withheld: int | None = 0 if withhold else None
+        self._announced: asyncio.Future[None] | None = None
+        self.answer_metadata: Metadata = ()
+        self.fields = fields
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self.metadata = from_fields(fields)
 
-    def try_write(self, message: bytes) -> bool:
+    async def first_bytes(self) -> int:
+        """Return the size of the first message as soon as the client has said it.
+
+        0 without a message.
+        """
+        while (size := self._received.first_bytes) is None and not self._over:
+            self._announced = asyncio.get_running_loop().create_future()
+            await self._announced
+        return size or 0
+
+    def accept(self) -> None:
+        """Let the client send all of its messages."""
+        withheld, self._withheld = self._withheld, None
+        if withheld:
+            self._return_credit(withheld)
+
+    def try_send(self, messages: bytes) -> bool:
         if not self._headers_sent and self._stream:
             self._headers_sent = True
-            self._stream.send_headers(_HEADERS)
-        return super().try_write(message)
+            self._stream.send_headers(_HEADERS + encode(to_fields(self.answer_metadata)))
+        return super().try_send(messages)
+
+    def on_data(self, data: bytes) -> None:
+        super().on_data(data)
+        self._tell_announced()
 
     def run(self, handle: "Handler", fields: Mapping[str, str]) -> "asyncio.Task[None]":
         """Handle the call in a new task, within the deadline of the client; return the task."""
@@ -81,6 +122,7 @@ class ServerCall(RpcCall):
     def on_end(self) -> None:
         truncated = RpcFailed(StatusCode.INTERNAL, "the request ends inside a message")
         self._finish(truncated if self._received.is_incomplete else None)
+        self._tell_announced()
 
     def on_reset(self, code: Http2ErrorCode, reason: str) -> None:
         super().on_reset(code, reason)
@@ -94,7 +136,10 @@ class ServerCall(RpcCall):
         if stream is None or not stream.local_open or stream.ending:
             return
         block = _OK if failed is None else encode(status_trailers(failed))
-        stream.end(block if self._headers_sent else _HEADERS + block)
+        if self._headers_sent:
+            stream.end(block)
+        else:
+            stream.end(_HEADERS + encode(to_fields(self.answer_metadata)) + block)
 
     async def _run(self, handle: "Handler") -> None:
         try:
@@ -109,6 +154,17 @@ class ServerCall(RpcCall):
             self.send_status(RpcFailed(StatusCode.UNKNOWN, "the call failed"))
         else:
             self.send_status(None)
+
+    def _return_credit(self, count: int) -> None:
+        if self._withheld is None:
+            super()._return_credit(count)
+        else:
+            self._withheld += count
+
+    def _tell_announced(self) -> None:
+        announced, self._announced = self._announced, None
+        if announced and not announced.done():
+            announced.set_result(None)
 
     def _cancel(self) -> None:
         # A task that is cancelled before its first step never runs and sends no status, so the
@@ -147,11 +203,26 @@ class Server:
         max_message_bytes: int,
         limits: PeerLimits | None = None,
         keepalive: Keepalive = KEEPALIVE,
+        max_calls: int | None = None,
+        withhold: bool = False,
     ) -> None:
+        """Serve these methods.
+
+        Args:
+            handlers: by path.
+            max_message_bytes: of a message.
+            limits: what a connection may cost.
+            keepalive: when a connection is pinged and closed.
+            max_calls: of all connections together; the streams of one connection when None.
+            withhold: a call's handler calls `ServerCall.accept` before the client may send more
+                than a window.
+        """
         self._handlers = handlers
         self._max_message_bytes = max_message_bytes
         self._limits = limits or PeerLimits()
         self._keepalive = keepalive
+        self._max_calls = self._limits.streams if max_calls is None else max_calls
+        self._withhold = withhold
         self._endpoints: set[_ServerEndpoint] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -168,9 +239,9 @@ class Server:
             dual = socket.create_server(
                 (host, port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
             )
-            self._server = await loop.create_server(self._connected, sock=dual, backlog=_BACKLOG)
+            self._server = await loop.create_server(self.connected, sock=dual, backlog=_BACKLOG)
         else:
-            self._server = await loop.create_server(self._connected, host, port, backlog=_BACKLOG)
+            self._server = await loop.create_server(self.connected, host, port, backlog=_BACKLOG)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 
@@ -191,13 +262,13 @@ class Server:
 
     def accept(self, stream: Http2Stream, fields: Fields) -> StreamListener | None:
         """Start a call; refuse it while too many handlers of cancelled calls still run."""
-        if len(self._tasks) >= self._limits.streams:
+        if len(self._tasks) >= self._max_calls:
             return None
         given = dict(fields)
         method = given[":method"]
         if method != "POST" or not is_grpc(given.get("content-type", "")):
             return NonGrpcResponder(stream, method)
-        call = ServerCall(stream, fields, self._max_message_bytes)
+        call = ServerCall(stream, fields, self._max_message_bytes, withhold=self._withhold)
         task = call.run(self._handler(given[":path"]), given)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -207,7 +278,8 @@ class Server:
         """Called when a connection is closed."""
         self._endpoints.discard(endpoint)
 
-    def _connected(self) -> "_ServerEndpoint":
+    def connected(self) -> asyncio.Protocol:
+        """Return the protocol of a new connection, for one that another server has accepted."""
         endpoint = _ServerEndpoint(self, self._limits, self._keepalive)
         self._endpoints.add(endpoint)
         return endpoint

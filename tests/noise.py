@@ -1,7 +1,7 @@
 """Noise for the facade's port: requests and frames that are broken in every way, from a seed."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 import orjson
@@ -87,6 +87,9 @@ TARGETS = (
 )
 
 
+CALLED = ("/functions/f", "/functions/f", "/functions/", "/openapi.json", "/")
+
+
 class Noise:
     """Makes connections of noise, alike for the same seed.
 
@@ -113,15 +116,15 @@ class Noise:
             )
         return self._pieces(data)
 
-    def calls(self) -> list[bytes]:
-        """Return what a caller of functions sends on one connection, in pieces."""
-        data = b"".join(self._call() for _ in range(self._random.randrange(1, 4)))
+    def calls(self, paths: Sequence[str] = CALLED) -> list[bytes]:
+        """Return what a client of HTTP sends to these paths on one connection, in pieces."""
+        data = b"".join(self._call(paths) for _ in range(self._random.randrange(1, 4)))
         return self._pieces(data)
 
-    def _call(self) -> bytes:
+    def _call(self, paths: Sequence[str]) -> bytes:
         self.made += 1
         pick = self._random
-        path = pick.choice(("/functions/f", "/functions/f", "/functions/", "/openapi.json", "/"))
+        path = pick.choice(paths)
         body = pick.choice(TEXTS) if pick.random() < 0.3 else orjson.dumps(self._value(0))
         if pick.random() < 0.2:
             body = pick.choice(NOT_UTF8)
@@ -129,6 +132,8 @@ class Noise:
         kind = pick.choice(("application/json", "application/json; charset=x", "text/plain", ""))
         lines = [
             f"{pick.choice(('POST', 'POST', 'GET', 'PUT', 'HEAD', 'TRACE'))} {path} HTTP/1.1",
+            # Without it nothing gets past the parser of HTTP.
+            *(("Host: localhost",) if pick.random() < 0.9 else ()),
             f"Content-Type: {kind}",
             f"Content-Length: {size}",
             *pick.sample((*HEADERS, *CALL_HEADERS), pick.randrange(2)),

@@ -1,14 +1,15 @@
 """Servers that the tests start themselves, on the loopback address."""
 
 import contextlib
-import itertools
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,10 +18,36 @@ SOAK_SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 """How long a test with the marker `soak` lasts."""
 
 
-# Below the ports of outgoing connections, which may take one between its choice and its use, and
-# apart for each worker of a test run.
-_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw9").removeprefix("gw")) % 10
-_PORTS = itertools.count(10_000 + 1000 * _WORKER + os.getpid() % 500)
+# Below the ports of outgoing connections, which may take one between its choice and its use.
+FIRST_PORT, LAST_PORT, BLOCK = 10_000, 20_000, 50
+HELD_BLOCKS = 12
+
+
+def _ports() -> Iterator[int]:
+    """Yield ports that no other process of any test run on this machine is given meanwhile.
+
+    A process holds blocks of them, each by an address of which Linux has one for each machine.
+    """
+    blocks = range(FIRST_PORT, LAST_PORT, BLOCK)
+    held: deque[socket.socket] = deque()
+    block, missed = os.getpid() % len(blocks), 0
+    while missed < len(blocks):
+        block, missed = (block + 1) % len(blocks), missed + 1
+        holder = socket.socket(socket.AF_UNIX)
+        try:
+            if sys.platform == "linux":
+                holder.bind(f"\0omnia-tests-ports-{blocks[block]}")
+        except OSError:
+            holder.close()
+            continue
+        held.append(holder)
+        missed = 0
+        yield from range(blocks[block], blocks[block] + BLOCK)
+        if len(held) > HELD_BLOCKS:
+            held.popleft().close()
+
+
+_PORTS = _ports()
 
 
 def free_port() -> int:
@@ -33,7 +60,7 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise AssertionError
+    raise AssertionError("test runs hold all ports")
 
 
 @contextlib.contextmanager

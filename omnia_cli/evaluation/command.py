@@ -1,20 +1,42 @@
 """What `omnia eval` does: reads, asks, prints, writes reports; its exit code."""
 
 import asyncio
+import contextlib
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from omnia_cli.evaluation.dataset import Dataset, DatasetInvalid, read_dataset
+from omnia_cli.counted import counted
+from omnia_cli.evaluation.candidate import with_candidate
+from omnia_cli.evaluation.cassettes import TOOLS, recorded_into, with_cassettes, without_tools
+from omnia_cli.evaluation.comparison import Comparison, compare, comparison_lines
+from omnia_cli.evaluation.dataset import DatasetInvalid, read_dataset, read_shared_evals
+from omnia_cli.evaluation.differences import differences, read_report
 from omnia_cli.evaluation.junit import write_junit
-from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, differences, report
-from omnia_cli.evaluation.run import EvalFailed, EvalOptions, StderrReporter, ask
+from omnia_cli.evaluation.keeping import keep
+from omnia_cli.evaluation.recorded import Chosen, ReadSession, read_sessions
+from omnia_cli.evaluation.results import CaseAnswer, CaseVerdict, Report, report
+from omnia_cli.evaluation.run import (
+    EvalFailed,
+    EvalOptions,
+    StderrReporter,
+    ask,
+    cases_of,
+    cases_of_sessions,
+)
+from omnia_cli.history_choice import HistoryChoice, opened_history
 from omnia_cli.local.objects import CannotRun
+from omnia_cli.manifests import Document
+from omnia_cli.state import Project
 from omnia_cli.up import read
-from omnia_core.names import EvalOutcome
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import EvalOutcome, Kind
+from omnia_core.sessions import StoreUnavailable
+from omnia_operator.api.provider import CassetteMode
 
 
 class Outputs(Struct, frozen=True, kw_only=True):
@@ -22,13 +44,31 @@ class Outputs(Struct, frozen=True, kw_only=True):
 
     Attributes:
         junit: this file, as JUnit's XML.
-        json: this file, with all answers.
+        json: this file, with all answers; of a backtest, the comparison.
         baseline: the differences to this file, which `json` has written before.
     """
 
     junit: Path | None = None
     json: Path | None = None
     baseline: Path | None = None
+
+
+class Recorded(Struct, frozen=True, kw_only=True):
+    """What is evaluated of recorded sessions.
+
+    Attributes:
+        history: where they are.
+        chosen: which ones.
+        dataset: its evaluations for every case are applied to every turn; None for none.
+        candidate: what answers them anew, a file or the version of a PromptPack; "" for nobody.
+        keep: whether the results are kept beside the sessions, which are those of this machine.
+    """
+
+    history: HistoryChoice
+    chosen: Chosen
+    dataset: Path | None = None
+    candidate: str = ""
+    keep: bool = False
 
 
 def evaluate(
@@ -50,12 +90,148 @@ def evaluate(
     documents = read(paths)
     try:
         cases = read_dataset(dataset)
-        before = _baseline(outputs.baseline)
+        before = read_report(outputs.baseline) if outputs.baseline else None
     except DatasetInvalid as error:
         raise EvalFailed(str(error)) from error
     for note in cases.notes:
         _say(f"{dataset}: {note}")
-    progress = _Progress(len(cases.cases) * options.repeat)
+    with _recording(documents, options) as (changed, used):
+        name, answers = _ask(changed, agent, cases_of(cases, options), used, environ)
+    made = report(name, [case.name for case in cases.cases], answers, pass_rate)
+    _print(made, [case.messages[-1] for case in cases.cases])
+    if before is not None:
+        print("\n".join(differences(before, made)) or "no difference to the baseline")
+    _write(outputs, made)
+    return made.exit_code
+
+
+def evaluate_recorded(
+    paths: Sequence[Path],
+    agent: str,
+    recorded: Recorded,
+    options: EvalOptions,
+    outputs: Outputs,
+    environ: Mapping[str, str],
+) -> int:
+    """Evaluate recorded sessions, or a candidate that answers them; return the exit code.
+
+    Raises:
+        ManifestError: the manifests cannot be read.
+        InvalidManifests: the manifests have errors.
+        HistoryFailed: the sessions cannot be read.
+        KubectlFailed: the cluster cannot be reached.
+        EvalFailed: nothing can be evaluated, or a file cannot be written.
+    """
+    documents = read(paths)
+    try:
+        evals = read_shared_evals(recorded.dataset) if recorded.dataset else ()
+        before = read_report(outputs.baseline) if outputs.baseline else None
+    except DatasetInvalid as error:
+        raise EvalFailed(str(error)) from error
+    with opened_history(recorded.history, environ) as client:
+        sessions = read_sessions(client, recorded.chosen, agent or _only_agent(documents))
+    if not sessions:
+        raise EvalFailed(
+            "there is no such session: choose a longer --since, or look for one with"
+            " omnia sessions list"
+        )
+    if recorded.candidate:
+        changed = with_candidate(documents, recorded.candidate, agent)
+        cases = cases_of_sessions([each.session for each in sessions], evals, options, ask=True)
+        used = structs.replace(options, tools="recording")
+        name, answers = _ask(changed, agent, cases, used, environ)
+        compared = _compared(name, recorded.candidate, sessions, answers)
+        _write_json(outputs.json, compared)
+        return compared.exit_code
+    cases = cases_of_sessions([each.session for each in sessions], evals, options, ask=False)
+    used = structs.replace(options, tools="none")
+    name, answers = _ask(without_tools(documents), agent, cases, used, environ)
+    made = report(name, [each.session.id for each in sessions], answers, 1.0)
+    _print(made, [_said_last(each) for each in sessions])
+    if recorded.keep:
+        _keep(paths, documents, name, sessions, answers, environ)
+    if before is not None:
+        print("\n".join(differences(before, made)) or "no difference to the baseline")
+    _write(outputs, made)
+    return made.exit_code
+
+
+def _compared(
+    agent: str, candidate: str, sessions: Sequence[ReadSession], answers: Sequence[CaseAnswer]
+) -> Comparison:
+    ordered = sorted(answers, key=lambda answer: answer.index)
+    by_session = {sessions[each.index].session.id: each for each in ordered}
+    made = compare(agent, candidate, by_session)
+    print("\n".join(comparison_lines(made)))
+    return made
+
+
+def _keep(
+    paths: Sequence[Path],
+    documents: list[Document],
+    agent: str,
+    sessions: Sequence[ReadSession],
+    answers: Sequence[CaseAnswer],
+    environ: Mapping[str, str],
+) -> None:
+    namespace = next(
+        each.namespace
+        for each in documents
+        if each.kind == Kind.AGENT_RUNTIME and each.name == agent
+    )
+    try:
+        new = keep(Project.of(paths, environ).sessions, namespace, sessions, answers)
+    except StoreUnavailable as error:
+        raise EvalFailed(f"the results cannot be kept: {error.message}") from error
+    _say(f"{counted(new, 'result')} kept")
+
+
+def _only_agent(documents: list[Document]) -> str:
+    names = {each.name for each in documents if each.kind == Kind.AGENT_RUNTIME}
+    return next(iter(names)) if len(names) == 1 else ""
+
+
+def _said_last(read_session: ReadSession) -> str:
+    said = [each.content for each in read_session.session.messages if each.role == "user"]
+    return said[-1] if said else ""
+
+
+@contextlib.contextmanager
+def _recording(
+    documents: list[Document], options: EvalOptions
+) -> Iterator[tuple[list[Document], EvalOptions]]:
+    """Yield the manifests and options with the cassettes of the run.
+
+    Raises:
+        EvalFailed: the folder holds no recording, or cannot be written.
+    """
+    folder = options.cassettes
+    if folder is None:
+        yield documents, options
+        return
+    folder = folder.resolve()
+    if options.mode == "replay":
+        if not (folder / TOOLS).is_file():
+            raise EvalFailed(f"{folder} holds no recording: make one with --record {folder}")
+        used = structs.replace(options, cassettes=folder)
+        yield with_cassettes(documents, folder, CassetteMode.REPLAY), used
+        return
+    try:
+        with recorded_into(folder) as fresh:
+            used = structs.replace(options, cassettes=fresh)
+            yield with_cassettes(documents, fresh, CassetteMode.RECORD), used
+    except OSError as error:
+        raise EvalFailed(f"{folder}: cannot be written: {error.strerror}") from error
+
+
+def _ask(
+    documents: list[Document],
+    agent: str,
+    cases: Sequence[JsonObject],
+    options: EvalOptions,
+    environ: Mapping[str, str],
+) -> tuple[str, list[CaseAnswer]]:
+    progress = _Progress(len(cases))
     try:
         name, answers = asyncio.run(
             ask(documents, agent, cases, options, StderrReporter(), environ, progress.add)
@@ -66,49 +242,48 @@ def evaluate(
         progress.end()
     for problem in dict.fromkeys(problem for each in answers for problem in each.problems):
         _say(f"not run: {problem}")
-    made = report(name, [case.name for case in cases.cases], answers, pass_rate)
-    _print(made, cases)
-    if before is not None:
-        print("\n".join(differences(before, made)) or "no difference to the baseline")
-    _write(outputs, made)
-    return made.exit_code
-
-
-def _baseline(path: Path | None) -> Report | None:
-    if path is None:
-        return None
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
-    except OSError as error:
-        raise DatasetInvalid(f"{path}: cannot be read: {error.strerror}") from error
-    except msgspec.DecodeError as error:
-        message = f"{path}: expected what --json writes: {error}"
-        raise DatasetInvalid(message) from error
+    return name, answers
 
 
 def _write(outputs: Outputs, made: Report) -> None:
-    try:
-        if outputs.json:
-            text = msgspec.json.format(msgspec.json.encode(made), indent=1)
-            outputs.json.write_bytes(text + b"\n")
-        if outputs.junit:
+    _write_json(outputs.json, made)
+    if outputs.junit:
+        try:
             write_junit(outputs.junit, made)
+        except OSError as error:
+            raise EvalFailed(f"{outputs.junit}: cannot be written: {error.strerror}") from error
+
+
+def _write_json(path: Path | None, made: Struct) -> None:
+    if path is None:
+        return
+    text = msgspec.json.format(msgspec.json.encode(made), indent=1)
+    try:
+        path.write_bytes(text + b"\n")
     except OSError as error:
-        raise EvalFailed(f"{error.filename}: cannot be written: {error.strerror}") from error
+        raise EvalFailed(f"{path}: cannot be written: {error.strerror}") from error
 
 
 class _Progress:
-    """Counts the answers on a terminal."""
+    """Counts the answers on a terminal, those that failed, and what they cost."""
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._done = 0
+        self._failed = 0
+        self._cost = 0.0
         self._shown = sys.stderr.isatty()
 
-    def add(self, answer: CaseAnswer) -> None:  # noqa: ARG002 - the callback's form
+    def add(self, answer: CaseAnswer) -> None:
         self._done += 1
+        self._failed += not answer.passed
+        self._cost += answer.cost_usd
         if self._shown:
-            print(f"\r{self._done}/{self._total}", end="", file=sys.stderr, flush=True)
+            line = f"{self._done}/{self._total}"
+            line += f"  {self._failed} failed" if self._failed else ""
+            line += f"  {self._cost:.4f} USD" if self._cost else ""
+            width = os.get_terminal_size(sys.stderr.fileno()).columns
+            print(f"\r\x1b[K{line[: width - 1]}", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         if self._shown and self._done:
@@ -119,14 +294,15 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _print(made: Report, dataset: Dataset) -> None:
-    for case, asked in zip(made.cases, dataset.cases, strict=True):
+def _print(made: Report, asked: Sequence[str]) -> None:
+    for case, said in zip(made.cases, asked, strict=True):
         repeats = f"  {case.passes} of {len(case.answers)}" if len(case.answers) > 1 else ""
-        print(f"{'PASS' if case.passed else 'FAIL'}  {case.name}{repeats}")
+        verdict = "PASS" if case.passed else "FAIL" if case.asked else "SKIP"
+        print(f"{verdict}  {case.name}{repeats}")
         for line in dict.fromkeys(_details(case)):
             print(f"      {line}")
-        if not case.passed:
-            print(f"      asked: {_short(asked.messages[-1])}")
+        if verdict == "FAIL":
+            print(f"      asked: {_short(said)}")
             print(f"      answer: {_short(case.answers[-1].answer if case.answers else '')}")
     for name, score in made.scores().items():
         print(f"{name}: mean score {score:.2f}")
@@ -140,8 +316,9 @@ def _print(made: Report, dataset: Dataset) -> None:
 def _details(case: CaseVerdict) -> list[str]:
     lines = []
     for answer in case.answers:
-        if answer.error:
-            lines.append(f"no answer: {answer.error}")
+        if answer.error or answer.not_asked:
+            why = "no answer" if answer.error else "not asked"
+            lines.append(f"{why}: {answer.error or answer.not_asked}")
         for each in answer.results:
             if each.outcome is EvalOutcome.FAILED:
                 why = f": {each.explanation}" if each.explanation else ""

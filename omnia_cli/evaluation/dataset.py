@@ -71,13 +71,9 @@ def read_dataset(path: Path) -> Dataset:
     Raises:
         DatasetInvalid: it cannot be read, or a case or one of its evaluations is invalid.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise DatasetInvalid(f"{path}: cannot be read: {reason}") from error
+    text = _text_of(path)
     notes: list[str] = []
-    shared: list[Any] = []
+    shared: list[JsonObject] = []
     if path.suffix == ".csv":
         raw: list[Any] = list(_csv(path, text))
     elif path.suffix == ".jsonl":
@@ -88,6 +84,30 @@ def read_dataset(path: Path) -> Dataset:
         raise DatasetInvalid(f"{path}: there is no case in it; add one, with an input")
     cases = [_case(path, number, each, shared) for number, each in enumerate(raw, 1)]
     return Dataset(tuple(cases), tuple(notes))
+
+
+def read_shared_evals(path: Path) -> tuple[Eval, ...]:
+    """Read the evaluations that a dataset has for every case; its cases are not looked at.
+
+    Raises:
+        DatasetInvalid: it cannot be read, or one of the evaluations is invalid.
+    """
+    if path.suffix in (".csv", ".jsonl"):
+        return ()
+    try:
+        value = read_document(_text_of(path), FILE_LIMITS)
+    except DocumentInvalid as error:
+        raise DatasetInvalid(f"{path}: {error}") from error
+    declared = _shared(path, value) if isinstance(value, dict) else []
+    return _evals(str(path), declared, DatasetCase())
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise DatasetInvalid(f"{path}: cannot be read: {reason}") from error
 
 
 def _csv(path: Path, text: str) -> Iterator[JsonObject]:
@@ -125,16 +145,20 @@ def _document(path: Path, text: str, notes: list[str]) -> tuple[list[Any], list[
         unknown = ", ".join(value.keys() - {"cases", "evals"})
         if unknown:
             raise DatasetInvalid(f"{path}: {unknown}: not known; a dataset has cases and evals")
-        evals = value.get("evals") or []
-        if not isinstance(evals, list) or not all(isinstance(each, dict) for each in evals):
-            raise DatasetInvalid(f"{path}: evals: expected a list of objects")
-        return value["cases"], evals
+        return value["cases"], _shared(path, value)
     if isinstance(value, dict) and isinstance(value.get("tests"), list):
         try:
             return from_promptfoo(value, notes), []
         except NotTakenOver as error:
             raise DatasetInvalid(f"{path}: {error}") from error
     raise DatasetInvalid(f"{path}: expected a list of cases, or an object with the key cases")
+
+
+def _shared(path: Path, value: JsonObject) -> list[JsonObject]:
+    evals = value.get("evals") or []
+    if not isinstance(evals, list) or not all(isinstance(each, dict) for each in evals):
+        raise DatasetInvalid(f"{path}: evals: expected a list of objects")
+    return evals
 
 
 def _case(path: Path, number: int, raw: Any, shared: list[JsonObject]) -> ReadyCase:
@@ -150,12 +174,17 @@ def _case(path: Path, number: int, raw: Any, shared: list[JsonObject]) -> ReadyC
     if case.expected and not declared:
         contains = {"patterns": [case.expected]}
         declared = [{"id": EXPECTED, "type": "contains", "params": contains}]
+    evals = _evals(where, declared, case)
+    return ReadyCase(case.name or f"case {number}", messages, case.metadata, evals)
+
+
+def _evals(where: str, declared: list[JsonObject], case: DatasetCase) -> tuple[Eval, ...]:
     named = zip(declared, _ids(declared), strict=True)
     evals = [_eval(f"{where}: {name}", name, each, case) for each, name in named]
     _, problems = read_evals(evals)
     if problems:
         raise DatasetInvalid(f"{where}: {problems[0]}")
-    return ReadyCase(case.name or f"case {number}", messages, case.metadata, tuple(evals))
+    return tuple(evals)
 
 
 def _text(value: Any) -> str:

@@ -33,17 +33,29 @@ def write_junit(path: Path, report: Report) -> None:
         )
         for case, answer, result in tests:
             _test(suite, case, answer, result)
-    unanswered = [(case, each) for case in report.cases for each in case.answers if each.error]
+    unanswered = [
+        (case, each)
+        for case in report.cases
+        for each in case.answers
+        if each.error or each.not_asked
+    ]
     if unanswered:
-        count = str(len(unanswered))
+        errors = sum(bool(answer.error) for _, answer in unanswered)
         suite = ET.SubElement(
-            root, "testsuite", name="answers", tests=count, failures="0", errors=count, skipped="0"
+            root,
+            "testsuite",
+            name="answers",
+            tests=str(len(unanswered)),
+            failures="0",
+            errors=str(errors),
+            skipped=str(len(unanswered) - errors),
         )
         for case, answer in unanswered:
             test = ET.SubElement(
                 suite, "testcase", name=_name(case, answer), classname=report.agent
             )
-            ET.SubElement(test, "error", message=_xml(answer.error))
+            tag = "error" if answer.error else "skipped"
+            ET.SubElement(test, tag, message=_xml(answer.error or answer.not_asked))
     ET.indent(root)
     ET.ElementTree(root).write(path, encoding="utf-8", xml_declaration=True)
 
@@ -54,15 +66,10 @@ def _test(
     test = ET.SubElement(
         suite,
         "testcase",
-        name=_name(case, answer),
+        name=_name(case, answer, result),
         classname=result.type,
         time=f"{answer.latency_ms / 1000:.3f}",
     )
-    properties = ET.SubElement(test, "properties")
-    values = {"score": result.score, "cost_usd": answer.usage.cost_usd}
-    for key, value in values.items():
-        if value is not None:
-            ET.SubElement(properties, "property", name=key, value=f"{value:g}")
     tags = {
         EvalOutcome.FAILED: "failure",
         EvalOutcome.ERROR: "error",
@@ -71,10 +78,18 @@ def _test(
     if tag := tags.get(result.outcome):
         message = result.error or result.explanation or f"score {result.score}"
         ET.SubElement(test, tag, message=_xml(message))
+    # Jenkins knows properties of suites only.
+    values = {"score": result.score, "cost_usd": answer.cost_usd}
+    known = [f"{key}: {value:g}" for key, value in values.items() if value is not None]
+    ET.SubElement(test, "system-out").text = "\n".join(known)
 
 
-def _name(case: CaseVerdict, answer: CaseAnswer) -> str:
-    return _xml(case.name if len(case.answers) == 1 else f"{case.name} #{answer.repeat}")
+def _name(case: CaseVerdict, answer: CaseAnswer, result: EvaluationResult | None = None) -> str:
+    name = case.name if len(case.answers) == 1 else f"{case.name} #{answer.repeat}"
+    turns = {each.turn for each in answer.results if each.turn}
+    if result and result.turn and len(turns) > 1:
+        name += f", turn {result.turn}"
+    return _xml(name)
 
 
 def _xml(text: str) -> str:

@@ -1,7 +1,7 @@
-"""What became of a dataset: verdicts per case, the summary, and the difference to another run."""
+"""What became of a dataset: verdicts per case, and the summary."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from statistics import fmean
 
@@ -33,8 +33,25 @@ class UsedTokens(Struct, frozen=True, omit_defaults=True):
     cost_usd: float = 0.0
 
 
+class ComparedSide(Struct, frozen=True, omit_defaults=True):
+    """What a backtest compares with; `latency_ms` is the time of the models."""
+
+    results: tuple[EvaluationResult, ...] = ()
+    usage: UsedTokens = UsedTokens()
+    latency_ms: float = 0.0
+
+
 class CaseAnswer(Struct, frozen=True, omit_defaults=True):
-    """One answer to a case, as the runtime reports it."""
+    """One answer to a case, as the runtime reports it.
+
+    Attributes:
+        not_asked: why the agent was not asked; "" if it was.
+        judge_cost_usd: what the models cost that evaluations asked.
+        triggers: of a recorded session, when each evaluation is declared to run, by its id.
+        recorded: of a backtest.
+        calls: of a backtest, the tool calls.
+        unmatched: how many of them were not recorded.
+    """
 
     index: int
     repeat: int = 1
@@ -43,7 +60,18 @@ class CaseAnswer(Struct, frozen=True, omit_defaults=True):
     usage: UsedTokens = UsedTokens()
     latency_ms: float = 0.0
     error: str = ""
+    not_asked: str = ""
     problems: tuple[str, ...] = ()
+    judge_cost_usd: float = 0.0
+    triggers: Mapping[str, str] = {}
+    recorded: ComparedSide | None = None
+    calls: int = 0
+    unmatched: int = 0
+
+    @property
+    def cost_usd(self) -> float:
+        """What the answer and its evaluations cost."""
+        return self.usage.cost_usd + self.judge_cost_usd
 
     @property
     def passed(self) -> bool:
@@ -54,8 +82,10 @@ class CaseAnswer(Struct, frozen=True, omit_defaults=True):
 
     @property
     def unevaluated(self) -> bool:
-        """Whether an evaluation could not be made."""
-        return any(each.outcome is EvalOutcome.ERROR for each in self.results)
+        """Whether the agent was not asked, or an evaluation could not be made."""
+        return bool(self.not_asked) or any(
+            each.outcome is EvalOutcome.ERROR for each in self.results
+        )
 
 
 class CaseVerdict(Struct, frozen=True):
@@ -70,9 +100,14 @@ class CaseVerdict(Struct, frozen=True):
     passed: bool
 
     @property
+    def asked(self) -> tuple[CaseAnswer, ...]:
+        """The answers that were asked for."""
+        return tuple(each for each in self.answers if not each.not_asked)
+
+    @property
     def passes(self) -> int:
         """How many answers passed."""
-        return sum(each.passed for each in self.answers)
+        return sum(each.passed for each in self.asked)
 
 
 class ExitCode(IntEnum):
@@ -98,7 +133,7 @@ class Report(Struct, frozen=True):
     @property
     def exit_code(self) -> ExitCode:
         """0 if every case passed; 3 if something could not be evaluated, or nothing was."""
-        if any(not case.passed for case in self.cases):
+        if any(not case.passed and (case.asked or not case.answers) for case in self.cases):
             return ExitCode.FAILED
         results = [each for answer in self.answers for each in answer.results]
         evaluated = any(each.score is not None for each in results)
@@ -108,8 +143,8 @@ class Report(Struct, frozen=True):
 
     @property
     def cost_usd(self) -> float:
-        """What the answers cost; what judges cost is not known."""
-        return sum(answer.usage.cost_usd for answer in self.answers)
+        """What the answers and their evaluations cost."""
+        return sum(answer.cost_usd for answer in self.answers)
 
     def scores(self) -> dict[str, float]:
         """Return the mean score of each evaluation."""
@@ -131,23 +166,7 @@ def report(
     cases = []
     for index, name in enumerate(names):
         own = tuple(sorted(by_case[index], key=lambda each: each.repeat))
-        share = sum(each.passed for each in own) / len(own) if own else 0.0
+        asked = [each.passed for each in own if not each.not_asked]
+        share = sum(asked) / len(asked) if asked else 0.0
         cases.append(CaseVerdict(name, own, share >= pass_rate))
     return Report(agent, tuple(cases))
-
-
-def differences(before: Report, now: Report) -> Iterator[str]:
-    """Yield what has changed since another run of the same dataset, a line each."""
-    earlier = {case.name: case for case in before.cases}
-    for case in now.cases:
-        was = earlier.get(case.name)
-        if was is None:
-            yield f"new: {case.name}"
-        elif was.passed != case.passed:
-            yield f"{'mended' if case.passed else 'broken'}: {case.name}"
-    for name in earlier.keys() - {case.name for case in now.cases}:
-        yield f"gone: {name}"
-    scores = before.scores()
-    for name, score in now.scores().items():
-        if name in scores and abs(score - scores[name]) >= 0.005:  # noqa: PLR2004 - two digits
-            yield f"{name}: mean score {scores[name]:.2f} -> {score:.2f}"

@@ -6,10 +6,12 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+from omnia_cli.evaluation.cassettes import TOOLS
 from omnia_cli.evaluation.dataset import Dataset
 from omnia_cli.evaluation.results import CaseAnswer
 from omnia_cli.local.conversations import Conversations
@@ -17,6 +19,9 @@ from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.local.runner import Runner
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
+from omnia_core.files.pack.prompt import Eval
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.sessions.recorded import RecordedSession
 
 _LINE_LIMIT = 16 << 20
 
@@ -33,12 +38,34 @@ class EvalOptions(Struct, frozen=True, kw_only=True):
         parallel: how many cases are asked at the same time.
         only: ids of evaluations; all for ().
         light: no evaluation asks a model.
+        max_cost_usd: no case is begun when so much is spent; None: there is no limit.
+        cassettes: the folder of the recording.
+        mode: whether it is made, or replayed.
+        tools: whether servers answer tool calls, or the recorded sessions do, or there are none.
     """
 
     repeat: int = 1
     parallel: int = 4
     only: tuple[str, ...] = ()
     light: bool = False
+    max_cost_usd: float | None = None
+    cassettes: Path | None = None
+    mode: Literal["record", "replay"] = "replay"
+    tools: Literal["servers", "recording", "none"] = "servers"
+
+    @property
+    def servers(self) -> bool:
+        """Whether tool servers are asked."""
+        return self.tools == "servers" and not (self.cassettes and self.mode == "replay")
+
+    def of_runtime(self) -> str:
+        """Return what the runtime is told, as JSON."""
+        options: JsonObject = {"parallel": self.parallel, "tools": self.tools}
+        if self.max_cost_usd is not None:
+            options["max_cost_usd"] = self.max_cost_usd
+        if self.cassettes:
+            options |= {"cassette": str(self.cassettes / TOOLS), "mode": self.mode}
+        return msgspec.json.encode(options).decode()
 
 
 class StderrReporter:
@@ -66,7 +93,7 @@ class StderrReporter:
 async def ask(
     documents: list[Document],
     agent: str,
-    dataset: Dataset,
+    cases: Sequence[JsonObject],
     options: EvalOptions,
     reporter: Reporter,
     environ: Mapping[str, str],
@@ -77,7 +104,7 @@ async def ask(
     Args:
         documents: the manifests.
         agent: the name of the AgentRuntime; "" for the only one.
-        dataset: what is asked.
+        cases: what is asked, as the runtime reads it.
         options: how.
         reporter: gets the lines of the processes and what does not run.
         environ: the environment of the command.
@@ -93,8 +120,8 @@ async def ask(
         conversations = Conversations(None, lambda text: reporter.note("conversations", text))
         runner = Runner(Path(root), reporter, environ, lambda _serving: None, reaper, conversations)
         try:
-            spec = await runner.prepare(documents, agent)
-            command = [sys.executable, "-m", "omnia_runtime.evals", "cases", str(options.parallel)]
+            spec = await runner.prepare(documents, agent, servers=options.servers)
+            command = [sys.executable, "-m", "omnia_runtime.evals", "cases", options.of_runtime()]
             process = await asyncio.create_subprocess_exec(
                 *command,
                 env=dict(spec.environment),
@@ -106,7 +133,7 @@ async def ask(
             )
             reaper.watch(process.pid)
             try:
-                answers = await _exchange(process, _lines(dataset, options), on_answer)
+                answers = await _exchange(process, _lines(cases), on_answer)
                 return spec.title.partition("/")[0], answers
             finally:
                 with contextlib.suppress(ProcessLookupError):
@@ -116,23 +143,42 @@ async def ask(
             await runner.stop()
 
 
-def _lines(dataset: Dataset, options: EvalOptions) -> bytes:
-    lines = [
-        msgspec.json.encode(
-            {
-                "index": index,
-                "repeat": repeat,
-                "messages": case.messages,
-                "metadata": case.metadata,
-                "evals": case.evals,
-                "only": options.only,
-                "light": options.light,
-            }
-        )
+def cases_of(dataset: Dataset, options: EvalOptions) -> list[JsonObject]:
+    """Return the cases of a dataset, each as often as it is asked."""
+    return [
+        {
+            "index": index,
+            "repeat": repeat,
+            "messages": case.messages,
+            "metadata": case.metadata,
+            "evals": case.evals,
+            "only": options.only,
+            "light": options.light,
+        }
         for repeat in range(1, options.repeat + 1)
         for index, case in enumerate(dataset.cases)
     ]
-    return b"\n".join(lines)
+
+
+def cases_of_sessions(
+    sessions: Sequence[RecordedSession], evals: Sequence[Eval], options: EvalOptions, *, ask: bool
+) -> list[JsonObject]:
+    """Return a case for each recorded session; with `ask` the agent answers it anew."""
+    return [
+        {
+            "index": index,
+            "recorded": session,
+            "ask": ask,
+            "evals": evals,
+            "only": options.only,
+            "light": options.light,
+        }
+        for index, session in enumerate(sessions)
+    ]
+
+
+def _lines(cases: Sequence[JsonObject]) -> bytes:
+    return b"\n".join(map(msgspec.json.encode, cases))
 
 
 async def _exchange(

@@ -19,7 +19,7 @@ from omnia_core.files.reading import read_file
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import API_VERSION, RELOADS_FILES, Kind
 from omnia_core.units import Duration
-from omnia_operator.api.findings import explain
+from omnia_operator.api.findings import explain_all
 from omnia_operator.api.meta import ContainerEnvVar
 from omnia_operator.api.model import DurationField, Label, Model, Text
 from omnia_operator.plan import Settings
@@ -93,8 +93,7 @@ def read_tool_folder(folder: Path) -> ToolFolder:
     try:
         fields = ServerFields.model_validate(value, by_name=False)
     except ValidationError as error:
-        schema = ServerFields.model_json_schema()
-        found = explain(error.errors(include_url=False)[0], schema, {})
+        found, *_ = explain_all(error, ServerFields.model_json_schema(), {})
         where = ".".join(map(str, found.path))
         raise ManifestError(file, lines.at(found.path).line, f"{where}: {found.message}") from error
     files: dict[str, bytes] = {}

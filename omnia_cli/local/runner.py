@@ -116,12 +116,15 @@ class Runner:
         self.announce(serving)
         return bool(serving)
 
-    async def prepare(self, documents: list[Document], name: str) -> ProcessSpec:
+    async def prepare(
+        self, documents: list[Document], name: str, *, servers: bool = True
+    ) -> ProcessSpec:
         """Start the servers of the manifests, and write the files of an agent's runtime.
 
         Args:
             documents: the manifests.
             name: the agent; "" for the only one.
+            servers: whether the servers of the manifests are started.
 
         Returns:
             The runtime, which is not started.
@@ -135,11 +138,12 @@ class Runner:
         key, plan = _only(wanted, name)
         for other in wanted.plans:
             self._agent_ports[other] = AgentPorts.choose(self._ports.any(), self._ports)
-        servers = workloads(documents)
-        self._address(servers, wanted, machine.addresses)
-        await asyncio.gather(
-            *(self._apply_workload(server, machine, first=True) for server in servers)
-        )
+        found = workloads(documents)
+        self._address(found, wanted, machine.addresses)
+        if servers:
+            await asyncio.gather(
+                *(self._apply_workload(server, machine, first=True) for server in found)
+            )
         agent = localise(plan, self._agent_ports[key], machine)
         spec = next((each for each in agent.processes if each.title.endswith("/runtime")), None)
         if spec is None:

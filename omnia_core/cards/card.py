@@ -5,6 +5,7 @@ facade serves it.
 """
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -40,6 +41,7 @@ class CardContent(Struct, frozen=True, omit_defaults=True, rename="camel"):
     Attributes:
         versions: of A2A that are served.
         push: whether changes of tasks are sent to clients.
+        grpc: whether the agent is served over gRPC too.
     """
 
     name: str
@@ -54,6 +56,7 @@ class CardContent(Struct, frozen=True, omit_defaults=True, rename="camel"):
     input_modes: tuple[str, ...] = ("text/plain",)
     output_modes: tuple[str, ...] = ("text/plain",)
     versions: tuple[str, ...] = (V10, V03)
+    grpc: bool = False
 
     @property
     def has_private_skills(self) -> bool:
@@ -61,7 +64,7 @@ class CardContent(Struct, frozen=True, omit_defaults=True, rename="camel"):
         return any(skill.private for skill in self.skills)
 
 
-def interfaces(public_url: str, versions: Sequence[str]) -> list[JsonObject]:
+def interfaces(public_url: str, versions: Sequence[str], *, grpc: bool = False) -> list[JsonObject]:
     """Return the addresses of an agent, the preferred one first; 0.3 has one binding."""
     base = public_url.rstrip("/")
     found: list[JsonObject] = []
@@ -74,7 +77,19 @@ def interfaces(public_url: str, versions: Sequence[str]) -> list[JsonObject]:
             found.append(
                 {"url": base + path, "protocolBinding": binding, "protocolVersion": version}
             )
+    # gRPC knows no path in front of that of its service.
+    if grpc and V10 in versions and not urlsplit(base).path:
+        target = grpc_target(base)
+        found.append({"url": target, "protocolBinding": "GRPC", "protocolVersion": V10})
     return found
+
+
+def grpc_target(url: str) -> str:
+    """Return `host:port` of an HTTP address, as gRPC clients name a server."""
+    address = urlsplit(url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    host = address.hostname or ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def card_document(
@@ -108,7 +123,7 @@ def card_document(
     return {
         "name": content.name,
         "description": content.description,
-        "supportedInterfaces": interfaces(public_url, content.versions),
+        "supportedInterfaces": interfaces(public_url, content.versions, grpc=content.grpc),
         **organization,
         "version": content.version,
         **documentation,

@@ -1,5 +1,6 @@
 """The base class of environment contracts: rendered by the operator, parsed by the container."""
 
+import functools
 import types
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin, get_type_hints
@@ -8,6 +9,9 @@ import msgspec
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.units import ByteSize, Duration
+
+# It reads the annotations again for each call; the operator renders a contract for each plan.
+_fields = functools.cache(msgspec.structs.fields)
 
 
 class SecretStr:
@@ -81,7 +85,7 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
             TypeError: a field is a `SecretStr`; a literal secret must not get into a manifest.
         """
         rendered: list[RenderedVariable] = []
-        for field in msgspec.structs.fields(self):
+        for field in _fields(type(self)):
             value = getattr(self, field.name)
             if value is None or (not defaults and not field.required and value == field.default):
                 continue
@@ -105,7 +109,7 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
         hints = get_type_hints(cls, include_extras=True)
         values: dict[str, Any] = {}
         faults: list[str] = []
-        for field in msgspec.structs.fields(cls):
+        for field in _fields(cls):
             name = cls.variable(field.name)
             if "*" in name:
                 values[field.name] = _secrets(name, environ)
@@ -129,7 +133,7 @@ class EnvContract(msgspec.Struct, frozen=True, kw_only=True):
     def reference(cls) -> list[VariableDoc]:
         """Describe every variable of the contract, in the order of the fields."""
         hints = get_type_hints(cls, include_extras=True)
-        return [_describe(cls, field, hints[field.name]) for field in msgspec.structs.fields(cls)]
+        return [_describe(cls, field, hints[field.name]) for field in _fields(cls)]
 
 
 def _render(name: str, value: Any) -> RenderedVariable:

@@ -114,6 +114,9 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     a2a_versions: Annotated[
         tuple[str, ...], Meta(description="Versions of A2A that are served.")
     ] = ("1.0", "0.3")
+    a2a_grpc: Annotated[
+        bool, Meta(description="Serve A2A 1.0 over gRPC too, on the same port.")
+    ] = False
     a2a_push_hosts: Annotated[
         tuple[str, ...],
         Meta(description="Hosts that get push notifications of tasks; none when unset."),
@@ -175,7 +178,10 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
     ] = Duration(30_000)
     write_timeout: Annotated[
         Duration,
-        Meta(description="How long a client of a WebSocket may read nothing of what is sent."),
+        Meta(
+            description="How long a client of a WebSocket, or of a stream over gRPC, may read"
+            " nothing."
+        ),
     ] = Duration(30_000)
     max_connections: Annotated[
         int, Meta(ge=1, description="Connections of the pod, over WebSocket and HTTP.")

@@ -55,6 +55,18 @@ class OpenAISettings(Struct, frozen=True, rename="camel", omit_defaults=True):
 NO_OPENAI_SETTINGS = OpenAISettings()
 
 
+class CassetteConfig(Struct, frozen=True):
+    """Recorded answers.
+
+    Attributes:
+        mode: record: ask, and record; replay: ask nobody; auto: ask what is not recorded, and
+            record it.
+    """
+
+    mode: Literal["record", "replay", "auto"]
+    path: str
+
+
 class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     """One provider.
 
@@ -62,6 +74,7 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
         name: the name in the AgentRuntime; its API key is in `OMNIA_PROVIDER_<NAME>_API_KEY`.
         type: claude, openai, gemini, ollama, vllm or mock.
         mock_responses_path: the response file of the mock provider.
+        cassette: recorded answers; None without any.
         authority: certificates in PEM that are trusted beside the public ones.
         key_origin: where its API key comes from, for messages: `the key "k" of the Secret "s"`.
     """
@@ -75,6 +88,7 @@ class ProviderConfig(Struct, frozen=True, rename="camel", omit_defaults=True):
     pricing: Pricing = Pricing()
     openai: OpenAISettings = NO_OPENAI_SETTINGS
     mock_responses_path: str | None = None
+    cassette: CassetteConfig | None = None
     authority: ConfigText | None = None
     key_origin: str = ""
 

@@ -122,6 +122,11 @@ class HttpConnection(web.RequestHandler):
         else:
             self._keep(data)
 
+    def log_exception(self, *args: Any, exc_info: Any = None, **more: Any) -> None:
+        """Log an error, unless it is in a body that no handler read: that is the client's fault."""
+        if not isinstance(exc_info, HttpProcessingError | web.RequestPayloadError):
+            super().log_exception(*args, exc_info=exc_info, **more)
+
     def _begin(self, data: bytes) -> None:
         """Parse the head of the next request, which most often arrives in one piece."""
         try:

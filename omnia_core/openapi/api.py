@@ -1,5 +1,6 @@
 """Reads an OpenAPI document and returns its operations as tools."""
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator
@@ -106,20 +107,20 @@ def _operations(
     operations: list[Operation] = []
     omitted: list[Omission] = []
     missing = dict.fromkeys(only)
-    cache = SchemaCache(document)
-    for name, entry in named:
-        called = entry.names(name)
-        if only and called.isdisjoint(only):
-            continue
-        for known in called:
-            missing.pop(known, None)
-        try:
-            operations.append(_operation(document, name, entry, (where, base), cache))
-        except ConfigurationError as error:
-            omitted.append(Omission(entry.operation_id or entry.place, error.message))
-        except RecursionError:
-            reason = f"{entry.place}: its schemas are nested too deeply: flatten them"
-            omitted.append(Omission(entry.operation_id or entry.place, reason))
+    with contextlib.closing(SchemaCache(document)) as cache:
+        for name, entry in named:
+            called = entry.names(name)
+            if only and called.isdisjoint(only):
+                continue
+            for known in called:
+                missing.pop(known, None)
+            try:
+                operations.append(_operation(document, name, entry, (where, base), cache))
+            except ConfigurationError as error:
+                omitted.append(Omission(entry.operation_id or entry.place, error.message))
+            except RecursionError:
+                reason = f"{entry.place}: its schemas are nested too deeply: flatten them"
+                omitted.append(Omission(entry.operation_id or entry.place, reason))
     return operations, omitted, list(missing)
 
 

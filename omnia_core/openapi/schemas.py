@@ -116,6 +116,16 @@ class SchemaCache:
         self._taken: set[str] = set()
         self._writers: dict[tuple[str | int, ...], SchemaWriter] = {}
 
+    def close(self) -> None:
+        """Let go of the document: the writers refer to the cache, so that both would stay.
+
+        A large document that stays until the next collection is in memory beside the next one.
+        """
+        self._document = {}
+        self._nodes.clear()
+        self._targets.clear()
+        self._writers.clear()
+
     def node(self, schema: object, place: str) -> SchemaNode | bool:
         """Return the node of a schema; a boolean schema is its own.
 

@@ -6,12 +6,11 @@ from typing import ClassVar
 from msgspec import Struct
 
 from omnia_core.env.facade import FacadeEnv
-from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import NO_DOORS
 from omnia_facade.auth.principal import Principal
-from omnia_facade.entrance.admission import rejection_of_origin
+from omnia_facade.entrance.admission import check_method_and_origin
 
 PATH = "/api/agent"
 _METHODS = ("GET", "HEAD")
@@ -41,13 +40,7 @@ class AgentDescription(Struct, frozen=True):
         Raises:
             HttpError: the method or the origin is not allowed.
         """
-        if head.method not in _METHODS:
-            allowed = ", ".join(_METHODS)
-            raise HttpError(
-                405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
-            )
-        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
-            raise rejected
+        check_method_and_origin(head, _METHODS, self.allowed_origins, local=self.local)
         return self.document
 
 

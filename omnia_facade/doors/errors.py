@@ -175,6 +175,8 @@ class DoorFailed(Exception):
         begun: bool = False,
         headers: Mapping[str, str] | None = None,
     ) -> None:
+        # A message may quote a request, whose bytes need not be UTF-8; every door answers in it.
+        message = message.encode(errors="replace").decode()
         super().__init__(message)
         self.code = code
         self.message = message

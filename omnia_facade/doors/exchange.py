@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct, field
@@ -19,6 +19,7 @@ from omnia_facade.doors.port import Answer, DoorRequest, DoorTurn, Reply
 from omnia_facade.doors.sessions import SessionRules
 from omnia_facade.functions.function import Function
 from omnia_facade.idempotency.store import ReplyStore
+from omnia_facade.runs.holders import RunHolder
 from omnia_facade.runs.reader import Collector
 from omnia_facade.runs.records import RunRecord, RunRecords
 from omnia_facade.runs.run import Run, RunOptions, RunState
@@ -28,6 +29,18 @@ from omnia_facade.runs.table import MAX_WAITING, RunTable
 FORWARDED = "omnia-forwarded"
 # How long a new message waits for the end of a parked run that it replaces.
 REPLACE_SECONDS = 5.0
+
+
+class Peers(Protocol):
+    """Asks other pods of the agent."""
+
+    async def post(
+        self, owner: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> bytes | None:
+        """Return the body of the answer of `owner`, a `host:port`; None if it is no success.
+
+        The headers have the caller's credential, and `FORWARDED`.
+        """
 
 
 class Kernel(Struct, frozen=True, kw_only=True):
@@ -40,6 +53,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
         bodies: what the bodies of requests may take.
         replies: digests to bytes, for some time, in the database of the sessions: what a door
             has to remember beyond a run.
+        peers: asks the other pods of the agent; None where they do not know of each other.
         public_url: the address of this agent for clients; "" where it is not set.
     """
 
@@ -50,6 +64,7 @@ class Kernel(Struct, frozen=True, kw_only=True):
     sessions: SessionRules | None = None
     function: Function | None = None
     records: RunRecords | None = None
+    peers: Peers | None = None
     bodies: BodyBudget = field(default_factory=lambda: BodyBudget(96 << 20))
     public_url: str = ""
 
@@ -119,7 +134,11 @@ class Exchange:
             backend.begin(session_id, caller), self.request.headers, self._door
         )
         before = runs.current(session_id, caller.user_id) if turn.waits else None
-        return self._started(request, connection, turn, run_id, before)
+        run = self._started(request, connection, turn, run_id, before)
+        if kernel.records:
+            # Whoever has seen anything of the run can ask another pod for it.
+            await kernel.records.recorded(run)
+        return run
 
     async def begin_call(self, connection: BackendConnection, content: str) -> Run:
         """Begin a run that is no turn of a session: its one answer is that of `connection`.
@@ -148,6 +167,7 @@ class Exchange:
                 keep=turn.keep,
                 client_tools=turn.client_tools,
                 waits=turn.waits,
+                listed=turn.listed,
                 log_bytes=env.run_log.count,
                 client_tool_seconds=env.client_tool_timeout.seconds,
             ),
@@ -185,6 +205,21 @@ class Exchange:
         if self._kernel.records is None:
             return None
         return await self._kernel.records.of_run(run_id, self.request.caller.user_id)
+
+    async def holders(self) -> Sequence[RunHolder]:
+        """Return the other pods that have listed runs of the caller; none if one asks this."""
+        if self._kernel.records is None or FORWARDED in self.request.headers:
+            return ()
+        return await self._kernel.records.holders(self.request.caller.user_id)
+
+    async def ask(
+        self, owner: str, path: str, headers: Mapping[str, str], body: bytes
+    ) -> bytes | None:
+        """Send a request for the caller to another pod; None if it does not answer with success."""
+        if self._kernel.peers is None:
+            return None
+        given = {**self.request.headers, **headers, FORWARDED: "1"}
+        return await self._kernel.peers.post(owner, path, given, body)
 
     async def current(self, session_id: str) -> Run | None:
         """Return the run of a session that has not ended, if the caller has one.

@@ -10,7 +10,7 @@ from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.doors.bodies import BodyBudget
-from omnia_facade.doors.exchange import Kernel
+from omnia_facade.doors.exchange import Kernel, Peers
 from omnia_facade.doors.sessions import SessionRules
 from omnia_facade.functions.function import Function
 from omnia_facade.idempotency.opening import open_reply_store
@@ -27,6 +27,7 @@ def open_kernel(
     backend: Backend | None,
     function: Function | None,
     media: "MediaService | None",
+    peers: Peers | None = None,
 ) -> Kernel:
     """Return the kernel; it opens no connection before a door needs one.
 
@@ -48,6 +49,7 @@ def open_kernel(
         function=function,
         bodies=BodyBudget(env.max_received.count),
         records=_open_records(context, replies),
+        peers=peers,
         public_url=env.public_url or env.media_public_url or "",
     )
 

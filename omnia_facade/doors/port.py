@@ -96,6 +96,7 @@ class DoorTurn(Struct, frozen=True, kw_only=True):
         keep: the run goes on when the connection is lost, and can be read again.
         kept_seconds: how long it can be read after its end; `OMNIA_RUN_KEPT` when None.
         client_tools: the client can answer tool calls in another request.
+        listed: other pods find the run when they list those of its user.
         waits: the run waits for the session's running turn, in the state SUBMITTED; otherwise it
             fails with SESSION_CONFLICT.
         history: what was said elsewhere before; read only when the session is new.
@@ -114,6 +115,7 @@ class DoorTurn(Struct, frozen=True, kw_only=True):
     keep: bool = False
     kept_seconds: float | None = None
     client_tools: bool = False
+    listed: bool = False
     waits: bool = False
     history: tuple[HistoryMessage, ...] = ()
     tools: tuple[RequestTool, ...] = ()

@@ -1,15 +1,16 @@
 """The rules of session ids at the doors: one session id everywhere, never replaced silently."""
 
 from collections.abc import Callable
+from typing import Literal, cast
 
 import structlog
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.errors import OmniaError
-from omnia_core.sessions import Session
+from omnia_core.sessions import Message, Session
 from omnia_core.sessions.factory import OnDemandSessionStore
 from omnia_facade.auth.principal import Principal
-from omnia_facade.backend.port import Backend, Resume
+from omnia_facade.backend.port import Backend, Resume, SaidMessage
 from omnia_facade.backend.session_ids import SESSION_ID_PATTERN, SESSION_ID_RULE
 from omnia_facade.doors.errors import NOT_SUPPORTED, DoorFailed, invalid
 
@@ -29,6 +30,20 @@ def check_session_id(text: str, parameter: str) -> str:
     return text
 
 
+def _message(said: SaidMessage) -> Message:
+    return Message(
+        # A runtime tells messages of these roles.
+        cast("Literal['user', 'assistant', 'tool']", said.role),
+        said.content,
+        said.parts,
+        said.tool_calls,
+        said.tool_call_id,
+        said.is_error,
+        said.finish_reason,
+        created_at=said.created_at,
+    )
+
+
 class SessionRules:
     """Chooses the session of a turn."""
 
@@ -43,24 +58,20 @@ class SessionRules:
         Args:
             backend: knows whether a session can be continued.
             new_id: makes the id of a new session.
-            store: has the messages; None where only the runtime's memory has them.
+            store: has the messages; None where the runtime's memory has them.
         """
         self._backend = backend
         self._new_id = new_id
         self._store = store
 
-    async def stored(self, session_id: str, caller: Principal) -> Session:
-        """Return a session with its messages.
+    async def said(self, session_id: str, caller: Principal) -> Session:
+        """Return a session with its messages: from the store, or from the runtime's memory.
 
         Raises:
-            DoorFailed: it is unknown or somebody else's, or sessions are not stored.
+            DoorFailed: it is unknown or somebody else's, or the runtime does not tell.
         """
         if self._store is None:
-            raise DoorFailed(
-                NOT_SUPPORTED,
-                "the agent keeps its sessions in memory, where their messages cannot be read: set"
-                " session.type",
-            )
+            return await self._told(session_id, caller)
         try:
             session = await (await self._store.open()).load(session_id)
         except OmniaError as error:
@@ -71,6 +82,26 @@ class SessionRules:
         if session is None or not session.open_to(caller.user_id):
             raise DoorFailed(ErrorCode.SESSION_EXPIRED, UNKNOWN)
         return session
+
+    async def _told(self, session_id: str, caller: Principal) -> Session:
+        reading = await self._backend.read(session_id, caller, 0)
+        match reading.resume:
+            case Resume.RESUMABLE:
+                messages = tuple(map(_message, reading.messages))
+                return Session(session_id, messages, name=reading.session_name)
+            case Resume.NOT_FOUND:
+                raise DoorFailed(ErrorCode.SESSION_EXPIRED, UNKNOWN)
+            case Resume.UNAVAILABLE:
+                raise DoorFailed(
+                    ErrorCode.AGENT_UNAVAILABLE,
+                    "the session cannot be read at present; try again",
+                )
+            case None:
+                raise DoorFailed(
+                    NOT_SUPPORTED,
+                    "this agent keeps its sessions in memory, and its runtime does not tell what"
+                    " was said: set session.type",
+                )
 
     async def session_of(self, session_id: str, caller: Principal, *, known: bool) -> str:
         """Return the id of the session, a new one for "".

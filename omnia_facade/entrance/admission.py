@@ -1,12 +1,18 @@
 """Decides whether a request may open a WebSocket, before the upgrade."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from msgspec import Struct
+
 from omnia_core.errors import abridged
+from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead
 from omnia_core.http.hosts import MISDIRECTED
-from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down
+from omnia_facade.auth.chain import Authenticator, Unauthorized
+from omnia_facade.auth.principal import Principal
+from omnia_facade.entrance.errors import RejectedRequest, Rejection, shutting_down, unauthorized
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -14,6 +20,18 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 def is_conversation(head: RequestHead) -> bool:
     """Whether a request is for WebSocket: by its path, or because it asks for an upgrade."""
     return head.is_upgrade or _serves_websocket(head.path)
+
+
+async def authenticated(authenticator: Authenticator, headers: Mapping[str, str]) -> Principal:
+    """Return the caller of a request; header names are lower-case.
+
+    Raises:
+        RejectedRequest: 401: the request has no valid credential.
+    """
+    try:
+        return await authenticator.authenticate(headers)
+    except Unauthorized as error:
+        raise unauthorized(str(error)) from error
 
 
 def misdirected() -> RejectedRequest:
@@ -52,6 +70,53 @@ def rejection_of_origin(
             f'the origin "{abridged(head.headers["origin"])}" may not connect',
         )
     return None
+
+
+def check_method_and_origin(
+    head: RequestHead, methods: Sequence[str], allowed_origins: Sequence[str], *, local: bool
+) -> None:
+    """Check a request for a path that is answered by its head.
+
+    Raises:
+        HttpError: 405 or 403: the method or the origin is not allowed.
+    """
+    if head.method not in methods:
+        allowed = ", ".join(methods)
+        detail = f"this path allows {allowed} only"
+        raise HttpError(405, "method_not_allowed", detail, {"Allow": allowed})
+    if rejected := rejection_of_origin(head, allowed_origins, local=local):
+        raise rejected
+
+
+class SessionPath(Struct, frozen=True):
+    """A path that names a session, and what may be sent to it.
+
+    Attributes:
+        pattern: the whole path; its group is the session id.
+        allowed_origins: as for an upgrade to WebSocket.
+        local: whether the port is reachable from this machine only.
+    """
+
+    pattern: re.Pattern[str]
+    methods: tuple[str, ...]
+    allowed_origins: Sequence[str]
+    local: bool
+
+    def serves(self, path: str) -> bool:
+        """Whether the path is one of these, with any method."""
+        return self.pattern.fullmatch(path) is not None
+
+    def session_of(self, head: RequestHead) -> str:
+        """Return the session that a request is about; "" if the path is another one.
+
+        Raises:
+            HttpError: 405 or 403: the method or the origin is not allowed.
+        """
+        found = self.pattern.fullmatch(head.path)
+        if found is None:
+            return ""
+        check_method_and_origin(head, self.methods, self.allowed_origins, local=self.local)
+        return found[1]
 
 
 def _serves_websocket(path: str) -> bool:

@@ -17,9 +17,10 @@ from omnia_core.http.received import (
     discard_slowly,
 )
 from omnia_core.jsonvalue import JsonObject
-from omnia_facade.auth.chain import Authenticator, Unauthorized
+from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import (
+    authenticated,
     is_conversation,
     misdirected,
     rejection_of_upgrade,
@@ -32,7 +33,6 @@ from omnia_facade.entrance.errors import (
     too_many_connections,
     too_many_connections_of_user,
     too_many_unfinished,
-    unauthorized,
 )
 from omnia_facade.entrance.http_side import HttpSide
 from omnia_facade.timings import USUAL, Timings
@@ -65,6 +65,8 @@ class HeadRoute(Protocol):
 
 
 _log = structlog.get_logger()
+# A client's preface looks like the head of a request up to here.
+HTTP2_HEAD = b"PRI * HTTP/2.0\r\n\r\n"
 
 
 class EntranceContext(Struct, frozen=True, kw_only=True):
@@ -75,6 +77,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
         upgrade: makes the protocol of a WebSocket connection; None where there are no
             conversations.
         http: the HTTP server; None where there are no routes.
+        grpc: the gRPC server; None where there are no services.
         head_routes: answer some requests in front of a pod that serves no HTTP.
         front_page: likewise, without a credential.
         hosts: which Host headers are served.
@@ -90,6 +93,7 @@ class EntranceContext(Struct, frozen=True, kw_only=True):
     rejected: Callable[[Rejection], None]
     upgrade: Upgrade | None = None
     http: HttpSide | None = None
+    grpc: HttpSide | None = None
     head_routes: tuple[HeadRoute, ...] = ()
     front_page: StaticFrontPage | None = None
     allowed_origins: tuple[str, ...] = ()
@@ -167,12 +171,18 @@ class ConnectionRouter(asyncio.Protocol):
             return
         if size is not None:
             self._context.silent.pop(self, None)
+            # What takes long from here on is ours: a key that is fetched, a server that opens.
+            self._stop_timer()
             head = self._received.take_head(size)
             if head is None:
                 self._reject(too_many_unfinished())
             else:
                 self._head_bytes = head
-                self._route()
+                grpc = self._context.grpc
+                if grpc and head == HTTP2_HEAD:
+                    self._route_grpc(grpc)
+                else:
+                    self._route()
 
     def _route(self) -> None:
         context = self._context
@@ -198,6 +208,17 @@ class ConnectionRouter(asyncio.Protocol):
                 self._answer(response)
         else:
             self._begin(self._upgrade(head))
+
+    def _route_grpc(self, grpc: HttpSide) -> None:
+        """Hand over a connection that speaks HTTP/2 from its first byte on (RFC 9113, 3.3)."""
+        if self._admission is Admission.REFUSE_WITH_503:
+            self._reject(too_many_connections())
+        elif self._context.draining.is_set():
+            self._reject(shutting_down())
+        elif grpc.factory:
+            self._hand_over(grpc.factory(), "")
+        else:
+            self._begin(self._open_http(grpc))
 
     def _is_http(self, head: RequestHead) -> bool:
         http = self._context.http
@@ -229,9 +250,9 @@ class ConnectionRouter(asyncio.Protocol):
     async def _upgrade(self, head: RequestHead) -> None:
         context = self._context
         try:
-            principal = await context.authenticator.authenticate(head.headers)
-        except Unauthorized as error:
-            self._reject(unauthorized(str(error)), head)
+            principal = await authenticated(context.authenticator, head.headers)
+        except RejectedRequest as rejected:
+            self._reject(rejected, head)
             return
         except Exception:  # noqa: BLE001 - a validator is foreign code
             _log.exception("a validator crashed")
@@ -242,14 +263,14 @@ class ConnectionRouter(asyncio.Protocol):
             if route.serves(head.path):
                 await self._answer_head(route, head, principal)
                 return
-        rejected = rejection_of_upgrade(
+        refusal = rejection_of_upgrade(
             head,
             allowed_origins=context.allowed_origins,
             local=context.local,
             draining=context.draining.is_set(),
         )
-        if rejected:
-            self._reject(rejected, head)
+        if refusal:
+            self._reject(refusal, head)
         elif self._transport is None or self._transport.is_closing() or context.upgrade is None:
             return
         elif not context.capacity.enter_user(principal.user_id):

@@ -12,7 +12,7 @@ from aiohttp import web
 from omnia_core.http.connection import admit
 from omnia_core.http.errors import HttpError
 from omnia_core.http.head import RequestHead, joined_headers
-from omnia_facade.auth.chain import Authenticator, Unauthorized
+from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.principal import ANONYMOUS, Principal
 from omnia_facade.backend.events import Failed
 from omnia_facade.doors import sse
@@ -26,7 +26,8 @@ from omnia_facade.doors.port import (
     Reply,
 )
 from omnia_facade.doors.registry import DoorEntry
-from omnia_facade.entrance.errors import RejectedRequest, shutting_down, unauthorized
+from omnia_facade.entrance.admission import authenticated
+from omnia_facade.entrance.errors import RejectedRequest, shutting_down
 from omnia_facade.http.body import read_body
 from omnia_facade.http.event_stream import StreamReader
 from omnia_facade.http.forward import Forwarder
@@ -85,7 +86,7 @@ class DoorRoute:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = joined_headers((name.lower(), value) for name, value in request.headers.items())
         head = RequestHead(request.method, request.path, request.query_string, headers)
-        door = self._door or await self._open()
+        door = await self.door()
         known = DoorRequest(
             method=head.method, path=head.path, query=dict(request.query), headers=headers
         )
@@ -132,7 +133,10 @@ class DoorRoute:
             headers={**reply.headers, **self._headers(exchange, head)},
         )
 
-    async def _open(self) -> Door:
+    async def door(self) -> Door:
+        """Return the door; the first call imports its module."""
+        if self._door is not None:
+            return self._door
         async with self._opening:
             if self._door is None:
                 module = await asyncio.to_thread(importlib.import_module, self._entry.module)
@@ -147,10 +151,7 @@ class DoorRoute:
             raise shutting_down()
         caller = ANONYMOUS
         if known.path not in self._entry.public:
-            try:
-                caller = await self._authenticator.authenticate(known.headers)
-            except Unauthorized as error:
-                raise unauthorized(str(error)) from error
+            caller = await authenticated(self._authenticator, known.headers)
         held.enter_context(self._bodies.hold(request.content_length))
         admit(request)
         seconds = self._kernel.context.timings.body

@@ -1,7 +1,9 @@
 """Opens the HTTP server with the routes that the environment asks for."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import importlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import orjson
@@ -14,11 +16,12 @@ from omnia_core.files.reading import decode_json, read_text
 from omnia_core.http.document import Document
 from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
-from omnia_core.names import Mode
+from omnia_core.names import Door, Mode
 from omnia_facade.auth.chain import Authenticator
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
 from omnia_facade.doors.cors import OriginRule
+from omnia_facade.doors.exchange import Kernel
 from omnia_facade.doors.opening import open_kernel
 from omnia_facade.doors.registry import served_doors
 from omnia_facade.entrance.http_side import HttpProtocolFactory
@@ -33,17 +36,25 @@ from omnia_facade.runs.table import RunTable
 if TYPE_CHECKING:
     from omnia_facade.functions.function import Function
     from omnia_facade.functions.refused_inputs import RefusedInputs
+    from omnia_rpc.server import Server
 
 OPENAPI_PATH = "/openapi.json"
 # Runs are interrupted so long before the connections are closed: their readers get an error.
 LAST_WORDS_SECONDS = 1.0
 
 
-class HttpService(Struct, frozen=True):
-    """The server, and the runs of its doors; None where there are no doors."""
+class HttpService(Struct):
+    """The server, and the runs of its doors; None where there are no doors.
+
+    Attributes:
+        new_grpc: makes the gRPC server of the doors; None where there is none.
+        grpc: that server, once it is open.
+    """
 
     runner: web.ServerRunner
     runs: RunTable | None
+    new_grpc: "Callable[[], Server] | None" = None
+    grpc: "Server | None" = None
 
     @property
     def factory(self) -> HttpProtocolFactory:
@@ -53,9 +64,23 @@ class HttpService(Struct, frozen=True):
             raise RuntimeError("the HTTP server is not set up")
         return server
 
+    async def open_grpc(self) -> HttpProtocolFactory:
+        """Open the gRPC server. It is imported in a thread, as every door.
+
+        Raises:
+            RuntimeError: there are no services.
+        """
+        if self.new_grpc is None:
+            raise RuntimeError("no door has a gRPC service")
+        await asyncio.to_thread(importlib.import_module, "omnia_facade.rpc.opening")
+        self.grpc = self.new_grpc()
+        return self.grpc.connected
+
     async def drain(self, seconds: float) -> None:
         """Wait for requests and runs in progress; runs that do not end in time are interrupted."""
         drains = [self.runner.cleanup()]
+        if self.grpc:
+            drains.append(self.grpc.stop(seconds))
         if self.runs:
             drains.append(self.runs.drain(max(seconds - LAST_WORDS_SECONDS, seconds / 2)))
         await asyncio.gather(*drains)
@@ -78,21 +103,38 @@ async def open_http(
     """
     doors = served_doors(context.env)
     function = _open_function(context)
-    kernel = open_kernel(context, backend, function, media) if doors else None
+    forwarder = Forwarder()
+    context.stack.push_async_callback(forwarder.close)
+    kernel = open_kernel(context, backend, function, media, forwarder) if doors else None
     routes = [*_routes(context, function, media, head_routes)]
+    new_grpc: Callable[[], Server] | None = None
     if kernel:
         env = context.env
         origins = OriginRule(env.allowed_origins, local=is_loopback(env.bind_address or ""))
-        forwarder = Forwarder()
-        context.stack.push_async_callback(forwarder.close)
-        routes += [DoorRoute(entry, kernel, authenticator, origins, forwarder) for entry in doors]
+        for entry in doors:
+            route = DoorRoute(entry, kernel, authenticator, origins, forwarder)
+            routes.append(route)
+            if entry.name == Door.A2A and env.a2a_grpc:
+                new_grpc = partial(_open_grpc, kernel, route, authenticator, origins, hosts)
     server = HttpServer(routes, authenticator, context.metrics.rejected, hosts)
     runner = server.runner(context.env.drain_timeout.seconds, context.timings, budget)
     await runner.setup()
-    return HttpService(runner, kernel.runs if kernel else None)
+    return HttpService(runner, kernel.runs if kernel else None, new_grpc)
 
 
 # Imports below are local: a pod pays with memory for what it imports.
+
+
+def _open_grpc(
+    kernel: Kernel,
+    route: DoorRoute,
+    authenticator: Authenticator,
+    origins: OriginRule,
+    hosts: HostRule,
+) -> "Server":
+    from omnia_facade.rpc.opening import open_server  # noqa: PLC0415 - as above
+
+    return open_server(kernel, route.door, authenticator, origins, hosts)
 
 
 def _routes(

@@ -110,6 +110,7 @@ class HttpServer:
 
     async def _authenticated(self, request: web.BaseRequest) -> Principal:
         headers = joined_headers((name.lower(), value) for name, value in request.headers.items())
+        # `authenticated` of the entrance is one file more for every call of a function.
         try:
             return await self._authenticator.authenticate(headers)
         except Unauthorized as error:

@@ -7,7 +7,7 @@ its pod is alive, so a run whose pod died is known to have failed.
 import asyncio
 import contextlib
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -17,9 +17,12 @@ from msgspec import Struct
 
 from omnia_core.sessions import StoreUnavailable
 from omnia_facade.idempotency.store import ReplyStore
+from omnia_facade.runs.holders import RunHolder, RunHolders
 from omnia_facade.runs.run import Run, RunState
 
 LEASE_SECONDS = 15.0
+# How long an answer waits for the record of its run. The turn goes on meanwhile.
+RECORD_SECONDS = 1.0
 # The pods write the records of each other: the last one that has a run of the session wins.
 _HOLDER = "runs"
 
@@ -61,16 +64,33 @@ class RunRecords:
         self._owner = owner
         self._lease = lease_seconds
         self._kept: dict[str, tuple[Run, float]] = {}
+        self._holders = RunHolders(replies, owner)
         self._renewing: asyncio.Task[None] | None = None
         self._writes: set[asyncio.Task[None]] = set()
+        self._first_writes: dict[str, asyncio.Task[None]] = {}
 
     def begin(self, run: Run, kept_seconds: float) -> None:
-        """Record a run, in the background, until it has ended and can be read no more."""
+        """Record a run, in the background, until it has ended and can be read no more.
+
+        `recorded` waits until other pods know it.
+        """
         self._kept[run.id] = run, kept_seconds
+        if run.options.listed:
+            self._holders.begin(run.user_id, run.id)
         run.watch(self._changed)
-        self._spawn(self._first(run, kept_seconds))
+
+        def written(_: asyncio.Task[None]) -> None:
+            del self._first_writes[run.id]
+
+        first = self._first_writes[run.id] = self._spawn(self._first(run, kept_seconds))
+        first.add_done_callback(written)
         if self._renewing is None:
             self._renewing = asyncio.get_running_loop().create_task(self._renew())
+
+    async def recorded(self, run: Run) -> None:
+        """Wait until other pods know a run, but not long: it goes on without its record too."""
+        if first := self._first_writes.get(run.id):
+            await asyncio.wait({first}, timeout=RECORD_SECONDS)
 
     async def of_run(self, run_id: str, user_id: str) -> RunRecord | None:
         """Return the record of a run of this user that another pod has."""
@@ -79,6 +99,10 @@ class RunRecords:
     async def of_session(self, session_id: str, user_id: str) -> RunRecord | None:
         """Return the record of the newest run of a session, if another pod has it."""
         return await self._find(_scope("session", user_id, session_id))
+
+    async def holders(self, user_id: str) -> Sequence[RunHolder]:
+        """Return the other pods that have runs of this user which are listed."""
+        return await self._holders.others(user_id)
 
     async def run_of_message(
         self, session_id: str, user_id: str, message_id: str, run_id: str
@@ -104,19 +128,24 @@ class RunRecords:
     def _changed(self, run: Run) -> None:
         if run.state.final or run.state is RunState.WAITING:
             _, kept = self._kept[run.id]
-            self._spawn(self._write(run, kept))
+            _ = self._spawn(self._write(run, kept))
         if run.state.final:
             del self._kept[run.id]
+            self._holders.end(run.user_id, run.id)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        return task
 
     async def _first(self, run: Run, kept_seconds: float) -> None:
+        claims = (
+            self._replies.claim(scope, b"", _HOLDER, lease_seconds=self._lease)
+            for scope in _scopes(run)
+        )
         with contextlib.suppress(StoreUnavailable):
-            for scope in _scopes(run):
-                await self._replies.claim(scope, b"", _HOLDER, lease_seconds=self._lease)
+            await asyncio.gather(*claims)
         await self._write(run, kept_seconds)
 
     async def _write(self, run: Run, kept_seconds: float) -> None:
@@ -134,9 +163,13 @@ class RunRecords:
         data = msgspec.json.encode(record)
         # A record outlives its pod, so that the run is known to have failed.
         seconds = kept_seconds + self._lease
+        writes: list[Coroutine[Any, Any, None]] = [
+            self._replies.keep(scope, _HOLDER, data, ttl_seconds=seconds) for scope in _scopes(run)
+        ]
+        if run.options.listed:
+            writes.append(self._holders.write(run.user_id, seconds))
         try:
-            for scope in _scopes(run):
-                await self._replies.keep(scope, _HOLDER, data, ttl_seconds=seconds)
+            await asyncio.gather(*writes)
         except StoreUnavailable as error:
             _log.warning("run not recorded", run_id=run.id, reason=str(error))
 

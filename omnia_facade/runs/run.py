@@ -65,6 +65,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
             otherwise such calls are rejected at once.
         waits: the run waits while another turn of its session runs, in whichever pod, instead of
             failing with SESSION_CONFLICT.
+        listed: other pods find the run when they list those of its user.
         log_bytes: the limit of the log.
         client_tool_seconds: how long the client may take for a tool.
     """
@@ -72,6 +73,7 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     keep: bool = False
     client_tools: bool = False
     waits: bool = False
+    listed: bool = False
     log_bytes: int = 1 << 20
     client_tool_seconds: float = 60.0
 

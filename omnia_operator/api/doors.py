@@ -132,7 +132,16 @@ class A2ADoor(Model):
     """Where push notifications may be sent to."""
     versions: tuple[A2AVersion, ...] = Field(default=(), max_length=2)
     """Versions that are served; both when empty."""
+    grpc: bool = False
+    """Whether 1.0 is served over gRPC too, on the same port. What is in front of the agent has to
+    pass HTTP/2 on."""
 
+    grpc_speaks_1_0: ClassVar = rule(
+        'gRPC is served for A2A 1.0: add "1.0" to versions, or remove grpc',
+        cel="!self.grpc || !has(self.versions) || size(self.versions) == 0"
+        " || '1.0' in self.versions",
+        at="grpc",
+    )
     push_notifications_have_hosts: ClassVar = rule(
         "push notifications are sent to listed hosts only: add push.allowedHosts, or remove"
         " agentCard.capabilities.pushNotifications",

@@ -1,14 +1,16 @@
 """Explains in plain words what is wrong with a resource."""
 
-import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Any
 
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, ValidationError
 
+from omnia_core.errors import abridged
+from omnia_core.suggestions import MAX_FINDINGS, most_similar
 from omnia_operator.api import model
 
 Path = tuple[str | int, ...]
@@ -43,8 +45,48 @@ class InvalidResource(ValueError):
 
 def dotted(path: Path) -> str:
     """Return a path with dots: `spec.handlers[0].name`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{abridged(step)}" for step in path)
     return text.removeprefix(".")
+
+
+def explain_all(
+    error: ValidationError, schema: Mapping[str, Any], old: Mapping[str, str]
+) -> list[ResourceFinding]:
+    """Return a finding for each error of pydantic: the first of them, and how many others.
+
+    Pydantic reports a value of a union type twice, and a list that is too short also where only its
+    entries have errors: both are left out.
+
+    Args:
+        error: the errors.
+        schema: the existing names.
+        old: where the content of former fields belongs.
+    """
+    details = [each for each in error.errors(include_url=False) if not _caused(each)]
+    found: dict[ResourceFinding, None] = {}
+    for index, detail in enumerate(details):
+        if len(found) == MAX_FINDINGS:
+            return [*found, _more(len(details) - index, Severity.ERROR)]
+        found[explain(detail, schema, old)] = None
+    return list(found)
+
+
+def first(findings: Iterable[ResourceFinding]) -> list[ResourceFinding]:
+    """Return the first findings of any number, and how many others there are."""
+    every = iter(findings)
+    found = list(islice(every, MAX_FINDINGS))
+    more = sum(1 for _ in every)
+    return [*found, _more(more, found[-1].severity)] if more else found
+
+
+def _more(count: int, severity: Severity) -> ResourceFinding:
+    return ResourceFinding((), f"there are {count} more {severity}s: mend these first", severity)
+
+
+def _caused(detail: ErrorDetails) -> bool:
+    """Whether an error is only the consequence of others: pydantic counts the valid entries."""
+    entries, least = detail["input"], detail.get("ctx", {}).get("min_length", 0)
+    return detail["type"] == "too_short" and isinstance(entries, list) and len(entries) >= least
 
 
 def explain(
@@ -58,14 +100,14 @@ def explain(
     kind, found = error["type"], error["input"]
     if kind == "extra_forbidden":
         moved = old.get(".".join(step for step in path if isinstance(step, str)))
-        hint = f"unknown field {path[-1]}; {moved}" if moved else _unknown_field(path, schema)
-        return ResourceFinding(path, hint)
+        wrong = f"unknown field {abridged(str(path[-1]))}"
+        return ResourceFinding(path, f"{wrong}{f'; {moved}' if moved else _meant(path, schema)}")
     if kind == "missing":
         return ResourceFinding(path, f"the field {path[-1]} is missing: add it")
     words = _WORDS.get(kind)
     if words is None:
         expected = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        return ResourceFinding(path, expected)
+        return ResourceFinding(path, abridged(expected, _MESSAGE))
     return ResourceFinding(path, words(error.get("ctx", {}), found))
 
 
@@ -76,27 +118,37 @@ def one_of(known: list[str], found: object) -> str:
 
 def suggestion(found: object, known: list[str]) -> str:
     """Return the end of a sentence with the most similar word, or ""."""
+    if not isinstance(found, str):
+        return ""
     # Compared without case, because a wrong capital is the most common mistake.
     lower = {word.lower(): word for word in known}
-    text = str(found).lower()
+    text = found.lower()
     # A word that was left unfinished is further away than a misspelt one.
     begun = [word for word in lower if text and word.startswith(text)]
-    close = begun if len(begun) == 1 else difflib.get_close_matches(text, lower, n=1)
-    return f"; did you mean {lower[close[0]]}?" if close else ""
+    close = begun[0] if len(begun) == 1 else most_similar(text, lower)
+    return f"; did you mean {lower[close]}?" if close else ""
 
 
 def show(value: object) -> str:
     """Return a value for a message, shortened."""
     if value is None:
         return "nothing"
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+    text = ""
+    # Piece by piece: the value may be a whole document.
+    for piece in _JSON.iterencode(value):
+        text += piece
+        if len(text) > _SHOWN:
+            return f"{text[:_SHOWN]}…"
+    return text
 
 
 _SHOWN = 60
+_MESSAGE = 1000
+_JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 
-def _unknown_field(path: Path, schema: Mapping[str, Any]) -> str:
+def _meant(path: Path, schema: Mapping[str, Any]) -> str:
+    """Return the end of a sentence about an unknown field, with what may have been meant."""
     node: Mapping[str, Any] = schema
     for step in path[:-1]:
         fields = node.get("properties", {})
@@ -104,9 +156,8 @@ def _unknown_field(path: Path, schema: Mapping[str, Any]) -> str:
     known = sorted(node.get("properties", {}))
     spelled = model.field_name(str(path[-1]))
     if spelled in known:
-        return f"unknown field {path[-1]}; did you mean {spelled}?"
-    existing = f"; the fields here are {', '.join(known)}"
-    return f"unknown field {path[-1]}{suggestion(path[-1], known) or existing}"
+        return f"; did you mean {spelled}?"
+    return suggestion(path[-1], known) or f"; the fields here are {', '.join(known)}"
 
 
 def _expected(what: str) -> Callable[[Mapping[str, Any], object], str]:

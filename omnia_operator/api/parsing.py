@@ -1,12 +1,11 @@
 """Parses a document as a resource, or explains what is wrong with it."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from omnia_core.jsonschema import SchemaInvalid, compile_schema
 from omnia_core.jsonvalue import JsonObject, TooDeep, check_depth
@@ -18,7 +17,8 @@ from omnia_operator.api.findings import (
     Path,
     ResourceFinding,
     Severity,
-    explain,
+    explain_all,
+    first,
     one_of,
 )
 from omnia_operator.api.promptpack import PromptPack
@@ -77,7 +77,8 @@ def findings(document: JsonObject) -> list[ResourceFinding]:
     if resource is None:
         return errors
     notes = maturity.notes(resource.kind_name, document)
-    return [*errors, *(ResourceFinding(path, text, Severity.WARNING) for path, text in notes)]
+    warnings = (ResourceFinding(path, text, Severity.WARNING) for path, text in notes)
+    return [*errors, *first(warnings)]
 
 
 def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFinding]]:
@@ -93,8 +94,8 @@ def _read(document: JsonObject) -> tuple[AnyResource | None, list[ResourceFindin
         return None, [ResourceFinding((), f"the document cannot be written as JSON: {error}")]
     except ValidationError as error:
         schema = resource_schema(resource_type)
-        return None, _distinct(error, schema, OLD_FIELDS[resource_type.kind_name])
-    return resource, [ResourceFinding(path, message) for path, message in _breaches(resource)]
+        return None, explain_all(error, schema, OLD_FIELDS[resource_type.kind_name])
+    return resource, first(ResourceFinding(path, message) for path, message in _breaches(resource))
 
 
 def _validated(document: JsonObject) -> AnyResource:
@@ -143,25 +144,6 @@ def _identity(document: JsonObject) -> Iterator[ResourceFinding]:
         yield ResourceFinding(("apiVersion",), one_of([API_VERSION], version))
     if not isinstance(kind, str) or kind not in _TYPES:
         yield ResourceFinding(("kind",), one_of(list(_TYPES), kind))
-
-
-def _distinct(
-    error: ValidationError, schema: dict[str, Any], old: Mapping[str, str]
-) -> list[ResourceFinding]:
-    """Explain each error once: pydantic reports a value of a union type twice.
-
-    A list that is too short only because its entries have errors is left out.
-    """
-    details = error.errors(include_url=False)
-    return list(
-        dict.fromkeys(explain(detail, schema, old) for detail in details if not _caused(detail))
-    )
-
-
-def _caused(detail: ErrorDetails) -> bool:
-    """Whether an error is only the consequence of others: pydantic counts the valid entries."""
-    entries, least = detail["input"], detail.get("ctx", {}).get("min_length", 0)
-    return detail["type"] == "too_short" and isinstance(entries, list) and len(entries) >= least
 
 
 def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:

@@ -161,6 +161,49 @@ class Mock(Model):
     )
 
 
+class CassetteMode(StrEnum):
+    """What a provider does with a cassette."""
+
+    RECORD = "record"
+    REPLAY = "replay"
+    AUTO = "auto"
+
+
+class CassetteRef(Model):
+    """A ConfigMap with a cassette."""
+
+    name: ObjectName
+    """Name of the ConfigMap, in the namespace of the resource that names it."""
+    key: Text = "cassette.jsonl"
+    """Key in the ConfigMap."""
+
+
+class ProviderCassette(Model):
+    """Recorded answers of the model."""
+
+    mode: CassetteMode
+    """`record`: the model is asked, and its answers are recorded. `replay`: every answer comes from
+    the cassette; neither key nor network is needed. `auto`: what is not recorded yet is asked, and
+    recorded."""
+    config_map_ref: CassetteRef | None = None
+    """The ConfigMap with the cassette, for `replay`."""
+    path: Text | None = None
+    """The file in the runtime container, on a volume of the pod."""
+
+    cassette_has_one_source: ClassVar = rule(
+        "a cassette is in one place: give either configMapRef or path",
+        cel="has(self.configMapRef) != has(self.path)",
+        at="path",
+    )
+
+    what_is_recorded_is_written: ClassVar = rule(
+        "record and auto write the cassette, and a ConfigMap is read only: give a path on a volume"
+        " instead of configMapRef",
+        cel="self.mode == 'replay' || !has(self.configMapRef)",
+        at="configMapRef",
+    )
+
+
 class ProviderSettings(Model):
     """An LLM vendor, its credentials and its defaults."""
 
@@ -190,6 +233,9 @@ class ProviderSettings(Model):
     """Declared capabilities of the model; they are not checked."""
     mock: Mock | None = None
     """Responses of a provider of the type `mock`."""
+    cassette: ProviderCassette | None = None
+    """Recorded answers of the model, for tests that need neither key nor network. With `replay`
+    the type does not matter."""
 
     model_is_named: ClassVar = rule(
         "every provider except mock needs a model: add model with the vendor's name of it",
@@ -200,7 +246,8 @@ class ProviderSettings(Model):
     key_is_given_where_one_is_needed: ClassVar = rule(
         "claude, openai and gemini need an API key: add secretRef with the name of a Secret, or"
         " baseURL for a compatible server that needs no key",
-        cel="self.type in ['ollama', 'vllm', 'mock'] || has(self.secretRef) || has(self.baseURL)",
+        cel="self.type in ['ollama', 'vllm', 'mock'] || has(self.secretRef) || has(self.baseURL)"
+        " || has(self.cassette) && self.cassette.mode == 'replay'",
         at="secretRef",
     )
 

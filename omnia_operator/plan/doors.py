@@ -163,6 +163,7 @@ def _signed(
 def _with_a2a(door: A2ADoor, env: FacadeEnv) -> FacadeEnv:
     return msgspec.structs.replace(
         env,
+        a2a_grpc=door.grpc,
         a2a_versions=tuple(version.value for version in door.versions) or env.a2a_versions,
         a2a_push_hosts=door.push.allowed_hosts
         if door.push is not None and door.agent_card.capabilities.push_notifications
@@ -188,6 +189,7 @@ def _card(resolved: Resolved, door: A2ADoor) -> JsonObject:
         "inputModes": [*card.default_input_modes] or ["text/plain"],
         "outputModes": [*card.default_output_modes] or ["text/plain"],
         "versions": [version.value for version in door.versions] or ["1.0", "0.3"],
+        "grpc": door.grpc or None,
     }
     return {field: value for field, value in content.items() if value is not None}
 

@@ -19,6 +19,7 @@ from omnia_operator.plan.shapes import ConfigMapPlan, MountPlan
 from omnia_operator.plan.tools import tools_file
 from omnia_operator.resolve import Lineup, Resolved, ResolvedProvider
 
+_FOLDER = PurePosixPath(names.PROVIDERS_PATH).parent
 _BASE_URLS = {
     ProviderType.OLLAMA: "http://localhost:11434/v1",
     ProviderType.VLLM: "http://localhost:8000/v1",
@@ -63,13 +64,9 @@ def runtime_folders(resolved: Resolved) -> Iterator[Folder]:
     # It exists without tools, so that the first tool needs no new pod.
     tools = encode_yaml(tools_file(resolved, registry.name if registry else ""))
     yield folder(name, "tools", names.TOOLS_PATH, {}, tools)
-    responses = {
-        _responses_file(provider): provider.responses
-        for provider in resolved.providers
-        if provider.responses is not None
-    }
+    more = dict(file for provider in resolved.providers for file in _provider_files(provider))
     providers = encode_yaml(providers_file(resolved.providers))
-    yield folder(name, "providers", names.PROVIDERS_PATH, responses, providers)
+    yield folder(name, "providers", names.PROVIDERS_PATH, more, providers)
 
 
 def pack_folder(agent: str, pack: Lineup) -> Folder:
@@ -101,8 +98,7 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
     prices = settings.pricing
     path = provider.responses_path
     if provider.responses is not None:
-        folder = PurePosixPath(names.PROVIDERS_PATH).parent
-        path = str(folder / _responses_file(provider))
+        path = str(_FOLDER / _responses_file(provider))
     return ProviderConfig(
         name=provider.name,
         type=settings.type.value,
@@ -128,6 +124,7 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
         ),
         openai=_openai(settings.openai),
         mock_responses_path=path,
+        cassette=_cassette(provider),
         authority=provider.authority,
         key_origin=provider.key_origin,
     )
@@ -142,6 +139,26 @@ def _openai(settings: OpenAISettings | None) -> files.OpenAISettings:
         parallel_tool_calls=settings.parallel_tool_calls,
         think_tags=settings.think_tags,
     )
+
+
+def _cassette(provider: ResolvedProvider) -> files.CassetteConfig | None:
+    cassette = provider.settings.cassette
+    if cassette is None:
+        return None
+    path = cassette.path or str(_FOLDER / _cassette_file(provider))
+    return files.CassetteConfig(cassette.mode.value, path)
+
+
+def _provider_files(provider: ResolvedProvider) -> Iterator[tuple[str, str]]:
+    """Yield the files beside providers.yaml that a provider reads, by name."""
+    if provider.responses is not None:
+        yield _responses_file(provider), provider.responses
+    if provider.cassette is not None:
+        yield _cassette_file(provider), provider.cassette
+
+
+def _cassette_file(provider: ResolvedProvider) -> str:
+    return f"cassette-{provider.name}.jsonl"
 
 
 def _responses_file(provider: ResolvedProvider) -> str:

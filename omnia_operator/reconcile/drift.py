@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.suggestions import listed
 from omnia_operator.cluster.kinds import ObjectKind
 from omnia_operator.cluster.manifest import Manifest
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.manifests import Differences, applied, differences
 from omnia_operator.resolve import Key, Problem
-from omnia_operator.status import OBJECTS_IN_SYNC, Announcement, listed
+from omnia_operator.status import OBJECTS_IN_SYNC, Announcement
 
 CORRECTIONS = 5
 """Corrections of one place within `WINDOW` seconds."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
+from omnia_core.suggestions import listed
 from omnia_operator import labels
 from omnia_operator.api import AgentRuntime
 from omnia_operator.cluster.kinds import DEPLOYMENT, PROVIDER, SECRET, TOOL_REGISTRY
@@ -17,7 +18,7 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.labels import OwnedNames, former_name
 from omnia_operator.manifests import Used, uses
 from omnia_operator.resolve import Grant, granted, needed_grants
-from omnia_operator.status import Announcement, listed
+from omnia_operator.status import Announcement
 
 _KINDS = {Kind.PROVIDER: PROVIDER, Kind.TOOL_REGISTRY: TOOL_REGISTRY}
 

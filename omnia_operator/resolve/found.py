@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
+from omnia_core.suggestions import listed
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.toolregistry import ToolRegistry
@@ -91,7 +92,7 @@ def missing(kind: str, key: Key, existing: Iterable[Key], field_path: str) -> st
     """Return the message that an object does not exist, with the names of those that do."""
     namespace, name = key
     near = sorted(other for space, other in existing if space == namespace)
-    others = f" (existing: {', '.join(near)})" if near else ""
+    others = f" (existing: {listed(near)})" if near else ""
     return (
         f'there is no {kind} "{name}" in namespace "{namespace}"{others}: create it, or correct'
         f" {field_path}"

@@ -17,6 +17,7 @@ from omnia_core.files.pack import (
 )
 from omnia_core.files.pack.prompt import for_model
 from omnia_core.files.pack.vocabulary import template_of
+from omnia_core.suggestions import listed
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.toolhandler import Tool
@@ -103,7 +104,7 @@ def source_text(pack: PromptPack, found: Found) -> str | Problem:
         return _problem("PromptPackInvalid", message)
     text = content.get(reference.key)
     if text is None:
-        keys = ", ".join(sorted(content)) or "none"
+        keys = listed(sorted(content)) or "none"
         return _problem(
             "PromptPackInvalid",
             f'ConfigMap "{reference.name}" has no key {reference.key}, which {subject} reads'
@@ -152,7 +153,7 @@ def _pinned(named: list[PromptPack], version: str, found: Found) -> Lineup | Pro
     ordered = newest_first(named)
     chosen = next((pack for pack in ordered if same_version(pack.spec.version, version)), None)
     if chosen is None:
-        versions = ", ".join(pack.spec.version for pack in ordered)
+        versions = listed([pack.spec.version for pack in ordered])
         return _problem(
             "PromptPackNotFound",
             f'PromptPack "{named[0].pack_name}" has no version {version} (existing: {versions}):'
@@ -209,7 +210,7 @@ def _check(agent: AgentRuntime, stable: ResolvedPack) -> None:
     for key in _needed(pack, prompt):
         if key not in names:
             raise ConfigurationError(
-                f'{what} needs a provider "{key}" (the agent has: {", ".join(names)}):'
+                f'{what} needs a provider "{key}" (the agent has: {listed(names)}):'
                 " add it to spec.providers"
             )
 

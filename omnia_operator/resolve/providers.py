@@ -1,15 +1,25 @@
-"""Resolves the providers of an agent: settings, the key of the API, responses of a mock."""
+"""Resolves the providers of an agent: settings, the key of the API, responses, cassettes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from omnia_core import names
 from omnia_core.documents import FILE_LIMITS, DocumentInvalid, read_document
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.cassette import read_cassette
 from omnia_core.files.config_text import ConfigText
 from omnia_core.files.reading import encode_yaml
 from omnia_core.names import Kind
 from omnia_operator.api.agentruntime import AgentRuntime
-from omnia_operator.api.provider import Mock, Provider, ProviderSettings, ProviderType
+from omnia_operator.api.provider import (
+    CassetteMode,
+    CassetteRef,
+    Mock,
+    Provider,
+    ProviderSettings,
+    ProviderType,
+    ResponsesRef,
+)
 from omnia_operator.resolve.config_texts import authority
 from omnia_operator.resolve.found import (
     Found,
@@ -66,6 +76,8 @@ class ResolvedProvider:
     """Path of the agent's own response file in the runtime container."""
     authority: ConfigText | None = None
     """The certificates of the server's authority; None for the public ones."""
+    cassette: str | None = None
+    """The content of a cassette that is in a ConfigMap."""
     key_origin: str = ""
     """Where the key comes from, for messages; "" without a key."""
 
@@ -95,6 +107,11 @@ def _resolve(
     if isinstance(named, Problem):
         return named
     settings = named.settings
+    cassette = _cassette(named, found)
+    if isinstance(cassette, Problem):
+        return cassette
+    if settings.cassette and settings.cassette.mode is CassetteMode.REPLAY:
+        return ResolvedProvider(named.name, settings, cassette=cassette)
     if settings.type is ProviderType.MOCK:
         if responses_path is not None:
             return ResolvedProvider(named.name, settings, responses_path=responses_path)
@@ -177,17 +194,47 @@ def _responses(named: _Named, found: Found) -> str | Problem | None:
     mock = named.settings.mock or Mock()
     if mock.config_map_ref is None:
         return None if mock.responses is None else encode_yaml(mock.responses)
-    key: Key = named.namespace, mock.config_map_ref.name
-    source = f'key {mock.config_map_ref.key} of ConfigMap "{key[1]}"'
-    text = found.config_maps.get(key, {}).get(mock.config_map_ref.key)
+    return _content(named, found, mock.config_map_ref, "mock", "responses", _wrong_responses)
+
+
+def _cassette(named: _Named, found: Found) -> str | Problem | None:
+    cassette = named.settings.cassette
+    if cassette is None or cassette.config_map_ref is None:
+        return None
+    reference = cassette.config_map_ref
+    return _content(named, found, reference, "cassette", "recorded answers", _wrong_cassette)
+
+
+def _content(
+    named: _Named,
+    found: Found,
+    reference: ResponsesRef | CassetteRef,
+    block: str,
+    what: str,
+    wrong_with: Callable[[str, str], str],
+) -> str | Problem:
+    """Return the text of a ConfigMap; `block` is the setting with the reference."""
+    key: Key = named.namespace, reference.name
+    source = f'key {reference.key} of ConfigMap "{key[1]}"'
+    text = found.config_maps.get(key, {}).get(reference.key)
     if text is None:
         return _problem(
             "ProviderNotReady",
-            f"{named.subject} reads its responses from {source}, which does not exist: create"
-            " it, or correct mock.configMapRef",
+            f"{named.subject} reads its {what} from {source}, which does not exist: create"
+            f" it, or correct {block}.configMapRef",
         )
-    wrong = _wrong_responses(text, f"{named.subject}, {source}")
+    wrong = wrong_with(text, f"{named.subject}, {source}")
     return _problem("ProviderNotReady", wrong) if wrong else text
+
+
+@by_digest
+def _wrong_cassette(text: str, subject: str) -> str:
+    """Return what is wrong with a cassette; "" if nothing is."""
+    try:
+        read_cassette(text.encode(), subject)
+    except ConfigurationError as error:
+        return error.message
+    return ""
 
 
 @by_digest

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from omnia_core.errors import ConfigurationError
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import GROUP
+from omnia_core.suggestions import listed
 from omnia_operator.api.model import TOOL_NAME
 from omnia_operator.api.toolconfig import GrpcConfig, HttpConfig, OpenApiConfig
 from omnia_operator.api.toolhandler import HandlerType, Selector, ToolHandler
@@ -129,7 +130,7 @@ def _port(service: ToolService, selector: Selector) -> int:
     for port in service.ports:
         if selector.port in {port.name, str(port.port)}:
             return port.port
-    has = ", ".join(port.name or str(port.port) for port in service.ports) or "none"
+    has = listed([port.name or str(port.port) for port in service.ports]) or "none"
     raise ConfigurationError(
         f'the Service "{service.name}" has no port "{selector.port or ""}" (its ports: {has}):'
         " correct selector.port"

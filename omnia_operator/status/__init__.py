@@ -7,7 +7,7 @@ from omnia_operator.status.agent_conditions import (
     overriding,
     unreachable_store,
 )
-from omnia_operator.status.conditions import Announcement, announcements, dated, listed
+from omnia_operator.status.conditions import Announcement, announcements, dated
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.evals import EVALS_READY
 from omnia_operator.status.exposure import EXPOSE_READY, ROUTE_PENDING
@@ -34,7 +34,6 @@ __all__ = [
     "announcements",
     "dated",
     "effective",
-    "listed",
     "news",
     "overriding",
     "pack_facts",

@@ -1,13 +1,12 @@
 """Conditions, and the Events that announce their changes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnia_operator.api.meta import Condition, ConditionStatus
 
 # The API server accepts 32768; a longer message than this is hard to read.
 _MAX_MESSAGE = 4096
-_MAX_LISTED = 10
 # Waiting for pods is normal.
 _NOT_ANNOUNCED = frozenset({"RuntimeNotReady"})
 
@@ -79,12 +78,6 @@ def announcements(
     }
     reasons = {found.reason for kind, found in changed.items() if kind != good}
     return [found for kind, found in changed.items() if kind != good or found.reason not in reasons]
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names with commas, the first ten and the number of the others."""
-    more = len(names) - _MAX_LISTED
-    return ", ".join(names[:_MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _dated(

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.suggestions import listed
 from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.meta import ConditionStatus
 from omnia_operator.resolve import Problem
-from omnia_operator.status.conditions import ConditionUpdate, false, listed, true
+from omnia_operator.status.conditions import ConditionUpdate, false, true
 
 EXPOSE_READY = "ExposeReady"
 ROUTE_PENDING = "RoutePending"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.pack import parse
+from omnia_core.suggestions import listed
 from omnia_operator.api.meta import Condition
 from omnia_operator.api.promptpack import CanaryProgress, PackPhase, PromptPack, PromptPackStatus
 from omnia_operator.resolve import (
@@ -24,7 +25,6 @@ from omnia_operator.status.conditions import (
     ConditionUpdate,
     dated,
     false,
-    listed,
     true,
 )
 

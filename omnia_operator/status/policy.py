@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from omnia_core.env import SessionType
+from omnia_core.suggestions import listed
 from omnia_operator.api.sessionretentionpolicy import (
     RetentionBounds,
     RetentionPhase,
     SessionRetentionPolicyStatus,
 )
-from omnia_operator.status.conditions import ConditionUpdate, dated, false, listed, true
+from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
 
 _KEEPING = frozenset(store.value for store in SessionType if store.keeps_history)
 

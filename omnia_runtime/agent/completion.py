@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import aclosing
 
+from msgspec import structs
+
 from omnia_core.errors import Code, OmniaError
 from omnia_core.files.pack import Parameters
 from omnia_core.sessions import Message
@@ -31,25 +33,28 @@ async def complete(
     *,
     temperature: float = _TEMPERATURE,
     output: OutputSchema | None = None,
+    nonce: str = "",
 ) -> str:
     """Return the answer of a model to one message; `what` names it in errors.
+
+    `nonce` is random text in the message, without a meaning.
 
     Raises:
         OmniaError: the model call failed, or its answer was empty.
         TimeoutError: the call took longer than a minute.
     """
+    parameters = Parameters(temperature=temperature, max_tokens=max_tokens)
     prompt = (Message("user", content),)
+    request = ChatRequest(system, prompt, parameters=parameters, output=output, nonce=nonce)
     async with asyncio.timeout(_TIMEOUT_SECONDS):
         try:
-            parameters = Parameters(temperature=temperature, max_tokens=max_tokens)
-            request = ChatRequest(system, prompt, parameters=parameters, output=output)
             return await _call(model, what, request)
         except ProviderError as error:
             if error.status != _BAD_REQUEST:
                 raise
         # Some models accept only their own temperature.
         parameters = Parameters(max_tokens=max_tokens)
-        request = ChatRequest(system, prompt, parameters=parameters, output=output)
+        request = structs.replace(request, parameters=parameters)
         return await _call(model, what, request)
 
 

@@ -1,6 +1,6 @@
 """Builds the configuration of the agent from the mounted files."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,12 +50,19 @@ class Loader:
     """Reads the mounted files."""
 
     def __init__(
-        self, env: RuntimeEnv, client: HTTPClient, sources: ToolSources, metrics: RuntimeMetrics
+        self,
+        env: RuntimeEnv,
+        client: HTTPClient,
+        sources: ToolSources,
+        metrics: RuntimeMetrics,
+        replaced: Callable[[Mapping[str, ToolRoute]], Mapping[str, ToolRoute]] = lambda own: own,
     ) -> None:
+        """Prepare; `replaced` returns the tools that are used in place of those of the servers."""
         self._env = env
         self._client = client
         self._sources = sources
         self._metrics = metrics
+        self._replaced = replaced
 
     def load(self) -> Configuration:
         """Read every file.
@@ -68,7 +75,9 @@ class Loader:
         models = open_models(env.providers_path, env.provider_api_keys, self._client, self._metrics)
         opened = self._sources.open(env.tools_path)
         routes, problems = route_tools(opened.sources)
-        builder = _AgentBuilder(env, self._read_function(), models, routes, self._metrics)
+        builder = _AgentBuilder(
+            env, self._read_function(), models, self._replaced(routes), self._metrics
+        )
         versions = packs.map(builder.build)
         _warn([*opened.problems, *problems, *versions.problems, *builder.warnings])
         return Configuration(versions, models)
@@ -100,7 +109,7 @@ class _AgentBuilder:
         env: RuntimeEnv,
         function: FunctionFile | None,
         models: Models,
-        routes: dict[str, ToolRoute],
+        routes: Mapping[str, ToolRoute],
         metrics: RuntimeMetrics,
     ) -> None:
         self.warnings: list[str] = []

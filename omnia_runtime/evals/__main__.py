@@ -1,10 +1,12 @@
 """`python -m omnia_runtime.evals`: evaluates the sessions of an agent.
 
-`python -m omnia_runtime.evals cases [PARALLEL]` answers and evaluates the cases of stdin instead.
+`python -m omnia_runtime.evals cases [OPTIONS]` answers and evaluates the cases of stdin instead.
 """
 
 import os
 import sys
+
+import msgspec
 
 from omnia_core import event_loop
 from omnia_core.env import RuntimeEnv
@@ -16,15 +18,17 @@ def main() -> int:
     """Return 2 if the configuration is invalid."""
     arguments = sys.argv[1:]
     if arguments[:1] not in ([], ["cases"]):
-        print("usage: python -m omnia_runtime.evals [cases [PARALLEL]]", file=sys.stderr)  # noqa: T201 - for a person
+        print("usage: python -m omnia_runtime.evals [cases [OPTIONS]]", file=sys.stderr)  # noqa: T201 - for a person
         return 2
     try:
         env = RuntimeEnv.parse(os.environ)
         configure_logs(env.log_level, agent=env.agent_name, namespace=env.namespace)
         if arguments:
-            from omnia_runtime.evals import cases  # noqa: PLC0415 - after the environment is checked
+            from omnia_runtime.evals import serving  # noqa: PLC0415 - after the environment is checked
 
-            event_loop.run(cases.serve(env, int(arguments[1]) if arguments[1:] else 1))
+            text = (arguments[1:] or ["{}"])[0]
+            options = msgspec.json.decode(text, type=serving.CaseOptions)
+            event_loop.run(serving.serve(env, options))
         else:
             from omnia_runtime.evals import program  # noqa: PLC0415 - as above
 

@@ -1,49 +1,46 @@
-"""Asks the agent of an environment, and evaluates: `python -m omnia_runtime.evals cases`.
+"""Asks the agent of an environment a case, and evaluates what it answers."""
 
-Cases come as JSON lines from standard input; an answer for each repetition of each goes to standard
-output in the order in which they end. Sessions are kept in memory, and nothing listens on a port.
-`omnia eval` is its caller.
-"""
-
-import asyncio
-import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
+from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
-import msgspec
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 from prometheus_client import CollectorRegistry
 
 from omnia_core.conversation.usage import Usage
 from omnia_core.env import RuntimeEnv
 from omnia_core.errors import ConfigurationError, OmniaError
 from omnia_core.files.evals import EvalSpec, evals_of, read_evals
+from omnia_core.files.pack.compiled import FIXED_TIME
 from omnia_core.files.pack.prompt import Eval
 from omnia_core.names import Mode
 from omnia_core.sessions import Message
 from omnia_core.sessions.memory import MemorySessionStore
-from omnia_runtime.configuration.loader import Loader
+from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
+from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversation
 from omnia_runtime.configuration.reload import LiveConfiguration
-from omnia_runtime.evals.evaluate import Evaluation, evaluate
+from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
+from omnia_runtime.evals.recorded import facts_of
+from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
+from omnia_runtime.evals.similar import Embedder
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.ports.listener import DiscardingListener, TurnFinished
-from omnia_runtime.ports.model import ChatModel
+from omnia_runtime.ports.model import ChatModel, ChatRequest, Finished, ModelEvent
 from omnia_runtime.prompts.pack_versions import read_packs
 from omnia_runtime.providers.models import Models
-from omnia_runtime.tools.sources import ToolSources
 from omnia_runtime.turns.invocation import InvocationRecords, Invocations
 from omnia_runtime.turns.media import MediaLoader
 from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, UserTurn
 
-# The longest time that the first case waits for tool servers to list their tools.
-_SETTLE_SECONDS = 5.0
+Judges: TypeAlias = Mapping[str, ChatModel]
 
 
 class Case(Struct, frozen=True, omit_defaults=True):
@@ -55,23 +52,50 @@ class Case(Struct, frozen=True, omit_defaults=True):
         messages: what the user says, one after another; of a function the input as JSON text.
         only: the ids of evaluations to run; all for ().
         light: no evaluation asks a model.
+        recorded: a session, of which every turn is evaluated.
+        ask: whether the agent is asked; with `recorded` what the user said there, and its tools
+            are answered from there.
     """
 
     index: int
-    messages: tuple[str, ...]
+    messages: tuple[str, ...] = ()
     repeat: int = 1
     metadata: dict[str, str] = field(default_factory=dict)
     evals: tuple[Eval, ...] = ()
     only: tuple[str, ...] = ()
     light: bool = False
+    recorded: RecordedSession | None = None
+    ask: bool = True
+
+
+class RecordedSide(Struct, frozen=True, omit_defaults=True):
+    """What a backtest compares with.
+
+    Attributes:
+        results: the evaluations of the recorded session.
+        latency_ms: how long its calls of models took together.
+    """
+
+    results: tuple[Evaluation, ...] = ()
+    usage: Usage = Usage()
+    latency_ms: float = 0.0
 
 
 class CaseResult(Struct, frozen=True, omit_defaults=True):
     """The answer to a case.
 
     Attributes:
+        usage: of its last turn; of all turns of a recorded session.
+        latency_ms: of its last turn; of the slowest of a recorded session, and of a backtest that
+            of all turns together.
         error: why there is no answer; "" if there is one.
+        not_asked: why nothing was asked; "" if it was.
         problems: evaluations that cannot be run, and why.
+        judge_cost_usd: what the models cost that evaluations asked.
+        triggers: when each evaluation of a recorded session is declared to run, by its id.
+        recorded: of a backtest.
+        calls: of a backtest, the tool calls.
+        unmatched: how many of them were not recorded.
     """
 
     index: int
@@ -81,15 +105,38 @@ class CaseResult(Struct, frozen=True, omit_defaults=True):
     usage: Usage = Usage()
     latency_ms: float = 0.0
     error: str = ""
+    not_asked: str = ""
     problems: tuple[str, ...] = ()
+    judge_cost_usd: float = 0.0
+    triggers: Mapping[str, str] = {}
+    recorded: RecordedSide | None = None
+    calls: int = 0
+    unmatched: int = 0
+
+    @property
+    def cost_usd(self) -> float:
+        """What it cost to make."""
+        return self.usage.cost_usd + self.judge_cost_usd
 
 
 class CaseRunner:
     """Asks the agent, and evaluates."""
 
-    def __init__(self, env: RuntimeEnv, configuration: LiveConfiguration) -> None:
+    def __init__(
+        self,
+        env: RuntimeEnv,
+        configuration: LiveConfiguration,
+        client: HTTPClient,
+        recorded_at: datetime | None,
+    ) -> None:
+        """Prepare; with `recorded_at` times are those of a cassette, and no other server is asked.
+
+        `client` is for evaluations that ask other servers.
+        """
         self._env = env
         self._configuration = configuration
+        self._recorded_at = recorded_at
+        self._external = None if recorded_at else External(client, self._embedder)
         metrics = RuntimeMetrics(CollectorRegistry(), env.agent_name, env.namespace)
         tracing = RuntimeTracing()
         self._store = MemorySessionStore(env.session_ttl)
@@ -103,16 +150,35 @@ class CaseRunner:
         await self._turns.close()
         await self._invocations.close()
 
-    async def run(self, case: Case) -> CaseResult:
-        """Ask the agent, turn by turn, and evaluate the last answer."""
+    async def run(self, case: Case, conversation: str) -> CaseResult:
+        """Ask the agent, turn by turn, and evaluate; `conversation` is unique among those of a run.
+
+        It has to run in a task of its own.
+        """
+        if self._recorded_at:
+            CONVERSATION.set(RecordedConversation(conversation))
+            FIXED_TIME.set(self._recorded_at)
         specs, problems = self._specs(case)
-        session_id = f"eval-{uuid.uuid4()}"
+        spent: list[float] = []
+        judges = self._judges(specs, spent)
         try:
-            facts = await self._ask(session_id, case)
+            if case.recorded is None:
+                made = await self._asked(case, conversation, specs, judges)
+            elif case.ask:
+                made = await self._asked_again(case, case.recorded, specs, judges)
+            else:
+                made = await self._recorded(case, case.recorded, specs, judges)
         except OmniaError as error:
-            return CaseResult(case.index, case.repeat, error=error.message, problems=problems)
-        judges = self._judges(specs)
-        results = [await evaluate(spec, facts, judges) for spec in specs]
+            made = CaseResult(case.index, case.repeat, error=error.message)
+        return structs.replace(made, problems=problems, judge_cost_usd=sum(spent))
+
+    async def _asked(
+        self, case: Case, conversation: str, specs: Sequence[EvalSpec], judges: Judges
+    ) -> CaseResult:
+        # With a cassette everything is as it was recorded, also which version of a pack answers.
+        unique = conversation if self._recorded_at else uuid.uuid4()
+        facts = (await self._ask(f"eval-{unique}", case.messages, case.metadata))[-1]
+        results = [await self._evaluate(spec, facts, judges) for spec in specs]
         return CaseResult(
             index=case.index,
             repeat=case.repeat,
@@ -120,8 +186,85 @@ class CaseRunner:
             results=tuple(results),
             usage=facts.usage or Usage(),
             latency_ms=facts.latency_ms or 0.0,
-            problems=problems,
         )
+
+    async def _recorded(
+        self, case: Case, session: RecordedSession, specs: Sequence[EvalSpec], judges: Judges
+    ) -> CaseResult:
+        turns = facts_of(session)
+        if not turns:
+            return CaseResult(case.index, not_asked="no turn of it has a complete answer")
+        return CaseResult(
+            index=case.index,
+            repeat=case.repeat,
+            answer=turns[-1].output,
+            results=await self._evaluate_turns(session, turns, specs, judges),
+            latency_ms=max(each.latency_ms or 0.0 for each in turns),
+            triggers={spec.id: spec.trigger for spec in specs},
+        )
+
+    async def _asked_again(
+        self, case: Case, session: RecordedSession, specs: Sequence[EvalSpec], judges: Judges
+    ) -> CaseResult:
+        before = facts_of(session)
+        said = [each for each in session.messages if each.role == "user"]
+        if not before or session.deleted_turns:
+            why = "its beginning is deleted" if before else "no turn of it has a complete answer"
+            return CaseResult(case.index, not_asked=why)
+        if any(each.parts for each in said):
+            return CaseResult(case.index, not_asked="the user sent media, which are not kept")
+        # A call of a function is asked once, however often the agent repaired its answer.
+        asked = said[:1] if self._env.mode is Mode.FUNCTION else said[: before[-1].turn]
+        calls = RecordedCalls(session.messages)
+        CALLS.set(calls)
+        texts = [each.content for each in asked]
+        turns = await self._ask(f"backtest-{uuid.uuid4()}", texts, case.metadata)
+        complete = {each.turn for each in before}
+        compared = [each for each in turns if each.turn in complete]
+        recorded = [session.turns.get(each.turn, RecordedTurn()) for each in before]
+        return CaseResult(
+            index=case.index,
+            repeat=case.repeat,
+            answer=turns[-1].output,
+            results=await self._evaluate_turns(session, compared, specs, judges),
+            usage=sum((each.usage or Usage() for each in compared), Usage()),
+            latency_ms=sum(each.latency_ms or 0.0 for each in compared),
+            recorded=RecordedSide(
+                await self._evaluate_turns(session, before, specs, judges),
+                sum((each.usage for each in recorded), Usage()),
+                sum(each.model_ms for each in recorded),
+            ),
+            calls=calls.calls,
+            unmatched=calls.unmatched,
+        )
+
+    async def _evaluate_turns(
+        self,
+        session: RecordedSession,
+        turns: Sequence[Facts],
+        specs: Sequence[EvalSpec],
+        judges: Judges,
+    ) -> tuple[Evaluation, ...]:
+        """Evaluate every turn, and at the end the session; turns are numbered as in the session."""
+        chosen = [
+            (spec, facts)
+            for facts in turns
+            for spec in specs
+            if not spec.session or facts is turns[-1]
+        ]
+        results = [await self._evaluate(spec, facts, judges) for spec, facts in chosen]
+        return tuple(
+            structs.replace(each, turn=each.turn and each.turn + session.deleted_turns)
+            for each in results
+        )
+
+    async def _evaluate(self, spec: EvalSpec, facts: Facts, judges: Judges) -> Evaluation:
+        conversation = CONVERSATION.get()
+        if conversation is None:
+            return await evaluate(spec, facts, judges, self._external)
+        before = conversation.milliseconds
+        result = await evaluate(spec, facts, judges)
+        return structs.replace(result, duration_ms=conversation.milliseconds - before)
 
     def _specs(self, case: Case) -> tuple[list[EvalSpec], tuple[str, ...]]:
         pack = read_packs(self._env.promptpack_path).stable
@@ -131,35 +274,42 @@ class CaseRunner:
         specs, problems = read_evals(
             [each for each in chosen if not case.only or each.id in case.only]
         )
-        return [spec for spec in specs if not (case.light and spec.judge)], tuple(problems)
+        return [spec for spec in specs if not (case.light and spec.extended)], tuple(problems)
 
-    def _judges(self, specs: Sequence[EvalSpec]) -> Mapping[str, ChatModel]:
+    def _judges(self, specs: Sequence[EvalSpec], spent: list[float]) -> Judges:
         models: Models = self._configuration.current.models
         found = {}
         for name in {spec.judge for spec in specs if spec.judge}:
             with suppress(ConfigurationError):
                 model = models.named(name)
                 if model is not None:
-                    found[name] = model
+                    found[name] = CountedModel(model, spent)
         return found
 
-    async def _ask(self, session_id: str, case: Case) -> Facts:
-        if self._env.mode is Mode.FUNCTION:
-            return await self._call(session_id, case)
-        usage, latency, finished = Usage(), 0.0, None
-        for text in case.messages:
-            turn = UserTurn(session_id, text, (), case.metadata, [])
-            began = time.perf_counter()
-            finished = await self._turns.run(turn, DiscardingListener(), Caller())
-            latency = (time.perf_counter() - began) * 1000
-            usage = finished.usage
-        session = await self._store.load(session_id)
-        messages = session.messages if session else ()
-        return _facts(session_id, messages, finished, usage, latency)
+    def _embedder(self, name: str) -> Embedder | None:
+        return self._configuration.current.models.embedder(name)
 
-    async def _call(self, session_id: str, case: Case) -> Facts:
-        result = await self._invocations.run(session_id, case.messages[-1], case.metadata, {})
-        messages = (Message("user", case.messages[-1]), Message("assistant", result.output))
+    async def _ask(
+        self, session_id: str, texts: Sequence[str], metadata: Mapping[str, str]
+    ) -> list[Facts]:
+        """Ask, and return what is known of each turn."""
+        if self._env.mode is Mode.FUNCTION:
+            return [await self._call(session_id, texts[-1], metadata)]
+        found = []
+        for text in texts:
+            turn = UserTurn(session_id, text, (), metadata, [])
+            watch = _Watch()
+            finished = await self._turns.run(turn, DiscardingListener(), Caller())
+            latency = watch.milliseconds()
+            session = await self._store.load(session_id)
+            messages = session.messages if session else ()
+            found.append(_facts(session_id, messages, finished, latency))
+        return found
+
+    async def _call(self, session_id: str, text: str, metadata: Mapping[str, str]) -> Facts:
+        watch = _Watch()
+        result = await self._invocations.run(session_id, text, metadata, {})
+        messages = (Message("user", text), Message("assistant", result.output))
         return Facts(
             session_id=session_id,
             turn=1,
@@ -167,72 +317,50 @@ class CaseRunner:
             messages=messages,
             calls=(),
             usage=result.usage,
-            latency_ms=float(result.duration_ms),
+            latency_ms=watch.milliseconds(),
         )
 
 
+class CountedModel:
+    """A model that notes what its answers cost."""
+
+    def __init__(self, model: ChatModel, spent: list[float]) -> None:
+        self._model = model
+        self._spent = spent
+
+    async def stream(self, request: ChatRequest) -> AsyncGenerator[ModelEvent, None]:
+        async with aclosing(self._model.stream(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    self._spent.append(event.usage.cost_usd)
+                yield event
+
+
+class _Watch:
+    """Measures a turn: with a cassette, the recorded time of its calls."""
+
+    def __init__(self) -> None:
+        self._began = time.perf_counter()
+        self._conversation = CONVERSATION.get()
+        self._before = self._conversation.milliseconds if self._conversation else 0.0
+
+    def milliseconds(self) -> float:
+        """Return how long it took until now."""
+        if self._conversation:
+            return self._conversation.milliseconds - self._before
+        return (time.perf_counter() - self._began) * 1000
+
+
 def _facts(
-    session_id: str,
-    messages: Sequence[Message],
-    finished: TurnFinished | None,
-    usage: Usage,
-    latency_ms: float,
+    session_id: str, messages: Sequence[Message], finished: TurnFinished, latency_ms: float
 ) -> Facts:
     return Facts(
         session_id=session_id,
         turn=sum(each.role == "user" for each in messages),
-        output=finished.text if finished else "",
+        output=finished.text,
         messages=messages,
         calls=calls_in(messages),
-        usage=usage,
+        usage=finished.usage,
         latency_ms=latency_ms,
-        blocked=finished.blocked if finished else "",
+        blocked=finished.blocked,
     )
-
-
-@asynccontextmanager
-async def opened(env: RuntimeEnv) -> AsyncIterator[CaseRunner]:
-    """Build the agent of an environment.
-
-    Raises:
-        ConfigurationError: a file of the agent is invalid.
-    """
-    client = HTTPClient()
-    metrics = RuntimeMetrics(CollectorRegistry(), env.agent_name, env.namespace)
-    live: LiveConfiguration | None = None
-
-    def changed() -> None:
-        if live is not None:
-            live.invalidate()
-
-    sources = ToolSources(client, changed, deny_private=env.tools_deny_private_addresses)
-    try:
-        live = LiveConfiguration(Loader(env, client, sources, metrics))
-        sources.start()
-        await sources.settled(_SETTLE_SECONDS)
-        live.refresh()
-        runner = CaseRunner(env, live)
-        try:
-            yield runner
-        finally:
-            await runner.close()
-    finally:
-        await sources.close()
-        await client.close()
-
-
-async def serve(env: RuntimeEnv, parallel: int) -> None:
-    """Answer the cases of standard input, so many at the same time."""
-    lines = await asyncio.to_thread(sys.stdin.buffer.readlines)
-    cases = [msgspec.json.decode(line, type=Case) for line in lines if line.strip()]
-    slots = asyncio.Semaphore(parallel)
-
-    async def answer(runner: CaseRunner, case: Case) -> None:
-        async with slots:
-            result = await runner.run(case)
-        sys.stdout.buffer.write(msgspec.json.encode(result) + b"\n")
-        sys.stdout.buffer.flush()
-
-    async with opened(env) as runner, asyncio.TaskGroup() as group:
-        for case in cases:
-            group.create_task(answer(runner, case))

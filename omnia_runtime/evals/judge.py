@@ -50,15 +50,16 @@ async def judge(rule: Judged, facts: Facts, model: ChatModel) -> Score:
         OmniaError: the judge cannot be asked, or its answer cannot be read.
         TimeoutError: the judge took too long.
     """
-    system = rule.system_prompt or _SYSTEM
+    system, fence = rule.system_prompt or _SYSTEM, secrets.token_hex(8)
     text = await complete(
         model,
         "judgement",
         system,
-        question(rule, facts, secrets.token_hex(8)),
+        question(rule, facts, fence),
         _MAX_TOKENS,
         temperature=0.0,
         output=OutputSchema("judgement", _ANSWER),
+        nonce=fence,
     )
     return read_answer(text)
 

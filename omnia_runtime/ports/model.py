@@ -45,6 +45,8 @@ class ChatRequest(Struct, frozen=True):
             `media.data`, or an http(s) URL that the vendor fetches.
         metadata: that of the client's message; it is never sent to a vendor.
         output: the output schema, in function mode.
+        nonce: random text in the messages, without a meaning; "" for none. Requests that differ
+            in it alone ask the same.
     """
 
     system: str
@@ -54,6 +56,7 @@ class ChatRequest(Struct, frozen=True):
     parameters: Parameters = Parameters()
     metadata: Mapping[str, str] = {}
     output: OutputSchema | None = None
+    nonce: str = ""
 
 
 # Not tracked by the garbage collector: there is one for each chunk, and none can be in a cycle.

@@ -2,7 +2,7 @@
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -164,8 +164,8 @@ def build_models(
             models[config.name] = _model(config, keys, client, metrics)
         except ConfigurationError as error:
             models[config.name] = error
-    responses = [config.mock_responses_path for config in configs if config.mock_responses_path]
-    paths = [Path(name) for name in (path, *responses) if name]
+    read = [name for config in configs for name in _files(config)]
+    paths = [Path(name) for name in (path, *read) if name]
     found = Models(
         configs, models, paths, metrics.fell_back, lambda config: _embedder(config, keys, client)
     )
@@ -175,6 +175,14 @@ def build_models(
     return found
 
 
+def _files(config: ProviderConfig) -> Iterator[str]:
+    """Yield the files that a provider is read from. What a cassette records changes no provider."""
+    if config.mock_responses_path:
+        yield config.mock_responses_path
+    if config.cassette and config.cassette.mode == "replay":
+        yield config.cassette.path
+
+
 def _is_fallback(name: str) -> bool:
     return name == "fallback" or name.startswith("fallback-")
 
@@ -182,10 +190,24 @@ def _is_fallback(name: str) -> bool:
 def _model(
     config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient, metrics: RuntimeMetrics
 ) -> ChatModel:
-    vendor = _build(config, keys, client)
+    vendor = _recorded(config, lambda: _build(config, keys, client))
     metered = MeteredModel(vendor, config.name, config.model, metrics)
     retrying = RetryingModel(metered, config.name, retried=metrics.retried)
     return DefaultedModel(TracedModel(retrying, config), config.defaults)
+
+
+def _recorded(config: ProviderConfig, build: Callable[[], ChatModel]) -> ChatModel:
+    """Build a model; with a cassette, one that records its answers or has recorded ones."""
+    if config.cassette is None:
+        return build()
+    from omnia_runtime.cassettes.cassette import open_cassette  # noqa: PLC0415 - when used
+    from omnia_runtime.cassettes.model import RecordingModel, ReplayingModel  # noqa: PLC0415 - when used
+
+    mode = config.cassette.mode
+    cassette = open_cassette(config.cassette.path, mode)
+    if mode == "replay":
+        return ReplayingModel(config.model, cassette)
+    return RecordingModel(build(), config.model, cassette, first_look=mode == "auto")
 
 
 def _build(config: ProviderConfig, keys: Mapping[str, Secret], client: HTTPClient) -> ChatModel:

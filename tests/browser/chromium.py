@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from websockets.sync.client import ClientConnection, connect
 
-LIMIT = 60.0
+LIMIT = 150.0
 # Root has no sandbox; nothing of the rest may talk to the network by itself.
 OPTIONS = (
     "--headless=new",

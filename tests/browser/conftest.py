@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from tests.browser.chromium import Chromium, chromium
 from tests.browser.served import PageRuntime, Served, served
 from tests.browser.tab import Tab
 from tests.end_to_end.conftest import EXAMPLES, ROOT, Up, with_port
+from tests.programs import PYTHON
 from tests.services import free_port
 
 EXAMPLES_SHOWN = ("support-agent", "summarizer-function")
@@ -64,7 +64,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     errors = folder / "errors.txt"
     with errors.open("wb") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "omnia_cli", "up", "--json", *options],
+            [PYTHON, "-m", "omnia_cli", "up", "--json", *options],
             stdout=subprocess.PIPE,
             stderr=sink,
             env={**os.environ, "XDG_STATE_HOME": str(folder / "state")},

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tests.cluster.harness.commands import run
+from tests.operator.objects import LOADER, parsed
 
 CHART = Path(__file__).parents[2] / "charts/omnia"
 KUBERNETES = "1.34.0"
@@ -88,7 +89,7 @@ class Renderer:
                 *(self.helm, "template", release, CHART, f"--namespace={namespace}"),
                 *(f"--values={file}", f"--kube-version={KUBERNETES}"),
             )
-            loaded = yaml.load_all(rendered, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            loaded = yaml.load_all(rendered, LOADER)
             self._rendered[key] = [each for each in loaded if each]
         return copy.deepcopy(self._rendered[key])
 
@@ -122,7 +123,7 @@ def nested(path: str, value: Any) -> Object:
 
 def everything() -> Object:
     """Return all values of the chart with every part of it enabled."""
-    return merged(yaml.safe_load((CHART / "values.yaml").read_text()), ENABLED)
+    return merged(parsed((CHART / "values.yaml").read_text()), ENABLED)
 
 
 def container(objects: list[Object], component: str = "operator") -> Object:

@@ -8,21 +8,20 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from omnia_core.env import HistoryEnv, OperatorEnv
 from omnia_operator.api.workload import PodDefaults
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy
 from omnia_operator.settings import settings_of
+from tests.operator.objects import parsed
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts/omnia"
 
 
 def values() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
-    return found
+    return parsed((CHART / "values.yaml").read_text())
 
 
 def schema() -> dict[str, Any]:

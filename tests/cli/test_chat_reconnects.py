@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import pytest
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from tests.facade.scripted_runtime import Requests, ScriptedRuntime, serving
 from tests.facade.test_program import program
+from tests.programs import PYTHON
 from tests.services import LIMIT, free_port
 
 # Many times the tries of the command, on a busy machine.
@@ -107,7 +107,7 @@ async def agent() -> AsyncIterator[Agent]:
 @asynccontextmanager
 async def chatting(agent: Agent) -> AsyncIterator[Chat]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "omnia_cli", "chat", agent.url),
+        *(PYTHON, "-m", "omnia_cli", "chat", agent.url),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

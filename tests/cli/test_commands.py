@@ -13,6 +13,7 @@ from omnia_cli.local.report import PersonReporter, Serving
 from omnia_cli.running import announce, announced
 from omnia_core.names import Door, Mode
 from omnia_operator.plan.doors import PATHS
+from tests.programs import PYTHON
 from tests.services import LIMIT
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ GOOD = (ROOT / "examples/hello-agent/agent.yaml").read_text()
 
 def omnia(*words: str, cwd: Path = ROOT, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "omnia_cli", *words],
+        [PYTHON, "-m", "omnia_cli", *words],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(cwd / "state")},
         input=text,
@@ -53,6 +54,13 @@ def test_help_and_version_have_the_usual_options() -> None:
     assert omnia("-h").stdout == omnia("--help").stdout != ""
     assert omnia("up", "-h").returncode == 0
     assert omnia("--version").stdout.startswith("omnia ")
+
+
+def test_a_command_that_reads_no_manifest_loads_no_model_of_one() -> None:
+    code = "import sys, omnia_cli.__main__; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    loaded = done.stdout.decode().split()
+    assert [each for each in loaded if each.startswith("omnia_operator")] == []
 
 
 def serving(name: str) -> Serving:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omnia_cli.evaluation.dataset import DatasetInvalid, read_dataset
+from omnia_cli.evaluation.differences import differences
 from omnia_cli.evaluation.junit import write_junit
 from omnia_cli.evaluation.results import (
     CaseAnswer,
@@ -20,7 +21,6 @@ from omnia_cli.evaluation.results import (
     ExitCode,
     Report,
     UsedTokens,
-    differences,
     report,
 )
 from omnia_core.jsonvalue import JsonObject
@@ -83,16 +83,18 @@ def page_blocks(language: str) -> list[str]:
 
 def test_the_lines_of_the_page_are_typed(tmp_path: Path) -> None:
     lines = [line for text in page_blocks("console") for line in text.splitlines()]
-    assert len(lines) == 3
+    lines = [line for line in lines if "examples/" in line]
+    assert len(lines) == 4
     for line in lines:
         words = line.removeprefix("$ omnia ").replace("examples/", f"{ROOT}/examples/").split()
         done = omnia(*words, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("no difference to the baseline\n")
+        said = done.stdout.splitlines()
+        assert ("--baseline" in line) is (said[-1] == "no difference to the baseline")
 
 
 def test_the_dataset_of_the_page_is_one(tmp_path: Path) -> None:
-    (text,) = page_blocks("yaml")
+    text = page_blocks("yaml")[0]
     made = read_dataset(Path(dataset(tmp_path, text)))
     assert [case.name for case in made.cases] == ["an order is looked up", "two turns"]
     assert [each.id for each in made.cases[1].evals] == ["short", "contains", "llm_judge"]
@@ -136,6 +138,18 @@ def test_a_wrong_dataset_is_told_with_its_place(tmp_path: Path, content: Any, sa
         read_dataset(Path(dataset(tmp_path, content)))
     assert "evals.yaml: " in str(refused.value)
     assert said in str(refused.value)
+
+
+def test_no_case_is_begun_when_the_money_is_spent(tmp_path: Path) -> None:
+    cases = [{**ORDER, "name": str(number), "evals": []} for number in range(4)]
+    ended = run(tmp_path, cases, "--max-cost", "0.001", "--max-parallel", "1")
+    assert ended.returncode == 3, ended.stdout + ended.stderr
+    lines = ended.stdout.splitlines()
+    assert [line.split()[0] for line in lines if line[:4] in ("PASS", "SKIP")] == [
+        "PASS",
+        *["SKIP"] * 3,
+    ]
+    assert "USD are spent, and --max-cost is 0.001" in ended.stdout
 
 
 def test_what_is_configured_wrong_ends_the_command_with_2(tmp_path: Path) -> None:
@@ -269,6 +283,56 @@ def test_junit_has_a_suite_for_each_evaluation_and_survives_any_text(tmp_path: P
     assert suites["answers"].get("errors") == "1"
 
 
+# What junit-10.xsd of the xUnit plugin for Jenkins allows: the attributes of each element, those
+# that are required, and its children in any order.
+JENKINS: dict[str, tuple[set[str], set[str], set[str]]] = {
+    "testsuites": ({"name", "time", "tests", "failures", "errors"}, set(), {"testsuite"}),
+    "testsuite": (
+        {"group", "time", "skipped", "timestamp", "hostname", "id", "package", "file"},
+        {"name", "tests", "failures", "errors"},
+        {"testsuite", "properties", "testcase", "system-out", "system-err"},
+    ),
+    "testcase": (
+        {"time", "classname", "group"},
+        {"name"},
+        {"skipped", "error", "failure", "system-out", "system-err"},
+    ),
+    **dict.fromkeys(("failure", "error", "skipped"), ({"type", "message"}, set(), set())),
+    "system-out": (set(), set(), set()),
+}
+
+
+def test_junit_has_only_what_the_schema_of_jenkins_allows(tmp_path: Path) -> None:
+    results = tuple(
+        EvaluationResult(str(outcome), "t", turn, outcome, error="why")
+        for outcome in EvalOutcome
+        for turn in (1, 2)
+    )
+    answers = [
+        CaseAnswer(0, 1, "a", results),
+        CaseAnswer(0, 2, error="x"),
+        CaseAnswer(0, 3, not_asked="y"),
+    ]
+    write_junit(tmp_path / "junit.xml", report("a", ["one"], answers, 1))
+    root = suites_of(tmp_path / "junit.xml")
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        allowed, required, children = JENKINS[element.tag]
+        assert required <= set(element.attrib) <= allowed | required
+        assert {child.tag for child in element} <= children
+    for suite in root:
+        found = {
+            tag: len(suite.findall(f"testcase/{tag}")) for tag in ("failure", "error", "skipped")
+        }
+        counts = {
+            tag: int(suite.get(name, "0"))
+            for tag, name in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped"))
+        }
+        assert (counts, int(suite.get("tests", "0"))) == (found, len(suite.findall("testcase")))
+    names = [test.get("name") for test in root.findall("testsuite[@name='passed']/testcase")]
+    assert names == ["one #1, turn 1", "one #1, turn 2"]
+
+
 def test_a_report_is_read_again_and_compared(tmp_path: Path) -> None:
     before = report(
         "a",
@@ -282,7 +346,8 @@ def test_a_report_is_read_again_and_compared(tmp_path: Path) -> None:
     )
     assert list(differences(again, now)) == [
         "mended: one",
-        "new: three",
+        "      e: failed 0.00 -> passed 1.00: why \x00 not",
+        "new: three, passed",
         "gone: two",
         "e: mean score 0.50 -> 1.00",
     ]

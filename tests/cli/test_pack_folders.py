@@ -21,11 +21,12 @@ from omnia_cli.sources import load, source_files
 from omnia_cli.validate import validate
 from omnia_core.files.pack import parse_pack
 from tests.core.whole_pack import WHOLE
+from tests.operator.objects import LOADER
 
 ROOT = Path(__file__).parents[2]
 PACKS: dict[str, Any] = {"every key of the format": WHOLE}
 for _file in sorted(ROOT.glob("examples/**/*.yaml")) + sorted(ROOT.glob("tests/**/data/**/*.yaml")):
-    for _found in yaml.safe_load_all(_file.read_text()):
+    for _found in yaml.load_all(_file.read_text(), LOADER):
         for _key, _text in ((_found or {}).get("data") or {}).items():
             if _key == "pack.json":
                 PACKS[f"{_file.relative_to(ROOT)}:{len(PACKS)}"] = json.loads(_text)

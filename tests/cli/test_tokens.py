@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-import sys
 from pathlib import Path
 
 from tests.facade.scripted_runtime import LIMIT
 from tests.facade.test_auth_program import secured_program
+from tests.programs import PYTHON
 
 ROOT = Path(__file__).parents[2]
 
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 async def omnia(*arguments: str, said: str = "", **variables: str) -> tuple[int, str]:
     """Run a command; return its exit code and what it printed."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "omnia_cli", *arguments),
+        *(PYTHON, "-m", "omnia_cli", *arguments),
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **variables},
         stdin=asyncio.subprocess.PIPE,

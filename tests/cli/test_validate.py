@@ -1,14 +1,16 @@
 """`omnia validate`: findings with file, line, object, path, and what to do."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import orjson
 import pytest
 
+from omnia_cli import manifests, retention
 from omnia_cli.findings import Finding
 from omnia_cli.validate import validate
+from omnia_operator.resolve import RetentionPolicy, in_force
+from tests.programs import PYTHON
 
 ROOT = Path(__file__).parents[2]
 
@@ -295,7 +297,7 @@ def test_the_commands_refuse_fields_and_durations_that_a_cluster_refuses(
     file.write_text(INLINE.format(**{"provider": "", "session": ""} | fields))
     for command in ("validate", "up"):
         done = subprocess.run(
-            [sys.executable, "-m", "omnia_cli", command, "-f", str(file)],
+            [PYTHON, "-m", "omnia_cli", command, "-f", str(file)],
             capture_output=True,
             text=True,
             check=False,
@@ -388,7 +390,7 @@ def test_an_input_of_kustomize_is_named_with_the_command_for_it(tmp_path: Path, 
 def test_programs_get_one_object_a_finding_and_an_exit_code(tmp_path: Path) -> None:
     file = tmp_path / "agent.yaml"
     file.write_text(AGENT.replace("port:", "prot:"))
-    command = [sys.executable, "-m", "omnia_cli", "validate", "--json", "-f", str(file)]
+    command = [PYTHON, "-m", "omnia_cli", "validate", "--json", "-f", str(file)]
     done = subprocess.run(command, capture_output=True, check=False, timeout=150, cwd=ROOT)
 
     found = [orjson.loads(line) for line in done.stdout.splitlines()]
@@ -538,3 +540,79 @@ def test_a_kind_that_is_left_unfinished_is_understood(tmp_path: Path) -> None:
 def test_manifests_without_any_object_are_an_error(tmp_path: Path) -> None:
     (finding,) = check(tmp_path, "# nothing yet\n")
     assert "there is no object in it" in finding.message
+
+
+def test_the_content_of_a_pack_is_read_once_and_its_first_faults_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"tool_{number}" for number in range(150)]
+    value = {
+        "id": "p",
+        "name": "P",
+        "version": "1.0.0",
+        "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+        "prompts": {
+            "a": {
+                "id": "a",
+                "name": "A",
+                "version": "1.0.0",
+                "system_template": "Be kind.",
+                "tools": names,
+                "validators": [{"type": "none"}],
+            }
+        },
+        "tools": {"tool": {"name": "tool", "description": "d"}},
+    }
+    head, _, _ = PACK.partition("  pack.json: |")
+    packs = [head.partition("---\n")[0].replace("my-pack", f"pack-{number}") for number in range(5)]
+    config_map = (
+        head.partition("---\n")[2] + f"  pack.json: |\n    {orjson.dumps(value).decode()}\n"
+    )
+    read: list[Path] = []
+    text_of = manifests.text_of
+
+    def counted(file: Path) -> str:
+        read.append(file)
+        return text_of(file)
+
+    monkeypatch.setattr(manifests, "text_of", counted)
+    found = check(tmp_path, *packs, config_map, references=False)
+
+    assert len(read) == 2  # its objects, and its lines
+    about_pack = [each for each in found if "content of" in each.message]
+    assert len(about_pack) == 101
+    assert about_pack[0].message.endswith("there are 51 more findings: mend these first")
+    assert about_pack[1].severity == "error"
+    assert about_pack[2].message.endswith('did you mean "tool"?')
+
+
+def test_the_data_of_a_config_map_that_are_no_object_are_left_to_kubernetes(tmp_path: Path) -> None:
+    head, _, _ = PACK.partition("\ndata:\n")
+    found = check(tmp_path, head + "\ndata: [1]\n", references=False)
+    assert [each.message for each in found] == [
+        'PromptPack "my-pack" reads the key pack.json: add it'
+    ]
+
+
+def test_policies_of_many_namespaces_are_each_compared_with_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+
+    def counted(namespace: str, policies: list[RetentionPolicy]) -> RetentionPolicy | None:
+        compared.append(len(policies))
+        return in_force(namespace, policies)
+
+    monkeypatch.setattr(retention, "in_force", counted)
+    policy = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: SessionRetentionPolicy
+metadata: {{name: {name}, namespace: ns-{number}}}
+spec: {{ttlAfterInactive: 1h}}
+"""
+    check(
+        tmp_path,
+        *(policy.format(name=name, number=number) for number in range(30) for name in ("a", "b")),
+        references=False,
+    )
+    assert compared == [2] * 30

@@ -33,4 +33,5 @@ async def main(file: str, writer: str, count: str, session_id: str, size: str) -
     await store.close()
 
 
-asyncio.run(main(*sys.argv[1:]))
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))

@@ -297,7 +297,10 @@ def test_every_error_is_listed_and_not_only_the_first() -> None:
                 prompts={"a": prompt(tools=["lokup", "other_*"])},
                 tools={"lookup": {"name": "lookup", "description": "d"}},
             ),
-            'prompts.a.tools[0]: there is no tool "lokup" here; did you mean "lookup"?; it is',
+            (
+                'prompts.a.tools[0]: there is no tool "lokup" here; it is offered if the'
+                ' ToolRegistry has it; did you mean "lookup"?'
+            ),
         ),
         (
             pack(template_engine={"version": "v1", "syntax": "mustache"}),

@@ -33,7 +33,10 @@ def issues(place: str, value: object) -> list[Issue]:
         (
             "workflow.states.start.on_event.done",
             "ende",
-            'workflow.states.start.on_event.done: there is no state "ende" here; did you mean "end',
+            (
+                'workflow.states.start.on_event.done: there is no state "ende" here; there are:'
+                ' start, end; did you mean "end"?'
+            ),
         ),
         (
             "workflow.states.start.persistence",

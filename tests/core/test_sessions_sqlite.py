@@ -7,7 +7,6 @@ import random
 import sqlite3
 import stat
 import subprocess
-import sys
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -39,6 +38,7 @@ from omnia_core.sessions.sqlite.migrations import APPLICATION_ID, migrations
 from omnia_core.sessions.sqlite.store import SqliteSessionStore, SqliteTimings
 from omnia_core.units import Duration
 from tests.core.session_beds import TTL, sqlite_store, sqlite_time
+from tests.programs import PYTHON
 from tests.services import LIMIT
 
 HELLO = Message("user", "hello", user_id="mia", pack_version="1.0.0")
@@ -69,7 +69,7 @@ async def opened(path: Path) -> AsyncIterator[SqliteSessionStore]:
 def writer(path: Path, name: str, count: int, session: str, size: int) -> "subprocess.Popen[str]":
     arguments = (str(path), name, str(count), session, str(size))
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.core.sqlite_writer", *arguments],
+        [PYTHON, "-m", "tests.core.sqlite_writer", *arguments],
         stdout=subprocess.PIPE,
         text=True,
     )

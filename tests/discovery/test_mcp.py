@@ -1,7 +1,6 @@
 import contextlib
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.toolregistry import ToolStatus
 from omnia_operator.discovery import DiscoveryContext
 from tests.discovery.given import discover, handler, mcp, silent_server, web_server
+from tests.programs import PYTHON
 from tests.services import LIMIT, free_port
 
 PATHS = {"streamable-http": "/mcp", "sse": "/sse"}
@@ -20,7 +20,7 @@ PATHS = {"streamable-http": "/mcp", "sse": "/sse"}
 
 @contextlib.contextmanager
 def running(transport: str, port: int) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.discovery.mcp_server", transport, str(port)]
+    command = [PYTHON, "-m", "tests.discovery.mcp_server", transport, str(port)]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + LIMIT
     try:

@@ -18,12 +18,15 @@ import orjson
 import pytest
 
 from omnia_core.env.shared import GrpcTransport
+from tests.programs import PYTHON
 from tests.services import free_port
 from tests.transport import TRANSPORT, VARIABLES
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-OMNIA = (sys.executable, "-m", "omnia_cli")
+OMNIA = (PYTHON, "-m", "omnia_cli")
+# A start of Python: for a terminal, and where a test looks at the processes themselves.
+OMNIA_STARTED = (sys.executable, "-m", "omnia_cli")
 (VARIABLE,) = ("=".join(each) for each in VARIABLES.items())
 OMNIA_WITH = (sys.executable, "-m", "tests.end_to_end.omnia_with", VARIABLE)
 LIMIT = 150.0
@@ -132,12 +135,14 @@ def starting(folder: Path, environment: dict[str, str]) -> Iterator[Start]:
     running: list[Up] = []
     command = OMNIA if TRANSPORT is GrpcTransport.BUILTIN else OMNIA_WITH
 
-    def run(*paths: Path, options: Sequence[str] = (), **variables: str) -> Up:
+    def run(
+        *paths: Path, options: Sequence[str] = (), omnia: Sequence[str] = command, **variables: str
+    ) -> Up:
         errors = folder / f"errors-{len(running)}.txt"
         files = [each for path in paths for each in ("-f", str(path))]
         with errors.open("wb") as sink:
             process = subprocess.Popen(
-                [*command, "up", "--json", *options, *files],
+                [*omnia, "up", "--json", *options, *files],
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 env={**environment, **variables},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import OMNIA, ROOT, Example, Start, starting
+from tests.end_to_end.conftest import OMNIA_STARTED, ROOT, Example, Start, starting
 from tests.end_to_end.terminal import PATIENCE, Terminal, terminal
 from tests.services import free_port
 
@@ -91,7 +91,9 @@ def person(need_program: Callable[[str, str], str]) -> Iterator[Terminal]:
 
 
 def talk(person: Terminal, environment: dict[str, str], *options: str) -> None:
-    person.start([*OMNIA, "chat", "writer", *options], {**environment, "PYTHONPATH": str(ROOT)})
+    person.start(
+        [*OMNIA_STARTED, "chat", "writer", *options], {**environment, "PYTHONPATH": str(ROOT)}
+    )
     person.until("Ctrl-D leaves\n\n>")
 
 
@@ -221,7 +223,9 @@ def test_the_newest_conversation_is_resumed_with_what_was_said_last(
 ) -> None:
     talk(person, served)
     person.say("hello there")
+    # Ctrl-D leaves at the prompt, which is there after the answer.
     person.until("tokens ·")
+    person.until("\n>", times=2)
     person.press("C-d")
     person.until("exit 0")
     with (
@@ -240,7 +244,7 @@ def test_a_facade_that_is_replaced_is_connected_again(
     ready = up.wait("ready")
     up.wait("serving")
     person.start(
-        [*OMNIA, "chat", "support-agent"],
+        [*OMNIA_STARTED, "chat", "support-agent"],
         {**environment, "TERM": "xterm-256color", "PYTHONPATH": str(ROOT)},
     )
     person.until("Ctrl-D leaves\n\n>")

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from tests.end_to_end.conftest import LIMIT, ROOT, Example, Share, Start
+from tests.programs import PYTHON
 from tests.services import free_port
 
 THREE_TURNS = ("hello", "Where is order A-1001?", "And order Z-9?")
@@ -104,7 +105,7 @@ def test_the_websockets_command_line_holds_three_turns_with_a_tool_over_http(
 
 def test_omnia_chat_streams_and_shows_tool_calls(share: Share) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "omnia_cli", "chat", "support-agent"],
+        [PYTHON, "-m", "omnia_cli", "chat", "support-agent"],
         input=b"hello\nWhere is order A-1002?\n",
         capture_output=True,
         check=False,
@@ -133,7 +134,7 @@ def test_every_agent_of_the_examples_answers(
 
     for name, (message, expected) in ANSWERS.items():
         done = subprocess.run(
-            [sys.executable, "-m", "omnia_cli", "chat", name],
+            [PYTHON, "-m", "omnia_cli", "chat", name],
             input=message.encode(),
             capture_output=True,
             check=False,
@@ -173,7 +174,7 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
     manifest.write_text(SLOW.format(port=free_port()))
     start(manifest).wait("serving")
     chat = subprocess.Popen(
-        [sys.executable, "-u", "-m", "omnia_cli", "chat", "slow"],
+        [PYTHON, "-u", "-m", "omnia_cli", "chat", "slow"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment | {"PYTHONUNBUFFERED": "1"},

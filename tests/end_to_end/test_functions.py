@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import orjson
 import yaml
 
 from tests.end_to_end.conftest import EXAMPLES, LIMIT, ROOT, Answer, Example, Share, Start
+from tests.programs import PYTHON
 from tests.services import free_port
 
 Curl = Callable[..., Answer]
@@ -39,7 +39,7 @@ def test_the_summarizer_answers_two_texts_differently(
     first = curl(url, *JSON, "-d", f"@{given}")
     second = curl(url, *JSON, "-d", '{"text": "Cats sleep. Dogs bark.", "maxWords": 10}')
     called = subprocess.run(
-        [sys.executable, "-m", "omnia_cli", "call", "summarizer-function", f"@{given}"],
+        [PYTHON, "-m", "omnia_cli", "call", "summarizer-function", f"@{given}"],
         capture_output=True,
         check=True,
         timeout=LIMIT,
@@ -122,7 +122,7 @@ def test_without_the_development_variable_every_request_is_unauthorized(
         "OMNIA_BIND_ADDRESS": "127.0.0.1",
         "OMNIA_FUNCTION_PATH": str(schemas),
     }
-    facade = subprocess.Popen([sys.executable, "-m", "omnia_facade"], env=environ, cwd=ROOT)
+    facade = subprocess.Popen([PYTHON, "-m", "omnia_facade"], env=environ, cwd=ROOT)
     try:
         retrying = ("--retry", "50", "--retry-connrefused", "--retry-delay", "0")
         answer = curl(f"http://127.0.0.1:{port}/functions/f", *JSON, *retrying, "-d", "{}")

@@ -1,11 +1,11 @@
 """What `omnia import` writes runs: agents of kagent and of the Go Omnia, on one machine."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.test_tool_settings import asked
+from tests.programs import PYTHON
 from tests.runtime.servers import ChatServer, chunk, serving
 
 KAGENT = """\
@@ -60,7 +60,7 @@ def imported(text: str, folder: Path) -> Path:
     """Import a file; return the folder of the manifests."""
     (folder / "theirs.yaml").write_text(text)
     output = folder / "ours"
-    command = [sys.executable, "-m", "omnia_cli", "import", str(folder / "theirs.yaml")]
+    command = [PYTHON, "-m", "omnia_cli", "import", str(folder / "theirs.yaml")]
     done = subprocess.run(
         [*command, "-o", str(output)], capture_output=True, text=True, timeout=120, check=False
     )

@@ -87,7 +87,7 @@ def test_an_edit_of_a_pack_is_in_use_in_the_conversation_under_way(
             assert time.monotonic() - began < LIMIT
             time.sleep(BREATH)
 
-    assert up.wait("reloaded")["name"] == "support-agent"
+    up.wait("reloaded", name="support-agent")
 
 
 def test_a_broken_edit_is_named_and_the_last_good_one_stays_in_use(

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.end_to_end.conftest import LIMIT, OMNIA, Start
+from tests.end_to_end.conftest import LIMIT, OMNIA_STARTED, Start
 from tests.end_to_end.test_up import alive
 from tests.services import free_port
 
@@ -52,7 +52,7 @@ def test_the_processes_and_the_private_folder_end_with_omnia_up(
 ) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    up = start(example("support-agent"), TMPDIR=str(temporary))
+    up = start(example("support-agent"), omnia=OMNIA_STARTED, TMPDIR=str(temporary))
     ready = up.wait("ready")
     up.wait("serving")
     port = urlsplit(ready["url"]).port or 0
@@ -75,7 +75,7 @@ def test_a_closed_terminal_ends_omnia_up(example: Example, environment: dict[str
     file.write_text(text.replace(text.split("port: ")[1].split("\n")[0], str(port), 1))
     terminal, its_end = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *OMNIA, "up", "-f", str(folder)],
+        ["setsid", "--ctty", "--wait", *OMNIA_STARTED, "up", "-f", str(folder)],
         stdin=its_end,
         stdout=its_end,
         stderr=its_end,

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from aiohttp import web
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.collector import Seen, Spans, grpc_collector, http_collector
+from tests.programs import PYTHON
 from tests.runtime.scripted import Mounted, http_tool, pack
 from tests.runtime.servers import USAGE, call_piece, chunk, serving
 from tests.services import LIMIT, free_port
@@ -97,7 +97,7 @@ class Pair:
         }
         with self.errors.open("wb") as sink:
             self.processes = [
-                subprocess.Popen([sys.executable, "-m", program], env=env, stderr=sink)
+                subprocess.Popen([PYTHON, "-m", program], env=env, stderr=sink)
                 for program, env in (
                     ("omnia_runtime", {**mounted.environment(), **common}),
                     ("omnia_facade", {**os.environ, **facade, **common}),

@@ -12,7 +12,7 @@ import yaml
 from websockets.asyncio.client import connect
 
 from omnia_core.env.shared import GrpcTransport
-from tests.end_to_end.conftest import EXAMPLES, LIMIT, Example, Start
+from tests.end_to_end.conftest import EXAMPLES, LIMIT, OMNIA_STARTED, OMNIA_WITH, Example, Start
 from tests.transport import TRANSPORT
 
 PAIRS = [
@@ -72,7 +72,8 @@ async def call(session: aiohttp.ClientSession, url: str) -> None:
 def test_the_programs_have_the_transport_of_this_run_and_not_the_other(
     start: Start, example: Example
 ) -> None:
-    ready = start(example("support-agent")).wait("ready")
+    command = OMNIA_STARTED if TRANSPORT is GrpcTransport.BUILTIN else OMNIA_WITH
+    ready = start(example("support-agent"), omnia=command).wait("ready")
     for pid in ready["pids"].values():
         loaded = "cygrpc" in Path(f"/proc/{pid}/maps").read_text()
         assert loaded == (TRANSPORT is GrpcTransport.GRPCIO)

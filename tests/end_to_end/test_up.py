@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from websockets.sync.client import connect
 
 from tests.end_to_end.conftest import EXAMPLES, LIMIT, Start
 from tests.end_to_end.test_reload import HELLO, ask
+from tests.programs import PYTHON
 from tests.services import free_port
 
 Example = Callable[[str], Path]
@@ -136,7 +136,7 @@ def test_wrong_use_is_answered_in_one_line(
     arguments: list[str], expected: str, environment: dict[str, str]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "omnia_cli", *arguments],
+        [PYTHON, "-m", "omnia_cli", *arguments],
         capture_output=True,
         check=False,
         timeout=LIMIT,
@@ -152,7 +152,7 @@ def test_the_table_for_people_names_the_agent_and_how_to_talk_to_it(
     environment: dict[str, str],
 ) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "omnia_cli", "up", "-f", str(EXAMPLES / "echo-agent")],
+        [PYTHON, "-m", "omnia_cli", "up", "-f", str(EXAMPLES / "echo-agent")],
         stdout=subprocess.PIPE,
         env=environment,
     )

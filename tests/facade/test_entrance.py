@@ -12,6 +12,7 @@ from omnia_core.http.errors import HttpError, response_bytes
 from omnia_core.http.head import MAX_HEAD_BYTES, RepeatedField, RequestHead, parse_head
 from omnia_core.http.hosts import HostRule
 from omnia_facade.auth.chain import Authenticator
+from omnia_facade.auth.principal import Principal
 from omnia_facade.entrance.admission import is_conversation, rejection_of_upgrade
 from omnia_facade.entrance.capacity import Capacity
 from omnia_facade.entrance.errors import (
@@ -20,6 +21,7 @@ from omnia_facade.entrance.errors import (
     too_many_connections_of_user,
     unauthorized,
 )
+from omnia_facade.entrance.http_side import HttpProtocolFactory, HttpSide
 from omnia_facade.entrance.router import ConnectionRouter, EntranceContext
 from omnia_facade.timings import USUAL
 from tests.facade.conftest import http_side
@@ -221,11 +223,9 @@ async def answers(
 ) -> tuple[bytes, list[str]]:
     """Send pieces to a router; return everything that it answers, and its rejections."""
     rejections: list[str] = []
+    given: dict[str, Any] = {"authenticator": Authenticator([], allow_unauthenticated=True), **more}
     context = EntranceContext(
-        authenticator=Authenticator([], allow_unauthenticated=True),
-        capacity=Capacity(limit=places, user_limit=1),
-        rejected=rejections.append,
-        **more,
+        capacity=Capacity(limit=places, user_limit=1), rejected=rejections.append, **given
     )
     if draining:
         context.draining.set()
@@ -298,6 +298,51 @@ async def test_a_connection_that_was_handed_over_is_not_cut_for_its_head() -> No
     found, rejections = await answers(*pieces, http=http_side(Served), timings=timings)
     assert found.replace(b"][", b"") == b"[" + GET + b"xxxxxxxxxend]"
     assert rejections == []
+
+
+class Slow:
+    """A check of credentials that takes longer than a head may."""
+
+    expected = ""
+
+    async def validate(self, _headers: Mapping[str, str]) -> Principal:
+        await later()
+        return Principal("ann", user_id="ann")
+
+
+async def later() -> None:
+    """Return after a timer of 50 ms, which began later, would have ended."""
+    loop = asyncio.get_running_loop()
+    over = loop.create_future()
+    loop.call_later(0.2, over.set_result, None)
+    await over
+
+
+async def opened_late() -> HttpProtocolFactory:
+    await later()
+    return Served
+
+
+@pytest.mark.parametrize(
+    ("piece", "more"),
+    [
+        (GET, {"http": HttpSide(opened_late)}),
+        (
+            WS,
+            {
+                "upgrade": lambda *_: Served(),
+                "authenticator": Authenticator([Slow()], allow_unauthenticated=False),
+            },
+        ),
+    ],
+    ids=["server", "credential"],
+)
+async def test_a_client_whose_head_is_there_is_not_cut_while_the_facade_is_slow(
+    piece: bytes, more: dict[str, Any]
+) -> None:
+    timings = structs.replace(USUAL, head=0.05)
+    found, rejections = await answers(piece + b"end", timings=timings, **more)
+    assert (found, rejections) == (b"[" + piece + b"][end]", [])
 
 
 async def test_a_rejected_client_may_go_on_to_send_for_a_moment() -> None:

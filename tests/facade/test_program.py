@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
+from tests.programs import PYTHON
 from tests.services import free_port
 from tests.transport import VARIABLES
 
@@ -54,10 +55,12 @@ def refused(**variables: object) -> str:
 
 
 @asynccontextmanager
-async def program(**variables: object) -> AsyncIterator[asyncio.subprocess.Process]:
+async def program(
+    command: Sequence[str] = (PYTHON, *PROGRAM[1:]), /, **variables: object
+) -> AsyncIterator[asyncio.subprocess.Process]:
     env = environment(**variables)
     process = await asyncio.create_subprocess_exec(
-        *PROGRAM, env=env, cwd=ROOT, stderr=asyncio.subprocess.PIPE
+        *command, env=env, cwd=ROOT, stderr=asyncio.subprocess.PIPE
     )
     try:
         async with asyncio.timeout(LIMIT):
@@ -108,6 +111,7 @@ async def test_a_function_is_served_on_the_same_loop_as_in_a_pod(tmp_path: Path)
     async with (
         serving(ScriptedRuntime()) as runtime_port,
         program(
+            PROGRAM,
             OMNIA_MODE="function",
             OMNIA_FUNCTION_PATH=path,
             OMNIA_RUNTIME_ADDRESS=f"127.0.0.1:{runtime_port}",

@@ -15,7 +15,7 @@ from omnia_facade.timings import Timings
 from tests.facade.conftest import connected, running
 from tests.facade.scripted_runtime import LIMIT, ScriptedRuntime, serving
 from tests.facade.test_admission import counted
-from tests.facade.test_program import program
+from tests.facade.test_program import PROGRAM, program
 from tests.services import free_port
 
 MEGABYTES = 64
@@ -80,6 +80,7 @@ async def test_what_is_kept_for_who_reads_nothing_is_bounded_and_does_not_stop_t
     async with (
         serving(runtime) as runtime_port,
         program(
+            PROGRAM,
             OMNIA_RUNTIME_ADDRESS=f"127.0.0.1:{runtime_port}",
             OMNIA_FACADE_PORT=port,
             OMNIA_DRAIN_TIMEOUT="300ms",

@@ -1,7 +1,7 @@
 """A peer that says frames of every kind at random, some of them wrong, and damage on the way."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import hpack
 
@@ -19,9 +19,17 @@ TYPES = ("application/grpc", "application/grpc", "application/grpc", "text/html"
 class Peer:
     """Says frames of every kind; how many of them are wrong is another chance."""
 
-    def __init__(self, chance: random.Random, *, opens: bool, last: int) -> None:
+    def __init__(
+        self,
+        chance: random.Random,
+        *,
+        opens: bool,
+        last: int,
+        paths: Sequence[str] = PATHS,
+    ) -> None:
         """`opens` says whether the streams are the peer's; `last` is the newest one."""
         self.chance = chance
+        self.paths = paths
         self.wild = chance.choice((0.0, 0.01, 0.1))
         self.encoder = hpack.Encoder()
         self.opens = opens
@@ -85,7 +93,11 @@ class Peer:
         chance = self.chance
         fields = [(":status", "200"), ("content-type", "application/grpc")]
         if request:
-            fields = [(":method", "POST"), (":scheme", "http"), (":path", chance.choice(PATHS))]
+            fields = [
+                (":method", "POST"),
+                (":scheme", "http"),
+                (":path", chance.choice(self.paths)),
+            ]
             fields += [("content-type", chance.choice(TYPES))]
         elif chance.random() < 0.3:
             fields = [("grpc-status", "0")]

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.load.document_reader import MIB, Reading
+from tests.load.document_reader import CPU_SECONDS, MIB, Reading
 from tests.load.documents import LARGEST, documents
 from tests.load.watched import ROOT
 from tests.services import SOAK_SECONDS
@@ -67,6 +68,18 @@ class Figures:
         )
 
 
+class Document:
+    """A document in a file, which a report names: hypothesis would print the content."""
+
+    def __init__(self, reader: str, file: Path, content: bytes) -> None:
+        self.reader = reader
+        self.file = file
+        self.content = content
+
+    def __repr__(self) -> str:
+        return f"the document for {self.reader} in {self.file}"
+
+
 @dataclass
 class Program:
     """A program that reads documents, as long as it lives."""
@@ -74,7 +87,8 @@ class Program:
     process: "subprocess.Popen[bytes]"
     figures: dict[str, Figures] = field(default_factory=dict)
 
-    def read(self, reader: str, content: bytes) -> Reading:
+    def read(self, document: Document) -> Reading:
+        reader, content = document.reader, document.content
         assert self.process.stdin
         assert self.process.stdout
         with contextlib.suppress(BrokenPipeError):
@@ -82,7 +96,9 @@ class Program:
             self.process.stdin.flush()
         answer = self.process.stdout.readline()
         if not answer:
-            return Reading(f"the program ended with {self.process.wait()}", 0.0, 0.0)
+            ended = self.process.wait()
+            why = f"more than {CPU_SECONDS:.0f} s of CPU" if ended == -signal.SIGPROF else ended
+            return Reading(f"the program ended: {why}", 0.0, 0.0)
         reading = msgspec.json.decode(answer, type=Reading)
         self.figures.setdefault(reader, Figures()).add(len(content), reading)
         return reading
@@ -115,8 +131,11 @@ def test_a_document_is_a_value_or_an_error_within_time_and_memory(
 ) -> None:
     until = time.monotonic() + seconds
     readers = st.sampled_from(list(READERS[name]))
+    kept = tmp_path / "document"
     drawn = readers.flatmap(
-        lambda reader: st.tuples(st.just(reader), documents(reader, READERS[name][reader]))
+        lambda reader: documents(reader, READERS[name][reader]).map(
+            lambda content: Document(reader, kept, content)
+        )
     )
     first = int.from_bytes(os.urandom(4))
     rounds = 0
@@ -130,15 +149,13 @@ def test_a_document_is_a_value_or_an_error_within_time_and_memory(
             suppress_health_check=list(HealthCheck),
         )
         @given(drawn)
-        def check(document: tuple[str, bytes]) -> None:
+        def check(document: Document) -> None:
             if time.monotonic() > until:
                 return
-            reader, content = document
-            kept = tmp_path / "document"
-            kept.write_bytes(content)
-            reading = program.read(reader, content)
-            assert reading.outcome in {"value", "refused"}, (reader, kept)
-            assert reading.megabytes < MEGABYTES[name], (reader, kept)
+            document.file.write_bytes(document.content)
+            reading = program.read(document)
+            assert reading.outcome in {"value", "refused"}, (document, reading)
+            assert reading.megabytes < MEGABYTES[name], (document, reading)
 
         while time.monotonic() < until:
             seed(first + rounds)(check)()

@@ -4,12 +4,14 @@ import asyncio
 import sys
 import time
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import connect
 
+from omnia_core.health import LOOP_SECONDS
 from tests.facade.test_program import environment
 from tests.load.flooder import KINDS
 from tests.load.watched import ROOT, Watched, cores, on_core
@@ -19,6 +21,7 @@ PACE = 0.05
 # The limit of a facade's container.
 LIMIT_MEGABYTES = 256
 ANSWER_SECONDS = 30.0
+OK = 200
 
 
 @dataclass
@@ -27,6 +30,8 @@ class Seen:
 
     echo: list[float] = field(default_factory=list)
     health: list[int] = field(default_factory=list)
+    starved: int = 0
+    """Answers about the health that were late because others had the facade's core."""
     megabytes: float = 0.0
 
     def report(self, kind: str, closed: int) -> str:
@@ -34,7 +39,8 @@ class Seen:
         half, late = ordered[len(ordered) // 2], ordered[int(len(ordered) * 0.99)]
         return (
             f"{kind}: echo p50 {half:.0f} ms, p99 {late:.0f} ms of {len(ordered)};"
-            f" {self.megabytes:.0f} MB at most; flooders were cut off {closed} times"
+            f" {self.megabytes:.0f} MB at most; flooders were cut off {closed} times;"
+            f" others had the core {self.starved} times"
         )
 
 
@@ -48,7 +54,13 @@ async def _watch(port: int, health: int, facade: Watched, seconds: float, seen: 
             while '"done"' not in str(await asyncio.wait_for(socket.recv(), ANSWER_SECONDS)):
                 pass
             seen.echo.append((time.monotonic() - began) * 1000)
-            seen.health.append(await asyncio.to_thread(_status, health))
+            worked = facade.cpu_seconds
+            status = await asyncio.to_thread(_status, health)
+            # A loop that is stuck for so long has worked for so long.
+            if status == OK or facade.cpu_seconds - worked > LOOP_SECONDS / 2:
+                seen.health.append(status)
+            else:
+                seen.starved += 1
             seen.megabytes = max(seen.megabytes, facade.resident_mb)
             await asyncio.sleep(PACE)
 
@@ -59,6 +71,8 @@ def _status(port: int) -> int:
             return int(answer.status)
     except HTTPError as error:
         return error.code
+    except HTTPException:
+        return 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,5 +105,5 @@ async def test_another_client_is_served_while_one_floods(
     with capsys.disabled():
         print(f"\n{seen.report(kind, int(said))}")  # noqa: T201 - the figures
 
-    assert set(seen.health) == {200}
+    assert set(seen.health) == {OK}
     assert seen.megabytes < LIMIT_MEGABYTES

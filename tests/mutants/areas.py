@@ -137,18 +137,40 @@ AREAS = {
     ),
     "openai": Area(
         ("omnia_runtime/providers/openai/*.py",),
-        _tests("runtime", "openai", "openai_media", "openai_models", "responses", "think_tags")
+        _tests(
+            "runtime",
+            "openai",
+            "openai_pieces",
+            "openai_media",
+            "openai_models",
+            "responses",
+            "think_tags",
+        )
         + _tests("runtime", "conversations")
         + _tests("runtime", "field_streams", "stream_mutations", "vendors", *_ANSWERS),
     ),
     "claude": Area(
         ("omnia_runtime/providers/claude/*.py",),
-        _tests("runtime", "claude", "claude_request", "field_streams", "stream_mutations")
+        _tests(
+            "runtime",
+            "claude",
+            "claude_request",
+            "vendor_pieces",
+            "field_streams",
+            "stream_mutations",
+        )
         + _tests("runtime", *_ANSWERS),
     ),
     "gemini": Area(
         ("omnia_runtime/providers/gemini/*.py",),
-        _tests("runtime", "gemini", "gemini_request", "field_streams", "stream_mutations")
+        _tests(
+            "runtime",
+            "gemini",
+            "gemini_request",
+            "vendor_pieces",
+            "field_streams",
+            "stream_mutations",
+        )
         + _tests("runtime", *_ANSWERS),
     ),
     "retry": Area(

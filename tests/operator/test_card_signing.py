@@ -91,3 +91,18 @@ async def test_a_card_is_not_signed_unless_it_is_asked_for() -> None:
     scene = await Scene(facade=facade()).settle()
     assert card_file(scene.cluster).card is None
     assert "CardSigned" not in scene.cluster.conditions()
+
+
+@pytest.mark.parametrize(("path", "named"), [("", ["agents.example.com:443"]), ("/helper", [])])
+async def test_grpc_is_served_and_named_where_it_can_be_reached(
+    path: str, named: list[str]
+) -> None:
+    given = facade({}, publicURL=f"https://agents.example.com{path}")
+    given["a2a"]["grpc"] = True
+    scene = await Scene(facade=given).settle()
+    card = card_file(scene.cluster).card
+    assert card is not None
+    found = [i["url"] for i in card["supportedInterfaces"] if i["protocolBinding"] == "GRPC"]
+    assert found == named
+    pods = json.dumps(scene.cluster.live(DEPLOYMENT, "helper"))
+    assert "OMNIA_A2A_GRPC" in pods

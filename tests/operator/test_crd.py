@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from omnia_operator.api.crd import definition, main, render
 from omnia_operator.api.maturity import LATER
 from omnia_operator.api.provider import Provider
+from tests.operator.objects import parsed
 
 ROOT = Path(__file__).parents[2]
-CRDS = {name: yaml.safe_load(text) for name, text in render().items() if name.endswith(".yaml")}
+CRDS = {name: parsed(text) for name, text in render().items() if name.endswith(".yaml")}
 FORBIDDEN = {
     *("$ref", "$defs", "title", "const", "oneOf", "anyOf", "allOf", "discriminator", "null"),
     "propertyNames",

@@ -2,15 +2,19 @@
 
 import copy
 import datetime as dt
+import sys
+from typing import Any
 
 import pytest
 
 from omnia_core.jsonvalue import JsonObject
+from omnia_core.suggestions import MAX_FINDINGS
 from omnia_operator.api import (
     AgentRuntime,
     InvalidResource,
     PromptPack,
     Provider,
+    ResourceFinding,
     SessionRetentionPolicy,
     Severity,
     ToolRegistry,
@@ -19,6 +23,7 @@ from omnia_operator.api import (
     parse,
     parse_served,
 )
+from omnia_operator.api.findings import explain, show
 from omnia_operator.api.renamed_fields import OLD_FIELDS
 from omnia_operator.api.schema import resource_schema
 from tests.operator import objects
@@ -215,6 +220,55 @@ def test_all_faults_are_reported_at_once() -> None:
     document = objects.agent({"facade": {"port": 0, "typ": "websocket"}, "mode": "x"})
 
     assert len(findings(document)) == 3
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {f"type{number}": "mock" for number in range(1000)},
+        {"pricing": {f"price{number}": "x" * 100_000 for number in range(1000)}},
+        {"headers": {str(number): ["x" * 100_000] for number in range(1000)}},
+        {"a" * 100_000 + str(number): 1 for number in range(1000)},
+    ],
+    ids=["unknown", "deeper", "large", "long"],
+)
+def test_the_first_faults_are_explained_and_the_others_counted(
+    spec: JsonObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    explained: list[object] = []
+
+    def counted(*given: Any) -> ResourceFinding:
+        explained.append(given)
+        return explain(*given)
+
+    # The package has a function of the module's name.
+    monkeypatch.setattr(sys.modules[explain.__module__], "explain", counted)
+    with pytest.raises(InvalidResource) as caught:
+        parse(objects.provider(spec))
+
+    assert len(explained) == MAX_FINDINGS
+    assert len(caught.value.findings) == MAX_FINDINGS + 1
+    assert caught.value.findings[-1].message == "there are 900 more errors: mend these first"
+    assert len(str(caught.value)) < MAX_FINDINGS * 2000
+
+
+def test_the_first_broken_rules_are_explained_and_the_others_counted() -> None:
+    handlers = [objects.handler({"name": "same"}) for _ in range(MAX_FINDINGS + 8)]
+    found = findings(objects.registry(*handlers))
+    assert len(found) == MAX_FINDINGS + 1
+    assert found[-1].message == "there are 8 more errors: mend these first"
+
+
+def test_a_value_is_shown_without_writing_the_whole_document() -> None:
+    written: list[int] = []
+
+    class Value:
+        def __str__(self) -> str:
+            written.append(1)
+            return "x"
+
+    assert show([Value() for _ in range(10_000)]).endswith("…")
+    assert len(written) < 100
 
 
 LATER: list[tuple[JsonObject, str]] = [

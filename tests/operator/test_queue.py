@@ -17,7 +17,7 @@ from tests.services import LIMIT
 
 A = ObjectReference(AGENT_RUNTIME, ("default", "a"))
 B = ObjectReference(AGENT_RUNTIME, ("default", "b"))
-SECONDS = 5.0
+SECONDS = 100.0
 
 
 class Work:

@@ -81,7 +81,12 @@ INLINE = objects.agent({"providers": None, "provider": KEYED}, name="inline")
 SHARED = objects.document(
     "Provider",
     "scripted",
-    {"type": "mock", "mock": {"configMapRef": {"name": "script"}}, "allowedNamespaces": ["*"]},
+    {
+        "type": "mock",
+        "mock": {"configMapRef": {"name": "script"}},
+        "cassette": {"mode": "replay", "configMapRef": {"name": "recorded"}},
+        "allowedNamespaces": ["*"],
+    },
     namespace="shared",
 )
 SELECTING = objects.handler(
@@ -103,6 +108,7 @@ WORLD = (
     objects.provider(KEYED),
     SHARED,
     {**config_map("script", {}), "metadata": {"name": "script", "namespace": "shared"}},
+    {**config_map("recorded", {}), "metadata": {"name": "recorded", "namespace": "shared"}},
     objects.registry(SELECTING),
     service("weather", app="weather"),
     service("unselected", app="other"),

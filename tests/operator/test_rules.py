@@ -177,6 +177,11 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         "spec.facade.a2a.push",
         "add push.allowedHosts",
     ),
+    "gRPC without the version that it speaks": (
+        objects.agent({"facade": {"a2a": {"grpc": True, "versions": ["0.3"]}}}),
+        "spec.facade.a2a.grpc",
+        'add "1.0" to versions',
+    ),
     "a function answered by echo": (
         objects.function({"facade": {"handler": "echo"}}),
         "spec.facade.handler",
@@ -353,6 +358,18 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.provider({"mock": {"responses": {}, "configMapRef": {"name": "a"}}}),
         "spec.mock.configMapRef",
         "remove one of",
+    ),
+    "a cassette in two places": (
+        objects.provider(
+            {"cassette": {"mode": "replay", "path": "/c", "configMapRef": {"name": "a"}}}
+        ),
+        "spec.cassette.path",
+        "either configMapRef or path",
+    ),
+    "a cassette that is recorded into a ConfigMap": (
+        objects.provider({"cassette": {"mode": "auto", "configMapRef": {"name": "a"}}}),
+        "spec.cassette.configMapRef",
+        "give a path on a volume",
     ),
     "a pack without a ConfigMap": (
         objects.pack({"source": {"configMapRef": None}}),

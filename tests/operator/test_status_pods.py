@@ -12,7 +12,7 @@ from omnia_operator.status import (
     PodState,
     announcements,
 )
-from omnia_operator.status.conditions import dated, false, listed, true, unknown
+from omnia_operator.status.conditions import dated, false, true, unknown
 from tests.operator.cluster import pod
 from tests.operator.statuses import LATER, NOW
 
@@ -212,15 +212,3 @@ def test_an_event_says_what_its_condition_says() -> None:
         Announcement(True, "Worse", "it is worse"),
         Announcement(True, "Silent", "Worse is False"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (2, "0, 1"),
-        (10, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"),
-        (12, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"),
-    ],
-)
-def test_ten_names_are_listed_and_the_others_counted(count: int, text: str) -> None:
-    assert listed([str(number) for number in range(count)]) == text

@@ -1,12 +1,12 @@
 """Programs that are killed in the middle of a turn of the library."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.programs import PYTHON
 from tests.runner.killed_turns import ANSWER
 
 
@@ -27,7 +27,7 @@ def test_a_program_that_is_killed_at_any_point_of_a_turn_loses_and_doubles_nothi
     responses = tmp_path / "responses.yaml"
     responses.write_text(yaml.safe_dump({"defaultResponse": ANSWER}))
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.runner.killed_turns", url, str(responses)],
+        [PYTHON, "-m", "tests.runner.killed_turns", url, str(responses)],
         capture_output=True,
         text=True,
         timeout=280,

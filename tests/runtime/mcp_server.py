@@ -18,6 +18,7 @@ from mcp.server.mcpserver import Context, Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.programs import PYTHON
 from tests.services import LIMIT
 
 PIXEL = base64.b64decode(
@@ -246,7 +247,7 @@ async def serving(
 @contextlib.asynccontextmanager
 async def running(transport: str, port: int) -> AsyncIterator[None]:
     """Run the server as a program until the end of the block, which kills it."""
-    command = [sys.executable, "-m", "tests.runtime.mcp_server", transport, str(port)]
+    command = [PYTHON, "-m", "tests.runtime.mcp_server", transport, str(port)]
     process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
     try:
         async with asyncio.timeout(LIMIT):

@@ -12,6 +12,7 @@ import grpc
 
 from omnia_core.wire.runtime.v1 import runtime_pb2 as pb
 from omnia_core.wire.runtime.v1 import runtime_pb2_grpc
+from tests.programs import PYTHON
 from tests.runtime.scripted import Mounted
 
 LIMIT = 100.0
@@ -19,14 +20,14 @@ SHOW_TOOLS = (("omnia-show-tools", "true"),)
 
 
 class Program:
-    """A running `python -m omnia_runtime`, started by the command `prefix`."""
+    """A running `python -m omnia_runtime`. With a command `prefix` Python is started for it."""
 
     def __init__(self, mounted: Mounted, prefix: Sequence[str] = (), **environment: str) -> None:
         # a file: a pipe that nobody reads would stop the program when it is full
         self.errors = mounted.folder / f"stderr-{uuid.uuid4()}"
         with self.errors.open("wb") as sink:
             self.process = subprocess.Popen(
-                [*prefix, sys.executable, "-m", "omnia_runtime"],
+                [*prefix, sys.executable if prefix else PYTHON, "-m", "omnia_runtime"],
                 env=mounted.environment(**environment),
                 stderr=sink,
             )

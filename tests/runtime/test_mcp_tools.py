@@ -21,6 +21,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_runtime.ports.tools import ToolFailed, ToolRetry
 from omnia_runtime.tools.credentials import CredentialUnusable
 from omnia_runtime.tools.mcp.handler import MCPSource
+from tests.programs import PYTHON
 from tests.runtime.mcp_server import LEFT_OPEN, Served, forget, running, serving
 from tests.runtime.mcp_source import started, until
 from tests.runtime.servers import serving as web_server
@@ -32,10 +33,12 @@ HTTP = ["streamable-http", "sse"]
 ALL = ["streamable-http", "sse", "stdio"]
 PATHS = {"streamable-http": "/mcp", "sse": "/sse"}
 PROGRAM = {
-    "command": sys.executable,
+    "command": PYTHON,
     "args": ["-m", "tests.runtime.mcp_server"],
     "workDir": str(Path(__file__).parents[2]),
 }
+# A start of Python, whose environment and process group are its own.
+STARTED = sys.executable
 
 
 @pytest.fixture(autouse=True)
@@ -460,7 +463,7 @@ async def test_a_program_has_the_environment_of_its_handler_and_not_of_the_runti
 ) -> None:
     monkeypatch.setenv("OMNIA_PROVIDER_DEFAULT_API_KEY", "hunter2")
     env = {"TOKEN": "mine", "PYTHONPATH": PROGRAM["workDir"]}
-    async with started(handler("stdio", env=env, workDir=str(tmp_path))) as found:
+    async with started(handler("stdio", env=env, command=STARTED, workDir=str(tmp_path))) as found:
         seen = orjson.loads((await found.call("environment")).content)
     assert seen["TOKEN"] == "mine"
     assert seen["PWD"] == str(tmp_path)
@@ -481,14 +484,16 @@ def _alive(pid: int) -> bool:
 
 
 async def test_a_program_is_ended_with_all_that_it_started() -> None:
-    async with started(handler("stdio", args=[*PROGRAM["args"], "--noisy"])) as found:
+    async with started(
+        handler("stdio", args=[*PROGRAM["args"], "--noisy"], command=STARTED)
+    ) as found:
         pid = int((await found.call("child")).content)
         assert _alive(pid)
     await until(lambda: not _alive(pid))
 
 
 async def test_a_program_that_is_being_ended_is_ended_when_its_handler_goes() -> None:
-    async with started(handler("stdio")) as found:
+    async with started(handler("stdio", command=STARTED)) as found:
         pid = int((await found.call("child")).content)
         # it waits for somebody to read what it has to say
         with pytest.raises(ToolFailed, match="too large"):

@@ -206,7 +206,7 @@ def loaded_by(pid: int) -> str:
 
 
 async def test_an_agent_without_http_loads_no_http_client(mounted: Mounted, start: Start) -> None:
-    program = start()
+    program = start(["env"])
     async with client(mounted) as stub:
         await Stream(stub).ask("hi")
         loaded = loaded_by(program.process.pid)

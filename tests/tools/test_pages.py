@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from omnia_cli.findings import errors
@@ -11,6 +10,7 @@ from omnia_cli.packs import folder_findings
 from omnia_cli.validate import validate
 from omnia_tools.loading import Place, load
 from tests.contract.test_documents import ROOT, blocks
+from tests.programs import PYTHON
 from tests.services import LIMIT
 
 
@@ -30,7 +30,7 @@ def test_the_pack_of_the_page_is_a_folder_that_an_agent_uses(tmp_path: Path) -> 
     assert list(folder_findings(read_pack_folder(tmp_path / "pack"))) == []
     assert errors(validate([tmp_path], references=True)) == []
     (command,) = re.findall(r"\$ (omnia pack show .*)", page.read_text())
-    words = [sys.executable, "-m", "omnia_cli", "pack", "show", "pack"]
+    words = [PYTHON, "-m", "omnia_cli", "pack", "show", "pack"]
     words += ["--var", re.findall(r"--var (.*)", command)[0].replace('"', "")]
     shown = subprocess.run(
         words, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from omnia_core.files.tools import MCPConfig, ToolHandler
 from omnia_runtime.tools.mcp.handler import MCPSource
+from tests.programs import PYTHON
 from tests.runtime.mcp_source import SOON, Started
 from tests.services import free_port
 
@@ -140,7 +140,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 async def serving(folder: Path) -> AsyncIterator[Served]:
     port = free_port()
     log = folder.with_suffix(".log")
-    words = (sys.executable, "-m", "omnia_tools", folder, "--port", str(port))
+    words = (PYTHON, "-m", "omnia_tools", folder, "--port", str(port))
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
             *map(str, words), "--shown-as", "mine/tools", stderr=errors

@@ -105,12 +105,14 @@ def _signature(tool: PackTool, place: tuple[str, ...]) -> Iterator[Issue]:
 
 def _requires(pack: Pack) -> Iterator[Issue]:
     keys = pack.requires.keys() if pack.requires else []
+    seen: set[str] = set()
     for index, key in enumerate(keys):
         place = ("requires", "providers", index)
         if not key:
             yield Issue(place, "expected the key of a provider, found an empty text")
-        if key in keys[:index]:
+        if key in seen:
             yield Issue(place, f'the key "{key}" is listed twice')
+        seen.add(key)
 
 
 def _governance(pack: Pack) -> Iterator[Issue]:

@@ -1,5 +1,6 @@
 """Checks workflow, agents, skills and compositions: every referenced name has to exist."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 
 from omnia_core.files.pack.check_prompt import provider_issues
@@ -13,6 +14,7 @@ from omnia_core.files.pack.workflow import (
     State,
     Workflow,
 )
+from omnia_core.suggestions import listed
 
 _NEEDS: dict[str, tuple[str, ...]] = {
     "prompt": ("prompt_task",),
@@ -37,7 +39,7 @@ def flow_issues(pack: Pack) -> Iterator[Issue]:
 
 def _named(what: str, name: str, there: Collection[str], place: IssuePath) -> Iterator[Issue]:
     if name not in there:
-        yield Issue(place, f"{unknown(what, name, there)}; there are: {', '.join(there)}")
+        yield unknown(place, what, name, there, f"; there are: {listed(there)}")
 
 
 def _workflow(pack: Pack, workflow: Workflow) -> Iterator[Issue]:
@@ -98,9 +100,9 @@ def _skill(skill: Skill, place: IssuePath) -> Iterator[Issue]:
 
 def _composition(pack: Pack, composition: Composition, place: IssuePath) -> Iterator[Issue]:
     steps = list(_every(composition.steps, (*place, "steps")))
-    ids = [step.id for _, step in steps]
+    ids = Counter(step.id for _, step in steps)
     for where, step in steps:
-        if ids.count(step.id) > 1:
+        if ids[step.id] > 1:
             yield Issue((*where, "id"), f'another step has the id "{step.id}"')
         yield from _step(pack, step, ids, where)
     if composition.output:
@@ -116,7 +118,9 @@ def _every(
         yield from _every(step.branches or [], (*where, "branches"))
 
 
-def _step(pack: Pack, step: CompositionStep, ids: list[str], place: IssuePath) -> Iterator[Issue]:
+def _step(
+    pack: Pack, step: CompositionStep, ids: Collection[str], place: IssuePath
+) -> Iterator[Issue]:
     if step.kind not in _NEEDS and "." not in step.kind:
         known = ", ".join(_NEEDS)
         yield Issue((*place, "kind"), f'expected {known} or vendor.kind, found "{step.kind}"')
@@ -132,7 +136,7 @@ def _step(pack: Pack, step: CompositionStep, ids: list[str], place: IssuePath) -
 
 
 def _step_names(
-    pack: Pack, step: CompositionStep, ids: list[str], place: IssuePath
+    pack: Pack, step: CompositionStep, ids: Collection[str], place: IssuePath
 ) -> Iterator[Issue]:
     for index, name in enumerate(step.depends_on):
         yield from _named("step", name, ids, (*place, "depends_on", index))
@@ -142,7 +146,7 @@ def _step_names(
     if step.prompt_task is not None:
         yield from _named("prompt", step.prompt_task, pack.prompts, (*place, "prompt_task"))
     if step.tool is not None and step.tool not in pack.tools:
-        yield warning((*place, "tool"), unknown("tool", step.tool, pack.tools))
+        yield unknown((*place, "tool"), "tool", step.tool, pack.tools, severity="warning")
     yield from provider_issues(pack, step.provider, place)
 
 

@@ -10,6 +10,7 @@ from omnia_core.files.pack.prompt import Prompt, PromptVariable, for_model
 from omnia_core.files.pack.values import TYPES, contradictions, problem
 from omnia_core.files.pack.vocabulary import compiled_template
 from omnia_core.files.validators import check_validators
+from omnia_core.suggestions import listed
 from omnia_core.templates import TemplateInvalid
 
 DEFAULT_PROVIDER = "default"
@@ -35,11 +36,15 @@ def prompt_issues(pack: Pack, key: str, prompt: Prompt) -> list[Issue]:
 
 def provider_issues(pack: Pack, key: str, place: IssuePath) -> Iterator[Issue]:
     """Yield the issues of a provider key; "" is not a key."""
-    there = [DEFAULT_PROVIDER, *(pack.requires.keys() if pack.requires else [])]
-    if key and key not in there:
+    if not key or key == DEFAULT_PROVIDER:
+        return
+    there = pack.requires.known if pack.requires else {}
+    if key not in there:
+        others = f", {listed(there)}" if there else ""
         yield Issue(
             (*place, "provider"),
-            f'"{key}" is not a key of requires.providers; expected one of {", ".join(there)}',
+            f'"{key}" is not a key of requires.providers;'
+            f" expected one of {DEFAULT_PROVIDER}{others}",
         )
 
 
@@ -82,10 +87,9 @@ def _variable(variable: PromptVariable, where: IssuePath) -> Iterator[Issue]:
 def _tools(pack: Pack, prompt: Prompt, place: IssuePath) -> Iterator[Issue]:
     for index, name in enumerate(prompt.tools):
         if pack.tools and not name.endswith("*") and name not in pack.tools:
-            yield warning(
-                (*place, "tools", index),
-                f"{unknown('tool', name, pack.tools)}; it is offered if the ToolRegistry has it",
-            )
+            also = "; it is offered if the ToolRegistry has it"
+            where = (*place, "tools", index)
+            yield unknown(where, "tool", name, pack.tools, also, severity="warning")
 
 
 def _validators(prompt: Prompt, place: IssuePath) -> Iterator[Issue]:

@@ -1,6 +1,7 @@
 """Compiles a prompt of a pack for a model, and renders it."""
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,9 +24,13 @@ _MONTHS = (
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
+FIXED_TIME: ContextVar[datetime | None] = ContextVar("fixed_time", default=None)
+"""The time that prompts get while a recording is made or replayed, in place of the current one."""
+
+
 def now_utc() -> datetime:
-    """Return the current time in UTC."""
-    return datetime.now(UTC)
+    """Return the current time in UTC, or `FIXED_TIME`."""
+    return FIXED_TIME.get() or datetime.now(UTC)
 
 
 def time_variables(now: datetime) -> dict[str, str]:

@@ -9,6 +9,7 @@ from omnia_core.files.pack.governance import Compilation, PackMetadata, Requires
 from omnia_core.files.pack.prompt import Eval, PackTool, Prompt
 from omnia_core.files.pack.terms import PackId, PackObject, Version, since
 from omnia_core.files.pack.workflow import Agents, Composition, Skill, Workflow
+from omnia_core.suggestions import listed
 
 PackName = Annotated[
     str, Meta(min_length=1, max_length=200, description="a text of 1 to 200 characters")
@@ -87,7 +88,7 @@ class Pack(PackObject, frozen=True, omit_defaults=True):
         return self.prompts[chosen]
 
     def _no_prompt(self, name: str) -> str:
-        return f'pack "{self.id}" has no prompt "{name}"; it has: {", ".join(self.prompts)}'
+        return f'pack "{self.id}" has no prompt "{name}"; it has: {listed(self.prompts)}'
 
     def not_applied(self) -> list[str]:
         """Return what the pack declares and this version of the runtime ignores."""

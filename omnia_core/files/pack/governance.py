@@ -1,5 +1,7 @@
 """Metadata, governance and required providers of a pack."""
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Literal
 
 from msgspec import Meta, field
@@ -139,7 +141,7 @@ class ProviderNeed(PackObject, frozen=True, omit_defaults=True):
     capabilities: Capabilities | None = None
 
 
-class Requires(PackObject, frozen=True, omit_defaults=True):
+class Requires(PackObject, frozen=True, omit_defaults=True, dict=True):
     """What a pack requires from its host."""
 
     providers: list[str | ProviderNeed] = field(default_factory=list)
@@ -147,3 +149,8 @@ class Requires(PackObject, frozen=True, omit_defaults=True):
     def keys(self) -> list[str]:
         """Return the keys of the providers."""
         return [need if isinstance(need, str) else need.key for need in self.providers]
+
+    @cached_property
+    def known(self) -> Mapping[str, None]:
+        """The keys, each once and in their order; every prompt may name one."""
+        return dict.fromkeys(self.keys())

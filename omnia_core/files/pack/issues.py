@@ -5,13 +5,15 @@ types itself; single values are validated by msgspec.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct, UnsetType
+
+from omnia_core.suggestions import most_similar
 
 _KINDS: dict[type, str] = {
     dict: "an object",
@@ -25,6 +27,7 @@ _KINDS: dict[type, str] = {
 
 _SHOWN = 60
 IssuePath: TypeAlias = tuple[str | int, ...]
+Severity: TypeAlias = Literal["error", "warning"]
 
 
 class Issue(Struct, frozen=True):
@@ -33,14 +36,21 @@ class Issue(Struct, frozen=True):
     Attributes:
         place: keys and indices from the root of the pack.
         severity: a pack with an error cannot be used.
+        wrong: a name that does not exist, "" where the issue is about something else.
+        known: the names that do. The one that was meant is looked for when the issue is shown: a
+            pack may have more wrong names than anybody reads.
     """
 
     place: IssuePath
     message: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
+    wrong: str = ""
+    known: Collection[str] = ()
 
     def __str__(self) -> str:
-        return f"{path_text(self.place)}: {self.message}"
+        near = most_similar(self.wrong, self.known) if self.wrong else ""
+        meant = f'; did you mean "{near}"?' if near else ""
+        return f"{path_text(self.place)}: {self.message}{meant}"
 
 
 MayHave: TypeAlias = Callable[[type[Struct], Mapping[str, Any], str], bool]
@@ -58,13 +68,16 @@ def warning(place: IssuePath, message: str) -> Issue:
     return Issue(place, message, "warning")
 
 
-def unknown(what: str, name: str, there: Iterable[str]) -> str:
-    """Return a message about an unknown name, with the most similar known one."""
-    import difflib  # noqa: PLC0415 - needed only for a wrong name
-
-    near = difflib.get_close_matches(name, list(there), n=1)
-    meant = f'; did you mean "{near[0]}"?' if near else ""
-    return f'there is no {what} "{name}" here{meant}'
+def unknown(
+    place: IssuePath,
+    what: str,
+    name: str,
+    known: Collection[str],
+    also: str = "",
+    severity: Severity = "error",
+) -> Issue:
+    """Return an issue about a name that does not exist; `also` continues its sentence."""
+    return Issue(place, f'there is no {what} "{name}" here{also}', severity, name, known)
 
 
 def errors(issues: Iterable[Issue]) -> list[Issue]:
@@ -106,7 +119,7 @@ def _object(
             yield Issue(place, f'the key "{name}" is missing: add it, {expected}')
     for key in value:
         if key not in fields and not may_have(shape, value, key):
-            yield warning((*place, key), unknown("key", key, fields))
+            yield unknown((*place, key), "key", key, fields, severity="warning")
 
 
 @cache

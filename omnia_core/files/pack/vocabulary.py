@@ -4,6 +4,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.prompt import Prompt
+from omnia_core.suggestions import listed
 from omnia_core.templates import Path, Template, compile_template
 
 INPUT = "input"
@@ -46,7 +47,7 @@ def template_of(pack: Pack, prompt: Prompt, function: FunctionFile | None, where
         given = [*fields, INPUT] if function else []
         known = sorted({*vocabulary(pack, prompt), *pack.fragments, *given})
         raise ConfigurationError(
-            f"{where}: {{{{{path.source}}}}} is not declared; the prompt knows: {', '.join(known)}"
+            f"{where}: {{{{{path.source}}}}} is not declared; the prompt knows: {listed(known)}"
         )
     return template
 

@@ -112,6 +112,7 @@ class AgentCards:
             skills=(skill,),
             push=bool(self._env.a2a_push_hosts),
             versions=self._env.a2a_versions,
+            grpc=self._env.a2a_grpc,
         )
         return CardFile(content)
 

@@ -1,7 +1,10 @@
-"""The A2A door: JSON-RPC at `/a2a`, HTTP+JSON below `/a2a/v1`, the card at its known address."""
+"""The A2A door: JSON-RPC at `/a2a`, HTTP+JSON below `/a2a/v1`, the card at its known address.
+
+What the bindings share is here too; that of gRPC is `grpc.py`.
+"""
 
 from functools import partial
-from typing import Any
+from typing import Any, AnyStr
 
 from omnia_core.cards.card import REST_PATH, TOOLS_EXTENSION
 from omnia_core.cards.signature import JWKS_PATH
@@ -9,7 +12,7 @@ from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_facade.doors.a2a import jsonrpc, rest, v03
 from omnia_facade.doors.a2a.cards import CARD_PATHS, AgentCards
 from omnia_facade.doors.a2a.errors import A2aError, Reason, rest_error
-from omnia_facade.doors.a2a.frames import TaskFrames, Wrap
+from omnia_facade.doors.a2a.frames import EventWriter, SseWriter, TaskFrames, Wrap
 from omnia_facade.doors.a2a.operations import A2aCall
 from omnia_facade.doors.a2a.push import PushNotifications
 from omnia_facade.doors.a2a.service import TaskService
@@ -17,6 +20,7 @@ from omnia_facade.doors.a2a.versions import HEADER, is_legacy
 from omnia_facade.doors.errors import METHOD_NOT_ALLOWED, DoorFailed
 from omnia_facade.doors.exchange import Exchange, Kernel
 from omnia_facade.doors.port import Answer, DoorRequest, EventStream, Reply
+from omnia_facade.runs.run import Run
 
 # Failures of the transport have their HTTP status in JSON-RPC too.
 _TRANSPORT = frozenset({401, 403, 405, 408, 413, 503})
@@ -51,7 +55,7 @@ class A2aDoor:
         return await self._jsonrpc(exchange)
 
     def refusal(self, failed: DoorFailed, request: DoorRequest) -> Reply:
-        error = _error_of(failed)
+        error = error_of(failed)
         if _is_rest(request.path) or request.path.startswith("/.well-known/"):
             body = rest_error(error)
             body["error"]["code"] = failed.meaning.status
@@ -73,7 +77,7 @@ class A2aDoor:
             if call.operation.streams:
                 wrap = partial(_jsonrpc_event, request_id, call.legacy)
                 return await self._stream(exchange, call, wrap)
-            result: Any = await self._service.result(exchange, call)
+            result: Any = await self.result(exchange, call)
         except A2aError as error:
             if isinstance(error, jsonrpc.InvalidRequest):
                 request_id = error.request_id
@@ -87,33 +91,56 @@ class A2aDoor:
         try:
             if request.method == "POST" and request.body:
                 _require_type(request, rest.JSON, rest.MEDIA_TYPE)
-            self._require_v10(request)
+            self.require_v10(request, "HTTP+JSON")
             path = request.path.removeprefix(REST_PATH)
             query = {name: value for name, value in request.query.items() if name != HEADER}
             call = rest.read_call(request.method, path, query, request.body)
             if call.operation.streams:
                 return await self._stream(exchange, call, _rest_event)
-            result = await self._service.result(exchange, call)
+            result = await self.result(exchange, call)
         except A2aError as error:
             return _reply(json_bytes(rest_error(error)), error.reason.status)
         return _reply(json_bytes(result), media_type=_rest_type(request))
 
-    def _require_v10(self, request: DoorRequest) -> None:
+    def require_v10(self, request: DoorRequest, binding: str) -> None:
+        """Check the version of a request by a binding that 0.3 is not served by.
+
+        Raises:
+            A2aError: VERSION_NOT_SUPPORTED.
+        """
         if is_legacy(*_version_of(request), self._versions):
             raise A2aError(
                 Reason.VERSION_NOT_SUPPORTED,
-                f'HTTP+JSON is served for A2A 1.0; send the header "{HEADER}: 1.0"',
+                f'{binding} is served for A2A 1.0; send the header "{HEADER}: 1.0"',
             )
 
-    async def _stream(self, exchange: Exchange, call: A2aCall, wrap: Wrap) -> EventStream:
+    async def result(self, exchange: Exchange, call: A2aCall) -> JsonObject:
+        """Return the result of an operation that does not stream.
+
+        Raises:
+            A2aError, DoorFailed: the operation is refused.
+        """
+        return await self._service.result(exchange, call)
+
+    async def frames(
+        self, exchange: Exchange, call: A2aCall, writer: EventWriter[AnyStr]
+    ) -> tuple[Run, TaskFrames[AnyStr]]:
+        """Return the run to stream from its present position on, and what writes it.
+
+        Raises:
+            A2aError, DoorFailed: the operation is refused.
+        """
         run, history_length = await self._service.stream(exchange, call)
         asked = exchange.request.headers.get("a2a-extensions", "")
-        frames = TaskFrames(
+        return run, TaskFrames(
             run,
-            wrap,
+            writer,
             history_length=history_length,
             show_tools=self._show_tools and TOOLS_EXTENSION in asked,
         )
+
+    async def _stream(self, exchange: Exchange, call: A2aCall, wrap: Wrap) -> EventStream:
+        run, frames = await self.frames(exchange, call, SseWriter(wrap))
         # The snapshot has what came before.
         return EventStream(run=run, frames=frames, start=run.position, refuses=False)
 
@@ -162,7 +189,8 @@ def _require_method(request: DoorRequest, *methods: str) -> None:
         )
 
 
-def _error_of(failed: DoorFailed) -> A2aError:
+def error_of(failed: DoorFailed) -> A2aError:
+    """Return the failure of the kernel as an error of the protocol."""
     meaning = failed.meaning
     reason = _REASONS.get(meaning.json_rpc, Reason.INTERNAL_ERROR)
     if meaning.status == Reason.UNAVAILABLE.status:

@@ -3,12 +3,19 @@
 import asyncio
 import uuid
 
+from omnia_core.cards.card import JSONRPC_PATH
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.jsonvalue import JsonObject, json_bytes
 from omnia_facade.backend.events import Failed
 from omnia_facade.doors.a2a.cards import AgentCards
 from omnia_facade.doors.a2a.errors import A2aError, Reason, task_not_found
-from omnia_facade.doors.a2a.listing import list_tasks
+from omnia_facade.doors.a2a.listing import (
+    list_tasks,
+    listed_record,
+    listed_run,
+    merged,
+    page_of_answer,
+)
 from omnia_facade.doors.a2a.messages import (
     ListTasksRequest,
     Message,
@@ -22,7 +29,9 @@ from omnia_facade.doors.a2a.messages import (
 from omnia_facade.doors.a2a.operations import A2aCall, Operation
 from omnia_facade.doors.a2a.parts import turn_parts
 from omnia_facade.doors.a2a.push import PushNotifications
+from omnia_facade.doors.a2a.rest import JSON
 from omnia_facade.doors.a2a.tasks import lost_task, note_of, task_of, tool_results
+from omnia_facade.doors.a2a.versions import HEADER, V10
 from omnia_facade.doors.errors import DoorFailed
 from omnia_facade.doors.exchange import Exchange, Kernel
 from omnia_facade.doors.port import DoorTurn
@@ -57,9 +66,7 @@ class TaskService:
             case Operation.GET:
                 return await self._get(exchange, decode(call.params, TaskRequest))
             case Operation.LIST:
-                listed = decode(call.params, ListTasksRequest)
-                runs = self._kernel.runs.of_user(exchange.request.caller.user_id)
-                return list_tasks((run for run in runs if run.door == DOOR), listed)
+                return await self._list(exchange, call)
             case Operation.CANCEL:
                 run = await self._find(exchange, decode(call.params, TaskRequest).id)
                 return document(task_of(await _cancelled(run)))
@@ -91,6 +98,29 @@ class TaskService:
             )
         return run, None
 
+    async def _list(self, exchange: Exchange, call: A2aCall) -> JsonObject:
+        """Return the tasks of all pods: each has its own, and a pod that is gone its records."""
+        request = decode(call.params, ListTasksRequest)
+        runs = self._kernel.runs.of_user(exchange.request.caller.user_id)
+        own = [listed_run(run, request) for run in runs if run.door == DOOR]
+        holders = await exchange.holders()
+        body = json_bytes(
+            {"jsonrpc": "2.0", "id": 1, "method": call.operation.value, "params": call.params}
+        )
+        headers = {"content-type": JSON, HEADER.lower(): V10, "accept": JSON}
+        answers = await asyncio.gather(
+            *(exchange.ask(holder.owner, JSONRPC_PATH, headers, body) for holder in holders)
+        )
+        pages: list[JsonObject] = []
+        for holder, answer in zip(holders, answers, strict=True):
+            page = page_of_answer(answer)
+            if page is not None:
+                pages.append(page)
+            else:
+                records = [await exchange.record(run_id) for run_id in holder.run_ids]
+                own += [listed_record(r) for r in records if r and r.lost and r.door == DOOR]
+        return merged([list_tasks(own, request), *pages], request)
+
     async def _get(self, exchange: Exchange, request: TaskRequest) -> JsonObject:
         run = await exchange.find(request.id)
         if run is None:
@@ -105,7 +135,7 @@ class TaskService:
         if sessions is None:
             return ""
         try:
-            session = await sessions.stored(record.session_id, exchange.request.caller)
+            session = await sessions.said(record.session_id, exchange.request.caller)
         except DoorFailed:
             return ""
         said: list[str] = []
@@ -156,6 +186,7 @@ class TaskService:
                 keep=True,
                 kept_seconds=self._kernel.env.task_ttl.seconds,
                 client_tools=True,
+                listed=True,
                 waits=True,
                 message_id=message.message_id,
             )

@@ -87,7 +87,7 @@ class ChatDoor:
         if self._kernel.sessions is None:
             raise DoorFailed(NOT_FOUND, "this agent has no sessions")
         running = await exchange.current(session_id)
-        session = await self._kernel.sessions.stored(session_id, exchange.request.caller)
+        session = await self._kernel.sessions.said(session_id, exchange.request.caller)
         messages = ui_messages(
             session,
             running=running is not None,

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.jsonvalue import JsonObject, json_bytes
+from omnia_core.names import Door
 from omnia_facade.backend.events import Done, Failed, ToolCallEvent, TurnEvent
 from omnia_facade.doors.errors import (
     METHOD_NOT_ALLOWED,
@@ -16,6 +16,7 @@ from omnia_facade.doors.errors import (
 )
 from omnia_facade.doors.exchange import Exchange, Kernel
 from omnia_facade.doors.mcp import envelope
+from omnia_facade.doors.mcp.elicitation import continuation, input_required, unknown_state
 from omnia_facade.doors.mcp.envelope import McpError, McpRequest, read_request
 from omnia_facade.doors.mcp.frames import (
     ServerAnswers,
@@ -107,7 +108,7 @@ class McpDoor:
             if message.traceparent:
                 headers = {**exchange.request.headers, "traceparent": message.traceparent}
                 exchange.request = msgspec.structs.replace(exchange.request, headers=headers)
-            run = await self._target.begin(exchange, arguments)
+            run, start = await self._run(exchange, message, arguments)
         except ArgumentsInvalid as error:
             return _json_reply(self._answers.response(message, error_result(str(error))))
         except McpError as error:
@@ -116,7 +117,22 @@ class McpDoor:
             error.request_id = message.id
             raise
         frames = CallFrames(run, message, self._answers, self._target.result)
-        return EventStream(run=run, frames=frames)
+        return EventStream(run=run, frames=frames, start=start)
+
+    async def _run(
+        self, exchange: Exchange, message: McpRequest, arguments: JsonObject
+    ) -> tuple[Run, int]:
+        """Return the run of a call, and from where on the client has not read it."""
+        again = continuation(message.params) if message.is_modern else None
+        if again is None:
+            tools = message.can_elicit
+            return await self._target.begin(exchange, arguments, client_tools=tools), 0
+        run = await exchange.find(again.run_id)
+        if run is None or run.door != Door.MCP:
+            raise unknown_state()
+        if again.results:
+            await exchange.resume(run.session_id, again.results)
+        return run, run.position
 
     def _metadata(self, request: DoorRequest) -> Reply:
         document = self._resource.document(request)
@@ -163,7 +179,8 @@ class CallFrames:
         return ""
 
     def park(self, calls: Sequence[ToolCallEvent]) -> str:
-        return self.end(Failed(ErrorCode.TOOL_FAILED, f"{calls[0].call.name} needs a client"))
+        result = input_required(self._run.id, calls)
+        return event(self._answers.response(self._request, result)).decode()
 
     def end(self, outcome: Done | Failed) -> str:
         if isinstance(outcome, Failed):

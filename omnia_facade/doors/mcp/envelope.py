@@ -75,6 +75,12 @@ class McpRequest(Struct, frozen=True):
     traceparent: str = ""
 
     @property
+    def can_elicit(self) -> bool:
+        """Whether the client can ask its user, and answer in the next request."""
+        capabilities = self.params.get("_meta", {}).get(f"{META}clientCapabilities", {})
+        return self.is_modern and isinstance(capabilities.get("elicitation"), dict)
+
+    @property
     def is_modern(self) -> bool:
         """Whether the request names its version itself."""
         return self.version in MODERN

@@ -44,8 +44,10 @@ class Target(Protocol):
     version: str
     instructions: str
 
-    async def begin(self, exchange: Exchange, arguments: JsonObject) -> Run:
-        """Begin a call.
+    async def begin(
+        self, exchange: Exchange, arguments: JsonObject, *, client_tools: bool = False
+    ) -> Run:
+        """Begin a call; with `client_tools` the client can answer tool calls.
 
         Raises:
             ArgumentsInvalid: the model that wrote the arguments reads why.
@@ -68,13 +70,20 @@ class AgentTarget:
             f"The agent {name}. Pass the session_id of a result to go on with its conversation."
         )
 
-    async def begin(self, exchange: Exchange, arguments: JsonObject) -> Run:
+    async def begin(
+        self, exchange: Exchange, arguments: JsonObject, *, client_tools: bool = False
+    ) -> Run:
         asked = agent_arguments(arguments)
         if not asked.message:
             raise ArgumentsInvalid("input_invalid: message is empty; say something to the agent")
         session_id = asked.session_id or ""
         return await exchange.begin(
-            DoorTurn(session_id=session_id, known=bool(session_id), content=asked.message)
+            DoorTurn(
+                session_id=session_id,
+                known=bool(session_id),
+                content=asked.message,
+                client_tools=client_tools,
+            )
         )
 
     def result(self, done: Done, session_id: str, request: McpRequest) -> JsonObject:  # noqa: ARG002
@@ -101,7 +110,13 @@ class FunctionTarget:
         self.version = VERSION
         self.instructions = f"The function {function.name}."
 
-    async def begin(self, exchange: Exchange, arguments: JsonObject) -> Run:
+    async def begin(
+        self,
+        exchange: Exchange,
+        arguments: JsonObject,
+        *,
+        client_tools: bool = False,  # noqa: ARG002 - a function has no tools of the client
+    ) -> Run:
         body = json_bytes(arguments if self._object else arguments.get(INPUT))
         call = FunctionInvocation(str(uuid.uuid4()), exchange.request.caller, self._seconds)
         return await exchange.begin_call(_FunctionCall(self._function, call), body.decode())

@@ -4,12 +4,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from omnia_core.errors import abridged
-from omnia_facade.backend.events import RequestTool
-from omnia_facade.doors.history import MAX_MESSAGES, SentConversation, SentMessage, divide
+from omnia_facade.doors.history import MAX_MESSAGES, SentMessage, divide
 from omnia_facade.doors.openai.content import Content, read_content
 from omnia_facade.doors.openai.parameters import (
+    INSTRUCTING,
+    ConversationRequest,
+    KnownParameters,
     SentCall,
-    Tool,
     calls_of,
     decode,
     ignored,
@@ -26,7 +27,6 @@ _USED = frozenset(
         *("n", "logprobs", "response_format", "modalities"),
     )
 )
-_SYSTEM = ("system", "developer")
 
 
 class _StreamOptions(Struct):
@@ -40,13 +40,9 @@ class _Message(Struct):
     tool_call_id: str | None = None
 
 
-class _Body(Struct):
+class _Body(KnownParameters, kw_only=True):
     messages: tuple[_Message, ...]
-    model: str | None = None
-    stream: bool | None = None
     stream_options: _StreamOptions | None = None
-    metadata: dict[str, str] | None = None
-    tools: tuple[Tool, ...] | None = None
     n: int | None = None
     logprobs: bool | None = None
     modalities: tuple[str, ...] | None = None
@@ -55,25 +51,10 @@ class _Body(Struct):
 _decoder = msgspec.json.Decoder(_Body)
 
 
-class CompletionRequest(Struct, frozen=True):
-    """A chat completion that is asked for.
+class CompletionRequest(ConversationRequest, frozen=True, kw_only=True):
+    """A chat completion that is asked for; its messages are the whole conversation."""
 
-    Attributes:
-        session_id: named by the metadata; "" if they name none.
-        messages: the whole conversation, without instructions for the model.
-        conversation: the same, divided into what was said before and what is new.
-        ignored: the parameters that have no effect, and `system` if there are instructions.
-    """
-
-    model: str
-    stream: bool
     include_usage: bool
-    session_id: str
-    metadata: dict[str, str]
-    messages: tuple[SentMessage, ...]
-    conversation: SentConversation
-    tools: tuple[RequestTool, ...]
-    ignored: tuple[str, ...]
 
 
 def read_completion(body: bytes, public_url: str = "") -> CompletionRequest:
@@ -85,11 +66,11 @@ def read_completion(body: bytes, public_url: str = "") -> CompletionRequest:
     request, given = decode(body, _decoder)
     _check(request, given)
     metadata, session_id = metadata_of(request.metadata)
-    instructed = any(message.role in _SYSTEM for message in request.messages)
+    instructed = any(message.role in INSTRUCTING for message in request.messages)
     messages = tuple(
         _sent(message, f"messages[{index}]", public_url)
         for index, message in enumerate(request.messages)
-        if message.role not in _SYSTEM
+        if message.role not in INSTRUCTING
     )
     conversation = divide(messages)
     if not conversation.is_new:

@@ -9,10 +9,13 @@ from msgspec import Raw, Struct
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.jsonvalue import TooDeep, check_depth
 from omnia_facade.backend.events import RequestTool
+from omnia_facade.doors.history import SentConversation, SentMessage
 from omnia_facade.doors.openai.refusals import invalid, unsupported
 
 Body = TypeVar("Body", bound=Struct)
 
+# The roles of instructions for the model, which are the agent's own.
+INSTRUCTING = ("system", "developer")
 # The agent's manifest decides about these, or they say nothing about the answer.
 IGNORED_HEADER = "Omnia-Ignored"
 SESSION_KEY = "session_id"
@@ -39,6 +42,35 @@ class Tool(Struct, frozen=True):
     name: str | None = None
     description: str | None = None
     parameters: Raw = Raw(_NULL)
+
+
+class KnownParameters(Struct, kw_only=True):
+    """The parameters of completions and responses alike."""
+
+    model: str | None = None
+    stream: bool | None = None
+    metadata: dict[str, str] | None = None
+    tools: tuple[Tool, ...] | None = None
+
+
+class ConversationRequest(Struct, frozen=True, kw_only=True):
+    """What completions and responses ask for alike.
+
+    Attributes:
+        session_id: the conversation that the request names; "" if it names none.
+        messages: what the client sent of it, without instructions for the model.
+        conversation: the same, divided into what was said before and what is new.
+        ignored: the parameters that have no effect, and `system` if there are instructions.
+    """
+
+    model: str
+    stream: bool
+    session_id: str
+    metadata: dict[str, str]
+    messages: tuple[SentMessage, ...]
+    conversation: SentConversation
+    tools: tuple[RequestTool, ...]
+    ignored: tuple[str, ...]
 
 
 def decode(body: bytes, decoder: "msgspec.json.Decoder[Body]") -> tuple[Body, dict[str, Raw]]:

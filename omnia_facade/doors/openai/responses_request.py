@@ -9,11 +9,12 @@ from msgspec import Raw, Struct, structs
 from omnia_core.conversation.parts import Part
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.errors import abridged
-from omnia_facade.backend.events import RequestTool
-from omnia_facade.doors.history import MAX_MESSAGES, SentConversation, SentMessage, divide
+from omnia_facade.doors.history import MAX_MESSAGES, SentMessage, divide
 from omnia_facade.doors.openai.content import Content, read_content
 from omnia_facade.doors.openai.parameters import (
-    Tool,
+    INSTRUCTING,
+    ConversationRequest,
+    KnownParameters,
     decode,
     ignored,
     metadata_of,
@@ -28,7 +29,6 @@ _USED = frozenset(
         *("metadata", "tools", "tool_choice", "text"),
     )
 )
-_SYSTEM = ("system", "developer")
 _RESPONSE_ID = re.compile(r"resp_([A-Za-z0-9._:-]{1,128})_([0-9a-f]{32})")
 
 
@@ -52,15 +52,11 @@ class _Text(Struct):
     format: Raw = Raw(b'{"type":"text"}')
 
 
-class _Body(Struct):
+class _Body(KnownParameters, kw_only=True):
     input: str | tuple[_Item, ...] | None = None
-    model: str | None = None
     previous_response_id: str | None = None
     conversation: str | _Conversation | None = None
-    stream: bool | None = None
     background: bool | None = None
-    metadata: dict[str, str] | None = None
-    tools: tuple[Tool, ...] | None = None
     text: _Text | None = None
     top_logprobs: int | None = None
     instructions: str | None = None
@@ -86,30 +82,20 @@ class ResponseId(Struct, frozen=True):
         return f"resp_{self.session_id}_{self.number}"
 
 
-class ResponseRequest(Struct, frozen=True):
+class ResponseRequest(ConversationRequest, frozen=True, kw_only=True):
     """A response that is asked for.
 
     Attributes:
-        session_id: named by `conversation` or the metadata; "" if they name none.
         previous: the response after which the conversation goes on.
         given_metadata: the metadata as they are told back.
         given_tools: likewise.
-        messages: the messages and calls of the input, without instructions for the model.
         input: the input as items, as they are listed later.
     """
 
-    model: str
-    stream: bool
     background: bool
-    session_id: str
     previous: ResponseId | None
-    metadata: dict[str, str]
     given_metadata: dict[str, str]
-    tools: tuple[RequestTool, ...]
-    messages: tuple[SentMessage, ...]
-    conversation: SentConversation
     input: Raw
-    ignored: tuple[str, ...]
 
 
 def read_response_request(body: bytes, public_url: str = "") -> ResponseRequest:
@@ -128,7 +114,7 @@ def read_response_request(body: bytes, public_url: str = "") -> ResponseRequest:
     items = request.input or ()
     if isinstance(items, str):
         items = (_Item(role="user", content=Raw(given["input"])),)
-    instructed = any(item.role in _SYSTEM for item in items)
+    instructed = any(item.role in INSTRUCTING for item in items)
     messages = _joined(
         message
         for index, item in enumerate(items)
@@ -227,7 +213,7 @@ def _sent(item: _Item, param: str, public_url: str) -> SentMessage | None:
 
 
 def _message(item: _Item, param: str, public_url: str) -> SentMessage | None:
-    if item.role in _SYSTEM:
+    if item.role in INSTRUCTING:
         return None
     if item.role not in ("user", "assistant"):
         raise invalid(

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+import grpc
 import httpx
 from a2a.client import Client, ClientConfig, ClientFactory
 from a2a.types import a2a_pb2 as pb
@@ -15,8 +16,8 @@ from google.protobuf.message import Message
 
 from tests.facade.doors.bed import Answer, Served, request
 
-BINDINGS = ("JSONRPC", "HTTP+JSON")
-LIMIT = 60.0
+BINDINGS = ("JSONRPC", "HTTP+JSON", "GRPC")
+LIMIT = 150.0
 
 
 @contextlib.asynccontextmanager
@@ -26,7 +27,10 @@ async def client(
     """Connect the official client by the agent's card."""
     async with httpx.AsyncClient(timeout=LIMIT, headers=headers) as transport:
         config = ClientConfig(
-            httpx_client=transport, supported_protocol_bindings=[binding], streaming=True
+            httpx_client=transport,
+            supported_protocol_bindings=[binding],
+            streaming=True,
+            grpc_channel_factory=grpc.aio.insecure_channel,
         )
         yield await ClientFactory(config).create_from_url(facade.http)
 

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import os
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
@@ -19,11 +18,14 @@ import aiohttp
 from omnia_core.names import Door
 from omnia_facade.doors.registry import DOORS
 from tests.facade.conftest import Running, running
+from tests.programs import PYTHON
 from tests.runtime.program import Program
 from tests.runtime.scripted import Mounted
 from tests.services import free_port
 
-LIMIT = 30.0
+LIMIT = 100.0
+# A start on a busy machine.
+PATIENCE = 250.0
 # Another word in a message selects another answer; see `ANSWERS`.
 DEFAULT = "Hello there, friend."
 LONG = " ".join(f"word{number}" for number in range(60))
@@ -83,7 +85,7 @@ def mock_runtime(folder: Path, answers: Any = None, **environment: str) -> Itera
 
 
 def _wait_until_ready(port: int) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while True:
         with (
             contextlib.suppress(OSError),
@@ -98,7 +100,7 @@ def _wait_until_ready(port: int) -> None:
 @contextlib.asynccontextmanager
 async def doors(mounted: Mounted, **settings: Any) -> AsyncIterator[Running]:
     """Serve all written doors in front of a runtime; settings are fields of `FacadeEnv`."""
-    given = {"doors": written_doors(), **settings}
+    given = {"doors": written_doors(), "a2a_grpc": True, **settings}
     async with running(runtime_address=f"127.0.0.1:{mounted.grpc_port}", **given) as facade:
         yield facade
 
@@ -106,12 +108,12 @@ async def doors(mounted: Mounted, **settings: Any) -> AsyncIterator[Running]:
 class FacadeProcess:
     """A facade as a process of its own, which can be killed."""
 
-    def __init__(self, mounted: Mounted, **environment: str) -> None:
+    def __init__(self, mounted: Mounted, python: str = PYTHON, /, **environment: str) -> None:
         port, self.health_port = free_port(), free_port()
         self.http = f"http://127.0.0.1:{port}"
         self.ws = f"ws://127.0.0.1:{port}/ws"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "omnia_facade"],
+            [python, "-m", "omnia_facade"],
             env={
                 **os.environ,
                 "OMNIA_AGENT_NAME": "agent",
@@ -144,9 +146,11 @@ class FacadeProcess:
 
 
 @contextlib.contextmanager
-def facade_process(mounted: Mounted, **environment: str) -> Iterator[FacadeProcess]:
+def facade_process(
+    mounted: Mounted, python: str = PYTHON, /, **environment: str
+) -> Iterator[FacadeProcess]:
     """Run a facade as a process until the end."""
-    process = FacadeProcess(mounted, **environment)
+    process = FacadeProcess(mounted, python, **environment)
     try:
         yield process.ready()
     finally:

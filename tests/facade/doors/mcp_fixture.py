@@ -11,7 +11,9 @@ from typing import Any
 from aiohttp import web
 
 from omnia_core.conversation.parts import Media, Part
-from omnia_facade.backend.events import Done
+from omnia_core.conversation.tools import ToolCall
+from omnia_facade.backend.events import Done, ToolCallEvent
+from omnia_facade.doors.mcp.elicitation import continuation, input_required, unknown_state
 from omnia_facade.doors.mcp.envelope import CALL, DISCOVER, META, McpError, McpRequest, read_request
 from omnia_facade.doors.mcp.frames import (
     ServerAnswers,
@@ -40,6 +42,7 @@ PARTS: dict[str, tuple[Part, ...]] = {
     "test_logging_tool": (),
 }
 TOOLS = (*PARTS, "test_error_handling", "test_tool_with_progress", "test_missing_capability")
+ASKING = "test_input_required_result_"
 LISTS: dict[str, str] = {
     "prompts/list": "prompts",
     "resources/list": "resources",
@@ -53,11 +56,30 @@ def described(name: str) -> ToolDescription:
     return ToolDescription(name, name, f"Tests {name}", SCHEMA)
 
 
+STATE = "state-1"
 ANSWERS = ServerAnswers(described("fixture"), "1.0.0", "A fixture.")
+
+
+def asked_of_the_user(request: McpRequest, kind: str) -> dict[str, Any]:
+    """Ask for a result, until the answer to this question comes."""
+    name = {"elicitation": "user_name"}.get(kind, "confirm")
+    given = request.params
+    if kind == "elicitation" and given.get("inputResponses") is not None:
+        # The kit answers this tool without a state, which is the fixture's to allow.
+        given = {"requestState": STATE, **given}
+    again = continuation(given)
+    if again is not None and again.run_id != STATE:
+        raise unknown_state()
+    if again is None or name not in {result.call_id for result in again.results}:
+        call = ToolCall(name, "ask", "{}")
+        return input_required(STATE, [ToolCallEvent(call, by_client=True)])
+    return answer_result(Done("state-ok"), "s-1")
 
 
 def called(request: McpRequest) -> dict[str, Any]:
     name = request.params.get("name")
+    if isinstance(name, str) and name.startswith(ASKING):
+        return asked_of_the_user(request, name.removeprefix(ASKING))
     if name == "test_missing_capability":
         declared = request.params["_meta"].get(f"{META}clientCapabilities", {})
         if "sampling" not in declared:

@@ -23,7 +23,7 @@ from omnia_facade.backend.events import (
     TurnRequest,
 )
 from omnia_facade.doors.a2a import v03
-from omnia_facade.doors.a2a.frames import TaskFrames
+from omnia_facade.doors.a2a.frames import SseWriter, TaskFrames
 from omnia_facade.runs.run import Run, RunOptions
 from tests.facade.doors.a2a_bed import plain_text
 
@@ -63,7 +63,7 @@ ENDS = {pb.TASK_STATE_COMPLETED, pb.TASK_STATE_FAILED, pb.TASK_STATE_CANCELED}
 def written(said: list[str | TurnEvent], outcome: Done | Failed, *, shown: bool) -> list[Any]:
     """Return the events of a stream that begins with the run."""
     run = Run("t-1", TurnRequest("s-1"), None, RunOptions(keep=True))  # type: ignore[arg-type]
-    frames = TaskFrames(run, lambda response: response, show_tools=shown)
+    frames = TaskFrames(run, SseWriter(lambda response: response), show_tools=shown)
     text = frames.open()
     for piece in said:
         if isinstance(piece, str):

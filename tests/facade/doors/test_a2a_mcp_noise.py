@@ -11,7 +11,7 @@ from tests.facade.conftest import Running
 from tests.facade.doors.a2a_bed import message
 from tests.facade.doors.test_mcp_door import modern
 
-LIMIT = 60.0
+LIMIT = 150.0
 ROUNDS = 150
 VALUES: tuple[Any, ...] = (
     *(None, True, 0, -1, 1e300, 2**70, "", "x" * 300, "\ud800", "\x00", "../..", {}, []),

@@ -89,3 +89,22 @@ async def test_a_client_tool_parks_the_turn_until_its_result_comes(facade: Runni
 
     assert "You picked" in text_of(answered.events)
     assert answered.events[0]["messageId"] == asked.events[0]["messageId"]
+
+
+@pytest.mark.covers("chat.md#memory-history")
+async def test_the_history_of_a_session_in_memory_is_told_by_the_runtime(facade: Running) -> None:
+    for text in ("hello", "hello again"):
+        body = said(text, id="in-memory")
+        # The same id would be the same message.
+        body["messages"][0]["id"] = text
+        answered = await request(facade, "POST", "/api/chat", body)
+        assert types(answered.events)[-1] == "[DONE]"
+    history = await request(facade, "GET", "/api/chat/in-memory")
+    assert history.status == 200
+    messages = history.body["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant"] * 2
+    assert messages[0]["parts"] == [{"type": "text", "text": "hello", "state": "done"}]
+    assert messages[1]["parts"][1]["text"] == DEFAULT
+    assert messages[1]["metadata"] == {"finishReason": "stop"}
+    unknown = await request(facade, "GET", "/api/chat/nobody")
+    assert unknown.status == 404

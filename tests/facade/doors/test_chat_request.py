@@ -145,9 +145,13 @@ async def test_hidden_tools_are_not_shown(show_tools: bool) -> None:
 
 
 @pytest.mark.covers("chat.md#no-history")
-async def test_sessions_in_memory_have_no_history() -> None:
+async def test_a_backend_that_does_not_tell_has_no_history() -> None:
+    message = {"id": "m", "role": "user", "parts": [{"type": "text", "text": "hi"}]}
     async with running(handler_mode=Handler.ECHO, doors=("chat",)) as facade:
+        unknown = await request(facade, "GET", "/api/chat/chat-1")
+        await request(facade, "POST", "/api/chat", {"id": "chat-1", "messages": [message]})
         answer = await request(facade, "GET", "/api/chat/chat-1")
+    assert unknown.status == 404
     assert (answer.status, answer.body["error"]) == (501, "not_supported")
 
 

@@ -1,7 +1,6 @@
 """`omnia chat --via`: one conversation in the terminal, over one protocol after the other."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +9,7 @@ from omnia_cli.doors.conversation import CLIENTS
 from tests.facade.conftest import Running
 from tests.facade.doors import bed
 from tests.facade.doors.bed import LIMIT
+from tests.programs import PYTHON
 from tests.runtime.scripted import Mounted
 
 
@@ -21,7 +21,7 @@ async def numbered(numbered_runtime: Mounted) -> AsyncIterator[Running]:
 
 async def chat(*arguments: str, typed: str = "") -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "omnia_cli", "chat", *arguments),
+        *(PYTHON, "-m", "omnia_cli", "chat", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from mcp.client import Client
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, ElicitResult, TextContent
 
 from omnia_core.files.auth import AuthFile, ClientKeyAuth
 from omnia_core.units import Duration
@@ -104,6 +104,70 @@ async def test_the_model_is_told_that_there_are_no_tools_of_the_client(facade: R
         result = await client.call_tool("agent", {"message": "pick a date"})
     assert not result.is_error
     assert result.structured_content["answer"]
+
+
+async def picked(facade: Running, answer: ElicitResult) -> tuple[CallToolResult, list[Any]]:
+    """Let the official client ask its user, who answers so; return what was asked too."""
+    questions: list[Any] = []
+
+    async def ask(context: Any, params: Any) -> ElicitResult:
+        questions.append(params)
+        return answer
+
+    async with Client(f"{facade.http}/mcp", elicitation_callback=ask) as client:
+        result = await client.call_tool("agent", {"message": "pick a date"})
+    return result, questions
+
+
+@pytest.mark.covers("mcp.md#elicitation")
+async def test_the_user_of_a_client_that_elicits_executes_a_tool(facade: Running) -> None:
+    answer = ElicitResult(action="accept", content={"result": "7 May"})
+    result, (question,) = await picked(facade, answer)
+    assert "pick_date" in question.message
+    assert "May" in question.message
+    assert "7 May" in result.structured_content["answer"]
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+@pytest.mark.covers("mcp.md#declined")
+async def test_the_model_is_told_that_the_user_declined(facade: Running, action: str) -> None:
+    result, questions = await picked(facade, ElicitResult.model_validate({"action": action}))
+    assert len(questions) == 1
+    assert not result.is_error
+    assert "did not execute" in result.structured_content["answer"]
+
+
+ELICITS: dict[str, Any] = {f"{META}clientCapabilities": {"elicitation": {}}}
+
+
+async def call_again(facade: Running, **more: Any) -> Any:
+    """Send the call of the tool by hand; return its result."""
+    body, headers = modern("tools/call", name="agent", arguments={"message": "pick"}, **more)
+    body["params"]["_meta"].update(ELICITS)
+    answer = await request(facade, "POST", "/mcp", body, headers)
+    return answer.events[-1]["result"] if answer.events else answer.body
+
+
+@pytest.mark.covers("mcp.md#asked-again", "mcp.md#unknown-state")
+async def test_a_call_without_the_answer_asks_again(facade: Running) -> None:
+    asked_first = await call_again(facade)
+    state = asked_first["requestState"]
+    other = {"nobody-asked": {"action": "accept", "content": {"result": "x"}}}
+    for responses in ({}, other):
+        repeated = await call_again(facade, requestState=state, inputResponses=responses)
+        assert repeated["inputRequests"] == asked_first["inputRequests"]
+    (name,) = asked_first["inputRequests"]
+    answer = {name: {"action": "accept", "content": {"result": '{"day": 8}'}}}
+    done = await call_again(facade, requestState=state, inputResponses=answer)
+    assert '{"day":8}' in done["structuredContent"]["answer"].replace(" ", "")
+    # The same answer again gets the same result, and begins nothing.
+    same = await call_again(facade, requestState=state, inputResponses=answer)
+    assert same["structuredContent"] == done["structuredContent"]
+    forged = await call_again(facade, requestState="f" * 32, inputResponses=answer)
+    stateless = await call_again(facade, inputResponses=answer)
+    assert forged["error"]["code"] == stateless["error"]["code"] == -32602
+    wrong = await call_again(facade, requestState=state, inputResponses={name: {"action": "x"}})
+    assert wrong["error"]["code"] == -32602
 
 
 @pytest.mark.covers("mcp.md#discover", "mcp.md#list")

@@ -1,5 +1,6 @@
 """What doors cost a pod: nothing before one is used (D18 of their design)."""
 
+import sys
 from statistics import median
 
 import pytest
@@ -17,7 +18,7 @@ def idle(mounted: Mounted, doors: str) -> float:
     """Return the memory of an idle facade."""
     found = []
     for _ in range(SAMPLES):
-        with bed.facade_process(mounted, OMNIA_DOORS=doors) as facade:
+        with bed.facade_process(mounted, sys.executable, OMNIA_DOORS=doors) as facade:
             found.append(facade.memory())
     return median(found)
 
@@ -31,7 +32,7 @@ def test_an_idle_facade_with_all_doors_costs_what_one_without_costs(mock_runtime
 async def test_the_first_request_of_a_door_loads_an_http_library_and_little_else(
     mock_runtime: Mounted,
 ) -> None:
-    with bed.facade_process(mock_runtime, OMNIA_DOORS="chat") as facade:
+    with bed.facade_process(mock_runtime, sys.executable, OMNIA_DOORS="chat") as facade:
         before = facade.memory()
         answer = await request(facade, "POST", "/api/chat", said("hello"))
         after = facade.memory()

@@ -1,42 +1,24 @@
 """Runs of an agent with several pods: read, stopped and continued at another pod."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from omnia_core.env import SecretStr
-from omnia_core.env.shared import SessionType
 from tests.facade.conftest import Running
 from tests.facade.doors import bed
 from tests.facade.doors.bed import LONG, opened, request, until
+from tests.facade.doors.pods_bed import (
+    SharedStore,
+    one_store,
+    pods,
+    shared_store,
+    stored_runtime,
+)
 from tests.facade.doors.test_chat_door import said, text_of, types
 from tests.runtime.scripted import Mounted
 
-
-@pytest.fixture(scope="module")
-def stored_runtime(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mounted]:
-    """A runtime with its sessions in Redis."""
-    folder = tmp_path_factory.mktemp("runtime")
-    store = {"OMNIA_SESSION_TYPE": "redis", "OMNIA_SESSION_URL": redis_url}
-    with bed.mock_runtime(folder, **store) as mounted:
-        yield mounted
-
-
-@pytest.fixture
-async def pods(stored_runtime: Mounted, redis_url: str) -> AsyncIterator[tuple[Running, Running]]:
-    """Two facades of one agent."""
-    settings = {
-        "session_type": SessionType.REDIS,
-        "session_url": SecretStr(redis_url),
-        "pod_address": "127.0.0.1",
-    }
-    async with (
-        bed.doors(stored_runtime, **settings) as one,
-        bed.doors(stored_runtime, **settings) as two,
-    ):
-        yield one, two
+__all__ = ["pods", "shared_store", "stored_runtime"]
 
 
 def chat(session_id: str, text: str) -> dict[str, Any]:
@@ -113,16 +95,13 @@ async def test_the_same_message_at_another_pod_begins_no_second_turn(
     assert [message["role"] for message in history.body["messages"]] == ["user", "assistant"]
 
 
+@one_store
 @pytest.mark.covers("doors.md#dead-pod")
 async def test_a_run_whose_pod_is_killed_is_not_waited_for(
-    stored_runtime: Mounted, redis_url: str, pods: tuple[Running, Running]
+    stored_runtime: Mounted, shared_store: SharedStore, pods: tuple[Running, Running]
 ) -> None:
     _, two = pods
-    environment = {
-        "OMNIA_SESSION_TYPE": "redis",
-        "OMNIA_SESSION_URL": redis_url,
-        "OMNIA_POD_ADDRESS": "127.0.0.1",
-    }
+    environment = {**shared_store.environment, "OMNIA_POD_ADDRESS": "127.0.0.1"}
     with bed.facade_process(stored_runtime, **environment) as gone:
         async with opened(gone, "/api/chat", chat("gone", "slowly please")) as response:
             await read_pieces(response, 5)

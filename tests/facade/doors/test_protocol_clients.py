@@ -102,6 +102,14 @@ OF_THE_FIXTURE = [
         for name in ("simple-text", "image", "audio", "embedded-resource", "mixed-content")
     ),
     *(("2026-07-28", f"tools-call-{name}") for name in ("error", "with-progress")),
+    # The door asks by elicitation alone, and has no prompts: the kit has more of these.
+    *(
+        ("2026-07-28", f"input-required-result-{name}")
+        for name in (
+            *("basic-elicitation", "request-state", "missing-input-response", "result-type"),
+            *("unsupported-methods", "tampered-state", "ignore-extra-params", "validate-input"),
+        )
+    ),
 ]
 
 

@@ -1,21 +1,22 @@
 """The agent for the conformance kit of A2A does what the beginnings of messageIds say."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
-LIMIT = 60.0
+from tests.programs import PYTHON
+
+LIMIT = 150.0
 VERSION = {"A2A-Version": "1.0"}
 
 
 @pytest.fixture
 async def address() -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.facade.doors.tck"), stdout=asyncio.subprocess.PIPE
+        *(PYTHON, "-m", "tests.facade.doors.tck"), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     async with asyncio.timeout(LIMIT):

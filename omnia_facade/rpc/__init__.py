@@ -1,0 +1,1 @@
+"""The gRPC server on the facade's port."""

@@ -1,0 +1,1 @@
+"""Cassettes: answers of models and results of tools, recorded and replayed."""

@@ -1,0 +1,320 @@
+"""Answers of Claude and Gemini, event by event: what each piece adds, says and counts."""
+
+import json
+from typing import Any
+
+import pytest
+
+from omnia_core.conversation.parts import Media, Part
+from omnia_core.conversation.usage import Usage
+from omnia_core.sessions import Message
+from omnia_runtime.ports.model import (
+    ChatRequest,
+    Finished,
+    MediaProduced,
+    ModelEvent,
+    ToolCallRequest,
+)
+from omnia_runtime.providers.claude.request import messages_body
+from omnia_runtime.providers.claude.stream import MessageStream
+from omnia_runtime.providers.gemini.stream import ContentStream
+from omnia_runtime.providers.sse import NamedEvent
+from omnia_runtime.providers.vendor_errors import VendorFailure
+from tests.runtime.claude_calls import CONFIG, HI
+
+Stream = MessageStream | ContentStream
+
+
+def read(stream: Stream, *events: dict[str, Any]) -> str:
+    return "".join(stream.read(json.dumps(event).encode()) for event in events)
+
+
+def calls(events: list[ModelEvent]) -> list[tuple[str, str, str]]:
+    return [
+        (each.id, each.name, each.arguments) for each in events if isinstance(each, ToolCallRequest)
+    ]
+
+
+def reason(events: list[ModelEvent]) -> str:
+    last = events[-1]
+    assert isinstance(last, Finished)
+    return last.reason
+
+
+# Claude
+
+
+def start(index: int, **block: Any) -> dict[str, Any]:
+    return {"type": "content_block_start", "index": index, "content_block": block}
+
+
+def delta(index: int, **members: Any) -> dict[str, Any]:
+    return {"type": "content_block_delta", "index": index, "delta": members}
+
+
+def stop(index: int) -> dict[str, Any]:
+    return {"type": "content_block_stop", "index": index}
+
+
+def over(why: str = "end_turn", **usage: Any) -> dict[str, Any]:
+    return {"type": "message_delta", "delta": {"stop_reason": why}, "usage": usage}
+
+
+TOOL = {"type": "tool_use", "id": "abc", "name": "get"}
+JSON = {"type": "input_json_delta"}
+
+
+@pytest.mark.parametrize(
+    ("events", "said"),
+    [
+        ([start(0, type="text", text="a"), delta(0, type="text_delta", text="b")], "ab"),
+        ([start(0, text="a"), delta(0, text="b")], "ab"),
+        # A text of a block that is not known here is not the answer.
+        ([start(0, type="citation", text="a"), start(1, type="text", text="b")], "b"),
+        ([start(0, type="text", text=""), {"delta": {"text": "a"}}], "a"),
+        ([{"type": "message", "content": [{"type": "text", "text": "a"}]}], "a"),
+        ([{"content": [{"type": "text", "text": "a"}], "stop_reason": "end_turn"}], "a"),
+        ([{"type": "message_start", "message": {"content": [{"type": "text", "text": "a"}]}}], "a"),
+    ],
+)
+def test_claudes_text_is_said_however_it_comes(events: list[dict[str, Any]], said: str) -> None:
+    stream = MessageStream()
+    assert read(stream, *events, over()) == said
+    assert reason(stream.finish()) == "stop"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([start(0, **TOOL), delta(0, **JSON, partial_json='{"x": 1}')], '{"x": 1}'),
+        ([start(0, **TOOL, input={"x": 1})], '{"x": 1}'),
+        ([start(0, **TOOL), {"delta": {"partial_json": '{"x": 1}'}}], '{"x": 1}'),
+        ([start(0, **TOOL)], "{}"),
+        # Nobody began the block that goes on.
+        ([start(0, **TOOL), delta(1, **JSON, partial_json='{"x": 1}')], "{}"),
+    ],
+)
+def test_claudes_call_has_the_arguments_of_its_block(
+    events: list[dict[str, Any]], expected: str
+) -> None:
+    for end in ([], [stop(0)]):
+        stream = MessageStream()
+        assert read(stream, *events, *end, over()) == ""
+        rest = stream.finish()
+        (found,) = calls(rest)
+        assert (found[:2], json.loads(found[2])) == (("abc", "get"), json.loads(expected))
+        assert reason(rest) == "tool_use"
+
+
+def test_blocks_that_claude_does_not_number_are_several() -> None:
+    stream = MessageStream()
+    second = {**TOOL, "id": "def"}
+    read(stream, start(0, **TOOL, input={"x": 1}), start(0, **second), over("tool_use"))
+    assert [each[0] for each in calls(stream.finish())] == ["abc", "def"]
+
+
+def test_an_error_beside_an_empty_piece_is_an_error() -> None:
+    stream = MessageStream()
+    error = {"type": "overloaded_error", "message": "busy"}
+    with pytest.raises(VendorFailure, match="busy"):
+        read(stream, {"delta": {"text": ""}, "error": error})
+
+
+def test_claudes_event_without_a_type_is_what_its_line_says() -> None:
+    stream = MessageStream()
+    event = NamedEvent(json.dumps({"delta": {"stop_reason": "max_tokens"}}).encode())
+    event.name = "message_delta"
+    read(stream, start(0, type="text", text="a"))
+    stream.read(event)
+    assert reason(stream.finish()) == "max_output_tokens"
+
+
+@pytest.mark.parametrize(
+    ("events", "total"),
+    [
+        ([start(0, **TOOL, input={"x": 1})], 3 + 3 + 8),
+        ([start(0, **TOOL, input={}), delta(0, **JSON, partial_json="{}")], 3 + 3 + 2 + 2),
+        ([start(0, type="thinking", thinking="abc", signature="de")], 256 + 5),
+        (
+            [start(0, type="thinking"), delta(0, type="thinking_delta", thinking="abc")],
+            256 + 3,
+        ),
+        (
+            [start(0, type="thinking"), delta(0, type="signature_delta", signature="abc")],
+            256 + 3,
+        ),
+        ([start(0, type="redacted_thinking", data="abc")], 256 + 3),
+    ],
+)
+def test_every_part_of_claudes_answer_is_counted_once(
+    events: list[dict[str, Any]], total: int
+) -> None:
+    stream = MessageStream()
+    read(stream, *events, over())
+    assert stream.size.total == total
+
+
+def test_claudes_counts_are_totals_and_stay_when_a_later_event_has_none() -> None:
+    stream = MessageStream()
+    first = {
+        "input_tokens": 5,
+        "output_tokens": 1,
+        "cache_read_input_tokens": 3,
+        "cache_creation_input_tokens": 2,
+    }
+    read(stream, {"type": "message_start", "message": {"usage": first}})
+    read(stream, start(0, type="text", text="a"), over(output_tokens=7))
+    assert stream.finish() == [Finished("stop", Usage(10, 7, 3))]
+    assert stream.cache_writes == 2
+
+
+@pytest.mark.parametrize(("length", "cached"), [(4093, False), (4094, True)])
+def test_a_prefix_is_cached_from_the_least_that_the_vendor_takes(
+    length: int, *, cached: bool
+) -> None:
+    # An empty list of tools has two characters.
+    (block,) = messages_body(CONFIG, ChatRequest("x" * length, HI.messages))["system"]
+    assert ("cache_control" in block) is cached
+
+
+def test_only_the_end_of_an_answer_in_two_parts_loses_its_white_space() -> None:
+    history = [Message("user", "hi"), Message("assistant", "One, "), Message("assistant", "two. ")]
+    last = messages_body(CONFIG, ChatRequest("", history))["messages"][-1]
+    assert [block["text"] for block in last["content"]] == ["One, ", "two."]
+
+
+# Gemini
+
+
+def chunk(*parts: dict[str, Any], **candidate: Any) -> dict[str, Any]:
+    return {"candidates": [{"content": {"parts": list(parts)}, **candidate}]}
+
+
+GEMINI_CALL = {"functionCall": {"name": "get", "id": "abc", "args": {"x": 1}}}
+PICTURE = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+OVER = {"finishReason": "STOP"}
+
+
+@pytest.mark.parametrize("part", [{"text": "hi"}, PICTURE, GEMINI_CALL])
+def test_an_answer_of_any_kind_is_one_however_it_ended(part: dict[str, Any]) -> None:
+    stream = ContentStream()
+    read(stream, chunk(part, finishReason="SOMETHING_NEW"))
+    assert isinstance(stream.finish()[-1], Finished)
+    silent = ContentStream()
+    read(silent, chunk({"thought": True, "text": "hm"}, finishReason="SOMETHING_NEW"))
+    with pytest.raises(VendorFailure):
+        silent.finish()
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_prompt_that_is_blocked_is_not_answered(*, beside: bool) -> None:
+    stream = ContentStream()
+    feedback = {"promptFeedback": {"blockReason": "SAFETY"}}
+    answer = chunk(GEMINI_CALL, **OVER)
+    for event in [{**answer, **feedback}] if beside else [answer, feedback]:
+        read(stream, event)
+    rest = stream.finish()
+    assert (reason(rest), calls(rest)) == ("safety", [])
+
+
+def test_geminis_error_beside_a_text_is_raised_when_the_text_was_said() -> None:
+    stream = ContentStream()
+    error = {"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}
+    assert read(stream, {**chunk({"text": "half"}), **error}) == "half"
+    assert stream.done
+    with pytest.raises(VendorFailure, match="busy") as failed:
+        stream.finish()
+    assert failed.value.retry
+
+
+@pytest.mark.parametrize(
+    ("part", "total"),
+    [
+        (GEMINI_CALL, 3 + 3 + 8),
+        ({**GEMINI_CALL, "thoughtSignature": "abcd"}, 3 + 3 + 8 + 4),
+        ({"thought": True, "text": "think"}, 5),
+        (PICTURE, 256 + 4),
+        ({"text": "hi"}, 0),
+    ],
+)
+def test_every_part_of_geminis_answer_is_counted_once(part: dict[str, Any], total: int) -> None:
+    stream = ContentStream()
+    read(stream, chunk(part, **OVER))
+    assert stream.size.total == total
+
+
+def test_geminis_counts_are_those_of_the_last_chunk_that_has_some() -> None:
+    stream = ContentStream()
+    usage = {
+        "promptTokenCount": 5,
+        "toolUsePromptTokenCount": 2,
+        "cachedContentTokenCount": 3,
+        "candidatesTokenCount": 7,
+        "thoughtsTokenCount": 4,
+    }
+    read(stream, {**chunk({"text": "a"}), "usageMetadata": {"promptTokenCount": 1}})
+    read(stream, {**chunk(**OVER), "usageMetadata": usage}, {"modelVersion": "x"})
+    assert stream.finish() == [Finished("stop", Usage(7, 11, 3))]
+    late = ContentStream()
+    read(late, chunk({"text": "a"}, **OVER), {"usageMetadata": usage})
+    assert late.finish() == [Finished("stop", Usage(7, 11, 3))]
+
+
+def test_a_conversation_without_a_word_is_sent_as_none() -> None:
+    assert messages_body(CONFIG, ChatRequest("", [Message("user", "")]))["messages"] == []
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        Part("image"),
+        Part("document"),
+        Part("image", media=Media("image/png")),
+        Part("document", media=Media("text/plain")),
+        Part("document", media=Media("application/pdf")),
+        Part("document", media=Media("application/zip", data="AAAA")),
+        Part("image", media=Media("image/tiff", data="AAAA")),
+    ],
+)
+def test_a_part_without_content_or_of_another_type_is_refused_before_it_is_sent(part: Part) -> None:
+    request = ChatRequest("", [Message("user", "", parts=(part,))])
+    with pytest.raises(VendorFailure, match="does not accept"):
+        messages_body(CONFIG, request)
+
+
+def test_claudes_answer_that_does_not_stream_goes_back_as_one_that_did() -> None:
+    texts = {"type": "text", "text": "hi"}
+    whole, streamed = MessageStream(), MessageStream()
+    read(whole, {"type": "message", "content": [{**TOOL, "input": {}}, texts]}, over("tool_use"))
+    read(streamed, start(0, **TOOL, input={}), stop(0), start(1, **texts), stop(1))
+    read(streamed, over("tool_use"))
+    assert whole.finish() == streamed.finish()
+
+
+def test_claudes_stop_ends_the_reading() -> None:
+    stream = MessageStream()
+    read(stream, start(0, type="text", text="a"))
+    assert not stream.done
+    assert not stream.complete
+    read(stream, {"type": "ping"}, {"type": "message_stop"})
+    assert stream.done
+    assert reason(stream.finish()) == "stop"
+
+
+@pytest.mark.parametrize(
+    ("mime", "kind"),
+    [("image/png", "image"), ("audio/wav", "audio"), ("application/pdf", "document")],
+)
+def test_what_gemini_makes_is_of_the_kind_that_its_type_says(mime: str, kind: str) -> None:
+    stream = ContentStream()
+    read(stream, chunk({"inlineData": {"mimeType": mime, "data": "AAAA"}}, **OVER))
+    (produced, _) = stream.finish()
+    assert isinstance(produced, MediaProduced)
+    assert produced.part == Part(kind, media=Media(mime, data="AAAA"))
+
+
+@pytest.mark.parametrize("why", ["MAX_TOKENS", "STOP"])
+def test_a_call_of_gemini_changes_only_the_reason_stop(why: str) -> None:
+    stream = ContentStream()
+    read(stream, chunk(GEMINI_CALL, finishReason=why))
+    assert reason(stream.finish()) == ("tool_use" if why == "STOP" else "max_output_tokens")

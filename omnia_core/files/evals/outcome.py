@@ -32,6 +32,8 @@ class Requirement(Struct, frozen=True):
     passed: bool | None = None
 
     def __str__(self) -> str:
+        if not self.conditions and self.passed is None:
+            return ""
         parts = [f"{sign} {value:g}" for sign, value in self.conditions]
         if self.passed is not None:
             parts.append("passed" if self.passed else "not passed")

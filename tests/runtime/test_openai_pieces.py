@@ -428,3 +428,19 @@ def test_a_text_behind_many_blanks_is_said_at_once() -> None:
     blanks = " " * 1000
     event = {"choices": [{"delta": {"content": blanks}}]}
     assert stream.read(json.dumps(event).encode()) == blanks
+
+
+def test_a_refusal_that_streamed_stays_one_when_the_whole_message_follows() -> None:
+    stream = ChatStream(MODEL)
+    first = {"choices": [{"delta": {"refusal": "No."}}]}
+    last = {"choices": [{"message": {"role": "assistant", "content": "No."}}]}
+    assert [stream.read(json.dumps(each).encode()) for each in (first, last)] == ["No.", ""]
+    assert reason(stream.finish()) == "refusal"
+
+
+def test_the_calls_of_a_whole_message_are_each_their_own() -> None:
+    stream = ChatStream(MODEL)
+    pieces = [{"index": 0, "function": {"name": "get", "arguments": text}} for text in ("", "{}")]
+    event = {"choices": [{"message": {"role": "assistant", "tool_calls": pieces}}]}
+    stream.read(json.dumps(event).encode())
+    assert calls(stream.finish()) == [("get", "{}"), ("get", "{}")]

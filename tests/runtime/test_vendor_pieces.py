@@ -318,3 +318,9 @@ def test_a_call_of_gemini_changes_only_the_reason_stop(why: str) -> None:
     stream = ContentStream()
     read(stream, chunk(GEMINI_CALL, finishReason=why))
     assert reason(stream.finish()) == ("tool_use" if why == "STOP" else "max_output_tokens")
+
+
+def test_a_reason_without_a_content_is_no_whole_message() -> None:
+    stream = MessageStream()
+    assert read(stream, {"stop_reason": "end_turn"}) == ""
+    assert not stream.done

@@ -63,6 +63,13 @@ class PeerConnection(asyncio.Protocol):
         self._deciding = False
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def held(self) -> int:
+        """Bytes that are received and not sent on."""
+        sent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        behind = 0 if self._runtime is None else self._runtime.held
+        return len(self._received) + sent + behind
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(HIGH_WATER)
@@ -191,6 +198,11 @@ class _RuntimeSide(asyncio.Protocol):
     def __init__(self, peer: PeerConnection) -> None:
         self._peer = peer
         self._transport: asyncio.Transport | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes that the runtime has not read."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)

@@ -105,6 +105,15 @@ async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
     return secret
 
 
+async def delete_instance(cluster: Cluster, namespace: str, instance: str, uid: str) -> None:
+    """Delete the objects of an instance that an agent with this uid owns."""
+    for kind in OWNED:
+        for live in await cluster.find(kind, namespace, instance):
+            metadata = live["metadata"]
+            if owned(live, uid):
+                await cluster.delete(kind, (namespace, metadata["name"]), metadata["uid"])
+
+
 async def _own(cluster: Cluster, agent: AgentPlan, manifest: Manifest) -> JsonObject | None:
     """Return the object of a manifest; None if it does not exist.
 

@@ -44,9 +44,16 @@ _REGISTRY = Kind.TOOL_REGISTRY
 LATER = (
     Later(
         _AGENT,
-        "spec.rollout",
+        "spec.rollout.steps[].analysis",
         _given,
-        "Rollouts are not implemented yet: all traffic goes to the spec.",
+        "Analyses are not run yet: the rollout pauses at this step until a person decides.",
+        ignored=False,
+    ),
+    Later(
+        _AGENT,
+        "spec.rollout.trafficRouting.istio",
+        _given,
+        "Weights of Istio are not set yet: the facades of the agent split the traffic.",
     ),
     Later(_AGENT, "spec.evals", _enabled, "Evaluations are not implemented yet."),
     Later(

@@ -2,6 +2,7 @@
 
 import copy
 import datetime as dt
+import functools
 import random
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,7 +56,12 @@ def document(
 
 
 def spec_of(found: JsonObject) -> AgentRuntimeSpec:
-    return AgentRuntimeSpec.model_validate_json(orjson.dumps(found["spec"]))
+    return parsed(orjson.dumps(found["spec"]))
+
+
+@functools.cache
+def parsed(text: bytes) -> AgentRuntimeSpec:
+    return AgentRuntimeSpec.model_validate_json(text)
 
 
 def patched(found: JsonObject, operations: list[JsonObject]) -> JsonObject:
@@ -153,7 +159,7 @@ def test_a_good_candidate_goes_through_all_steps_and_is_promoted_with_one_write(
         ("Progressing", 100),
         ("Promoting", 100),
         ("Idle", None),
-    ] or list(dict.fromkeys(seen))[0] == ("Progressing", 10)
+    ]
     assert bed.writes == [Write.PROMOTION]
     assert bed.document["spec"]["promptPackRef"]["version"] == "2.0.0"
     last = bed.status.last
@@ -427,12 +433,13 @@ class Outcome:
     held_ever: bool
 
 
-def hostile(choose: random.Random, *, git: bool, crashes: bool, good: bool, edits: bool) -> Outcome:
+def hostile(seed: int, *, git: bool, crashes: bool, good: bool, edits: bool) -> Outcome:
     """Run a rollout while Git restores the spec, the operator dies, pods come and go."""
+    choose = random.Random(seed)  # noqa: S311 - the same world for the same seed
     original = found = document(rollback={"mode": "automatic", "cooldown": "5s"})
     status, now, stable, candidate = RolloutStatus(), START, None, None
     runs, writes, seen, plan = "", 0, [], None
-    for tick in range(260):
+    for tick in range(160):
         now += dt.timedelta(seconds=choose.choice((1, 2, 5)))
         if git and tick % 7 == 0:
             found = original
@@ -477,12 +484,12 @@ def hostile(choose: random.Random, *, git: bool, crashes: bool, good: bool, edit
     return Outcome(plan, seen, writes, status.held is not None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(), st.booleans(), st.booleans(), st.booleans())
 def test_a_hostile_world_gets_one_change_of_stable_or_none(
     seed: int, git: bool, crashes: bool, good: bool
 ) -> None:
-    outcome = hostile(random.Random(seed), git=git, crashes=crashes, good=good, edits=False)
+    outcome = hostile(seed, git=git, crashes=crashes, good=good, edits=False)
     changes = sum(
         before != after for before, after in zip(outcome.stable, outcome.stable[1:], strict=False)
     )
@@ -497,7 +504,7 @@ def test_a_hostile_world_gets_one_change_of_stable_or_none(
         assert changes <= 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(), st.booleans(), st.booleans(), st.booleans())
 def test_no_edit_breaks_what_always_holds(seed: int, git: bool, crashes: bool, good: bool) -> None:
-    hostile(random.Random(seed), git=git, crashes=crashes, good=good, edits=True)
+    hostile(seed, git=git, crashes=crashes, good=good, edits=True)

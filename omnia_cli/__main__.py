@@ -17,6 +17,7 @@ import typer
 from omnia_cli.counted import counted
 from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
 from omnia_cli.pack import app as pack
+from omnia_cli.rollout import app as rollout
 from omnia_cli.sessions import app as sessions
 from omnia_cli.tools import app as tools
 from omnia_core.env.operator import CliEnv
@@ -34,6 +35,7 @@ app = typer.Typer(
 
 app.add_typer(sessions, name="sessions")
 app.add_typer(pack, name="pack")
+app.add_typer(rollout, name="rollout")
 app.add_typer(tools, name="tools")
 
 Paths = Annotated[

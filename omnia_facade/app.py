@@ -212,7 +212,7 @@ def _open_context(
     if tracer.enabled:
         stack.push_async_callback(asyncio.to_thread, tracer.close, TRACE_SECONDS)
     client = open_client(
-        env, timings.ready, rollout, lambda reason: metrics.stepped_in.of(reason).inc()
+        env, timings.ready, rollout, lambda reason: metrics.stepped_in[reason].inc()
     )
     if client:
         stack.push_async_callback(client.close)
@@ -231,7 +231,7 @@ async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> Non
     door = PeerDoorContext(
         token=lambda: rollout.token,
         runtime=(host.strip("[]"), int(port)),
-        refused=lambda reason: metrics.peers_refused.of(reason).inc(),
+        refused=lambda reason: metrics.peers_refused[reason].inc(),
     )
     server = await listen(env, "peer_port", env.peer_port, partial(PeerConnection, door))
     context.stack.callback(server.close)

@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from omnia_core.names import Door, Variant
 from omnia_facade.entrance.errors import Rejection
+from omnia_facade.rollout.peer_door import REFUSAL_REASONS
+from omnia_facade.runtime_client.routed import STEP_IN_REASONS
 from omnia_facade.turns.relayed import InterruptedAnswerOutcome
 
 DURATION_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
@@ -159,15 +161,17 @@ class FacadeMetrics:
             LATENCY_BUCKETS,
             "variant",
         )
-        self.stepped_in = factory.labelled_counter(
+        self.stepped_in = factory.counters(
             "omnia_rollout_stepped_in_total",
             "Requests for the candidate of a rollout that stable answered, as it was unreachable.",
             "reason",
+            STEP_IN_REASONS,
         )
-        self.peers_refused = factory.labelled_counter(
+        self.peers_refused = factory.counters(
             "omnia_rollout_peers_refused_total",
-            "Connections that a candidate did not let in.",
+            "Connections that the pod of a candidate did not let in.",
             "reason",
+            REFUSAL_REASONS,
         )
         self._queue_wait = factory.histogram(
             "omnia_agent_queue_wait_seconds",

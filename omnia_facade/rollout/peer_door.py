@@ -23,6 +23,8 @@ MAX_JOINED = 256
 CONNECT_SECONDS = 5.0
 HIGH_WATER = 256 * 1024
 
+REFUSAL_REASONS = ("full", "no_line", "no_runtime", "silent", "too_many", "wrong_token")
+
 _log = structlog.get_logger()
 
 

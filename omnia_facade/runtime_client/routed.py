@@ -22,7 +22,7 @@ from omnia_facade.runtime_client.port import (
 
 UNREACHABLE = "unreachable"
 NO_ADDRESS = "no_address"
-REASONS = (UNREACHABLE, NO_ADDRESS)
+STEP_IN_REASONS = (UNREACHABLE, NO_ADDRESS)
 
 T = TypeVar("T")
 _log = structlog.get_logger()
@@ -59,7 +59,7 @@ class RoutedRuntime:
             place: decides about a session, or about the id of a call.
             reach: finds the candidate's pod of a session.
             close: closes the clients that `reach` has returned.
-            stepped_in: called with the reason, one of `REASONS`, when stable steps in.
+            stepped_in: called with the reason, one of `STEP_IN_REASONS`, when stable steps in.
         """
         self._stable = stable
         self._place = place

@@ -256,8 +256,8 @@ class RolloutStatus(Model):
     """What is rolled out."""
     over: bool = False
     """Whether the candidate answers no sessions any more."""
-    written: bool = False
-    """Whether the spec was changed; that happens once in a rollout."""
+    writes: Annotated[int, Field(ge=0, le=2)] = 0
+    """Attempts to write the end of the rollout into the spec; 2: there is none any more."""
     held: HeldFields | None = None
     """What was promoted and the spec does not have yet, or again not."""
     last: FinishedRollout | None = None

@@ -42,6 +42,7 @@ from omnia_operator.reconcile.rollout import (
     converge_candidate,
     rollout_step,
     with_rollout,
+    write_end,
 )
 from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
 from omnia_operator.resolve import Found, Key, Problem, Resolved, resolve
@@ -160,6 +161,8 @@ async def reconcile_agent(
     after = agent_status(facts, before, now)
     statuses = before, after
     await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
+    if step is not None:
+        await write_end(cluster, document, step)
     await announce(cluster, AGENT_RUNTIME, document, outcome.news, now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)

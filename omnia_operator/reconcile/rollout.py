@@ -69,11 +69,7 @@ class RolloutStep:
 async def rollout_step(
     cluster: Cluster, document: JsonObject, agent: AgentRuntime, now: str
 ) -> RolloutStep | None:
-    """Decide about the rollout of an agent, and write what has to be into its spec.
-
-    Raises:
-        ClusterError: the spec could not be written; nothing has changed.
-    """
+    """Decide about the rollout of an agent; None: it has none."""
     before = status_of(document, AgentRuntimeStatus).rollout or RolloutStatus()
     if agent.spec.rollout is None and not before.active:
         return None
@@ -92,14 +88,25 @@ async def rollout_step(
             candidate_failure=await _failure(cluster, agent.key[0], name, live),
         )
     decided = advance(agent.spec, before, world)
-    if decided.write is not None:
-        is_promotion = decided.write is Write.PROMOTION
-        patch = (
-            promotion_patch(document, decided.stable) if is_promotion else rollback_patch(document)
-        )
-        if patch:
-            await cluster.edit(AGENT_RUNTIME, agent.key, patch)
     return RolloutStep(document_with(document, decided.stable), before, decided, decided.status)
+
+
+async def write_end(cluster: Cluster, document: JsonObject, step: RolloutStep) -> None:
+    """Write the end of a rollout into the spec, if that is due; its attempt is in the status.
+
+    Raises:
+        ClusterError: the spec could not be written; the next step tries once more.
+    """
+    match step.plan.write:
+        case Write.PROMOTION:
+            patch = promotion_patch(document, step.plan.stable)
+        case Write.ROLLBACK:
+            patch = rollback_patch(document)
+        case None:
+            return
+    if patch:
+        metadata = document["metadata"]
+        await cluster.edit(AGENT_RUNTIME, (metadata["namespace"], metadata["name"]), patch)
 
 
 def with_rollout(planned: AgentPlan, agent: AgentRuntime, step: RolloutStep) -> AgentPlan:

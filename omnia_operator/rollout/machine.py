@@ -36,6 +36,7 @@ SETTLE_SECONDS = 15.0
 """Mounted files are everywhere after this time: what they replace may go then."""
 SOON = 1.0
 _ALL = 100
+_NO_WRITE = 2
 
 NO_ROLLOUT = "NoActiveRollout"
 PROGRESSING = "Progressing"
@@ -112,6 +113,7 @@ class Plan:
     candidate: RolloutFields | None = None
     """None: there is no candidate."""
     write: Write | None = None
+    """What to write into the spec when the status is written: one attempt of two at most."""
     news: tuple[News, ...] = ()
     wake: float | None = None
     """Seconds until the next step; None: an event brings it."""
@@ -203,8 +205,8 @@ class _Step:
         if self.wanted is not None and self.base == self.status.candidate:
             # Somebody wrote the candidate into the spec: that is a promotion by hand.
             self.target = self.base
-            return self._promote(written=True)
-        return self._roll_back("the candidate was withdrawn", written=True)
+            return self._promote(write=False)
+        return self._roll_back("the candidate was withdrawn", write=False)
 
     def _idle(self) -> Plan:
         held = self.status.held
@@ -228,7 +230,7 @@ class _Step:
         last = self.status.last
         if self.obstacle:
             if self.status.active:
-                return self._roll_back(self.obstacle, written=True)
+                return self._roll_back(self.obstacle, write=False)
             return self._resting(NOT_POSSIBLE, self.obstacle)
         if not self.status.active and last is not None and self.verb is not Verb.RETRY:
             if last.result is RolloutResult.ROLLED_BACK and last.id == self.id:
@@ -270,7 +272,7 @@ class _Step:
 
     def _under_way(self) -> Plan:
         if self.obstacle:
-            return self._roll_back(self.obstacle, written=True)
+            return self._roll_back(self.obstacle, write=False)
         asked = self._asked()
         if asked is not None:
             return asked
@@ -393,7 +395,7 @@ class _Step:
 
     # The two ends.
 
-    def _promote(self, *, written: bool = False) -> Plan:
+    def _promote(self, *, write: bool = True) -> Plan:
         rollout = self.spec.rollout
         holds = rollout is not None and rollout.promotion is Promotion.HOLD
         held = None if self.base == self.target else self._hold(self.target)
@@ -406,7 +408,7 @@ class _Step:
                 "weights": self._weights(_ALL),
                 "candidate": self.target,
                 "held": held,
-                "written": written or holds,
+                "writes": 0 if write and not holds else _NO_WRITE,
             }
         )
         self.news.append(News("RolloutPromoting", f"{_what(status)} is promoted"))
@@ -421,13 +423,16 @@ class _Step:
     def _promoting(self) -> Plan:
         goal = self.status.candidate
         if goal is None:  # somebody edited the status
-            return self._roll_back("the status has lost what was rolled out", written=True)
+            return self._roll_back("the status has lost what was rolled out", write=False)
         asked_still = self.wanted == goal
         if self.base != goal and not asked_still:
-            return self._roll_back("the candidate was changed during its promotion", written=True)
+            return self._roll_back("the candidate was changed during its promotion", write=False)
         status = self.status.model_copy(update={"held": self._held_while_promoting(goal)})
-        if self.base != goal and not status.written:
-            status = status.model_copy(update={"written": True})
+        if self.base == goal:
+            # It has arrived: what GitOps makes of it later is not written over.
+            status = status.model_copy(update={"writes": _NO_WRITE})
+        elif status.writes < _NO_WRITE:
+            status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, stable=goal, write=Write.PROMOTION, wake=SOON)
         since = _elapsed(status.step_start_time or "", self.world.now)
         if not status.over:
@@ -451,7 +456,7 @@ class _Step:
         held = self.status.held
         return held if held is not None and held.promoted == goal else None
 
-    def _roll_back(self, reason: str, *, written: bool = False) -> Plan:
+    def _roll_back(self, reason: str, *, write: bool = True) -> Plan:
         rollout = self.spec.rollout
         holds = rollout is None or rollout.promotion is Promotion.HOLD
         status = self.status.model_copy(
@@ -461,7 +466,7 @@ class _Step:
                 "current_weight": 0,
                 "over": True,
                 "held": None if self.status.phase is RolloutPhase.PROMOTING else self.status.held,
-                "written": written or holds,
+                "writes": 0 if write and not holds else _NO_WRITE,
             }
         )
         self.news.append(News("RolloutRollingBack", f"{_what(status)}: {reason}", warning=True))
@@ -471,8 +476,10 @@ class _Step:
 
     def _rolling_back(self) -> Plan:
         status = self.status
-        if not status.written and self.wanted is not None and self.id == status.id:
-            status = status.model_copy(update={"written": True})
+        if self.wanted is None or self.id != status.id:
+            status = status.model_copy(update={"writes": _NO_WRITE})
+        elif status.writes < _NO_WRITE:
+            status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, write=Write.ROLLBACK, wake=SOON)
         since = _elapsed(status.step_start_time or "", self.world.now)
         if since < SETTLE_SECONDS:

@@ -42,7 +42,8 @@ def facade() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = FacadeMetrics(registry, agent="a", namespace="n")
     metrics.session_store("runtime")
-    metrics.request_ended("runtime", 1.0, success=True)
+    metrics.request_ended("runtime", 1.0, success=True, variant="stable")
+    metrics.first_chunk(1.0, "stable")
     return registry
 
 

@@ -167,7 +167,7 @@ async def test_half_a_line_is_cut_in_time() -> None:
 async def test_a_crowd_of_strangers_keeps_no_facade_out_and_holds_little() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4 * ATTACKERS), hard))
-    async with Door().opened() as door:
+    async with Door().opened(line_seconds=LIMIT) as door:
         strangers = []
         for number in range(ATTACKERS):
             strangers.append(await asyncio.open_connection("127.0.0.1", door.port))

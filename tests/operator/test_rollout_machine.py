@@ -463,7 +463,11 @@ def hostile(seed: int, *, git: bool, crashes: bool, good: bool, edits: bool) -> 
         assert not grows or world.candidate_ready or plan.status.phase is RolloutPhase.PROMOTING
         assert weight == 0 or plan.candidate is not None, "a weight has a candidate"
         assert plan.status.active == (plan.candidate is not None)
-        if plan.write is not None:
+        if crashes and choose.random() < 0.2:
+            stable, candidate = plan.stable, plan.candidate
+            seen.append(stable.prompt_pack_version)
+            continue  # the status was not written
+        if plan.write is not None and not (crashes and choose.random() < 0.2):
             # The intent is in the status before.
             assert status.phase in (RolloutPhase.PROMOTING, RolloutPhase.ROLLING_BACK)
             patch = (
@@ -477,8 +481,6 @@ def hostile(seed: int, *, git: bool, crashes: bool, good: bool, edits: bool) -> 
             runs = ""
         stable, candidate = plan.stable, plan.candidate
         seen.append(stable.prompt_pack_version)
-        if crashes and choose.random() < 0.3:
-            continue  # the status was not written
         status = plan.status
     assert plan is not None
     return Outcome(plan, seen, writes, status.held is not None)

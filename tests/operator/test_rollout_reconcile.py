@@ -66,7 +66,8 @@ class Bed:
 
     @property
     def rollout(self) -> JsonObject:
-        found: JsonObject = self.cluster.status().get("rollout", {})
+        agent = self.cluster.live(AGENT_RUNTIME)
+        found: JsonObject = agent.get("status", {}).get("rollout", {})
         return found
 
     async def step(self, *, pods: bool = True) -> JsonObject:

@@ -127,17 +127,19 @@ async def reconcile_agent(
         return Requeue.NO
     resource = parsed(document)
     refused = _refused(resource, settings)
-    step: RolloutStep | None = None
     if refused is not None:
         outcome = _Outcome(problems=(refused,))
     elif isinstance(resource, AgentRuntime):
         step = await rollout_step(cluster, document, resource, now)
-        resource = resource if step is None else step.agent(resource)
-        found = await fetch(cluster, AGENT_RUNTIME, step.document if step else document, now)
+        if step is not None:
+            # Stable may run with something else than the spec says.
+            resource, document = step.agent(resource), step.document
+        found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
         found = await with_card_key(cluster, resource, found)
         resolved = await checks.run(key[0], partial(resolve, resource, found))
         outcome = await _converge(cluster, resource, settings, found, resolved, corrections, step)
+        outcome = replace(outcome, step=step)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
@@ -145,12 +147,9 @@ async def reconcile_agent(
         news = await end_revoked(cluster, document, outcome.agent, former)
         outcome = replace(outcome, news=(*outcome.news, *news))
     deployment = await _deployment(cluster, document)
-    if step is not None:
-        pods = DeploymentState.of(deployment).desired if deployment else 1
-        step = await converge_candidate(
-            cluster, step, key, settings, checks, corrections, pods, now
-        )
-        outcome = replace(outcome, step=step, news=(*outcome.news, *step.news))
+    outcome = await _with_candidate(
+        cluster, outcome, deployment, settings, checks, corrections, now
+    )
     claims.applied(key, deployment, settings.operator)
     if _may_be_applied_still(document, outcome, now):
         return Requeue.after(_GRACE_SECONDS)
@@ -161,13 +160,29 @@ async def reconcile_agent(
     after = agent_status(facts, before, now)
     statuses = before, after
     await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
-    if step is not None:
-        await write_end(cluster, document, step)
+    await write_end(cluster, outcome.step)
     await announce(cluster, AGENT_RUNTIME, document, outcome.news, now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     pending = any(condition.reason == ROUTE_PENDING for condition in after.conditions)
     return _requeue(outcome, _ROUTE_SECONDS if pending else None)
+
+
+async def _with_candidate(
+    cluster: Cluster,
+    outcome: _Outcome,
+    deployment: JsonObject | None,
+    settings: Settings,
+    checks: CheckThreads,
+    corrections: Corrections,
+    now: str,
+) -> _Outcome:
+    """Bring the candidate of a rollout to what was decided, where there is one."""
+    if outcome.step is None:
+        return outcome
+    pods = DeploymentState.of(deployment).desired if deployment else 1
+    step = await converge_candidate(cluster, outcome.step, settings, checks, corrections, pods, now)
+    return replace(outcome, step=step, news=(*outcome.news, *step.news))
 
 
 def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> bool:

@@ -21,7 +21,7 @@ from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.fetch import fetch
 from omnia_operator.reconcile.objects import apply, delete_instance, prune
 from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
-from omnia_operator.resolve import Key, Problem, Resolved, resolve
+from omnia_operator.resolve import Problem, Resolved, resolve
 from omnia_operator.rollout.candidate import (
     as_candidate,
     candidate_of,
@@ -46,6 +46,8 @@ from omnia_operator.status import Announcement, DeploymentState, PodState
 class RolloutStep:
     """What was decided about the rollout of an agent."""
 
+    written: JsonObject
+    """The agent as it is written."""
     document: JsonObject
     """The agent as stable runs it."""
     before: RolloutStatus
@@ -88,24 +90,27 @@ async def rollout_step(
             candidate_failure=await _failure(cluster, agent.key[0], name, live),
         )
     decided = advance(agent.spec, before, world)
-    return RolloutStep(document_with(document, decided.stable), before, decided, decided.status)
+    stable = document_with(document, decided.stable)
+    return RolloutStep(document, stable, before, decided, decided.status)
 
 
-async def write_end(cluster: Cluster, document: JsonObject, step: RolloutStep) -> None:
+async def write_end(cluster: Cluster, step: RolloutStep | None) -> None:
     """Write the end of a rollout into the spec, if that is due; its attempt is in the status.
 
     Raises:
         ClusterError: the spec could not be written; the next step tries once more.
     """
+    if step is None:
+        return
     match step.plan.write:
         case Write.PROMOTION:
-            patch = promotion_patch(document, step.plan.stable)
+            patch = promotion_patch(step.written, step.plan.stable)
         case Write.ROLLBACK:
-            patch = rollback_patch(document)
+            patch = rollback_patch(step.written)
         case None:
             return
     if patch:
-        metadata = document["metadata"]
+        metadata = step.written["metadata"]
         await cluster.edit(AGENT_RUNTIME, (metadata["namespace"], metadata["name"]), patch)
 
 
@@ -129,7 +134,6 @@ def with_rollout(planned: AgentPlan, agent: AgentRuntime, step: RolloutStep) -> 
 async def converge_candidate(
     cluster: Cluster,
     step: RolloutStep,
-    key: Key,
     settings: Settings,
     checks: CheckThreads,
     corrections: Corrections,
@@ -137,8 +141,8 @@ async def converge_candidate(
     now: str,
 ) -> RolloutStep:
     """Bring the objects of the candidate to what was decided; add to the status what hinders it."""
-    namespace, name = key
     document = step.document
+    namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
     wanted = step.plan.candidate
     if wanted is None:
         uid = document["metadata"].get("uid", "")

@@ -167,6 +167,7 @@ def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
         "tool",
         "type",
         "validator_type",
+        "variant",
         *CONSTANT,
     }
     # One for each API server, Lease, kind, condition of a status, status code and HTTP method.

@@ -187,10 +187,11 @@ async def test_shares_follow_the_weights_and_no_session_changes_its_side(
                     assert said == made.expected(session_id)
                     if int(session_id.replace("-", "")[:12], 16) >= start:
                         counted[weight].append(said)
-        for weight, said in counted.items():
-            share, whole = weight / 100, len(said)
+        for weight, sides_of in counted.items():
+            share, whole = weight / 100, len(sides_of)
             sigma = math.sqrt(whole * share * (1 - share))
-            assert abs(said.count("candidate") - whole * share) <= 3 * sigma, (weight, said)
+            on = sides_of.count("candidate")
+            assert abs(on - whole * share) <= 3 * sigma, (weight, on, whole)
 
         some = list(made.seen.items())[:: len(made.seen) // 100]
         resumed = [await made.resume(session_id) for session_id, _ in some]
@@ -262,7 +263,7 @@ async def test_a_dead_candidate_costs_nobody_the_conversation(
                 # The runtime alone, and then the whole pod: the door is reached, or it is not.
                 candidate.program.process.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(candidate.program.process.wait)
-                frame = {"type": "chunk"}
+                frame: dict[str, Any] = {"type": "chunk"}
                 while frame["type"] == "chunk":
                     frame = orjson.loads(await middle.recv())
                 assert (frame["type"], frame["error"]["code"]) == ("error", "AGENT_UNAVAILABLE")

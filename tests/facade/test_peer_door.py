@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,9 +50,11 @@ class Runtime:
         self.reached += 1
         self.open += 1
         with contextlib.suppress(ConnectionError):
-            while await self.reading.wait() and (data := await reader.read(65_536)):
+            await self.reading.wait()
+            while data := await reader.read(65_536):
                 writer.write(data)
                 await writer.drain()
+                await self.reading.wait()
         self.open -= 1
         writer.close()
 
@@ -244,7 +247,10 @@ async def test_the_program_opens_the_door_for_a_candidate_only(
 ) -> None:
     peer_port = free_port()
     async with serving(runtime) as port:
-        given = {"runtime_address": f"127.0.0.1:{port}", "rollout_path": str(tmp_path)}
+        given: dict[str, Any] = {
+            "runtime_address": f"127.0.0.1:{port}",
+            "rollout_path": str(tmp_path),
+        }
         async with running(**given):
             with pytest.raises(OSError, match=r"refused|Connect call failed"):
                 await asyncio.open_connection("127.0.0.1", peer_port)

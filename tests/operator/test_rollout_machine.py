@@ -19,6 +19,7 @@ from omnia_operator.rollout import machine
 from omnia_operator.rollout.identity import (
     digest_of,
     fields_of,
+    overridden,
     promotion_patch,
     rollback_patch,
     with_fields,
@@ -328,8 +329,7 @@ def test_edits_in_the_middle(
     bed.until(RolloutPhase.PAUSED)
     before = bed.status
     bed.document = document(**change)
-    for verb in verbs or [None]:
-        bed.step(Verb(verb) if verb else None)
+    bed.step(Verb(verbs[0]) if verbs else None)
     if change.get("steps") == STEPS[:1]:
         bed.step()  # the pause is gone, and then all steps are done
     assert (bed.status.phase.value, bed.reason()) == (phase, reason)
@@ -408,17 +408,17 @@ def test_the_writes_make_both_sides_equal_and_change_nothing_else(
     spec = spec_of(found)
     assert spec.rollout
     assert spec.rollout.candidate
-    goal = machine.overridden(fields_of(spec), spec.rollout.candidate)
+    goal = overridden(fields_of(spec), spec.rollout.candidate)
     promoted = patched(found, promotion_patch(found, goal))
     assert fields_of(spec_of(promoted)) == goal == fields_of(with_fields(spec, goal))
     assert promoted["spec"]["rollout"] == found["spec"]["rollout"]
     back = patched(found, rollback_patch(found))
-    assert spec_of(back).rollout != ()
     rest = spec_of(back)
     assert rest.rollout
     assert fields_of(rest) == fields_of(spec)
     again = rest.rollout.candidate
-    assert machine.overridden(fields_of(rest), again) == fields_of(rest) if again else True
+    assert again
+    assert overridden(fields_of(rest), again) == fields_of(rest)
     assert promotion_patch(promoted, goal) == []
     assert rollback_patch(back) == []
 

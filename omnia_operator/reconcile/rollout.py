@@ -157,6 +157,10 @@ async def converge_candidate(
     agent = candidate_of(resource, replicas_of(step.status, stable_replicas))
     resolved = await checks.run(namespace, partial(resolve, agent, found))
     if not isinstance(resolved, Resolved):
+        if any(problem.reason.endswith("NotGranted") for problem in resolved):
+            # Its pods must not go on with a key whose grant was withdrawn.
+            uid = document["metadata"].get("uid", "")
+            await delete_instance(cluster, namespace, labels.canary_name(name), uid)
         return _hindered(step, _first(resolved))
     planned = as_candidate(plan(resolved, settings), name, digest_of(wanted))
     planned = replace(planned, config_hash=config_hash(planned, versions_of(found)))

@@ -11,6 +11,7 @@ import pytest
 from omnia_core.files.rollout import parse_schedule
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator import labels
+from omnia_operator.cluster.errors import ClusterError
 from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     CONFIG_MAP,
@@ -22,7 +23,14 @@ from omnia_operator.cluster.kinds import (
     SERVICE_ACCOUNT,
 )
 from tests.operator import objects, world
-from tests.operator.cluster import FakeCluster, config_map, everything, pod
+from tests.operator.cluster import (
+    FakeCluster,
+    config_map,
+    everything,
+    pod,
+    secret,
+    unavailable,
+)
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 STEPS: list[JsonObject] = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 100}]
@@ -319,6 +327,45 @@ async def test_a_candidate_that_does_not_exist_waits_and_says_so() -> None:
     assert bed.rollout["currentWeight"] == 0
     assert "has no version 3.0.0" in bed.cluster.message("RolloutActive")
     assert bed.cluster.conditions()["Ready"] == "True: RuntimeReady"
+
+
+async def test_a_spec_that_may_not_be_written_is_promoted_all_the_same() -> None:
+    bed = Bed(steps=[{"setWeight": 100}])
+    refused = 0
+
+    async def forbidden(*_: Any) -> None:
+        nonlocal refused
+        refused += 1
+        raise unavailable()
+
+    bed.cluster.edit = forbidden  # type: ignore[method-assign] # a role without the verb
+    await bed.step()
+    for _ in range(20):
+        with contextlib.suppress(ClusterError):
+            await bed.step()
+        if bed.rollout.get("last"):
+            break
+    assert bed.rollout["last"]["result"] == "Promoted"
+    assert refused == 2
+    await bed.step()
+    assert bed.cluster.conditions()["RolloutActive"] == "False: PromotedHeld"
+
+
+async def test_a_candidate_whose_grant_is_withdrawn_loses_its_pods_and_its_key() -> None:
+    shared = objects.provider({"type": "openai", "model": "gpt", "secretRef": {"name": "keys"}})
+    shared["metadata"] |= {"name": "shared", "namespace": "models"}
+    shared["spec"]["allowedNamespaces"] = ["default"]
+    given = {"name": "shared", "namespace": "models"}
+    bed = Bed(candidate={"providerRefs": [{"name": "default", "providerRef": given}]})
+    bed.cluster.put(shared, secret("keys", {"api-key": "c2VjcmV0"}, "models"))
+    await bed.until("Paused")
+    assert "Secret omnia-helper-canary-provider-keys" in candidate_objects(bed.cluster)
+    withdrawn = copy.deepcopy(shared)
+    withdrawn["spec"]["allowedNamespaces"] = []
+    bed.cluster.put(withdrawn)
+    await bed.step()
+    assert candidate_objects(bed.cluster) == []
+    assert bed.cluster.names(DEPLOYMENT) == ["helper"]
 
 
 @pytest.mark.parametrize(

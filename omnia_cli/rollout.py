@@ -14,7 +14,7 @@ from omnia_core.units import Duration
 from omnia_operator import labels
 from omnia_operator.api.agentruntime import AgentRuntimeStatus
 from omnia_operator.api.rollout import RolloutResult, RolloutStatus
-from omnia_operator.rollout.machine import Request, Verb
+from omnia_operator.rollout.machine import RolloutRequest, Verb
 from omnia_operator.rollout.requests import annotation
 
 POLL_SECONDS = 1.0
@@ -28,7 +28,7 @@ Namespace = Annotated[
 ]
 
 
-class Outcome(IntEnum):
+class RolloutExit(IntEnum):
     """The exit code of `status`."""
 
     DONE = 0
@@ -55,7 +55,7 @@ def status(
                 print(text)
                 shown = text
             outcome = outcome_of(found)
-            if not watch or outcome is not Outcome.OPEN or time.monotonic() >= end:
+            if not watch or outcome is not RolloutExit.OPEN or time.monotonic() >= end:
                 context.exit(outcome)
             time.sleep(POLL_SECONDS)
 
@@ -99,13 +99,13 @@ def rollout_of(document: dict[str, Any]) -> RolloutStatus:
     return found.rollout or RolloutStatus()
 
 
-def outcome_of(rollout: RolloutStatus) -> Outcome:
+def outcome_of(rollout: RolloutStatus) -> RolloutExit:
     """Return the exit code for a rollout."""
     if rollout.active:
-        return Outcome.OPEN
+        return RolloutExit.OPEN
     last = rollout.last
     rolled_back = last is not None and last.result is RolloutResult.ROLLED_BACK
-    return Outcome.ROLLED_BACK if rolled_back else Outcome.DONE
+    return RolloutExit.ROLLED_BACK if rolled_back else RolloutExit.DONE
 
 
 def lines(rollout: RolloutStatus) -> Iterator[str]:
@@ -124,7 +124,7 @@ def lines(rollout: RolloutStatus) -> Iterator[str]:
 
 
 def _ask(agent: str, namespace: str, verb: Verb, reason: str = "") -> None:
-    request = Request(verb, str(uuid.uuid4()), " ".join(reason.split()))
+    request = RolloutRequest(verb, str(uuid.uuid4()), " ".join(reason.split()))
     with _failing_plainly():
         annotate_object(KIND, agent, namespace, labels.ROLLOUT_REQUEST, annotation(request))
     print(f"asked; omnia rollout status {agent} -n {namespace} shows what becomes of it")

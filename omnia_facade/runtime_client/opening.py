@@ -6,12 +6,11 @@ from omnia_core.env import FacadeEnv
 from omnia_core.env.shared import GrpcTransport
 from omnia_core.errors import ConfigurationError
 from omnia_core.names import Handler, Variant
-from omnia_facade.auth.principal import Principal
 from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.rollout.peer_door import peer_line
 from omnia_facade.runtime_client.candidates import CandidatePods
 from omnia_facade.runtime_client.port import RuntimeClient
-from omnia_facade.runtime_client.routed import RoutedRuntime, SessionPlacement
+from omnia_facade.runtime_client.routed import RoutedRuntime
 from omnia_facade.runtime_client.transport import RuntimeTransport
 
 _MAX_PORT = 65_535
@@ -49,10 +48,6 @@ def open_client(
         return own
     files = rollout
 
-    def place(session_id: str, caller: Principal) -> SessionPlacement | None:
-        schedule = files.placed(session_id, caller.affinity)
-        return None if schedule is None else SessionPlacement(session_id, schedule.candidate)
-
     def open_pod(host: str, port: int) -> RuntimeClient:
         from omnia_facade.runtime_client.builtin import BuiltinRuntimeTransport  # noqa: PLC0415 - as below
 
@@ -61,7 +56,7 @@ def open_client(
         return remote(BuiltinRuntimeTransport(host, port, preamble=line), Variant.CANDIDATE)
 
     pods = CandidatePods(open_pod)
-    return RoutedRuntime(own, place, pods.reach, pods.close, stepped_in)
+    return RoutedRuntime(own, files, pods.reach, pods.close, stepped_in)
 
 
 def _transport(env: FacadeEnv, ready_seconds: float) -> RuntimeTransport:

@@ -9,6 +9,7 @@ from msgspec import Struct
 from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.runtime_client.port import (
     ConverseStream,
     IncomingEvent,
@@ -35,8 +36,6 @@ class SessionPlacement(Struct, frozen=True):
     address: str
 
 
-Place = Callable[[str, Principal], SessionPlacement | None]
-"""Returns where a session is answered; None: by stable."""
 Reach = Callable[[SessionPlacement], Awaitable[RuntimeClient | None]]
 """Returns the client of the candidate's pod of a session; None: it has no pod."""
 
@@ -47,7 +46,7 @@ class RoutedRuntime:
     def __init__(
         self,
         stable: RuntimeClient,
-        place: Place,
+        files: RolloutFiles,
         reach: Reach,
         close: Callable[[], Awaitable[None]],
         stepped_in: Callable[[str], None],
@@ -56,13 +55,13 @@ class RoutedRuntime:
 
         Args:
             stable: the runtime of this pod.
-            place: decides about a session, or about the id of a call.
+            files: decide about a session, or about the id of a call.
             reach: finds the candidate's pod of a session.
             close: closes the clients that `reach` has returned.
             stepped_in: called with the reason, one of `STEP_IN_REASONS`, when stable steps in.
         """
         self._stable = stable
-        self._place = place
+        self._files = files
         self._reach = reach
         self._close = close
         self._stepped_in = stepped_in
@@ -133,6 +132,11 @@ class RoutedRuntime:
     def stable_stream(self, session_id: str, caller: Principal) -> ConverseStream:
         """Begin a stream of the runtime of this pod."""
         return self._stable.converse(session_id, caller)
+
+    def _place(self, session_id: str, caller: Principal) -> SessionPlacement | None:
+        """Return where a session is answered; None: by stable."""
+        schedule = self._files.placed(session_id, caller.affinity)
+        return None if schedule is None else SessionPlacement(session_id, schedule.candidate)
 
     async def _answers(self, runtime: RuntimeClient) -> bool:
         try:

@@ -38,7 +38,7 @@ from omnia_operator.reconcile.grants import end_revoked
 from omnia_operator.reconcile.objects import apply, not_installed, prune
 from omnia_operator.reconcile.publish import announce, publish
 from omnia_operator.reconcile.rollout import (
-    RolloutStep,
+    RolloutDecision,
     converge_candidate,
     rollout_step,
     with_rollout,
@@ -93,7 +93,7 @@ class _Outcome:
     problems: tuple[Problem, ...] = ()
     news: tuple[Announcement, ...] = ()
     """What others had changed in the objects, and what became of the rollout."""
-    step: RolloutStep | None = None
+    step: RolloutDecision | None = None
     """What was decided about the rollout; None without one."""
 
 
@@ -252,7 +252,7 @@ async def _converge(
     found: Found,
     resolved: Resolved | tuple[Problem, ...],
     corrections: Corrections,
-    step: RolloutStep | None,
+    step: RolloutDecision | None,
 ) -> _Outcome:
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)

@@ -43,7 +43,7 @@ from omnia_operator.status import Announcement, DeploymentState, PodState
 
 
 @dataclass(frozen=True)
-class RolloutStep:
+class RolloutDecision:
     """What was decided about the rollout of an agent."""
 
     written: JsonObject
@@ -70,7 +70,7 @@ class RolloutStep:
 
 async def rollout_step(
     cluster: Cluster, document: JsonObject, agent: AgentRuntime, now: str
-) -> RolloutStep | None:
+) -> RolloutDecision | None:
     """Decide about the rollout of an agent; None: it has none."""
     before = status_of(document, AgentRuntimeStatus).rollout or RolloutStatus()
     if agent.spec.rollout is None and not before.active:
@@ -91,10 +91,10 @@ async def rollout_step(
         )
     decided = advance(agent.spec, before, world)
     stable = document_with(document, decided.stable)
-    return RolloutStep(document, stable, before, decided, decided.status)
+    return RolloutDecision(document, stable, before, decided, decided.status)
 
 
-async def write_end(cluster: Cluster, step: RolloutStep | None) -> None:
+async def write_end(cluster: Cluster, step: RolloutDecision | None) -> None:
     """Write the end of a rollout into the spec, if that is due; its attempt is in the status.
 
     Raises:
@@ -114,7 +114,7 @@ async def write_end(cluster: Cluster, step: RolloutStep | None) -> None:
         await cluster.edit(AGENT_RUNTIME, (metadata["namespace"], metadata["name"]), patch)
 
 
-def with_rollout(planned: AgentPlan, agent: AgentRuntime, step: RolloutStep) -> AgentPlan:
+def with_rollout(planned: AgentPlan, agent: AgentRuntime, step: RolloutDecision) -> AgentPlan:
     """Add to the plan of stable what its facades need.
 
     The schedule is that of the status as it was read: what is not written there yet may be decided
@@ -133,13 +133,13 @@ def with_rollout(planned: AgentPlan, agent: AgentRuntime, step: RolloutStep) -> 
 
 async def converge_candidate(
     cluster: Cluster,
-    step: RolloutStep,
+    step: RolloutDecision,
     settings: Settings,
     checks: CheckThreads,
     corrections: Corrections,
     stable_replicas: int,
     now: str,
-) -> RolloutStep:
+) -> RolloutDecision:
     """Bring the objects of the candidate to what was decided; add to the status what hinders it."""
     document = step.document
     namespace, name = document["metadata"]["namespace"], document["metadata"]["name"]
@@ -174,7 +174,7 @@ def _first(problems: "list[Problem] | tuple[Problem, ...]") -> str:
     return problems[0].message if problems else ""
 
 
-def _hindered(step: RolloutStep, problem: str) -> RolloutStep:
+def _hindered(step: RolloutDecision, problem: str) -> RolloutDecision:
     status = step.status
     if status.phase is not RolloutPhase.PROGRESSING:
         return step

@@ -63,7 +63,7 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True)
-class Request:
+class RolloutRequest:
     """A request of a person; its id tells whether it was dealt with."""
 
     verb: Verb
@@ -90,7 +90,7 @@ class World:
     """Why its pods do not get ready, if that does not pass by itself."""
     stable_runs: str = ""
     """`digest_of` what every pod of stable runs with; "" while they are being replaced."""
-    request: Request | None = None
+    request: RolloutRequest | None = None
     obstacle: str = ""
     """Why this agent cannot have a candidate; "" if it can."""
 

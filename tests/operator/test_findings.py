@@ -219,7 +219,10 @@ def test_all_faults_are_reported_at_once() -> None:
 
 LATER: list[tuple[JsonObject, str]] = [
     (objects.agent({"evals": {"enabled": True}}), "spec.evals"),
-    (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
+    (
+        objects.agent({"rollout": {"steps": [{"analysis": {"templateName": "quality"}}]}}),
+        "spec.rollout.steps[0].analysis",
+    ),
     (
         objects.registry(
             objects.handler(),

@@ -24,7 +24,7 @@ from omnia_operator.rollout.identity import (
     rollback_patch,
     with_fields,
 )
-from omnia_operator.rollout.machine import Plan, Request, Verb, World, Write, advance
+from omnia_operator.rollout.machine import Plan, RolloutRequest, Verb, World, Write, advance
 
 STEPS: list[JsonObject] = [
     {"setWeight": 10},
@@ -109,7 +109,7 @@ class Bed:
                 candidate_ready=self.ready,
                 candidate_failure=self.failure,
                 stable_runs=self.runs or "",
-                request=Request(verb, str(self.count), "bad words") if verb else None,
+                request=RolloutRequest(verb, str(self.count), "bad words") if verb else None,
                 obstacle=self.obstacle,
             ),
         )
@@ -352,7 +352,7 @@ def test_a_request_that_does_not_fit_is_told_and_changes_nothing(verb: Verb) -> 
 def test_a_request_is_dealt_with_once() -> None:
     bed = Bed(document(steps=[{"pause": {}}, {"pause": {}}, {"setWeight": 100}]))
     bed.until(RolloutPhase.PAUSED)
-    request = Request(Verb.PROMOTE, "same")
+    request = RolloutRequest(Verb.PROMOTE, "same")
     for expected in (RolloutPhase.PROGRESSING, RolloutPhase.PAUSED, RolloutPhase.PAUSED):
         world = World(now=bed.now.isoformat(), candidate_ready=True, request=request)
         bed.status = advance(spec_of(bed.document), bed.status, world).status

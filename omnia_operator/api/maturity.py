@@ -46,14 +46,14 @@ LATER = (
         _AGENT,
         "spec.rollout.steps[].analysis",
         _given,
-        "Analyses are not run yet: the rollout pauses at this step until a person decides.",
+        "Analyses are not implemented yet: the rollout pauses here until a person decides.",
         ignored=False,
     ),
     Later(
         _AGENT,
         "spec.rollout.trafficRouting.istio",
         _given,
-        "Weights of Istio are not set yet: the facades of the agent split the traffic.",
+        "Weights of Istio are not implemented yet: the facades of the agent split the traffic.",
     ),
     Later(_AGENT, "spec.evals", _enabled, "Evaluations are not implemented yet."),
     Later(

@@ -338,7 +338,7 @@ async def test_a_spec_that_may_not_be_written_is_promoted_all_the_same() -> None
         refused += 1
         raise unavailable()
 
-    bed.cluster.edit = forbidden  # type: ignore[method-assign] # a role without the verb
+    bed.cluster.edit = forbidden  # type: ignore[method-assign,assignment] # a role without the verb
     await bed.step()
     for _ in range(20):
         with contextlib.suppress(ClusterError):

@@ -151,14 +151,13 @@ async def _serve(
     if not starting.result():
         return 1
     reporter.serving(runner.serving(), runner.conversations.used)
-    await _follow(runner, reporter, paths, documents, applied, stop)
+    await _follow(runner, paths, documents, applied, stop)
     stopping.cancel()
     return 0
 
 
 async def _follow(
     runner: Runner,
-    reporter: Reporter,
     paths: Sequence[Path],
     documents: list[Document],
     applied: Signature,
@@ -174,26 +173,22 @@ async def _follow(
         current = _signature(paths)
         if current == previous and current != applied:
             applied = current
-            documents = await _reload(runner, reporter, paths) or documents
+            documents = await _reload(runner, paths) or documents
         if runner.steps.due:
             await runner.apply(documents, first=False)
         previous = current
 
 
-async def _reload(
-    runner: Runner, reporter: Reporter, paths: Sequence[Path]
-) -> list[Document] | None:
+async def _reload(runner: Runner, paths: Sequence[Path]) -> list[Document] | None:
     """Return the manifests in use; None when the change is invalid."""
     try:
         documents = read(paths)
         await runner.apply(documents, first=False)
     except ManifestError as error:
-        reporter.failed(error.file.name, f"the change is not in use: {error}")
+        runner.refused(error.file.name, str(error))
     except InvalidManifests as error:
         for finding in error.findings:
-            reporter.failed(
-                finding.object.rpartition("/")[2], f"the change is not in use: {finding}"
-            )
+            runner.refused(finding.object.rpartition("/")[2], str(finding))
     else:
         return documents
     return None

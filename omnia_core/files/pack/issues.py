@@ -60,11 +60,15 @@ def warning(place: IssuePath, message: str) -> Issue:
 
 def unknown(what: str, name: str, there: Iterable[str]) -> str:
     """Return a message about an unknown name, with the most similar known one."""
+    return f'there is no {what} "{name}" here{similar(name, there)}'
+
+
+def similar(name: str, there: Iterable[str]) -> str:
+    """Return the end of a sentence with the most similar known name, or ""."""
     import difflib  # noqa: PLC0415 - needed only for a wrong name
 
     near = difflib.get_close_matches(name, list(there), n=1)
-    meant = f'; did you mean "{near[0]}"?' if near else ""
-    return f'there is no {what} "{name}" here{meant}'
+    return f'; did you mean "{near[0]}"?' if near else ""
 
 
 def errors(issues: Iterable[Issue]) -> list[Issue]:

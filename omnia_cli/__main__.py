@@ -256,6 +256,16 @@ def import_(  # noqa: PLR0917 - typer calls it by keyword
     agent: Annotated[
         str, typer.Option(metavar="NAME", help="The agent that gets the tools of an mcp.json.")
     ] = "",
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="One ToolRegistry in place of equal ones of a namespace."),
+    ] = False,
+    sub_agents: Annotated[
+        bool,
+        typer.Option(
+            "--sub-agents", help="kagent 1.0: an agent of each template that is only a sub-agent."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace files that are there with other content.")
     ] = False,
@@ -283,6 +293,8 @@ def import_(  # noqa: PLR0917 - typer calls it by keyword
         base_url=base_url,
         spec_url=spec_url,
         agent=agent,
+        share=share,
+        sub_agents=sub_agents,
     )
     try:
         imported = import_paths(path, options)

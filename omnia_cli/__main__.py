@@ -561,7 +561,10 @@ def evaluate(
         ),
     ] = None,
     agent: Annotated[
-        str, typer.Option(help="The agent or function that is asked; not needed for the only one.")
+        str,
+        typer.Option(
+            help="The agent or function that is asked; else that of the dataset, or the only one."
+        ),
     ] = "",
     only: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Run only this evaluation; repeatable.")

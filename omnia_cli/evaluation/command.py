@@ -58,7 +58,15 @@ def evaluate(
     progress = _Progress(len(cases.cases) * options.repeat)
     try:
         name, answers = asyncio.run(
-            ask(documents, agent, cases, options, StderrReporter(), environ, progress.add)
+            ask(
+                documents,
+                agent or cases.agent,
+                cases,
+                options,
+                StderrReporter(),
+                environ,
+                progress.add,
+            )
         )
     except CannotRun as error:
         raise EvalFailed(str(error)) from error

@@ -42,8 +42,9 @@ from omnia_runtime.turns.session_turns import SessionTurns
 from omnia_runtime.turns.tracing import RuntimeTracing
 from omnia_runtime.turns.turn import Caller, UserTurn
 
-# The longest time that the first case waits for tool servers to list their tools.
-_SETTLE_SECONDS = 5.0
+# The longest time that the first case waits for tool servers to list their tools. A server that
+# refuses is not waited for, and a case without its tools would fail for the wrong reason.
+_SETTLE_SECONDS = 60.0
 
 
 class Case(Struct, frozen=True, omit_defaults=True):

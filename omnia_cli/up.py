@@ -19,7 +19,7 @@ from omnia_cli.reaper import Reaper
 from omnia_cli.running import StateUnusable, announce, announced, occupant
 from omnia_cli.sources import load, source_files
 from omnia_cli.state import Project
-from omnia_cli.validate import check
+from omnia_cli.validate import check, finding_of
 from omnia_core.files.changes import Signature, signature
 
 POLL_SECONDS = 0.15
@@ -72,6 +72,7 @@ async def up(
             port,
             functools.partial(occupant, environ),
             str(log.path),
+            lambda agent, problem, documents: str(finding_of(agent, problem, documents)),
         )
         try:
             return await _serve(runner, reporter, paths, documents, stop)

@@ -21,7 +21,6 @@ from omnia_cli.local.report import Reporter, Serving
 from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
-from omnia_cli.validate import finding_of
 from omnia_core.env import SessionType
 from omnia_core.names import Kind, Mode
 from omnia_operator.plan import AgentPlan, Settings
@@ -69,6 +68,7 @@ class Runner:
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
         log: the file with the lines of all programs.
+        describe: says of a problem of an agent where it is among the documents.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
     """
@@ -82,6 +82,9 @@ class Runner:
     port: int | None = None
     occupant: Callable[[int], str] = lambda _port: "another program"
     log: str = ""
+    describe: Callable[[Document, Problem, Sequence[Document]], str] = (
+        lambda _agent, problem, _documents: problem.message
+    )
     steps: Steps = field(default_factory=Steps)
     _ports: Ports = field(default_factory=Ports)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
@@ -144,7 +147,7 @@ class Runner:
             if document.kind != Kind.AGENT_RUNTIME:
                 continue
             for problem in problems.get(document.key, ()):
-                why = str(finding_of(document, problem, documents))
+                why = self.describe(document, problem, documents)
                 if document.key in self._agents:
                     self.refused(document.name, why)
                 else:

@@ -20,6 +20,8 @@ UP ?= examples/support-agent
 PACKAGES := omnia_core omnia_rpc omnia_operator omnia_history omnia_facade omnia_runtime omnia_cli omnia_runner omnia_tools
 CODE := $(PACKAGES) docs/site release tests examples benchmarks
 NODE_CLIENT := tests/clients/node/node_modules/.package-lock.json
+CONSOLE := omnia_facade/console/source
+NODE_CONSOLE := $(CONSOLE)/node_modules/.package-lock.json
 NODE_DOCS := tests/docs/node/node_modules/.package-lock.json
 NODE_SERVERS := tests/servers/node/node_modules/.package-lock.json
 NODE_PROTOCOLS := tests/clients/protocols/node_modules/.package-lock.json
@@ -30,7 +32,7 @@ VENV_SERVERS := .venv-servers
 VENV_DOCS := .venv-docs
 PROTOS := omnia_core/wire/runtime/v1/runtime.proto omnia_core/wire/tools/v1/tools.proto
 
-.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
+.PHONY: help setup up servers-mcp servers-litellm servers-llama servers-mongo test test-servers test-mongo test-grpcio test-python test-load soak serve-tck mutants lint format crds protos reference console requirements bench bench-footprint bench-providers bench-tracing bench-sqlite bench-history bench-relay docs pictures sbom release pin-base clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -85,7 +87,7 @@ setup: $(VENV)/local.stamp $(VENV)/project.stamp $(VENV)/dev.stamp ## make .venv
 up: $(VENV)/local.stamp $(VENV)/project.stamp ## run an example on this machine (UP=examples/hello-agent chooses another)
 	@exec $(BIN)/omnia up -f $(UP)
 
-test: setup $(NODE_CLIENT) $(NODE_PROTOCOLS) $(NODE_DOCS) $(VENV_DOCS)/stamp servers-mcp ## run every test that needs neither root nor a cluster
+test: setup $(NODE_CLIENT) $(NODE_CONSOLE) $(NODE_PROTOCOLS) $(NODE_DOCS) $(VENV_DOCS)/stamp servers-mcp ## run every test that needs neither root nor a cluster
 	@$(BIN)/python -m pytest $(ARGS)
 
 # The suites in which facade and runtime, or a test in place of one of them, speak over the wire.
@@ -150,6 +152,10 @@ crds: setup ## write crds/*.yaml, the reference tables, the chart's README and t
 protos: setup ## write the gRPC stubs of omnia_core/wire from protos/
 	@$(BIN)/python -m grpc_tools.protoc -Iomnia_core/wire=protos/omnia --python_out=. --pyi_out=. --grpc_python_out=. $(PROTOS)
 
+console: $(NODE_CONSOLE) ## write omnia_facade/console/page.html from its source, as the tests expect it
+	@npm run --silent --prefix $(CONSOLE) check
+	@npm run --silent --prefix $(CONSOLE) build
+
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url --no-emit-package omnia-agents-slim $(LOCK_ARGS)
 requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS=--upgrade takes newer versions)
@@ -161,6 +167,7 @@ requirements: setup ## compile requirements/*.txt from pyproject.toml (LOCK_ARGS
 	@echo dev; $(LOCK) pyproject.toml --extra cli --extra operator --extra runner-mongodb --group install --group dev -c requirements/local.txt -o requirements/dev.txt
 	@for group in $(SERVERS); do echo servers-$$group; $(LOCK) --group servers-$$group -o requirements/servers-$$group.txt; done
 	@for folder in servers docs; do npm install --prefix tests/$$folder/node --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error; done
+	@npm install --prefix $(CONSOLE) --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error
 
 bench: setup ## every goal as a ratio from one run, beside relays in Go and C (ROUNDS=5; ARGS=--quick)
 	@$(BIN)/python -m benchmarks --rounds $(or $(ROUNDS),5) $(ARGS)
@@ -222,9 +229,9 @@ pin-base: ## write today's digest of the base image into the Dockerfiles (needs 
 		echo "$(PUBLIC_BASE)@$$digest"
 
 clean: ## remove .venv and what the tools left behind
-	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) $(VENV_DOCS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules tests/clients/protocols/node_modules benchmarks/out
+	@rm -rf $(VENV) $(VENV_SERVERS) $(SBOM) $(VENV_DOCS) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/*/node/node_modules tests/clients/protocols/node_modules $(CONSOLE)/node_modules benchmarks/out
 
-$(NODE_CLIENT) $(NODE_DOCS) $(NODE_SERVERS) $(NODE_PROTOCOLS): %/node_modules/.package-lock.json: %/package-lock.json
+$(NODE_CLIENT) $(NODE_CONSOLE) $(NODE_DOCS) $(NODE_SERVERS) $(NODE_PROTOCOLS): %/node_modules/.package-lock.json: %/package-lock.json
 	@echo "Installing the packages of $*"
 	@npm ci --prefix $* --no-audit --no-fund --loglevel=error \
 		|| echo "npm cannot install the packages of $*: the tests with them will be skipped"

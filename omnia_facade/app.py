@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import importlib
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from omnia_facade.auth.chain import Authenticator
 from omnia_facade.auth.mounted import MountedValidator
 from omnia_facade.backend.port import Backend
 from omnia_facade.cancellation import TurnCancel
+from omnia_facade.console.description import AgentDescription, description_of
 from omnia_facade.context import ProcessContext
 from omnia_facade.conversations import open_backend, websocket_upgrade
 from omnia_facade.doors.registry import served_doors
@@ -90,7 +91,7 @@ class FacadeServer:
             hosts = HostRule(env.bind_address if public else None, env.allowed_origins)
             budget = ReceiveBudget()
             local = is_loopback(env.bind_address or "")
-            head_routes = _head_routes(backend, tuple(env.allowed_origins), local=local)
+            head_routes = tuple(_head_routes(env, backend, local=local))
             http = _HttpServer(
                 partial(
                     _open_http, context, authenticator, backend, media, head_routes, hosts, budget
@@ -175,15 +176,13 @@ def mcp_resource(env: FacadeEnv) -> str:
     return f"{base.rstrip('/')}/mcp" if base and Door.MCP in env.doors else ""
 
 
-def _head_routes(
-    backend: Backend | None, allowed_origins: tuple[str, ...], *, local: bool
-) -> tuple[HeadRoute, ...]:
-    if backend is None:
-        return ()
-    return (
-        TurnCancel(backend, allowed_origins, local),
-        PastTurns(backend, allowed_origins, local),
-    )
+def _head_routes(env: FacadeEnv, backend: Backend | None, *, local: bool) -> Iterator[HeadRoute]:
+    origins = tuple(env.allowed_origins)
+    if env.console:
+        yield AgentDescription(description_of(env), origins, local)
+    if backend is not None:
+        yield TurnCancel(backend, origins, local)
+        yield PastTurns(backend, origins, local)
 
 
 def serves_http(env: FacadeEnv) -> bool:

@@ -45,6 +45,12 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
 
     agent_name: Annotated[str, Meta(description="Name of the AgentRuntime.")]
     namespace: Annotated[str, Meta(description="Namespace of the AgentRuntime.")] = "default"
+    agent_description: Annotated[
+        str, Meta(description="What the agent is for, which its console tells.")
+    ] = ""
+    agent_examples: Annotated[
+        str, Meta(description="Questions that the console suggests, one a line.")
+    ] = ""
     mode: Annotated[names.Mode, Meta(description="Serve a conversation or a function.")] = (
         names.Mode.AGENT
     )

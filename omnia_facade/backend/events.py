@@ -130,13 +130,19 @@ class ToolResultEvent(Struct, frozen=True):
 
 
 class Done(Struct, frozen=True):
-    """The answer of a turn; `session_name` is "" while the session has no name."""
+    """The answer of a turn.
+
+    Attributes:
+        session_name: "" while the session has no name.
+        pack_version: the version of the PromptPack that answered; "" if there is none.
+    """
 
     content: str
     usage: Usage | None = None
     finish_reason: str = "stop"
     parts: tuple[Part, ...] = ()
     session_name: str = ""
+    pack_version: str = ""
 
 
 class Failed(Struct, frozen=True):

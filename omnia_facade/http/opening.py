@@ -11,6 +11,7 @@ from msgspec import Struct
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
+from omnia_core.http.document import Document
 from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Mode
@@ -109,7 +110,7 @@ def _routes(
         page = console_page(env.mode, env.agent_name)
         hint = f"open {PATH} in a browser"
         # The page reveals only the name of the agent.
-        yield StaticRoute(PATH, page.body, page.headers, hint=hint, public=True)
+        yield StaticRoute(PATH, page, hint=hint, public=True)
     if media:
         from omnia_facade.http.media import MediaRoute  # noqa: PLC0415 - as above
 
@@ -150,8 +151,10 @@ def _function_routes(context: ProcessContext, function: "Function") -> Iterator[
     yield FunctionRoute(function, context)
     yield StaticRoute(
         OPENAPI_PATH,
-        orjson.dumps(openapi_document(function.file, public=public)),
-        {"Content-Type": "application/json"},
+        Document(
+            orjson.dumps(openapi_document(function.file, public=public)),
+            {"Content-Type": "application/json"},
+        ),
         hint=f"read GET {OPENAPI_PATH}",
         public=False,
     )

@@ -1,9 +1,8 @@
 """The route of a document that is built at the start."""
 
-from collections.abc import Mapping
+from aiohttp import hdrs, web
 
-from aiohttp import web
-
+from omnia_core.http.document import Document
 from omnia_core.http.errors import HttpError
 from omnia_facade.auth.principal import Principal
 
@@ -13,14 +12,11 @@ _METHODS = ("GET", "HEAD")
 class StaticRoute:
     """Serves one document at one path."""
 
-    def __init__(
-        self, path: str, body: bytes, headers: Mapping[str, str], *, hint: str, public: bool
-    ) -> None:
+    def __init__(self, path: str, document: Document, *, hint: str, public: bool) -> None:
         self.public = public
         self.hint = hint
         self._path = path
-        self._body = body
-        self._headers = headers
+        self._document = document
 
     def serves(self, path: str) -> bool:
         return path == self._path
@@ -35,4 +31,5 @@ class StaticRoute:
             raise HttpError(
                 405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
             )
-        return web.Response(body=self._body, headers=self._headers)
+        headers, body = self._document.content(request.headers.get(hdrs.ACCEPT_ENCODING, ""))
+        return web.Response(body=body, headers=headers)

@@ -176,6 +176,7 @@ def _done(done: pb.Done) -> Done:
         finish_reason=done.finish_reason,
         parts=tuple(_from_part(part) for part in done.parts),
         session_name=done.session_name,
+        pack_version=done.pack_version,
     )
 
 

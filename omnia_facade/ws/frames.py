@@ -138,6 +138,8 @@ def done(session_id: str, event: Done) -> bytes:
         }
     if event.session_name:
         fields["session_name"] = event.session_name
+    if event.pack_version:
+        fields["pack_version"] = event.pack_version
     return _frame("done", session_id, **fields, finish_reason=event.finish_reason)
 
 

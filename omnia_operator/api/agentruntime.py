@@ -74,12 +74,21 @@ def _port_is_free(containers: str) -> str:
 _BRINGS_ITS_OWN = "(self.facade.handler != 'runtime' || self.framework.type == 'custom')"
 
 
+# One line of a page.
+Example = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\r\n]+$")]
+
+
 class AgentRuntimeSpec(Model):
     """Desired state of an AgentRuntime."""
 
     mode: Mode = Mode.AGENT
     """`agent` holds conversations over WebSocket, `function` answers one typed HTTP request at a
     time."""
+    description: Text | None = Field(default=None, max_length=1024)
+    """What the agent is for, in a sentence. The console shows it; the agent card and the tool of
+    MCP have it where they say nothing else, before the description of the pack."""
+    examples: tuple[Example, ...] = Field(default=(), max_length=6)
+    """Questions to begin with, which the console shows."""
     prompt_pack_ref: PromptPackRef | None = None
     """The pack with the prompts. Set this or `prompt`."""
     prompt: InlinePrompt | None = None

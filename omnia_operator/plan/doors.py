@@ -60,6 +60,9 @@ def with_doors(resolved: Resolved, env: FacadeEnv) -> FacadeEnv:
         env = msgspec.structs.replace(env, doors=tuple(map(str, found)) or (names.NO_DOORS,))
     env = msgspec.structs.replace(
         env,
+        # Not the description of the pack: another version of it must not restart the pods.
+        agent_description=spec.description or "",
+        agent_examples="\n".join(spec.examples),
         public_url=facade.public_url,
         allowed_origins=facade.allowed_origins,
         client_tool_timeout=facade.client_tool_timeout,
@@ -68,7 +71,7 @@ def with_doors(resolved: Resolved, env: FacadeEnv) -> FacadeEnv:
         env = msgspec.structs.replace(
             env,
             mcp_tool_name=facade.mcp.tool_name,
-            mcp_tool_description=facade.mcp.tool_description or _pack_description(resolved),
+            mcp_tool_description=facade.mcp.tool_description or _description(resolved),
         )
     return _with_a2a(facade.a2a, env) if Door.A2A in found and facade.a2a is not None else env
 
@@ -172,7 +175,7 @@ def _card(resolved: Resolved, door: A2ADoor) -> JsonObject:
     """Return what the card says, with what the manifest leaves out. Nothing in it is empty."""
     card, name = door.agent_card, resolved.agent.metadata.name
     pack = resolved.pack
-    description = card.description or _pack_description(resolved) or f"The agent {name}."
+    description = card.description or _description(resolved) or f"The agent {name}."
     content = {
         "name": card.name or name,
         "description": description,
@@ -204,9 +207,10 @@ def _skills(card: AgentCard, name: str, description: str) -> list[JsonObject]:
     ]
 
 
-def _pack_description(resolved: Resolved) -> str | None:
-    pack = resolved.pack
-    if pack is None:
-        return None
+def _description(resolved: Resolved) -> str | None:
+    """Return what the agent is for: its own words, or those of its pack."""
+    pack, described = resolved.pack, resolved.agent.spec.description
+    if described or pack is None:
+        return described
     found = orjson.loads(pack.stable.text).get("description")
     return found if isinstance(found, str) and found else None

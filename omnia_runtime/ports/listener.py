@@ -39,7 +39,6 @@ class TurnFinished(Struct, frozen=True):
         parts: media that the model produced in its last call.
         limit: the limit that the turn reached, as in `Allowance.exhausted`; "" if none.
         blocked: the type of the validator that blocked the answer; "" if none.
-        session_name: the name of the session after the turn; "" while it has none.
     """
 
     text: str
@@ -48,7 +47,6 @@ class TurnFinished(Struct, frozen=True):
     parts: tuple[Part, ...] = ()
     limit: str = ""
     blocked: str = ""
-    session_name: str = ""
 
 
 class DiscardingListener:

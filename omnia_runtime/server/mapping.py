@@ -172,7 +172,7 @@ def event_message(event: AgentEvent, *, show_tools: bool) -> pb.ServerMessage | 
 
 
 def done_message(
-    text: str, reason: str, usage: Usage, parts: Sequence[Part] = (), session_name: str = ""
+    turn: UserTurn, text: str, reason: str, usage: Usage, parts: Sequence[Part] = ()
 ) -> pb.ServerMessage:
     """Return the last message of a turn. If there are media parts, the text is a part too."""
     text_parts = [pb.ContentPart(type="text", text=text)] if parts and text else []
@@ -182,7 +182,8 @@ def done_message(
             usage=_usage_message(usage),
             parts=[*text_parts, *map(part_message, parts)],
             finish_reason=reason,
-            session_name=session_name,
+            session_name=turn.session_name,
+            pack_version=turn.pack_version,
         )
     )
 

@@ -190,16 +190,12 @@ class TurnStream:
 
     def _last_message(self, task: "asyncio.Task[TurnFinished]", turn: UserTurn) -> pb.ServerMessage:
         if task.cancelled():
-            return done_message(turn.answer, CANCELLED, Usage(), session_name=turn.session_name)
+            return done_message(turn, turn.answer, CANCELLED, Usage())
         error = task.exception()
         if error is None:
             finished = task.result()
             return done_message(
-                finished.text,
-                finished.reason,
-                finished.usage,
-                finished.parts,
-                finished.session_name,
+                turn, finished.text, finished.reason, finished.usage, finished.parts
             )
         if isinstance(error, OmniaError):
             _log.warning("turn failed", session=turn.session_id, reason=error.message)

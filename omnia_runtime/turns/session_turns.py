@@ -128,6 +128,7 @@ class SessionTurns:
         require_owner(session, caller)
         turn.session_name = session.name if session else ""
         agent = self._agents.for_session(turn.session_id, session.pack_version if session else "")
+        turn.pack_version = agent.version
         # The rest of a turn whose runtime died becomes part of the conversation.
         transcript = (
             [*session.messages, *session.interrupted]
@@ -161,7 +162,7 @@ class SessionTurns:
                 request = agent.request(system, transcript, turn.metadata)
                 finished = await agent.run(loop, request, transcript, listener)
                 finished = await self._with_media(finished, transcript)
-                finished = structs.replace(finished, session_name=name())
+                turn.session_name = name()
         except BaseException as error:
             checkpoints.end()
             turn.session_name = name() if name else turn.session_name

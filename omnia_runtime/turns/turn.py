@@ -41,6 +41,7 @@ class UserTurn(Struct):
         history: what was said before, elsewhere; read only when the session is new.
         tools: what the client offers for this turn, and executes itself.
         session_name: the name of the session so far; "" while it has none.
+        pack_version: the version of the PromptPack that answers; "" before it is chosen.
     """
 
     session_id: str
@@ -52,6 +53,7 @@ class UserTurn(Struct):
     history: tuple[Message, ...] = ()
     tools: tuple[ToolSpec, ...] = ()
     session_name: str = ""
+    pack_version: str = ""
 
     @property
     def answer(self) -> str:

@@ -39,7 +39,10 @@ class PageRuntime(ScriptedRuntime):
             case "name":
                 yield pb.ServerMessage(
                     done=pb.Done(
-                        final_content="Yes.", finish_reason="stop", session_name=f"Lost {MARKUP}"
+                        final_content="Yes.",
+                        finish_reason="stop",
+                        session_name=f"Lost {MARKUP}",
+                        pack_version="2.0.0",
                     )
                 )
             case "think":

@@ -101,6 +101,16 @@ class Tab:
         self.fill("#message", text)
         self.press("Enter")
 
+    def choose(self, selector: str, text: str) -> None:
+        """Choose the option with this text, as its select tells the page."""
+        self.until(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            f" const index = [...e.options].findIndex((o) => o.text === {json.dumps(text)});"
+            " if (index < 0) return false; e.selectedIndex = index;"
+            " for (const type of ['input', 'change'])"
+            " e.dispatchEvent(new Event(type, {bubbles: true})); return true; })()"
+        )
+
     def choose_files(self, selector: str, *paths: Path) -> None:
         """Put files into a file input."""
         root = self.send("DOM.getDocument")["root"]["nodeId"]

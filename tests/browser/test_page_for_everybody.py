@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from tests.browser.served import Served
+from tests.browser.accessibility import needs_axe, violations
+from tests.browser.served import PageRuntime, Served, served
 from tests.browser.tab import Tab
 from tests.browser.test_agent_page import answered, opened
 from tests.browser.test_function_page import ORDER, function
@@ -69,6 +70,7 @@ def check(tab: Tab) -> None:
 def test_the_page_of_an_agent(tab: Tab, agent: Served) -> None:
     opened(tab, agent)
     tab.click("#settings-toggle")
+    tab.until("!document.getElementById('settings').hidden")
     tab.say("markup")
     answered(tab)
     tab.say("fail")
@@ -83,6 +85,8 @@ def test_the_page_of_a_function(tab: Tab, tmp_path: Path) -> None:
     with function(tmp_path, ORDER) as agent:
         tab.open(agent.page)
         tab.click("#settings-toggle")
+        # What is below moves.
+        tab.until("!document.getElementById('settings').hidden")
         tab.click("#call")
         tab.until_text("#summary", "input_invalid")
         check(tab)
@@ -96,6 +100,42 @@ def test_nothing_moves_for_who_does_not_want_it(tab: Tab, agent: Served) -> None
     for motion in ("reduce", "no-preference"):
         features = [{"name": "prefers-reduced-motion", "value": motion}]
         tab.send("Emulation.setEmulatedMedia", features=features)
-        busy = "document.querySelector('[aria-busy=true] .text')"
+        busy = "document.querySelector('[aria-busy=true] .growing > :last-child')"
         names.append(tab.value(f"getComputedStyle({busy}, '::after').animationName"))
     assert names == ["none", "blink"]
+
+
+def test_axe_finds_nothing_in_the_page_of_an_agent(tab: Tab) -> None:
+    needs_axe()
+    with served(PageRuntime(), agent_description="Answers.", agent_examples="hello") as agent:
+        tab.open(agent.page)
+        tab.until_text(".start h2", "Answers.")
+        for scheme in ("light", "dark"):
+            tab.prefer(scheme)
+            assert violations(tab) == []
+        tab.click("#settings-toggle")
+        tab.until("!document.getElementById('settings').hidden")
+        tab.say("markup")
+        answered(tab)
+        tab.say("fail")
+        answered(tab, 2)
+        tab.click(".tool summary")
+        tab.say("ask")
+        tab.until_text(".message.agent:last-of-type .tool", "May I?")
+        for scheme in ("light", "dark"):
+            tab.prefer(scheme)
+            assert violations(tab) == []
+
+
+def test_axe_finds_nothing_in_the_page_of_a_function(tab: Tab, tmp_path: Path) -> None:
+    needs_axe()
+    with function(tmp_path, ORDER) as agent:
+        tab.open(agent.page)
+        tab.click("#settings-toggle")
+        # What is below moves.
+        tab.until("!document.getElementById('settings').hidden")
+        tab.click("#call")
+        tab.until_text("#summary", "input_invalid")
+        for scheme in ("light", "dark"):
+            tab.prefer(scheme)
+            assert violations(tab) == []

@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -19,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from docs.site.navigation import CONTENTS, HOME
+from tests.browser.accessibility import needs_axe, violations
 from tests.browser.conftest import browser, tab
 from tests.browser.tab import Tab
 from tests.conftest import IN_CI
@@ -27,7 +27,6 @@ from tests.docs.blocks import PAGES, ROOT
 __all__ = ["browser", "tab"]
 pytestmark = pytest.mark.timeout(900)
 PYTHON = ROOT / ".venv-docs/bin/python"
-AXE = ROOT / "tests/docs/node/node_modules/axe-core/axe.min.js"
 SECONDS = 120.0
 # One page of each shape: cards, code, wide tables, pictures, long lists.
 SHAPES = (
@@ -256,22 +255,12 @@ def test_a_reader_finds_a_word(tab: Tab, address: str, site: Path, served: bool)
 @pytest.mark.parametrize("page", SHAPES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_the_page(tab: Tab, address: str, page: str, scheme: str) -> None:
-    needs(AXE, "make test")
+    needs_axe()
     tab.prefer(scheme)
     tab.open(f"{address}/{page}.html")
     ground = tab.value("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground.strip("rgb()").split(",")[:3])) < 300) == (scheme == "dark")
-    tab.value(AXE.read_text(encoding="utf-8") + "; true")
-    # It takes longer than one call of the browser may.
-    tab.value(
-        "axe.run().then((found) => { window.found = JSON.stringify(found.violations.map((each) =>"
-        " [each.id, each.help, each.nodes.map((node) => node.html.slice(0, 200))])); }); true"
-    )
-    end = time.monotonic() + SECONDS
-    while (found := tab.value("window.found")) is None:
-        assert time.monotonic() < end, "axe does not end"
-        time.sleep(0.2)
-    assert found == "[]"
+    assert violations(tab) == []
 
 
 def test_a_page_that_is_not_there_says_so_at_any_address(read: dict[str, Links]) -> None:

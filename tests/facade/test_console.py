@@ -1,6 +1,7 @@
 """The page at `/`: who serves it, and what goes with it."""
 
 import asyncio
+import gzip
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 
 from omnia_core.names import Handler, Mode
@@ -74,11 +76,70 @@ def test_the_page_is_whole_and_has_nothing_from_elsewhere(mode: Mode) -> None:
     page = console_page(mode, 'a<b>&"c"')
     text = page.body.decode()
     assert "<title>a&lt;b&gt;&amp;&quot;c&quot; · Omnia</title>" in text
-    assert "{{" not in text
-    outside = set(
-        re.findall(r"""(?:src|href|url\(|@import|import)\s*[=("']+\s*([^"')\s]+)""", text)
-    )
-    assert {each for each in outside if not each.startswith(("#", "data:"))} == set()
+    assert f'data-mode="{mode}"' in text
+    assert "{{" not in re.sub(r"<script.*</script>", "", text, flags=re.DOTALL)
+    style = re.findall(r"<style>(.*)</style>", text, flags=re.DOTALL)[0]
+    script = re.findall(r'<script type="module">(.*)</script>', text, flags=re.DOTALL)[0]
+    assert not re.search(r"@import|url\(", style)
+    assert not re.search(r"\bimport\b\s*[\w{*(\"']", script)
+    markup = text.replace(style, "").replace(script, "")
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', markup)
+    assert [each for each in addresses if not each.startswith("data:")] == []
+
+
+def test_the_page_stays_within_its_budget() -> None:
+    page = console_page(Mode.AGENT, "agent")
+    assert len(page.body) <= 160_000
+    assert len(page.compressed) <= 52_000
+    assert gzip.decompress(page.compressed) == page.body
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_the_page_is_sent_compressed_to_who_accepts_that(mode: Mode, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"mode": mode, "console": True}
+    page = console_page(mode, "agent")
+    async with (
+        serving(FunctionRuntime()) as port,
+        running(
+            runtime_address=f"127.0.0.1:{port}", function_path=function_file(tmp_path), **settings
+        ) as facade,
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
+        for accepted, coding in (("br, gzip;q=0.5", "gzip"), ("gzip;q=0", None), ("br", None)):
+            headers = {"Accept-Encoding": accepted}
+            async with session.get(f"{facade.http}/", headers=headers) as answer:
+                assert answer.headers.get("Content-Encoding") == coding, accepted
+                assert answer.headers["Vary"] == "Accept-Encoding"
+                assert await answer.read() == (page.compressed if coding else page.body)
+
+
+async def test_an_agent_says_what_it_is_for_to_who_may_talk_to_it() -> None:
+    described: dict[str, Any] = {
+        "agent_description": "Answers questions.",
+        "agent_examples": "Where is it?\nWhy, and how much?",
+    }
+    async with running(handler_mode=Handler.ECHO, console=True, **described) as facade:
+        status, headers, body = await fetch(f"{facade.http}/api/agent")
+        posted, _, _ = await fetch(f"{facade.http}/api/agent", "POST")
+    assert (status, posted) == (200, 405)
+    assert headers["Cache-Control"] == "no-store"
+    assert orjson.loads(body) == {
+        "name": "agent",
+        "namespace": "default",
+        "mode": "agent",
+        "title": "Answers questions.",
+        "examples": ["Where is it?", "Why, and how much?"],
+        "doors": ["websocket", "chat", "openai", "agui"],
+    }
+    async with running(
+        handler_mode=Handler.ECHO, console=True, allow_unauthenticated=False, **described
+    ) as facade:
+        status, _, body = await fetch(f"{facade.http}/api/agent")
+    assert status == 401
+    assert "Answers" not in body
+    async with running(handler_mode=Handler.ECHO, **described) as facade:
+        status, _, body = await fetch(f"{facade.http}/api/agent")
+    assert status == 404
 
 
 async def test_websockets_and_their_query_are_no_page() -> None:

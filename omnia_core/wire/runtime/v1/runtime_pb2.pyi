@@ -158,18 +158,20 @@ class ToolResult(_message.Message):
     def __init__(self, id: _Optional[str] = ..., result_json: _Optional[str] = ..., is_error: _Optional[bool] = ...) -> None: ...
 
 class Done(_message.Message):
-    __slots__ = ("final_content", "usage", "parts", "finish_reason", "session_name")
+    __slots__ = ("final_content", "usage", "parts", "finish_reason", "session_name", "pack_version")
     FINAL_CONTENT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     PARTS_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     SESSION_NAME_FIELD_NUMBER: _ClassVar[int]
+    PACK_VERSION_FIELD_NUMBER: _ClassVar[int]
     final_content: str
     usage: Usage
     parts: _containers.RepeatedCompositeFieldContainer[ContentPart]
     finish_reason: str
     session_name: str
-    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ..., session_name: _Optional[str] = ...) -> None: ...
+    pack_version: str
+    def __init__(self, final_content: _Optional[str] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., parts: _Optional[_Iterable[_Union[ContentPart, _Mapping]]] = ..., finish_reason: _Optional[str] = ..., session_name: _Optional[str] = ..., pack_version: _Optional[str] = ...) -> None: ...
 
 class ContentPart(_message.Message):
     __slots__ = ("type", "text", "media")

@@ -1,0 +1,67 @@
+"""`GET /api/agent`: what a page or a client has to know of the agent before the first message."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from msgspec import Struct
+
+from omnia_core.env.facade import FacadeEnv
+from omnia_core.http.errors import HttpError
+from omnia_core.http.head import RequestHead
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.names import NO_DOORS
+from omnia_facade.auth.principal import Principal
+from omnia_facade.entrance.admission import rejection_of_origin
+
+PATH = "/api/agent"
+_METHODS = ("GET", "HEAD")
+
+
+class AgentDescription(Struct, frozen=True):
+    """Answers the requests for the description of the agent.
+
+    Attributes:
+        allowed_origins: as for an upgrade to WebSocket.
+        local: whether the port is reachable from this machine only.
+    """
+
+    status: ClassVar[int] = 200
+    hint: ClassVar[str] = f"read what the agent is for with GET {PATH}"
+
+    document: JsonObject
+    allowed_origins: Sequence[str]
+    local: bool
+
+    def serves(self, path: str) -> bool:
+        return path == PATH
+
+    async def answer(self, head: RequestHead, principal: Principal) -> JsonObject:  # noqa: ARG002 - the port's
+        """Return the description.
+
+        Raises:
+            HttpError: the method or the origin is not allowed.
+        """
+        if head.method not in _METHODS:
+            allowed = ", ".join(_METHODS)
+            raise HttpError(
+                405, "method_not_allowed", f"this path allows {allowed} only", {"Allow": allowed}
+            )
+        if rejected := rejection_of_origin(head, self.allowed_origins, local=self.local):
+            raise rejected
+        return self.document
+
+
+def description_of(env: FacadeEnv) -> JsonObject:
+    """Return what the environment says of the agent. It names no prompt, tool, key or address."""
+    return dict(_fields(env))
+
+
+def _fields(env: FacadeEnv) -> Iterator[tuple[str, object]]:
+    yield "name", env.agent_name
+    yield "namespace", env.namespace
+    yield "mode", str(env.mode)
+    if env.agent_description:
+        yield "title", env.agent_description
+    if env.agent_examples:
+        yield "examples", env.agent_examples.splitlines()
+    yield "doors", ["websocket", *(each for each in env.doors if each != NO_DOORS)]

@@ -1,0 +1,279 @@
+// The conversation: its session, its running turn, the messages that wait, and what was said before.
+
+import { mediaParts } from "./media";
+import { Changes } from "./parts/changes";
+import { Turn, type PastMessage } from "./turn";
+import type { Fault, Frame, UploadTicket } from "./wire/frames";
+import { asJson, Refused } from "./wire/http";
+import { Connection, type State } from "./wire/socket";
+
+const SESSION = "omnia.session";
+const SESSION_FORM = /^[A-Za-z0-9._:-]{1,128}$/;
+// Errors of one frame: the turn continues.
+const BESIDE = ["TOOL_FAILED", "MEDIA_NOT_ENABLED", "UPLOAD_FAILED"];
+const PAST_TURNS = 30;
+
+export class Note {
+  readonly kind = "note";
+  constructor(
+    readonly key: string,
+    readonly text: string,
+  ) {}
+}
+
+interface Past {
+  earlier: number;
+  turns: { messages: [PastMessage, ...PastMessage[]] }[];
+}
+
+export class Conversation extends Changes {
+  // What is shown, in its order.
+  items: (Turn | Note)[] = [];
+  state: State = { kind: "connecting", text: "Connecting" };
+  session = "";
+  // What the session is about; empty while it has no name.
+  name = "";
+  running: Turn | null = null;
+  stopping = false;
+
+  readonly #connection: Connection;
+  readonly #queue: Turn[] = [];
+  #announced = "";
+  #resuming = sessionStorage.getItem(SESSION) ?? "";
+  // Whether the session has anything to resume.
+  #said = this.#resuming !== "";
+  #upload: PromiseWithResolvers<UploadTicket | null> | null = null;
+  #notes = 0;
+
+  constructor() {
+    super();
+    this.#connection = new Connection({
+      state: (state) => {
+        this.state = state;
+        this.changed();
+      },
+      frame: (frame) => this.#handle(frame),
+      lost: () => this.#lost(),
+      wanted: () => (this.#resuming ||= this.#said ? this.session : ""),
+    });
+  }
+
+  connect(): void {
+    this.#connection.open();
+  }
+
+  say(text: string, files: File[]): void {
+    const turn = new Turn(text, files);
+    this.items = [...this.items, turn];
+    this.#queue.push(turn);
+    this.#pump();
+    this.changed();
+  }
+
+  // A message that failed is sent again.
+  again(turn: Turn): void {
+    turn.dismissFault();
+    this.say(turn.text, turn.files);
+  }
+
+  stop(): void {
+    if (!this.running || this.stopping) return;
+    this.stopping = true;
+    if (this.#upload) this.#upload.reject(new Refused(0, "STOPPED", "The upload was stopped."));
+    else this.#connection.send({ type: "cancel" });
+    this.changed();
+  }
+
+  // Begins a new conversation, or goes on with an earlier one.
+  begin(id: string): void {
+    if (id && !SESSION_FORM.test(id)) {
+      this.note("The id of a conversation has 1 to 128 letters, digits, dots, colons, dashes and underscores.");
+      return;
+    }
+    this.#queue.length = 0;
+    this.session = "";
+    this.#said = id !== "";
+    this.#resuming = id;
+    if (!id) sessionStorage.removeItem(SESSION);
+    this.#connection.open();
+    this.items = [];
+    this.changed();
+  }
+
+  note(text: string): void {
+    this.items = [...this.items, this.#noted(text)];
+    this.changed();
+  }
+
+  #noted(text: string): Note {
+    this.#notes += 1;
+    return new Note(`note-${this.#notes}`, text);
+  }
+
+  #handle(frame: Frame): void {
+    switch (frame.type) {
+      case "connected":
+        this.#connected(frame.session_id, frame.connected);
+        break;
+      case "chunk":
+        if (!frame.role || frame.role === "assistant") this.running?.chunk(frame.content);
+        break;
+      case "tool_call":
+        this.running?.call(frame.tool_call, (answer) =>
+          this.#connection.send({ ...answer, session_id: this.session }),
+        );
+        break;
+      case "tool_result":
+        this.running?.result(frame.tool_result);
+        break;
+      case "media_chunk":
+        this.running?.piece(frame.media_chunk);
+        break;
+      case "upload_ready":
+        this.#upload?.resolve(frame.upload_ready);
+        break;
+      case "done":
+        this.running?.done(frame);
+        if (frame.session_name) this.name = frame.session_name;
+        this.#next();
+        break;
+      case "error":
+        this.#refused(frame.error);
+    }
+  }
+
+  #connected(id: string, body: { resumed?: boolean; session_name?: string } | undefined): void {
+    if (body?.resumed) {
+      this.name = body.session_name ?? "";
+      const isFirst = !this.session;
+      this.#adopt(id, "");
+      if (isFirst) void this.#showPast(id);
+      return;
+    }
+    this.#announced = id;
+    if (this.#resuming) return;
+    this.name = "";
+    this.#adopt(id, "");
+  }
+
+  #refused({ code, message }: Fault): void {
+    if (this.#resuming && !this.running) {
+      const lost = code === "SESSION_EXPIRED" || code === "SESSION_NOT_FOUND";
+      this.#adopt(
+        lost ? this.#announced : this.#resuming,
+        lost ? "That conversation no longer exists. A new one was started." : `${code}: ${message}`,
+      );
+    } else if (this.#upload && [...BESIDE, "RATE_LIMITED"].includes(code)) {
+      if (code === "MEDIA_NOT_ENABLED") this.#upload.resolve(null);
+      else this.#upload.reject(new Refused(0, code, message));
+    } else if (!this.running || BESIDE.includes(code) || (code === "INVALID_MESSAGE" && this.running.begun)) {
+      this.note(`${code}: ${message}`);
+    } else {
+      if (code === "SESSION_EXPIRED") this.#forgetSession();
+      this.#fail({ code, message });
+    }
+  }
+
+  #lost(): void {
+    this.#announced = "";
+    this.#upload?.reject(new Refused(0, "CONNECTION_LOST", "The connection was lost during the upload."));
+    if (this.running) {
+      this.#fail({ code: "CONNECTION_LOST", message: "The connection was lost before the answer was complete." });
+    }
+  }
+
+  #adopt(id: string, news: string): void {
+    this.#said = id !== this.#announced;
+    this.session = id;
+    this.#resuming = "";
+    if (this.#said) sessionStorage.setItem(SESSION, id);
+    if (news) this.note(news);
+    this.#pump();
+    this.changed();
+  }
+
+  #forgetSession(): void {
+    this.name = "";
+    this.#said = false;
+    this.session = this.#announced;
+    sessionStorage.removeItem(SESSION);
+  }
+
+  #pump(): void {
+    if (this.running || this.#resuming || !this.session || !this.#connection.isOpen) return;
+    const turn = this.#queue.shift();
+    if (!turn) return;
+    this.running = turn;
+    this.stopping = false;
+    turn.start();
+    void this.#deliver(turn);
+  }
+
+  async #deliver(turn: Turn): Promise<void> {
+    const frame: Record<string, unknown> = { type: "message", session_id: this.session };
+    if (turn.files.length === 0) {
+      frame["content"] = turn.text;
+    } else {
+      try {
+        const text = turn.text ? [{ type: "text", text: turn.text }] : [];
+        frame["parts"] = [...text, ...(await mediaParts(turn.files, (...file) => this.#requestUpload(...file)))];
+      } catch (error) {
+        const code = error instanceof Refused ? error.code : "UPLOAD_FAILED";
+        if (turn === this.running) this.#fail({ code, message: (error as Error).message });
+        return;
+      }
+    }
+    // The turn may have been stopped meanwhile, or the connection lost.
+    if (turn !== this.running) return;
+    this.#said = true;
+    sessionStorage.setItem(SESSION, this.session);
+    this.#connection.send(frame);
+  }
+
+  #requestUpload(file: File, mime_type: string): Promise<UploadTicket | null> {
+    const asked = Promise.withResolvers<UploadTicket | null>();
+    this.#upload = asked;
+    this.#connection.send({
+      type: "upload_request",
+      session_id: this.session,
+      upload_request: { filename: file.name, mime_type, size_bytes: file.size },
+    });
+    return asked.promise.finally(() => (this.#upload = null));
+  }
+
+  #fail(fault: Fault): void {
+    this.running?.fail(fault);
+    this.#next();
+  }
+
+  #next(): void {
+    this.running = null;
+    this.stopping = false;
+    this.#pump();
+    this.changed();
+  }
+
+  // What was said before this page was loaded, from the session store.
+  async #showPast(id: string): Promise<void> {
+    let past: Past;
+    try {
+      past = await asJson<Past>(`api/sessions/${encodeURIComponent(id)}/turns?last=${PAST_TURNS}`);
+    } catch (refused) {
+      if (this.session === id) {
+        this.note(`Conversation resumed. Earlier messages cannot be shown: ${(refused as Error).message}`);
+      }
+      return;
+    }
+    // Another conversation may have been chosen meanwhile.
+    if (this.session !== id) return;
+    const earlier = past.earlier ? [this.#noted(`${past.earlier} earlier turns are not shown.`)] : [];
+    const turns = past.turns.map(({ messages: [mine, ...answer] }) => {
+      const turn = new Turn(mine.content ?? "");
+      turn.fileNames = (mine.media ?? []).map((each) => each.mime_type || "a file");
+      turn.recall(answer, mine.created_at);
+      return turn;
+    });
+    this.items = [...earlier, ...turns, this.#noted("Conversation resumed"), ...this.items];
+    this.changed();
+  }
+}

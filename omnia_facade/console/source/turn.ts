@@ -1,0 +1,297 @@
+// One turn: the message of the user, the answer, and where the time went.
+
+import { MediaStreams, shown, type Shown } from "./media";
+import { Changes } from "./parts/changes";
+import { seconds, usageFacts } from "./parts/figures";
+import type { Done, Fault, MediaChunk, MediaContent, ToolCallBody, ToolResultBody } from "./wire/frames";
+
+// Why an answer ended otherwise than as usual.
+const REASONS: Record<string, string> = {
+  cancelled: "stopped",
+  max_output_tokens: "cut at the output limit",
+  safety: "held back",
+  refusal: "refused",
+  tool_use: "ended with a tool call",
+};
+
+export type CallState = "running" | "asked" | "done" | "failed" | "ended";
+
+export class Text {
+  readonly kind = "text";
+  text = "";
+  settled = false;
+  // Called after each piece; the turn's other parts are not drawn again for it.
+  grown: () => void = () => {};
+
+  add(piece: string): void {
+    this.text += piece;
+    this.grown();
+  }
+}
+
+export class ToolCall {
+  readonly kind = "tool";
+  state: CallState;
+  answer: { title: "Result" | "Error"; value: unknown } | null = null;
+
+  constructor(
+    readonly body: ToolCallBody,
+    private readonly send: (frame: object) => void,
+  ) {
+    this.state = body.execution === "client" ? "asked" : "running";
+    if (this.state === "asked") send({ type: "tool_call_ack", tool_call_ack: { call_id: body.id } });
+  }
+
+  result(body: ToolResultBody): void {
+    const failed = body.error !== undefined;
+    this.answer = { title: failed ? "Error" : "Result", value: failed ? body.error : body.result };
+    this.state = failed ? "failed" : "done";
+  }
+
+  // The user answers a client tool.
+  resolve(value: unknown): void {
+    this.send({ type: "tool_result", tool_result: { call_id: this.body.id, result: value } });
+    this.result({ result: value });
+  }
+
+  reject(reason: string): void {
+    this.send({ type: "tool_call_nack", tool_call_nack: { call_id: this.body.id, reason } });
+    this.result({ error: reason });
+  }
+
+  // The turn has ended: an answer is no longer accepted.
+  end(): void {
+    if (this.state === "running" || this.state === "asked") this.state = "ended";
+  }
+}
+
+// A piece of the turn's time, in milliseconds since its beginning.
+export interface Step {
+  kind: "model" | "tool";
+  name: string;
+  began: number;
+  ended: number | null;
+  failed: boolean;
+}
+
+export interface PastMessage {
+  role: string;
+  content?: string;
+  tool_call_id?: string;
+  tool_calls?: ToolCallBody[];
+  media?: MediaContent[];
+  finish_reason?: string;
+  created_at?: string;
+  result?: unknown;
+  error?: unknown;
+}
+
+let turns = 0;
+
+export class Turn extends Changes {
+  readonly key = (turns += 1);
+  readonly parts: (Text | ToolCall)[] = [];
+  readonly steps: Step[] = [];
+  media: Shown[] = [];
+  state: "queued" | "running" | "settled" = "queued";
+  // Seconds count from here while something is still to come.
+  waitingSince: number | null = null;
+  facts: string[] = [];
+  // The version of the prompt that answered; empty while it is not known.
+  version = "";
+  fault: Fault | null = null;
+  // Whether anything of the answer has arrived.
+  begun = false;
+  // The names of files that were sent before the page was loaded.
+  fileNames: string[];
+
+  readonly #calls = new Map<string, ToolCall>();
+  readonly #open = new Map<string, Step>();
+  readonly #streams = new MediaStreams();
+  #began = 0;
+  #first = 0;
+
+  constructor(
+    readonly text: string,
+    readonly files: File[] = [],
+  ) {
+    super();
+    this.fileNames = files.map((each) => each.name);
+  }
+
+  // The answer as it was written, without its tool calls.
+  get said(): string {
+    return this.parts.flatMap((each) => (each.kind === "text" && each.text ? [each.text] : [])).join("\n\n");
+  }
+
+  // Milliseconds of the turn so far.
+  get duration(): number {
+    const ends = this.steps.map((each) => each.ended ?? this.#now);
+    return Math.max(1, ...ends);
+  }
+
+  start(): void {
+    this.#began = performance.now();
+    this.waitingSince = this.#began;
+    this.state = "running";
+    this.#model();
+    this.changed();
+  }
+
+  chunk(text: string): void {
+    this.#arrived();
+    const last = this.parts.at(-1);
+    if (last?.kind === "text" && this.waitingSince === null) {
+      last.add(text);
+      return;
+    }
+    this.waitingSince = null;
+    const part = last?.kind === "text" ? last : new Text();
+    if (part !== last) this.parts.push(part);
+    part.add(text);
+    this.changed();
+  }
+
+  call(body: ToolCallBody, send: (frame: object) => void): void {
+    this.#arrived();
+    this.waitingSince = null;
+    this.#settle();
+    const call = new ToolCall(body, (frame) => {
+      send(frame);
+      if ("tool_call_ack" in frame) return;
+      this.#answered(call);
+    });
+    this.#calls.set(body.id, call);
+    this.parts.push(call);
+    const step: Step = { kind: "tool", name: body.name, began: this.#now, ended: null, failed: false };
+    this.#endModel();
+    this.steps.push(step);
+    this.#open.set(body.id, step);
+    this.changed();
+  }
+
+  result(body: ToolResultBody & { id: string }): void {
+    this.#arrived();
+    const call = this.#calls.get(body.id);
+    if (!call) return;
+    call.result(body);
+    this.#answered(call);
+  }
+
+  piece(chunk: MediaChunk): void {
+    this.#arrived();
+    const file = this.#streams.take(chunk);
+    if (file) this.#show([file]);
+  }
+
+  done(frame: Done): void {
+    const heard = this.parts.some((each) => each.kind === "text" && each.text);
+    if (frame.content && (!heard || this.#calls.size === 0)) {
+      const last = this.parts.at(-1);
+      const part = last?.kind === "text" ? last : new Text();
+      if (part !== last) this.parts.push(part);
+      part.text = frame.content;
+    }
+    this.version = frame.pack_version ?? "";
+    this.#end([...usageFacts(frame.usage), ...this.#times(), REASONS[frame.finish_reason ?? ""] ?? ""]);
+    void this.#fetch((frame.parts ?? []).flatMap((each) => each.media ?? []));
+  }
+
+  fail(fault: Fault): void {
+    this.fault = fault;
+    this.#end(this.#times());
+  }
+
+  // The user has seen the fault and sends the message again.
+  dismissFault(): void {
+    this.fault = null;
+    this.changed();
+  }
+
+  // Shows what was said earlier: the messages that follow the one of the user.
+  recall(messages: PastMessage[], said: string | undefined): void {
+    const media: MediaContent[] = [];
+    let reason = "";
+    for (const message of messages) {
+      if (message.role === "tool") {
+        this.#calls.get(message.tool_call_id ?? "")?.result(message);
+        continue;
+      }
+      if (message.content) {
+        const part = new Text();
+        part.text = message.content;
+        this.parts.push(part);
+      }
+      for (const body of message.tool_calls ?? []) {
+        // Nobody waits for an answer to a call of the past.
+        const call = new ToolCall({ ...body, execution: "server" }, () => {});
+        this.#calls.set(body.id, call);
+        this.parts.push(call);
+      }
+      media.push(...(message.media ?? []));
+      reason = REASONS[message.finish_reason ?? ""] ?? "";
+    }
+    this.#end([said ? new Date(said).toLocaleString() : "", reason]);
+    void this.#fetch(media);
+  }
+
+  get #now(): number {
+    return performance.now() - this.#began;
+  }
+
+  #arrived(): void {
+    this.begun = true;
+    this.#first ||= performance.now();
+  }
+
+  // The model is asked, or asked again.
+  #model(): void {
+    this.steps.push({ kind: "model", name: "model", began: this.#now, ended: null, failed: false });
+  }
+
+  #endModel(): void {
+    const last = this.steps.findLast((each) => each.kind === "model");
+    if (last) last.ended ??= this.#now;
+  }
+
+  #answered(call: ToolCall): void {
+    const step = this.#open.get(call.body.id);
+    this.#open.delete(call.body.id);
+    queueMicrotask(() => {
+      if (step) [step.ended, step.failed] = [this.#now, call.state === "failed"];
+      if (this.#open.size === 0 && this.state === "running") {
+        this.waitingSince = performance.now();
+        this.#model();
+      }
+      this.changed();
+    });
+  }
+
+  #show(files: Shown[]): void {
+    this.media = [...this.media, ...files];
+    this.changed();
+  }
+
+  async #fetch(media: MediaContent[]): Promise<void> {
+    for (const each of media) this.#show([await shown(each)]);
+  }
+
+  #settle(): void {
+    for (const each of this.parts) if (each.kind === "text") each.settled = true;
+  }
+
+  #end(facts: string[]): void {
+    this.waitingSince = null;
+    this.state = "settled";
+    for (const each of this.#calls.values()) each.end();
+    for (const each of this.steps) each.ended ??= this.#now;
+    this.#settle();
+    this.facts = facts.filter(Boolean);
+    this.changed();
+  }
+
+  #times(): string[] {
+    const first = this.#first ? [`first after ${seconds(this.#first - this.#began)}`] : [];
+    return [...first, `${seconds(performance.now() - this.#began)} in all`];
+  }
+}

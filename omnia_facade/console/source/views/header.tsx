@@ -1,0 +1,111 @@
+// The head of the page, and the section below it where the credential is entered.
+
+import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { credential } from "../wire/credential";
+import type { State } from "../wire/socket";
+
+interface Props {
+  name: string;
+  state: State;
+  // Called when the user enters another credential.
+  changed: () => void;
+  actions?: ComponentChildren;
+  // More forms of the section.
+  children?: ComponentChildren;
+  skip: { to: string; label: string };
+}
+
+export function Header({ name, state, changed, actions, children, skip }: Props) {
+  const [open, setOpen] = useState(false);
+  const asked = useRef(false);
+  const token = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    if (state.kind === "refused") {
+      asked.current = true;
+      setOpen(true);
+    } else if (state.kind === "open" && asked.current) {
+      asked.current = false;
+      setOpen(false);
+    }
+  }, [state]);
+  useLayoutEffect(() => {
+    if (open && asked.current) token.current!.focus();
+  }, [open, state]);
+  return (
+    <>
+      <a class="skip" href={skip.to}>
+        {skip.label}
+      </a>
+      <header>
+        <Logo />
+        <div class="title">
+          <h1 id="name">{name}</h1>
+          <p id="state" class="state" role="status" data-state={state.kind}>
+            {state.text}
+          </p>
+        </div>
+        <div class="actions">
+          {actions}
+          <button
+            id="settings-toggle"
+            type="button"
+            class="bare"
+            aria-expanded={open}
+            aria-controls="settings"
+            onClick={() => setOpen(!open)}
+          >
+            Connection
+          </button>
+        </div>
+      </header>
+      <section id="settings" aria-label="Connection" hidden={!open}>
+        <form
+          id="credential"
+          onSubmit={(event) => {
+            event.preventDefault();
+            credential.token = token.current!.value.trim();
+            changed();
+          }}
+        >
+          <label for="token">Token</label>
+          <div class="row">
+            <input
+              id="token"
+              ref={token}
+              type="password"
+              autocomplete="off"
+              spellcheck={false}
+              aria-describedby="token-hint"
+              defaultValue={credential.token}
+            />
+            <button type="submit">Use</button>
+            <button
+              id="forget"
+              type="button"
+              class="bare"
+              onClick={() => {
+                token.current!.value = credential.token = "";
+                changed();
+              }}
+            >
+              Forget
+            </button>
+          </div>
+          <p id="token-hint" class="hint">
+            Kept in this tab until you close it.
+          </p>
+        </form>
+        {children}
+      </section>
+    </>
+  );
+}
+
+function Logo() {
+  return (
+    <svg class="logo" viewBox="0 0 20 20" aria-hidden="true">
+      <circle cx="10" cy="10" r="7.3" />
+    </svg>
+  );
+}

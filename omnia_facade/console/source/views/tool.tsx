@@ -1,0 +1,87 @@
+// A tool call: its arguments, its result and, for a client tool, the form to answer it.
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { pretty } from "../parts/figures";
+import type { CallState, ToolCall } from "../turn";
+
+const WORDS: Record<CallState, string> = {
+  running: "running",
+  done: "done",
+  failed: "failed",
+  asked: "needs your answer",
+  ended: "no answer",
+};
+
+export function Tool({ call }: { call: ToolCall }) {
+  const { body, state, answer } = call;
+  // What needs an answer begins open; after that the user decides.
+  const [begins] = useState(state === "asked");
+  return (
+    <details class="tool" data-state={state} open={begins}>
+      <summary>
+        <span class="name">{body.name}</span> <span class="how">{WORDS[state]}</span>
+      </summary>
+      <div class="inside">
+        <h3>Arguments</h3>
+        <pre tabIndex={0}>{pretty(body.arguments)}</pre>
+        {answer && (
+          <>
+            <h3>{answer.title}</h3>
+            <pre tabIndex={0}>{pretty(answer.value)}</pre>
+          </>
+        )}
+        {state === "asked" && <AnswerForm call={call} />}
+      </div>
+    </details>
+  );
+}
+
+function AnswerForm({ call }: { call: ToolCall }) {
+  const [wrong, setWrong] = useState("");
+  const result = useRef<HTMLTextAreaElement>(null);
+  const reason = useRef<HTMLInputElement>(null);
+  const { name, consent_message } = call.body;
+  useEffect(() => {
+    result.current!.focus();
+    return () => document.getElementById("message")?.focus();
+  }, []);
+  const answer = (event: Event): void => {
+    event.preventDefault();
+    let value: unknown;
+    try {
+      value = JSON.parse(result.current!.value);
+    } catch (error) {
+      setWrong(`This is not JSON: ${(error as Error).message}`);
+      result.current!.focus();
+      return;
+    }
+    call.resolve(value);
+  };
+  return (
+    <form onSubmit={answer}>
+      {consent_message && <p>{consent_message}</p>}
+      <textarea
+        ref={result}
+        class="code"
+        rows={3}
+        spellcheck={false}
+        aria-label={`Result of ${name}, as JSON`}
+        defaultValue="{}"
+      />
+      <p class="wrong" role="alert" hidden={!wrong}>
+        {wrong}
+      </p>
+      <div class="row">
+        <button type="submit" class="primary">
+          Send result
+        </button>
+      </div>
+      <div class="row">
+        <input ref={reason} aria-label={`Why ${name} is rejected`} placeholder="Reason (optional)" />
+        <button type="button" onClick={() => call.reject(reason.current!.value.trim() || "the user rejected the call")}>
+          Reject
+        </button>
+      </div>
+    </form>
+  );
+}

@@ -242,6 +242,16 @@ def import_(  # noqa: PLR0917 - typer calls it by keyword
     agent: Annotated[
         str, typer.Option(metavar="NAME", help="The agent that gets the tools of an mcp.json.")
     ] = "",
+    share: Annotated[
+        bool,
+        typer.Option("--share", help="One ToolRegistry in place of equal ones of a namespace."),
+    ] = False,
+    sub_agents: Annotated[
+        bool,
+        typer.Option(
+            "--sub-agents", help="kagent 1.0: an agent of each template that is only a sub-agent."
+        ),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace files that are there with other content.")
     ] = False,
@@ -269,6 +279,8 @@ def import_(  # noqa: PLR0917 - typer calls it by keyword
         base_url=base_url,
         spec_url=spec_url,
         agent=agent,
+        share=share,
+        sub_agents=sub_agents,
     )
     try:
         imported = import_paths(path, options)
@@ -348,6 +360,10 @@ def chat(
         list[Path] | None,
         typer.Option("--file", help="Send this file with MESSAGE. May be repeated."),
     ] = None,
+    var: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A variable of the prompt. May be repeated."),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print each frame of the answer as a line of JSON.")
     ] = False,
@@ -364,6 +380,7 @@ def chat(
     from omnia_cli.chat.command import Chat
     from omnia_cli.chat.failures import ChatFailed, Unreachable
     from omnia_cli.chat.listing import ListFailed, listing
+    from omnia_cli.chat.variables import VariableInvalid, variables_of
     from omnia_cli.cluster import KubectlFailed
     from omnia_cli.connect import NotFound
     from omnia_cli.doors.client import DoorUnusable
@@ -387,9 +404,13 @@ def chat(
         raise typer.BadParameter("give the MESSAGE that the file goes with", param_hint="--file")
     if resume and session:
         raise typer.BadParameter("--resume and --session exclude each other: give one of them")
-    _check_via(via, over_websocket=bool(file or json or quiet or plain))
+    _check_via(via, over_websocket=bool(file or var or json or quiet or plain))
+    try:
+        variables = variables_of(var or ())
+    except VariableInvalid as error:
+        raise typer.BadParameter(str(error), param_hint="--var") from None
     sessions = listing(agent, namespace, _token(token), service_account, os.environ)
-    talking = Chat(reach, agent, namespace, shlex.join(words), sessions, os.environ)
+    talking = Chat(reach, agent, namespace, shlex.join(words), sessions, os.environ, variables)
     text = sys.stdin.read().strip() if message == "-" else message
     try:
         parts = [attachment(each) for each in file or ()]
@@ -416,7 +437,7 @@ def _check_via(via: str | None, *, over_websocket: bool) -> None:
     if via not in CLIENTS:
         fail(f'--via: expected {", ".join(CLIENTS)}, found "{via}"')
     if over_websocket:
-        fail("--file, --json, --quiet and --plain are for WebSocket: leave out --via")
+        fail("--file, --var, --json, --quiet and --plain are for WebSocket: leave out --via")
 
 
 @app.command()

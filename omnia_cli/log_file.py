@@ -74,6 +74,9 @@ class LoggedReporter:
     def failed(self, name: str, reason: str) -> None:
         self._reporter.failed(name, reason)
 
+    def repaired(self, name: str) -> None:
+        self._reporter.repaired(name)
+
     def note(self, name: str, text: str) -> None:
         self._reporter.note(name, text)
 

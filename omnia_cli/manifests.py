@@ -74,6 +74,8 @@ class Document:
     @property
     def title(self) -> str:
         """`Kind/name`, with the namespace between them when it is not the default."""
+        if not self.name:
+            return self.kind or "object"
         names = (self.name,) if self.namespace == DEFAULT_NAMESPACE else (self.namespace, self.name)
         return "/".join((self.kind or "object", *names))
 

@@ -19,7 +19,7 @@ from omnia_cli.reaper import Reaper
 from omnia_cli.running import StateUnusable, announce, announced, occupant
 from omnia_cli.sources import load, source_files
 from omnia_cli.state import Project
-from omnia_cli.validate import check
+from omnia_cli.validate import check, finding_of
 from omnia_core.files.changes import Signature, signature
 
 POLL_SECONDS = 0.15
@@ -72,6 +72,7 @@ async def up(
             port,
             functools.partial(occupant, environ),
             str(log.path),
+            lambda agent, problem, documents: str(finding_of(agent, problem, documents)),
         )
         try:
             return await _serve(runner, reporter, paths, documents, stop)
@@ -151,14 +152,13 @@ async def _serve(
     if not starting.result():
         return 1
     reporter.serving(runner.serving(), runner.conversations.used)
-    await _follow(runner, reporter, paths, documents, applied, stop)
+    await _follow(runner, paths, documents, applied, stop)
     stopping.cancel()
     return 0
 
 
 async def _follow(
     runner: Runner,
-    reporter: Reporter,
     paths: Sequence[Path],
     documents: list[Document],
     applied: Signature,
@@ -174,26 +174,22 @@ async def _follow(
         current = _signature(paths)
         if current == previous and current != applied:
             applied = current
-            documents = await _reload(runner, reporter, paths) or documents
+            documents = await _reload(runner, paths) or documents
         if runner.steps.due:
             await runner.apply(documents, first=False)
         previous = current
 
 
-async def _reload(
-    runner: Runner, reporter: Reporter, paths: Sequence[Path]
-) -> list[Document] | None:
+async def _reload(runner: Runner, paths: Sequence[Path]) -> list[Document] | None:
     """Return the manifests in use; None when the change is invalid."""
     try:
         documents = read(paths)
         await runner.apply(documents, first=False)
     except ManifestError as error:
-        reporter.failed(error.file.name, f"the change is not in use: {error}")
+        runner.refused(error.file.name, str(error))
     except InvalidManifests as error:
         for finding in error.findings:
-            reporter.failed(
-                finding.object.rpartition("/")[2], f"the change is not in use: {finding}"
-            )
+            runner.refused(finding.object.rpartition("/")[2], str(finding))
     else:
         return documents
     return None

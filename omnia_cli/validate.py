@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from omnia_cli.content import Content
 from omnia_cli.findings import Finding, Severity, about, errors, nothing, unreadable
 from omnia_cli.local.desired import desired
 from omnia_cli.manifests import Document, ManifestError
@@ -16,11 +17,13 @@ from omnia_cli.sources import load
 from omnia_core.documents import ValuePath
 from omnia_core.env import SessionType
 from omnia_core.names import API_VERSION, GROUP, Kind
+from omnia_core.suggestions import listed
 from omnia_operator import api
 from omnia_operator.api.framework import FrameworkType
+from omnia_operator.api.promptpack import PackRef
 from omnia_operator.plan import Settings
 from omnia_operator.policy import Policy, refusals
-from omnia_operator.resolve import session_file_problem
+from omnia_operator.resolve import Problem, session_file_problem
 
 # The fields of an AgentRuntime with the reference that a condition is about.
 PLACES: dict[str, tuple[ValuePath, ...]] = {
@@ -98,14 +101,25 @@ def _alone(document: Document) -> Iterator[Finding]:
 
 def _repeated(documents: Sequence[Document]) -> Iterator[Finding]:
     count = Counter((document.kind, document.key) for document in documents)
-    seen: set[tuple[str, tuple[str, str]]] = set()
+    seen: dict[tuple[str, tuple[str, str]], Document] = {}
     for document in documents:
         identity = (document.kind, document.key)
-        if count[identity] > 1 and identity in seen:
-            yield about(
-                document, ("metadata", "name"), "another object has this kind and name", "error"
-            )
-        seen.add(identity)
+        first = seen.setdefault(identity, document)
+        if count[identity] > 1 and first is not document:
+            where = f"{first.file}:{first.line(('metadata', 'name'))}"
+            message = f"another object has this kind and name, {where}: rename or delete one"
+            yield about(document, ("metadata", "name"), message, "error")
+
+
+def _promptpack(document: Document) -> api.PromptPack | None:
+    """Return a valid PromptPack; None for anything else."""
+    if document.kind != Kind.PROMPT_PACK or document.value.get("apiVersion") != API_VERSION:
+        return None
+    try:
+        resource = api.parse(document.value)
+    except api.InvalidResource:
+        return None
+    return resource if isinstance(resource, api.PromptPack) else None
 
 
 def _config_maps(documents: Sequence[Document]) -> ConfigMaps:
@@ -120,7 +134,7 @@ def _packs(documents: Sequence[Document], config_maps: ConfigMaps) -> Iterator[F
     """Check the content of each PromptPack whose ConfigMap is among the manifests, once."""
     checked: set[tuple[tuple[str, str], str, str]] = set()
     for document in documents:
-        pack = _pack(document)
+        pack = _promptpack(document)
         if pack is None or pack.spec.source.config_map_ref is None:
             continue
         reference = pack.spec.source.config_map_ref
@@ -131,24 +145,27 @@ def _packs(documents: Sequence[Document], config_maps: ConfigMaps) -> Iterator[F
             yield from _content(document, config_maps[place][0], reference.key, pack.spec.version)
 
 
-def _pack(document: Document) -> api.PromptPack | None:
-    """Return a valid PromptPack; None for anything else."""
-    if document.kind != Kind.PROMPT_PACK or document.value.get("apiVersion") != API_VERSION:
-        return None
-    try:
-        pack = api.parse(document.value)
-    except api.InvalidResource:
-        return None
-    return pack if isinstance(pack, api.PromptPack) else None
-
-
 def _content(pack: Document, config_map: Document, key: str, version: str) -> Iterator[Finding]:
     subject = f'PromptPack "{pack.name}"'
     text = config_map.data.get(key)
     if isinstance(text, str):
         yield from check_content(config_map, ("data", key), text, subject, version)
-    else:
-        yield about(config_map, ("data",), f"{subject} reads the key {key}: add it", "error")
+        return
+    there = listed([str(each) for each in config_map.data]) or "none"
+    message = (
+        f"{subject} reads the key {key} (keys: {there}): add it, or name another in"
+        " spec.source.configMapRef.key"
+    )
+    yield about(config_map, ("data",), message, "error")
+
+
+def _source(
+    document: Document, reference: PackRef, documents: Sequence[Document]
+) -> Iterator[tuple[Document, object]]:
+    """Yield the ConfigMap that a PromptPack reads, and the value of its key."""
+    for candidate in documents:
+        if candidate.kind == "ConfigMap" and candidate.key == (document.namespace, reference.name):
+            yield candidate, (candidate.value.get("data") or {}).get(reference.key)
 
 
 def _refused(document: Document) -> Iterator[Finding]:
@@ -187,15 +204,41 @@ def _own_image(document: Document) -> Iterator[Finding]:
         yield about(document, ("spec", "framework", "image"), message, "warning")
 
 
+def finding_of(agent: Document, problem: Problem, documents: Sequence[Document]) -> Finding:
+    """Return the finding for what prevents an agent: at its field or place in a pack."""
+    if problem.place and (finding := _within(agent, problem, documents)):
+        return finding
+    places = PLACES.get(problem.condition, ())
+    place = next((path for path in places if path in agent.lines), ("spec",))
+    severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
+    return about(agent, place, problem.message, severity)
+
+
+def _within(agent: Document, problem: Problem, documents: Sequence[Document]) -> Finding | None:
+    """Return the finding about a place in the content of an agent's PromptPack."""
+    for document in documents:
+        pack = _promptpack(document) if document.namespace == agent.namespace else None
+        reference = pack.spec.source.config_map_ref if pack else None
+        # An agent may refer to one of several versions.
+        if (
+            not pack
+            or not reference
+            or f'"{pack.pack_name}" {pack.spec.version}:' not in (problem.message)
+        ):
+            continue
+        for candidate, text in _source(document, reference, documents):
+            if isinstance(text, str):
+                content = Content(candidate, ("data", reference.key), text)
+                return content.at(problem.place, problem.message, "error")
+    return None
+
+
 def _references(documents: list[Document], environ: Mapping[str, str]) -> Iterator[Finding]:
     outcome = desired(documents, environ, Settings())
     for document in documents:
         if document.kind == Kind.AGENT_RUNTIME:
             for problem in outcome.problems.get(document.key, ()):
-                places = PLACES.get(problem.condition, ())
-                place = next((path for path in places if path in document.lines), ("spec",))
-                severity: Severity = "warning" if problem.reason == ELSEWHERE else "error"
-                yield about(document, place, problem.message, severity)
+                yield finding_of(document, problem, documents)
             for message in outcome.warnings.get(document.key, ()):
                 places = (("spec", "toolRegistryRef"), ("spec", "promptPackRef"))
                 place = next((place for place in places if place in document.lines), ("spec",))

@@ -41,6 +41,7 @@ _UNCHECKED_FORMATS: dict[str, Callable[[str], bool]] = dict.fromkeys(
     ),
     lambda _: True,
 )
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 # Keywords whose values are no schemas.
 _DATA = frozenset({"const", "default", "enum", "examples"})
 
@@ -125,9 +126,19 @@ def _compiled(schema: JsonObject | bool, formats: Mapping[str, Callable[[str], b
         )
         return Schema(validator, has_alternatives=_has_alternatives(schema))
     except jsonschema_rs.ValidationError as error:
-        raise SchemaInvalid(_pointer(error.instance_path), error.message) from error
+        raise SchemaInvalid(_pointer(error.instance_path), _why_invalid(error)) from error
     except (jsonschema_rs.ReferencingError, ValueError, TypeError) as error:
         raise SchemaInvalid("", str(error)) from error
+
+
+def _why_invalid(error: jsonschema_rs.ValidationError) -> str:
+    """Return what is wrong with a schema; the library's words for two keywords do not say it."""
+    keyword, found = [*error.instance_path][-1:], error.instance
+    if keyword == ["type"] and isinstance(found, str):
+        return f'expected one of {", ".join(_TYPES)}, found "{found}"'
+    if keyword == ["pattern"] and isinstance(found, str):
+        return f'"{found}" is not a regular expression: correct it'
+    return str(error.message)
 
 
 def compile_server_schema(schema: JsonObject | bool) -> tuple[Schema, tuple[str, ...]]:

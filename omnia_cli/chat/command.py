@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -26,6 +26,7 @@ class Chat:
     Attributes:
         agent: the name or address as it was given.
         command: what a user types to talk to this agent; shown at the end, with the session.
+        variables: of the prompt.
     """
 
     reach: Reach
@@ -34,6 +35,7 @@ class Chat:
     command: str
     sessions: Listing
     environ: Mapping[str, str]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def newest(self) -> str:
         """Return the id of the newest session.
@@ -67,7 +69,7 @@ class Chat:
             self._talk(session_id)
             return 0
         screen = _screen(one=message is not None, json=json, quiet=quiet)
-        conversation = Conversation(self.reach, screen, session_id)
+        conversation = Conversation(self.reach, screen, session_id, self.variables)
         if message is not None:
             with conversation:
                 answered = conversation.turn(message, parts)
@@ -85,10 +87,10 @@ class Chat:
 
         console = Console(highlight=False)
         screen = TerminalScreen(console, self.agent)
-        with Conversation(self.reach, screen, session_id) as conversation:
+        with Conversation(self.reach, screen, session_id, self.variables) as conversation:
             screen.note("/help lists commands, Ctrl-C stops an answer, Ctrl-D leaves")
             console.print()
-            commands = Commands(conversation, screen, console, self.sessions)
+            commands = Commands(conversation, screen, console, self.sessions, self.environ)
             if session_id is not None:
                 commands.show_past()
             prompt = Prompt(self._history_file(), tuple(COMMANDS))

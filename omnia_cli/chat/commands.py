@@ -2,8 +2,9 @@
 
 import base64
 import difflib
+import shlex
 import webbrowser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +17,13 @@ from rich.text import Text
 from omnia_cli.cancel import CancelFailed, cancel_turn
 from omnia_cli.chat.attachment import CannotAttach, attachment
 from omnia_cli.chat.conversation import Conversation
+from omnia_cli.chat.editor import EditFailed, edited
 from omnia_cli.chat.failures import SessionUnknown
 from omnia_cli.chat.listing import ListFailed, Listing
 from omnia_cli.chat.past import Past, past_turns
 from omnia_cli.chat.terminal import TerminalScreen, steps_lines
 from omnia_cli.chat.turn import TOOL, Turn, arguments_line, dollars, facts
+from omnia_cli.chat.variables import variables_of
 from omnia_cli.control_characters import visible
 from omnia_cli.counted import counted
 from omnia_core.jsonvalue import JsonObject
@@ -44,6 +47,7 @@ class Commands:
     screen: TerminalScreen
     console: Console
     sessions: Listing
+    environ: Mapping[str, str]
     attached: list[JsonObject] = field(default_factory=list)
     _listed: list[JsonObject] = field(default_factory=list)
 
@@ -185,6 +189,39 @@ class Commands:
             return
         self.conversation.turn(self._turns[-1].message)
 
+    def edit(self, _: str) -> None:
+        try:
+            text = edited(self._turns[-1].message if self._turns else "", self.environ)
+        except EditFailed as error:
+            self._say(str(error))
+            return
+        if text:
+            self.console.print(Text(visible(f"> {text}")))
+            self.take(f"/{text}" if text.startswith("/") else text)
+        else:
+            self._say("the message is empty: nothing is sent")
+
+    def vars(self, argument: str) -> None:
+        try:
+            given = variables_of(shlex.split(argument))
+        except ValueError as error:
+            self._say(f"/vars NAME=VALUE…: {error}")
+            return
+        self.conversation.variables |= given
+        for name in [name for name, value in given.items() if not value]:
+            del self.conversation.variables[name]
+        for name, value in self.conversation.variables.items():
+            self._say(f"{name}={value}")
+        if not self.conversation.variables:
+            self._say("no variable is set: /vars NAME=VALUE sets one, /vars NAME= removes it")
+
+    def raw(self, _: str) -> None:
+        answered = [turn for turn in self._turns if turn.pieces]
+        if answered:
+            self.console.print(Text(visible(answered[-1].text)))
+        else:
+            self._say("there is no answer yet")
+
     def cancel(self, _: str) -> None:
         try:
             session = self.conversation.session_id
@@ -264,9 +301,12 @@ COMMANDS: dict[str, Command] = {
     "/steps": Command("", "where the time of the last turn went", Commands.steps),
     "/step": Command("N", "arguments and result of a step", Commands.step),
     "/again": Command("", "send the last message again", Commands.again),
+    "/edit": Command("", "write a message in $EDITOR; it begins as the last one", Commands.edit),
+    "/vars": Command("[K=V]", "variables of the prompt: set, remove by K=, list", Commands.vars),
     "/attach": Command("FILE", "send a file with the next message", Commands.attach),
     "/cancel": Command("", "stop the turn that another client began here", Commands.cancel),
     "/copy": Command("", "copy the last answer to the clipboard", Commands.copy),
+    "/raw": Command("", "the last answer as the agent wrote it", Commands.raw),
     "/save": Command("FILE", "write what was said to FILE.md or FILE.json", Commands.save),
     "/open": Command("", "open the console in the browser", Commands.open),
     "/quit": Command("", "leave, as Ctrl-D", Commands.quit),

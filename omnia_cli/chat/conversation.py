@@ -5,8 +5,9 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
@@ -43,10 +44,17 @@ class Conversation:
         session_id: of the session, once connected.
         resumable: whether the session exists, so that it can be resumed later.
         stopped: whether the last turn was stopped by its user.
+        variables: of the prompt; they go with each message.
         url, token: of the agent, once connected.
     """
 
-    def __init__(self, reach: Reach, screen: Screen, session_id: str | None) -> None:
+    def __init__(
+        self,
+        reach: Reach,
+        screen: Screen,
+        session_id: str | None,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._reach = reach
         self._screen = screen
         self._connection = contextlib.ExitStack()
@@ -56,6 +64,7 @@ class Conversation:
         self.session_id = session_id or ""
         self.resumable = session_id is not None
         self.stopped = False
+        self.variables = dict(variables)
         self.url = ""
         self.token: str | None = None
 
@@ -209,6 +218,8 @@ class Conversation:
         if parts:
             said = [{"type": "text", "text": text}] if text else []
             content = {"parts": [*said, *parts]}
+        if self.variables:
+            content["metadata"] = self.variables
         self._send(type="message", session_id=self.session_id, **content)
         self.resumable = True
         with self._cancelling():

@@ -96,7 +96,8 @@ def evaluate(
     for note in cases.notes:
         _say(f"{dataset}: {note}")
     with _recording(documents, options) as (changed, used):
-        name, answers = _ask(changed, agent, cases_of(cases, options), used, environ)
+        asked = cases_of(cases, options)
+        name, answers = _ask(changed, agent or cases.agent, asked, used, environ)
     made = report(name, [case.name for case in cases.cases], answers, pass_rate)
     _print(made, [case.messages[-1] for case in cases.cases])
     if before is not None:
@@ -234,7 +235,15 @@ def _ask(
     progress = _Progress(len(cases))
     try:
         name, answers = asyncio.run(
-            ask(documents, agent, cases, options, StderrReporter(), environ, progress.add)
+            ask(
+                documents,
+                agent,
+                cases,
+                options,
+                StderrReporter(),
+                environ,
+                progress.add,
+            )
         )
     except CannotRun as error:
         raise EvalFailed(str(error)) from error

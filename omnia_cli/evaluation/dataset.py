@@ -50,10 +50,12 @@ class Dataset(Struct, frozen=True):
 
     Attributes:
         notes: what was not taken over from another format.
+        agent: the AgentRuntime that the cases are for; "" where the dataset names none.
     """
 
     cases: tuple["ReadyCase", ...]
     notes: tuple[str, ...] = ()
+    agent: str = ""
 
 
 class ReadyCase(Struct, frozen=True):
@@ -74,16 +76,17 @@ def read_dataset(path: Path) -> Dataset:
     text = _text_of(path)
     notes: list[str] = []
     shared: list[JsonObject] = []
+    agent = ""
     if path.suffix == ".csv":
         raw: list[Any] = list(_csv(path, text))
     elif path.suffix == ".jsonl":
         raw = list(_lines(path, text))
     else:
-        raw, shared = _document(path, text, notes)
+        raw, shared, agent = _document(path, text, notes)
     if not raw:
         raise DatasetInvalid(f"{path}: there is no case in it; add one, with an input")
     cases = [_case(path, number, each, shared) for number, each in enumerate(raw, 1)]
-    return Dataset(tuple(cases), tuple(notes))
+    return Dataset(tuple(cases), tuple(notes), agent)
 
 
 def read_shared_evals(path: Path) -> tuple[Eval, ...]:
@@ -134,21 +137,31 @@ def _lines(path: Path, text: str) -> Iterator[Any]:
                 raise DatasetInvalid(f"{path}:{number}: {error}") from error
 
 
-def _document(path: Path, text: str, notes: list[str]) -> tuple[list[Any], list[JsonObject]]:
+def _document(path: Path, text: str, notes: list[str]) -> tuple[list[Any], list[JsonObject], str]:
+    """Return the cases, the evaluations of all, and the agent.
+
+    Raises:
+        DatasetInvalid: see `read_dataset`.
+    """
     try:
         value = read_document(text, FILE_LIMITS)
     except DocumentInvalid as error:
         raise DatasetInvalid(f"{path}: {error}") from error
     if isinstance(value, list):
-        return value, []
+        return value, [], ""
     if isinstance(value, dict) and isinstance(value.get("cases"), list):
-        unknown = ", ".join(value.keys() - {"cases", "evals"})
+        unknown = ", ".join(value.keys() - {"agent", "cases", "evals"})
         if unknown:
-            raise DatasetInvalid(f"{path}: {unknown}: not known; a dataset has cases and evals")
-        return value["cases"], _shared(path, value)
+            raise DatasetInvalid(
+                f"{path}: {unknown}: not known; a dataset has cases, evals and agent"
+            )
+        agent = value.get("agent") or ""
+        if not isinstance(agent, str):
+            raise DatasetInvalid(f"{path}: agent: expected the name of an AgentRuntime")
+        return value["cases"], _shared(path, value), agent
     if isinstance(value, dict) and isinstance(value.get("tests"), list):
         try:
-            return from_promptfoo(value, notes), []
+            return from_promptfoo(value, notes), [], ""
         except NotTakenOver as error:
             raise DatasetInvalid(f"{path}: {error}") from error
     raise DatasetInvalid(f"{path}: expected a list of cases, or an object with the key cases")

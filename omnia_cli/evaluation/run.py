@@ -83,6 +83,9 @@ class StderrReporter:
     def failed(self, name: str, reason: str) -> None:
         print(f"{name}: {reason}", file=sys.stderr)
 
+    def repaired(self, name: str) -> None:
+        """Nothing is reloaded."""
+
     def note(self, name: str, text: str) -> None:
         """What differs from a cluster does not matter here."""
 

@@ -22,6 +22,7 @@ from omnia_cli.importing.omnia_go import reader as omnia_go
 from omnia_cli.importing.output import files_of
 from omnia_cli.importing.repair import repaired
 from omnia_cli.importing.secrets import cleaned, is_secret_name
+from omnia_cli.importing.sharing import share_registries
 from omnia_cli.importing.sources import read_sources
 from omnia_cli.manifests import ManifestError
 from omnia_cli.placeholders import STILL, is_placeholder
@@ -96,6 +97,8 @@ def import_paths(paths: Sequence[Path], options: Options) -> Imported:
         if not repaired(written):
             del result.objects[key]
     _tools_of(options.agent, result)
+    if options.share:
+        share_registries(result)
     if not result.objects and not any(source.notes for source in sources):
         raise ManifestError(paths[0], 1, f"there is nothing to import: {_EXPORT}")
     files = files_of(result.ordered())

@@ -20,6 +20,8 @@ class Options:
         base_url: address of the API of OpenAPI documents.
         spec_url: address at which the runtime fetches the OpenAPI document.
         agent: the agent that gets the tools of files without agents; "" for none.
+        share: one ToolRegistry in place of equal ones of a namespace.
+        sub_agents: an agent of each template that is only a sub-agent (kagent 1.0).
     """
 
     own_servers: bool = False
@@ -30,6 +32,8 @@ class Options:
     base_url: str | None = None
     spec_url: str | None = None
     agent: str = ""
+    share: bool = False
+    sub_agents: bool = False
 
 
 @dataclass

@@ -19,19 +19,22 @@ STEADY_SECONDS = 30.0
 class Group:
     """Runs the processes of one manifest object.
 
-    `ready` waits until they serve and reports it; it is called after each start.
+    `failed` is called with the name and the reason of a failure. `ready` waits until they serve and
+    reports it; it is called after each start.
     """
 
     def __init__(
         self,
         name: str,
         reporter: Reporter,
+        failed: Callable[[str, str], None],
         ready: Callable[["Group"], Awaitable[None]],
         reaper: Reaper,
     ) -> None:
         self.name = name
         self._reaper = reaper
         self._reporter = reporter
+        self._failed = failed
         self._ready = ready
         self._processes: dict[str, Process] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
@@ -99,7 +102,7 @@ class Group:
             return False
         faults = [answer for answer in answers.result() if answer]
         for fault in faults:
-            self._reporter.failed(self.name, f"does not serve: {fault}")
+            self._failed(self.name, f"does not serve: {fault}")
         return not faults
 
     async def _start(self, spec: ProcessSpec) -> None:
@@ -123,15 +126,15 @@ class Group:
             process, began = self._processes[title], loop.time()
             what = title.rpartition("/")[2]
             ended = await process.wait()
-            self._reporter.failed(self.name, f"{what} ended: {ended.reason}")
+            self._failed(self.name, f"{what} ended: {ended.reason}")
             left = list(RESTARTS) if loop.time() - began > STEADY_SECONDS else left
             if ended.code == UNUSABLE or not left:
-                self._reporter.failed(self.name, f"{what} is left until a manifest changes")
+                self._failed(self.name, f"{what} is left until a manifest changes")
                 return
             await asyncio.sleep(left.pop(0))
             try:
                 await self._start(process.spec)
             except OSError as error:
-                self._reporter.failed(self.name, f"{what} cannot be started: {error}")
+                self._failed(self.name, f"{what} cannot be started: {error}")
                 return
             await self._ready(self)

@@ -50,7 +50,9 @@ class Histories:
             return agent
         if key not in self._running:
             port = self._ports.from_(HISTORY_PORT)
-            group = Group("history", self._reporter, self._ready(port), self._reaper)
+            group = Group(
+                "history", self._reporter, self._reporter.failed, self._ready(port), self._reaper
+            )
             self._running[key] = _Running(port, group)
         return replace(agent, history=self._running[key].url)
 

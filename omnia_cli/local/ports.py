@@ -2,6 +2,7 @@
 
 import random
 import socket
+from collections.abc import Callable
 
 LOOPBACK = "127.0.0.1"
 # Below the ports that Linux (from 32768) and macOS (from 49152) give to outgoing connections.
@@ -11,7 +12,7 @@ UNNAMED = (20_000, 32_000)
 class PortOccupied(Exception):
     """Another program uses the port that the user asked for."""
 
-    def __init__(self, port: int, occupant: str = "another program") -> None:
+    def __init__(self, port: int, occupant: str) -> None:
         super().__init__(
             f"port {port} is occupied by {occupant}: choose another one with --port, or leave "
             "--port out to get the next free port"
@@ -24,14 +25,14 @@ class Ports:
     def __init__(self) -> None:
         self._taken: set[int] = set()
 
-    def exactly(self, port: int) -> int:
+    def exactly(self, port: int, occupant: Callable[[int], str]) -> int:
         """Reserve `port`.
 
         Raises:
             PortOccupied: the port is in use.
         """
         if not self._free(port):
-            raise PortOccupied(port)
+            raise PortOccupied(port, occupant(port))
         self._taken.add(port)
         return port
 

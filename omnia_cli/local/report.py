@@ -72,6 +72,9 @@ class Reporter(Protocol):
     def failed(self, name: str, reason: str) -> None:
         """An agent or server does not run, or its change is not in use."""
 
+    def repaired(self, name: str) -> None:
+        """What was reported as failed of its manifests is right again, and in use."""
+
     def note(self, name: str, text: str) -> None:
         """Something that differs from a cluster."""
 
@@ -109,6 +112,9 @@ class JsonReporter:
 
     def failed(self, name: str, reason: str) -> None:
         self._print(event="failed", name=name, reason=reason)
+
+    def repaired(self, name: str) -> None:
+        self._print(event="repaired", name=name)
 
     def note(self, name: str, text: str) -> None:
         self.line(name, text)
@@ -166,6 +172,9 @@ class PersonReporter:
 
     def failed(self, name: str, reason: str) -> None:
         self._console.print(f"[red]failed[/]  {escape(name)}  {escape(reason)}")
+
+    def repaired(self, name: str) -> None:
+        self._console.print(f"[green]repaired[/]  {escape(name)}  its manifests are in use again")
 
     def note(self, name: str, text: str) -> None:
         self._console.print(f"[yellow]note[/]  {escape(name)}  {escape(text)}")

@@ -12,6 +12,7 @@ from omnia_cli.local.deployment import Workload, choose_ports, processes, worklo
 from omnia_cli.local.desired import Desired, desired
 from omnia_cli.local.group import Group
 from omnia_cli.local.history import Histories
+from omnia_cli.local.model_servers import silent_servers
 from omnia_cli.local.objects import Addresses, CannotRun, Key
 from omnia_cli.local.ports import PortOccupied, Ports
 from omnia_cli.local.process import ProcessSpec, inherited, write_files
@@ -23,10 +24,17 @@ from omnia_cli.retention import remarks
 from omnia_core.env import SessionType
 from omnia_core.names import Kind, Mode
 from omnia_operator.plan import AgentPlan, Settings
+from omnia_operator.resolve import Problem
 
 # Kinds that run here, and kinds that they use; a note names every other object.
 RUN = {"AgentRuntime", "PromptPack", "ToolRegistry", "Provider", "SessionRetentionPolicy"}
 USED = {"ConfigMap", "Secret", "Service", "Deployment", "Namespace"}
+
+
+def _place(document: Document) -> str:
+    """Return file and line of an object; of a Deployment, where it says what is run."""
+    command = ("spec", "template", "spec", "containers", 0, "command")
+    return f"{document.file}:{document.line(command if command in document.lines else ())}"
 
 
 def _only(wanted: Desired, name: str) -> tuple[Key, AgentPlan]:
@@ -60,6 +68,7 @@ class Runner:
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
         log: the file with the lines of all programs.
+        describe: says of a problem of an agent where it is among the documents.
         conversations: where agents that name no server keep their sessions.
         steps: the times at which canaries advance, without a change of the manifests.
     """
@@ -73,6 +82,9 @@ class Runner:
     port: int | None = None
     occupant: Callable[[int], str] = lambda _port: "another program"
     log: str = ""
+    describe: Callable[[Document, Problem, Sequence[Document]], str] = (
+        lambda _agent, problem, _documents: problem.message
+    )
     steps: Steps = field(default_factory=Steps)
     _ports: Ports = field(default_factory=Ports)
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
@@ -80,6 +92,8 @@ class Runner:
     _agents: dict[Key, _Running] = field(default_factory=dict)
     _workloads: dict[Key, _Running] = field(default_factory=dict)
     _noted: set[str] = field(default_factory=set)
+    _broken: set[str] = field(default_factory=set)
+    _places: Mapping[str, str] = field(default_factory=dict)
     _histories: Histories = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,9 +113,9 @@ class Runner:
         for name, text in wanted.canaries.news:
             self.reporter.note(name, text)
         self._note_others(documents)
-        for key, problems in wanted.problems.items():
-            reason = "; ".join(problem.message for problem in problems)
-            self.reporter.failed(key[1], reason)
+        self._places = {document.name: _place(document) for document in reversed(documents)}
+        broken, self._broken = self._broken, set()
+        self._report(wanted.problems, documents)
         machine = Machine(self.root, wanted.objects, Addresses(), inherited(self.environ))
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
@@ -112,9 +126,38 @@ class Runner:
         )
         agents = (running.agent for running in self._agents.values())
         await self._histories.keep(agent for agent in agents if agent)
+        for name in broken - self._broken:
+            self.reporter.repaired(name)
+        for name, finding in await silent_servers(documents):
+            self._note(name, f"{finding.file}:{finding.line}: {finding.message}")
         serving = self.serving()
         self.announce(serving)
         return bool(serving)
+
+    def refused(self, name: str, why: str) -> None:
+        """Report that a change is not in use; when it is right again, that is reported too."""
+        self._broken.add(name)
+        self.reporter.failed(name, f"the change is not in use: {why}")
+
+    def _report(
+        self, problems: Mapping[Key, tuple[Problem, ...]], documents: Sequence[Document]
+    ) -> None:
+        """Report what prevents an agent, and whether it goes on as it was."""
+        for document in documents:
+            if document.kind != Kind.AGENT_RUNTIME:
+                continue
+            for problem in problems.get(document.key, ()):
+                why = self.describe(document, problem, documents)
+                if document.key in self._agents:
+                    self.refused(document.name, why)
+                else:
+                    self._broken.add(document.name)
+                    self.reporter.failed(document.name, why)
+
+    def _failed(self, name: str, reason: str) -> None:
+        """Report a failure with the file and line of its object."""
+        place = self._places.get(name)
+        self.reporter.failed(name, f"{place}: {reason}" if place else reason)
 
     async def prepare(
         self, documents: list[Document], name: str, *, servers: bool = True
@@ -175,7 +218,7 @@ class Runner:
                     client = self._client_port(plan)
                     self._agent_ports[key] = AgentPorts.choose(client, self._ports)
                 except PortOccupied as error:
-                    self.reporter.failed(plan.name, str(error))
+                    self._failed(plan.name, str(error))
                     continue
             addresses.add(key, plan.port, self._agent_ports[key].client)
         for server in servers:
@@ -192,13 +235,14 @@ class Runner:
         """
         wanted = self.port or plan.port
         if self.port and not self._agent_ports:
-            return self._ports.exactly(wanted)
+            return self._ports.exactly(wanted, self.occupant)
         own = self._ports.is_taken(wanted)
         port = self._ports.from_(wanted)
         if port != wanted and not own:
             text = f"port {wanted} is occupied by {self.occupant(wanted)}: serves on port {port}"
+            place = self._places.get(plan.name, "the manifest")
             self.reporter.note(
-                plan.name, f"{text}; --port or spec.facade.port chooses another port"
+                plan.name, f"{text}; --port, or spec.facade.port ({place}), chooses another port"
             )
         return port
 
@@ -220,7 +264,7 @@ class Runner:
                 server, chosen, root, machine.objects, machine.addresses, machine.inherited
             )
         except CannotRun as error:
-            self.reporter.failed(name, str(error))
+            self._failed(name, str(error))
             return
 
         async def ready(group: Group) -> None:
@@ -228,7 +272,7 @@ class Runner:
             await group.serves(waits)
 
         running = self._workloads.setdefault(
-            server.key, _Running(Group(name, self.reporter, ready, self.reaper))
+            server.key, _Running(Group(name, self.reporter, self._failed, ready, self.reaper))
         )
         await self._change(running.group, specs, first)
 
@@ -239,7 +283,7 @@ class Runner:
             kept = self.conversations.kept(plan)
             agent = self._histories.named(localise(kept, self._agent_ports[key], machine))
         except CannotRun as error:
-            self.reporter.failed(plan.name, str(error))
+            self._failed(plan.name, str(error))
             return
         for note in agent.notes:
             self._note(plan.name, note)
@@ -251,7 +295,7 @@ class Runner:
             if await group.serves([wait_ready(url) for url in current.health.values()]):
                 self.reporter.ready(current.serving(group.pids))
 
-        group = Group(plan.name, self.reporter, ready, self.reaper)
+        group = Group(plan.name, self.reporter, self._failed, ready, self.reaper)
         running = self._agents.setdefault(key, _Running(group))
         running.agent = agent
         changing = self._change(running.group, agent.processes, first)
@@ -275,7 +319,7 @@ class Runner:
         try:
             changed = await group.apply(specs)
         except OSError as error:
-            self.reporter.failed(group.name, f"cannot be started: {error}")
+            self._failed(group.name, f"cannot be started: {error}")
             return
         if changed and not first:
             self.reporter.reloaded(group.name)

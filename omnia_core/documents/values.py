@@ -24,6 +24,18 @@ _MOST_TAG_DIRECTIVES = 20
 _COLLECTION_TAGS = (None, "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _SHOWN = 64  # characters of a name that an error repeats
 _NO_KEY, _MERGE = object(), object()
+# What to do about the problems of libyaml, by a part of its words.
+_REMEDIES = {
+    "cannot start any token": "indent with spaces, not with tabs, and put a text that begins with"
+    " @, ` or % in quotes",
+    "mapping values are not allowed": "put a text with a colon in quotes, or correct the"
+    " indentation",
+    "did not find expected key": "indent this line as the lines beside it",
+    "did not find expected '-' indicator": "indent this line as the lines beside it",
+    "could not find expected ':'": "add the colon after the key, or indent the text below its key",
+    "did not find expected ',' or": "add the comma or the bracket that is missing",
+    "unexpected end of stream": "close the quotation mark",
+}
 _MERGE_NEEDS = "<< needs a mapping, or a list of mappings"
 
 ValuePath: TypeAlias = tuple[str | int, ...]
@@ -90,7 +102,11 @@ def yaml_documents(
                 builder.take(event)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise DocumentInvalid(f"this is neither JSON nor YAML: {error.problem}", line) from error
+        remedy = next(
+            (f": {_REMEDIES[part]}" for part in _REMEDIES if part in str(error.problem)), ""
+        )
+        problem = f"this is neither JSON nor YAML: {error.problem}{remedy}"
+        raise DocumentInvalid(problem, line) from error
     except (yaml.YAMLError, UnicodeError) as error:
         raise DocumentInvalid(f"this is neither JSON nor YAML: {error}") from error
 
@@ -170,7 +186,11 @@ class _Builder:
             raise _invalid(f"the tag {event.tag[:_SHOWN]} is not supported: remove it", event)
         level = self._levels[-1] if self._levels else None
         if level is not None and level.awaits_key:
-            raise _invalid("a key is a list or a mapping: write a text", event)
+            raise _invalid(
+                "a key is a list or a mapping: write a text; one that begins with { or [ stands in"
+                " quotes",
+                event,
+            )
         value: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
         merging = level is not None and level.key is _MERGE
         lines = None if merging else self._add(value, event)
@@ -215,7 +235,11 @@ class _Builder:
         level.key = key
         if self._located and level.lines is not None and key is not _MERGE:
             if key in level.value:
-                raise _invalid(f'the key "{key[:_SHOWN]}" stands here twice', event)
+                first = level.lines.inner[key].line
+                name = key[:_SHOWN]
+                raise _invalid(
+                    f'the key "{name}" stands here twice, first in line {first}: delete one', event
+                )
             level.lines.inner[key] = Lines(_line(event))
 
     def _add(self, value: Any, event: yaml.Event) -> Lines | None:

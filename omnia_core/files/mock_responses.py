@@ -275,7 +275,10 @@ def _rule(raw: Any, place: _Place) -> MockRule:
     try:
         pattern = re.compile(match.regex) if match.regex is not None else None
     except re.error as error:
-        raise ResponsesInvalid(place.at("regex"), str(error)) from error
+        raise ResponsesInvalid(
+            place.at("regex"),
+            f"this is no regular expression: {error}: correct it, or find plain text with contains",
+        ) from error
     calls = (
         MockCall(call.name, map_strings(call.arguments, compiled)) for call in match.tool_calls
     )

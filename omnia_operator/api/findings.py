@@ -1,7 +1,8 @@
 """Explains in plain words what is wrong with a resource."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -149,19 +150,49 @@ _JSON = json.JSONEncoder(ensure_ascii=False, default=str)
 
 def _meant(path: Path, schema: Mapping[str, Any]) -> str:
     """Return the end of a sentence about an unknown field, with what may have been meant."""
-    node: Mapping[str, Any] = schema
-    for step in path[:-1]:
-        fields = node.get("properties", {})
-        node = node.get("items", {}) if isinstance(step, int) else fields.get(step, {})
+    *_, node = _nodes(path[:-1], schema)
     known = sorted(node.get("properties", {}))
     spelled = model.field_name(str(path[-1]))
     if spelled in known:
         return f"; did you mean {spelled}?"
-    return suggestion(path[-1], known) or f"; the fields here are {', '.join(known)}"
+    near = suggestion(path[-1], known)
+    if not near and (elsewhere := _elsewhere(path, spelled, schema)):
+        near = f"; it belongs below {elsewhere}"
+    return near or f"; the fields here are {', '.join(known)}"
+
+
+def _elsewhere(path: Path, name: str, schema: Mapping[str, Any]) -> str:
+    """Return the blocks one level below or above that have a field of this name, or ""."""
+    *_, above, here = [None, *_nodes(path[:-1], schema)]
+    within = path[:-1]
+    found = [
+        dotted((*within, child))
+        for child, node in (here or {}).get("properties", {}).items()
+        if name in node.get("properties", {})
+    ]
+    if not found and above and within[:-1] and name in above.get("properties", {}):
+        found = [dotted(within[:-1])]
+    return " or ".join(found)
+
+
+def _nodes(path: Path, schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the schema of the root, and that of each step of a path."""
+    node: Mapping[str, Any] = schema
+    yield node
+    for step in path:
+        fields = node.get("properties", {})
+        node = node.get("items", {}) if isinstance(step, int) else fields.get(step, {})
+        yield node
 
 
 def _expected(what: str) -> Callable[[Mapping[str, Any], object], str]:
     return lambda _, found: f"expected {what}, found {show(found)}"
+
+
+def _object(_: Mapping[str, Any], found: object) -> str:
+    if found is None:
+        return "expected an object, found nothing: write its fields below it, indented"
+    return f"expected an object, found {show(found)}"
 
 
 def _text(_: Mapping[str, Any], found: object) -> str:
@@ -173,7 +204,18 @@ def _text(_: Mapping[str, Any], found: object) -> str:
 
 def _pattern(context: Mapping[str, Any], found: object) -> str:
     pattern = context["pattern"]
-    return f"expected {_PATTERNS.get(pattern, f'text that matches {pattern}')}, found {show(found)}"
+    expected = _PATTERNS.get(pattern, f"text that matches {pattern}")
+    return f"expected {expected}, found {show(found)}{_spelled(str(found), pattern)}"
+
+
+def _spelled(found: str, pattern: str) -> str:
+    """Return the end of a sentence with a name as the pattern allows it, or ""."""
+    separator = {model.DNS_LABEL: "-", model.DNS_SUBDOMAIN: "-", model.TOOL_NAME: "_"}.get(pattern)
+    if separator is None:
+        return ""
+    kept = "." if pattern == model.DNS_SUBDOMAIN else ""
+    name = re.sub(rf"[^a-z0-9{kept}]+", separator, found.lower()).strip("-._")
+    return f'; write "{name}"' if re.search(pattern, name) else ""
 
 
 def _bound(word: str, key: str) -> Callable[[Mapping[str, Any], object], str]:
@@ -203,10 +245,10 @@ _WORDS: dict[str, Callable[[Mapping[str, Any], object], str]] = {
     "int_from_float": _expected("a whole number"),
     "float_type": _expected("a number"),
     "bool_type": _expected("true or false"),
-    "dict_type": _expected("an object"),
-    "dataclass_type": _expected("an object"),
-    "model_type": _expected("an object"),
-    "model_attributes_type": _expected("an object"),
+    "dict_type": _object,
+    "dataclass_type": _object,
+    "model_type": _object,
+    "model_attributes_type": _object,
     "tuple_type": _expected("a list"),
     "list_type": _expected("a list"),
     "enum": lambda context, found: one_of(_choices(context["expected"]), found),

@@ -20,10 +20,11 @@ from omnia_operator.plan.tools import tools_file
 from omnia_operator.resolve import Lineup, Resolved, ResolvedProvider
 
 _FOLDER = PurePosixPath(names.PROVIDERS_PATH).parent
-_BASE_URLS = {
+BASE_URLS = {
     ProviderType.OLLAMA: "http://localhost:11434/v1",
     ProviderType.VLLM: "http://localhost:8000/v1",
 }
+"""Where the model servers of one's own listen unless baseURL says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _provider(provider: ResolvedProvider) -> ProviderConfig:
         name=provider.name,
         type=settings.type.value,
         model=settings.model or "",
-        base_url=settings.base_url or _BASE_URLS.get(settings.type),
+        base_url=settings.base_url or BASE_URLS.get(settings.type),
         headers=dict(settings.headers),
         defaults=ProviderDefaults(
             temperature=settings.defaults.temperature,

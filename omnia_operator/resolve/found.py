@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from omnia_core.documents import ValuePath
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Kind
 from omnia_core.suggestions import listed
@@ -80,12 +81,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an agent cannot run: a condition that is false, and whether to try again."""
+    """Why an agent cannot run: a condition that is false, and whether to try again.
+
+    Attributes:
+        place: where in the content of its PromptPack; empty for anything else.
+    """
 
     condition: str
     reason: str
     message: str
     retry: bool
+    place: ValuePath = ()
 
 
 def missing(kind: str, key: Key, existing: Iterable[Key], field_path: str) -> str:

@@ -1,6 +1,7 @@
 """Finds the prompts of an agent: the versions of its PromptPack, or its own prompt."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import msgspec
 
@@ -16,7 +17,7 @@ from omnia_core.files.pack import (
     parse_pack,
 )
 from omnia_core.files.pack.prompt import for_model
-from omnia_core.files.pack.vocabulary import template_of
+from omnia_core.files.pack.vocabulary import PlaceholderUndeclared, template_of
 from omnia_core.suggestions import listed
 from omnia_operator.api.agentruntime import AgentRuntime, InlinePrompt, PromptPackRef
 from omnia_operator.api.promptpack import PromptPack
@@ -122,6 +123,12 @@ def fitting(agent: AgentRuntime, lineup: Lineup | Problem | None) -> Lineup | Pr
         return lineup
     try:
         _check(agent, lineup.stable)
+    except PlaceholderUndeclared as error:
+        problem = _problem("PromptPackInvalid", error.message)
+        own = agent.spec.prompt is not None
+        return (
+            problem if own else replace(problem, place=("prompts", error.prompt, "system_template"))
+        )
     except ConfigurationError as error:
         return _problem("PromptPackInvalid", error.message)
     return lineup

@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from urllib.parse import urlsplit
 
 import structlog
 from msgspec import Struct, structs
@@ -50,7 +51,7 @@ def prices_of(config: ProviderConfig) -> Prices:
     listed = _listed(config)
     own = config.pricing
     if listed is None and own == Pricing():
-        if config.type not in _SELF_HOSTED:
+        if config.type not in _SELF_HOSTED and not _is_here(config.base_url):
             _warn(config.name, config.model)
         return Prices()
     return _merged(own, listed or Prices())
@@ -74,6 +75,11 @@ def _listed(config: ProviderConfig) -> Prices | None:
     table = _LISTED.get(config.type, {})
     model = config.model.rpartition("/")[2]
     return table.get(model) or table.get(_RELEASE.sub("", model))
+
+
+def _is_here(base_url: str | None) -> bool:
+    """Whether the server is on this machine, where nothing is paid for a call."""
+    return urlsplit(base_url or "").hostname in ("localhost", "127.0.0.1", "::1")
 
 
 @cache

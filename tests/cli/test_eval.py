@@ -384,3 +384,19 @@ def test_any_document_is_a_dataset_or_refused(
     except DatasetInvalid as refused:
         refusal = str(refused)
     assert not refusal or refusal.startswith(str(file))
+
+
+EVALUATED = sorted(each.parent.parent for each in ROOT.glob("examples/*/evals/cases.yaml"))
+
+
+@pytest.mark.parametrize("folder", EVALUATED, ids=lambda folder: folder.name)
+def test_the_cases_of_every_example_pass_without_a_key(folder: Path, tmp_path: Path) -> None:
+    done = omnia("eval", str(folder), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_example_that_a_model_answers_has_cases() -> None:
+    there = {each.name for each in EVALUATED}
+    # Their facades answer by themselves.
+    without = {"demo-agent", "echo-agent"}
+    assert {each.name for each in (ROOT / "examples").iterdir() if each.is_dir()} == there | without

@@ -27,6 +27,8 @@ FLAGS = {
     "expected": Options(),
     "expected-own": Options(own_servers=True),
     "expected-operations": Options(operations=True),
+    "expected-sub-agents": Options(sub_agents=True),
+    "expected-share": Options(share=True),
 }
 OUTPUTS = sorted(CASES.glob("*/expected*"))
 SECRET = "s3cr3t-Never-Written"

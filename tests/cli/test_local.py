@@ -74,13 +74,15 @@ def test_a_port_that_was_asked_for_is_taken_or_an_error_and_others_are_the_next_
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ports = Ports()
-        with pytest.raises(PortOccupied, match=f"port {port} is occupied .*--port"):
-            ports.exactly(port)
+        with pytest.raises(
+            PortOccupied, match=f'port {port} is occupied by the agent "first": .*--port'
+        ):
+            ports.exactly(port, lambda _: 'the agent "first"')
         chosen = ports.from_(port)
         assert chosen > port
         assert ports.from_(port) > chosen
     ports.release(chosen)
-    assert ports.exactly(chosen) == chosen
+    assert ports.exactly(chosen, str) == chosen
 
 
 CONFIG = """\

@@ -147,7 +147,7 @@ def test_a_pack_that_does_not_parse_is_found_where_it_stands(tmp_path: Path) -> 
         ('"name": "A"', '"nam": "A", "name": "A"', 34, "warning", 'did you mean "name"?'),
         ("{{variable}}", "${variable}", 35, "error", "template_engine.syntax: "),
         ("Be kind.", "Be {% if a %}kind{% endif %}.", 34, "error", "prompts.a.system_template: "),
-        ("Be kind.", "Be {{mood}}.", 6, "error", "{{mood}} is not declared"),
+        ("Be kind.", "Be {{mood}}.", 34, "error", "{{mood}} is not declared"),
         ('{"a":', '{"b": {}, "a":', 33, "error", 'prompts.b: the key "id" is missing'),
     ],
 )

@@ -792,7 +792,10 @@ def test_secret_headers_are_not_in_the_log() -> None:
 def test_the_result_of_an_evaluation_is_an_event_and_other_events_keep_no_texts(
     content: str,
 ) -> None:
-    given = {"gen_ai.evaluation.name": "polite", "gen_ai.evaluation.score.value": 0.5}
+    given: dict[str, Value] = {
+        "gen_ai.evaluation.name": "polite",
+        "gen_ai.evaluation.score.value": 0.5,
+    }
     spans = Spans()
     with (
         grpc_collector(spans) as endpoint,

@@ -180,3 +180,46 @@ def test_a_file_goes_with_a_message(agent: Shared, tmp_path: Path) -> None:
     assert alone.returncode == 2
     both = chat(agent, "support-agent", "hello", "--resume", "--session", "s")
     assert both.returncode == 2
+
+
+PLANNED = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: PromptPack
+metadata: {name: planned}
+spec:
+  version: 1.0.0
+  source: {type: configmap, configMapRef: {name: planned}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: planned}
+data:
+  pack.json: |
+    {"id": "planned", "name": "Planned", "version": "1.0.0",
+     "template_engine": {"version": "v1", "syntax": "{{variable}}"},
+     "prompts": {"default": {"id": "default", "name": "Default", "version": "1.0.0",
+       "system_template": "The user has the plan {{plan}}.",
+       "variables": [{"name": "plan", "type": "string", "required": true}]}}}
+---
+"""
+
+
+def test_variables_of_the_prompt_go_with_a_message(
+    start: Start, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    agent = HELLO.format(name="planned", port=free_port(), answer="one").replace(
+        "prompt:\n    system: You are a friendly assistant.", "promptPackRef: {name: planned}"
+    )
+    file = tmp_path / "planned.yaml"
+    file.write_text(PLANNED + agent)
+    start(file).wait("serving")
+    shared = Shared("", environment)
+
+    without = chat(shared, "planned", "hello")
+    given = chat(shared, "planned", "hello", "--var", "plan=gold")
+    wrong = chat(shared, "planned", "hello", "--var", "gold")
+
+    assert (without.returncode, given.returncode, wrong.returncode) == (1, 0, 2), without
+    assert "plan" in without.stderr
+    assert given.stdout == "one\n"
+    assert "expected NAME=VALUE" in wrong.stderr

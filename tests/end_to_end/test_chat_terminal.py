@@ -177,6 +177,16 @@ def test_ctrl_c_stops_an_answer_and_at_the_prompt_only_the_second_one_leaves(
     person.until("exit 0")
 
 
+def test_ctrl_c_stops_an_answer_to_one_message_and_is_the_exit_code(
+    person: Terminal, served: dict[str, str]
+) -> None:
+    person.start([*OMNIA_STARTED, "chat", "writer", "count"], {**served, "PYTHONPATH": str(ROOT)})
+    person.until("four")
+    person.press("C-c")
+    screen = person.until("exit 130")
+    assert "twenty done" not in screen
+
+
 def test_what_is_typed_during_an_answer_is_the_next_line_and_not_in_the_answer(
     person: Terminal, served: dict[str, str]
 ) -> None:
@@ -210,12 +220,36 @@ def test_commands_list_resume_and_explain(person: Terminal, served: dict[str, st
     person.until(f"resumed session {first[1]}")
     screen = person.until("> a table please", times=2)
     assert "| A-1001 | oak desk |" in screen
+    person.say("/raw")
+    person.until("there is no answer yet")
     person.say("/resume gone")
     person.until("SESSION_EXPIRED")
     person.say("/info")
     person.until(f"session  {first[1]}")
     person.say("/quit")
     person.until("exit 0")
+
+
+def test_a_message_is_edited_shown_as_it_is_and_has_variables(
+    person: Terminal, served: dict[str, str], tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i s/chair/table/ "$1"\n')
+    editor.chmod(0o700)
+    talk(person, {**served, "EDITOR": str(editor), "VISUAL": ""})
+    person.say("a chair please")
+    person.until("tokens ·")
+    person.say("/edit")
+    person.until("> a table please", "oak desk")
+    person.until("tokens ·", times=2)
+    person.say("/raw")
+    person.until("| A-1001 | oak desk |", "**done**")
+    person.say("/vars plan=gold note='two words'")
+    person.until("plan=gold\nnote=two words\n")
+    person.say("/vars plan= note=")
+    person.until("no variable is set")
+    person.say("/vars plan")
+    person.until('expected NAME=VALUE, found "plan"')
 
 
 def test_the_newest_conversation_is_resumed_with_what_was_said_last(

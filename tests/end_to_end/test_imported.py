@@ -3,10 +3,13 @@
 import subprocess
 from pathlib import Path
 
+import yaml
+
 from tests.end_to_end.conftest import Start
 from tests.end_to_end.test_tool_settings import asked
 from tests.programs import PYTHON
 from tests.runtime.servers import ChatServer, chunk, serving
+from tests.services import free_port
 
 KAGENT = """\
 apiVersion: kagent.dev/v1alpha2
@@ -56,7 +59,10 @@ spec:
 """
 
 
-def imported(text: str, folder: Path) -> Path:
+CASES = Path(__file__).parents[1] / "cli" / "imports"
+
+
+def imported(text: str, folder: Path, code: int = 0) -> Path:
     """Import a file; return the folder of the manifests."""
     (folder / "theirs.yaml").write_text(text)
     output = folder / "ours"
@@ -64,7 +70,7 @@ def imported(text: str, folder: Path) -> Path:
     done = subprocess.run(
         [*command, "-o", str(output)], capture_output=True, text=True, timeout=120, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     return output
 
 
@@ -83,3 +89,20 @@ async def test_an_agent_of_kagent_answers_and_its_literal_braces_stay(
 async def test_an_agent_of_the_go_omnia_answers(start: Start, tmp_path: Path) -> None:
     ready = start(imported(SEED, tmp_path)).wait("ready", name="desk")
     assert await asked(ready["url"])
+
+
+async def test_sample_agents_of_kagent_answer_with_a_mock_in_place_of_their_models(
+    start: Start, tmp_path: Path
+) -> None:
+    case = CASES / "19-kagent-sample-models" / "input.yaml"
+    (file,) = imported(case.read_text(), tmp_path).iterdir()
+    objects = list(yaml.safe_load_all(file.read_text()))
+    for each in objects:
+        if each["kind"] == "Provider":
+            each["spec"] = {"type": "mock", "mock": {"responses": {"defaultResponse": "Read."}}}
+        if each["kind"] == "AgentRuntime":
+            each["spec"]["facade"] = {"type": "websocket", "port": free_port()}
+    file.write_text(yaml.safe_dump_all(objects))
+    up = start(file)
+    for name in ("local", "cloud", "reader"):
+        assert await asked(up.wait("ready", name=name)["url"]) == "Read."

@@ -29,7 +29,12 @@ def test_the_folder_of_a_new_agent_runs_and_answers(
     agent.write_text(with_port(agent.read_text(), free_port()))
     checked = omnia("validate", cwd=folder)
     assert (checked.returncode, checked.stderr) == (0, "0 errors, 0 warnings\n")
+    evaluated = omnia("eval", cwd=folder)
+    assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
+    assert "an order is looked up" in evaluated.stdout
     start(folder).wait("serving")
+    once = omnia("chat", "mine", "hello", cwd=tmp_path)
+    assert (once.returncode, once.stdout.count("\n")) == (0, 1), once.stderr
     said = omnia("chat", "mine", cwd=tmp_path, text="Where is order A-1001?\n")
     assert said.returncode == 0, said.stderr
     assert "Order A-1001 (oak desk) is on its way" in said.stdout

@@ -106,7 +106,41 @@ def test_a_broken_edit_is_named_and_the_last_good_one_stays_in_use(
         file.write_text(good.replace("one", "two"))
         ask_until(socket, "two")
 
+    assert f"the change is not in use: {file}:" in failed["reason"]
     assert "provder" in failed["reason"]
+
+
+def test_a_repair_to_the_former_text_is_reported(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "agent.yaml"
+    good = HELLO.format(name="first", port=free_port(), answer="one")
+    file.write_text(good)
+    up = start(file)
+    up.wait("serving")
+
+    for broken in (good.replace("provider:", "provder:"), good + "  - no"):
+        file.write_text(broken)
+        failed = up.wait("failed")
+        file.write_text(good)
+        assert up.wait("repaired")["name"] == failed["name"]
+
+
+def test_a_reference_that_breaks_leaves_the_agent_as_it_was(start: Start, example: Example) -> None:
+    folder = example("support-agent")
+    up = start(folder)
+    url = up.wait("ready")["url"]
+    up.wait("serving")
+    agent = folder / "agent.yaml"
+    text = agent.read_text()
+
+    agent.write_text(text.replace("name: support-tools", "name: gone"))
+    failed = up.wait("failed", name="support-agent")
+    with connect(url) as socket:
+        assert ask(socket, "hi")
+    agent.write_text(text)
+
+    assert failed["reason"].startswith(f"the change is not in use: {agent}:")
+    assert 'there is no ToolRegistry "gone"' in failed["reason"]
+    up.wait("repaired", name="support-agent")
 
 
 def test_agents_come_and_go_with_their_manifests(start: Start, tmp_path: Path) -> None:

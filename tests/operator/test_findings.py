@@ -158,7 +158,7 @@ CASES: list[tuple[JsonObject, str, str]] = [
         "spec.handlers[0].tool.name",
         (
             "expected lower-case letters, digits and underscores that begin with a letter,"
-            ' found "Write"'
+            ' found "Write"; write "write"'
         ),
     ),
     (objects.agent({"providers": {}}), "spec.providers", "expected a list, found {}"),

@@ -30,6 +30,7 @@ class _Pair:
 def read_templates(inputs: Inputs, models: KagentModels, result: ImportResult) -> None:
     """Add an AgentRuntime for each Agent, or for each template that a Harness admits."""
     used: set[tuple[str, str]] = set()
+    called = _called(inputs)
     agents = [s for s in inputs.of(_GROUP, "Agent") if s.version == "v1alpha3"]
     for source in agents:
         pair = _pair(source, inputs, used)
@@ -38,13 +39,41 @@ def read_templates(inputs: Inputs, models: KagentModels, result: ImportResult) -
     for source in inputs.of(_GROUP, "AgentTemplate"):
         if (source.namespace, source.name) in used:
             continue
-        if agents or source.group.startswith("api."):
-            source.note(NoteKind.SKIPPED, "no Agent names it, so no AgentRuntime is made of it")
+        is_called = (source.namespace, source.name) in called
+        if (agents or source.group.startswith("api.")) and not (
+            is_called and inputs.options.sub_agents
+        ):
+            offer = ": --sub-agents makes an agent of it" if is_called else ""
+            text = f"no Agent names it, so no AgentRuntime is made of it{offer}"
+            source.note(NoteKind.SKIPPED, text)
             continue
         harnesses = list(_admitting(source, inputs))
         root, harness = _root(source), harnesses[0] if harnesses else Fields(source, {})
         pair = _Pair(source, root.object("spec"), harness, [root])
         _write(pair, inputs, models, result)
+
+
+def _called(inputs: Inputs) -> set[tuple[str, str]]:
+    """Return namespace and name of the templates that others name as sub-agents."""
+    found = set()
+    for source in inputs.of(_GROUP, "AgentTemplate", "Agent"):
+        for tool in _tools(source.value):
+            block = tool.get("subAgent") or tool.get("agent")
+            reference = block.get("templateRef") if isinstance(block, dict) else None
+            name = reference.get("name") if isinstance(reference, dict) else None
+            if isinstance(name, str):
+                found.add((source.namespace, name))
+    return found
+
+
+def _tools(value: object) -> Iterator[JsonObject]:
+    """Yield the entries of each list `tools` in an object, at any depth."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == "tools" and isinstance(inner, list):
+                yield from (entry for entry in inner if isinstance(entry, dict))
+            else:
+                yield from _tools(inner)
 
 
 def _root(source: Source) -> Fields:

@@ -122,7 +122,7 @@ def _address(made: JsonObject, vendor: str, spec: Fields, block: Fields, inputs:
     if vendor == "AzureOpenAI":
         _azure(made, block.text("azureEndpoint"), block, "azureEndpoint")
         deployment = block.text("azureDeployment")
-        if deployment:
+        if deployment and deployment != made["model"]:
             block.note(
                 NoteKind.CHANGED,
                 f"the model is the deployment {deployment}, not {made['model']}",

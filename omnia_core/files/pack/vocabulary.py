@@ -4,7 +4,7 @@ from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.pack.document import Pack
 from omnia_core.files.pack.prompt import Prompt
-from omnia_core.suggestions import listed
+from omnia_core.suggestions import listed, most_similar
 from omnia_core.templates import Path, Template, compile_template
 
 INPUT = "input"
@@ -24,6 +24,18 @@ ARTIFACTS = "artifacts"
 """The artifacts of a workflow."""
 
 
+class PlaceholderUndeclared(ConfigurationError):
+    """A placeholder in the template of a prompt can never have a value.
+
+    Attributes:
+        prompt: the id of the prompt.
+    """
+
+    def __init__(self, message: str, prompt: str) -> None:
+        super().__init__(message)
+        self.prompt = prompt
+
+
 def compiled_template(pack: Pack, prompt: Prompt, where: str) -> Template:
     """Compile the template of a prompt, including the fragments of the pack.
 
@@ -38,16 +50,20 @@ def template_of(pack: Pack, prompt: Prompt, function: FunctionFile | None, where
     """Compile the template of a prompt for an agent, or for a function and its input.
 
     Raises:
-        ConfigurationError: the template is invalid, or a placeholder has no value; the message
-            begins with `where`.
+        TemplateInvalid: the template is invalid.
+        PlaceholderUndeclared: a placeholder has no value.
+            The message of both begins with `where`.
     """
     template = compiled_template(pack, prompt, where)
     for path in undeclared(template, pack, prompt, function):
         fields = input_fields(function) or {}
         given = [*fields, INPUT] if function else []
         known = sorted({*vocabulary(pack, prompt), *pack.fragments, *given})
-        raise ConfigurationError(
+        near = most_similar(path.root, known)
+        raise PlaceholderUndeclared(
             f"{where}: {{{{{path.source}}}}} is not declared; the prompt knows: {listed(known)}"
+            + (f'; did you mean "{near}"?' if near else ""),
+            prompt.id,
         )
     return template
 

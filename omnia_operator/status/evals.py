@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
+from omnia_core.suggestions import listed
 from omnia_operator.api.framework import FrameworkType
 from omnia_operator.plan.evals import enabled, evaluated, works
 from omnia_operator.resolve import DeclaredEvals, Problem, Resolved
-from omnia_operator.status.conditions import ConditionUpdate, false, listed, true
+from omnia_operator.status.conditions import ConditionUpdate, false, true
 from omnia_operator.status.workload import DeploymentState, PodState
 
 EVALS_READY = "EvalsReady"

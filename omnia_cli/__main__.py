@@ -19,6 +19,7 @@ from omnia_cli.evaluation.app import app as evaluation
 from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
 from omnia_cli.options import Files, Paths, manifests_of
 from omnia_cli.pack import app as pack
+from omnia_cli.rollout import app as rollout
 from omnia_cli.sessions import app as sessions
 from omnia_cli.tools import app as tools
 from omnia_core.env.operator import CliEnv
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.add_typer(sessions, name="sessions")
 app.add_typer(evaluation, name="eval")
 app.add_typer(pack, name="pack")
+app.add_typer(rollout, name="rollout")
 app.add_typer(tools, name="tools")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]

@@ -120,6 +120,17 @@ def read_object(kind: str, name: str, namespace: str) -> dict[str, Any]:
     return found
 
 
+def annotate_object(kind: str, name: str, namespace: str, key: str, value: str) -> None:
+    """Set an annotation of an object of the cluster.
+
+    Raises:
+        KubectlFailed: it does not exist, or kubectl may not change it.
+    """
+    command = _kubectl("annotate", namespace, f"{kind}.{GROUP}", name, f"{key}={value}")
+    failure = f'{kind}/{name} of the namespace "{namespace}" cannot be annotated'
+    _said([*command, "--overwrite"], failure)
+
+
 def _said(command: list[str], failure: str) -> str:
     try:
         done = subprocess.run(  # noqa: S603 - the command is ours

@@ -59,6 +59,13 @@ class Door(StrEnum):
     MCP = "mcp"
 
 
+class Variant(StrEnum):
+    """The side of a rollout; without one, everything is stable."""
+
+    STABLE = "stable"
+    CANDIDATE = "candidate"
+
+
 # In an environment, where an empty list means the default.
 NO_DOORS = "none"
 # They reveal nothing to a client without a credential. A2A publishes a card, and is asked for.
@@ -77,6 +84,8 @@ EVALS_CONTAINER = "evals"
 
 FACADE_PORT = 8080
 FACADE_HEALTH_PORT = 8081
+# Where the pods of a candidate let the facades of the agent in.
+PEER_PORT = 8082
 RUNTIME_GRPC_PORT = 9000
 RUNTIME_HEALTH_PORT = 9001
 EVALS_HEALTH_PORT = 9011
@@ -102,6 +111,10 @@ CLIENT_KEY_HASH = "keyHash"
 CLIENT_KEY_SCOPES = "scopes"
 CLIENT_KEY_EXPIRY = "expiresAt"
 USER_ID_KEY = "user-id-key"
+
+# The schedule of a rollout, and the token with which facades enter the pods of its candidate. Both
+# files are absent while there is no rollout.
+ROLLOUT_PATH = "/etc/omnia/rollout"
 
 # The audience of a ServiceAccount token is one agent: `omnia://<namespace>/<agent>`.
 AUDIENCE_SCHEME = "omnia://"

@@ -37,6 +37,8 @@ from omnia_facade.entrance.router import (
 from omnia_facade.metrics import FacadeMetrics
 from omnia_facade.past import PastTurns
 from omnia_facade.ports import listen, readiness, serve_health
+from omnia_facade.rollout.files import RolloutFiles
+from omnia_facade.rollout.peer_door import PeerConnection, PeerDoorContext
 from omnia_facade.runtime_client.opening import open_client
 from omnia_facade.timings import USUAL, Timings
 from omnia_facade.tracing import FacadeTracing
@@ -75,7 +77,8 @@ class FacadeServer:
         log_start("facade", mode=str(env.mode), handler=str(env.handler_mode))
         async with contextlib.AsyncExitStack() as stack:
             registry = program_registry("facade")
-            context = _open_context(env, self._timings, registry, stack)
+            rollout = RolloutFiles(env.rollout_path)
+            context = _open_context(env, self._timings, registry, stack, rollout)
             authenticator = Authenticator(
                 (
                     MountedValidator(
@@ -83,6 +86,7 @@ class FacadeServer:
                     ),
                 ),
                 allow_unauthenticated=env.allow_unauthenticated,
+                placed_by=lambda: rollout.header,
             )
             backend = open_backend(context) if env.mode is Mode.AGENT else None
             media = await _open_media(context, backend)
@@ -119,8 +123,11 @@ class FacadeServer:
                 local=local,
                 budget=budget,
             )
-            server = await listen(env, partial(ConnectionRouter, entrance))
+            server = await listen(
+                env, "facade_port", env.facade_port, partial(ConnectionRouter, entrance)
+            )
             stack.callback(server.close)
+            await _open_peer_door(context, rollout)
             ready = partial(readiness, entrance.draining, context.client)
             stack.callback(serve_health(env, ready, registry).stop)
             self._announce()
@@ -202,6 +209,7 @@ def _open_context(
     timings: Timings,
     registry: CollectorRegistry,
     stack: contextlib.AsyncExitStack,
+    rollout: RolloutFiles,
 ) -> ProcessContext:
     metrics = FacadeMetrics(registry, agent=env.agent_name, namespace=env.namespace)
     metrics.unauthenticated.set(env.allow_unauthenticated)
@@ -209,10 +217,30 @@ def _open_context(
     tracer = configure_tracing(env, registry)
     if tracer.enabled:
         stack.push_async_callback(asyncio.to_thread, tracer.close, TRACE_SECONDS)
-    client = open_client(env, timings.ready)
+    client = open_client(
+        env, timings.ready, rollout, lambda reason: metrics.stepped_in[reason].inc()
+    )
     if client:
         stack.push_async_callback(client.close)
     return ProcessContext(env, client, metrics, FacadeTracing(tracer, env), timings, stack)
+
+
+async def _open_peer_door(context: ProcessContext, rollout: RolloutFiles) -> None:
+    """Let the facades of the agent in, where this pod is one of a candidate.
+
+    It stays open while the pod drains: the turns that other pods relay end first.
+    """
+    env, metrics = context.env, context.metrics
+    if env.peer_port is None:
+        return
+    host, _, port = env.runtime_address.rpartition(":")
+    door = PeerDoorContext(
+        token=lambda: rollout.token,
+        runtime=(host.strip("[]"), int(port)),
+        refused=lambda reason: metrics.peers_refused[reason].inc(),
+    )
+    server = await listen(env, "peer_port", env.peer_port, partial(PeerConnection, door))
+    context.stack.callback(server.close)
 
 
 # Imports below are local: a pod pays with memory for what it imports.

@@ -1,6 +1,5 @@
 """Composes the WebSocket connections of a program and their backend."""
 
-import uuid
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +8,7 @@ from msgspec import structs
 from omnia_core.env.shared import SessionType
 from omnia_core.http.head import RequestHead
 from omnia_core.names import Handler
+from omnia_core.session_ids import new_session_id
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
 from omnia_facade.context import ProcessContext
@@ -42,7 +42,7 @@ def websocket_upgrade(
         context.stack.push_async_callback(factory.close)
 
     def upgrade(head: RequestHead, principal: Principal) -> ClientConnection:
-        session_id = media.sessions.ids.new(principal.user_id) if media else str(uuid.uuid4())
+        session_id = media.sessions.ids.new(principal.user_id) if media else new_session_id()
         resume = head.parameter("session_id")
         conversation = WebSocketConversation(
             session_id,

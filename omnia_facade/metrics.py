@@ -5,8 +5,10 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from omnia_core.names import Door
+from omnia_core.names import Door, Variant
 from omnia_facade.entrance.errors import Rejection
+from omnia_facade.rollout.peer_door import REFUSAL_REASONS
+from omnia_facade.runtime_client.routed import STEP_IN_REASONS
 from omnia_facade.turns.relayed import InterruptedAnswerOutcome
 
 DURATION_BUCKETS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120)
@@ -57,26 +59,43 @@ class MetricFactory:
         made = Histogram(name, text, _AGENT_LABELS, registry=self._registry, buckets=buckets)
         return made.labels(*self._labels)
 
+    def labelled_counter(self, name: str, text: str, *labels: str) -> "_LabelledCounter":
+        """Return a counter with more labels."""
+        made = Counter(name, text, (*_AGENT_LABELS, *labels), registry=self._registry)
+        return _LabelledCounter(made, self._labels)
+
     def histograms(
-        self, name: str, text: str, buckets: Sequence[float], label: str
+        self, name: str, text: str, buckets: Sequence[float], *labels: str
     ) -> "_LabelledHistogram":
-        """Return a histogram of seconds with one more label."""
+        """Return a histogram of seconds with more labels."""
         made = Histogram(
-            name, text, (*_AGENT_LABELS, label), registry=self._registry, buckets=buckets
+            name, text, (*_AGENT_LABELS, *labels), registry=self._registry, buckets=buckets
         )
         return _LabelledHistogram(made, self._labels)
 
 
+class _LabelledCounter:
+    """A counter whose last labels are set with each increment."""
+
+    def __init__(self, counter: Counter, constant: tuple[str, str]) -> None:
+        self._counter = counter
+        self._labels = constant
+
+    def of(self, *values: str) -> Counter:
+        """Return the counter of these values, which exists from then on."""
+        return self._counter.labels(*self._labels, *values)
+
+
 class _LabelledHistogram:
-    """A histogram whose last label is set with each observation."""
+    """A histogram whose last labels are set with each observation."""
 
     def __init__(self, histogram: Histogram, constant: tuple[str, str]) -> None:
         self._histogram = histogram
         self._labels = constant
 
-    def observe(self, value: str, seconds: float) -> None:
+    def observe(self, seconds: float, *values: str) -> None:
         """Record a time."""
-        self._histogram.labels(*self._labels, value).observe(seconds)
+        self._histogram.labels(*self._labels, *values).observe(seconds)
 
 
 class FacadeMetrics:
@@ -121,22 +140,38 @@ class FacadeMetrics:
         self._add_requests(factory)
 
     def _add_requests(self, factory: MetricFactory) -> None:
-        self._requests = factory.counters(
+        self._requests = factory.labelled_counter(
             "omnia_agent_requests_total",
-            "Turns and function calls, by outcome.",
+            "Turns and function calls, by outcome and by the side of a rollout that answered.",
             "status",
-            _REQUEST_STATUS.values(),
+            "variant",
         )
+        for status in _REQUEST_STATUS.values():
+            self._requests.of(status, Variant.STABLE)
         self._duration = factory.histograms(
             "omnia_agent_request_duration_seconds",
             "Time from the beginning of a turn or function call to its end.",
             DURATION_BUCKETS,
             "handler",
+            "variant",
         )
-        self._first_chunk = factory.histogram(
+        self._first_chunk = factory.histograms(
             "omnia_agent_time_to_first_chunk_seconds",
             "Time from a message to the first chunk of its answer.",
             LATENCY_BUCKETS,
+            "variant",
+        )
+        self.stepped_in = factory.counters(
+            "omnia_rollout_stepped_in_total",
+            "Requests for the candidate of a rollout that stable answered, as it was unreachable.",
+            "reason",
+            STEP_IN_REASONS,
+        )
+        self.peers_refused = factory.counters(
+            "omnia_rollout_peers_refused_total",
+            "Connections that the pod of a candidate did not let in.",
+            "reason",
+            REFUSAL_REASONS,
         )
         self._queue_wait = factory.histogram(
             "omnia_agent_queue_wait_seconds",
@@ -159,14 +194,14 @@ class FacadeMetrics:
             mode,
         ).set(1)
 
-    def request_ended(self, handler: str, seconds: float, *, success: bool) -> None:
-        """Count a turn or function call that has ended."""
-        self._requests[_REQUEST_STATUS[success]].inc()
-        self._duration.observe(handler, seconds)
+    def request_ended(self, handler: str, seconds: float, *, success: bool, variant: str) -> None:
+        """Count a turn or function call that has ended; `variant` is the side that answered."""
+        self._requests.of(_REQUEST_STATUS[success], variant).inc()
+        self._duration.observe(seconds, handler, variant)
 
-    def first_chunk(self, seconds: float) -> None:
+    def first_chunk(self, seconds: float, variant: str) -> None:
         """Record the time from a message to the first chunk of its answer."""
-        self._first_chunk.observe(seconds)
+        self._first_chunk.observe(seconds, variant)
 
     def waited(self, seconds: float) -> None:
         """Record the time that a message waited for its turn."""

@@ -13,15 +13,17 @@ from omnia_core.health import HealthServer, Readiness
 from omnia_facade.runtime_client.port import RuntimeClient, RuntimeFailed
 
 
-async def listen(env: FacadeEnv, connection: Callable[[], asyncio.Protocol]) -> asyncio.Server:
-    """Listen for clients; `connection` makes the protocol of each connection.
+async def listen(
+    env: FacadeEnv, field: str, port: int, connection: Callable[[], asyncio.Protocol]
+) -> asyncio.Server:
+    """Listen on the port of a field; `connection` makes the protocol of each connection.
 
     Raises:
         ConfigurationError: the port cannot be used.
     """
     loop = asyncio.get_running_loop()
-    with _port_errors("facade_port", env.facade_port):
-        return await loop.create_server(connection, env.bind_address, env.facade_port, backlog=1024)
+    with _port_errors(field, port):
+        return await loop.create_server(connection, env.bind_address, port, backlog=1024)
 
 
 def serve_health(

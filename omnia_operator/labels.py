@@ -1,5 +1,6 @@
 """Labels, annotations and names of the operator's objects."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -16,7 +17,7 @@ CREDENTIAL_KIND: Final = f"{GROUP}/credential-kind"
 """On Secrets of users: the kind of credential."""
 CLIENT_KEY: Final = "agent-client-key"
 AGENT_NAME: Final = f"{GROUP}/agent"
-"""On client keys: the name of the agent."""
+"""On client keys, on pods, and on the objects of a candidate: the name of the agent."""
 
 AGENT: Final = "omnia-agent"
 OPERATOR: Final = "omnia-operator"
@@ -33,8 +34,28 @@ FILES_HASH: Final = f"{GROUP}/files-hash"
 """On pods: hash of the mounted files. A new value makes the kubelet update them at once."""
 
 
+TRACK: Final = f"{GROUP}/track"
+VARIANT: Final = f"{GROUP}/variant"
+"""On pods: the side of a rollout, as `stable` or `canary` and as `stable` or `candidate`."""
+ROLLOUT: Final = f"{GROUP}/rollout"
+"""On Deployments of agents with a rollout: digest of what their pods run with."""
+ROLLOUT_REQUEST: Final = f"{GROUP}/rollout-request"
+"""On AgentRuntimes: what a person asks of the rollout."""
+
+
 _PREFIX = "omnia-"
-_FOLDERS = ("auth", "card", "function", "pack", "providers", "tools")
+_FOLDERS = ("auth", "card", "function", "pack", "providers", "rollout", "tools")
+_CANARY = "-canary"
+_LABEL = 63
+_DIGITS = 8
+
+
+def canary_name(agent: str) -> str:
+    """Return the name of the Deployment and the Service of a candidate: a label of DNS."""
+    if len(agent) + len(_CANARY) <= _LABEL:
+        return agent + _CANARY
+    digest = hashlib.sha256(agent.encode()).hexdigest()[:_DIGITS]
+    return f"{agent[: _LABEL - len(_CANARY) - _DIGITS - 1]}-{digest}{_CANARY}"
 
 
 def selector(agent: str) -> dict[str, str]:
@@ -88,6 +109,11 @@ class OwnedNames:
         return f"{self.agent}-evals"
 
     @property
+    def peer_secret(self) -> str:
+        """The Secret with the token for the pods of a candidate; the operator makes it."""
+        return self._named("peer")
+
+    @property
     def every(self) -> frozenset[str]:
         """The names of all objects of the agent; most of those without pods have its own name."""
         folders = (self.config_map(folder) for folder in _FOLDERS)
@@ -97,7 +123,7 @@ class OwnedNames:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every Secret: pods may mount one that does not exist."""
-        return self.auth_secret, self.copied_keys, self.card_key
+        return self.auth_secret, self.copied_keys, self.card_key, self.peer_secret
 
     def config_map(self, folder: str) -> str:
         """Return the name of the ConfigMap that is mounted as a folder."""

@@ -100,6 +100,7 @@ def _agent(document: JsonObject) -> Iterator[Reference]:
         yield _object(TOOL_REGISTRY, namespace, reference)
     for provider in spec.get("providers") or ():
         yield _object(PROVIDER, namespace, provider["providerRef"])
+    yield from _candidate(namespace, (spec.get("rollout") or {}).get("candidate") or {})
     yield from _provider_settings(namespace, spec.get("provider") or {})
     session = spec.get("session") or {}
     if reference := session.get("storeRef"):
@@ -115,6 +116,13 @@ def _agent(document: JsonObject) -> Iterator[Reference]:
     signing = ((spec.get("facade") or {}).get("a2a") or {}).get("signing") or {}
     if reference := signing.get("secretRef"):
         yield _object(SECRET, namespace, reference)
+
+
+def _candidate(namespace: str, candidate: JsonObject) -> Iterator[Reference]:
+    if reference := candidate.get("toolRegistryRef"):
+        yield _object(TOOL_REGISTRY, namespace, reference)
+    for provider in candidate.get("providerRefs") or ():
+        yield _object(PROVIDER, namespace, provider["providerRef"])
 
 
 def _provider(document: JsonObject) -> Iterator[Reference]:

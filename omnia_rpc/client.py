@@ -173,7 +173,21 @@ class Channel:
         limits: PeerLimits | None = None,
         keepalive: Keepalive = KEEPALIVE,
         ready_seconds: float = 0.0,
+        preamble: bytes = b"",
     ) -> None:
+        """Connect when the first call begins.
+
+        Args:
+            host: name or address of the server.
+            port: of the server.
+            max_message_bytes: of the largest message that is accepted.
+            user_agent: tells the server who calls.
+            limits: for the server.
+            keepalive: for the connection.
+            ready_seconds: how long calls may wait for a server that starts.
+            preamble: sent first on each connection, before HTTP/2; the server sends nothing back.
+        """
+        self._preamble = preamble
         self._host, self._port = host, port
         self._max_message_bytes = max_message_bytes
         self._limits = limits or PeerLimits()
@@ -333,7 +347,9 @@ class Channel:
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 _, endpoint = await loop.create_connection(
-                    lambda: Http2Endpoint(self._limits, self._keepalive), self._host, self._port
+                    lambda: Http2Endpoint(self._limits, self._keepalive, preamble=self._preamble),
+                    self._host,
+                    self._port,
                 )
         # An invalid host name is a ValueError, a port above 65535 an OverflowError.
         except (OSError, ValueError, OverflowError) as error:

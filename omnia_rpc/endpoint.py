@@ -36,8 +36,13 @@ class Http2Endpoint(asyncio.Protocol):
     """
 
     def __init__(
-        self, limits: PeerLimits, keepalive: Keepalive, accept: AcceptStream | None = None
+        self,
+        limits: PeerLimits,
+        keepalive: Keepalive,
+        accept: AcceptStream | None = None,
+        preamble: bytes = b"",
     ) -> None:
+        self._preamble = preamble
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._scheduled = False
@@ -58,6 +63,8 @@ class Http2Endpoint(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if self._preamble:
+            self._transport.write(self._preamble)
         self._flush()
         self._check_after(self._keepalive.interval)
 

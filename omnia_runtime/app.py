@@ -58,7 +58,7 @@ class Runtime:
         """
         self._env = env
         self._registry = program_registry("runtime")
-        metrics = RuntimeMetrics(self._registry, env.agent_name, env.namespace)
+        metrics = RuntimeMetrics(self._registry, env.agent_name, env.namespace, env.variant)
         self._client = HTTPClient()
         self._sources = ToolSources(
             self._client, self._invalidate, deny_private=env.tools_deny_private_addresses

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 
@@ -15,6 +14,7 @@ from omnia_cli.doors.chat import UIMessageClient
 from omnia_cli.doors.client import Address, DoorClient, Note
 from omnia_cli.doors.mcp import McpClient
 from omnia_cli.doors.openai import OpenAIClient
+from omnia_core.session_ids import new_session_id
 
 # One line for each protocol: its name in `facade.doors`, and its client.
 CLIENTS: Mapping[str, Callable[[Address], DoorClient]] = {
@@ -42,7 +42,7 @@ def talk(via: str, reach: Reach, session_id: str | None, message: str | None) ->
     Raises:
         DoorUnusable: the agent does not answer over this protocol.
     """
-    session_id = session_id or str(uuid.uuid4())
+    session_id = session_id or new_session_id()
     answer = Console(soft_wrap=True, highlight=False)
     notes = answer
     if message is not None:

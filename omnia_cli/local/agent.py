@@ -15,6 +15,7 @@ from omnia_cli.local.report import Serving
 from omnia_cli.local.volumes import Folders, Mount, place
 from omnia_core import names
 from omnia_core.env import EnvContract
+from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Door, Mode
 from omnia_operator.plan import AgentPlan, ContainerPlan, Settings
 from omnia_operator.plan.doors import PATHS
@@ -146,6 +147,14 @@ def _left_out(plan: AgentPlan, ports: AgentPorts) -> Iterator[str]:
     if plan.exposure is not None:
         names = ", ".join(plan.exposure.hostnames)
         yield f"facade.expose ({names}): only a cluster has it; port {ports.client} serves here"
+
+
+def rollout_note(agent: JsonObject) -> str:
+    """Return that the candidate of a manifest does not run here; "" if it has none."""
+    rollout = (agent.get("spec") or {}).get("rollout") or {}
+    if not rollout.get("candidate"):
+        return ""
+    return "rollout: only a cluster has it; what the spec itself says answers here"
 
 
 _DEFAULTS = Settings()

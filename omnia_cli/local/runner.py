@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise
+from omnia_cli.local.agent import AgentPorts, LocalAgent, Machine, localise, rollout_note
 from omnia_cli.local.canaries import Steps
 from omnia_cli.local.conversations import Conversations
 from omnia_cli.local.deployment import Workload, choose_ports, processes, workloads
@@ -21,7 +21,7 @@ from omnia_cli.manifests import Document
 from omnia_cli.reaper import Reaper
 from omnia_cli.retention import remarks
 from omnia_core.env import SessionType
-from omnia_core.names import Mode
+from omnia_core.names import Kind, Mode
 from omnia_operator.plan import AgentPlan, Settings
 
 # Kinds that run here, and kinds that they use; a note names every other object.
@@ -284,6 +284,8 @@ class Runner:
         for finding in remarks(documents):
             self._note(finding.object.rpartition("/")[2], finding.message)
         for document in documents:
+            if document.kind == Kind.AGENT_RUNTIME and (note := rollout_note(document.value)):
+                self._note(document.name, note)
             if document.kind not in RUN | USED:
                 self._note(document.name, f"{document.kind}: not run on this machine")
 

@@ -29,6 +29,7 @@ from omnia_core.env.shared import (
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
+    VariantField,
 )
 from omnia_core.units import ByteSize, Duration
 
@@ -68,6 +69,21 @@ class FacadeEnv(EnvContract, frozen=True, kw_only=True):
         str, Meta(description="`host:port` of the runtime's gRPC server.")
     ] = f"localhost:{names.RUNTIME_GRPC_PORT}"
     grpc_transport: GrpcTransportField = GrpcTransport.BUILTIN
+    variant: VariantField = names.Variant.STABLE
+    rollout_path: Annotated[
+        str,
+        Meta(
+            description="Folder with the schedule of a rollout and the token for the pods of its"
+            " candidate; watched, may be empty or absent."
+        ),
+    ] = names.ROLLOUT_PATH
+    peer_port: Annotated[
+        Port | None,
+        Meta(
+            description="Port at which a candidate lets in the facades of the agent that have the"
+            " token; closed when unset."
+        ),
+    ] = None
     function_path: Annotated[
         str, Meta(description="File with the function's schemas, read in function mode.")
     ] = names.FUNCTION_PATH

@@ -29,6 +29,7 @@ from omnia_core.env.shared import (
     TracingEndpoint,
     TracingOpenInference,
     TracingSampleRate,
+    VariantField,
 )
 from omnia_core.units import Duration
 
@@ -53,6 +54,7 @@ class RuntimeEnv(EnvContract, frozen=True, kw_only=True):
     mode: Annotated[names.Mode, Meta(description="Serve a conversation or a function.")] = (
         names.Mode.AGENT
     )
+    variant: VariantField = names.Variant.STABLE
     grpc_port: Annotated[Port, Meta(description="Port of the gRPC server.")] = (
         names.RUNTIME_GRPC_PORT
     )

@@ -50,6 +50,9 @@ class GrpcTransport(StrEnum):
     GRPCIO = "grpcio"
 
 
+VariantField: TypeAlias = Annotated[
+    names.Variant, Meta(description="The side of a rollout that this pod is on.")
+]
 SessionTypeField: TypeAlias = Annotated[SessionType, Meta(description="Where sessions are kept.")]
 SessionUrl: TypeAlias = Annotated[Secret | None, Meta(description="URL of the session store.")]
 SessionPath: TypeAlias = Annotated[

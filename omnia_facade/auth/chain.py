@@ -1,10 +1,12 @@
 """The chain of credential validators. Without a validator that admits it, a request is rejected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from msgspec import structs
+
 from omnia_core.tokens.jwt import Unauthorized
-from omnia_facade.auth.principal import ANONYMOUS, Principal
+from omnia_facade.auth.principal import ANONYMOUS, Principal, affinity_of
 
 __all__ = ["Authenticator", "Unauthorized", "Validator"]
 
@@ -29,9 +31,23 @@ class Validator(Protocol):
 class Authenticator:
     """Asks the validators one after another."""
 
-    def __init__(self, validators: Sequence[Validator], *, allow_unauthenticated: bool) -> None:
+    def __init__(
+        self,
+        validators: Sequence[Validator],
+        *,
+        allow_unauthenticated: bool,
+        placed_by: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Admit whom a validator admits, or everybody.
+
+        Args:
+            validators: asked in this order.
+            allow_unauthenticated: whether a caller without a credential is admitted.
+            placed_by: returns the header that places callers in a rollout; "" for none.
+        """
         self._validators = tuple(validators)
         self._allow_unauthenticated = allow_unauthenticated
+        self._placed_by = placed_by
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:
         """Return the caller.
@@ -39,6 +55,12 @@ class Authenticator:
         Raises:
             Unauthorized: no validator admits the request.
         """
+        principal = await self._admitted(headers)
+        header = self._placed_by()
+        value = headers.get(header, "") if header else ""
+        return structs.replace(principal, affinity=affinity_of(value)) if value else principal
+
+    async def _admitted(self, headers: Mapping[str, str]) -> Principal:
         for validator in self._validators:
             principal = await validator.validate(headers)
             if principal is not None:

@@ -30,6 +30,7 @@ class Principal(Struct, frozen=True):
         end_user: the person on whose behalf the subject calls, if the credential names one.
         email: the address that a trusted proxy sent.
         user_id: identifies the person to the runtime; does not reveal the name.
+        affinity: places the sessions of the caller on one side of a rollout; "" for nothing.
     """
 
     subject: str = ""
@@ -39,6 +40,7 @@ class Principal(Struct, frozen=True):
     end_user: str = ""
     email: str = ""
     user_id: str = ""
+    affinity: str = ""
 
 
 ANONYMOUS = Principal()
@@ -49,6 +51,11 @@ def with_user_id(principal: Principal, key: bytes | None) -> Principal:
     return msgspec.structs.replace(
         principal, user_id=user_id(principal.end_user or principal.subject, key)
     )
+
+
+def affinity_of(value: str) -> str:
+    """Return the affinity of a header's value: a digest, so that it has the same size for all."""
+    return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def user_id(name: str, key: bytes | None) -> str:

@@ -86,6 +86,10 @@ class Reading(Struct, frozen=True):
 class BackendConnection(Protocol):
     """The turns and calls of one client connection, one at a time."""
 
+    @property
+    def variant(self) -> str:
+        """The side of a rollout that answers the running turn, or answered the last one."""
+
     async def probe(self, session_id: str) -> Probed:
         """Return whether a session that this connection did not begin can be continued."""
 

@@ -344,6 +344,7 @@ class _RunWatch:
                 str(self._kernel.env.handler_mode),
                 time.perf_counter() - self._began,
                 success=run.state is not RunState.FAILED,
+                variant=run.variant,
             )
             self._kernel.runs.ended(run, self._kept_seconds)
 

@@ -1,10 +1,10 @@
 """Composes the kernel of the doors."""
 
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from omnia_core.env.shared import SessionType
+from omnia_core.session_ids import new_session_id
 from omnia_core.sessions.factory import OnDemandSessionStore, open_sessions
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Backend
@@ -78,6 +78,6 @@ def _session_rules(
 def _session_ids(media: "MediaService | None") -> Callable[[Principal], str]:
     """Return what makes session ids: where uploads are kept, they know their owner."""
     if media is None:
-        return lambda _: str(uuid.uuid4())
+        return lambda _: new_session_id()
     ids = media.sessions.ids
     return lambda caller: ids.new(caller.user_id)

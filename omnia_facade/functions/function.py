@@ -96,6 +96,10 @@ class Function:
         self._idempotency = idempotency
         self._refused = refused
 
+    def variant_of(self, call: FunctionInvocation) -> str:
+        """Return the side of a rollout on which a call is placed."""
+        return self._client.variant_of(call.invocation_id, call.caller)
+
     async def run(self, body: bytes, call: FunctionInvocation) -> FunctionAnswer:
         """Check the input, invoke the runtime, check the output.
 

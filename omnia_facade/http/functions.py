@@ -2,16 +2,17 @@
 
 import re
 import time
-import uuid
 from collections.abc import Sequence
 
 import structlog
 from aiohttp import web
+from msgspec import structs
 
 from omnia_core.http.connection import error_response
 from omnia_core.http.errors import HttpError
+from omnia_core.session_ids import new_session_id
 from omnia_core.telemetry.tracing import names
-from omnia_facade.auth.principal import Principal
+from omnia_facade.auth.principal import Principal, affinity_of
 from omnia_facade.context import ProcessContext
 from omnia_facade.entrance.errors import Rejection
 from omnia_facade.functions.errors import FunctionErrorCode, FunctionFailed
@@ -60,7 +61,10 @@ class FunctionRoute:
         wait = _preferred_wait(request.headers.getall("Prefer", ()))
         shortened = wait is not None and wait < self._call_seconds
         seconds = float(wait) if wait is not None and shortened else self._call_seconds
-        call = FunctionInvocation(str(uuid.uuid4()), caller, seconds, key)
+        if key and not caller.affinity:
+            # A repetition of the call is placed like the first.
+            caller = structs.replace(caller, affinity=affinity_of(key))
+        call = FunctionInvocation(new_session_id(), caller, seconds, key)
         response = await self._observed(request, call)
         if shortened:
             response.headers[APPLIED] = f"wait={wait}"
@@ -89,7 +93,12 @@ class FunctionRoute:
             self._calls -= 1
             self._metrics.requests_inflight.dec()
             seconds = time.perf_counter() - began
-            self._metrics.request_ended("function", seconds, success=error is None)
+            self._metrics.request_ended(
+                "function",
+                seconds,
+                success=error is None,
+                variant=self._function.variant_of(call),
+            )
             # A line costs a tenth of a call; the session store has the successful ones too.
             (self._log.info if error else self._log.debug)(
                 "function called",

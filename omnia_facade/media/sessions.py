@@ -8,14 +8,15 @@ from hashlib import sha256
 from typing import TypeAlias
 
 from omnia_core.media import is_session_id
+from omnia_core.session_ids import stamped
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.port import Resume
 from omnia_facade.media.port import MediaErrorCode, MediaFailed
 
 Probe: TypeAlias = Callable[[str, Principal], Awaitable[Resume]]
 
-_RANDOM_BYTES = 10
-_PROOF_BYTES = 6
+_RANDOM_BYTES = 11
+_PROOF_BYTES = 5
 
 
 class SessionIds:
@@ -23,7 +24,7 @@ class SessionIds:
 
     A session has no record before its first message, but files may be uploaded for that message,
     and the upload may reach another pod than the WebSocket. So an id proves that a pod with the
-    same key has made it for this user. It has the form of a UUID of version 8 (RFC 9562).
+    same key has made it for this user. Like other ids of sessions, it is a UUID of version 7.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -31,10 +32,8 @@ class SessionIds:
 
     def new(self, user_id: str) -> str:
         """Return the id of a new session of this user."""
-        random = bytearray(os.urandom(_RANDOM_BYTES))
-        random[6] = 0x80 | random[6] & 0x0F
-        random[8] = 0x80 | random[8] & 0x3F
-        return str(uuid.UUID(bytes=bytes(random) + self._proof(bytes(random), user_id)))
+        random = stamped(os.urandom(_RANDOM_BYTES))
+        return str(uuid.UUID(bytes=random + self._proof(random, user_id)))
 
     def made_for(self, session_id: str, user_id: str) -> bool:
         """Whether `new` has made this id for this user, or for a user who is not known."""

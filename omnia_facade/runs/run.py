@@ -339,6 +339,11 @@ class Run:
                 self._log.begin_again()
             self._enter(RunState.WAITING)
 
+    @property
+    def variant(self) -> str:
+        """The side of a rollout that answers."""
+        return self._connection.variant
+
     async def _drive(self, after: "Run | None") -> None:
         outcome: Done | Failed = BROKEN_OFF
         try:

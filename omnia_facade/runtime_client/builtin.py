@@ -11,14 +11,17 @@ from omnia_rpc.headers import RpcFailed
 class BuiltinRuntimeTransport:
     """A channel to one host and port."""
 
-    def __init__(self, host: str, port: int, ready_seconds: float = 0.0) -> None:
-        """Calls wait for `ready_seconds` while a runtime starts."""
+    def __init__(
+        self, host: str, port: int, ready_seconds: float = 0.0, preamble: bytes = b""
+    ) -> None:
+        """Calls wait for `ready_seconds` while a runtime starts; `preamble` is sent first."""
         self._channel = Channel(
             host,
             port,
             max_message_bytes=names.MAX_MESSAGE_BYTES,
             user_agent="omnia-facade",
             ready_seconds=ready_seconds,
+            preamble=preamble,
         )
 
     def stream(self, path: str, metadata: CallMetadata) -> RemoteStream:

@@ -30,14 +30,24 @@ class RemoteRuntime:
     """A runtime behind a transport."""
 
     def __init__(
-        self, transport: RuntimeTransport, *, agent: str, namespace: str, show_tools: bool
+        self,
+        transport: RuntimeTransport,
+        *,
+        agent: str,
+        namespace: str,
+        show_tools: bool,
+        variant: str = names.Variant.STABLE,
     ) -> None:
         self._transport = transport
+        self._variant = variant
         self._metadata: CallMetadata = (
             (names.METADATA_AGENT_NAME, agent),
             (names.METADATA_NAMESPACE, namespace),
         )
         self._show: CallMetadata = ((names.METADATA_SHOW_TOOLS, "true"),) if show_tools else ()
+
+    def variant_of(self, session_id: str, caller: Principal) -> str:  # noqa: ARG002 - one side
+        return self._variant
 
     def converse(self, session_id: str, caller: Principal) -> "RuntimeStream":
         metadata = (
@@ -47,7 +57,8 @@ class RemoteRuntime:
             *caller_metadata(caller),
             *trace_headers().items(),
         )
-        return RuntimeStream(self._transport.stream(_SERVICE + "Converse", metadata), session_id)
+        stream = self._transport.stream(_SERVICE + "Converse", metadata)
+        return RuntimeStream(stream, session_id, self._variant)
 
     async def has_conversation(self, session_id: str, caller: Principal) -> Probed:
         request = pb.HasConversationRequest(session_id=session_id)
@@ -118,10 +129,13 @@ class RemoteRuntime:
 class RuntimeStream:
     """One Converse call."""
 
-    __slots__ = ("_session_id", "_stream")
+    __slots__ = ("_session_id", "_stream", "variant")
 
-    def __init__(self, stream: RemoteStream, session_id: str) -> None:
+    def __init__(
+        self, stream: RemoteStream, session_id: str, variant: str = names.Variant.STABLE
+    ) -> None:
         self._stream = stream
+        self.variant = variant
         self._session_id = session_id
 
     @property

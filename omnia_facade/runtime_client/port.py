@@ -71,6 +71,10 @@ class ConverseStream(Protocol):
     def ended(self) -> bool:
         """Whether no more messages can be sent."""
 
+    @property
+    def variant(self) -> str:
+        """The side of a rollout that serves the stream."""
+
     async def send(self, message: OutgoingMessage) -> bool:
         """Send a message; waits while the runtime accepts none.
 
@@ -92,6 +96,9 @@ class ConverseStream(Protocol):
 
 class RuntimeClient(Protocol):
     """A runtime. All methods raise `RuntimeFailed`."""
+
+    def variant_of(self, session_id: str, caller: Principal) -> str:
+        """Return the side of a rollout on which a session, or the id of a call, is placed."""
 
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         """Begin a stream; the first `read` fails if the runtime is not reachable."""

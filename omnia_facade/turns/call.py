@@ -83,6 +83,11 @@ class RuntimeCall:
         self._grace: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[bool]] = set()
 
+    @property
+    def variant(self) -> str:
+        """The side of a rollout that holds the call."""
+        return self._stream.variant
+
     async def run(self, listener: TurnListener[TurnEvent]) -> Done | Failed:
         """Hold the call."""
         sender: asyncio.Task[None] | None = None

@@ -10,6 +10,7 @@ from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.conversation.listener import TurnListener
 from omnia_core.conversation.tools import ToolCall, ToolResult
+from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AUDIO_UNSUPPORTED, AudioQueue
 from omnia_facade.backend.events import (
@@ -142,6 +143,8 @@ class _EchoConnection:
     """Without a runtime there are no calls, no client tools, and nothing to cancel or release."""
 
     __slots__ = ("_sessions", "_user_id")
+
+    variant: str = Variant.STABLE
 
     def __init__(self, sessions: AnnouncedSessions, user_id: str) -> None:
         self._sessions = sessions

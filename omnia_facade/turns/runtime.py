@@ -10,6 +10,7 @@ from msgspec import structs
 from omnia_core.conversation.finish_reasons import CANCELLED
 from omnia_core.conversation.listener import TurnListener
 from omnia_core.errors import Code
+from omnia_core.names import Variant
 from omnia_facade.auth.principal import Principal
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import (
@@ -134,6 +135,10 @@ class _RuntimeConnection:
         self._turns = RuntimeTurns(client, caller, silence_seconds, cancel_seconds, store)
         self._call: RuntimeCall | None = None
 
+    @property
+    def variant(self) -> str:
+        return self._turns.variant if self._call is None else self._call.variant
+
     async def probe(self, session_id: str) -> Probed:
         return await _probe(self._client, session_id, self._caller)
 
@@ -155,6 +160,7 @@ class _RuntimeConnection:
         try:
             return await self._call.run(listener)
         finally:
+            self._turns.last_variant = self._call.variant
             self._call = None
 
     def hang_up(self) -> None:
@@ -194,6 +200,7 @@ class RuntimeTurns:
 
     Attributes:
         cancelled: whether the running turn, or without one the next turn or call, ends early.
+        last_variant: the side of a rollout that answered the last turn or call.
     """
 
     __slots__ = (
@@ -211,6 +218,7 @@ class RuntimeTurns:
         "_stream",
         "_watch",
         "cancelled",
+        "last_variant",
     )
 
     def __init__(
@@ -231,12 +239,18 @@ class RuntimeTurns:
         self._session_id = ""
         self._answered = ""
         self._stream: ConverseStream | None = None
+        self.last_variant: str = Variant.STABLE
         # Whether the runtime has begun to serve the stream: it may have read a message.
         self._greeted = False
         self.cancelled = False
         self._running = False
         self._grace: asyncio.TimerHandle | None = None
         self._sending: set[asyncio.Task[bool]] = set()
+
+    @property
+    def variant(self) -> str:
+        """The side of a rollout that answers the running turn, or answered the last one."""
+        return self.last_variant if self._stream is None else self._stream.variant
 
     async def run(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
         """Answer a message."""
@@ -282,6 +296,7 @@ class RuntimeTurns:
     def close(self) -> None:
         """Close the stream."""
         if self._stream:
+            self.last_variant = self._stream.variant
             self._stream.cancel()
             self._stream = None
 

@@ -53,6 +53,10 @@ class TracedConnection:
         self._describe = describe
         self._headers = headers
 
+    @property
+    def variant(self) -> str:
+        return self._inner.variant
+
     async def probe(self, session_id: str) -> Probed:
         return await self._inner.probe(session_id)
 
@@ -68,6 +72,7 @@ class TracedConnection:
             if span.recording:
                 listener = _FirstTextListener(listener, span)
             outcome = await self._inner.turn(request, listener)
+            span.set_attribute(names.OMNIA_VARIANT, self._inner.variant)
             _record_outcome(span, outcome)
         return outcome
 
@@ -79,6 +84,7 @@ class TracedConnection:
         ) as span:
             self._describe(span)
             outcome = await self._inner.call(request, audio, listener)
+            span.set_attribute(names.OMNIA_VARIANT, self._inner.variant)
             _record_outcome(span, outcome)
         return outcome
 

@@ -1,7 +1,8 @@
 """Runs the probes, turns and calls that a conversation starts, one at a time."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 import structlog
@@ -122,15 +123,23 @@ class TurnRunner:
     async def _turn(self, job: StartTurn) -> None:
         began = self._connections.turn_started(job.accepted_at)
         output = _Output(
-            job.number, self._conversation, self._socket, self._connections, job.accepted_at
+            job.number,
+            self._conversation,
+            self._socket,
+            partial(self._first_chunk, job.accepted_at),
         )
         outcome: Done | Failed = BROKEN_OFF
         try:
             outcome = await _outcome(self._backend.turn(job.request, output), job.request)
             self._socket.apply(self._conversation.turn_ended(job.number, outcome))
         finally:
-            self._connections.turn_ended(began, success=isinstance(outcome, Done))
+            self._connections.turn_ended(
+                began, success=isinstance(outcome, Done), variant=self._backend.variant
+            )
         self._socket.turn_ended()
+
+    def _first_chunk(self, accepted_at: float) -> None:
+        self._connections.first_chunk(accepted_at, self._backend.variant)
 
     async def _call(self, job: StartCall) -> None:
         if self._call_limit.acquire():
@@ -170,10 +179,9 @@ class _Output:
     """The listener of one turn or call: text goes from its arrival straight to the socket."""
 
     __slots__ = (
-        "_accepted_at",
-        "_connections",
         "_conversation",
         "_number",
+        "_on_first_text",
         "_send",
         "_socket",
         "_text_frame",
@@ -184,26 +192,24 @@ class _Output:
         number: int,
         conversation: WebSocketConversation,
         socket: TurnSocket,
-        connections: Connections | None = None,
-        accepted_at: float = 0.0,
+        on_first_text: Callable[[], None] | None = None,
     ) -> None:
-        """With `connections` the time to the first text is measured."""
+        """`on_first_text` is called once, after the first text was sent."""
         self._number = number
         self._conversation = conversation
         self._socket = socket
         # Bound once: they are called with each piece of text.
         self._send = socket.send
         self._text_frame = conversation.text_frame
-        self._connections = connections
-        self._accepted_at = accepted_at
+        self._on_first_text = on_first_text
 
     def send_text(self, text: str) -> bool:
         frame = self._text_frame(self._number, text)
         if frame is not None:
             self._send(frame)
-        if self._connections is not None:
-            self._connections.first_chunk(self._accepted_at)
-            self._connections = None
+        if self._on_first_text is not None:
+            self._on_first_text()
+            self._on_first_text = None
         return self._socket.unwritten is None
 
     async def drain(self) -> None:

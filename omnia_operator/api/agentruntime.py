@@ -231,7 +231,8 @@ class AgentRuntimeStatus(Status):
     """Observed state of an AgentRuntime. Conditions: `Ready`, `DeploymentReady`, `ServiceReady`,
     `PromptPackReady`, `ProviderReady`, `ToolRegistryReady`, `SessionStoreReady`,
     `AutoscalingReady`, `ExposeReady`, `ExternalAuth`, `OIDCJWKSReady`, `CardSigned`,
-    `MediaReady`, `SessionRetention`, `ObjectsInSync`, `SpecEnforced`.
+    `MediaReady`, `SessionRetention`, `RolloutActive`, `TrafficRouting`, `ObjectsInSync`,
+    `SpecEnforced`.
     """
 
     phase: AgentPhase | None = None
@@ -282,6 +283,11 @@ class AgentRuntime(Resource):
             name="Endpoint", type="string", json_path=".status.serviceEndpoint", priority=1
         ),
         PrinterColumn(name="URL", type="string", json_path=".status.url", priority=1),
+        PrinterColumn(name="Rollout", type="string", json_path=".status.rollout.phase", priority=1),
+        PrinterColumn(name="Step", type="string", json_path=".status.rollout.step", priority=1),
+        PrinterColumn(
+            name="Weight", type="integer", json_path=".status.rollout.currentWeight", priority=1
+        ),
         _of_ready("Message", "message", priority=1),
     )
     scale: ClassVar = Scale(

@@ -40,9 +40,16 @@ _REGISTRY = Kind.TOOL_REGISTRY
 LATER = (
     Later(
         _AGENT,
-        "spec.rollout",
+        "spec.rollout.steps[].analysis",
         _given,
-        "Rollouts are not implemented yet: all traffic goes to the spec.",
+        "Analyses are not implemented yet: the rollout pauses here until a person decides.",
+        ignored=False,
+    ),
+    Later(
+        _AGENT,
+        "spec.rollout.trafficRouting.istio",
+        _given,
+        "Weights of Istio are not implemented yet: the facades of the agent split the traffic.",
     ),
     Later(
         _AGENT,

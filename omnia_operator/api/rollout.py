@@ -135,19 +135,90 @@ class TrafficRouting(Model):
     """Istio splits it."""
 
 
+class Promotion(StrEnum):
+    """What becomes of the spec when the candidate is promoted."""
+
+    SPEC = "spec"
+    HOLD = "hold"
+
+
 class Rollout(Model):
     """A gradual change to a candidate."""
 
     candidate: RolloutCandidate | None = None
     """What the candidate has instead of the spec's own; without it nothing is rolled out."""
     steps: Annotated[tuple[RolloutStep, ...], Field(min_length=1, max_length=64)]
-    """The steps, in order."""
+    """The steps, in order. After the last one the candidate is promoted."""
     sticky_session: StickySession | None = None
-    """Which requests stay on the same side."""
+    """Which requests stay on the same side. Sessions always do."""
     rollback: Rollback = Field(default_factory=Rollback)
     """What happens when the candidate fails."""
+    promotion: Promotion = Promotion.SPEC
+    """`spec` writes what was promoted into the spec, once. `hold` never writes: the status alone
+    has it, until the spec follows."""
     traffic_routing: TrafficRouting | None = None
-    """What splits the traffic; without it, the number of replicas does."""
+    """What splits the traffic; without it, the facades of the agent do, session by session."""
+
+
+class RolloutPhase(StrEnum):
+    """What a rollout does."""
+
+    IDLE = "Idle"
+    PROGRESSING = "Progressing"
+    PAUSED = "Paused"
+    PROMOTING = "Promoting"
+    ROLLING_BACK = "RollingBack"
+
+
+class RolloutResult(StrEnum):
+    """How a rollout ended."""
+
+    PROMOTED = "Promoted"
+    ROLLED_BACK = "RolledBack"
+
+
+class RolloutFields(Model):
+    """What a candidate may change, as one side of a rollout has it."""
+
+    prompt_pack_version: str | None = None
+    """Version of the PromptPack; without it, the highest."""
+    providers: tuple[NamedProvider, ...] = ()
+    """The providers."""
+    tool_registry_ref: ObjectRef | None = None
+    """The ToolRegistry."""
+
+
+class HeldFields(Model):
+    """What was promoted, while the spec still has what it replaced."""
+
+    replaced: RolloutFields
+    """What the spec has."""
+    promoted: RolloutFields
+    """What the agent runs with."""
+
+
+class WeightChange(Model):
+    """A weight, and when it begins."""
+
+    time: str
+    """Sessions that begin from then on are placed by this weight; RFC 3339."""
+    weight: Percent
+    """Percentage for the candidate."""
+
+
+class FinishedRollout(Model):
+    """The last rollout that ended."""
+
+    id: str
+    """Of what was rolled out over what."""
+    result: RolloutResult
+    """How it ended."""
+    reason: str = ""
+    """Why it was rolled back."""
+    time: str
+    """When it ended; RFC 3339."""
+    candidate_version: str | None = None
+    """Version of its candidate's PromptPack."""
 
 
 class RolloutStatus(Model):
@@ -163,3 +234,33 @@ class RolloutStatus(Model):
     """Version that serves the stable traffic."""
     candidate_version: str | None = None
     """Version that serves the candidate's traffic."""
+    phase: RolloutPhase = RolloutPhase.IDLE
+    """What the rollout does."""
+    step: str | None = None
+    """Number of the current step and of all steps, such as `3/6`."""
+    id: str | None = None
+    """Identifies what is rolled out over what."""
+    reason: str | None = None
+    """Why the phase is this one, as one word."""
+    message: str | None = None
+    """What it waits for, and what to do."""
+    start_time: str | None = None
+    """When it began; RFC 3339."""
+    step_start_time: str | None = None
+    """When the current step or phase began; RFC 3339."""
+    weights: Annotated[tuple[WeightChange, ...], Field(max_length=65)] = ()
+    """The weights since it began."""
+    stable: RolloutFields | None = None
+    """What the candidate is compared with."""
+    candidate: RolloutFields | None = None
+    """What is rolled out."""
+    over: bool = False
+    """Whether the candidate answers no sessions any more."""
+    writes: Annotated[int, Field(ge=0, le=2)] = 0
+    """Attempts to write the end of the rollout into the spec; 2: there is none any more."""
+    held: HeldFields | None = None
+    """What was promoted and the spec does not have yet, or again not."""
+    last: FinishedRollout | None = None
+    """The last rollout that ended."""
+    request: str | None = None
+    """Id of the last request of a person that was dealt with."""

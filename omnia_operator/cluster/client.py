@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from httpx2 import HTTPError, HTTPStatusError, Request, Response
@@ -30,6 +30,8 @@ from omnia_operator.cluster.store import version_of
 from omnia_operator.resolve import IssuerKeys, Key
 
 FIELD_MANAGER = labels.OPERATOR
+# Apart from what is applied: GitOps can be told to leave the fields of this manager alone.
+ROLLOUT_MANAGER = "omnia-rollout"
 
 PAGE = 50
 """Objects in one page of a listing. Larger pages raise the peak of the memory for parsing, of which
@@ -200,6 +202,20 @@ class ClusterClient:
         return await self._patch(_resource(kind), key, patch, PatchType.MERGE)
 
     @_mapped
+    async def edit(
+        self, kind: ObjectKind, key: Key, operations: Sequence[JsonObject]
+    ) -> JsonObject | None:
+        try:
+            return await self._patch(
+                _resource(kind), key, list(operations), PatchType.JSON, manager=ROLLOUT_MANAGER
+            )
+        except HTTPStatusError as error:
+            if error.response.status_code == _INVALID:  # a test failed
+                message = f"{kind} {key[1]} was changed meanwhile"
+                raise ClusterError(Code.UNAVAILABLE, message, transient=True) from error
+            raise
+
+    @_mapped
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> JsonObject | None:
         namespace, name = key
         body = {
@@ -319,6 +335,7 @@ class ClusterClient:
         kind: PatchType,
         *,
         force: bool = True,
+        manager: str = FIELD_MANAGER,
     ) -> JsonObject | None:
         try:
             found: JsonObject = await self._client.patch(
@@ -327,7 +344,7 @@ class ClusterClient:
                 body,
                 namespace=key[0],
                 patch_type=kind,
-                field_manager=FIELD_MANAGER,
+                field_manager=manager,
                 force=force,
             )
         except HTTPStatusError as error:

@@ -1,6 +1,6 @@
 """The port to the API server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from omnia_core.jsonvalue import JsonObject
@@ -50,6 +50,14 @@ class Cluster(Protocol):
 
     async def annotate(self, kind: ObjectKind, key: Key, annotations: Mapping[str, str]) -> None:
         """Set annotations of an object, if it still exists."""
+        ...
+
+    async def edit(self, kind: ObjectKind, key: Key, operations: Sequence[JsonObject]) -> None:
+        """Change single fields of a user's object by a JSON patch, unless a test of it fails.
+
+        Raises:
+            ClusterError: transient, if the object was changed meanwhile.
+        """
         ...
 
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:

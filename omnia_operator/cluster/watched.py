@@ -1,6 +1,6 @@
 """The cluster as the watches deliver it: reads use the store, writes go to the API server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.cluster.client import ClusterClient
@@ -55,6 +55,10 @@ class WatchedCluster:
         changed = await self._client.annotate(kind, key, annotations)
         if changed is not None and kind == POD:
             self._store.put(kind, changed)
+
+    async def edit(self, kind: ObjectKind, key: Key, operations: Sequence[JsonObject]) -> None:
+        # The watch delivers it: what was decided about the old one is written as its status first.
+        await self._client.edit(kind, key, operations)
 
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:
         changed = await self._client.put_status(kind, key, status)

@@ -26,6 +26,7 @@ from omnia_operator.plan.evals import evals_plan, with_evals
 from omnia_operator.plan.exposure import exposure_plan, service_plan
 from omnia_operator.plan.files import Folder, function_folder, runtime_folders
 from omnia_operator.plan.media import MediaPlan, media_plan
+from omnia_operator.plan.rollout import ROLLOUT_MOUNT, rollout_volume
 from omnia_operator.plan.sessions import SessionFilePlan, session_file_plan
 from omnia_operator.plan.shapes import ContainerPlan, MountPlan, SecretCopy, Settings
 from omnia_operator.plan.tools import tool_secrets
@@ -69,6 +70,7 @@ def plan(resolved: Resolved, settings: Settings) -> AgentPlan:
             *(folder.volume for folder in folders),
             auth.rules.volume,
             auth.volume,
+            *((rollout_volume(metadata.name),) if runs else ()),
             *(() if secrets is None else (secrets.volume,)),
             *(() if media is None else (media.volume,)),
             *(() if file is None else (file.volume,)),
@@ -185,6 +187,8 @@ def _facade(
         )
     env = with_doors(resolved, env)
     mounted = (*(folder.mount for folder in folders), auth.rules.mount, auth.mount)
+    if spec.facade.handler is Handler.RUNTIME:
+        mounted = (*mounted, ROLLOUT_MOUNT)
     if media is not None:
         env = media.facade(env)
         mounted = (*mounted, media.mount(read_only=False))

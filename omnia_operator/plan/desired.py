@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from omnia_core import names
 from omnia_core.env import FacadeEnv, RuntimeEnv
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.names import API_VERSION, Kind, Mode
+from omnia_core.names import API_VERSION, Kind, Mode, Variant
 from omnia_operator import labels
 from omnia_operator.labels import OwnedNames
 from omnia_operator.plan.evals import EvalsPlan
@@ -57,6 +57,12 @@ class AgentPlan:
     """The operator that applies it."""
     grants: tuple[str, ...] = ()
     """Providers and ToolRegistries of other namespaces that the agent uses."""
+    agent: str = ""
+    """Name of the AgentRuntime, where the objects have another."""
+    variant: Variant = Variant.STABLE
+    """The side of a rollout."""
+    rollout: str = ""
+    """Digest of what the pods run with, of an agent with a rollout."""
 
     @property
     def containers(self) -> Iterator[EnvContainer]:
@@ -73,7 +79,8 @@ class AgentPlan:
     @property
     def labels(self) -> JsonObject:
         """Labels of every object."""
-        return labels.owned(self.name)
+        owned = labels.owned(self.name)
+        return owned if not self.agent else {**owned, labels.AGENT_NAME: self.agent}
 
     @property
     def selector(self) -> JsonObject:
@@ -83,7 +90,20 @@ class AgentPlan:
     @property
     def pod_labels(self) -> JsonObject:
         """Labels of the pods."""
-        return {**(self.pods.labels or {}), **self.labels, labels.MODE: self.mode.value}
+        candidate = self.is_candidate
+        return {
+            **(self.pods.labels or {}),
+            **self.labels,
+            labels.MODE: self.mode.value,
+            labels.AGENT_NAME: self.agent or self.name,
+            labels.TRACK: "canary" if candidate else "stable",
+            labels.VARIANT: self.variant.value,
+        }
+
+    @property
+    def is_candidate(self) -> bool:
+        """Whether these are the objects of the candidate of a rollout."""
+        return self.variant is Variant.CANDIDATE
 
     @property
     def pod_annotations(self) -> JsonObject:
@@ -109,6 +129,7 @@ class AgentPlan:
     def deployment_annotations(self) -> JsonObject | None:
         """Annotations of the Deployment."""
         annotations = {labels.APPLIED_BY: self.operator, labels.GRANTS: ",".join(self.grants)}
+        annotations[labels.ROLLOUT] = self.rollout
         return {name: value for name, value in annotations.items() if value} or None
 
     @property
@@ -118,7 +139,7 @@ class AgentPlan:
             {
                 "apiVersion": API_VERSION,
                 "kind": Kind.AGENT_RUNTIME.value,
-                "name": self.name,
+                "name": self.agent or self.name,
                 "uid": self.uid,
                 "controller": True,
                 "blockOwnerDeletion": True,

@@ -1,7 +1,6 @@
 """Reconciles an AgentRuntime: fetch, resolve, plan, render, apply, prune, observe, status."""
 
 import datetime as dt
-from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,12 +21,11 @@ from omnia_operator.cluster.kinds import (
     SCALED_OBJECT,
     SERVICE,
 )
-from omnia_operator.cluster.manifest import Manifest, owned
+from omnia_operator.cluster.manifest import owned
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import Issuers
-from omnia_operator.manifests import render, secrets
+from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, files_hash, hashed, plan
-from omnia_operator.plan.doors import card_key_copy
 from omnia_operator.policy import refusals
 from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.claims import Claims, OtherOperator
@@ -39,7 +37,15 @@ from omnia_operator.reconcile.former_names import former_objects
 from omnia_operator.reconcile.grants import end_revoked
 from omnia_operator.reconcile.objects import apply, not_installed, prune
 from omnia_operator.reconcile.publish import announce, publish
-from omnia_operator.resolve import Found, Key, Problem, Resolved, SecretSource, resolve
+from omnia_operator.reconcile.rollout import (
+    RolloutDecision,
+    converge_candidate,
+    rollout_step,
+    with_rollout,
+    write_end,
+)
+from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
+from omnia_operator.resolve import Found, Key, Problem, Resolved, resolve
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
@@ -88,7 +94,9 @@ class _Outcome:
     """Hash of the mounted files; "" if they have not changed."""
     problems: tuple[Problem, ...] = ()
     news: tuple[Announcement, ...] = ()
-    """What others had changed in the objects."""
+    """What others had changed in the objects, and what became of the rollout."""
+    step: RolloutDecision | None = None
+    """What was decided about the rollout; None without one."""
 
 
 async def reconcile_agent(
@@ -124,11 +132,16 @@ async def reconcile_agent(
     if refused is not None:
         outcome = _Outcome(problems=(refused,))
     elif isinstance(resource, AgentRuntime):
+        step = await rollout_step(cluster, document, resource, now)
+        if step is not None:
+            # Stable may run with something else than the spec says.
+            resource, document = step.agent(resource), step.document
         found = await fetch(cluster, AGENT_RUNTIME, document, now)
         found = await with_issuers(cluster, resource, issuers, found)
         found = await with_card_key(cluster, resource, found)
         resolved = await checks.run(key[0], partial(resolve, resource, found))
-        outcome = await _converge(cluster, resource, settings, found, resolved, corrections)
+        outcome = await _converge(cluster, resource, settings, found, resolved, corrections, step)
+        outcome = replace(outcome, step=step)
     else:
         invalid = Problem("Ready", "InvalidSpec", str(resource), retry=False)
         outcome = _Outcome(problems=(invalid,))
@@ -136,6 +149,9 @@ async def reconcile_agent(
         news = await end_revoked(cluster, document, outcome.agent, former)
         outcome = replace(outcome, news=(*outcome.news, *news))
     deployment = await _deployment(cluster, document)
+    outcome = await _with_candidate(
+        cluster, outcome, deployment, settings, checks, corrections, now
+    )
     claims.applied(key, deployment, settings.operator)
     if _may_be_applied_still(document, outcome, now):
         return Requeue.after(_GRACE_SECONDS)
@@ -146,11 +162,29 @@ async def reconcile_agent(
     after = agent_status(facts, before, now)
     statuses = before, after
     await publish(cluster, AGENT_RUNTIME, document, statuses, good="Ready", bad=_WARNED, now=now)
+    await write_end(cluster, outcome.step)
     await announce(cluster, AGENT_RUNTIME, document, outcome.news, now)
     if outcome.files_hash and outcome.plan is not None:
         await _refresh(cluster, outcome.plan, outcome.files_hash)
     pending = any(condition.reason == ROUTE_PENDING for condition in after.conditions)
     return _requeue(outcome, _ROUTE_SECONDS if pending else None)
+
+
+async def _with_candidate(
+    cluster: Cluster,
+    outcome: _Outcome,
+    deployment: JsonObject | None,
+    settings: Settings,
+    checks: CheckThreads,
+    corrections: Corrections,
+    now: str,
+) -> _Outcome:
+    """Bring the candidate of a rollout to what was decided, where there is one."""
+    if outcome.step is None:
+        return outcome
+    pods = DeploymentState.of(deployment).desired if deployment else 1
+    step = await converge_candidate(cluster, outcome.step, settings, checks, corrections, pods, now)
+    return replace(outcome, step=step, news=(*outcome.news, *step.news))
 
 
 def _may_be_applied_still(document: JsonObject, outcome: _Outcome, now: str) -> bool:
@@ -208,7 +242,8 @@ def _requeue(outcome: _Outcome, route: float | None) -> Requeue:
     # These change without an event.
     canary = resolved.pack.wait if resolved.pack is not None else None
     oidc = _ISSUER_SECONDS if resolved.agent.spec.external_auth.oidc else None
-    waits = [seconds for seconds in (canary, oidc, route) if seconds]
+    rollout = outcome.step.plan.wake if outcome.step else None
+    waits = [seconds for seconds in (canary, oidc, route, rollout) if seconds]
     return Requeue.after(min(waits)) if waits else Requeue.NO
 
 
@@ -219,11 +254,14 @@ async def _converge(
     found: Found,
     resolved: Resolved | tuple[Problem, ...],
     corrections: Corrections,
+    step: RolloutDecision | None,
 ) -> _Outcome:
     if not isinstance(resolved, Resolved):
         return _Outcome(agent, problems=resolved)
-    versions = _versions(found)
+    versions = versions_of(found)
     planned = plan(resolved, settings)
+    if step is not None:
+        planned = with_rollout(planned, agent, step)
     missing = []
     if planned.pods.keda is not None and not await cluster.serves(SCALED_OBJECT):
         planned = replace(planned, pods=planned.pods.unscaled)
@@ -232,7 +270,7 @@ async def _converge(
         planned = replace(planned, exposure=None)
         missing.append(not_installed(HTTP_ROUTE))
     planned = hashed(planned, versions)
-    manifests = await _manifests(cluster, planned, resolved)
+    manifests = [*await copied_manifests(cluster, planned, resolved), *render(planned)]
     manifests += await former_objects(cluster, planned, manifests)
     applied = await apply(cluster, planned, manifests, corrections, found.at)
     pruned = await prune(cluster, planned, manifests)
@@ -249,25 +287,6 @@ async def _converge(
         ),
         news=tuple(applied.news),
     )
-
-
-def _versions(found: Found) -> dict[SecretSource, str]:
-    """Return for each key of the Secrets a digest of its value."""
-    return {
-        SecretSource(*key, name): digest
-        for key, data in found.secrets.items()
-        for name, digest in data.items()
-    }
-
-
-async def _manifests(cluster: Cluster, planned: AgentPlan, resolved: Resolved) -> list[Manifest]:
-    values = {}
-    for copy in planned.secret_copies:
-        source = await cluster.secret_values((copy.source.namespace, copy.source.name))
-        values[copy] = source.get(copy.source.key, "")
-        if not values[copy] and resolved.card_key and copy == card_key_copy(resolved):
-            values[copy] = b64encode(resolved.card_key.pem.encode()).decode()
-    return [*secrets(planned, values), *render(planned)]
 
 
 async def _deployment(cluster: Cluster, document: JsonObject) -> JsonObject | None:
@@ -303,6 +322,7 @@ async def _observe(
         ),
         has_service=_own(await cluster.get(SERVICE, key), metadata) is not None,
         route=await _route(cluster, outcome.agent, metadata),
+        rollout=outcome.step.status if outcome.step else None,
     )
 
 

@@ -20,6 +20,7 @@ from omnia_operator.cluster.kinds import (
 )
 from omnia_operator.cluster.manifest import Manifest, belongs, owned
 from omnia_operator.cluster.port import Cluster
+from omnia_operator.labels import OwnedNames
 from omnia_operator.manifests import Used, uses
 from omnia_operator.plan import AgentPlan
 from omnia_operator.reconcile.drift import Corrections, correction, drifted, keep
@@ -106,6 +107,15 @@ async def prune(cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest
     return secret
 
 
+async def delete_instance(cluster: Cluster, namespace: str, instance: str, uid: str) -> None:
+    """Delete the objects of an instance that an agent with this uid owns."""
+    for kind in OWNED:
+        for live in await cluster.find(kind, namespace, instance):
+            metadata = live["metadata"]
+            if owned(live, uid):
+                await cluster.delete(kind, (namespace, metadata["name"]), metadata["uid"])
+
+
 async def _own(cluster: Cluster, agent: AgentPlan, manifest: Manifest) -> JsonObject | None:
     """Return the object of a manifest; None if it does not exist.
 
@@ -121,14 +131,16 @@ async def _own(cluster: Cluster, agent: AgentPlan, manifest: Manifest) -> JsonOb
 async def _taken_without_manifest(
     cluster: Cluster, agent: AgentPlan, manifests: Iterable[Manifest]
 ) -> dict[Used, ClusterError]:
-    """Find somebody else's Secrets that pods would mount, where the agent needs none of its own."""
+    """Find somebody else's objects that pods would mount where the agent needs none of its own."""
     wanted = {Used(manifest.kind, manifest.key[1]) for manifest in manifests}
     used = {used for manifest in manifests for used in uses(manifest.body)}
     taken: dict[Used, ClusterError] = {}
-    for secret in sorted(({Used(SECRET, name) for name in agent.names.secrets} & used) - wanted):
-        live = await cluster.get(SECRET, (agent.namespace, secret.name))
+    schedule = OwnedNames(agent.agent or agent.name).config_map("rollout")
+    optional = {Used(CONFIG_MAP, schedule), *(Used(SECRET, each) for each in agent.names.secrets)}
+    for absent in sorted((optional & used) - wanted, key=str):
+        live = await cluster.get(absent.kind, (agent.namespace, absent.name))
         if live is not None and not belongs(live, agent.owners[0]):
-            taken[secret] = name_taken(SECRET, secret.name, agent.owners[0], live)
+            taken[absent] = name_taken(absent.kind, absent.name, agent.owners[0], live)
     return taken
 
 

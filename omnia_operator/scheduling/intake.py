@@ -78,5 +78,7 @@ def _owner(kind: ObjectKind, document: JsonObject) -> ObjectReference | None:
     metadata = document["metadata"]
     if kind not in (*OWNED, POD) or not is_ours(metadata):
         return None
-    agent = metadata["labels"].get(labels.INSTANCE, "")
+    found = metadata["labels"]
+    # The objects of a candidate are another instance.
+    agent = found.get(labels.AGENT_NAME) or found.get(labels.INSTANCE, "")
     return ObjectReference(AGENT_RUNTIME, (metadata["namespace"], agent))

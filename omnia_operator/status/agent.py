@@ -16,6 +16,7 @@ from omnia_operator.api.agentruntime import (
     Replicas,
 )
 from omnia_operator.api.meta import ConditionStatus
+from omnia_operator.api.rollout import RolloutStatus
 from omnia_operator.plan.doors import endpoints
 from omnia_operator.plan.exposure import public_url
 from omnia_operator.resolve import EXTERNAL_AUTH, OIDC_KEYS, Problem, Resolved
@@ -36,6 +37,7 @@ from omnia_operator.status.agent_conditions import (
 from omnia_operator.status.conditions import ConditionUpdate, dated, false, true
 from omnia_operator.status.evals import EVALS_READY, evals_conditions
 from omnia_operator.status.exposure import EXPOSE_READY, exposure_conditions
+from omnia_operator.status.rollout import ROLLOUT_ACTIVE, TRAFFIC_ROUTING, rollout_conditions
 from omnia_operator.status.workload import DeploymentState, PodState
 
 READY = "Ready"
@@ -64,6 +66,8 @@ _OPTIONAL = frozenset(
         MEDIA_READY,
         OBJECTS_IN_SYNC,
         SESSION_RETENTION,
+        ROLLOUT_ACTIVE,
+        TRAFFIC_ROUTING,
     }
 )
 
@@ -91,6 +95,8 @@ class AgentFacts:
     """Whether the facade accepts requests without credentials."""
     store_reached: bool = False
     """Whether pods have said that they reach the session store."""
+    rollout: RolloutStatus | None = None
+    """Progress of the rollout; None without one."""
 
 
 def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> AgentRuntimeStatus:
@@ -115,7 +121,7 @@ def agent_status(facts: AgentFacts, previous: AgentRuntimeStatus, now: str) -> A
         endpoints=_endpoints(facts) if facts.agent else previous.endpoints,
         url=public_url(facts.agent) if facts.agent else previous.url,
         selector=_selector(facts.agent) if facts.agent else previous.selector,
-        rollout=previous.rollout,
+        rollout=facts.rollout if facts.agent else previous.rollout,
         conditions=conditions,
     )
 
@@ -168,6 +174,8 @@ def _conditions(facts: AgentFacts, previous: AgentRuntimeStatus) -> Iterator[Con
     if facts.agent is not None:
         yield from exposure_conditions(facts.agent, problems, facts.route)
         yield from media_conditions(facts.agent)
+        if facts.rollout is not None:
+            yield from rollout_conditions(facts.agent, facts.rollout)
     if facts.agent is not None and facts.resolved is not None:
         yield from auth_conditions(
             facts.agent, problems, is_open=facts.open_to_all or _still_open(facts, previous)

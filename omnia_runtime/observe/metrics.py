@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from omnia_core.conversation.usage import Usage
+from omnia_core.names import Variant
 from omnia_core.sessions.retention import RetentionEffects
 
 _TURN_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
@@ -23,10 +24,21 @@ M = TypeVar("M", Counter, Histogram)
 
 
 class RuntimeMetrics:
-    """The metrics that the runtime writes; every series has the labels agent and namespace."""
+    """The metrics that the runtime writes.
 
-    def __init__(self, registry: CollectorRegistry, agent: str, namespace: str) -> None:
+    Every series has the labels agent and namespace, and what the sides of a rollout are compared by
+    has the label variant.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        agent: str,
+        namespace: str,
+        variant: str = Variant.STABLE,
+    ) -> None:
         self._const = {"agent": agent, "namespace": namespace}
+        self._variant = str(variant)
         self._registry = registry
         self._series: dict[tuple[object, tuple[str, ...]], Any] = {}
         self._gauge("omnia_runtime_info", "Always 1.").labels(**self._const).set(1)
@@ -47,7 +59,9 @@ class RuntimeMetrics:
             "Input tokens from the vendor's prompt cache.",
             *model,
         )
-        self._cost = self._counter("omnia_provider_cost_total", "Cost in US dollars.", *model)
+        self._cost = self._counter(
+            "omnia_provider_cost_total", "Cost in US dollars.", *model, "variant"
+        )
         self._first = self._histogram(
             "omnia_provider_time_to_first_token_seconds",
             "Time from a model call to the first piece of its answer.",
@@ -68,7 +82,11 @@ class RuntimeMetrics:
             "omnia_tool_call_duration_seconds", "Duration of a tool call.", _TOOL_SECONDS, *tool
         )
         self._turns = self._histogram(
-            "omnia_pipeline_duration_seconds", "Duration of a turn.", _TURN_SECONDS, "status"
+            "omnia_pipeline_duration_seconds",
+            "Duration of a turn.",
+            _TURN_SECONDS,
+            "status",
+            "variant",
         )
         inflight = self._gauge("omnia_runtime_turns_inflight", "Turns in flight.")
         self._inflight = inflight.labels(**self._const)
@@ -112,7 +130,7 @@ class RuntimeMetrics:
         self._series_of(self._input, provider, model).inc(usage.input_tokens)
         self._series_of(self._output, provider, model).inc(usage.output_tokens)
         self._series_of(self._cached, provider, model).inc(usage.cached_tokens)
-        self._series_of(self._cost, provider, model).inc(usage.cost_usd)
+        self._series_of(self._cost, provider, model, self._variant).inc(usage.cost_usd)
 
     def answering(self, provider: str, model: str, seconds: float) -> None:
         """Observe the time from a model call to the first piece of its answer."""
@@ -144,7 +162,8 @@ class RuntimeMetrics:
             raise
         finally:
             self._inflight.dec()
-            self._series_of(self._turns, status).observe(time.monotonic() - began)
+            elapsed = time.monotonic() - began
+            self._series_of(self._turns, status, self._variant).observe(elapsed)
 
     def limit_reached(self, limit: str) -> None:
         """Count a turn that reached a limit, as in `Allowance.exhausted`."""

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from omnia_core.env import RuntimeEnv
-from omnia_core.names import METADATA_REQUEST_ID
+from omnia_core.names import METADATA_REQUEST_ID, Variant
 from omnia_core.sessions import DeletedMessages, Message
 from omnia_core.telemetry.tracing import (
     NO_TRACER,
@@ -24,7 +24,13 @@ OPERATION = "invoke_agent"
 class RuntimeTracing:
     """Starts the spans of a runtime, with the attributes that all of them have."""
 
-    def __init__(self, tracer: Tracer = NO_TRACER, agent: str = "", namespace: str = "") -> None:
+    def __init__(
+        self,
+        tracer: Tracer = NO_TRACER,
+        agent: str = "",
+        namespace: str = "",
+        variant: str = Variant.STABLE,
+    ) -> None:
         """Trace one agent; by default nothing is traced."""
         self._tracer = tracer
         self._name = f"{OPERATION} {agent}"
@@ -33,12 +39,13 @@ class RuntimeTracing:
             names.AGENT: agent,
             names.OMNIA_AGENT: agent,
             names.OMNIA_NAMESPACE: namespace,
+            names.OMNIA_VARIANT: str(variant),
         }
 
     @classmethod
     def of(cls, tracer: Tracer, env: RuntimeEnv) -> "RuntimeTracing":
         """Trace the agent that an environment names."""
-        return cls(tracer, env.agent_name, env.namespace)
+        return cls(tracer, env.agent_name, env.namespace, env.variant)
 
     def turn(self, turn: UserTurn, metadata: Mapping[str, str]) -> Span:
         """Start the span of a turn; `metadata` is that of the gRPC call."""

@@ -64,7 +64,8 @@ def facade() -> CollectorRegistry:
     registry = CollectorRegistry()
     metrics = FacadeMetrics(registry, agent="a", namespace="n")
     metrics.session_store("runtime")
-    metrics.request_ended("runtime", 1.0, success=True)
+    metrics.request_ended("runtime", 1.0, success=True, variant="stable")
+    metrics.first_chunk(1.0, "stable")
     return registry
 
 
@@ -203,6 +204,7 @@ def test_no_label_can_hold_what_a_client_or_a_model_says() -> None:
         "tool",
         "type",
         "validator_type",
+        "variant",
         *CONSTANT,
     }
     # One for each API server, Lease, kind, condition of a status, status code and HTTP method.

@@ -58,4 +58,5 @@ async def test_a_warm_turn_passes_few_files(tmp_path: Path) -> None:
 
 
 async def test_a_warm_function_call_passes_few_files(tmp_path: Path) -> None:
-    assert len(await files_of_a_call(tmp_path)) <= 58
+    # Three of them place the call in a rollout.
+    assert len(await files_of_a_call(tmp_path)) <= 64

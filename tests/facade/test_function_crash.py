@@ -44,6 +44,9 @@ class BrokenStore(MemoryReplyStore):
 class Unreachable:
     """A runtime that nobody gets to."""
 
+    def variant_of(self, session_id: str, caller: Principal) -> str:
+        return "stable"
+
     def converse(self, session_id: str, caller: Principal) -> ConverseStream:
         raise NotImplementedError
 

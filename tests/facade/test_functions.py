@@ -78,7 +78,7 @@ async def test_a_call_returns_output_invocation_duration_and_usage(
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("application/json")
     assert answer.body["output"] == {"summary": "short"}
-    assert uuid.UUID(answer.body["invocation_id"]).version == 4
+    assert uuid.UUID(answer.body["invocation_id"]).version == 7
     assert answer.body["duration_ms"] >= 0
     assert answer.body["usage"] == {"input_tokens": 41, "output_tokens": 12, "cost_usd": 0.0008}
     assert orjson.loads(runtime.invoked[0].input_json) == GOOD

@@ -127,7 +127,7 @@ IDS = SessionIds(b"k" * KEY_BYTES)
 def test_an_id_is_a_uuid_and_proves_for_whom_it_was_made(user: str, other: str) -> None:
     session_id = IDS.new(user)
     assert re.fullmatch(
-        r"[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", session_id
+        r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", session_id
     )
     assert folder_name(session_id) == session_id
     assert IDS.made_for(session_id, user)

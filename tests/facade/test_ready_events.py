@@ -31,6 +31,8 @@ class Arrived:
 
     ended = False
 
+    variant = "stable"
+
     def __init__(self, *events: IncomingEvent) -> None:
         self._events = deque(events)
 

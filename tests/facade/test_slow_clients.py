@@ -64,7 +64,10 @@ async def test_who_reads_nothing_is_cut_off_and_the_turn_is_cancelled() -> None:
             active = 1.0
             while active:
                 active = await counted(facade, "omnia_agent_connections_active")
-        assert await counted(facade, "omnia_agent_requests_total", status="error") == 1
+        assert (
+            await counted(facade, "omnia_agent_requests_total", status="error", variant="stable")
+            == 1
+        )
         assert await counted(facade, "omnia_agent_requests_inflight") == 0
     assert 0 < runtime.chunks_sent < MEGABYTES * 16
 

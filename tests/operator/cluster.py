@@ -2,7 +2,7 @@
 
 import copy
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from omnia_core.errors import Code
@@ -206,6 +206,10 @@ class FakeCluster:
         metadata = self.objects[kind, key]["metadata"]
         metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
 
+    async def edit(self, kind: ObjectKind, key: Key, operations: Sequence[JsonObject]) -> None:
+        self.writes.append(f"edit {kind} {key[1]}")
+        self.put(patched(self.objects[kind, key], operations))
+
     async def put_status(self, kind: ObjectKind, key: Key, status: JsonObject) -> None:
         self.writes.append(f"status {kind} {key[1]}")
         self.objects[kind, key]["status"] = copy.deepcopy(status)
@@ -280,6 +284,24 @@ class FakeCluster:
 
 def _index(holder: Any, part: str) -> Any:
     return int(part) if isinstance(holder, list) else part.replace("~1", "/").replace("~0", "~")
+
+
+def patched(document: JsonObject, operations: Iterable[JsonObject]) -> JsonObject:
+    """Apply a JSON patch as the API server does; a test that fails is a conflict."""
+    made: JsonObject = copy.deepcopy(document)
+    for operation in operations:
+        *parents, last = operation["path"].removeprefix("/").split("/")
+        holder: Any = made
+        for part in parents:
+            holder = holder[_index(holder, part)]
+        key = _index(holder, last)
+        if operation["op"] == "remove":
+            del holder[key]
+        elif operation["op"] != "test":
+            holder[key] = operation["value"]
+        elif holder[key] != operation["value"]:
+            raise unavailable()
+    return made
 
 
 def _merged(live: JsonObject, wanted: JsonObject, former: JsonObject) -> JsonObject:

@@ -338,6 +338,25 @@ async def test_additions_that_may_not_be_removed_are_an_error() -> None:
         await server.client.remove_additions(SERVICE, ("b", "a"), ADDED)
 
 
+async def test_a_users_object_is_edited_by_another_manager_unless_it_was_changed() -> None:
+    operations = [
+        {"op": "test", "path": "/spec/a", "value": 1},
+        {"op": "replace", "path": "/spec/a", "value": 2},
+    ]
+    server = Server((200, document()), refused(422), refused(403))
+
+    assert await server.client.edit(SERVICE, ("b", "a"), operations) == document()
+    for transient in (True, False):
+        with pytest.raises(ClusterError) as error:
+            await server.client.edit(SERVICE, ("b", "a"), operations)
+        assert error.value.transient is transient
+
+    first = server.asked[0]
+    assert json.loads(first.content) == operations
+    assert first.headers["content-type"] == "application/json-patch+json"
+    assert first.url.params["fieldManager"] == "omnia-rollout"
+
+
 @pytest.mark.parametrize(("uid", "methods"), [("its", ["GET", "DELETE"]), ("another", ["GET"])])
 async def test_only_the_object_that_was_meant_is_deleted(uid: str, methods: list[str]) -> None:
     server = Server((200, document()), (200, {}))

@@ -28,9 +28,23 @@ from tests.operator import objects
 from tests.operator.cluster import everything
 from tests.operator.test_reconcile import OPENAI, settled
 
-ROLLOUT = {"candidate": {"promptPackVersion": "2.0.0"}, "steps": [{"setWeight": 10}]}
+ROLLOUT = {
+    "candidate": {"promptPackVersion": "2.0.0"},
+    "steps": [{"setWeight": 10}],
+    "trafficRouting": {
+        "istio": {
+            "virtualService": {"name": "shop", "routes": ["primary"]},
+            "destinationRule": {"name": "shop"},
+        }
+    },
+}
 CASES: list[tuple[ObjectKind, str, JsonObject, str]] = [
-    (AGENT_RUNTIME, "helper", objects.agent({"rollout": ROLLOUT}), "spec.rollout"),
+    (
+        AGENT_RUNTIME,
+        "helper",
+        objects.agent({"rollout": ROLLOUT}),
+        "spec.rollout.trafficRouting.istio",
+    ),
     (
         PROVIDER,
         "model",

@@ -272,7 +272,10 @@ def test_a_value_is_shown_without_writing_the_whole_document() -> None:
 
 
 LATER: list[tuple[JsonObject, str]] = [
-    (objects.agent({"rollout": {"steps": [{"setWeight": 5}]}}), "spec.rollout"),
+    (
+        objects.agent({"rollout": {"steps": [{"analysis": {"templateName": "quality"}}]}}),
+        "spec.rollout.steps[0].analysis",
+    ),
     (
         objects.registry(
             objects.handler(),

@@ -255,8 +255,12 @@ async def test_every_object_is_applied_after_those_that_it_uses(case: Path) -> N
         live = cluster.objects[applied_object.kind, (namespace, applied_object.name)]
         own = {used for used in uses(live) if used.name in OwnedNames(name).every}
         assert own & set(order) <= set(order[:position])
-        # The only one that may be missing is mounted as optional.
-        assert own - set(order) <= {Used(SECRET, OwnedNames(name).auth_secret)}
+        # Those that may be missing are mounted as optional.
+        assert own - set(order) <= {
+            Used(SECRET, OwnedNames(name).auth_secret),
+            Used(SECRET, OwnedNames(name).peer_secret),
+            Used(CONFIG_MAP, OwnedNames(name).config_map("rollout")),
+        }
 
 
 def test_the_fake_hides_what_the_watches_do_not_deliver() -> None:

@@ -14,6 +14,7 @@ from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import Handler, Mode
 from omnia_core.units import Duration
 from omnia_operator.plan import AgentPlan, MountPlan, SecretCopy, Settings, plan
+from omnia_operator.plan.rollout import ROLLOUT_MOUNT, rollout_volume
 from omnia_operator.resolve import Found, SecretSource
 from omnia_operator.settings import settings_of
 from tests.operator import objects, world
@@ -59,7 +60,7 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         "registry:5000/facade:1",
         "registry:5000/runtime:1",
     ]
-    assert made.facade.mounts == AUTH_MOUNTS
+    assert made.facade.mounts == (*AUTH_MOUNTS, ROLLOUT_MOUNT)
     assert made.runtime.mounts == (
         MountPlan("omnia-pack", "/etc/omnia/pack"),
         MountPlan("omnia-tools", "/etc/omnia/tools"),
@@ -70,6 +71,7 @@ def test_an_agent_is_a_facade_and_a_runtime_with_their_files() -> None:
         {"name": "omnia-tools", "configMap": {"name": "omnia-helper-tools"}},
         {"name": "omnia-providers", "configMap": {"name": "omnia-helper-providers"}},
         *AUTH_VOLUMES,
+        rollout_volume("helper"),
     )
     assert content(made, "pack") == {
         "1.0.0.json": world.PACK_TEXT,
@@ -215,7 +217,7 @@ def test_a_function_gives_its_schemas_to_both_containers() -> None:
     file = decode_json(content(made, "function")["function.json"], FunctionFile, "it")
     assert file == FunctionFile("helper", {"type": "string"}, {"type": "object"})
     mount = MountPlan("omnia-function", "/etc/omnia/function")
-    assert made.facade.mounts == (mount, *AUTH_MOUNTS)
+    assert made.facade.mounts == (mount, *AUTH_MOUNTS, ROLLOUT_MOUNT)
     assert made.runtime is not None
     assert made.runtime.mounts[-1] == mount
     assert made.facade.env.mode is made.runtime.env.mode is Mode.FUNCTION

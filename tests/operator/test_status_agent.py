@@ -51,7 +51,8 @@ def resolved(
 
 def test_the_status_of_an_agent_that_runs_is_complete() -> None:
     rollout = RolloutStatus()
-    status = status_of(resolved=resolved(), previous=AgentRuntimeStatus(rollout=rollout))
+    before = AgentRuntimeStatus(rollout=RolloutStatus(active=True))
+    status = status_of(resolved=resolved(), previous=before, rollout=rollout)
     assert status.replicas is not None
     numbers = (status.replicas.desired, status.replicas.ready, status.replicas.available)
     assert (numbers, status.phase, status.rollout) == ((2, 2, 2), AgentPhase.RUNNING, rollout)
@@ -65,6 +66,7 @@ def test_the_status_of_an_agent_that_runs_is_complete() -> None:
         "ServiceReady": ("True", "ServiceCreated", ""),
         "PromptPackReady": ("True", "PromptPackFound", ""),
         "ProviderReady": ("True", "ProviderFound", ""),
+        "RolloutActive": ("False", "NoActiveRollout", ""),
     }
     assert {each.observed_generation for each in status.conditions} == {3}
 

@@ -1,11 +1,11 @@
 """What the tool does: a turn of the agent, or a call of the function."""
 
-import uuid
 from typing import Protocol
 
 from omnia_core.conversation.error_codes import ErrorCode
 from omnia_core.conversation.listener import TurnListener
 from omnia_core.jsonvalue import JsonObject, json_bytes, parse_json
+from omnia_core.session_ids import new_session_id
 from omnia_facade.backend.audio import AudioQueue
 from omnia_facade.backend.events import (
     CallRequest,
@@ -118,7 +118,7 @@ class FunctionTarget:
         client_tools: bool = False,  # noqa: ARG002 - a function has no tools of the client
     ) -> Run:
         body = json_bytes(arguments if self._object else arguments.get(INPUT))
-        call = FunctionInvocation(str(uuid.uuid4()), exchange.request.caller, self._seconds)
+        call = FunctionInvocation(new_session_id(), exchange.request.caller, self._seconds)
         return await exchange.begin_call(_FunctionCall(self._function, call), body.decode())
 
     def result(self, done: Done, session_id: str, request: McpRequest) -> JsonObject:  # noqa: ARG002
@@ -131,6 +131,10 @@ class _FunctionCall:
     def __init__(self, function: Function, call: FunctionInvocation) -> None:
         self._function = function
         self._call = call
+
+    @property
+    def variant(self) -> str:
+        return self._function.variant_of(self._call)
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:  # noqa: ARG002 - a function has one answer
         try:

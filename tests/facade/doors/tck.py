@@ -56,6 +56,7 @@ from omnia_facade.doors.registry import DOORS
 from omnia_facade.http.doors import DoorRoute
 from omnia_facade.http.forward import Forwarder
 from omnia_facade.http.server import HttpServer
+from omnia_facade.rollout.files import RolloutFiles
 from omnia_facade.timings import USUAL
 
 MESSAGE_ID = "tck-message-id"
@@ -82,6 +83,8 @@ class ScriptedConnection:
     def __init__(self) -> None:
         self._answered = asyncio.Event()
         self._cancelled = asyncio.Event()
+
+    variant = "stable"
 
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:
         name = request.metadata.get(MESSAGE_ID, "")
@@ -199,7 +202,8 @@ async def serve(port: int = 0) -> None:
         doors=("a2a",),
     )
     async with contextlib.AsyncExitStack() as stack:
-        context = _open_context(env, USUAL, program_registry("facade"), stack)
+        rollout = RolloutFiles(env.rollout_path)
+        context = _open_context(env, USUAL, program_registry("facade"), stack, rollout)
         (entry,) = (entry for entry in DOORS if entry.name == "a2a")
         scripted = replace(entry, module=__name__ if __name__ != "__main__" else MODULE)
         kernel = open_kernel(context, ScriptedBackend(), None, None)

@@ -37,6 +37,8 @@ class ScriptedConnection:
         self.cancelled = False
         self.said = 0
 
+    variant = "stable"
+
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done | Failed:  # noqa: ARG002 - the port's
         for entry in self._script:
             if self.cancelled:

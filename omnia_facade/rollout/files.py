@@ -1,0 +1,89 @@
+"""The mounted files of a rollout, which change while the pod runs."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from msgspec import Struct
+
+from omnia_core.errors import ConfigurationError
+from omnia_core.files.changes import Signature, signature
+from omnia_core.files.reading import read_text
+from omnia_core.files.rollout import (
+    SCHEDULE_FILE,
+    TOKEN_FILE,
+    Schedule,
+    on_candidate,
+    parse_schedule,
+)
+
+# The files are checked for changes by a request, if the last check was so long ago.
+CHECK_SECONDS = 1.0
+
+_log = structlog.get_logger()
+
+
+class _Read(Struct, frozen=True):
+    """One state of the files."""
+
+    schedule: Schedule | None = None
+    token: str = ""
+
+
+class RolloutFiles:
+    """The schedule of the running rollout, and the token for the pods of its candidate."""
+
+    def __init__(self, folder: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read nothing yet; the folder may be empty or absent, and `clock` returns seconds."""
+        self._folder = Path(folder)
+        self._clock = clock
+        self._checked: float | None = None
+        self._signature: Signature | None = None
+        self._read = _Read()
+
+    @property
+    def token(self) -> str:
+        """What a facade says to enter a pod of the candidate; "" where nobody is let in."""
+        return self._current().token
+
+    @property
+    def header(self) -> str:
+        """The header whose value places callers, in lower case; "" for none."""
+        schedule = self._current().schedule
+        return "" if schedule is None else schedule.hash_on.lower()
+
+    def placed(self, session_id: str, affinity: str) -> Schedule | None:
+        """Return the rollout whose candidate answers a session; None: stable does."""
+        schedule = self._current().schedule
+        if schedule is None:
+            return None
+        now_ms = time.time_ns() // 1_000_000
+        return schedule if on_candidate(schedule, session_id, affinity, now_ms) else None
+
+    def _current(self) -> _Read:
+        now = self._clock()
+        if self._checked is None or now - self._checked >= CHECK_SECONDS:
+            self._checked = now
+            # The folder alone changes at each swap of the kubelet's symbolic links.
+            current = signature([self._folder / SCHEDULE_FILE, self._folder / TOKEN_FILE])
+            if current != self._signature:
+                self._signature = current
+                self._read = self._parsed()
+        return self._read
+
+    def _parsed(self) -> _Read:
+        path, token = self._folder / SCHEDULE_FILE, self._folder / TOKEN_FILE
+        try:
+            schedule = parse_schedule(read_text(str(path)), str(path)) if path.exists() else None
+            text = read_text(str(token)).strip() if token.exists() else ""
+        except ConfigurationError as error:
+            # A session must not change its side because a file is broken.
+            _log.error(
+                "the files of the rollout are unusable; the last ones hold", reason=str(error)
+            )
+            return self._read
+        if schedule is not None:
+            weights = [weight for _, weight in schedule.steps]
+            _log.info("rollout read", id=schedule.id, weights=weights, over=schedule.over)
+        return _Read(schedule, text)

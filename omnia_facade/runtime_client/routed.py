@@ -1,0 +1,257 @@
+"""The client of a rollout: each session is answered by the runtime of its side."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from msgspec import Struct
+
+from omnia_core.names import Variant
+from omnia_facade.auth.principal import Principal
+from omnia_facade.backend.port import Cancellation, Probed, Reading
+from omnia_facade.rollout.files import RolloutFiles
+from omnia_facade.runtime_client.port import (
+    ConverseStream,
+    IncomingEvent,
+    Invocation,
+    OutgoingMessage,
+    RuntimeClient,
+    RuntimeFailed,
+    RuntimeHealth,
+    TextReceiver,
+)
+
+UNREACHABLE = "unreachable"
+NO_ADDRESS = "no_address"
+STEP_IN_REASONS = (UNREACHABLE, NO_ADDRESS)
+
+T = TypeVar("T")
+_log = structlog.get_logger()
+
+
+class SessionPlacement(Struct, frozen=True):
+    """A session that the candidate answers: at one of the pods behind `address`, `host:port`."""
+
+    session_id: str
+    address: str
+
+
+Reach = Callable[[SessionPlacement], Awaitable[RuntimeClient | None]]
+"""Returns the client of the candidate's pod of a session; None: it has no pod."""
+
+
+class RoutedRuntime:
+    """Routes each session to its side. Stable steps in for a candidate that is unreachable."""
+
+    def __init__(
+        self,
+        stable: RuntimeClient,
+        files: RolloutFiles,
+        reach: Reach,
+        close: Callable[[], Awaitable[None]],
+        stepped_in: Callable[[str], None],
+    ) -> None:
+        """Route between two runtimes.
+
+        Args:
+            stable: the runtime of this pod.
+            files: decide about a session, or about the id of a call.
+            reach: finds the candidate's pod of a session.
+            close: closes the clients that `reach` has returned.
+            stepped_in: called with the reason, one of `STEP_IN_REASONS`, when stable steps in.
+        """
+        self._stable = stable
+        self._files = files
+        self._reach = reach
+        self._close = close
+        self._stepped_in = stepped_in
+
+    def variant_of(self, session_id: str, caller: Principal) -> str:
+        placed = self._place(session_id, caller)
+        return Variant.STABLE if placed is None else Variant.CANDIDATE
+
+    def converse(self, session_id: str, caller: Principal) -> ConverseStream:
+        placed = self._place(session_id, caller)
+        if placed is None:
+            return self._stable.converse(session_id, caller)
+        return _CandidateStream(self, placed, caller)
+
+    async def has_conversation(self, session_id: str, caller: Principal) -> Probed:
+        return await self._ask(
+            session_id, caller, lambda runtime: runtime.has_conversation(session_id, caller)
+        )
+
+    async def cancel_turn(self, session_id: str, caller: Principal) -> Cancellation:
+        return await self._ask(
+            session_id, caller, lambda runtime: runtime.cancel_turn(session_id, caller)
+        )
+
+    async def read_conversation(
+        self, session_id: str, caller: Principal, last_turns: int
+    ) -> Reading:
+        return await self._ask(
+            session_id,
+            caller,
+            lambda runtime: runtime.read_conversation(session_id, caller, last_turns),
+        )
+
+    async def invoke(
+        self, input_json: str, invocation_id: str, caller: Principal, *, seconds: float
+    ) -> Invocation:
+        placed = self._place(invocation_id, caller)
+        runtime = None if placed is None else await self.candidate(placed)
+        # A call that has reached the candidate may have had effects: it is not made twice.
+        if runtime is not None and await self._answers(runtime):
+            return await runtime.invoke(input_json, invocation_id, caller, seconds=seconds)
+        return await self._stable.invoke(input_json, invocation_id, caller, seconds=seconds)
+
+    async def health(self) -> RuntimeHealth:
+        return await self._stable.health()
+
+    async def close(self) -> None:
+        await self._close()
+        await self._stable.close()
+
+    async def candidate(self, placed: SessionPlacement) -> RuntimeClient | None:
+        """Return the client of the candidate's pod of a session; None: stable has to step in."""
+        runtime = await self._reach(placed)
+        if runtime is None:
+            self.step_in(placed, NO_ADDRESS)
+        return runtime
+
+    def step_in(self, placed: SessionPlacement, reason: str) -> None:
+        """Count that stable answers in place of the candidate."""
+        self._stepped_in(reason)
+        _log.warning(
+            "stable answers in place of the candidate",
+            session_id=placed.session_id,
+            reason=reason,
+            candidate=placed.address,
+        )
+
+    def stable_stream(self, session_id: str, caller: Principal) -> ConverseStream:
+        """Begin a stream of the runtime of this pod."""
+        return self._stable.converse(session_id, caller)
+
+    def _place(self, session_id: str, caller: Principal) -> SessionPlacement | None:
+        """Return where a session is answered; None: by stable."""
+        schedule = self._files.placed(session_id, caller.affinity)
+        return None if schedule is None else SessionPlacement(session_id, schedule.candidate)
+
+    async def _answers(self, runtime: RuntimeClient) -> bool:
+        try:
+            await runtime.health()
+        except RuntimeFailed as failed:
+            if not failed.unreachable:
+                return True
+            self._stepped_in(UNREACHABLE)
+            return False
+        return True
+
+    async def _ask(
+        self, session_id: str, caller: Principal, ask: Callable[[RuntimeClient], Awaitable[T]]
+    ) -> T:
+        """Ask the side of a session; questions have no effect, so that they may be repeated."""
+        placed = self._place(session_id, caller)
+        runtime = None if placed is None else await self.candidate(placed)
+        if placed is None or runtime is None:
+            return await ask(self._stable)
+        try:
+            return await ask(runtime)
+        except RuntimeFailed as failed:
+            if not failed.unreachable:
+                raise
+            self.step_in(placed, UNREACHABLE)
+            return await ask(self._stable)
+
+
+class _CandidateStream:
+    """A stream of the candidate, for which stable steps in before the candidate has begun.
+
+    A candidate that has sent something serves the stream: it may have read the message, stored it
+    and called tools. From then on the turn fails as it does when a runtime dies.
+    """
+
+    __slots__ = ("_caller", "_cancelled", "_placed", "_routed", "_sent", "_stream", "_untouched")
+
+    def __init__(self, routed: RoutedRuntime, placed: SessionPlacement, caller: Principal) -> None:
+        self._routed = routed
+        self._placed = placed
+        self._caller = caller
+        self._stream: ConverseStream | None = None
+        self._sent: list[OutgoingMessage] = []
+        self._untouched = True
+        self._cancelled = False
+
+    @property
+    def ended(self) -> bool:
+        return self._cancelled if self._stream is None else self._stream.ended
+
+    @property
+    def variant(self) -> str:
+        return Variant.CANDIDATE if self._stream is None else self._stream.variant
+
+    async def send(self, message: OutgoingMessage) -> bool:
+        if self._untouched:
+            self._sent.append(message)
+        stream = self._stream or await self._open()
+        # What was lost before the candidate began is sent again, by `read`.
+        return await stream.send(message) or self._untouched
+
+    async def read(self, receiver: TextReceiver) -> IncomingEvent | None:
+        stream = self._stream or await self._open()
+        relay = _FirstText(receiver, self._begun) if self._untouched else receiver
+        try:
+            event = await stream.read(relay)
+        except RuntimeFailed as failed:
+            if not failed.unreachable or not self._untouched or self._cancelled:
+                raise
+            self._routed.step_in(self._placed, UNREACHABLE)
+            stream = self._stream = self._to_stable()
+            for message in self._sent:
+                await stream.send(message)
+            self._begun()
+            return await stream.read(receiver)
+        self._begun()
+        return event
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._stream is not None:
+            self._stream.cancel()
+
+    async def _open(self) -> ConverseStream:
+        runtime = await self._routed.candidate(self._placed)
+        if self._stream is None:
+            if runtime is None:
+                self._untouched = False
+                self._stream = self._to_stable()
+            else:
+                self._stream = runtime.converse(self._placed.session_id, self._caller)
+            if self._cancelled:
+                self._stream.cancel()
+        return self._stream
+
+    def _to_stable(self) -> ConverseStream:
+        return self._routed.stable_stream(self._placed.session_id, self._caller)
+
+    def _begun(self) -> None:
+        self._untouched = False
+        self._sent = []
+
+
+class _FirstText:
+    """Notes the first text of a stream."""
+
+    __slots__ = ("_begun", "_receiver")
+
+    def __init__(self, receiver: TextReceiver, begun: Callable[[], None]) -> None:
+        self._receiver = receiver
+        self._begun = begun
+
+    def send_text(self, text: str) -> bool:
+        self._begun()
+        return self._receiver.send_text(text)
+
+    async def drain(self) -> None:
+        await self._receiver.drain()

@@ -1,0 +1,239 @@
+"""On a real cluster a candidate gets its part of the new sessions, and cuts no conversation."""
+
+import json
+import math
+
+import pytest
+
+from omnia_core.files.rollout import on_candidate, parse_schedule
+from omnia_core.jsonvalue import JsonObject
+from omnia_core.session_ids import began_ms
+from omnia_operator import labels
+from tests.cluster.agents import condition, here, pods, ready
+from tests.cluster.harness.images import image
+from tests.cluster.harness.waiting import wait_until
+from tests.cluster.kubectl import Kubectl
+from tests.cluster.prompt_teller import begin_sessions, prompt_teller
+from tests.cluster.test_canary import MODEL, version
+from tests.operator import objects
+
+pytestmark = [pytest.mark.usefixtures("omnia"), pytest.mark.timeout(420)]
+
+SESSIONS = 400
+OPEN = 40
+CANARY = "helper-canary"
+
+# Each client keeps its WebSocket and its session, and notes whatever is not the answer of before.
+_TALKING = """
+import asyncio, collections, json, os, sys
+from websockets.asyncio.client import connect
+url, count = sys.argv[1], int(sys.argv[2])
+seen = collections.Counter(answered=0, closed=0, failed=0, changed=0)
+versions = collections.Counter()
+async def client():
+    first = ""
+    try:
+        async with connect(url, open_timeout=30) as socket:
+            json.loads(await socket.recv())
+            while not os.path.exists("/tmp/over"):
+                await socket.send(json.dumps({"type": "message", "content": "Which version?"}))
+                while True:
+                    frame = json.loads(await asyncio.wait_for(socket.recv(), 60))
+                    if frame["type"] in ("done", "error"):
+                        break
+                if frame["type"] == "error":
+                    seen["failed"] += 1
+                else:
+                    seen["answered"] += 1
+                    first = first or frame["content"]
+                    seen["changed"] += frame["content"] != first
+                await asyncio.sleep(2)
+    except Exception:
+        seen["closed"] += 1
+    versions[first] += 1
+async def main():
+    await asyncio.gather(*(client() for _ in range(count)))
+    print(json.dumps({**seen, "versions": versions}))
+asyncio.run(main())
+"""
+
+
+def start_talking(kubectl: Kubectl, name: str) -> None:
+    kubectl(
+        *("run", name, f"--image={image('facade')}", "--restart=Never", "--command", "--"),
+        *("python", "-c", _TALKING, "ws://helper:8080/ws", str(OPEN)),
+    )
+    kubectl("wait", "--for=condition=Ready", f"pod/{name}", "--timeout=60s")
+
+
+def stop_talking(kubectl: Kubectl, name: str) -> JsonObject:
+    kubectl("exec", name, "--", "python", "-c", "open('/tmp/over', 'w')")
+    kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", f"pod/{name}", "--timeout=90s")
+    seen: JsonObject = json.loads(kubectl("logs", name))
+    return seen
+
+
+def manifest(redis: str, steps: list[JsonObject], candidate: str | None = "2.0.0") -> JsonObject:
+    """An agent on version 1.0.0 whose model says which version it is, with its rollout."""
+    rollout: JsonObject = {"steps": steps, "rollback": {"cooldown": "1s"}}
+    if candidate is not None:
+        rollout["candidate"] = {"promptPackVersion": candidate}
+    return here(
+        objects.agent(
+            {
+                "provider": MODEL,
+                "providers": None,
+                "promptPackRef": {"name": "pack", "version": "1.0.0"},
+                "session": {"type": "redis", "storeRef": {"name": redis}},
+                "rollout": rollout,
+            }
+        )
+    )
+
+
+def begin(kubectl: Kubectl, redis: str, steps: list[JsonObject]) -> set[str]:
+    """Make the agent without a candidate, then begin the rollout; return the pods of stable."""
+    kubectl.apply(*prompt_teller())
+    kubectl.wait_available("teller")
+    kubectl.apply(*version("1.0.0"), *version("2.0.0"), manifest(redis, steps, None))
+    ready(kubectl, "helper")
+    before = pods(kubectl)
+    kubectl.apply(manifest(redis, steps))
+    return before
+
+
+def rollout(kubectl: Kubectl) -> JsonObject:
+    found: JsonObject = kubectl.get("agentruntime", "helper").get("status", {}).get("rollout", {})
+    return found
+
+
+def ask(kubectl: Kubectl, request: str) -> None:
+    note = f"{labels.ROLLOUT_REQUEST}={request}"
+    kubectl("annotate", "agentruntime", "helper", note, "--overwrite")
+
+
+def until(kubectl: Kubectl, phase: str, weight: int | None = None, seconds: float = 120) -> None:
+    def there() -> bool:
+        found = rollout(kubectl)
+        same = weight is None or found.get("currentWeight") == weight
+        return found.get("phase") == phase and same
+
+    wait_until(f"the rollout is {phase} at {weight}", there, seconds=seconds)
+
+
+def idle(kubectl: Kubectl, result: str) -> None:
+    until(kubectl, "Idle")
+    assert rollout(kubectl)["last"]["result"] == result
+    kubectl.wait_gone("deployment", CANARY)
+    kubectl.wait_gone("service", CANARY)
+
+
+def in_force(kubectl: Kubectl, weight: int) -> None:
+    """Return when new sessions are placed by a weight."""
+
+    def placed() -> bool:
+        began = begin_sessions(kubectl, "helper", 20)
+        text = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
+        schedule = parse_schedule(text, "")
+        ((start, last), *_) = reversed(schedule.steps)
+        return last == weight and all((began_ms(session) or 0) >= start for session in began)
+
+    wait_until(f"{weight} % is in force", placed, seconds=90)
+
+
+PAUSED: list[JsonObject] = [
+    {"setWeight": 10},
+    {"pause": {}},
+    {"setWeight": 50},
+    {"pause": {}},
+    {"setWeight": 100},
+]
+
+
+def test_the_weights_are_right_and_a_promotion_writes_the_spec_and_rolls_no_pod(
+    kubectl: Kubectl, redis: str
+) -> None:
+    before = begin(kubectl, redis, PAUSED)
+    for number, weight in enumerate((10, 50)):
+        until(kubectl, "Paused", weight)
+        in_force(kubectl, weight)
+        began = begin_sessions(kubectl, "helper", SESSIONS)
+        text = kubectl.get("configmap", "omnia-helper-rollout")["data"]["rollout.json"]
+        schedule = parse_schedule(text, "")
+        for session, said in began.items():
+            now = began_ms(session) or 0
+            expected = "2.0.0" if on_candidate(schedule, session, "", now) else "1.0.0"
+            assert said == expected
+        sigma = math.sqrt(SESSIONS * weight / 100 * (1 - weight / 100))
+        on = list(began.values()).count("2.0.0")
+        assert abs(on - SESSIONS * weight / 100) <= 3 * sigma
+        assert pods(kubectl) == before
+        ask(kubectl, f"promote {number}")
+    idle(kubectl, "Promoted")
+    agent = kubectl.get("agentruntime", "helper")
+    assert agent["spec"]["promptPackRef"]["version"] == "2.0.0"
+    assert agent["status"]["rollout"]["active"] is False
+    assert pods(kubectl) == before, "a pack alone replaces no pod"
+    assert set(begin_sessions(kubectl, "helper", 20).values()) == {"2.0.0"}
+
+
+def test_no_conversation_is_cut_by_a_promotion_or_an_abort(kubectl: Kubectl, redis: str) -> None:
+    before = begin(kubectl, redis, PAUSED)
+    until(kubectl, "Paused", 10)
+    ask(kubectl, "promote 1")
+    until(kubectl, "Paused", 50)
+    in_force(kubectl, 50)
+    start_talking(kubectl, "aborted")
+    ask(kubectl, "abort 2 a try")
+    idle(kubectl, "RolledBack")
+    seen = stop_talking(kubectl, "aborted")
+    assert (seen["closed"], seen["failed"], seen["changed"]) == (0, 0, 0), seen
+    assert set(seen["versions"]) == {"1.0.0", "2.0.0"}, "both sides were talked to"
+    assert pods(kubectl) == before
+
+    kubectl.apply(manifest(redis, PAUSED))
+    ask(kubectl, "retry 3")
+    until(kubectl, "Paused", 10)
+    ask(kubectl, "promote 4")
+    until(kubectl, "Paused", 50)
+    in_force(kubectl, 50)
+    start_talking(kubectl, "promoted")
+    ask(kubectl, "promote 5")
+    idle(kubectl, "Promoted")
+    seen = stop_talking(kubectl, "promoted")
+    assert (seen["closed"], seen["failed"], seen["changed"]) == (0, 0, 0), seen
+    assert set(seen["versions"]) == {"1.0.0", "2.0.0"}
+    assert pods(kubectl) == before
+
+
+def test_an_operator_that_is_killed_at_each_change_of_the_status_ends_in_the_same_state(
+    kubectl: Kubectl, omnia: Kubectl, redis: str
+) -> None:
+    steps: list[JsonObject] = [
+        {"setWeight": 50},
+        {"pause": {"duration": "5s"}},
+        {"setWeight": 100},
+    ]
+    seen: set[tuple[object, ...]] = set()
+    begin(kubectl, redis, steps)
+
+    def over() -> bool:
+        found = rollout(kubectl)
+        state = tuple(found.get(name) for name in ("phase", "currentStep", "writes", "over"))
+        if state not in seen:
+            seen.add(state)
+            selector = f"{labels.NAME}={labels.OPERATOR}"
+            for pod in omnia.list("pods", selector):
+                name = pod["metadata"]["name"]
+                omnia("delete", "pod", name, "--grace-period=0", "--force", "--ignore-not-found")
+        return "last" in found
+
+    wait_until("the rollout is over", over, seconds=300)
+    omnia.wait_available("omnia-operator")
+    idle(kubectl, "Promoted")
+    assert kubectl.get("agentruntime", "helper")["spec"]["promptPackRef"]["version"] == "2.0.0"
+    events = kubectl.list("events")
+    reasons = [each["reason"] for each in events if each["involvedObject"]["name"] == "helper"]
+    # An Event that is lost with its operator is not written twice.
+    assert reasons.count("RolloutPromoted") <= 1
+    assert condition(kubectl, "helper", "Ready")[0] == "True"

@@ -182,15 +182,17 @@ def test_no_two_panels_of_the_dashboard_lie_on_each_other() -> None:
         taken |= cells
 
 
-def test_both_containers_of_an_agent_are_scraped_by_the_names_of_their_ports() -> None:
-    written = next(iter(sorted((objects.DATA / "golden").glob("*/out.yaml"))))
-    (pod,) = [
+def test_each_container_of_an_agent_is_scraped_by_the_name_of_its_port() -> None:
+    written = objects.DATA / "golden/evals/out.yaml"
+    pods = [
         each["spec"]["template"]["spec"]
         for each in yaml.safe_load_all(written.read_text())
         if each["kind"] == DEPLOYMENT.name
     ]
-    named = [port["name"] for each in pod["containers"] for port in each.get("ports", [])]
+    named = [
+        port["name"] for pod in pods for each in pod["containers"] for port in each.get("ports", [])
+    ]
     monitor = (CHART / "templates/podmonitor.yaml").read_text()
     scraped = re.findall(r"^    - port: (\S+)$", monitor, re.MULTILINE)
     assert scraped == [name for name in named if name.endswith("-health")]
-    assert len(scraped) == 2
+    assert len(scraped) == 3

@@ -5,17 +5,16 @@ import time
 import uuid
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from omnia_cli.cluster import KubectlFailed, annotate_object, read_object
 from omnia_core.units import Duration
-from omnia_operator import labels
-from omnia_operator.api.agentruntime import AgentRuntimeStatus
-from omnia_operator.api.rollout import RolloutResult, RolloutStatus
-from omnia_operator.rollout.machine import RolloutRequest, Verb
-from omnia_operator.rollout.requests import annotation
+
+# Loaded by the commands: the models of manifests take longer than the start of all others.
+if TYPE_CHECKING:
+    from omnia_operator.api.rollout import RolloutStatus
 
 POLL_SECONDS = 1.0
 KIND = "agentruntimes"
@@ -68,7 +67,7 @@ def promote(
     full: Annotated[bool, typer.Option(help="Skip the steps that are left.")] = False,
 ) -> None:
     """Continue a rollout that is paused; with --full, promote the candidate at once."""
-    _ask(agent, namespace, Verb.PROMOTE_FULL if full else Verb.PROMOTE)
+    _ask(agent, namespace, "promote-full" if full else "promote")
 
 
 @app.command()
@@ -78,29 +77,34 @@ def abort(
     reason: Annotated[str, typer.Option(help="Why, for the status and the Event.")] = "",
 ) -> None:
     """Roll the candidate back: stable answers everybody again."""
-    _ask(agent, namespace, Verb.ABORT, reason)
+    _ask(agent, namespace, "abort", reason)
 
 
 @app.command()
 def retry(agent: Name, namespace: Namespace = "default") -> None:
     """Try again: the step that failed, or a candidate that was rolled back."""
-    _ask(agent, namespace, Verb.RETRY)
+    _ask(agent, namespace, "retry")
 
 
 @app.command()
 def pause(agent: Name, namespace: Namespace = "default") -> None:
     """Stop where the rollout is, until promote, retry or abort."""
-    _ask(agent, namespace, Verb.PAUSE)
+    _ask(agent, namespace, "pause")
 
 
-def rollout_of(document: dict[str, Any]) -> RolloutStatus:
+def rollout_of(document: dict[str, Any]) -> "RolloutStatus":
     """Return the status of the rollout of an agent; an empty one without a rollout."""
+    from omnia_operator.api.agentruntime import AgentRuntimeStatus
+    from omnia_operator.api.rollout import RolloutStatus
+
     found = AgentRuntimeStatus.model_validate(document.get("status") or {}, strict=False)
     return found.rollout or RolloutStatus()
 
 
-def outcome_of(rollout: RolloutStatus) -> RolloutExit:
+def outcome_of(rollout: "RolloutStatus") -> RolloutExit:
     """Return the exit code for a rollout."""
+    from omnia_operator.api.rollout import RolloutResult
+
     if rollout.active:
         return RolloutExit.OPEN
     last = rollout.last
@@ -108,7 +112,7 @@ def outcome_of(rollout: RolloutStatus) -> RolloutExit:
     return RolloutExit.ROLLED_BACK if rolled_back else RolloutExit.DONE
 
 
-def lines(rollout: RolloutStatus) -> Iterator[str]:
+def lines(rollout: "RolloutStatus") -> Iterator[str]:
     """Yield what is known about a rollout."""
     step = f", step {rollout.step}" if rollout.active and rollout.step else ""
     yield f"{rollout.phase.value}{step}"
@@ -123,8 +127,12 @@ def lines(rollout: RolloutStatus) -> Iterator[str]:
         yield f"  last       {last.candidate_version or '-'} {last.result.value}{why}, {last.time}"
 
 
-def _ask(agent: str, namespace: str, verb: Verb, reason: str = "") -> None:
-    request = RolloutRequest(verb, str(uuid.uuid4()), " ".join(reason.split()))
+def _ask(agent: str, namespace: str, verb: str, reason: str = "") -> None:
+    from omnia_operator import labels
+    from omnia_operator.rollout.machine import RolloutRequest, Verb
+    from omnia_operator.rollout.requests import annotation
+
+    request = RolloutRequest(Verb(verb), str(uuid.uuid4()), " ".join(reason.split()))
     with _failing_plainly():
         annotate_object(KIND, agent, namespace, labels.ROLLOUT_REQUEST, annotation(request))
     print(f"asked; omnia rollout status {agent} -n {namespace} shows what becomes of it")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,13 @@ from rich.markup import escape
 
 from omnia_cli.control_characters import visible
 from omnia_core.names import Door, Mode
+
+
+class State(StrEnum):
+    """Whether an agent answers already."""
+
+    STARTING = "starting"
+    READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Serving:
     sessions: str = ""
     log: str = ""
     doors: Mapping[str, str] = field(default_factory=dict)
+    state: State = State.READY
 
     @property
     def how(self) -> str:

@@ -29,9 +29,6 @@ from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.tools.recorded import Routes, recording, replaying
 from omnia_runtime.tools.sources import ToolSources
 
-# The longest time that the first case waits for tool servers to list their tools.
-_SETTLE_SECONDS = 5.0
-
 
 class CaseOptions(Struct, frozen=True, omit_defaults=True):
     """How cases are run.
@@ -75,7 +72,7 @@ async def opened(env: RuntimeEnv, options: CaseOptions) -> AsyncIterator[CaseRun
         live = LiveConfiguration(Loader(env, client, sources, metrics, replaced))
         if options.tools != "none" and not (options.cassette and options.mode == "replay"):
             sources.start()
-            await sources.settled(_SETTLE_SECONDS)
+            await sources.settled()
             live.refresh()
         runner = CaseRunner(env, live, client, at)
         try:

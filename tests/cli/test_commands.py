@@ -70,13 +70,14 @@ def serving(name: str) -> Serving:
 
 def test_ps_lists_what_runs(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
-    assert omnia("ps", cwd=tmp_path).stdout.split() == ["NAME", "MODE", "URL", "PIDS"]
+    assert omnia("ps", cwd=tmp_path).stdout.split() == ["NAME", "MODE", "STATE", "URL", "PIDS"]
     with announced(environ) as file:
         announce(file, [serving("one")])
         lines = omnia("ps", cwd=tmp_path).stdout.splitlines()
         assert lines[1].split() == [
             "one",
             "agent",
+            "ready",
             "ws://127.0.0.1:8080/one",
             "facade=1",
             "runtime=2",

@@ -19,6 +19,7 @@ from omnia_cli.evaluation.app import app as evaluation
 from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
 from omnia_cli.options import Files, Paths, manifests_of
 from omnia_cli.pack import app as pack
+from omnia_cli.program import program
 from omnia_cli.rollout import app as rollout
 from omnia_cli.sessions import app as sessions
 from omnia_cli.tools import app as tools
@@ -109,8 +110,8 @@ def init(
         folder = run(name, example, Path())
     except InitFailed as error:
         fail(str(error))
-    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up\n")
-    print(f'and in a second terminal:\n\n  omnia chat {name} "hello"')
+    print(f"{folder} is made. Next:\n\n  cd {folder}\n  {program()} up\n")
+    print(f'and in a second terminal:\n\n  {program()} chat {name} "hello"')
 
 
 @app.command()
@@ -401,7 +402,7 @@ def chat(
                 raise Unreachable(str(error)) from error
             yield target
 
-    words = ["omnia", "chat", agent]
+    words = [*shlex.split(program()), "chat", agent]
     if namespace is not None:
         words += ["-n", namespace]
         words += [] if service_account == "default" else ["--service-account", service_account]

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from omnia_cli.local.report import Serving, State
+from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.state import state_home
 
 
@@ -51,7 +51,8 @@ def starting(environ: Mapping[str, str], name: str) -> bool:
     """Whether an agent starts: it is announced so, or an `omnia up` has not read its manifests."""
     announcements = [_read(file) for file in _files(environ) if _alive(int(file.stem))]
     return any(
-        agents is None or any(each.name == name and each.state is State.STARTING for each in agents)
+        agents is None
+        or any(each.name == name and each.state is AgentState.STARTING for each in agents)
         for agents in announcements
     )
 
@@ -78,7 +79,7 @@ def announce(file: Path, agents: Sequence[Serving] | None) -> None:
 
 def running(environ: Mapping[str, str]) -> list[Serving]:
     """List the agents that serve, newest first; delete the files of processes that have ended."""
-    return [each for each in listed(environ) if each.state is State.READY]
+    return [each for each in listed(environ) if each.state is AgentState.READY]
 
 
 def listed(environ: Mapping[str, str]) -> list[Serving]:

@@ -11,7 +11,7 @@ import msgspec
 from omnia_cli.local.objects import Addresses, CannotRun, Objects, environment
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
-from omnia_cli.local.report import Serving, State
+from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.local.volumes import Folders, Mount, place
 from omnia_core import names
 from omnia_core.env import EnvContract
@@ -71,7 +71,7 @@ class LocalAgent:
     @property
     def starting(self) -> Serving:
         """Describe the agent before it serves."""
-        return replace(self.serving({}), state=State.STARTING)
+        return replace(self.serving({}), state=AgentState.STARTING)
 
     @property
     def doors(self) -> dict[str, str]:

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from omnia_cli.control_characters import visible
+from omnia_cli.program import program
 from omnia_core.names import Door, Mode
 
 
-class State(StrEnum):
+class AgentState(StrEnum):
     """Whether an agent answers already."""
 
     STARTING = "starting"
@@ -40,14 +41,14 @@ class Serving:
     sessions: str = ""
     log: str = ""
     doors: Mapping[str, str] = field(default_factory=dict)
-    state: State = State.READY
+    state: AgentState = AgentState.READY
 
     @property
     def how(self) -> str:
         """The command that talks to it."""
         if self.mode is Mode.AGENT:
-            return f"omnia chat {self.name}"
-        return f"omnia call {self.name} '{{…}}'"
+            return f"{program()} chat {self.name}"
+        return f"{program()} call {self.name} '{{…}}'"
 
     @property
     def copied(self) -> dict[str, str]:

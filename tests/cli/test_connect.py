@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from omnia_cli.connect import NotFound, find, find_url
-from omnia_cli.local.report import Serving, State
+from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.running import announce, announced, folder
 from omnia_core.names import Mode
 
@@ -59,7 +59,7 @@ def test_a_name_is_waited_for_while_an_omnia_up_starts(tmp_path: Path) -> None:
 
         def start(text: str) -> None:
             said.append(text)
-            announce(file, [replace(agent, state=State.STARTING)])
+            announce(file, [replace(agent, state=AgentState.STARTING)])
             threading.Timer(0.1, announce, (file, [agent])).start()
 
         assert find("late", environ, start).url == agent.url

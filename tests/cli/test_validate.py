@@ -591,8 +591,10 @@ def test_the_data_of_a_config_map_that_are_no_object_are_left_to_kubernetes(tmp_
     head, _, _ = PACK.partition("\ndata:\n")
     found = check(tmp_path, head + "\ndata: [1]\n", references=False)
     assert [each.message for each in found] == [
-        'PromptPack "my-pack" reads the key pack.json (keys: none): add it, or name another in'
-        " spec.source.configMapRef.key"
+        (
+            'PromptPack "my-pack" reads the key pack.json (keys: none): add it, or name another in'
+            " spec.source.configMapRef.key"
+        )
     ]
 
 

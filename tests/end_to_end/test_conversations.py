@@ -118,6 +118,7 @@ def test_omnia_chat_streams_and_shows_tool_calls(share: Share) -> None:
     assert "→ lookup_order" in text
     assert "floor lamp" in text
     assert "tokens out" in text
+    assert "prompt 1.0.0" in text
 
 
 ANSWERS = {

@@ -37,13 +37,15 @@ PROTOS := omnia_core/wire/a2a/v1/a2a.proto omnia_core/wire/runtime/v1/runtime.pr
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
-# $(1): a requirement file. Shows each package as it comes, because a first set-up takes a while.
+# $(1): a requirement file. Shows each package as it comes, because a first set-up takes a while; some
+# awks wait for 4 KB of input.
 define install
 	@test -n "$(PYTHON)" || { echo "No CPython 3.11 or newer with venv found: install one, or name it with PYTHON=" >&2; exit 1; }
 	@test -x $(BIN)/python || { echo "Making $(VENV) with $$($(MAKE_VENV) --version)"; $(MAKE_VENV) -m venv $(VENV); }
-	@echo "Installing $(1)"
+	@echo "Installing $(1), which takes about a minute"
 	@PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --require-hashes -r $(1) \
-		| awk '/^(Collecting|Installing)/ { print substr($$0, 1, 100); fflush() }'
+		| while IFS= read -r line; do case "$$line" in \
+			*Collecting\ *|*Downloading\ *|Installing\ *) echo "$${line:0:100}" ;; esac; done
 endef
 
 $(VENV)/local.stamp: requirements/local.txt

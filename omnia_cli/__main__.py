@@ -19,6 +19,7 @@ from omnia_cli.evaluation.app import app as evaluation
 from omnia_cli.init import DEFAULT_EXAMPLE, DEFAULT_NAME
 from omnia_cli.options import Files, Paths, manifests_of
 from omnia_cli.pack import app as pack
+from omnia_cli.program import program
 from omnia_cli.rollout import app as rollout
 from omnia_cli.sessions import app as sessions
 from omnia_cli.tools import app as tools
@@ -109,8 +110,8 @@ def init(
         folder = run(name, example, Path())
     except InitFailed as error:
         fail(str(error))
-    print(f"{folder} is made. Next:\n\n  cd {folder}\n  omnia up\n")
-    print(f'and in a second terminal:\n\n  omnia chat {name} "hello"')
+    print(f"{folder} is made. Next:\n\n  cd {folder}\n  {program()} up\n")
+    print(f'and in a second terminal:\n\n  {program()} chat {name} "hello"')
 
 
 @app.command()
@@ -141,28 +142,33 @@ def up(
 ) -> None:
     """Run the agents and functions of manifests on this machine, and reload them on save."""
     from omnia_cli.local.report import JsonReporter, PersonReporter
-    from omnia_cli.manifests import ManifestError
-    from omnia_cli.running import StateUnusable
-    from omnia_cli.up import InvalidManifests
-    from omnia_cli.up import up as run
+    from omnia_cli.running import StateUnusable, announced
 
     reporter = JsonReporter() if json else PersonReporter(verbose=verbose)
     try:
-        code = asyncio.run(
-            run(manifests_of(path, file), reporter, os.environ, port, ephemeral=ephemeral)
-        )
-    except ManifestError as error:
-        if json:
-            reporter.failed(error.file.name, str(error))
-        fail(str(error))
+        with announced(os.environ) as announcement:
+            # Loaded once this process is announced: it takes as long as the start of `omnia chat`.
+            from omnia_cli.manifests import ManifestError
+            from omnia_cli.up import InvalidManifests
+            from omnia_cli.up import up as run
+
+            paths = manifests_of(path, file)
+            try:
+                code = asyncio.run(
+                    run(paths, reporter, os.environ, announcement, port, ephemeral=ephemeral)
+                )
+            except ManifestError as error:
+                if json:
+                    reporter.failed(error.file.name, str(error))
+                fail(str(error))
+            except InvalidManifests as error:
+                if json:
+                    for finding in error.findings:
+                        reporter.failed(finding.object.rpartition("/")[2], str(finding))
+                fail(str(error))
     except StateUnusable as error:
         if json:
             reporter.failed("omnia up", str(error))
-        fail(str(error))
-    except InvalidManifests as error:
-        if json:
-            for finding in error.findings:
-                reporter.failed(finding.object.rpartition("/")[2], str(finding))
         fail(str(error))
     raise typer.Exit(code)
 
@@ -396,7 +402,7 @@ def chat(
                 raise Unreachable(str(error)) from error
             yield target
 
-    words = ["omnia", "chat", agent]
+    words = [*shlex.split(program()), "chat", agent]
     if namespace is not None:
         words += ["-n", namespace]
         words += [] if service_account == "default" else ["--service-account", service_account]
@@ -443,17 +449,17 @@ def _check_via(via: str | None, *, over_websocket: bool) -> None:
 @app.command()
 def ps(json: AsJson = False) -> None:
     """List the agents and functions that run on this machine."""
-    from omnia_cli.running import running
+    from omnia_cli.running import listed
 
-    agents = running(os.environ)
+    agents = listed(os.environ)
     if json:
         for agent in agents:
             print(msgspec.json.encode(agent).decode())
         return
-    rows = [("NAME", "MODE", "URL", "PIDS")]
+    rows = [("NAME", "MODE", "STATE", "URL", "PIDS")]
     for agent in agents:
         pids = " ".join(f"{program}={pid}" for program, pid in agent.pids.items())
-        rows.append((agent.name, str(agent.mode), agent.url, pids))
+        rows.append((agent.name, str(agent.mode), str(agent.state), agent.url, pids))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

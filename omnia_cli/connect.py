@@ -2,20 +2,25 @@
 
 import contextlib
 import re
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from omnia_cli.cluster import HISTORY_PORT, forwarded, history_of, new_token
 from omnia_cli.local.report import Serving
-from omnia_cli.running import running, starting
+from omnia_cli.running import announced_any, running, starting
 from omnia_core.names import Mode
 
 # The audience of a token for the history of a namespace.
 HISTORY = "history"
-START_SECONDS = 20.0
-_INTERVAL = 0.1
+START_SECONDS = 120.0
+# How long a command waits for an `omnia up` that was started together with it.
+_ANNOUNCE_SECONDS = 1.0
+_INTERVAL = 0.05
+# How many agents a message names.
+_NAMED = 10
 
 
 class NotFound(Exception):
@@ -76,26 +81,80 @@ def find_url(name: str, mode: Mode, environ: Mapping[str, str]) -> str:
     return _of_mode(find(name, environ), mode)
 
 
-def find(name: str, environ: Mapping[str, str]) -> Serving:
-    """Return the agent or function of a name; wait for it while an `omnia up` starts.
+def _note(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def find(name: str, environ: Mapping[str, str], say: Callable[[str], None] = _note) -> Serving:
+    """Return the agent or function of a name; wait for it while it starts.
+
+    Args:
+        name: of the agent.
+        environ: the environment of the command.
+        say: gets a line when it waits, and when several have the name.
 
     Raises:
         NotFound: no such agent or function runs.
     """
-    agents = running(environ)
-    deadline = time.monotonic() + START_SECONDS
-    while not (found := [agent for agent in agents if agent.name == name]):
-        if time.monotonic() > deadline or not starting(environ):
-            break
+    found = _served(name, environ)
+    if not found:
+        _await_announcement(environ)
+        found = _started(name, environ, say)
+    if not found:
+        raise NotFound(
+            f'no agent named "{name}" runs here; running: {_names(running(environ))}. '
+            "Start one with `omnia up PATH`, or give a URL"
+        )
+    if len(found) > 1:
+        others = ", ".join(agent.url for agent in found[1:_NAMED])
+        say(
+            f'{len(found)} agents named "{name}" run here: this is the newest, {found[0].url}; '
+            f"give the URL of another one to reach it: {others}"
+        )
+    return found[0]
+
+
+def _served(name: str, environ: Mapping[str, str]) -> list[Serving]:
+    return [agent for agent in running(environ) if agent.name == name]
+
+
+def _await_announcement(environ: Mapping[str, str]) -> None:
+    """Wait for an `omnia up` where none runs: one may have been started with this command."""
+    deadline = time.monotonic() + _ANNOUNCE_SECONDS
+    while not announced_any(environ) and time.monotonic() < deadline:
         time.sleep(_INTERVAL)
-        agents = running(environ)
-    if found:
-        return found[0]
-    running_names = ", ".join(f"{agent.name} ({agent.mode})" for agent in agents) or "nothing"
-    raise NotFound(
-        f'no agent named "{name}" runs here; running: {running_names}. '
-        "Start one with `omnia up PATH`, or give a URL"
-    )
+
+
+def _started(name: str, environ: Mapping[str, str], say: Callable[[str], None]) -> list[Serving]:
+    """Return the agents of a name when one serves or none starts any more.
+
+    Raises:
+        NotFound: one takes too long.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    told = False
+    while True:
+        # Asked first: an agent that has become ready since is found all the same.
+        waits = starting(environ, name)
+        if (found := _served(name, environ)) or not waits:
+            return found
+        if not told:
+            say(f'waiting for "{name}", which `omnia up` is starting')
+            told = True
+        if time.monotonic() > deadline:
+            raise NotFound(
+                f'"{name}" has not started within {START_SECONDS:.0f} s: the terminal of '
+                "`omnia up`, or `omnia logs`, says what it waits for"
+            )
+        time.sleep(_INTERVAL)
+
+
+def _names(agents: Sequence[Serving]) -> str:
+    """Return the names of what runs, the newest first, not too many for a line."""
+    named = [f"{agent.name} ({agent.mode})" for agent in agents[:_NAMED]]
+    more = len(agents) - len(named)
+    further = [f"and {more} more, which `omnia ps` lists"] if more else []
+    return ", ".join([*named, *further]) or "nothing"
 
 
 _HOST_AND_PORT = re.compile(r"[^/]+:[0-9]+(/|$)")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from omnia_cli.local.report import Serving
+from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.state import state_home
 
 
@@ -29,9 +29,17 @@ def folder(environ: Mapping[str, str]) -> Path:
 
 @contextlib.contextmanager
 def announced(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the file of this process for `announce`, and delete it at the end."""
+    """Announce an `omnia up` that has not read its manifests yet; delete the file at the end.
+
+    Yields:
+        The file of this process, for `announce`.
+
+    Raises:
+        StateUnusable: the file cannot be written.
+    """
     file = folder(environ) / f"{os.getpid()}.json"
     try:
+        announce(file, None)
         yield file
     finally:
         # Without the folder there is no file either.
@@ -39,13 +47,23 @@ def announced(environ: Mapping[str, str]) -> Iterator[Path]:
             file.unlink()
 
 
-def starting(environ: Mapping[str, str]) -> bool:
-    """Whether an `omnia up` has announced itself, and none of its agents yet."""
-    return any(_alive(int(file.stem)) and _read(file) == [] for file in _files(environ))
+def starting(environ: Mapping[str, str], name: str) -> bool:
+    """Whether an agent starts: it is announced so, or an `omnia up` has not read its manifests."""
+    announcements = [_read(file) for file in _files(environ) if _alive(int(file.stem))]
+    return any(
+        agents is None
+        or any(each.name == name and each.state is AgentState.STARTING for each in agents)
+        for agents in announcements
+    )
 
 
-def announce(file: Path, agents: Sequence[Serving]) -> None:
-    """Write the running agents, atomically.
+def announced_any(environ: Mapping[str, str]) -> bool:
+    """Whether any `omnia up` runs."""
+    return any(_alive(int(file.stem)) for file in _files(environ))
+
+
+def announce(file: Path, agents: Sequence[Serving] | None) -> None:
+    """Write the agents that run or start, atomically; None while the manifests are not read.
 
     Raises:
         StateUnusable: the file cannot be written.
@@ -53,14 +71,19 @@ def announce(file: Path, agents: Sequence[Serving]) -> None:
     beside = file.with_suffix(".new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        beside.write_bytes(msgspec.json.encode(list(agents)))
+        beside.write_bytes(msgspec.json.encode(agents if agents is None else list(agents)))
         beside.replace(file)
     except OSError as error:
         raise StateUnusable(file.parent, error) from error
 
 
 def running(environ: Mapping[str, str]) -> list[Serving]:
-    """List the running agents, newest first; delete the files of processes that have ended."""
+    """List the agents that serve, newest first; delete the files of processes that have ended."""
+    return [each for each in listed(environ) if each.state is AgentState.READY]
+
+
+def listed(environ: Mapping[str, str]) -> list[Serving]:
+    """List the agents that serve or start; otherwise as `running`."""
     found: list[Serving] = []
     for file in sorted(_files(environ), key=_modified, reverse=True):
         if _alive(int(file.stem)):
@@ -73,7 +96,7 @@ def running(environ: Mapping[str, str]) -> list[Serving]:
 
 def occupant(environ: Mapping[str, str], port: int) -> str:
     """Return the name of the program that uses a port, for a message."""
-    for agent in running(environ):
+    for agent in listed(environ):
         if urlsplit(agent.url).port == port:
             return f'the agent "{agent.name}" of another `omnia up`'
     return "another program"
@@ -92,8 +115,8 @@ def _modified(file: Path) -> float:
 
 def _read(file: Path) -> list[Serving] | None:
     with contextlib.suppress(msgspec.DecodeError, OSError):
-        return msgspec.json.decode(file.read_bytes(), type=list[Serving])
-    return None
+        return msgspec.json.decode(file.read_bytes(), type=list[Serving] | None)
+    return []
 
 
 def _alive(pid: int) -> bool:

@@ -16,7 +16,7 @@ from omnia_cli.local.runner import Runner
 from omnia_cli.log_file import LOG, LogFile, LoggedReporter
 from omnia_cli.manifests import Document, ManifestError
 from omnia_cli.reaper import Reaper
-from omnia_cli.running import StateUnusable, announce, announced, occupant
+from omnia_cli.running import StateUnusable, announce, occupant
 from omnia_cli.sources import load, source_files
 from omnia_cli.state import Project
 from omnia_cli.validate import check, finding_of
@@ -29,6 +29,7 @@ async def up(
     paths: Sequence[Path],
     reporter: Reporter,
     environ: Mapping[str, str],
+    announcement: Path,
     port: int | None = None,
     *,
     ephemeral: bool = False,
@@ -39,31 +40,28 @@ async def up(
         paths: files and folders of manifests.
         reporter: gets the events.
         environ: the environment of the command.
+        announcement: the file with the agents that run, for other commands.
         port: the port of the first agent, in place of the manifest's.
         ephemeral: whether conversations end with their runtime.
 
     Raises:
         ManifestError: the manifests cannot be read.
         InvalidManifests: the manifests have errors.
-        StateUnusable: the folder of the running agents cannot be written.
     """
     documents = read(paths)
     stop = asyncio.Event()
     _stop_on_signals(stop)
     with (
         tempfile.TemporaryDirectory(prefix="omnia-", ignore_cleanup_errors=True) as root,
-        announced(environ) as file,
         Reaper(Path(root)) as reaper,
-        LogFile(file.with_suffix(LOG)) as log,
+        LogFile(announcement.with_suffix(LOG)) as log,
     ):
         reporter = LoggedReporter(reporter, log)
-        # Commands that ask for an agent wait while the list is empty.
-        announce(file, [])
         runner = Runner(
             Path(root),
             reporter,
             environ,
-            functools.partial(_announce, file, reporter),
+            functools.partial(_announce, announcement, reporter),
             reaper,
             Conversations(
                 None if ephemeral else Project.of(paths, environ),

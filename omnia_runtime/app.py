@@ -37,8 +37,6 @@ from omnia_runtime.turns.tracing import RuntimeTracing
 _STORE_SECONDS = 2.0
 # The time for the last spans to reach the collector.
 _TRACE_SECONDS = 2.0
-# The longest time that startup waits for tool servers to list their tools.
-_SETTLE_SECONDS = 5.0
 
 if TYPE_CHECKING:
     from omnia_runtime.evals.inline import InlineEvals
@@ -111,7 +109,7 @@ class Runtime:
             raise self._port_error("health_port", error) from error
         try:
             self._sources.start()
-            await self._sources.settled(_SETTLE_SECONDS)
+            await self._sources.settled()
             self._configuration.refresh()
             await server.start(self._env.grpc_host, self._env.grpc_port)
             await self._serve(server, stopped)

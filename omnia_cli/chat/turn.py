@@ -131,7 +131,10 @@ def facts(turn: Turn) -> str:
 
 
 def usage_facts(done: JsonObject, tokens: str) -> Iterator[str]:
-    """Yield tokens, cost and a remarkable end of an answer; `tokens` is a format for them."""
+    """Yield tokens, cost, the version of the PromptPack and a remarkable end of an answer.
+
+    `tokens` is a format for input_tokens and output_tokens.
+    """
     usage = done.get("usage") or {}
     known = {"input_tokens": 0, "output_tokens": 0, **usage}
     if known["input_tokens"] or known["output_tokens"]:
@@ -141,6 +144,8 @@ def usage_facts(done: JsonObject, tokens: str) -> Iterator[str]:
     elif done.get("finish_reason") == "cancelled":
         # The model was asked, and it did not say what that cost.
         yield "cost not known"
+    if version := done.get("pack_version"):
+        yield f"prompt {version}"
     if (reason := done.get("finish_reason")) not in (None, "", "stop"):
         yield str(reason)
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import msgspec
 from omnia_cli.local.objects import Addresses, CannotRun, Objects, environment
 from omnia_cli.local.ports import LOOPBACK, Ports
 from omnia_cli.local.process import ProcessSpec
-from omnia_cli.local.report import Serving
+from omnia_cli.local.report import AgentState, Serving
 from omnia_cli.local.volumes import Folders, Mount, place
 from omnia_core import names
 from omnia_core.env import EnvContract
@@ -49,7 +49,7 @@ class LocalAgent:
     plan: AgentPlan
     ports: AgentPorts
     processes: tuple[ProcessSpec, ...]
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     history: str = ""
 
     def serving(self, pids: dict[str, int]) -> Serving:
@@ -67,6 +67,11 @@ class LocalAgent:
             history=self.history,
             doors=self.doors,
         )
+
+    @property
+    def starting(self) -> Serving:
+        """Describe the agent before it serves."""
+        return replace(self.serving({}), state=AgentState.STARTING)
 
     @property
     def doors(self) -> dict[str, str]:

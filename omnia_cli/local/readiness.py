@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from omnia_cli.local.ports import LOOPBACK
 
 INTERVAL = 0.03
-LIMIT = 30.0
+# A runtime waits for its tool servers before it is ready, see `ToolSources.settled`.
+LIMIT = 60.0
 
 
 async def wait_ready(url: str, limit: float = LIMIT) -> str:

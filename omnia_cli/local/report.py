@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from omnia_cli.control_characters import visible
+from omnia_cli.program import program
 from omnia_core.names import Door, Mode
+
+
+class AgentState(StrEnum):
+    """Whether an agent answers already."""
+
+    STARTING = "starting"
+    READY = "ready"
 
 
 @dataclass(frozen=True)
@@ -32,13 +41,14 @@ class Serving:
     sessions: str = ""
     log: str = ""
     doors: Mapping[str, str] = field(default_factory=dict)
+    state: AgentState = AgentState.READY
 
     @property
     def how(self) -> str:
         """The command that talks to it."""
         if self.mode is Mode.AGENT:
-            return f"omnia chat {self.name}"
-        return f"omnia call {self.name} '{{…}}'"
+            return f"{program()} chat {self.name}"
+        return f"{program()} call {self.name} '{{…}}'"
 
     @property
     def copied(self) -> dict[str, str]:

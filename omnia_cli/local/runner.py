@@ -63,7 +63,7 @@ class Runner:
 
     Attributes:
         root: private folder for volumes.
-        announce: called with the running agents whenever they change.
+        announce: called with the agents that serve or start whenever they change.
         reaper: ends the processes if this one dies.
         port: the port of the first agent, in place of the manifest's.
         occupant: names the program that uses a port.
@@ -90,6 +90,7 @@ class Runner:
     _agent_ports: dict[Key, AgentPorts] = field(default_factory=dict)
     _workload_ports: dict[Key, dict[int, int]] = field(default_factory=dict)
     _agents: dict[Key, _Running] = field(default_factory=dict)
+    _starting: dict[Key, Serving] = field(default_factory=dict)
     _workloads: dict[Key, _Running] = field(default_factory=dict)
     _noted: set[str] = field(default_factory=set)
     _broken: set[str] = field(default_factory=set)
@@ -120,6 +121,12 @@ class Runner:
         servers = workloads(documents)
         self._address(servers, wanted, machine.addresses)
         await self._remove(wanted, {server.key for server in servers})
+        self._starting = {
+            key: LocalAgent(plan, self._agent_ports[key], ()).starting
+            for key, plan in wanted.plans.items()
+            if key in self._agent_ports and key not in self._agents
+        }
+        self._announce()
         await asyncio.gather(*(self._apply_workload(server, machine, first) for server in servers))
         await asyncio.gather(
             *(self._apply_agent(key, plan, machine, first) for key, plan in wanted.plans.items())
@@ -130,9 +137,7 @@ class Runner:
             self.reporter.repaired(name)
         for name, finding in await silent_servers(documents):
             self._note(name, f"{finding.file}:{finding.line}: {finding.message}")
-        serving = self.serving()
-        self.announce(serving)
-        return bool(serving)
+        return bool(self._announce())
 
     def refused(self, name: str, why: str) -> None:
         """Report that a change is not in use; when it is right again, that is reported too."""
@@ -199,8 +204,8 @@ class Runner:
         sessions = str(self.conversations.used or "")
         return [
             replace(running.agent.serving(running.group.pids), sessions=sessions, log=self.log)
-            for running in self._agents.values()
-            if running.agent and running.group.running
+            for key, running in self._agents.items()
+            if key not in self._starting and running.agent and running.group.running
         ]
 
     async def stop(self) -> None:
@@ -209,6 +214,12 @@ class Runner:
         stopping = (running.group.stop() for running in everything)
         await asyncio.gather(self._histories.stop(), *stopping)
         self.conversations.close()
+
+    def _announce(self) -> list[Serving]:
+        """Announce the agents that serve, which it returns, and those that start."""
+        serving = self.serving()
+        self.announce([*serving, *self._starting.values()])
+        return serving
 
     def _address(self, servers: list[Workload], wanted: Desired, addresses: Addresses) -> None:
         """Choose ports for new agents and servers, and map the names of Services to them."""
@@ -280,6 +291,14 @@ class Runner:
         if key not in self._agent_ports:
             return
         try:
+            await self._run_agent(key, plan, machine, first)
+        finally:
+            # Also when it cannot run: nobody is to wait for it.
+            if self._starting.pop(key, None):
+                self._announce()
+
+    async def _run_agent(self, key: Key, plan: AgentPlan, machine: Machine, first: bool) -> None:
+        try:
             kept = self.conversations.kept(plan)
             agent = self._histories.named(localise(kept, self._agent_ports[key], machine))
         except CannotRun as error:
@@ -293,6 +312,8 @@ class Runner:
             assert current  # noqa: S101 - set before the group starts a process
             self._note_lost_conversations(self._agents[key], current)
             if await group.serves([wait_ready(url) for url in current.health.values()]):
+                if self._starting.pop(key, None):
+                    self._announce()
                 self.reporter.ready(current.serving(group.pids))
 
         group = Group(plan.name, self.reporter, self._failed, ready, self.reaper)

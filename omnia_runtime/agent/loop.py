@@ -191,7 +191,9 @@ class AgentLoop(Struct, frozen=True):
                 await answer.receive(self.model, built, self.gate, listener)
             except OutputBlocked as error:
                 allowance.count_usage(answer.usage)
-                if not listener.send_text(error.blocked.message):
+                # What was sent stays: the message is a paragraph of its own after it.
+                gap = "\n\n" if answer.text else ""
+                if not listener.send_text(gap + error.blocked.message):
                     await listener.drain()
                 return _finish_blocked(error.blocked, allowance, transcript)
             allowance.count_usage(answer.usage)

@@ -72,7 +72,7 @@ class RequestBuilder:
         self.first = self.first or fitted
         self._estimated = fitted.tokens
         system = "\n\n".join(filter(None, (request.system, fitted.note)))
-        sent = [self._load_parts(message) for message in _hide_failed_media(fitted.messages)]
+        sent = [self._load_parts(message) for message in _hide_failures(fitted.messages)]
         return structs.replace(request, system=system, messages=sent)
 
     def calibrate(self, usage: Usage) -> None:
@@ -94,6 +94,31 @@ class RequestBuilder:
                     parts.append(loaded)
         content = "\n".join(filter(None, (message.content, *notes)))
         return structs.replace(message, content=content, parts=tuple(parts))
+
+
+def _hide_failures(messages: Sequence[Message]) -> Iterator[Message]:
+    """Yield what a model is to see of turns that failed."""
+    return _hide_failed_media(list(_without_resent(messages)))
+
+
+def _without_resent(messages: Sequence[Message]) -> Iterator[Message]:
+    """Yield the messages, without those that failed before a word and were then sent again."""
+    at = 0
+    while at < len(messages):
+        if at + 2 < len(messages) and _is_resent(*messages[at : at + 3]):
+            at += 2
+        else:
+            yield messages[at]
+            at += 1
+
+
+def _is_resent(first: Message, failed: Message, again: Message) -> bool:
+    return (
+        (failed.role, failed.finish_reason) == ("assistant", "error")
+        and not (failed.content or failed.parts or failed.tool_calls)
+        and first.role == again.role == "user"
+        and (first.content, first.parts) == (again.content, again.parts)
+    )
 
 
 def _hide_failed_media(messages: Sequence[Message]) -> Iterator[Message]:

@@ -42,10 +42,6 @@ from omnia_runtime.turns.turn import Caller, UserTurn
 
 Judges: TypeAlias = Mapping[str, ChatModel]
 
-# The longest time that the first case waits for tool servers to list their tools. A server that
-# refuses is not waited for, and a case without its tools would fail for the wrong reason.
-_SETTLE_SECONDS = 60.0
-
 
 class Case(Struct, frozen=True, omit_defaults=True):
     """What is asked, and what the answer is checked for beside the evaluations of the pack.

@@ -7,7 +7,7 @@ output in the order in which they end. Sessions are kept in memory, and nothing 
 
 import asyncio
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -28,9 +28,6 @@ from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.metrics import RuntimeMetrics
 from omnia_runtime.tools.recorded import Routes, recording, replaying
 from omnia_runtime.tools.sources import ToolSources
-
-# The longest time that the first case waits for tool servers to list their tools.
-_SETTLE_SECONDS = 5.0
 
 
 class CaseOptions(Struct, frozen=True, omit_defaults=True):
@@ -75,7 +72,7 @@ async def opened(env: RuntimeEnv, options: CaseOptions) -> AsyncIterator[CaseRun
         live = LiveConfiguration(Loader(env, client, sources, metrics, replaced))
         if options.tools != "none" and not (options.cassette and options.mode == "replay"):
             sources.start()
-            await sources.settled(_SETTLE_SECONDS)
+            await sources.settled()
             live.refresh()
         runner = CaseRunner(env, live, client, at)
         try:
@@ -105,7 +102,7 @@ def conversations(cases: Sequence[Case]) -> list[str]:
 
     Cases that are added to a dataset, or taken out of it, change no other name.
     """
-    seen: Counter[str] = Counter()
+    seen: defaultdict[str, int] = defaultdict(int)
     found = []
     for case in cases:
         said = key_of([case.messages, case.metadata])[:12]

@@ -88,6 +88,9 @@ class LiveSource(ToolSource, Protocol):
     async def settled(self) -> None:
         """Wait until the first discovery has succeeded or failed."""
 
+    async def listed(self) -> None:
+        """Wait until a discovery has succeeded."""
+
     async def close(self) -> None:
         """Stop discovery and close connections. Running calls end with ToolFailed."""
 

@@ -1,6 +1,7 @@
 """Calls of a vendor's HTTP API, whose answer is a stream of server-sent events."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ _FIRST_ERROR = 400
 _MASK = "***"
 # The beginnings of keys say only whose they are, such as "sk-".
 _SHORTEST_MASKED = 6
+# A shorter key, such as the "x" of a server that asks for any, may be a part of other words.
+_LONG_KEY = 8
 _MAX_ERROR_BYTES = 64 * 1024
 _MAX_BODY_BYTES = 16 << 20
 # How long to wait for the body of a refusal: its status says enough.
@@ -194,7 +197,9 @@ class VendorHTTP:
         refused = status in _REFUSED or refuses_key(body)
         if self._key:
             # Masked before the text is shortened, which might leave half a key.
-            body = body.replace(self._key.reveal().encode(), _MASK.encode())
+            text = body.decode(errors="surrogateescape")
+            masked = _without(self._key.reveal(), text)
+            body = masked.encode(errors="surrogateescape")
         words = error_text(body)
         if refused:
             return self._refused_key(status, words)
@@ -228,11 +233,19 @@ class VendorHTTP:
 
 def _masked(problem: str, key: str) -> str:
     """Return a problem without the key, also where the words of a server were cut within it."""
-    problem = problem.replace(key, _MASK)
+    problem = _without(key, problem)
     for length in range(len(key) - 1, _SHORTEST_MASKED - 1, -1):
         if problem.endswith(key[:length]):
             return problem[:-length] + _MASK
     return problem
+
+
+def _without(key: str, text: str) -> str:
+    """Return a text without the key; a short key is masked only where it is a word of its own."""
+    found = re.escape(key)
+    if len(key) < _LONG_KEY:
+        found = rf"(?<![\w-]){found}(?![\w-])"
+    return re.sub(found, _MASK, text)
 
 
 async def _reason(response: "aiohttp.ClientResponse") -> bytes:

@@ -24,6 +24,8 @@ from omnia_runtime.tools.traced import note_result, tool_span
 MAX_RESULT_BYTES = 1_000_000
 # Violations quote the arguments, which may have any length.
 _MAX_ERROR = 4000
+# Of the reason in a line of the log.
+_MAX_LOGGED = 300
 _NO_CONTEXT = CallContext()
 
 _log = structlog.get_logger()
@@ -75,7 +77,8 @@ class ToolManager:
             record_tool_call(call, route.source.name, status, took)
         self._metrics.tool_called(route.source.name, call.name, status, took)
         if result.is_error:
-            _log.warning("tool call failed", tool=call.name, status=status)
+            reason = result.content[:_MAX_LOGGED]
+            _log.warning("tool call failed", tool=call.name, status=status, reason=reason)
         return result
 
 

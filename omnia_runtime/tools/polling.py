@@ -54,6 +54,7 @@ class PolledSource(ABC):
         self._specs: list[ToolSpec] = []
         self._interval, self._away = interval, away
         self._polled = asyncio.Event()
+        self._answered = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def specs(self) -> list[ToolSpec]:
@@ -65,11 +66,15 @@ class PolledSource(ABC):
     async def settled(self) -> None:
         await self._polled.wait()
 
+    async def listed(self) -> None:
+        await self._answered.wait()
+
     async def close(self) -> None:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._polled.set()
+        self._answered.set()
 
     @abstractmethod
     async def _poll(self) -> PollResult:
@@ -85,6 +90,8 @@ class PolledSource(ABC):
                 self._specs = result.specs
                 changed()
             self._polled.set()
+            if result.answered:
+                self._answered.set()
             wait = self._away.wait(failures, random.random()) if failures else self._interval  # noqa: S311 - not a secret
             await asyncio.sleep(wait)
 

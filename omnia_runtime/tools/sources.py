@@ -2,7 +2,7 @@
 
 import asyncio
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, TypeGuard
 
 import structlog
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 # How long the end of a connection may take.
 CLOSE_SECONDS = 5.0
+# How long a start waits for the first answer of a tool server, which a busy machine makes late.
+ANSWER_SECONDS = 30.0
+# How long it waits in all for a server that fails at first, because it may be starting too.
+RETRY_SECONDS = 5.0
 
 _log = structlog.get_logger()
 
@@ -96,17 +100,16 @@ class ToolSources:
             for live in self._live:
                 self._start(live)
 
-    async def settled(self, seconds: float) -> None:
-        """Wait until every server has answered or failed once, at most `seconds`."""
-        waiting = [asyncio.ensure_future(live.settled()) for live in self._current()]
-        if not waiting:
-            return
-        done, late = await asyncio.wait(waiting, timeout=seconds)
-        for future in late:
-            future.cancel()
-        for future in done:
-            if not future.cancelled() and future.exception():
-                _log.error("a tool handler failed to start", exc_info=future.exception())
+    async def settled(self, answer: float = ANSWER_SECONDS, retry: float = RETRY_SECONDS) -> None:
+        """Wait until every server has listed its tools; without them a turn would go wrong.
+
+        Args:
+            answer: how many seconds a server has to answer or to fail for the first time.
+            retry: how many seconds from now a server that has failed is asked again.
+        """
+        live = self._current()
+        await _wait([source.listed() for source in live], min(retry, answer))
+        await _wait([source.settled() for source in live], answer - retry)
 
     async def close(self) -> None:
         """Close every connection."""
@@ -166,6 +169,19 @@ class ToolSources:
 
 def _is_live(source: ToolSource) -> TypeGuard[LiveSource]:
     return hasattr(source, "settled")
+
+
+async def _wait(events: Sequence[Coroutine[None, None, None]], seconds: float) -> None:
+    """Wait until all have happened, at most some seconds; one that fails is logged."""
+    if not events:
+        return
+    waiting = [asyncio.ensure_future(event) for event in events]
+    done, late = await asyncio.wait(waiting, timeout=max(0.0, seconds))
+    for future in late:
+        future.cancel()
+    for future in done:
+        if not future.cancelled() and future.exception():
+            _log.error("a tool handler failed to start", exc_info=future.exception())
 
 
 async def _close(live: LiveSource) -> None:

@@ -125,9 +125,9 @@ def test_the_facts_of_a_turn_are_its_times_tokens_and_cost() -> None:
     turn.take({"type": "chunk", "content": "no"})
     now[0] = 2.4
     usage = {"input_tokens": 1883, "output_tokens": 96, "cost_usd": 0.0023}
-    turn.take({"type": "done", "usage": usage, "finish_reason": "stop"})
+    turn.take({"type": "done", "usage": usage, "finish_reason": "stop", "pack_version": "2.1.0"})
     now[0] = 99.0
-    assert facts(turn) == "2.4 s, first word 1.3 s · 1,883 + 96 tokens · $0.0023"
+    assert facts(turn) == "2.4 s, first word 1.3 s · 1,883 + 96 tokens · $0.0023 · prompt 2.1.0"
     assert [(step.name, step.began, step.ended, step.outcome) for step in turn.steps] == [
         ("agent", 0.0, 0.4, "done"),
         ("look", 0.4, 0.7, "HTTP 404"),

@@ -63,6 +63,49 @@ def test_a_command_that_reads_no_manifest_loads_no_model_of_one() -> None:
     assert [each for each in loaded if each.startswith("omnia_operator")] == []
 
 
+# As an environment in which a package is not installed.
+WITHOUT = """
+import sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name == {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from omnia_cli.entry import main
+main()
+"""
+
+
+@pytest.mark.parametrize("missing", ["rich", "typer"])
+def test_the_modules_without_their_dependencies_say_what_to_install(missing: str) -> None:
+    code = WITHOUT.format(missing=missing)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"omnia needs {missing}, which is not installed: omnia-agents-slim has the modules"
+        " without their dependencies. Run: pip install omnia-agents\n"
+    )
+
+
+def test_a_program_that_is_not_on_the_path_names_itself_by_its_own(tmp_path: Path) -> None:
+    script = tmp_path / "bin" / "omnia"
+    script.parent.mkdir()
+    script.write_text(f"#!{sys.executable}\nfrom omnia_cli.entry import main\nmain()\n")
+    script.chmod(0o755)
+
+    def init(name: str, path: str) -> str:
+        environ = {"PYTHONPATH": str(ROOT), "PATH": path}
+        command = ["bin/omnia", "init", name]
+        return subprocess.check_output(command, cwd=tmp_path, env=environ, text=True)
+
+    assert f"  {script} up\n" in init("mine", "/usr/bin:/bin")
+    assert "  omnia up\n" in init("yours", f"{script.parent}:/usr/bin:/bin")
+
+
 def serving(name: str) -> Serving:
     url, page = f"ws://127.0.0.1:8080/{name}", "http://127.0.0.1:8080/"
     return Serving("default", name, Mode.AGENT, url, page, {"facade": 1, "runtime": 2}, {})
@@ -70,13 +113,14 @@ def serving(name: str) -> Serving:
 
 def test_ps_lists_what_runs(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path / "state")}
-    assert omnia("ps", cwd=tmp_path).stdout.split() == ["NAME", "MODE", "URL", "PIDS"]
+    assert omnia("ps", cwd=tmp_path).stdout.split() == ["NAME", "MODE", "STATE", "URL", "PIDS"]
     with announced(environ) as file:
         announce(file, [serving("one")])
         lines = omnia("ps", cwd=tmp_path).stdout.splitlines()
         assert lines[1].split() == [
             "one",
             "agent",
+            "ready",
             "ws://127.0.0.1:8080/one",
             "facade=1",
             "runtime=2",

@@ -1,13 +1,15 @@
 """The URL that a user gives to `omnia chat` and `omnia call`."""
 
+import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from omnia_cli.connect import NotFound, find_url
-from omnia_cli.local.report import Serving
-from omnia_cli.running import announce, announced
+from omnia_cli.connect import NotFound, find, find_url
+from omnia_cli.local.report import AgentState, Serving
+from omnia_cli.running import announce, announced, folder
 from omnia_core.names import Mode
 
 
@@ -53,15 +55,74 @@ def test_a_name_is_waited_for_while_an_omnia_up_starts(tmp_path: Path) -> None:
     environ = {"XDG_STATE_HOME": str(tmp_path)}
     agent = Serving("default", "late", Mode.AGENT, "ws://127.0.0.1:1/ws", "", {}, {})
     with announced(environ) as file:
-        announce(file, [])
-        later = threading.Timer(0.3, announce, (file, [agent]))
-        later.start()
-        assert find_url("late", Mode.AGENT, environ) == agent.url
-        later.join()
+        said: list[str] = []
+
+        def start(text: str) -> None:
+            said.append(text)
+            announce(file, [replace(agent, state=AgentState.STARTING)])
+            threading.Timer(0.1, announce, (file, [agent])).start()
+
+        assert find("late", environ, start).url == agent.url
+        assert said == ['waiting for "late", which `omnia up` is starting']
         with pytest.raises(NotFound, match=r"running: late"):
             find_url("other", Mode.AGENT, environ)
 
 
-def test_a_name_is_not_taken_for_a_url(tmp_path: Path) -> None:
+def test_an_omnia_up_that_begins_with_the_command_is_waited_for(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    agent = Serving("default", "late", Mode.AGENT, "ws://127.0.0.1:1/ws", "", {}, {})
+    file = folder(environ) / f"{os.getpid()}.json"
+    later = threading.Timer(0.1, announce, (file, [agent]))
+    later.start()
+    assert find_url("late", Mode.AGENT, environ) == agent.url
+    later.join()
+
+
+def test_an_agent_that_starts_too_long_is_told_apart_from_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omnia_cli.connect.START_SECONDS", 0.0)
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    with announced(environ), pytest.raises(NotFound, match=r'"late" has not started within 0 s'):
+        find("late", environ, lambda _: None)
+
+
+def test_an_agent_that_cannot_start_ends_the_wait(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    with announced(environ) as file, pytest.raises(NotFound, match=r"running: nothing"):
+        find("late", environ, lambda _: announce(file, []))
+
+
+def test_which_of_several_agents_of_a_name_answers_is_said(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    agents = [
+        Serving("default", "twin", Mode.AGENT, f"ws://127.0.0.1:{port}/ws", "", {}, {})
+        for port in (1, 2)
+    ]
+    said: list[str] = []
+    with announced(environ) as file:
+        announce(file, agents)
+        assert find("twin", environ, said.append) == agents[0]
+    (line,) = said
+    assert line == (
+        '2 agents named "twin" run here: this is the newest, ws://127.0.0.1:1/ws; give the URL of '
+        "another one to reach it: ws://127.0.0.1:2/ws"
+    )
+
+
+def test_a_long_list_of_what_runs_is_cut(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path)}
+    agents = [
+        Serving("default", f"a{number}", Mode.AGENT, "ws://127.0.0.1:1/ws", "", {}, {})
+        for number in range(22)
+    ]
+    with announced(environ) as file:
+        announce(file, agents)
+        with pytest.raises(NotFound, match=r"a9 \(agent\), and 12 more, which `omnia ps` lists\."):
+            find_url("other", Mode.AGENT, environ)
+
+
+def test_a_name_is_not_taken_for_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omnia_cli.connect._ANNOUNCE_SECONDS", 0.0)
     with pytest.raises(NotFound, match='no agent named "my'):
         find_url("my.agent", Mode.AGENT, {"XDG_STATE_HOME": str(tmp_path)})

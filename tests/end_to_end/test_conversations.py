@@ -118,12 +118,14 @@ def test_omnia_chat_streams_and_shows_tool_calls(share: Share) -> None:
     assert "→ lookup_order" in text
     assert "floor lamp" in text
     assert "tokens out" in text
+    assert "prompt 1.0.0" in text
 
 
 ANSWERS = {
     "echo-agent": ("ping", "Echo: ping"),
     "demo-agent": ("hello", ""),
-    "hello-agent": ("hello", ""),
+    "hello-agent": ("hello", "Hello! My answers are scripted"),
+    "forgetful-agent": ("hello", "Hello! My answers are scripted"),
 }
 
 
@@ -145,6 +147,7 @@ def test_every_agent_of_the_examples_answers(
         assert done.returncode == 0, done.stderr.decode()
         assert len(done.stdout.decode().splitlines()) > 1, name
         assert expected in done.stdout.decode()
+        assert "Mock response from" not in done.stdout.decode(), "an example has words of its own"
 
 
 SLOW = """\

@@ -34,9 +34,12 @@ def test_the_folder_of_a_new_agent_runs_and_answers(
     evaluated = omnia("eval", cwd=folder)
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
     assert "an order is looked up" in evaluated.stdout
-    start(folder).wait("serving")
+    # At once, as a script does it: the command waits for the agent.
+    running = start(folder)
     once = omnia("chat", "mine", "hello", cwd=tmp_path)
     assert (once.returncode, once.stdout.count("\n")) == (0, 1), once.stderr
+    assert once.stderr.startswith('waiting for "mine"')
+    running.wait("serving")
     said = omnia("chat", "mine", cwd=tmp_path, text="Where is order A-1001?\n")
     assert said.returncode == 0, said.stderr
     assert "Order A-1001 (oak desk) is on its way" in said.stdout

@@ -28,10 +28,10 @@ class Attempts:
     def __init__(self) -> None:
         self.waits: list[float] = []
 
-    async def ask(self, url: str, kind: str = "chat") -> Outcome:
+    async def ask(self, url: str, kind: str = "chat", key: str = KEY) -> Outcome:
         found, client = Outcome(), HTTPClient()
         timing = Timing(sleep=self._sleep, chance=lambda: 0.0)
-        model = RetryingModel(model_of(kind, url, client), "p", timing=timing)
+        model = RetryingModel(model_of(kind, url, client, key), "p", timing=timing)
         try:
             async with asyncio.timeout(LIMIT):
                 async for event in model.stream(HI):
@@ -152,6 +152,26 @@ async def test_a_key_that_is_cut_in_the_words_of_a_server_is_masked(cut: int) ->
         found = await answered(http(200, body, Content_Type=content_type))
         assert found.error is not None
         assert KEY[:6] not in found.error.message
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "shown"),
+    [
+        ("x", "the key x expired, next axe: x-ray", "the key *** expired, next axe: x-ray"),
+        ("none", "nonesuch: none", "nonesuch: ***"),
+        ("sk-12345", "wsk-123456", "w***6"),
+        ("a.b", "axb a.b", "axb ***"),
+    ],
+)
+async def test_a_short_key_leaves_the_words_of_an_error_readable(
+    key: str, said: str, shown: str
+) -> None:
+    body = json.dumps({"error": {"message": said}}).encode()
+    server = FaultyServer(sends(http(400, body)))
+    async with server.serving() as url:
+        found = await Attempts().ask(url, key=key)
+    assert found.error is not None
+    assert found.error.message == f'the provider "p" (openai) answered with status 400: {shown}'
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"

@@ -171,7 +171,7 @@ async def test_a_blocked_answer_ends_the_turn_with_its_replacement() -> None:
     model = ScriptedModel(says("so ", "bad"))
     loop = AgentLoop(model, ScriptedTools(), TurnLimits(max_rounds=0), WHOLE, gate)
     finished = await loop.run(ChatRequest("system", transcript, TOOLS), transcript, heard)
-    assert heard.events == ["so ", "Not that."]
+    assert heard.events == ["so ", "\n\nNot that."]
     assert finished == TurnFinished(
         text="Not that.",
         reason="safety",

@@ -131,7 +131,7 @@ async def test_an_openapi_document_may_be_in_the_file_itself(tmp_path: Path) -> 
         handler = {"name": "shop", "type": "openapi"}
         tools.write({**handler, "openAPIConfig": {"document": {"text": text}}})
         tools.sources.open(str(tools.path))
-        await tools.sources.settled(LIMIT)
+        await tools.sources.settled(LIMIT, retry=0)
         assert "getOrder" in tools.names
         said = await called(tools.manager(), "getOrder", id=7)
         assert "/v1/orders/7" in str(said.content)

@@ -189,6 +189,23 @@ async def test_media_of_a_turn_that_failed_is_not_sent_again(
     assert sent["content"] == "look\n[not shown: image; the turn failed]\n\nnever mind"
 
 
+async def test_a_message_that_failed_and_is_sent_again_is_seen_once(
+    mounted: Mounted, start: Start
+) -> None:
+    server = ChatServer([chunk({"content": "ok"}), chunk({}, "stop")])
+    server.refusal = 400, {"error": {"message": "not today"}}
+    async with serving(server) as url:
+        mounted.write_provider(type="openai", baseURL=f"{url}/v1")
+        start()
+        async with client(mounted) as stub:
+            stream = Stream(stub)
+            for message in ("hi", "hi", "ho", "hi"):
+                assert "not today" in (await stream.ask(message))[-1].error.message
+            server.refusal = None
+            assert said(await stream.ask("hi")) == "ok"
+    assert server.bodies[-1]["messages"][-1]["content"] == "hi\n\nho\n\nhi"
+
+
 async def test_a_summary_waits_for_a_turn_that_began_meanwhile(mounted: Mounted) -> None:
     store = MemorySessionStore(Duration.parse("1h"))
     history = [Message("user", "hi"), Message("user", "ho")]

@@ -169,6 +169,56 @@ async def test_waiting_for_a_slow_server_is_bounded(tmp_path: Path) -> None:
     async with serving(never) as slow, serving(Shop()) as url, opened(tmp_path) as tools:
         tools.write(openapi(slow, "slow"), openapi(url))
         tools.sources.open(str(tools.path))
-        await tools.sources.settled(0.01)
+        await tools.sources.settled(0.02, 0.01)
         await tools.until_offered("listOrders")
         assert route_tools(tools.sources.open(str(tools.path)).sources)[1] == []
+
+
+async def test_a_late_answer_is_waited_for_and_a_server_that_refuses_delays_no_other(
+    tmp_path: Path,
+) -> None:
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def late(_: web.Request) -> web.StreamResponse:
+        asked.set()
+        await released.wait()
+        return web.json_response(DOCUMENT)
+
+    dead = openapi(f"http://127.0.0.1:{free_port()}", "dead")
+    async with serving(late) as slow, opened(tmp_path) as tools, asyncio.timeout(LIMIT):
+        tools.write(dead, openapi(slow, "slow") | {"timeout": f"{LIMIT:.0f}s"})
+        tools.sources.open(str(tools.path))
+        waiting = asyncio.create_task(tools.sources.settled(LIMIT, retry=0))
+        await asked.wait()
+        while "dead" not in tools.problems:  # noqa: ASYNC110 - a problem is announced by nobody
+            await asyncio.sleep(0.01)
+        assert not waiting.done()
+        released.set()
+        await waiting
+        assert tools.names == ["listOrders"]
+
+
+async def test_a_server_that_fails_at_first_is_asked_again_before_the_first_turn(
+    tmp_path: Path,
+) -> None:
+    answers = 0
+
+    async def starting(_: web.Request) -> web.StreamResponse:
+        nonlocal answers
+        answers += 1
+        return web.Response(status=503) if answers == 1 else web.json_response(DOCUMENT)
+
+    async with serving(starting) as url, opened(tmp_path) as tools:
+        tools.write(openapi(url))
+        tools.sources.open(str(tools.path))
+        await tools.sources.settled(LIMIT, retry=LIMIT)
+        assert (tools.names, answers) == (["listOrders"], 2)
+
+
+async def test_a_server_that_keeps_refusing_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    dead = openapi(f"http://127.0.0.1:{free_port()}", "dead")
+    async with opened(tmp_path) as tools, asyncio.timeout(LIMIT):
+        tools.write(dead)
+        tools.sources.open(str(tools.path))
+        await tools.sources.settled(2 * LIMIT, retry=0.01)
+        assert '"dead"' in tools.problems

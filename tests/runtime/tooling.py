@@ -87,7 +87,7 @@ async def opened(
     tools.sources.open(str(tools.path))
     tools.sources.start()
     try:
-        await tools.sources.settled(LIMIT)
+        await tools.sources.settled(LIMIT, retry=0)
         tools.changes.clear()
         yield tools
     finally:

@@ -28,6 +28,7 @@ class MCPConnection:
         session: the current one, None while there is none.
         problem: why there is none, in words that follow the handler's name.
         settled: set when the first attempt has succeeded or failed.
+        listed: set when an attempt has succeeded.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class MCPConnection:
         self.session: MCPSession | None = None
         self.problem = ""
         self.settled = asyncio.Event()
+        self.listed = asyncio.Event()
         self._server = server
         self._interval, self._away = interval, away
         self._listed = listed
@@ -119,6 +121,7 @@ class MCPConnection:
             self._report("")
         if not state.up:
             state.up = True
+            self.listed.set()
             self._set_attempted()
 
     def _set_attempted(self) -> None:

@@ -74,11 +74,15 @@ class MCPSource:
     async def settled(self) -> None:
         await self._connection.settled.wait()
 
+    async def listed(self) -> None:
+        await self._connection.listed.wait()
+
     async def close(self) -> None:
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
         self._connection.settled.set()
+        self._connection.listed.set()
 
     async def call(
         self,

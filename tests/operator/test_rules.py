@@ -75,6 +75,9 @@ ACCEPTED = {
     "a tool of the client": objects.registry(
         objects.handler({"type": "client", "httpConfig": None})
     ),
+    "a metric with both conditions": objects.analysis(
+        objects.metric({"failureCondition": "result > 0.1", "count": 3, "failureLimit": 2})
+    ),
     "one bound of three": objects.policy({"ttlAfterInactive": None, "maxMessagesPerSession": 2}),
     "the shortest time of a policy": objects.policy({"ttlAfterInactive": "1s"}),
     "the longest time of a policy": objects.policy({"ttlAfterInactive": "87600h"}),
@@ -650,6 +653,26 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.policy({"ttlAfterInactive": "9999999999h"}),
         "spec.ttlAfterInactive",
         "87600h (ten years) at most",
+    ),
+    "a metric that is measured in two ways": (
+        objects.analysis(objects.metric({"provider": {"web": {"url": "http://a"}}})),
+        "spec.metrics[0].provider",
+        "set exactly one of prometheus and web",
+    ),
+    "a metric that cannot fail": (
+        objects.analysis(objects.metric({"count": 2, "failureLimit": 2})),
+        "spec.metrics[0].count",
+        "set count to more than failureLimit",
+    ),
+    "a metric without a condition": (
+        objects.analysis(objects.metric({"successCondition": None})),
+        "spec.metrics[0]",
+        "add successCondition, failureCondition or both",
+    ),
+    "a metric that is measured all the time": (
+        objects.analysis(objects.metric({"interval": "999ms"})),
+        "spec.metrics[0].interval",
+        "the interval must be 1s or more",
     ),
     "two tools of one name": (
         objects.registry(objects.handler(), objects.handler({"name": "other"})),

@@ -3,7 +3,9 @@
 import copy
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -459,13 +461,10 @@ def test_the_notes_say_what_to_do_next(
 
 def test_the_role_allows_what_the_operator_does_and_nothing_more(renderer: Renderer) -> None:
     role = named(renderer({}))[f"ClusterRole/{NAMESPACE}:omnia-operator"]
-    allowed = {
-        (group, resource): set(rule["verbs"])
-        for rule in role["rules"]
-        if "resources" in rule
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+    allowed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for rule in role["rules"]:
+        for group, resource in product(rule.get("apiGroups", ()), rule.get("resources", ())):
+            allowed[group, resource] |= set(rule["verbs"])
     done = {(kind.group, kind.plural): verbs for kind, verbs in VERBS.items()}
     assert allowed == {**done, **STATUSES}
     (paths,) = [rule for rule in role["rules"] if "nonResourceURLs" in rule]

@@ -157,15 +157,15 @@ VALUES = st.recursive(
 
 
 def check(text: str, value: Any) -> None:
+    column, said = 1, "column "
     try:
-        found = parse_condition(text)
+        assert isinstance(parse_condition(text).holds(value, ARGUMENTS), bool)
     except ConditionInvalid as error:
-        assert 1 <= error.column <= len(text) + 1
-        return
-    try:
-        assert isinstance(found.holds(value, ARGUMENTS), bool)
+        column = error.column
     except ConditionFailed as failed:
-        assert str(failed).startswith("column ")
+        said = str(failed)
+    assert 1 <= column <= len(text) + 1
+    assert said.startswith("column ")
 
 
 @given(TEXTS, VALUES)

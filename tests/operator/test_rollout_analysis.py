@@ -18,8 +18,7 @@ FAULTS: list[tuple[JsonObject, str, str]] = [
     (
         {"failureCondition": "result > {{args.limit}}"},
         "spec.metrics[0].failureCondition",
-        "args has no limit, only agent, candidate-version, namespace, stable-version, step:"
-        " add it to args",
+        "args has no limit, only agent, candidate-version, namespace, stable-version, step: add",
     ),
     (
         {"provider": {"prometheus": {"query": "x{a='{{args.x}}'}"}}},

@@ -26,6 +26,7 @@ from omnia_operator.reconcile.provider import reconcile_provider
 from omnia_operator.reconcile.registry import reconcile_registry
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import Key
+from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 
@@ -41,6 +42,7 @@ class Reconciler:
     discovery: DiscoveryCache
     issuers: Issuers
     stores: SessionStores
+    measuring: Measuring
     claims: Claims = field(default_factory=Claims)
     corrections: Corrections = field(default_factory=Corrections)
     checks: CheckThreads = field(default_factory=CheckThreads)
@@ -65,6 +67,7 @@ _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeu
         claims=own.claims,
         corrections=own.corrections,
         checks=own.checks,
+        measuring=own.measuring,
         now=now,
     ),
     PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, own.checks, now),

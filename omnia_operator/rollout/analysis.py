@@ -47,6 +47,8 @@ class Reading:
 
     value: Any = None
     failure: str = ""
+    note: str = ""
+    """What to know about the value."""
 
 
 def begun(template: str, step: int, metrics: Iterable[AnalysisMetric], now: str) -> AnalysisStatus:
@@ -155,7 +157,7 @@ def measured(
             value=shown,
             message=f"the condition has no answer: {error}",
         )
-    return Measurement(time=now, result=result, value=shown)
+    return Measurement(time=now, result=result, value=shown, message=reading.note or None)
 
 
 def shown_value(value: Any) -> str:
@@ -239,8 +241,7 @@ def _verdict(
         return AnalysisPhase.RUNNING, f"no data until now; after {metric.no_data_timeout} it ends"
     if done >= metric.measurements:
         return AnalysisPhase.SUCCESSFUL, ""
-    message = last.message if last.result is MeasurementResult.ERROR else ""
-    return AnalysisPhase.RUNNING, message or ""
+    return AnalysisPhase.RUNNING, (last.message or "") if status.consecutive_errors else ""
 
 
 def _time(text: str) -> dt.datetime:

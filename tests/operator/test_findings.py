@@ -273,10 +273,6 @@ def test_a_value_is_shown_without_writing_the_whole_document() -> None:
 
 LATER: list[tuple[JsonObject, str]] = [
     (
-        objects.agent({"rollout": {"steps": [{"analysis": {"templateName": "quality"}}]}}),
-        "spec.rollout.steps[0].analysis",
-    ),
-    (
         objects.registry(
             objects.handler(),
             objects.handler(

@@ -63,6 +63,6 @@ OLD_FIELDS: dict[Kind, dict[str, str]] = {
     },
     Kind.PROMPT_PACK: {"spec.skills": _GONE},
     Kind.ROLLOUT_ANALYSIS: {
-        "spec.metrics.provider.arenaEval": "there are prometheus and web here: measure with those",
+        "spec.metrics.provider.arenaEval": "write agent, with measure: evalPassRate or evalScore",
     },
 }

@@ -254,6 +254,17 @@ class Measurement(Model):
     """Why it has no value, or no result."""
 
 
+class PodCounts(Model):
+    """What was counted in a pod: number and sum of the candidate's values, then of stable's."""
+
+    pod: str
+    """UID of the pod."""
+    first: Annotated[tuple[float, ...], Field(max_length=4)]
+    """When it was read first."""
+    last: Annotated[tuple[float, ...], Field(max_length=4)]
+    """When it was read last."""
+
+
 class MetricStatus(Model):
     """Progress of a metric of an analysis."""
 
@@ -279,6 +290,8 @@ class MetricStatus(Model):
     """When it is measured next; RFC 3339."""
     last_data_time: str
     """When it last had data, or when the analysis began; RFC 3339."""
+    counts: Annotated[tuple[PodCounts, ...], Field(max_length=200)] = ()
+    """What the pods of the agent have counted, for the provider `agent`."""
     measurements: Annotated[tuple[Measurement, ...], Field(max_length=10)] = ()
     """The last ten measurements."""
 

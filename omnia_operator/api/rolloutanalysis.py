@@ -15,6 +15,8 @@ from omnia_operator.api.meta import AGE, PrinterColumn, Resource, Status
 from omnia_operator.api.model import DurationField, HttpUrl, Label, Model, list_map
 from omnia_operator.api.rules import Path, rule
 
+_LOOKS = 10
+
 Limit = Annotated[int, Field(ge=0, le=1000)]
 ConditionText = Annotated[str, Field(min_length=1, max_length=MAX_LENGTH)]
 ArgumentName = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME)]
@@ -86,6 +88,59 @@ class WebQuery(Model):
     """Time limit of a request."""
 
 
+class AgentMeasure(StrEnum):
+    """What is measured of both sides of a rollout."""
+
+    ERROR_RATE = "errorRate"
+    EVAL_PASS_RATE = "evalPassRate"  # noqa: S105 - a rate of passed evaluations
+    EVAL_SCORE = "evalScore"
+    STEPPED_IN = "steppedIn"
+
+    @property
+    def more_is_worse(self) -> bool:
+        """Whether a larger value is a worse one."""
+        return self in (AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN)
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class AgentQuery(Model):
+    """A measure of the agent itself: the operator reads the metrics of its pods.
+
+    What is decided is decided by intervals: a few turns say little, and then it is measured again.
+    """
+
+    measure: AgentMeasure
+    """`errorRate`: share of the turns that failed. `evalPassRate`: share of the results of an
+    evaluation that passed. `evalScore`: mean of its scores. `steppedIn`: share of the candidate's
+    turns that stable answered in its place."""
+    eval: Annotated[str, Field(min_length=1, max_length=253)] | None = None
+    """Id of the evaluation."""
+    worse_by: Share | None = None
+    """By how much the candidate may be worse than stable."""
+    max: Share | None = None
+    """Largest value of the candidate, for `errorRate` and `steppedIn`."""
+    min: Share | None = None
+    """Least value of the candidate, for `evalPassRate` and `evalScore`."""
+    min_samples: Annotated[int, Field(ge=1, le=100_000)] = 20
+    """Turns or results of the candidate without which nothing is decided."""
+
+    an_evaluation_has_a_name: ClassVar = rule(
+        "evalPassRate and evalScore are of one evaluation: set eval to its id, and only with them",
+        cel="has(self.eval) == (self.measure in ['evalPassRate', 'evalScore'])",
+        at="eval",
+    )
+    it_has_a_limit: ClassVar = rule(
+        "without a limit nothing is decided: set worseBy (not for steppedIn), or max for errorRate"
+        " and steppedIn, or min for evalPassRate and evalScore",
+        cel="(has(self.worseBy) || has(self.max) || has(self.min)) &&"
+        " !(has(self.worseBy) && self.measure == 'steppedIn') &&"
+        " !(has(self.max) && self.measure in ['evalPassRate', 'evalScore']) &&"
+        " !(has(self.min) && self.measure in ['errorRate', 'steppedIn'])",
+    )
+
+
 class MetricProvider(Model):
     """Where the value of a metric comes from."""
 
@@ -93,10 +148,13 @@ class MetricProvider(Model):
     """A query of Prometheus."""
     web: WebQuery | None = None
     """A request whose answer is JSON."""
+    agent: AgentQuery | None = None
+    """The agent itself, without Prometheus."""
 
     one_provider: ClassVar = rule(
-        "a metric is measured in one way: set exactly one of prometheus and web",
-        cel="has(self.prometheus) != has(self.web)",
+        "a metric is measured in one way: set exactly one of prometheus, web and agent",
+        cel="(has(self.prometheus) ? 1 : 0) + (has(self.web) ? 1 : 0) + (has(self.agent) ? 1 : 0)"
+        " == 1",
     )
 
 
@@ -108,8 +166,8 @@ class AnalysisMetric(Model):
     interval: DurationField = Duration.parse("1m")
     """Time between two measurements."""
     count: Annotated[int, Field(ge=1, le=1000)] | None = None
-    """Number of measurements; without it, one more than `failureLimit`. A measurement without
-    data, or with an error, does not count."""
+    """Number of measurements; without it, one more than `failureLimit`, and 10 with the provider
+    `agent`. A measurement without data, or with an error, does not count."""
     initial_delay: DurationField = Duration.parse("0s")
     """Time before the first measurement."""
     success_condition: ConditionText | None = None
@@ -138,8 +196,9 @@ class AnalysisMetric(Model):
     )
     it_has_a_condition: ClassVar = rule(
         "without a condition every measurement is successful: add successCondition,"
-        " failureCondition or both",
-        cel="has(self.successCondition) || has(self.failureCondition)",
+        " failureCondition or both; the provider agent has limits instead, and no condition",
+        cel="has(self.provider.agent) != (has(self.successCondition) ||"
+        " has(self.failureCondition))",
     )
     it_is_not_measured_all_the_time: ClassVar = rule(
         "the interval must be 1s or more: set it to the time between two measurements, such as 1m",
@@ -150,7 +209,9 @@ class AnalysisMetric(Model):
     @property
     def measurements(self) -> int:
         """How many measurements count."""
-        return self.failure_limit + 1 if self.count is None else self.count
+        if self.count is not None:
+            return self.count
+        return self.failure_limit + 1 if self.provider.agent is None else _LOOKS
 
 
 class RolloutAnalysisSpec(Model):

@@ -1,12 +1,13 @@
 """Measures for the analysis of a rollout's current step."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 from omnia_core.suggestions import listed
 from omnia_operator.analysis.arguments import ArgumentInvalid
 from omnia_operator.api import AgentRuntime, RolloutAnalysis
 from omnia_operator.api.rollout import Analysis, AnalysisStatus, RolloutPhase, RolloutStatus
-from omnia_operator.cluster.kinds import ROLLOUT_ANALYSIS
+from omnia_operator.api.rolloutanalysis import AgentQuery
+from omnia_operator.cluster.kinds import POD, ROLLOUT_ANALYSIS
 from omnia_operator.cluster.port import Cluster
 from omnia_operator.reconcile.documents import parsed
 from omnia_operator.rollout.analysis import (
@@ -18,8 +19,10 @@ from omnia_operator.rollout.analysis import (
     updated,
     wait,
 )
+from omnia_operator.rollout.comparison import MOST_PODS
 from omnia_operator.rollout.machine import SOON, AnalysisProgress, World, elapsed
-from omnia_operator.rollout.measuring import Measuring, request_of
+from omnia_operator.rollout.measuring import Measuring, MetricRequest, PodsRequest, request_of
+from omnia_operator.rollout.pod_metrics import PodTarget, ports_of
 
 
 async def analysis_progress(
@@ -51,7 +54,9 @@ async def analysis_progress(
         world.now,
     )
     try:
-        status, wake = await _measured(agent, found, status, arguments, measuring, world.now)
+        status, wake = await _measured(
+            cluster, agent, found, status, arguments, measuring, world.now
+        )
     except ArgumentInvalid as error:
         message = f"the RolloutAnalysis {step.template_name} cannot be run: {error}"
         return AnalysisProgress(obstacle="AnalysisArgInvalid", message=message)
@@ -59,6 +64,7 @@ async def analysis_progress(
 
 
 async def _measured(
+    cluster: Cluster,
     agent: AgentRuntime,
     found: RolloutAnalysis,
     status: AnalysisStatus,
@@ -69,10 +75,14 @@ async def _measured(
     """Return the analysis with what has been measured by now, and when to look again."""
     times = {each.name: each.next_time for each in status.metrics}
     age = elapsed(status.start_time, now)
-    requests = {
-        metric.name: request_of(metric, arguments, f"{status.start_time} {times[metric.name]}", age)
-        for metric in found.spec.metrics
-    }
+    requests: dict[str, MetricRequest | PodsRequest] = {}
+    for metric in found.spec.metrics:
+        identity = f"{status.start_time} {times[metric.name]}"
+        if (query := metric.provider.agent) is None:
+            requests[metric.name] = request_of(metric, arguments, identity, age)
+        else:
+            targets = [each async for each in _targets(cluster, agent, query, status.start_time)]
+            requests[metric.name] = PodsRequest(metric.name, identity, query, tuple(targets))
     for name, request in requests.items():
         status = asked(status, name, request.shown)
     metrics = due(status, found.spec.metrics, now)
@@ -82,6 +92,25 @@ async def _measured(
             status = recorded(status, metric, readings[metric.name], arguments, now)
     # An answer that is late is looked for again.
     return status, max(SOON, wait(status, now))
+
+
+async def _targets(
+    cluster: Cluster, agent: AgentRuntime, query: AgentQuery, since: str
+) -> AsyncIterator[PodTarget]:
+    """Yield the pods that count what is measured."""
+    namespace, name = agent.key
+    for suffix, port in ports_of(query.measure).items():
+        for pod in (await cluster.find(POD, namespace, name + suffix))[:MOST_PODS]:
+            metadata, address = pod["metadata"], (pod.get("status") or {}).get("podIP")
+            if address and not metadata.get("deletionTimestamp"):
+                created = metadata.get("creationTimestamp") or ""
+                yield PodTarget(
+                    uid=metadata.get("uid", ""),
+                    name=metadata["name"],
+                    address=address,
+                    port=port,
+                    is_new=elapsed(since, created or since) > 0,
+                )
 
 
 def _current(agent: AgentRuntime, before: RolloutStatus) -> Analysis | None:

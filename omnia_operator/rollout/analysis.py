@@ -23,8 +23,10 @@ from omnia_operator.api.rollout import (
     Measurement,
     MeasurementResult,
     MetricStatus,
+    PodCounts,
 )
-from omnia_operator.api.rolloutanalysis import AnalysisMetric, RolloutAnalysisSpec
+from omnia_operator.api.rolloutanalysis import AgentQuery, AnalysisMetric, RolloutAnalysisSpec
+from omnia_operator.rollout.comparison import PodReading, compared, counted, samples
 
 ERROR_SECONDS = 10.0
 """After an error it is measured again in this time."""
@@ -49,6 +51,8 @@ class Reading:
     failure: str = ""
     note: str = ""
     """What to know about the value."""
+    pods: Mapping[str, PodReading] | None = None
+    """Of the provider `agent`: what the pods have counted, by UID."""
 
 
 def begun(template: str, step: int, metrics: Iterable[AnalysisMetric], now: str) -> AnalysisStatus:
@@ -95,14 +99,19 @@ def recorded(
     now: str,
 ) -> AnalysisStatus:
     """Add what was measured to a metric that is running."""
-    made = measured(metric, reading, arguments, now)
-    metrics = tuple(
-        _recorded(each, metric, made, now)
-        if each.name == metric.name and each.phase is AnalysisPhase.RUNNING
-        else each
-        for each in status.metrics
-    )
-    return status.model_copy(update={"metrics": metrics})
+
+    def after(before: MetricStatus) -> MetricStatus:
+        if before.name != metric.name or before.phase is not AnalysisPhase.RUNNING:
+            return before
+        counts = counted(before.counts, reading.pods or {})
+        with_counts = before.model_copy(update={"counts": counts})
+        if metric.provider.agent is None or reading.failure:
+            made = measured(metric, reading, arguments, now)
+        else:
+            made = _compared(metric, metric.provider.agent, counts, now)
+        return _recorded(with_counts, metric, made, now)
+
+    return status.model_copy(update={"metrics": tuple(map(after, status.metrics))})
 
 
 def asked(status: AnalysisStatus, name: str, query: str) -> AnalysisStatus:
@@ -180,6 +189,14 @@ def shown_value(value: Any) -> str:
             return abridged(str(value), _SHOWN)
 
 
+def _compared(
+    metric: AnalysisMetric, query: AgentQuery, counts: tuple[PodCounts, ...], now: str
+) -> Measurement:
+    candidate, stable = samples(counts)
+    result, shown = compared(query, candidate, stable, metric.measurements)
+    return Measurement(time=now, result=result, value=shown)
+
+
 def _result(
     success: Condition | None, failure: Condition | None, value: Any, arguments: Mapping[str, str]
 ) -> MeasurementResult:
@@ -220,11 +237,13 @@ def _verdict(
     status: MetricStatus, metric: AnalysisMetric, last: Measurement, now: str
 ) -> tuple[AnalysisPhase, str]:
     done = status.successful + status.failed + status.inconclusive
+    if metric.provider.agent is not None and (found := _agent_verdict(status, metric, last)):
+        return found
     of = f"of {done} measurements, the last with {last.value}"
     if status.failed > metric.failure_limit:
         allowed = f"{metric.failure_limit} are accepted"
         return AnalysisPhase.FAILED, f"{status.failed} {of}, failed, and {allowed}"
-    if status.inconclusive > metric.inconclusive_limit:
+    if status.inconclusive > metric.inconclusive_limit and metric.provider.agent is None:
         allowed = f"{metric.inconclusive_limit} are accepted"
         return AnalysisPhase.INCONCLUSIVE, f"{status.inconclusive} {of}, say nothing, and {allowed}"
     if status.consecutive_errors > metric.consecutive_error_limit:
@@ -242,6 +261,23 @@ def _verdict(
     if done >= metric.measurements:
         return AnalysisPhase.SUCCESSFUL, ""
     return AnalysisPhase.RUNNING, (last.message or "") if status.consecutive_errors else ""
+
+
+def _agent_verdict(
+    status: MetricStatus, metric: AnalysisMetric, last: Measurement
+) -> tuple[AnalysisPhase, str] | None:
+    """Return what a comparison decided: it ends when one interval is sure."""
+    if status.failed:
+        return AnalysisPhase.FAILED, f"the candidate is surely worse than allowed: {last.value}"
+    if status.successful:
+        return AnalysisPhase.SUCCESSFUL, ""
+    if status.inconclusive >= metric.measurements:
+        message = (
+            f"not decided after {status.inconclusive} measurements: {last.value}; with more turns"
+            " the intervals get smaller"
+        )
+        return AnalysisPhase.INCONCLUSIVE, message
+    return None
 
 
 def _time(text: str) -> dt.datetime:

@@ -15,17 +15,24 @@ from urllib.parse import urlencode
 
 import structlog
 
+from omnia_core.addresses import is_local
 from omnia_core.connection_failures import shown_address
 from omnia_core.errors import abridged
 from omnia_core.jsonvalue import parse_json
 from omnia_core.units import Duration
 from omnia_operator.analysis.arguments import in_address, in_header, in_query
-from omnia_operator.api.rolloutanalysis import AnalysisMetric, PrometheusQuery, WebQuery
+from omnia_operator.api.rolloutanalysis import (
+    AgentQuery,
+    AnalysisMetric,
+    PrometheusQuery,
+    WebQuery,
+)
 from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.resolve import Key
 from omnia_operator.rollout.analysis import Reading
+from omnia_operator.rollout.pod_metrics import PodTarget, read_pods
 
 PATIENCE_SECONDS = 1.0
 """How long an agent waits for an answer; later ones are taken in a later step."""
@@ -58,6 +65,21 @@ class MetricRequest:
     headers: Mapping[str, str]
     shown: str
     note: str = ""
+
+
+@dataclass(frozen=True)
+class PodsRequest:
+    """One measurement of the agent's pods that is due."""
+
+    metric: str
+    id: str
+    source: AgentQuery
+    targets: tuple[PodTarget, ...]
+
+    @property
+    def shown(self) -> str:
+        """What is asked, for the status."""
+        return " ".join(filter(None, (self.source.measure.value, self.source.eval)))
 
 
 def request_of(
@@ -101,6 +123,11 @@ def _early(query: str, age: float) -> str:
         return ""
     longest = Duration(round(max(windows) * 1000))
     return f"the query looks back {longest}, to before the analysis began: give initialDelay"
+
+
+async def _read_pods(request: PodsRequest, egress: Egress) -> Reading:
+    readings, failure = await read_pods(request.source, request.targets, egress)
+    return Reading(pods=readings) if readings else Reading(failure=failure)
 
 
 async def read(request: MetricRequest, egress: Egress) -> Reading:
@@ -176,15 +203,17 @@ class Measuring:
     Attributes:
         egress: how requests leave the operator.
         patience: seconds that an agent waits for an answer.
+        pods: how requests reach pods, whose addresses are private ones.
     """
 
     egress: Egress
     patience: float = PATIENCE_SECONDS
+    pods: Egress = field(default_factory=lambda: Egress(is_local))
     _running: dict[Key, _Tasks] = field(default_factory=dict)
     _free: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
 
     async def readings(
-        self, agent: Key, requests: Iterable[MetricRequest]
+        self, agent: Key, requests: Iterable[MetricRequest | PodsRequest]
     ) -> Mapping[str, Reading]:
         """Return the readings that are there, by metric; begin what was not begun.
 
@@ -213,9 +242,11 @@ class Measuring:
         for _, task in self._running.pop(agent, {}).values():
             task.cancel()
 
-    async def _measure(self, request: MetricRequest) -> Reading:
+    async def _measure(self, request: MetricRequest | PodsRequest) -> Reading:
         async with self._free:
             try:
+                if isinstance(request, PodsRequest):
+                    return await _read_pods(request, self.pods)
                 return await read(request, self.egress)
             except Exception:  # noqa: BLE001 - a fault here must not stop the agent
                 _log.exception("a metric cannot be measured", metric=request.metric)

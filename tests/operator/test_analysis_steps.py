@@ -6,13 +6,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from omnia_core import names
 from omnia_core.jsonvalue import JsonObject
+from omnia_operator import labels
 from omnia_operator.api import Severity, findings
 from omnia_operator.cluster.kinds import DEPLOYMENT
 from omnia_operator.discovery.egress import Egress
 from omnia_operator.rollout.measuring import Measuring
 from tests.operator import objects
 from tests.operator.answering import Server, answering, series
+from tests.operator.cluster import pod
 from tests.operator.test_rollout_reconcile import CANARY, Bed
 
 QUERY = 'sum(rate(errors{agent="{{args.agent}}",version="{{args.candidate-version}}"}[5s]))'
@@ -168,6 +171,85 @@ async def test_after_retry_it_measures_from_the_beginning(server: Server) -> Non
     await found.until("Idle")
     assert found.rollout["last"]["result"] == "Promoted"
     assert len(server.requests) == 3
+
+
+def counts(candidate: tuple[int, int], stable: tuple[int, int]) -> bytes:
+    """Return what a facade has counted: good and failed turns of both sides."""
+    rows = [
+        f'omnia_agent_requests_total{{status="{status}",variant="{variant}"}} {value}'
+        for variant, values in (("candidate", candidate), ("stable", stable))
+        for status, value in zip(("success", "error"), values, strict=True)
+    ]
+    return "\n".join(["# TYPE omnia_agent_requests_total counter", *rows, ""]).encode()
+
+
+def of_agent(server: Server, monkeypatch: pytest.MonkeyPatch) -> Bed:
+    """A rollout that compares the errors that a pod at the server has counted."""
+    monkeypatch.setattr(names, "FACADE_HEALTH_PORT", urlsplit(server.url).port)
+    query = {"measure": "errorRate", "worseBy": 0.03}
+    metric = objects.metric(
+        {
+            "interval": "5s",
+            "successCondition": None,
+            "provider": {"prometheus": None, "agent": query},
+        }
+    )
+    there = pod("helper-1")
+    there["metadata"]["labels"][labels.MANAGED_BY] = labels.OPERATOR
+    there["status"]["podIP"] = "127.0.0.1"
+    found = bed(objects.analysis(metric), there)
+    found.cluster.measuring.pods = Egress(lambda _: False)
+    return found
+
+
+async def test_a_candidate_with_more_errors_is_rolled_back_without_prometheus(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = counts((1000, 500), (9000, 10))
+    found = of_agent(server, monkeypatch)
+    rollout = await until_reason(found, "AnalysisRunning")
+    (metric,) = rollout["analysis"]["metrics"]
+    # What was counted before does not count.
+    assert metric["measurements"][-1]["result"] == "NoData"
+    assert metric["query"] == "errorRate"
+    server.answer = counts((1030, 520), (9450, 20))
+    await found.until("Idle")
+    assert found.rollout["last"]["result"] == "RolledBack"
+    assert "surely worse than allowed: candidate 0.4 (" in found.rollout["last"]["reason"]
+    assert {path for _, path, _ in server.requests} == {"/metrics"}
+
+
+async def test_a_candidate_that_is_as_good_passes_early_without_prometheus(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = counts((0, 0), (0, 0))
+    found = of_agent(server, monkeypatch)
+    await until_reason(found, "AnalysisRunning")
+    server.answer = counts((1980, 20), (8910, 90))
+    await found.until("Idle")
+    assert found.rollout["last"]["result"] == "Promoted"
+    assert len(server.requests) == 2
+
+
+async def test_too_few_turns_decide_nothing(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.answer = counts((0, 0), (0, 0))
+    found = of_agent(server, monkeypatch)
+    await until_reason(found, "AnalysisRunning")
+    server.answer = counts((29, 1), (270, 5))
+    rollout = await found.until("Paused")
+    assert rollout["reason"] == "AnalysisInconclusive"
+    assert "not decided after 10 measurements" in rollout["message"]
+
+
+async def test_pods_that_do_not_answer_are_errors(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.status = 500
+    found = of_agent(server, monkeypatch)
+    await found.until("Idle", limit=80)
+    assert "pod helper-1 at port" in found.rollout["last"]["reason"]
 
 
 def test_nothing_is_left_to_say_about_a_step_with_an_analysis() -> None:

@@ -34,7 +34,7 @@ FAULTS: list[tuple[JsonObject, str, str]] = [
     (
         {"provider": {"prometheus": None, "arenaEval": {}}},
         "spec.metrics[0].provider.arenaEval",
-        "unknown field arenaEval; there are prometheus and web here",
+        "unknown field arenaEval; write agent, with measure: evalPassRate or evalScore",
     ),
 ]
 

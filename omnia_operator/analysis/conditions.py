@@ -142,7 +142,7 @@ _Node: TypeAlias = _Literal | _Result | _Argument | _Item | _Prefix | _Infix | _
 
 
 @dataclass(frozen=True)
-class Condition:
+class ResultCondition:
     """A parsed condition.
 
     Attributes:
@@ -167,7 +167,7 @@ class Condition:
         raise ConditionFailed(self.root.at, f"expected true or false, found {_shown(found)}")
 
 
-def parse_condition(text: str) -> Condition:
+def parse_condition(text: str) -> ResultCondition:
     """Parse a condition.
 
     Raises:
@@ -178,7 +178,7 @@ def parse_condition(text: str) -> Condition:
             MAX_LENGTH + 1, f"expected at most {MAX_LENGTH} characters, found {len(text)}"
         )
     parser = _Parser(list(_tokens(text)))
-    return Condition(
+    return ResultCondition(
         parser.whole(), frozenset(parser.arguments), bool(parser.called & _EXPECT_MISSING)
     )
 

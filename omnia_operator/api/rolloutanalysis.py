@@ -52,7 +52,7 @@ class WebMethod(StrEnum):
     POST = "POST"
 
 
-class Header(Model):
+class RequestHeader(Model):
     """A header of a request."""
 
     key: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9-]+$")]
@@ -68,7 +68,7 @@ class WebQuery(Model):
     """Address. Arguments are percent-encoded."""
     method: WebMethod = WebMethod.GET
     """Method of the request; `POST` has no body."""
-    headers: tuple[Header, ...] = Field(
+    headers: tuple[RequestHeader, ...] = Field(
         default=(), max_length=32, json_schema_extra=list_map("key")
     )
     """Headers of the request."""

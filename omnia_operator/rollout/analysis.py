@@ -12,8 +12,8 @@ from typing import Any
 
 from omnia_core.errors import abridged
 from omnia_operator.analysis.conditions import (
-    Condition,
     ConditionFailed,
+    ResultCondition,
     is_missing,
     parse_condition,
 )
@@ -44,7 +44,7 @@ _WORST = (
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricReading:
     """What a provider answered: a value, which is JSON, or why there is none."""
 
     value: Any = None
@@ -94,7 +94,7 @@ def wait(status: AnalysisStatus, now: str) -> float:
 def recorded(
     status: AnalysisStatus,
     metric: AnalysisMetric,
-    reading: Reading,
+    reading: MetricReading,
     arguments: Mapping[str, str],
     now: str,
 ) -> AnalysisStatus:
@@ -144,7 +144,7 @@ def concluded(status: AnalysisStatus, spec: RolloutAnalysisSpec) -> AnalysisStat
 
 
 def measured(
-    metric: AnalysisMetric, reading: Reading, arguments: Mapping[str, str], now: str
+    metric: AnalysisMetric, reading: MetricReading, arguments: Mapping[str, str], now: str
 ) -> Measurement:
     """Return what a reading says under the conditions of its metric."""
     if reading.failure:
@@ -198,7 +198,10 @@ def _compared(
 
 
 def _result(
-    success: Condition | None, failure: Condition | None, value: Any, arguments: Mapping[str, str]
+    success: ResultCondition | None,
+    failure: ResultCondition | None,
+    value: Any,
+    arguments: Mapping[str, str],
 ) -> MeasurementResult:
     if failure is not None and failure.holds(value, arguments):
         return MeasurementResult.FAILED

@@ -31,7 +31,7 @@ from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import sentence
 from omnia_operator.discovery.http import fetch_bytes
 from omnia_operator.resolve import Key
-from omnia_operator.rollout.analysis import Reading
+from omnia_operator.rollout.analysis import MetricReading
 from omnia_operator.rollout.pod_metrics import PodTarget, read_pods
 
 PATIENCE_SECONDS = 1.0
@@ -125,12 +125,12 @@ def _early(query: str, age: float) -> str:
     return f"the query looks back {longest}, to before the analysis began: give initialDelay"
 
 
-async def _read_pods(request: PodsRequest, egress: Egress) -> Reading:
+async def _read_pods(request: PodsRequest, egress: Egress) -> MetricReading:
     readings, failure = await read_pods(request.source, request.targets, egress)
-    return Reading(pods=readings) if readings else Reading(failure=failure)
+    return MetricReading(pods=readings) if readings else MetricReading(failure=failure)
 
 
-async def read(request: MetricRequest, egress: Egress) -> Reading:
+async def read(request: MetricRequest, egress: Egress) -> MetricReading:
     """Make a measurement. Every failure is a reading without a value."""
     source, limit = request.source, request.source.timeout.seconds
     is_prometheus = isinstance(source, PrometheusQuery)
@@ -146,18 +146,18 @@ async def read(request: MetricRequest, egress: Egress) -> Reading:
             answers=_OF_PROMETHEUS if is_prometheus else frozenset({200}),
         )
     except Exception as error:  # noqa: BLE001 - every failure becomes a part of the status
-        return Reading(failure=sentence(error, shown_address(request.url), limit))
+        return MetricReading(failure=sentence(error, shown_address(request.url), limit))
     try:
         answer = parse_json(content)
     except ValueError as error:
-        return Reading(failure=f"{shown_address(request.url)}: its answer is {error}")
+        return MetricReading(failure=f"{shown_address(request.url)}: its answer is {error}")
     if isinstance(source, WebQuery):
         return _part(answer, source.json_path or "")
     found = _of_prometheus(answer)
-    return Reading(found.value, found.failure, request.note)
+    return MetricReading(found.value, found.failure, request.note)
 
 
-def _part(answer: Any, path: str) -> Reading:
+def _part(answer: Any, path: str) -> MetricReading:
     """Return the part of an answer at a path such as `{$.data[0].rate}`."""
     value = answer
     for name, index in _STEP.findall(path):
@@ -166,34 +166,34 @@ def _part(answer: Any, path: str) -> Reading:
         elif index and isinstance(value, list) and int(index) < len(value):
             value = value[int(index)]
         else:
-            return Reading(failure=f"the answer has nothing at {path}: correct jsonPath")
-    return Reading(value)
+            return MetricReading(failure=f"the answer has nothing at {path}: correct jsonPath")
+    return MetricReading(value)
 
 
-def _of_prometheus(answer: Any) -> Reading:
+def _of_prometheus(answer: Any) -> MetricReading:
     if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
-        return Reading(failure="the answer is not one of Prometheus: check the address")
+        return MetricReading(failure="the answer is not one of Prometheus: check the address")
     if answer["status"] != "success":
         error = answer.get("error")
         why = abridged(error) if isinstance(error, str) else "it says no reason"
-        return Reading(failure=f"Prometheus refuses the query: {why}")
+        return MetricReading(failure=f"Prometheus refuses the query: {why}")
     data = answer.get("data")
     kind: Any = data.get("resultType") if isinstance(data, dict) else ""
     result: Any = data.get("result") if isinstance(data, dict) else None
     try:
         if kind == "vector":
-            return Reading([float(each["value"][1]) for each in islice(result, _SERIES)])
+            return MetricReading([float(each["value"][1]) for each in islice(result, _SERIES)])
         if kind in ("scalar", "string"):
-            return Reading(float(result[1]) if kind == "scalar" else str(result[1]))
+            return MetricReading(float(result[1]) if kind == "scalar" else str(result[1]))
     except (TypeError, KeyError, IndexError, ValueError):
-        return Reading(failure="the answer has no values as Prometheus writes them")
-    return Reading(
+        return MetricReading(failure="the answer has no values as Prometheus writes them")
+    return MetricReading(
         failure=f"the query gives a {abridged(str(kind))}, expected a scalar or an instant vector:"
         " put a function such as rate() around it"
     )
 
 
-_Tasks: TypeAlias = dict[str, tuple[str, "asyncio.Task[Reading]"]]
+_Tasks: TypeAlias = dict[str, tuple[str, "asyncio.Task[MetricReading]"]]
 
 
 @dataclass
@@ -214,7 +214,7 @@ class Measuring:
 
     async def readings(
         self, agent: Key, requests: Iterable[MetricRequest | PodsRequest]
-    ) -> Mapping[str, Reading]:
+    ) -> Mapping[str, MetricReading]:
         """Return the readings that are there, by metric; begin what was not begun.
 
         Measurements of the agent that are not asked for any more are given up.
@@ -242,7 +242,7 @@ class Measuring:
         for _, task in self._running.pop(agent, {}).values():
             task.cancel()
 
-    async def _measure(self, request: MetricRequest | PodsRequest) -> Reading:
+    async def _measure(self, request: MetricRequest | PodsRequest) -> MetricReading:
         async with self._free:
             try:
                 if isinstance(request, PodsRequest):
@@ -250,4 +250,4 @@ class Measuring:
                 return await read(request, self.egress)
             except Exception:  # noqa: BLE001 - a fault here must not stop the agent
                 _log.exception("a metric cannot be measured", metric=request.metric)
-                return Reading(failure="it cannot be measured: the operator's log says why")
+                return MetricReading(failure="it cannot be measured: the operator's log says why")

@@ -12,7 +12,7 @@ from omnia_operator.api import RolloutAnalysis, parse
 from omnia_operator.api.rollout import AnalysisPhase, AnalysisStatus, MeasurementResult
 from omnia_operator.api.rolloutanalysis import AnalysisMetric, RolloutAnalysisSpec
 from omnia_operator.rollout.analysis import (
-    Reading,
+    MetricReading,
     begun,
     concluded,
     due,
@@ -27,7 +27,7 @@ from tests.operator import objects
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NOW = START.isoformat()
 NAN = float("nan")
-BROKEN = Reading(failure="it does not answer")
+BROKEN = MetricReading(failure="it does not answer")
 
 RUNNING, SUCCESSFUL = AnalysisPhase.RUNNING, AnalysisPhase.SUCCESSFUL
 FAILED, INCONCLUSIVE, ERROR = (
@@ -56,11 +56,11 @@ class Run:
         self.status = begun("quality", 1, self.spec.metrics, NOW)
 
     def measure(self, *readings: Any) -> AnalysisStatus:
-        """Give each due metric the next reading; a value, or a `Reading`."""
+        """Give each due metric the next reading; a value, or a `MetricReading`."""
         for reading in readings:
             self.now += dt.timedelta(seconds=wait(self.status, self.now.isoformat()))
             now = self.now.isoformat()
-            made = reading if isinstance(reading, Reading) else Reading(reading)
+            made = reading if isinstance(reading, MetricReading) else MetricReading(reading)
             for metric in due(self.status, self.spec.metrics, now):
                 self.status = recorded(self.status, metric, made, {}, now)
             self.status = concluded(self.status, self.spec)
@@ -69,32 +69,32 @@ class Run:
 
 BOTH = {"successCondition": "result < 0.05", "failureCondition": "result > 0.1"}
 ONLY_FAILURE = {"successCondition": None, "failureCondition": "result > 0.1"}
-MEASUREMENTS: list[tuple[JsonObject, Reading, MeasurementResult]] = [
-    ({}, Reading(0.01), MeasurementResult.SUCCESSFUL),
-    ({}, Reading(0.05), MeasurementResult.FAILED),
-    ({}, Reading([0.01]), MeasurementResult.SUCCESSFUL),
-    (BOTH, Reading(0.07), MeasurementResult.INCONCLUSIVE),
-    (BOTH, Reading(0.2), MeasurementResult.FAILED),
-    (BOTH, Reading(0.01), MeasurementResult.SUCCESSFUL),
-    (ONLY_FAILURE, Reading(0.05), MeasurementResult.SUCCESSFUL),
-    (ONLY_FAILURE, Reading(0.2), MeasurementResult.FAILED),
-    ({}, Reading([]), MeasurementResult.NO_DATA),
-    ({}, Reading(NAN), MeasurementResult.NO_DATA),
-    ({}, Reading([NAN]), MeasurementResult.NO_DATA),
-    ({}, Reading(None), MeasurementResult.NO_DATA),
-    (ONLY_FAILURE, Reading([]), MeasurementResult.NO_DATA),
-    ({"successCondition": "isNaN(result)"}, Reading(NAN), MeasurementResult.SUCCESSFUL),
-    ({"successCondition": "len(result) > 0"}, Reading([]), MeasurementResult.FAILED),
-    ({}, Reading([1.0, 2.0]), MeasurementResult.ERROR),
-    ({}, Reading("text"), MeasurementResult.ERROR),
-    ({"successCondition": "result"}, Reading(1.0), MeasurementResult.ERROR),
+MEASUREMENTS: list[tuple[JsonObject, MetricReading, MeasurementResult]] = [
+    ({}, MetricReading(0.01), MeasurementResult.SUCCESSFUL),
+    ({}, MetricReading(0.05), MeasurementResult.FAILED),
+    ({}, MetricReading([0.01]), MeasurementResult.SUCCESSFUL),
+    (BOTH, MetricReading(0.07), MeasurementResult.INCONCLUSIVE),
+    (BOTH, MetricReading(0.2), MeasurementResult.FAILED),
+    (BOTH, MetricReading(0.01), MeasurementResult.SUCCESSFUL),
+    (ONLY_FAILURE, MetricReading(0.05), MeasurementResult.SUCCESSFUL),
+    (ONLY_FAILURE, MetricReading(0.2), MeasurementResult.FAILED),
+    ({}, MetricReading([]), MeasurementResult.NO_DATA),
+    ({}, MetricReading(NAN), MeasurementResult.NO_DATA),
+    ({}, MetricReading([NAN]), MeasurementResult.NO_DATA),
+    ({}, MetricReading(None), MeasurementResult.NO_DATA),
+    (ONLY_FAILURE, MetricReading([]), MeasurementResult.NO_DATA),
+    ({"successCondition": "isNaN(result)"}, MetricReading(NAN), MeasurementResult.SUCCESSFUL),
+    ({"successCondition": "len(result) > 0"}, MetricReading([]), MeasurementResult.FAILED),
+    ({}, MetricReading([1.0, 2.0]), MeasurementResult.ERROR),
+    ({}, MetricReading("text"), MeasurementResult.ERROR),
+    ({"successCondition": "result"}, MetricReading(1.0), MeasurementResult.ERROR),
     ({}, BROKEN, MeasurementResult.ERROR),
 ]
 
 
 @pytest.mark.parametrize(("change", "reading", "expected"), MEASUREMENTS)
 def test_what_one_measurement_says(
-    change: JsonObject, reading: Reading, expected: MeasurementResult
+    change: JsonObject, reading: MetricReading, expected: MeasurementResult
 ) -> None:
     assert measured(metric_of(change), reading, {}, NOW).result is expected
 
@@ -196,7 +196,8 @@ def test_what_a_value_looks_like() -> None:
 
 
 READINGS = st.lists(
-    st.sampled_from([0.01, 0.07, 0.2, [], NAN, BROKEN, "text", Reading([1.0, 2.0])]), max_size=30
+    st.sampled_from([0.01, 0.07, 0.2, [], NAN, BROKEN, "text", MetricReading([1.0, 2.0])]),
+    max_size=30,
 )
 LIMITS = st.fixed_dictionaries(
     {

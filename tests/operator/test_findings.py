@@ -187,7 +187,7 @@ CASES: list[tuple[JsonObject, str, str]] = [
         "kind",
         (
             "expected one of AgentRuntime, PromptPack, ToolRegistry, Provider,"
-            ' SessionRetentionPolicy, found "agent"; did you mean AgentRuntime?'
+            ' SessionRetentionPolicy, RolloutAnalysis, found "agent"; did you mean AgentRuntime?'
         ),
     ),
 ]

@@ -11,7 +11,7 @@ from omnia_core.addresses import is_local
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api import RolloutAnalysis, parse
 from omnia_operator.discovery.egress import Egress
-from omnia_operator.rollout.analysis import Reading
+from omnia_operator.rollout.analysis import MetricReading
 from omnia_operator.rollout.measuring import Measuring, MetricRequest, read, request_of
 from tests.operator import objects
 from tests.operator.answering import Server, answering, series, success
@@ -138,7 +138,7 @@ async def test_a_slow_answer_is_taken_later_and_asked_for_once(server: Server) -
         assert await measuring.readings(AGENT, [request]) == {}
     server.hold.set()
     measuring.patience = 10.0
-    assert await measuring.readings(AGENT, [request]) == {"errors": Reading([1.0])}
+    assert await measuring.readings(AGENT, [request]) == {"errors": MetricReading([1.0])}
     assert len(server.requests) == 1
 
 
@@ -153,5 +153,5 @@ async def test_what_is_not_asked_for_any_more_is_given_up(server: Server) -> Non
     newer = asking({"prometheus": {"address": server.url, "query": "up"}}, identity="3")
     server.hold.set()
     measuring.patience = 10.0
-    assert await measuring.readings(AGENT, [newer]) == {"errors": Reading([1.0])}
+    assert await measuring.readings(AGENT, [newer]) == {"errors": MetricReading([1.0])}
     assert not {task for task in before if not task.done()} - asyncio.all_tasks()

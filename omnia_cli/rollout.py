@@ -1,24 +1,13 @@
 """The commands `omnia rollout status`, `promote`, `abort`, `retry` and `pause`."""
 
 import contextlib
-import time
-import uuid
 from collections.abc import Iterator
-from enum import IntEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from omnia_cli.cluster import KubectlFailed, annotate_object, read_object
+from omnia_cli.cluster import KubectlFailed
 from omnia_core.units import Duration
-from omnia_operator import labels
-from omnia_operator.api.agentruntime import AgentRuntimeStatus
-from omnia_operator.api.rollout import RolloutResult, RolloutStatus
-from omnia_operator.rollout.machine import RolloutRequest, Verb
-from omnia_operator.rollout.requests import annotation
-
-POLL_SECONDS = 1.0
-KIND = "agentruntimes"
 
 app = typer.Typer(no_args_is_help=True, help="The rollout of an agent in a cluster.")
 
@@ -26,14 +15,6 @@ Name = Annotated[str, typer.Argument(metavar="AGENT", help="The name of an Agent
 Namespace = Annotated[
     str, typer.Option("--namespace", "-n", help="Its namespace; kubectl reaches it.")
 ]
-
-
-class RolloutExit(IntEnum):
-    """The exit code of `status`."""
-
-    DONE = 0
-    ROLLED_BACK = 1
-    OPEN = 3
 
 
 @app.command()
@@ -46,18 +27,11 @@ def status(
     timeout: Annotated[str, typer.Option(help="How long to watch, such as 30m.")] = "1h",
 ) -> None:
     """Show the rollout: exit code 0 idle or promoted, 1 rolled back, 3 running or paused."""
-    end = time.monotonic() + _seconds(timeout)
-    shown = ""
+    from omnia_cli.rollout_state import show
+
+    seconds = _seconds(timeout)
     with _failing_plainly():
-        while True:
-            found = rollout_of(read_object(KIND, agent, namespace))
-            if (text := "\n".join(lines(found))) != shown:
-                print(text)
-                shown = text
-            outcome = outcome_of(found)
-            if not watch or outcome is not RolloutExit.OPEN or time.monotonic() >= end:
-                context.exit(outcome)
-            time.sleep(POLL_SECONDS)
+        context.exit(show(agent, namespace, watch=watch, seconds=seconds))
 
 
 @app.command()
@@ -68,7 +42,7 @@ def promote(
     full: Annotated[bool, typer.Option(help="Skip the steps that are left.")] = False,
 ) -> None:
     """Continue a rollout that is paused; with --full, promote the candidate at once."""
-    _ask(agent, namespace, Verb.PROMOTE_FULL if full else Verb.PROMOTE)
+    _ask(agent, namespace, "promote-full" if full else "promote")
 
 
 @app.command()
@@ -78,56 +52,27 @@ def abort(
     reason: Annotated[str, typer.Option(help="Why, for the status and the Event.")] = "",
 ) -> None:
     """Roll the candidate back: stable answers everybody again."""
-    _ask(agent, namespace, Verb.ABORT, reason)
+    _ask(agent, namespace, "abort", reason)
 
 
 @app.command()
 def retry(agent: Name, namespace: Namespace = "default") -> None:
     """Try again: the step that failed, or a candidate that was rolled back."""
-    _ask(agent, namespace, Verb.RETRY)
+    _ask(agent, namespace, "retry")
 
 
 @app.command()
 def pause(agent: Name, namespace: Namespace = "default") -> None:
     """Stop where the rollout is, until promote, retry or abort."""
-    _ask(agent, namespace, Verb.PAUSE)
+    _ask(agent, namespace, "pause")
 
 
-def rollout_of(document: dict[str, Any]) -> RolloutStatus:
-    """Return the status of the rollout of an agent; an empty one without a rollout."""
-    found = AgentRuntimeStatus.model_validate(document.get("status") or {}, strict=False)
-    return found.rollout or RolloutStatus()
+def _ask(agent: str, namespace: str, verb: str, reason: str = "") -> None:
+    from omnia_cli.rollout_state import ask
+    from omnia_operator.rollout.machine import Verb
 
-
-def outcome_of(rollout: RolloutStatus) -> RolloutExit:
-    """Return the exit code for a rollout."""
-    if rollout.active:
-        return RolloutExit.OPEN
-    last = rollout.last
-    rolled_back = last is not None and last.result is RolloutResult.ROLLED_BACK
-    return RolloutExit.ROLLED_BACK if rolled_back else RolloutExit.DONE
-
-
-def lines(rollout: RolloutStatus) -> Iterator[str]:
-    """Yield what is known about a rollout."""
-    step = f", step {rollout.step}" if rollout.active and rollout.step else ""
-    yield f"{rollout.phase.value}{step}"
-    if rollout.active:
-        yield f"  stable     {rollout.stable_version or '-'}"
-        yield f"  candidate  {rollout.candidate_version or '-'}, {rollout.current_weight or 0} %"
-    if rollout.message:
-        yield f"  {rollout.message}"
-    if rollout.last is not None and not rollout.active:
-        last = rollout.last
-        why = f": {last.reason}" if last.reason else ""
-        yield f"  last       {last.candidate_version or '-'} {last.result.value}{why}, {last.time}"
-
-
-def _ask(agent: str, namespace: str, verb: Verb, reason: str = "") -> None:
-    request = RolloutRequest(verb, str(uuid.uuid4()), " ".join(reason.split()))
     with _failing_plainly():
-        annotate_object(KIND, agent, namespace, labels.ROLLOUT_REQUEST, annotation(request))
-    print(f"asked; omnia rollout status {agent} -n {namespace} shows what becomes of it")
+        ask(agent, namespace, Verb(verb), reason)
 
 
 def _seconds(text: str) -> float:

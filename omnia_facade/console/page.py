@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
-from omnia_core.http.document import Document
+from omnia_core.http.content import StaticContent
 from omnia_core.http.head import RequestHead
 from omnia_core.names import Mode
 
@@ -24,13 +24,13 @@ _STYLE = ("<style>", "</style>")
 _SCRIPT = ('<script type="module">', "</script>")
 
 
-def console_page(mode: Mode, agent_name: str) -> Document:
+def console_page(mode: Mode, agent_name: str) -> StaticContent:
     """Build the page."""
     document = _FILE.read_text(encoding="utf-8")
     # The mode first: what a name looks like must not be mistaken for a place in the document.
     text = document.replace("{{mode}}", mode).replace("{{name}}", html.escape(agent_name))
     body = text.encode()
-    return Document(
+    return StaticContent(
         body,
         {
             "Content-Type": "text/html; charset=utf-8",
@@ -60,7 +60,7 @@ def console_front_page(mode: Mode, agent_name: str) -> Callable[[RequestHead], b
     return respond
 
 
-def _response(page: Document, head: RequestHead) -> bytes:
+def _response(page: StaticContent, head: RequestHead) -> bytes:
     """Return a whole HTTP response, after which the connection closes."""
     headers, body = page.content(head.headers.get("accept-encoding", ""))
     lines = [

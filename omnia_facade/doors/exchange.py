@@ -134,10 +134,17 @@ class Exchange:
             backend.begin(session_id, caller), self.request.headers, self._door
         )
         before = runs.current(session_id, caller.user_id) if turn.waits else None
-        run = self._started(request, connection, turn, run_id, before)
+        run = self._made(request, connection, turn, run_id)
         if kernel.records:
-            # Whoever has seen anything of the run can ask another pod for it.
-            await kernel.records.recorded(run)
+            # Whoever has seen anything of the run can ask another pod for it. Nothing of it is
+            # there before its door has it: the door would miss what comes while it waits.
+            try:
+                await kernel.records.recorded(run)
+            except BaseException:
+                run.cancel()
+                raise
+        if not run.state.final:
+            run.start(before)
         return run
 
     async def begin_call(self, connection: BackendConnection, content: str) -> Run:
@@ -148,15 +155,12 @@ class Exchange:
         """
         turn = DoorTurn(content=content)
         self._require_capacity("", turn)
-        return self._started(TurnRequest("", content), connection, turn, uuid.uuid4().hex, None)
+        run = self._made(TurnRequest("", content), connection, turn, uuid.uuid4().hex)
+        run.start()
+        return run
 
-    def _started(
-        self,
-        request: TurnRequest,
-        connection: BackendConnection,
-        turn: DoorTurn,
-        run_id: str,
-        before: Run | None,
+    def _made(
+        self, request: TurnRequest, connection: BackendConnection, turn: DoorTurn, run_id: str
     ) -> Run:
         kernel, env = self._kernel, self._kernel.env
         run = Run(
@@ -182,7 +186,6 @@ class Exchange:
         if kernel.records and (turn.keep or turn.client_tools):
             kept = env.run_kept.seconds if turn.kept_seconds is None else turn.kept_seconds
             kernel.records.begin(run, kept)
-        run.start(before)
         self.run = run
         self._begun.append(run)
         return run

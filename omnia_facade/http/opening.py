@@ -13,7 +13,7 @@ from msgspec import Struct
 from omnia_core.errors import ConfigurationError
 from omnia_core.files.function import FunctionFile
 from omnia_core.files.reading import decode_json, read_text
-from omnia_core.http.document import Document
+from omnia_core.http.content import StaticContent
 from omnia_core.http.hosts import HostRule, is_loopback
 from omnia_core.http.received import ReceiveBudget
 from omnia_core.names import Door, Mode
@@ -193,7 +193,7 @@ def _function_routes(context: ProcessContext, function: "Function") -> Iterator[
     yield FunctionRoute(function, context)
     yield StaticRoute(
         OPENAPI_PATH,
-        Document(
+        StaticContent(
             orjson.dumps(openapi_document(function.file, public=public)),
             {"Content-Type": "application/json"},
         ),

@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from omnia_core.http.document import Document
+from omnia_core.http.content import StaticContent
 from omnia_core.http.errors import HttpError
 from omnia_facade.auth.principal import Principal
 
@@ -12,7 +12,7 @@ _METHODS = ("GET", "HEAD")
 class StaticRoute:
     """Serves one document at one path."""
 
-    def __init__(self, path: str, document: Document, *, hint: str, public: bool) -> None:
+    def __init__(self, path: str, document: StaticContent, *, hint: str, public: bool) -> None:
         self.public = public
         self.hint = hint
         self._path = path

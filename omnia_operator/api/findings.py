@@ -219,7 +219,12 @@ def _spelled(found: str, pattern: str) -> str:
 
 
 def _bound(word: str, key: str) -> Callable[[Mapping[str, Any], object], str]:
-    return lambda context, found: f"expected {word} {context[key]}, found {show(found)}"
+    def say(context: Mapping[str, Any], found: object) -> str:
+        limit = context[key]
+        whole = int(limit) if limit == int(limit) else limit
+        return f"expected {word} {whole}, found {show(found)}"
+
+    return say
 
 
 def _count(word: str, key: str, unit: str) -> Callable[[Mapping[str, Any], object], str]:
@@ -259,6 +264,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any], object], str]] = {
     "too_long": _count("at most", "max_length", "entries"),
     "greater_than_equal": _bound("at least", "ge"),
     "less_than_equal": _bound("at most", "le"),
+    "greater_than": _bound("more than", "gt"),
+    "less_than": _bound("less than", "lt"),
 }
 
 

@@ -59,11 +59,18 @@ def _type(field: dict[str, Any]) -> str:
         return f"list of {_type(field['items'])}"
     if kind == "object" and "additionalProperties" in field:
         return f"map to {_type(field['additionalProperties'])}"
-    bounds = [f"{word} {field[key]}" for key, word in _BOUNDS.items() if key in field]
+    bounds = [
+        f"{beyond if field.get(flag) else word} {field[key]}"
+        for key, flag, word, beyond in _BOUNDS
+        if key in field
+    ]
     return f"{kind} ({', '.join(bounds)})" if bounds else str(kind)
 
 
-_BOUNDS = {"minimum": "from", "maximum": "to"}
+_BOUNDS = (
+    ("minimum", "exclusiveMinimum", "from", "more than"),
+    ("maximum", "exclusiveMaximum", "to", "less than"),
+)
 
 
 def _rules(path: str, schema: dict[str, Any]) -> Iterator[str]:

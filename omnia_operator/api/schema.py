@@ -66,6 +66,11 @@ def _structural(schema: Schema, definitions: Schema) -> Schema:
     result = {
         k: v for k, v in schema.items() if k not in {"$defs", "title", "additionalProperties"}
     }
+    # Kubernetes has the bounds of OpenAPI 3.0, where the exclusive ones are flags.
+    for bound in ("Minimum", "Maximum"):
+        if f"exclusive{bound}" in result:
+            result[bound.lower()] = result[f"exclusive{bound}"]
+            result[f"exclusive{bound}"] = True
     if "const" in result:
         result["enum"] = [result.pop("const")]
     if "description" in result:

@@ -7,7 +7,7 @@ output in the order in which they end. Sessions are kept in memory, and nothing 
 
 import asyncio
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -105,7 +105,7 @@ def conversations(cases: Sequence[Case]) -> list[str]:
 
     Cases that are added to a dataset, or taken out of it, change no other name.
     """
-    seen: Counter[str] = Counter()
+    seen: defaultdict[str, int] = defaultdict(int)
     found = []
     for case in cases:
         said = key_of([case.messages, case.metadata])[:12]

@@ -1,12 +1,19 @@
 """What the operator does with each kind, and so is allowed to do."""
 
-from omnia_operator.cluster.kinds import AGENT_RUNTIME, CUSTOM, EVENT, OWNED, POD, ObjectKind
+from omnia_operator.cluster.kinds import (
+    AGENT_RUNTIME,
+    CUSTOM,
+    EVENT,
+    OWNED,
+    POD,
+    ObjectKind,
+)
 
 # kopf watches for kinds that are installed later.
 DEFINITION = ObjectKind("apiextensions.k8s.io", "v1", "", "customresourcedefinitions")
 VERBS: dict[ObjectKind, set[str]] = {
     **{kind: {"list", "watch"} for kind in (*CUSTOM, DEFINITION)},
-    # The end of a rollout is written into the spec.
+    # A promotion is written into the spec.
     AGENT_RUNTIME: {"list", "watch", "patch"},
     **{kind: {"get", "list", "watch", "create", "patch", "delete"} for kind in OWNED},
     POD: {"list", "watch", "patch"},

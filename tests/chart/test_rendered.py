@@ -461,7 +461,7 @@ def test_the_notes_say_what_to_do_next(
 
 def test_the_role_allows_what_the_operator_does_and_nothing_more(renderer: Renderer) -> None:
     role = named(renderer({}))[f"ClusterRole/{NAMESPACE}:omnia-operator"]
-    allowed: dict[tuple[str, str], set[str]] = defaultdict(set)
+    allowed: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for rule in role["rules"]:
         for group, resource in product(rule.get("apiGroups", ()), rule.get("resources", ())):
             allowed[group, resource] |= set(rule["verbs"])

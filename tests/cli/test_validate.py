@@ -195,11 +195,12 @@ def test_an_image_without_the_type_custom_is_a_warning_with_the_line_to_add(
 
 def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
     rollout = (
-        "  rollout:\n    candidate: {promptPackVersion: 2.0.0}\n    steps: [{setWeight: 10}]\n"
+        "  rollout:\n    candidate: {promptPackVersion: 2.0.0}\n"
+        "    steps: [{analysis: {templateName: quality}}]\n"
     )
     (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
-    assert (finding.severity, finding.line) == ("warning", 15)
-    assert finding.path.startswith("spec.rollout")
+    assert (finding.severity, finding.line) == ("warning", 17)
+    assert finding.path.startswith("spec.rollout.steps")
 
 
 def test_an_evaluation_that_cannot_be_run_or_exported_is_named_with_its_line(
@@ -590,7 +591,10 @@ def test_the_data_of_a_config_map_that_are_no_object_are_left_to_kubernetes(tmp_
     head, _, _ = PACK.partition("\ndata:\n")
     found = check(tmp_path, head + "\ndata: [1]\n", references=False)
     assert [each.message for each in found] == [
-        'PromptPack "my-pack" reads the key pack.json: add it'
+        (
+            'PromptPack "my-pack" reads the key pack.json (keys: none): add it, or name another in'
+            " spec.source.configMapRef.key"
+        )
     ]
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 from redis.asyncio import Redis
@@ -17,6 +17,7 @@ from tests.loopback_proxy import Proxy
 from tests.services import LIMIT, PostgresServer
 
 FIRST = Signal("a", CANCEL, "mia", 3)
+PROBE = Signal("is anybody there", CANCEL, "", 0)
 SECOND = Signal("{b}\0\\0 🙂", CANCEL, "", 5)
 
 
@@ -33,16 +34,25 @@ def signals_of(store: SessionStore) -> Signals:
 
 @asynccontextmanager
 async def heard(signals: Signals) -> AsyncIterator["asyncio.Queue[Signal]"]:
-    """Listen inside the block."""
+    """Listen inside the block, which begins when signals arrive."""
     queue = asyncio.Queue[Signal]()
+    hears = asyncio.Event()
 
     async def listen() -> None:
         async with aclosing(signals.listen()) as listened:
             async for signal in listened:
-                queue.put_nowait(signal)
+                if signal.session_id == PROBE.session_id:
+                    hears.set()
+                else:
+                    queue.put_nowait(signal)
 
     task = asyncio.create_task(listen())
     try:
+        async with asyncio.timeout(LIMIT):
+            while not hears.is_set():
+                await signals.send(PROBE)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(hears.wait(), 0.2)
         yield queue
     finally:
         task.cancel()

@@ -214,6 +214,7 @@ async def test_a_turn_with_two_tools_is_one_connected_trace(mounted: Mounted) ->
     assert message.own == {
         **AGENT,
         "omnia.handler": "runtime",
+        "omnia.variant": "stable",
         "gen_ai.conversation.id": session,
         **USED,
         "omnia.usage.cost_usd": 0.0,
@@ -226,6 +227,7 @@ async def test_a_turn_with_two_tools_is_one_connected_trace(mounted: Mounted) ->
         "gen_ai.conversation.id": session,
         "omnia.promptpack.name": "support",
         "omnia.promptpack.version": "1.0.0",
+        "omnia.variant": "stable",
         "omnia.turn.index": 0,
         **USED,
         "omnia.usage.cost_usd": 0.0,

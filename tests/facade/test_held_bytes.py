@@ -69,6 +69,8 @@ async def test_messages_that_arrive_together_are_not_all_answered_to_a_deaf_clie
 class Hasty:
     """Answers at once and much, whether the client reads or not."""
 
+    variant = "stable"
+
     async def turn(self, request: TurnRequest, listener: TurnListener[TurnEvent]) -> Done:  # noqa: ARG002 - the port's
         return Done("x" * MEBIBYTE)
 

@@ -19,6 +19,24 @@ FORBIDDEN = {
 }
 
 
+# The fields of JSONSchemaProps (apiextensions.k8s.io/v1) that the definitions use, and their types.
+FIELDS: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("type", "description", "format", "pattern"), str),
+    **dict.fromkeys(("minimum", "maximum", "multipleOf"), (int, float)),
+    **dict.fromkeys(("minLength", "maxLength", "minItems", "maxItems"), int),
+    **dict.fromkeys(("minProperties", "maxProperties"), int),
+    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum", "uniqueItems", "nullable"), bool),
+    **dict.fromkeys(("properties", "items", "additionalProperties"), dict),
+    **dict.fromkeys(("required", "enum", "x-kubernetes-list-map-keys"), list),
+    "default": object,
+    "x-kubernetes-int-or-string": bool,
+    "x-kubernetes-list-type": str,
+    "x-kubernetes-map-type": str,
+    "x-kubernetes-preserve-unknown-fields": bool,
+    "x-kubernetes-validations": list,
+}
+
+
 def _nodes(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield schema
     for field in schema.get("properties", {}).values():
@@ -49,6 +67,13 @@ def test_the_schema_is_structural(crd: dict[str, Any]) -> None:
         assert "type" in node or node.get("x-kubernetes-preserve-unknown-fields")
         assert not {"properties", "additionalProperties"} <= node.keys()
         assert node.get("default", ...) is not None
+
+
+@pytest.mark.parametrize("crd", CRDS.values(), ids=CRDS)
+def test_every_field_of_the_schema_is_one_that_the_api_server_decodes(crd: dict[str, Any]) -> None:
+    for node in _nodes(_schema(crd)):
+        for name, value in node.items():
+            assert isinstance(value, FIELDS[name]), (name, value)
 
 
 @pytest.mark.parametrize("crd", CRDS.values(), ids=CRDS)

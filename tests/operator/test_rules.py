@@ -221,7 +221,7 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
     "a budget of nothing": (
         objects.agent({"budget": {"usdPerDay": 0}}),
         "spec.budget.usdPerDay",
-        "greater than 0",
+        "expected more than 0, found 0",
     ),
     "two prompts": (objects.agent({"prompt": {"system": "x"}}), "spec", "exactly one of prompt"),
     "no prompt": (objects.agent({"promptPackRef": None}), "spec", "exactly one of prompt"),

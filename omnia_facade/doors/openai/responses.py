@@ -171,19 +171,33 @@ async def _stream_again(exchange: Exchange, response_id: ResponseId) -> EventStr
 
 
 async def _read(exchange: Exchange, context: OpenAIContext, response_id: ResponseId) -> JsonObject:
-    stored = await context.stored.find(exchange.request.caller, str(response_id))
-    if stored:
-        document: JsonObject = parse_json(bytes(stored.response))
-        return document
+    found = await _stored(exchange, context, response_id)
+    if found is not None:
+        return found
     run, note = await _run_of(exchange, response_id)
+    if run is not None and run.state.final:
+        # A run that has ended is stored, unless it was deleted; that may be under way.
+        await context.answers.settled()
+        found = await _stored(exchange, context, response_id)
+        if found is not None:
+            return found
     if run is None or note is None or run.state.final:
-        # A run that has ended is stored, unless it was deleted.
         raise unknown_response(str(response_id))
     text = "".join(run.texts[note.said :])
     frames = ResponseFrames(note.head)
     if text:
         frames.text(text)
     return frames.so_far()
+
+
+async def _stored(
+    exchange: Exchange, context: OpenAIContext, response_id: ResponseId
+) -> JsonObject | None:
+    stored = await context.stored.find(exchange.request.caller, str(response_id))
+    if stored is None:
+        return None
+    document: JsonObject = parse_json(bytes(stored.response))
+    return document
 
 
 async def _cancel(exchange: Exchange, context: OpenAIContext, response_id: ResponseId) -> Reply:

@@ -9,6 +9,8 @@ import pytest
 from openai import AsyncOpenAI
 
 from omnia_facade.doors.openai.responses_request import ResponseId
+from omnia_facade.runs.records import RunRecords
+from omnia_facade.runs.run import Run, RunState
 from tests.facade.conftest import Running
 from tests.facade.doors import bed
 from tests.facade.doors.bed import DEFAULT, LONG, opened, request, until
@@ -418,6 +420,28 @@ async def test_a_failed_turn_fails_its_response(facade: Running) -> None:
         return bool(found["status"] == "failed" and found["error"]["message"])
 
     await until(has_failed)
+
+
+async def test_a_turn_that_is_recorded_slowly_loses_nothing_of_its_response(
+    facade: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slow(_: RunRecords, run: Run) -> None:
+        await asyncio.sleep(0.1)
+        assert run.state is RunState.SUBMITTED
+
+    monkeypatch.setattr(RunRecords, "recorded", slow)
+    for _ in range(5):
+        made = await respond(facade, input="hi", background=True)
+        path = f"{PATH}/{made.body['id']}"
+
+        async def has_answered(path: str = path) -> bool:
+            found = await request(facade, "GET", path)
+            assert found.status == 200, found.body
+            return bool(found.body["status"] == "completed")
+
+        await until(has_answered)
+        whole = (await request(facade, "GET", path)).body
+        assert whole["output"][0]["content"][0]["text"] == DEFAULT
 
 
 async def test_many_readers_of_one_response_read_the_same(facade: Running) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 
-class Document(Struct, frozen=True):
+class StaticContent(Struct, frozen=True):
     """The bytes of a document, and the headers of its content.
 
     Attributes:

@@ -99,8 +99,8 @@ async def _targets(
 ) -> AsyncIterator[PodTarget]:
     """Yield the pods that count what is measured."""
     namespace, name = agent.key
-    for suffix, port in ports_of(query.measure).items():
-        for pod in (await cluster.find(POD, namespace, name + suffix))[:MOST_PODS]:
+    for instance, port in ports_of(query.measure, name).items():
+        for pod in (await cluster.find(POD, namespace, instance))[:MOST_PODS]:
             metadata, address = pod["metadata"], (pod.get("status") or {}).get("podIP")
             if address and not metadata.get("deletionTimestamp"):
                 created = metadata.get("creationTimestamp") or ""

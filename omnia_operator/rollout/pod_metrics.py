@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from omnia_core import names
 from omnia_core.names import Variant
+from omnia_operator import labels
 from omnia_operator.api.rolloutanalysis import AgentMeasure, AgentQuery
 from omnia_operator.discovery.egress import Egress
 from omnia_operator.discovery.failure import sentence
@@ -53,13 +54,17 @@ class PodTarget:
     is_new: bool
 
 
-def ports_of(measure: AgentMeasure) -> Mapping[str, int]:
-    """Return the health ports that are read: by what follows the agent's name in the instance."""
+def ports_of(measure: AgentMeasure, agent: str) -> Mapping[str, int]:
+    """Return the health ports that are read, by the instance of the pods."""
     if measure in (AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN):
         # Clients are at the facades of stable, whichever side answers.
-        return {"": names.FACADE_HEALTH_PORT}
+        return {agent: names.FACADE_HEALTH_PORT}
     runtime = names.RUNTIME_HEALTH_PORT
-    return {"": runtime, "-canary": runtime, "-evals": names.EVALS_HEALTH_PORT}
+    return {
+        agent: runtime,
+        labels.canary_name(agent): runtime,
+        labels.OwnedNames(agent).evals: names.EVALS_HEALTH_PORT,
+    }
 
 
 async def read_pods(

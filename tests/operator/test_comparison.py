@@ -13,7 +13,7 @@ from omnia_operator.analysis.statistics import Interval, Sample, newcombe, wilso
 from omnia_operator.api.rollout import MeasurementResult, PodCounts
 from omnia_operator.api.rolloutanalysis import AgentMeasure, AgentQuery
 from omnia_operator.rollout.comparison import PodReading, compared, counted, samples
-from omnia_operator.rollout.pod_metrics import counts_of
+from omnia_operator.rollout.pod_metrics import counts_of, ports_of
 
 Z95 = NormalDist().inv_cdf(0.975)
 ERRORS = AgentQuery(measure=AgentMeasure.ERROR_RATE, worse_by=0.03)
@@ -175,3 +175,10 @@ omnia_eval_score_sum{eval_id="kind",variant="stable"} 7.5
 )
 def test_the_series_of_evaluations(measure: AgentMeasure, expected: tuple[float, ...]) -> None:
     assert counts_of(AgentQuery(measure=measure, eval="kind", min=0.5), EVALS) == expected
+
+
+def test_evaluations_are_counted_by_both_sides_and_by_the_program_that_evaluates() -> None:
+    facades = {AgentMeasure.ERROR_RATE, AgentMeasure.STEPPED_IN}
+    for measure in AgentMeasure:
+        expected = {"a": 9001, "a-canary": 9001, "a-evals": 9011}
+        assert ports_of(measure, "a") == ({"a": 8081} if measure in facades else expected)

@@ -47,12 +47,11 @@ async def _keep(
 def kept_results(read: ReadSession, answer: CaseAnswer) -> Iterator[EvalResult]:
     """Yield the results of a session as stores keep them."""
     session, at = read.session, timestamp()
-    said = sum(message.role == "user" for message in session.messages)
     decided = {EvalOutcome.PASSED: True, EvalOutcome.FAILED: False}
     for each in answer.results:
         yield EvalResult(
             session=session.id,
-            turn=each.turn or said + session.deleted_turns,
+            turn=each.turn or session.session.turns,
             at=at,
             evaluation=each.id,
             type=each.type,

@@ -1,20 +1,17 @@
 """Recorded sessions, as the history API has them."""
 
-from collections import defaultdict
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from omnia_cli.history import HistoryClient, HistoryFailed
-from omnia_core.conversation.usage import Usage
 from omnia_core.jsonvalue import JsonObject
-from omnia_core.sessions import Message
-from omnia_core.sessions.audit import EventKind
-from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
+from omnia_core.sessions import DeletedMessages, Message, Session
+from omnia_core.sessions.recorded import RecordedSession, with_trail
 from omnia_core.units import Duration
+
+_USED = ("input_tokens", "output_tokens", "cached_tokens", "cost_usd", "duration_ms")
 
 
 class Chosen(Struct, frozen=True):
@@ -68,44 +65,22 @@ def _read(client: HistoryClient, session: JsonObject) -> ReadSession:
         messages = msgspec.convert([each["message"] for each in items], tuple[Message, ...])
     except (KeyError, msgspec.ValidationError) as error:
         raise HistoryFailed(f"session {session_id}: a message cannot be read: {error}") from error
-    kept = sum(message.role == "user" for message in messages)
     first = int(items[0].get("position", 0)) if items else 0
-    turns = {
-        kind: client.records(session_id, kind).items
+    turns = int(session.get("turns") or 0)
+    kept = sum(message.role == "user" for message in messages)
+    deleted = DeletedMessages(first, max(turns - kept, 0)) if first else None
+    calls, tools, events = (
+        client.records(session_id, kind).items
         for kind in ("provider-calls", "tool-calls", "events")
-    }
-    recorded = RecordedSession(
-        session_id,
-        messages,
-        _turns(**{kind.replace("-", "_"): rows for kind, rows in turns.items()}),
-        max(int(session.get("turns") or 0) - kept, 0) if first else 0,
+    )
+    recorded = with_trail(
+        Session(session_id, messages, deleted=deleted),
+        turns,
+        [(each["turn"], *(each[name] for name in _USED)) for each in calls],
+        [(each["turn"], each["duration_ms"]) for each in tools],
+        [
+            (each["turn"], datetime.fromisoformat(each["at"]), each["kind"], each["detail"])
+            for each in events
+        ],
     )
     return ReadSession(str(session.get("name") or session_id), str(session["agent"]), recorded)
-
-
-def _turns(
-    provider_calls: Sequence[JsonObject],
-    tool_calls: Sequence[JsonObject],
-    events: Sequence[JsonObject],
-) -> dict[int, RecordedTurn]:
-    usage: dict[int, Usage] = defaultdict(Usage)
-    models: dict[int, float] = defaultdict(float)
-    tools: dict[int, float] = defaultdict(float)
-    for call in provider_calls:
-        usage[call["turn"]] += Usage(
-            call["input_tokens"], call["output_tokens"], call["cached_tokens"], call["cost_usd"]
-        )
-        models[call["turn"]] += call["duration_ms"]
-    for call in tool_calls:
-        tools[call["turn"]] += call["duration_ms"]
-    blocked: dict[int, Any] = {
-        event["turn"]: event["detail"]
-        for event in events
-        if event["kind"] in (EventKind.OUTPUT_BLOCKED, EventKind.INPUT_BLOCKED)
-    }
-    return {
-        turn: RecordedTurn(
-            usage[turn], models[turn] + tools[turn], models[turn], str(blocked.get(turn, ""))
-        )
-        for turn in {*usage, *blocked}
-    }

@@ -5,7 +5,7 @@ every recursive one, goes under `$defs`, so that the result is not larger than t
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -114,6 +114,7 @@ class SchemaCache:
         self._sound: set[str] = set()
         self._names: dict[str, str] = {}
         self._taken: set[str] = set()
+        self._numbers: defaultdict[str, int] = defaultdict(lambda: 1)
         self._writers: dict[tuple[str | int, ...], SchemaWriter] = {}
 
     def close(self) -> None:
@@ -216,10 +217,11 @@ class SchemaCache:
         """Return the name under `$defs` of what a reference leads to."""
         if reference not in self._names:
             wanted = re.sub(r"[^A-Za-z0-9_.-]", "_", reference.rpartition("/")[2]) or "schema"
-            name, number = wanted, 1
+            name = wanted
+            # It goes on where it ended: a document may have thousands with the same last word.
             while name in self._taken:
-                number += 1
-                name = f"{wanted}_{number}"
+                self._numbers[wanted] += 1
+                name = f"{wanted}_{self._numbers[wanted]}"
             self._names[reference] = name
             self._taken.add(name)
         return self._names[reference]

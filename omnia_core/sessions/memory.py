@@ -13,6 +13,7 @@ from omnia_core.sessions.daily import COSTS_KEPT
 from omnia_core.sessions.evaluations import MOST_RESULTS, EvalResult, in_order
 from omnia_core.sessions.feed import is_answered
 from omnia_core.sessions.memory_feed import MemoryFeed
+from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import (
     EffectsCallback,
@@ -63,6 +64,11 @@ class MemorySessionStore(SessionStore):
     async def load(self, session_id: str) -> Session | None:
         entry = self._touch(session_id)
         return entry.session if entry else None
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        self._end_expired()
+        entry = self._entries.get(session_id)
+        return RecordedSession(entry.session) if entry else None
 
     async def append(
         self,

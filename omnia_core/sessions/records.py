@@ -25,6 +25,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
         finish_reason: of an `assistant` message; "cancelled", "error" or "interrupted" (the
             runtime died) marks a partial answer, "imported" one that was given elsewhere.
         pack_version: of a `user` message, the version of the PromptPack that answered it.
+        variant: of a `user` message, the variant of the agent that answered it; "" for the stable
+            one.
         user_id: of a `user` message, the sender; "" when anonymous.
         covers: of a `summary`, how many messages from the beginning of the session it covers,
             earlier summaries included.
@@ -39,6 +41,7 @@ class Message(Struct, frozen=True, omit_defaults=True):
     is_error: bool = False
     finish_reason: str = ""
     pack_version: str = ""
+    variant: str = ""
     user_id: str = ""
     covers: int = 0
     created_at: str = ""
@@ -86,6 +89,12 @@ class Session(Struct, frozen=True):
     def length(self) -> int:
         """How many messages were ever appended."""
         return self.first + len(self.messages)
+
+    @property
+    def turns(self) -> int:
+        """How many turns have begun in it, deleted ones and those said elsewhere included."""
+        deleted = self.deleted.turns if self.deleted else 0
+        return deleted + sum(message.role == "user" for message in self.messages)
 
     @property
     def pack_version(self) -> str:

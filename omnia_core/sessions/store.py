@@ -10,6 +10,7 @@ from omnia_core.errors import Code, OmniaError
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import SessionFeed
+from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.retention import EffectsCallback, Retention, ignore_effects
 from omnia_core.sessions.signals import Signals
@@ -69,7 +70,7 @@ class SessionSettings(Struct, frozen=True, kw_only=True):
 
 
 class SessionStore(Protocol):
-    """Keeps sessions with a sliding time to live: each read and each append renews it.
+    """Keeps sessions with a sliding time to live: each load and each append renews it.
 
     With a retention policy, an append deletes the oldest messages of a session that has too many.
     Lengths and positions count deleted messages too.
@@ -98,6 +99,12 @@ class SessionStore(Protocol):
 
     async def load(self, session_id: str) -> Session | None:
         """Return the session; None when it does not exist or has expired."""
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        """Return the session with what is recorded of its turns, without renewing it.
+
+        It is as it was at one moment. None when it does not exist or has expired.
+        """
 
     async def append(
         self,

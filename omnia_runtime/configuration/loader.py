@@ -15,7 +15,7 @@ from omnia_core.files.pack.compiled import CompiledPrompt, compile_prompt
 from omnia_core.files.pack.prompt import Prompt
 from omnia_core.files.reading import decode_json, read_text
 from omnia_core.files.validators import parse_validators
-from omnia_core.names import Mode
+from omnia_core.names import Mode, Variant
 from omnia_runtime.agent.context_window import context_window
 from omnia_runtime.agent.request_builder import ModelContext
 from omnia_runtime.agent.session_name import NameLimits
@@ -154,6 +154,7 @@ class _AgentBuilder:
             output=StructuredOutput(function) if function else None,
             naming=self._naming(role),
             evals=self._evals(pack, prompt.prompt) if self._env.evals_enabled else (),
+            variant="" if self._env.variant is Variant.STABLE else str(self._env.variant),
         )
 
     def _naming(self, role: str | None) -> NamingTerms | None:

@@ -25,7 +25,7 @@ from omnia_runtime.cassettes.conversation import CONVERSATION, RecordedConversat
 from omnia_runtime.configuration.reload import LiveConfiguration
 from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts, calls_in
-from omnia_runtime.evals.recorded import facts_of
+from omnia_runtime.evals.recorded import answered_turns
 from omnia_runtime.evals.recorded_calls import CALLS, RecordedCalls
 from omnia_runtime.evals.similar import Embedder
 from omnia_runtime.http_client import HTTPClient
@@ -191,14 +191,14 @@ class CaseRunner:
     async def _recorded(
         self, case: Case, session: RecordedSession, specs: Sequence[EvalSpec], judges: Judges
     ) -> CaseResult:
-        turns = facts_of(session)
+        turns = list(answered_turns(session))
         if not turns:
             return CaseResult(case.index, not_asked="no turn of it has a complete answer")
         return CaseResult(
             index=case.index,
             repeat=case.repeat,
             answer=turns[-1].output,
-            results=await self._evaluate_turns(session, turns, specs, judges),
+            results=await self._evaluate_turns(turns, specs, judges),
             latency_ms=max(each.latency_ms or 0.0 for each in turns),
             triggers={spec.id: spec.trigger for spec in specs},
         )
@@ -206,9 +206,9 @@ class CaseRunner:
     async def _asked_again(
         self, case: Case, session: RecordedSession, specs: Sequence[EvalSpec], judges: Judges
     ) -> CaseResult:
-        before = facts_of(session)
+        before = list(answered_turns(session))
         said = [each for each in session.messages if each.role == "user"]
-        if not before or session.deleted_turns:
+        if not before or session.session.deleted:
             why = "its beginning is deleted" if before else "no turn of it has a complete answer"
             return CaseResult(case.index, not_asked=why)
         if any(each.parts for each in said):
@@ -226,11 +226,11 @@ class CaseRunner:
             index=case.index,
             repeat=case.repeat,
             answer=turns[-1].output,
-            results=await self._evaluate_turns(session, compared, specs, judges),
+            results=await self._evaluate_turns(compared, specs, judges),
             usage=sum((each.usage or Usage() for each in compared), Usage()),
             latency_ms=sum(each.latency_ms or 0.0 for each in compared),
             recorded=RecordedSide(
-                await self._evaluate_turns(session, before, specs, judges),
+                await self._evaluate_turns(before, specs, judges),
                 sum((each.usage for each in recorded), Usage()),
                 sum(each.model_ms for each in recorded),
             ),
@@ -239,24 +239,16 @@ class CaseRunner:
         )
 
     async def _evaluate_turns(
-        self,
-        session: RecordedSession,
-        turns: Sequence[Facts],
-        specs: Sequence[EvalSpec],
-        judges: Judges,
+        self, turns: Sequence[Facts], specs: Sequence[EvalSpec], judges: Judges
     ) -> tuple[Evaluation, ...]:
-        """Evaluate every turn, and at the end the session; turns are numbered as in the session."""
+        """Evaluate every turn, and at the end the session."""
         chosen = [
             (spec, facts)
             for facts in turns
             for spec in specs
             if not spec.session or facts is turns[-1]
         ]
-        results = [await self._evaluate(spec, facts, judges) for spec, facts in chosen]
-        return tuple(
-            structs.replace(each, turn=each.turn and each.turn + session.deleted_turns)
-            for each in results
-        )
+        return tuple([await self._evaluate(spec, facts, judges) for spec, facts in chosen])
 
     async def _evaluate(self, spec: EvalSpec, facts: Facts, judges: Judges) -> Evaluation:
         conversation = CONVERSATION.get()

@@ -35,6 +35,7 @@ class Facts(Struct, frozen=True):
         latency_ms: of this turn; None if it is not known.
         blocked: the type of the validator that blocked the answer, "" if none did; None if it is
             not known.
+        variant: which variant of the agent answered; "" for the stable one.
     """
 
     session_id: str
@@ -45,6 +46,7 @@ class Facts(Struct, frozen=True):
     usage: Usage | None = Usage()
     latency_ms: float | None = None
     blocked: str | None = ""
+    variant: str = ""
 
     @property
     def question(self) -> str:

@@ -153,6 +153,7 @@ def facts_of(turn: EndedTurn) -> Facts:
         usage=turn.usage,
         latency_ms=turn.latency_ms,
         blocked=turn.blocked,
+        variant=turn.agent.variant,
     )
 
 

@@ -20,7 +20,6 @@ def record(
     *,
     source: EvalSource,
     pack_version: str,
-    variant: str = "",
     at: str = "",
 ) -> EvalResult:
     """Return the result of an evaluation that ended `at` a time, by default now."""
@@ -39,6 +38,6 @@ def record(
         explanation=found.explanation[:LONGEST_TEXT],
         error=found.error[:LONGEST_TEXT],
         duration_ms=round(found.duration_ms, 3),
-        variant=variant,
+        variant=facts.variant,
         pack_version=pack_version,
     )

@@ -1,6 +1,6 @@
-"""Recorded sessions: what each turn of one gives evaluations to look at. Pure."""
+"""What each turn of a stored session gives evaluations to look at. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from omnia_core.conversation.finish_reasons import CANCELLED, INTERRUPTED
 from omnia_core.sessions import Message
@@ -9,37 +9,43 @@ from omnia_core.sessions.records import is_placeholder
 from omnia_runtime.evals.facts import Facts, calls_in
 
 # Answers that ended before they were complete.
-_PARTIAL = (CANCELLED, INTERRUPTED, "error")
+_PARTIAL = frozenset({CANCELLED, INTERRUPTED, "error"})
 
 
-def facts_of(session: RecordedSession) -> list[Facts]:
-    """Return what is known of each turn that has a complete answer."""
+def answered_turns(recorded: RecordedSession) -> Iterator[Facts]:
+    """Yield what is known of each kept turn that has a complete answer, in order.
+
+    The answer of a turn is all that the agent has said in it. A turn that was cancelled or failed
+    has none, and neither has the one that is running.
+    """
+    session = recorded.session
+    before = session.deleted.turns if session.deleted else 0
     messages = [each for each in session.messages if each.role != "summary"]
+    calls = calls_in(messages, before)
     begins = [at for at, each in enumerate(messages) if each.role == "user"]
-    calls = calls_in(messages)
-    found = []
-    for number, (begin, end) in enumerate(zip(begins, [*begins[1:], None], strict=True), 1):
-        answer = _answer(messages[begin:end])
-        if answer is None:
+    ends = [*begins[1:], len(messages)]
+    for number, (begin, end) in enumerate(zip(begins, ends, strict=True), start=before + 1):
+        if not _is_complete(messages[end - 1]):
             continue
-        about = session.turns.get(session.deleted_turns + number)
-        found.append(
-            Facts(
-                session_id=session.id,
-                turn=number,
-                output=answer.content,
-                messages=messages[:end],
-                calls=[call for call in calls if call.turn <= number],
-                usage=about.usage if about else None,
-                latency_ms=about.latency_ms if about else None,
-                blocked=about.blocked if about else "",
-            )
+        about = recorded.turns.get(number)
+        yield Facts(
+            session_id=session.id,
+            turn=number,
+            output=_said(messages[begin:end]),
+            messages=messages[:end],
+            calls=[each for each in calls if each.turn <= number],
+            usage=about.usage if about else None,
+            latency_ms=about.latency_ms if about else None,
+            blocked=about.blocked if about else None,
+            variant=messages[begin].variant,
         )
-    return found
 
 
-def _answer(turn: Sequence[Message]) -> Message | None:
-    last = turn[-1]
+def _is_complete(last: Message) -> bool:
     if last.role != "assistant" or last.tool_calls or is_placeholder(last):
-        return None
-    return None if last.finish_reason in _PARTIAL else last
+        return False
+    return bool(last.content or last.parts) and last.finish_reason not in _PARTIAL
+
+
+def _said(turn: Sequence[Message]) -> str:
+    return "".join(each.content for each in turn if each.role == "assistant")

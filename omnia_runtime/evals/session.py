@@ -18,8 +18,8 @@ from omnia_runtime.evals.evaluate import Evaluation, External, evaluate
 from omnia_runtime.evals.facts import Facts
 from omnia_runtime.evals.pace import Pace
 from omnia_runtime.evals.record import record
+from omnia_runtime.evals.recorded import answered_turns
 from omnia_runtime.evals.selection import Rates, of_session, of_turn
-from omnia_runtime.evals.stored import answered_turns
 from omnia_runtime.http_client import HTTPClient
 from omnia_runtime.observe.audit import AuditRecorder, recording
 from omnia_runtime.observe.eval_metrics import EvalMetrics
@@ -110,12 +110,13 @@ class SessionEvaluation:
         if due.idle_seconds >= self._terms.session_seconds:
             await self._feed.forget(due)
             return
-        session = await self._store.load(due.session_id)
-        if session is None:
+        recorded = await self._store.read(due.session_id)
+        if recorded is None:
             await self._feed.forget(due)
             return
+        session = recorded.session
         left = self._seconds_left(session, due)
-        turns = list(answered_turns(session))
+        turns = list(answered_turns(recorded))
         wanted = self._wanted(self._definitions.of(session), turns, due.progress, left <= 0)
         retry = await self._evaluate(wanted, due)
         if retry is not None:

@@ -16,6 +16,7 @@ from omnia_core.sessions import (
 )
 from omnia_core.sessions.audit import ProviderCall
 from omnia_core.sessions.feed import SessionFeed
+from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.signals import Signals
 from omnia_runtime.observe.metrics import RuntimeMetrics
 
@@ -42,6 +43,10 @@ class MeteredSessionStore:
     async def load(self, session_id: str) -> Session | None:
         with _Operation("load", self._metrics):
             return await self._store.load(session_id)
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        with _Operation("read", self._metrics):
+            return await self._store.read(session_id)
 
     async def append(
         self,

@@ -137,6 +137,7 @@ class AgentVersion(Struct, frozen=True):
     Attributes:
         version: the version of the PromptPack.
         pack_id: the ID of the PromptPack.
+        variant: which variant of the agent this is; "" for the stable one.
         rate: None if tool calls are not rate limited.
         output: the output schema; None outside of function mode.
         naming: None if sessions get no names.
@@ -156,6 +157,7 @@ class AgentVersion(Struct, frozen=True):
     output: StructuredOutput | None = None
     naming: NamingTerms | None = None
     evals: "Sequence[EvalSpec]" = ()
+    variant: str = ""
 
     def with_client_tools(self, tools: Sequence[ToolSpec]) -> "AgentVersion":
         """Return the agent with tools that the client of one turn offers and executes.

@@ -155,7 +155,9 @@ class InvocationRecord:
     def set_agent(self, agent: AgentVersion) -> None:
         """Record the version that answers."""
         self.agent = agent
-        self.messages[0] = structs.replace(self.messages[0], pack_version=agent.version)
+        self.messages[0] = structs.replace(
+            self.messages[0], pack_version=agent.version, variant=agent.variant
+        )
 
 
 class InvocationRecords:

@@ -152,7 +152,7 @@ class SessionTurns:
         system = agent.prompt.render(agent.prompt.declared(turn.metadata))
         check_parts(agent.prompt.prompt.media, turn.parts)
         begin = len(transcript)
-        transcript.append(user_message(turn, caller, agent.version))
+        transcript.append(user_message(turn, caller, agent.version, agent.variant))
         owner = MediaOwner(turn.session_id, caller.user_id)
         media = await self._media.load_all(transcript, owner)
         # The type and the size of an upload are known only after it is loaded.

@@ -61,10 +61,15 @@ class UserTurn(Struct):
         return "".join(self.sent)
 
 
-def user_message(turn: UserTurn, caller: Caller, pack_version: str) -> Message:
-    """Return the record of the user's message."""
+def user_message(turn: UserTurn, caller: Caller, pack_version: str, variant: str) -> Message:
+    """Return the record of the user's message; `pack_version` and `variant` answer it."""
     return Message(
-        "user", turn.content, turn.parts, pack_version=pack_version, user_id=caller.user_id
+        "user",
+        turn.content,
+        turn.parts,
+        pack_version=pack_version,
+        variant=variant,
+        user_id=caller.user_id,
     )
 
 

@@ -22,8 +22,12 @@ _MAX_PLACES = 3  # violations of a schema that a detail names
 # A run of marks with closing quotes and brackets, before white space or the end; the full stops of
 # Chinese and Japanese, which no space follows; an empty line. Possessive, so that it is linear.
 _LIST_NUMBER = re.compile(r"[0-9]{1,3}[.)]")
+# It begins with a set of characters, which the search for it uses.
 _SENTENCE_END = re.compile(
-    r"(?<![.!?…])[.!?…]++[\"'”’)\]»]*+(?=\s|\Z)|[。！？]++[」』”’）]*+|\n[^\S\n]*+\n"  # noqa: RUF001 - these are the characters
+    r"[.!?…。！？\n](?:"  # noqa: RUF001 - these are the characters
+    r"(?<=[.!?…])(?<![.!?…][.!?…])[.!?…]*+[\"'”’)\]»]*+(?=\s|\Z)"  # noqa: RUF001
+    r"|(?<=[。！？])[。！？]*+[」』”’）]*+"  # noqa: RUF001
+    r"|(?<=\n)[^\S\n]*+\n)"
 )
 _NEXT_CHARACTER = re.compile(r"\s*+(\S)")
 _ABBREVIATION = re.compile(

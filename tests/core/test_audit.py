@@ -11,18 +11,22 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 import orjson
 import pytest
+from msgspec import structs
 
+from omnia_core.conversation.usage import Usage
 from omnia_core.sessions import AuditTrail, Message, SessionSettings, SessionStore
 from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent, ToolExecution
 from omnia_core.sessions.escaping import escape_nul, unescape_nul
 from omnia_core.sessions.latency import BOUNDS, histogram, quantile
 from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
 from omnia_core.sessions.postgres.store import PostgresSessionStore
+from omnia_core.sessions.recorded import RecordedTurn
+from omnia_core.sessions.retention import Retention
 from omnia_core.sessions.sqlite.connection import connect
 from omnia_core.sessions.sqlite.store import SqliteSessionStore
 from omnia_core.units import Duration
 from tests.core.kept_beds import KEEPING
-from tests.core.session_beds import mongo_client, mongo_rows, mongo_time, sqlite_time
+from tests.core.session_beds import bed_of, mongo_client, mongo_rows, mongo_time, sqlite_time
 from tests.loopback_proxy import Proxy
 from tests.services import LIMIT, MongoServer, PostgresServer
 
@@ -98,6 +102,12 @@ async def mongo_audited(mongo: MongoServer) -> AsyncIterator[Audited]:
         )
 
 
+@pytest.fixture(params=KEEPING)
+def kept_kind(request: pytest.FixtureRequest) -> str:
+    kind: str = request.param
+    return kind
+
+
 def _sqlite(path: Path) -> Audited:
     async def rows(table: str) -> list[dict[str, Any]]:
         with contextlib.closing(connect(path)) as opened:
@@ -147,6 +157,42 @@ async def test_what_happened_is_in_rows_and_added_up(audited: Audited) -> None:
     assert day["buckets"] == histogram([0, 20, 0, 20])
     (turns,) = await audited.rows("daily_turns")
     assert (turns["turns"], turns["errors"], turns["buckets"]) == (2, 0, histogram([40, 40]))
+
+
+async def test_a_session_is_read_with_what_is_recorded_of_its_turns(audited: Audited) -> None:
+    store = audited.store()
+    blocked = RuntimeEvent("2026-03-01T12:00:00.750Z", EventKind.OUTPUT_BLOCKED, "max_length")
+    ended = structs.replace(ENDED, at="2026-03-01T12:00:01.500Z")
+    last = structs.replace(LAST, events=(blocked, ended))
+    # What was said elsewhere is in no audit record: the turn of this session is the second.
+    elsewhere = [Message("user", "hi"), Message("assistant", "hello", finish_reason="imported")]
+    length = await store.append("s", [*elsewhere, HELLO], expected_length=0, audit=FIRST)
+    length = await store.append("s", [ANSWER], expected_length=length, audit=last)
+    failed = AuditTrail("error", turns=1, provider_calls=(FAILED,), events=(BEGAN,))
+    await store.append("s", [HELLO], expected_length=length, audit=failed)
+    found = await store.read("s")
+    loaded = await store.load("s")
+    await store.close()
+    assert found
+    assert found.session == loaded
+    assert found.turns == {
+        2: RecordedTurn(Usage(10, 5, 0, 0.5), 1500.0, 20.0, "max_length"),
+        3: RecordedTurn(Usage(), 20.0, 20.0),
+    }
+
+
+async def test_recorded_turns_keep_their_numbers_when_messages_are_deleted(
+    request: pytest.FixtureRequest, kept_kind: str
+) -> None:
+    policy = Retention(max_messages=2)
+    async with bed_of(kept_kind, request, policy) as bed:
+        for length in (0, 2, 4):
+            await bed.store.append("s", [HELLO], expected_length=length, audit=FIRST)
+            await bed.store.append("s", [ANSWER], expected_length=length + 1, audit=LAST)
+        found = await bed.other.read("s")
+    assert found
+    assert (found.session.first, found.session.turns) == (4, 3)
+    assert found.turns[3] == RecordedTurn(Usage(10, 5, 0, 0.5), 0.0, 20.0)
 
 
 async def test_an_append_that_is_sent_again_leaves_its_audit_records_once(

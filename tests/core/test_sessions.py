@@ -8,6 +8,7 @@ import pytest
 from omnia_core.conversation.tools import ToolCall
 from omnia_core.sessions import AuditTrail, Message, Session, SessionConflict
 from omnia_core.sessions.audit import ProviderCall
+from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.retention import Retention
 from tests.core.session_beds import KINDS, TTL, Bed, bed_of
 
@@ -34,7 +35,7 @@ async def test_messages_come_back_as_they_were(bed: Bed) -> None:
         Message(role="assistant", tool_calls=(ToolCall("1", "look_up", '{"a": "é\\u0000"}'),)),
         Message(role="tool", content="ünï\ncode \x00", tool_call_id="1", is_error=True),
         Message(role="assistant", content="", finish_reason="cancelled", created_at="2026-01-01"),
-        Message(role="user", content="and?", pack_version="1.0.0", user_id="5a3f"),
+        Message("user", "and?", pack_version="1.0.0", variant="candidate", user_id="5a3f"),
     )
     await bed.store.append("a", messages, expected_length=0)
     assert await bed.store.load("a") == Session("a", messages)
@@ -86,6 +87,22 @@ async def test_reading_and_writing_begin_the_time_to_live_anew(bed: Bed) -> None
     await bed.advance(50)
     assert await bed.store.load("a") == Session("a", (HELLO, ANSWER))
     assert await bed.store.load("b") is None
+
+
+async def test_a_session_that_is_only_read_ends_as_before(bed: Bed) -> None:
+    await bed.store.append("a", [HELLO], expected_length=0)
+    await bed.store.checkpoint("a", [ANSWER], expected_length=1)
+    await bed.store.rename("a", "greetings", expected_name="")
+    await bed.advance(40)
+    assert await bed.store.read("a") == RecordedSession(
+        Session("a", (HELLO,), (ANSWER,), name="greetings")
+    )
+    await bed.advance(19)
+    assert await bed.other.read("a")
+    await bed.advance(1)
+    assert await bed.store.read("a") is None
+    assert await bed.store.load("a") is None
+    assert await bed.store.append("a", [HELLO], expected_length=0) == 1
 
 
 async def test_many_writers_fill_a_session_one_after_another(bed: Bed) -> None:

@@ -5,6 +5,7 @@ import datetime as dt
 import ipaddress
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from pymongo import AsyncMongoClient
 from structlog.testing import capture_logs
 
 from omnia_core.conversation.parts import Media, Part
 from omnia_core.conversation.tools import ToolCall
+from omnia_core.conversation.usage import Usage
 from omnia_core.errors import Code, ConfigurationError, OmniaError
 from omnia_core.sessions import (
     AuditTrail,
@@ -29,9 +32,10 @@ from omnia_core.sessions import (
     SessionSettings,
     StoreUnavailable,
 )
-from omnia_core.sessions.audit import ProviderCall
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent
 from omnia_core.sessions.mongodb import documents
 from omnia_core.sessions.mongodb.store import MongoSessionStore, MongoTimings
+from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_core.sessions.retention import Retention
 from omnia_core.sessions.store import WriteUnconfirmed
 from omnia_core.units import Duration
@@ -497,3 +501,21 @@ def test_messages_come_back_from_their_documents(messages: list[Message]) -> Non
     stored = bson.decode(bson.encode(encoded))
     assert documents.decode_messages(stored) == messages
     assert b"\\u0000" not in msgspec.json.encode(encoded["messages"])
+
+
+def test_a_session_is_recorded_with_the_trails_of_its_appends() -> None:
+    """As a database is not needed for it: what appends with and without a trail come to."""
+    time = documents.now()
+    session = documents.new_session(documents.Owner("default", "a"), "s", time)
+    began = AuditTrail(events=(RuntimeEvent("2026-01-01T00:00:00Z", EventKind.TURN_BEGAN),))
+    appended = partial(documents.append_document, writer="w", time=time)
+    plain = appended(session, [HELLO, ANSWER], None)
+    session |= {"length": 2}
+    first = appended(session, [HELLO], structs.replace(began, turns=1))
+    session |= {"length": 3, "turns": 1}
+    ended = RuntimeEvent("2026-01-01T00:00:02Z", EventKind.TURN_ENDED, "stop")
+    last = appended(session, [ANSWER], structs.replace(AUDIT, turns=0, events=(ended,)))
+    kept = Session("s", (HELLO, ANSWER, HELLO, ANSWER))
+    found = documents.recorded(kept, [plain, first, last])
+    turn = RecordedTurn(Usage(cost_usd=0.5), 2000.0, 0.0)
+    assert found == RecordedSession(kept, {2: turn})

@@ -18,6 +18,7 @@ from omnia_core.openapi import (
     decode_document,
     read_api,
 )
+from omnia_core.openapi.schemas import SchemaCache
 
 WHERE = "https://shop.example/api/openapi.json"
 TEXT: JsonObject = {"type": "string"}
@@ -389,3 +390,28 @@ def test_whatever_a_schema_holds_its_operation_has_one_that_is_valid(
         return
     skipped = compile_server_schema(operation.input_schema)[1]
     assert all("/pattern" in place for place in skipped)
+
+
+class Counted(set[str]):
+    """Counts how often it is asked."""
+
+    asked = 0
+
+    def __contains__(self, name: object) -> bool:
+        self.asked += 1
+        return super().__contains__(name)
+
+
+def test_thousands_of_references_with_one_last_word_are_named_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache, taken = SchemaCache({}), Counted()
+    monkeypatch.setattr(cache, "_taken", taken)
+    references = [f"#/x/{number}/schema" for number in range(3000)]
+    # Names that the others would get.
+    references += [f"#/y/schema_{number}" for number in range(2, 3000, 7)]
+    names = [cache.definition_name(reference) for reference in references[::-1]]
+    assert len(set(names)) == len(references)
+    assert [cache.definition_name(each) for each in references[::-1]] == names
+    assert {"schema", "schema_3", "schema_2"} <= set(names)
+    assert taken.asked < 3 * len(references)

@@ -20,7 +20,7 @@ from tests.docs.blocks import ROOT
 
 PAGE = ROOT / "docs/how-to/troubleshooting.md"
 # Where the operator finds out what is wrong and says so.
-SOURCES = ("status", "resolve", "reconcile", "discovery")
+SOURCES = ("status", "resolve", "reconcile", "discovery", "rollout")
 # Words of the same form that are neither a condition, a reason nor an Event: kinds, values of
 # Kubernetes' own objects, and names of types.
 OTHERS = frozenset(
@@ -31,6 +31,8 @@ OTHERS = frozenset(
         *("Accepted", "NotFound", "OOMKilled", "PodScheduled", "ReplicaFailure", "ResolvedRefs"),
         *(
             "Connect",
+            # the end of reasons such as ProviderNotGranted
+            "NotGranted",
             "DeploymentState",
             "HandlerTools",
             "Proxy",

@@ -1,6 +1,8 @@
 """The first agent of one's own: made, checked, run and talked to."""
 
+import json
 import subprocess
+import time
 from pathlib import Path
 
 from tests.end_to_end.conftest import LIMIT, OMNIA, ROOT, Start, with_port
@@ -41,3 +43,11 @@ def test_the_folder_of_a_new_agent_runs_and_answers(
     said = omnia("chat", "mine", cwd=tmp_path, text="Where is order A-1001?\n")
     assert said.returncode == 0, said.stderr
     assert "Order A-1001 (oak desk) is on its way" in said.stdout
+    listed = omnia("sessions", "list", "--agent", "mine", "--json", cwd=folder).stdout
+    session = json.loads(listed.splitlines()[0])["id"]
+    # The results come after the answer, which does not wait for them.
+    deadline = time.monotonic() + LIMIT
+    while "eval errors" not in (shown := omnia("sessions", "show", session, cwd=folder).stdout):
+        assert time.monotonic() < deadline, shown
+    assert "eval short of turn 1: passed 1.00 (inline)" in shown
+    assert "eval errors of turn 1: passed 1.00 (inline)" in shown

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 
 from omnia_core.files.evals.sampling import SESSION, sampled
 from omnia_core.names import EvalOutcome, Mode
-from omnia_core.sessions import Message
+from omnia_core.sessions import AuditTrail, Message
+from omnia_core.sessions.audit import EventKind, ProviderCall, RuntimeEvent
 from omnia_core.sessions.feed import FeedBacklog
 from omnia_core.sessions.memory import MemorySessionStore
 from omnia_core.units import Duration
@@ -95,6 +96,72 @@ async def test_a_custom_runtime_s_turns_are_checked_here_too(bed: Bed, tmp_path:
     async with evaluating(env, bed.other):
         found = by_name(await results(bed.store, "s", 2))
     assert found == {("greets", 1): EvalOutcome.PASSED, ("greets", 2): EvalOutcome.FAILED}
+
+
+def budgets() -> list[Mapping[str, Any]]:
+    """Return evaluations of what is in the audit trail alone."""
+    limits: dict[str, tuple[str, Any]] = {
+        "cost_budget": ("max_cost_usd", 0.4),
+        "latency_budget": ("max_ms", 2000),
+        "guardrail_triggered": ("validator_type", "max_length"),
+    }
+    return [
+        {"id": kind, "type": kind, "trigger": "every_turn", "params": {name: value}}
+        for kind, (name, value) in limits.items()
+    ]
+
+
+def trail(end: str, cost: float, blocked: str) -> AuditTrail:
+    """Return the trail of a turn that began at 12:00:00."""
+    at = "2026-03-01T12:00:00Z"
+    call = ProviderCall(at, "default", "m", "success", cost_usd=cost)
+    events = [
+        RuntimeEvent(at, EventKind.TURN_BEGAN),
+        *([RuntimeEvent(at, EventKind.OUTPUT_BLOCKED, blocked)] if blocked else []),
+        RuntimeEvent(f"2026-03-01T12:00:{end}Z", EventKind.TURN_ENDED),
+    ]
+    return AuditTrail("completed", turns=1, provider_calls=(call,), events=tuple(events))
+
+
+async def test_cost_latency_and_validators_are_read_where_a_trail_is_kept(
+    bed: Bed, tmp_path: Path
+) -> None:
+    turns = [Message("user", "a", variant="candidate"), Message("assistant", "b")]
+    good, bad = trail("01", 0.25, "max_length"), trail("03", 0.5, "")
+    length = await bed.store.append("s", turns, expected_length=0, audit=good)
+    stable = [Message("user", "a"), Message("assistant", "b")]
+    await bed.store.append("s", stable, expected_length=length, audit=bad)
+    registry = CollectorRegistry()
+    env = environment(tmp_path, budgets(), evals_light=True)
+    async with evaluating(env, bed.other, registry):
+        found = await results(bed.store, "s", 6)
+    kinds = [each["id"] for each in budgets()]
+    if not bed.store.keeps_audit:
+        assert {each.outcome for each in found} == {EvalOutcome.SKIPPED}
+        assert all("not recorded" in each.error for each in found)
+        return
+    assert by_name(found) == {
+        **{(kind, 1): EvalOutcome.PASSED for kind in kinds},
+        **{(kind, 2): EvalOutcome.FAILED for kind in kinds},
+    }
+    assert {(each.turn, each.variant) for each in found} == {(1, "candidate"), (2, "")}
+    labels = {"agent": "a", "namespace": "default", "eval_id": "cost_budget", "source": "worker"}
+    for variant, outcome in (("candidate", "passed"), ("stable", "failed")):
+        counted = {**labels, "variant": variant, "outcome": outcome}
+        assert registry.get_sample_value("omnia_evals_total", counted) == 1
+
+
+async def test_a_session_that_is_only_evaluated_ends_as_before(
+    postgres_bed: Bed, tmp_path: Path
+) -> None:
+    await turn(postgres_bed.store, "s")
+    await postgres_bed.advance(40)
+    env = environment(tmp_path, [GREETS], evals_light=True)
+    async with evaluating(env, postgres_bed.other):
+        await results(postgres_bed.store, "s", 1)
+        await until_idle(postgres_bed)
+    await postgres_bed.advance(20)
+    assert await postgres_bed.store.load("s") is None
 
 
 async def test_a_session_that_goes_on_is_completed_again(bed: Bed, tmp_path: Path) -> None:

@@ -250,6 +250,34 @@ async def test_results_are_counted_with_the_metric_of_the_pack(made: Made) -> No
     assert bed.value("omnia_eval_duration_seconds_count", eval_type="contains") == 1
 
 
+@pytest.mark.parametrize(("variant", "kept"), [("stable", ""), ("candidate", "candidate")])
+async def test_a_result_names_the_variant_that_answered(
+    variant: str, kept: str, made: Made
+) -> None:
+    bed = made(GREETS, OMNIA_VARIANT=variant)
+    await bed.ask()
+    (found,) = await bed.results()
+    session = await bed.store.load("s")
+    assert session
+    assert (found.variant, session.messages[0].variant) == (kept, kept)
+    counted = {"eval_id": "greets", "outcome": "passed", "source": "inline"}
+    assert bed.value("omnia_evals_total", variant=variant, **counted) == 1
+
+
+async def test_the_record_of_a_call_names_the_variant_that_answered(
+    mounted: Mounted, made: Made
+) -> None:
+    mounted.write_function({"type": "object"}, {"type": "object"})
+    mounted.write_responses({"defaultResponse": '{"text": "hello"}'})
+    bed = made(GREETS, OMNIA_MODE="function", OMNIA_VARIANT="candidate")
+    await bed.invocations.run("i1", '{"text": "x"}', {}, {})
+    await bed.invocations.close()
+    (found,) = await bed.results("i1")
+    session = await bed.store.load("i1")
+    assert session
+    assert (found.variant, session.messages[0].variant) == ("candidate", "candidate")
+
+
 async def test_results_are_written_again_when_the_store_comes_back(made: Made) -> None:
     bed = made(GREETS)
     bed.store.refuses = 2

@@ -12,12 +12,12 @@ from omnia_core.files.evals import read_evals
 from omnia_core.files.pack.prompt import Eval
 from omnia_core.jsonvalue import JsonObject
 from omnia_core.names import EvalOutcome
-from omnia_core.sessions import Message
+from omnia_core.sessions import DeletedMessages, Message, Session
 from omnia_core.sessions.recorded import RecordedSession, RecordedTurn
 from omnia_core.sessions.records import placeholder_result
 from omnia_runtime.evals.cases import Case
 from omnia_runtime.evals.evaluate import evaluate
-from omnia_runtime.evals.recorded import facts_of
+from omnia_runtime.evals.recorded import answered_turns
 from omnia_runtime.evals.recorded_calls import RecordedCalls
 from omnia_runtime.evals.serving import conversations
 from omnia_runtime.ports.model import ToolSpec
@@ -35,8 +35,11 @@ def turn(order: str, answer: str = "It is here.", reason: str = "stop") -> list[
     ]
 
 
-def session(*messages: Message, **others: object) -> RecordedSession:
-    return RecordedSession("s", messages, **others)  # type: ignore[arg-type]
+def session(
+    *messages: Message, deleted: DeletedMessages | None = None, **turns: RecordedTurn
+) -> RecordedSession:
+    known = {int(name.removeprefix("turn")): each for name, each in turns.items()}
+    return RecordedSession(Session("s", messages, deleted=deleted), known)
 
 
 def test_every_turn_with_a_complete_answer_is_seen_with_what_is_known_of_it() -> None:
@@ -46,28 +49,29 @@ def test_every_turn_with_a_complete_answer_is_seen_with_what_is_known_of_it() ->
         Message("summary", "so far", covers=4),
         *turn("A-3", "Bye."),
         Message("user", "And?"),
-        turns={4: RecordedTurn(Usage(1, 2), 7.0, 5.0, "blocked")},
-        deleted_turns=1,
+        turn4=RecordedTurn(Usage(1, 2), 7.0, 5.0, "blocked"),
+        deleted=DeletedMessages(messages=4, turns=1),
     )
-    first, last = facts_of(recorded)
-    assert (first.turn, first.output, first.usage, first.latency_ms) == (
-        1,
-        "It is here.",
-        None,
-        None,
-    )
-    assert (last.turn, last.output, last.usage) == (3, "Bye.", Usage(1, 2))
+    first, last = answered_turns(recorded)
+    assert (first.turn, first.output) == (2, "It is here.")
+    assert (first.usage, first.latency_ms, first.blocked) == (None, None, None)
+    assert (last.turn, last.output, last.usage) == (4, "Bye.", Usage(1, 2))
     assert (last.latency_ms, last.blocked) == (7.0, "blocked")
     assert [call.arguments for call in last.calls_of(session=False)] == ['{"id": "A-3"}']
     assert [len(each.calls) for each in (first, last)] == [1, 3]
 
 
 @pytest.mark.parametrize(
-    ("kind", "params"), [("cost_budget", {"max_cost_usd": 1}), ("latency_budget", {"max_ms": 9})]
+    ("kind", "params"),
+    [
+        ("cost_budget", {"max_cost_usd": 1}),
+        ("latency_budget", {"max_ms": 9}),
+        ("guardrail_triggered", {"validator_type": "max_length"}),
+    ],
 )
-async def test_what_is_not_recorded_is_not_measured(kind: str, params: dict[str, int]) -> None:
+async def test_what_is_not_recorded_is_not_measured(kind: str, params: JsonObject) -> None:
     (spec,), _ = read_evals([Eval("e", kind, "every_turn", params=params)])
-    (facts,) = facts_of(session(*turn("A-1")))
+    (facts,) = answered_turns(session(*turn("A-1")))
     assert (await evaluate(spec, facts, {})).outcome is EvalOutcome.SKIPPED
 
 

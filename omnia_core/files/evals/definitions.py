@@ -18,6 +18,7 @@ TURN_TRIGGERS = ("every_turn", "sample_turns")
 SESSION_TRIGGERS = ("on_session_complete", "on_conversation_complete", "sample_sessions")
 _SAMPLING = ("sample_turns", "sample_sessions")
 _ASSERTION = "assertion"
+_EXTENDED = (Judged, Remote, Similar)
 
 
 class When(Struct, frozen=True, forbid_unknown_fields=True):
@@ -64,7 +65,7 @@ class EvalSpec(Struct, frozen=True):
     @property
     def extended(self) -> bool:
         """Whether it asks a model, or another server."""
-        return isinstance(self.rule, Judged | Remote | Similar)
+        return isinstance(self.rule, _EXTENDED)
 
     @property
     def judge(self) -> str:

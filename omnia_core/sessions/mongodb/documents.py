@@ -21,7 +21,8 @@ from omnia_core.sessions.escaping import escape_nul, replace_nul
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.latency import BOUNDS, histogram
 from omnia_core.sessions.mongodb.client import Document
-from omnia_core.sessions.records import Message
+from omnia_core.sessions.recorded import RecordedSession, with_trail
+from omnia_core.sessions.records import Message, Session
 from omnia_core.sessions.sweeping import RetentionTerms
 
 # MongoDB's limit for a document is 16 MiB; the rest is for what the server adds.
@@ -264,6 +265,23 @@ def trail_sums(trail: Document) -> Document:
         "provider_errors": sum(call["status"] == "error" for call in calls),
         **{name: sum(call[name] for call in calls) for name in _TOKENS_AND_COST},
     }
+
+
+def recorded(session: Session, appends: Sequence[Document]) -> RecordedSession:
+    """Return a session with what the trails of its appends tell of its turns."""
+    trails = [(each["turn"], each["trail"]) for each in appends if "trail" in each]
+    models = [
+        (turn, *(call[name] for name in (*_TOKENS_AND_COST, "duration_ms")))
+        for turn, trail in trails
+        for call in trail["provider_calls"]
+    ]
+    tools = [(turn, call["duration_ms"]) for turn, trail in trails for call in trail["tool_calls"]]
+    events = [
+        (turn, event["at"], event["kind"], event["detail"])
+        for turn, trail in trails
+        for event in trail["events"]
+    ]
+    return with_trail(session, appends[-1]["turn"], models, tools, events)
 
 
 def naming_document(

@@ -6,7 +6,7 @@ is written after it; if that fails, the next use of the session does it.
 
 import contextlib
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import date, timedelta
 from functools import partial
 
@@ -31,6 +31,7 @@ from omnia_core.sessions.mongodb.evaluations import MongoEvalResults
 from omnia_core.sessions.mongodb.feed import MongoFeed
 from omnia_core.sessions.mongodb.retention import MongoRetention, end_named, trial_effects
 from omnia_core.sessions.mongodb.signals import MongoSignals
+from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.retention import RetentionEffects
 from omnia_core.sessions.store import (
@@ -116,11 +117,25 @@ class MongoSessionStore(SessionStore):
             self._worker.start()
 
     async def load(self, session_id: str) -> Session | None:
+        found = await self._loaded(session_id, self._use)
+        return found[0] if found else None
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        found = await self._loaded(session_id, self._open_session, "turn", "trail")
+        return documents.recorded(*found) if found else None
+
+    async def _loaded(
+        self, session_id: str, find: Callable[[str], Awaitable[Document | None]], *more: str
+    ) -> tuple[Session, list[Document]] | None:
+        """Return a session, which `find` finds, and the appends of its kept messages.
+
+        `more` are further fields of the appends.
+        """
         for _ in range(_TRIES):
-            session = await self._use(session_id)
+            session = await find(session_id)
             if session is None:
                 return None
-            appends = await self._appends(session)
+            appends = await self._appends(session, more)
             if not appends:
                 return None
             if appends[-1]["to"] > session["length"]:
@@ -128,7 +143,7 @@ class MongoSessionStore(SessionStore):
             await self._consequences.delete_messages(session)
             loaded = _session(session_id, session, appends)
             if loaded.length == appends[-1]["to"]:
-                return loaded
+                return loaded, appends
             # Another append has deleted messages since the session was read.
         raise StoreUnavailable(_BUSY)
 
@@ -187,8 +202,7 @@ class MongoSessionStore(SessionStore):
         audit: AuditTrail | None = None,
     ) -> bool:
         time, new, expected = documents.now(), *map(replace_nul, (name, expected_name))
-        wanted = {"open": self._owner.open_name(session_id), "expires_at": {"$gt": time}}
-        session = await self._connection.run(lambda found: found.sessions.find_one(wanted))
+        session = await self._open_session(session_id)
         if session is None or not session["length"]:
             return False
         if session["name"] != expected and session["name"] == new:
@@ -248,6 +262,12 @@ class MongoSessionStore(SessionStore):
             self._report(trial_effects(session["trial_stage"], stage))
         return session
 
+    async def _open_session(self, session_id: str) -> Document | None:
+        """Return a session that has not ended, as it is."""
+        name = self._owner.open_name(session_id)
+        wanted = {"open": name, "expires_at": {"$gt": documents.now()}}
+        return await self._connection.run(lambda found: found.sessions.find_one(wanted))
+
     async def _open(self, session_id: str, expected_length: int) -> Document | None:
         """Return the session to append to; None when it has ended and cannot be continued."""
         for _ in range(_TRIES):
@@ -275,14 +295,14 @@ class MongoSessionStore(SessionStore):
         if effects:
             self._on_retention(effects)
 
-    async def _appends(self, session: Document) -> list[Document]:
+    async def _appends(self, session: Document, more: Sequence[str]) -> list[Document]:
         """Return the appends of which messages are kept, in order."""
 
         async def find(collections: Collections) -> list[Document]:
             return await (
                 collections.messages.find(
                     {"session": session["_id"], "to": {"$gt": session["first"]}},
-                    {"messages": 1, "has_nul": 1, "to": 1},
+                    ["messages", "has_nul", "to", *more],
                 )
                 .sort("from", 1)
                 .to_list()

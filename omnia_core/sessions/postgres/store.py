@@ -21,6 +21,7 @@ from omnia_core.sessions.postgres.feed import APPENDED, PostgresFeed
 from omnia_core.sessions.postgres.pool import COMMAND_SECONDS, PostgresPool
 from omnia_core.sessions.postgres.retention import PostgresRetention
 from omnia_core.sessions.postgres.signals import PostgresSignals
+from omnia_core.sessions.recorded import TOLD_BY_EVENTS, RecordedSession, with_trail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.store import SessionConflict, SessionSettings, SessionStore
 from omnia_core.sessions.sweeping import (
@@ -39,6 +40,26 @@ SELECT loaded.*, s.name
 FROM omnia.load($1, $2, $3, $4, $5, $6, $7) AS loaded
 LEFT JOIN omnia.sessions AS s
     ON s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
+"""
+# One statement sees everything as it was at one moment.
+_READ = """
+SELECT s.first_position, s.first_turn, s.begun_with, s.user_id, s.name, s.turns, s.checkpoint,
+    ARRAY(
+        SELECT record FROM omnia.messages
+        WHERE session = s.key AND position < s.length ORDER BY position
+    ) AS records,
+    ARRAY(
+        SELECT (turn, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms)
+        FROM omnia.provider_calls WHERE session = s.key
+    ) AS models,
+    ARRAY(SELECT (turn, duration_ms) FROM omnia.tool_calls WHERE session = s.key) AS tools,
+    ARRAY(
+        SELECT (turn, at, kind, detail) FROM omnia.runtime_events
+        WHERE session = s.key AND kind = ANY ($4) ORDER BY number
+    ) AS events
+FROM omnia.sessions AS s
+WHERE s.namespace = $1 AND s.agent = $2 AND s.id = $3 AND NOT s.ended
+    AND s.expires_at > clock_timestamp()
 """
 _UNANSWERED = timedelta(seconds=UNANSWERED_SECONDS)
 _CHECKPOINT = "SELECT omnia.checkpoint($1, $2, $3, $4, $5, $6, $7)"
@@ -128,13 +149,33 @@ class PostgresSessionStore(SessionStore):
         if records is None:
             return None
         report_effects(self._on_retention, effects)
+        deleted = _deleted(first, turns, version, user)
+        return self._session(session_id, records, checkpoint, deleted, name)
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        name = (*self._owner, escape_nul(session_id))
+        found = await self._pool.fetch(_READ, *name, list(TOLD_BY_EVENTS))
+        if not found:
+            return None
+        (row,) = found
+        first, turns, version, user, given, counted, checkpoint, records, *trail = row
+        deleted = _deleted(first, turns, version, user)
+        session = self._session(session_id, records, checkpoint, deleted, given)
+        return with_trail(session, counted, *trail)
+
+    def _session(
+        self,
+        session_id: str,
+        records: Sequence[bytes],
+        checkpoint: bytes | None,
+        deleted: DeletedMessages | None,
+        name: str | None,
+    ) -> Session:
         return Session(
             session_id,
             tuple(map(self._decoder.decode, records)),
             tuple(map(self._decoder.decode, (checkpoint or b"").splitlines())),
-            DeletedMessages(first, turns, unescape_nul(version), unescape_nul(user))
-            if first
-            else None,
+            deleted,
             name or "",
         )
 
@@ -233,3 +274,9 @@ class PostgresSessionStore(SessionStore):
 
     def _key(self, session_id: str) -> tuple[Any, ...]:
         return (*self._owner, escape_nul(session_id), self._terms.ttl, self._terms.keep)
+
+
+def _deleted(first: int, turns: int, version: str, user: str) -> DeletedMessages | None:
+    if not first:
+        return None
+    return DeletedMessages(first, turns, unescape_nul(version), unescape_nul(user))

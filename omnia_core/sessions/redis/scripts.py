@@ -32,6 +32,11 @@ if lives > 0 then
 end
 """
 
+_SESSION = """
+local past = redis.call('HMGET', KEYS[4], 'messages', 'turns', 'pack_version', 'user_id', 'name')
+return {redis.call('LRANGE', KEYS[1], 0, -1), redis.call('GET', KEYS[3]), past, would_end}
+"""
+
 # Finds user messages by their prefix: the store writes the role first in every record. Messages are
 # kept from the beginning of a turn on; the last turn is kept as a whole, even if it is too long.
 _BOUND = """
@@ -106,8 +111,13 @@ APPEND_BOUNDED = _append(_BOUND)
 LOAD = f"""
 {_WOULD_END}
 {_RENEW}
-local past = redis.call('HMGET', KEYS[4], 'messages', 'turns', 'pack_version', 'user_id', 'name')
-return {{redis.call('LRANGE', KEYS[1], 0, -1), redis.call('GET', KEYS[3]), past, would_end}}
+{_SESSION}
+"""
+
+# As LOAD, without beginning the time to live anew.
+READ = f"""
+local would_end = 0
+{_SESSION}
 """
 
 # ARGV: time to live in ms, expected length, checkpoint.

@@ -14,6 +14,7 @@ from typing import TypeAlias, cast
 
 import msgspec
 import structlog
+from redis.commands.core import AsyncScript
 from redis.exceptions import RedisError
 
 from omnia_core.sessions.audit import AuditTrail, ProviderCall
@@ -26,6 +27,7 @@ from omnia_core.sessions.evaluations import (
     in_order,
 )
 from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.recorded import RecordedSession
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.redis.client import TIMEOUT_SECONDS, redis_client, split_replicas
 from omnia_core.sessions.redis.feed import RedisFeed
@@ -36,6 +38,7 @@ from omnia_core.sessions.redis.scripts import (
     CHECKPOINT,
     EVAL_RESULTS,
     LOAD,
+    READ,
     RENAME,
 )
 from omnia_core.sessions.redis.signals import RedisSignals
@@ -79,6 +82,7 @@ class RedisSessionStore(SessionStore):
         self._append_script = APPEND_BOUNDED if most else APPEND
         self._append = self._redis.register_script(self._append_script)
         self._load = self._redis.register_script(LOAD)
+        self._read = self._redis.register_script(READ)
         self._checkpoint = self._redis.register_script(CHECKPOINT)
         self._rename = self._redis.register_script(RENAME)
         self._add_eval_results = self._redis.register_script(ADD_EVAL_RESULTS)
@@ -99,9 +103,16 @@ class RedisSessionStore(SessionStore):
         return self._feed
 
     async def load(self, session_id: str) -> Session | None:
+        return await self._session(session_id, self._load)
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        session = await self._session(session_id, self._read)
+        return RecordedSession(session) if session else None
+
+    async def _session(self, session_id: str, script: AsyncScript) -> Session | None:
         try:
             arguments = [self._ttl, self._trial_ttl]
-            answer = await self._load(keys=self._keys(session_id), args=arguments)
+            answer = await script(keys=self._keys(session_id), args=arguments)
         except (RedisError, OSError) as error:
             raise StoreUnavailable(type(error).__name__) from error
         found, checkpoint, past, ended = cast("_Loaded", answer)

@@ -12,6 +12,7 @@ from omnia_core.sessions.daily import DailyCalls, daily_calls
 from omnia_core.sessions.escaping import escape_nul
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.latency import histogram
+from omnia_core.sessions.recorded import TOLD_BY_EVENTS, EventRow, ModelRow, ToolRow
 from omnia_core.sessions.records import Message
 from omnia_core.sessions.sqlite.moments import Now, moment
 from omnia_core.sessions.sweeping import RetentionTerms
@@ -42,6 +43,10 @@ class Row(NamedTuple):
     checkpoint: str | None
     name: str
 
+
+# A session, and the records of its messages, one a line.
+Loaded: TypeAlias = tuple[Row, str]
+Trail: TypeAlias = tuple[list[ModelRow], list[ToolRow], list[EventRow]]
 
 _COLUMNS = ", ".join(Row._fields)
 _OPEN = "FROM sessions WHERE namespace = ? AND agent = ? AND id = ? AND NOT ended"
@@ -124,6 +129,15 @@ _RESULTS = (
     f"SELECT {_RESULT_COLUMNS} FROM eval_results WHERE session = ({_NEWEST})"  # noqa: S608 - likewise
     " ORDER BY turn, at, evaluation, source"
 )
+_MODEL_ROWS = (
+    "SELECT turn, input_tokens, output_tokens, cached_tokens, cost_usd, duration_ms"
+    " FROM provider_calls WHERE session = ?"
+)
+_TOOL_ROWS = "SELECT turn, duration_ms FROM tool_calls WHERE session = ?"
+_EVENTS = (
+    "SELECT turn, at, kind, detail FROM runtime_events WHERE session = ?"  # noqa: S608 - placeholders
+    f" AND kind IN ({', '.join('?' * len(TOLD_BY_EVENTS))}) ORDER BY number"
+)
 _COSTS = (
     "SELECT provider, sum(cost_usd) FROM daily_calls WHERE namespace = ? AND agent = ?"
     " AND day >= ? GROUP BY provider"
@@ -138,10 +152,20 @@ def find(connection: sqlite3.Connection, name: Name) -> Row | None:
     return Row(*found) if found else None
 
 
-def load(connection: sqlite3.Connection, name: Name) -> tuple[Row, str] | None:
+def load(connection: sqlite3.Connection, name: Name) -> Loaded | None:
     """Return a session as `find`, and the records of its messages, one a line."""
     found = connection.execute(_LOAD, name).fetchone()
     return (Row(*found[:-1]), found[-1] or "") if found else None
+
+
+def trail(connection: sqlite3.Connection, key: int) -> Trail:
+    """Return what is kept of the audit trail of a session about its turns."""
+    events = connection.execute(_EVENTS, (key, *TOLD_BY_EVENTS)).fetchall()
+    return (
+        connection.execute(_MODEL_ROWS, (key,)).fetchall(),
+        connection.execute(_TOOL_ROWS, (key,)).fetchall(),
+        [(turn, datetime.fromisoformat(at), kind, detail) for turn, at, kind, detail in events],
+    )
 
 
 def is_due(row: Row, terms: RetentionTerms, now: Now) -> bool:

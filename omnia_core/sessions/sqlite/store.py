@@ -17,6 +17,7 @@ from omnia_core.sessions.audit import AuditTrail, ProviderCall
 from omnia_core.sessions.escaping import escape_nul, replace_nul, unescape_nul
 from omnia_core.sessions.evaluations import EvalResult
 from omnia_core.sessions.feed import is_answered
+from omnia_core.sessions.recorded import RecordedSession, with_trail
 from omnia_core.sessions.records import DeletedMessages, Message, Session
 from omnia_core.sessions.sqlite import feed, moments, rows
 from omnia_core.sessions.sqlite.connection import BUSY_SECONDS
@@ -107,14 +108,34 @@ class SqliteSessionStore(SessionStore):
         name = self._name(session_id)
 
         found = await self._file.read(partial(rows.load, name=name))
+        now = moments.now()
+        session = self._session(session_id, found, now)
+        if session and found and rows.is_due(found[0], self._terms, now):
+            await self._renew(name)
+        return session
+
+    async def read(self, session_id: str) -> RecordedSession | None:
+        name = self._name(session_id)
+
+        def work(connection: sqlite3.Connection) -> tuple[rows.Loaded, rows.Trail] | None:
+            found = rows.load(connection, name)
+            return (found, rows.trail(connection, found[0].key)) if found else None
+
+        found = await self._file.run(work, durable=False)
+        if found is None:
+            return None
+        session = self._session(session_id, found[0], moments.now())
+        return with_trail(session, found[0][0].turns, *found[1]) if session else None
+
+    def _session(
+        self, session_id: str, found: rows.Loaded | None, now: moments.Now
+    ) -> Session | None:
+        """Return a session that was found, if it has not expired."""
         if found is None:
             return None
         row, records = found
-        now = moments.now()
         if row.expires_at <= now.text:
             return None
-        if rows.is_due(row, self._terms, now):
-            await self._renew(name)
         return Session(
             session_id,
             self._decoded(records),

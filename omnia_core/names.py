@@ -15,6 +15,7 @@ class Kind(StrEnum):
     TOOL_REGISTRY = "ToolRegistry"
     PROVIDER = "Provider"
     SESSION_RETENTION_POLICY = "SessionRetentionPolicy"
+    ROLLOUT_ANALYSIS = "RolloutAnalysis"
 
 
 class Mode(StrEnum):

@@ -37,6 +37,7 @@ from omnia_operator.reconcile import Reconciler
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
 from omnia_operator.resync import Resync
+from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import EventIntake, Requeue, WorkQueues
 from omnia_operator.scheduling.liveness import WatchLiveness
 from omnia_operator.session_stores import PodHealth, SessionStores
@@ -74,6 +75,7 @@ class Operator:
             DiscoveryCache(ServerDiscovery(egress)),
             Issuers(functools.partial(discover, egress=egress)),
             self._stores,
+            Measuring(egress),
             corrections=Corrections(self._metrics.corrected),
         )
         self._queue = WorkQueues(self._reconcile, WorkQueueMetrics(registry))

@@ -17,6 +17,7 @@ from omnia_operator.cluster.kinds import (
     CONFIG_MAP,
     PROMPT_PACK,
     PROVIDER,
+    ROLLOUT_ANALYSIS,
     SECRET,
     SERVICE,
     SESSION_RETENTION_POLICY,
@@ -100,7 +101,7 @@ def _agent(document: JsonObject) -> Iterator[Reference]:
         yield _object(TOOL_REGISTRY, namespace, reference)
     for provider in spec.get("providers") or ():
         yield _object(PROVIDER, namespace, provider["providerRef"])
-    yield from _candidate(namespace, (spec.get("rollout") or {}).get("candidate") or {})
+    yield from _rollout(namespace, spec.get("rollout") or {})
     yield from _provider_settings(namespace, spec.get("provider") or {})
     session = spec.get("session") or {}
     if reference := session.get("storeRef"):
@@ -118,7 +119,11 @@ def _agent(document: JsonObject) -> Iterator[Reference]:
         yield _object(SECRET, namespace, reference)
 
 
-def _candidate(namespace: str, candidate: JsonObject) -> Iterator[Reference]:
+def _rollout(namespace: str, rollout: JsonObject) -> Iterator[Reference]:
+    for step in rollout.get("steps") or ():
+        if analysis := step.get("analysis"):
+            yield ObjectReference(ROLLOUT_ANALYSIS, (namespace, analysis["templateName"]))
+    candidate = rollout.get("candidate") or {}
     if reference := candidate.get("toolRegistryRef"):
         yield _object(TOOL_REGISTRY, namespace, reference)
     for provider in candidate.get("providerRefs") or ():

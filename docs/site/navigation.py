@@ -86,7 +86,8 @@ SECTIONS = (
             *_below(
                 "docs/reference",
                 *("command-line", "agentruntime", "promptpack", "toolregistry", "provider"),
-                *("sessionretentionpolicy", "conditions", "websocket", "functions"),
+                *("sessionretentionpolicy", "rolloutanalysis", "conditions", "websocket"),
+                "functions",
             ),
             "charts/omnia/README",
         ),

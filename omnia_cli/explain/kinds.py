@@ -5,11 +5,19 @@ from omnia_operator.api import (
     AgentRuntime,
     PromptPack,
     Provider,
+    RolloutAnalysis,
     SessionRetentionPolicy,
     ToolRegistry,
 )
 
-_RESOURCES = (AgentRuntime, PromptPack, Provider, SessionRetentionPolicy, ToolRegistry)
+_RESOURCES = (
+    AgentRuntime,
+    PromptPack,
+    Provider,
+    RolloutAnalysis,
+    SessionRetentionPolicy,
+    ToolRegistry,
+)
 
 
 class UnknownKind(Exception):

@@ -6,6 +6,7 @@ from omnia_operator.api.maturity import notes
 from omnia_operator.api.parsing import AnyResource, findings, parse, parse_served
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
+from omnia_operator.api.rolloutanalysis import RolloutAnalysis
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy
 from omnia_operator.api.toolregistry import ToolRegistry
 
@@ -16,6 +17,7 @@ __all__ = [
     "PromptPack",
     "Provider",
     "ResourceFinding",
+    "RolloutAnalysis",
     "SessionRetentionPolicy",
     "Severity",
     "ToolRegistry",

@@ -13,6 +13,7 @@ from omnia_operator.api.agentruntime import AgentRuntime
 from omnia_operator.api.meta import Resource
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
+from omnia_operator.api.rolloutanalysis import RolloutAnalysis
 from omnia_operator.api.schema import resource_schema
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy
 from omnia_operator.api.toolregistry import ToolRegistry
@@ -23,6 +24,7 @@ RESOURCES: tuple[type[Resource], ...] = (
     ToolRegistry,
     Provider,
     SessionRetentionPolicy,
+    RolloutAnalysis,
 )
 
 _ROOT = Path(__file__).resolve().parents[2]

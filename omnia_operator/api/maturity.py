@@ -40,13 +40,6 @@ _REGISTRY = Kind.TOOL_REGISTRY
 LATER = (
     Later(
         _AGENT,
-        "spec.rollout.steps[].analysis",
-        _given,
-        "Analyses are not implemented yet: the rollout pauses here until a person decides.",
-        ignored=False,
-    ),
-    Later(
-        _AGENT,
         "spec.rollout.trafficRouting.istio",
         _given,
         "Weights of Istio are not implemented yet: the facades of the agent split the traffic.",

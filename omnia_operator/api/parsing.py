@@ -24,17 +24,27 @@ from omnia_operator.api.findings import (
 from omnia_operator.api.promptpack import PromptPack
 from omnia_operator.api.provider import Provider
 from omnia_operator.api.renamed_fields import OLD_FIELDS
+from omnia_operator.api.rolloutanalysis import RolloutAnalysis, faults
 from omnia_operator.api.rules import violations
 from omnia_operator.api.schema import resource_schema
 from omnia_operator.api.sessionretentionpolicy import SessionRetentionPolicy
 from omnia_operator.api.toolhandler import Tool
 from omnia_operator.api.toolregistry import ToolRegistry
 
-AnyResource = AgentRuntime | PromptPack | ToolRegistry | Provider | SessionRetentionPolicy
+AnyResource = (
+    AgentRuntime | PromptPack | ToolRegistry | Provider | SessionRetentionPolicy | RolloutAnalysis
+)
 
 _TYPES: dict[str, type[AnyResource]] = {
     resource.kind_name.value: resource
-    for resource in (AgentRuntime, PromptPack, ToolRegistry, Provider, SessionRetentionPolicy)
+    for resource in (
+        AgentRuntime,
+        PromptPack,
+        ToolRegistry,
+        Provider,
+        SessionRetentionPolicy,
+        RolloutAnalysis,
+    )
 }
 
 
@@ -149,6 +159,8 @@ def _identity(document: JsonObject) -> Iterator[ResourceFinding]:
 def _breaches(resource: AnyResource) -> Iterator[tuple[Path, str]]:
     yield from violations(resource)
     yield from _repeated_keys(resource)
+    if isinstance(resource, RolloutAnalysis):
+        yield from ((("spec", *path), message) for path, message in faults(resource.spec))
     for path, schema in _json_schemas(resource):
         try:
             compile_schema(schema)

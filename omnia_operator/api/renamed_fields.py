@@ -62,4 +62,7 @@ OLD_FIELDS: dict[Kind, dict[str, str]] = {
         "spec.coldArchive": _GONE,
     },
     Kind.PROMPT_PACK: {"spec.skills": _GONE},
+    Kind.ROLLOUT_ANALYSIS: {
+        "spec.metrics.provider.arenaEval": "write agent, with measure: evalPassRate or evalScore",
+    },
 }

@@ -221,6 +221,98 @@ class FinishedRollout(Model):
     """Version of its candidate's PromptPack."""
 
 
+class MeasurementResult(StrEnum):
+    """What a measurement says."""
+
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+    NO_DATA = "NoData"
+    ERROR = "Error"
+
+
+class AnalysisPhase(StrEnum):
+    """What became of an analysis, or of one of its metrics."""
+
+    RUNNING = "Running"
+    SUCCESSFUL = "Successful"
+    FAILED = "Failed"
+    INCONCLUSIVE = "Inconclusive"
+    ERROR = "Error"
+
+
+class Measurement(Model):
+    """A measurement of a metric."""
+
+    time: str
+    """When it was made; RFC 3339."""
+    result: MeasurementResult
+    """What it says."""
+    value: str | None = None
+    """The measured value, shortened."""
+    message: str | None = None
+    """Why it has no value, or no result."""
+
+
+class PodCounts(Model):
+    """What was counted in a pod: number and sum of the candidate's values, then of stable's."""
+
+    pod: str
+    """UID of the pod."""
+    first: Annotated[tuple[float, ...], Field(max_length=4)]
+    """When it was read first."""
+    last: Annotated[tuple[float, ...], Field(max_length=4)]
+    """When it was read last."""
+
+
+class MetricStatus(Model):
+    """Progress of a metric of an analysis."""
+
+    name: str
+    """Name of the metric."""
+    phase: AnalysisPhase = AnalysisPhase.RUNNING
+    """What became of it. It does not change after `Running`."""
+    message: str | None = None
+    """Why the phase is this one."""
+    query: str | None = None
+    """What is asked, with the values of the arguments: the query, or the address."""
+    successful: int = 0
+    """Number of successful measurements."""
+    failed: int = 0
+    """Number of failed measurements."""
+    inconclusive: int = 0
+    """Number of inconclusive measurements."""
+    errors: int = 0
+    """Number of measurements with an error."""
+    consecutive_errors: int = 0
+    """Number of errors since the last measurement without one."""
+    next_time: str
+    """When it is measured next; RFC 3339."""
+    last_data_time: str
+    """When it last had data, or when the analysis began; RFC 3339."""
+    counts: Annotated[tuple[PodCounts, ...], Field(max_length=200)] = ()
+    """What the pods of the agent have counted, for the provider `agent`."""
+    measurements: Annotated[tuple[Measurement, ...], Field(max_length=10)] = ()
+    """The last ten measurements."""
+
+
+class AnalysisStatus(Model):
+    """Progress of the analysis of the current step, or of the last one that was run."""
+
+    template_name: str
+    """Name of the RolloutAnalysis."""
+    phase: AnalysisPhase = AnalysisPhase.RUNNING
+    """What became of it."""
+    message: str | None = None
+    """Why the phase is this one."""
+    step: int
+    """Index of the step that it belongs to."""
+    start_time: str
+    """When it began; RFC 3339."""
+    metrics: Annotated[tuple[MetricStatus, ...], Field(max_length=32)] = ()
+    """Progress of each metric."""
+
+
 class RolloutStatus(Model):
     """Progress of the rollout."""
 
@@ -254,6 +346,8 @@ class RolloutStatus(Model):
     """What the candidate is compared with."""
     candidate: RolloutFields | None = None
     """What is rolled out."""
+    analysis: AnalysisStatus | None = None
+    """The analysis of the current step, or the last one that was run."""
     over: bool = False
     """Whether the candidate answers no sessions any more."""
     writes: Annotated[int, Field(ge=0, le=2)] = 0

@@ -26,7 +26,7 @@ class ObjectKind:
 
 _OURS = {resource.kind_name: resource.plural for resource in RESOURCES}
 
-AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER, SESSION_RETENTION_POLICY = (
+CUSTOM = tuple(
     ObjectKind(GROUP, VERSION, kind.value, _OURS[kind])
     for kind in (
         Kind.AGENT_RUNTIME,
@@ -34,8 +34,17 @@ AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER, SESSION_RETENTION_POLICY = 
         Kind.TOOL_REGISTRY,
         Kind.PROVIDER,
         Kind.SESSION_RETENTION_POLICY,
+        Kind.ROLLOUT_ANALYSIS,
     )
 )
+(
+    AGENT_RUNTIME,
+    PROMPT_PACK,
+    TOOL_REGISTRY,
+    PROVIDER,
+    SESSION_RETENTION_POLICY,
+    ROLLOUT_ANALYSIS,
+) = CUSTOM
 CONFIG_MAP = ObjectKind("", "v1", "ConfigMap", "configmaps")
 DEPLOYMENT = ObjectKind("apps", "v1", "Deployment", "deployments")
 EVENT = ObjectKind("", "v1", "Event", "events")
@@ -49,8 +58,6 @@ SCALED_OBJECT = ObjectKind("keda.sh", "v1alpha1", "ScaledObject", "scaledobjects
 SECRET = ObjectKind("", "v1", "Secret", "secrets")
 SERVICE = ObjectKind("", "v1", "Service", "services")
 SERVICE_ACCOUNT = ObjectKind("", "v1", "ServiceAccount", "serviceaccounts")
-
-CUSTOM = (AGENT_RUNTIME, PROMPT_PACK, TOOL_REGISTRY, PROVIDER, SESSION_RETENTION_POLICY)
 
 OWNED = (
     SERVICE_ACCOUNT,
@@ -73,7 +80,7 @@ _UNLABELLED = (CONFIG_MAP, SECRET, SERVICE)
 LABELLED = frozenset(kind for kind in (*OWNED, POD) if kind not in _UNLABELLED)
 """Kinds of which only the operator's own objects are watched."""
 
-OPTIONAL = frozenset({SCALED_OBJECT, HTTP_ROUTE, SESSION_RETENTION_POLICY})
+OPTIONAL = frozenset({SCALED_OBJECT, HTTP_ROUTE, SESSION_RETENTION_POLICY, ROLLOUT_ANALYSIS})
 """Kinds that a cluster may lack: KEDA's, the Gateway API's, and those that an older chart does not
 have."""
 

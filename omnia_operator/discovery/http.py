@@ -29,6 +29,8 @@ async def fetch_bytes(
     egress: Egress,
     before_large: Callable[[], Awaitable[object]] | None = None,
     authority: ConfigText | None = None,
+    method: str = "GET",
+    answers: frozenset[int] = frozenset({_SUCCESS}),
 ) -> bytes:
     """Return the content of a document.
 
@@ -42,9 +44,11 @@ async def fetch_bytes(
         before_large: awaited once, when the content is larger than `LARGE`; the limit of time
             begins again after it.
         authority: the certificate authority of the server.
+        method: method of the request, which has no body.
+        answers: statuses whose content is returned.
 
     Raises:
-        HttpStatus: the status is not 200.
+        HttpStatus: the status is another one.
         ConfigurationError: the content is too large, or the server redirects to another one.
         Exception: of the connection.
     """
@@ -57,8 +61,8 @@ async def fetch_bytes(
                 clock.reschedule(asyncio.get_running_loop().time() + limit)
 
         for _ in range(max_redirects + 1):
-            async with _response(url, headers, egress, authority) as response:
-                if response.status == _SUCCESS:
+            async with _response(method, url, headers, egress, authority) as response:
+                if response.status in answers:
                     return await _content(response, largest, large)
                 if max_redirects == 0 or response.status not in _REDIRECTS:
                     raise HttpStatus(response.status)
@@ -68,7 +72,11 @@ async def fetch_bytes(
 
 @contextlib.asynccontextmanager
 async def _response(
-    url: str, headers: Mapping[str, str], egress: Egress, authority: ConfigText | None
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    egress: Egress,
+    authority: ConfigText | None,
 ) -> AsyncIterator["aiohttp.ClientResponse"]:
     import aiohttp  # noqa: PLC0415 - loaded only when a resource needs a document
 
@@ -80,7 +88,9 @@ async def _response(
             timeout=aiohttp.ClientTimeout(total=None),
             connector=aiohttp.TCPConnector(ssl=egress.tls(authority), socket_factory=checked),
         ) as session,
-        session.get(url, headers=headers, allow_redirects=False, proxy=proxy) as response,
+        session.request(
+            method, url, headers=headers, allow_redirects=False, proxy=proxy
+        ) as response,
     ):
         yield response
 

@@ -8,6 +8,7 @@ from omnia_operator.cluster.kinds import (
     AGENT_RUNTIME,
     PROMPT_PACK,
     PROVIDER,
+    ROLLOUT_ANALYSIS,
     SESSION_RETENTION_POLICY,
     TOOL_REGISTRY,
     ObjectKind,
@@ -16,6 +17,7 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.discovery import DiscoveryCache, Issuers
 from omnia_operator.plan import Settings
 from omnia_operator.reconcile.agent import reconcile_agent
+from omnia_operator.reconcile.analysis import reconcile_analysis
 from omnia_operator.reconcile.claims import Claims
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.reconcile.pack import reconcile_pack
@@ -24,6 +26,7 @@ from omnia_operator.reconcile.provider import reconcile_provider
 from omnia_operator.reconcile.registry import reconcile_registry
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import Key
+from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 
@@ -39,6 +42,7 @@ class Reconciler:
     discovery: DiscoveryCache
     issuers: Issuers
     stores: SessionStores
+    measuring: Measuring
     claims: Claims = field(default_factory=Claims)
     corrections: Corrections = field(default_factory=Corrections)
     checks: CheckThreads = field(default_factory=CheckThreads)
@@ -63,10 +67,12 @@ _RECONCILERS: dict[ObjectKind, Callable[[Reconciler, Key, str], Awaitable[Requeu
         claims=own.claims,
         corrections=own.corrections,
         checks=own.checks,
+        measuring=own.measuring,
         now=now,
     ),
     PROMPT_PACK: lambda own, key, now: reconcile_pack(own.cluster, key, own.checks, now),
     PROVIDER: lambda own, key, now: reconcile_provider(own.cluster, key, own.checks, now),
+    ROLLOUT_ANALYSIS: lambda own, key, now: reconcile_analysis(own.cluster, key, now),
     SESSION_RETENTION_POLICY: lambda own, key, now: reconcile_policy(own.cluster, key, now),
     TOOL_REGISTRY: lambda own, key, now: reconcile_registry(own.cluster, key, own.discovery, now),
 }

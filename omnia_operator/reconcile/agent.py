@@ -46,6 +46,7 @@ from omnia_operator.reconcile.rollout import (
 )
 from omnia_operator.reconcile.secret_copies import copied_manifests, versions_of
 from omnia_operator.resolve import Found, Key, Problem, Resolved, resolve
+from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import SessionStores
 from omnia_operator.status import (
@@ -109,6 +110,7 @@ async def reconcile_agent(
     claims: Claims,
     corrections: Corrections,
     checks: CheckThreads,
+    measuring: Measuring,
     now: str,
 ) -> Requeue:
     """Bring an agent to its desired state.
@@ -120,6 +122,7 @@ async def reconcile_agent(
     if document is None or document["metadata"].get("deletionTimestamp"):
         claims.forget(key)
         stores.forget(key)
+        measuring.forget(key)
         return Requeue.NO  # Kubernetes deletes its objects, by their owner references
     former = await _deployment(cluster, document)
     other = claims.other(key, former, settings.operator)
@@ -132,7 +135,7 @@ async def reconcile_agent(
     if refused is not None:
         outcome = _Outcome(problems=(refused,))
     elif isinstance(resource, AgentRuntime):
-        step = await rollout_step(cluster, document, resource, now)
+        step = await rollout_step(cluster, document, resource, measuring, now)
         if step is not None:
             # Stable may run with something else than the spec says.
             resource, document = step.agent(resource), step.document

@@ -9,6 +9,7 @@ from omnia_operator.api import (
     AgentRuntime,
     PromptPack,
     Provider,
+    RolloutAnalysis,
     SessionRetentionPolicy,
     ToolRegistry,
 )
@@ -118,7 +119,7 @@ class _Fetch:
                 found.registries[key] = resource
             case SessionRetentionPolicy():
                 found.policies.append(RetentionPolicy.of(resource))
-            case AgentRuntime():
+            case AgentRuntime() | RolloutAnalysis():
                 pass
             case str():
                 found.invalid[Kind(kind.name), key] = resource

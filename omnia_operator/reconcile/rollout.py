@@ -15,6 +15,7 @@ from omnia_operator.cluster.port import Cluster
 from omnia_operator.manifests import render
 from omnia_operator.plan import AgentPlan, Settings, config_hash, plan
 from omnia_operator.plan.rollout import peer_token
+from omnia_operator.reconcile.analysis_progress import analysis_progress
 from omnia_operator.reconcile.card_keys import with_card_key
 from omnia_operator.reconcile.documents import parsed, status_of
 from omnia_operator.reconcile.drift import Corrections
@@ -38,6 +39,7 @@ from omnia_operator.rollout.identity import (
     with_fields,
 )
 from omnia_operator.rollout.machine import Plan, World, Write, advance
+from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.rollout.requests import request_of
 from omnia_operator.status import Announcement, DeploymentState, PodState
 
@@ -69,11 +71,12 @@ class RolloutDecision:
 
 
 async def rollout_step(
-    cluster: Cluster, document: JsonObject, agent: AgentRuntime, now: str
+    cluster: Cluster, document: JsonObject, agent: AgentRuntime, measuring: Measuring, now: str
 ) -> RolloutDecision | None:
     """Decide about the rollout of an agent; None: it has none."""
     before = status_of(document, AgentRuntimeStatus).rollout or RolloutStatus()
     if agent.spec.rollout is None and not before.active:
+        measuring.forget(agent.key)
         return None
     world = World(
         now=now,
@@ -89,6 +92,8 @@ async def rollout_step(
             candidate_ready=_is_ready(live, digest_of(before.candidate)),
             candidate_failure=await _failure(cluster, agent.key[0], name, live),
         )
+    analysis = await analysis_progress(cluster, agent, before, world, measuring)
+    world = replace(world, analysis=analysis)
     decided = advance(agent.spec, before, world)
     stable = document_with(document, decided.stable)
     return RolloutDecision(document, stable, before, decided, decided.status)

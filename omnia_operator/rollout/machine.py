@@ -13,6 +13,8 @@ from enum import StrEnum
 from omnia_core.files.rollout import LEAD_MS
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
 from omnia_operator.api.rollout import (
+    AnalysisPhase,
+    AnalysisStatus,
     FinishedRollout,
     HeldFields,
     Promotion,
@@ -38,11 +40,15 @@ SOON = 1.0
 _ALL = 100
 _NO_WRITE = 2
 
+_UP_TO_YOU = "what happens is up to you: omnia rollout retry, promote or abort"
+
 NO_ROLLOUT = "NoActiveRollout"
 PROGRESSING = "Progressing"
 PAUSE_STEP = "PauseStep"
 PAUSED_BY_REQUEST = "PausedByRequest"
-ANALYSIS_NOT_RUN = "AnalysisNotRun"
+ANALYSIS_RUNNING = "AnalysisRunning"
+ANALYSIS_FAILED = "AnalysisFailed"
+ANALYSIS_INCONCLUSIVE = "AnalysisInconclusive"
 CANDIDATE_FAILED = "CandidateFailed"
 WAITING = "Waiting"
 PROMOTING = "Promoting"
@@ -79,6 +85,20 @@ class Write(StrEnum):
 
 
 @dataclass(frozen=True)
+class AnalysisProgress:
+    """What the analysis of the current step has measured until now."""
+
+    status: AnalysisStatus | None = None
+    """None: it has not begun."""
+    obstacle: str = ""
+    """Why it cannot be run, as one word."""
+    message: str = ""
+    """What the obstacle is, and what to do."""
+    wake: float | None = None
+    """Seconds until something is to be measured."""
+
+
+@dataclass(frozen=True)
 class World:
     """What is observed."""
 
@@ -93,6 +113,8 @@ class World:
     request: RolloutRequest | None = None
     obstacle: str = ""
     """Why this agent cannot have a candidate; "" if it can."""
+    analysis: AnalysisProgress | None = None
+    """The analysis of the current step; None where there is none, or nothing to measure yet."""
 
 
 @dataclass(frozen=True)
@@ -266,7 +288,7 @@ class _Step:
         rollout = self.spec.rollout
         if rollout is None or last.result is not RolloutResult.ROLLED_BACK:
             return 0.0
-        return rollout.rollback.cooldown.seconds - _elapsed(last.time, self.world.now)
+        return rollout.rollback.cooldown.seconds - elapsed(last.time, self.world.now)
 
     # Under way.
 
@@ -326,12 +348,36 @@ class _Step:
                 message = "a pause without an end: omnia rollout promote continues"
                 return self._pause(PAUSE_STEP, message, keep_time=True)
             return self._pause(PAUSE_STEP, f"a pause of {duration}", keep_time=True)
-        name = step.analysis.template_name if step.analysis else ""
-        message = (
-            f"the RolloutAnalysis {name} is not run: analyses are not implemented yet; look at the"
-            " metrics by yourself, then omnia rollout promote or abort"
-        )
-        return self._pause(ANALYSIS_NOT_RUN, message)
+        return self._analyse()
+
+    def _analyse(self) -> Plan:
+        progress = self.world.analysis
+        if progress is None:
+            return self._wait("it waits for a ready pod of the candidate")
+        if progress.status is None or progress.obstacle:
+            return self._made(_shown(self.status, progress.obstacle, progress.message))
+        found = progress.status
+        self.status = self.status.model_copy(update={"analysis": found})
+        message = f"the RolloutAnalysis {found.template_name}"
+        if found.phase is AnalysisPhase.RUNNING:
+            shown = _shown(self.status, ANALYSIS_RUNNING, _measuring(message, found))
+            return self._made(shown, wake=progress.wake)
+        if found.phase is AnalysisPhase.SUCCESSFUL:
+            self.news.append(News("RolloutAnalysisPassed", f"{message} passed"))
+            return self._next({})
+        message = f"{message}: {found.message or found.phase.value}"
+        if found.phase is AnalysisPhase.INCONCLUSIVE:
+            self.news.append(News("RolloutAnalysisInconclusive", message, warning=True))
+            hint = "omnia rollout promote goes on, retry measures again"
+            return self._pause(ANALYSIS_INCONCLUSIVE, f"{message}; {hint}")
+        self.news.append(News("RolloutAnalysisFailed", message, warning=True))
+        match self._rollback_mode:
+            case RollbackMode.AUTOMATIC:
+                return self._roll_back(message)
+            case RollbackMode.MANUAL:
+                return self._pause(ANALYSIS_FAILED, f"{message}; {_UP_TO_YOU}")
+            case RollbackMode.DISABLED:
+                return self._next({})
 
     def _still_paused(self) -> Plan:
         index = self._index
@@ -344,13 +390,16 @@ class _Step:
             return self._go_on({})
         if timed is None:
             return self._made(self.status)
-        left = timed.seconds - _elapsed(self.status.step_start_time or "", self.world.now)
+        left = timed.seconds - elapsed(self.status.step_start_time or "", self.world.now)
         return self._next({}) if left <= 0 else self._made(self.status, wake=left)
 
     def _resume(self) -> Plan:
         """Continue: `promote` after the step, `retry` with it, and both with one that was cut."""
         cut = self.status.reason in (CANDIDATE_FAILED, PAUSED_BY_REQUEST)
-        return self._go_on({}) if cut or self.verb is Verb.RETRY else self._next({})
+        if cut or self.verb is Verb.RETRY:
+            # An analysis that was cut measures from the beginning.
+            return self._go_on({"analysis": None})
+        return self._next({})
 
     def _next(self, update: dict[str, object]) -> Plan:
         return self._go_on({**update, "current_step": self._index + 1})
@@ -374,16 +423,19 @@ class _Step:
 
     def _failed(self, message: str) -> Plan | None:
         """React to a candidate whose pods fail; None: it goes on."""
-        rollout = self.spec.rollout
-        mode = rollout.rollback.mode if rollout else RollbackMode.MANUAL
+        mode = self._rollback_mode
         if mode is RollbackMode.AUTOMATIC:
             return self._roll_back(message)
         if mode is RollbackMode.MANUAL:
-            hint = "omnia rollout retry, promote or abort"
-            return self._pause(CANDIDATE_FAILED, f"{message}; what happens is up to you: {hint}")
+            return self._pause(CANDIDATE_FAILED, f"{message}; {_UP_TO_YOU}")
         if self.status.reason != CANDIDATE_FAILED:
             self.news.append(News("RolloutCandidateFailed", message, warning=True))
         return None
+
+    @property
+    def _rollback_mode(self) -> RollbackMode:
+        rollout = self.spec.rollout
+        return rollout.rollback.mode if rollout else RollbackMode.MANUAL
 
     def _weights(self, weight: int) -> tuple[WeightChange, ...]:
         at = _time(self.world.now) + dt.timedelta(milliseconds=LEAD_MS)
@@ -434,7 +486,7 @@ class _Step:
         elif status.writes < _NO_WRITE:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, stable=goal, write=Write.PROMOTION, wake=SOON)
-        since = _elapsed(status.step_start_time or "", self.world.now)
+        since = elapsed(status.step_start_time or "", self.world.now)
         if not status.over:
             if self.world.stable_runs != digest_of(goal) or since < SETTLE_SECONDS:
                 left = max(SOON, SETTLE_SECONDS - since)
@@ -481,7 +533,7 @@ class _Step:
         elif status.writes < _NO_WRITE:
             status = status.model_copy(update={"writes": status.writes + 1})
             return self._made(status, write=Write.ROLLBACK, wake=SOON)
-        since = _elapsed(status.step_start_time or "", self.world.now)
+        since = elapsed(status.step_start_time or "", self.world.now)
         if since < SETTLE_SECONDS:
             left = SETTLE_SECONDS - since
             return self._made(status, wake=left)
@@ -576,6 +628,17 @@ def _held_message(held: HeldFields) -> str:
     )
 
 
+def _measuring(subject: str, analysis: AnalysisStatus) -> str:
+    """Return what an analysis has measured until now."""
+    done = (
+        f"{each.name} {each.successful} successful"
+        + (f", {each.failed} failed" if each.failed else "")
+        + (f", {each.message}" if each.message else "")
+        for each in analysis.metrics
+    )
+    return f"{subject} measures: {'; '.join(done)}"
+
+
 def _shown(status: RolloutStatus, reason: str, message: str) -> RolloutStatus:
     return status.model_copy(update={"reason": reason, "message": message or None})
 
@@ -588,7 +651,7 @@ def _text(time: dt.datetime) -> str:
     return time.astimezone(dt.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _elapsed(since: str, now: str) -> float:
+def elapsed(since: str, now: str) -> float:
     """Return the seconds between two times; a time that is missing is long ago."""
     if not since:
         return float(10**9)

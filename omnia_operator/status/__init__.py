@@ -7,6 +7,7 @@ from omnia_operator.status.agent_conditions import (
     overriding,
     unreachable_store,
 )
+from omnia_operator.status.analysis import analysis_status
 from omnia_operator.status.conditions import Announcement, announcements, dated
 from omnia_operator.status.enforced import SPEC_ENFORCED, spec_enforced
 from omnia_operator.status.evals import EVALS_READY
@@ -31,6 +32,7 @@ __all__ = [
     "PodState",
     "PolicyFacts",
     "agent_status",
+    "analysis_status",
     "announcements",
     "dated",
     "effective",

@@ -195,7 +195,8 @@ def test_network_policies_close_what_nobody_is_named_for(renderer: Renderer) -> 
     (peer,) = asking["from"]
     operator = named(renderer(ENABLED))["Deployment/omnia-operator"]["spec"]["template"]
     assert peer["podSelector"]["matchLabels"].items() <= operator["metadata"]["labels"].items()
-    assert asking["ports"] == [{"port": "runtime-health"}]
+    ports = ("runtime-health", "facade-health", "evals-health")
+    assert asking["ports"] == [{"port": port} for port in ports]
     assert made["omnia-history"]["ingress"] == [{"ports": [{"port": "http"}]}]
     for spec in made.values():
         assert spec["policyTypes"] == ["Ingress", "Egress"]

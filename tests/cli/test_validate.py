@@ -197,10 +197,30 @@ def test_what_nothing_acts_on_yet_is_a_warning(tmp_path: Path) -> None:
     rollout = (
         "  rollout:\n    candidate: {promptPackVersion: 2.0.0}\n"
         "    steps: [{analysis: {templateName: quality}}]\n"
+        "    trafficRouting: {istio: {virtualService: {name: a, routes: [b]},"
+        " destinationRule: {name: c}}}\n"
     )
     (finding,) = check(tmp_path, AGENT + rollout, PACK, PROVIDER)
-    assert (finding.severity, finding.line) == ("warning", 17)
-    assert finding.path.startswith("spec.rollout.steps")
+    assert (finding.severity, finding.line) == ("warning", 18)
+    assert finding.path.startswith("spec.rollout.trafficRouting")
+
+
+def test_a_condition_of_an_analysis_is_wrong_at_its_line_and_column(tmp_path: Path) -> None:
+    analysis = """\
+apiVersion: omnia.altairalabs.ai/v1alpha1
+kind: RolloutAnalysis
+metadata:
+  name: quality
+spec:
+  metrics:
+    - name: errors
+      successCondition: result <
+      provider:
+        prometheus: {address: "http://prometheus:9090", query: up}
+"""
+    (finding,) = check(tmp_path, analysis)
+    assert (finding.severity, finding.line) == ("error", 8)
+    assert finding.message.startswith("column 9: expected a value")
 
 
 def test_an_evaluation_that_cannot_be_run_or_exported_is_named_with_its_line(

@@ -46,9 +46,10 @@ class Kubectl:
             return str(error)
         raise AssertionError(f"kubectl accepted what it should refuse: {answer}")
 
-    def apply(self, *objects: Object) -> str:
-        """Apply objects under strict validation."""
-        return self(*APPLY, "--filename=-", stdin=yaml.safe_dump_all(objects))
+    def apply(self, *objects: Object, force: bool = False) -> str:
+        """Apply objects under strict validation; with `force` also fields that others manage."""
+        conflicts = ["--force-conflicts"] if force else []
+        return self(*APPLY, *conflicts, "--filename=-", stdin=yaml.safe_dump_all(objects))
 
     def apply_files(self, path: Path) -> str:
         """Apply a file, or every file of a folder, under strict validation."""

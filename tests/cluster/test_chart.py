@@ -216,7 +216,6 @@ def test_the_api_server_grants_the_operator_what_it_does_and_nothing_more(
 
 FORBIDDEN = (
     ("delete", "agentruntimes"),
-    ("patch", "agentruntimes"),
     ("delete", "pods"),
     ("create", "pods/exec"),
     ("update", "deployments"),

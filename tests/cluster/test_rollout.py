@@ -191,7 +191,8 @@ def test_no_conversation_is_cut_by_a_promotion_or_an_abort(kubectl: Kubectl, red
     assert set(seen["versions"]) == {"1.0.0", "2.0.0"}, "both sides were talked to"
     assert pods(kubectl) == before
 
-    kubectl.apply(manifest(redis, PAUSED))
+    # The rollback has written the candidate, so its field belongs to the operator now.
+    kubectl.apply(manifest(redis, PAUSED), force=True)
     ask(kubectl, "retry 3")
     until(kubectl, "Paused", 10)
     ask(kubectl, "promote 4")

@@ -40,6 +40,7 @@ from omnia_operator.reconcile.claims import Claims
 from omnia_operator.reconcile.drift import Corrections
 from omnia_operator.references import ObjectReference
 from omnia_operator.resolve import IssuerKeys, Key
+from omnia_operator.rollout.measuring import Measuring
 from omnia_operator.scheduling import Requeue
 from omnia_operator.session_stores import PodReport, SessionStores
 from tests.operator import objects, world
@@ -73,6 +74,7 @@ class FakeCluster:
         self.issuers = Issuers(functools.partial(discover, egress=Egress(lambda _: False)))
         self.pods = FakePods()
         self.stores = SessionStores(self, self.pods, self.told.append)
+        self.measuring = Measuring(Egress(lambda _: False))
         self.claims = Claims()
         self.corrections = Corrections()
         self.checks = CheckThreads()
@@ -250,6 +252,7 @@ class FakeCluster:
             self.discovery,
             self.issuers,
             self.stores,
+            self.measuring,
             self.claims,
             self.corrections,
             self.checks,

@@ -94,3 +94,16 @@ def policy(
 ) -> JsonObject:
     made = document("SessionRetentionPolicy", name, merge({"ttlAfterInactive": "1h"}, change or {}))
     return merge(made, {"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z", **metadata}})
+
+
+def metric(change: JsonObject | None = None) -> JsonObject:
+    smallest = {
+        "name": "errors",
+        "successCondition": "result < 0.05",
+        "provider": {"prometheus": {"address": "http://prometheus:9090", "query": "errors"}},
+    }
+    return merge(smallest, change or {})
+
+
+def analysis(*metrics: JsonObject, **more: object) -> JsonObject:
+    return document("RolloutAnalysis", "quality", {"metrics": list(metrics) or [metric()], **more})

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from omnia_core.jsonvalue import JsonObject
 from omnia_operator.api.agentruntime import AgentRuntimeSpec
-from omnia_operator.api.rollout import RolloutPhase, RolloutResult, RolloutStatus
+from omnia_operator.api.rollout import (
+    AnalysisPhase,
+    AnalysisStatus,
+    MetricStatus,
+    RolloutPhase,
+    RolloutResult,
+    RolloutStatus,
+)
 from omnia_operator.rollout import machine
 from omnia_operator.rollout.identity import (
     digest_of,
@@ -24,7 +31,15 @@ from omnia_operator.rollout.identity import (
     rollback_patch,
     with_fields,
 )
-from omnia_operator.rollout.machine import Plan, RolloutRequest, Verb, World, Write, advance
+from omnia_operator.rollout.machine import (
+    AnalysisProgress,
+    Plan,
+    RolloutRequest,
+    Verb,
+    World,
+    Write,
+    advance,
+)
 
 STEPS: list[JsonObject] = [
     {"setWeight": 10},
@@ -94,6 +109,7 @@ class Bed:
     failure: str = ""
     runs: str | None = None
     obstacle: str = ""
+    analysis: AnalysisProgress | None = None
     writes: list[Write] = field(default_factory=list)
     events: list[str] = field(default_factory=list)
     count: int = 0
@@ -111,6 +127,7 @@ class Bed:
                 stable_runs=self.runs or "",
                 request=RolloutRequest(verb, str(self.count), "bad words") if verb else None,
                 obstacle=self.obstacle,
+                analysis=self.analysis,
             ),
         )
         if plan.write is not None:
@@ -276,18 +293,114 @@ def test_a_promotion_that_only_holds_never_writes() -> None:
     assert bed.step().stable.prompt_pack_version == "1.0.0"
 
 
+ANALYSED: list[JsonObject] = [
+    {"setWeight": 10},
+    {"analysis": {"templateName": "quality"}},
+    {"setWeight": 100},
+]
+
+
+def progress(phase: AnalysisPhase, message: str = "") -> AnalysisProgress:
+    status = AnalysisStatus(
+        template_name="quality",
+        phase=phase,
+        message=message or None,
+        step=1,
+        start_time=START.isoformat(),
+        metrics=(
+            MetricStatus(
+                name="errors",
+                successful=2,
+                next_time=START.isoformat(),
+                last_data_time=START.isoformat(),
+            ),
+        ),
+    )
+    return AnalysisProgress(status, wake=7.0)
+
+
+def analysed(phase: AnalysisPhase, mode: str = "manual") -> Bed:
+    """A rollout whose analysis has ended as `phase`."""
+    bed = Bed(document(steps=ANALYSED, rollback={"mode": mode}))
+    while bed.status.current_step != 1:
+        bed.step()
+    bed.analysis = progress(phase, "errors: too many")
+    bed.step()
+    return bed
+
+
 def test_an_analysis_is_never_passed_in_silence() -> None:
-    analysis = {"analysis": {"templateName": "quality"}}
-    bed = Bed(document(steps=[{"setWeight": 10}, analysis, {"setWeight": 100}]))
-    bed.until(RolloutPhase.PAUSED)
+    bed = Bed(document(steps=ANALYSED))
     for _ in range(20):
         bed.now += dt.timedelta(hours=1)
         bed.step()
-    assert (bed.status.phase, bed.reason()) == (RolloutPhase.PAUSED, machine.ANALYSIS_NOT_RUN)
-    assert "quality" in (bed.status.message or "")
-    assert bed.status.current_weight == 10
-    bed.step(Verb.PROMOTE)
+    assert (bed.status.current_step, bed.status.current_weight) == (1, 10)
+    assert "waits for a ready pod" in (bed.status.message or "")
+    bed.analysis = AnalysisProgress(obstacle="AnalysisNotFound", message="apply it")
+    plan = bed.step()
+    assert (plan.status.reason, plan.status.message) == ("AnalysisNotFound", "apply it")
+    bed.analysis = progress(AnalysisPhase.RUNNING)
+    plan = bed.step()
+    assert (plan.wake, plan.status.reason) == (7.0, machine.ANALYSIS_RUNNING)
+    assert "errors 2 successful" in (plan.status.message or "")
+    assert plan.status.analysis == bed.analysis.status
+    bed.analysis = progress(AnalysisPhase.SUCCESSFUL)
+    bed.step()
+    assert bed.events[-1] == "RolloutAnalysisPassed"
     assert bed.step().status.current_weight == 100
+
+
+@pytest.mark.parametrize("phase", [AnalysisPhase.FAILED, AnalysisPhase.ERROR])
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("automatic", RolloutPhase.ROLLING_BACK),
+        ("manual", RolloutPhase.PAUSED),
+        ("disabled", RolloutPhase.PROGRESSING),
+    ],
+)
+def test_an_analysis_that_fails_does_what_the_mode_says(
+    mode: str, expected: RolloutPhase, phase: AnalysisPhase
+) -> None:
+    bed = analysed(phase, mode)
+    assert bed.status.phase is expected
+    assert "RolloutAnalysisFailed" in bed.events
+    if expected is not RolloutPhase.PROGRESSING:
+        assert "quality: errors: too many" in (bed.status.message or "")
+    else:
+        assert bed.status.current_step == 2
+
+
+@pytest.mark.parametrize("mode", ["automatic", "manual", "disabled"])
+def test_an_inconclusive_analysis_pauses_once_and_a_person_decides(mode: str) -> None:
+    bed = analysed(AnalysisPhase.INCONCLUSIVE, mode)
+    for _ in range(5):
+        bed.step()
+    assert bed.reason() == machine.ANALYSIS_INCONCLUSIVE
+    assert bed.events.count("RolloutAnalysisInconclusive") == 1
+    went_on, again, back = (copy.deepcopy(bed) for _ in range(3))
+    went_on.step(Verb.PROMOTE)
+    assert went_on.step().status.current_weight == 100
+    again.step(Verb.RETRY)
+    assert (again.status.current_step, again.status.analysis) == (1, None)
+    assert again.status.phase is RolloutPhase.PROGRESSING
+    back.step(Verb.ABORT)
+    assert back.status.phase is RolloutPhase.ROLLING_BACK
+
+
+def test_after_a_failed_analysis_promote_leaves_the_step() -> None:
+    bed = analysed(AnalysisPhase.FAILED)
+    assert bed.reason() == machine.ANALYSIS_FAILED
+    bed.step(Verb.PROMOTE)
+    assert bed.status.current_step == 2
+
+
+def test_an_analysis_that_a_person_paused_measures_from_the_beginning() -> None:
+    bed = analysed(AnalysisPhase.RUNNING)
+    bed.step(Verb.PAUSE)
+    assert bed.step().status.phase is RolloutPhase.PAUSED
+    bed.step(Verb.PROMOTE)
+    assert (bed.status.current_step, bed.status.analysis) == (1, None)
 
 
 def test_a_pause_lasts_from_its_beginning_however_often_it_is_looked_at() -> None:

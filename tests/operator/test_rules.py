@@ -32,7 +32,14 @@ def expose(**way: Any) -> JsonObject:
     return objects.agent({"facade": {"expose": {"hostnames": ["a.example.com"], **way}}})
 
 
+def of_agent(**query: Any) -> JsonObject:
+    provider = {"prometheus": None, "agent": query}
+    return objects.analysis(objects.metric({"successCondition": None, "provider": provider}))
+
+
 ACCEPTED = {
+    "errors of the candidate": of_agent(measure="errorRate", worseBy=0.03, max=0.1),
+    "an evaluation of the candidate": of_agent(measure="evalPassRate", eval="kind", worseBy=0.05),
     "an echo agent needs neither prompt nor provider": objects.agent(ECHO),
     "a demo agent may have a prompt": objects.agent(
         {"facade": {"handler": "demo"}, "providers": None}
@@ -74,6 +81,9 @@ ACCEPTED = {
     ),
     "a tool of the client": objects.registry(
         objects.handler({"type": "client", "httpConfig": None})
+    ),
+    "a metric with both conditions": objects.analysis(
+        objects.metric({"failureCondition": "result > 0.1", "count": 3, "failureLimit": 2})
     ),
     "one bound of three": objects.policy({"ttlAfterInactive": None, "maxMessagesPerSession": 2}),
     "the shortest time of a policy": objects.policy({"ttlAfterInactive": "1s"}),
@@ -650,6 +660,65 @@ REFUSED: dict[str, tuple[JsonObject, str, str]] = {
         objects.policy({"ttlAfterInactive": "9999999999h"}),
         "spec.ttlAfterInactive",
         "87600h (ten years) at most",
+    ),
+    "a metric that is measured in two ways": (
+        objects.analysis(objects.metric({"provider": {"web": {"url": "http://a"}}})),
+        "spec.metrics[0].provider",
+        "set exactly one of prometheus, web and agent",
+    ),
+    "a measure of the agent with a condition": (
+        objects.analysis(
+            objects.metric(
+                {
+                    "provider": {
+                        "prometheus": None,
+                        "agent": {"measure": "errorRate", "worseBy": 0.1},
+                    }
+                }
+            )
+        ),
+        "spec.metrics[0]",
+        "the provider agent has limits instead, and no condition",
+    ),
+    "an evaluation without a name": (
+        of_agent(measure="evalScore", min=0.5),
+        "spec.metrics[0].provider.agent.eval",
+        "set eval to its id",
+    ),
+    "errors of an evaluation": (
+        of_agent(measure="errorRate", max=0.5, eval="x"),
+        "spec.metrics[0].provider.agent.eval",
+        "set eval to its id, and only with them",
+    ),
+    "a measure without a limit": (
+        of_agent(measure="errorRate"),
+        "spec.metrics[0].provider.agent",
+        "without a limit nothing is decided",
+    ),
+    "a least rate of errors": (
+        of_agent(measure="errorRate", min=0.1),
+        "spec.metrics[0].provider.agent",
+        "max for errorRate",
+    ),
+    "a comparison of what stable cannot have": (
+        of_agent(measure="steppedIn", worseBy=0.1),
+        "spec.metrics[0].provider.agent",
+        "worseBy (not for steppedIn)",
+    ),
+    "a metric that cannot fail": (
+        objects.analysis(objects.metric({"count": 2, "failureLimit": 2})),
+        "spec.metrics[0].count",
+        "set count to more than failureLimit",
+    ),
+    "a metric without a condition": (
+        objects.analysis(objects.metric({"successCondition": None})),
+        "spec.metrics[0]",
+        "add successCondition, failureCondition or both",
+    ),
+    "a metric that is measured all the time": (
+        objects.analysis(objects.metric({"interval": "999ms"})),
+        "spec.metrics[0].interval",
+        "the interval must be 1s or more",
     ),
     "two tools of one name": (
         objects.registry(objects.handler(), objects.handler({"name": "other"})),

@@ -12,6 +12,7 @@ from omnia_operator.cluster.kinds import (
     OPTIONAL,
     PROMPT_PACK,
     PROVIDER,
+    ROLLOUT_ANALYSIS,
     SECRET,
     SERVICE,
     SESSION_RETENTION_POLICY,
@@ -320,7 +321,7 @@ def _named(name: str) -> JsonObject:
 
 
 def test_everything_can_be_looked_at_again() -> None:
-    scene = Scene(*SCENE, objects.policy())
+    scene = Scene(*SCENE, objects.policy(), objects.analysis())
     scene.queue.items.clear()
 
     scene.intake.wake_all()
@@ -331,6 +332,7 @@ def test_everything_can_be_looked_at_again() -> None:
         AGENT_RUNTIME,
         PROMPT_PACK,
         PROVIDER,
+        ROLLOUT_ANALYSIS,
         SESSION_RETENTION_POLICY,
         TOOL_REGISTRY,
     ]

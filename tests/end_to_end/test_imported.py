@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.end_to_end.conftest import Start
+from tests.end_to_end.conftest import Start, Up
 from tests.end_to_end.test_tool_settings import asked
 from tests.programs import PYTHON
 from tests.runtime.servers import ChatServer, chunk, serving
@@ -74,12 +74,17 @@ def imported(text: str, folder: Path, code: int = 0) -> Path:
     return output
 
 
+def served(start: Start, folder: Path) -> Up:
+    """Run the manifests, on a port that no other test takes meanwhile."""
+    return start(folder, options=["--port", str(free_port())])
+
+
 async def test_an_agent_of_kagent_answers_and_its_literal_braces_stay(
     start: Start, tmp_path: Path
 ) -> None:
     server = ChatServer([chunk({"content": "Hello"}), chunk({}, "stop")])
     async with serving(server) as url:
-        ready = start(imported(KAGENT.format(url=url), tmp_path)).wait("ready", name="desk")
+        ready = served(start, imported(KAGENT.format(url=url), tmp_path)).wait("ready", name="desk")
         assert await asked(ready["url"]) == "Hello"
     (body,) = server.bodies
     assert body["messages"][0]["content"] == "Write {{name}} where a name goes."
@@ -87,7 +92,7 @@ async def test_an_agent_of_kagent_answers_and_its_literal_braces_stay(
 
 
 async def test_an_agent_of_the_go_omnia_answers(start: Start, tmp_path: Path) -> None:
-    ready = start(imported(SEED, tmp_path)).wait("ready", name="desk")
+    ready = served(start, imported(SEED, tmp_path)).wait("ready", name="desk")
     assert await asked(ready["url"])
 
 

@@ -236,9 +236,10 @@ def test_media_of_a_turn_that_failed_are_not_sent_again(reason: str, shown: bool
     builder = RequestBuilder(ModelContext(None), {})
     asked, plain = Message("user", "look", (IMAGE,)), Message("user", "hi")
     failed = Message("assistant", "", finish_reason=reason)
-    built = builder.build(REQUEST, [plain, failed, asked, failed, asked])
+    again = Message("user", "look again", (IMAGE,))
+    built = builder.build(REQUEST, [plain, failed, asked, failed, again])
     hidden = Message("user", "look\n[not shown: image; the turn failed]")
-    assert built.messages == [plain, failed, asked if shown else hidden, failed, asked]
+    assert built.messages == [plain, failed, asked if shown else hidden, failed, again]
 
 
 def test_a_request_has_the_summary_below_its_instructions() -> None:
